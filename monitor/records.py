@@ -1,0 +1,265 @@
+"""The nouns that travel between rooms: frozen, comparable, importing nothing of ours.
+
+Times are seconds since the epoch in UTC; windows are half open, `[start, end)`. A value that could not be
+measured is a `Measurement` with a reason, never a zero and never NaN.
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Labels = tuple[tuple[str, str], ...]
+"""Sorted (name, value) pairs: hashable, so that they can be part of a key."""
+
+
+def labels(**pairs: str) -> Labels:
+    """Sorted labels; empty values are left out, as Prometheus does."""
+    return tuple(sorted((name, value) for name, value in pairs.items() if value))
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stream:
+    """What is watched: one model of one client in one environment."""
+
+    client: str
+    model: str
+    environment: str = "production"
+
+    def __str__(self) -> str:
+        return f"{self.client}/{self.model}/{self.environment}"
+
+    @property
+    def labels(self) -> Labels:
+        """The stream as labels."""
+        return labels(client=self.client, model=self.model, environment=self.environment)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Window:
+    """A span of event time, `[start, end)`, in whole seconds since the epoch."""
+
+    start: int
+    end: int
+
+    @property
+    def seconds(self) -> int:
+        """Length."""
+        return self.end - self.start
+
+    def __contains__(self, moment: float) -> bool:
+        return self.start <= moment < self.end
+
+
+class Better(StrEnum):
+    """Which way a figure improves."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number with its meaning.
+
+    `value` is None exactly when `reason` says why it was not measured. `n` is the number of rows behind it.
+    `low`/`high` are a 95 % interval. `labels` name what inside the stream it is about: version, feature,
+    segment, class, type.
+    """
+
+    stream: Stream
+    window: Window
+    metric: str
+    value: float | None
+    unit: str = ""
+    better: Better = Better.NONE
+    n: float = 0
+    labels: Labels = ()
+    low: float | None = None
+    high: float | None = None
+    p_value: float | None = None
+    baseline: float | None = None
+    reason: str = ""
+
+    @property
+    def status(self) -> str:
+        """`ok` or `not_measured`."""
+        return "not_measured" if self.value is None else "ok"
+
+    def label(self, name: str) -> str:
+        """The value of one label, or the empty string."""
+        return next((value for key, value in self.labels if key == name), "")
+
+
+class Severity(StrEnum):
+    """The tier of a rule: who is told, and when."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class State(StrEnum):
+    """Where an alert is in its life."""
+
+    INACTIVE = "inactive"
+    PENDING = "pending"
+    FIRING = "firing"
+    RECOVERING = "recovering"
+    RESOLVED = "resolved"
+
+
+class DataState(StrEnum):
+    """Whether the rule could be judged at all at the last look."""
+
+    OK = "ok"
+    NO_DATA = "no_data"
+    ERROR = "error"
+
+
+def fingerprint(rule: str, stream: Stream | None, instance: Labels = ()) -> str:
+    """The identity of an alert: rule, stream and labels, never a value or a version of the software."""
+    parts = [rule, str(stream or ""), *(f"{name}={value}" for name, value in instance)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """The state of one rule for one stream and instance, kept across restarts.
+
+    `episode` counts the times it fired. A stream of None is the daemon itself. `instance` holds the labels
+    that make it one of several (feature, segment). `annotations` are rendered.
+    """
+
+    fingerprint: str
+    rule: str
+    severity: Severity
+    stream: Stream | None
+    instance: Labels = ()
+    state: State = State.INACTIVE
+    data: DataState = DataState.OK
+    episode: int = 0
+    active_since: float | None = None
+    fired_at: float | None = None
+    recovering_since: float | None = None
+    resolved_at: float | None = None
+    evaluated_at: float | None = None
+    value: float | None = None
+    limit: float | None = None
+    baseline: float | None = None
+    unit: str = ""
+    n: float = 0
+    window: Window | None = None
+    reason: str = ""
+    annotations: Labels = ()
+    labels: Labels = ()
+    changes: tuple[float, ...] = ()
+    flapping: bool = False
+    acknowledged_at: float | None = None
+    acknowledged_by: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Firing, or firing and about to recover."""
+        return self.state in (State.FIRING, State.RECOVERING)
+
+    def annotation(self, name: str) -> str:
+        """One rendered annotation, or the empty string."""
+        return next((value for key, value in self.annotations if key == name), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of an alert's state, with the reason in words. Natural key: fingerprint, at, to."""
+
+    fingerprint: str
+    at: float
+    before: State
+    to: State
+    episode: int
+    reason: str
+    rule: str = ""
+    severity: Severity = Severity.INFO
+    stream: Stream | None = None
+
+
+class Action(StrEnum):
+    """What a delivery asks its channel to do."""
+
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+    CHANGE = "change"
+    MESSAGE = "message"
+
+
+class Status(StrEnum):
+    """Where a delivery is on its way."""
+
+    PENDING = "pending"
+    LEASED = "leased"
+    SENT = "sent"
+    SUPERSEDED = "superseded"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A row of the outbox: one thing to tell one channel. Natural key: channel, key, sequence.
+
+    `key` is the same for an episode's trigger, acknowledgement and resolve, and they go out in `sequence`.
+    `body` is the notification as JSON, made when the decision was made.
+    """
+
+    channel: str
+    key: str
+    sequence: int
+    action: Action
+    body: bytes
+    created_at: float
+    priority: int = 1
+    not_before: float = 0.0
+    status: Status = Status.PENDING
+    attempts: int = 0
+    maybe_sent: bool = False
+    fingerprint: str = ""
+    episode: int = 0
+    id: int | None = None
+    lease: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a channel answered to one attempt."""
+
+    delivery: int
+    at: float
+    outcome: str
+    detail: str = ""
+    code: int | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Mutes new pages for what matches it. Never mutes a resolve."""
+
+    id: str
+    matchers: Labels
+    starts_at: float
+    ends_at: float
+    author: str
+    comment: str
+    expired_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One record that was refused, kept with its reason."""
+
+    index: int
+    error: str
+    hint: str = ""
+    client: str = ""
+    model: str = ""
+    record: bytes = field(default=b"", repr=False)
