@@ -34,6 +34,10 @@ class Stream:
         return labels(client=self.client, model=self.model, environment=self.environment)
 
 
+DAEMON = Stream("watchkeeper", "daemon")
+"""The daemon watches itself as one more stream."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
     """A span of event time, `[start, end)`, in whole seconds since the epoch."""
@@ -117,9 +121,9 @@ class DataState(StrEnum):
     ERROR = "error"
 
 
-def fingerprint(rule: str, stream: Stream | None, instance: Labels = ()) -> str:
+def fingerprint(rule: str, stream: Stream, instance: Labels = ()) -> str:
     """The identity of an alert: rule, stream and labels, never a value or a version of the software."""
-    parts = [rule, str(stream or ""), *(f"{name}={value}" for name, value in instance)]
+    parts = [rule, str(stream), *(f"{name}={value}" for name, value in instance)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
@@ -127,14 +131,14 @@ def fingerprint(rule: str, stream: Stream | None, instance: Labels = ()) -> str:
 class Alert:
     """The state of one rule for one stream and instance, kept across restarts.
 
-    `episode` counts the times it fired. A stream of None is the daemon itself. `instance` holds the labels
-    that make it one of several (feature, segment). `annotations` are rendered.
+    `episode` counts the times it fired. `instance` holds the labels that make it one of
+    several (feature, segment). `annotations` are rendered.
     """
 
     fingerprint: str
     rule: str
     severity: Severity
-    stream: Stream | None
+    stream: Stream
     instance: Labels = ()
     state: State = State.INACTIVE
     data: DataState = DataState.OK
@@ -180,7 +184,7 @@ class Transition:
     reason: str
     rule: str = ""
     severity: Severity = Severity.INFO
-    stream: Stream | None = None
+    stream: Stream = DAEMON
 
 
 class Action(StrEnum):
