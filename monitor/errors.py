@@ -78,7 +78,9 @@ class StoreError(WatchkeeperError):
 class DeliveryError(WatchkeeperError):
     """A channel did not take a notification."""
 
-    def __init__(self, message: str, *, permanent: bool, retry_after: float | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, permanent: bool, retry_after: float | None = None, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.permanent = permanent
         self.retry_after = retry_after

@@ -11,7 +11,7 @@ _SIZES = {"": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(kB|MB|GB|KiB|MiB|GiB)?")
 
 
-def parse_duration(value: Any) -> float:  # noqa: ANN401 - whatever YAML held
+def parse_duration(value: Any) -> float:
     """Seconds from `90s`, `5m`, `1h30m`, `7d`; a bare number is refused, because its unit is a guess."""
     if isinstance(value, str):
         parts = _DURATION.findall(value)
@@ -21,7 +21,7 @@ def parse_duration(value: Any) -> float:  # noqa: ANN401 - whatever YAML held
     raise ValueError(msg)
 
 
-def parse_size(value: Any) -> int:  # noqa: ANN401
+def parse_size(value: Any) -> int:
     """Bytes from `500 kB`, `32MiB` or a whole number."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -44,7 +44,9 @@ def format_duration(seconds: float) -> str:
     return "".join(parts) or f"{round(seconds * 1000)}ms"
 
 
-Duration = Annotated[float, BeforeValidator(lambda value: value if isinstance(value, float) else parse_duration(value))]
+Duration = Annotated[
+    float, BeforeValidator(lambda value: value if isinstance(value, float) else parse_duration(value))
+]
 """Seconds; written as `30s`, `5m`, `24h`, `7d`."""
 
 Size = Annotated[int, BeforeValidator(parse_size)]

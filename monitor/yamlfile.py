@@ -59,7 +59,9 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise ConfigError([Problem(str(path), line, column, "", str(error.problem or error.context))]) from error
+        raise ConfigError(
+            [Problem(str(path), line, column, "", str(error.problem or error.context))]
+        ) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(str(path), 1, 1, "", f"is not YAML: {error}")]) from error
     positions: dict[Key, tuple[int, int]] = {}
@@ -86,7 +88,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def _locate(node: Any, key: Key, positions: dict[Key, tuple[int, int]]) -> None:  # noqa: ANN401
+def _locate(node: Any, key: Key, positions: dict[Key, tuple[int, int]]) -> None:
     if isinstance(node, Mapping):
         for name, value in node.items():
             line, column = node.lc.key(name)  # type: ignore[attr-defined]
@@ -99,7 +101,7 @@ def _locate(node: Any, key: Key, positions: dict[Key, tuple[int, int]]) -> None:
             _locate(value, (*key, index), positions)
 
 
-def _fill(node: Any, key: Key, document: Document, env: Mapping[str, str], problems: list[Problem]) -> Any:  # noqa: ANN401
+def _fill(node: Any, key: Key, document: Document, env: Mapping[str, str], problems: list[Problem]) -> Any:
     if isinstance(node, Mapping):
         return {str(k): _fill(v, (*key, str(k)), document, env, problems) for k, v in node.items()}
     if isinstance(node, str):
@@ -112,7 +114,9 @@ def _fill(node: Any, key: Key, document: Document, env: Mapping[str, str], probl
     return node
 
 
-def _substitute(text: str, key: Key, document: Document, env: Mapping[str, str], problems: list[Problem]) -> str:
+def _substitute(
+    text: str, key: Key, document: Document, env: Mapping[str, str], problems: list[Problem]
+) -> str:
     def replace(match: re.Match[str]) -> str:
         from_file, name, default = match.groups()
         if name is None:
@@ -130,7 +134,7 @@ def _substitute(text: str, key: Key, document: Document, env: Mapping[str, str],
     return _REFERENCE.sub(replace, text)
 
 
-def _explain(model: type[BaseModel], document: Document, at: Key, detail: Any) -> Problem:  # noqa: ANN401
+def _explain(model: type[BaseModel], document: Document, at: Key, detail: Any) -> Problem:
     key = (*at, *detail["loc"])
     if detail["type"] == "extra_forbidden":
         known = _siblings(model, detail["loc"][:-1])
@@ -140,7 +144,7 @@ def _explain(model: type[BaseModel], document: Document, at: Key, detail: Any) -
     return document.problem(key, detail["msg"].removeprefix("Value error, "))
 
 
-def _siblings(model: Any, path: Key) -> list[str]:  # noqa: ANN401 - walks annotations
+def _siblings(model: Any, path: Key) -> list[str]:
     for part in path:
         if isinstance(part, str) and hasattr(model, "model_fields") and part in model.model_fields:
             model = _inner(model.model_fields[part].annotation)
@@ -149,7 +153,7 @@ def _siblings(model: Any, path: Key) -> list[str]:  # noqa: ANN401 - walks annot
     return [field.alias or name for name, field in model.model_fields.items()]
 
 
-def _inner(annotation: Any) -> Any:  # noqa: ANN401
+def _inner(annotation: Any) -> Any:
     for argument in getattr(annotation, "__args__", ()):
         found = _inner(argument)
         if hasattr(found, "model_fields"):

@@ -78,7 +78,9 @@ def _mapped() -> Iterator[None]:
         yield
     except OperationalError as error:
         reason = str(error.orig).splitlines()[0]
-        raise StoreError(f"the database cannot be used: {reason}", hint="is it full, locked, or down?") from error
+        raise StoreError(
+            f"the database cannot be used: {reason}", hint="is it full, locked, or down?"
+        ) from error
 
 
 def _sqlite_engine(url: str) -> Engine:
@@ -91,7 +93,7 @@ def _sqlite_engine(url: str) -> Engine:
 
     # Transactions are begun by hand (BEGIN IMMEDIATE): the driver's own would take the lock too late.
     @event.listens_for(engine, "connect")
-    def _configure(dbapi_connection: Any, _record: Any) -> None:  # noqa: ANN401
+    def _configure(dbapi_connection: Any, _record: Any) -> None:
         dbapi_connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
             dbapi_connection.execute(f"PRAGMA {pragma}")

@@ -1,0 +1,45 @@
+"""When jobs run. APScheduler keeps the time; it knows nothing of what the jobs do."""
+
+import logging
+from collections.abc import Callable
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Repeats jobs: one instance of each at a time, late runs folded into one."""
+
+    def __init__(self) -> None:
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
+        self._scheduler = BackgroundScheduler(
+            timezone="UTC",
+            executors={"default": ThreadPoolExecutor(4)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+
+    def every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
+        """Run `job` every `seconds`, the first time one interval from the start."""
+        self._scheduler.add_job(_logged(name, job), IntervalTrigger(seconds=seconds), id=name)
+
+    def start(self) -> None:
+        """Begin to run the jobs, in threads."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Let running jobs end, start no more."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=True)
+
+
+def _logged(name: str, job: Callable[[], object]) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            job()
+        except Exception:  # a job that fails must not end the ones after it; the next run tries again
+            log.exception("the job '%s' failed and will be tried again", name)
+
+    return run
