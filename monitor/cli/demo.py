@@ -1,0 +1,34 @@
+"""`demo`: a real model on real flights, and faults on request."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.output import say
+
+FolderOption = Annotated[Path, typer.Option("--dir", help="Where the demonstration keeps its files.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    incident: Annotated[
+        str | None, typer.Option("--incident", help="Bring a fault: errors, latency, drift or silence.")
+    ] = None,
+    folder: FolderOption = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="Where the daemon listens (loopback).")] = 8080,
+) -> None:
+    """Serve real flights live and watch them; with --incident, break the running demonstration for two minutes.
+
+    Example: watchkeeper demo --incident errors
+    """
+    from monitor.demo.runner import bring, run
+
+    if incident is None:
+        run(folder, port, say)
+    else:
+        bring(folder, incident, say)

@@ -1,0 +1,54 @@
+"""`run`, `check-config`, `version`: the daemon itself."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor import __version__
+from monitor.cli.output import put, put_json, say
+
+ConfigOption = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration file.", envvar="WATCHKEEPER_CONFIG")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+DEFAULT_CONFIG = Path("config/minimal.yaml")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command("run")(run)
+    app.command("check-config")(check_config)
+    app.command("version")(version)
+
+
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Start the daemon and stay in the foreground until Ctrl-C or SIGTERM.
+
+    Example: watchkeeper run --config config/minimal.yaml
+    """
+    from monitor.app import App
+    from monitor.config import load
+
+    app = App(load(config), config)
+    app.serve(announce=lambda: say(f"Watchkeeper {__version__} is ready at {app.url}"))
+
+
+def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Read the configuration and the rules, and say all that is wrong with them, each with its place.
+
+    Example: watchkeeper check-config --config config/full.yaml
+    """
+    from monitor.app import check
+    from monitor.config import load
+
+    for line in check(load(config)):
+        put(line)
+
+
+def version(as_json: JsonOption = False) -> None:
+    """Print the version.
+
+    Example: watchkeeper version --json
+    """
+    put_json({"version": __version__}) if as_json else put(f"watchkeeper {__version__}")
