@@ -72,12 +72,16 @@ def test_imports_run_one_way(path: Path) -> None:
         other = imported.split(".")[1] if "." in imported else "__init__"
         if other in (room, "__init__", "__version__"):
             continue
-        assert RANK[other] < RANK[room] or (RANK[other] == RANK[room] == 0), f"{path}:{line} imports {imported}"
+        assert RANK[other] < RANK[room] or (RANK[other] == RANK[room] == 0), (
+            f"{path}:{line} imports {imported}"
+        )
 
 
 def test_no_modules_import_each_other() -> None:
     modules = {
-        ".".join(("monitor", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+        ".".join(("monitor", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        ): path
         for path in FILES
     }
     graph: dict[str, set[str]] = {}
