@@ -1,0 +1,92 @@
+"""The real daemon as its own process: started, spoken to, killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx2
+
+from tests.support.ports import free_port
+from tests.support.waiting import until
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Daemon:
+    """`watchkeeper run` on a free port, with its files below `folder`."""
+
+    def __init__(self, folder: Path, config: str = "", environment: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.store_url = f"sqlite:///{folder}/watchkeeper.db"
+        self.log = folder / "daemon.log"
+        self.config = folder / "watchkeeper.yaml"
+        self._environment = {**os.environ, **(environment or {})}
+        text = config if "store:" in config else f'store: {{url: "{self.store_url}"}}\n{config}'
+        self.config.write_text(text.replace("LISTEN", f"127.0.0.1:{self.port}"), encoding="utf-8")
+        if "web:" not in text:
+            with self.config.open("a", encoding="utf-8") as file:
+                file.write(f'\nweb: {{listen: "127.0.0.1:{self.port}"}}\n')
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Daemon":
+        """Start, and return when it says that it is ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "monitor", "run", "--config", str(self.config)],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
+        until(self._is_ready, f"the daemon is ready; it said:\n{self.said()}")
+        return self
+
+    def _is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, f"the daemon ended:\n{self.said()}"
+        try:
+            return httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def said(self) -> str:
+        """All that it wrote."""
+        return self.log.read_text(encoding="utf-8") if self.log.exists() else ""
+
+    def kill(self) -> None:
+        """SIGKILL: no goodbye."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM: an orderly end."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(timeout=20)
+            self.process = None
+
+    def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
+        """POST JSON."""
+        return httpx2.post(f"{self.url}{path}", json=body, headers=headers, timeout=20)
+
+    def get(self, path: str, **headers: str) -> httpx2.Response:
+        """GET."""
+        return httpx2.get(f"{self.url}{path}", headers=headers, timeout=20)
+
+    def __enter__(self) -> "Daemon":
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process is not None:
+            self.stop()
