@@ -1,0 +1,143 @@
+"""A batch: rows of one stream and one base window as Arrow columns, its blob, and the hashes of its ids.
+
+Columns of predictions (all nullable; one that never occurs in the batch is absent):
+`id` string · `timestamp` int64 µs UTC · `version` dictionary · `prediction` float64 or dictionary ·
+`confidence` float64 · `latency_ms` float64 · `error` dictionary (null: answered) · `automated` bool ·
+`cost` float64 · `sampled` bool (absent: all; a row that is not sampled has no features) · `weight` float64
+(of the features; absent: 1) · `features.<name>` float64, bool, dictionary, string (long texts) or
+list<float32> · `segments.<name>` dictionary · `probabilities.<label>` float64.
+
+Columns of outcomes: `id`, `timestamp`, `truth` float64 or dictionary, `reviewed` bool, `corrected` bool,
+`feedback` float64.
+
+The type of a feature may differ between batches: read it through `monitor.predictions.columns.numbers` or `names`.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+
+from monitor.predictions.columns import column
+from monitor.predictions.hashing import Hashes, derived, hash_texts, mix
+from monitor.records import Stream, Window
+
+_ABSENT = {"sampled": True, "weight": 1.0}  # what a missing column means
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows of one stream and one base window. `ids` holds one 64-bit hash a row."""
+
+    stream: Stream
+    window: Window
+    rows: pa.RecordBatch
+    ids: np.ndarray
+
+
+def encode(rows: pa.RecordBatch) -> bytes:
+    """The rows as one Arrow IPC stream, compressed with LZ4. Equal rows give equal bytes."""
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, rows.schema, options=_OPTIONS) as writer:
+        writer.write_batch(rows)
+    return sink.getvalue()
+
+
+def decode(blob: bytes) -> pa.RecordBatch:
+    """What `encode` was given."""
+    with pa.ipc.open_stream(blob) as reader:
+        return reader.read_next_batch()
+
+
+def hashes(rows: pa.RecordBatch) -> Hashes:
+    """One hash a row: of its id, or derived from the times of the batch where a row has none."""
+    stand_ins = derived(_times(rows).tobytes(), rows.num_rows)
+    if "id" not in rows.schema.names:
+        return stand_ins
+    ids = rows.column("id")
+    found = hash_texts(ids)
+    return np.where(np.asarray(ids.is_null()), stand_ins, found) if ids.null_count else found
+
+
+def split(stream: Stream, rows: pa.RecordBatch, base_seconds: int) -> list[Batch]:
+    """Cut rows by the base window of their `timestamp`; the order inside a window is kept."""
+    if rows.num_rows == 0:
+        return []
+    ids = hashes(rows)
+    numbers = _times(rows) // (base_seconds * 1_000_000)
+    if numbers.min() == numbers.max():
+        return [Batch(stream, _window(int(numbers[0]), base_seconds), rows, ids)]
+    order = np.argsort(numbers, kind="stable")
+    rows, ids, numbers = rows.take(pa.array(order)), ids[order], numbers[order]
+    cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+    return [
+        Batch(
+            stream,
+            _window(int(numbers[start]), base_seconds),
+            _compact(rows.slice(start, end - start)),
+            ids[start:end],
+        )
+        for start, end in pairwise(cuts)
+    ]
+
+
+def sampled(rows: pa.RecordBatch, ids: np.ndarray, share: float) -> pa.RecordBatch:
+    """Keep the features of `share` of the rows, chosen by the hash of the id, and the weight that makes up for it."""
+    if share >= 1.0:
+        return rows
+    kept = mix(ids) < np.uint64(min(int(share * 2.0**64), 2**64 - 1))
+    dropped = pa.array(~kept)
+    columns = [
+        pc.if_else(dropped, pa.scalar(None, values.type), values) if name.startswith("features.") else values
+        for name, values in zip(rows.schema.names, rows.columns, strict=True)
+    ]
+    columns += [pa.array(kept), pa.array(np.full(len(kept), 1.0 / share))]
+    return pa.RecordBatch.from_arrays(columns, names=[*rows.schema.names, "sampled", "weight"])
+
+
+def concatenate(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Rows of several batches under each other; columns that a part lacks are missing there, kinds are widened."""
+    if len(parts) == 1:
+        return parts[0]
+    names = list(dict.fromkeys(name for part in parts for name in part.schema.names))
+    return pa.RecordBatch.from_arrays([_joined_column(parts, name) for name in names], names=names)
+
+
+def _joined_column(parts: Sequence[pa.RecordBatch], name: str) -> pa.Array:
+    types = {part.column(name).type for part in parts if name in part.schema.names}
+    if len(types) > 1:
+        values = [
+            part.column(name).to_pylist() if name in part.schema.names else [None] * part.num_rows
+            for part in parts
+        ]
+        return column([value for chunk in values for value in chunk])
+    kind = types.pop()
+    chunks = [
+        part.column(name) if name in part.schema.names else pa.nulls(part.num_rows, kind) for part in parts
+    ]
+    joined = pa.chunked_array(chunks, kind)
+    whole = (joined.unify_dictionaries() if pa.types.is_dictionary(kind) else joined).combine_chunks()
+    return pc.fill_null(whole, _ABSENT[name]) if name in _ABSENT else whole
+
+
+def _times(rows: pa.RecordBatch) -> np.ndarray:
+    return np.asarray(rows.column("timestamp"))
+
+
+def _window(number: int, seconds: int) -> Window:
+    return Window(number * seconds, (number + 1) * seconds)
+
+
+def _compact(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """A slice drags the dictionaries of the whole along: keep only the entries that it uses."""
+    columns = [
+        values.cast(pa.string()).dictionary_encode() if pa.types.is_dictionary(values.type) else values
+        for values in rows.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)

@@ -1,0 +1,109 @@
+"""Values to Arrow columns, and back to numbers or labels.
+
+A column of one batch has one type: the widest kind of its values, in the order bool < number < text (a list of
+numbers is a kind of its own and is not mixed). The next batch may have another one. So whoever counts a feature
+reads it through `numbers` or `names`, by what its layout expects, and never relies on the type of the batch at hand:
+
+- `numbers`: true is 1, false is 0; a text that reads as a number is that number; any other text is unreadable;
+- `names`: true is `true`, false is `false`; a number is written in its shortest form, whole ones without `.0`.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+LABEL = pa.dictionary(pa.int32(), pa.string())
+EMBEDDING = pa.list_(pa.float32())
+TEXT_FROM = 64
+"""A text column whose values are longer than this on average is kept as plain text, not as categories."""
+
+Value = bool | float | str | list[float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A column as numbers: `values` float64 with NaN where missing; `unreadable` marks texts that are no numbers."""
+
+    values: np.ndarray
+    missing: np.ndarray
+    unreadable: np.ndarray
+
+
+def column(values: Sequence[Value]) -> pa.Array:
+    """The column of the widest kind among `values`; without any value it is a column of missing numbers."""
+    kinds = {type(value) for value in values}
+    kinds.discard(type(None))
+    if list in kinds:
+        return pa.array(values, EMBEDDING) if kinds == {list} else texts([name_of(value) for value in values])
+    if str in kinds:
+        return texts(values if kinds == {str} else [name_of(value) for value in values])  # type: ignore[arg-type]
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_())
+    return pa.array([None if value is None else float(value) for value in values], pa.float64())  # type: ignore[arg-type]
+
+
+def texts(values: Sequence[str | None]) -> pa.Array:
+    """Categories as a dictionary column, long texts as plain text."""
+    plain = pa.array(values, pa.string())
+    known = len(plain) - plain.null_count
+    if known and pc.sum(pc.binary_length(plain)).as_py() > TEXT_FROM * known:
+        return plain
+    return plain.dictionary_encode()
+
+
+def name_of(value: Value) -> str | None:
+    """A value written as a category."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(str(name_of(item)) for item in value) + "]"
+    return str(int(value)) if value == math.floor(value) and abs(value) < 1e15 else repr(value)
+
+
+def numbers(column: pa.Array) -> Numbers:
+    """A feature of whatever type as numbers (see the rule above). NaN and infinities stay what they are."""
+    missing = np.asarray(column.is_null())
+    if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
+        return _numbers_of_texts(column, missing)
+    values = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return Numbers(values, missing, np.zeros(len(column), bool))
+
+
+def names(column: pa.Array) -> pa.DictionaryArray:
+    """A feature of whatever type as categories (see the rule above)."""
+    if pa.types.is_dictionary(column.type):
+        return column
+    if pa.types.is_string(column.type):
+        return column.dictionary_encode()
+    encoded = column.dictionary_encode()
+    written = pa.array([name_of(value) for value in encoded.dictionary.to_pylist()], pa.string())
+    return pa.DictionaryArray.from_arrays(encoded.indices, written)
+
+
+def _numbers_of_texts(column: pa.Array, missing: np.ndarray) -> Numbers:
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    readings = np.array([_number(text) for text in encoded.dictionary.to_pylist()] + [math.nan])
+    known = np.array([_is_number(text) for text in encoded.dictionary.to_pylist()] + [True])
+    codes = np.asarray(pc.fill_null(encoded.indices, len(readings) - 1))
+    return Numbers(readings[codes], missing, ~known[codes])
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "")
+    except ValueError:
+        return math.nan
+
+
+def _is_number(text: str | None) -> bool:
+    try:
+        float(text or "")
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,54 @@
+"""64-bit hashes of record ids: how a prediction is found again without an index row for each.
+
+A hash only narrows the search: whoever joins compares the ids themselves. The same text has the same hash in every
+process and on every machine.
+"""
+
+import hashlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Hashes = np.ndarray[tuple[int, ...], np.dtype[np.uint64]]
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_CHUNK = 16_384
+
+
+def mix(values: Hashes) -> Hashes:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection that spreads every bit."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def hash_texts(texts: pa.StringArray) -> Hashes:
+    """One hash a text, over its UTF-8 bytes taken eight at a time, and its length. Null hashes as the empty text."""
+    texts = pc.fill_null(texts, "")
+    parts = [_hash_chunk(texts.slice(at, _CHUNK)) for at in range(0, len(texts), _CHUNK)]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+
+def derived(content: bytes, count: int) -> Hashes:
+    """Hashes for rows that came without an id: the same for the same content."""
+    seed = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+    steps = np.arange(1, count + 1, dtype=np.uint64) * _GOLDEN
+    return mix(steps + np.uint64(seed))
+
+
+def _hash_chunk(texts: pa.StringArray) -> Hashes:
+    count = len(texts)
+    _, offset_buffer, data = texts.buffers()
+    offsets = np.frombuffer(offset_buffer, np.int32)[texts.offset : texts.offset + count + 1]
+    lengths = np.diff(offsets)
+    words = -(-lengths // 8)
+    widest = int(words.max()) if count else 0
+    padded = np.zeros((count, widest * 8), np.uint8)
+    if widest:
+        inside = np.arange(widest * 8) < lengths[:, None]
+        padded[inside] = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    columns = padded.view("<u8")
+    state: Hashes = lengths.astype(np.uint64) * _GOLDEN
+    for index in range(widest):
+        state = np.where(index < words, mix(state ^ columns[:, index]) + _GOLDEN, state)
+    return mix(state)

@@ -1,0 +1,172 @@
+"""Outcomes on their way to their predictions, and what is known of predictions since.
+
+A batch of outcomes is `new` until it was held against the whole log; what matched nothing then lies in `waiting`
+batches, which are held against new predictions only. What matched is written beside the batch of predictions it
+belongs to, in `known`, so that nothing is counted twice and the log can be counted again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    Table,
+    UniqueConstraint,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from monitor.records import Stream
+from monitor.store import predictions
+from monitor.store.db import metadata
+from monitor.store.upsert import insert_new
+
+_KEY = BigInteger().with_variant(Integer, "sqlite")
+
+OUTCOMES = Table(
+    "outcome_batches",
+    metadata,
+    Column("id", _KEY, primary_key=True),
+    Column("stream", BigInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("received_at", Float, nullable=False, index=True),
+    Column("waiting", Boolean, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("ids", LargeBinary, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    UniqueConstraint("stream", "digest"),
+    sqlite_autoincrement=True,
+)
+
+KNOWN = Table(
+    "known_outcomes",
+    metadata,
+    Column("batch", _KEY, primary_key=True, autoincrement=False),
+    Column("blob", LargeBinary, nullable=False),
+)
+
+COUNTS = Table(
+    "outcome_counts",
+    metadata,
+    Column("stream", _KEY, primary_key=True, autoincrement=False),
+    Column("received", BigInteger, nullable=False),
+    Column("matched", BigInteger, nullable=False),
+    Column("repeated", BigInteger, nullable=False),
+    Column("unmatched", BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewOutcomes:
+    """A batch of outcomes on its way into the store."""
+
+    stream: Stream
+    rows: int
+    digest: bytes
+    ids: bytes
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOutcomes:
+    """A batch of outcomes in the store; `waiting` once it was held against the whole log."""
+
+    id: int
+    rows: int
+    received_at: float
+    waiting: bool
+    ids: bytes
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCounts:
+    """Outcomes of a stream since it began: `repeated` fields were known before; `unmatched` were given up."""
+
+    received: int = 0
+    matched: int = 0
+    repeated: int = 0
+    unmatched: int = 0
+    waiting: int = 0
+
+
+def put(connection: Connection, batches: Sequence[NewOutcomes], now: float, *, waiting: bool = False) -> None:
+    """Write batches of outcomes that are not there yet; those that come in from outside are counted as received."""
+    for batch in batches:
+        number = predictions.key(connection, batch.stream, now)
+        row: dict[str, Any] = {"stream": number, "rows": batch.rows, "received_at": now, "waiting": waiting}
+        row |= {"digest": batch.digest, "ids": batch.ids, "blob": batch.blob}
+        if insert_new(connection, OUTCOMES, [row], ("id",)) and not waiting:
+            add(connection, batch.stream, OutcomeCounts(received=batch.rows), now)
+
+
+def pending(
+    connection: Connection, stream: Stream, *, waiting: bool, limit: int = 1000
+) -> list[StoredOutcomes]:
+    """The oldest batches of outcomes that still look for their predictions, new or waiting ones."""
+    mine = (OUTCOMES.c.stream == predictions.find(connection, stream), OUTCOMES.c.waiting.is_(waiting))
+    rows = connection.execute(select(OUTCOMES).where(*mine).order_by(OUTCOMES.c.id).limit(limit))
+    return [
+        StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, bytes(row.ids), bytes(row.blob))
+        for row in rows
+    ]
+
+
+def remove(connection: Connection, ids: Sequence[int]) -> None:
+    """Take batches away whose outcomes are all matched, or were written again as waiting ones."""
+    for at in range(0, len(ids), 500):
+        connection.execute(delete(OUTCOMES).where(OUTCOMES.c.id.in_(ids[at : at + 500])))
+
+
+def known(connection: Connection, batch: int) -> bytes | None:
+    """What is known of the rows of a batch of predictions, as Arrow rows with their `row` number."""
+    found = connection.scalar(select(KNOWN.c.blob).where(KNOWN.c.batch == batch))
+    return None if found is None else bytes(found)
+
+
+def put_known(connection: Connection, batch: int, blob: bytes) -> None:
+    """Replace what is known of the rows of a batch of predictions."""
+    changed = connection.execute(update(KNOWN).where(KNOWN.c.batch == batch).values(blob=blob)).rowcount
+    if not changed:
+        insert_new(connection, KNOWN, [{"batch": batch, "blob": blob}], ("batch",))
+
+
+def add(connection: Connection, stream: Stream, more: OutcomeCounts, now: float) -> None:
+    """Add to the counts of a stream (`waiting` is not added: it is what lies there)."""
+    number = predictions.key(connection, stream, now)
+    names = ("received", "matched", "repeated", "unmatched")
+    changes: dict[str, Any] = {name: COUNTS.c[name] + getattr(more, name) for name in names}
+    if not connection.execute(update(COUNTS).where(COUNTS.c.stream == number).values(changes)).rowcount:
+        row = {"stream": number} | {name: getattr(more, name) for name in names}
+        insert_new(connection, COUNTS, [row], ("stream",))
+
+
+def counts(connection: Connection, stream: Stream) -> OutcomeCounts:
+    """What became of the outcomes of a stream."""
+    number = predictions.find(connection, stream)
+    row = connection.execute(select(COUNTS).where(COUNTS.c.stream == number)).first()
+    lying = connection.scalar(
+        select(func.coalesce(func.sum(OUTCOMES.c.rows), 0)).where(OUTCOMES.c.stream == number)
+    )
+    if row is None:
+        return OutcomeCounts(waiting=int(lying or 0))
+    return OutcomeCounts(row.received, row.matched, row.repeated, row.unmatched, int(lying or 0))
+
+
+def delete_orphans(connection: Connection, limit: int = 1000) -> int:
+    """Delete what is known of batches that are gone from the log; call again until it returns 0."""
+    gone = (
+        select(KNOWN.c.batch)
+        .where(~select(predictions.BATCHES.c.id).where(predictions.BATCHES.c.id == KNOWN.c.batch).exists())
+        .limit(limit)
+    )
+    return connection.execute(delete(KNOWN).where(KNOWN.c.batch.in_(gone.scalar_subquery()))).rowcount

@@ -1,0 +1,270 @@
+"""Streams, and the batches of the prediction log: one row a batch, its rows as one compressed Arrow blob.
+
+The natural key of a batch is stream, window and digest: the same batch written twice is there once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    case,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from monitor.records import Stream, Window
+from monitor.store.db import metadata
+from monitor.store.upsert import insert_new
+
+_KEY = BigInteger().with_variant(Integer, "sqlite")
+
+STREAMS = Table(
+    "streams",
+    metadata,
+    Column("id", _KEY, primary_key=True),
+    Column("client", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("environment", String, nullable=False),
+    Column("first_received", Float, nullable=False),
+    Column("last_received", Float, nullable=False),
+    Column("watermark", Float, nullable=True),
+    Column("rows", BigInteger, nullable=False),
+    UniqueConstraint("client", "model", "environment"),
+)
+
+BATCHES = Table(
+    "prediction_batches",
+    metadata,
+    Column("id", _KEY, primary_key=True),
+    Column("stream", BigInteger, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    Column("end", BigInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("received_at", Float, nullable=False),
+    Column("counted", Boolean, nullable=False),
+    Column("searched", Boolean, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("ids", LargeBinary, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    UniqueConstraint("stream", "start", "digest"),
+    sqlite_autoincrement=True,
+)
+_OPEN = ~BATCHES.c.counted
+Index(
+    "ix_prediction_batches_uncounted",
+    BATCHES.c.stream,
+    BATCHES.c.id,
+    sqlite_where=_OPEN,
+    postgresql_where=_OPEN,
+)
+_NEW = ~BATCHES.c.searched
+Index(
+    "ix_prediction_batches_unsearched",
+    BATCHES.c.stream,
+    BATCHES.c.id,
+    sqlite_where=_NEW,
+    postgresql_where=_NEW,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewBatch:
+    """A batch on its way into the store. `latest` is the time of its latest row, in seconds."""
+
+    stream: Stream
+    window: Window
+    rows: int
+    latest: float
+    digest: bytes
+    ids: bytes
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch as it lies in the store; `monitor.predictions.batches.decode` reads the blob."""
+
+    id: int
+    stream: Stream
+    window: Window
+    rows: int
+    blob: bytes
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """What is known of a stream without reading its batches. `watermark` is the latest event time."""
+
+    stream: Stream
+    rows: int
+    first_received: float
+    last_received: float
+    watermark: float | None
+
+
+def put(connection: Connection, batches: Sequence[NewBatch], now: float) -> int:
+    """Write batches that are not there yet, move their streams' figures along, and return the rows written."""
+    written = 0
+    for stream in dict.fromkeys(batch.stream for batch in batches):
+        own = [batch for batch in batches if batch.stream == stream]
+        number = key(connection, stream, now)
+        rows = [_row(number, batch, now) for batch in own]
+        new = set(insert_new(connection, BATCHES, rows, ("start", "digest")))
+        fresh = [batch for batch in own if (batch.window.start, batch.digest) in new]
+        if fresh:
+            _advance(connection, number, fresh, now)
+        written += sum(batch.rows for batch in fresh)
+    return written
+
+
+def key(connection: Connection, stream: Stream, now: float) -> int:
+    """The number of a stream in the store; a new stream gets one."""
+    found = find(connection, stream)
+    if found is not None:
+        return found
+    row: dict[str, Any] = {"client": stream.client, "model": stream.model, "environment": stream.environment}
+    row |= {"first_received": now, "last_received": now, "watermark": None, "rows": 0}
+    insert_new(connection, STREAMS, [row], ("client",))
+    found = find(connection, stream)
+    assert found is not None
+    return found
+
+
+def find(connection: Connection, stream: Stream) -> int | None:
+    """The number of a stream, or None when nothing of it ever came."""
+    return connection.scalar(select(STREAMS.c.id).where(*_is(stream)))
+
+
+def streams(connection: Connection) -> list[Stream]:
+    """Every stream of which a prediction or an outcome ever came, in order."""
+    return [figures.stream for figures in figures_of_all(connection)]
+
+
+def figures_of_all(connection: Connection) -> list[StreamFigures]:
+    """The figures of every stream, in order of client, model and environment."""
+    query = select(STREAMS).order_by(STREAMS.c.client, STREAMS.c.model, STREAMS.c.environment)
+    return [_figures(row) for row in connection.execute(query)]
+
+
+def figures(connection: Connection, stream: Stream) -> StreamFigures | None:
+    """The figures of one stream, or None when it is unknown."""
+    row = connection.execute(select(STREAMS).where(*_is(stream))).first()
+    return None if row is None else _figures(row)
+
+
+def watermark(connection: Connection, stream: Stream) -> float | None:
+    """The latest event time that came in for a stream, in seconds."""
+    return connection.scalar(select(STREAMS.c.watermark).where(*_is(stream)))
+
+
+def last_received(connection: Connection, stream: Stream) -> float | None:
+    """When the last prediction of a stream came in, by the daemon's clock."""
+    query = select(STREAMS.c.last_received).where(*_is(stream), STREAMS.c.rows > 0)
+    return connection.scalar(query)
+
+
+def uncounted(connection: Connection, stream: Stream, limit: int = 1000) -> list[StoredBatch]:
+    """The oldest batches that are in no profile yet, at most `limit`."""
+    query = _batches(stream).where(_OPEN).order_by(BATCHES.c.id).limit(limit)
+    return [_stored(stream, row) for row in connection.execute(query)]
+
+
+def streams_with_uncounted(connection: Connection) -> list[Stream]:
+    """The streams that have something to count."""
+    query = select(STREAMS).where(STREAMS.c.id.in_(select(BATCHES.c.stream).where(_OPEN).distinct()))
+    return [_figures(row).stream for row in connection.execute(query.order_by(STREAMS.c.id))]
+
+
+def mark_counted(connection: Connection, ids: Sequence[int]) -> None:
+    """Say that these batches are in their windows' profiles: call it in the transaction that writes the profiles."""
+    for at in range(0, len(ids), 500):
+        some = ids[at : at + 500]
+        connection.execute(update(BATCHES).where(BATCHES.c.id.in_(some)).values(counted=True))
+
+
+def batches(connection: Connection, stream: Stream, start: float, end: float) -> Iterator[StoredBatch]:
+    """The batches of the windows that begin in `[start, end)`, in order of time; one at a time in memory."""
+    inside = (BATCHES.c.start >= int(start), BATCHES.c.start < end)
+    query = select(BATCHES.c.id).where(BATCHES.c.stream == _number(stream), *inside)
+    for number in connection.scalars(query.order_by(BATCHES.c.start, BATCHES.c.id)).all():
+        row = connection.execute(_batches(stream).where(BATCHES.c.id == number)).first()
+        if row is not None:
+            yield _stored(stream, row)
+
+
+def delete_before(connection: Connection, before: float, limit: int = 1000) -> int:
+    """Delete at most `limit` batches of windows that ended by `before`; call again until it returns 0."""
+    old = select(BATCHES.c.id).where(BATCHES.c.end <= before).order_by(BATCHES.c.id).limit(limit)
+    return connection.execute(delete(BATCHES).where(BATCHES.c.id.in_(old.scalar_subquery()))).rowcount
+
+
+def count_rows(connection: Connection, stream: Stream) -> int:
+    """Rows of a stream that are in the log now (older ones may have been deleted)."""
+    query = select(func.coalesce(func.sum(BATCHES.c.rows), 0)).where(BATCHES.c.stream == _number(stream))
+    return int(connection.scalar(query) or 0)
+
+
+def _number(stream: Stream) -> Any:
+    return select(STREAMS.c.id).where(*_is(stream)).scalar_subquery()
+
+
+def _is(stream: Stream) -> tuple[Any, ...]:
+    columns = STREAMS.c
+    return (
+        columns.client == stream.client,
+        columns.model == stream.model,
+        columns.environment == stream.environment,
+    )
+
+
+def _batches(stream: Stream) -> Any:
+    columns = BATCHES.c
+    chosen = select(columns.id, columns.start, columns.end, columns.rows, columns.blob, columns.received_at)
+    return chosen.where(columns.stream == _number(stream))
+
+
+def _stored(stream: Stream, row: Row[Any]) -> StoredBatch:
+    return StoredBatch(row.id, stream, Window(row.start, row.end), row.rows, bytes(row.blob), row.received_at)
+
+
+def _figures(row: Row[Any]) -> StreamFigures:
+    stream = Stream(row.client, row.model, row.environment)
+    return StreamFigures(stream, row.rows, row.first_received, row.last_received, row.watermark)
+
+
+def _row(number: int, batch: NewBatch, now: float) -> dict[str, Any]:
+    return {
+        "stream": number,
+        "start": batch.window.start,
+        "end": batch.window.end,
+        "rows": batch.rows,
+        "received_at": now,
+        "counted": False,
+        "searched": False,
+        "digest": batch.digest,
+        "ids": batch.ids,
+        "blob": batch.blob,
+    }
+
+
+def _advance(connection: Connection, number: int, fresh: Sequence[NewBatch], now: float) -> None:
+    latest, rows = max(batch.latest for batch in fresh), sum(batch.rows for batch in fresh)
+    later = case((func.coalesce(STREAMS.c.watermark, latest) > latest, STREAMS.c.watermark), else_=latest)
+    changes = {"last_received": now, "watermark": later, "rows": STREAMS.c.rows + rows}
+    connection.execute(update(STREAMS).where(STREAMS.c.id == number).values(changes))

@@ -1,0 +1,103 @@
+"""Records that were refused: a bounded number of them to look at, all of them counted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    delete,
+    func,
+    select,
+)
+
+from monitor.records import Rejected
+from monitor.store.db import metadata
+
+_KEY = BigInteger().with_variant(Integer, "sqlite")
+
+QUARANTINE = Table(
+    "quarantine",
+    metadata,
+    Column("id", _KEY, primary_key=True),
+    Column("at", Float, nullable=False, index=True),
+    Column("kind", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("client", String, nullable=False, index=True),
+    Column("model", String, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("error", String, nullable=False),
+    Column("hint", String, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("count", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A refused record as it is kept. `count` is above one where more like it came than are kept."""
+
+    at: float
+    kind: str
+    reason: str
+    rejected: Rejected
+    count: int = 1
+
+
+def put(connection: Connection, refused: Sequence[Quarantined]) -> None:
+    """Keep refused records."""
+    rows = [
+        {
+            "at": one.at,
+            "kind": one.kind,
+            "reason": one.reason,
+            "client": one.rejected.client,
+            "model": one.rejected.model,
+            "position": one.rejected.index,
+            "error": one.rejected.error,
+            "hint": one.rejected.hint,
+            "record": one.rejected.record,
+            "count": one.count,
+        }
+        for one in refused
+    ]
+    if rows:
+        connection.execute(QUARANTINE.insert(), rows)
+
+
+def latest(connection: Connection, client: str | None = None, limit: int = 100) -> list[Quarantined]:
+    """The last refused records, newest first; of one client, or of all."""
+    query = select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit)
+    if client is not None:
+        query = query.where(QUARANTINE.c.client == client)
+    return [
+        Quarantined(
+            row.at,
+            row.kind,
+            row.reason,
+            Rejected(row.position, row.error, row.hint, row.client, row.model, bytes(row.record)),
+            row._mapping["count"],
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def counts(connection: Connection, start: float, end: float, client: str | None = None) -> dict[str, int]:
+    """How many records were refused in `[start, end)`, by reason."""
+    query = select(QUARANTINE.c.reason, func.sum(QUARANTINE.c.count)).group_by(QUARANTINE.c.reason)
+    query = query.where(QUARANTINE.c.at >= start, QUARANTINE.c.at < end)
+    if client is not None:
+        query = query.where(QUARANTINE.c.client == client)
+    return {reason: int(count) for reason, count in connection.execute(query)}
+
+
+def delete_before(connection: Connection, before: float, limit: int = 10_000) -> int:
+    """Delete at most `limit` that were refused before; call again until it returns 0."""
+    old = select(QUARANTINE.c.id).where(QUARANTINE.c.at < before).limit(limit)
+    return connection.execute(delete(QUARANTINE).where(QUARANTINE.c.id.in_(old.scalar_subquery()))).rowcount
