@@ -1,6 +1,7 @@
 """What a room's section of the configuration is made of: a strict pydantic model, durations, sizes, secrets."""
 
 import re
+from enum import Enum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
@@ -44,12 +45,21 @@ def format_duration(seconds: float) -> str:
     return "".join(parts) or f"{round(seconds * 1000)}ms"
 
 
+class Written(Enum):
+    """How a number is written in a configuration file: lets `full.yaml` be made from the defaults."""
+
+    DURATION = "duration"
+    SIZE = "size"
+
+
 Duration = Annotated[
-    float, BeforeValidator(lambda value: value if isinstance(value, float) else parse_duration(value))
+    float,
+    BeforeValidator(lambda value: value if isinstance(value, float) else parse_duration(value)),
+    Written.DURATION,
 ]
 """Seconds; written as `30s`, `5m`, `24h`, `7d`."""
 
-Size = Annotated[int, BeforeValidator(parse_size)]
+Size = Annotated[int, BeforeValidator(parse_size), Written.SIZE]
 """Bytes; written as `500kB`, `32MiB`."""
 
 Secret = SecretStr
@@ -60,3 +70,11 @@ class Section(BaseModel):
     """One room's part of the configuration: unknown keys are mistakes, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+def format_size(size: int) -> str:
+    """`32000000` as `32MB`: the shortest text that `parse_size` reads back."""
+    for unit in ("GB", "MB", "kB"):
+        if size and size % _SIZES[unit] == 0:
+            return f"{size // _SIZES[unit]}{unit}"
+    return str(size)

@@ -25,7 +25,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("health",),
     ("digest",),
     ("pipeline", "web", "dashboards", "backtest", "reports", "compare"),
-    ("config",),
+    ("config", "config_text"),
     ("app",),
     ("demo",),
     ("cli",),
