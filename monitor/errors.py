@@ -4,6 +4,7 @@
     ├── ConfigError           a file that cannot be used; carries every problem found in it
     ├── InputError            a record or a request that cannot be accepted
     │   └── TooLargeError     refused for its size (HTTP 413)
+    ├── AccessError           who asks is unknown, or may not do this (HTTP 401 or 403)
     ├── BusyError             refused for now: the same request may pass later (HTTP 429 or 503)
     ├── NotFoundError         a name that nothing answers to
     ├── StoreError            the database cannot do what was asked
@@ -57,6 +58,14 @@ class InputError(WatchkeeperError):
 
 class TooLargeError(InputError):
     """Refused for its size."""
+
+
+class AccessError(WatchkeeperError):
+    """Who asks is unknown (`known` is false), or may not do this."""
+
+    def __init__(self, message: str, *, known: bool = False, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.known = known
 
 
 class BusyError(WatchkeeperError):
