@@ -1,0 +1,85 @@
+"""What a dashboard is made of, in our own words: rows of panels, each with its queries.
+
+`S` selects the streams that the dashboard's variables name, `J` the daemons; `within` adds matchers.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["stat", "gauge", "timeseries", "table", "statetimeline", "statushistory", "heatmap", "bargauge"]
+Look = Literal["", "state", "yesno", "limit_one"]
+
+_STREAM = ('job=~"$job"', 'client=~"$client"', 'environment=~"$environment"', 'model=~"$model"')
+S = "{" + ",".join(_STREAM) + "}"
+J = '{job=~"$job"}'
+RATE = "$__rate_interval"
+
+
+def within(*matchers: str) -> str:
+    """`S` with more matchers."""
+    return "{" + ",".join((*_STREAM, *matchers)) + "}"
+
+
+def daemons(*matchers: str) -> str:
+    """`J` with more matchers."""
+    return "{" + ",".join(('job=~"$job"', *matchers)) + "}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query. `table` asks for one value a series instead of a curve; `style` names how it is drawn."""
+
+    expression: str
+    legend: str = ""
+    table: bool = False
+    style: Literal["", "dashed", "limit", "baseline"] = ""
+    exemplars: bool = False
+    heatmap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel. `steps` are (value, state colour) from which on a colour holds; `empty` is said when nothing is there."""
+
+    title: str
+    description: str
+    kind: Kind
+    unit: str
+    width: int
+    height: int
+    queries: tuple[Query, ...]
+    look: Look = ""
+    steps: tuple[tuple[float | None, str], ...] = ()
+    empty: str = "0"
+    least: float | None = None
+    most: float | None = None
+    stacked: bool = False
+    columns: tuple[tuple[str, str], ...] = ()
+    runbook: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Panels under a heading; all but the first two rows start closed."""
+
+    title: str
+    panels: tuple[Panel, ...]
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """A dashboard file."""
+
+    uid: str
+    title: str
+    description: str
+    rows: tuple[Row, ...]
+    span: str = "now-6h"
+    one_model: bool = False
+    with_metric: bool = False
+
+    @property
+    def panels(self) -> tuple[Panel, ...]:
+        """All panels, from top to bottom."""
+        return tuple(panel for row in self.rows for panel in row.panels)

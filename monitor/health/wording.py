@@ -1,0 +1,156 @@
+"""Numbers, times and metrics in plain words: nothing here needs statistics to be understood."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+NOTHING = "—"
+_SCALE = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """How a metric is told to a client: a name, and what its value says (`{value}`)."""
+
+    name: str
+    says: str
+    shape: str = "share"
+    explains: str = ""
+
+
+PHRASES: dict[str, Phrase] = {
+    "accuracy": Phrase("Right answers", "is right in {value} of all cases", explains="Share of the model's answers that turned out to be right, once the truth was known."),
+    "balanced_accuracy": Phrase("Right answers, all groups alike", "is right in {value} of cases, each group counted alike", explains="Right answers, where small groups count as much as large ones."),
+    "precision": Phrase("Alarms that were right", "is right in {value} of the cases that it reports", explains="Of the cases that the model reported, the share that really were such cases."),
+    "recall": Phrase("Cases found", "finds {value} of the cases that it should find", explains="Of the cases that the model should report, the share that it found."),
+    "f1": Phrase("Cases found and alarms right", "reaches a score of {value} for finding cases without false alarms", explains="One figure for two aims: finding all cases, and raising no false alarms. 100 % is perfect."),
+    "roc_auc": Phrase("Ranking", "puts a true case before another in {value} of comparisons", explains="How often the model ranks a true case above one that is not. 50 % would be chance."),
+    "estimated_accuracy": Phrase("Right answers, estimated", "is estimated to be right in {value} of all cases", explains="An estimate from how sure the model is of its answers, for the time in which the truth is not known yet."),
+    "mae": Phrase("Usual distance from the truth", "is off by {value} on average", "number", "How far the model's numbers lie from the truth, on average."),
+    "rmse": Phrase("Distance from the truth", "is off by {value}, large misses counting more", "number", "How far the model's numbers lie from the truth, where large misses count more."),
+    "mape": Phrase("Distance from the truth", "is off by {value} of the true value on average", explains="How far the model's numbers lie from the truth, as a share of the true value."),
+    "volume": Phrase("Decisions", "made {value} decisions", "count", "Number of answers that the model gave."),
+    "error_rate": Phrase("Requests without an answer", "could not answer {value} of the requests", explains="Share of requests that the model could not answer."),
+    "availability": Phrase("Requests answered", "answered {value} of the requests", explains="Share of requests that got an answer."),
+    "latency_p50": Phrase("Usual time to answer", "usually answers within {value}", "seconds", "Half of all answers come at least this fast."),
+    "latency_p95": Phrase("Time to answer", "answers 95 of 100 requests within {value}", "seconds", "95 of 100 answers come at least this fast."),
+    "latency_p99": Phrase("Slowest answers", "answers 99 of 100 requests within {value}", "seconds", "99 of 100 answers come at least this fast."),
+    "confidence_mean": Phrase("How sure the model is", "is {value} sure of its answers on average", explains="How sure the model says it is of its answers, on average."),
+    "confidence_low_share": Phrase("Unsure answers", "is unsure in {value} of all cases", explains="Share of answers in which the model was not sure."),
+    "automation_rate": Phrase("Decided without a person", "decides {value} of all cases without a person", explains="Share of cases that needed no person."),
+    "review_rate": Phrase("Checked by a person", "had {value} of its answers checked by a person", explains="Share of answers that a person looked at."),
+    "correction_rate": Phrase("Corrected by a person", "had {value} of the checked answers corrected", explains="Of the answers that a person looked at, the share that were changed."),
+    "satisfaction": Phrase("Feedback", "gets feedback of {value} on average", "number", "Average of the feedback that users gave."),
+    "cost_per_prediction": Phrase("Cost of a decision", "costs {value} for each decision", "number", "What one answer costs on average."),
+    "drifted_share": Phrase("Inputs that look different", "sees {value} of its inputs differ from before", explains="Share of the model's inputs that look different from the time in which it learned."),
+}
+"""What can be shown to a client; a metric that is not here stays on the engineer's view."""
+
+QUALITY = ("accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape")
+"""Metrics that can stand for quality, the plainest first."""
+ESTIMATES = {"accuracy": "estimated_accuracy"}
+"""The estimate that stands in for a metric while the truth is not known."""
+
+
+def share(value: float) -> str:
+    """`0.714` as `71 %`; one decimal where the whole number would hide it."""
+    percent = value * 100
+    if 0 < abs(percent) < 1 or 99 < percent < 100:
+        return f"{percent:.1f} %" if abs(percent) >= 0.05 else "under 0.1 %"
+    return f"{percent:.0f} %"
+
+
+def count(value: float) -> str:
+    """`1240000` as `1.24 M`."""
+    for size, letter in _SCALE:
+        if abs(value) >= size * (10 if letter == "k" else 1):
+            return f"{value / size:.3g} {letter}"
+    return f"{value:,.0f}".replace(",", " ")
+
+
+def seconds(value: float) -> str:
+    """`0.0417` as `42 ms`."""
+    if value < 0.001:
+        return "under 1 ms"
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    return f"{value:.1f} s" if value < 60 else span(value)
+
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    return f"{value:.3g}" if abs(value) < 1000 else count(value)
+
+
+_SHAPES = {"share": share, "count": count, "seconds": seconds, "number": number}
+
+
+def figure(metric: str, value: float | None) -> str:
+    """A metric's value as a client reads it; a dash where there is none."""
+    if value is None:
+        return NOTHING
+    phrase = PHRASES.get(metric)
+    return _SHAPES[phrase.shape if phrase else "number"](value)
+
+
+def name(metric: str) -> str:
+    """A metric's plain name."""
+    phrase = PHRASES.get(metric)
+    return phrase.name if phrase else metric.replace("_", " ").capitalize()
+
+
+def says(metric: str, value: float) -> str:
+    """What a value says, to be read after the model's name: `is right in 71 % of all cases`."""
+    phrase = PHRASES.get(metric)
+    return (phrase.says if phrase else "measures {value}").format(value=figure(metric, value))
+
+
+def span(duration: float) -> str:
+    """`5400` as `1 h 30 min`: the two largest units that count."""
+    if duration < 60:
+        return f"{max(0, round(duration))} s"
+    parts = []
+    rest = int(duration)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        amount, rest = divmod(rest, size)
+        if amount:
+            parts.append(f"{amount} {unit}")
+    return " ".join(parts[:2])
+
+
+def moment(at: float, zone: ZoneInfo, now: float) -> str:
+    """`Sun 21:40`, with the date where the weekday alone could mislead."""
+    local = datetime.fromtimestamp(at, zone)
+    if abs(now - at) < 6 * 86400:
+        return local.strftime("%a %H:%M")
+    return f"{local.day} {local:%b %H:%M}"
+
+
+def day(at: float, zone: ZoneInfo) -> str:
+    """`Mon 23 Nov`."""
+    local = datetime.fromtimestamp(at, zone)
+    return f"{local:%a} {local.day} {local:%b}"
+
+
+def clock(at: float, zone: ZoneInfo) -> str:
+    """`08:00 CET`."""
+    return datetime.fromtimestamp(at, zone).strftime("%H:%M %Z")
+
+
+def change(now: float | None, before: float | None, metric: str) -> str:
+    """How a figure moved: `▲ 3 %` for amounts, `▼ 4 points` for shares, `no change`, or a dash."""
+    if now is None or before is None:
+        return NOTHING
+    if metric in PHRASES and PHRASES[metric].shape == "share":
+        points = round((now - before) * 100)
+        text = f"{abs(points)} point{'' if abs(points) == 1 else 's'}"
+        return "no change" if points == 0 else f"{'▲' if points > 0 else '▼'} {text}"
+    if before == 0:
+        return NOTHING
+    percent = round((now / before - 1) * 100)
+    return "no change" if percent == 0 else f"{'▲' if percent > 0 else '▼'} {abs(percent)} %"
+
+
+def plural(amount: int, noun: str) -> str:
+    """`1 model`, `6 models`."""
+    return f"{amount} {noun}{'' if amount == 1 else 's'}"

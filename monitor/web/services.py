@@ -1,0 +1,48 @@
+"""What the web needs of the daemon, handed to it whole: it starts nothing and reaches for nothing else."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from litestar import Request
+
+from monitor.clock import Clock
+from monitor.health.settings import ClientSettings
+from monitor.store.db import Store
+from monitor.web.settings import WebSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether the daemon can do its work, and what is missing where it cannot."""
+
+    is_ready: bool
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the web needs.
+
+    `ingest` holds the handlers that take predictions in (see `monitor.web.ingest.routes`). `ready` is asked
+    by `/readyz`.
+    """
+
+    store: Store
+    clock: Clock
+    settings: WebSettings
+    version: str
+    clients: Mapping[str, ClientSettings] = field(default_factory=dict)
+    ready: Callable[[], Readiness] = lambda: Readiness(True)
+    ingest: Sequence[Any] = ()
+
+    def client(self, name: str) -> ClientSettings:
+        """A client's section; one that is not configured is shown under its own name."""
+        return self.clients.get(name, ClientSettings())
+
+
+def of(request: Request[Any, Any, Any]) -> Services:
+    """The services of the application that a request came to."""
+    services = request.app.state["services"]
+    assert isinstance(services, Services)
+    return services
