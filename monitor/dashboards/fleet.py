@@ -8,8 +8,12 @@ CLIENTS = Row(
     "Clients",
     (
         Panel(
-            "Clients by worst state", "One line a client: its worst model, its models in trouble, its traffic.",
-            "table", "none", 14, 9,
+            "Clients by worst state",
+            "One line a client: its worst model, its models in trouble, its traffic.",
+            "table",
+            "none",
+            14,
+            9,
             (
                 Query(f"max {BY} (watchkeeper_model_state{S})", table=True),
                 Query(f"count {BY} (watchkeeper_model_state{S} >= 2)", table=True),
@@ -22,12 +26,21 @@ CLIENTS = Row(
                 ("Value #C", "Models"),
                 ("Value #D", "Predictions a second"),
             ),
-            look="state", empty="No client yet",
+            look="state",
+            empty="No client yet",
         ),
         Panel(
-            "Models by state", "How many models are in each state.", "timeseries", "none", 10, 9,
+            "Models by state",
+            "How many models are in each state.",
+            "timeseries",
+            "none",
+            10,
+            9,
             (Query(f'count_values by () ("state", watchkeeper_model_state{S})', "{{state}}"),),
-            look="state", stacked=True, least=0, empty="No model yet",
+            look="state",
+            stacked=True,
+            least=0,
+            empty="No model yet",
         ),
     ),
 )
@@ -36,18 +49,41 @@ TROUBLE = Row(
     "Trouble",
     (
         Panel(
-            "Alerts firing", "Alerts that fire, by client and severity.", "timeseries", "none", 8, 8,
+            "Alerts firing",
+            "Alerts that fire, by client and severity.",
+            "timeseries",
+            "none",
+            8,
+            8,
             (Query(f"sum by (client, severity) (watchkeeper_alerts_active{S})", "{{client}} {{severity}}"),),
-            stacked=True, least=0,
+            stacked=True,
+            least=0,
         ),
         Panel(
-            "Most drift", "Models with the largest share of drifted inputs.", "bargauge", "percentunit", 8, 8,
-            (Query(f"topk(15, max by (client, model) (watchkeeper_drifted_features_ratio{S}))", "{{client}} / {{model}}"),),
-            steps=((None, "ok"), (0.2, "warning"), (0.5, "critical")), least=0, most=1, empty="No baseline",
+            "Most drift",
+            "Models with the largest share of drifted inputs.",
+            "bargauge",
+            "percentunit",
+            8,
+            8,
+            (
+                Query(
+                    f"topk(15, max by (client, model) (watchkeeper_drifted_features_ratio{S}))",
+                    "{{client}} / {{model}}",
+                ),
+            ),
+            steps=((None, "ok"), (0.2, "warning"), (0.5, "critical")),
+            least=0,
+            most=1,
+            empty="No baseline",
         ),
         Panel(
-            "Most unstable rules, 7 days", "Rules that changed state most often: candidates for a better limit.",
-            "table", "none", 8, 8,
+            "Most unstable rules, 7 days",
+            "Rules that changed state most often: candidates for a better limit.",
+            "table",
+            "none",
+            8,
+            8,
             (
                 Query(
                     f"topk(15, sum by (client, model, rule) (increase(watchkeeper_rule_transitions_total{S}[7d])))",
@@ -63,19 +99,33 @@ SERVING = Row(
     "Serving",
     (
         Panel(
-            "Versions serving", "Every version that answers, and since when.", "table", "dateTimeFromNow", 16, 9,
+            "Versions serving",
+            "Every version that answers, and since when.",
+            "table",
+            "dateTimeFromNow",
+            16,
+            9,
             (
                 Query(
-                    "max by (client, environment, model, version, owner, task) (watchkeeper_model_info" + S + ")"
+                    "max by (client, environment, model, version, owner, task) (watchkeeper_model_info"
+                    + S
+                    + ")"
                     " * on (client, environment, model, version) group_left () "
-                    f"max by (client, environment, model, version) (watchkeeper_model_deployed_timestamp_seconds{S}) * 1000",
+                    "max by (client, environment, model, version)"
+                    f" (watchkeeper_model_deployed_timestamp_seconds{S}) * 1000",
                     table=True,
                 ),
             ),
-            columns=(("Value", "Since"),), empty="No model yet",
+            columns=(("Value", "Since"),),
+            empty="No model yet",
         ),
         Panel(
-            "Series exported", "What the metrics of the daemon cost in Prometheus.", "timeseries", "none", 8, 9,
+            "Series exported",
+            "What the metrics of the daemon cost in Prometheus.",
+            "timeseries",
+            "none",
+            8,
+            9,
             (Query(f"sum(scrape_samples_post_metric_relabeling{J})", "series"),),
             least=0,
         ),

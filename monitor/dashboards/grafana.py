@@ -8,8 +8,6 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from grafana_foundation_sdk.builders import (
         bargauge,
-        common as common_builders,
-        dashboard as builders,
         gauge,
         heatmap,
         prometheus,
@@ -19,8 +17,15 @@ with warnings.catch_warnings():
         table,
         timeseries,
     )
+    from grafana_foundation_sdk.builders import (
+        common as common_builders,
+    )
+    from grafana_foundation_sdk.builders import (
+        dashboard as builders,
+    )
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
-    from grafana_foundation_sdk.models import common, dashboard as models
+    from grafana_foundation_sdk.models import common
+    from grafana_foundation_sdk.models import dashboard as models
     from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from monitor.dashboards.panels import Dashboard, Panel, Query, Row
@@ -30,12 +35,20 @@ SOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 COLOURS = {"ok": "#009E73", "unknown": "#7F7F7F", "warning": "#E69F00", "critical": "#C4400A"}
 """Told apart with any common kind of colour blindness; a word or a sign always stands beside them."""
 STATES = {
-    "0": ("✔ ok", "ok"), "1": ("? waiting", "unknown"), "2": ("◆ warning", "warning"), "3": ("✖ critical", "critical"),
+    "0": ("✔ ok", "ok"),
+    "1": ("? waiting", "unknown"),
+    "2": ("◆ warning", "warning"),
+    "3": ("✖ critical", "critical"),
 }
 PAGE = "${public_url}/c/${__field.labels.client}/m/${__field.labels.model}?from=${__from}&to=${__to}"
 _BUILDERS: dict[str, Any] = {
-    "stat": stat.Panel, "gauge": gauge.Panel, "timeseries": timeseries.Panel, "table": table.Panel,
-    "statetimeline": statetimeline.Panel, "statushistory": statushistory.Panel, "heatmap": heatmap.Panel,
+    "stat": stat.Panel,
+    "gauge": gauge.Panel,
+    "timeseries": timeseries.Panel,
+    "table": table.Panel,
+    "statetimeline": statetimeline.Panel,
+    "statushistory": statushistory.Panel,
+    "heatmap": heatmap.Panel,
     "bargauge": bargauge.Panel,
 }
 _VALUED = ("stat", "gauge", "bargauge")
@@ -66,7 +79,7 @@ def render(dashboard: Dashboard) -> str:
     return JSONEncoder(sort_keys=True, indent=2, ensure_ascii=False).encode(built) + "\n"
 
 
-def _lay_out(builder: Any, rows: tuple[Row, ...]) -> None:  # noqa: ANN401 - the library's builder
+def _lay_out(builder: Any, rows: tuple[Row, ...]) -> None:
     """Place rows and panels by hand: the library's own layout puts panels side by side with gaps."""
     number, top = 1, 0
     for row in rows:
@@ -77,7 +90,9 @@ def _lay_out(builder: Any, rows: tuple[Row, ...]) -> None:  # noqa: ANN401 - the
         for panel in row.panels:
             if left + panel.width > 24:
                 left, top, height = 0, top + height, 0
-            panels.append(_panel(panel, number).grid_pos(models.GridPos(h=panel.height, w=panel.width, x=left, y=top)))
+            panels.append(
+                _panel(panel, number).grid_pos(models.GridPos(h=panel.height, w=panel.width, x=left, y=top))
+            )
             number, left, height = number + 1, left + panel.width, max(height, panel.height)
         top += height
         for built in panels if row.closed else ():
@@ -87,7 +102,7 @@ def _lay_out(builder: Any, rows: tuple[Row, ...]) -> None:  # noqa: ANN401 - the
             builder.with_panel(built)
 
 
-def _panel(panel: Panel, number: int) -> Any:  # noqa: ANN401
+def _panel(panel: Panel, number: int) -> Any:
     builder = (
         _BUILDERS[panel.kind]()
         .id(number)
@@ -102,20 +117,32 @@ def _panel(panel: Panel, number: int) -> Any:  # noqa: ANN401
     builder = builder.max(panel.most) if panel.most is not None else builder
     builder = _coloured(builder, panel)
     if panel.kind in _VALUED:
-        builder = builder.reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
-    finish = {"timeseries": _as_curves, "table": _as_table, "statetimeline": _as_strip, "statushistory": _as_strip}
+        builder = builder.reduce_options(
+            common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
+        )
+    finish = {
+        "timeseries": _as_curves,
+        "table": _as_table,
+        "statetimeline": _as_strip,
+        "statushistory": _as_strip,
+    }
     builder = finish[panel.kind](builder, panel) if panel.kind in finish else builder
     if panel.kind == "stat":
-        builder = builder.color_mode(common.BigValueColorMode.BACKGROUND if panel.steps or panel.look else "value")
+        builder = builder.color_mode(
+            common.BigValueColorMode.BACKGROUND if panel.steps or panel.look else "value"
+        )
         builder = builder.graph_mode(common.BigValueGraphMode.NONE)
     if panel.kind == "heatmap":
         builder = builder.calculate(False)
     return builder
 
 
-def _target(query: Query, index: int) -> Any:  # noqa: ANN401
+def _target(query: Query, index: int) -> Any:
     target = (
-        prometheus.Dataquery().expr(query.expression).ref_id(chr(ord("A") + index)).legend_format(query.legend or "__auto")
+        prometheus.Dataquery()
+        .expr(query.expression)
+        .ref_id(chr(ord("A") + index))
+        .legend_format(query.legend or "__auto")
     )
     target = target.datasource(SOURCE)
     if query.heatmap:
@@ -125,10 +152,12 @@ def _target(query: Query, index: int) -> Any:  # noqa: ANN401
     return target.range().exemplar(query.exemplars)
 
 
-def _coloured(builder: Any, panel: Panel) -> Any:  # noqa: ANN401
+def _coloured(builder: Any, panel: Panel) -> Any:
     if panel.look == "state":
         builder = builder.mappings([_state_words()]).color_scheme(_scheme(models.FieldColorModeId.THRESHOLDS))
-        return builder.thresholds(_thresholds(((None, "ok"), (1, "unknown"), (2, "warning"), (3, "critical"))))
+        return builder.thresholds(
+            _thresholds(((None, "ok"), (1, "unknown"), (2, "warning"), (3, "critical")))
+        )
     if panel.look == "yesno":
         words = {"1": ("✔ yes", "ok"), "0": ("✖ no", "critical")}
         builder = builder.mappings([_words(words)]).color_scheme(_scheme(models.FieldColorModeId.THRESHOLDS))
@@ -142,7 +171,7 @@ def _coloured(builder: Any, panel: Panel) -> Any:  # noqa: ANN401
     return builder.color_scheme(_scheme(models.FieldColorModeId.PALETTE_CLASSIC))
 
 
-def _as_curves(builder: Any, panel: Panel) -> Any:  # noqa: ANN401
+def _as_curves(builder: Any, panel: Panel) -> Any:
     legend = common_builders.VizLegendOptions().display_mode(common.LegendDisplayMode.LIST)
     builder = builder.legend(legend.placement(common.LegendPlacement.BOTTOM).show_legend(True))
     builder = builder.tooltip(common_builders.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI))
@@ -164,11 +193,13 @@ def _as_curves(builder: Any, panel: Panel) -> Any:  # noqa: ANN401
 def _dashed(dash: list[int], style: str) -> list[models.DynamicConfigValue]:
     values = [models.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": dash})]
     if style == "limit":
-        values.append(models.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": COLOURS["critical"]}))
+        values.append(
+            models.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": COLOURS["critical"]})
+        )
     return values
 
 
-def _as_table(builder: Any, panel: Panel) -> Any:  # noqa: ANN401
+def _as_table(builder: Any, panel: Panel) -> Any:
     if len(panel.queries) > 1:
         builder = builder.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     hidden = {"Time": True, "__name__": True, "job": True, "instance": True}
@@ -185,12 +216,16 @@ def _as_table(builder: Any, panel: Panel) -> Any:  # noqa: ANN401
     return builder
 
 
-def _as_strip(builder: Any, panel: Panel) -> Any:  # noqa: ANN401
+def _as_strip(builder: Any, panel: Panel) -> Any:
     builder = builder.show_value(common.VisibilityMode.NEVER)
-    return builder.data_links([_link("Model page", PAGE)]) if "{{client}}" in panel.queries[0].legend else builder
+    return (
+        builder.data_links([_link("Model page", PAGE)])
+        if "{{client}}" in panel.queries[0].legend
+        else builder
+    )
 
 
-def _link(title: str, url: str) -> Any:  # noqa: ANN401
+def _link(title: str, url: str) -> Any:
     return builders.DashboardLink(title).url(url).target_blank(True)
 
 
@@ -207,11 +242,11 @@ def _words(texts: dict[str, tuple[str, str]]) -> models.ValueMap:
     )
 
 
-def _scheme(mode: models.FieldColorModeId) -> Any:  # noqa: ANN401
+def _scheme(mode: models.FieldColorModeId) -> Any:
     return builders.FieldColor().mode(mode)
 
 
-def _thresholds(steps: tuple[tuple[float | None, str], ...]) -> Any:  # noqa: ANN401
+def _thresholds(steps: tuple[tuple[float | None, str], ...]) -> Any:
     return (
         builders.ThresholdsConfig()
         .mode(models.ThresholdsMode.ABSOLUTE)
@@ -220,7 +255,7 @@ def _thresholds(steps: tuple[tuple[float | None, str], ...]) -> Any:  # noqa: AN
 
 
 def _variables(dashboard: Dashboard) -> list[Any]:
-    found = [builders.DatasourceVariable("datasource").label("Data source").type("prometheus")]
+    found: list[Any] = [builders.DatasourceVariable("datasource").label("Data source").type("prometheus")]
     filters: list[str] = []
     for name in ("job", "client", "environment", "model"):
         matcher = "{" + ",".join(filters) + "}" if filters else ""
@@ -229,13 +264,23 @@ def _variables(dashboard: Dashboard) -> list[Any]:
         filters.append(f'{name}=~"${name}"')
     if dashboard.with_metric:
         matcher = "{" + ",".join(filters) + "}"
-        found.append(_choice("metric", f"label_values(watchkeeper_performance_value{matcher}, metric)", many=True))
-    found.append(builders.TextBoxVariable("public_url").label("Watchkeeper address").default_value("http://127.0.0.1:8080"))
-    found.append(builders.TextBoxVariable("runbooks").label("Runbooks").default_value("https://github.com/watchkeeper/watchkeeper/blob/main/docs/runbooks"))
+        found.append(
+            _choice("metric", f"label_values(watchkeeper_performance_value{matcher}, metric)", many=True)
+        )
+    found.append(
+        builders.TextBoxVariable("public_url")
+        .label("Watchkeeper address")
+        .default_value("http://127.0.0.1:8080")
+    )
+    found.append(
+        builders.TextBoxVariable("runbooks")
+        .label("Runbooks")
+        .default_value("https://github.com/watchkeeper/watchkeeper/blob/main/docs/runbooks")
+    )
     return found
 
 
-def _choice(name: str, query: str, *, many: bool) -> Any:  # noqa: ANN401
+def _choice(name: str, query: str, *, many: bool) -> Any:
     variable = (
         builders.QueryVariable(name)
         .label(name.capitalize())
@@ -250,12 +295,12 @@ def _choice(name: str, query: str, *, many: bool) -> Any:  # noqa: ANN401
     return variable
 
 
-def _other_dashboards() -> Any:  # noqa: ANN401
+def _other_dashboards() -> Any:
     link = builders.DashboardLink("Watchkeeper").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])
     return link.as_dropdown(True).include_vars(True).keep_time(True)
 
 
-def _deploys() -> Any:  # noqa: ANN401
+def _deploys() -> Any:
     matcher = '{job=~"$job",client=~"$client",environment=~"$environment",model=~"$model"}'
     return (
         builders.AnnotationQuery()
@@ -270,7 +315,7 @@ def _deploys() -> Any:  # noqa: ANN401
     )
 
 
-def _alerts() -> Any:  # noqa: ANN401
+def _alerts() -> Any:
     return (
         builders.AnnotationQuery()
         .name("Alerts")

@@ -9,36 +9,79 @@ VERDICT = Row(
     "Verdict",
     (
         Panel(
-            "State", "Worst state of the model's rules.", "stat", "none", 4, 5,
+            "State",
+            "Worst state of the model's rules.",
+            "stat",
+            "none",
+            4,
+            5,
             (Query(f"max(watchkeeper_model_state{S})"),),
-            look="state", empty="No data",
+            look="state",
+            empty="No data",
         ),
         Panel(
-            "Version, age", "How long ago each version answered for the first time.", "stat", "dtdurations", 4, 5,
-            (Query(f"time() - max by (version) (watchkeeper_model_deployed_timestamp_seconds{S})", "{{version}}"),),
+            "Version, age",
+            "How long ago each version answered for the first time.",
+            "stat",
+            "dtdurations",
+            4,
+            5,
+            (
+                Query(
+                    f"time() - max by (version) (watchkeeper_model_deployed_timestamp_seconds{S})",
+                    "{{version}}",
+                ),
+            ),
             empty="No version is told",
         ),
         Panel(
-            "Drifted features", "Share of the model's inputs that differ from the baseline beyond chance.",
-            "gauge", "percentunit", 4, 5,
+            "Drifted features",
+            "Share of the model's inputs that differ from the baseline beyond chance.",
+            "gauge",
+            "percentunit",
+            4,
+            5,
             (Query(f"max(watchkeeper_drifted_features_ratio{S})"),),
-            steps=((None, "ok"), (0.2, "warning"), (0.5, "critical")), least=0, most=1, empty="No baseline",
+            steps=((None, "ok"), (0.2, "warning"), (0.5, "critical")),
+            least=0,
+            most=1,
+            empty="No baseline",
         ),
         Panel(
-            "Prediction drift", "How far the model's answers differ from the baseline, by method.",
-            "gauge", "none", 4, 5,
+            "Prediction drift",
+            "How far the model's answers differ from the baseline, by method.",
+            "gauge",
+            "none",
+            4,
+            5,
             (Query(f"max by (method) (watchkeeper_prediction_drift_score{S})", "{{method}}"),),
-            steps=((None, "ok"), (0.1, "warning"), (0.25, "critical")), least=0, most=1, empty="No baseline",
+            steps=((None, "ok"), (0.1, "warning"), (0.25, "critical")),
+            least=0,
+            most=1,
+            empty="No baseline",
         ),
         Panel(
-            "Newest prediction", "Time since a prediction came in.", "stat", "s", 4, 5,
+            "Newest prediction",
+            "Time since a prediction came in.",
+            "stat",
+            "s",
+            4,
+            5,
             (Query(f"time() - max(watchkeeper_prediction_last_received_timestamp_seconds{S})"),),
-            steps=((None, "ok"), (300, "warning"), (900, "critical")), empty="never",
+            steps=((None, "ok"), (300, "warning"), (900, "critical")),
+            empty="never",
         ),
         Panel(
-            "Label coverage", "Share of predictions whose truth has become known.", "gauge", "percentunit", 4, 5,
+            "Label coverage",
+            "Share of predictions whose truth has become known.",
+            "gauge",
+            "percentunit",
+            4,
+            5,
             (Query(f"min(watchkeeper_label_coverage_ratio{S})"),),
-            least=0, most=1, empty="No truth yet",
+            least=0,
+            most=1,
+            empty="No truth yet",
         ),
     ),
 )
@@ -49,18 +92,35 @@ QUALITY = Row(
         Panel(
             "Quality against limit and baseline",
             "Measured from the truth (solid) and estimated until it is known (dashed).",
-            "timeseries", "none", 16, 8,
+            "timeseries",
+            "none",
+            16,
+            8,
             (
                 Query(
-                    f"max by (metric, kind) (watchkeeper_performance_value{within(ALL, METRIC)})", "{{metric}} {{kind}}"
+                    f"max by (metric, kind) (watchkeeper_performance_value{within(ALL, METRIC)})",
+                    "{{metric}} {{kind}}",
                 ),
-                Query(f"max by (metric) (watchkeeper_performance_threshold{within(METRIC)})", "{{metric}} limit", style="limit"),
-                Query(f"max by (metric) (watchkeeper_performance_baseline{within(METRIC)})", "{{metric}} baseline", style="baseline"),
+                Query(
+                    f"max by (metric) (watchkeeper_performance_threshold{within(METRIC)})",
+                    "{{metric}} limit",
+                    style="limit",
+                ),
+                Query(
+                    f"max by (metric) (watchkeeper_performance_baseline{within(METRIC)})",
+                    "{{metric}} baseline",
+                    style="baseline",
+                ),
             ),
             empty="No truth yet",
         ),
         Panel(
-            "Worst segments", "Segments in which the model does worst.", "table", "none", 8, 8,
+            "Worst segments",
+            "Segments in which the model does worst.",
+            "table",
+            "none",
+            8,
+            8,
             (
                 Query(
                     "bottomk(10, min by (segment, metric) (watchkeeper_performance_value"
@@ -78,13 +138,23 @@ FEATURES = Row(
     "Features",
     (
         Panel(
-            "Feature state", "Whether each input is as it was, the 25 worst.", "statetimeline", "none", 24, 10,
+            "Feature state",
+            "Whether each input is as it was, the 25 worst.",
+            "statetimeline",
+            "none",
+            24,
+            10,
             (Query(f"topk(25, max by (feature) (watchkeeper_feature_state{S}))", "{{feature}}"),),
-            look="state", empty="No baseline",
+            look="state",
+            empty="No baseline",
         ),
         Panel(
-            "Drift as a share of its limit", "One is the limit: above it, an input has drifted.",
-            "timeseries", "none", 12, 9,
+            "Drift as a share of its limit",
+            "One is the limit: above it, an input has drifted.",
+            "timeseries",
+            "none",
+            12,
+            9,
             (
                 Query(
                     f"topk(10, max by (feature, method) (watchkeeper_feature_drift_score{S})"
@@ -92,10 +162,17 @@ FEATURES = Row(
                     "{{feature}} {{method}}",
                 ),
             ),
-            look="limit_one", least=0, empty="No baseline",
+            look="limit_one",
+            least=0,
+            empty="No baseline",
         ),
         Panel(
-            "Worst now", "The inputs that differ most, with their limit and what is missing.", "table", "none", 12, 9,
+            "Worst now",
+            "The inputs that differ most, with their limit and what is missing.",
+            "table",
+            "none",
+            12,
+            9,
             (
                 Query(f"topk(20, max by (feature, method) (watchkeeper_feature_drift_score{S}))", table=True),
                 Query(f"max by (feature, method) (watchkeeper_feature_drift_threshold{S})", table=True),
@@ -112,12 +189,28 @@ OUTPUT = Row(
     "Output",
     (
         Panel(
-            "Score distribution", "How sure the model was, over time.", "heatmap", "none", 12, 9,
-            (Query(f"sum by (le) (increase(watchkeeper_prediction_score_bucket{S}[{RATE}]))", "{{le}}", heatmap=True),),
+            "Score distribution",
+            "How sure the model was, over time.",
+            "heatmap",
+            "none",
+            12,
+            9,
+            (
+                Query(
+                    f"sum by (le) (increase(watchkeeper_prediction_score_bucket{S}[{RATE}]))",
+                    "{{le}}",
+                    heatmap=True,
+                ),
+            ),
             empty="No scores",
         ),
         Panel(
-            "Latency", "Half, 95 and 99 of 100 answers come at least this fast.", "timeseries", "s", 12, 9,
+            "Latency",
+            "Half, 95 and 99 of 100 answers come at least this fast.",
+            "timeseries",
+            "s",
+            12,
+            9,
             tuple(
                 Query(
                     f"histogram_quantile({quantile}, sum by (le) "
@@ -125,7 +218,11 @@ OUTPUT = Row(
                     name,
                     exemplars=True,
                 )
-                for quantile, name in (("0.5", "median"), ("0.95", "95th percentile"), ("0.99", "99th percentile"))
+                for quantile, name in (
+                    ("0.5", "median"),
+                    ("0.95", "95th percentile"),
+                    ("0.99", "99th percentile"),
+                )
             ),
             least=0,
         ),

@@ -6,7 +6,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["stat", "gauge", "timeseries", "table", "statetimeline", "statushistory", "heatmap", "bargauge"]
+Kind = Literal[
+    "stat", "gauge", "timeseries", "table", "statetimeline", "statushistory", "heatmap", "bargauge"
+]
 Look = Literal["", "state", "yesno", "limit_one"]
 
 _STREAM = ('job=~"$job"', 'client=~"$client"', 'environment=~"$environment"', 'model=~"$model"')
@@ -39,7 +41,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel. `steps` are (value, state colour) from which on a colour holds; `empty` is said when nothing is there."""
+    """One panel. `steps` are (value, colour) from which on a colour holds; `empty` is said where nothing is there."""
 
     title: str
     description: str

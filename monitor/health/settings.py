@@ -23,7 +23,7 @@ def _zone(name: str) -> str:
     return name
 
 
-def _time(value: Any) -> str:  # noqa: ANN401 - whatever YAML held
+def _time(value: Any) -> str:
     match = _TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         msg = f"{value!r} is not a time of day (use 08:00)"
@@ -92,7 +92,7 @@ class ClientSettings(Section):
     """The daily and the weekly summary."""
     frame_ancestors: tuple[str, ...] = ()
     """Sites that may show the page inside their own."""
-    models: dict[str, ModelView] = {}
+    models: dict[str, ModelView] = Field(default_factory=dict)
     """What the client reads about each model, by the model's name."""
 
     @property

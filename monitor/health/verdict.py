@@ -175,11 +175,18 @@ def headline(models: Sequence[ModelHealth]) -> tuple[str, Health]:
     if worst is Health.ATTENTION:
         return f"{subject} {'needs' if one else 'need'} attention.", worst
     if worst is Health.WATCH:
-        return f"{subject} {'is' if one else 'are'} being watched closely; nothing needs your attention.", worst
+        return (
+            f"{subject} {'is' if one else 'are'} being watched closely; nothing needs your attention.",
+            worst,
+        )
     if worst is Health.WAITING:
-        rest = f"; {wording.plural(amount[Health.WORKING], 'model')} working" if amount[Health.WORKING] else ""
+        rest = (
+            f"; {wording.plural(amount[Health.WORKING], 'model')} working" if amount[Health.WORKING] else ""
+        )
         return f"{subject} {'is' if one else 'are'} waiting for data{rest}.", worst
-    return (f"All {total} models are working as agreed." if total > 1 else "The model is working as agreed."), worst
+    return (
+        f"All {total} models are working as agreed." if total > 1 else "The model is working as agreed."
+    ), worst
 
 
 def worst_first(models: Sequence[ModelHealth]) -> tuple[ModelHealth, ...]:
@@ -194,7 +201,10 @@ def within_limits(incidents: Sequence[Incident], models: int, start: float, end:
     broken: dict[Stream, list[tuple[float, float]]] = {}
     for incident in incidents:
         if incident.health is Health.ATTENTION:
-            span = (max(start, incident.started), min(end, incident.ended if incident.ended is not None else end))
+            span = (
+                max(start, incident.started),
+                min(end, incident.ended if incident.ended is not None else end),
+            )
             broken.setdefault(incident.stream, []).append(span)
     lost = sum(_covered(spans) for spans in broken.values())
     return max(0.0, 1 - lost / (models * (end - start)))

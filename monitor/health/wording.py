@@ -19,30 +19,128 @@ class Phrase:
 
 
 PHRASES: dict[str, Phrase] = {
-    "accuracy": Phrase("Right answers", "is right in {value} of all cases", explains="Share of the model's answers that turned out to be right, once the truth was known."),
-    "balanced_accuracy": Phrase("Right answers, all groups alike", "is right in {value} of cases, each group counted alike", explains="Right answers, where small groups count as much as large ones."),
-    "precision": Phrase("Alarms that were right", "is right in {value} of the cases that it reports", explains="Of the cases that the model reported, the share that really were such cases."),
-    "recall": Phrase("Cases found", "finds {value} of the cases that it should find", explains="Of the cases that the model should report, the share that it found."),
-    "f1": Phrase("Cases found and alarms right", "reaches a score of {value} for finding cases without false alarms", explains="One figure for two aims: finding all cases, and raising no false alarms. 100 % is perfect."),
-    "roc_auc": Phrase("Ranking", "puts a true case before another in {value} of comparisons", explains="How often the model ranks a true case above one that is not. 50 % would be chance."),
-    "estimated_accuracy": Phrase("Right answers, estimated", "is estimated to be right in {value} of all cases", explains="An estimate from how sure the model is of its answers, for the time in which the truth is not known yet."),
-    "mae": Phrase("Usual distance from the truth", "is off by {value} on average", "number", "How far the model's numbers lie from the truth, on average."),
-    "rmse": Phrase("Distance from the truth", "is off by {value}, large misses counting more", "number", "How far the model's numbers lie from the truth, where large misses count more."),
-    "mape": Phrase("Distance from the truth", "is off by {value} of the true value on average", explains="How far the model's numbers lie from the truth, as a share of the true value."),
-    "volume": Phrase("Decisions", "made {value} decisions", "count", "Number of answers that the model gave."),
-    "error_rate": Phrase("Requests without an answer", "could not answer {value} of the requests", explains="Share of requests that the model could not answer."),
-    "availability": Phrase("Requests answered", "answered {value} of the requests", explains="Share of requests that got an answer."),
-    "latency_p50": Phrase("Usual time to answer", "usually answers within {value}", "seconds", "Half of all answers come at least this fast."),
-    "latency_p95": Phrase("Time to answer", "answers 95 of 100 requests within {value}", "seconds", "95 of 100 answers come at least this fast."),
-    "latency_p99": Phrase("Slowest answers", "answers 99 of 100 requests within {value}", "seconds", "99 of 100 answers come at least this fast."),
-    "confidence_mean": Phrase("How sure the model is", "is {value} sure of its answers on average", explains="How sure the model says it is of its answers, on average."),
-    "confidence_low_share": Phrase("Unsure answers", "is unsure in {value} of all cases", explains="Share of answers in which the model was not sure."),
-    "automation_rate": Phrase("Decided without a person", "decides {value} of all cases without a person", explains="Share of cases that needed no person."),
-    "review_rate": Phrase("Checked by a person", "had {value} of its answers checked by a person", explains="Share of answers that a person looked at."),
-    "correction_rate": Phrase("Corrected by a person", "had {value} of the checked answers corrected", explains="Of the answers that a person looked at, the share that were changed."),
-    "satisfaction": Phrase("Feedback", "gets feedback of {value} on average", "number", "Average of the feedback that users gave."),
-    "cost_per_prediction": Phrase("Cost of a decision", "costs {value} for each decision", "number", "What one answer costs on average."),
-    "drifted_share": Phrase("Inputs that look different", "sees {value} of its inputs differ from before", explains="Share of the model's inputs that look different from the time in which it learned."),
+    "accuracy": Phrase(
+        "Right answers",
+        "is right in {value} of all cases",
+        explains="Share of the model's answers that turned out to be right, once the truth was known.",
+    ),
+    "balanced_accuracy": Phrase(
+        "Right answers, all groups alike",
+        "is right in {value} of cases, each group counted alike",
+        explains="Right answers, where small groups count as much as large ones.",
+    ),
+    "precision": Phrase(
+        "Alarms that were right",
+        "is right in {value} of the cases that it reports",
+        explains="Of the cases that the model reported, the share that really were such cases.",
+    ),
+    "recall": Phrase(
+        "Cases found",
+        "finds {value} of the cases that it should find",
+        explains="Of the cases that the model should report, the share that it found.",
+    ),
+    "f1": Phrase(
+        "Cases found and alarms right",
+        "reaches a score of {value} for finding cases without false alarms",
+        explains="One figure for two aims: finding all cases, and raising no false alarms. 100 % is perfect.",
+    ),
+    "roc_auc": Phrase(
+        "Ranking",
+        "puts a true case before another in {value} of comparisons",
+        explains="How often the model ranks a true case above one that is not. 50 % would be chance.",
+    ),
+    "estimated_accuracy": Phrase(
+        "Right answers, estimated",
+        "is estimated to be right in {value} of all cases",
+        explains="An estimate from how sure the model is of its answers, until the truth is known.",
+    ),
+    "mae": Phrase(
+        "Usual distance from the truth",
+        "is off by {value} on average",
+        "number",
+        "How far the model's numbers lie from the truth, on average.",
+    ),
+    "rmse": Phrase(
+        "Distance from the truth",
+        "is off by {value}, large misses counting more",
+        "number",
+        "How far the model's numbers lie from the truth, where large misses count more.",
+    ),
+    "mape": Phrase(
+        "Distance from the truth",
+        "is off by {value} of the true value on average",
+        explains="How far the model's numbers lie from the truth, as a share of the true value.",
+    ),
+    "volume": Phrase(
+        "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."
+    ),
+    "error_rate": Phrase(
+        "Requests without an answer",
+        "could not answer {value} of the requests",
+        explains="Share of requests that the model could not answer.",
+    ),
+    "availability": Phrase(
+        "Requests answered",
+        "answered {value} of the requests",
+        explains="Share of requests that got an answer.",
+    ),
+    "latency_p50": Phrase(
+        "Usual time to answer",
+        "usually answers within {value}",
+        "seconds",
+        "Half of all answers come at least this fast.",
+    ),
+    "latency_p95": Phrase(
+        "Time to answer",
+        "answers 95 of 100 requests within {value}",
+        "seconds",
+        "95 of 100 answers come at least this fast.",
+    ),
+    "latency_p99": Phrase(
+        "Slowest answers",
+        "answers 99 of 100 requests within {value}",
+        "seconds",
+        "99 of 100 answers come at least this fast.",
+    ),
+    "confidence_mean": Phrase(
+        "How sure the model is",
+        "is {value} sure of its answers on average",
+        explains="How sure the model says it is of its answers, on average.",
+    ),
+    "confidence_low_share": Phrase(
+        "Unsure answers",
+        "is unsure in {value} of all cases",
+        explains="Share of answers in which the model was not sure.",
+    ),
+    "automation_rate": Phrase(
+        "Decided without a person",
+        "decides {value} of all cases without a person",
+        explains="Share of cases that needed no person.",
+    ),
+    "review_rate": Phrase(
+        "Checked by a person",
+        "had {value} of its answers checked by a person",
+        explains="Share of answers that a person looked at.",
+    ),
+    "correction_rate": Phrase(
+        "Corrected by a person",
+        "had {value} of the checked answers corrected",
+        explains="Of the answers that a person looked at, the share that were changed.",
+    ),
+    "satisfaction": Phrase(
+        "Feedback",
+        "gets feedback of {value} on average",
+        "number",
+        "Average of the feedback that users gave.",
+    ),
+    "cost_per_prediction": Phrase(
+        "Cost of a decision", "costs {value} for each decision", "number", "What one answer costs on average."
+    ),
+    "drifted_share": Phrase(
+        "Inputs that look different",
+        "sees {value} of its inputs differ from before",
+        explains="Share of the model's inputs that look different from the time in which it learned.",
+    ),
 }
 """What can be shown to a client; a metric that is not here stays on the engineer's view."""
 

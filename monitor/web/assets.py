@@ -26,7 +26,9 @@ def asset(name: str) -> Response[bytes]:
     if content is None:
         raise NotFoundException
     kind = _TYPES[Path(name).suffix]
-    return Response(content, media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    return Response(
+        content, media_type=kind, headers={"Cache-Control": "public, max-age=31536000, immutable"}
+    )
 
 
 HANDLERS = (asset,)

@@ -67,7 +67,8 @@ class Chart:
         times = sorted({at for curve in self.curves for at in curve.x})
         by_curve = [dict(zip(curve.x, curve.y, strict=True)) for curve in self.curves]
         return [
-            (moment(at, self.zone), [wording.figure(self.metric, known.get(at)) for known in by_curve]) for at in times
+            (moment(at, self.zone), [wording.figure(self.metric, known.get(at)) for known in by_curve])
+            for at in times
         ]
 
 
@@ -111,7 +112,9 @@ def draw(chart: Chart) -> Markup:
 
 def strip(names: Sequence[str], title: str) -> Markup:
     """Days as bars, one line a run of equal days: `names` are states, the oldest first."""
-    parts = [f'<svg class="strip" viewBox="0 0 {len(names) * 8} 20" role="img"><title>{escape(title)}</title>']
+    parts = [
+        f'<svg class="strip" viewBox="0 0 {len(names) * 8} 20" role="img"><title>{escape(title)}</title>'
+    ]
     position = 0
     for name, run in groupby(names):
         length = len(list(run))
@@ -181,7 +184,9 @@ def _line(curve: Curve, across: Scale, up: Scale) -> list[str]:
     parts = []
     for points in _runs(curve, across, up):
         if len(points) == 1:
-            parts.append(f'<circle class="dot {curve.kind}" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="2.5"/>')
+            parts.append(
+                f'<circle class="dot {curve.kind}" cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="2.5"/>'
+            )
             continue
         path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
         parts.append(f'<path class="line {curve.kind}" d="M{path}"/>')
@@ -194,7 +199,9 @@ def _bars(curve: Curve, across: Scale, up: Scale) -> list[str]:
         return []
     width = max(1.0, (WIDTH - LEFT - RIGHT) / max(1, len(curve.x)) * 0.75)
     ground = up.at(max(0.0, up.low))
-    path = "".join(f"M{across.at(at) + width / 2:.1f} {ground:.1f}V{up.at(value):.1f}" for at, value in measured)
+    path = "".join(
+        f"M{across.at(at) + width / 2:.1f} {ground:.1f}V{up.at(value):.1f}" for at, value in measured
+    )
     return [f'<path class="bar {curve.kind}" stroke-width="{width:.1f}" d="{path}"/>']
 
 
@@ -233,6 +240,8 @@ def _marks(chart: Chart, across: Scale) -> list[str]:
     for mark in chart.marks:
         if chart.start <= mark.at <= chart.end:
             x = across.at(mark.at)
-            parts.append(f'<path class="mark" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"><title>{escape(mark.text)}</title></path>')
+            parts.append(
+                f'<path class="mark" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"><title>{escape(mark.text)}</title></path>'
+            )
             parts.append(f'<text class="mark-text" x="{x:.1f}" y="{TOP + 9}" text-anchor="middle">▼</text>')
     return parts

@@ -23,7 +23,7 @@ class OidcSettings(Section):
     """What is asked of the provider."""
     role_claim: str = "groups"
     """The claim that lists a person's groups."""
-    roles: dict[str, Role] = {}
+    roles: dict[str, Role] = Field(default_factory=dict)
     """Which group has which role; people in none of them cannot sign in."""
     ca_file: Path | None = None
     """Certificates that the provider is trusted by; empty uses the system's."""
