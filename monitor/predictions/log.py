@@ -1,0 +1,275 @@
+"""The prediction log: many requests become one transaction, and each is answered after it is on disk.
+
+Requests wait in a queue that one writer thread empties: whatever waits goes into the next commit. So one sender is
+answered after one commit, and a thousand senders share one.
+"""
+
+import logging
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from sqlalchemy import Connection
+
+from monitor.clock import Clock
+from monitor.errors import BusyError, InputError, StoreError, WatchkeeperError
+from monitor.predictions.batches import Batch, encode, hashes, sampled, split
+from monitor.predictions.intake import Kind, Refusal, Submission
+from monitor.predictions.rows import outcome_rows, prediction_rows
+from monitor.predictions.schema import OutcomeRow, Row
+from monitor.predictions.settings import PredictionSettings
+from monitor.records import Rejected, Stream
+from monitor.store import outcomes, predictions, quarantine, requests
+from monitor.store.db import Store
+
+_LOG = logging.getLogger(__name__)
+_KEPT_OF_A_REQUEST = 100
+_ROWS_OF_A_COMMIT = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a request. `replayed`: it had been stored before, and was not stored again."""
+
+    accepted: int
+    rejected: Sequence[Rejected] = ()
+    ignored: Sequence[str] = ()
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeStats:
+    """What came in since the start. `rejected` by reason; `waiting` bytes are in the queue now."""
+
+    accepted: Mapping[str, int]
+    rejected: Mapping[str, int]
+    replayed: int
+    commits: int
+    waiting: int
+
+    @property
+    def rejected_wrong_key(self) -> int:
+        """Requests with a key that is not valid, and records that their key's client does not own."""
+        return self.rejected.get("wrong_key", 0) + self.rejected.get("other_client", 0)
+
+
+class PredictionLog:
+    """Takes predictions and outcomes in, durably."""
+
+    def __init__(self, store: Store, settings: PredictionSettings, clock: Clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self._store = store
+        self._queue: deque[tuple[Submission, Future[Receipt]]] = deque()
+        self._wake = threading.Condition()
+        self._bytes = 0
+        self._running = False
+        self._thread: threading.Thread | None = None
+        self._accepted: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
+        self._replayed = 0
+        self._commits = 0
+
+    def start(self) -> None:
+        """Begin to take requests."""
+        self._running = True
+        self._thread = threading.Thread(target=self._write, name="prediction-log", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, then take no more."""
+        with self._wake:
+            self._running = False
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def submit(self, submission: Submission) -> Future[Receipt]:
+        """Hand a request to the writer; the future holds its receipt once it is on disk.
+
+        Raises:
+            BusyError: too much waits already, or the log is not running. Nothing was taken.
+        """
+        future: Future[Receipt] = Future()
+        with self._wake:
+            if not self._running:
+                raise BusyError("the daemon is stopping", retry_after=5)
+            if self._bytes and self._bytes + submission.size > self.settings.queue_limit:
+                self._rejected["busy"] += 1
+                raise BusyError(
+                    "too much waits for the database", retry_after=1, hint="send again a little later"
+                )
+            self._bytes += submission.size
+            self._queue.append((submission, future))
+            self._wake.notify()
+        return future
+
+    def append(self, batches: Sequence[Batch]) -> None:
+        """Write batches of history; durable on return. The same batch written again is there once.
+
+        Raises:
+            StoreError: the database refused; nothing was written.
+        """
+        now = self.clock.now()
+        new = [self._new(batch) for batch in batches]
+        with self._store.write() as connection:
+            written = predictions.put(connection, new, now)
+        self._accepted["predictions"] += written
+
+    def refuse(self, reason: str, count: int = 1) -> None:
+        """Count requests that were refused before their records were read (wrong key, too large, malformed)."""
+        self._rejected[reason] += count
+
+    def stats(self) -> IntakeStats:
+        """What came in since the start."""
+        return IntakeStats(
+            dict(self._accepted), dict(self._rejected), self._replayed, self._commits, self._bytes
+        )
+
+    def _write(self) -> None:
+        while True:
+            with self._wake:
+                while not self._queue and self._running:
+                    self._wake.wait()
+                if not self._queue:
+                    return
+                group = self._take()
+            self._commit(group)
+            with self._wake:
+                self._bytes -= sum(submission.size for submission, _ in group)
+
+    def _take(self) -> list[tuple[Submission, Future[Receipt]]]:
+        group, rows = [], 0
+        while self._queue and rows < _ROWS_OF_A_COMMIT:
+            group.append(self._queue.popleft())
+            group[-1][1].set_running_or_notify_cancel()  # from here on it is written, whoever waits or not
+            rows += group[-1][0].accepted
+        return group
+
+    def _commit(self, group: list[tuple[Submission, Future[Receipt]]]) -> None:
+        """Store a group in one transaction; if one of it cannot be stored, each alone."""
+        try:
+            receipts = self._store_all([submission for submission, _ in group])
+        except StoreError as error:
+            busy = BusyError(
+                error.message, retry_after=5, hint="nothing of this request was stored; send it again"
+            )
+            for _, future in group:
+                future.set_exception(busy)
+        except (
+            Exception
+        ) as error:  # the border: one request must neither stop the writer nor spoil the others
+            if len(group) > 1:
+                for one in group:
+                    self._commit([one])
+                return
+            _LOG.exception("a request could not be stored")
+            group[0][1].set_exception(WatchkeeperError(f"the request could not be stored: {error}"))
+        else:
+            for (_, future), receipt in zip(group, receipts, strict=True):
+                if isinstance(receipt, Receipt):
+                    future.set_result(receipt)
+                else:
+                    future.set_exception(receipt)
+
+    def _store_all(self, group: list[Submission]) -> list[Receipt | InputError]:
+        now = self.clock.now()
+        with self._store.write() as connection:
+            answers = _told_apart(connection, group, now)
+            fresh = [one for one, answer in zip(group, answers, strict=True) if not _is_settled(answer)]
+            predictions.put(connection, self._batches(fresh), now)
+            outcomes.put(connection, _outcome_batches(fresh), now)
+            quarantine.put(connection, [kept for one in fresh for kept in _quarantined(one, now)])
+        self._commits += 1
+        self._replayed += len(group) - len(fresh)
+        for one in fresh:
+            self._accepted[one.kind] += one.accepted
+            self._rejected.update(refusal.reason for refusal in one.refused)
+        return answers
+
+    def _batches(self, group: Sequence[Submission]) -> list[predictions.NewBatch]:
+        rows: dict[Stream, list[Row]] = {}
+        for submission in group:
+            if submission.kind is Kind.PREDICTIONS:
+                for stream, some in submission.parts.items():
+                    rows.setdefault(stream, []).extend(some)  # type: ignore[arg-type]
+        seconds = int(self.settings.base_window)
+        return [
+            self._new(batch, os.urandom(16))
+            for stream, some in rows.items()
+            for batch in split(stream, prediction_rows(some), seconds)
+        ]
+
+    def _new(self, batch: Batch, digest: bytes = b"") -> predictions.NewBatch:
+        share = self.settings.sample_of(batch.stream)
+        blob = encode(sampled(batch.rows, batch.ids, share))
+        latest = float(batch.rows.column("timestamp").to_numpy().max()) / 1e6
+        return predictions.NewBatch(
+            batch.stream,
+            batch.window,
+            batch.rows.num_rows,
+            latest,
+            digest or blake2b(blob, digest_size=16).digest(),
+            batch.ids.astype("<u8").tobytes(),
+            blob,
+        )
+
+
+def _told_apart(
+    connection: Connection, group: Sequence[Submission], now: float
+) -> list[Receipt | InputError]:
+    """The answer to each request; one that was stored before, or twice in this group, is marked as replayed."""
+    named = {one.request.key: one.request for one in reversed(group) if one.request}
+    new = requests.put(connection, list(named.values()), now)
+    known = (
+        requests.contents(connection, list(named))
+        if len(new) < sum(one.request is not None for one in group)
+        else {}
+    )
+    answers: list[Receipt | InputError] = []
+    for one in group:
+        replayed = one.request is not None and one.request.key not in new
+        if one.request and replayed and known[one.request.key] != one.request.content:
+            answers.append(
+                InputError("this Idempotency-Key was used for other content", hint="use a new key")
+            )
+            continue
+        if one.request:
+            new.discard(one.request.key)
+        refused = [refusal.rejected for refusal in one.refused]
+        answers.append(Receipt(one.accepted, refused, sorted(one.ignored), replayed))
+    return answers
+
+
+def _is_settled(answer: Receipt | InputError) -> bool:
+    return isinstance(answer, InputError) or answer.replayed
+
+
+def _outcome_batches(group: Sequence[Submission]) -> list[outcomes.NewOutcomes]:
+    rows: dict[Stream, list[OutcomeRow]] = {}
+    for submission in group:
+        if submission.kind is Kind.OUTCOMES:
+            for stream, some in submission.parts.items():
+                rows.setdefault(stream, []).extend(some)  # type: ignore[arg-type]
+    found = []
+    for stream, some in rows.items():
+        batch = outcome_rows(some)
+        ids = hashes(batch).astype("<u8").tobytes()
+        found.append(outcomes.NewOutcomes(stream, len(some), os.urandom(16), ids, encode(batch)))
+    return found
+
+
+def _quarantined(submission: Submission, now: float) -> list[quarantine.Quarantined]:
+    """What is kept of a request's refused records: the first ones, and the number of the rest."""
+    kept = [_one(submission.kind, refusal, now, 1) for refusal in submission.refused[:_KEPT_OF_A_REQUEST]]
+    rest = Counter(refusal.reason for refusal in submission.refused[_KEPT_OF_A_REQUEST:])
+    first = {refusal.reason: refusal for refusal in reversed(submission.refused[_KEPT_OF_A_REQUEST:])}
+    return kept + [_one(submission.kind, first[reason], now, count) for reason, count in rest.items()]
+
+
+def _one(kind: Kind, refusal: Refusal, now: float, count: int) -> quarantine.Quarantined:
+    return quarantine.Quarantined(now, kind.value, refusal.reason, refusal.rejected, count)

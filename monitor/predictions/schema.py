@@ -1,0 +1,347 @@
+"""One record as it was sent, checked and put right field by field, or refused with a reason in words.
+
+What can only mean one thing is put right: a number for a version or an id becomes its text, a text that reads as a
+number becomes the number, true and false as a prediction become labels. Anything else is refused.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from monitor.errors import InputError
+from monitor.predictions.columns import Value, name_of
+from monitor.predictions.settings import PredictionSettings
+from monitor.records import Stream
+from monitor.settings import format_duration
+
+ENVIRONMENTS = ("development", "staging", "production")
+
+
+class RecordError(InputError):
+    """A record that is refused. `reason` is the short name under which it is counted."""
+
+    def __init__(self, reason: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class Row(msgspec.Struct, gc=False):
+    """A prediction after checking; `timestamp` in µs since the epoch, UTC."""
+
+    timestamp: int
+    id: str | None = None
+    version: str | None = None
+    prediction: str | float | None = None
+    confidence: float | None = None
+    latency_ms: float | None = None
+    error: str | None = None
+    automated: bool | None = None
+    cost: float | None = None
+    features: dict[str, Value] = {}
+    segments: dict[str, str | None] = {}
+    probabilities: dict[str, float | None] = {}
+
+
+class OutcomeRow(msgspec.Struct, gc=False):
+    """An outcome after checking; `timestamp` in µs since the epoch, UTC."""
+
+    timestamp: int
+    id: str
+    truth: str | float | None = None
+    reviewed: bool | None = None
+    corrected: bool | None = None
+    feedback: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What records are held against. `client` is the one the sender's key is bound to; empty for any."""
+
+    settings: PredictionSettings
+    now: float
+    client: str = ""
+
+    @property
+    def earliest(self) -> float:
+        """The oldest event time that is taken, in seconds."""
+        return self.now - self.settings.retention
+
+    @property
+    def latest(self) -> float:
+        """The newest event time that is taken, in seconds."""
+        return self.now + self.settings.future
+
+
+def read_prediction(record: object, rules: Rules) -> tuple[Stream, Row]:
+    """Check one prediction.
+
+    Raises:
+        RecordError: it cannot be taken; the message says which field and why.
+    """
+    fields = _mapping(record)
+    stream = _stream(fields, rules)
+    row = Row(_timestamp(fields.get("timestamp"), rules))
+    limit = rules.settings.max_label
+    for name, check in _PREDICTION_FIELDS.items():
+        value = fields.get(name)
+        if value is not None:
+            setattr(row, name, check(name, value, limit))
+    if row.prediction is None and row.error is None:
+        raise RecordError(
+            "incomplete", "prediction is missing", hint="send prediction, or error when the model gave none"
+        )
+    if row.confidence is not None and not 0 <= row.confidence <= 1:
+        raise RecordError(
+            "invalid", f"confidence is {row.confidence}, outside 0 to 1", hint="send a probability"
+        )
+    if row.latency_ms is not None and row.latency_ms < 0:
+        raise RecordError("invalid", f"latency_ms is {row.latency_ms}, below zero", hint="send milliseconds")
+    row.features = _features(fields.get("features"), rules.settings)
+    row.segments = _each("segments", fields.get("segments"), label, limit)
+    row.probabilities = _each("probabilities", fields.get("probabilities"), number, limit)
+    return stream, row
+
+
+def read_outcome(record: object, rules: Rules) -> tuple[Stream, OutcomeRow]:
+    """Check one outcome.
+
+    Raises:
+        RecordError: it cannot be taken; the message says which field and why.
+    """
+    fields = _mapping(record)
+    stream = _stream(fields, rules)
+    limit = rules.settings.max_label
+    if fields.get("id") is None:
+        raise RecordError("incomplete", "id is missing", hint="an outcome finds its prediction by id")
+    row = OutcomeRow(_timestamp(fields.get("timestamp"), rules), label("id", fields["id"], limit))
+    for name, check in _OUTCOME_FIELDS.items():
+        value = fields.get(name)
+        if value is not None:
+            setattr(row, name, check(name, value, limit))
+    if row.truth is None and row.reviewed is None and row.corrected is None and row.feedback is None:
+        hint = "send at least one of truth, reviewed, corrected, feedback"
+        raise RecordError("incomplete", "the outcome says nothing", hint=hint)
+    return stream, row
+
+
+def ignored(record: object) -> set[str]:
+    """The fields of a prediction that mean nothing here."""
+    return set(record) - _KNOWN if isinstance(record, dict) else set()
+
+
+def label(name: str, value: object, limit: int) -> str:
+    """A text of at most `limit` characters; numbers and booleans are written out."""
+    if not isinstance(value, str | bool | int | float):
+        raise RecordError("invalid", f"{name} is {_kind(value)}, not a text")
+    text = value if isinstance(value, str) else name_of(float(value) if isinstance(value, float) else value)
+    assert text is not None
+    if len(text) > limit:
+        raise RecordError("too_large", f"{name} has {len(text):,} characters, more than {limit:,}")
+    return text
+
+
+def number(name: str, value: object, _limit: int = 0) -> float:
+    """A finite number; a text that reads as one is taken."""
+    try:
+        if not isinstance(value, bool) and isinstance(value, str | int | float):
+            found = float(value)
+            if math.isfinite(found):
+                return found
+            raise RecordError(
+                "not_finite", f"{name} is {found}", hint="leave it out, or send error for a failed answer"
+            )
+    except (ValueError, OverflowError):
+        pass
+    raise RecordError("invalid", f"{name} is {_shown(value)}, not a number")
+
+
+def boolean(name: str, value: object, _limit: int = 0) -> bool:
+    """True or false; 0, 1 and the words are taken."""
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower() if isinstance(value, str | int) else ""
+    if word in ("true", "1", "false", "0"):
+        return word in ("true", "1")
+    raise RecordError("invalid", f"{name} is {_shown(value)}, not true or false")
+
+
+def answer(name: str, value: object, limit: int) -> str | float:
+    """A label or a finite number: what a model answers, and what turns out to be true."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return number(name, value)
+    return label(name, value, limit)
+
+
+def _mapping(record: object) -> Mapping[str, Any]:
+    if not isinstance(record, dict):
+        raise RecordError("invalid", f"the record is {_kind(record)}, not an object")
+    return record
+
+
+def _stream(fields: Mapping[str, Any], rules: Rules) -> Stream:
+    limit = rules.settings.max_label
+    client = fields.get("client") or rules.client
+    for name, value in (("client", client), ("model", fields.get("model"))):
+        if value is None or value == "":
+            raise RecordError("incomplete", f"{name} is missing", hint=f"say which {name} this is about")
+    client = label("client", client, limit)
+    if rules.client and client != rules.client:
+        raise RecordError(
+            "other_client",
+            f"this key is for client {rules.client!r}, the record for {client!r}",
+            hint="send each client's records with its own key",
+        )
+    environment = fields.get("environment") or "production"
+    if environment not in ENVIRONMENTS:
+        raise RecordError(
+            "invalid", f"environment is {_shown(environment)}", hint=f"one of {', '.join(ENVIRONMENTS)}"
+        )
+    return Stream(client, label("model", fields["model"], limit), environment)
+
+
+def _timestamp(value: object, rules: Rules) -> int:
+    if value is None:
+        return int(rules.now * 1e6)
+    micros = parse_time(value)
+    seconds = micros / 1e6
+    if seconds > rules.latest:
+        ahead = format_duration(int(seconds - rules.now))
+        raise RecordError(
+            "future",
+            f"timestamp is {ahead} ahead",
+            hint="is the sender's clock right? Seconds since the epoch, or UTC",
+        )
+    if seconds < rules.earliest:
+        past = format_duration(int(rules.now - seconds))
+        kept = format_duration(rules.settings.retention)
+        raise RecordError(
+            "too_old", f"timestamp is {past} ago; rows are kept for {kept}", hint="load history as a file"
+        )
+    return micros
+
+
+def parse_time(value: object) -> int:
+    """µs since the epoch, from ISO 8601 (without a zone: UTC) or a number of s, ms, µs or ns, told apart by size.
+
+    Raises:
+        RecordError: it is neither.
+    """
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            size = abs(value)
+            unit = 1e6 if size < 1e11 else 1e3 if size < 1e14 else 1 if size < 1e17 else 1e-3
+            return round(value * unit)
+    except (ValueError, OverflowError):
+        pass
+    hint = "2026-11-23T08:00:00Z, or seconds since the epoch"
+    raise RecordError("invalid", f"timestamp is {_shown(value)}, not a time", hint=hint)
+
+
+def _features(value: object, settings: PredictionSettings) -> dict[str, Value]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise RecordError("invalid", f"features is {_kind(value)}, not an object of names and values")
+    if len(value) > settings.max_features:
+        raise RecordError(
+            "too_large",
+            f"{len(value):,} features, more than {settings.max_features:,}",
+            hint="send the ones worth watching, or raise predictions.max_features",
+        )
+    return {
+        _name("features", name, settings.max_label): _feature(name, one, settings)
+        for name, one in value.items()
+    }
+
+
+def _feature(name: str, value: object, settings: PredictionSettings) -> Value:
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, str):
+        if len(value) > settings.max_text:
+            message = (
+                f"features.{_shown(name)} has {len(value):,} characters, more than {settings.max_text:,}"
+            )
+            raise RecordError("too_large", message, hint="raise predictions.max_text, or send a digest of it")
+        return value
+    if isinstance(value, int):
+        return _real(value)
+    if isinstance(value, list) and len(value) <= settings.max_list:
+        return [number(f"features.{name}[{index}]", one) for index, one in enumerate(value)]
+    size = f" of {len(value):,}" if isinstance(value, list) else ""
+    raise RecordError(
+        "invalid",
+        f"features.{_shown(name)} is {_kind(value)}{size}",
+        hint=f"a number, text, true or false, or a list of at most {settings.max_list:,} numbers",
+    )
+
+
+def _real(value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _each(name: str, value: object, check: Callable[[str, object, int], Any], limit: int) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise RecordError("invalid", f"{name} is {_kind(value)}, not an object of names and values")
+    return {
+        _name(name, key, limit): None if one is None else check(f"{name}.{key}", one, limit)
+        for key, one in value.items()
+    }
+
+
+def _name(where: str, name: str, limit: int) -> str:
+    if not name or len(name) > limit:
+        raise RecordError(
+            "invalid", f"a name in {where} has {len(name):,} characters", hint=f"1 to {limit:,} characters"
+        )
+    return name
+
+
+def _kind(value: object) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+_PREDICTION_FIELDS: Mapping[str, Callable[[str, object, int], Any]] = {
+    "id": label,
+    "version": label,
+    "prediction": answer,
+    "confidence": number,
+    "latency_ms": number,
+    "error": label,
+    "automated": boolean,
+    "cost": number,
+}
+_OUTCOME_FIELDS: Mapping[str, Callable[[str, object, int], Any]] = {
+    "truth": answer,
+    "reviewed": boolean,
+    "corrected": boolean,
+    "feedback": number,
+}
+_KNOWN = {
+    "client",
+    "model",
+    "environment",
+    "timestamp",
+    "features",
+    "segments",
+    "probabilities",
+    *_PREDICTION_FIELDS,
+}

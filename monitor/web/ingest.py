@@ -1,0 +1,154 @@
+"""POST /v1/predictions and /v1/outcomes: taken in, on disk, and only then answered.
+
+Raw ASGI inside the application, because this is the hot path: the body is read once, up to its limit, decoded once
+into typed rows, and answered with bytes.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from litestar import asgi
+from litestar.handlers import ASGIRouteHandler
+from litestar.types import Receive, Scope, Send
+
+from monitor.errors import AccessError, BusyError, InputError, TooLargeError, WatchkeeperError
+from monitor.predictions import intake
+from monitor.predictions.intake import Kind
+from monitor.predictions.log import PredictionLog, Receipt
+from monitor.predictions.schema import Rules
+from monitor.predictions.settings import PredictionSettings
+from monitor.store import access as keys
+from monitor.web.access import Access
+
+_ENCODE = msgspec.json.Encoder().encode
+_LARGE = 262_144
+"""Bodies above this are decoded in a thread of their own, so that small ones need not wait for them."""
+
+
+def routes(log: PredictionLog, access: Access, settings: PredictionSettings) -> list[ASGIRouteHandler]:
+    """The two routes of the ingest."""
+    predictions = _Endpoint(Kind.PREDICTIONS, log, access, settings)
+    outcomes = _Endpoint(Kind.OUTCOMES, log, access, settings)
+
+    @asgi("/v1/predictions", copy_scope=False)
+    async def take_predictions(scope: Scope, receive: Receive, send: Send) -> None:
+        await predictions.answer(scope, receive, send)
+
+    @asgi("/v1/outcomes", copy_scope=False)
+    async def take_outcomes(scope: Scope, receive: Receive, send: Send) -> None:
+        await outcomes.answer(scope, receive, send)
+
+    return [take_predictions, take_outcomes]
+
+
+class _Endpoint:
+    def __init__(self, kind: Kind, log: PredictionLog, access: Access, settings: PredictionSettings) -> None:
+        self._kind = kind
+        self._log = log
+        self._access = access
+        self._settings = settings
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever it holds."""
+        try:
+            status, body, headers = await self._take(scope, receive)
+        except WatchkeeperError as error:
+            status, headers = _status(error)
+            self._count(status)
+            body = _ENCODE({"error": error.message, "hint": error.hint})
+        except _Gone:
+            return
+        start = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
+        await send({"type": "http.response.start", "status": status, "headers": start})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _take(self, scope: Any, receive: Receive) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+        if scope["method"] != "POST":
+            return 405, _ENCODE({"error": "only POST is understood here", "hint": ""}), [(b"allow", b"POST")]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        principal = self._access.who(keys.Kind.INGEST, headers, scope["client"][0] if scope["client"] else "")
+        body = await _body(headers, receive, self._settings.body_limit)
+        rules = Rules(self._settings, self._log.clock.now(), principal.client)
+        arguments = (
+            self._kind,
+            body,
+            headers.get("content-type", ""),
+            rules,
+            headers.get("idempotency-key", ""),
+        )
+        if len(body) > _LARGE:
+            submission = await asyncio.to_thread(intake.read, *arguments)
+        else:
+            submission = intake.read(*arguments)
+        try:
+            future = asyncio.wrap_future(self._log.submit(submission))
+            receipt = await asyncio.wait_for(asyncio.shield(future), self._settings.acknowledge_within)
+        except TimeoutError as error:
+            raise BusyError(
+                "the database did not answer in time",
+                retry_after=5,
+                hint="send the same again: nothing is doubled",
+            ) from error
+        return _accepted(receipt)
+
+    def _count(self, status: int) -> None:
+        reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large", 415: "malformed"}
+        if status in reasons:
+            self._log.refuse(reasons[status])
+
+
+class _Gone(Exception):  # noqa: N818
+    """The sender hung up before its request was whole: there is nobody to answer."""
+
+
+def _accepted(receipt: Receipt) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+    """202; or 422 when there were records and none could be taken."""
+    answer: dict[str, Any] = {"accepted": receipt.accepted}
+    rejected = [{"index": one.index, "error": one.error, "hint": one.hint} for one in receipt.rejected]
+    if receipt.ignored:
+        answer["ignored"] = list(receipt.ignored)
+    headers = [(b"idempotent-replayed", b"true")] if receipt.replayed else []
+    if rejected and not receipt.accepted:
+        answer |= {
+            "error": "no record could be taken: " + receipt.rejected[0].error,
+            "hint": receipt.rejected[0].hint,
+        }
+        return 422, _ENCODE(answer | {"rejected": rejected}), headers
+    return 202, _ENCODE(answer | {"rejected": rejected}), headers
+
+
+async def _body(headers: Mapping[str, str], receive: Any, limit: int) -> bytes:
+    """The body, refused as soon as it is announced or turns out to be larger than `limit` bytes."""
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_large(limit)
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(limit: int) -> TooLargeError:
+    return TooLargeError(f"the body is larger than {limit:,} bytes", hint="send fewer records a request")
+
+
+def _status(error: WatchkeeperError) -> tuple[int, list[tuple[bytes, bytes]]]:
+    if isinstance(error, TooLargeError):
+        return 413, [(b"connection", b"close")]
+    if isinstance(error, InputError):
+        return 400, []
+    if isinstance(error, AccessError):
+        return (403, []) if error.known else (401, [(b"www-authenticate", b"Bearer")])
+    if isinstance(error, BusyError):
+        full = error.retry_after < 5
+        return 429 if full else 503, [(b"retry-after", b"%d" % max(1, round(error.retry_after)))]
+    return 503, [(b"retry-after", b"5")]
