@@ -8,7 +8,7 @@ Columns of predictions (all nullable; one that never occurs in the batch is abse
 list<float32> · `segments.<name>` dictionary · `probabilities.<label>` float64.
 
 Columns of outcomes: `id`, `timestamp`, `truth` float64 or dictionary, `reviewed` bool, `corrected` bool,
-`feedback` float64.
+`feedback` float64, `received` float64 (seconds, when it came in).
 
 The type of a feature may differ between batches: read it through `monitor.predictions.columns.numbers` or `names`.
 """

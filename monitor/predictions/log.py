@@ -182,7 +182,7 @@ class PredictionLog:
             answers = _told_apart(connection, group, now)
             fresh = [one for one, answer in zip(group, answers, strict=True) if not _is_settled(answer)]
             predictions.put(connection, self._batches(fresh), now)
-            outcomes.put(connection, _outcome_batches(fresh), now)
+            outcomes.put(connection, _outcome_batches(fresh, now), now)
             quarantine.put(connection, [kept for one in fresh for kept in _quarantined(one, now)])
         self._commits += 1
         self._replayed += len(group) - len(fresh)
@@ -249,7 +249,7 @@ def _is_settled(answer: Receipt | InputError) -> bool:
     return isinstance(answer, InputError) or answer.replayed
 
 
-def _outcome_batches(group: Sequence[Submission]) -> list[outcomes.NewOutcomes]:
+def _outcome_batches(group: Sequence[Submission], now: float) -> list[outcomes.NewOutcomes]:
     rows: dict[Stream, list[OutcomeRow]] = {}
     for submission in group:
         if submission.kind is Kind.OUTCOMES:
@@ -257,7 +257,7 @@ def _outcome_batches(group: Sequence[Submission]) -> list[outcomes.NewOutcomes]:
                 rows.setdefault(stream, []).extend(some)  # type: ignore[arg-type]
     found = []
     for stream, some in rows.items():
-        batch = outcome_rows(some)
+        batch = outcome_rows(some, now)
         ids = hashes(batch).astype("<u8").tobytes()
         found.append(outcomes.NewOutcomes(stream, len(some), os.urandom(16), ids, encode(batch)))
     return found

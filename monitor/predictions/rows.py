@@ -32,10 +32,11 @@ def prediction_rows(rows: Sequence[Row]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(list(found.values()), names=list(found))
 
 
-def outcome_rows(rows: Sequence[OutcomeRow]) -> pa.RecordBatch:
-    """Outcomes as columns; see `monitor.predictions.batches` for their names and types."""
+def outcome_rows(rows: Sequence[OutcomeRow], now: float) -> pa.RecordBatch:
+    """Outcomes as columns; see `monitor.predictions.batches` for their names and types. `received` is the arrival."""
     found = _plain(rows, OutcomeRow.__struct_fields__)
     _put(found, "truth", list(map(attrgetter("truth"), rows)))
+    found["received"] = pa.array([now] * len(rows), pa.float64())
     return pa.RecordBatch.from_arrays(list(found.values()), names=list(found))
 
 

@@ -198,6 +198,38 @@ def mark_counted(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute(update(BATCHES).where(BATCHES.c.id.in_(some)).values(counted=True))
 
 
+def unsearched(connection: Connection, stream: Stream) -> list[tuple[int, bytes]]:
+    """The batches that waiting outcomes were not held against yet: number and id hashes, oldest first."""
+    query = select(BATCHES.c.id, BATCHES.c.ids).where(BATCHES.c.stream == _number(stream), _NEW)
+    return [(row.id, bytes(row.ids)) for row in connection.execute(query.order_by(BATCHES.c.id))]
+
+
+def searched_ids(
+    connection: Connection, stream: Stream, chunk: int = 2000
+) -> Iterator[list[tuple[int, bytes]]]:
+    """The other batches, newest first, some at a time: number and id hashes."""
+    below = 2**62
+    while True:
+        mine = (BATCHES.c.stream == _number(stream), BATCHES.c.searched, BATCHES.c.id < below)
+        query = select(BATCHES.c.id, BATCHES.c.ids).where(*mine).order_by(BATCHES.c.id.desc()).limit(chunk)
+        found = [(row.id, bytes(row.ids)) for row in connection.execute(query)]
+        if not found:
+            return
+        yield found
+        below = found[-1][0]
+
+
+def mark_searched(connection: Connection, ids: Sequence[int]) -> None:
+    """Say that all outcomes that wait were held against these batches."""
+    for at in range(0, len(ids), 500):
+        connection.execute(update(BATCHES).where(BATCHES.c.id.in_(ids[at : at + 500])).values(searched=True))
+
+
+def batch(connection: Connection, stream: Stream, number: int) -> StoredBatch:
+    """One batch by its number."""
+    return _stored(stream, connection.execute(_batches(stream).where(BATCHES.c.id == number)).one())
+
+
 def batches(connection: Connection, stream: Stream, start: float, end: float) -> Iterator[StoredBatch]:
     """The batches of the windows that begin in `[start, end)`, in order of time; one at a time in memory."""
     inside = (BATCHES.c.start >= int(start), BATCHES.c.start < end)

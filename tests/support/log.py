@@ -1,0 +1,53 @@
+"""A prediction log on a database of its own, and short ways to fill it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from monitor.clock import Clock, ManualClock
+from monitor.predictions import intake
+from monitor.predictions.intake import Kind
+from monitor.predictions.log import PredictionLog, Receipt
+from monitor.predictions.schema import Rules
+from monitor.predictions.settings import PredictionSettings
+from monitor.records import Stream
+from monitor.store.db import Store, metadata
+
+NOW = 1_795_420_800.0  # 2026-11-23T08:00:00Z
+STREAM = Stream("acme", "fraud")
+
+
+@contextmanager
+def running(
+    folder: Path, clock: Clock | None = None, **settings: Any
+) -> Iterator[tuple[PredictionLog, Store]]:
+    """A started log over SQLite in `folder`."""
+    store = Store(f"sqlite:///{folder}/watchkeeper.db")
+    metadata.create_all(store.engine)
+    log = PredictionLog(store, PredictionSettings(**settings), clock or ManualClock(NOW))
+    log.start()
+    try:
+        yield log, store
+    finally:
+        log.stop()
+        store.close()
+
+
+def send(log: PredictionLog, kind: Kind, records: object, client: str = "", key: str = "") -> Receipt:
+    """Hand records to the log as a request would, and wait until they are on disk."""
+    rules = Rules(log.settings, log.clock.now(), client)
+    body = records if isinstance(records, bytes) else msgspec.json.encode(records)
+    return log.submit(intake.read(kind, body, "application/json", rules, key)).result(timeout=30)
+
+
+def prediction(**fields: Any) -> dict[str, Any]:
+    """A valid prediction with `fields` changed or added."""
+    return {"client": "acme", "model": "fraud", "prediction": "ok", "timestamp": NOW, **fields}
+
+
+def outcome(**fields: Any) -> dict[str, Any]:
+    """A valid outcome with `fields` changed or added."""
+    return {"client": "acme", "model": "fraud", "timestamp": NOW, **fields}
