@@ -132,7 +132,9 @@ class Alert:
     """The state of one rule for one stream and instance, kept across restarts.
 
     `episode` counts the times it fired. `instance` holds the labels that make it one of
-    several (feature, segment). `annotations` are rendered.
+    several (feature, segment). `annotations` are rendered. `held` is how long the running wait (to fire, or
+    to resolve) has been watched, in seconds; `recent` the last windows as (start, beyond the limit?);
+    `data_since` since when `data` is as it is; `changes` when the condition came or went.
     """
 
     fingerprint: str
@@ -159,6 +161,9 @@ class Alert:
     labels: Labels = ()
     changes: tuple[float, ...] = ()
     flapping: bool = False
+    held: float = 0.0
+    recent: tuple[tuple[int, bool], ...] = ()
+    data_since: float | None = None
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
 
@@ -246,10 +251,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Mutes new pages for what matches it. Never mutes a resolve."""
+    """Mutes new pages for what matches all of its matchers (`model="fraud"`). Never mutes a resolve."""
 
     id: str
-    matchers: Labels
+    matchers: tuple[str, ...]
     starts_at: float
     ends_at: float
     author: str

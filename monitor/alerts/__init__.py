@@ -1,0 +1,52 @@
+"""Alerts: who must be told what. Decided purely, stored in one transaction with the alerts themselves."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from monitor.alerts.plan import Plan, Situation, plan
+from monitor.alerts.settings import AlertSettings
+from monitor.records import Alert
+from monitor.rules.evaluate import Judgement
+from monitor.store import alerts as alert_rows
+from monitor.store import incidents as incident_rows
+from monitor.store import outbox, silences
+
+__all__ = ["AlertSettings", "Plan", "Situation", "advance", "plan", "record"]
+
+
+def advance(
+    connection: Connection,
+    judgement: Judgement,
+    alerts: Mapping[str, Alert],
+    settings: AlertSettings,
+    channels: Iterable[str],
+    now: float,
+) -> Plan:
+    """Plan and record what a judgement means: alerts, transitions, incidents and outbox rows together.
+
+    `alerts` are those that the judgement went on from.
+    """
+    current = {**alerts, **{alert.fingerprint: alert for alert in judgement.alerts}}
+    recent = incident_rows.load_since(connection, now - settings.storm.within)
+    known = {(i.channel, i.key): i for i in (*incident_rows.load_open(connection), *recent)}
+    situation = Situation(
+        current, list(known.values()), silences.load(connection, now), frozenset(channels), now
+    )
+    planned = plan(situation, settings)
+    record(connection, judgement, planned)
+    return planned
+
+
+def record(connection: Connection, judgement: Judgement, planned: Plan) -> None:
+    """Store a judgement and what is to be told about it. All of it commits with the caller's transaction."""
+    alert_rows.put(connection, judgement.alerts)
+    alert_rows.add_transitions(connection, judgement.transitions)
+    incident_rows.put(connection, planned.incidents)
+    outbox.add(connection, planned.deliveries)
+
+
+def acknowledge(alert: Alert, who: str, now: float) -> Alert:
+    """The alert, taken by somebody."""
+    return replace(alert, acknowledged_at=now, acknowledged_by=who)

@@ -1,0 +1,76 @@
+"""The outbox to the channels: a lane for each, in a thread of its own or step by step."""
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from monitor.clock import Clock
+from monitor.errors import StoreError
+from monitor.notify.channel import Channel
+from monitor.notify.lane import Lane
+from monitor.store import outbox
+from monitor.store.db import Store
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+"""How often a lane looks when nobody wakes it."""
+
+
+class Dispatcher:
+    """Delivers what the outbox holds."""
+
+    def __init__(
+        self, store: Store, channels: Mapping[str, Channel], clock: Clock, lease_seconds: float = 30.0
+    ) -> None:
+        self._store, self._clock = store, clock
+        self.lanes = [Lane(store, channel, clock, lease_seconds) for channel in channels.values()]
+        self._wakes = [threading.Event() for _ in self.lanes]
+        self._stopping = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def step(self) -> bool:
+        """One step of every lane, in this thread; whether any found work."""
+        worked = [lane.step() for lane in self.lanes]
+        return any(worked)
+
+    def next_due(self) -> float | None:
+        """When the next delivery is due, or None where nothing waits."""
+        with self._store.read() as connection:
+            return outbox.next_due(connection)
+
+    def start(self) -> None:
+        """Work from now on, a thread for each channel."""
+        for lane, wake in zip(self.lanes, self._wakes, strict=True):
+            name = f"deliver-{lane.channel.name}"
+            thread = threading.Thread(target=self._run, args=(lane, wake), name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def wake(self) -> None:
+        """Look at once: something was put in."""
+        for wake in self._wakes:
+            wake.set()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Finish the attempts that are under way, and stop."""
+        self._stopping.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join(timeout)
+        for lane in self.lanes:
+            lane.channel.close()
+
+    def is_alive(self) -> bool:
+        """Whether every lane that was started still runs."""
+        return all(thread.is_alive() for thread in self._threads)
+
+    def _run(self, lane: Lane, wake: threading.Event) -> None:
+        while not self._stopping.is_set():
+            try:
+                while not self._stopping.is_set() and lane.step():
+                    pass
+            except StoreError as error:
+                log.warning("%s waits: %s", lane.channel.name, error)
+            wake.wait(POLL_SECONDS)
+            wake.clear()

@@ -1,0 +1,53 @@
+"""A notification as plain text: for the console, a file, e-mail, chat."""
+
+from monitor.alerts.notification import Notification
+from monitor.clock import iso
+from monitor.records import Action
+from monitor.settings import format_duration
+
+_WORDS = {
+    Action.TRIGGER: "",
+    Action.RESOLVE: "RESOLVED ",
+    Action.ACKNOWLEDGE: "ACKNOWLEDGED ",
+    Action.CHANGE: "CHANGE ",
+    Action.MESSAGE: "",
+}
+
+
+def headline(notification: Notification) -> str:
+    """`CRITICAL acme/fraud: 31 % of predictions fail`."""
+    tier = notification.severity.upper() if notification.action is Action.TRIGGER else ""
+    return f"{_WORDS[notification.action]}{tier} {notification.title}".strip()
+
+
+def lines(notification: Notification) -> list[str]:
+    """Everything, one fact a line."""
+    if notification.action is Action.RESOLVE:
+        ended = notification.ended_at or notification.started_at
+        lasted = format_duration(round(ended - notification.started_at))
+        return [headline(notification), f"It lasted {lasted}, since {iso(notification.started_at)}."]
+    facts = [
+        ("impact", notification.impact),
+        ("value", _figures(notification)),
+        ("since", iso(notification.started_at)),
+        ("sample", notification.sample),
+        ("reason", notification.reason),
+        *((f"check {number}", check) for number, check in enumerate(notification.checks, 1)),
+        *((link.text.lower(), link.href) for link in notification.links),
+    ]
+    width = max(len(name) for name, _ in facts)
+    told = [headline(notification), *(f"  {name:<{width}}  {value}" for name, value in facts if value)]
+    if notification.count > 1:
+        told += [f"  - {member}" for member in notification.members]
+        unnamed = notification.count - len(notification.members)
+        told += [f"  - and {unnamed} more"] if unnamed > 0 else []
+    return told
+
+
+def _figures(notification: Notification) -> str:
+    if notification.value in ("", "-"):
+        return ""
+    parts = [notification.value]
+    parts += [f"limit {notification.limit}"] if notification.limit not in ("", "-") else []
+    parts += [f"baseline {notification.baseline}"] if notification.baseline not in ("", "-") else []
+    return ", ".join(parts)

@@ -1,0 +1,48 @@
+"""The alert about an alert: it was open, or asked to be watched, and can no longer be judged."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from monitor.records import Alert, DataState, Labels, Severity, labels
+from monitor.rules.condition import All, Finding
+from monitor.rules.rule import Rule
+from monitor.settings import format_duration
+
+NAME = "NoData"
+KEEP = 60.0
+
+_ANNOTATIONS = (
+    (
+        "checks",
+        "Is anything still sent for this stream?\nIs the sample large enough?\nWhat does the alert say?",
+    ),
+    (
+        "impact",
+        "Nobody can say whether {rule} of {client}/{model} is over: what it looks at is not measured.",
+    ),
+    ("summary", "{client}/{model} {environment}: {rule} cannot be judged any more"),
+)
+
+
+def findings(
+    rules: Mapping[str, Rule], alerts: Iterable[Alert], now: float
+) -> Iterator[tuple[Rule, Labels, Finding]]:
+    """Look at the alerts themselves: one finding each, which fires where an alert that is open (or whose rule
+    has a `no_data` tier) has had no data for longer than its rule allows.
+    """
+    for alert in alerts:
+        rule = rules.get(alert.rule)
+        if rule is None:
+            continue
+        is_watched = alert.is_open or rule.no_data_tier is not None
+        waited = 0.0 if alert.data_since is None else now - alert.data_since
+        fires = is_watched and alert.data is not DataState.OK and waited >= rule.no_data_for
+        reason = f"{alert.rule} has not been judged for {format_duration(round(waited))}: {alert.reason}"
+        instance = labels(rule=alert.rule, **dict(alert.instance))
+        yield _sibling(rule), instance, Finding(fires, fires, reason if fires else "it is judged again")
+
+
+def _sibling(rule: Rule) -> Rule:
+    severity = rule.no_data_tier or Severity.WARNING
+    return Rule(
+        NAME, severity, All(()), keep=KEEP, labels=(("severity", severity.value),), annotations=_ANNOTATIONS
+    )

@@ -1,0 +1,139 @@
+"""The life of one alert: inactive, pending, firing, recovering, resolved. A pure table.
+
+Waits are counted in time that was watched: each look adds the time since the look before it, at most `step`,
+and a step backwards adds nothing. So a jump of the clock, or an hour in which the daemon did not run, neither
+fires nor resolves anything by itself, and a restart goes on where it stopped. What could not be judged moves
+nothing.
+"""
+
+from dataclasses import dataclass, replace
+
+from monitor.records import Alert, DataState, State, Window
+from monitor.rules.condition import Finding
+from monitor.rules.rule import Rule
+from monitor.settings import format_duration
+
+FLAPPING_CHANGES = 4
+FLAPPING_WITHIN = 1800.0
+FLAPPING_STABLE = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The alert after a look, and the reason in words where its state changed."""
+
+    alert: Alert
+    reason: str
+
+
+def decide(rule: Rule, finding: Finding, alert: Alert, now: float, step: float) -> Step:
+    """Look once. `step` is the longest time that one look may count for, in seconds."""
+    elapsed = 0.0 if alert.evaluated_at is None else min(max(now - alert.evaluated_at, 0.0), step)
+    answer, recent = _answer(rule, finding, alert)
+    if answer is None:
+        return Step(_frozen(finding, alert, now), finding.reason)
+    alert = replace(_measured(alert, finding, now), recent=recent)
+    if alert.is_open:
+        return _open(rule, finding, alert, answer, now, elapsed)
+    return _closed(rule, finding, alert, answer, now, elapsed)
+
+
+def _closed(rule: Rule, finding: Finding, alert: Alert, answer: bool, now: float, elapsed: float) -> Step:
+    if not answer:
+        state = State.INACTIVE if alert.state is State.PENDING else alert.state
+        return Step(replace(alert, state=state, active_since=None, held=0.0), finding.reason)
+    if alert.state is not State.PENDING:
+        alert = replace(alert, state=State.PENDING, active_since=now, held=0.0)
+        elapsed = 0.0
+    held = alert.held + elapsed
+    if held < rule.wait:
+        wait = f"; firing when it lasts {format_duration(rule.wait)}"
+        return Step(replace(alert, held=held), finding.reason + wait)
+    fired = replace(
+        alert,
+        state=State.FIRING,
+        episode=alert.episode + 1,
+        fired_at=now,
+        held=0.0,
+        recovering_since=None,
+        resolved_at=None,
+        acknowledged_at=None,
+        acknowledged_by="",
+        changes=_changes(alert, now),
+    )
+    return Step(_with_flapping(fired), finding.reason)
+
+
+def _open(rule: Rule, finding: Finding, alert: Alert, answer: bool, now: float, elapsed: float) -> Step:
+    if answer:
+        if alert.state is State.FIRING:
+            return Step(alert, finding.reason)
+        again = replace(
+            alert, state=State.FIRING, recovering_since=None, held=0.0, changes=_changes(alert, now)
+        )
+        return Step(_with_flapping(again), f"{finding.reason}; it came back before it was over")
+    if alert.state is State.FIRING:
+        alert = replace(
+            alert, state=State.RECOVERING, recovering_since=now, held=0.0, changes=_changes(alert, now)
+        )
+        alert, elapsed = _with_flapping(alert), 0.0
+    held = alert.held + elapsed
+    keep = max(rule.keep, FLAPPING_STABLE) if alert.flapping else rule.keep
+    if held < keep:
+        why = "it comes and goes, so it must hold" if alert.flapping else "resolved when it holds"
+        return Step(replace(alert, held=held), f"{finding.reason}; {why} {format_duration(keep)}")
+    over = replace(
+        alert,
+        state=State.RESOLVED,
+        resolved_at=now,
+        active_since=None,
+        recovering_since=None,
+        held=0.0,
+        flapping=False,
+    )
+    return Step(over, finding.reason)
+
+
+def _answer(rule: Rule, finding: Finding, alert: Alert) -> tuple[bool | None, tuple[tuple[int, bool], ...]]:
+    """The finding as it counts now: by the clear level once it fires, and over k of n windows."""
+    answer = finding.holds if alert.is_open else finding.fires
+    if answer is None or rule.of == 1:
+        return answer, alert.recent
+    start = _start(finding.window, alert.recent)
+    recent = (*(pair for pair in alert.recent if pair[0] != start), (start, answer))[-rule.of :]
+    return sum(beyond for _, beyond in recent) >= rule.needed, recent
+
+
+def _start(window: Window | None, recent: tuple[tuple[int, bool], ...]) -> int:
+    return window.start if window is not None else (recent[-1][0] + 1 if recent else 0)
+
+
+def _frozen(finding: Finding, alert: Alert, now: float) -> Alert:
+    data = DataState.ERROR if finding.is_error else DataState.NO_DATA
+    since = alert.data_since if alert.data is data and alert.data_since is not None else now
+    return replace(alert, data=data, data_since=since, evaluated_at=now, reason=finding.reason)
+
+
+def _measured(alert: Alert, finding: Finding, now: float) -> Alert:
+    since = alert.data_since if alert.data is DataState.OK else now
+    return replace(
+        alert,
+        evaluated_at=now,
+        data=DataState.OK,
+        data_since=since,
+        value=finding.value,
+        limit=finding.limit,
+        baseline=finding.baseline,
+        unit=finding.unit,
+        n=finding.n,
+        window=finding.window,
+        reason=finding.reason,
+    )
+
+
+def _changes(alert: Alert, now: float) -> tuple[float, ...]:
+    return (*(at for at in alert.changes if now - FLAPPING_WITHIN <= at <= now), now)
+
+
+def _with_flapping(alert: Alert) -> Alert:
+    return replace(alert, flapping=alert.flapping or len(alert.changes) >= FLAPPING_CHANGES)

@@ -1,0 +1,58 @@
+"""Figures and sentences as people read them, and the templates of annotations."""
+
+import re
+from collections.abc import Mapping
+
+from monitor.settings import format_duration
+
+FIELDS = frozenset(
+    (
+        "alert",
+        "severity",
+        "client",
+        "model",
+        "environment",
+        "value",
+        "limit",
+        "baseline",
+        "n",
+        "window",
+        "reason",
+    )
+)
+"""What a template may name besides the rule's own labels and instance labels."""
+
+_PLACE = re.compile(r"\{(\w+)\}")
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A number with its unit: `7.1 %`, `230 ms`, `1,250 predictions`; a dash where there is none."""
+    if value is None:
+        return "-"
+    if unit == "ratio":
+        return f"{value * 100:.3g} %"
+    if unit == "seconds":
+        return _seconds(value)
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{text} {unit}" if unit else text
+
+
+def span(seconds: int) -> str:
+    """The length of a window in words; 0 is the open one."""
+    return f"the last {format_duration(seconds)}" if seconds else "the current window"
+
+
+def placeholders(template: str) -> set[str]:
+    """The names a template refers to."""
+    return set(_PLACE.findall(template))
+
+
+def render(template: str, fields: Mapping[str, str]) -> str:
+    """Fill in `{name}`; a field without a value stays empty."""
+    return _PLACE.sub(lambda place: fields.get(place[1], ""), template)
+
+
+def _seconds(value: float) -> str:
+    if abs(value) < 1:
+        return f"{value * 1000:.3g} ms"
+    return f"{value:.3g} s" if abs(value) < 120 else format_duration(round(value))

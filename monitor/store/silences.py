@@ -1,0 +1,61 @@
+"""Silences and maintenance windows that people set."""
+
+import msgspec
+from sqlalchemy import Column, Connection, Float, String, Table, Text, insert, select, update
+
+from monitor.records import Silence
+from monitor.store.db import metadata
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("matchers", Text, nullable=False),
+    Column("starts_at", Float, nullable=False),
+    Column("ends_at", Float, nullable=False, index=True),
+    Column("author", String(128), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("expired_at", Float),
+)
+
+
+def add(connection: Connection, silence: Silence) -> None:
+    """Store a new silence."""
+    connection.execute(
+        insert(silences).values(
+            id=silence.id,
+            matchers=msgspec.json.encode(silence.matchers).decode(),
+            starts_at=silence.starts_at,
+            ends_at=silence.ends_at,
+            author=silence.author,
+            comment=silence.comment,
+            expired_at=silence.expired_at,
+        )
+    )
+
+
+def load(connection: Connection, now: float, *, with_past: bool = False) -> list[Silence]:
+    """Silences that are in force or still to come, by their end; with those of the past on request."""
+    query = select(silences)
+    if not with_past:
+        query = query.where(silences.c.ends_at > now, silences.c.expired_at.is_(None))
+    return [
+        Silence(
+            row.id,
+            tuple(msgspec.json.decode(row.matchers, type=list[str])),
+            row.starts_at,
+            row.ends_at,
+            row.author,
+            row.comment,
+            row.expired_at,
+        )
+        for row in connection.execute(query.order_by(silences.c.ends_at, silences.c.id))
+    ]
+
+
+def expire(connection: Connection, identity: str, now: float) -> bool:
+    """End a silence early; whether there was one to end."""
+    ended = update(silences).where(
+        silences.c.id == identity, silences.c.expired_at.is_(None), silences.c.ends_at > now
+    )
+    return connection.execute(ended.values(expired_at=now)).rowcount > 0
