@@ -44,6 +44,7 @@ def compose(
         count=len(members),
         ended_at=now if action is Action.RESOLVE else None,
         labels=tuple(sorted(alert_labels(lead).items())),
+        said_at=now,
     )
 
 
@@ -69,6 +70,7 @@ def _single(action: Action, key: str, alert: Alert, settings: AlertSettings, now
         links=_links(alert, settings, started),
         ended_at=now if action is Action.RESOLVE else None,
         labels=tuple(sorted(alert_labels(alert).items())),
+        said_at=now,
     )
 
 

@@ -44,6 +44,7 @@ class Notification:
     ended_at: float | None = None
     labels: Labels = ()
     is_small: bool = False
+    said_at: float = 0.0
 
     @property
     def source(self) -> str:

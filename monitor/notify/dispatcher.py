@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 from monitor.clock import Clock
 from monitor.errors import StoreError
+from monitor.notify.alertmanager import Alertmanager
 from monitor.notify.channel import Channel
 from monitor.notify.lane import Lane
+from monitor.notify.resend import Resender
 from monitor.store import outbox
 from monitor.store.db import Store
 
@@ -24,7 +26,12 @@ class Dispatcher:
         self, store: Store, channels: Mapping[str, Channel], clock: Clock, lease_seconds: float = 30.0
     ) -> None:
         self._store, self._clock = store, clock
-        self.lanes = [Lane(store, channel, clock, lease_seconds) for channel in channels.values()]
+        self.lanes: list[Lane | Resender] = [
+            Lane(store, channel, clock, lease_seconds) for channel in channels.values()
+        ]
+        for channel in channels.values():
+            if isinstance(channel, Alertmanager):
+                self.lanes.append(Resender(store, channel, clock))
         self._wakes = [threading.Event() for _ in self.lanes]
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -65,7 +72,7 @@ class Dispatcher:
         """Whether every lane that was started still runs."""
         return all(thread.is_alive() for thread in self._threads)
 
-    def _run(self, lane: Lane, wake: threading.Event) -> None:
+    def _run(self, lane: Lane | Resender, wake: threading.Event) -> None:
         while not self._stopping.is_set():
             try:
                 while not self._stopping.is_set() and lane.step():

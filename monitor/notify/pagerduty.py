@@ -14,7 +14,8 @@ from pydantic import Field, field_validator
 
 from monitor.alerts.notification import Notification
 from monitor.notify.channel import ATTEMPT_SECONDS, Rate
-from monitor.notify.failure import AttemptError, Kind, of_status
+from monitor.notify.failure import AttemptError, of_status
+from monitor.notify.http import failure, retry_after
 from monitor.records import Action
 from monitor.settings import Secret, Section
 
@@ -65,7 +66,7 @@ class _OnceOnly(pagerduty.EventsApiV2Client):
     def postprocess(self, response: httpx2.Response) -> None:
         """Refuse what is not an acceptance."""
         if response.status_code != 202:
-            raise of_status("PagerDuty", response.status_code, response.text, _retry_after(response))
+            raise of_status("PagerDuty", response.status_code, response.text, retry_after(response))
 
 
 class PagerDuty:
@@ -160,17 +161,5 @@ def _details(notification: Notification) -> dict[str, Any]:
 def _failure(error: pagerduty.Error) -> AttemptError:
     if error.response is not None:
         response = error.response
-        return of_status("PagerDuty", response.status_code, response.text, _retry_after(response))
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return AttemptError(
-                f"PagerDuty's certificate is refused: {cause.verify_message}", Kind.MISCONFIGURED
-            )
-        cause = cause.__cause__ or cause.__context__
-    return AttemptError(f"PagerDuty did not answer: {error.__cause__ or error}", Kind.UNREACHABLE)
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+        return of_status("PagerDuty", response.status_code, response.text, retry_after(response))
+    return failure("PagerDuty", error.__cause__ or error)

@@ -1,7 +1,12 @@
 """`notify:` in the configuration: the channels that exist. Which alert takes which is under `alerts`."""
 
+from monitor.notify.alertmanager import AlertmanagerSettings
+from monitor.notify.apprise import AppriseSettings
+from monitor.notify.email import EmailSettings
 from monitor.notify.file import FileSettings
 from monitor.notify.pagerduty import PagerDutySettings
+from monitor.notify.slack import SlackSettings
+from monitor.notify.webhook import WebhookSettings
 from monitor.settings import Duration, Section
 
 
@@ -10,6 +15,16 @@ class NotifySettings(Section):
 
     pagerduty: PagerDutySettings | None = None
     """PagerDuty, Events API v2."""
+    alertmanager: AlertmanagerSettings | None = None
+    """A Prometheus Alertmanager; with it, leave `pagerduty` out: only one of them should page."""
+    slack: SlackSettings | None = None
+    """Slack, through an incoming webhook."""
+    email: EmailSettings | None = None
+    """E-mail over SMTP."""
+    webhook: WebhookSettings | None = None
+    """A signed webhook."""
+    apprise: AppriseSettings | None = None
+    """Any service that Apprise knows."""
     console: bool = True
     """Print every notification on standard error."""
     file: FileSettings | None = None

@@ -6,29 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from monitor.alerts.notification import Link, Notification
+from monitor.alerts.notification import Notification
 from monitor.notify.failure import AttemptError, Kind
 from monitor.notify.pagerduty import PagerDuty, PagerDutySettings
 from monitor.records import Action
 from tests.support.pagerduty import Fault, PagerDutyStandIn
-
-PAGE = Notification(
-    action=Action.TRIGGER,
-    key="watchkeeper:production:HighErrorRate:0123456789abcdef:1",
-    severity="critical",
-    title="acme/fraud production: 31 % of predictions fail (limit 5 %)",
-    impact="About 31 % of the callers get an error.",
-    client="acme",
-    model="fraud",
-    environment="production",
-    alert="HighErrorRate",
-    started_at=1_800_000_000.0,
-    value="31 %",
-    limit="5 %",
-    sample="n = 210 over the last 1m",
-    checks=("Which errors?", "Since when?", "Is it one version?"),
-    links=(Link("Runbook", "https://example.org/HighErrorRate"),),
-)
+from tests.support.pages import PAGE
 
 
 @pytest.fixture
