@@ -19,6 +19,21 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """A letter: what e-mail and chat send as it is, such as a digest. Its action is `message`.
+
+    `to` and `headers` (name, value) are for e-mail; `blocks` are Slack's, as JSON; `text` stands alone without them.
+    """
+
+    subject: str
+    text: str
+    html: str = ""
+    to: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    blocks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """One message, for any channel. Times are seconds since the epoch; figures carry their units."""
 
@@ -44,6 +59,7 @@ class Notification:
     ended_at: float | None = None
     labels: Labels = ()
     is_small: bool = False
+    message: Message | None = None
     said_at: float = 0.0
 
     @property

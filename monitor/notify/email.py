@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from monitor.alerts.notification import Notification
+from monitor.alerts.notification import Message, Notification
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
 from monitor.notify.failure import AttemptError, Kind
 from monitor.notify.text import headline, lines
@@ -54,6 +54,8 @@ class Email:
 
     def send(self, notification: Notification) -> str:
         """One mail, one attempt."""
+        if notification.message is not None:
+            return self.deliver(letter(notification, notification.message, self._settings.sender))
         recipients = self._settings.clients.get(notification.client, self._settings.to)
         return self.deliver(mail(notification, self._settings.sender, recipients))
 
@@ -109,6 +111,22 @@ def mail(notification: Notification, sender: str, recipients: tuple[str, ...]) -
         message["In-Reply-To"] = first
         message["References"] = first
     message.set_content("\n".join(lines(notification)) + "\n")
+    return message
+
+
+def letter(notification: Notification, content: Message, sender: str) -> EmailMessage:
+    """A letter as it was written, such as a digest: text and HTML, each complete; it answers to nothing."""
+    message = EmailMessage()
+    message["Subject"] = content.subject.replace("\n", " ")[:200]
+    message["From"] = sender
+    message["To"] = ", ".join(content.to)
+    message["Date"] = format_datetime(datetime.fromtimestamp(notification.started_at, UTC))
+    message["Message-ID"] = _message_id(notification.key, notification.action, sender)
+    for name, value in content.headers:
+        message[name] = value
+    message.set_content(content.text)
+    if content.html:
+        message.add_alternative(content.html, subtype="html")
     return message
 
 

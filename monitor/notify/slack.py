@@ -55,6 +55,10 @@ class Slack:
 
 def message(notification: Notification) -> dict[str, Any]:
     """A message as Slack takes it: the headline, the facts, and buttons to go on."""
+    if notification.message is not None:
+        letter = notification.message
+        blocks_as_given = msgspec.json.decode(letter.blocks) if letter.blocks else []
+        return {"text": _escaped(letter.subject)[:LONGEST_SECTION], "blocks": blocks_as_given}
     title = headline(notification)
     if notification.is_small:
         return {"text": _escaped(title)[:LONGEST_SECTION]}
