@@ -1,0 +1,210 @@
+"""Rows of predictions to the profile of their window: the one function that the daemon, a worker and Spark call."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.predictions.columns import names, numbers
+from monitor.windows import extra
+from monitor.windows.exact import exact_sum
+from monitor.windows.kernel import WEIGHT_UNIT, Target, Weights, count_labels, count_numbers
+from monitor.windows.layout import MISSING, Column, Floats, Layout
+from monitor.windows.profile import OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
+from monitor.windows.tally import Tally, bounded
+
+MOST_SLICES = 50
+_ANSWERS = ("prediction", "confidence", "entropy", "margin")
+_LATER = ("confidence.right", "confidence.wrong", "outcome.", "truth.")
+
+
+def count(rows: pa.RecordBatch, layout: Layout, most_slices: int = MOST_SLICES) -> Profile:
+    """Count predictions, shape of `monitor.predictions.batches`, into a profile with its slices.
+
+    At most `most_slices` versions, and as many values of each segment, are counted apart.
+    """
+    slices: dict[SliceKey, Slice] = {}
+    parts = list(partition(rows, VERSION, most_slices))
+    counted = [count_slice(part, layout, layout.columns) for _, part in parts]
+    for (value, _), one in zip(parts, counted, strict=True):
+        if value is not None:
+            slices[(VERSION, value)] = one
+    slices[OVERALL] = merge_slices(counted)
+    for name in rows.schema.names:
+        if name.startswith("segments."):
+            for value, part in partition(rows, name, most_slices):
+                if value is not None:
+                    slices[(name, value)] = count_slice(part, layout, layout.core_columns, core_only=True)
+    return Profile(layout, dict(sorted(slices.items())))
+
+
+def partition(rows: pa.RecordBatch, name: str, most: int) -> Iterator[tuple[str | None, pa.RecordBatch]]:
+    """The rows of each value of a column, and under None those without value or beyond the `most` frequent."""
+    column = rows.column(name) if name in rows.schema.names else None
+    if column is None or column.null_count == len(column):
+        yield None, rows
+        return
+    encoded = names(column)
+    labels = [*encoded.dictionary.to_pylist(), None]
+    codes = np.asarray(encoded.indices.fill_null(len(labels) - 1))
+    totals = np.bincount(codes, minlength=len(labels))
+    present = [i for i in range(len(labels)) if totals[i] and labels[i] is not None]
+    if len(present) == 1 and totals[-1] == 0:
+        yield labels[present[0]], rows
+        return
+    apart = sorted(present, key=lambda i: (-totals[i], labels[i]))[:most]
+    for place in apart:
+        yield labels[place], rows.filter(pa.array(codes == place))
+    rest = ~np.isin(codes, apart)
+    if rest.any():
+        yield None, rows.filter(pa.array(rest))
+
+
+def count_slice(
+    rows: pa.RecordBatch, layout: Layout, columns: Sequence[Column], *, core_only: bool = False
+) -> Slice:
+    """Count rows into one slice."""
+    blank = empty(layout, core_only=core_only)
+    target = Target(blank.counts, blank.sums, blank.extremes)
+    answered = _answered(rows)
+    kept, weights = _kept(rows)
+    tallies: dict[str, Tally] = {}
+    for column in columns:
+        if column.name.startswith(_LATER):
+            continue
+        is_feature = column.name.startswith("features.")
+        source = kept if is_feature else answered if _is_answer(column) else rows
+        new = _count_column(column, source, weights if is_feature else Weights(), target)
+        if new:
+            tallies[f"new:{column.name}"] = new
+    total_weight, squares = _weight_sums(kept.num_rows, weights)
+    if not core_only:
+        tallies |= extra.count(kept, layout, weights)
+    return replace(
+        blank,
+        rows=rows.num_rows,
+        weight=total_weight,
+        weight_squares=squares,
+        totals=_totals(rows),
+        tallies=tallies | _tallies(rows, answered, layout),
+    )
+
+
+def _count_column(column: Column, rows: pa.RecordBatch, weights: Weights, target: Target) -> Tally:
+    name = column.source or column.name
+    if name in ("entropy", "margin"):
+        array = _uncertainty(rows, name)
+    else:
+        array = rows.column(name) if name in rows.schema.names else None
+    if array is None:
+        target.counts[column.start + MISSING] += _weight_sums(rows.num_rows, weights)[0]
+        return {}
+    if column.labelled:
+        return count_labels(column, array, weights, target)
+    count_numbers(column, array, weights, target)
+    return {}
+
+
+def _is_answer(column: Column) -> bool:
+    return column.name in _ANSWERS or column.name.startswith("probabilities.")
+
+
+def _answered(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Predictions that the model answered: an error has no prediction that could be missing."""
+    if "error" not in rows.schema.names or rows.column("error").null_count == rows.num_rows:
+        return rows
+    return rows.filter(rows.column("error").is_null())
+
+
+def _kept(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Weights]:
+    """The rows whose features were kept, and what each of them counts for."""
+    if "sampled" in rows.schema.names:
+        rows = rows.filter(rows.column("sampled").fill_null(True))
+    if "weight" not in rows.schema.names or rows.num_rows == 0:
+        return rows, Weights()
+    each = np.rint(np.asarray(rows.column("weight").fill_null(1.0)) / WEIGHT_UNIT) * WEIGHT_UNIT
+    if np.all(each == each[0]):
+        return rows, Weights(float(each[0]))
+    return rows, Weights(1.0, each)
+
+
+def _weight_sums(rows: int, weights: Weights) -> tuple[float, float]:
+    if weights.each is None:
+        return rows * weights.same, rows * weights.same**2
+    return float(weights.each.sum()), float(np.dot(weights.each, weights.each))
+
+
+def _totals(rows: pa.RecordBatch) -> dict[str, int]:
+    if "cost" not in rows.schema.names:
+        return {}
+    costs = finite(rows.column("cost"))
+    return {"cost": exact_sum(costs), "cost_squared": exact_sum(costs * costs)}
+
+
+def _tallies(rows: pa.RecordBatch, answered: pa.RecordBatch, layout: Layout) -> dict[str, Tally]:
+    present = rows.schema.names
+    flags: Tally = {"errors": float(rows.num_rows - answered.num_rows)}
+    tallies: dict[str, Tally] = {"flags": flags}
+    if flags["errors"]:
+        tallies["error"] = label_counts(rows.column("error"))
+    if "automated" in present:
+        flags |= yes_and_known(rows.column("automated"), "automated")
+    if "cost" in present:
+        flags["costed"] = float(finite(rows.column("cost")).size)
+    if "prediction" in present and "prediction" not in layout.by_name:
+        prediction = answered.column("prediction")
+        if pa.types.is_dictionary(prediction.type):
+            tallies["prediction"] = label_counts(prediction)
+    return tallies
+
+
+def yes_and_known(column: pa.Array, name: str) -> Tally:
+    """How often a flag was set, and how often it was told at all."""
+    known = len(column) - column.null_count
+    return {name: float(pc.sum(column).as_py() or 0), f"{name}_known": float(known)}
+
+
+def label_counts(column: pa.Array, mask: np.ndarray | None = None) -> Tally:
+    """How often each label occurs."""
+    encoded = names(column)
+    codes = np.asarray(encoded.indices.fill_null(-1))
+    codes = codes[codes >= 0] if mask is None else codes[(codes >= 0) & mask]
+    totals = np.bincount(codes, minlength=len(encoded.dictionary)).tolist()
+    return bounded(
+        {label: float(n) for label, n in zip(encoded.dictionary.to_pylist(), totals, strict=True) if n}
+    )
+
+
+def finite(column: pa.Array) -> Floats:
+    """The finite numbers of a column."""
+    values = numbers(column).values
+    return np.asarray(values[np.isfinite(values)])
+
+
+def _uncertainty(rows: pa.RecordBatch, name: str) -> pa.Array | None:
+    """Entropy over its largest value, or the lead of the likeliest class, from the probabilities of all classes."""
+    classes = [n for n in rows.schema.names if n.startswith("probabilities.")]
+    if len(classes) < 2 or rows.num_rows == 0:
+        return None
+    shares = probabilities(rows, classes)
+    known = np.isfinite(shares).all(axis=1)
+    found = np.full(rows.num_rows, np.nan)
+    if name == "margin":
+        top = np.partition(shares[known], -2, axis=1)
+        found[known] = top[:, -1] - top[:, -2]
+    else:
+        positive = np.where(shares[known] > 0, shares[known], 1.0)
+        found[known] = -(positive * np.log(positive)).sum(axis=1) / np.log(len(classes))
+    return pa.array(np.clip(found, 0.0, 1.0), mask=~known)
+
+
+def probabilities(rows: pa.RecordBatch, columns: Iterable[str]) -> Floats:
+    """Probabilities of the classes, each row scaled to one, NaN where a row has none, shape (n, classes)."""
+    raw = np.stack([numbers(rows.column(name)).values for name in columns], axis=1)
+    absent = np.isnan(raw)
+    filled = np.clip(np.where(absent, 0.0, raw), 0.0, None)
+    total = filled.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(absent.all(axis=1, keepdims=True) | (total <= 0), np.nan, filled / total)

@@ -1,0 +1,94 @@
+"""Buckets from values: equal-frequency edges, fixed edges for scores and durations, cells, units of moments."""
+
+import math
+
+import numpy as np
+
+from monitor.windows.layout import FIRST, FIRST_LABEL, MINUS_INFINITY, NEW, Column, Floats, Kind
+
+MOST_BUCKETS = 1000
+CELLS = 10
+LABEL_CELLS = 18
+MOST_LABELS = 256
+MOST_KNOWN = 65_536
+_FINE = 12  # moments are counted in 2**-12 of a standard deviation
+_LARGEST_ORIGIN = 2.0**50
+
+
+def numbers(name: str, values: np.ndarray, kind: Kind = Kind.NUMBER) -> Column:
+    """Equal-frequency buckets of the finite values; one bucket a value where there are at most 1,000 of them."""
+    ordered = np.sort(values[np.isfinite(values)])
+    if ordered.size == 0:
+        return Column(
+            name, Kind.EMPTY, edges=np.array([0.0, np.nextafter(0.0, 1.0)]), cells=(0, MINUS_INFINITY)
+        )
+    lower, distinct = _lower_edges(ordered)
+    edges = np.append(lower, np.nextafter(ordered[-1], np.inf))
+    masses = np.diff(np.append(np.searchsorted(ordered, lower), ordered.size)).astype(float)
+    unit, origin = moment_unit(ordered)
+    atoms = distinct * 2 <= ordered.size and distinct <= MOST_BUCKETS
+    return Column(name, kind, edges=edges, cells=number_cells(masses), unit=unit, origin=origin, atoms=atoms)
+
+
+def score(name: str, buckets: int = 100) -> Column:
+    """Equal buckets on [0, 1], the last one closed; moments in 2**-20."""
+    edges = np.arange(buckets + 1) / buckets
+    edges[-1] = np.nextafter(1.0, 2.0)
+    return Column(name, Kind.SCORE, edges=edges, cells=number_cells(np.ones(buckets)), unit=2.0**-20)
+
+
+def odds_score(name: str, width: float = 0.04, limit: float = 12.0) -> Column:
+    """Probabilities in buckets of equal width in log-odds: fine near 0 and 1, where rare classes live."""
+    inner = 1 / (1 + np.exp(-np.arange(-limit, limit + width / 2, width)))
+    edges = np.concatenate([[0.0], inner, [np.nextafter(1.0, 2.0)]])
+    return Column(name, Kind.SCORE, edges=edges, cells=(0, MINUS_INFINITY), unit=2.0**-20)
+
+
+def duration(name: str, shortest: float, longest: float, width: float = 0.02) -> Column:
+    """Logarithmic buckets, each `width` wider than the one before, from `shortest` to `longest` (any unit)."""
+    steps = math.ceil(math.log(longest / shortest) / math.log1p(width))
+    edges = shortest * (1.0 + width) ** np.arange(steps + 1)
+    unit = 2.0 ** math.floor(math.log2(shortest) - 4)
+    return Column(name, Kind.DURATION, edges=edges, cells=number_cells(np.ones(steps)), unit=unit)
+
+
+def with_cells(column: Column, masses: np.ndarray) -> tuple[int, ...]:
+    """Cells of about equal mass of the baseline for a column whose buckets are fixed."""
+    return number_cells(masses) if masses.sum() > 0 else column.cells
+
+
+def number_cells(masses: np.ndarray) -> tuple[int, ...]:
+    """Starts of the missing cell and of at most ten cells of about equal mass. Every cell but the first has mass."""
+    before = np.concatenate([[0.0], np.cumsum(masses)[:-1]])
+    targets = masses.sum() * np.arange(1, CELLS) / CELLS
+    nearest = np.abs(before[:, None] - targets[None, :]).argmin(axis=0)
+    starts = np.unique(nearest[nearest > 0]) + FIRST
+    return (0, MINUS_INFINITY, *(int(start) for start in starts))
+
+
+def label_cells(labels: int) -> tuple[int, ...]:
+    """Starts of the cells of a label column: missing, new, the most frequent labels, all others together."""
+    apart = min(labels, LABEL_CELLS)
+    return (0, NEW, *range(FIRST_LABEL, FIRST_LABEL + apart + 1))
+
+
+def moment_unit(ordered: np.ndarray) -> tuple[float, float]:
+    """The power of two, about 2**-12 standard deviations, that moments are counted in, and their origin in it."""
+    middle = float(ordered[ordered.size // 2])
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = float(np.std(ordered))
+    if not (math.isfinite(spread) and spread > 0):
+        spread = abs(middle) or 1.0
+    exponent = min(max(math.frexp(spread)[1] - 1 - _FINE, -1000), 1000)
+    while abs(middle) / 2.0**exponent > _LARGEST_ORIGIN and exponent < 1000:
+        exponent += 1
+    unit = 2.0**exponent
+    return unit, float(np.rint(middle / unit))
+
+
+def _lower_edges(ordered: np.ndarray) -> tuple[Floats, int]:
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    if first.size <= MOST_BUCKETS:
+        return ordered[first], int(first.size)
+    ranks = np.arange(MOST_BUCKETS) * ordered.size // MOST_BUCKETS
+    return np.unique(ordered[ranks]), int(first.size)

@@ -1,0 +1,206 @@
+"""The counting kernel: one Arrow column into its places of the flat array. No Python object a row.
+
+A column of numbers is sorted, and the edges are looked up in it: many times faster than looking every value up among
+the edges. With weights, or with fewer rows than edges, the values are looked up after all. Labels are counted by
+their dictionary codes. Moments are sums of integers (multiples of the column's unit), so they add exactly.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.predictions.columns import names, numbers
+from monitor.predictions.hashing import hash_texts
+from monitor.windows import derived
+from monitor.windows.layout import (
+    FIRST_LABEL,
+    MINUS_INFINITY,
+    MISSING,
+    NAN,
+    NEW,
+    RARE,
+    UNREADABLE,
+    Column,
+    Floats,
+    Kind,
+)
+from monitor.windows.tally import Tally, bounded
+
+_LIMIT = 2.0**28  # moments clip here: more than 30,000 standard deviations from the origin
+_EXACT = 2.0**53
+_LOW_BITS = 32
+_FEW = 0.2  # below this many rows an edge, values are looked up among the edges
+WEIGHT_UNIT = 1.0 / 1024.0
+"""Weights are rounded to this, so that sums of them are exact."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each row counts for: a number for all of them, or one a row (shape (n,))."""
+
+    same: float = 1.0
+    each: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The arrays of a slice that a kernel adds to."""
+
+    counts: Floats
+    sums: np.ndarray
+    extremes: Floats
+
+
+def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
+    """Add a column of numbers (or of one part of texts, times or vectors) to its places."""
+    values, missing, unreadable = _read(column, array)
+    places = into.counts[column.span]
+    if weights.each is None:
+        finite = _count_plain(column, values, places)
+        places[MISSING], places[UNREADABLE] = missing, unreadable
+        places[NAN] -= missing + unreadable
+        if weights.same != 1.0:
+            places *= weights.same
+        _add_moments(column, finite, weights.same, into)
+        return
+    absent = np.asarray(array.is_null())
+    _count_weighted(column, values, absent, weights.each, places, unreadable > 0)
+    finite_rows = np.isfinite(values)
+    _add_moments(column, values[finite_rows], 1.0, into, weights.each[finite_rows])
+
+
+def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target) -> Tally:
+    """Add a column of labels to its places, and return the labels that the baseline never saw, with their counts."""
+    if column.kind is Kind.IDENTIFIER:
+        _count_presence(column, array, weights, into)
+        return {}
+    encoded = names(array)
+    labels = encoded.dictionary
+    codes = encoded.indices
+    slots = _slots(column, labels)
+    index = np.asarray(codes.fill_null(len(slots) - 1)) if codes.null_count else np.asarray(codes)
+    totals = np.bincount(index, weights=weights.each, minlength=len(slots)) * weights.same
+    places = into.counts[column.span]
+    places += np.bincount(slots, weights=totals, minlength=column.size)
+    unknown = np.flatnonzero((slots == NEW) & (totals > 0))
+    return bounded({str(labels[int(i)].as_py()): float(totals[i]) for i in unknown})
+
+
+def _count_presence(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
+    places = into.counts[column.span]
+    absent = np.asarray(array.is_null())
+    each = np.full(len(array), weights.same) if weights.each is None else weights.each
+    places[MISSING] += each[absent].sum()
+    places[RARE] += each[~absent].sum()
+
+
+def _slots(column: Column, labels: pa.Array) -> np.ndarray:
+    """The place of each entry of a dictionary, and at the end that of missing."""
+    known = {label: place for place, label in enumerate(column.labels, FIRST_LABEL)}
+    slots = np.array([known.get(label, NEW) for label in labels.to_pylist()] + [MISSING])
+    open_places = np.flatnonzero(slots == NEW)
+    if open_places.size and (column.known.size or column.open_ended):
+        hashes = hash_texts(labels.take(pa.array(open_places)))
+        rare = np.isin(hashes, column.known) | column.open_ended
+        slots[open_places[rare]] = column.size - 1
+    return slots
+
+
+def _read(column: Column, array: pa.Array) -> tuple[Floats, int, int]:
+    """Values with NaN where there is none, how many are missing, how many are texts that are no number."""
+    if column.part:
+        return derived.read(array, column.part, column.parameters), array.null_count, 0
+    if pa.types.is_float64(array.type):
+        return array.to_numpy(zero_copy_only=False), array.null_count, 0
+    if not (
+        pa.types.is_dictionary(array.type)
+        or pa.types.is_string(array.type)
+        or pa.types.is_boolean(array.type)
+    ):
+        return np.full(len(array), np.nan), array.null_count, len(array) - array.null_count
+    read = numbers(array)
+    return read.values, int(read.missing.sum()), int(read.unreadable.sum())
+
+
+def _count_plain(column: Column, values: Floats, places: Floats) -> Floats:
+    """Counts of every place from NaN on (NaN still with the missing ones); returns the finite values, in order."""
+    ordered = np.sort(values)
+    cuts = column.cuts
+    if ordered.size > _FEW * cuts.size:
+        below = np.searchsorted(ordered, cuts)
+        places[MINUS_INFINITY] += below[0]
+        places[MINUS_INFINITY + 1 :] += np.diff(below)
+        places[NAN] += ordered.size - below[-1]
+        return ordered[below[0] : below[-2]]
+    index = np.searchsorted(cuts, ordered, side="right")
+    found = np.bincount(index, minlength=cuts.size + 1)
+    places[MINUS_INFINITY:] += found[:-1]
+    places[NAN] += found[-1]
+    return ordered[found[0] : ordered.size - found[-1] - found[-2]]
+
+
+def _count_weighted(
+    column: Column, values: Floats, absent: np.ndarray, each: Floats, places: Floats, texts: bool
+) -> None:
+    index = np.searchsorted(column.cuts, values, side="right")
+    found = np.bincount(index, weights=each, minlength=column.cuts.size + 1)
+    places[MINUS_INFINITY:] += found[:-1]
+    missing = float(each[absent].sum())
+    places[MISSING] += missing
+    places[UNREADABLE if texts else NAN] += found[-1] - missing
+
+
+def _add_moments(
+    column: Column, finite: Floats, same: float, into: Target, each: Floats | None = None
+) -> None:
+    if finite.size == 0:
+        return
+    lowest, highest = (finite[0], finite[-1]) if each is None else (finite.min(), finite.max())
+    extremes = into.extremes[column.moment]
+    extremes[0], extremes[1] = min(extremes[0], lowest), max(extremes[1], highest)
+    with np.errstate(over="ignore"):
+        steps = np.rint(finite * (1.0 / column.unit)) - column.origin
+    farthest = max(abs(lowest / column.unit - column.origin), abs(highest / column.unit - column.origin))
+    if farthest >= _LIMIT:
+        np.clip(steps, -_LIMIT, _LIMIT, out=steps)
+        farthest = _LIMIT
+    sums = into.sums[column.moment]
+    scale = round(same / WEIGHT_UNIT)
+    if each is None and farthest * farthest * steps.size < _EXACT:
+        total, squares = int(steps.sum()) * scale, int(np.dot(steps, steps)) * scale
+    else:
+        factors = None if each is None else np.rint(each / WEIGHT_UNIT)
+        total, squares = _exact_moments(steps, factors, scale if each is None else 1)
+    add_to_sums(sums, total, squares)
+
+
+def _exact_moments(steps: Floats, factors: Floats | None, scale: int) -> tuple[int, int]:
+    """Sums of large steps, by halves of 16 bits, so that no partial sum leaves what int64 holds."""
+    whole = steps.astype(np.int64)
+    high, low = whole >> 16, whole & 0xFFFF
+    weight = np.ones(1, np.int64) if factors is None else factors.astype(np.int64)
+    total = int((whole * weight).sum())
+    squares = (int((high * high * weight).sum()) << 32) + (int((high * low * weight).sum()) << 17)
+    squares += int((low * low * weight).sum())
+    return total * scale, squares * scale
+
+
+def add_to_sums(sums: np.ndarray, total: int, squares: int) -> None:
+    """Add to one row of moments: total, and squares as two numbers of 32 low bits and the rest."""
+    sums[0] += total
+    low = int(sums[2]) + (squares & ((1 << _LOW_BITS) - 1))
+    sums[1] += (squares >> _LOW_BITS) + (low >> _LOW_BITS)
+    sums[2] = low & ((1 << _LOW_BITS) - 1)
+
+
+def carry(sums: np.ndarray) -> np.ndarray:
+    """Bring rows of added moments, shape (k, 3), back to their one form."""
+    sums[:, 1] += sums[:, 2] >> _LOW_BITS
+    sums[:, 2] &= (1 << _LOW_BITS) - 1
+    return sums
+
+
+def as_label(value: float) -> str:
+    """A number as the label of a tally: shortest form."""
+    return str(int(value)) if value == int(value) else repr(value)

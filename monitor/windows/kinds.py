@@ -1,0 +1,126 @@
+"""What a column of a baseline holds, found from its values; whoever knows better overrides it."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.predictions.columns import TEXT_FROM, names, numbers
+from monitor.windows.layout import Kind
+
+_UNIQUE = 0.95
+_FEWEST_FOR_IDENTIFIER = 100
+_MOST_NUMERIC_LABELS = 100
+_LOOK = 5000
+
+
+def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One Arrow array of one of the types that a prediction batch knows; unknown types become missing values."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        return array if pa.types.is_string(kind.value_type) else plain(array.cast(kind.value_type))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return array.cast(pa.float64(), safe=False)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return array.cast(pa.string())
+    if pa.types.is_boolean(kind) or pa.types.is_string(kind) or is_time(kind):
+        return array
+    if is_vector(kind):
+        return array.cast(pa.list_(pa.float32()))
+    return pa.nulls(len(array), pa.float64())
+
+
+def find(column: pa.Array) -> Kind:
+    """The kind of a column as `plain` gives it. Names are not looked at, only values."""
+    kind = column.type
+    if len(column) == column.null_count:
+        return Kind.EMPTY
+    if is_time(kind):
+        return Kind.TIME
+    if is_vector(kind):
+        return Kind.EMBEDDING
+    if pa.types.is_boolean(kind):
+        return Kind.BOOLEAN
+    if pa.types.is_floating(kind):
+        return _of_numbers(np.asarray(column.drop_null()))
+    return _of_texts(column.drop_null())
+
+
+def is_time(kind: pa.DataType) -> bool:
+    """A timestamp or a date."""
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    """A list of numbers."""
+    lists = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind)
+    return bool(lists and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
+
+
+def _of_numbers(values: np.ndarray) -> Kind:
+    finite = values[np.isfinite(values)]
+    if finite.size == 0:
+        return Kind.EMPTY
+    if not np.array_equal(finite, np.rint(finite)):
+        return Kind.NUMBER
+    enough = finite.size >= _FEWEST_FOR_IDENTIFIER
+    if enough and (np.diff(finite) == 1).mean() > _UNIQUE:
+        return Kind.IDENTIFIER  # a running number
+    return Kind.INTEGER
+
+
+def _of_texts(column: pa.Array) -> Kind:
+    encoded = names(column)
+    labels = encoded.dictionary
+    count, distinct = len(column), len(labels)
+    if pc.mean(pc.utf8_length(pc.cast(column, pa.string()))).as_py() > TEXT_FROM:
+        return Kind.TEXT
+    if distinct > _MOST_NUMERIC_LABELS:
+        some = labels.slice(0, _LOOK)
+        if numbers(some).unreadable.mean() <= 1 - _UNIQUE:
+            return Kind.NUMBER
+        if _times_readable(some) >= _UNIQUE:
+            return Kind.TIME
+    elif _times_readable(labels) == 1.0:
+        return Kind.TIME
+    if count >= _FEWEST_FOR_IDENTIFIER and distinct > _UNIQUE * count:
+        spaced = pc.mean(pc.cast(pc.match_substring(labels, " "), pa.float64())).as_py()
+        return Kind.TEXT if spaced > 0.5 else Kind.IDENTIFIER
+    return Kind.CATEGORY
+
+
+def _times_readable(labels: pa.Array) -> float:
+    return float(1.0 - np.isnan(times_of_texts(labels)).mean()) if len(labels) else 0.0
+
+
+_FORMATS = (
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d",
+    "%d.%m.%Y",
+    "%d.%m.%Y %H:%M",
+    "%m/%d/%Y",
+    "%m/%d/%Y %H:%M",
+    "%Y/%m/%d",
+    "%d %b %Y",
+)
+_TAIL = r"(\.\d+)?(Z|[+-]\d{2}:?\d{2})?$"
+
+
+def times_of_texts(texts: pa.Array) -> np.ndarray:
+    """Seconds since the epoch (a text without zone counts as UTC), NaN where no known format fits, shape (n,)."""
+    cleaned = pc.if_else(
+        pc.match_substring_regex(texts, r"\d{2}:\d{2}:\d{2}"),
+        pc.replace_substring_regex(texts, _TAIL, ""),
+        texts,
+    )
+    found = np.full(len(texts), np.nan)
+    for form in _FORMATS:
+        open_places = np.isnan(found)
+        if not open_places.any():
+            break
+        parsed = pc.cast(pc.strptime(cleaned, form, "s", error_is_null=True), pa.int64())
+        values = pc.cast(parsed, pa.float64()).to_numpy(zero_copy_only=False)
+        found[open_places] = values[open_places]
+    return found

@@ -1,0 +1,285 @@
+"""The layout: which buckets each column has, and where its counts stand in one flat array.
+
+A layout is made once, from a baseline, and is named by its content. A profile of a window is one float64 array of
+`layout.size` counts, so profiles merge by one addition. Columns stand in the array one after another:
+
+- a number column with k buckets takes k + 7 places: missing, unreadable, NaN, minus infinity, below, the k buckets
+  `[edges[i], edges[i + 1])`, above, plus infinity;
+- a label column with m labels takes m + 3 places: missing, new (never seen in the baseline), the labels by falling
+  frequency, rare (seen in the baseline, but not among the most frequent).
+
+The first `core` places belong to the outputs, latency and outcomes, which are also counted by segment. `cells` are
+the starts, inside a column, of the coarse cells that binned distances compare: missing, deciles of the baseline, or
+the most frequent labels.
+"""
+
+import functools
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from monitor.errors import StoreError, WatchkeeperError
+
+VERSION = 1
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+# Places inside a number column, and inside a label column.
+MISSING, UNREADABLE, NAN, MINUS_INFINITY, BELOW, FIRST = range(6)
+ABOVE, PLUS_INFINITY = -2, -1
+NEW, FIRST_LABEL, RARE = 1, 2, -1
+
+LARGEST = np.finfo(np.float64).max
+
+
+class Kind(StrEnum):
+    """What the values of a column are."""
+
+    NUMBER = "number"
+    INTEGER = "integer"
+    CATEGORY = "category"
+    BOOLEAN = "boolean"
+    SCORE = "score"
+    DURATION = "duration"
+    TEXT = "text"
+    TIME = "time"
+    EMBEDDING = "embedding"
+    IDENTIFIER = "identifier"
+    EMPTY = "empty"
+
+
+LABELLED = frozenset({Kind.CATEGORY, Kind.BOOLEAN, Kind.IDENTIFIER})
+
+
+class LayoutMismatchError(WatchkeeperError):
+    """Profiles of different layouts do not add."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """One column's buckets. `source` is the Arrow column it is read from, `part` what is taken of it (texts,
+    times and embeddings become several columns of numbers).
+
+    `unit` is the power of two that moments are counted in, and `origin` the multiple of it that they are counted
+    from. `atoms` says that the baseline's values repeat, so that buckets are single values. `known` are the sorted
+    64-bit hashes of rare labels. `parameters` belong to the part (an embedding's centre, a projection).
+    """
+
+    name: str
+    kind: Kind
+    edges: Floats = field(default_factory=lambda: np.empty(0))
+    labels: tuple[str, ...] = ()
+    known: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
+    cells: tuple[int, ...] = (0,)
+    unit: float = 1.0
+    origin: float = 0.0
+    atoms: bool = False
+    open_ended: bool = False
+    source: str = ""
+    part: str = ""
+    parameters: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    start: int = 0
+    moment: int = -1
+
+    @property
+    def labelled(self) -> bool:
+        """Counted by label rather than by bucket."""
+        return self.kind in LABELLED
+
+    @property
+    def buckets(self) -> int:
+        """How many regular buckets or labels there are."""
+        return len(self.labels) if self.labelled else len(self.edges) - 1
+
+    @property
+    def size(self) -> int:
+        """Places in the flat array."""
+        return self.buckets + (3 if self.labelled else 7)
+
+    @property
+    def span(self) -> slice:
+        """Where the counts stand."""
+        return slice(self.start, self.start + self.size)
+
+    @property
+    def cuts(self) -> Floats:
+        """What sorted values are looked up at: counting values below each gives every place from minus infinity on."""
+        return _cuts(self)
+
+    @property
+    def feature(self) -> str:
+        """The feature's name as people know it, or the empty string for an output."""
+        return self.name.removeprefix("features.") if self.name.startswith("features.") else ""
+
+
+@functools.lru_cache(maxsize=200_000)
+def _cuts(column: Column) -> Floats:
+    return np.concatenate([[-LARGEST], column.edges, [np.inf, np.nan]])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Every column's buckets; immutable. `id` is the hash of its content."""
+
+    columns: tuple[Column, ...]
+    core: int
+    size: int
+    moments: int
+    notes: tuple[str, ...]
+    classes: tuple[str, ...]
+    id: str
+    by_name: Mapping[str, Column] = field(repr=False)
+
+    @classmethod
+    def assemble(
+        cls,
+        core: Iterable[Column],
+        features: Iterable[Column],
+        notes: Iterable[str] = (),
+        classes: Iterable[str] = (),
+    ) -> "Layout":
+        """Give each column its place. The first of several columns of one name counts."""
+        placed: dict[str, Column] = {}
+        place = moment = 0
+        core_size = 0
+        for group in (core, features):
+            for column in group:
+                if column.name in placed:
+                    continue
+                placed[column.name] = replace(column, start=place, moment=-1 if column.labelled else moment)
+                place += column.size
+                moment += 0 if column.labelled else 1
+            core_size = core_size or place
+        columns = tuple(placed.values())
+        identity = _identity(columns, core_size, tuple(notes), tuple(classes))
+        return cls(columns, core_size, place, moment, tuple(notes), tuple(classes), identity, placed)
+
+    def column(self, name: str) -> Column:
+        """A column by its name, such as `features.amount` or `prediction`.
+
+        Raises:
+            KeyError: the layout has no such column.
+        """
+        return self.by_name[name]
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns of the inputs."""
+        return tuple(column for column in self.columns if column.name.startswith("features."))
+
+    @property
+    def core_columns(self) -> tuple[Column, ...]:
+        """The columns that are counted by segment too."""
+        return tuple(column for column in self.columns if column.start < self.core)
+
+    @property
+    def core_moments(self) -> int:
+        """How many of the moments belong to core columns."""
+        return sum(not column.labelled for column in self.core_columns)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The Arrow columns that the layout reads."""
+        return frozenset(column.source or column.name for column in self.columns)
+
+
+class _Stored(msgspec.Struct):
+    name: str
+    kind: str
+    edges: bytes
+    labels: list[str]
+    known: bytes
+    cells: list[int]
+    unit: float
+    origin: float
+    atoms: bool
+    open_ended: bool
+    source: str
+    part: str
+    parameters: bytes
+
+
+class _StoredLayout(msgspec.Struct):
+    version: int
+    core: int
+    notes: list[str]
+    classes: list[str]
+    columns: list[_Stored]
+
+
+_CODEC = pa.Codec("zstd", compression_level=3)
+
+
+def encode(layout: Layout) -> bytes:
+    """Compact bytes, versioned."""
+    raw = _raw(layout.columns, layout.core, layout.notes, layout.classes)
+    return len(raw).to_bytes(8, "little") + _CODEC.compress(raw, asbytes=True)
+
+
+def decode(blob: bytes) -> Layout:
+    """What `encode` was given.
+
+    Raises:
+        StoreError: the bytes are of a version that this program does not know.
+    """
+    raw = _CODEC.decompress(blob[8:], int.from_bytes(blob[:8], "little"), asbytes=True)
+    stored = msgspec.msgpack.decode(raw, type=_StoredLayout)
+    if stored.version != VERSION:
+        raise StoreError(
+            f"a layout of version {stored.version} cannot be read", hint="was it written by a newer one?"
+        )
+    columns = [_restored(item) for item in stored.columns]
+    count = stored.core
+    return Layout.assemble(columns[:count], columns[count:], stored.notes, stored.classes)
+
+
+def _raw(columns: tuple[Column, ...], core: int, notes: tuple[str, ...], classes: tuple[str, ...]) -> bytes:
+    in_core = sum(column.start < core for column in columns)
+    stored = [_storable(column) for column in columns]
+    return msgspec.msgpack.encode(_StoredLayout(VERSION, in_core, list(notes), list(classes), stored))
+
+
+def _identity(
+    columns: tuple[Column, ...], core: int, notes: tuple[str, ...], classes: tuple[str, ...]
+) -> str:
+    return hashlib.sha256(_raw(columns, core, notes, classes)).hexdigest()[:16]
+
+
+def _storable(column: Column) -> _Stored:
+    return _Stored(
+        column.name,
+        column.kind.value,
+        column.edges.tobytes(),
+        list(column.labels),
+        column.known.tobytes(),
+        list(column.cells),
+        column.unit,
+        column.origin,
+        column.atoms,
+        column.open_ended,
+        column.source,
+        column.part,
+        column.parameters.astype(np.float32).tobytes(),
+    )
+
+
+def _restored(stored: _Stored) -> Column:
+    return Column(
+        name=stored.name,
+        kind=Kind(stored.kind),
+        edges=np.frombuffer(stored.edges, np.float64),
+        labels=tuple(stored.labels),
+        known=np.frombuffer(stored.known, np.uint64),
+        cells=tuple(stored.cells),
+        unit=stored.unit,
+        origin=stored.origin,
+        atoms=stored.atoms,
+        open_ended=stored.open_ended,
+        source=stored.source,
+        part=stored.part,
+        parameters=np.frombuffer(stored.parameters, np.float32),
+    )
