@@ -121,6 +121,14 @@ def pending(
     ]
 
 
+def streams_with_new(connection: Connection) -> list[Stream]:
+    """The streams that have outcomes which were not held against the log yet."""
+    numbers = select(OUTCOMES.c.stream).where(OUTCOMES.c.waiting.is_(False)).distinct()
+    columns = predictions.STREAMS.c
+    query = select(columns.client, columns.model, columns.environment).where(columns.id.in_(numbers))
+    return [Stream(*row) for row in connection.execute(query.order_by(columns.id))]
+
+
 def remove(connection: Connection, ids: Sequence[int]) -> None:
     """Take batches away whose outcomes are all matched, or were written again as waiting ones."""
     for at in range(0, len(ids), 500):

@@ -96,7 +96,8 @@ def _repeated(texts: pa.Array) -> np.ndarray:
     owners = np.asarray(pc.list_parent_indices(words), np.int64)
     pairs = owners * max(len(flat.dictionary), 1) + np.asarray(flat.indices, np.int64)
     distinct = np.bincount(np.unique(pairs) // max(len(flat.dictionary), 1), minlength=len(texts))
-    return np.where(np.isnan(lengths), np.nan, 1.0 - distinct / np.maximum(lengths, 1.0)) * (lengths != 0)
+    shares = 1.0 - distinct / np.maximum(lengths, 1.0)
+    return np.asarray(np.where(np.isnan(lengths), np.nan, shares) * (lengths != 0))
 
 
 def _refusal(texts: pa.Array) -> np.ndarray:

@@ -108,3 +108,6 @@ def _duplicates(found: list[str]) -> list[str]:
     seen: set[str] = set()
     twice = {name for name in found if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
     return [f"{name} occurs more than once; the first one is watched" for name in sorted(twice)]
+
+
+BARE = bare()

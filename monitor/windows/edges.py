@@ -47,7 +47,7 @@ def odds_score(name: str, width: float = 0.04, limit: float = 12.0) -> Column:
 def duration(name: str, shortest: float, longest: float, width: float = 0.02) -> Column:
     """Logarithmic buckets, each `width` wider than the one before, from `shortest` to `longest` (any unit)."""
     steps = math.ceil(math.log(longest / shortest) / math.log1p(width))
-    edges = shortest * (1.0 + width) ** np.arange(steps + 1)
+    edges = np.asarray(shortest * (1.0 + width) ** np.arange(steps + 1), np.float64)
     unit = 2.0 ** math.floor(math.log2(shortest) - 4)
     return Column(name, Kind.DURATION, edges=edges, cells=number_cells(np.ones(steps)), unit=unit)
 

@@ -217,7 +217,8 @@ _CODEC = pa.Codec("zstd", compression_level=3)
 def encode(layout: Layout) -> bytes:
     """Compact bytes, versioned."""
     raw = _raw(layout.columns, layout.core, layout.notes, layout.classes)
-    return len(raw).to_bytes(8, "little") + _CODEC.compress(raw, asbytes=True)
+    block: bytes = _CODEC.compress(raw, asbytes=True)
+    return len(raw).to_bytes(8, "little") + block
 
 
 def decode(blob: bytes) -> Layout:

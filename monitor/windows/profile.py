@@ -160,7 +160,7 @@ class Slice:
 
     @property
     def design(self) -> float:
-        """By how much weights inflate the variance of a feature's counts: rows behind a weighted count are count/design."""
+        """By how much weights inflate the variance of a feature's counts: count / design rows stand behind a count."""
         return self.weight_squares / self.weight if self.weight else 1.0
 
 

@@ -1,8 +1,11 @@
 """The `windows` section of the configuration."""
 
-from pydantic import Field
+from pathlib import Path
+
+from pydantic import AwareDatetime, Field, model_validator
 
 from monitor.settings import Duration, Section
+from monitor.windows.layout import Kind
 
 
 class WindowSettings(Section):
@@ -15,6 +18,29 @@ class WindowSettings(Section):
     retention: Duration = 400 * 86400.0
     """How long profiles and measurements are kept."""
     max_segments: int = Field(default=50, ge=1)
-    """Values of one segment (and versions) that are counted apart in one batch; further ones count in the whole only."""
+    """Versions, and values of one segment, that are counted apart in a batch; further ones count in the whole only."""
     batches_per_commit: int = Field(default=500, ge=1)
     """Batches of predictions that are counted in one transaction."""
+
+
+class BaselineSettings(Section):
+    """What a model's windows are held against: a file, or a past period of the stream."""
+
+    file: Path | None = None
+    """A Parquet, CSV or Arrow file: the training set, with the model's predictions on it if there are any."""
+    start: AwareDatetime | None = None
+    """With `end`: the past period that was fine, such as 2026-11-02T00:00:00Z."""
+    end: AwareDatetime | None = None
+    """End of the period, exclusive."""
+    columns: dict[str, Kind] = Field(default_factory=dict)
+    """Kinds of single features where their values mislead, such as `zip_code: category`."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "BaselineSettings":
+        if (self.start is None) != (self.end is None):
+            raise ValueError("start and end belong together")
+        if self.file is not None and self.start is not None:
+            raise ValueError("give either a file or a period")
+        if self.start is not None and self.end is not None and self.start >= self.end:
+            raise ValueError("start must be before end")
+        return self

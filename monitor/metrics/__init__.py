@@ -1,0 +1,46 @@
+"""Every metric: pure functions from a window's profile and its baseline to measurements.
+
+`METRICS` lists all that can be measured; `FAMILIES` is who measures it; `LIVE` are the families that are cheap
+enough for a window that is still open. A new metric is one `MetricInfo` and one measurement in its family's file.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from monitor.metrics import business, calibration, classification, confidence, daemon, outcomes, system
+from monitor.metrics.drift import features, presence
+from monitor.metrics.settings import MetricSettings
+from monitor.metrics.subject import MetricInfo, Subject
+from monitor.records import Measurement
+
+Family = Callable[[Subject], Iterable[Measurement]]
+
+METRICS: tuple[MetricInfo, ...] = (
+    *system.INFO,
+    *features.INFO,
+    *presence.INFO,
+    *confidence.INFO,
+    *calibration.INFO,
+    *classification.INFO,
+    *outcomes.INFO,
+    *business.INFO,
+    *daemon.INFO,
+)
+LIVE: tuple[Family, ...] = (system.measure, confidence.measure, business.measure)
+FAMILIES: tuple[Family, ...] = (
+    system.measure,
+    features.measure,
+    presence.measure,
+    confidence.measure,
+    calibration.measure,
+    classification.measure,
+    outcomes.measure,
+    business.measure,
+)
+
+
+def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> list[Measurement]:
+    """Everything that the families measure of a window."""
+    return [measurement for family in families for measurement in family(subject)]
+
+
+__all__ = ["FAMILIES", "LIVE", "METRICS", "Family", "MetricInfo", "MetricSettings", "Subject", "measure"]

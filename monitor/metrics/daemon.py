@@ -1,0 +1,68 @@
+"""Figures that the daemon measures by its own clock, not from profiles: about a stream's silence, and about itself.
+
+The pipeline measures them; they are listed here so that rules, docs and dashboards know them.
+"""
+
+from monitor.metrics.subject import MetricInfo
+from monitor.records import Better
+
+SILENCE_SECONDS = MetricInfo(
+    "silence_seconds", "seconds", Better.LOWER, "Time since the last prediction came in.", (),
+    "now - when the last prediction was received", "a stream that has sent before",
+)  # fmt: skip
+AVAILABILITY = MetricInfo(
+    "availability", "share", Better.HIGHER, "Share of the health probes that were answered well.", (),
+    "good probes / probes", "`probes` in the configuration",
+)  # fmt: skip
+DRIFT_EVIDENCE = MetricInfo(
+    "drift_evidence", "of the limit", Better.LOWER,
+    "Evidence that a column changed, over what the false-alarm budget asks for: 1 and more is significant.",
+    ("feature", "output", "scope"), "see docs/drift.md", "a baseline and some windows of history",
+)  # fmt: skip
+DRIFT_PAGES = MetricInfo(
+    "drift_pages",
+    "pages",
+    Better.LOWER,
+    "Pages about drift in the budget's period.",
+    (),
+    "count",
+    "a baseline",
+)
+WRONG_KEY_REJECTIONS = MetricInfo(
+    "wrong_key_rejections", "requests", Better.LOWER, "Requests refused for an unknown key or another client's.",
+    ("client",), "count over the window", "the daemon",
+)  # fmt: skip
+DISK_USED_SHARE = MetricInfo(
+    "disk_used_share", "share", Better.LOWER, "How full the disk is that holds the database.", (), "used / size",
+    "the daemon",
+)  # fmt: skip
+TICK_AGE_SECONDS = MetricInfo(
+    "tick_age_seconds",
+    "seconds",
+    Better.LOWER,
+    "Time since the last full tick ended.",
+    (),
+    "now - end",
+    "the daemon",
+)
+OUTBOX_OLDEST_SECONDS = MetricInfo(
+    "outbox_oldest_seconds", "seconds", Better.LOWER, "Age of the oldest notification that has not gone out.", (),
+    "now - created", "the daemon",
+)  # fmt: skip
+RULE_ERRORS = MetricInfo(
+    "rule_errors",
+    "rules",
+    Better.LOWER,
+    "Rules that could not be judged in the last tick.",
+    (),
+    "count",
+    "the daemon",
+)
+CONFIG_RELOAD_FAILED = MetricInfo(
+    "config_reload_failed", "", Better.LOWER, "1 when the newest configuration was refused, else 0.", (), "flag",
+    "the daemon",
+)  # fmt: skip
+INFO = (
+    SILENCE_SECONDS, AVAILABILITY, DRIFT_EVIDENCE, DRIFT_PAGES, WRONG_KEY_REJECTIONS, DISK_USED_SHARE,
+    TICK_AGE_SECONDS, OUTBOX_OLDEST_SECONDS, RULE_ERRORS, CONFIG_RELOAD_FAILED,
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Intervals (95 %) and p-values, from counts and sums. Only `scipy.special`, so that the daemon stays light."""
+
+import math
+
+import numpy as np
+from scipy import special
+
+Interval = tuple[float, float]
+Z = 1.959963984540054
+
+
+def wilson(successes: float, n: float) -> Interval:
+    """Interval of a share (Wilson 1927)."""
+    if n <= 0:
+        return 0.0, 1.0
+    share, squared = min(successes / n, 1.0), Z * Z
+    middle = (share + squared / (2 * n)) / (1 + squared / n)
+    half = Z * math.sqrt(share * (1 - share) / n + squared / (4 * n * n)) / (1 + squared / n)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def of_mean(mean: float, variance: float, n: float) -> Interval:
+    """Normal interval of a mean; `variance` is that of single values."""
+    half = Z * math.sqrt(max(variance, 0.0) / n)
+    return mean - half, mean + half
+
+
+def variance_of(total: float, squares: float, n: float) -> float:
+    """Variance of single values, from their sum and sum of squares."""
+    return max(squares / n - (total / n) ** 2, 0.0)
+
+
+def poisson(count: float) -> Interval:
+    """Exact interval of a Poisson count (Garwood 1936)."""
+    low = 0.0 if count <= 0 else float(special.gammaincinv(count, 0.025))
+    return low, float(special.gammaincinv(count + 1, 0.975))
+
+
+def two_shares(successes: float, n: float, others: float, m: float) -> float:
+    """Two-sided p-value that two shares are equal (pooled z)."""
+    pooled = (successes + others) / (n + m)
+    variance = pooled * (1 - pooled) * (1 / n + 1 / m)
+    if variance <= 0:
+        return 1.0
+    return two_sided((successes / n - others / m) / math.sqrt(variance))
+
+
+def two_sided(z: float) -> float:
+    """P-value of a standard normal deviate."""
+    return float(2 * special.ndtr(-abs(z)))
+
+
+def kolmogorov(distance: np.ndarray, n: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """P-values of two-sample Kolmogorov-Smirnov distances (asymptotic, with Stephens' correction)."""
+    effective = np.sqrt(n * m / (n + m))
+    return np.asarray(special.kolmogorov((effective + 0.12 + 0.11 / effective) * distance))
+
+
+def chi_square(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """Upper tail of the chi-square distribution; 1 without degrees of freedom."""
+    return np.where(degrees > 0, special.chdtrc(np.maximum(degrees, 1), statistic), 1.0)
+
+
+def rank_interval(n: float, share: float) -> Interval:
+    """Ranks (0 to n) that hold the quantile `share` with 95 % probability (binomial, normal approximation)."""
+    half = Z * math.sqrt(n * share * (1 - share))
+    return max(0.0, n * share - half), min(n, n * share + half)

@@ -1,0 +1,107 @@
+"""What is measured, and what a metric is: the two nouns that all families share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from monitor.metrics.intervals import Interval
+from monitor.metrics.settings import MetricSettings
+from monitor.records import Better, Labels, Measurement, Stream, Window, labels
+from monitor.windows.baseline import Baseline
+from monitor.windows.profile import Profile, Slice
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """What a metric is, for rules, docs and dashboards. `labels` are names that its measurements may carry.
+
+    `formula` says how it is computed, `needs` what must have been sent, `source` where the formula comes from.
+    """
+
+    name: str
+    unit: str
+    better: Better
+    help: str
+    labels: tuple[str, ...] = ()
+    formula: str = ""
+    needs: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One window of one stream, and the baseline that it is held against."""
+
+    stream: Stream
+    window: Window
+    profile: Profile
+    baseline: Baseline | None
+    settings: MetricSettings
+
+    def ok(
+        self,
+        info: MetricInfo,
+        value: float,
+        n: float,
+        *,
+        where: Labels = (),
+        interval: Interval | None = None,
+        p_value: float | None = None,
+        baseline: float | None = None,
+    ) -> Measurement:
+        """A measurement that has a value."""
+        low, high = interval if interval is not None else (None, None)
+        return Measurement(
+            self.stream,
+            self.window,
+            info.name,
+            value,
+            info.unit,
+            info.better,
+            n,
+            where,
+            low,
+            high,
+            p_value,
+            baseline,
+        )
+
+    def not_measured(
+        self,
+        info: MetricInfo,
+        reason: str,
+        n: float = 0,
+        *,
+        where: Labels = (),
+        baseline: float | None = None,
+    ) -> Measurement:
+        """A measurement that could not be made, and why."""
+        return Measurement(
+            self.stream,
+            self.window,
+            info.name,
+            None,
+            info.unit,
+            info.better,
+            n,
+            where,
+            baseline=baseline,
+            reason=reason,
+        )
+
+    def scopes(self) -> Iterator[tuple[Labels, Slice, Slice | None]]:
+        """The whole, then each version if there are several, then each segment: labels, counts, baseline's counts."""
+        base = self.baseline.profile if self.baseline is not None else None
+        yield (), self.profile.overall, base.overall if base else None
+        versions = self.profile.versions
+        if len(versions) > 1:
+            for version, part in versions.items():
+                yield labels(version=version), part, base.overall if base else None
+        if self.settings.by_segment:
+            known = base.segments if base else {}
+            for (name, value), part in self.profile.segments.items():
+                yield labels(segment=f"{name}={value}"), part, known.get((name, value))
+
+
+def too_few(n: float, needed: int, what: str = "rows") -> str:
+    """`12 rows of 100 needed`."""
+    return f"{n:.0f} {what} of {needed} needed"

@@ -1,0 +1,59 @@
+import pyarrow as pa
+import pytest
+
+from monitor.metrics import METRICS, MetricSettings, Subject, measure
+from monitor.records import Window
+from monitor.windows import baseline
+from monitor.windows.count import count
+from monitor.windows.describe import BARE
+from monitor.windows.outcomes import count_outcomes
+from monitor.windows.profile import blank, merge
+from tests.support.tables import STREAM, predictions
+
+BASELINE = baseline.from_table(STREAM, pa.Table.from_batches([predictions(20_000, outcomes=True)]), 0.0)
+WINDOW = Window(0, 60)
+
+
+def figures(rows, held_against=BASELINE, layout=BASELINE.layout):
+    profile = blank(layout)
+    if rows is not None:
+        profile = merge([count(rows, layout), count_outcomes(rows, layout)])
+    found = measure(Subject(STREAM, WINDOW, profile, held_against, MetricSettings()))
+    return {(m.metric, m.labels): m for m in found}
+
+
+def test_each_measurement_is_listed_and_has_a_value_or_a_reason():
+    for found in (
+        figures(predictions(2000, 1, outcomes=True)),
+        figures(predictions(7, 1)),
+        figures(None),
+        figures(predictions(500, 1), None, BARE),
+    ):
+        listed = {info.name: info for info in METRICS}
+        for m in found.values():
+            info = listed[m.metric]
+            assert {name for name, _ in m.labels} <= set(info.labels)
+            assert (m.value is None) == bool(m.reason), m
+            assert (m.unit, m.better) == (info.unit, info.better)
+            if m.value is not None:
+                assert m.value == m.value
+                assert m.low is None or m.low <= m.value + 1e-9
+                assert m.high is None or m.high >= m.value - 1e-9
+
+
+def test_a_window_like_the_baseline_shows_no_drift_and_a_moved_one_does():
+    same, moved = figures(predictions(5000, 1)), figures(predictions(5000, 2, shift=1.0))
+    amount = (("feature", "amount"),)
+    assert same["psi", amount].value < 0.02
+    assert moved["psi", amount].value > 0.5
+    assert moved["mean_shift", amount].value == pytest.approx(1.0, abs=0.06)
+    assert moved["kolmogorov_smirnov", amount].p_value < 1e-6
+    assert moved["drifted_share", ()].value == 0.25
+
+
+def test_an_empty_window_is_measured_as_empty():
+    found = figures(None)
+    assert found["volume", ()].value == 0
+    assert found["error_rate", ()].reason == "0 rows of 1 needed"
+    assert found["psi", (("feature", "amount"),)].reason == "0 rows of 100 needed"
+    assert found["accuracy", ()].reason == "0 outcomes of 30 needed"

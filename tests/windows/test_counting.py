@@ -1,0 +1,151 @@
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from monitor.predictions.batches import split
+from monitor.predictions.intake import Kind
+from monitor.records import Window
+from monitor.store import profiles
+from monitor.windows import baseline, codec
+from monitor.windows.counting import count_new
+from monitor.windows.profile import merge
+from monitor.windows.recount import recount
+from monitor.windows.rolling import Rolling, blocks, current_layout
+from monitor.windows.settings import WindowSettings
+from tests.support.log import NOW, STREAM, outcome, prediction, running, send
+from tests.support.tables import predictions
+
+SETTINGS = WindowSettings(batches_per_commit=3)
+BASE = 60
+
+
+@pytest.fixture
+def log_and_store(tmp_path):
+    with running(tmp_path) as both:
+        yield both
+
+
+def rows_at(start: float, minutes: int, rows: int, seed: int = 0) -> pa.RecordBatch:
+    """Rows spread evenly over some minutes."""
+    batch = predictions(rows, seed)
+    times = (start * 1e6 + np.arange(rows) * (minutes * 60e6 / rows)).astype(np.int64)
+    return batch.set_column(0, "timestamp", pa.array(times))
+
+
+def profile_of(store, window, *, settled=NOW + 1e6):
+    with store.write() as connection:
+        return Rolling(connection, BASE, settled=settled, now=NOW).profile(STREAM, window)
+
+
+def test_rows_are_counted_once_however_often_the_tick_runs(log_and_store):
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 10, 1000), BASE))
+    touched = count_new(store, SETTINGS, NOW)
+    assert [window.start for _, window in touched] == [int(NOW) + 60 * i for i in range(10)]
+    assert count_new(store, SETTINGS, NOW) == []
+    assert profile_of(store, Window(int(NOW), int(NOW) + 600)).rows == 1000
+
+
+def test_late_rows_add_to_a_window_that_was_summed_already(log_and_store):
+    log, store = log_and_store
+    hour = Window(int(NOW), int(NOW) + 3600)
+    log.append(split(STREAM, rows_at(NOW, 60, 600), BASE))
+    count_new(store, SETTINGS, NOW)
+    assert profile_of(store, hour).rows == 600
+    log.append(split(STREAM, rows_at(NOW + 120, 1, 50, seed=9), BASE))
+    assert count_new(store, SETTINGS, NOW) == [(STREAM, Window(int(NOW) + 120, int(NOW) + 180))]
+    assert profile_of(store, hour).rows == 650
+
+
+def test_a_long_window_is_the_sum_of_its_base_windows_bit_by_bit(log_and_store):
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 60, 3000), BASE))
+    count_new(store, SETTINGS, NOW)
+    window = Window(int(NOW) + 420, int(NOW) + 420 + 1800)
+    with store.read() as connection:
+        layout = current_layout(connection, STREAM)
+        singles = [
+            codec.decode(stored.blob, layout)
+            for stored in profiles.between(connection, STREAM, BASE, window.start, window.end)
+        ]
+    assert len(singles) == 30
+    for _ in range(2):  # made, then read back
+        assert profile_of(store, window) == merge(singles)
+
+
+def test_a_window_is_put_together_from_few_blocks_that_tile_it():
+    for start in range(0, 70 * BASE, BASE):
+        for count in (1, 10, 60, 1440):
+            window = Window(start, start + count * BASE)
+            found = blocks(window, BASE)
+            assert [found[0].start, found[-1].end] == [window.start, window.end]
+            assert all(a.end == b.start for a, b in itertools.pairwise(found))
+            assert len(found) <= 2 * count.bit_length()
+
+
+def test_a_killed_count_leaves_nothing_half_done(log_and_store, monkeypatch):
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 1, 100), BASE))
+
+    def die(*_args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(profiles, "delete_sums", die)
+        with pytest.raises(KeyboardInterrupt):
+            count_new(store, SETTINGS, NOW)
+    count_new(store, SETTINGS, NOW)
+    assert profile_of(store, Window(int(NOW), int(NOW) + 60)).rows == 100
+
+
+def test_outcomes_restate_the_window_of_their_predictions(log_and_store):
+    log, store = log_and_store
+    send(log, Kind.PREDICTIONS, [prediction(id="a", confidence=0.9), prediction(id="b", confidence=0.6)])
+    window = Window(int(NOW), int(NOW) + 60)
+    assert count_new(store, SETTINGS, NOW) == [(STREAM, window)]
+    send(
+        log,
+        Kind.OUTCOMES,
+        [outcome(id="b", truth="fraud", timestamp=NOW + 60), outcome(id="nobody", truth="ok")],
+    )
+    assert count_new(store, SETTINGS, NOW) == [(STREAM, window)]
+    send(log, Kind.OUTCOMES, [outcome(id="b", truth="fraud", timestamp=NOW + 60)])
+    assert count_new(store, SETTINGS, NOW) == []
+    part = profile_of(store, window).overall
+    assert (part.rows, part.flag("truths"), part.flag("right")) == (2, 1.0, 0.0)
+    assert part.column("confidence.wrong").n == 1
+    assert part.column("outcome.delay").mean == pytest.approx(60, rel=1e-6)
+
+
+def test_who_listens_hears_of_each_row_once(log_and_store):
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 5, 500), BASE))
+    heard = []
+    count_new(store, SETTINGS, NOW, lambda stream, window, profile: heard.append(profile.rows))
+    count_new(store, SETTINGS, NOW, lambda stream, window, profile: heard.append(profile.rows))
+    assert sum(heard) == 500
+
+
+def test_a_new_baseline_has_the_kept_rows_counted_again(log_and_store):
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 10, 1000), BASE))
+    count_new(store, SETTINGS, NOW)
+    with store.write() as connection:
+        made = baseline.from_period(connection, STREAM, NOW, NOW + 300, NOW)
+        assert baseline.save(connection, made, NOW)
+        assert not baseline.save(connection, made, NOW)
+    window = Window(int(NOW), int(NOW) + 600)
+    assert profile_of(store, window).rows == 0  # not comparable yet
+    assert recount(store, STREAM, SETTINGS, BASE, NOW) == NOW
+    assert recount(store, STREAM, SETTINGS, BASE, NOW) is None
+    profile = profile_of(store, window)
+    assert profile.rows == 1000
+    assert profile.layout.id == made.layout.id
+    assert profile.overall.column("features.amount").rows == 1000
+    with store.read() as connection:
+        again = baseline.load(connection, STREAM)
+    assert again is not None
+    assert again.profile == made.profile
+    assert again.span == Window(int(NOW), int(NOW) + 300)

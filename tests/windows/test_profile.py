@@ -1,0 +1,56 @@
+import itertools
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.windows import codec, describe, layout
+from monitor.windows.count import count
+from monitor.windows.outcomes import count_outcomes
+from monitor.windows.profile import merge
+from tests.support.tables import predictions
+
+ROWS = predictions(3000, outcomes=True)
+LAYOUT = describe.of(pa.Table.from_batches([ROWS]))
+WHOLE = merge([count(ROWS, LAYOUT), count_outcomes(ROWS, LAYOUT)])
+
+
+def _parts(*cuts: int):
+    edges = [0, *cuts, ROWS.num_rows]
+    pieces = [ROWS.slice(a, b - a) for a, b in itertools.pairwise(edges)]
+    return [merge([count(piece, LAYOUT), count_outcomes(piece, LAYOUT)]) for piece in pieces]
+
+
+def test_parts_of_a_window_add_up_to_the_whole_bit_by_bit_in_any_order():
+    parts = _parts(1, 700, 701, 2500)
+    assert merge(parts) == WHOLE
+    assert merge(reversed(parts)) == WHOLE
+    assert merge([merge(parts[:2]), merge(parts[2:])]) == WHOLE
+
+
+def test_the_order_of_rows_changes_nothing():
+    shuffled = ROWS.take(pa.array(np.random.default_rng(1).permutation(ROWS.num_rows)))
+    assert merge([count(shuffled, LAYOUT), count_outcomes(shuffled, LAYOUT)]) == WHOLE
+
+
+def test_a_profile_survives_its_bytes_and_equal_ones_give_equal_bytes():
+    blob = codec.encode(WHOLE)
+    assert codec.decode(blob, LAYOUT) == WHOLE
+    assert codec.encode(merge(_parts(1000))) == blob
+
+
+def test_a_layout_survives_its_bytes_under_the_same_name():
+    again = layout.decode(layout.encode(LAYOUT))
+    assert again.id == LAYOUT.id
+    assert count(ROWS, again) == count(ROWS, LAYOUT)
+
+
+def test_versions_and_segments_are_counted_apart_and_add_up():
+    versions = WHOLE.versions
+    assert sorted(versions) == ["1", "2"]
+    assert sum(part.rows for part in versions.values()) == WHOLE.rows == 3000
+    regions = {value: part.rows for (name, value), part in WHOLE.segments.items() if name == "region"}
+    truth = {
+        v: n.as_py()
+        for v, n in ((x["values"].as_py(), x["counts"]) for x in ROWS["segments.region"].value_counts())
+    }
+    assert regions == truth
