@@ -81,6 +81,12 @@ def keys(connection: Connection) -> list[Key]:
     return [_key(row) for row in connection.execute(select(KEYS).order_by(KEYS.c.created_at, KEYS.c.id))]
 
 
+def find(connection: Connection, id: str) -> Key | None:  # noqa: A002 - the column's name
+    """One key by its number."""
+    row = connection.execute(select(KEYS).where(KEYS.c.id == id)).first()
+    return None if row is None else _key(row)
+
+
 def revoke(connection: Connection, id: str, now: float) -> bool:  # noqa: A002 - the column's name
     """Make a key worthless; False when there is no such key, or it was revoked before."""
     mine = (KEYS.c.id == id, KEYS.c.revoked_at.is_(None))

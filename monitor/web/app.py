@@ -1,5 +1,8 @@
 """All of the web in one application: what is served where, and what every answer carries."""
 
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response
@@ -7,57 +10,93 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
-from monitor.errors import BusyError, InputError, NotFoundError, StoreError, TooLargeError, WatchkeeperError
-from monitor.web import assets, exposition, pages, probes, security
+from monitor.errors import (
+    AccessError,
+    BusyError,
+    InputError,
+    NotFoundError,
+    StoreError,
+    TooLargeError,
+    WatchkeeperError,
+)
+from monitor.web import assets, doors, events, exposition, pages, probes
+from monitor.web.audit import AuditLog
+from monitor.web.guard import Guard
+from monitor.web.oidc import Provider
 from monitor.web.services import Services
 
+AUDIT_EVERY = 2.0
 _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
     (TooLargeError, 413),
     (InputError, 400),
+    (AccessError, 401),
     (BusyError, 503),
     (NotFoundError, 404),
     (StoreError, 503),
 )
+_ROOMS = (probes, assets, exposition, pages, events, doors)
 
 
 def create(services: Services) -> Litestar:
     """The application for a server such as uvicorn."""
+    audit = AuditLog(services.store)
+    oidc = services.settings.oidc
+    state = {
+        "services": services,
+        "listeners": events.Listeners(),
+        "provider": Provider(oidc) if oidc.issuer else None,
+    }
     errors: ExceptionHandlersMap = {HTTPException: _http_error, WatchkeeperError: _own_error}
+
+    @contextlib.asynccontextmanager
+    async def audited(_app: Litestar) -> AsyncGenerator[None, None]:
+        writer = asyncio.create_task(_write_often(audit))
+        try:
+            yield
+        finally:
+            writer.cancel()
+            await asyncio.to_thread(audit.flush)
+
     return Litestar(
-        [
-            *services.ingest,
-            *probes.HANDLERS,
-            *assets.HANDLERS,
-            *exposition.HANDLERS,
-            *pages.HANDLERS,
-        ],
-        state=State({"services": services}),
+        [*services.ingest, *(handler for room in _ROOMS for handler in room.HANDLERS)],
+        state=State(state),
+        middleware=[Guard(services, audit, services.meters)],
         exception_handlers=errors,
-        after_request=_harden,
+        lifespan=[audited],
         openapi_config=None,
         logging_config=None,
         debug=False,
     )
 
 
-async def _harden(response: Response[Any]) -> Response[Any]:
-    for name, value in security.headers(is_secure=False).items():
-        response.headers.setdefault(name, value)
-    return response
+async def _write_often(audit: AuditLog) -> None:
+    while True:
+        await asyncio.sleep(AUDIT_EVERY)
+        # A store that cannot be written for a moment must not end the log: what waits is written next time.
+        with contextlib.suppress(StoreError):
+            await asyncio.to_thread(audit.flush)
 
 
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
-    if error.status_code == 404 and "text/html" in request.headers.get("accept", ""):
-        return pages.door(request)
+    if error.status_code == 404 and _wants_page(request):
+        return doors.closed(request)
     return _shape(error.status_code, error.detail, "")
 
 
-def _own_error(_request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[Any]:
+def _own_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[Any]:
     status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    if isinstance(error, AccessError) and error.known:
+        status = 403
+    if isinstance(error, NotFoundError) and _wants_page(request):
+        return doors.closed(request)
     answer = _shape(status, error.message, error.hint)
     if isinstance(error, BusyError):
         answer.headers["Retry-After"] = str(max(1, round(error.retry_after)))
     return answer
+
+
+def _wants_page(request: Request[Any, Any, Any]) -> bool:
+    return "text/html" in request.headers.get("accept", "")
 
 
 def _shape(status: int, message: str, hint: str) -> Response[Any]:

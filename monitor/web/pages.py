@@ -1,104 +1,117 @@
-"""The pages that clients read."""
+"""The pages that clients read, their figures as CSV, and the events that keep them fresh."""
 
-from dataclasses import dataclass
-from pathlib import Path
+import csv
+import io
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from litestar import MediaType, Request, Response, get
+from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
-from markupsafe import Markup
 
-from monitor.clock import iso
-from monitor.health import reading, wording
+from monitor.health import reading
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, Health, ModelHealth
-from monitor.web import charts
+from monitor.health.verdict import ClientHealth
+from monitor.web import figures, rendering, session, views
 from monitor.web import services as surroundings
-from monitor.web.assets import ASSETS
-
-TEMPLATES = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-TEMPLATES.globals["assets"] = ASSETS
+from monitor.web.charts import moment
+from monitor.web.figures import SPANS, Sampler, Span
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One figure of a page, with what it is held against."""
-
-    label: str
-    value: str
-    note: str = ""
-    tone: str = ""
-
-
-def render(template: str, **values: object) -> Response[str]:
-    """A page."""
-    text = TEMPLATES.get_template(template).render(**values)
-    return Response(text, media_type=MediaType.HTML)
-
-
-def door(request: Request[Any, Any, Any]) -> Response[Any]:
-    """What a stranger sees at any address, whether or not something is there."""
-    path = request.url.path
-    answer = render("door.html", next=path if path.startswith("/c/") else "", staff=False)
-    answer.status_code = 404
-    return answer
-
-
-@get("/c/{key:str}/", sync_to_thread=True, include_in_schema=False)
-def client_page(request: Request[Any, Any, Any], key: str) -> Response[str]:
-    """A client's models at one glance."""
+def _health(request: Request[Any, Any, Any], key: str) -> tuple[ClientHealth, ClientSettings]:
+    session.reader(request, key)
     services = surroundings.of(request)
     settings = services.client(key)
     with services.store.read() as connection:
         health = reading.client(connection, key, settings, services.clock.now())
     if health is None:
         raise NotFoundException
-    return render("client.html", page=_client_view(health, settings))
+    return health, settings
 
 
-def _client_view(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
-    zone, now = settings.zone, health.now
-    newest = max((model.last_received for model in health.models if model.last_received), default=None)
-    return {
-        "client": health.client,
-        "name": health.name,
-        "headline": health.headline,
-        "health": health.health,
-        "lines": [model.sentence for model in health.models if model.health is not Health.WORKING][:3],
-        "now": f"{wording.day(now, zone)} {wording.clock(now, zone)}",
-        "now_iso": iso(now),
-        "data_until": "no data yet" if newest is None else f"data to {wording.moment(newest, zone, now)}",
-        "figures": [
-            Figure("Data freshness", wording.NOTHING if newest is None else wording.span(now - newest))
-        ],
-        "models": [_model_row(model) for model in health.models],
-        "incidents": [],
-        "contact": settings.contact,
-        "zone": wording.clock(now, zone).split()[-1],
-    }
+@get("/c/{key:str}/", sync_to_thread=True, include_in_schema=False)
+def client_page(request: Request[Any, Any, Any], key: str) -> Response[str]:
+    """A client's models at one glance."""
+    health, settings = _health(request, key)
+    return rendering.page("client.html", page=views.client(health, settings))
 
 
-def _model_row(model: ModelHealth) -> dict[str, object]:
-    quality = model.quality
-    return {
-        "key": model.stream.model,
-        "title": model.title,
-        "health": model.health,
-        "quality": wording.NOTHING if quality is None else quality.shown,
-        "change": wording.NOTHING,
-        "decisions": wording.count(model.decisions),
-        "strip": charts.strip([day.health.value for day in model.days], model.strip)
-        if model.days
-        else Markup(""),
-        "strip_words": model.strip,
-    }
+@get("/c/{key:str}/m/{model:str}", sync_to_thread=True, include_in_schema=False)
+def model_page(request: Request[Any, Any, Any], key: str, model: str, span: str = "24h") -> Response[str]:
+    """One model: its state, its figures, its charts."""
+    health, settings = _health(request, key)
+    one = next((one for one in health.models if one.stream.model == model), None)
+    if one is None:
+        raise NotFoundException
+    chosen = _span(span)
+    services = surroundings.of(request)
+    with services.store.read() as connection:
+        sampler = Sampler(
+            connection, one.stream, services.base_seconds, health.now - chosen.seconds, health.now
+        )
+        metric = one.quality.metric if one.quality else settings.view(model).quality
+        drawn = [views.draw(chart) for chart in figures.charts(sampler, settings, one.stream, metric, ())]
+    return rendering.page("model.html", page=views.model(health, one, settings, drawn, chosen))
 
 
-HANDLERS = (client_page,)
+@get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)
+def days_csv(request: Request[Any, Any, Any], key: str) -> Response[str]:
+    """The last 30 days of every model of a client."""
+    health, _ = _health(request, key)
+    rows = [
+        [
+            one.title,
+            day.day.isoformat(),
+            day.health.word,
+            f"{day.decisions:.0f}",
+            f"{day.errors:.0f}",
+            "" if day.quality is None else f"{day.quality:.6g}",
+            "estimated" if day.estimated else "measured" if day.quality is not None else "",
+        ]
+        for one in health.models
+        for day in one.days
+    ]
+    return _csv(["model", "day", "state", "decisions", "errors", "quality", "quality is"], rows, f"{key}-days.csv")
+
+
+@get("/c/{key:str}/m/{model:str}/figures.csv", sync_to_thread=True, include_in_schema=False)
+def figures_csv(request: Request[Any, Any, Any], key: str, model: str, span: str = "24h") -> Response[str]:
+    """What the charts of a model show."""
+    health, settings = _health(request, key)
+    one = next((one for one in health.models if one.stream.model == model), None)
+    if one is None:
+        raise NotFoundException
+    chosen, services = _span(span), surroundings.of(request)
+    with services.store.read() as connection:
+        sampler = Sampler(
+            connection, one.stream, services.base_seconds, health.now - chosen.seconds, health.now
+        )
+        metric = one.quality.metric if one.quality else settings.view(model).quality
+        shown = figures.charts(sampler, settings, one.stream, metric, ())
+    curves = [(f"{chart.title}, {curve.name}", curve) for chart in shown for curve in chart.curves]
+    times = sorted({at for _, curve in curves for at in curve.x})
+    values = [dict(zip(curve.x, curve.y, strict=True)) for _, curve in curves]
+    rows = [
+        [moment(at, settings.zone), *("" if (v := known.get(at)) is None else f"{v:.6g}" for known in values)]
+        for at in times
+    ]
+    return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}-{chosen.key}.csv")
+
+
+def _span(key: str) -> Span:
+    return next((span for span in SPANS if span.key == key), SPANS[0])
+
+
+def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(head)
+    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _plain(cell: str) -> str:
+    """A cell that a spreadsheet does not take for a formula."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "@", "\t") or (cell[:1] == "-" and not cell[1:2].isdigit()) else cell
+
+
+HANDLERS = (client_page, model_page, days_csv, figures_csv)

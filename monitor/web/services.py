@@ -9,6 +9,8 @@ from litestar import Request
 from monitor.clock import Clock
 from monitor.health.settings import ClientSettings
 from monitor.store.db import Store
+from monitor.web.access import Access
+from monitor.web.meters import Meters
 from monitor.web.settings import WebSettings
 
 
@@ -25,16 +27,19 @@ class Services:
     """What the web needs.
 
     `ingest` holds the handlers that take predictions in (see `monitor.web.ingest.routes`). `ready` is asked
-    by `/readyz`.
+    by `/readyz`. `base_seconds` is the length of a base window.
     """
 
     store: Store
     clock: Clock
+    access: Access
     settings: WebSettings
     version: str
     clients: Mapping[str, ClientSettings] = field(default_factory=dict)
     ready: Callable[[], Readiness] = lambda: Readiness(True)
     ingest: Sequence[Any] = ()
+    base_seconds: int = 60
+    meters: Meters = field(default_factory=Meters)
 
     def client(self, name: str) -> ClientSettings:
         """A client's section; one that is not configured is shown under its own name."""

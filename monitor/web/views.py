@@ -1,0 +1,225 @@
+"""What a client's page says, as texts ready for a template."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from monitor.clock import iso
+from monitor.health import wording
+from monitor.health.settings import ClientSettings
+from monitor.health.verdict import ClientHealth, Health, Incident, ModelHealth
+from monitor.web import charts
+from monitor.web.charts import Chart
+from monitor.web.figures import SPANS, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a page, with what it is held against."""
+
+    label: str
+    value: str
+    note: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One line of what happened."""
+
+    started: str
+    started_iso: str
+    health: Health
+    sentence: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A chart with its drawing and its table."""
+
+    chart: Chart
+    svg: Markup
+    rows: list[tuple[str, list[str]]]
+
+
+def client(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
+    """A client's page."""
+    happened = sorted((i for model in health.models for i in model.incidents), key=lambda i: -i.started)
+    return _frame(health, settings) | {
+        "headline": health.headline,
+        "health": health.health,
+        "lines": _lines(health, settings),
+        "figures": _client_figures(health, settings),
+        "models": [_model_row(model) for model in health.models],
+        "incidents": [incident(one, settings, health.now) for one in happened[:20]],
+    }
+
+
+def model(
+    health: ClientHealth, one: ModelHealth, settings: ClientSettings, drawn: Sequence[Drawn], span: Span
+) -> dict[str, object]:
+    """A model's page."""
+    return _frame(health, settings, one) | {
+        "key": one.stream.model,
+        "title": one.title,
+        "headline": one.sentence,
+        "health": one.health,
+        "lines": _model_lines(one, settings, health.now),
+        "explanation": settings.view(one.stream.model).explanation,
+        "figures": _model_figures(one, health.now),
+        "strip": charts.strip([day.health.value for day in one.days], one.strip),
+        "strip_words": one.strip,
+        "spans": [{"key": s.key, "label": s.label, "current": s == span} for s in SPANS],
+        "span": span.key,
+        "charts": drawn,
+        "incidents": [incident(row, settings, health.now) for row in one.incidents[:20]],
+    }
+
+
+def draw(chart: Chart) -> Drawn:
+    """A chart with its drawing and its table."""
+    return Drawn(chart, charts.draw(chart), chart.rows())
+
+
+def incident(one: Incident, settings: ClientSettings, now: float) -> IncidentRow:
+    """One line of what happened, and how it ended."""
+    zone = settings.zone
+    parts = []
+    if one.acknowledged is not None:
+        parts.append(f"taken up {wording.moment(one.acknowledged, zone, now)}")
+    if one.ended is None:
+        parts.append(f"not over yet, for {wording.span(now - one.started)}")
+    else:
+        ended = wording.moment(one.ended, zone, now)
+        parts.append(f"over {ended}, after {wording.span(one.ended - one.started)}")
+    outcome = " · ".join(parts)
+    return IncidentRow(
+        wording.moment(one.started, zone, now),
+        iso(one.started),
+        one.health,
+        one.sentence,
+        outcome[:1].upper() + outcome[1:],
+    )
+
+
+def _frame(health: ClientHealth, settings: ClientSettings, one: ModelHealth | None = None) -> dict[str, object]:
+    zone, now = settings.zone, health.now
+    newest = _newest((one,) if one else health.models)
+    return {
+        "client": health.client,
+        "name": health.name,
+        "now": f"{wording.day(now, zone)} {wording.clock(now, zone)}",
+        "now_iso": iso(now),
+        "data_until": "no data yet" if newest is None else f"data to {wording.moment(newest, zone, now)}",
+        "contact": settings.contact,
+        "zone": wording.clock(now, zone).split()[-1],
+    }
+
+
+def _newest(models: Sequence[ModelHealth]) -> float | None:
+    return max((model.last_received for model in models if model.last_received is not None), default=None)
+
+
+def _lines(health: ClientHealth, settings: ClientSettings) -> list[str]:
+    """What is wrong, model by model, who acts, and when more will be known."""
+    troubled = [model for model in health.models if model.health is not Health.WORKING]
+    lines = [_with_since(model, settings, health.now) for model in troubled[:3]]
+    if len(troubled) > 3:
+        lines.append(f"{wording.plural(len(troubled) - 3, 'more model')} below.")
+    return lines + _acting(health.models, settings, health.now)
+
+
+def _model_lines(one: ModelHealth, settings: ClientSettings, now: float) -> list[str]:
+    lines = [] if one.since is None else [f"Since {wording.moment(one.since, settings.zone, now)}."]
+    others = [i.sentence for i in one.incidents if i.ended is None and i.sentence != one.sentence]
+    return lines + list(dict.fromkeys(others))[:3] + _acting((one,), settings, now)
+
+
+def _with_since(one: ModelHealth, settings: ClientSettings, now: float) -> str:
+    if one.since is None or one.health is Health.WAITING:
+        return one.sentence
+    return f"{one.sentence} Since {wording.moment(one.since, settings.zone, now)}."
+
+
+def _acting(models: Sequence[ModelHealth], settings: ClientSettings, now: float) -> list[str]:
+    broken = [model for model in models if model.health is Health.ATTENTION]
+    if not broken:
+        return []
+    started = min((model.since for model in broken if model.since is not None), default=now)
+    rounds = int((now - started) // settings.next_update) + 1
+    at = wording.clock(started + rounds * settings.next_update, settings.zone)
+    taken = any(i.acknowledged is not None and i.ended is None for model in broken for i in model.incidents)
+    who = "Our team is working on it." if taken else "Our team has been told."
+    return [f"{who} Next update by {at}."]
+
+
+def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figure]:
+    decisions = sum(model.decisions for model in health.models)
+    before = [model.decisions_before for model in health.models if model.decisions_before is not None]
+    figures = [
+        Figure("Decisions today", wording.count(decisions), _against(decisions, sum(before) if before else None)),
+        _within(health.within_limits, settings.availability_target),
+    ]
+    errors = sum(model.errors for model in health.models)
+    if decisions:
+        figures.append(Figure("Answered today", wording.share(1 - errors / decisions), "of all requests"))
+    return [*figures, _freshness(_newest(health.models), health.now, settings.stale_after)]
+
+
+def _model_figures(one: ModelHealth, now: float) -> list[Figure]:
+    figures = []
+    quality = one.quality
+    if quality is not None:
+        notes = [quality.agreed and f"agreed: {quality.agreed}", "estimated" if quality.estimated else ""]
+        change = wording.change(quality.value, quality.before, quality.metric)
+        notes.append("" if change == wording.NOTHING else f"{change} vs last week")
+        figures.append(Figure(wording.name(quality.metric), quality.shown, " · ".join(filter(None, notes))))
+    figures.append(
+        Figure("Decisions today", wording.count(one.decisions), _against(one.decisions, one.decisions_before))
+    )
+    if one.decisions:
+        answered = wording.share(1 - one.errors / one.decisions)
+        figures.append(Figure("Answered today", answered, "of all requests"))
+    return [*figures, _freshness(one.last_received, now, None)]
+
+
+def _against(value: float, before: float | None) -> str:
+    change = wording.change(value, before, "volume")
+    return "no figure from last week" if change == wording.NOTHING else f"{change} vs this time last week"
+
+
+def _within(share: float | None, target: float) -> Figure:
+    if share is None:
+        return Figure("Within limits, 30 days", wording.NOTHING, f"agreed: {wording.share(target)}")
+    kept = share >= target
+    note = f"agreed: {wording.share(target)} {'✔ kept' if kept else '✖ missed'}"
+    return Figure("Within limits, 30 days", wording.share(share), note, "good" if kept else "bad")
+
+
+def _freshness(newest: float | None, now: float, stale_after: float | None) -> Figure:
+    if newest is None:
+        return Figure("Data freshness", wording.NOTHING, "waiting for the first data")
+    age = wording.span(now - newest)
+    late = stale_after is not None and now - newest > stale_after
+    return Figure("Data freshness", age, "✖ late" if late else "since the last answer", "bad" if late else "")
+
+
+def _model_row(one: ModelHealth) -> dict[str, object]:
+    quality = one.quality
+    shown, change = wording.NOTHING, wording.NOTHING
+    if quality is not None:
+        agreed = f" ({quality.agreed})" if quality.agreed else ""
+        shown = f"{quality.shown}{agreed}{', estimated' if quality.estimated else ''}"
+        change = wording.change(quality.value, quality.before, quality.metric)
+    return {
+        "key": one.stream.model,
+        "title": one.title,
+        "health": one.health,
+        "quality": shown,
+        "change": change,
+        "decisions": wording.count(one.decisions),
+        "strip": charts.strip([day.health.value for day in one.days], one.strip),
+        "strip_words": one.strip,
+    }
