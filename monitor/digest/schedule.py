@@ -13,12 +13,21 @@ LATE = 12 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A digest that is to be composed: for the reader's date `day`, about `[start, end)`."""
+    """A digest that is to be composed on the reader's date `day`: about the day, or the seven days, before it."""
 
     kind: Literal["daily", "weekly"]
     day: date
-    start: float
-    end: float
+    at: float
+
+    @property
+    def days(self) -> int:
+        """How many days it is about."""
+        return 7 if self.kind == "weekly" else 1
+
+    def span(self, back: int = 0) -> tuple[date, date]:
+        """First and last day that it is about; `back` days earlier to compare."""
+        last = self.day - timedelta(days=1 + back)
+        return last - timedelta(days=self.days - 1), last
 
 
 def due(settings: ClientSettings, now: float) -> list[Due]:
@@ -33,9 +42,9 @@ def due(settings: ClientSettings, now: float) -> list[Due]:
         if at <= now < at + LATE:
             weekday = WEEKDAYS[day.weekday()]
             if weekday in digest.days:
-                found.append(Due("daily", day, moment(day - timedelta(days=1), settings), at))
+                found.append(Due("daily", day, at))
             if weekday == digest.weekly:
-                found.append(Due("weekly", day, moment(day - timedelta(days=7), settings), at))
+                found.append(Due("weekly", day, at))
     return found
 
 
@@ -48,8 +57,3 @@ def _at(local: datetime, zone: ZoneInfo) -> float:
     # fold=0 names the first of two equal times in autumn; in spring the skipped time is read with the old offset,
     # which is the same distance after the gap as the time was into it.
     return local.replace(tzinfo=zone, fold=0).timestamp()
-
-
-def midnight(day: date, zone: ZoneInfo) -> float:
-    """When a local date begins."""
-    return _at(datetime.combine(day, datetime.min.time()), zone)

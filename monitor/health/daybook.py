@@ -122,7 +122,9 @@ def roll(
     )
 
 
-def _quality(stream: Stream, settings: ClientSettings, read: Callable[[str, Labels], tuple[float, float]]) -> tuple[str, float, float, bool]:
+def _quality(
+    stream: Stream, settings: ClientSettings, read: Callable[[str, Labels], tuple[float, float]]
+) -> tuple[str, float, float, bool]:
     """The figure that stands for quality: the chosen or first measured one, else its estimate."""
     chosen = settings.view(stream.model).quality
     candidates = (chosen,) if chosen else wording.QUALITY

@@ -58,8 +58,13 @@ def client(
     return ClientHealth(key, settings.name or key, now, ordered, headline, health, within)
 
 
+def local_date(at: float, settings: ClientSettings) -> date:
+    """The reader's date."""
+    return datetime.fromtimestamp(at, settings.zone).date()
+
+
 def _read(connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int) -> _Known:
-    today = datetime.fromtimestamp(now, settings.zone).date()
+    today = local_date(now, settings)
     first = today - timedelta(days=span_days - 1)
     start, _ = bounds(first, settings.zone)
     alerts = {
@@ -115,7 +120,11 @@ def quality(
         return None
     newest = recent[-1]
     before = next(
-        (one.quality for one in days if one.day == newest.day - timedelta(days=7) and one.metric == newest.metric),
+        (
+            one.quality
+            for one in days
+            if one.day == newest.day - timedelta(days=7) and one.metric == newest.metric
+        ),
         None,
     )
     target = view.target if not view.quality or view.quality == newest.metric else None

@@ -1,5 +1,6 @@
 """Numbers, times and metrics in plain words: nothing here needs statistics to be understood."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -189,6 +190,24 @@ def figure(metric: str, value: float | None) -> str:
         return NOTHING
     phrase = PHRASES.get(metric)
     return _SHAPES[phrase.shape if phrase else "number"](value)
+
+
+def tick(metric: str, value: float, step: float) -> str:
+    """A value at an axis whose marks are `step` apart: as many digits as tell two marks apart."""
+    shape = PHRASES[metric].shape if metric in PHRASES else "number"
+    if abs(value) < step / 1000:
+        return "0 %" if shape == "share" else "0"
+    if shape == "share":
+        return f"{value * 100:.{_digits(step * 100)}f} %"
+    if shape == "seconds":
+        in_ms = abs(value) < 1
+        return f"{value * 1000:.{_digits(step * 1000)}f} ms" if in_ms else f"{value:.{_digits(step)}f} s"
+    return count(value) if abs(value) >= 1000 else f"{value:.{_digits(step)}f}"
+
+
+def _digits(step: float) -> int:
+    """Decimals that a step needs."""
+    return max(0, -math.floor(math.log10(step) + 1e-9)) if step < 1 else 0
 
 
 def name(metric: str) -> str:

@@ -53,7 +53,9 @@ def put(connection: Connection, figures: Iterable[DayFigures]) -> None:
         return
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(days)
-    changed = {column.name: statement.excluded[column.name] for column in days.columns if column.name not in _KEY}
+    changed = {
+        column.name: statement.excluded[column.name] for column in days.columns if column.name not in _KEY
+    }
     connection.execute(statement.on_conflict_do_update(index_elements=list(_KEY), set_=changed), rows)
 
 

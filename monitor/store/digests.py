@@ -1,8 +1,8 @@
 """Which digests went out for which local date, and who does not want them any more."""
 
-from collections.abc import Iterable
+import secrets
 
-from sqlalchemy import Column, Connection, Float, String, Table, func, select
+from sqlalchemy import Column, Connection, Float, String, Table, func, select, update
 
 from monitor.store.db import metadata
 from monitor.store.upsert import insert_new
@@ -16,12 +16,13 @@ digests = Table(
     Column("composed_at", Float, nullable=False),
     Column("outcome", String(16), nullable=False),
 )
-unsubscribed = Table(
-    "unsubscribed",
+readers = Table(
+    "digest_readers",
     metadata,
     Column("client", String(128), primary_key=True),
     Column("address", String(320), primary_key=True),
-    Column("at", Float, nullable=False),
+    Column("token", String(64), nullable=False, unique=True),
+    Column("left_at", Float),
 )
 
 
@@ -46,13 +47,25 @@ def last_composed(connection: Connection) -> dict[tuple[str, str], float]:
     return {(row[0], row[1]): row[2] for row in connection.execute(query)}
 
 
-def unsubscribe(connection: Connection, client: str, address: str, now: float) -> None:
-    """Send this address no more digests of this client."""
-    insert_new(connection, unsubscribed, [{"client": client, "address": address, "at": now}], ("client",))
+def token(connection: Connection, client: str, address: str) -> str | None:
+    """What a reader's unsubscribe link carries; None for one who does not want digests of this client any more."""
+    row = {"client": client, "address": address.lower(), "token": secrets.token_urlsafe(24), "left_at": None}
+    insert_new(connection, readers, [row], ("client",))
+    query = select(readers).where(readers.c.client == client, readers.c.address == address.lower())
+    found = connection.execute(query).one()
+    return str(found.token) if found.left_at is None else None
 
 
-def wanted(connection: Connection, client: str, addresses: Iterable[str]) -> list[str]:
-    """The addresses that have not unsubscribed."""
-    query = select(unsubscribed.c.address).where(unsubscribed.c.client == client)
-    gone = set(connection.scalars(query))
-    return [address for address in addresses if address.lower() not in gone]
+def unsubscribe(connection: Connection, carried: str, now: float) -> tuple[str, str] | None:
+    """Send the reader of this link no more digests: (client, address), or None where the link is not ours."""
+    row = connection.execute(select(readers).where(readers.c.token == carried)).first()
+    if row is None:
+        return None
+    connection.execute(update(readers).where(readers.c.token == carried).values(left_at=now))
+    return row.client, row.address
+
+
+def subscribe(connection: Connection, client: str, address: str) -> None:
+    """Send them again to a reader who had left."""
+    mine = (readers.c.client == client, readers.c.address == address.lower())
+    connection.execute(update(readers).where(*mine).values(left_at=None))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -25,6 +26,8 @@ from monitor.web.guard import Guard
 from monitor.web.oidc import Provider
 from monitor.web.services import Services
 
+log = logging.getLogger(__name__)
+
 AUDIT_EVERY = 2.0
 _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
     (TooLargeError, 413),
@@ -46,7 +49,11 @@ def create(services: Services) -> Litestar:
         "listeners": events.Listeners(),
         "provider": Provider(oidc) if oidc.issuer else None,
     }
-    errors: ExceptionHandlersMap = {HTTPException: _http_error, WatchkeeperError: _own_error}
+    errors: ExceptionHandlersMap = {
+        500: _unexpected,
+        HTTPException: _http_error,
+        WatchkeeperError: _own_error,
+    }
 
     @contextlib.asynccontextmanager
     async def audited(_app: Litestar) -> AsyncGenerator[None, None]:
@@ -93,6 +100,12 @@ def _own_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Resp
     if isinstance(error, BusyError):
         answer.headers["Retry-After"] = str(max(1, round(error.retry_after)))
     return answer
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """What nobody foresaw: told to whoever runs the daemon, not to whoever asked."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _shape(500, "something went wrong here", "it has been written to the daemon's log")
 
 
 def _wants_page(request: Request[Any, Any, Any]) -> bool:

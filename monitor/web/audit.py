@@ -17,13 +17,28 @@ class AuditLog:
 
     def note(self, entry: Entry) -> None:
         """Keep an entry until the next flush."""
-        key = (entry.at // 60, entry.who, entry.address, entry.action, entry.client, entry.target, entry.outcome)
+        key = (
+            entry.at // 60,
+            entry.who,
+            entry.address,
+            entry.action,
+            entry.client,
+            entry.target,
+            entry.outcome,
+        )
         with self._lock:
             known = self._waiting.get(key)
             times = entry.times + (known.times if known else 0)
             first = known or entry
             self._waiting[key] = Entry(
-                first.at, first.who, first.address, first.action, first.client, first.target, first.outcome, times
+                first.at,
+                first.who,
+                first.address,
+                first.action,
+                first.client,
+                first.target,
+                first.outcome,
+                times,
             )
 
     def flush(self) -> int:

@@ -15,8 +15,10 @@ from markupsafe import Markup, escape
 
 from monitor.health import wording
 
-WIDTH, HEIGHT = 720, 220
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 12, 26
+_BARS = {"working": ((10, 18),), "watch": ((14, 10),), "attention": ((5, 8), (15, 8)), "waiting": ((18, 2),)}
+"""A day's bar as (middle, thickness) of 20: whole, half, broken in two, or only its foot."""
+WIDTH, HEIGHT = 480, 210
+LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +115,18 @@ def draw(chart: Chart) -> Markup:
 def strip(names: Sequence[str], title: str) -> Markup:
     """Days as bars, one line a run of equal days: `names` are states, the oldest first."""
     parts = [
-        f'<svg class="strip" viewBox="0 0 {len(names) * 8} 20" role="img"><title>{escape(title)}</title>'
+        f'<svg class="strip" viewBox="0 0 {len(names) * 8} 20" preserveAspectRatio="xMinYMid" role="img">',
+        f"<title>{escape(title)}</title>",
     ]
     position = 0
     for name, run in groupby(names):
         length = len(list(run))
-        # A dashed line draws a run of bars in one element; heights differ, so that grey is enough to tell them apart.
-        middle, thickness = {"working": (10, 18), "watch": (12, 14), "attention": (10, 20)}.get(name, (17, 4))
-        parts.append(
-            f'<path class="d-{escape(name)}" stroke-width="{thickness}" stroke-dasharray="6 2" '
-            f'd="M{position * 8} {middle}h{length * 8}"/>'
-        )
+        # A dashed line draws a run of bars in one element; the shapes differ, so that grey is enough to tell them.
+        for middle, thickness in _BARS.get(name, _BARS["waiting"]):
+            parts.append(
+                f'<path class="d-{escape(name)}" stroke-width="{thickness}" stroke-dasharray="6 2" '
+                f'd="M{position * 8} {middle}h{length * 8}"/>'
+            )
         position += length
     return Markup("".join(parts) + "</svg>")  # noqa: S704
 
@@ -143,7 +146,7 @@ def _value_scale(chart: Chart) -> Scale:
 
 def nice(low: float, high: float, ticks: int = 4) -> tuple[float, float, float]:
     """The bounds and the step of an axis on round numbers (1, 2 or 5 times a power of ten)."""
-    if not high > low:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
         low, high = (low - abs(low) / 2, high + abs(high) / 2) if low else (0.0, 1.0)
     rough = (high - low) / ticks
     magnitude = 10.0 ** math.floor(math.log10(rough))
@@ -156,7 +159,7 @@ def _grid(chart: Chart, across: Scale, up: Scale) -> list[str]:
     for index in range(round((up.high - up.low) / up.step) + 1):
         value = up.low + index * up.step
         y = up.at(value)
-        text = escape(wording.figure(chart.metric, round(value, 12)))
+        text = escape(wording.tick(chart.metric, value, up.step))
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
     form = "%H:%M" if chart.end - chart.start <= 2 * 86400 else "%-d %b"

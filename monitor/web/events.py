@@ -11,11 +11,11 @@ from sqlalchemy import Connection, func, select
 
 from monitor.store import alerts, days
 from monitor.store.db import Store
-from monitor.web import session
 from monitor.web import services as surroundings
+from monitor.web import session
 
 LOOK_EVERY = 1.0
-PING_EVERY = 15
+PING_EVERY = 15.0
 MOST_LISTENERS = 200
 
 
@@ -51,7 +51,7 @@ def events(request: Request[Any, Any, Any], key: str) -> ServerSentEvent:
         raise TooManyRequestsException("too many pages are open")
     store = surroundings.of(request).store
     headers = {"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
-    return ServerSentEvent(_changes(listeners, store, key), headers=headers, ping_interval=PING_EVERY)
+    return ServerSentEvent(_changes(listeners, store, key), headers=headers)
 
 
 async def _changes(listeners: Listeners, store: Store, client: str) -> AsyncGenerator[Any, None]:
@@ -60,8 +60,13 @@ async def _changes(listeners: Listeners, store: Store, client: str) -> AsyncGene
     try:
         known = await asyncio.to_thread(listeners.state, store, client, loop.time())
         yield ServerSentEventMessage(event="hello", data="", retry=5000)
+        spoken = loop.time()
         while True:
             await asyncio.sleep(LOOK_EVERY)
+            if loop.time() - spoken >= PING_EVERY:
+                # A word now and then tells both ends that the line still stands.
+                spoken = loop.time()
+                yield ServerSentEventMessage(comment="here")
             found = await asyncio.to_thread(listeners.state, store, client, loop.time())
             if found != known:
                 known = found

@@ -37,7 +37,9 @@ class Steps:
     @property
     def mean(self) -> float | None:
         """The mean over all steps, weighted by what they were taken of."""
-        known = [(value, n) for value, n in zip(self.values, self.n, strict=True) if value is not None and n > 0]
+        known = [
+            (value, n) for value, n in zip(self.values, self.n, strict=True) if value is not None and n > 0
+        ]
         weight = sum(n for _, n in known)
         return sum(value * n for value, n in known) / weight if weight else None
 
@@ -60,13 +62,13 @@ class Sampler:
 
     def read(self, metric: str, *, add: bool = False) -> Steps:
         """A metric in steps: weighted means, or sums."""
-        series = measurements.series(
-            self._connection, self._stream, metric, self._base, self.start, self.end
-        )
+        series = measurements.series(self._connection, self._stream, metric, self._base, self.start, self.end)
         count = max(1, round((self.end - self.start) / self._width))
         starts = tuple(self.start + index * self._width for index in range(count))
         known = np.isfinite(series.values)
-        at = np.clip(((np.asarray(series.starts)[known] - self.start) / self._width).astype(int), 0, count - 1)
+        at = np.clip(
+            ((np.asarray(series.starts)[known] - self.start) / self._width).astype(int), 0, count - 1
+        )
         values, weights = series.values[known], np.asarray(series.n)[known]
         seen = np.bincount(at, minlength=count)
         n = np.bincount(at, weights, minlength=count)
@@ -80,7 +82,7 @@ class Sampler:
         return Steps(starts, _listed(means, seen > 0), tuple(n.tolist()))
 
 
-def _listed(values: "np.ndarray[tuple[int], np.dtype[np.float64]]", known: object) -> tuple[float | None, ...]:
+def _listed(values: np.ndarray, known: object) -> tuple[float | None, ...]:
     mask = np.asarray(known, dtype=bool)
     return tuple(value if ok else None for value, ok in zip(values.tolist(), mask.tolist(), strict=True))
 
@@ -117,7 +119,11 @@ def _quality(
     view = settings.view(stream.model)
     limit = view.target if not view.quality or view.quality == metric else None
     mean = measured.mean
-    summary = "The truth of these answers is not known yet." if mean is None else f"{wording.figure(metric, mean)} over this time"
+    summary = (
+        "The truth of these answers is not known yet."
+        if mean is None
+        else f"{wording.figure(metric, mean)} over this time"
+    )
     if mean is not None and limit is not None:
         summary += f"; agreed is {wording.figure(metric, limit)}"
     phrase = wording.PHRASES.get(metric)
@@ -138,14 +144,24 @@ def _quality(
 
 
 def _single(
-    sampler: Sampler, settings: ClientSettings, key: str, metric: str, marks: tuple[Mark, ...], *, add: bool = False
+    sampler: Sampler,
+    settings: ClientSettings,
+    key: str,
+    metric: str,
+    marks: tuple[Mark, ...],
+    *,
+    add: bool = False,
 ) -> Chart:
     steps = sampler.read(metric, add=add)
     phrase = wording.PHRASES[metric]
     if add:
         summary = f"{wording.count(steps.total)} over this time."
     else:
-        summary = "Nothing measured in this time." if steps.mean is None else f"{wording.figure(metric, steps.mean)} on average."
+        summary = (
+            "Nothing measured in this time."
+            if steps.mean is None
+            else f"{wording.figure(metric, steps.mean)} on average."
+        )
     return Chart(
         key,
         phrase.name,

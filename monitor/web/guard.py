@@ -3,8 +3,9 @@
 from typing import Any
 from urllib.parse import unquote
 
+from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from monitor.store.audit import Entry
 from monitor.web import security
@@ -30,7 +31,7 @@ class Guard(ASGIMiddleware):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """Let a request through, or refuse it."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await next_app(scope, receive, send)
             return
         path = scope["path"]
@@ -57,7 +58,7 @@ class Guard(ASGIMiddleware):
         if path.startswith(_AUDITED):
             self._note(scope, client, address, status)
 
-    def _note(self, scope: Scope, client: str, address: str, status: int) -> None:
+    def _note(self, scope: HTTPScope, client: str, address: str, status: int) -> None:
         visitor = scope.get("state", {}).get("visitor")
         who = visitor.who if visitor is not None else "stranger"
         action = "read" if scope["method"] in ("GET", "HEAD") else "change"
@@ -76,7 +77,7 @@ def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-def _handler(scope: Any) -> str:  # noqa: ANN401 - an ASGI scope
+def _handler(scope: Any) -> str:
     """The route's template: a path itself could be anything, and would make a series each."""
     return str(scope.get("path_template") or "none")
 

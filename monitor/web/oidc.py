@@ -68,7 +68,7 @@ class Provider:
             claims = self._verified(client, token, attempt, now)
         return self._person(claims)
 
-    def _client(self, redirect: str) -> Any:  # noqa: ANN401 - authlib has no types
+    def _client(self, redirect: str) -> Any:
         from authlib.integrations.httpx_client import OAuth2Client
 
         settings = self._settings
@@ -84,7 +84,7 @@ class Provider:
             timeout=10,
         )
 
-    def _find(self, name: str, client: Any) -> str:  # noqa: ANN401
+    def _find(self, name: str, client: Any) -> str:
         if not self._addresses:
             address = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
             self._addresses = self._get(client, address)
@@ -95,7 +95,7 @@ class Provider:
                 )
         return str(self._addresses[name])
 
-    def _get(self, client: Any, address: str) -> Mapping[str, Any]:  # noqa: ANN401
+    def _get(self, client: Any, address: str) -> Mapping[str, Any]:
         import httpx2
 
         try:
@@ -108,7 +108,7 @@ class Provider:
             ) from error
         return found
 
-    def _exchange(self, client: Any, code: str, attempt: Attempt) -> Mapping[str, Any]:  # noqa: ANN401
+    def _exchange(self, client: Any, code: str, attempt: Attempt) -> Mapping[str, Any]:
         import httpx2
         from authlib.integrations.base_client import OAuthError
 
@@ -126,7 +126,11 @@ class Provider:
         return found
 
     def _verified(
-        self, client: Any, token: Mapping[str, Any], attempt: Attempt, now: float  # noqa: ANN401
+        self,
+        client: Any,
+        token: Mapping[str, Any],
+        attempt: Attempt,
+        now: float,
     ) -> Mapping[str, Any]:
         from authlib.oidc.core import CodeIDToken
         from joserfc import jwt
@@ -139,7 +143,9 @@ class Provider:
         params = {"nonce": attempt.nonce, "client_id": self._settings.client_id}
         params["access_token"] = str(token.get("access_token", ""))
         try:
-            read = jwt.decode(str(token.get("id_token", "")), keys, algorithms=["RS256", "ES256", "PS256", "EdDSA"])
+            read = jwt.decode(
+                str(token.get("id_token", "")), keys, algorithms=["RS256", "ES256", "PS256", "EdDSA"]
+            )
             claims = CodeIDToken(read.claims, read.header, options=options, params=params)
             claims.validate(now=int(now), leeway=60)
         except (JoseError, ValueError) as error:

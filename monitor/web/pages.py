@@ -69,7 +69,9 @@ def days_csv(request: Request[Any, Any, Any], key: str) -> Response[str]:
         for one in health.models
         for day in one.days
     ]
-    return _csv(["model", "day", "state", "decisions", "errors", "quality", "quality is"], rows, f"{key}-days.csv")
+    return _csv(
+        ["model", "day", "state", "decisions", "errors", "quality", "quality is"], rows, f"{key}-days.csv"
+    )
 
 
 @get("/c/{key:str}/m/{model:str}/figures.csv", sync_to_thread=True, include_in_schema=False)
@@ -111,7 +113,11 @@ def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:
 
 def _plain(cell: str) -> str:
     """A cell that a spreadsheet does not take for a formula."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "@", "\t") or (cell[:1] == "-" and not cell[1:2].isdigit()) else cell
+    return (
+        f"'{cell}"
+        if cell[:1] in ("=", "+", "@", "\t") or (cell[:1] == "-" and not cell[1:2].isdigit())
+        else cell
+    )
 
 
 HANDLERS = (client_page, model_page, days_csv, figures_csv)

@@ -104,7 +104,9 @@ def incident(one: Incident, settings: ClientSettings, now: float) -> IncidentRow
     )
 
 
-def _frame(health: ClientHealth, settings: ClientSettings, one: ModelHealth | None = None) -> dict[str, object]:
+def _frame(
+    health: ClientHealth, settings: ClientSettings, one: ModelHealth | None = None
+) -> dict[str, object]:
     zone, now = settings.zone, health.now
     newest = _newest((one,) if one else health.models)
     return {
@@ -159,7 +161,9 @@ def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figu
     decisions = sum(model.decisions for model in health.models)
     before = [model.decisions_before for model in health.models if model.decisions_before is not None]
     figures = [
-        Figure("Decisions today", wording.count(decisions), _against(decisions, sum(before) if before else None)),
+        Figure(
+            "Decisions today", wording.count(decisions), _against(decisions, sum(before) if before else None)
+        ),
         _within(health.within_limits, settings.availability_target),
     ]
     errors = sum(model.errors for model in health.models)
