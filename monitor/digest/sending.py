@@ -93,7 +93,7 @@ class Sender:
 
 
 def overdue(connection: Connection, clients: Mapping[str, ClientSettings], now: float) -> int:
-    """Digests that should be out for an hour and are not, or whose delivery was given up: the daemon is judged by it."""
+    """Digests that should be out for an hour and are not, or whose delivery was given up; anything but 0 is a fault."""
     late = 0
     for client, settings in clients.items():
         for one in due(settings, now):
