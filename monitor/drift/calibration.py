@@ -1,0 +1,130 @@
+"""Everything that the reference says, fitted once and then only read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.drift import charts as chart_room
+from monitor.drift import scores as score_room
+from monitor.drift import season
+from monitor.drift.charts import Charts
+from monitor.drift.columns import Column, Floats, Integers, WindowCounts
+from monitor.drift.scores import Family, Scores
+
+FEW = 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """Scoring, charts of the columns, and the one chart of many small shifts at once.
+
+    `dense_scale` divides the last one's raw effect. `seconds` is the window's length, `start` and `end` the span of
+    the reference, `windows` how many there were. `least` is the effect that must be exceeded. `raised` multiplies the
+    limit (see `monitor.drift.replay`).
+    """
+
+    scores: Scores
+    charts: Charts
+    dense: Charts
+    dense_scale: float
+    seconds: int
+    start: int
+    end: int
+    windows: int
+    zone: str
+    least: float
+    raised: float = 1.0
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The watched columns."""
+        return self.scores.columns
+
+
+def gather(sums: Floats, rows: Floats, carried: Floats) -> tuple[Floats, Floats, Floats]:
+    """Sums and rows to judge, and what is carried over: fewer than 20 rows of a chart wait for the next window.
+
+    `carried` is (2, charts): sums and rows of the windows before.
+    """
+    sums, rows = sums + carried[0], rows + carried[1]
+    enough = rows >= FEW
+    rest = np.where(enough, 0.0, np.stack([sums, rows]))
+    return np.where(enough, sums, 0.0), np.where(enough, rows, 0.0), rest
+
+
+def fit(
+    columns: Sequence[Column],
+    reference: Sequence[WindowCounts],
+    *,
+    min_effect: float = 0.1,
+    zone: str = "UTC",
+) -> Calibration:
+    """Fit on the windows of a reference period, which are in order and of one length.
+
+    Raises:
+        ValueError: fewer than two windows.
+    """
+    if len(reference) < 2:
+        raise ValueError("a calibration needs at least two windows")
+    windows = [item.window for item in reference]
+    scores = score_room.build(columns, np.sum([item.counts for item in reference], axis=0))
+    effects, rows = score_reference(scores, reference)
+    kind = season.scheme(windows)
+    where = season.cells(windows, kind, zone)
+    gaps = distances([window.start for window in windows], windows[0].seconds)
+    least = np.full(scores.charts, min_effect)
+    charts = chart_room.fit(effects, rows, where, kind, zone, gaps, scores.family, least)
+    errors, margins = chart_room.replay(charts, effects, rows, where, gaps)
+    together = np.array(
+        [
+            density(scores, charts.tails.normal(e, charts.family), m, r > 0)
+            for e, m, r in zip(errors, margins, rows, strict=True)
+        ]
+    )[:, None]
+    scale = max(float(together.std()), 1e-9)
+    family = np.array([Family.GLOBAL], dtype=np.int64)
+    dense = chart_room.fit(
+        together / scale, np.ones_like(together), where, kind, zone, gaps, family, np.zeros(1)
+    )
+    return Calibration(
+        scores=scores,
+        charts=charts,
+        dense=dense,
+        dense_scale=scale,
+        seconds=windows[0].seconds,
+        start=windows[0].start,
+        end=windows[-1].end,
+        windows=len(windows),
+        zone=zone,
+        least=min_effect,
+    )
+
+
+def score_reference(scores: Scores, reference: Sequence[WindowCounts]) -> tuple[Floats, Floats]:
+    """Effects and rows of each window and chart, thin windows rolled into the next: two arrays (windows, charts)."""
+    effects = np.zeros((len(reference), scores.charts))
+    rows = np.zeros_like(effects)
+    carried: Floats = np.zeros((2, scores.charts))
+    for t, item in enumerate(reference):
+        sums, rows[t], carried = gather(*scores.sums(item.counts), carried)
+        effects[t] = scores.effects(sums, rows[t])
+    return effects, rows
+
+
+def distances(begun: Sequence[int], seconds: int) -> Floats:
+    """How many windows after the one before each begins; 1 for the first."""
+    return np.concatenate([[1.0], np.maximum(np.diff(np.array(begun, dtype=float)) / seconds, 1e-6)])
+
+
+def density(scores: Scores, score: Floats, margin: Floats, observed: np.ndarray) -> float:
+    """How much moved at once: the cube root of the columns' mean squared score beyond the margin, which is nearly
+    normal (Wilson and Hilferty). A column speaks with its location, or the mean of its labels.
+    """
+    chosen = ((scores.family == Family.LOCATION) | (scores.family == Family.LEVEL)) & observed
+    beyond = np.maximum(np.abs(score[chosen]) - margin[chosen], 0.0) ** 2
+    owner: Integers = scores.column[chosen]
+    count = np.bincount(owner, minlength=len(scores.columns))
+    total = np.bincount(owner, beyond, len(scores.columns))
+    seen = count > 0
+    return float(np.cbrt((total[seen] / count[seen]).mean())) if seen.any() else 0.0

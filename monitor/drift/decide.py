@@ -1,0 +1,235 @@
+"""The decision: one window's counts and the state before it give evidence, an incident, and the state after it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.drift import calibration as calibration_room
+from monitor.drift import charts as chart_room
+from monitor.drift import evidence as evidence_room
+from monitor.drift import season
+from monitor.drift.calibration import Calibration
+from monitor.drift.charts import Scored
+from monitor.drift.columns import Floats, WindowCounts
+from monitor.drift.evidence import Evidence, Unseen, per_column
+from monitor.drift.scores import UNSEEN_WEIGHT, Family
+from monitor.drift.state import Incident, State
+from monitor.records import Window
+
+QUIET_WINDOWS = 6
+RECENT_ROWS = 16.0  # over min_effect squared: rows after which a mean is known to a quarter of min_effect
+SLOWEST, FASTEST = 1 / 24, 1 / 2
+
+# The fast lane: a break that no statistics are needed for.
+BREAK_ROWS, BREAK_EFFECT, BREAK_SHARE, BREAK_ERROR, BREAK_BEYOND = 50, 0.85, 0.25, 6.0, 1.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """What one window says. `ratio` (columns + 1,) is evidence over limit, last for all columns together: 1 and more
+    is significant. `broken` (columns,) went through the fast lane. `opened` and `closed` say what became of the
+    incident; `joined` which columns came to it now. `skipped` says why nothing was judged.
+    """
+
+    window: Window
+    ratio: Floats
+    broken: np.ndarray
+    joined: np.ndarray
+    opened: bool
+    closed: bool
+    scored: Scored | None
+    skipped: str = ""
+
+
+def advance(
+    calibration: Calibration, state: State, counts: WindowCounts, limits: Floats
+) -> tuple[State, Judgement]:
+    """Judge one window against `limits` (columns + 1,). A window that is not later than the last one is skipped."""
+    window = counts.window
+    if state.last >= 0 and window.start <= state.last:
+        return state, skipped(calibration, window, "the window was judged before")
+    state, scored = _score(calibration, state, counts)
+    broken = _broken(calibration, scored)
+    ratio = _ratios(calibration, state, limits)
+    ratio[:-1] = np.where(broken, np.maximum(ratio[:-1], 1.0), ratio[:-1])
+    incident, opened, closed, recovered = _live(calibration, state, ratio, window)
+    joined = incident.member & ~state.incident.member
+    state = _forget(calibration, replace(state, incident=incident), recovered)
+    return state, Judgement(window, ratio, broken, joined, opened, closed, scored)
+
+
+def skipped(calibration: Calibration, window: Window, reason: str) -> Judgement:
+    """A judgement that judges nothing."""
+    none = np.zeros(len(calibration.columns) + 1)
+    return Judgement(window, none, none[:-1].astype(bool), none.astype(bool), False, False, None, reason)
+
+
+def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tuple[State, Scored]:
+    scores, window = calibration.scores, counts.window
+    cell = int(season.cells([window], calibration.charts.season.scheme, calibration.zone)[0])
+    gap = (window.start - state.last) / calibration.seconds if state.last >= 0 else 1.0
+    sums, rows, carried = calibration_room.gather(*scores.sums(counts.counts), state.carried)
+    effects = scores.effects(sums, rows)
+    walk, scored = chart_room.step(calibration.charts, state.filter, effects, rows, cell, gap)
+    evidence = evidence_room.advance(
+        state.evidence, scored.score, scored.margin, scored.deviation, rows, window.start
+    )
+    found, seen = scores.unseen_counts(counts.counts)
+    unseen = evidence_room.advance_unseen(state.unseen, found, seen, scores.unseen_share, window.start)
+    state = _dense(calibration, state, scored, rows, cell, gap, window)
+    weight = np.clip(rows * calibration.least**2 / RECENT_ROWS, SLOWEST, FASTEST) * (rows > 0)
+    weigh = np.clip(seen * calibration.least**2 / RECENT_ROWS, SLOWEST, FASTEST) * (seen > 0)
+    share = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
+    state = replace(
+        state,
+        last=window.start,
+        judged=state.judged + 1,
+        filter=walk,
+        evidence=evidence,
+        unseen=unseen,
+        carried=carried,
+        recent=state.recent + weight * (scored.deviation - state.recent),
+        recent_unseen=state.recent_unseen + weigh * (share - state.recent_unseen),
+    )
+    return state, scored
+
+
+def _dense(
+    calibration: Calibration,
+    state: State,
+    scored: Scored,
+    rows: Floats,
+    cell: int,
+    gap: float,
+    window: Window,
+) -> State:
+    if not scored.observed.any():
+        return state
+    raw = calibration_room.density(calibration.scores, scored.score, scored.margin, scored.observed)
+    effect = np.array([raw / calibration.dense_scale])
+    walk, one = chart_room.step(calibration.dense, state.dense_filter, effect, np.ones(1), cell, gap)
+    dense = evidence_room.advance(state.dense, one.score, one.margin, one.deviation, np.ones(1), window.start)
+    began = dense.since[0, 0] > 0
+    return replace(
+        state,
+        dense_filter=walk,
+        dense=dense,
+        dense_sums=(state.dense_sums + scored.deviation * rows) * began,
+        dense_rows=(state.dense_rows + rows) * began,
+    )
+
+
+def _ratios(calibration: Calibration, state: State, limits: Floats) -> Floats:
+    scores, columns = calibration.scores, len(calibration.columns)
+    part = state.evidence.mean() * scores.weight[:, None]
+    relevant = state.evidence.effect() >= calibration.least
+    new = state.unseen.mean() * UNSEEN_WEIGHT
+    new_relevant = state.unseen.share() >= calibration.least**2 / 2
+    everything = per_column(part.sum(axis=1), scores.column, columns) + new
+    gated = per_column((part * relevant).sum(axis=1), scores.column, columns) + new * new_relevant
+    together = float(state.dense.ratio[0, 0].mean()) * (spread(calibration, state) >= calibration.least / 2)
+    # Charts whose effect matters must carry at least half of the evidence that is needed.
+    return np.append(np.minimum(everything, 2 * gated), together) / limits
+
+
+def spread(calibration: Calibration, state: State) -> float:
+    """Root mean square effect of all columns since their common evidence began, less what noise alone would show."""
+    chosen = (calibration.scores.family == Family.LOCATION) | (calibration.scores.family == Family.LEVEL)
+    rows = state.dense_rows
+    chosen &= rows > 0
+    if not chosen.any():
+        return 0.0
+    effect = state.dense_sums[chosen] / rows[chosen]
+    windows = np.maximum(rows[chosen] / np.maximum(calibration.charts.typical_rows[chosen], 1e-9), 1.0)
+    chance = 1 / rows[chosen] + np.minimum(
+        calibration.charts.wander.long_run()[chosen] / windows, calibration.charts.wander.power[chosen]
+    )
+    return float(np.sqrt(max((effect**2 - chance).mean(), 0.0)))
+
+
+def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
+    """Columns with a chart that moved by more than a standard deviation, or a quarter of all rows, in one window, and
+    further than the reference ever did.
+    """
+    scores, charts = calibration.scores, calibration.charts
+    far = np.abs(scored.error) >= np.maximum(BREAK_ERROR, BREAK_BEYOND * charts.largest)
+    size = np.abs(scored.deviation)
+    big = np.where(scores.family <= Family.SPREAD, size >= BREAK_EFFECT, size >= share_effect(scores.share))
+    big &= scores.family != Family.SHAPE
+    hit = far & big & scored.observed & (scored.rows >= BREAK_ROWS)
+    return per_column(hit.astype(float), scores.column, len(calibration.columns)) > 0
+
+
+def share_effect(share: Floats) -> Floats:
+    """The signed root of a share that grew by 25 points."""
+    grown = np.minimum(share + BREAK_SHARE, 1 - 1e-9)
+    gain = grown * np.log(grown / share) + (1 - grown) * np.log((1 - grown) / (1 - share))
+    return np.asarray(np.sqrt(2 * np.maximum(gain, 0.0)))
+
+
+def _live(
+    calibration: Calibration, state: State, ratio: Floats, window: Window
+) -> tuple[Incident, bool, bool, np.ndarray]:
+    before = state.incident
+    quiet = np.where(_is_small(calibration, state), before.quiet + 1, 0) * before.member
+    recovered = before.member & (quiet >= QUIET_WINDOWS)
+    member = (before.member | (ratio >= 1)) & ~recovered
+    opened, closed = member.any() and not before.is_open, before.is_open and not member.any()
+    since = np.where(before.member, before.since, onsets(calibration, state, window)) * member
+    number = before.number + int(opened)
+    at = float(window.end) if opened else before.opened if member.any() else 0.0
+    return Incident(number, at, member, quiet * member, since), bool(opened), bool(closed), recovered
+
+
+def _is_small(calibration: Calibration, state: State) -> np.ndarray:
+    """Is the effect of late below half of what matters, or below what the wander alone shows? (columns + 1,)"""
+    charts = calibration.charts
+    weight = np.clip(charts.typical_rows * calibration.least**2 / RECENT_ROWS, SLOWEST, FASTEST)
+    noise = weight / (2 - weight) / np.maximum(charts.typical_rows, 1e-9)
+    usual = 2 * np.sqrt(noise + charts.wander.power + charts.season.variance.mean(axis=0))
+    large = np.abs(state.recent) >= np.maximum(calibration.least / 2, usual)
+    columns = len(calibration.columns)
+    small = per_column(large.astype(float), calibration.scores.column, columns) == 0
+    small &= state.recent_unseen < calibration.least**2 / 2
+    return np.append(small, small.mean() > 0.9)
+
+
+def onsets(calibration: Calibration, state: State, window: Window) -> Floats:
+    """When the evidence of each column began: that of its strongest chart, (columns + 1,)."""
+    scores = calibration.scores
+    strength = state.evidence.mean() * scores.weight[:, None]
+    sign = strength.argmax(axis=1)
+    every = np.arange(scores.charts)
+    best, since = strength[every, sign], state.evidence.since[every, sign]
+    begun = np.full(len(calibration.columns), float(window.start))
+    top = state.unseen.mean() * UNSEEN_WEIGHT
+    begun = np.where(state.unseen.since > 0, state.unseen.since, begun)
+    order = np.argsort(best, kind="stable")
+    for chart in order[np.searchsorted(best[order], 1.0) :]:
+        column = scores.column[chart]
+        if best[chart] >= top[column] and since[chart] > 0:
+            top[column], begun[column] = best[chart], since[chart]
+    dense = float(state.dense.since[0, 0])
+    return np.append(begun, dense if dense > 0 else float(window.start))
+
+
+def _forget(calibration: Calibration, state: State, recovered: np.ndarray) -> State:
+    """Start the evidence of recovered columns anew."""
+    if not recovered.any():
+        return state
+    charts = ~recovered[calibration.scores.column]
+    columns = ~recovered[:-1]
+    old, new = state.evidence, state.unseen
+    state = replace(
+        state,
+        evidence=Evidence(
+            old.ratio * charts[:, None, None],
+            old.rows * charts[:, None],
+            old.sums * charts[:, None],
+            old.since * charts[:, None],
+        ),
+        unseen=Unseen(
+            new.ratio * columns[:, None], new.rows * columns, new.found * columns, new.since * columns
+        ),
+    )
+    return replace(state, dense=evidence_room.begin(1)) if recovered[-1] else state

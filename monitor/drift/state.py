@@ -1,0 +1,76 @@
+"""What is remembered between windows: immutable arrays, written and read bit by bit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.drift import charts as chart_room
+from monitor.drift import evidence as evidence_room
+from monitor.drift.calibration import Calibration
+from monitor.drift.charts import Filter
+from monitor.drift.columns import Floats, Integers
+from monitor.drift.evidence import Evidence, Unseen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Incident:
+    """One open drift incident. `member` says of each column, and last of all columns together, whether it belongs
+    to it; `quiet` for how many windows its effect has been small; `since` when its evidence began.
+    """
+
+    number: int
+    opened: float
+    member: np.ndarray
+    quiet: Integers
+    since: Floats
+
+    @property
+    def is_open(self) -> bool:
+        """Does any column still belong to it?"""
+        return bool(self.member.any())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """Filters, evidence, thin windows that wait, effects of late, and the incident.
+
+    `last` is the start of the window judged last (-1 before the first). `recent` (charts,) is an exponential mean of
+    deviations, `recent_unseen` (columns,) of the share of unseen values. `dense_sums` and `dense_rows` (charts,) add
+    up what each chart showed since the evidence of all columns together began.
+    """
+
+    last: int
+    judged: int
+    filter: Filter
+    evidence: Evidence
+    unseen: Unseen
+    dense_filter: Filter
+    dense: Evidence
+    dense_sums: Floats
+    dense_rows: Floats
+    carried: Floats
+    recent: Floats
+    recent_unseen: Floats
+    incident: Incident
+
+
+def begin(calibration: Calibration) -> State:
+    """The state before the first window."""
+    charts, columns = calibration.scores.charts, len(calibration.columns)
+    zero = np.zeros(charts)
+    none = np.zeros(columns + 1)
+    return State(
+        last=-1,
+        judged=0,
+        filter=chart_room.begin(calibration.charts),
+        evidence=evidence_room.begin(charts),
+        unseen=evidence_room.begin_unseen(columns),
+        dense_filter=chart_room.begin(calibration.dense),
+        dense=evidence_room.begin(1),
+        dense_sums=zero,
+        dense_rows=zero,
+        carried=np.zeros((2, charts)),
+        recent=zero,
+        recent_unseen=np.zeros(columns),
+        incident=Incident(0, 0.0, none.astype(bool), none.astype(np.int64), none),
+    )

@@ -1,0 +1,62 @@
+"""Tails: how often an error of this size really happens.
+
+Standardised errors of all charts of one family are pooled over the reference; beyond their 99th percentile a
+generalised Pareto distribution (probability-weighted moments) gives the chance of each size. The result is a normal
+score that is never more extreme than the error itself.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from monitor.drift.columns import Floats, Integers
+
+LEVEL = 0.99
+NORMAL = float(ndtri(1 - (1 - LEVEL) / 2))
+ENOUGH = 30
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tails:
+    """Threshold, scale and shape of each family's tail: arrays of shape (families,)."""
+
+    threshold: Floats
+    scale: Floats
+    shape: Floats
+
+    def normal(self, errors: Floats, family: Integers) -> Floats:
+        """Normal scores of standardised errors."""
+        size = np.abs(errors)
+        threshold, scale, shape = self.threshold[family], self.scale[family], self.shape[family]
+        beyond = np.maximum(size - threshold, 0.0) / scale
+        safe = np.maximum(shape, 1e-9)
+        log_rest = np.where(shape > 1e-9, -np.log1p(safe * beyond) / safe, -beyond)
+        chance = (1 - LEVEL) * np.exp(np.maximum(log_rest, -600.0))
+        far = -ndtri(np.maximum(chance, 1e-280) / 2)
+        near = size * (NORMAL / threshold)
+        return np.asarray(np.sign(errors) * np.minimum(size, np.where(beyond > 0, far, near)))
+
+
+def fit(errors: Floats, observed: np.ndarray, family: Integers, families: int) -> Tails:
+    """Tails of pooled `errors` (windows, charts); a family with too few errors keeps the normal tail."""
+    threshold, scale, shape = np.full(families, NORMAL), np.full(families, 0.35), np.zeros(families)
+    for index in range(families):
+        chosen = family == index
+        pooled = np.abs(errors[:, chosen][observed[:, chosen]])
+        limit = max(float(np.quantile(pooled, LEVEL)), NORMAL) if pooled.size else NORMAL
+        excess = np.sort(pooled[pooled > limit] - limit)
+        threshold[index] = limit
+        if excess.size >= ENOUGH:
+            scale[index], shape[index] = _pareto(excess)
+    return Tails(threshold, scale, shape)
+
+
+def _pareto(excess: Floats) -> tuple[float, float]:
+    """Scale and shape by probability-weighted moments (Hosking and Wallis 1987), the shape kept within [0, 0.5]."""
+    size = excess.size
+    first = float(excess.mean())
+    second = float((excess * (1 - (np.arange(1, size + 1) - 0.35) / size)).mean())
+    shape = 2 - first / max(first - 2 * second, 1e-12)
+    shape = min(max(shape, 0.0), 0.5)
+    return max(first * (1 - shape), 1e-6), shape

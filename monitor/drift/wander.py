@@ -1,0 +1,72 @@
+"""Wandering between windows: a random effect with autocorrelation, followed by a Kalman filter.
+
+A chart's deviation is r_t = a_t + noise, with noise of variance 1/n_t and a_t a stationary autoregression of order
+one with variance `power` and correlation `memory` over one window. Big windows make every deviation of their own
+significant; this is what keeps them from doing so (Laney's p' chart is the same idea without memory).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.drift.columns import Floats
+
+MEMORIES = np.array([0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98])
+POWERS = np.array([0.0, 0.05, 0.15, 0.35, 0.7, 1.5, 3.0, 6.0, 15.0, 40.0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wander:
+    """One autoregression a chart; arrays of shape (charts,)."""
+
+    memory: Floats
+    power: Floats
+
+    def long_run(self) -> Floats:
+        """Variance of a long mean, times the number of windows in it."""
+        return self.power * (1 + self.memory) / (1 - self.memory)
+
+
+def predict(level: Floats, spread: Floats, wander: Wander, gap: Floats) -> tuple[Floats, Floats]:
+    """The state `gap` windows later: mean and variance."""
+    kept = wander.memory**gap
+    return level * kept, spread * kept**2 + wander.power * (1 - kept**2)
+
+
+def fit(deviations: Floats, rows: Floats, gaps: Floats) -> Wander:
+    """The most likely pair of a grid for each chart; `deviations` and `rows` are (windows, charts), 0 rows = unseen.
+
+    Charts are taken in blocks, so that the grid's copies stay small.
+    """
+    charts = deviations.shape[1]
+    memory, power = np.zeros(charts), np.zeros(charts)
+    for first in range(0, charts, 256):
+        part = slice(first, first + 256)
+        memory[part], power[part] = _fit_block(deviations[:, part], rows[:, part], gaps)
+    return Wander(memory, power)
+
+
+def _fit_block(deviations: Floats, rows: Floats, gaps: Floats) -> tuple[Floats, Floats]:
+    seen = rows > 0
+    noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=seen)
+    typical = noise.sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    memory = np.repeat(MEMORIES, len(POWERS))[:, None]
+    power = np.tile(POWERS, len(MEMORIES))[:, None] * typical
+    level, spread = np.zeros_like(power), power.copy()
+    loss = np.zeros_like(power)
+    kept = memory
+    for t in range(len(deviations)):
+        if gaps[t] != 1:
+            kept = memory ** gaps[t]
+        forecast = level * kept
+        before = spread * kept**2 + power * (1 - kept**2)
+        total = before + noise[t]
+        total[:, ~seen[t]] = 1.0
+        error = np.where(seen[t], deviations[t] - forecast, 0.0)
+        loss += np.where(seen[t], np.log(total) + error**2 / total, 0.0)
+        gain = np.where(seen[t], before / total, 0.0)
+        level = forecast + gain * error
+        spread = before * (1 - gain)
+        kept = memory
+    best = np.argmin(loss, axis=0)
+    return memory[best, 0], np.take_along_axis(power, best[None], axis=0)[0]

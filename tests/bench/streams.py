@@ -1,0 +1,196 @@
+"""Streams to judge drift decisions on, as window counts: with and without season, wander, heavy tails and drift.
+
+Seven tenths of the columns are standard normal, two tenths have eight categories, one tenth are missing in 2 %.
+One hidden value a column and window moves a normal column's mean and a category's or missing value's log-odds. Windows
+are hourly and begin on a Monday. The first 672 are the reference.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtr
+
+from monitor.drift.columns import Column, Kind, WindowCounts
+from monitor.records import Window
+
+HOUR, MONDAY = 3600, 1_735_516_800
+REFERENCE = 672
+BUCKETS = 200
+SHARES = np.array([0.35, 0.22, 0.15, 0.10, 0.08, 0.05, 0.03, 0.02])
+TILT = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
+ABSENT = 0.02
+KINDS = ("iid", "over", "daily", "all")
+DRIFTS = (
+    "0.1 sd",
+    "0.2 sd",
+    "0.5 sd",
+    "sd x1.3",
+    "5 % sentinel",
+    "ramp to 0.5 sd",
+    "category 5 points",
+    "new category 2 %",
+    "missing 2 -> 5 %",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A change of one column from window `begin` on."""
+
+    name: str
+    begin: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """One stream: `kind` is one of KINDS, `n` the rows of a typical window."""
+
+    kind: str
+    n: int
+    columns: int
+    seed: int
+    windows: int = 3000
+    drift: Drift | None = None
+
+    @property
+    def split(self) -> tuple[int, int, int]:
+        """How many normal, category and missing-rate columns."""
+        categories, absent = self.columns * 2 // 10, self.columns // 10
+        return self.columns - categories - absent, categories, absent
+
+
+def columns(spec: Spec) -> tuple[Column, ...]:
+    """The columns' description."""
+    numbers, categories, absent = spec.split
+    return (
+        *(Column(f"number {i}", Kind.NUMBER, BUCKETS) for i in range(numbers)),
+        *(
+            Column(f"category {i}", Kind.LABEL, len(SHARES), labels=tuple("abcdefgh"))
+            for i in range(categories)
+        ),
+        *(Column(f"absent {i}", Kind.LABEL, 1, labels=("present",)) for i in range(absent)),
+    )
+
+
+def moved_column(spec: Spec) -> int:
+    """Which column a drift moves."""
+    numbers, categories, _ = spec.split
+    name = spec.drift.name if spec.drift else ""
+    return numbers if "category" in name else numbers + categories if "missing" in name else 0
+
+
+def hidden(spec: Spec, rng: np.random.Generator) -> np.ndarray:
+    """The hidden value of each window and column: (windows, columns)."""
+    total = REFERENCE + spec.windows
+    value = np.zeros((total, spec.columns))
+    if spec.kind in ("over", "all"):
+        shocks = rng.standard_normal((total, spec.columns))
+        if spec.kind == "all":
+            shocks = rng.standard_t(4, (total, spec.columns)) / np.sqrt(2)
+        walk = rng.standard_normal(spec.columns)
+        for t in range(total):
+            walk = 0.8 * walk + 0.6 * shocks[t]
+            value[t] += 0.05 * walk
+    if spec.kind in ("daily", "all"):
+        hour = np.arange(total)[:, None]
+        weekend = (hour // 24) % 7 >= 5
+        size = rng.choice([0.1, 0.3], spec.columns)
+        phase = rng.uniform(0, 2 * np.pi, spec.columns)
+        shift = rng.choice([-0.2, 0.0, 0.2], spec.columns)
+        value += size * np.sin(2 * np.pi * hour / 24 + phase) * np.where(weekend, 0.6, 1.0) + shift * weekend
+    return value
+
+
+def rows_of(spec: Spec, t: int) -> int:
+    """Rows of window `t`."""
+    return round(spec.n * (1 + 0.6 * np.sin(2 * np.pi * t / 24))) if spec.kind in ("daily", "all") else spec.n
+
+
+def windows(spec: Spec) -> Iterator[WindowCounts]:
+    """The stream, one window after another, the reference first."""
+    rng = np.random.default_rng([spec.seed, KINDS.index(spec.kind), spec.n, spec.columns])
+    value = hidden(spec, rng)
+    numbers, categories, _ = spec.split
+    for t in range(len(value)):
+        n = rows_of(spec, t)
+        parts = [_numbers(spec, rng, value[t, :numbers], n, t)]
+        parts.append(_categories(spec, rng, value[t, numbers : numbers + categories], n, t))
+        parts.append(_absent(spec, rng, value[t, numbers + categories :], n, t))
+        begin = MONDAY + t * HOUR
+        yield WindowCounts(Window(begin, begin + HOUR), np.concatenate([part.ravel() for part in parts]))
+
+
+def strength(spec: Spec, t: int, name: str) -> bool:
+    """Is the drift of this name on at window `t`?"""
+    return spec.drift is not None and spec.drift.name == name and t >= spec.drift.begin
+
+
+def values(spec: Spec, rng: np.random.Generator, mean: np.ndarray, n: int, t: int) -> np.ndarray:
+    """Rows of the normal columns: (columns, n)."""
+    drawn = rng.standard_normal((len(mean), n), dtype=np.float32)
+    if strength(spec, t, "sd x1.3"):
+        drawn[0] *= 1.3
+    drawn += mean.astype(np.float32)[:, None]
+    for name, size in (
+        ("0.1 sd", 0.1),
+        ("0.2 sd", 0.2),
+        ("0.5 sd", 0.5),
+        ("0.05 sd", 0.05),
+        ("0.12 sd", 0.12),
+    ):
+        if strength(spec, t, name):
+            drawn[0] += size
+    if strength(spec, t, "ramp to 0.5 sd") and spec.drift:
+        drawn[0] += 0.5 * min((t - spec.drift.begin) / 168, 1.0)
+    if strength(spec, t, "5 % sentinel"):
+        drawn[0, rng.random(n) < 0.05] = 0.0
+    return drawn
+
+
+def bucketed(drawn: np.ndarray) -> np.ndarray:
+    """Counts of rows (columns, n) in the places of a number column: (columns, BUCKETS + 3)."""
+    place = np.minimum((ndtr(drawn) * BUCKETS).astype(np.int64), BUCKETS - 1)
+    size = BUCKETS + 3
+    place += 2 + np.arange(len(drawn))[:, None] * size
+    return np.bincount(place.ravel(), minlength=len(drawn) * size).reshape(len(drawn), size).astype(float)
+
+
+def _numbers(spec: Spec, rng: np.random.Generator, mean: np.ndarray, n: int, t: int) -> np.ndarray:
+    return bucketed(values(spec, rng, mean, n, t))
+
+
+def shares_of(spec: Spec, value: np.ndarray, t: int) -> np.ndarray:
+    """Shares of the never-seen category (first) and the eight known ones: (columns, 9)."""
+    odds = SHARES * np.exp(value[:, None] * TILT)
+    shares = np.concatenate([np.zeros((len(value), 1)), odds / odds.sum(axis=1, keepdims=True)], axis=1)
+    if strength(spec, t, "category 5 points"):
+        shares[0, 1] -= 0.05
+        shares[0, 2] += 0.05
+    if strength(spec, t, "new category 2 %"):
+        shares[0] *= 0.98
+        shares[0, 0] = 0.02
+    return shares
+
+
+def _categories(spec: Spec, rng: np.random.Generator, value: np.ndarray, n: int, t: int) -> np.ndarray:
+    counts = np.zeros((len(value), len(SHARES) + 3))
+    if len(value):
+        counts[:, 1:-1] = rng.multinomial(n, shares_of(spec, value, t))
+    return counts
+
+
+def absent_share(spec: Spec, value: np.ndarray, t: int) -> np.ndarray:
+    """Share of missing values of each missing-rate column."""
+    base = np.full(len(value), ABSENT)
+    if strength(spec, t, "missing 2 -> 5 %"):
+        base[0] = 0.05
+    odds = base / (1 - base) * np.exp(value)
+    return np.asarray(odds / (1 + odds))
+
+
+def _absent(spec: Spec, rng: np.random.Generator, value: np.ndarray, n: int, t: int) -> np.ndarray:
+    counts = np.zeros((len(value), 4))
+    counts[:, 0] = rng.binomial(n, absent_share(spec, value, t))
+    counts[:, 2] = n - counts[:, 0]
+    return counts
