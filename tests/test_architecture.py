@@ -24,6 +24,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("notify",),
     ("health",),
     ("digest",),
+    ("readings", "upkeep"),
     ("pipeline", "web", "dashboards", "backtest", "reports", "compare"),
     ("config", "config_text"),
     ("app",),

@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 CONFIG = """\
 # Written by `watchkeeper demo`: the configuration of a daemon that watches one model.
 store: {{url: "sqlite:///{folder}/watchkeeper.db"}}
-server: {{listen: "127.0.0.1:{port}"}}
+web: {{listen: "127.0.0.1:{port}"}}
 clients:
   {client}:
     name: Skyline Airport Services
@@ -31,9 +31,8 @@ clients:
         title: Late arrivals
         baseline: {{file: "{folder}/training.parquet"}}
 notify:
-  channels:
-    pages: {{kind: file, path: "{folder}/pages.jsonl"}}
-    terminal: {{kind: console}}
+  file: {{path: "{folder}/pages.jsonl"}}
+  console: true
 """
 
 

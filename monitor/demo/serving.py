@@ -16,6 +16,7 @@ from monitor.demo.incidents import FeatureServiceError, Kind, Switch, disturb
 from monitor.demo.model import AUTOMATIC, Answer, LateModel
 
 STREAM = {"client": "skyline", "model": "late-arrival", "environment": "production"}
+VERSION = "2013.1"
 PER_SECOND = 5
 _TRUTH_AFTER = (20.0, 90.0)
 _FEEDBACK_EVERY = 10
@@ -31,7 +32,6 @@ class Serving:
     url: str
     switch: Switch
     schedule: Iterator[Record]
-    version: str = "2013.1"
     _waiting: list[tuple[float, int, Record]] = field(default_factory=list)
     _turns: Iterator[int] = field(default_factory=itertools.count)
     _random: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - delays, not secrets
@@ -51,7 +51,7 @@ class Serving:
         turn, flight = next(self._turns), next(self.schedule)
         identity = f"{flight['flight']}-{now:.3f}-{turn}"
         features = {name: flight[name] for name in flights.FEATURES}
-        record: Record = {**STREAM, "id": identity, "version": self.version, "timestamp": _iso(now)}
+        record: Record = {**STREAM, "id": identity, "version": VERSION, "timestamp": _iso(now)}
         began = time.perf_counter()
         try:
             features = disturb(kind, features, turn)

@@ -1,0 +1,157 @@
+"""The only wiring: a configuration and a clock become a daemon that can be started, stepped and stopped."""
+
+import logging
+import signal
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from monitor import __version__
+from monitor.upkeep.baselines import Baselines
+from monitor.clock import Clock, SystemClock
+from monitor.config import Config
+from monitor.upkeep.housekeeping import forget
+from monitor.readings.measuring import Measuring
+from monitor.metrics import METRICS
+from monitor.notify import build
+from monitor.notify.dispatcher import Dispatcher
+from monitor.pipeline import Pipeline, Tick
+from monitor.predictions.log import PredictionLog
+from monitor.readings.recent import Recent
+from monitor.records import Stream
+from monitor.upkeep.reloading import Reloading
+from monitor.rules import load as load_rules
+from monitor.rules.rule import RuleSet
+from monitor.scheduler import Scheduler
+from monitor.readings.selfwatch import SelfWatch
+from monitor.shipped import shipped
+from monitor.sources.probes import ProbeSettings, probe
+from monitor.store import probes
+from monitor.store.db import Store
+from monitor.store.migrate import migrate
+from monitor.readings.wallclock import WallClock
+from monitor.web.access import Access
+from monitor.web.app import create
+from monitor.web.ingest import routes
+from monitor.web.server import Server
+from monitor.web.services import Readiness, Services
+
+log = logging.getLogger(__name__)
+
+_STUCK_AFTER = 60.0
+"""Seconds without a complete tick after which the daemon no longer calls itself well."""
+
+
+def rules_of(config: Config) -> RuleSet:
+    """Read the rule files that the configuration names.
+
+    Raises:
+        ConfigError: with every mistake in them.
+    """
+    folder = shipped("rules")
+    packs = [folder / f"{name}.yaml" for name in config.rules.packs]
+    return load_rules([*packs, *map(Path, config.rules.files)], METRICS, folder)
+
+
+class App:
+    """The daemon. `start` makes it run by itself; `tick` makes one step, for tests and for judging the past."""
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.rules = Reloading(partial(rules_of, config))
+        self.store = Store(config.store.url)
+        migrate(self.store)
+        self.log = PredictionLog(self.store, config.predictions, self.clock)
+        self.access = Access(self.store, self.clock)
+        self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease)
+        self.itself = SelfWatch(self.store, self.log, lambda: self.rules.failed)
+        named = {stream: model.baseline for stream, model in config.streams().items()}
+        self.baselines = Baselines(self.store, self.base_seconds, config.windows, named)
+        self.pipeline = self._pipeline()
+        self.server = Server(create(self._services()), config.web)
+        self.scheduler = Scheduler()
+        self._last_tick = self.clock.now()
+
+    @property
+    def base_seconds(self) -> int:
+        """Length of a base window."""
+        return int(self.config.predictions.base_window)
+
+    def tick(self) -> Tick:
+        """One step of the whole pipeline, now."""
+        done = self.pipeline.tick(self.clock.now())
+        self._last_tick = self.clock.now()
+        self.itself.after_tick(self._last_tick, done.judgement.errors)
+        if done.deliveries:
+            self.dispatcher.wake()
+        return done
+
+    def start(self) -> None:
+        """Begin to take predictions, to look, and to tell."""
+        self.baselines.keep_up(self.clock.now())
+        self.log.start()
+        self.dispatcher.start()
+        self.scheduler.every(self.config.evaluate.every, "tick", self.tick)
+        self.scheduler.every(30.0, "baselines", lambda: self.baselines.keep_up(self.clock.now()))
+        self.scheduler.every(3600.0, "forget what is old", self._forget)
+        self.scheduler.every(60.0, "write down when keys were used", self.access.write_uses)
+        for stream, model in self.config.streams().items():
+            if model.probe.url:
+                self.scheduler.every(model.probe.every, f"probe {stream}", partial(self._probe, stream, model.probe))
+        self.scheduler.start()
+
+    def stop(self) -> None:
+        """Finish what is under way; nothing that was accepted is lost."""
+        self.scheduler.stop()
+        self.log.stop()
+        self.dispatcher.stop()
+        self.store.close()
+
+    def serve(self, announce: Callable[[], None]) -> None:
+        """Run until SIGINT or SIGTERM. SIGHUP has the rules read anew."""
+        signal.signal(signal.SIGHUP, lambda *_: self.rules.ask())
+        self.start()
+        try:
+            self.server.run_until_stopped(announce)
+        finally:
+            self.stop()
+
+    def _pipeline(self) -> Pipeline:
+        config = self.config
+        recent = Recent(config.evaluate.recent, self.clock.now)
+        wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url))
+        measuring = Measuring(self.store, self.base_seconds, config.windows, config.metrics, recent, wall)
+        channels = frozenset(lane.channel.name for lane in self.dispatcher.lanes)
+        return Pipeline(
+            self.store, config.windows, recent, measuring, self.rules, config.alerts, channels, self.itself
+        )
+
+    def _services(self) -> Services:
+        return Services(
+            store=self.store,
+            clock=self.clock,
+            settings=self.config.web,
+            version=__version__,
+            clients=self.config.clients,
+            ready=self._readiness,
+            ingest=routes(self.log, self.access, self.config.predictions),
+        )
+
+    def _readiness(self) -> Readiness:
+        reasons = []
+        age = self.clock.now() - self._last_tick
+        if age > _STUCK_AFTER:
+            reasons.append(f"the last tick ended {age:.0f} seconds ago")
+        if not self.dispatcher.is_alive():
+            reasons.append("a channel's delivery has stopped")
+        return Readiness(not reasons, tuple(reasons))
+
+    def _probe(self, stream: Stream, settings: ProbeSettings) -> None:
+        answer = probe(stream, settings, self.clock.now())
+        with self.store.write() as connection:
+            probes.put(connection, answer)
+
+    def _forget(self) -> None:
+        config = self.config
+        forget(self.store, config.store, config.predictions, config.windows, self.clock.now())

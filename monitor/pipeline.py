@@ -1,0 +1,56 @@
+"""One tick, in order: rows become profiles, profiles measurements, measurements states, states messages.
+
+Each step stores what it did under a natural key before the next one begins, so a tick that is killed anywhere is
+simply run again: nothing is counted, decided or told twice.
+"""
+
+from dataclasses import dataclass
+
+from monitor import alerts as paging
+from monitor.alerts.settings import AlertSettings
+from monitor.readings.measuring import Measuring
+from monitor.readings.recent import Recent
+from monitor.upkeep.reloading import Reloading
+from monitor.rules.evaluate import Judgement, judge
+from monitor.readings.selfwatch import SelfWatch
+from monitor.store import alerts as alert_rows
+from monitor.store.db import Store
+from monitor.windows.counting import count_new
+from monitor.windows.settings import WindowSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What one tick did."""
+
+    at: float
+    streams: int
+    windows: int
+    judgement: Judgement
+    deliveries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The daemon's loop body, and what it works with."""
+
+    store: Store
+    windows: WindowSettings
+    recent: Recent
+    measuring: Measuring
+    rules: Reloading
+    alerts: AlertSettings
+    channels: frozenset[str]
+    itself: SelfWatch
+
+    def tick(self, now: float) -> Tick:
+        """Do all that is to be done at `now`."""
+        rules = self.rules.rules()
+        touched = count_new(self.store, self.windows, now, self.recent.add)  # rows -> profiles
+        readings = self.measuring.measure(touched, rules.windows(), self.itself.measure(now), now)  # -> measurements
+        with self.store.read() as connection:
+            known = alert_rows.load(connection)
+        judgement = judge(rules, readings, known, now)  # measurements -> states, with reasons
+        with self.store.write() as connection:  # states -> messages, in one transaction with them
+            plan = paging.advance(connection, judgement, known, self.alerts, self.channels, now)
+        return Tick(now, len(readings.streams()), len(touched), judgement, len(plan.deliveries))

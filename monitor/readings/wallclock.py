@@ -1,0 +1,46 @@
+"""Figures that come from the clock and not from rows: silence, and whether a health address answers."""
+
+from collections.abc import Callable
+
+from monitor.metrics import daemon
+from monitor.records import Measurement, Stream, Window
+from monitor.store import probes
+from monitor.store.db import Store
+from monitor.store.predictions import StreamFigures
+
+PROBED_OVER = 120.0
+"""Seconds over which probes are counted: a few of them, so that one lost packet is not an outage."""
+
+
+class WallClock:
+    """Measures what stays true or becomes worse while nothing comes in. `is_probed` says whose health is asked for."""
+
+    def __init__(self, store: Store, is_probed: Callable[[Stream], bool]) -> None:
+        self._store = store
+        self._is_probed = is_probed
+
+    def measure(self, figures: StreamFigures, now: float) -> list[Measurement]:
+        """`silence_seconds`, and `availability` where the model has a health address."""
+        found = [_silence(figures, now)]
+        if self._is_probed(figures.stream):
+            found.append(self._availability(figures.stream, now))
+        return found
+
+    def _availability(self, stream: Stream, now: float) -> Measurement:
+        window = Window(int(now - PROBED_OVER), int(now) + 1)
+        with self._store.read() as connection:
+            succeeded, asked = probes.share(connection, stream, window.start, window.end)
+        info = daemon.AVAILABILITY
+        if asked == 0:
+            return Measurement(stream, window, info.name, None, info.unit, info.better, reason="not probed yet")
+        return Measurement(stream, window, info.name, succeeded / asked, info.unit, info.better, asked)
+
+
+def _silence(figures: StreamFigures, now: float) -> Measurement:
+    window = Window(int(figures.last_received), int(now) + 1)
+    info = daemon.SILENCE_SECONDS
+    if figures.rows == 0:
+        reason = "no prediction ever came, only outcomes"
+        return Measurement(figures.stream, window, info.name, None, info.unit, info.better, reason=reason)
+    silence = max(0.0, now - figures.last_received)
+    return Measurement(figures.stream, window, info.name, silence, info.unit, info.better, figures.rows)

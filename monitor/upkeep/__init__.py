@@ -1,0 +1,1 @@
+"""What the daemon sees to between ticks: baselines, rules read anew, old rows forgotten."""

@@ -1,0 +1,51 @@
+"""The web server around the application: uvicorn, in the main thread, until it is told to stop."""
+
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+
+from monitor.web.settings import WebSettings
+
+
+class Server(uvicorn.Server):
+    """uvicorn that says when it listens, and where."""
+
+    def __init__(self, application: Any, settings: WebSettings) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                proxy_headers=bool(settings.allowed_proxies),
+                forwarded_allow_ips=",".join(settings.allowed_proxies) or None,
+                ssl_certfile=settings.certificate,
+                ssl_keyfile=settings.private_key,
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self._scheme = "https" if settings.certificate else "http"
+        self._announce: Callable[[], None] = lambda: None
+
+    @property
+    def url(self) -> str:
+        """Where it answers; with port 0, known once it listens."""
+        host, port = self.config.host, self.config.port
+        for server in getattr(self, "servers", ()):
+            host, port = server.sockets[0].getsockname()[:2]
+        return f"{self._scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    def run_until_stopped(self, announce: Callable[[], None]) -> None:
+        """Serve until SIGINT or SIGTERM; `announce` is called once it listens."""
+        self._announce = announce
+        self.run()
+
+    async def startup(self, sockets: Any = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
