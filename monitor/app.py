@@ -7,29 +7,29 @@ from functools import partial
 from pathlib import Path
 
 from monitor import __version__
-from monitor.upkeep.baselines import Baselines
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config
-from monitor.upkeep.housekeeping import forget
-from monitor.readings.measuring import Measuring
 from monitor.metrics import METRICS
 from monitor.notify import build
 from monitor.notify.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline, Tick
 from monitor.predictions.log import PredictionLog
+from monitor.readings.measuring import Measuring
 from monitor.readings.recent import Recent
-from monitor.records import Stream
-from monitor.upkeep.reloading import Reloading
+from monitor.readings.selfwatch import SelfWatch
+from monitor.readings.wallclock import WallClock
+from monitor.records import Severity, Stream
 from monitor.rules import load as load_rules
 from monitor.rules.rule import RuleSet
 from monitor.scheduler import Scheduler
-from monitor.readings.selfwatch import SelfWatch
 from monitor.shipped import shipped
 from monitor.sources.probes import ProbeSettings, probe
 from monitor.store import probes
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.readings.wallclock import WallClock
+from monitor.upkeep.baselines import Baselines
+from monitor.upkeep.housekeeping import forget
+from monitor.upkeep.reloading import Reloading
 from monitor.web.access import Access
 from monitor.web.app import create
 from monitor.web.ingest import routes
@@ -53,6 +53,23 @@ def rules_of(config: Config) -> RuleSet:
     return load_rules([*packs, *map(Path, config.rules.files)], METRICS, folder)
 
 
+def check(config: Config) -> list[str]:
+    """Read everything that `config` leads to; say in a few lines what it means.
+
+    Raises:
+        ConfigError: with every mistake in the rule files.
+    """
+    rules = rules_of(config).rules
+    tiers = ", ".join(f"{sum(rule.severity is tier for rule in rules)} {tier}" for tier in Severity)
+    models = [str(stream) for stream in config.streams()]
+    channels = ", ".join(build(config.notify)) or "none: nobody will be told"
+    return [
+        f"{len(rules)} rules: {tiers}",
+        f"models: {', '.join(models) or 'none named: every client is taken in'}",
+        f"channels: {channels}",
+    ]
+
+
 class App:
     """The daemon. `start` makes it run by itself; `tick` makes one step, for tests and for judging the past."""
 
@@ -72,6 +89,11 @@ class App:
         self.server = Server(create(self._services()), config.web)
         self.scheduler = Scheduler()
         self._last_tick = self.clock.now()
+
+    @property
+    def url(self) -> str:
+        """Where the daemon answers."""
+        return self.server.url
 
     @property
     def base_seconds(self) -> int:
@@ -98,7 +120,9 @@ class App:
         self.scheduler.every(60.0, "write down when keys were used", self.access.write_uses)
         for stream, model in self.config.streams().items():
             if model.probe.url:
-                self.scheduler.every(model.probe.every, f"probe {stream}", partial(self._probe, stream, model.probe))
+                self.scheduler.every(
+                    model.probe.every, f"probe {stream}", partial(self._probe, stream, model.probe)
+                )
         self.scheduler.start()
 
     def stop(self) -> None:

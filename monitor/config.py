@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monitor.alerts.settings import AlertSettings
-from monitor.upkeep.baselines import BaselineSettings
 from monitor.errors import ConfigError, Problem
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.metrics.settings import MetricSettings
@@ -15,9 +14,10 @@ from monitor.rules.settings import RuleSettings
 from monitor.settings import Duration, Section
 from monitor.sources.probes import ProbeSettings
 from monitor.store.settings import StoreSettings
+from monitor.upkeep.baselines import BaselineSettings
 from monitor.web.settings import WebSettings
 from monitor.windows.settings import WindowSettings
-from monitor.yamlfile import Document, read, suggest, validate
+from monitor.yamlfile import Document, read, validate
 
 
 class EvaluateSettings(Section):
@@ -28,7 +28,7 @@ class EvaluateSettings(Section):
     recent: Duration = 15.0
     """What rules see as the open window: what came in during the last seconds."""
     dead_man_url: str = ""
-    """An address outside that is asked once a minute, only while everything works; it raises the alarm when we cannot."""
+    """An outside address that is asked once a minute while all is well here, and raises the alarm when we cannot."""
 
 
 class ModelSettings(ModelView):
@@ -112,5 +112,7 @@ def _across(config: Config, document: Document) -> list[Problem]:
     for name in config.predictions.samples:
         client, _, model = name.partition("/")
         if config.clients and model not in config.clients.get(client, ClientConfig()).models:
-            problems.append(document.problem(("predictions", "samples", name), "no such client and model under clients"))
+            problems.append(
+                document.problem(("predictions", "samples", name), "no such client and model under clients")
+            )
     return problems

@@ -10,11 +10,11 @@ from monitor import alerts as paging
 from monitor.alerts.settings import AlertSettings
 from monitor.readings.measuring import Measuring
 from monitor.readings.recent import Recent
-from monitor.upkeep.reloading import Reloading
-from monitor.rules.evaluate import Judgement, judge
 from monitor.readings.selfwatch import SelfWatch
+from monitor.rules.evaluate import Judgement, judge
 from monitor.store import alerts as alert_rows
 from monitor.store.db import Store
+from monitor.upkeep.reloading import Reloading
 from monitor.windows.counting import count_new
 from monitor.windows.settings import WindowSettings
 
@@ -47,7 +47,9 @@ class Pipeline:
         """Do all that is to be done at `now`."""
         rules = self.rules.rules()
         touched = count_new(self.store, self.windows, now, self.recent.add)  # rows -> profiles
-        readings = self.measuring.measure(touched, rules.windows(), self.itself.measure(now), now)  # -> measurements
+        readings = self.measuring.measure(
+            touched, rules.windows(), self.itself.measure(now), now
+        )  # -> measurements
         with self.store.read() as connection:
             known = alert_rows.load(connection)
         judgement = judge(rules, readings, known, now)  # measurements -> states, with reasons

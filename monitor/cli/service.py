@@ -30,7 +30,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from monitor.app import App
     from monitor.config import load
 
-    app = App(load(config), config)
+    app = App(load(config))
     app.serve(announce=lambda: say(f"Watchkeeper {__version__} is ready at {app.url}"))
 
 

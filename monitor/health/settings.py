@@ -1,6 +1,7 @@
 """The `clients` section: who reads a page or a digest, what their models are called, and what was agreed."""
 
 import re
+from collections.abc import Mapping
 from datetime import time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -92,7 +93,7 @@ class ClientSettings(Section):
     """The daily and the weekly summary."""
     frame_ancestors: tuple[str, ...] = ()
     """Sites that may show the page inside their own."""
-    models: dict[str, ModelView] = Field(default_factory=dict)
+    models: Mapping[str, ModelView] = Field(default_factory=dict)
     """What the client reads about each model, by the model's name."""
 
     @property

@@ -14,13 +14,13 @@ from monitor.metrics import FAMILIES, LIVE, Subject, measure
 from monitor.metrics.settings import MetricSettings
 from monitor.readings.past import Past
 from monitor.readings.recent import Recent
+from monitor.readings.wallclock import WallClock
 from monitor.records import DAEMON, Measurement, Stream, Window
 from monitor.rules.readings import OPEN, Readings
 from monitor.store import measurements as stored
 from monitor.store import predictions
 from monitor.store.db import Store
 from monitor.store.predictions import StreamFigures
-from monitor.readings.wallclock import WallClock
 from monitor.windows import cut
 from monitor.windows.baseline import load
 from monitor.windows.rolling import Rolling
@@ -121,7 +121,9 @@ class Measuring:
 class _Work:
     """The measuring of one stream in one transaction."""
 
-    def __init__(self, parent: Measuring, connection: Connection, stream: Stream, edge: int, now: float) -> None:
+    def __init__(
+        self, parent: Measuring, connection: Connection, stream: Stream, edge: int, now: float
+    ) -> None:
         self.parent, self.connection, self.stream, self.edge, self.now = parent, connection, stream, edge, now
         self.baseline = load(connection, stream)
         self.rolling = Rolling(connection, parent.base, settled=edge, now=now)

@@ -24,7 +24,9 @@ class Past:
         key = (stream, metric, labels, first)
         if key not in self._known:
             with self._store.read() as connection:
-                series = measurements.series(connection, stream, metric, HOUR, first, max(end, first + 1), labels)
+                series = measurements.series(
+                    connection, stream, metric, HOUR, first, max(end, first + 1), labels
+                )
             values = series.values[~np.isnan(series.values)]
             self._known[key] = float(values.mean()) if len(values) else None
         return self._known[key]

@@ -32,7 +32,9 @@ class WallClock:
             succeeded, asked = probes.share(connection, stream, window.start, window.end)
         info = daemon.AVAILABILITY
         if asked == 0:
-            return Measurement(stream, window, info.name, None, info.unit, info.better, reason="not probed yet")
+            return Measurement(
+                stream, window, info.name, None, info.unit, info.better, reason="not probed yet"
+            )
         return Measurement(stream, window, info.name, succeeded / asked, info.unit, info.better, asked)
 
 

@@ -2,7 +2,19 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Column, Connection, Float, String, Table, delete, func, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Float,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+)
 
 from monitor.records import Stream
 from monitor.store.db import metadata
@@ -50,7 +62,7 @@ def delete_before(connection: Connection, moment: float) -> int:
     return connection.execute(delete(probes).where(probes.c.at < moment)).rowcount
 
 
-def _is(stream: Stream) -> tuple[object, ...]:
+def _is(stream: Stream) -> tuple[ColumnElement[bool], ...]:
     columns = probes.c
     return (
         columns.client == stream.client,

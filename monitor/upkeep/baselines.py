@@ -77,7 +77,9 @@ class Baselines:
             if made is not None:
                 self.put_in_force(made, now)
 
-    def put_in_force(self, made: Baseline, now: float, progress: Callable[[int, int], None] | None = None) -> None:
+    def put_in_force(
+        self, made: Baseline, now: float, progress: Callable[[int, int], None] | None = None
+    ) -> None:
         """Store a baseline, and count the rows that are kept by its layout."""
         with self._store.write() as connection:
             changed = baseline.save(connection, made, now)

@@ -17,7 +17,7 @@ _MOST_ROUNDS = 1000
 def forget(
     store: Store, kept: StoreSettings, taken: PredictionSettings, counted: WindowSettings, now: float
 ) -> int:
-    """Delete what is past its retention; return the number of rows deleted. Safe to run at any time, again and again."""
+    """Delete what is past its retention; return the number of rows deleted. Safe to run again."""
     steps: tuple[Callable[[Connection], int], ...] = (
         lambda c: predictions.delete_before(c, now - taken.retention),
         lambda c: outcome_rows.delete_orphans(c),

@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class Reloading:
-    """Holds a rule set and replaces it when asked to. Asking is safe from a signal handler; reading is done by a tick."""
+    """Holds a rule set and replaces it when asked to. A signal handler may ask; a tick reads."""
 
     def __init__(self, read: Callable[[], RuleSet]) -> None:
         self._read = read
