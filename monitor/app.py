@@ -33,6 +33,7 @@ from monitor.upkeep.reloading import Reloading
 from monitor.web.access import Access
 from monitor.web.app import create
 from monitor.web.ingest import routes
+from monitor.web.meters import Meters
 from monitor.web.server import Server
 from monitor.web.services import Readiness, Services
 
@@ -82,6 +83,7 @@ class App:
         self.log = PredictionLog(self.store, config.predictions, self.clock)
         self.access = Access(self.store, self.clock)
         self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease)
+        self.meters = Meters(config.evaluate.every)
         self.itself = SelfWatch(self.store, self.log, lambda: self.rules.failed)
         named = {stream: model.baseline for stream, model in config.streams().items()}
         self.baselines = Baselines(self.store, self.base_seconds, config.windows, named)
@@ -102,8 +104,13 @@ class App:
 
     def tick(self) -> Tick:
         """One step of the whole pipeline, now."""
-        done = self.pipeline.tick(self.clock.now())
+        began = self.clock.now()
+        done = self.pipeline.tick(began)
         self._last_tick = self.clock.now()
+        self.meters.cycle(self._last_tick - began, self._last_tick)
+        self.meters.judged("ok", done.judgement.evaluated - done.judgement.errors)
+        self.meters.judged("error", done.judgement.errors)
+        self.meters.reload_worked.set(not self.rules.failed)
         self.itself.after_tick(self._last_tick, done.judgement.errors)
         if done.deliveries:
             self.dispatcher.wake()
@@ -155,6 +162,9 @@ class App:
         return Services(
             store=self.store,
             clock=self.clock,
+            access=self.access,
+            meters=self.meters,
+            base_seconds=self.base_seconds,
             settings=self.config.web,
             version=__version__,
             clients=self.config.clients,
