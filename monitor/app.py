@@ -9,6 +9,8 @@ from pathlib import Path
 from monitor import __version__
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config
+from monitor.digest import Sender
+from monitor.health.daybook import DayBook
 from monitor.metrics import METRICS
 from monitor.notify import build
 from monitor.notify.dispatcher import Dispatcher
@@ -84,10 +86,12 @@ class App:
         self.access = Access(self.store, self.clock)
         self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease)
         self.meters = Meters(config.evaluate.every)
-        self.itself = SelfWatch(self.store, self.log, lambda: self.rules.failed)
+        self.itself = SelfWatch(self.store, self.log, config.clients, lambda: self.rules.failed)
         named = {stream: model.baseline for stream, model in config.streams().items()}
         self.baselines = Baselines(self.store, self.base_seconds, config.windows, named)
+        self.days = DayBook(self.store, config.clients)
         self.pipeline = self._pipeline()
+        self.digests = Sender(self.store, config.clients, self.channels, config.web.public_url, __version__)
         self.server = Server(create(self._services()), config.web)
         self.scheduler = Scheduler()
         self._last_tick = self.clock.now()
@@ -96,6 +100,11 @@ class App:
     def url(self) -> str:
         """Where the daemon answers."""
         return self.server.url
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """Names of the channels that can be told."""
+        return frozenset(lane.channel.name for lane in self.dispatcher.lanes)
 
     @property
     def base_seconds(self) -> int:
@@ -123,6 +132,8 @@ class App:
         self.dispatcher.start()
         self.scheduler.every(self.config.evaluate.every, "tick", self.tick)
         self.scheduler.every(30.0, "baselines", lambda: self.baselines.keep_up(self.clock.now()))
+        self.scheduler.every(10.0, "day summaries", lambda: self.days.update(self.clock.now()))
+        self.scheduler.every(20.0, "digests", lambda: self.digests.send_due(self.clock.now()))
         self.scheduler.every(3600.0, "forget what is old", self._forget)
         self.scheduler.every(60.0, "write down when keys were used", self.access.write_uses)
         for stream, model in self.config.streams().items():
@@ -153,9 +164,16 @@ class App:
         recent = Recent(config.evaluate.recent, self.clock.now)
         wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url))
         measuring = Measuring(self.store, self.base_seconds, config.windows, config.metrics, recent, wall)
-        channels = frozenset(lane.channel.name for lane in self.dispatcher.lanes)
+        measuring.on_measured = self.days.touch
         return Pipeline(
-            self.store, config.windows, recent, measuring, self.rules, config.alerts, channels, self.itself
+            self.store,
+            config.windows,
+            recent,
+            measuring,
+            self.rules,
+            config.alerts,
+            self.channels,
+            self.itself,
         )
 
     def _services(self) -> Services:

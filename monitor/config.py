@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monitor.alerts.settings import AlertSettings
+from monitor.drift.settings import DriftSettings
 from monitor.errors import ConfigError, Problem
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.metrics.settings import MetricSettings
@@ -14,9 +15,8 @@ from monitor.rules.settings import RuleSettings
 from monitor.settings import Duration, Section
 from monitor.sources.probes import ProbeSettings
 from monitor.store.settings import StoreSettings
-from monitor.upkeep.baselines import BaselineSettings
 from monitor.web.settings import WebSettings
-from monitor.windows.settings import WindowSettings
+from monitor.windows.settings import BaselineSettings, WindowSettings
 from monitor.yamlfile import Document, read, validate
 
 
@@ -64,6 +64,8 @@ class Config(Section):
     """How event time is cut, and what is counted apart."""
     metrics: MetricSettings = MetricSettings()
     """What the figures need to know."""
+    drift: DriftSettings = DriftSettings()
+    """How many false alarms are bearable, and which differences matter."""
     rules: RuleSettings = RuleSettings()
     """What is not acceptable."""
     alerts: AlertSettings = AlertSettings()
@@ -109,10 +111,15 @@ def load(path: Path) -> Config:
 def _across(config: Config, document: Document) -> list[Problem]:
     """What no section can see alone."""
     problems = []
+    for client, section in config.clients.items():
+        for model, settings in section.models.items():
+            file = settings.baseline.file
+            if file is not None and not file.exists():
+                key = ("clients", client, "models", model, "baseline", "file")
+                problems.append(document.problem(key, f"the file {file} does not exist"))
     for name in config.predictions.samples:
         client, _, model = name.partition("/")
         if config.clients and model not in config.clients.get(client, ClientConfig()).models:
-            problems.append(
-                document.problem(("predictions", "samples", name), "no such client and model under clients")
-            )
+            reason = "no such client and model under clients"
+            problems.append(document.problem(("predictions", "samples", name), reason))
     return problems

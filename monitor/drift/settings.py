@@ -17,7 +17,7 @@ class DriftSettings(Section):
     """How many false alarms can be borne, in words: `1 per 30 days`, `2 per week`, `1 per quarter`."""
     scope: Literal["model", "fleet"] = "model"
     """Whether the budget is for each model, or shared by all of them."""
-    min_effect: float = Field(0.1, gt=0, le=2)
+    min_effect: float = Field(default=0.1, gt=0, le=2)
     """The smallest change that matters, in standard deviations; smaller ones never raise an alarm, however many
     rows show them."""
     importance: dict[str, float] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Day summaries, kept up to date as windows are measured: a day is rolled up from its base windows' figures."""
+"""Day summaries, kept up to date as windows are measured: a day is rolled up from the figures of its hours."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -15,6 +15,7 @@ from monitor.store import days, measurements, predictions
 from monitor.store.days import DayFigures
 from monitor.store.db import Store
 
+HOUR = 3600
 KEPT_DAYS = 400
 FIRST_LOOK_DAYS = 90
 TODAY_EVERY = 60.0
@@ -24,10 +25,9 @@ EARLIER_EVERY = 600.0
 class DayBook:
     """Knows which days have changed since they were last rolled up. Safe to call from several threads."""
 
-    def __init__(self, store: Store, clients: Mapping[str, ClientSettings], base_seconds: int) -> None:
+    def __init__(self, store: Store, clients: Mapping[str, ClientSettings]) -> None:
         self._store = store
         self._clients = clients
-        self._base = base_seconds
         self._changed: set[tuple[Stream, date]] = set()
         self._rolled: dict[tuple[Stream, date], float] = {}
         self._known: set[Stream] | None = None
@@ -45,7 +45,7 @@ class DayBook:
         due = self._due(now)
         for stream, day in due:
             with self._store.read() as connection:
-                figures = roll(connection, stream, day, self._settings(stream), self._base, now)
+                figures = roll(connection, stream, day, self._settings(stream), now)
             if figures.decisions or figures.quality is not None:
                 with self._store.write() as connection:
                     days.put(connection, [figures])
@@ -92,18 +92,18 @@ def bounds(day: date, zone: ZoneInfo) -> tuple[float, float]:
 
 
 def roll(
-    connection: Connection, stream: Stream, day: date, settings: ClientSettings, base_seconds: int, now: float
+    connection: Connection, stream: Stream, day: date, settings: ClientSettings, now: float
 ) -> DayFigures:
-    """A day from the figures of its base windows: sums of counts, means weighted by what they were taken of."""
+    """A day from the figures of its hours: sums of counts, means weighted by what they were taken of."""
     start, end = bounds(day, settings.zone)
 
     def read(metric: str, of: Labels) -> tuple[float, float]:
-        series = measurements.series(connection, stream, metric, base_seconds, start, end, of)
+        series = measurements.series(connection, stream, metric, HOUR, start, end, of)
         known = np.isfinite(series.values) & (np.asarray(series.n) > 0)
         weight = np.asarray(series.n)[known]
         return float((series.values[known] * weight).sum()), float(weight.sum())
 
-    volume = measurements.series(connection, stream, "volume", base_seconds, start, end)
+    volume = measurements.series(connection, stream, "volume", HOUR, start, end)
     decisions = float(np.nansum(volume.values)) if len(volume.values) else 0.0
     errors, _ = read("error_rate", ())
     latency, answered = read("latency_p50", ())

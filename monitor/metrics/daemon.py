@@ -62,7 +62,11 @@ CONFIG_RELOAD_FAILED = MetricInfo(
     "config_reload_failed", "", Better.LOWER, "1 when the newest configuration was refused, else 0.", (), "flag",
     "the daemon",
 )  # fmt: skip
+DIGESTS_OVERDUE = MetricInfo(
+    "digests_overdue", "digests", Better.LOWER, "Digests that should be out for an hour and are not, or were given up.",
+    (), "count", "the daemon",
+)  # fmt: skip
 INFO = (
     SILENCE_SECONDS, AVAILABILITY, DRIFT_EVIDENCE, DRIFT_PAGES, WRONG_KEY_REJECTIONS, DISK_USED_SHARE,
-    TICK_AGE_SECONDS, OUTBOX_OLDEST_SECONDS, RULE_ERRORS, CONFIG_RELOAD_FAILED,
+    TICK_AGE_SECONDS, OUTBOX_OLDEST_SECONDS, RULE_ERRORS, CONFIG_RELOAD_FAILED, DIGESTS_OVERDUE,
 )  # fmt: skip

@@ -5,7 +5,7 @@ is measured anew when a base window closes; the last seconds at every tick, for 
 days are stored for pages and digests.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
@@ -27,7 +27,6 @@ from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
 
 HOUR, DAY = 3600, 86400
-_STORED = (HOUR, DAY)
 _RECENT = 2 * HOUR
 """Base windows older than this are not measured one by one, only their hours and days: history, very late rows."""
 
@@ -60,6 +59,7 @@ class Measuring:
         self.metrics = metrics
         self.recent = recent
         self.wall = wall
+        self.on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None
         self._progress: dict[Stream, _Progress] = {}
 
     def measure(
@@ -104,6 +104,7 @@ class Measuring:
                     for length in lengths:
                         progress.readings[length] = work.full(Window(edge - length, edge))
             progress.closed_until = edge
+            self.on_measured((stream, window) for window in closed)
         progress.readings[OPEN] = self._live(stream, now)
         return progress
 
@@ -129,15 +130,15 @@ class _Work:
         self.rolling = Rolling(connection, parent.base, settled=edge, now=now)
 
     def closed(self, windows: Sequence[Window]) -> None:
-        """Measure and store closed base windows, and the whole hours and days that they complete or change."""
+        """Measure and store closed base windows, their hours (the running one too), and whole days."""
         for window in windows:
             if window.start >= self.now - _RECENT:
                 self._store(window)
-        for length in _STORED:
-            longer = {cut.window_of(window.start, length) for window in windows}
-            for window in sorted(longer):
-                if window.end <= self.edge:
-                    self._store(window)
+        for hour in sorted({cut.window_of(window.start, HOUR) for window in windows}):
+            self._store(hour)
+        for day in sorted({cut.window_of(window.start, DAY) for window in windows}):
+            if day.end <= self.edge:
+                self._store(day)
 
     def full(self, window: Window) -> list[Measurement]:
         """Every figure of a window."""

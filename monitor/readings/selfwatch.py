@@ -2,9 +2,11 @@
 
 import shutil
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from monitor.digest import overdue
+from monitor.health.settings import ClientSettings
 from monitor.metrics import MetricInfo, daemon
 from monitor.predictions.log import PredictionLog
 from monitor.records import DAEMON, Measurement, Window
@@ -17,9 +19,16 @@ _MINUTES = 300.0
 class SelfWatch:
     """Keeps what it takes to say how the daemon is doing."""
 
-    def __init__(self, store: Store, log: PredictionLog, reload_failed: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        log: PredictionLog,
+        clients: Mapping[str, ClientSettings],
+        reload_failed: Callable[[], bool],
+    ) -> None:
         self._store = store
         self._log = log
+        self._clients = clients
         self._reload_failed = reload_failed
         self._refused: deque[tuple[float, int]] = deque()
         self._last_tick: float | None = None
@@ -39,6 +48,7 @@ class SelfWatch:
             _figure(daemon.TICK_AGE_SECONDS, age, now, "no tick yet"),
             _figure(daemon.OUTBOX_OLDEST_SECONDS, self._oldest(now), now),
             _figure(daemon.RULE_ERRORS, self._rule_errors, now),
+            _figure(daemon.DIGESTS_OVERDUE, self._overdue(now), now),
             _figure(daemon.CONFIG_RELOAD_FAILED, float(self._reload_failed()), now),
         ]
 
@@ -54,6 +64,10 @@ class SelfWatch:
         with self._store.read() as connection:
             due = outbox.oldest_due(connection, now)
         return 0.0 if due is None else max(0.0, now - due)
+
+    def _overdue(self, now: float) -> int:
+        with self._store.read() as connection:
+            return overdue(connection, self._clients, now)
 
     def _disk(self, now: float) -> Measurement:
         path = self._store.url.database

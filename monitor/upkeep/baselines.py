@@ -3,46 +3,24 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Self
-
-from pydantic import model_validator
 
 from monitor.clock import iso
 from monitor.errors import InputError, NotFoundError
 from monitor.records import Stream
-from monitor.settings import Duration, Section, format_size
+from monitor.settings import format_size
 from monitor.store import baselines as stored
 from monitor.store import predictions
 from monitor.store.db import Store
 from monitor.store.predictions import StreamFigures
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline
-from monitor.windows.layout import Kind
 from monitor.windows.recount import recount
-from monitor.windows.settings import WindowSettings
+from monitor.windows.settings import BaselineSettings, WindowSettings
 
 log = logging.getLogger(__name__)
 
-
-class BaselineSettings(Section):
-    """What a model's windows are held against. With neither file nor `accept`, the first day that came in."""
-
-    file: Path | None = None
-    """A Parquet, CSV or Arrow file with the training set; a changed file makes a new baseline."""
-    after: Duration = 86400.0
-    """Without a file: the baseline is made once so much time has passed since the first prediction, from all of it."""
-    rows: int = 1000
-    """Without a file: predictions that this takes at least."""
-    columns: dict[str, Kind] = {}
-    """Kinds of columns where the values mislead: `features.zip: categorical`, `features.id: identifier`."""
-
-    @model_validator(mode="after")
-    def _exists(self) -> Self:
-        if self.file is not None and not self.file.exists():
-            msg = f"the file {self.file} does not exist"
-            raise ValueError(msg)
-        return self
+_ACCEPTED = "accepted"
+"""How the source of a baseline begins that somebody accepted as the new normal: no file takes its place."""
 
 
 class Baselines:
@@ -69,9 +47,9 @@ class Baselines:
             settings = self._named.get(stream, BaselineSettings())
             try:
                 made = self._wanted(stream, settings, known.get(stream), now)
-            except (InputError, NotFoundError) as error:
-                if (stream, error.message) not in self._told:
-                    self._told.add((stream, error.message))
+            except (InputError, NotFoundError, OSError) as error:
+                if (stream, str(error)) not in self._told:
+                    self._told.add((stream, str(error)))
                     log.error("no new baseline for %s: %s", stream, error)
                 continue
             if made is not None:
@@ -89,23 +67,41 @@ class Baselines:
     def _wanted(
         self, stream: Stream, settings: BaselineSettings, figures: StreamFigures | None, now: float
     ) -> Baseline | None:
+        """The baseline to put in force instead of the present one, or None when that is as it should be."""
         with self._store.read() as connection:
             current = stored.current(connection, stream, baseline.DEFAULT)
+        source = _source(settings, now)
+        if current is not None and (current.source.startswith(_ACCEPTED) or not settings.is_named):
+            return None
+        if current is not None and current.source == source:
+            return None
         if settings.file is not None:
-            source = _described(settings.file)
-            if current is not None and (current.source == source or current.source.startswith("accepted")):
-                return None
             made = baseline.from_file(stream, settings.file, now, overrides=settings.columns)
-            return replace(made, source=source)
-        if current is not None or figures is None or figures.rows < settings.rows:
-            return None
-        if now - figures.first_received < settings.after:
-            return None
-        with self._store.read() as connection:
-            made = baseline.from_period(connection, stream, 0.0, now, now, overrides=settings.columns)
-        return replace(made, source=f"the predictions until {iso(now)}")
+        else:
+            span = _span(settings, figures, now)
+            if span is None:
+                return None
+            with self._store.read() as connection:
+                made = baseline.from_period(connection, stream, *span, now, overrides=settings.columns)
+        return replace(made, source=source)
 
 
-def _described(path: Path) -> str:
-    about = path.stat()
-    return f"{path} ({format_size(about.st_size)} bytes, written {iso(about.st_mtime)})"
+def _span(
+    settings: BaselineSettings, figures: StreamFigures | None, now: float
+) -> tuple[float, float] | None:
+    """The past period to learn from, or None while it is too early."""
+    if settings.start is not None and settings.end is not None:
+        return settings.start.timestamp(), settings.end.timestamp()
+    if figures is None or figures.rows < settings.rows or now - figures.first_received < settings.after:
+        return None
+    return 0.0, now
+
+
+def _source(settings: BaselineSettings, now: float) -> str:
+    """Where a baseline comes from, in words that change when it should be made anew."""
+    if settings.file is not None:
+        about = settings.file.stat()
+        return f"{settings.file} ({format_size(about.st_size)} bytes, written {iso(about.st_mtime)})"
+    if settings.start is not None and settings.end is not None:
+        return f"the predictions from {iso(settings.start.timestamp())} to {iso(settings.end.timestamp())}"
+    return f"the predictions until {iso(now)}"

@@ -32,8 +32,17 @@ class BaselineSettings(Section):
     """With `end`: the past period that was fine, such as 2026-11-02T00:00:00Z."""
     end: AwareDatetime | None = None
     """End of the period, exclusive."""
+    after: Duration = 86400.0
+    """With neither file nor period: the baseline is made this long after the first prediction, from all until then."""
+    rows: int = Field(default=1000, ge=1)
+    """With neither file nor period: how many predictions that takes at least."""
     columns: dict[str, Kind] = Field(default_factory=dict)
     """Kinds of single features where their values mislead, such as `zip_code: category`."""
+
+    @property
+    def is_named(self) -> bool:
+        """Whether a file or a period is named; else the baseline makes itself."""
+        return self.file is not None or self.start is not None
 
     @model_validator(mode="after")
     def _one_source(self) -> "BaselineSettings":
