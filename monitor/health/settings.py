@@ -48,8 +48,20 @@ class ModelView(Section):
     """The metric that stands for quality, such as `accuracy`; empty takes the first that is measured."""
     target: float | None = None
     """The agreed limit of that metric, shown as a line."""
+    targets: dict[str, float] = Field(default_factory=dict)
+    """What was agreed for other figures, by metric, such as `automation_rate: 0.6`."""
     explanation: str = ""
     """One sentence on what the model does for the client."""
+    owner: str = ""
+    """The team that looks after the model."""
+    task: str = ""
+    """What kind of model it is, such as `binary`."""
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Everything that was agreed, by metric."""
+        own = {self.quality: self.target} if self.quality and self.target is not None else {}
+        return {**self.targets, **own}
 
 
 class DigestSettings(Section):

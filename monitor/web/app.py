@@ -47,6 +47,7 @@ def create(services: Services) -> Litestar:
     state = {
         "services": services,
         "listeners": events.Listeners(),
+        "exposition": exposition.Exposition(services),
         "provider": Provider(oidc) if oidc.issuer else None,
     }
     errors: ExceptionHandlersMap = {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 FOLDER = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -20,7 +21,7 @@ _CONTENTS = {served: (FOLDER / name).read_bytes() for name, served in ASSETS.ite
 
 
 @get("/static/{name:str}", sync_to_thread=False, include_in_schema=False)
-def asset(name: str) -> Response[bytes]:
+def asset(name: FromPath[str]) -> Response[bytes]:
     """One file by the name it is served under."""
     content = _CONTENTS.get(name)
     if content is None:

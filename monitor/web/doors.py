@@ -1,13 +1,12 @@
 """Coming in and going out: access keys for clients' readers, OpenID Connect for staff."""
 
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 from litestar import MediaType, Request, Response, get, post
 from litestar.datastructures import Cookie
-from litestar.enums import RequestEncodingType
 from litestar.exceptions import NotFoundException
-from litestar.params import Body
+from litestar.params import FromQuery, URLEncodedBody
 
 from monitor.errors import AccessError
 from monitor.store import access, sessions
@@ -17,7 +16,7 @@ from monitor.web import rendering, session
 from monitor.web import services as surroundings
 from monitor.web.oidc import Attempt, Provider
 
-Form = Annotated[dict[str, str], Body(media_type=RequestEncodingType.URL_ENCODED)]
+Form = URLEncodedBody[dict[str, str]]
 _ATTEMPT = "watchkeeper_attempt"
 
 
@@ -42,7 +41,11 @@ def enter(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
 
 
 @get("/enter", sync_to_thread=True, include_in_schema=False, status_code=303)
-def enter_by_link(request: Request[Any, Any, Any], key: str = "", next: str = "") -> Response[Any]:  # noqa: A002
+def enter_by_link(
+    request: Request[Any, Any, Any],
+    key: FromQuery[str] = "",
+    next: FromQuery[str] = "",  # noqa: A002
+) -> Response[Any]:
     """An access key in a link becomes a sign-in, and leaves the address bar."""
     return _enter(request, key, next)
 
@@ -79,7 +82,7 @@ def leave(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
 
 
 @get("/staff/sign-in", sync_to_thread=True, include_in_schema=False, status_code=303)
-def sign_in(request: Request[Any, Any, Any], next: str = "") -> Response[Any]:  # noqa: A002
+def sign_in(request: Request[Any, Any, Any], next: FromQuery[str] = "") -> Response[Any]:  # noqa: A002
     """Send the browser to the identity provider."""
     services = surroundings.of(request)
     wanted = next if _is_ours(next) else "/staff/"
@@ -89,7 +92,7 @@ def sign_in(request: Request[Any, Any, Any], next: str = "") -> Response[Any]:  
 
 
 @get("/staff/callback", sync_to_thread=True, include_in_schema=False, status_code=303)
-def callback(request: Request[Any, Any, Any], code: str = "") -> Response[Any]:
+def callback(request: Request[Any, Any, Any], code: FromQuery[str] = "") -> Response[Any]:
     """Back from the identity provider."""
     services = surroundings.of(request)
     attempt = _attempt(request)

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, get
 from litestar.exceptions import TooManyRequestsException
+from litestar.params import FromPath
 from litestar.response import ServerSentEvent, ServerSentEventMessage
 from sqlalchemy import Connection, func, select
 
@@ -43,7 +44,7 @@ def _state(connection: Connection, client: str) -> str:
 
 
 @get("/c/{key:str}/events", sync_to_thread=True, include_in_schema=False)
-def events(request: Request[Any, Any, Any], key: str) -> ServerSentEvent:
+def events(request: Request[Any, Any, Any], key: FromPath[str]) -> ServerSentEvent:
     """The events of a client."""
     session.reader(request, key)
     listeners = request.app.state["listeners"]

@@ -1,20 +1,99 @@
 """`/metrics`: what the store and the daemon know, in Prometheus' text form or, when asked for, OpenMetrics."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
+from sqlalchemy import Connection, func, select, text
 
-from monitor.store import predictions
+from monitor.records import Alert, Stream
+from monitor.store import alerts as alert_store
+from monitor.store import digests, outbox, outcomes, predictions
 from monitor.store.access import Kind
+from monitor.web import collect
 from monitor.web import services as surroundings
+from monitor.web.rising import Rising
 from monitor.web.services import Services
 from monitor.web.sheet import Sheet
+from monitor.web.totals import Counted
+
+log = logging.getLogger(__name__)
+
+
+class Exposition:
+    """Answers scrapes. Keeps what a counter must remember from one scrape to the next."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._transitions: Rising[tuple[Stream, str, str]] = Rising()
+        self._notifications: Rising[tuple[str, str]] = Rising()
+        self._told_of_limits = False
+
+    def sheet(self, client: str = "") -> Sheet:
+        """All series, or those of one client."""
+        services, now = self._services, self._services.clock.now()
+        sheet = Sheet(services.settings.metrics.max_series)
+        measured, counted = services.measured(), services.totals.streams()
+        with services.store.read() as connection:
+            by_stream = _by_stream(alert_store.load(connection).values())
+            streams = [f for f in predictions.figures_of_all(connection) if client in ("", f.stream.client)]
+            if not client:
+                self._daemon(sheet, connection)
+            for figures in streams:
+                stream = figures.stream
+                model = collect.Model(
+                    figures,
+                    services.client(stream.client),
+                    by_stream.get(stream, ()),
+                    collect.newest(measured, stream),
+                    counted.get(stream, Counted()),
+                    services.drift_limits,
+                )
+                collect.write(sheet, model, services.settings.metrics, now)
+            self._changes(sheet, connection, {figures.stream for figures in streams})
+            _outcomes(sheet, connection, [figures.stream for figures in streams])
+        self._tell(sheet)
+        return sheet
+
+    def _changes(self, sheet: Sheet, connection: Connection, shown: set[Stream]) -> None:
+        table = alert_store.transitions.c
+        key = (table.client, table.model, table.environment, table.rule, table.to)
+        query = select(*key, func.count()).group_by(*key)
+        counts = {(Stream(r[0], r[1], r[2]), r[3], r[4]): float(r[5]) for r in connection.execute(query)}
+        for (stream, rule, to), total in sorted(self._transitions.follow(counts).items()):
+            if stream in shown:
+                values = [stream.client, stream.environment, stream.model, rule, to]
+                sheet.put("watchkeeper_rule_transitions", values, total)
+
+    def _daemon(self, sheet: Sheet, connection: Connection) -> None:
+        services = self._services
+        sheet.info("watchkeeper_build", [services.version])
+        lengths = outbox.lengths(connection)
+        totals = self._notifications.follow({key: float(n) for key, n in outbox.outcomes(connection).items()})
+        for channel in sorted({*services.channels, *lengths}):
+            sheet.put("watchkeeper_notification_queue_length", [channel], lengths.get(channel, 0))
+        known = {(channel, outcome): 0.0 for channel in services.channels for outcome in ("sent", "failed")}
+        for (channel, outcome), total in sorted({**known, **totals}.items()):
+            sheet.put("watchkeeper_notifications", [channel, outcome], total)
+        for (client, kind), at in sorted(digests.last_composed(connection).items()):
+            sheet.put("watchkeeper_digest_last_success_timestamp_seconds", [f"{client}/{kind}"], at)
+        sheet.put("watchkeeper_store_size_bytes", [], _store_size(services, connection))
+
+    def _tell(self, sheet: Sheet) -> None:
+        """Count what the limits left out, and say so once."""
+        for metric, series in sheet.dropped.items():
+            self._services.meters.dropped(metric, series)
+        if sheet.dropped and not self._told_of_limits:
+            self._told_of_limits = True
+            names = ", ".join(f"{name} ({series})" for name, series in sorted(sheet.dropped.items()))
+            log.warning("/metrics leaves series out to stay within web.metrics: %s", names)
 
 
 class _Families(Collector):
@@ -25,28 +104,34 @@ class _Families(Collector):
         return self._families
 
 
-def collect(services: Services, client: str = "") -> Sheet:
-    """All series, or those of one client."""
-    sheet = Sheet(services.settings.metrics.max_series)
-    if not client:
-        sheet.info("watchkeeper_build", [services.version])
-    with services.store.read() as connection:
-        for figures in predictions.figures_of_all(connection):
-            stream = figures.stream
-            if client in ("", stream.client):
-                labels = [stream.client, stream.environment, stream.model]
-                sheet.put(
-                    "watchkeeper_prediction_last_received_timestamp_seconds", labels, figures.last_received
-                )
-    return sheet
-
-
-def encode(sheet: Sheet, accept: str) -> tuple[bytes, str]:
+def encode(sheet: Sheet, accept: str, own: Iterable[Metric] = ()) -> tuple[bytes, str]:
     """The text and its content type, as the scraper asked for it."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(sheet.families()))
+    registry.register(_Families([*sheet.families(), *own]))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type
+
+
+def _by_stream(found: Iterable[Alert]) -> Mapping[Stream, Sequence[Alert]]:
+    by_stream: dict[Stream, list[Alert]] = {}
+    for alert in found:
+        by_stream.setdefault(alert.stream, []).append(alert)
+    return by_stream
+
+
+def _outcomes(sheet: Sheet, connection: Connection, streams: Sequence[Stream]) -> None:
+    for stream in streams:
+        counts = outcomes.counts(connection, stream)
+        values = [stream.client, stream.environment, stream.model]
+        for state in ("received", "matched", "repeated", "unmatched"):
+            sheet.put("watchkeeper_outcomes", [*values, state], getattr(counts, state))
+
+
+def _store_size(services: Services, connection: Connection) -> float:
+    if services.store.is_sqlite:
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+        return float(pages * connection.execute(text("PRAGMA page_size")).scalar_one())
+    return float(connection.execute(text("SELECT pg_database_size(current_database())")).scalar_one())
 
 
 def _allowed(request: Request[Any, Any, Any], client: str) -> None:
@@ -59,7 +144,7 @@ def _allowed(request: Request[Any, Any, Any], client: str) -> None:
 
 
 @get("/c/{key:str}/metrics", sync_to_thread=True, include_in_schema=False)
-def client_metrics(request: Request[Any, Any, Any], key: str) -> Response[bytes]:
+def client_metrics(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[bytes]:
     """The series of one client."""
     _allowed(request, key)
     services = surroundings.of(request)
@@ -67,7 +152,8 @@ def client_metrics(request: Request[Any, Any, Any], key: str) -> Response[bytes]
         known = any(stream.client == key for stream in predictions.streams(connection))
     if not known and key not in services.clients:
         raise NotFoundException
-    body, kind = encode(collect(services, key), request.headers.get("accept", ""))
+    sheet = request.app.state["exposition"].sheet(key)
+    body, kind = encode(sheet, request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": kind})
 
 
@@ -75,7 +161,9 @@ def client_metrics(request: Request[Any, Any, Any], key: str) -> Response[bytes]
 def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Every series of every client: for the operator's own Prometheus."""
     _allowed(request, "")
-    body, kind = encode(collect(surroundings.of(request)), request.headers.get("accept", ""))
+    sheet = request.app.state["exposition"].sheet()
+    own = surroundings.of(request).meters.registry.collect()
+    body, kind = encode(sheet, request.headers.get("accept", ""), own)
     return Response(body, headers={"Content-Type": kind})
 
 

@@ -74,10 +74,10 @@ TRAFFIC = (
         "When a prediction last came in.",
     ),
     Exported(
-        "watchkeeper_label_last_received_timestamp_seconds",
-        "gauge",
-        B,
-        "When the truth of a prediction last came in.",
+        "watchkeeper_outcomes",
+        "counter",
+        (*B, "state"),
+        "Outcomes that came in, and what became of them: received, matched, repeated, unmatched.",
     ),
     Exported(
         "watchkeeper_label_coverage_ratio",

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery
 
 from monitor.health import reading
 from monitor.health.settings import ClientSettings
@@ -16,7 +17,7 @@ from monitor.web.charts import moment
 from monitor.web.figures import SPANS, Sampler, Span
 
 
-def _health(request: Request[Any, Any, Any], key: str) -> tuple[ClientHealth, ClientSettings]:
+def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
     session.reader(request, key)
     services = surroundings.of(request)
     settings = services.client(key)
@@ -28,14 +29,16 @@ def _health(request: Request[Any, Any, Any], key: str) -> tuple[ClientHealth, Cl
 
 
 @get("/c/{key:str}/", sync_to_thread=True, include_in_schema=False)
-def client_page(request: Request[Any, Any, Any], key: str) -> Response[str]:
+def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
     """A client's models at one glance."""
     health, settings = _health(request, key)
     return rendering.page("client.html", page=views.client(health, settings))
 
 
 @get("/c/{key:str}/m/{model:str}", sync_to_thread=True, include_in_schema=False)
-def model_page(request: Request[Any, Any, Any], key: str, model: str, span: str = "24h") -> Response[str]:
+def model_page(
+    request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str], span: FromQuery[str] = "24h"
+) -> Response[str]:
     """One model: its state, its figures, its charts."""
     health, settings = _health(request, key)
     one = next((one for one in health.models if one.stream.model == model), None)
@@ -53,7 +56,7 @@ def model_page(request: Request[Any, Any, Any], key: str, model: str, span: str 
 
 
 @get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)
-def days_csv(request: Request[Any, Any, Any], key: str) -> Response[str]:
+def days_csv(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
     """The last 30 days of every model of a client."""
     health, _ = _health(request, key)
     rows = [
@@ -75,7 +78,9 @@ def days_csv(request: Request[Any, Any, Any], key: str) -> Response[str]:
 
 
 @get("/c/{key:str}/m/{model:str}/figures.csv", sync_to_thread=True, include_in_schema=False)
-def figures_csv(request: Request[Any, Any, Any], key: str, model: str, span: str = "24h") -> Response[str]:
+def figures_csv(
+    request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str], span: FromQuery[str] = "24h"
+) -> Response[str]:
     """What the charts of a model show."""
     health, settings = _health(request, key)
     one = next((one for one in health.models if one.stream.model == model), None)
@@ -98,11 +103,11 @@ def figures_csv(request: Request[Any, Any, Any], key: str, model: str, span: str
     return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}-{chosen.key}.csv")
 
 
-def _span(key: str) -> Span:
+def _span(key: FromPath[str]) -> Span:
     return next((span for span in SPANS if span.key == key), SPANS[0])
 
 
-def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:
+def _csv(head: list[str], rows: list[list[str]], name: FromPath[str]) -> Response[str]:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(head)

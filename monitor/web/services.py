@@ -8,10 +8,15 @@ from litestar import Request
 
 from monitor.clock import Clock
 from monitor.health.settings import ClientSettings
+from monitor.records import Measurement, Stream
 from monitor.store.db import Store
 from monitor.web.access import Access
 from monitor.web.meters import Meters
 from monitor.web.settings import WebSettings
+from monitor.web.totals import Totals
+
+Measured = Mapping[tuple[Stream, int], Sequence[Measurement]]
+"""Measurements by stream and length of window in seconds (0 for the open one)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,9 @@ class Services:
     """What the web needs.
 
     `ingest` holds the handlers that take predictions in (see `monitor.web.ingest.routes`). `ready` is asked
-    by `/readyz`. `base_seconds` is the length of a base window.
+    by `/readyz`. `base_seconds` is the length of a base window. `measured` gives the measurements of the
+    last tick; `channels` names those that are configured; `drift_limits` says from which value on a feature
+    counts as drifted, by metric.
     """
 
     store: Store
@@ -40,6 +47,10 @@ class Services:
     ingest: Sequence[Any] = ()
     base_seconds: int = 60
     meters: Meters = field(default_factory=Meters)
+    totals: Totals = field(default_factory=Totals)
+    measured: Callable[[], Measured] = dict
+    channels: Sequence[str] = ()
+    drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:
         """A client's section; one that is not configured is shown under its own name."""

@@ -21,10 +21,6 @@ class Sheet:
         self._left = most
         self.dropped: dict[str, int] = {}
 
-    def declare(self, name: str) -> None:
-        """Show a metric's name and help though it has no series yet."""
-        self._family(name)
-
     def put(self, name: str, values: Sequence[str], value: float) -> None:
         """One sample of a gauge or counter; `values` are its labels' values in the order of `names`."""
         if self._takes(name, 1):

@@ -1,0 +1,164 @@
+"""A store that two clients have been using for weeks: enough for their pages, without running a daemon."""
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+from monitor.clock import ManualClock
+from monitor.health.daybook import DayBook
+from monitor.health.settings import ClientSettings, DigestSettings, ModelView
+from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window, labels
+from monitor.store import alerts, days, measurements, predictions
+from monitor.store.db import Store, metadata
+from monitor.store.predictions import NewBatch
+
+NOW = 1795435200.0  # Mon 23 Nov 2026, 12:00 UTC
+FRAUD = Stream("acme", "fraud")
+CHURN = Stream("acme", "churn")
+PRICE = Stream("globex", "price")
+CLIENTS: Mapping[str, ClientSettings] = {
+    "acme": ClientSettings(
+        name="Acme",
+        timezone="Europe/Berlin",
+        contact="lead@example.com",
+        digest=DigestSettings(to=("lead@example.com", "boss@example.com"), slack=True, at="08:00"),
+        models={
+            "fraud": ModelView(
+                title="Fraud check", quality="accuracy", target=0.85, owner="risk", task="binary"
+            ),
+            "churn": ModelView(title="Churn"),
+            "ranking": ModelView(title="Ranking"),
+        },
+    ),
+    "globex": ClientSettings(
+        name="Globex", timezone="America/New_York", models={"price": ModelView(title="Price")}
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The store, the clock and the clients."""
+
+    store: Store
+    clock: ManualClock
+    clients: Mapping[str, ClientSettings]
+
+
+def opened(
+    folder: Path, *, minutes: int = 26 * 60, streams: Sequence[Stream] = (FRAUD, CHURN, PRICE)
+) -> Shop:
+    """A store in which each stream has been measured every minute up to `NOW`, and 90 days by the day."""
+    store = Store(f"sqlite:///{folder}/clients.db")
+    metadata.create_all(store.engine)
+    with store.write() as connection:
+        for stream in streams:
+            window = Window(int(NOW) - 60, int(NOW))
+            batch = NewBatch(stream, window, 5, NOW - 30, str(stream).encode(), b"", b"")
+            predictions.put(connection, [batch], NOW - 20)
+            for index in range(minutes):
+                put_minute(connection, stream, int(NOW) - 60 * (index + 1), index)
+    DayBook(store, CLIENTS, 60).update(NOW)
+    with store.write() as connection:
+        days.put(connection, [day for stream in streams for day in _days(stream)])
+    return Shop(store, ManualClock(NOW), CLIENTS)
+
+
+def put_minute(connection: object, stream: Stream, start: int, index: int) -> None:
+    """Measure one minute: a daily wave, quality that falls in the last three hours of the fraud model."""
+    chance = random.Random(f"{stream} {start}")
+    volume = round(600 * (1 + 0.6 * math.sin(2 * math.pi * (start % 86400) / 86400)))
+    fallen = 0.12 if stream == FRAUD and index < 180 else 0.0
+    accuracy = 0.91 - fallen + chance.gauss(0, 0.01)
+    known = index > 60
+    window = Window(start, start + 60)
+
+    def one(metric: str, value: float | None, n: float = volume, unit: str = "share") -> Measurement:
+        return Measurement(
+            stream, window, metric, value, unit, n=n, reason="" if value is not None else "no truth yet"
+        )
+
+    measurements.put(
+        connection,  # type: ignore[arg-type]
+        stream,
+        window,
+        [
+            one("volume", volume, unit="predictions"),
+            one("error_rate", 0.004 + 0.004 * chance.random()),
+            one("latency_p50", 0.04 + 0.01 * chance.random(), unit="seconds"),
+            one("confidence_mean", 0.9 + 0.01 * chance.random()),
+            one("accuracy", accuracy if known else None, volume / 2 if known else 0),
+            one("estimated_accuracy", accuracy + 0.01),
+        ],
+        NOW,
+    )
+
+
+def _days(stream: Stream) -> list[days.DayFigures]:
+
+    today = date(2026, 11, 23)
+    return [
+        days.DayFigures(
+            stream,
+            today - timedelta(days=back),
+            860_000 + 1000 * back,
+            4200,
+            "accuracy",
+            0.9,
+            400_000,
+            False,
+            0.045,
+            NOW,
+        )
+        for back in range(2, 90)
+    ]
+
+
+def fire(
+    shop: Shop,
+    stream: Stream = FRAUD,
+    *,
+    at: float = NOW - 3 * 3600,
+    severity: Severity = Severity.CRITICAL,
+    rule: str = "LowAccuracy",
+    client_text: str = "Fraud check is right in 79 of 100 cases; agreed is at least 85.",
+) -> Alert:
+    """An alert begins to fire."""
+    key = f"{rule}{stream.model}".ljust(16, "0")[:16]
+    alert = Alert(
+        key,
+        rule,
+        severity,
+        stream,
+        state=State.FIRING,
+        episode=1,
+        fired_at=at,
+        annotations=labels(client=client_text),
+    )
+    with shop.store.write() as connection:
+        alerts.put(connection, [alert])
+        alerts.add_transitions(
+            connection, [Transition(key, at, State.PENDING, State.FIRING, 1, "below", rule, severity, stream)]
+        )
+    return alert
+
+
+def resolve(shop: Shop, alert: Alert, at: float) -> None:
+    """An alert is over."""
+    with shop.store.write() as connection:
+        alerts.put(connection, [replace(alert, state=State.RESOLVED, resolved_at=at)])
+        step = Transition(
+            alert.fingerprint,
+            at,
+            State.RECOVERING,
+            State.RESOLVED,
+            1,
+            "back",
+            alert.rule,
+            alert.severity,
+            alert.stream,
+        )
+        alerts.add_transitions(connection, [step])

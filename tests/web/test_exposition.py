@@ -1,0 +1,136 @@
+"""What Prometheus is told."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
+from prometheus_client.parser import text_string_to_metric_families as plain
+
+from monitor.records import Measurement, Window, labels
+from monitor.store import access
+from monitor.store.access import Kind
+from monitor.web.names import EXPORTED
+from monitor.web.settings import MetricsSettings, WebSettings
+from tests.support import clients
+from tests.support.clients import CHURN, FRAUD, NOW, Shop, fire
+from tests.support.server import serving
+
+HOUR = Window(int(NOW) - 3600, int(NOW))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    made = clients.opened(tmp_path_factory.mktemp("exposition"), minutes=5)
+    fire(made)
+    return made
+
+
+def drift(stream=FRAUD, features=3, value=0.1):
+    found = [
+        Measurement(stream, HOUR, "psi", value + index / 1000, n=1000, labels=labels(feature=f"f{index:03d}"))
+        for index in range(features)
+    ]
+    found.append(Measurement(stream, HOUR, "drifted_share", 0.3, n=1000))
+    found.append(Measurement(stream, HOUR, "accuracy", 0.79, "share", "higher", n=500, baseline=0.91))
+    found.append(Measurement(stream, HOUR, "automation_rate", 0.6, "share", "higher", n=500))
+    return {(stream, 3600): found}
+
+
+def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in plain(text)
+        for sample in family.samples
+    }
+
+
+def test_promtool_finds_nothing_to_mend(shop: Shop) -> None:
+    with serving(shop, measured=drift, channels=("pagerduty", "email")) as client:
+        text = client.get("/metrics").text
+    done = subprocess.run(
+        ["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_each_name_is_a_known_one(shop: Shop) -> None:
+    with serving(shop, measured=drift) as client:
+        text = client.get("/metrics").text
+    known = {exported.name.removesuffix("_info") for exported in EXPORTED}
+    assert {family.name.removesuffix("_info") for family in plain(text)} <= known
+
+
+def test_a_firing_critical_alert_makes_the_model_critical(shop: Shop) -> None:
+    with serving(shop) as client:
+        found = samples(client.get("/metrics").text)
+    b = (("client", "acme"), ("environment", "production"), ("model", "fraud"))
+    assert found["watchkeeper_model_state", b] == 3
+    assert found["watchkeeper_alerts_active", tuple(sorted((*b, ("severity", "critical"))))] == 1
+    churn = (("client", "acme"), ("environment", "production"), ("model", "churn"))
+    assert found["watchkeeper_model_state", churn] == 0
+
+
+def test_openmetrics_is_spoken_when_asked_for(shop: Shop) -> None:
+    with serving(shop, measured=drift) as client:
+        answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert answer.text.endswith("# EOF\n")
+    assert list(open_metrics(answer.text))
+
+
+def test_the_worst_features_are_kept_and_the_others_counted(shop: Shop) -> None:
+    settings = WebSettings(metrics=MetricsSettings(max_features=50))
+    with serving(shop, measured=lambda: drift(features=500), settings=settings) as client:
+        client.get("/metrics")
+        found = samples(client.get("/metrics").text)
+    shown = {dict(key)["feature"] for name, key in found if name == "watchkeeper_feature_drift_score"}
+    assert shown == {f"f{index:03d}" for index in range(450, 500)}
+    key = ("watchkeeper_metric_series_dropped_total", (("metric", "watchkeeper_feature_drift_score"),))
+    assert found[key] >= 450
+
+
+def test_a_daemon_never_exports_more_than_its_limit(shop: Shop) -> None:
+    settings = WebSettings(metrics=MetricsSettings(max_series=100))
+    with serving(shop, measured=lambda: drift(features=500), settings=settings) as client:
+        client.get("/metrics")
+        found = samples(client.get("/metrics").text)
+    models = [key for key in found if any(label == "model" for label, _ in key[1])]
+    assert len(models) <= 100
+    assert sum(value for (name, _), value in found.items() if name.endswith("series_dropped_total")) > 0
+
+
+def test_a_client_s_address_tells_of_that_client_only(shop: Shop) -> None:
+    with serving(shop, measured=drift) as client:
+        text = client.get("/c/acme/metrics").text
+        assert client.get("/c/nobody/metrics").status_code == 404
+    assert "globex" not in text
+    assert 'client="acme"' in text
+    assert "watchkeeper_build_info" not in text
+
+
+def test_a_key_bound_to_a_client_opens_that_client_s_series_only(tmp_path: Path) -> None:
+    own = clients.opened(tmp_path, minutes=1)
+    with own.store.write() as connection:
+        _, token = access.create(connection, Kind.METRICS, "globex", NOW)
+    with serving(own) as client:
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert client.get("/c/globex/metrics", headers=bearer).status_code == 200
+        assert client.get("/c/acme/metrics", headers=bearer).status_code == 404
+        assert client.get("/metrics", headers=bearer).status_code == 404
+        assert client.get("/metrics").status_code == 401
+
+
+def test_ten_thousand_series_take_less_than_half_a_second(shop: Shop) -> None:
+    settings = WebSettings(metrics=MetricsSettings(max_features=4000, max_series=20_000))
+    both = {**drift(FRAUD, 3400), **drift(CHURN, 100)}
+    with serving(shop, measured=lambda: both, settings=settings) as client:
+        client.get("/metrics")
+        took = []
+        for _ in range(3):
+            start = time.perf_counter()
+            text = client.get("/metrics").text
+            took.append(time.perf_counter() - start)
+    assert text.count("\nwatchkeeper_") > 10_000
+    assert min(took) < 0.5
