@@ -6,7 +6,19 @@ enough for a window that is still open. A new metric is one `MetricInfo` and one
 
 from collections.abc import Callable, Iterable, Sequence
 
-from monitor.metrics import business, calibration, classification, confidence, daemon, outcomes, system
+from monitor.metrics import (
+    business,
+    calibration,
+    classification,
+    confidence,
+    daemon,
+    estimated,
+    outcomes,
+    ranking,
+    regression,
+    system,
+    worst,
+)
 from monitor.metrics.drift import features, presence
 from monitor.metrics.settings import MetricSettings
 from monitor.metrics.subject import MetricInfo, Subject
@@ -21,6 +33,10 @@ METRICS: tuple[MetricInfo, ...] = (
     *confidence.INFO,
     *calibration.INFO,
     *classification.INFO,
+    *ranking.INFO,
+    *regression.INFO,
+    *worst.INFO,
+    *estimated.INFO,
     *outcomes.INFO,
     *business.INFO,
     *daemon.INFO,
@@ -33,6 +49,10 @@ FAMILIES: tuple[Family, ...] = (
     confidence.measure,
     calibration.measure,
     classification.measure,
+    ranking.measure,
+    regression.measure,
+    worst.measure,
+    estimated.measure,
     outcomes.measure,
     business.measure,
 )

@@ -44,13 +44,18 @@ BASELINES = Table(
     Column("layout", String(16), nullable=False),
     Column("digest", String(64), nullable=False),
     Column("blob", LargeBinary, nullable=False),
+    Column("loss", LargeBinary, nullable=False),
+    Column("sample", LargeBinary, nullable=False),
     Index("ix_baselines_stream", "stream", "name"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBaseline:
-    """A baseline as it lies in the store. `id` is its version: a later one has a higher number."""
+    """A baseline as it lies in the store. `id` is its version: a later one has a higher number.
+
+    `loss` is the model of a regressor's errors and `sample` some of the rows, both empty where there are none.
+    """
 
     stream: Stream
     name: str
@@ -61,6 +66,8 @@ class StoredBaseline:
     layout: str
     digest: str
     blob: bytes
+    loss: bytes = b""
+    sample: bytes = b""
     id: int = 0
 
 
@@ -90,6 +97,8 @@ def put(connection: Connection, baseline: StoredBaseline, now: float) -> bool:
         "layout": baseline.layout,
         "digest": baseline.digest,
         "blob": baseline.blob,
+        "loss": baseline.loss,
+        "sample": baseline.sample,
     }
     connection.execute(insert(BASELINES), [row])
     return True
@@ -100,6 +109,12 @@ def current(connection: Connection, stream: Stream, name: str = "baseline") -> S
     mine = (BASELINES.c.stream == predictions.find(connection, stream), BASELINES.c.name == name)
     row = connection.execute(select(BASELINES).where(*mine).order_by(BASELINES.c.id.desc()).limit(1)).first()
     return None if row is None else _stored(stream, row)
+
+
+def current_digest(connection: Connection, stream: Stream, name: str = "baseline") -> str | None:
+    """The digest of the baseline of this name in force, without reading it."""
+    mine = (BASELINES.c.stream == predictions.find(connection, stream), BASELINES.c.name == name)
+    return connection.scalar(select(BASELINES.c.digest).where(*mine).order_by(BASELINES.c.id.desc()).limit(1))
 
 
 def listing(connection: Connection, stream: Stream) -> list[StoredBaseline]:
@@ -126,5 +141,7 @@ def _stored(stream: Stream, row: Row[Any]) -> StoredBaseline:
         row.layout,
         row.digest,
         bytes(row.blob),
+        bytes(row.loss),
+        bytes(row.sample),
         row.id,
     )

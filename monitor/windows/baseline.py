@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -15,18 +16,21 @@ from monitor.errors import InputError, NotFoundError, StoreError
 from monitor.predictions import outcomes as joining
 from monitor.predictions.batches import concatenate
 from monitor.predictions.batches import decode as decode_rows
+from monitor.predictions.batches import encode as encode_rows
 from monitor.records import Stream, Window
 from monitor.store import baselines, predictions
 from monitor.store.baselines import StoredBaseline
-from monitor.windows import codec, describe, kinds
+from monitor.windows import codec, describe, kinds, loss
 from monitor.windows import layout as layouts
 from monitor.windows.count import count
 from monitor.windows.layout import Kind, Layout
+from monitor.windows.loss import LossModel
 from monitor.windows.outcomes import count_outcomes
 from monitor.windows.profile import Profile, blank, merge
 
 DEFAULT = "baseline"
 MOST_ROWS = 2_000_000
+SAMPLE_ROWS = 2000
 _CHUNK = 250_000
 _PREDICTION_COLUMNS = frozenset(
     {
@@ -47,9 +51,16 @@ _OUTCOME_COLUMNS = frozenset({"truth", "reviewed", "corrected", "feedback", "del
 _PREFIXES = ("features.", "segments.", "probabilities.", "outcome.")
 
 
+_MOST_KEPT = 256
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
-    """A pinned profile. `name` is `baseline`, or what a seasonal one is called; `span` is the time it covers."""
+    """A pinned profile. `name` is `baseline`, or what a seasonal one is called; `span` is the time it covers.
+
+    `loss` says how large a regressor's errors are to be expected; `sample` are some of the rows, for metrics that
+    look at several columns at once.
+    """
 
     stream: Stream
     name: str
@@ -58,11 +69,17 @@ class Baseline:
     layout: Layout
     profile: Profile
     span: Window | None = None
+    loss: LossModel | None = None
+    sample: pa.RecordBatch | None = None
 
     @property
     def digest(self) -> str:
         """The hash of what it holds."""
         return hashlib.sha256(self.layout.id.encode() + codec.encode(self.profile)).hexdigest()
+
+
+_KEPT: dict[tuple[Stream, str, str], Baseline] = {}
+"""Baselines that were read, by what they hold: they never change, only which one is in force does."""
 
 
 def from_table(
@@ -82,7 +99,17 @@ def from_table(
     if named.num_rows == 0:
         raise InputError("a baseline needs at least one row", hint=f"{source} has none")
     layout = describe.of(named, overrides)
-    return Baseline(stream, name, now, source, layout, count_table(named, layout))
+    some = _sample(named, loss.MOST_ROWS)
+    return Baseline(
+        stream,
+        name,
+        now,
+        source,
+        layout,
+        count_table(named, layout),
+        loss=loss.learn(some, layout),
+        sample=_sample(pa.Table.from_batches([some]), SAMPLE_ROWS),
+    )
 
 
 def from_file(
@@ -130,14 +157,26 @@ def from_period(
             f"no prediction of {stream} is kept from that period", hint="see `watchkeeper status`"
         )
     layout = describe.of(pa.Table.from_batches([concatenate(some)]), overrides)
-    parts = []
+    parts: list[Profile] = []
+    judged: list[pa.RecordBatch] = []
     for stored in predictions.batches(connection, stream, start, end):
         parts.append(count(decode_rows(stored.blob), layout))
         known = joining.with_known(connection, stored)
         if known is not None:
             parts.append(count_outcomes(known, layout))
+            judged += [known] if sum(part.num_rows for part in judged) < loss.MOST_ROWS else []
         parts = [merge(parts)]
-    return Baseline(stream, name, now, "period", layout, parts[0], Window(int(start), int(end)))
+    return Baseline(
+        stream,
+        name,
+        now,
+        "period",
+        layout,
+        parts[0],
+        Window(int(start), int(end)),
+        loss.learn(concatenate(judged), layout) if judged else None,
+        _sample(pa.Table.from_batches([concatenate(some)]), SAMPLE_ROWS),
+    )
 
 
 def count_table(table: pa.Table, layout: Layout) -> Profile:
@@ -198,14 +237,27 @@ def save(connection: Connection, baseline: Baseline, now: float) -> bool:
         baseline.layout.id,
         baseline.digest,
         codec.encode(baseline.profile),
+        loss.encode(baseline.loss) if baseline.loss is not None else b"",
+        encode_rows(baseline.sample) if baseline.sample is not None else b"",
     )
     return baselines.put(connection, stored, now)
 
 
 def load(connection: Connection, stream: Stream, name: str = DEFAULT) -> Baseline | None:
     """The baseline of this name in force, or None before there is one."""
+    digest = baselines.current_digest(connection, stream, name)
+    if digest is None:
+        return None
+    kept = _KEPT.get((stream, name, digest))
+    if kept is not None:
+        return kept
     stored = baselines.current(connection, stream, name)
-    return None if stored is None else _restored(connection, stored)
+    assert stored is not None
+    loaded = _restored(connection, stored)
+    while len(_KEPT) >= _MOST_KEPT:
+        _KEPT.pop(next(iter(_KEPT)), None)
+    _KEPT[(stream, name, digest)] = loaded
+    return loaded
 
 
 def layout_by_id(connection: Connection, identity: str) -> Layout:
@@ -226,19 +278,32 @@ def layout_by_id(connection: Connection, identity: str) -> Layout:
 
 def _restored(connection: Connection, stored: StoredBaseline) -> Baseline:
     layout = layout_by_id(connection, stored.layout)
-    profile = _decoded_profile(stored.blob, layout)
+    profile = codec.decode(stored.blob, layout)
     span = None if stored.start is None or stored.end is None else Window(stored.start, stored.end)
-    return Baseline(stored.stream, stored.name, stored.created_at, stored.source, layout, profile, span)
+    return Baseline(
+        stored.stream,
+        stored.name,
+        stored.created_at,
+        stored.source,
+        layout,
+        profile,
+        span,
+        loss.decode(stored.loss) if stored.loss else None,
+        decode_rows(stored.sample) if stored.sample else None,
+    )
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=256)
 def _decoded_layout(blob: bytes) -> Layout:
     return layouts.decode(blob)
 
 
-@lru_cache(maxsize=2048)
-def _decoded_profile(blob: bytes, layout: Layout) -> Profile:
-    return codec.decode(blob, layout)
+def _sample(table: pa.Table, most: int) -> pa.RecordBatch:
+    """At most so many rows, evenly spread."""
+    if table.num_rows > most:
+        table = table.take(pa.array(np.linspace(0, table.num_rows - 1, most).astype(np.int64)))
+    arrays = [column.combine_chunks() for column in table.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=table.schema.names)
 
 
 def _chunks(table: pa.Table) -> Iterable[pa.RecordBatch]:

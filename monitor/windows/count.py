@@ -133,7 +133,7 @@ def _kept(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Weights]:
 def _weight_sums(rows: int, weights: Weights) -> tuple[float, float]:
     if weights.each is None:
         return rows * weights.same, rows * weights.same**2
-    return float(weights.each.sum()), float(np.dot(weights.each, weights.each))
+    return float(weights.each.sum()), float(np.einsum("i,i->", weights.each, weights.each))
 
 
 def _totals(rows: pa.RecordBatch) -> dict[str, int]:

@@ -30,6 +30,8 @@ from monitor.windows.tally import Tally, bounded
 _LIMIT = 2.0**28  # moments clip here: more than 30,000 standard deviations from the origin
 _EXACT = 2.0**53
 _LOW_BITS = 32
+_CHUNK = 32_768  # rows at a time: the sort and what follows stay in the processor's cache
+_NONE = np.empty(0, np.int64)
 _FEW = 0.2  # below this many rows an edge, values are looked up among the edges
 WEIGHT_UNIT = 1.0 / 1024.0
 """Weights are rounded to this, so that sums of them are exact."""
@@ -57,17 +59,22 @@ def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Targe
     values, missing, unreadable = _read(column, array)
     places = into.counts[column.span]
     if weights.each is None:
-        finite = _count_plain(column, values, places)
-        places[MISSING], places[UNREADABLE] = missing, unreadable
-        places[NAN] -= missing + unreadable
-        if weights.same != 1.0:
-            places *= weights.same
-        _add_moments(column, finite, weights.same, into)
+        found = np.zeros(column.size)
+        for start in range(0, values.size, _CHUNK):
+            finite = _count_plain(column, values[start : start + _CHUNK], found)
+            _add_moments(column, finite, weights.same, into)
+        absent, texts = int(missing.sum()), int(unreadable.sum())
+        found[MISSING], found[UNREADABLE] = absent, texts
+        found[NAN] -= absent + texts
+        places += found if weights.same == 1.0 else found * weights.same
         return
-    absent = np.asarray(array.is_null())
-    _count_weighted(column, values, absent, weights.each, places, unreadable > 0)
-    finite_rows = np.isfinite(values)
-    _add_moments(column, values[finite_rows], 1.0, into, weights.each[finite_rows])
+    _count_weighted(column, values, weights.each, places)
+    for place, chosen in ((MISSING, missing), (UNREADABLE, unreadable)):
+        amount = float(weights.each[chosen].sum())
+        places[place] += amount
+        places[NAN] -= amount
+    usable = np.isfinite(values)
+    _add_moments(column, values[usable], 1.0, into, weights.each[usable])
 
 
 def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target) -> Tally:
@@ -85,6 +92,17 @@ def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target
     places += np.bincount(slots, weights=totals, minlength=column.size)
     unknown = np.flatnonzero((slots == NEW) & (totals > 0))
     return bounded({str(labels[int(i)].as_py()): float(totals[i]) for i in unknown})
+
+
+def places_of_rows(column: Column, array: pa.Array) -> np.ndarray:
+    """The place inside the column that each row is counted at, shape (n,)."""
+    if not column.labelled:
+        values, _, _ = _read(column, array)
+        index = np.searchsorted(column.cuts, values, side="right")
+        return np.where(index == column.cuts.size, MISSING, index + MINUS_INFINITY)
+    encoded = names(array)
+    slots = _slots(column, encoded.dictionary)
+    return np.asarray(slots[np.asarray(encoded.indices.fill_null(len(slots) - 1))])
 
 
 def _count_presence(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
@@ -107,20 +125,18 @@ def _slots(column: Column, labels: pa.Array) -> np.ndarray:
     return slots
 
 
-def _read(column: Column, array: pa.Array) -> tuple[Floats, int, int]:
-    """Values with NaN where there is none, how many are missing, how many are texts that are no number."""
+def _read(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray, np.ndarray]:
+    """Values with NaN where there is none; which rows are missing; which are texts that are no number."""
+    missing = np.asarray(array.is_null()) if array.null_count else _NONE
     if column.part:
-        return derived.read(array, column.part, column.parameters), array.null_count, 0
+        return derived.read(array, column.part, column.parameters), missing, _NONE
     if pa.types.is_float64(array.type):
-        return array.to_numpy(zero_copy_only=False), array.null_count, 0
-    if not (
-        pa.types.is_dictionary(array.type)
-        or pa.types.is_string(array.type)
-        or pa.types.is_boolean(array.type)
-    ):
-        return np.full(len(array), np.nan), array.null_count, len(array) - array.null_count
+        return array.to_numpy(zero_copy_only=False), missing, _NONE
+    kind = array.type
+    if not (pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind)):
+        return np.full(len(array), np.nan), missing, np.asarray(array.is_valid())
     read = numbers(array)
-    return read.values, int(read.missing.sum()), int(read.unreadable.sum())
+    return read.values, read.missing, read.unreadable
 
 
 def _count_plain(column: Column, values: Floats, places: Floats) -> Floats:
@@ -140,15 +156,11 @@ def _count_plain(column: Column, values: Floats, places: Floats) -> Floats:
     return ordered[found[0] : ordered.size - found[-1] - found[-2]]
 
 
-def _count_weighted(
-    column: Column, values: Floats, absent: np.ndarray, each: Floats, places: Floats, texts: bool
-) -> None:
+def _count_weighted(column: Column, values: Floats, each: Floats, places: Floats) -> None:
     index = np.searchsorted(column.cuts, values, side="right")
     found = np.bincount(index, weights=each, minlength=column.cuts.size + 1)
     places[MINUS_INFINITY:] += found[:-1]
-    missing = float(each[absent].sum())
-    places[MISSING] += missing
-    places[UNREADABLE if texts else NAN] += found[-1] - missing
+    places[NAN] += found[-1]
 
 
 def _add_moments(
@@ -160,15 +172,20 @@ def _add_moments(
     extremes = into.extremes[column.moment]
     extremes[0], extremes[1] = min(extremes[0], lowest), max(extremes[1], highest)
     with np.errstate(over="ignore"):
-        steps = np.rint(finite * (1.0 / column.unit)) - column.origin
-    farthest = max(abs(lowest / column.unit - column.origin), abs(highest / column.unit - column.origin))
+        steps = finite * (1.0 / column.unit)
+        np.rint(steps, out=steps)
+        steps -= column.origin
+        farthest = (
+            max(abs(lowest / column.unit - column.origin), abs(highest / column.unit - column.origin)) + 1
+        )
     if farthest >= _LIMIT:
         np.clip(steps, -_LIMIT, _LIMIT, out=steps)
         farthest = _LIMIT
     sums = into.sums[column.moment]
     scale = round(same / WEIGHT_UNIT)
+    # einsum, not dot: starting BLAS threads costs more than the sum.
     if each is None and farthest * farthest * steps.size < _EXACT:
-        total, squares = int(steps.sum()) * scale, int(np.dot(steps, steps)) * scale
+        total, squares = int(steps.sum()) * scale, int(np.einsum("i,i->", steps, steps)) * scale
     else:
         factors = None if each is None else np.rint(each / WEIGHT_UNIT)
         total, squares = _exact_moments(steps, factors, scale if each is None else 1)

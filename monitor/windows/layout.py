@@ -13,7 +13,6 @@ the starts, inside a column, of the coarse cells that binned distances compare: 
 the most frequent labels.
 """
 
-import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -84,6 +83,13 @@ class Column:
     parameters: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     start: int = 0
     moment: int = -1
+    cuts: Floats = field(init=False, repr=False)
+    """What sorted values are looked up at: counting values below each gives every place from minus infinity on."""
+
+    def __post_init__(self) -> None:
+        cuts = np.concatenate([[-LARGEST], self.edges, [np.inf, np.nan]])
+        object.__setattr__(self, "cuts", cuts)
+        object.__setattr__(self, "edges", cuts[1:-2])  # the same numbers, once
 
     @property
     def labelled(self) -> bool:
@@ -106,19 +112,9 @@ class Column:
         return slice(self.start, self.start + self.size)
 
     @property
-    def cuts(self) -> Floats:
-        """What sorted values are looked up at: counting values below each gives every place from minus infinity on."""
-        return _cuts(self)
-
-    @property
     def feature(self) -> str:
         """The feature's name as people know it, or the empty string for an output."""
         return self.name.removeprefix("features.") if self.name.startswith("features.") else ""
-
-
-@functools.lru_cache(maxsize=200_000)
-def _cuts(column: Column) -> Floats:
-    return np.concatenate([[-LARGEST], column.edges, [np.inf, np.nan]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,6 +166,16 @@ class Layout:
     def features(self) -> tuple[Column, ...]:
         """The columns of the inputs."""
         return tuple(column for column in self.columns if column.name.startswith("features."))
+
+    @property
+    def watched(self) -> tuple[Column, ...]:
+        """The columns whose drift is measured: features with values, and the model's answers."""
+        return tuple(
+            column
+            for column in self.columns
+            if (column.feature or column.name in ("prediction", "confidence"))
+            and column.kind not in (Kind.IDENTIFIER, Kind.EMPTY)
+        )
 
     @property
     def core_columns(self) -> tuple[Column, ...]:

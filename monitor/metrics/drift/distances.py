@@ -74,7 +74,7 @@ def side_of(plan: Plan, part: Slice) -> Side:
     return Side(cells, plan.sums(cells), order, values, finite, means, deviations, max(part.design, 1.0))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def reference(plan: Plan, part: Slice) -> Side:
     """The baseline's side, prepared once."""
     return side_of(plan, part)

@@ -9,10 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from monitor.windows.layout import BELOW, MINUS_INFINITY, Column, Kind, Layout
+from monitor.windows.layout import BELOW, MINUS_INFINITY, Column, Layout
 from monitor.windows.profile import Slice
-
-_WATCHED = ("prediction", "confidence")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,10 +49,10 @@ class Plan:
         return np.repeat(per_column, lengths)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def plan_of(layout: Layout) -> Plan:
     """The plan of a layout."""
-    columns = tuple(column for column in layout.columns if _is_watched(column))
+    columns = layout.watched
     numbers = [column for column in columns if not column.labelled]
     starts, kept, first = _cell_index(columns)
     ordered = [np.arange(c.start + MINUS_INFINITY, c.start + c.size) for c in numbers]
@@ -72,11 +70,6 @@ def plan_of(layout: Layout) -> Plan:
         units=np.array([column.unit for column in numbers]),
         origins=np.array([column.origin for column in numbers]),
     )
-
-
-def _is_watched(column: Column) -> bool:
-    named = column.name in _WATCHED or column.name.startswith("features.")
-    return named and column.kind not in (Kind.IDENTIFIER, Kind.EMPTY)
 
 
 def _cell_index(columns: tuple[Column, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
