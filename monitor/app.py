@@ -20,7 +20,7 @@ from monitor.readings.measuring import Measuring
 from monitor.readings.recent import Recent
 from monitor.readings.selfwatch import SelfWatch
 from monitor.readings.wallclock import WallClock
-from monitor.records import Severity, Stream
+from monitor.records import Severity, Stream, Window
 from monitor.rules import load as load_rules
 from monitor.rules.rule import RuleSet
 from monitor.scheduler import Scheduler
@@ -38,6 +38,8 @@ from monitor.web.ingest import routes
 from monitor.web.meters import Meters
 from monitor.web.server import Server
 from monitor.web.services import Readiness, Services
+from monitor.web.totals import Totals
+from monitor.windows.profile import Profile
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +88,7 @@ class App:
         self.access = Access(self.store, self.clock)
         self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease)
         self.meters = Meters(config.evaluate.every)
+        self.totals = Totals()
         self.itself = SelfWatch(self.store, self.log, config.clients, lambda: self.rules.failed)
         named = {stream: model.baseline for stream, model in config.streams().items()}
         self.baselines = Baselines(self.store, self.base_seconds, config.windows, named)
@@ -165,15 +168,20 @@ class App:
         wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url))
         measuring = Measuring(self.store, self.base_seconds, config.windows, config.metrics, recent, wall)
         measuring.on_measured = self.days.touch
+
+        def counted(stream: Stream, window: Window, profile: Profile) -> None:
+            recent.add(stream, window, profile)
+            self.totals.add(stream, window, profile, self.clock.now())
+
         return Pipeline(
             self.store,
             config.windows,
-            recent,
             measuring,
             self.rules,
             config.alerts,
             self.channels,
             self.itself,
+            counted,
         )
 
     def _services(self) -> Services:
@@ -182,6 +190,10 @@ class App:
             clock=self.clock,
             access=self.access,
             meters=self.meters,
+            totals=self.totals,
+            measured=lambda: self.pipeline.measuring.last,
+            channels=sorted(self.channels),
+            drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             base_seconds=self.base_seconds,
             settings=self.config.web,
             version=__version__,

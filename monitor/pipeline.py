@@ -4,18 +4,20 @@ Each step stores what it did under a natural key before the next one begins, so 
 simply run again: nothing is counted, decided or told twice.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from monitor import alerts as paging
 from monitor.alerts.settings import AlertSettings
 from monitor.readings.measuring import Measuring
-from monitor.readings.recent import Recent
 from monitor.readings.selfwatch import SelfWatch
+from monitor.records import Stream, Window
 from monitor.rules.evaluate import Judgement, judge
 from monitor.store import alerts as alert_rows
 from monitor.store.db import Store
 from monitor.upkeep.reloading import Reloading
 from monitor.windows.counting import count_new
+from monitor.windows.profile import Profile
 from monitor.windows.settings import WindowSettings
 
 
@@ -36,17 +38,17 @@ class Pipeline:
 
     store: Store
     windows: WindowSettings
-    recent: Recent
     measuring: Measuring
     rules: Reloading
     alerts: AlertSettings
     channels: frozenset[str]
     itself: SelfWatch
+    on_counted: Callable[[Stream, Window, Profile], None]
 
     def tick(self, now: float) -> Tick:
         """Do all that is to be done at `now`."""
         rules = self.rules.rules()
-        touched = count_new(self.store, self.windows, now, self.recent.add)  # rows -> profiles
+        touched = count_new(self.store, self.windows, now, self.on_counted)  # rows -> profiles
         readings = self.measuring.measure(
             touched, rules.windows(), self.itself.measure(now), now
         )  # -> measurements

@@ -60,6 +60,7 @@ class Measuring:
         self.recent = recent
         self.wall = wall
         self.on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None
+        self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self._progress: dict[Stream, _Progress] = {}
 
     def measure(
@@ -83,6 +84,7 @@ class Measuring:
                 measured[figures.stream, length] = [*progress.readings.get(length, ()), *wall]
         for length in (OPEN, *wanted):
             measured[DAEMON, length] = about_itself
+        self.last = measured
         return Readings(measured, Past(self.store))
 
     def _stream(

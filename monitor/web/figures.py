@@ -1,5 +1,6 @@
 """The charts of a model's page: series of measurements put into as many steps as a chart can show."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,18 +13,25 @@ from monitor.store import measurements
 from monitor.web.charts import Chart, Curve, Mark
 
 STEPS = 96
+HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time that can be chosen on a page."""
+    """A stretch of time that can be chosen on a page, and the windows whose figures it shows (0: base windows)."""
 
     key: str
     label: str
     seconds: int
+    window: int = HOUR
 
 
-SPANS = (Span("24h", "24 hours", 86400), Span("7d", "7 days", 7 * 86400), Span("30d", "30 days", 30 * 86400))
+SPANS = (
+    Span("3h", "3 hours", 3 * HOUR, 0),
+    Span("24h", "24 hours", 24 * HOUR),
+    Span("7d", "7 days", 7 * 24 * HOUR),
+    Span("30d", "30 days", 30 * 24 * HOUR),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,7 @@ class Sampler:
         self._base = base
         self.start = start
         self.end = end
-        self._width = max(base, (end - start) / STEPS)
+        self._width = base * max(1, math.ceil((end - start) / STEPS / base))
 
     def read(self, metric: str, *, add: bool = False) -> Steps:
         """A metric in steps: weighted means, or sums."""

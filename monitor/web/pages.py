@@ -2,19 +2,23 @@
 
 import csv
 import io
+import math
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
+from sqlalchemy import Connection
 
 from monitor.health import reading
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth
+from monitor.records import Stream
 from monitor.web import figures, rendering, session, views
 from monitor.web import services as surroundings
 from monitor.web.charts import moment
 from monitor.web.figures import SPANS, Sampler, Span
+from monitor.web.services import Services
 
 
 def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
@@ -47,9 +51,7 @@ def model_page(
     chosen = _span(span)
     services = surroundings.of(request)
     with services.store.read() as connection:
-        sampler = Sampler(
-            connection, one.stream, services.base_seconds, health.now - chosen.seconds, health.now
-        )
+        sampler = _sampler(connection, one.stream, services, chosen, health.now)
         metric = one.quality.metric if one.quality else settings.view(model).quality
         drawn = [views.draw(chart) for chart in figures.charts(sampler, settings, one.stream, metric, ())]
     return rendering.page("model.html", page=views.model(health, one, settings, drawn, chosen))
@@ -88,9 +90,7 @@ def figures_csv(
         raise NotFoundException
     chosen, services = _span(span), surroundings.of(request)
     with services.store.read() as connection:
-        sampler = Sampler(
-            connection, one.stream, services.base_seconds, health.now - chosen.seconds, health.now
-        )
+        sampler = _sampler(connection, one.stream, services, chosen, health.now)
         metric = one.quality.metric if one.quality else settings.view(model).quality
         shown = figures.charts(sampler, settings, one.stream, metric, ())
     curves = [(f"{chart.title}, {curve.name}", curve) for chart in shown for curve in chart.curves]
@@ -103,11 +103,18 @@ def figures_csv(
     return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}-{chosen.key}.csv")
 
 
-def _span(key: FromPath[str]) -> Span:
-    return next((span for span in SPANS if span.key == key), SPANS[0])
+def _span(key: str) -> Span:
+    return next((span for span in SPANS if span.key == key), SPANS[1])
 
 
-def _csv(head: list[str], rows: list[list[str]], name: FromPath[str]) -> Response[str]:
+def _sampler(connection: Connection, stream: Stream, services: Services, span: Span, now: float) -> Sampler:
+    """Series over a span that ends with the running window, so that steps and windows fall together."""
+    width = span.window or services.base_seconds
+    end = math.ceil(now / width) * width
+    return Sampler(connection, stream, width, end - span.seconds, end)
+
+
+def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(head)

@@ -1,11 +1,10 @@
 """Counts since the daemon started, for Prometheus' counters and histograms: taken from profiles, never observed twice.
 
-A window's profile grows as rows are counted into it. What it grew by since it was last seen is added to the totals.
-Windows that ended long ago (history that is loaded in bulk) are not traffic of now and are left out.
+What a tick counts into a window is added up here as well. Windows that ended long ago (history that is loaded in
+bulk) are not traffic of now and are left out.
 """
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +16,6 @@ from monitor.windows.profile import ColumnCounts, Profile, Slice
 DURATION_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SCORE_BOUNDS = tuple(round(0.1 * step, 1) for step in range(1, 11))
 RECENT = 3600.0
-_REMEMBERED = 20_000
-"""Windows whose last state is remembered, over all streams."""
 
 
 @dataclass(slots=True)
@@ -47,21 +44,15 @@ class Totals:
 
     def __init__(self) -> None:
         self._streams: dict[Stream, Counted] = {}
-        self._last: OrderedDict[tuple[Stream, Window], Counted] = OrderedDict()
         self._lock = threading.Lock()
 
-    def observe(self, stream: Stream, window: Window, profile: Profile, now: float) -> None:
-        """A base window's profile as it is now."""
+    def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
+        """What was newly counted into a base window."""
         if window.end < now - RECENT:
             return
-        current = _counted(profile)
+        new = _counted(counted)
         with self._lock:
-            before = self._last.get((stream, window), Counted())
-            self._last[stream, window] = current
-            while len(self._last) > _REMEMBERED:
-                self._last.popitem(last=False)
-            total = self._streams.setdefault(stream, Counted())
-            _grow(total, before, current, window)
+            _grow(self._streams.setdefault(stream, Counted()), new, window)
 
     def streams(self) -> dict[Stream, Counted]:
         """The totals; they go on growing, so read them at once."""
@@ -69,21 +60,18 @@ class Totals:
             return dict(self._streams)
 
 
-def _grow(total: Counted, before: Counted, current: Counted, window: Window) -> None:
-    """Add what `current` has beyond `before`. A count that shrank (counted again from the rows) adds nothing."""
-    for version, part in current.parts.items():
-        old = before.parts.get(version, Part())
+def _grow(total: Counted, new: Counted, window: Window) -> None:
+    for version, part in new.parts.items():
         into = total.parts.setdefault(version, Part(first_seen=float(window.start)))
-        into.predictions += max(0.0, part.predictions - old.predictions)
+        into.predictions += part.predictions
         for kind, count in part.errors.items():
-            grown = max(0.0, count - old.errors.get(kind, 0.0))
-            into.errors[kind] = into.errors.get(kind, 0.0) + grown
-        into.durations += np.maximum(part.durations - old.durations, 0.0)
-        into.seconds += max(0.0, part.seconds - old.seconds)
+            into.errors[kind] = into.errors.get(kind, 0.0) + count
+        into.durations += part.durations
+        into.seconds += part.seconds
         into.first_seen = min(into.first_seen, float(window.start))
         into.last_seen = max(into.last_seen, float(window.end))
-    total.scores += np.maximum(current.scores - before.scores, 0.0)
-    total.score_sum += max(0.0, current.score_sum - before.score_sum)
+    total.scores += new.scores
+    total.score_sum += new.score_sum
 
 
 def _counted(profile: Profile) -> Counted:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from monitor.clock import ManualClock
 from monitor.health.daybook import DayBook
 from monitor.health.settings import ClientSettings, DigestSettings, ModelView
@@ -48,10 +50,8 @@ class Shop:
     clients: Mapping[str, ClientSettings]
 
 
-def opened(
-    folder: Path, *, minutes: int = 26 * 60, streams: Sequence[Stream] = (FRAUD, CHURN, PRICE)
-) -> Shop:
-    """A store in which each stream has been measured every minute up to `NOW`, and 90 days by the day."""
+def opened(folder: Path, *, hours: int = 9 * 24, streams: Sequence[Stream] = (FRAUD, CHURN, PRICE)) -> Shop:
+    """A store in which each stream was measured every hour up to `NOW`, the last three by the minute, and 90 days."""
     store = Store(f"sqlite:///{folder}/clients.db")
     metadata.create_all(store.engine)
     with store.write() as connection:
@@ -59,22 +59,25 @@ def opened(
             window = Window(int(NOW) - 60, int(NOW))
             batch = NewBatch(stream, window, 5, NOW - 30, str(stream).encode(), b"", b"")
             predictions.put(connection, [batch], NOW - 20)
-            for index in range(minutes):
-                put_minute(connection, stream, int(NOW) - 60 * (index + 1), index)
-    DayBook(store, CLIENTS, 60).update(NOW)
+            for index in range(hours):
+                put_window(connection, stream, 3600, index)
+            for index in range(min(hours * 60, 180)):
+                put_window(connection, stream, 60, index)
+    DayBook(store, CLIENTS).update(NOW)
     with store.write() as connection:
         days.put(connection, [day for stream in streams for day in _days(stream)])
     return Shop(store, ManualClock(NOW), CLIENTS)
 
 
-def put_minute(connection: object, stream: Stream, start: int, index: int) -> None:
-    """Measure one minute: a daily wave, quality that falls in the last three hours of the fraud model."""
+def put_window(connection: Connection, stream: Stream, seconds: int, index: int) -> None:
+    """Measure one window, counted back from now: a daily wave, quality that fell in the fraud model three hours ago."""
+    start = int(NOW) - seconds * (index + 1)
     chance = random.Random(f"{stream} {start}")
-    volume = round(600 * (1 + 0.6 * math.sin(2 * math.pi * (start % 86400) / 86400)))
-    fallen = 0.12 if stream == FRAUD and index < 180 else 0.0
+    volume = round(10 * seconds * (1 + 0.6 * math.sin(2 * math.pi * (start % 86400) / 86400)))
+    fallen = 0.12 if stream == FRAUD and seconds * index < 3 * 3600 else 0.0
     accuracy = 0.91 - fallen + chance.gauss(0, 0.01)
-    known = index > 60
-    window = Window(start, start + 60)
+    known = seconds * index >= 3600
+    window = Window(start, start + seconds)
 
     def one(metric: str, value: float | None, n: float = volume, unit: str = "share") -> Measurement:
         return Measurement(
@@ -82,7 +85,7 @@ def put_minute(connection: object, stream: Stream, start: int, index: int) -> No
         )
 
     measurements.put(
-        connection,  # type: ignore[arg-type]
+        connection,
         stream,
         window,
         [

@@ -22,7 +22,7 @@ HOUR = Window(int(NOW) - 3600, int(NOW))
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    made = clients.opened(tmp_path_factory.mktemp("exposition"), minutes=5)
+    made = clients.opened(tmp_path_factory.mktemp("exposition"), hours=2)
     fire(made)
     return made
 
@@ -111,7 +111,7 @@ def test_a_client_s_address_tells_of_that_client_only(shop: Shop) -> None:
 
 
 def test_a_key_bound_to_a_client_opens_that_client_s_series_only(tmp_path: Path) -> None:
-    own = clients.opened(tmp_path, minutes=1)
+    own = clients.opened(tmp_path, hours=1)
     with own.store.write() as connection:
         _, token = access.create(connection, Kind.METRICS, "globex", NOW)
     with serving(own) as client:
