@@ -1,4 +1,4 @@
-"""The flights of April to June as history that ends now: through the bulk path, so that nobody is paged for it."""
+"""The flights of June as history that ends now: through the bulk path, so that nobody is paged for it."""
 
 from pathlib import Path
 
@@ -17,34 +17,39 @@ from monitor.records import Stream
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 
-WINDOW = 3600
-"""History is cut into hours: at forty flights an hour, minutes would be nearly empty."""
+MONTH = 6
+_QUARTER = 900_000_000
 
 
 def load(folder: Path, model: LateModel, now: float) -> int:
     """Write the history into the demonstration's store; return the number of flights."""
     table = flights.load()
-    table = table.filter(pc.and_(pc.greater(table["month"], 3), pc.less_equal(table["month"], 6)))
+    table = table.filter(pc.equal(table["month"], MONTH))
     rows, known = _records(table, model, now)
     stream = Stream(STREAM["client"], STREAM["model"], STREAM["environment"])
     store = Store(f"sqlite:///{folder}/watchkeeper.db")
     migrate(store)
     log = PredictionLog(store, PredictionSettings(), ManualClock(now))
-    log.append(split(stream, rows, WINDOW))
+    log.append(split(stream, rows, int(log.settings.base_window)))
     log.append_outcomes(stream, known)
     store.close()
-    return table.num_rows
+    return int(table.num_rows)
 
 
 def _records(table: pa.Table, model: LateModel, now: float) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     late = model.answers(table)
     said = predicted(table, late)
     departed = pc.cast(pc.cast(table["departed"], pa.timestamp("us")), pa.int64()).to_numpy()
-    moved = departed + (int(now * 1e6) - int(departed.max()))
+    moved = _gathered(departed + (int(now * 1e6) - int(departed.max())))
     ids = pa.array([f"history-{index}" for index in range(table.num_rows)])
     rows = said.append_column("id", ids).append_column("timestamp", pa.array(moved))
     rows = rows.append_column("version", pa.array([VERSION] * table.num_rows).dictionary_encode())
     return _one_batch(rows), _outcomes(table, late, ids, moved)
+
+
+def _gathered(times: np.ndarray) -> np.ndarray:
+    """Each quarter of an hour pressed into its first minute: two flights a minute would be a batch for each pair."""
+    return times - times % _QUARTER + (times % _QUARTER) // 15
 
 
 def _outcomes(table: pa.Table, late: np.ndarray, ids: pa.Array, moved: np.ndarray) -> pa.RecordBatch:

@@ -14,6 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import cross_val_predict
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OrdinalEncoder
+from threadpoolctl import threadpool_limits
 
 from monitor.demo import flights
 
@@ -91,6 +92,7 @@ def predicted(table: pa.Table, late: np.ndarray) -> pa.Table:
 
 def load_or_train(folder: Path) -> LateModel:
     """The model in `folder`, trained there first if need be, together with `training.parquet`."""
+    threadpool_limits(1)  # threads that wait for each other on a busy machine take longer than one alone
     path = folder / "model.joblib"
     if path.exists():
         loaded: LateModel = joblib.load(path)

@@ -70,7 +70,7 @@ def bring(folder: Path, name: str, say: Say) -> None:
 def _prepare(folder: Path, port: int, say: Say) -> LateModel:
     first = not (folder / "model.joblib").exists()
     if first:
-        say("Training the model on the flights of January to March, and loading those of April to June ...")
+        say("Training the model on the flights of January to March, and loading those of June as history ...")
     model = load_or_train(folder)
     config = CONFIG.format(folder=folder, port=port, **STREAM)
     (folder / "watchkeeper.yaml").write_text(config, encoding="utf-8")

@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from monitor.clock import Clock
@@ -119,6 +120,18 @@ class PredictionLog:
         with self._store.write() as connection:
             written = predictions.put(connection, new, now)
         self._accepted["predictions"] += written
+
+    def append_outcomes(self, stream: Stream, rows: pa.RecordBatch) -> None:
+        """Write outcomes of history; durable on return. Told again, they change nothing: an id's fields count once.
+
+        Raises:
+            StoreError: the database refused; nothing was written.
+        """
+        ids = hashes(rows).astype("<u8").tobytes()
+        batch = outcomes.NewOutcomes(stream, rows.num_rows, os.urandom(16), ids, encode(rows))
+        with self._store.write() as connection:
+            outcomes.put(connection, [batch], self.clock.now())
+        self._accepted["outcomes"] += rows.num_rows
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """Count requests that were refused before their records were read (wrong key, too large, malformed)."""

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from monitor.store.db import metadata
+from monitor.store.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from monitor.store.db import metadata
+from monitor.store.tables import metadata
 
 revision = "0001"
 down_revision = None

@@ -1,0 +1,44 @@
+"""Every table of the store, known to one `metadata`: what migrations are compared with."""
+
+from monitor.store import (
+    access,
+    alerts,
+    audit,
+    baselines,
+    days,
+    digests,
+    incidents,
+    measurements,
+    outbox,
+    outcomes,
+    predictions,
+    probes,
+    profiles,
+    quarantine,
+    requests,
+    sessions,
+    silences,
+)
+from monitor.store.db import metadata
+
+NOUNS = (
+    access,
+    alerts,
+    audit,
+    baselines,
+    days,
+    digests,
+    incidents,
+    measurements,
+    outbox,
+    outcomes,
+    predictions,
+    probes,
+    profiles,
+    quarantine,
+    requests,
+    sessions,
+    silences,
+)
+
+__all__ = ["NOUNS", "metadata"]
