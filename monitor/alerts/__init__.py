@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from monitor.alerts.acknowledge import acknowledged
 from monitor.alerts.plan import Plan, Situation, plan
 from monitor.alerts.settings import AlertSettings
 from monitor.records import Alert
@@ -23,19 +24,27 @@ def advance(
     settings: AlertSettings,
     channels: Iterable[str],
     now: float,
+    confirming: Iterable[str] = (),
 ) -> Plan:
     """Plan and record what a judgement means: alerts, transitions, incidents and outbox rows together.
 
-    `alerts` are those that the judgement went on from.
+    `alerts` are those that the judgement went on from; `confirming` the channels whose webhooks come in.
     """
     current = {**alerts, **{alert.fingerprint: alert for alert in judgement.alerts}}
     recent = incident_rows.load_since(connection, now - settings.storm.within)
-    known = {(i.channel, i.key): i for i in (*incident_rows.load_open(connection), *recent)}
+    known = {(i.channel, i.key): i for i in (*incident_rows.load_open(connection, lock=True), *recent)}
     situation = Situation(
-        current, list(known.values()), silences.load(connection, now), frozenset(channels), now
+        current,
+        list(known.values()),
+        silences.load(connection, now),
+        frozenset(channels),
+        now,
+        frozenset(confirming),
     )
     planned = plan(situation, settings)
-    record(connection, judgement, planned)
+    changed = {alert.fingerprint: alert for alert in judgement.alerts}
+    changed |= acknowledged(situation.incidents, current)
+    record(connection, replace(judgement, alerts=list(changed.values())), planned)
     return planned
 
 
@@ -45,8 +54,3 @@ def record(connection: Connection, judgement: Judgement, planned: Plan) -> None:
     alert_rows.add_transitions(connection, judgement.transitions)
     incident_rows.put(connection, planned.incidents)
     outbox.add(connection, planned.deliveries)
-
-
-def acknowledge(alert: Alert, who: str, now: float) -> Alert:
-    """The alert, taken by somebody."""
-    return replace(alert, acknowledged_at=now, acknowledged_by=who)

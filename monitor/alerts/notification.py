@@ -60,6 +60,7 @@ class Notification:
     labels: Labels = ()
     is_small: bool = False
     message: Message | None = None
+    note: str = ""
     said_at: float = 0.0
 
     @property

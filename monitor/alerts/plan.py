@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from monitor.alerts.compose import compose
+from monitor.alerts.ladder import climb
 from monitor.alerts.mute import Inhibitor, silenced
 from monitor.alerts.notification import encode
 from monitor.alerts.route import group, opening, route
@@ -26,7 +27,7 @@ class Situation:
     """Everything that the decision rests on.
 
     `incidents` are those still open, and those opened within the storm's time. `channels` are the names of
-    the channels that are configured.
+    the channels that are configured, `confirming` those that tell us back what became of a page.
     """
 
     alerts: Mapping[str, Alert]
@@ -34,6 +35,7 @@ class Situation:
     silences: Sequence[Silence]
     channels: frozenset[str]
     now: float
+    confirming: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def plan(situation: Situation, settings: AlertSettings) -> Plan:
     planner.close_what_is_over()
     planner.tell_what_is_new()
     planner.update_what_grew()
+    planner.take_another_way()
     return planner.result()
 
 
@@ -97,6 +100,25 @@ class _Planner:
             grew = len(incident.members) > incident.told
             if grew and self.now - incident.updated_at >= self.settings.update_every:
                 self._say(incident, Action.TRIGGER, self._members(incident), 0.0)
+
+    def take_another_way(self) -> None:
+        """Climb the fallback ladder for critical pages that their pager did not take."""
+        settings, confirming = self.settings.fallback, self.situation.confirming
+        for incident in self._open():
+            is_confirming = incident.channel in confirming
+            for step in climb(incident, settings, is_confirming=is_confirming, now=self.now):
+                current = self.incidents[incident.channel, incident.key]
+                self._keep(replace(current, steps=current.steps | step.rung))
+                for channel in self._other_ways(incident.channel, everybody=step.everybody):
+                    known = self.incidents.get((channel, incident.key))
+                    copy = Incident(channel, incident.key, "fallback", "", incident.severity, self.now)
+                    way = replace(known or copy, members=incident.members, stream=incident.stream)
+                    self._say(way, Action.TRIGGER, self._members(incident), 0.0, step.why)
+
+    def _other_ways(self, channel: str, *, everybody: bool) -> list[str]:
+        others = self.situation.channels - {channel}
+        named = [c for c in self.settings.fallback.channels if c in others]
+        return sorted(others) if everybody or not named else named
 
     def _untold(self) -> dict[str, list[tuple[Alert, Route]]]:
         """What fires and may be told, by channel that does not know of it."""
@@ -170,11 +192,13 @@ class _Planner:
         joined = replace(joined, severity=severity, stream=lead.stream, rule=lead.rule)
         self._say(joined, Action.TRIGGER, alerts, opening(wanted.hours, self.now))
 
-    def _say(self, incident: Incident, action: Action, members: Sequence[Alert], not_before: float) -> None:
+    def _say(
+        self, incident: Incident, action: Action, members: Sequence[Alert], not_before: float, note: str = ""
+    ) -> None:
         said = replace(
             incident, sequence=incident.sequence + 1, updated_at=self.now, told=len(incident.members)
         )
-        notification = compose(action, incident.key, members, self.settings, self.now)
+        notification = replace(compose(action, incident.key, members, self.settings, self.now), note=note)
         fingerprint, episode = incident.members[0]
         delivery = Delivery(
             incident.channel,

@@ -23,8 +23,19 @@ class Http:
         Raises:
             AttemptError: anything else.
         """
+        return self._request("POST", url, body, headers)
+
+    def get(self, url: str, headers: Mapping[str, str]) -> httpx2.Response:
+        """Get once; returns an answer of 2xx.
+
+        Raises:
+            AttemptError: anything else.
+        """
+        return self._request("GET", url, b"", headers)
+
+    def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
         try:
-            response = self._client.post(url, content=body, headers=dict(headers))
+            response = self._client.request(method, url, content=body, headers=dict(headers))
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise failure(self._who, error) from error
         if not response.is_success:

@@ -90,14 +90,15 @@ class Lane:
             outbox.settle(connection, delivery, Status.SENT)
             outbox.add_receipt(connection, _receipt(delivery, now, "sent", answer, None, seconds))
             if delivery.action is Action.TRIGGER:
-                incident = incidents.get(connection, delivery.channel, delivery.key)
+                incident = incidents.get(connection, delivery.channel, delivery.key, lock=True)
                 if incident is not None and incident.accepted_at is None:
                     incidents.put(connection, [replace(incident, accepted_at=now)])
 
     def _failed(self, delivery: Delivery, failure: AttemptError, seconds: float) -> None:
         now = self._clock.now()
         notification = decode(delivery.body)
-        what = after(failure, delivery, now, random.random(), is_small=notification.is_small)  # noqa: S311
+        is_small = notification.is_small or notification.message is not None
+        what = after(failure, delivery, now, random.random(), is_small=is_small)  # noqa: S311
         log.warning("%s: %s", delivery.key, failure.message)
         self._paused_until = max(self._paused_until, what.pause)
         body = encode(replace(notification, is_small=True)) if what.shrink else None
@@ -107,7 +108,7 @@ class Lane:
                 connection, _receipt(delivery, now, failure.kind, failure.message, failure.code, seconds)
             )
             if what.fall_back:
-                incident = incidents.get(connection, delivery.channel, delivery.key)
+                incident = incidents.get(connection, delivery.channel, delivery.key, lock=True)
                 if incident is not None and incident.refused_at is None:
                     incidents.put(connection, [replace(incident, refused_at=now)])
 

@@ -2,6 +2,7 @@
 
 from monitor.notify.alertmanager import AlertmanagerSettings
 from monitor.notify.apprise import AppriseSettings
+from monitor.notify.dead_man import DeadManSettings
 from monitor.notify.email import EmailSettings
 from monitor.notify.file import FileSettings
 from monitor.notify.pagerduty import PagerDutySettings
@@ -25,6 +26,8 @@ class NotifySettings(Section):
     """A signed webhook."""
     apprise: AppriseSettings | None = None
     """Any service that Apprise knows."""
+    dead_man: DeadManSettings | None = None
+    """An outside service that raises the alarm when this daemon stops pinging it."""
     console: bool = True
     """Print every notification on standard error."""
     file: FileSettings | None = None

@@ -27,6 +27,7 @@ def lines(notification: Notification) -> list[str]:
         lasted = format_duration(round(ended - notification.started_at))
         return [headline(notification), f"It lasted {lasted}, since {iso(notification.started_at)}."]
     facts = [
+        ("note", notification.note),
         ("impact", notification.impact),
         ("value", _figures(notification)),
         ("since", iso(notification.started_at)),

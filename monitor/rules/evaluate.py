@@ -90,20 +90,26 @@ class _Look:
 
     def without_data(self) -> None:
         """Judge, for each alert that can no longer be judged, the alert that says so."""
-        for stream in sorted({stream for _, stream in self.active} | set(self.readings.streams())):
+        current = {alert.fingerprint: alert for alerts in self.active.values() for alert in alerts}
+        by_stream: dict[Stream, list[Alert]] = {}
+        for alert in {**current, **self.changed}.values():
+            by_stream.setdefault(alert.stream, []).append(alert)
+        for stream, alerts in by_stream.items():
             rules = {rule.name: rule for rule in self.rules.for_stream(stream)}
-            current = [self.changed.get(a.fingerprint, a) for a in self._of(stream)]
-            for rule, instance, finding in no_data.findings(rules, current, self.now):
-                self._instance(rule, stream, instance, finding)
+            self._without_data(stream, no_data.findings(rules, alerts, self.now))
+
+    def _without_data(self, stream: Stream, found: Iterable[tuple[Rule, Labels, Finding]]) -> None:
+        said = set()
+        for rule, instance, finding in found:
+            self._instance(rule, stream, instance, finding)
+            said.add(instance)
+        for alert in self.active.get((no_data.NAME, stream), ()):
+            if alert.instance not in said:
+                self._advance(no_data.sibling(alert.severity), alert, no_data.OVER)
 
     def judgement(self) -> Judgement:
         """What is to be stored."""
         return Judgement(list(self.changed.values()), self.transitions, self.evaluated, self.errors)
-
-    def _of(self, stream: Stream) -> Iterable[Alert]:
-        known = {a.fingerprint: a for (_, s), alerts in self.active.items() if s == stream for a in alerts}
-        fresh = {f: a for f, a in self.changed.items() if a.stream == stream}
-        return {**known, **fresh}.values()
 
     def _ask(self, rule: Rule, stream: Stream) -> Findings:
         try:
@@ -124,7 +130,7 @@ class _Look:
     def _advance(self, rule: Rule, alert: Alert, finding: Finding) -> None:
         after = decide(rule, finding, alert, self.now, self.step)
         self.errors += finding.is_error
-        self._note(alert, _dressed(rule, after.alert), after.reason)
+        self._note(alert, _dressed(rule, alert, after.alert), after.reason)
 
     def _note(self, before: Alert, after: Alert, reason: str) -> None:
         if before.state is not after.state:
@@ -147,13 +153,16 @@ def _is_worth_storing(before: Alert, after: Alert) -> bool:
     return after.state in (State.PENDING, State.RECOVERING, State.FIRING)
 
 
-def _dressed(rule: Rule, alert: Alert) -> Alert:
+def _dressed(rule: Rule, before: Alert, alert: Alert) -> Alert:
     """The alert with its rule's tier, labels and, while it is open, its sentences."""
-    alert = replace(alert, severity=rule.severity, labels=rule.labels)
-    if not alert.is_open:
+    annotations = alert.annotations
+    is_changed = before.state is not alert.state or before.value != alert.value or before.n != alert.n
+    if alert.is_open and is_changed:
+        fields = _fields(rule, alert)
+        annotations = tuple((name, render(text, fields)) for name, text in rule.annotations)
+    if annotations is alert.annotations and (alert.severity, alert.labels) == (rule.severity, rule.labels):
         return alert
-    fields = _fields(rule, alert)
-    return replace(alert, annotations=tuple((name, render(text, fields)) for name, text in rule.annotations))
+    return replace(alert, severity=rule.severity, labels=rule.labels, annotations=annotations)
 
 
 def _fields(rule: Rule, alert: Alert) -> dict[str, str]:

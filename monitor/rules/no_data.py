@@ -22,27 +22,34 @@ _ANNOTATIONS = (
     ("summary", "{client}/{model} {environment}: {rule} cannot be judged any more"),
 )
 
+OVER = Finding(False, False, "it is judged again, or over")
+"""What is found of a `NoData` alert whose alert has data again, or is no longer there."""
+
 
 def findings(
     rules: Mapping[str, Rule], alerts: Iterable[Alert], now: float
 ) -> Iterator[tuple[Rule, Labels, Finding]]:
-    """Look at the alerts themselves: one finding each, which fires where an alert that is open (or whose rule
-    has a `no_data` tier) has had no data for longer than its rule allows.
+    """Look at the alerts themselves: a finding for each without data, which fires where one that is open (or
+    whose rule has a `no_data` tier) has had none for longer than its rule allows.
     """
     for alert in alerts:
         rule = rules.get(alert.rule)
-        if rule is None:
+        if rule is None or alert.data is DataState.OK:
             continue
         is_watched = alert.is_open or rule.no_data_tier is not None
         waited = 0.0 if alert.data_since is None else now - alert.data_since
-        fires = is_watched and alert.data is not DataState.OK and waited >= rule.no_data_for
+        fires = is_watched and waited >= rule.no_data_for
         reason = f"{alert.rule} has not been judged for {format_duration(round(waited))}: {alert.reason}"
         instance = labels(rule=alert.rule, **dict(alert.instance))
-        yield _sibling(rule), instance, Finding(fires, fires, reason if fires else "it is judged again")
+        yield (
+            sibling(rule.no_data_tier or Severity.WARNING),
+            instance,
+            Finding(fires, fires, reason),
+        )
 
 
-def _sibling(rule: Rule) -> Rule:
-    severity = rule.no_data_tier or Severity.WARNING
+def sibling(severity: Severity) -> Rule:
+    """The rule of a `NoData` alert."""
     return Rule(
         NAME, severity, All(()), keep=KEEP, labels=(("severity", severity.value),), annotations=_ANNOTATIONS
     )

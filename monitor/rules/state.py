@@ -42,42 +42,50 @@ def _closed(rule: Rule, finding: Finding, alert: Alert, answer: bool, now: float
     if not answer:
         state = State.INACTIVE if alert.state is State.PENDING else alert.state
         return Step(replace(alert, state=state, active_since=None, held=0.0), finding.reason)
-    if alert.state is not State.PENDING:
-        alert = replace(alert, state=State.PENDING, active_since=now, held=0.0)
-        elapsed = 0.0
-    held = alert.held + elapsed
+    is_pending = alert.state is State.PENDING
+    since, held = (alert.active_since, alert.held + elapsed) if is_pending else (now, 0.0)
     if held < rule.wait:
         wait = f"; firing when it lasts {format_duration(rule.wait)}"
-        return Step(replace(alert, held=held), finding.reason + wait)
+        waiting = replace(alert, state=State.PENDING, active_since=since, held=held)
+        return Step(waiting, finding.reason + wait)
+    changes = _changes(alert, now)
     fired = replace(
         alert,
         state=State.FIRING,
         episode=alert.episode + 1,
+        active_since=since,
         fired_at=now,
         held=0.0,
         recovering_since=None,
         resolved_at=None,
         acknowledged_at=None,
         acknowledged_by="",
-        changes=_changes(alert, now),
+        changes=changes,
+        flapping=_is_flapping(alert, changes),
     )
-    return Step(_with_flapping(fired), finding.reason)
+    return Step(fired, finding.reason)
 
 
 def _open(rule: Rule, finding: Finding, alert: Alert, answer: bool, now: float, elapsed: float) -> Step:
-    if answer:
-        if alert.state is State.FIRING:
-            return Step(alert, finding.reason)
-        again = replace(
-            alert, state=State.FIRING, recovering_since=None, held=0.0, changes=_changes(alert, now)
-        )
-        return Step(_with_flapping(again), f"{finding.reason}; it came back before it was over")
-    if alert.state is State.FIRING:
+    if answer and alert.state is State.FIRING:
+        return Step(alert, finding.reason)
+    if answer or alert.state is State.FIRING:
+        changes = _changes(alert, now)
         alert = replace(
-            alert, state=State.RECOVERING, recovering_since=now, held=0.0, changes=_changes(alert, now)
+            alert,
+            state=State.FIRING if answer else State.RECOVERING,
+            recovering_since=None if answer else now,
+            held=0.0,
+            changes=changes,
+            flapping=_is_flapping(alert, changes),
         )
-        alert, elapsed = _with_flapping(alert), 0.0
-    held = alert.held + elapsed
+        elapsed = 0.0
+    if answer:
+        return Step(alert, f"{finding.reason}; it came back before it was over")
+    return _recovering(rule, finding, alert, now, alert.held + elapsed)
+
+
+def _recovering(rule: Rule, finding: Finding, alert: Alert, now: float, held: float) -> Step:
     keep = max(rule.keep, FLAPPING_STABLE) if alert.flapping else rule.keep
     if held < keep:
         why = "it comes and goes, so it must hold" if alert.flapping else "resolved when it holds"
@@ -135,5 +143,5 @@ def _changes(alert: Alert, now: float) -> tuple[float, ...]:
     return (*(at for at in alert.changes if now - FLAPPING_WITHIN <= at <= now), now)
 
 
-def _with_flapping(alert: Alert) -> Alert:
-    return replace(alert, flapping=alert.flapping or len(alert.changes) >= FLAPPING_CHANGES)
+def _is_flapping(alert: Alert, changes: tuple[float, ...]) -> bool:
+    return alert.flapping or len(changes) >= FLAPPING_CHANGES

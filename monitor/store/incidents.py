@@ -88,10 +88,11 @@ def put(connection: Connection, changed: Iterable[Incident]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=["channel", "key"], set_=updated), rows)
 
 
-def load_open(connection: Connection) -> list[Incident]:
-    """Incidents that are not closed, oldest first."""
+def load_open(connection: Connection, *, lock: bool = False) -> list[Incident]:
+    """Incidents that are not closed, oldest first; locked where they are to be changed."""
     query = select(incidents.c.incident).where(incidents.c.closed_at.is_(None))
-    return [_decoder.decode(row[0]) for row in connection.execute(query.order_by(incidents.c.opened_at))]
+    query = query.order_by(incidents.c.opened_at, incidents.c.channel, incidents.c.key)
+    return [_decoder.decode(row[0]) for row in connection.execute(query.with_for_update() if lock else query)]
 
 
 def load_since(connection: Connection, moment: float) -> list[Incident]:
@@ -100,10 +101,10 @@ def load_since(connection: Connection, moment: float) -> list[Incident]:
     return [_decoder.decode(row[0]) for row in connection.execute(query.order_by(incidents.c.opened_at))]
 
 
-def get(connection: Connection, channel: str, key: str) -> Incident | None:
-    """One incident."""
+def get(connection: Connection, channel: str, key: str, *, lock: bool = False) -> Incident | None:
+    """One incident; locked where it is to be changed."""
     query = select(incidents.c.incident).where(incidents.c.channel == channel, incidents.c.key == key)
-    blob = connection.execute(query).scalar()
+    blob = connection.execute(query.with_for_update() if lock else query).scalar()
     return None if blob is None else _decoder.decode(blob)
 
 

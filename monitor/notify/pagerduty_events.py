@@ -1,0 +1,105 @@
+"""What PagerDuty tells us back: webhooks v3, checked by their signature, applied to our incidents."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+from sqlalchemy import Connection
+
+from monitor.errors import InputError
+from monitor.store import incidents, webhooks
+from monitor.store.incidents import Incident
+
+CHANNEL = "pagerduty"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an incident over there. `at` is when it happened, not when we heard."""
+
+    id: str
+    kind: str
+    key: str
+    at: float
+    who: str
+
+
+class _Agent(msgspec.Struct):
+    summary: str = ""
+
+
+class _Data(msgspec.Struct):
+    incident_key: str | None = None
+
+
+class _Event(msgspec.Struct):
+    id: str
+    event_type: str
+    occurred_at: str
+    data: _Data
+    agent: _Agent | None = None
+
+
+class _Envelope(msgspec.Struct):
+    event: _Event
+
+
+def is_signed(secrets: Sequence[str], header: str, body: bytes) -> bool:
+    """Whether any signature of the header is that of the raw body under any of the secrets.
+
+    PagerDuty sends one signature for each secret while one is replaced, separated by commas, with or without
+    spaces.
+    """
+    given = [part.strip() for part in header.split(",") if part.strip()]
+    wanted = [f"v1={hmac.new(s.encode(), body, hashlib.sha256).hexdigest()}" for s in secrets]
+    matches = [hmac.compare_digest(one.encode(), other.encode()) for one in given for other in wanted]
+    return any(matches)
+
+
+def parse(body: bytes) -> Event:
+    """Read a webhook.
+
+    Raises:
+        InputError: it is not an event of PagerDuty's webhooks v3.
+    """
+    try:
+        event = msgspec.json.decode(body, type=_Envelope).event
+        at = datetime.fromisoformat(event.occurred_at.replace("Z", "+00:00")).timestamp()
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InputError(f"this is not a PagerDuty event: {error}", hint="use webhooks v3") from error
+    who = event.agent.summary if event.agent is not None else ""
+    return Event(event.id, event.event_type, event.data.incident_key or "", at, who)
+
+
+def apply(connection: Connection, event: Event, delivery: str, now: float) -> str:
+    """Bring our incident up to date; what was done, in words. A repeated or outdated event changes nothing."""
+    if not webhooks.is_new(connection, delivery or event.id, now):
+        return "seen before"
+    incident = incidents.get(connection, CHANNEL, event.key, lock=True)
+    if incident is None:
+        return "no incident of ours"
+    changed = follow(incident, event, now)
+    if changed == incident:
+        return "nothing new"
+    incidents.put(connection, [changed])
+    return f"{event.kind} noted"
+
+
+def follow(incident: Incident, event: Event, now: float) -> Incident:
+    """The incident after an event. Pure."""
+    incident = replace(incident, confirmed_at=incident.confirmed_at or now)
+    if event.at < incident.event_at:
+        return incident
+    if event.kind == "incident.acknowledged":
+        return replace(incident, event_at=event.at, acknowledged_at=event.at, acknowledged_by=event.who)
+    if event.kind in ("incident.unacknowledged", "incident.reopened"):
+        return replace(
+            incident, event_at=event.at, acknowledged_at=None, acknowledged_by="", dismissed_at=None
+        )
+    if event.kind == "incident.resolved":
+        dismissed = now if incident.closed_at is None else incident.dismissed_at
+        return replace(incident, event_at=event.at, dismissed_at=dismissed)
+    return incident

@@ -1,0 +1,23 @@
+"""Death in the middle of a step, for tests inside one process."""
+
+from monitor.alerts.notification import Notification
+from monitor.notify.channel import Channel
+
+
+class KilledError(BaseException):
+    """Nothing catches this: it stands for SIGKILL."""
+
+
+class Mortal:
+    """A channel whose process dies when the other side has answered."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.name, self.rate, self.actions = channel.name, channel.rate, channel.actions
+
+    def send(self, notification: Notification) -> str:
+        self.channel.send(notification)
+        raise KilledError
+
+    def close(self) -> None:
+        self.channel.close()
