@@ -12,7 +12,7 @@ from monitor.rules.condition import Any as Some
 from monitor.rules.level import Level
 from monitor.rules.rule import Rule
 from monitor.rules.schema import ConditionModel, RuleModel
-from monitor.rules.threshold import Absent, Share, Threshold, z_of
+from monitor.rules.threshold import Absent, Share, Threshold
 from monitor.rules.wording import FIELDS, placeholders
 from monitor.yamlfile import Document, Key, suggest, validate
 
@@ -81,7 +81,7 @@ class _Builder:
             model.below is None,
             model.clear,
             model.samples,
-            0.0 if model.confidence is None else z_of(model.confidence),
+            model.confidence or 0.0,
             model.match,
             None if model.assume is None else model.assume == "beyond",
         )

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
+from scipy.special import betaincinv
+
 from monitor.records import Labels, Measurement
 from monitor.rules.condition import Finding, Findings, Question, unknown
 from monitor.rules.level import BASELINE, PAST, Level
@@ -16,14 +18,14 @@ PROPORTIONS = frozenset(
         "confidence_low_share", "automation_rate", "review_rate", "correction_rate",
     )
 )  # fmt: skip
-"""Metrics that are k of n: their bound is Wilson's. Others use the interval they were measured with."""
+"""Metrics that are k of n: their bound is exact. Others use the interval they were measured with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """A metric against a level.
 
-    With `z` the one-sided confidence bound of the value, not the value itself, must be beyond the level: with
+    With a `confidence` the one-sided bound of the value, not the value itself, must be beyond the level: with
     few rows a figure can be anything. `clear` is where a firing alert lets go. `samples` is how many rows the
     figure must rest on.
     """
@@ -34,7 +36,7 @@ class Threshold:
     is_above: bool
     clear: Level | None = None
     samples: float = 0
-    z: float = 0.0
+    confidence: float = 0.0
     matchers: tuple[Matcher, ...] = ()
     assume: bool | None = None
 
@@ -82,7 +84,7 @@ class Threshold:
             return self._assumed(measurement)
         clear = limit if self.clear is None else self.clear.resolve(reference)
         holds = self._beyond(value, limit if clear is None else clear)
-        fires = self._beyond(bound(measurement, self.z, upper=not self.is_above), limit)
+        fires = self._beyond(value, limit) and self._is_sure(measurement, limit)
         return Finding(
             fires,
             holds or fires,
@@ -121,13 +123,20 @@ class Threshold:
     def _beyond(self, value: float, limit: float) -> bool:
         return value > limit if self.is_above else value < limit
 
+    def _is_sure(self, measurement: Measurement, limit: float) -> bool:
+        if not self.confidence:
+            return True
+        return self._beyond(bound(measurement, self.confidence, upper=not self.is_above), limit)
+
     def _reason(self, measurement: Measurement, limit: float, fires: bool) -> str:
         value, bar = figure(measurement.value, measurement.unit), figure(limit, measurement.unit)
         side = "above" if self.is_above else "below"
         rows = f", n = {measurement.n:g}" if measurement.n else ""
         relative = f" = {self.level}" if self.level.reference else ""
-        text = f"{self.metric} is {value} over {span(self.seconds)} (limit: {side} {bar}{relative}{rows})"
-        return text if fires or not self.z else f"{text}, not surely beyond it"
+        over = span(measurement.window.seconds)
+        text = f"{self.metric} is {value} over {over} (limit: {side} {bar}{relative}{rows})"
+        is_unsure = not fires and self._beyond(measurement.value or 0.0, limit)
+        return f"{text}, beyond it but not surely" if is_unsure else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +166,7 @@ class Share:
             share,
             self.above,
             None,
-            "ratio",
+            "share",
             sample.n,
             window=sample.window,
         )
@@ -197,31 +206,24 @@ class Absent:
         return {self.metric}
 
 
-def z_of(confidence: float) -> float:
-    """The normal quantile of a one-sided confidence: 3.29 for 0.9995."""
-    return NormalDist().inv_cdf(confidence)
-
-
-def bound(measurement: Measurement, z: float, *, upper: bool) -> float:
+def bound(measurement: Measurement, confidence: float, *, upper: bool) -> float:
     """The one-sided confidence bound of a measured value.
 
-    For a proportion this is Wilson's score bound (Wilson 1927), which stays honest for few rows and for
-    proportions near 0 and 1. For another figure its 95 % interval is widened in proportion to `z`; without
-    an interval it is the value itself.
+    For a proportion this is the exact bound (Clopper and Pearson 1934): at the limit itself, a look is wrong
+    with a chance of at most 1 - confidence, however few the rows. For another figure its 95 % interval is
+    widened like a normal one; without an interval it is the value itself.
     """
     value, n = measurement.value, measurement.n
     assert value is not None
-    if not z:
-        return value
     if measurement.metric in PROPORTIONS and n > 0:
-        return wilson(value, n, z if upper else -z)
+        return exact_bound(value * n, n, confidence, upper=upper)
     edge = measurement.high if upper else measurement.low
-    return value if edge is None else value + (edge - value) * z / 1.959964
+    z = NormalDist().inv_cdf(confidence)
+    return value if edge is None else value + (edge - value) * z / NormalDist().inv_cdf(0.975)
 
 
-def wilson(share: float, n: float, z: float) -> float:
-    """Wilson's score bound of `share` of `n` rows: the lower one for a negative `z`."""
-    square = z * z
-    middle = share + square / (2 * n)
-    half = z * math.sqrt(max(share * (1 - share), 0.0) / n + square / (4 * n * n))
-    return (middle + half) / (1 + square / n)
+def exact_bound(count: float, n: float, confidence: float, *, upper: bool) -> float:
+    """The exact one-sided bound of the proportion behind `count` of `n` rows."""
+    if upper:
+        return 1.0 if count >= n else float(betaincinv(count + 1, n - count, confidence))
+    return 0.0 if count <= 0 else float(betaincinv(count, n - count + 1, 1 - confidence))

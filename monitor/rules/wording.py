@@ -29,7 +29,7 @@ def figure(value: float | None, unit: str) -> str:
     """A number with its unit: `7.1 %`, `230 ms`, `1,250 predictions`; a dash where there is none."""
     if value is None:
         return "-"
-    if unit == "ratio":
+    if unit == "share":
         return f"{value * 100:.3g} %"
     if unit == "seconds":
         return _seconds(value)

@@ -73,7 +73,7 @@ def measured(
 ) -> Measurement:
     """A measurement; None is one that was not made."""
     window = Window(start, start + seconds)
-    unit = "seconds" if metric.startswith("latency") else "ratio"
+    unit = "seconds" if metric.startswith("latency") else "share"
     reason = "" if value is not None else "nothing came in"
     return Measurement(
         stream, window, metric, value, unit, n=n, labels=instance, baseline=baseline, reason=reason

@@ -20,4 +20,5 @@ ALL = (
     *(Named(name) for name in ("availability", "silence_seconds", "wrong_key_rejections", "disk_used_share")),
     *(Named(name) for name in ("tick_age_seconds", "outbox_oldest_seconds", "rule_errors")),
     Named("config_reload_failed"),
+    Named("digests_overdue"),
 )
