@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "monitor"
 
 # A room imports only what stands before it. Rooms on one line do not know each other.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "clock", "shipped"),
+    ("errors", "records", "clock", "shipped", "processor"),
     ("settings", "yamlfile", "scheduler"),
     ("store",),
     ("predictions",),
@@ -25,7 +25,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("health",),
     ("digest",),
     ("readings", "upkeep"),
-    ("pipeline", "web", "dashboards", "backtest", "reports", "compare"),
+    ("pipeline", "web", "dashboards", "backtest", "reports", "comparison"),
     ("config", "config_text"),
     ("app",),
     ("demo",),

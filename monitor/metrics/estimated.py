@@ -16,8 +16,8 @@ from monitor.metrics.drift.plan import plan_of
 from monitor.metrics.intervals import Z
 from monitor.metrics.subject import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
-from monitor.windows.baseline import Baseline
 from monitor.windows.profile import Slice
+from monitor.windows.reference import Baseline
 
 _CBPE = "confidence-based performance estimation (NannyML's name for it)"
 ESTIMATED_ACCURACY = MetricInfo(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from monitor.metrics.intervals import Interval
 from monitor.metrics.settings import MetricSettings
 from monitor.records import Better, Labels, Measurement, Stream, Window, labels
-from monitor.windows.baseline import Baseline
 from monitor.windows.profile import Profile, Slice
+from monitor.windows.reference import Baseline
 
 
 @dataclass(frozen=True, slots=True)

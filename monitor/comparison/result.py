@@ -1,0 +1,163 @@
+"""What a comparison found: worst columns first, as text, as HTML, or as a frame."""
+
+from dataclasses import dataclass, fields
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from monitor.records import Measurement
+from monitor.windows.layout import Kind
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
+_SHOWN = (
+    ("psi", "PSI"),
+    ("jensen_shannon", "JS"),
+    ("kolmogorov_smirnov", "KS"),
+    ("wasserstein", "Wasserstein"),
+    ("mean_shift", "mean shift"),
+    ("missing_share", "missing"),
+    ("new_category_share", "new labels"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnResult:
+    """One column's measurements. `expected_psi` is what PSI would be by chance alone."""
+
+    name: str
+    kind: Kind
+    measurements: tuple[Measurement, ...]
+    expected_psi: float
+    note: str = ""
+
+    def value(self, metric: str) -> float | None:
+        """A metric's value, or None when it was not measured."""
+        found = self.measurement(metric)
+        return None if found is None else found.value
+
+    def measurement(self, metric: str) -> Measurement | None:
+        """A metric's measurement, or None when it does not apply to the column."""
+        return next((m for m in self.measurements if m.metric == metric), None)
+
+    @property
+    def distance(self) -> float:
+        """PSI beyond chance: what columns are ranked by."""
+        return max((self.value("psi") or 0.0) - self.expected_psi, 0.0)
+
+    @property
+    def reason(self) -> str:
+        """Why the column was not measured, or the empty string."""
+        found = self.measurement("psi")
+        return self.note if found is None else found.reason
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The columns, worst first, and changes of the schema."""
+
+    columns: tuple[ColumnResult, ...]
+    schema: tuple[Measurement, ...]
+    reference_rows: int
+    current_rows: int
+    drifted_psi: float
+
+    def __post_init__(self) -> None:
+        ranked = sorted(self.columns, key=lambda column: (-column.distance, column.name))
+        object.__setattr__(self, "columns", tuple(ranked))
+
+    def __getitem__(self, name: str) -> ColumnResult:
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def measurements(self) -> list[Measurement]:
+        """Every measurement, worst column first."""
+        return [m for column in self.columns for m in column.measurements] + list(self.schema)
+
+    @property
+    def drifted(self) -> list[ColumnResult]:
+        """The columns whose PSI is beyond the line, after subtracting what chance alone gives."""
+        return [column for column in self.columns if column.distance >= self.drifted_psi]
+
+    @property
+    def summary(self) -> str:
+        """One sentence."""
+        changes = f", {len(self.schema)} changes of the schema" if self.schema else ""
+        return (
+            f"{len(self.drifted)} of {len(self.columns)} columns drifted "
+            f"({self.reference_rows:,} reference rows, {self.current_rows:,} current rows{changes})"
+        )
+
+    def rows(self) -> list[list[str]]:
+        """A line a column, as written in the tables: name, kind, the metrics, p-value, verdict."""
+        return [self._row(column) for column in self.columns]
+
+    @property
+    def header(self) -> list[str]:
+        """The titles of the lines."""
+        return ["column", "kind", *(title for _, title in _SHOWN), "p", "verdict"]
+
+    def to_arrow(self) -> pa.Table:
+        """Every measurement as one Arrow table."""
+        names = [
+            field.name for field in fields(Measurement) if field.name not in ("stream", "window", "labels")
+        ]
+        lines: list[dict[str, Any]] = []
+        for column in self.columns:
+            for m in column.measurements:
+                lines.append({"column": column.name} | {name: getattr(m, name) for name in names})
+        for line in lines:
+            line["better"] = str(line["better"])
+        return pa.Table.from_pylist(lines)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Every measurement as a pandas frame."""
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> "polars.DataFrame":
+        """Every measurement as a Polars frame."""
+        import polars
+
+        return polars.DataFrame(self.to_arrow())
+
+    def __repr__(self) -> str:
+        lines = [self.header, *self.rows()]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
+        texts = [
+            "  ".join(
+                cell.ljust(width) if i < 2 or i == len(widths) - 1 else cell.rjust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        changes = [f"{m.label('feature')}: {m.label('change')}" for m in self.schema]
+        return "\n".join([self.summary, "", *texts, *changes])
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(title)}</th>" for title in self.header)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in self.rows()
+        )
+        changes = "".join(
+            f"<li>{escape(m.label('feature'))}: {escape(m.label('change'))}</li>" for m in self.schema
+        )
+        listed = f"<ul>{changes}</ul>" if changes else ""
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<p>{escape(self.summary)}</p>{table}{listed}"
+
+    def _row(self, column: ColumnResult) -> list[str]:
+        cells = [_short(column.value(metric)) for metric, _ in _SHOWN]
+        psi = column.measurement("psi")
+        p_value = psi.p_value if psi is not None else None
+        verdict = "drifted" if column.distance >= self.drifted_psi else column.reason or "alike"
+        return [column.name, column.kind.value, *cells, _short(p_value), verdict]
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.2g}" if 0 < abs(value) < 0.001 else f"{value:.3f}"

@@ -1,0 +1,136 @@
+"""Tables of any kind as columns that can be read one at a time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from threading import local
+from typing import Any, Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from monitor.errors import InputError
+from monitor.windows.reference import read_table
+
+_ROWS_AT_A_TIME = 262_144
+
+
+class Source(Protocol):
+    """Something with named columns. Column names that repeat are taken once."""
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, in order."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        ...
+
+    def column(self, name: str, most: int) -> pa.ChunkedArray:
+        """A whole column, or of a very long one an evenly spread part of at least `most` rows."""
+        ...
+
+    def chunks(self, name: str) -> Iterator[pa.Array]:
+        """A column piece by piece; nothing if it does not exist."""
+        ...
+
+
+class TableSource:
+    """A table in memory."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        self.names = list(dict.fromkeys(table.schema.names))
+        self.rows: int = table.num_rows
+
+    def column(self, name: str, most: int) -> pa.ChunkedArray:  # noqa: ARG002 - it is in memory anyway
+        """A whole column."""
+        return self._table.column(self._table.schema.names.index(name))
+
+    def chunks(self, name: str) -> Iterator[pa.Array]:
+        """Its pieces."""
+        if name in self.names:
+            yield from self.column(name, self.rows).chunks
+
+
+class ParquetSource:
+    """A Parquet file, of which each thread reads one column at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        first = pq.ParquetFile(path)
+        self._metadata = first.metadata
+        schema = first.schema_arrow
+        texts = (pa.types.is_string, pa.types.is_large_string)
+        self._texts = [field.name for field in schema if any(test(field.type) for test in texts)]
+        self.names = list(dict.fromkeys(schema.names))
+        self.rows: int = first.metadata.num_rows
+        self._open = local()
+
+    def column(self, name: str, most: int) -> pa.ChunkedArray:
+        """A whole column, or some of its row groups, evenly spread."""
+        groups = range(self._metadata.num_row_groups)
+        step = max(1, self.rows // most)
+        return self._file().read_row_groups(list(groups)[::step], columns=[name], use_threads=False).column(0)
+
+    def chunks(self, name: str) -> Iterator[pa.Array]:
+        """Its pieces, read as they are asked for."""
+        if name in self.names:
+            file = self._file()
+            for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=[name], use_threads=False):
+                yield batch.column(0)
+
+    def _file(self) -> pq.ParquetFile:
+        if not hasattr(self._open, "file"):
+            self._open.file = pq.ParquetFile(self._path, metadata=self._metadata, read_dictionary=self._texts)
+        file: pq.ParquetFile = self._open.file
+        return file
+
+
+def open_source(data: Any) -> Source:
+    """A path, an Arrow table, or any frame that gives Arrow data.
+
+    Raises:
+        InputError: it is none of these, or the file cannot be read.
+    """
+    if isinstance(data, str | Path):
+        return _open_path(Path(data))
+    if isinstance(data, pa.Table):
+        return TableSource(data)
+    if isinstance(data, pa.RecordBatch):
+        return TableSource(pa.Table.from_batches([data]))
+    if type(data).__module__.partition(".")[0] == "pandas":
+        return TableSource(_from_pandas(data))
+    if hasattr(data, "__arrow_c_stream__"):
+        return TableSource(pa.table(data))
+    raise InputError(
+        f"a {type(data).__name__} is no table", hint="use pandas, Polars, Arrow, or the path of a file"
+    )
+
+
+def _open_path(path: Path) -> Source:
+    if path.suffix in (".parquet", ".pq"):
+        try:
+            return ParquetSource(path)
+        except FileNotFoundError as error:
+            raise InputError(f"{path} does not exist") from error
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    return TableSource(read_table(path))
+
+
+def _from_pandas(frame: Any) -> pa.Table:
+    """Columns that Arrow refuses for mixing types are taken as texts."""
+    columns: dict[str, pa.Array] = {}
+    for index, name in enumerate(frame.columns):
+        if str(name) in columns:
+            continue
+        series = frame.iloc[:, index]
+        try:
+            columns[str(name)] = pa.array(series, from_pandas=True)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            missing = series.isna()
+            texts = [None if gone else str(value) for value, gone in zip(series, missing, strict=True)]
+            columns[str(name)] = pa.array(texts, pa.string())
+    return pa.table(columns)

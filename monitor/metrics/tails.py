@@ -1,0 +1,50 @@
+"""Tail probabilities in numpy alone: importing scipy would cost a command more time than all its work.
+
+Held against scipy in the tests.
+"""
+
+import math
+
+import numpy as np
+
+_TERMS = 40
+
+
+def normal_two_sided(z: float) -> float:
+    """P(|Z| >= |z|) of a standard normal Z."""
+    return math.erfc(abs(z) / math.sqrt(2))
+
+
+def chi_square(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """P(X >= statistic) of chi-square with whole degrees of freedom, by its finite series; 1 without degrees.
+
+    Abramowitz and Stegun, 26.4.4 and 26.4.5. Shapes: both (n,).
+    """
+    half = np.maximum(np.asarray(statistic, np.float64), 0.0) / 2
+    degrees = np.asarray(degrees, np.int64)
+    odd = degrees % 2 == 1
+    root = np.sqrt(2 * half)
+    erfc = np.array([math.erfc(x / math.sqrt(2)) for x in root.tolist()])
+    total = np.where(odd, erfc, np.where(degrees > 0, np.exp(-half), 1.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_half = np.log(half)
+        for step in range(1, int(degrees.max(initial=0)) // 2 + 1):
+            power = np.where(odd, step - 0.5, float(step))
+            wanted = np.where(odd, degrees >= 2 * step + 1, degrees >= 2 * step + 2)
+            gamma = np.where(odd, math.lgamma(step + 0.5), math.lgamma(step + 1.0))
+            term = np.exp(power * log_half - half - gamma)
+            total = total + np.where(wanted & (half > 0), term, 0.0)
+    return np.asarray(np.clip(total, 0.0, 1.0))
+
+
+def kolmogorov(x: np.ndarray) -> np.ndarray:
+    """P(K >= x) of the limiting Kolmogorov distribution, by whichever of its two series converges fast."""
+    x = np.asarray(x, np.float64)
+    large = np.maximum(x, 0.7)[:, None]
+    steps = np.arange(1, _TERMS + 1)
+    upper = 2 * ((-1.0) ** (steps - 1) * np.exp(-2 * steps**2 * large**2)).sum(axis=1)
+    small = np.clip(x, 0.05, 0.7)[:, None]
+    lower = 1 - math.sqrt(2 * math.pi) / small[:, 0] * np.exp(
+        -((2 * steps - 1) ** 2) * math.pi**2 / (8 * small**2)
+    ).sum(axis=1)
+    return np.asarray(np.clip(np.where(x >= 0.7, upper, np.where(x < 0.05, 1.0, lower)), 0.0, 1.0))

@@ -1,0 +1,208 @@
+"""A baseline from rows: a table, or a file. Knows no database, so that a notebook can use it alone."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from monitor.errors import InputError
+from monitor.records import Stream, Window
+from monitor.windows import codec, describe, kinds, loss
+from monitor.windows.count import count
+from monitor.windows.layout import Kind, Layout
+from monitor.windows.loss import LossModel
+from monitor.windows.outcomes import count_outcomes
+from monitor.windows.profile import Profile, blank, merge
+
+DEFAULT = "baseline"
+SAMPLE_ROWS = 2000
+_CHUNK = 250_000
+_PREDICTION_COLUMNS = frozenset(
+    {
+        "id",
+        "timestamp",
+        "version",
+        "prediction",
+        "confidence",
+        "latency_ms",
+        "error",
+        "automated",
+        "cost",
+        "sampled",
+        "weight",
+    }
+)
+_OUTCOME_COLUMNS = frozenset({"truth", "reviewed", "corrected", "feedback", "delay"})
+_PREFIXES = ("features.", "segments.", "probabilities.", "outcome.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Baseline:
+    """A pinned profile. `name` is `baseline`, or what a seasonal one is called; `span` is the time it covers.
+
+    `loss` says how large a regressor's errors are to be expected; `sample` are some of the rows, for metrics that
+    look at several columns at once.
+    """
+
+    stream: Stream
+    name: str
+    created_at: float
+    source: str
+    layout: Layout
+    profile: Profile
+    span: Window | None = None
+    loss: LossModel | None = None
+    sample: pa.RecordBatch | None = None
+
+    @property
+    def digest(self) -> str:
+        """The hash of what it holds."""
+        return hashlib.sha256(self.layout.id.encode() + codec.encode(self.profile)).hexdigest()
+
+
+def from_table(
+    stream: Stream,
+    table: pa.Table,
+    now: float,
+    *,
+    source: str = "table",
+    name: str = DEFAULT,
+    overrides: Mapping[str, Kind] | None = None,
+) -> Baseline:
+    """A baseline from rows. Columns named as in a prediction batch are what they say; all others are features.
+
+    `outcome.truth` (or `truth`) gives the quality to hold later windows against.
+    """
+    named = conform(table)
+    if named.num_rows == 0:
+        raise InputError("a baseline needs at least one row", hint=f"{source} has none")
+    layout = describe.of(named, overrides)
+    some = sample(named, loss.MOST_ROWS)
+    return Baseline(
+        stream,
+        name,
+        now,
+        source,
+        layout,
+        count_table(named, layout),
+        loss=loss.learn(some, layout),
+        sample=sample(pa.Table.from_batches([some]), SAMPLE_ROWS),
+    )
+
+
+def from_file(
+    stream: Stream,
+    path: Path,
+    now: float,
+    *,
+    name: str = DEFAULT,
+    overrides: Mapping[str, Kind] | None = None,
+) -> Baseline:
+    """A baseline from a Parquet, CSV or Arrow file (or a folder of Parquet files).
+
+    Raises:
+        InputError: the file is missing, of another format, or empty.
+    """
+    return from_table(stream, read_table(path), now, source=str(path), name=name, overrides=overrides)
+
+
+def count_table(table: pa.Table, layout: Layout) -> Profile:
+    """The profile of a table whose columns are named as in a prediction batch."""
+    parts = [blank(layout)]
+    for rows in _chunks(table):
+        parts.append(count(rows, layout))
+        if any(name.startswith("outcome.") for name in table.schema.names):
+            parts.append(count_outcomes(rows, layout))
+        parts = [merge(parts)]
+    return parts[0]
+
+
+def conform(table: pa.Table) -> pa.Table:
+    """Name the columns as in a prediction batch, and bring them to its types; the first of several names counts."""
+    has_prefixed = any(name.startswith("features.") for name in table.schema.names)
+    columns: dict[str, pa.Array] = {}
+    for index, name in enumerate(table.schema.names):
+        target = target_of(name, has_prefixed=has_prefixed)
+        if target and target not in columns:
+            columns[target] = typed(target, table.column(index))
+    return pa.table(columns)
+
+
+def read_table(path: Path) -> pa.Table:
+    """A file as an Arrow table.
+
+    Raises:
+        InputError: the file is missing or of another format.
+    """
+    try:
+        if path.suffix in (".csv", ".tsv"):
+            delimiter = "\t" if path.suffix == ".tsv" else ","
+            return pa.csv.read_csv(path, parse_options=pa.csv.ParseOptions(delimiter=delimiter))
+        if path.suffix in (".arrow", ".feather", ".ipc"):
+            return pa.ipc.open_file(path).read_all()
+        return pq.read_table(path)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist") from error
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{path} cannot be read: {reason}", hint="use a Parquet, CSV or Arrow file"
+        ) from error
+
+
+def sample(table: pa.Table, most: int) -> pa.RecordBatch:
+    """At most so many rows, evenly spread."""
+    if table.num_rows > most:
+        table = table.take(pa.array(np.linspace(0, table.num_rows - 1, most).astype(np.int64)))
+    arrays = [column.combine_chunks() for column in table.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=table.schema.names)
+
+
+def _chunks(table: pa.Table) -> Iterable[pa.RecordBatch]:
+    for start in range(0, table.num_rows, _CHUNK):
+        part = table.slice(start, _CHUNK).combine_chunks()
+        arrays = [column.combine_chunks() for column in part.columns]
+        yield pa.RecordBatch.from_arrays(arrays, names=part.schema.names)
+
+
+def target_of(name: str, *, has_prefixed: bool) -> str:
+    """What a column is called in a prediction batch; empty when it is none of that. Where no column is called
+    `features.`, every unknown one is a feature.
+    """
+    if name in _PREDICTION_COLUMNS or name.startswith(_PREFIXES):
+        return name
+    if name in _OUTCOME_COLUMNS:
+        return f"outcome.{name}"
+    return "" if has_prefixed else f"features.{name}"
+
+
+def typed(name: str, column: pa.ChunkedArray) -> pa.Array:
+    """A column in the type that a prediction batch gives it."""
+    if name == "timestamp":
+        return _microseconds(column)
+    array = kinds.plain(column)
+    if name in ("version", "error") or name.startswith("segments."):
+        texts = array if pa.types.is_dictionary(array.type) else array.cast(pa.string())
+        return texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+    if name in ("automated", "sampled", "outcome.reviewed", "outcome.corrected"):
+        return array.cast(pa.bool_())
+    if pa.types.is_string(array.type) and not name.startswith("features."):
+        return array.dictionary_encode()
+    if name in ("prediction", "outcome.truth") and pa.types.is_boolean(array.type):
+        return array.cast(pa.string()).dictionary_encode()
+    return array
+
+
+def _microseconds(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    if kinds.is_time(array.type):
+        return array.cast(pa.timestamp("us")).cast(pa.int64())
+    if pa.types.is_integer(array.type):
+        return array.cast(pa.int64())
+    texts = array.cast(pa.string())
+    return pa.array(kinds.times_of_texts(texts) * 1e6, from_pandas=True).cast(pa.int64(), safe=False)

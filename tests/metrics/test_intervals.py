@@ -1,0 +1,29 @@
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from monitor.metrics import intervals, tails
+
+
+def test_tails_agree_with_scipy():
+    statistic = np.concatenate([[0.0, 1e-9], np.geomspace(1e-4, 2000, 400)])
+    for degrees in (1, 2, 3, 4, 5, 10, 11, 19, 21, 40):
+        ours = tails.chi_square(statistic, np.full(statistic.size, degrees))
+        np.testing.assert_allclose(ours, special.chdtrc(degrees, statistic), rtol=1e-9, atol=1e-300)
+    assert tails.chi_square(np.array([3.0]), np.array([0])) == [1.0]
+    x = np.linspace(0, 4, 500)
+    np.testing.assert_allclose(tails.kolmogorov(x), special.kolmogorov(x), rtol=1e-9, atol=1e-14)
+    assert tails.normal_two_sided(-2.5) == pytest.approx(2 * stats.norm.sf(2.5), rel=1e-12)
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    for successes, n in ((0, 10), (3, 10), (10, 10), (50, 1000)):
+        oracle = stats.binomtest(successes, n).proportion_ci(method="wilson")
+        assert intervals.wilson(successes, n) == pytest.approx((oracle.low, oracle.high))
+
+
+def test_the_interval_of_a_count_is_close_to_the_exact_one():
+    for count in (5, 20, 1000, 1e6):
+        exact = stats.chi2.ppf(0.025, 2 * count) / 2, stats.chi2.ppf(0.975, 2 * count + 2) / 2
+        assert intervals.poisson(count) == pytest.approx(exact, rel=0.01)
+    assert intervals.poisson(0)[0] == 0.0
