@@ -20,7 +20,7 @@ from monitor.errors import (
     TooLargeError,
     WatchkeeperError,
 )
-from monitor.web import assets, doors, events, exposition, pages, probes
+from monitor.web import assets, changes, doors, events, exposition, mailing, pages, probes, staff
 from monitor.web.audit import AuditLog
 from monitor.web.guard import Guard
 from monitor.web.oidc import Provider
@@ -37,7 +37,7 @@ _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
     (NotFoundError, 404),
     (StoreError, 503),
 )
-_ROOMS = (probes, assets, exposition, pages, events, doors)
+_ROOMS = (probes, assets, exposition, pages, events, doors, staff, changes, mailing)
 
 
 def create(services: Services) -> Litestar:

@@ -76,7 +76,7 @@ class Exposition:
         services = self._services
         sheet.info("watchkeeper_build", [services.version])
         lengths = outbox.lengths(connection)
-        totals = self._notifications.follow({key: float(n) for key, n in outbox.outcomes(connection).items()})
+        totals = self._notifications.follow(_attempts(connection))
         for channel in sorted({*services.channels, *lengths}):
             sheet.put("watchkeeper_notification_queue_length", [channel], lengths.get(channel, 0))
         known = {(channel, outcome): 0.0 for channel in services.channels for outcome in ("sent", "failed")}
@@ -110,6 +110,15 @@ def encode(sheet: Sheet, accept: str, own: Iterable[Metric] = ()) -> tuple[bytes
     registry.register(_Families([*sheet.families(), *own]))
     encoder, content_type = choose_encoder(accept)
     return encoder(registry), content_type
+
+
+def _attempts(connection: Connection) -> dict[tuple[str, str], float]:
+    """Attempts by channel and whether they went out; why one did not is in its receipt."""
+    found: dict[tuple[str, str], float] = {}
+    for (channel, outcome), count in outbox.outcomes(connection).items():
+        key = (channel, "sent" if outcome == "sent" else "failed")
+        found[key] = found.get(key, 0.0) + count
+    return found
 
 
 def _by_stream(found: Iterable[Alert]) -> Mapping[Stream, Sequence[Alert]]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from monitor.health import wording
 from monitor.health.settings import ClientSettings
-from monitor.records import Stream
+from monitor.records import Labels, Stream
 from monitor.store import measurements
 from monitor.web.charts import Chart, Curve, Mark
 
@@ -68,9 +68,11 @@ class Sampler:
         self.end = end
         self._width = base * max(1, math.ceil((end - start) / STEPS / base))
 
-    def read(self, metric: str, *, add: bool = False) -> Steps:
+    def read(self, metric: str, *, of: Labels = (), add: bool = False) -> Steps:
         """A metric in steps: weighted means, or sums."""
-        series = measurements.series(self._connection, self._stream, metric, self._base, self.start, self.end)
+        series = measurements.series(
+            self._connection, self._stream, metric, self._base, self.start, self.end, of
+        )
         count = max(1, round((self.end - self.start) / self._width))
         starts = tuple(self.start + index * self._width for index in range(count))
         known = np.isfinite(series.values)
