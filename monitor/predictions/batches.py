@@ -13,7 +13,7 @@ Columns of outcomes: `id`, `timestamp`, `truth` float64 or dictionary, `reviewed
 The type of a feature may differ between batches: read it through `monitor.predictions.columns.numbers` or `names`.
 """
 
-import io
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -28,7 +28,8 @@ from monitor.predictions.hashing import Hashes, derived, hash_texts, mix
 from monitor.records import Stream, Window
 
 _ABSENT = {"sampled": True, "weight": 1.0}  # what a missing column means
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_MAGIC = b"WKP1"
+_HEADER = struct.Struct("<4sQ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +43,21 @@ class Batch:
 
 
 def encode(rows: pa.RecordBatch) -> bytes:
-    """The rows as one Arrow IPC stream, compressed with LZ4. Equal rows give equal bytes."""
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, rows.schema, options=_OPTIONS) as writer:
+    """The rows as one Arrow IPC stream, compressed as a whole with LZ4. Equal rows give equal bytes."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_batch(rows)
-    return sink.getvalue()
+    plain = sink.getvalue()
+    packed: bytes = pa.compress(plain, codec="lz4_raw", asbytes=True)
+    return _HEADER.pack(_MAGIC, plain.size) + packed
 
 
 def decode(blob: bytes) -> pa.RecordBatch:
     """What `encode` was given."""
-    with pa.ipc.open_stream(blob) as reader:
+    magic, size = _HEADER.unpack_from(blob)
+    assert magic == _MAGIC, "not a batch of the prediction log"
+    plain = pa.decompress(memoryview(blob)[_HEADER.size :], size, codec="lz4_raw")
+    with pa.ipc.open_stream(plain) as reader:
         return reader.read_next_batch()
 
 

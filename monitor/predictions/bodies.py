@@ -21,7 +21,7 @@ def records(body: bytes, content_type: str = "") -> list[object]:
     """
     if not body.strip():
         raise InputError("the body is empty", hint=_HINT)
-    if "ndjson" in content_type or "jsonl" in content_type:
+    if is_lines(content_type):
         return _lines(body)
     try:
         whole = _value(body)
@@ -30,6 +30,11 @@ def records(body: bytes, content_type: str = "") -> list[object]:
             return _lines(body)
         raise
     return whole if isinstance(whole, list) else [whole]
+
+
+def is_lines(content_type: str) -> bool:
+    """Whether the sender says that it sends one record a line."""
+    return "ndjson" in content_type or "jsonl" in content_type
 
 
 def _lines(body: bytes) -> list[object]:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 LABEL = pa.dictionary(pa.int32(), pa.string())
 EMBEDDING = pa.list_(pa.float32())
+TEXT_LOOK = 64
 TEXT_FROM = 64
 """A text column whose values are longer than this on average is kept as plain text, not as categories."""
 
@@ -47,12 +48,11 @@ def column(values: Sequence[Value]) -> pa.Array:
 
 
 def texts(values: Sequence[str | None]) -> pa.Array:
-    """Categories as a dictionary column, long texts as plain text."""
-    plain = pa.array(values, pa.string())
-    known = len(plain) - plain.null_count
-    if known and pc.sum(pc.binary_length(plain)).as_py() > TEXT_FROM * known:
-        return plain
-    return plain.dictionary_encode()
+    """Categories as a dictionary column, long texts (by the first few) as plain text."""
+    first = [len(value) for value in values[:TEXT_LOOK] if value is not None]
+    if first and sum(first) > TEXT_FROM * len(first):
+        return pa.array(values, pa.string())
+    return pa.array(values, LABEL)
 
 
 def name_of(value: Value) -> str | None:

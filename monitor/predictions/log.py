@@ -8,24 +8,26 @@ import logging
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import blake2b
 
+import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
 from monitor.clock import Clock
 from monitor.errors import BusyError, InputError, StoreError, WatchkeeperError
 from monitor.predictions.batches import Batch, encode, hashes, sampled, split
-from monitor.predictions.intake import Kind, Refusal, Submission
-from monitor.predictions.rows import outcome_rows, prediction_rows
-from monitor.predictions.schema import OutcomeRow, Row
+from monitor.predictions.intake import Kind, Part, Refusal, Submission
+from monitor.predictions.rows import columns
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.shapes import Shapes
 from monitor.records import Rejected, Stream
 from monitor.store import outcomes, predictions, quarantine, requests
 from monitor.store.db import Store
+from monitor.store.requests import Request
 
 _LOG = logging.getLogger(__name__)
 _KEPT_OF_A_REQUEST = 100
@@ -40,6 +42,10 @@ class Receipt:
     rejected: Sequence[Rejected] = ()
     ignored: Sequence[str] = ()
     replayed: bool = False
+
+
+Answer = Callable[[Receipt | WatchkeeperError], None]
+"""Who waits for what became of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,9 @@ class PredictionLog:
     def __init__(self, store: Store, settings: PredictionSettings, clock: Clock) -> None:
         self.settings = settings
         self.clock = clock
+        self.shapes = Shapes(settings)
         self._store = store
-        self._queue: deque[tuple[Submission, Future[Receipt]]] = deque()
+        self._queue: deque[tuple[Submission, Answer]] = deque()
         self._wake = threading.Condition()
         self._bytes = 0
         self._running = False
@@ -77,6 +84,8 @@ class PredictionLog:
 
     def start(self) -> None:
         """Begin to take requests."""
+        with self._store.read() as connection:
+            self.shapes.know(predictions.streams(connection))
         self._running = True
         self._thread = threading.Thread(target=self._write, name="prediction-log", daemon=True)
         self._thread.start()
@@ -96,6 +105,23 @@ class PredictionLog:
             BusyError: too much waits already, or the log is not running. Nothing was taken.
         """
         future: Future[Receipt] = Future()
+        future.set_running_or_notify_cancel()
+
+        def answer(result: Receipt | WatchkeeperError) -> None:
+            if isinstance(result, Receipt):
+                future.set_result(result)
+            else:
+                future.set_exception(result)
+
+        self.hand_over(submission, answer)
+        return future
+
+    def hand_over(self, submission: Submission, answer: Answer) -> None:
+        """The same for callers that wait in their own way: `answer` is called once, in the writer's thread.
+
+        Raises:
+            BusyError: too much waits already, or the log is not running. Nothing was taken.
+        """
         with self._wake:
             if not self._running:
                 raise BusyError("the daemon is stopping", retry_after=5)
@@ -105,9 +131,8 @@ class PredictionLog:
                     "too much waits for the database", retry_after=1, hint="send again a little later"
                 )
             self._bytes += submission.size
-            self._queue.append((submission, future))
+            self._queue.append((submission, answer))
             self._wake.notify()
-        return future
 
     def append(self, batches: Sequence[Batch]) -> None:
         """Write batches of history; durable on return. The same batch written again is there once.
@@ -127,10 +152,9 @@ class PredictionLog:
         Raises:
             StoreError: the database refused; nothing was written.
         """
-        ids = hashes(rows).astype("<u8").tobytes()
-        batch = outcomes.NewOutcomes(stream, rows.num_rows, os.urandom(16), ids, encode(rows))
+        now = self.clock.now()
         with self._store.write() as connection:
-            outcomes.put(connection, [batch], self.clock.now())
+            outcomes.put(connection, [_new_outcomes(stream, rows, now)], now)
         self._accepted["outcomes"] += rows.num_rows
 
     def refuse(self, reason: str, count: int = 1) -> None:
@@ -155,24 +179,22 @@ class PredictionLog:
             with self._wake:
                 self._bytes -= sum(submission.size for submission, _ in group)
 
-    def _take(self) -> list[tuple[Submission, Future[Receipt]]]:
-        group, rows = [], 0
+    def _take(self) -> list[tuple[Submission, Answer]]:
+        group: list[tuple[Submission, Answer]] = []
+        rows = 0
         while self._queue and rows < _ROWS_OF_A_COMMIT:
             group.append(self._queue.popleft())
-            group[-1][1].set_running_or_notify_cancel()  # from here on it is written, whoever waits or not
             rows += group[-1][0].accepted
         return group
 
-    def _commit(self, group: list[tuple[Submission, Future[Receipt]]]) -> None:
+    def _commit(self, group: list[tuple[Submission, Answer]]) -> None:
         """Store a group in one transaction; if one of it cannot be stored, each alone."""
+        results: Sequence[Receipt | WatchkeeperError]
         try:
-            receipts = self._store_all([submission for submission, _ in group])
+            results = self._store_all([submission for submission, _ in group])
         except StoreError as error:
-            busy = BusyError(
-                error.message, retry_after=5, hint="nothing of this request was stored; send it again"
-            )
-            for _, future in group:
-                future.set_exception(busy)
+            hint = "nothing of this request was stored; send it again"
+            results = [BusyError(error.message, retry_after=5, hint=hint)] * len(group)
         except (
             Exception
         ) as error:  # the border: one request must neither stop the writer nor spoil the others
@@ -181,22 +203,21 @@ class PredictionLog:
                     self._commit([one])
                 return
             _LOG.exception("a request could not be stored")
-            group[0][1].set_exception(WatchkeeperError(f"the request could not be stored: {error}"))
-        else:
-            for (_, future), receipt in zip(group, receipts, strict=True):
-                if isinstance(receipt, Receipt):
-                    future.set_result(receipt)
-                else:
-                    future.set_exception(receipt)
+            results = [WatchkeeperError(f"the request could not be stored: {error}")]
+        for (_, answer), result in zip(group, results, strict=True):
+            answer(result)
 
-    def _store_all(self, group: list[Submission]) -> list[Receipt | InputError]:
+    def _store_all(self, group: list[Submission]) -> list[Receipt | WatchkeeperError]:
         now = self.clock.now()
         with self._store.write() as connection:
             answers = _told_apart(connection, group, now)
             fresh = [one for one, answer in zip(group, answers, strict=True) if not _is_settled(answer)]
             predictions.put(connection, self._batches(fresh), now)
-            outcomes.put(connection, _outcome_batches(fresh, now), now)
-            quarantine.put(connection, [kept for one in fresh for kept in _quarantined(one, now)])
+            told = [_new_outcomes(stream, rows, now) for stream, rows in _assemble(fresh, Kind.OUTCOMES)]
+            outcomes.put(connection, told, now)
+            quarantine.put(
+                connection, [kept for one in fresh if one.refused for kept in _quarantined(one, now)]
+            )
         self._commits += 1
         self._replayed += len(group) - len(fresh)
         for one in fresh:
@@ -205,16 +226,11 @@ class PredictionLog:
         return answers
 
     def _batches(self, group: Sequence[Submission]) -> list[predictions.NewBatch]:
-        rows: dict[Stream, list[Row]] = {}
-        for submission in group:
-            if submission.kind is Kind.PREDICTIONS:
-                for stream, some in submission.parts.items():
-                    rows.setdefault(stream, []).extend(some)  # type: ignore[arg-type]
         seconds = int(self.settings.base_window)
         return [
             self._new(batch, os.urandom(16))
-            for stream, some in rows.items()
-            for batch in split(stream, prediction_rows(some), seconds)
+            for stream, rows in _assemble(group, Kind.PREDICTIONS)
+            for batch in split(stream, rows, seconds)
         ]
 
     def _new(self, batch: Batch, digest: bytes = b"") -> predictions.NewBatch:
@@ -234,46 +250,52 @@ class PredictionLog:
 
 def _told_apart(
     connection: Connection, group: Sequence[Submission], now: float
-) -> list[Receipt | InputError]:
+) -> list[Receipt | WatchkeeperError]:
     """The answer to each request; one that was stored before, or twice in this group, is marked as replayed."""
-    named = {one.request.key: one.request for one in reversed(group) if one.request}
-    new = requests.put(connection, list(named.values()), now)
-    known = (
-        requests.contents(connection, list(named))
-        if len(new) < sum(one.request is not None for one in group)
-        else {}
-    )
-    answers: list[Receipt | InputError] = []
+    first: dict[bytes, Request] = {}
     for one in group:
-        replayed = one.request is not None and one.request.key not in new
-        if one.request and replayed and known[one.request.key] != one.request.content:
-            answers.append(
-                InputError("this Idempotency-Key was used for other content", hint="use a new key")
-            )
-            continue
-        if one.request:
-            new.discard(one.request.key)
+        if one.request is not None:
+            first.setdefault(one.request.key, one.request)
+    before = requests.put(connection, list(first.values()), now)
+    answers: list[Receipt | WatchkeeperError] = []
+    for one in group:
+        replayed = False
+        if one.request is not None:
+            content = before.get(one.request.key, first[one.request.key].content)
+            replayed = one.request.key in before or first[one.request.key] is not one.request
+            if content != one.request.content:
+                answers.append(
+                    InputError("this Idempotency-Key was used for other content", hint="use a new key")
+                )
+                continue
         refused = [refusal.rejected for refusal in one.refused]
         answers.append(Receipt(one.accepted, refused, sorted(one.ignored), replayed))
     return answers
 
 
-def _is_settled(answer: Receipt | InputError) -> bool:
-    return isinstance(answer, InputError) or answer.replayed
+def _is_settled(answer: Receipt | WatchkeeperError) -> bool:
+    return isinstance(answer, WatchkeeperError) or answer.replayed
 
 
-def _outcome_batches(group: Sequence[Submission], now: float) -> list[outcomes.NewOutcomes]:
-    rows: dict[Stream, list[OutcomeRow]] = {}
-    for submission in group:
-        if submission.kind is Kind.OUTCOMES:
-            for stream, some in submission.parts.items():
-                rows.setdefault(stream, []).extend(some)  # type: ignore[arg-type]
+def _assemble(group: Sequence[Submission], kind: Kind) -> list[tuple[Stream, pa.RecordBatch]]:
+    """The rows of many requests as columns: those of one stream and one struct type together."""
+    parts: dict[tuple[Stream, type], list[Part]] = {}
     found = []
-    for stream, some in rows.items():
-        batch = outcome_rows(some, now)
-        ids = hashes(batch).astype("<u8").tobytes()
-        found.append(outcomes.NewOutcomes(stream, len(some), os.urandom(16), ids, encode(batch)))
+    for part in (part for one in group if one.kind is kind for part in one.parts):
+        if isinstance(part.rows, pa.RecordBatch):
+            found.append((part.stream, part.rows))
+        else:
+            parts.setdefault((part.stream, type(part.rows[0])), []).append(part)
+    for (stream, _), some in parts.items():
+        rows = [row for part in some for row in part.rows]
+        found.append((stream, columns(rows, np.concatenate([part.times for part in some]))))
     return found
+
+
+def _new_outcomes(stream: Stream, rows: pa.RecordBatch, now: float) -> outcomes.NewOutcomes:
+    ids = hashes(rows).astype("<u8").tobytes()
+    rows = rows.append_column("received", pa.array(np.full(rows.num_rows, now)))
+    return outcomes.NewOutcomes(stream, rows.num_rows, os.urandom(16), ids, encode(rows))
 
 
 def _quarantined(submission: Submission, now: float) -> list[quarantine.Quarantined]:

@@ -7,7 +7,6 @@ number becomes the number, true and false as a prediction become labels. Anythin
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +14,7 @@ import msgspec
 from monitor.errors import InputError
 from monitor.predictions.columns import Value, name_of
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.times import micros_of
 from monitor.records import Stream
 from monitor.settings import format_duration
 
@@ -206,7 +206,10 @@ def _stream(fields: Mapping[str, Any], rules: Rules) -> Stream:
 def _timestamp(value: object, rules: Rules) -> int:
     if value is None:
         return int(rules.now * 1e6)
-    micros = parse_time(value)
+    micros = micros_of(value)
+    if micros is None:
+        hint = "2026-11-23T08:00:00Z, or seconds since the epoch"
+        raise RecordError("invalid", f"timestamp is {_shown(value)}, not a time", hint=hint)
     seconds = micros / 1e6
     if seconds > rules.latest:
         ahead = format_duration(int(seconds - rules.now))
@@ -222,26 +225,6 @@ def _timestamp(value: object, rules: Rules) -> int:
             "too_old", f"timestamp is {past} ago; rows are kept for {kept}", hint="load history as a file"
         )
     return micros
-
-
-def parse_time(value: object) -> int:
-    """µs since the epoch, from ISO 8601 (without a zone: UTC) or a number of s, ms, µs or ns, told apart by size.
-
-    Raises:
-        RecordError: it is neither.
-    """
-    try:
-        if isinstance(value, str):
-            moment = datetime.fromisoformat(value)
-            return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            size = abs(value)
-            unit = 1e6 if size < 1e11 else 1e3 if size < 1e14 else 1 if size < 1e17 else 1e-3
-            return round(value * unit)
-    except (ValueError, OverflowError):
-        pass
-    hint = "2026-11-23T08:00:00Z, or seconds since the epoch"
-    raise RecordError("invalid", f"timestamp is {_shown(value)}, not a time", hint=hint)
 
 
 def _features(value: object, settings: PredictionSettings) -> dict[str, Value]:

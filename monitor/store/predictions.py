@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Boolean,
     Column,
     Connection,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     case,
     delete,
     func,
@@ -29,6 +31,7 @@ from sqlalchemy import (
 
 from monitor.records import Stream, Window
 from monitor.store.db import metadata
+from monitor.store.prepared import Prepared, PreparedInsert
 from monitor.store.upsert import insert_new
 
 _KEY = BigInteger().with_variant(Integer, "sqlite")
@@ -82,6 +85,22 @@ Index(
 )
 
 
+_INSERT = PreparedInsert(BATCHES)
+_LATEST: BindParameter[float] = bindparam("latest", type_=Float)
+_MOVE = Prepared(
+    update(STREAMS)
+    .where(*(STREAMS.c[name] == bindparam(name) for name in ("client", "model", "environment")))
+    .values(
+        last_received=bindparam("now", type_=Float),
+        watermark=case(
+            (func.coalesce(STREAMS.c.watermark, _LATEST) > _LATEST, STREAMS.c.watermark), else_=_LATEST
+        ),
+        rows=STREAMS.c.rows + bindparam("more", type_=BigInteger),
+    )
+    .returning(STREAMS.c.id)
+)
+
+
 @dataclass(frozen=True, slots=True)
 class NewBatch:
     """A batch on its way into the store. `latest` is the time of its latest row, in seconds."""
@@ -123,12 +142,13 @@ def put(connection: Connection, batches: Sequence[NewBatch], now: float) -> int:
     written = 0
     for stream in dict.fromkeys(batch.stream for batch in batches):
         own = [batch for batch in batches if batch.stream == stream]
-        number = key(connection, stream, now)
-        rows = [_row(number, batch, now) for batch in own]
-        new = set(insert_new(connection, BATCHES, rows, ("start", "digest")))
-        fresh = [batch for batch in own if (batch.window.start, batch.digest) in new]
-        if fresh:
-            _advance(connection, number, fresh, now)
+        number = _advance(connection, stream, own, now)
+        fresh = [batch for batch in own if _INSERT.run(connection, [_row(number, batch, now)])]
+        if len(fresh) < len(own):
+            repeated = sum(batch.rows for batch in own) - sum(batch.rows for batch in fresh)
+            connection.execute(
+                update(STREAMS).where(STREAMS.c.id == number).values(rows=STREAMS.c.rows - repeated)
+            )
         written += sum(batch.rows for batch in fresh)
     return written
 
@@ -191,11 +211,16 @@ def streams_with_uncounted(connection: Connection) -> list[Stream]:
     return [_figures(row).stream for row in connection.execute(query.order_by(STREAMS.c.id))]
 
 
-def mark_counted(connection: Connection, ids: Sequence[int]) -> None:
-    """Say that these batches are in their windows' profiles: call it in the transaction that writes the profiles."""
+def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
+    """Say that these batches are in their windows' profiles, and return how many were not until now.
+
+    Call it in the transaction that writes the profiles; fewer than expected means that somebody else counted.
+    """
+    changed = 0
     for at in range(0, len(ids), 500):
-        some = ids[at : at + 500]
-        connection.execute(update(BATCHES).where(BATCHES.c.id.in_(some)).values(counted=True))
+        some = BATCHES.c.id.in_(ids[at : at + 500])
+        changed += connection.execute(update(BATCHES).where(some, _OPEN).values(counted=True)).rowcount
+    return changed
 
 
 def unsearched(connection: Connection, stream: Stream) -> list[tuple[int, bytes]]:
@@ -295,8 +320,16 @@ def _row(number: int, batch: NewBatch, now: float) -> dict[str, Any]:
     }
 
 
-def _advance(connection: Connection, number: int, fresh: Sequence[NewBatch], now: float) -> None:
-    latest, rows = max(batch.latest for batch in fresh), sum(batch.rows for batch in fresh)
-    later = case((func.coalesce(STREAMS.c.watermark, latest) > latest, STREAMS.c.watermark), else_=latest)
-    changes = {"last_received": now, "watermark": later, "rows": STREAMS.c.rows + rows}
-    connection.execute(update(STREAMS).where(STREAMS.c.id == number).values(changes))
+def _advance(connection: Connection, stream: Stream, batches: Sequence[NewBatch], now: float) -> int:
+    """Move a stream's figures along in one statement, and return its number."""
+    values: dict[str, Any] = {
+        "latest": max(batch.latest for batch in batches),
+        "more": sum(batch.rows for batch in batches),
+        "now": now,
+    }
+    values |= {"client": stream.client, "model": stream.model, "environment": stream.environment}
+    row = _MOVE.run(connection, values).first()
+    if row is None:
+        key(connection, stream, now)
+        return _advance(connection, stream, batches, now)
+    return int(row[0])

@@ -1,12 +1,13 @@
 """Requests that were taken in, by key, so that one that is sent again stores nothing twice."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Float, LargeBinary, Table, delete, select
 
 from monitor.store.db import metadata
-from monitor.store.upsert import insert_new
+from monitor.store.prepared import PreparedInsert
 
 REQUESTS = Table(
     "requests",
@@ -14,8 +15,12 @@ REQUESTS = Table(
     Column("key", LargeBinary(16), primary_key=True),
     Column("content", LargeBinary(16), nullable=False),
     Column("received_at", Float, nullable=False, index=True),
+    Column("transaction", LargeBinary(8), nullable=False),
     sqlite_with_rowid=False,
 )
+
+
+_INSERT = PreparedInsert(REQUESTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +31,22 @@ class Request:
     content: bytes
 
 
-def put(connection: Connection, requests: Sequence[Request], now: float) -> set[bytes]:
-    """Remember requests, and return the keys that were new."""
-    rows = [{"key": request.key, "content": request.content, "received_at": now} for request in requests]
-    return {bytes(row[0]) for row in insert_new(connection, REQUESTS, rows, ("key",))}
-
-
-def contents(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-    """The digest of the content with which each key was used first."""
-    query = select(REQUESTS.c.key, REQUESTS.c.content).where(REQUESTS.c.key.in_(keys))
-    return {bytes(row.key): bytes(row.content) for row in connection.execute(query)}
+def put(connection: Connection, requests: Sequence[Request], now: float) -> dict[bytes, bytes]:
+    """Remember requests, and return those whose key was used before, with the content it was used for."""
+    token = os.urandom(8)
+    rows = [
+        {"key": request.key, "content": request.content, "received_at": now, "transaction": token}
+        for request in requests
+    ]
+    if _INSERT.run(connection, rows) == len(rows):
+        return {}
+    query = select(REQUESTS.c.key, REQUESTS.c.content).where(REQUESTS.c.transaction != token)
+    found: dict[bytes, bytes] = {}
+    for at in range(0, len(rows), 500):
+        some = [request.key for request in requests[at : at + 500]]
+        answer = connection.execute(query.where(REQUESTS.c.key.in_(some)))
+        found |= {bytes(row.key): bytes(row.content) for row in answer}
+    return found
 
 
 def delete_before(connection: Connection, before: float, limit: int = 10_000) -> int:

@@ -21,6 +21,7 @@ from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import access as keys
 from monitor.web.access import Access
+from monitor.web.mailbox import Mailbox
 
 _ENCODE = msgspec.json.Encoder().encode
 _LARGE = 262_144
@@ -49,6 +50,7 @@ class _Endpoint:
         self._log = log
         self._access = access
         self._settings = settings
+        self._mailbox = Mailbox()
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever it holds."""
@@ -71,27 +73,13 @@ class _Endpoint:
         principal = self._access.who(keys.Kind.INGEST, headers, scope["client"][0] if scope["client"] else "")
         body = await _body(headers, receive, self._settings.body_limit)
         rules = Rules(self._settings, self._log.clock.now(), principal.client)
-        arguments = (
-            self._kind,
-            body,
-            headers.get("content-type", ""),
-            rules,
-            headers.get("idempotency-key", ""),
-        )
+        named = headers.get("idempotency-key", "")
+        arguments = (self._kind, body, headers.get("content-type", ""), rules, self._log.shapes, named)
         if len(body) > _LARGE:
             submission = await asyncio.to_thread(intake.read, *arguments)
         else:
             submission = intake.read(*arguments)
-        try:
-            future = asyncio.wrap_future(self._log.submit(submission))
-            receipt = await asyncio.wait_for(asyncio.shield(future), self._settings.acknowledge_within)
-        except TimeoutError as error:
-            raise BusyError(
-                "the database did not answer in time",
-                retry_after=5,
-                hint="send the same again: nothing is doubled",
-            ) from error
-        return _accepted(receipt)
+        return _accepted(await self._mailbox.stored(self._log, submission, self._settings.acknowledge_within))
 
     def _count(self, status: int) -> None:
         reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large", 415: "malformed"}

@@ -40,7 +40,7 @@ def send(log: PredictionLog, kind: Kind, records: object, client: str = "", key:
     """Hand records to the log as a request would, and wait until they are on disk."""
     rules = Rules(log.settings, log.clock.now(), client)
     body = records if isinstance(records, bytes) else msgspec.json.encode(records)
-    return log.submit(intake.read(kind, body, "application/json", rules, key)).result(timeout=30)
+    return log.submit(intake.read(kind, body, "application/json", rules, log.shapes, key)).result(timeout=30)
 
 
 def prediction(**fields: Any) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""Event times as they are sent, to µs since the epoch: one by one, or a whole column at once."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+Micros = np.ndarray[tuple[int], np.dtype[np.int64]]
+_FEW = 16
+_UTC = pa.timestamp("us", "UTC")
+
+
+def micros_of(value: object) -> int | None:
+    """µs from ISO 8601 (without a zone: UTC) or a number of s, ms, µs or ns, told apart by size; None if neither."""
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e6)
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            size = abs(value)
+            unit = 1e6 if size < 1e11 else 1e3 if size < 1e14 else 1 if size < 1e17 else 1e-3
+            return round(value * unit)
+    except (ValueError, OverflowError):
+        pass
+    return None
+
+
+def column_of_micros(values: Sequence[object], now: float) -> Micros | None:
+    """The same for many, missing ones being `now`; None unless all are of one kind and in the usual form."""
+    kinds = set(map(type, values))
+    if kinds == {type(None)}:
+        return np.full(len(values), int(now * 1e6), np.int64)
+    if kinds == {str}:
+        try:
+            parsed: Micros = (
+                pa.array(values, pa.string()).cast(_UTC).cast(pa.int64()).to_numpy(zero_copy_only=False)
+            )
+            return None if parsed.dtype != np.int64 else parsed
+        except pa.ArrowInvalid:
+            return None
+    if len(values) < _FEW and kinds <= {int, float}:
+        return _few(values)
+    if kinds <= {int, float}:
+        moments = np.array(values, np.float64)
+        if not np.isfinite(moments).all():
+            return None
+        whole: Micros = np.rint(moments * _unit(np.abs(moments))).astype(np.int64)
+        return whole
+    return None
+
+
+def _unit(size: np.ndarray) -> Any:
+    """What µs a number of this size stands for."""
+    if size.max() < 1e11:
+        return 1e6
+    return np.select([size < 1e11, size < 1e14, size < 1e17], [1e6, 1e3, 1.0], 1e-3)
+
+
+def _few(values: Sequence[object]) -> Micros | None:
+    """For a handful, Python is faster than an array."""
+    found = [micros_of(value) for value in values]
+    return None if None in found else np.array(found, np.int64)
