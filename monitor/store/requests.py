@@ -15,7 +15,7 @@ REQUESTS = Table(
     Column("key", LargeBinary(16), primary_key=True),
     Column("content", LargeBinary(16), nullable=False),
     Column("received_at", Float, nullable=False, index=True),
-    Column("transaction", LargeBinary(8), nullable=False),
+    Column("token", LargeBinary(8), nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -35,12 +35,12 @@ def put(connection: Connection, requests: Sequence[Request], now: float) -> dict
     """Remember requests, and return those whose key was used before, with the content it was used for."""
     token = os.urandom(8)
     rows = [
-        {"key": request.key, "content": request.content, "received_at": now, "transaction": token}
+        {"key": request.key, "content": request.content, "received_at": now, "token": token}
         for request in requests
     ]
     if _INSERT.run(connection, rows) == len(rows):
         return {}
-    query = select(REQUESTS.c.key, REQUESTS.c.content).where(REQUESTS.c.transaction != token)
+    query = select(REQUESTS.c.key, REQUESTS.c.content).where(REQUESTS.c.token != token)
     found: dict[bytes, bytes] = {}
     for at in range(0, len(rows), 500):
         some = [request.key for request in requests[at : at + 500]]
