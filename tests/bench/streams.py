@@ -107,18 +107,33 @@ def rows_of(spec: Spec, t: int) -> int:
     return round(spec.n * (1 + 0.6 * np.sin(2 * np.pi * t / 24))) if spec.kind in ("daily", "all") else spec.n
 
 
-def windows(spec: Spec) -> Iterator[WindowCounts]:
-    """The stream, one window after another, the reference first."""
-    rng = np.random.default_rng([spec.seed, KINDS.index(spec.kind), spec.n, spec.columns])
-    value = hidden(spec, rng)
+def windows(spec: Spec, first: int = 0) -> Iterator[WindowCounts]:
+    """The stream from window `first` on, one window after another; the reference is windows 0 to 671.
+
+    Each window has its own random numbers, so that it is the same wherever the reading begins.
+    """
+    value = hidden(spec, np.random.default_rng(identity(spec)))
+    for t in range(first, len(value)):
+        yield window_at(spec, value[t], t)
+
+
+def identity(spec: Spec) -> list[int]:
+    """What the random numbers of a stream are seeded with."""
+    return [spec.seed, KINDS.index(spec.kind), spec.n, spec.columns]
+
+
+def window_at(spec: Spec, value: np.ndarray, t: int) -> WindowCounts:
+    """Window `t`, whose hidden values are `value` (columns,)."""
+    rng = np.random.default_rng([*identity(spec), t])
     numbers, categories, _ = spec.split
-    for t in range(len(value)):
-        n = rows_of(spec, t)
-        parts = [_numbers(spec, rng, value[t, :numbers], n, t)]
-        parts.append(_categories(spec, rng, value[t, numbers : numbers + categories], n, t))
-        parts.append(_absent(spec, rng, value[t, numbers + categories :], n, t))
-        begin = MONDAY + t * HOUR
-        yield WindowCounts(Window(begin, begin + HOUR), np.concatenate([part.ravel() for part in parts]))
+    n = rows_of(spec, t)
+    parts = [
+        _numbers(spec, rng, value[:numbers], n, t),
+        _categories(spec, rng, value[numbers : numbers + categories], n, t),
+        _absent(spec, rng, value[numbers + categories :], n, t),
+    ]
+    begin = MONDAY + t * HOUR
+    return WindowCounts(Window(begin, begin + HOUR), np.concatenate([part.ravel() for part in parts]))
 
 
 def strength(spec: Spec, t: int, name: str) -> bool:
