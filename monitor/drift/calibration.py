@@ -20,7 +20,8 @@ class Calibration:
     """Scoring, charts of the columns, and the one chart of many small shifts at once.
 
     `dense_scale` divides the last one's raw effect. `seconds` is the window's length, `start` and `end` the span of
-    the reference, `windows` how many there were. `least` is the effect that must be exceeded. `raised` multiplies the
+    the reference, `windows` how many there were. `least` is the effect that must be exceeded, `unseen`
+    the share of values never seen that is usual in each column. `raised` multiplies the
     limit (see `monitor.drift.replay`).
     """
 
@@ -34,6 +35,7 @@ class Calibration:
     windows: int
     zone: str
     least: float
+    unseen: Floats
     raised: float = 1.0
 
     @property
@@ -98,6 +100,7 @@ def fit(
         windows=len(windows),
         zone=zone,
         least=min_effect,
+        unseen=scores.unseen_share,
     )
 
 

@@ -2,7 +2,7 @@
 
 A number column with k buckets takes k + 3 places: missing, below the lowest edge, the buckets in rising order, above
 the highest edge. A label column with k labels takes k + 3 places: missing, never seen before, the labels by falling
-frequency, rare ones together. Everything is a count, so windows add.
+frequency, rare ones together. A presence column takes two: missing, there. Everything is a count, so windows add.
 """
 
 from collections.abc import Sequence
@@ -25,6 +25,7 @@ class Kind(StrEnum):
 
     NUMBER = "number"
     LABEL = "label"
+    PRESENCE = "presence"
 
 
 class Role(StrEnum):
@@ -50,7 +51,7 @@ class Column:
     @property
     def size(self) -> int:
         """Places in the flat array."""
-        return self.buckets + 3
+        return 2 if self.kind is Kind.PRESENCE else self.buckets + 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

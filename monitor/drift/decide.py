@@ -75,7 +75,7 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
         state.evidence, scored.score, scored.margin, scored.deviation, rows, window.start
     )
     found, seen = scores.unseen_counts(counts.counts)
-    unseen = evidence_room.advance_unseen(state.unseen, found, seen, scores.unseen_share, window.start)
+    unseen = evidence_room.advance_unseen(state.unseen, found, seen, calibration.unseen, window.start)
     state = _dense(calibration, state, scored, rows, cell, gap, window)
     weight = np.clip(rows * calibration.least**2 / RECENT_ROWS, SLOWEST, FASTEST) * (rows > 0)
     weigh = np.clip(seen * calibration.least**2 / RECENT_ROWS, SLOWEST, FASTEST) * (seen > 0)

@@ -213,7 +213,8 @@ def _add_moments(draft: _Draft, index: int, counts: Floats, polynomials: Floats,
 def _add_shares(draft: _Draft, index: int, column: Column, counts: Floats, offset: int) -> None:
     rows, missing = counts.sum(), counts[MISSING]
     present = rows - missing
-    spans = list(_deciles(counts) if column.kind is Kind.NUMBER else _levels(counts))
+    spans = list(_deciles(counts)) if column.kind is Kind.NUMBER else []
+    spans = list(_levels(counts)) if column.kind is Kind.LABEL else spans
     left = 1 - UNSEEN_WEIGHT - MISSING_WEIGHT
     left -= sum(NUMBER_WEIGHTS) if column.kind is Kind.NUMBER else 0.0
     family = Family.BIN if column.kind is Kind.NUMBER else Family.LEVEL
@@ -223,7 +224,9 @@ def _add_shares(draft: _Draft, index: int, column: Column, counts: Floats, offse
         draft.spans.append((offset + first, offset + stop))
     draft.chart(index, Family.MISSING, MISSING_WEIGHT, -1, (missing + 0.5) / (rows + 1), missing=True)
     draft.spans.append((offset + MISSING, offset + MISSING + 1))
-    places = [offset + OUTSIDE] if column.kind is Kind.LABEL else [offset + OUTSIDE, offset + counts.size - 1]
+    places = [offset + OUTSIDE] if column.kind is not Kind.PRESENCE else []
+    if column.kind is Kind.NUMBER:
+        places.append(offset + counts.size - 1)
     seen = float(sum(counts[place - offset] for place in places))
     if missing == 0:
         places.append(offset + MISSING)

@@ -1,0 +1,117 @@
+"""Learning from a stream's past: when it is time to, and what is kept of it.
+
+Slow (it reads up to a month of profiles, fits and replays), and done a few times in a stream's life.
+"""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from monitor.drift import codec, power, reference
+from monitor.drift import replay as replaying
+from monitor.drift.adapter import adapter
+from monitor.drift.budget import Budget, limits
+from monitor.drift.calibration import Calibration, fit
+from monitor.drift.settings import DriftSettings
+from monitor.records import Stream, Window
+from monitor.store import drift as stored_drift
+from monitor.store.db import Store
+from monitor.store.drift import StoredCalibration
+from monitor.windows.baseline import Baseline, load
+
+GROWTH = 2
+
+
+def prepare(
+    store: Store,
+    stream: Stream,
+    settings: DriftSettings,
+    base_seconds: int,
+    until: float,
+    now: float,
+    models: int = 1,
+) -> bool:
+    """Learn from the stream's past if there is enough of it and it was not learned yet. True if a calibration was made.
+
+    `until` is up to when windows are closed; `models` how many share the budget if its scope is the fleet.
+    """
+    with store.read() as connection:
+        made = _learn(connection, stream, settings, base_seconds, until, now, models)
+    if made is None:
+        return False
+    with store.write() as connection:
+        stored_drift.put_calibration(connection, stream, made, now)
+        stored_drift.delete_state(connection, stream)
+    return True
+
+
+def _learn(
+    connection: Connection,
+    stream: Stream,
+    settings: DriftSettings,
+    base: int,
+    until: float,
+    now: float,
+    models: int,
+) -> StoredCalibration | None:
+    baseline = load(connection, stream)
+    span = reference.period(connection, stream, baseline, base, until, settings) if baseline else None
+    if baseline is None or span is None or not _is_due(connection, stream, baseline, span):
+        return None
+    rows = reference.rows_within(connection, stream, base, *span)
+    seconds = reference.length(rows, span[1] - span[0], base, settings)
+    watched = adapter(baseline.layout)
+    days = [w for w in reference.spans(*span, seconds) if not is_special(w, settings)]
+    windows = reference.windows(connection, stream, baseline.layout, watched, base, days)
+    if len(windows) < replaying.LEAST_WINDOWS or not watched.columns:
+        return None
+    budget = budget_of(settings, models)
+    calibration = fit(watched.columns, windows, min_effect=settings.min_effect, zone=settings.time_zone)
+    found = replaying.replay(
+        watched.columns, windows, budget, min_effect=settings.min_effect, zone=settings.time_zone
+    )
+    calibration = replaying.checked(calibration, found)
+    note = replaying.too_little(span[0], span[1], len(windows))
+    return storable(calibration, baseline.layout.id, budget, settings, note, now)
+
+
+def _is_due(connection: Connection, stream: Stream, baseline: Baseline, span: tuple[int, int]) -> bool:
+    """Nothing learned yet, another layout, or twice as much past as then; an accepted state is not unlearned."""
+    known = stored_drift.calibration(connection, stream)
+    if known is None or known.layout != baseline.layout.id:
+        return True
+    quiet = not any(incident.closed is None for incident in stored_drift.incidents(connection, stream))
+    return quiet and not known.accepted and span[1] - span[0] >= GROWTH * (known.end - known.start)
+
+
+def is_special(window: Window, settings: DriftSettings) -> bool:
+    """Does the window begin on a day that is not judged?"""
+    zone = ZoneInfo(settings.time_zone)
+    return datetime.fromtimestamp(window.start, zone).date() in settings.special_days
+
+
+def budget_of(settings: DriftSettings, models: int) -> Budget:
+    """One model's budget."""
+    return settings.budget.over(models) if settings.scope == "fleet" else settings.budget
+
+
+def storable(
+    calibration: Calibration, layout: str, budget: Budget, settings: DriftSettings, note: str, now: float
+) -> StoredCalibration:
+    """A calibration as it is stored, with the reason why it may not page, if any, and what its budget means."""
+    needed = limits(
+        calibration.columns, budget.limit(calibration.seconds, calibration.raised), settings.importance
+    )
+    return StoredCalibration(
+        now,
+        layout,
+        calibration.seconds,
+        calibration.start,
+        calibration.end,
+        calibration.windows,
+        False,
+        f"drift is told in the digest only: {note}" if note else "",
+        power.meaning(calibration, needed, budget),
+        codec.encode_calibration(calibration),
+    )

@@ -1,0 +1,104 @@
+"""What a budget means in plain words: how many windows a change of some size takes to be found."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtr
+
+from monitor.drift import charts as chart_room
+from monitor.drift import evidence as evidence_room
+from monitor.drift.budget import Budget
+from monitor.drift.calibration import Calibration
+from monitor.drift.charts import Charts
+from monitor.drift.columns import Floats
+from monitor.drift.scores import Family
+from monitor.drift.season import Season
+from monitor.drift.tails import Tails
+from monitor.drift.wander import Wander
+from monitor.settings import format_duration
+
+RUNS = 40
+MOST = 336
+SHIFTS = (0.2, 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A shift in standard deviations is found in `windows` at the median; None if not within two weeks of hours."""
+
+    shift: float
+    windows: float | None
+
+
+def delays(calibration: Calibration, needed: Floats, shifts: tuple[float, ...] = SHIFTS) -> list[Delay]:
+    """Simulate the fitted location charts, one typical number column at a time."""
+    chosen = np.flatnonzero(
+        (calibration.scores.family == Family.LOCATION) & np.isfinite(calibration.scores.scale)
+    )
+    if not chosen.size:
+        return []
+    rng = np.random.default_rng(20)
+    chosen = np.resize(chosen, RUNS)
+    limit = needed[calibration.scores.column[chosen]] / calibration.scores.weight[chosen]
+    charts = _only(calibration.charts, chosen)
+    return [Delay(shift, _median(charts, limit, shift, rng)) for shift in shifts]
+
+
+def _median(charts: Charts, limit: Floats, shift: float, rng: np.random.Generator) -> float | None:
+    # The mean rank of a normal value that is shifted against the reference by `shift` standard deviations.
+    effect = np.sqrt(3) * (2 * ndtr(shift / np.sqrt(2)) - 1)
+    found = np.full(len(limit), np.inf)
+    state, evidence = chart_room.begin(charts), evidence_room.begin(len(limit))
+    walk = rng.standard_normal(len(limit)) * np.sqrt(charts.wander.power)
+    rows = np.maximum(charts.typical_rows, 1.0)
+    memory = charts.wander.memory
+    for t in range(MOST):
+        walk = memory * walk + rng.standard_normal(len(limit)) * np.sqrt(
+            charts.wander.power * (1 - memory**2)
+        )
+        seen = charts.mean + effect + walk + rng.standard_normal(len(limit)) / np.sqrt(rows)
+        state, scored = chart_room.step(charts, state, seen, rows, 0, 1.0)
+        evidence = evidence_room.advance(
+            evidence, scored.score, scored.margin, scored.deviation, rows, t + 1.0
+        )
+        found = np.where(np.isinf(found) & (evidence.mean().sum(axis=1) >= limit), t + 1.0, found)
+        if np.isfinite(found).all():
+            break
+    middle = float(np.median(found))
+    return middle if np.isfinite(middle) else None
+
+
+def _only(charts: Charts, chosen: np.ndarray) -> Charts:
+    season = charts.season
+    flat = Season(
+        season.scheme, season.zone, np.zeros((1, chosen.size)), season.variance.mean(axis=0)[None, chosen]
+    )
+    return replace(
+        charts,
+        family=charts.family[chosen],
+        mean=charts.mean[chosen],
+        season=flat,
+        wander=Wander(charts.wander.memory[chosen], charts.wander.power[chosen]),
+        inflation=charts.inflation[chosen],
+        tails=Tails(charts.tails.threshold, charts.tails.scale, charts.tails.shape),
+        tolerated=charts.tolerated[chosen],
+        largest=charts.largest[chosen],
+        typical_rows=charts.typical_rows[chosen],
+    )
+
+
+def meaning(calibration: Calibration, needed: Floats, budget: Budget) -> str:
+    """`1 false alarm in 30 days: a shift of 0.2 sd is found in about 12 windows of 1h, 0.5 sd in about 4`."""
+    found = delays(calibration, needed)
+    told = [
+        f"{'a shift of ' if index == 0 else ''}{one.shift:g} sd {'is found ' if index == 0 else ''}"
+        + (f"in about {one.windows:.0f}" if one.windows else f"not within {MOST}")
+        + (f" windows of {format_duration(calibration.seconds)}" if index == 0 else "")
+        for index, one in enumerate(found)
+    ]
+    raised = (
+        f"; the limit is raised {calibration.raised:.1f} times by the replay"
+        if calibration.raised > 1
+        else ""
+    )
+    return f"{budget}: {', '.join(told)}{raised}" if told else f"{budget}{raised}"

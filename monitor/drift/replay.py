@@ -1,0 +1,67 @@
+"""Before it may page: the reference is replayed, one part at a time judged by what the others taught."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from monitor.clock import iso
+from monitor.drift import season
+from monitor.drift.budget import Budget, limits
+from monitor.drift.calibration import Calibration, fit
+from monitor.drift.columns import Column, WindowCounts
+from monitor.drift.decide import advance
+from monitor.drift.state import begin
+
+PARTS = 4
+LEAST_SECONDS, LEAST_WINDOWS = season.WEEK, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How many alarms the reference would have raised, and how many the budget allows in its time."""
+
+    alarms: int
+    allowed: float
+
+    @property
+    def raised(self) -> float:
+        """What the limit is multiplied by."""
+        return max(1.0, self.alarms / self.allowed) if self.allowed > 0 else 1.0
+
+
+def replay(
+    columns: Sequence[Column],
+    reference: Sequence[WindowCounts],
+    budget: Budget,
+    *,
+    min_effect: float,
+    zone: str,
+) -> Replay:
+    """Leave a quarter of the reference out (a week, of four), fit on the rest and judge it; then the next quarter."""
+    size = -(-len(reference) // PARTS)
+    alarms = 0
+    for first in range(0, len(reference), size):
+        held, rest = reference[first : first + size], [*reference[:first], *reference[first + size :]]
+        calibration = fit(columns, rest, min_effect=min_effect, zone=zone)
+        needed = limits(calibration.columns, budget.limit(calibration.seconds))
+        state = begin(calibration)
+        for window in held:
+            state, judgement = advance(calibration, state, window, needed)
+            alarms += judgement.opened
+    span = sum(window.window.seconds for window in reference)
+    return Replay(alarms, span / budget.seconds * budget.alarms)
+
+
+def checked(calibration: Calibration, found: Replay) -> Calibration:
+    """The calibration with its limit raised by what the replay found."""
+    return replace(calibration, raised=found.raised)
+
+
+def too_little(start: int, end: int, windows: int) -> str:
+    """Why drift cannot page yet, in words, or nothing when it can."""
+    if end - start < LEAST_SECONDS:
+        days, wanted = (end - start) / 86_400, LEAST_SECONDS / 86_400
+        known = iso(start + LEAST_SECONDS)
+        return f"the reference covers {days:.1f} days, and {wanted:.0f} are needed to know the season (until {known})"
+    if windows < LEAST_WINDOWS:
+        return f"the reference has {windows} windows, and {LEAST_WINDOWS} are needed to know what is usual"
+    return ""

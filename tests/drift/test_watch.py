@@ -1,0 +1,206 @@
+"""A stream in a real store: learned from, judged, explained, accepted."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from monitor.drift.acceptance import accept
+from monitor.drift.learning import prepare
+from monitor.drift.settings import DriftSettings
+from monitor.drift.watch import Watched, watch
+from monitor.errors import NotFoundError
+from monitor.records import Stream, Window
+from monitor.store import drift as stored
+from monitor.store import profiles
+from monitor.store.db import Store, metadata
+from monitor.store.profiles import StoredProfile
+from monitor.windows import baseline, codec
+from monitor.windows.count import count
+
+BASE, DAY = 1800, 86_400
+START = 1_735_516_800
+STREAM = Stream("acme", "fraud")
+SETTINGS = DriftSettings()
+
+
+def rows(rng: np.random.Generator, n: int = 120, shift: float = 0.0, country: str = "") -> pa.RecordBatch:
+    countries = rng.choice(["DE", "FR", "IT"], n)
+    countries[: n // 10] = country or countries[: n // 10]
+    return pa.RecordBatch.from_pydict(
+        {
+            "features.amount": rng.normal(shift, 1, n),
+            "features.age": rng.integers(18, 80, n).astype(float),
+            "features.country": pa.array(countries).dictionary_encode(),
+            "prediction": pa.array(rng.choice(["fraud", "fine"], n, p=[0.1, 0.9])).dictionary_encode(),
+            "confidence": rng.beta(5, 2, n),
+        }
+    )
+
+
+@dataclass
+class World:
+    """A store with a baseline, and a pen that writes windows."""
+
+    store: Store
+    rng: np.random.Generator
+    at: int = START
+
+    def write(self, seconds: float, shift: float = 0.0, country: str = "") -> None:
+        with self.store.write() as connection:
+            found = baseline.load(connection, STREAM)
+            assert found is not None
+            for start in range(self.at, int(self.at + seconds), BASE):
+                profile = count(rows(self.rng, shift=shift, country=country), found.layout)
+                kept = StoredProfile(
+                    Window(start, start + BASE), found.layout.id, profile.rows, codec.encode(profile)
+                )
+                profiles.put(connection, STREAM, kept, float(start))
+        self.at += int(seconds)
+
+    def prepare(self, settings: DriftSettings = SETTINGS) -> bool:
+        return prepare(self.store, STREAM, settings, BASE, self.at, self.at)
+
+    def watch(self, settings: DriftSettings = SETTINGS) -> Watched:
+        with self.store.write() as connection:
+            return watch(connection, STREAM, settings, BASE, self.at, self.at)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    store = Store(f"sqlite:///{tmp_path}/state.db")
+    metadata.create_all(store.engine)
+    rng = np.random.default_rng(4)
+    made = baseline.from_table(STREAM, pa.Table.from_batches([rows(rng, 5000)]), START)
+    with store.write() as connection:
+        baseline.save(connection, made, START)
+    yield World(store, rng)
+    store.close()
+
+
+def significant(watched: Watched) -> set[str]:
+    return {verdict.column for verdict in watched.verdicts if verdict.significant}
+
+
+def test_a_stream_is_learned_then_watched_in_silence_until_a_feature_moves(world: World) -> None:
+    world.write(10 * DAY)
+    assert world.prepare()
+    assert not world.prepare()
+    world.write(DAY)
+    watched = world.watch()
+    assert watched.judged == 48
+    assert {measurement.label("feature") for measurement in watched.measurements} == {
+        "amount",
+        "age",
+        "country",
+        "",
+    }
+    assert all(measurement.value < 1 for measurement in watched.measurements if measurement.value is not None)
+
+    world.write(6 * 3600, shift=1.5)
+    watched = world.watch()
+    assert "features.amount" in significant(watched)
+    over = {m.label("feature") for m in watched.measurements if m.value is not None and m.value >= 1}
+    assert "amount" in over
+    said = next(verdict.reason for verdict in watched.verdicts if verdict.column == "features.amount")
+    assert "feature `amount`" in said
+    assert "1 false alarm in 30 days" in said
+
+
+def test_a_tick_without_a_newly_closed_window_says_the_same_again(world: World) -> None:
+    world.write(10 * DAY)
+    world.prepare()
+    world.write(3 * 3600, shift=2.0)
+    first, second = world.watch(), world.watch()
+    assert first.judged == 6
+    assert second.judged == 0
+    assert second.verdicts == first.verdicts
+    assert second.measurements == first.measurements
+
+
+def test_one_incident_is_open_while_features_join_it(world: World) -> None:
+    world.write(10 * DAY)
+    world.prepare()
+    world.write(6 * 3600, shift=1.5)
+    world.watch()
+    world.write(3 * 3600, shift=1.5, country="XX")
+    world.watch()
+    with world.store.read() as connection:
+        found = stored.incidents(connection, STREAM)
+    assert len(found) == 1
+    assert {"features.amount", "features.country"} <= set(found[0].columns)
+    assert abs(found[0].since - (START + 10 * DAY)) <= 2 * BASE
+
+
+def test_an_accepted_state_is_the_new_normal_and_is_recorded(world: World) -> None:
+    world.write(10 * DAY)
+    world.prepare()
+    world.write(DAY, shift=1.5)
+    assert significant(world.watch())
+    taken = accept(world.store, STREAM, SETTINGS, BASE, START + 10 * DAY, world.at, world.at, "ann")
+    assert taken == 48
+    world.write(2 * DAY, shift=1.5)
+    assert not significant(world.watch())
+    with world.store.read() as connection:
+        assert stored.acceptances(connection, STREAM) == [(world.at - 2 * DAY, START + 10 * DAY, "ann")]
+        assert all(incident.closed is not None for incident in stored.incidents(connection, STREAM))
+    world.write(DAY, shift=0.0)
+    assert "features.amount" in significant(world.watch())
+
+
+def test_less_than_a_week_goes_to_the_digest_only_and_says_until_when(world: World) -> None:
+    world.write(4 * DAY)
+    assert world.prepare()
+    world.write(DAY, shift=2.0)
+    watched = world.watch()
+    assert "features.amount" in significant(watched)
+    assert [measurement.value for measurement in watched.measurements] == [None]
+    assert "digest only" in watched.note
+    assert "2025-01-06" in watched.measurements[0].reason
+
+
+def test_before_a_hundred_windows_nothing_is_judged(world: World) -> None:
+    world.write(DAY)
+    assert not world.prepare()
+    assert "100 windows" in world.watch().note
+
+
+def test_a_quiet_stream_is_judged_and_never_measured(world: World) -> None:
+    world.write(10 * DAY)
+    quiet = DriftSettings(quiet=True)
+    world.prepare(quiet)
+    world.write(DAY, shift=2.0)
+    watched = world.watch(quiet)
+    assert significant(watched)
+    assert watched.measurements[0].value is None
+
+
+def test_special_days_are_not_judged(world: World) -> None:
+    world.write(10 * DAY)
+    settings = DriftSettings(special_days=(date(2025, 1, 9),))
+    world.prepare(settings)
+    world.write(DAY, shift=2.0)
+    assert not significant(world.watch(settings))
+
+
+def test_judging_window_by_window_or_all_at_once_ends_the_same(world: World) -> None:
+    world.write(10 * DAY)
+    world.prepare()
+    for _ in range(6):
+        world.write(BASE, shift=0.4)
+        watched = world.watch()
+    with world.store.write() as connection:
+        kept = stored.state(connection, STREAM)
+        stored.delete_state(connection, STREAM)
+    assert world.watch().verdicts == watched.verdicts
+    with world.store.read() as connection:
+        assert stored.state(connection, STREAM) == kept
+
+
+def test_accepting_what_was_never_learned_is_refused(world: World) -> None:
+    with pytest.raises(NotFoundError, match="no drift calibration"):
+        accept(world.store, STREAM, SETTINGS, BASE, START, START, START, "ann")
