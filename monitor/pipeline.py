@@ -49,9 +49,7 @@ class Pipeline:
         """Do all that is to be done at `now`."""
         rules = self.rules.rules()
         touched = count_new(self.store, self.windows, now, self.on_counted)  # rows -> profiles
-        readings = self.measuring.measure(
-            touched, rules.windows(), self.itself.measure(now), now
-        )  # -> measurements
+        readings = self.measuring.measure(rules.windows(), self.itself.measure(now), now)  # -> measurements
         with self.store.read() as connection:
             known = alert_rows.load(connection)
         judgement = judge(rules, readings, known, now)  # measurements -> states, with reasons

@@ -18,7 +18,7 @@ from monitor.store.db import Store
 from monitor.store.migrate import migrate
 
 MONTH = 6
-_QUARTER = 900_000_000
+_HOUR = 3_600_000_000
 
 
 def load(folder: Path, model: LateModel, now: float) -> int:
@@ -48,8 +48,9 @@ def _records(table: pa.Table, model: LateModel, now: float) -> tuple[pa.RecordBa
 
 
 def _gathered(times: np.ndarray) -> np.ndarray:
-    """Each quarter of an hour pressed into its first minute: two flights a minute would be a batch for each pair."""
-    return times - times % _QUARTER + (times % _QUARTER) // 15
+    """Each hour pressed into its first minute: a flight or two a minute would be a batch for each pair."""
+    gathered: np.ndarray = times - times % _HOUR + (times % _HOUR) // 60
+    return gathered
 
 
 def _outcomes(table: pa.Table, late: np.ndarray, ids: pa.Array, moved: np.ndarray) -> pa.RecordBatch:

@@ -1,8 +1,8 @@
-"""Which windows are measured at a tick, from which profiles, and what the rules get to read.
+"""What is measured at a tick, and what the rules get to read.
 
-Base windows are measured once they are closed, and again when late rows touch them. Each length that a rule asks for
-is measured anew when a base window closes; the last seconds at every tick, for what is cheap and urgent. Hours and
-days are stored for pages and digests.
+Base windows are measured once they are closed, and again when late rows touch them, with the hour they lie in. Each
+length that a rule asks for is measured anew when a base window closes; the last seconds at every tick, for what is
+cheap and urgent.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +18,7 @@ from monitor.readings.wallclock import WallClock
 from monitor.records import DAEMON, Measurement, Stream, Window
 from monitor.rules.readings import OPEN, Readings
 from monitor.store import measurements as stored
-from monitor.store import predictions
+from monitor.store import predictions, unmeasured
 from monitor.store.db import Store
 from monitor.store.predictions import StreamFigures
 from monitor.windows import cut
@@ -29,8 +29,8 @@ from monitor.windows.settings import WindowSettings
 HOUR, DAY = 3600, 86400
 _RECENT = 2 * HOUR
 """Base windows older than this are not measured one by one, only their hours and days: history, very late rows."""
-
-Touched = Iterable[tuple[Stream, Window]]
+_OLD_HOURS = 25
+"""Older hours of one stream that a tick measures at most: history must not keep the present waiting."""
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class _Progress:
 
     closed_until: int
     readings: dict[int, list[Measurement]] = field(default_factory=dict)
+    drift: Sequence[Measurement] = ()
 
 
 class Measuring:
@@ -63,52 +64,62 @@ class Measuring:
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self._progress: dict[Stream, _Progress] = {}
 
-    def measure(
-        self, touched: Touched, lengths: Iterable[int], about_itself: Sequence[Measurement], now: float
-    ) -> Readings:
-        """Measure what was touched or closed since the last call; return all that rules may read.
+    def measure(self, lengths: Iterable[int], about_itself: Sequence[Measurement], now: float) -> Readings:
+        """Measure what changed or closed since the last call; return all that rules may read.
 
         `lengths` are the windows that rules look at, in seconds (`OPEN` for what just came in).
         """
         wanted = sorted({length for length in lengths if length != OPEN} | {self.base})
-        by_stream: dict[Stream, list[Window]] = {}
-        for stream, window in touched:
-            by_stream.setdefault(stream, []).append(window)
         with self.store.read() as connection:
             everything = predictions.figures_of_all(connection)
+            changed = unmeasured.load(connection)
         measured: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         for figures in everything:
-            progress = self._stream(figures, by_stream.get(figures.stream, []), wanted, now)
+            progress = self._stream(figures, changed.get(figures.stream, []), wanted, now)
             wall = self.wall.measure(figures, now)
             for length in (OPEN, *wanted):
-                measured[figures.stream, length] = [*progress.readings.get(length, ()), *wall]
+                measured[figures.stream, length] = [
+                    *progress.readings.get(length, ()),
+                    *progress.drift,
+                    *wall,
+                ]
         for length in (OPEN, *wanted):
             measured[DAEMON, length] = about_itself
         self.last = measured
         return Readings(measured, Past(self.store))
 
     def _stream(
-        self, figures: StreamFigures, touched: list[Window], lengths: Sequence[int], now: float
+        self, figures: StreamFigures, changed: list[Window], lengths: Sequence[int], now: float
     ) -> _Progress:
         stream = figures.stream
         until = cut.horizon(figures.watermark, figures.last_received, now, self.windows)
         edge = cut.last(until, self.base, self.base).end
-        progress = self._progress.get(stream)
-        is_new = progress is None
-        if progress is None:
-            progress = self._progress[stream] = _Progress(edge - self.base)
-        closed = _closed(touched, progress.closed_until, edge, self.base)
-        if closed or is_new:
+        progress = self._progress.get(stream) or _Progress(edge - self.base)
+        newly = cut.between(progress.closed_until, edge, self.base)
+        for hour, windows in _hours({*newly, *cut.closed(changed, edge)}, now):
+            self._store_hour(stream, hour, windows, edge, now)
+        if newly or stream not in self._progress:
             with self.store.write() as connection:
                 work = _Work(self, connection, stream, edge, now)
-                work.closed(closed)
-                if progress.closed_until < edge or is_new:
-                    for length in lengths:
-                        progress.readings[length] = work.full(Window(edge - length, edge))
-            progress.closed_until = edge
-            self.on_measured((stream, window) for window in closed)
+                progress.readings |= {length: work.full(Window(edge - length, edge)) for length in lengths}
+            progress.closed_until = max(edge, progress.closed_until)
         progress.readings[OPEN] = self._live(stream, now)
+        self._progress[stream] = progress
         return progress
+
+    def _store_hour(self, stream: Stream, hour: Window, windows: list[Window], edge: int, now: float) -> None:
+        """Measure the windows of one hour that changed, the hour itself, and its day once that is over."""
+        with self.store.write() as connection:
+            work = _Work(self, connection, stream, edge, now)
+            for window in windows:
+                if window.start >= now - _RECENT:
+                    work.store(window)
+            work.store(hour)
+            day = cut.window_of(hour.start, DAY)
+            if day.end <= edge:
+                work.store(day)
+            unmeasured.remove(connection, stream, windows)
+        self.on_measured((stream, window) for window in windows)
 
     def _live(self, stream: Stream, now: float) -> list[Measurement]:
         """What is cheap and urgent of the last seconds; nothing where nothing came in."""
@@ -127,31 +138,25 @@ class _Work:
     def __init__(
         self, parent: Measuring, connection: Connection, stream: Stream, edge: int, now: float
     ) -> None:
-        self.parent, self.connection, self.stream, self.edge, self.now = parent, connection, stream, edge, now
+        self.parent, self.connection, self.stream, self.now = parent, connection, stream, now
         self.baseline = load(connection, stream)
         self.rolling = Rolling(connection, parent.base, settled=edge, now=now)
-
-    def closed(self, windows: Sequence[Window]) -> None:
-        """Measure and store closed base windows, their hours (the running one too), and whole days."""
-        for window in windows:
-            if window.start >= self.now - _RECENT:
-                self._store(window)
-        for hour in sorted({cut.window_of(window.start, HOUR) for window in windows}):
-            self._store(hour)
-        for day in sorted({cut.window_of(window.start, DAY) for window in windows}):
-            if day.end <= self.edge:
-                self._store(day)
 
     def full(self, window: Window) -> list[Measurement]:
         """Every figure of a window."""
         profile = self.rolling.profile(self.stream, window)
         return measure(Subject(self.stream, window, profile, self.baseline, self.parent.metrics), FAMILIES)
 
-    def _store(self, window: Window) -> None:
+    def store(self, window: Window) -> None:
+        """Measure a window, and write it down in place of what was known of it."""
         stored.put(self.connection, self.stream, window, self.full(window), self.now)
 
 
-def _closed(touched: list[Window], closed_until: int, edge: int, base: int) -> list[Window]:
-    """Base windows to measure: those that closed since the last time, and closed ones that late rows touched."""
-    new = cut.between(closed_until, edge, base)
-    return sorted({*new, *cut.closed(touched, edge)})
+def _hours(windows: Iterable[Window], now: float) -> list[tuple[Window, list[Window]]]:
+    """The windows by the hour they lie in, newest hour first; of the older hours only some."""
+    hours: dict[Window, list[Window]] = {}
+    for window in sorted(windows):
+        hours.setdefault(cut.window_of(window.start, HOUR), []).append(window)
+    newest_first = sorted(hours.items(), reverse=True)
+    recent = [one for one in newest_first if one[0].end >= now - _RECENT]
+    return recent + newest_first[len(recent) :][:_OLD_HOURS]

@@ -3,7 +3,7 @@
 The natural key is stream, length and start. `monitor.windows` reads the bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    tuple_,
 )
 
 from monitor.records import Stream, Window
@@ -69,6 +70,31 @@ def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile
     return None if row is None else _stored(row)
 
 
+def layouts_inside(
+    connection: Connection, stream: Stream, window: Window, shortest: int
+) -> dict[Window, str]:
+    """Which windows inside this one have a profile, and of which layout: lengths are `shortest` times a power of 2."""
+    columns = PROFILES.c
+    lengths = [shortest << doubled for doubled in range(25) if shortest << doubled <= window.seconds]
+    inside = (columns.start >= window.start, columns.start + columns.seconds <= window.end)
+    bounded = (columns.seconds.in_(lengths), columns.start < window.end, *inside)
+    query = select(columns.seconds, columns.start, columns.layout)
+    rows = connection.execute(query.where(columns.stream == predictions.find(connection, stream), *bounded))
+    return {Window(start, start + seconds): layout for seconds, start, layout in rows}
+
+
+def some(connection: Connection, stream: Stream, windows: Sequence[Window]) -> dict[Window, StoredProfile]:
+    """The profiles of exactly these windows, where there are any."""
+    columns = PROFILES.c
+    mine = columns.stream == predictions.find(connection, stream)
+    found = {}
+    for at in range(0, len(windows), 400):
+        keys = [(window.seconds, window.start) for window in windows[at : at + 400]]
+        query = select(PROFILES).where(mine, tuple_(columns.seconds, columns.start).in_(keys))
+        found.update({stored.window: stored for stored in map(_stored, connection.execute(query))})
+    return found
+
+
 def between(
     connection: Connection, stream: Stream, seconds: int, start: float, end: float
 ) -> Iterator[StoredProfile]:
@@ -97,10 +123,10 @@ def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, i
 def delete_sums(connection: Connection, stream: Stream, window: Window) -> None:
     """Delete the profiles of longer windows that cover this one, because it changed."""
     columns = PROFILES.c
-    covers = (columns.start <= window.start, columns.start + columns.seconds >= window.end)
-    longer = columns.seconds > window.seconds
+    lengths = [window.seconds << doubled for doubled in range(1, 25)]
+    covering = [(length, window.start // length * length) for length in lengths]
     mine = columns.stream == predictions.find(connection, stream)
-    connection.execute(delete(PROFILES).where(mine, longer, *covers))
+    connection.execute(delete(PROFILES).where(mine, tuple_(columns.seconds, columns.start).in_(covering)))
 
 
 def delete_all(connection: Connection, stream: Stream, start: float, end: float) -> None:

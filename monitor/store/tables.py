@@ -18,6 +18,7 @@ from monitor.store import (
     requests,
     sessions,
     silences,
+    unmeasured,
 )
 from monitor.store.db import metadata
 
@@ -39,6 +40,7 @@ NOUNS = (
     requests,
     sessions,
     silences,
+    unmeasured,
 )
 
 __all__ = ["NOUNS", "metadata"]

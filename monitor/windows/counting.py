@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from monitor.predictions import outcomes as joining
 from monitor.predictions.batches import decode as decode_rows
 from monitor.records import Stream, Window
-from monitor.store import outcomes, predictions, profiles
+from monitor.store import outcomes, predictions, profiles, unmeasured
 from monitor.store.db import Store
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
@@ -77,3 +77,4 @@ def add_to_window(
         total = merge([codec.decode(stored.blob, layout), more])
     profiles.put(connection, stream, StoredProfile(window, layout.id, total.rows, codec.encode(total)), now)
     profiles.delete_sums(connection, stream, window)
+    unmeasured.add(connection, stream, [window], now)

@@ -1,0 +1,50 @@
+"""Windows whose profile changed since they were measured: written with the profile, deleted with the measurements.
+
+Between the two a daemon may die; what it did not measure still stands here.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, delete, select, tuple_
+
+from monitor.records import Stream, Window
+from monitor.store import predictions
+from monitor.store.db import metadata
+from monitor.store.predictions import STREAMS
+from monitor.store.upsert import insert_new
+
+UNMEASURED = Table(
+    "unmeasured",
+    metadata,
+    Column("stream", BigInteger, primary_key=True, autoincrement=False),
+    Column("seconds", Integer, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+)
+
+
+def add(connection: Connection, stream: Stream, windows: Iterable[Window], now: float) -> None:
+    """Say that these windows have to be measured (again)."""
+    number = predictions.key(connection, stream, now)
+    rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
+    insert_new(connection, UNMEASURED, rows, ("stream", "seconds", "start"))
+
+
+def load(connection: Connection) -> dict[Stream, list[Window]]:
+    """What is to be measured, by stream, oldest first."""
+    query = select(
+        STREAMS.c.client, STREAMS.c.model, STREAMS.c.environment, UNMEASURED.c.seconds, UNMEASURED.c.start
+    )
+    query = query.join(STREAMS, STREAMS.c.id == UNMEASURED.c.stream).order_by(UNMEASURED.c.start)
+    found: dict[Stream, list[Window]] = {}
+    for client, model, environment, seconds, start in connection.execute(query):
+        found.setdefault(Stream(client, model, environment), []).append(Window(start, start + seconds))
+    return found
+
+
+def remove(connection: Connection, stream: Stream, windows: Sequence[Window]) -> None:
+    """Say that these windows were measured."""
+    columns = UNMEASURED.c
+    mine = columns.stream == predictions.find(connection, stream)
+    for at in range(0, len(windows), 400):
+        keys = [(window.seconds, window.start) for window in windows[at : at + 400]]
+        connection.execute(delete(UNMEASURED).where(mine, tuple_(columns.seconds, columns.start).in_(keys)))
