@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from monitor.comparison.result import ColumnResult, Comparison
@@ -18,6 +19,7 @@ from monitor.comparison.source import Source, open_source
 from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.drift import features, presence
 from monitor.metrics.subject import MetricInfo
+from monitor.predictions import arrays
 from monitor.records import Measurement, Stream, Window, labels
 from monitor.windows import describe, kinds
 from monitor.windows.count import count_slice
@@ -85,7 +87,10 @@ def _compare_column(
     base: Source, new: Source, name: str, target: str, chosen: dict[str, Kind], settings: MetricSettings
 ) -> tuple[ColumnResult, ...]:
     whole = kinds.plain(base.column(name, _MOST_REFERENCE_ROWS))
-    made, notes = describe.describe(target, whole, chosen.get(name))
+    kind = chosen.get(name) or kinds.find(whole)
+    if kind in (Kind.NUMBER, Kind.INTEGER) and pa.types.is_floating(whole.type):
+        whole = _in_order(whole)
+    made, notes = describe.describe(target, whole, kind)
     layout = Layout.assemble((), made)
     reference = count_slice(_batch(target, whole), layout, layout.columns)
     del whole
@@ -105,6 +110,11 @@ def _compare_column(
         )
         for column in layout.columns
     )
+
+
+def _in_order(column: pa.Array) -> pa.Array:
+    """The same values in order, missing ones last: edges and counts then need no sort of their own."""
+    return arrays.with_missing_last(np.sort(arrays.floats(column)), column.null_count)
 
 
 def _subject(layout: Layout, reference: Slice, current: Slice, settings: MetricSettings) -> Subject:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.predictions import arrays
 from monitor.predictions.columns import names, numbers
 from monitor.windows import extra
 from monitor.windows.exact import exact_sum
@@ -48,7 +49,7 @@ def partition(rows: pa.RecordBatch, name: str, most: int) -> Iterator[tuple[str 
         return
     encoded = names(column)
     labels = [*encoded.dictionary.to_pylist(), None]
-    codes = np.asarray(encoded.indices.fill_null(len(labels) - 1))
+    codes = arrays.codes(encoded, len(labels) - 1)
     totals = np.bincount(codes, minlength=len(labels))
     present = [i for i in range(len(labels)) if totals[i] and labels[i] is not None]
     if len(present) == 1 and totals[-1] == 0:
@@ -124,7 +125,7 @@ def _kept(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Weights]:
         rows = rows.filter(rows.column("sampled").fill_null(True))
     if "weight" not in rows.schema.names or rows.num_rows == 0:
         return rows, Weights()
-    each = np.rint(np.asarray(rows.column("weight").fill_null(1.0)) / WEIGHT_UNIT) * WEIGHT_UNIT
+    each = np.rint(np.nan_to_num(arrays.floats(rows.column("weight")), nan=1.0) / WEIGHT_UNIT) * WEIGHT_UNIT
     if np.all(each == each[0]):
         return rows, Weights(float(each[0]))
     return rows, Weights(1.0, each)
@@ -169,7 +170,7 @@ def yes_and_known(column: pa.Array, name: str) -> Tally:
 def label_counts(column: pa.Array, mask: np.ndarray | None = None) -> Tally:
     """How often each label occurs."""
     encoded = names(column)
-    codes = np.asarray(encoded.indices.fill_null(-1))
+    codes = arrays.codes(encoded, -1)
     codes = codes[codes >= 0] if mask is None else codes[(codes >= 0) & mask]
     totals = np.bincount(codes, minlength=len(encoded.dictionary)).tolist()
     return bounded(
@@ -179,7 +180,7 @@ def label_counts(column: pa.Array, mask: np.ndarray | None = None) -> Tally:
 
 def finite(column: pa.Array) -> Floats:
     """The finite numbers of a column."""
-    values = numbers(column).values
+    values = arrays.floats(column) if pa.types.is_float64(column.type) else numbers(column).values
     return np.asarray(values[np.isfinite(values)])
 
 
@@ -202,7 +203,7 @@ def _uncertainty(rows: pa.RecordBatch, name: str) -> pa.Array | None:
 
 def probabilities(rows: pa.RecordBatch, columns: Iterable[str]) -> Floats:
     """Probabilities of the classes, each row scaled to one, NaN where a row has none, shape (n, classes)."""
-    raw = np.stack([numbers(rows.column(name)).values for name in columns], axis=1)
+    raw = np.stack([arrays.floats(rows.column(name)) for name in columns], axis=1)
     absent = np.isnan(raw)
     filled = np.clip(np.where(absent, 0.0, raw), 0.0, None)
     total = filled.sum(axis=1, keepdims=True)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.predictions import arrays
 from monitor.windows import edges, kinds
 from monitor.windows.layout import Column, Kind
 
@@ -70,7 +71,7 @@ def _count(texts: pa.Array, pattern: str) -> np.ndarray:
 
 
 def _floats(array: pa.Array) -> np.ndarray:
-    return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    return arrays.floats(array.cast(pa.float64()))
 
 
 def _length(texts: pa.Array) -> np.ndarray:
@@ -93,8 +94,8 @@ def _repeated(texts: pa.Array) -> np.ndarray:
     words = pc.utf8_split_whitespace(texts)
     lengths = _floats(pc.list_value_length(words))
     flat = pc.list_flatten(words).dictionary_encode()
-    owners = np.asarray(pc.list_parent_indices(words), np.int64)
-    pairs = owners * max(len(flat.dictionary), 1) + np.asarray(flat.indices, np.int64)
+    owners = _floats(pc.list_parent_indices(words)).astype(np.int64)
+    pairs = owners * max(len(flat.dictionary), 1) + arrays.codes(flat, 0)
     distinct = np.bincount(np.unique(pairs) // max(len(flat.dictionary), 1), minlength=len(texts))
     shares = 1.0 - distinct / np.maximum(lengths, 1.0)
     return np.asarray(np.where(np.isnan(lengths), np.nan, shares) * (lengths != 0))
@@ -121,10 +122,10 @@ def _seconds(column: pa.Array) -> np.ndarray:
     if kinds.is_time(kind):
         return _floats(column.cast(pa.timestamp("us")).cast(pa.int64())) / 1e6
     if pa.types.is_floating(kind):
-        return np.asarray(column.to_numpy(zero_copy_only=False), np.float64)
+        return arrays.floats(column.cast(pa.float64()))
     encoded = column if pa.types.is_dictionary(kind) else column.cast(pa.string()).dictionary_encode()
     seconds = np.append(kinds.times_of_texts(encoded.dictionary), np.nan)
-    return np.asarray(seconds[np.asarray(pc.fill_null(encoded.indices, len(seconds) - 1))])
+    return np.asarray(seconds[arrays.codes(encoded, len(seconds) - 1)])
 
 
 TIME_PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -135,7 +136,7 @@ TIME_PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def _describe_vectors(name: str, column: pa.Array) -> list[Column]:
     known = column.drop_null()
-    lengths = np.asarray(pc.list_value_length(known))
+    lengths = _floats(pc.list_value_length(known)).astype(np.int64)
     size = int(np.bincount(lengths).argmax()) if lengths.size else 0
     centre = _matrix(known, size)[1].mean(axis=0) if size else np.empty(0)
     directions = np.random.default_rng(size).standard_normal((PROJECTIONS, max(size, 1)))
@@ -150,10 +151,10 @@ def _describe_vectors(name: str, column: pa.Array) -> list[Column]:
 
 def _matrix(column: pa.Array, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Which rows hold a vector of `size` numbers, shape (n,), and those vectors, shape (m, size)."""
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), -1))
+    lengths = _floats(pc.fill_null(pc.list_value_length(column), -1)).astype(np.int64)
     fits = lengths == size
     chosen = column.filter(pa.array(fits))
-    flat = np.asarray(pc.list_flatten(chosen).to_numpy(zero_copy_only=False), np.float64)
+    flat = _floats(pc.list_flatten(chosen))
     return fits, flat.reshape(-1, size)
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from monitor.predictions import arrays
 from monitor.predictions.columns import names, numbers
 from monitor.predictions.hashing import hash_texts
 from monitor.windows import derived, edges, kinds
@@ -59,14 +59,15 @@ def describe(name: str, column: pa.Array, kind: Kind | None = None) -> tuple[lis
         return [edges.duration(name, 1e-4, 1e8)], []
     if kind is Kind.SCORE:
         return [edges.score(name)], []
-    return [edges.numbers(name, numbers(column).values, kind)], []
+    values = arrays.floats(column) if pa.types.is_float64(column.type) else numbers(column).values
+    return [edges.numbers(name, values, kind)], []
 
 
 def labels(name: str, column: pa.Array, kind: Kind = Kind.CATEGORY) -> Column:
     """The most frequent labels get a place each; rarer ones are known by their hash."""
     encoded = names(column)
     texts = encoded.dictionary
-    codes = np.asarray(pc.fill_null(encoded.indices, len(texts)))
+    codes = arrays.codes(encoded, len(texts))
     counts = np.bincount(codes, minlength=len(texts) + 1)[: len(texts)]
     written = texts.to_pylist()
     order = sorted((i for i in range(len(written)) if counts[i]), key=lambda i: (-counts[i], written[i]))

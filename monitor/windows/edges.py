@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from monitor.windows.layout import FIRST, FIRST_LABEL, MINUS_INFINITY, NEW, Column, Floats, Kind
+from monitor.windows.layout import FIRST, FIRST_LABEL, LARGEST, MINUS_INFINITY, NEW, Column, Floats, Kind
+from monitor.windows.order import in_order
 
 MOST_BUCKETS = 1000
 CELLS = 10
@@ -17,7 +18,8 @@ _LARGEST_ORIGIN = 2.0**50
 
 def numbers(name: str, values: np.ndarray, kind: Kind = Kind.NUMBER) -> Column:
     """Equal-frequency buckets of the finite values; one bucket a value where there are at most 1,000 of them."""
-    ordered = np.sort(values[np.isfinite(values)])
+    ordered = in_order(values)
+    ordered = ordered[slice(*np.searchsorted(ordered, [-LARGEST, np.inf]))]
     if ordered.size == 0:
         return Column(
             name, Kind.EMPTY, edges=np.array([0.0, np.nextafter(0.0, 1.0)]), cells=(0, MINUS_INFINITY)
@@ -76,7 +78,7 @@ def moment_unit(ordered: np.ndarray) -> tuple[float, float]:
     """The power of two, about 2**-12 standard deviations, that moments are counted in, and their origin in it."""
     middle = float(ordered[ordered.size // 2])
     with np.errstate(over="ignore", invalid="ignore"):
-        spread = float(np.std(ordered))
+        spread = float(np.std(_ranked(ordered))) or float(np.std(ordered))
     if not (math.isfinite(spread) and spread > 0):
         spread = abs(middle) or 1.0
     exponent = min(max(math.frexp(spread)[1] - 1 - _FINE, -1000), 1000)
@@ -86,9 +88,17 @@ def moment_unit(ordered: np.ndarray) -> tuple[float, float]:
     return unit, float(np.rint(middle / unit))
 
 
+def _ranked(ordered: np.ndarray) -> Floats:
+    """The values at 1,000 evenly spaced ranks, the lowest first."""
+    return ordered[np.arange(MOST_BUCKETS) * ordered.size // MOST_BUCKETS]
+
+
 def _lower_edges(ordered: np.ndarray) -> tuple[Floats, int]:
+    """Lower edges of the buckets, and how many distinct values there are (or one more than buckets)."""
+    ranked = _ranked(ordered)
+    if ordered.size > MOST_BUCKETS and ordered[-1] > ranked[-1] and bool((np.diff(ranked) > 0).all()):
+        return ranked, MOST_BUCKETS + 1
     first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     if first.size <= MOST_BUCKETS:
         return ordered[first], int(first.size)
-    ranks = np.arange(MOST_BUCKETS) * ordered.size // MOST_BUCKETS
-    return np.unique(ordered[ranks]), int(first.size)
+    return np.unique(ranked), int(first.size)

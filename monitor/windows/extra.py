@@ -7,6 +7,7 @@ Numbers go into signed logarithmic buckets of 5 %, named by their number; labels
 import numpy as np
 import pyarrow as pa
 
+from monitor.predictions import arrays
 from monitor.predictions.columns import names
 from monitor.windows.kernel import Weights
 from monitor.windows.layout import Layout
@@ -31,16 +32,16 @@ def unknown_features(tallies: dict[str, Tally]) -> list[str]:
 
 def _count(column: pa.Array, weights: Weights) -> Tally:
     each = np.full(len(column), weights.same) if weights.each is None else weights.each
-    absent = np.asarray(column.is_null())
+    absent = ~arrays.valid(column)
     tally: Tally = {"#rows": float(each.sum()), "#missing": float(each[absent].sum())}
     if pa.types.is_floating(column.type):
-        values = np.asarray(column.fill_null(0.0), np.float64)
+        values = np.nan_to_num(arrays.floats(column.cast(pa.float64())))
         steps = _buckets(values)
         for step in np.unique(steps[~absent]).tolist():
             tally[f"bucket {step}"] = float(each[(steps == step) & ~absent].sum())
     elif pa.types.is_dictionary(column.type) or pa.types.is_boolean(column.type):
         encoded = names(column)
-        codes = np.asarray(encoded.indices.fill_null(len(encoded.dictionary)))
+        codes = arrays.codes(encoded, len(encoded.dictionary))
         totals = np.bincount(codes, weights=each, minlength=len(encoded.dictionary) + 1)
         labels = encoded.dictionary.to_pylist()
         tally |= {f"label {labels[i]}": float(totals[i]) for i in np.flatnonzero(totals[:-1]).tolist()}

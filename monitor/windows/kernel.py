@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from monitor.predictions import arrays
 from monitor.predictions.columns import names, numbers
 from monitor.predictions.hashing import hash_texts
 from monitor.windows import derived
@@ -25,13 +26,13 @@ from monitor.windows.layout import (
     Floats,
     Kind,
 )
+from monitor.windows.order import in_order
 from monitor.windows.tally import Tally, bounded
 
 _LIMIT = 2.0**28  # moments clip here: more than 30,000 standard deviations from the origin
 _EXACT = 2.0**53
 _LOW_BITS = 32
 _CHUNK = 32_768  # rows at a time: the sort and what follows stay in the processor's cache
-_NONE = np.empty(0, np.int64)
 _FEW = 0.2  # below this many rows an edge, values are looked up among the edges
 WEIGHT_UNIT = 1.0 / 1024.0
 """Weights are rounded to this, so that sums of them are exact."""
@@ -56,21 +57,21 @@ class Target:
 
 def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
     """Add a column of numbers (or of one part of texts, times or vectors) to its places."""
-    values, missing, unreadable = _read(column, array)
+    values, unreadable = _read(column, array)
     places = into.counts[column.span]
     if weights.each is None:
         found = np.zeros(column.size)
         for start in range(0, values.size, _CHUNK):
             finite = _count_plain(column, values[start : start + _CHUNK], found)
             _add_moments(column, finite, weights.same, into)
-        absent, texts = int(missing.sum()), int(unreadable.sum())
+        absent, texts = array.null_count, 0 if unreadable is None else int(unreadable.sum())
         found[MISSING], found[UNREADABLE] = absent, texts
         found[NAN] -= absent + texts
         places += found if weights.same == 1.0 else found * weights.same
         return
     _count_weighted(column, values, weights.each, places)
-    for place, chosen in ((MISSING, missing), (UNREADABLE, unreadable)):
-        amount = float(weights.each[chosen].sum())
+    for place, chosen in ((MISSING, ~arrays.valid(array)), (UNREADABLE, unreadable)):
+        amount = 0.0 if chosen is None else float(weights.each[chosen].sum())
         places[place] += amount
         places[NAN] -= amount
     usable = np.isfinite(values)
@@ -84,9 +85,8 @@ def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target
         return {}
     encoded = names(array)
     labels = encoded.dictionary
-    codes = encoded.indices
     slots = _slots(column, labels)
-    index = np.asarray(codes.fill_null(len(slots) - 1)) if codes.null_count else np.asarray(codes)
+    index = arrays.codes(encoded, len(slots) - 1)
     totals = np.bincount(index, weights=weights.each, minlength=len(slots)) * weights.same
     places = into.counts[column.span]
     places += np.bincount(slots, weights=totals, minlength=column.size)
@@ -97,17 +97,17 @@ def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target
 def places_of_rows(column: Column, array: pa.Array) -> np.ndarray:
     """The place inside the column that each row is counted at, shape (n,)."""
     if not column.labelled:
-        values, _, _ = _read(column, array)
+        values, _ = _read(column, array)
         index = np.searchsorted(column.cuts, values, side="right")
         return np.where(index == column.cuts.size, MISSING, index + MINUS_INFINITY)
     encoded = names(array)
     slots = _slots(column, encoded.dictionary)
-    return np.asarray(slots[np.asarray(encoded.indices.fill_null(len(slots) - 1))])
+    return np.asarray(slots[arrays.codes(encoded, len(slots) - 1)])
 
 
 def _count_presence(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
     places = into.counts[column.span]
-    absent = np.asarray(array.is_null())
+    absent = ~arrays.valid(array)
     each = np.full(len(array), weights.same) if weights.each is None else weights.each
     places[MISSING] += each[absent].sum()
     places[RARE] += each[~absent].sum()
@@ -125,23 +125,22 @@ def _slots(column: Column, labels: pa.Array) -> np.ndarray:
     return slots
 
 
-def _read(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray, np.ndarray]:
-    """Values with NaN where there is none; which rows are missing; which are texts that are no number."""
-    missing = np.asarray(array.is_null()) if array.null_count else _NONE
+def _read(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray | None]:
+    """Values with NaN where there is none, and which of them are texts that are no number (None: none is)."""
     if column.part:
-        return derived.read(array, column.part, column.parameters), missing, _NONE
+        return derived.read(array, column.part, column.parameters), None
     if pa.types.is_float64(array.type):
-        return array.to_numpy(zero_copy_only=False), missing, _NONE
+        return arrays.floats(array), None
     kind = array.type
     if not (pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind)):
-        return np.full(len(array), np.nan), missing, np.asarray(array.is_valid())
+        return np.full(len(array), np.nan), arrays.valid(array)
     read = numbers(array)
-    return read.values, read.missing, read.unreadable
+    return read.values, read.unreadable
 
 
 def _count_plain(column: Column, values: Floats, places: Floats) -> Floats:
     """Counts of every place from NaN on (NaN still with the missing ones); returns the finite values, in order."""
-    ordered = np.sort(values)
+    ordered = in_order(values)
     cuts = column.cuts
     if ordered.size > _FEW * cuts.size:
         below = np.searchsorted(ordered, cuts)

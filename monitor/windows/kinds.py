@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.predictions import arrays
 from monitor.predictions.columns import TEXT_FROM, names, numbers
 from monitor.windows.layout import Kind
 
@@ -42,7 +43,7 @@ def find(column: pa.Array) -> Kind:
     if pa.types.is_boolean(kind):
         return Kind.BOOLEAN
     if pa.types.is_floating(kind):
-        return _of_numbers(np.asarray(column.drop_null()))
+        return _of_numbers(column)
     return _of_texts(column.drop_null())
 
 
@@ -57,11 +58,13 @@ def is_vector(kind: pa.DataType) -> bool:
     return bool(lists and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
 
 
-def _of_numbers(values: np.ndarray) -> Kind:
-    finite = values[np.isfinite(values)]
+def _of_numbers(column: pa.Array) -> Kind:
+    if _has_fractions(_finite(column.slice(0, _LOOK))):
+        return Kind.NUMBER
+    finite = _finite(column)
     if finite.size == 0:
         return Kind.EMPTY
-    if any(not np.array_equal(some, np.rint(some)) for some in (finite[:_LOOK], finite)):
+    if _has_fractions(finite):
         return Kind.NUMBER
     enough = finite.size >= _FEWEST_FOR_IDENTIFIER
     if enough and (np.diff(finite) == 1).mean() > _UNIQUE:
@@ -69,12 +72,21 @@ def _of_numbers(values: np.ndarray) -> Kind:
     return Kind.INTEGER
 
 
+def _finite(column: pa.Array) -> np.ndarray:
+    values = arrays.floats(column)
+    return np.asarray(values[np.isfinite(values)])
+
+
+def _has_fractions(values: np.ndarray) -> bool:
+    return not np.array_equal(values, np.rint(values))
+
+
 def _of_texts(column: pa.Array) -> Kind:
     encoded = names(column)
     labels = encoded.dictionary
     count, distinct = len(column), len(labels)
-    uses = np.bincount(np.asarray(encoded.indices), minlength=distinct)
-    if np.asarray(pc.utf8_length(labels)) @ uses > TEXT_FROM * count:
+    uses = np.bincount(arrays.codes(encoded, 0), minlength=distinct)
+    if arrays.floats(pc.utf8_length(labels).cast(pa.float64())) @ uses > TEXT_FROM * count:
         return Kind.TEXT
     if distinct > _MOST_NUMERIC_LABELS:
         some = labels.slice(0, _LOOK)
@@ -122,6 +134,6 @@ def times_of_texts(texts: pa.Array) -> np.ndarray:
         if not open_places.any():
             break
         parsed = pc.cast(pc.strptime(cleaned, form, "s", error_is_null=True), pa.int64())
-        values = pc.cast(parsed, pa.float64()).to_numpy(zero_copy_only=False)
+        values = arrays.floats(pc.cast(parsed, pa.float64()))
         found[open_places] = values[open_places]
     return found

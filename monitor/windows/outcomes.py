@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
+from monitor.predictions import arrays
 from monitor.predictions.columns import name_of, names, numbers
 from monitor.windows.count import MOST_SLICES, finite, partition, probabilities, yes_and_known
 from monitor.windows.exact import exact_sum
@@ -110,7 +111,7 @@ def _confusion(rows: pa.RecordBatch) -> tuple[np.ndarray, Tally]:
     labels = sorted({*truth.dictionary.to_pylist(), *answer.dictionary.to_pylist()})
     place = {label: index for index, label in enumerate(labels)}
     codes = [
-        np.array([place[label] for label in side.dictionary.to_pylist()])[np.asarray(side.indices)]
+        np.array([place[label] for label in side.dictionary.to_pylist()])[arrays.codes(side, 0)]
         for side in (truth, answer)
     ]
     pairs, totals = np.unique(codes[0] * len(labels) + codes[1], return_counts=True)
@@ -132,7 +133,7 @@ def _count_scores(
     truth = names(rows.column("outcome.truth"))
     place = {label: index for index, label in enumerate(layout.classes)}
     slots = np.array([place.get(label, -1) for label in truth.dictionary.to_pylist()])
-    codes = slots[np.asarray(truth.indices)]
+    codes = slots[arrays.codes(truth, 0)]
     usable = np.isfinite(shares).all(axis=1) & (codes >= 0)
     shares, codes = shares[usable], codes[usable]
     if target.counts.size == layout.size:

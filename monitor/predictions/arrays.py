@@ -1,0 +1,47 @@
+"""Arrow arrays as numpy arrays, straight from their buffers.
+
+Arrow's own conversion imports pandas wherever that is installed, which a daemon must not carry, and costs more.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+
+def valid(array: pa.Array) -> np.ndarray:
+    """Which rows have a value, bool, shape (n,)."""
+    bitmap = array.buffers()[0]
+    if array.null_count == 0 or bitmap is None:
+        return np.full(len(array), array.null_count == 0)
+    bits = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")
+    return np.asarray(bits[array.offset : array.offset + len(array)].view(bool))
+
+
+def floats(array: pa.Array) -> np.ndarray:
+    """A float64 array, NaN where there is no value, shape (n,). Without nulls it is the buffer itself: do not write."""
+    values = _numbers(array, np.dtype(np.float64))
+    return values if array.null_count == 0 else np.where(valid(array), values, np.nan)
+
+
+def with_missing_last(values: np.ndarray, missing: int) -> pa.Array:
+    """A float64 Arrow array over `values`, whose last `missing` rows have no value."""
+    known = np.arange(values.size) < values.size - missing
+    bitmap = pa.py_buffer(np.packbits(known, bitorder="little")) if missing else None
+    return pa.Array.from_buffers(
+        pa.float64(), values.size, [bitmap, pa.py_buffer(values)], null_count=missing
+    )
+
+
+def codes(array: pa.DictionaryArray, missing: int) -> np.ndarray:
+    """The places of a dictionary array's rows in its dictionary, `missing` where there is no value, shape (n,)."""
+    indices = array.indices
+    values = _numbers(indices, np.dtype(str(indices.type)))
+    return values if array.null_count == 0 else np.where(valid(indices), values, missing)
+
+
+def _numbers(array: pa.Array, kind: np.dtype[Any]) -> np.ndarray:
+    buffer = array.buffers()[1]
+    if buffer is None or len(array) == 0:
+        return np.zeros(len(array), kind)
+    return np.frombuffer(buffer, kind)[array.offset : array.offset + len(array)]
