@@ -51,12 +51,17 @@ class Burn:
         """The share of failures."""
         return {self.metric}
 
+    def thresholds(self, rate: float, long: int, short: int) -> tuple[Threshold, Threshold]:
+        """What a pair asks of its long and of its short window."""
+        level = Level(offset=rate * (1 - self.objective))
+        over_long = Threshold(self.metric, long, level, is_above=True, samples=self.samples)
+        return over_long, Threshold(self.metric, short, level, is_above=True)
+
     def _pair(self, rate: float, long: int, short: int, question: Question) -> Finding:
         budget = 1 - self.objective
-        level = Level(offset=rate * budget)
         bare = Question(question.stream, question.readings, (), question.now)
-        over_long = Threshold(self.metric, long, level, is_above=True, samples=self.samples).judge(bare)[()]
-        over_short = Threshold(self.metric, short, level, is_above=True).judge(bare)[()]
+        pair = self.thresholds(rate, long, short)
+        over_long, over_short = (threshold.judge(bare)[()] for threshold in pair)
         if over_long.fires is None or over_short.fires is None:
             return over_long if over_long.fires is None else over_short
         fires = over_long.fires and over_short.fires
@@ -66,4 +71,4 @@ class Burn:
             f" {format_duration(long)} ({figure(over_long.value, over_long.unit)}), and over"
             f" {format_duration(short)} {figure(over_short.value, over_short.unit)} (limit: {rate:g} times)"
         )
-        return replace(over_long, fires=fires, holds=fires, reason=reason, limit=level.offset)
+        return replace(over_long, fires=fires, holds=fires, reason=reason, limit=rate * budget)

@@ -5,12 +5,12 @@ fires, whether it still holds once it fired (the clear level lies lower), and th
 could not be judged is None, never False: absence of data is not health.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from monitor.records import Labels, Stream, Window
-from monitor.rules.readings import Readings
+from monitor.records import Labels, Measurement, Stream, Window
+from monitor.rules.readings import Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,25 @@ class Finding:
 Findings = dict[Labels, Finding]
 
 
+class Source(Protocol):
+    """Where a condition finds what was measured: this tick's readings, or a moment of the past."""
+
+    @property
+    def past(self) -> Past:
+        """What was measured at the same hour of an earlier day."""
+        ...
+
+    def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
+        """All measurements of one metric over windows of that length."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """One stream at one moment, and the labels that make instances."""
 
     stream: Stream
-    readings: Readings
+    readings: Source
     by: tuple[str, ...]
     now: float
 

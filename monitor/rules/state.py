@@ -38,6 +38,19 @@ def decide(rule: Rule, finding: Finding, alert: Alert, now: float, step: float) 
     return _closed(rule, finding, alert, answer, now, elapsed)
 
 
+def remaining(rule: Rule, alert: Alert) -> float | None:
+    """How much longer its condition must be watched until it fires or resolves, in seconds; None: no wait runs."""
+    if alert.data is not DataState.OK:
+        return None
+    if alert.state is State.PENDING:
+        return max(rule.wait - alert.held, 0.0)
+    return max(_keep(rule, alert) - alert.held, 0.0) if alert.state is State.RECOVERING else None
+
+
+def _keep(rule: Rule, alert: Alert) -> float:
+    return max(rule.keep, FLAPPING_STABLE) if alert.flapping else rule.keep
+
+
 def _closed(rule: Rule, finding: Finding, alert: Alert, answer: bool, now: float, elapsed: float) -> Step:
     if not answer:
         state = State.INACTIVE if alert.state is State.PENDING else alert.state
@@ -86,7 +99,7 @@ def _open(rule: Rule, finding: Finding, alert: Alert, answer: bool, now: float, 
 
 
 def _recovering(rule: Rule, finding: Finding, alert: Alert, now: float, held: float) -> Step:
-    keep = max(rule.keep, FLAPPING_STABLE) if alert.flapping else rule.keep
+    keep = _keep(rule, alert)
     if held < keep:
         why = "it comes and goes, so it must hold" if alert.flapping else "resolved when it holds"
         return Step(replace(alert, held=held), f"{finding.reason}; {why} {format_duration(keep)}")

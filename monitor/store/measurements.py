@@ -6,7 +6,7 @@ window to window and so is written once. A series is then one number from each b
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -76,6 +76,20 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """One figure over time with all that rules need: arrays of one length, NaN where there is nothing."""
+
+    starts: np.ndarray
+    values: np.ndarray
+    n: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    baseline: np.ndarray
+    seconds: int
+    unit: str
 
 
 def put(
@@ -159,6 +173,44 @@ def series(
     return Series(
         np.array(starts, np.int64), table[:, _VALUE], table[:, _N], table[:, _LOW], table[:, _HIGH], seconds
     )
+
+
+def columns(
+    connection: Connection, stream: Stream, seconds: int, start: float, end: float, metrics: Collection[str]
+) -> dict[tuple[str, Labels], Columns]:
+    """Some metrics, with every label they carry, over the windows that begin in `[start, end)`, in order."""
+    c = MEASUREMENTS.c
+    query = select(c.start, c.shape, c.figures).where(
+        c.stream == predictions.find(connection, stream),
+        c.seconds == seconds,
+        c.start >= int(start),
+        c.start < end,
+    )
+    blocks: dict[str, tuple[list[int], list[bytes]]] = {}
+    for at, shape, figures in connection.execute(query.order_by(c.part, c.start)):
+        starts, blobs = blocks.setdefault(shape, ([], []))
+        starts.append(at)
+        blobs.append(figures)
+    found: dict[tuple[str, Labels], list[tuple[np.ndarray, np.ndarray, str]]] = {}
+    for shape, (starts, blobs) in blocks.items():
+        items = _items(connection, shape)
+        table = np.frombuffer(b"".join(blobs), np.float64).reshape(-1, len(items), _FIGURES)
+        for place, item in enumerate(items):
+            if item.metric in metrics:
+                part = (np.array(starts, np.int64), table[:, place].copy(), item.unit)
+                found.setdefault((item.metric, item.labels), []).append(part)
+    return {key: _joined(parts, seconds) for key, parts in found.items()}
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> Columns:
+    starts = np.concatenate([part[0] for part in parts])
+    table = np.concatenate([part[1] for part in parts])
+    order = np.argsort(starts, kind="stable")
+    starts, table = starts[order], table[order]
+    return Columns(
+        starts, table[:, _VALUE], table[:, _N], table[:, _LOW], table[:, _HIGH], table[:, _BASELINE],
+        seconds, parts[0][2],
+    )  # fmt: skip
 
 
 def names(connection: Connection, stream: Stream, seconds: int) -> list[tuple[str, Labels]]:

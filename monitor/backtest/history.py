@@ -1,0 +1,150 @@
+"""What was measured of one stream over a span, as the rules would have read it at each moment.
+
+The moments are the ends of the base windows, or of the hours where no base windows were kept (history that was
+loaded in bulk). The open window of a live tick is the base window here. A length that was not stored is put
+together from base windows: counts are added, and figures averaged by their number of rows, which is exact for
+shares and close for percentiles.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from sqlalchemy import Connection
+
+from monitor.records import Labels, Measurement, Stream, Window
+from monitor.store import measurements
+from monitor.store.measurements import Columns
+
+HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
+STORED = (HOUR, DAY)
+SUMMED = frozenset(("volume",))
+
+Figures = Mapping[tuple[str, Labels], Columns]
+
+
+@dataclass(slots=True)
+class History:
+    """One stream's measurements. `moments` are the times at which rules look, `step` seconds apart."""
+
+    stream: Stream
+    step: int
+    moments: np.ndarray
+    stored: Mapping[int, Figures]
+    at: int = 0
+    _aligned: dict[tuple[int, str], list[tuple[Labels, Columns]]] = field(default_factory=dict)
+    _past: dict[tuple[str, Labels], dict[int, float | None]] = field(default_factory=dict)
+
+    def find(self, _stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
+        """What a rule reads at the current moment (`at`)."""
+        found = []
+        for labels, columns in self.aligned(seconds, metric):
+            if columns.starts[self.at] >= 0:
+                found.append(self._measurement(metric, labels, columns))
+        return found
+
+    def past(
+        self, _stream: Stream, metric: str, labels: Labels, _seconds: int, start: float, end: float
+    ) -> float | None:
+        """The mean of the hours that begin in `[start, end)`, from the hour in which `start` lies."""
+        first = int(start // HOUR) * HOUR
+        known = self._past.setdefault((metric, labels), {})
+        if first not in known:
+            hours = self.stored.get(HOUR, {}).get((metric, labels))
+            known[first] = None if hours is None else _mean(hours, first, max(end, first + 1))
+        return known[first]
+
+    def aligned(self, seconds: int, metric: str) -> list[tuple[Labels, Columns]]:
+        """A metric's figures at every moment, by labels; `starts` is -1 where there was no window yet."""
+        key = (seconds, metric)
+        if key not in self._aligned:
+            self._aligned[key] = [
+                (labels, self._align(columns, seconds, metric))
+                for (name, labels), columns in self.stored[self._source(seconds)].items()
+                if name == metric
+            ]
+        return self._aligned[key]
+
+    def _source(self, seconds: int) -> int:
+        return seconds if seconds in STORED and seconds > self.step else self.step
+
+    def _align(self, columns: Columns, seconds: int, metric: str) -> Columns:
+        if columns.seconds == self.step and seconds > self.step:
+            columns = _rolled(columns, seconds, adds=metric in SUMMED)
+        places = np.searchsorted(columns.starts + columns.seconds, self.moments, side="right") - 1
+        starts = np.where(places >= 0, columns.starts[places], -1)
+        # A figure counts until the next one is due: after that there is no data.
+        is_fresh = self.moments - (starts + columns.seconds) < max(columns.seconds, self.step)
+        return replace(
+            columns,
+            starts=np.where(is_fresh, starts, -1),
+            values=columns.values[places],
+            n=columns.n[places],
+            low=columns.low[places],
+            high=columns.high[places],
+            baseline=columns.baseline[places],
+        )
+
+    def _measurement(self, metric: str, labels: Labels, columns: Columns) -> Measurement:
+        at, start = self.at, int(columns.starts[self.at])
+        value = _number(columns.values[at])
+        return Measurement(
+            self.stream,
+            Window(start, start + columns.seconds),
+            metric,
+            value,
+            columns.unit,
+            n=_number(columns.n[at]) or 0.0,
+            labels=labels,
+            low=_number(columns.low[at]),
+            high=_number(columns.high[at]),
+            baseline=_number(columns.baseline[at]),
+            reason="" if value is not None else "was not measured",
+        )
+
+
+def read(
+    connection: Connection, stream: Stream, base: int, start: float, end: float, metrics: Sequence[str]
+) -> History:
+    """Read what was stored of some metrics over `[start, end)`, and of the week before it by the hour."""
+    wanted = frozenset(metrics)
+    stored: dict[int, Figures] = {
+        HOUR: measurements.columns(connection, stream, HOUR, start - WEEK - DAY, end, wanted),
+        DAY: measurements.columns(connection, stream, DAY, start - 2 * DAY, end, wanted),
+        base: measurements.columns(connection, stream, base, start, end, wanted),
+    }
+    step = base if stored[base] else HOUR
+    first = -(-int(start) // step) * step
+    return History(stream, step, np.arange(first + step, int(end) + 1, step, dtype=np.int64), stored)
+
+
+def _rolled(columns: Columns, seconds: int, *, adds: bool) -> Columns:
+    """Windows of `seconds` that end with each base window, from those base windows that are there."""
+    ends = columns.starts + columns.seconds
+    first = np.searchsorted(columns.starts, ends - seconds, side="left")
+    last = np.arange(1, len(ends) + 1)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        sums = np.concatenate([[0.0], np.cumsum(np.nan_to_num(values))])
+        return np.asarray(sums[last] - sums[first])
+
+    n = total(columns.n)
+    weights = np.where(np.isnan(columns.values), 0.0, np.maximum(columns.n, 1e-9))
+    if adds:
+        values = total(columns.values)
+    else:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            values = total(columns.values * weights) / total(weights)
+    nothing = np.full(len(ends), np.nan)
+    return Columns(ends - seconds, values, n, nothing, nothing, columns.baseline, seconds, columns.unit)
+
+
+def _mean(columns: Columns, first: float, end: float) -> float | None:
+    low, high = np.searchsorted(columns.starts, (first, end))
+    values = columns.values[low:high]
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if len(values) else None
+
+
+def _number(value: float) -> float | None:
+    return None if value != value else float(value)  # NaN is not itself

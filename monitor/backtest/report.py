@@ -1,0 +1,41 @@
+"""Backtests as tables: how often and how long each rule fired, beside what really fired or another rule file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.backtest.run import Backtest, Firing
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rule's row. The second pair is what it is held against: what really fired, or other rules."""
+
+    rule: str
+    times: int
+    seconds: float
+    other_times: int
+    other_seconds: float
+
+
+def summary(result: Backtest, really: Sequence[Firing]) -> list[Line]:
+    """Each rule that would have fired or did fire, most often first."""
+    return _lines(result.firings, really, result.end)
+
+
+def compare(one: Backtest, other: Backtest) -> list[Line]:
+    """Two rule files side by side over the same span."""
+    return _lines(one.firings, other.firings, one.end)
+
+
+def _lines(one: Sequence[Firing], other: Sequence[Firing], end: float) -> list[Line]:
+    rules = sorted({firing.rule for firing in (*one, *other)})
+    lines = []
+    for rule in rules:
+        mine = [f for f in one if f.rule == rule]
+        theirs = [f for f in other if f.rule == rule]
+        lines.append(Line(rule, len(mine), _total(mine, end), len(theirs), _total(theirs, end)))
+    return sorted(lines, key=lambda line: (-line.times, line.rule))
+
+
+def _total(firings: Sequence[Firing], end: float) -> float:
+    return sum(firing.seconds(end) for firing in firings)
