@@ -20,7 +20,8 @@ from monitor.errors import (
     TooLargeError,
     WatchkeeperError,
 )
-from monitor.web import assets, changes, doors, events, exposition, mailing, pages, probes, staff
+from monitor.web import assets, changes, doors, events, exposition, mailing, pages, probes, security, staff
+from monitor.web import services as surroundings
 from monitor.web.audit import AuditLog
 from monitor.web.guard import Guard
 from monitor.web.oidc import Provider
@@ -87,8 +88,8 @@ async def _write_often(audit: AuditLog) -> None:
 
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     if error.status_code == 404 and _wants_page(request):
-        return doors.closed(request)
-    return _shape(error.status_code, error.detail, "")
+        return _kept_to_itself(request, doors.closed(request))
+    return _kept_to_itself(request, _shape(error.status_code, error.detail, ""))
 
 
 def _own_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[Any]:
@@ -107,6 +108,13 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[A
     """What nobody foresaw: told to whoever runs the daemon, not to whoever asked."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return _shape(500, "something went wrong here", "it has been written to the daemon's log")
+
+
+def _kept_to_itself(request: Request[Any, Any, Any], answer: Response[Any]) -> Response[Any]:
+    """An address that leads nowhere is answered before the guard is asked."""
+    is_secure = surroundings.of(request).settings.is_secure
+    answer.headers.update(security.headers(is_secure=is_secure))
+    return answer
 
 
 def _wants_page(request: Request[Any, Any, Any]) -> bool:

@@ -1,17 +1,18 @@
 """What staff can change from their pages: alerts taken up or silenced, keys made and revoked; all of it audited."""
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from litestar import Request, Response, post
 from litestar.exceptions import NotFoundException, ValidationException
 from litestar.params import FromPath, URLEncodedBody
+from sqlalchemy import Connection
 
-from monitor.alerts import acknowledge
 from monitor.clock import iso
 from monitor.records import Alert, Silence
 from monitor.settings import parse_duration
-from monitor.store import access, alerts, audit, silences
+from monitor.store import access, alerts, audit, incidents, silences
 from monitor.store.access import Kind
 from monitor.store.audit import Entry
 from monitor.web import rendering, session
@@ -38,7 +39,7 @@ def acknowledge_alert(
         alert = alerts.get(connection, fingerprint)
         if alert is None or not alert.is_open or not visitor.may_read(alert.stream.client):
             raise NotFoundException
-        alerts.put(connection, [acknowledge(alert, visitor.who, now)])
+        _take_up(connection, alert, visitor.who, now)
         _note(request, connection, visitor, alert.stream.client, f"acknowledge {alert.stream} {alert.rule}")
     return _back()
 
@@ -79,7 +80,7 @@ def expire_silence(request: Request[Any, Any, Any], identity: FromPath[str], dat
     return _back()
 
 
-@post("/staff/keys", sync_to_thread=True, include_in_schema=False, status_code=200)
+@post("/staff/keys/new", sync_to_thread=True, include_in_schema=False, status_code=200)
 def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
     """Make an access key; its secret is shown on the answer and never again."""
     visitor = _changer(request, "admin", data)
@@ -90,6 +91,10 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
         raise NotFoundException
     if kind not in set(Kind) or (kind in (Kind.PAGE, Kind.INGEST) and not client):
         raise ValidationException("a key for ingest or a page belongs to one client")
+    if not visitor.secret and visitor.who == session.LOCAL and kind != Kind.STAFF:
+        raise ValidationException(
+            "make a key for staff first: with other keys alone nobody could sign in here"
+        )
     days = data.get("days", "").strip()
     if days and not (days.isdigit() and 0 < int(days) <= 3650):
         raise ValidationException("the days of a key are a whole number up to 3650")
@@ -115,6 +120,13 @@ def revoke_key(request: Request[Any, Any, Any], identity: FromPath[str], data: F
     return Response("", status_code=303, headers={"Location": "/staff/keys"})
 
 
+def _take_up(connection: Connection, alert: Alert, who: str, now: float) -> None:
+    """The alert, and what channels were told of it: a tick carries the latter over to alerts again."""
+    alerts.put(connection, [replace(alert, acknowledged_at=now, acknowledged_by=who)])
+    told = [i for i in incidents.load_open(connection) if (alert.fingerprint, alert.episode) in i.members]
+    incidents.put(connection, [replace(i, acknowledged_at=now, acknowledged_by=who) for i in told])
+
+
 def _changer(request: Request[Any, Any, Any], role: str, data: dict[str, str]) -> Visitor:
     visitor = session.staff(request, role)
     session.check_form(request, visitor, data.get("csrf", ""))
@@ -137,7 +149,9 @@ def _matchers(alert: Alert) -> tuple[str, ...]:
     return tuple(f'{name}="{value}"' for name, value in pairs)
 
 
-def _note(request: Request[Any, Any, Any], connection: Any, visitor: Visitor, client: str, what: str) -> None:
+def _note(
+    request: Request[Any, Any, Any], connection: Connection, visitor: Visitor, client: str, what: str
+) -> None:
     """In the transaction of the change itself: there is no change without its entry."""
     address = request.client.host if request.client else ""
     now = surroundings.of(request).clock.now()

@@ -40,7 +40,7 @@ def enter(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     return _enter(request, data.get("key", ""), data.get("next", ""))
 
 
-@get("/enter", sync_to_thread=True, include_in_schema=False, status_code=303)
+@get("/enter/link", sync_to_thread=True, include_in_schema=False, status_code=303)
 def enter_by_link(
     request: Request[Any, Any, Any],
     key: FromQuery[str] = "",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Request, Response, route
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
@@ -11,15 +11,17 @@ from monitor.web import rendering
 from monitor.web import services as surroundings
 
 
-@get("/unsubscribe/{carried:str}", sync_to_thread=True, include_in_schema=False)
-def ask(carried: FromPath[str]) -> Response[str]:
-    """A page with a button: following a link must not change anything, because mail scanners follow links."""
-    return rendering.page("unsubscribe.html", carried=carried, done=False)
-
-
-@post("/unsubscribe/{carried:str}", sync_to_thread=True, include_in_schema=False, status_code=200)
-def leave(request: Request[Any, Any, Any], carried: FromPath[str]) -> Response[str]:
-    """No more digests for the reader of this link."""
+@route(
+    "/unsubscribe/{carried:str}",
+    http_method=["GET", "POST"],
+    sync_to_thread=True,
+    include_in_schema=False,
+    status_code=200,
+)
+def unsubscribe(request: Request[Any, Any, Any], carried: FromPath[str]) -> Response[str]:
+    """GET asks, with a button: following a link must not change anything, because mail scanners follow links."""
+    if request.method == "GET":
+        return rendering.page("unsubscribe.html", carried=carried, done=False)
     services = surroundings.of(request)
     with services.store.write() as connection:
         if digests.unsubscribe(connection, carried, services.clock.now()) is None:
@@ -27,4 +29,4 @@ def leave(request: Request[Any, Any, Any], carried: FromPath[str]) -> Response[s
     return rendering.page("unsubscribe.html", carried=carried, done=True)
 
 
-HANDLERS = (ask, leave)
+HANDLERS = (unsubscribe,)

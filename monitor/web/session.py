@@ -21,6 +21,8 @@ from monitor.web import services as surroundings
 from monitor.web.services import Services
 
 COOKIE = "watchkeeper_session"
+LOCAL = "this machine"
+"""Who needs no key, as long as none was made."""
 ROLES: Mapping[str, int] = {"": 0, "viewer": 1, "operator": 2, "admin": 3}
 """What a role may do: viewers read every client, operators acknowledge and silence, admins make keys."""
 
@@ -130,7 +132,7 @@ def _bearer(services: Services, request: Request[Any, Any, Any]) -> Visitor | No
     if not principal.key:
         # Once anybody can sign in as staff, being at this machine is no longer enough.
         is_open = services.access.is_open(Kind.STAFF) and not services.settings.oidc.issuer
-        return Visitor("this machine", "admin", "") if is_open else None
+        return Visitor(LOCAL, "admin", "") if is_open else None
     if principal.kind is Kind.STAFF:
         return Visitor(f"key {principal.key}", "admin", principal.client)
     return Visitor(f"key {principal.key}", "", principal.client)
