@@ -10,6 +10,7 @@ from monitor import __version__
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config
 from monitor.digest import Sender
+from monitor.drift.learning import prepare
 from monitor.health.daybook import DayBook
 from monitor.metrics import METRICS
 from monitor.notify import build
@@ -26,7 +27,7 @@ from monitor.rules.rule import RuleSet
 from monitor.scheduler import Scheduler
 from monitor.shipped import shipped
 from monitor.sources.probes import ProbeSettings, probe
-from monitor.store import probes
+from monitor.store import predictions, probes
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.upkeep.baselines import Baselines
@@ -39,6 +40,7 @@ from monitor.web.meters import Meters
 from monitor.web.server import Server
 from monitor.web.services import Readiness, Services
 from monitor.web.totals import Totals
+from monitor.windows import cut
 from monitor.windows.profile import Profile
 
 log = logging.getLogger(__name__)
@@ -137,6 +139,7 @@ class App:
         self.scheduler.every(30.0, "baselines", lambda: self.baselines.keep_up(self.clock.now()))
         self.scheduler.every(10.0, "day summaries", lambda: self.days.update(self.clock.now()))
         self.scheduler.every(20.0, "digests", lambda: self.digests.send_due(self.clock.now()))
+        self.scheduler.every(60.0, "learn what drift is held against", self._learn)
         self.scheduler.every(3600.0, "forget what is old", self._forget)
         self.scheduler.every(60.0, "write down when keys were used", self.access.write_uses)
         for stream, model in self.config.streams().items():
@@ -166,7 +169,9 @@ class App:
         config = self.config
         recent = Recent(config.evaluate.recent, self.clock.now)
         wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url))
-        measuring = Measuring(self.store, self.base_seconds, config.windows, config.metrics, recent, wall)
+        measuring = Measuring(
+            self.store, self.base_seconds, config.windows, config.metrics, config.drift, recent, wall
+        )
         measuring.on_measured = self.days.touch
 
         def counted(stream: Stream, window: Window, profile: Profile) -> None:
@@ -215,6 +220,15 @@ class App:
         answer = probe(stream, settings, self.clock.now())
         with self.store.write() as connection:
             probes.put(connection, answer)
+
+    def _learn(self) -> None:
+        """Where there is enough history, learn how each stream varies when nothing is wrong."""
+        config, now = self.config, self.clock.now()
+        with self.store.read() as connection:
+            known = predictions.figures_of_all(connection)
+        for figures in known:
+            until = cut.horizon(figures.watermark, figures.last_received, now, config.windows)
+            prepare(self.store, figures.stream, config.drift, self.base_seconds, until, now, len(known))
 
     def _forget(self) -> None:
         config = self.config

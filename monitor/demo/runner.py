@@ -126,16 +126,21 @@ def _serve(serving: Serving, daemon: "subprocess.Popen[bytes]") -> None:
 
 def _follow(path: Path, until: float, say: Say) -> None:
     position = path.stat().st_size if path.exists() else 0
-    open_pages = 0
+    open_pages: set[str] = set()
     while time.time() < until:
         if path.exists():
             with path.open(encoding="utf-8") as file:
                 file.seek(position)
                 for line in iter(file.readline, ""):
                     page = json.loads(line)
-                    open_pages += {"trigger": 1, "resolve": -1}.get(page["action"], 0)
-                    say(f"{time.strftime('%H:%M:%S')}  {page['action']:<8} {page['summary']}")
-                    if page["action"] == "resolve" and open_pages <= 0:
-                        return
+                    if page["action"] == "trigger":
+                        open_pages.add(page["key"])
+                    say(
+                        f"{time.strftime('%H:%M:%S')}  {page['severity']:<8} {page['action']:<8} {page['title']}"
+                    )
+                    if page["action"] == "resolve" and page["key"] in open_pages:
+                        open_pages.remove(page["key"])
+                        if not open_pages:
+                            return
                 position = file.tell()
         time.sleep(0.5)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from monitor.drift.settings import DriftSettings
+from monitor.drift.watch import watch
 from monitor.metrics import FAMILIES, LIVE, Subject, measure
 from monitor.metrics.settings import MetricSettings
 from monitor.readings.past import Past
@@ -51,6 +53,7 @@ class Measuring:
         base_seconds: int,
         windows: WindowSettings,
         metrics: MetricSettings,
+        drift: DriftSettings,
         recent: Recent,
         wall: WallClock,
     ) -> None:
@@ -58,6 +61,7 @@ class Measuring:
         self.base = base_seconds
         self.windows = windows
         self.metrics = metrics
+        self.drift = drift
         self.recent = recent
         self.wall = wall
         self.on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None
@@ -75,7 +79,7 @@ class Measuring:
             changed = unmeasured.load(connection)
         measured: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         for figures in everything:
-            progress = self._stream(figures, changed.get(figures.stream, []), wanted, now)
+            progress = self._stream(figures, changed.get(figures.stream, []), wanted, len(everything), now)
             wall = self.wall.measure(figures, now)
             for length in (OPEN, *wanted):
                 measured[figures.stream, length] = [
@@ -89,7 +93,7 @@ class Measuring:
         return Readings(measured, Past(self.store))
 
     def _stream(
-        self, figures: StreamFigures, changed: list[Window], lengths: Sequence[int], now: float
+        self, figures: StreamFigures, changed: list[Window], lengths: Sequence[int], models: int, now: float
     ) -> _Progress:
         stream = figures.stream
         until = cut.horizon(figures.watermark, figures.last_received, now, self.windows)
@@ -102,6 +106,7 @@ class Measuring:
             with self.store.write() as connection:
                 work = _Work(self, connection, stream, edge, now)
                 progress.readings |= {length: work.full(Window(edge - length, edge)) for length in lengths}
+                progress.drift = work.drift(until, models)
             progress.closed_until = max(edge, progress.closed_until)
         progress.readings[OPEN] = self._live(stream, now)
         self._progress[stream] = progress
@@ -146,6 +151,11 @@ class _Work:
         """Every figure of a window."""
         profile = self.rolling.profile(self.stream, window)
         return measure(Subject(self.stream, window, profile, self.baseline, self.parent.metrics), FAMILIES)
+
+    def drift(self, until: float, models: int) -> Sequence[Measurement]:
+        """What the drift decision says; it stays in force until its next, longer window closes."""
+        settings, base = self.parent.drift, self.parent.base
+        return watch(self.connection, self.stream, settings, base, until, self.now, models).measurements
 
     def store(self, window: Window) -> None:
         """Measure a window, and write it down in place of what was known of it."""

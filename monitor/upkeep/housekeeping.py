@@ -5,7 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection
 
 from monitor.predictions.settings import PredictionSettings
-from monitor.store import measurements, outbox, predictions, probes, profiles, quarantine, requests
+from monitor.store import drift, measurements, outbox, predictions, probes, profiles, quarantine, requests
 from monitor.store import outcomes as outcome_rows
 from monitor.store.db import Store
 from monitor.store.settings import StoreSettings
@@ -25,6 +25,7 @@ def forget(
         lambda c: requests.delete_before(c, now - taken.resend_window),
         lambda c: profiles.delete_before(c, now - counted.retention),
         lambda c: measurements.delete_before(c, now - counted.retention),
+        lambda c: drift.delete_before(c, now - kept.keep_deliveries),
         lambda c: probes.delete_before(c, now - kept.keep_deliveries),
         lambda c: outbox.delete_before(c, now - kept.keep_deliveries),
     )
