@@ -6,7 +6,7 @@ the same transaction, so a field is told once, however often it was sent: the fi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 import numpy as np
@@ -33,6 +33,7 @@ class _Pool:
     hashes: np.ndarray
     owner: np.ndarray
     row: np.ndarray
+    decoded: dict[int, pa.RecordBatch] = field(default_factory=dict)
 
     @classmethod
     def of(cls, batches: Sequence[StoredOutcomes]) -> "_Pool":
@@ -50,8 +51,14 @@ class _Pool:
         parts = []
         for owner in np.unique(self.owner[chosen]):
             mine = chosen[self.owner[chosen] == owner]
-            parts.append(decode(self.batches[owner].blob).take(pa.array(self.row[mine])))
+            parts.append(self._decoded(int(owner)).take(pa.array(self.row[mine])))
         return concatenate(parts)
+
+    def _decoded(self, owner: int) -> pa.RecordBatch:
+        """A batch is read once, however many batches of predictions it is about."""
+        if owner not in self.decoded:
+            self.decoded[owner] = decode(self.batches[owner].blob)
+        return self.decoded[owner]
 
 
 def join(connection: Connection, stream: Stream, now: float) -> list[tuple[Window, pa.RecordBatch]]:

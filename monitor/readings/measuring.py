@@ -28,9 +28,9 @@ from monitor.windows.baseline import load
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
 
-HOUR, DAY = 3600, 86400
+HOUR = 3600
 _RECENT = 2 * HOUR
-"""Base windows older than this are not measured one by one, only their hours and days: history, very late rows."""
+"""Base windows older than this are not measured one by one, only their hours: history, very late rows."""
 _OLD_HOURS = 25
 """Older hours of one stream that a tick measures at most: history must not keep the present waiting."""
 
@@ -113,16 +113,13 @@ class Measuring:
         return progress
 
     def _store_hour(self, stream: Stream, hour: Window, windows: list[Window], edge: int, now: float) -> None:
-        """Measure the windows of one hour that changed, the hour itself, and its day once that is over."""
+        """Measure the windows of one hour that changed, and the hour itself."""
         with self.store.write() as connection:
             work = _Work(self, connection, stream, edge, now)
             for window in windows:
                 if window.start >= now - _RECENT:
                     work.store(window)
             work.store(hour)
-            day = cut.window_of(hour.start, DAY)
-            if day.end <= edge:
-                work.store(day)
             unmeasured.remove(connection, stream, windows)
         self.on_measured((stream, window) for window in windows)
 
