@@ -24,7 +24,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("notify",),
     ("health",),
     ("digest",),
-    ("readings", "upkeep"),
+    ("readings", "upkeep", "status", "explaining"),
     ("pipeline", "web", "dashboards", "backtest", "reports", "comparison"),
     ("config", "config_text"),
     ("app",),

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from monitor.cli import demo, service
+from monitor.cli import demo, keys, service, telling, watching
 from monitor.cli.output import Exit, say
 from monitor.errors import ConfigError, WatchkeeperError
 
@@ -22,7 +22,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 service.register(app)
-demo.register(app)
+for commands in (watching, telling, keys, demo):
+    commands.register(app)
 
 
 def main() -> None:

@@ -1,18 +1,10 @@
 """`run`, `check-config`, `version`: the daemon itself."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from monitor import __version__
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, say
-
-ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration file.", envvar="WATCHKEEPER_CONFIG")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-DEFAULT_CONFIG = Path("config/minimal.yaml")
 
 
 def register(app: typer.Typer) -> None:

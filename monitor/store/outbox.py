@@ -145,6 +145,13 @@ def conversation(connection: Connection, channel: str, key: str) -> list[Deliver
     return [_delivery(row, row.lease) for row in connection.execute(query)]
 
 
+def about(connection: Connection, fingerprint: str, episode: int) -> list[Delivery]:
+    """Everything that was to be told about one episode of an alert that opened a conversation, in order."""
+    mine = (outbox.c.fingerprint == fingerprint, outbox.c.episode == episode)
+    query = select(outbox).where(*mine).order_by(outbox.c.id)
+    return [_delivery(row, row.lease) for row in connection.execute(query)]
+
+
 def waiting(connection: Connection) -> list[Delivery]:
     """What has not been told yet, oldest first."""
     query = select(outbox).where(outbox.c.status.in_(_WAITING)).order_by(outbox.c.id)

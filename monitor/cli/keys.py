@@ -1,0 +1,110 @@
+"""`key`: who may send, and who may look."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.output import put, put_json, put_table, say
+from monitor.clock import iso
+from monitor.errors import InputError, NotFoundError
+from monitor.settings import parse_duration
+
+key = typer.Typer(
+    help="API keys and page tokens.\n\nExample: watchkeeper key create ingest --client acme",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.add_typer(key, name="key")
+
+
+@key.command("create")
+def create(
+    kind: Annotated[str, typer.Argument(help="What it is for: ingest, page, metrics or staff.")],
+    client: Annotated[str, typer.Option("--client", help="The client that it is bound to.")] = "",
+    name: Annotated[str, typer.Option("--name", help="What it is called in lists.")] = "",
+    expires: Annotated[
+        str, typer.Option("--expires", help="Valid for so long: 90d. Default: until revoked.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Make a key and print it once; only its hash is kept.
+
+    Example: watchkeeper key create ingest --client acme --expires 365d
+    """
+    from monitor.config import load
+    from monitor.store import access
+    from monitor.store.db import Store
+    from monitor.store.migrate import migrate
+
+    now = time.time()
+    try:
+        wanted = access.Kind(kind)
+        until = now + parse_duration(expires) if expires else None
+    except ValueError as error:
+        raise InputError(str(error), hint=f"kinds are {', '.join(access.Kind)}") from error
+    if wanted is not access.Kind.STAFF and not client:
+        raise InputError(f"a key for {kind} is bound to a client", hint="name it with --client")
+    store = Store(load(config).store.url)
+    migrate(store)
+    with store.write() as connection:
+        made, token = access.create(connection, wanted, client, now, name=name, expires_at=until)
+    say(f"key {made.id}; this is the only time it is shown:")
+    put(token)
+
+
+@key.command("list")
+def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List keys with their last use; the keys themselves cannot be shown again.
+
+    Example: watchkeeper key list --json
+    """
+    from monitor.config import load
+    from monitor.store import access
+    from monitor.store.db import Store
+
+    with Store(load(config).store.url).read() as connection:
+        found = access.keys(connection)
+    now = time.time()
+    columns = ("id", "kind", "client", "name", "made", "expires", "last used", "valid")
+    rows = [
+        (
+            one.id,
+            one.kind.value,
+            one.client or "-",
+            one.name or "-",
+            iso(one.created_at),
+            iso(one.expires_at) if one.expires_at else "never",
+            iso(one.last_used_at) if one.last_used_at else "never",
+            "yes" if one.is_valid(now) else "no",
+        )
+        for one in found
+    ]
+    if as_json:
+        put_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        put_table(columns, rows)
+
+
+@key.command("revoke")
+def revoke(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="As `key list` shows it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Make a key worthless, within seconds, for every process.
+
+    Example: watchkeeper key revoke 1f3a9c00aa42
+    """
+    from monitor.config import load
+    from monitor.store import access
+    from monitor.store.db import Store
+
+    with Store(load(config).store.url).write() as connection:
+        if not access.revoke(connection, identity, time.time()):
+            raise NotFoundError(f"no valid key '{identity}'", hint="see: watchkeeper key list")
+    say("revoked")

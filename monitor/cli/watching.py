@@ -1,0 +1,209 @@
+"""`status`, `alerts`, `explain`, `silence`: how things stand, why, and what shall be quiet."""
+
+import getpass
+import secrets
+import time
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
+from monitor.cli.output import Exit, put, put_json, put_table, say
+from monitor.clock import iso
+from monitor.errors import InputError, NotFoundError
+from monitor.records import Alert, Severity, Silence
+from monitor.settings import parse_duration
+
+silence = typer.Typer(
+    help="Mute new pages for a while; resolves always go out.\n\n"
+    "Example: watchkeeper silence add 'model=\"fraud\"' --for 2h --comment 'planned retraining'",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.command("status")(status)
+    app.command("alerts")(alerts)
+    app.command("explain")(explain)
+    app.add_typer(silence, name="silence")
+
+
+def status(
+    config: ConfigOption = DEFAULT_CONFIG,
+    client: ClientOption = "",
+    as_json: JsonOption = False,
+    fail_on: Annotated[
+        Severity, typer.Option("--fail-on", help="Exit with 1 from this tier on.")
+    ] = Severity.CRITICAL,
+) -> None:
+    """Say how every model is doing: 0 all well, 1 something is open at the --fail-on tier or above, 4 nothing known.
+
+    Example: watchkeeper status --client acme --fail-on warning
+    """
+    from monitor import status as standing
+    from monitor.config import load
+    from monitor.store.db import Store
+
+    settings = load(config)
+    with Store(settings.store.url).read() as connection:
+        base = int(settings.predictions.base_window)
+        lines = standing.overview(connection, base, time.time(), client)
+    if as_json:
+        put_json([standing.as_json(line) for line in lines])
+    else:
+        for line in lines:
+            for text in standing.as_text(line):
+                put(text)
+    if not lines:
+        say("no prediction has come in yet")
+        raise typer.Exit(Exit.CANNOT_TELL)
+    worst = standing.worst(lines)
+    tiers = list(Severity)
+    if worst is not None and tiers.index(worst) <= tiers.index(fail_on):
+        raise typer.Exit(Exit.FAILED)
+
+
+def alerts(
+    config: ConfigOption = DEFAULT_CONFIG,
+    client: ClientOption = "",
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the alerts that are open, worst first.
+
+    Example: watchkeeper alerts --all --client acme
+    """
+    from monitor.config import load
+    from monitor.store import alerts as stored
+    from monitor.store.db import Store
+
+    with Store(load(config).store.url).read() as connection:
+        found = stored.load_open(connection, client)
+        if everything:
+            known = stored.load(connection).values()
+            found = [alert for alert in known if client in ("", alert.stream.client)]
+    if as_json:
+        put_json([_as_json(alert) for alert in found])
+        return
+    for alert in found:
+        labels = "".join(f" {name}={value}" for name, value in alert.instance)
+        since = iso(alert.fired_at) if alert.fired_at else "never fired"
+        put(f"{alert.severity:<8}  {alert.state:<10}  {alert.stream}  {alert.rule}{labels}  since {since}")
+        put(f"          {alert.fingerprint}  {alert.reason}")
+    if not found:
+        say("no alert is open")
+
+
+def explain(
+    name: Annotated[str, typer.Argument(help="An alert's id, its rule's name, or client/model/rule.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Say why an alert is in its state: the numbers, how it came about, and who was told.
+
+    Example: watchkeeper explain acme/fraud/HighErrorRate
+    """
+    from monitor import explaining
+    from monitor.config import load
+    from monitor.store.db import Store
+
+    now = time.time()
+    with Store(load(config).store.url).read() as connection:
+        for alert in explaining.find(connection, name):
+            for line in explaining.explain(connection, alert, now):
+                put(line)
+
+
+@silence.command("add")
+def add_silence(
+    matchers: Annotated[list[str], typer.Argument(help="Such as 'model=\"fraud\"' or 'alert=~\"High.*\"'.")],
+    length: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 1d.")],
+    comment: Annotated[str, typer.Option("--comment", help="Why; others will read it.")],
+    start: Annotated[str, typer.Option("--in", help="Begin this much later: a maintenance window.")] = "",
+    author: Annotated[str, typer.Option("--author", help="Who says so.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Mute new pages for what matches all matchers.
+
+    Example: watchkeeper silence add 'model="fraud"' --for 2h --comment 'planned retraining'
+    """
+    from monitor.config import load
+    from monitor.rules.matchers import parse
+    from monitor.store import silences
+    from monitor.store.db import Store
+
+    try:
+        for matcher in matchers:
+            parse(matcher)
+        begins = time.time() + (parse_duration(start) if start else 0.0)
+        ends = begins + parse_duration(length)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    made = Silence(secrets.token_hex(4), tuple(matchers), begins, ends, author or getpass.getuser(), comment)
+    with Store(load(config).store.url).write() as connection:
+        silences.add(connection, made)
+    say(f"silenced until {iso(ends)}; end it early with: watchkeeper silence expire {made.id}")
+    put(made.id)
+
+
+@silence.command("list")
+def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List silences in force and still to come.
+
+    Example: watchkeeper silence list --json
+    """
+    from monitor.config import load
+    from monitor.store import silences
+    from monitor.store.db import Store
+
+    with Store(load(config).store.url).read() as connection:
+        found = silences.load(connection, time.time())
+    rows = [
+        (s.id, ", ".join(s.matchers), iso(s.starts_at), iso(s.ends_at), s.author, s.comment) for s in found
+    ]
+    columns = ("id", "matchers", "from", "until", "author", "comment")
+    if as_json:
+        put_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        put_table(columns, rows)
+
+
+@silence.command("expire")
+def expire_silence(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="As `silence list` shows it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """End a silence now.
+
+    Example: watchkeeper silence expire 3f9a01bc
+    """
+    from monitor.config import load
+    from monitor.store import silences
+    from monitor.store.db import Store
+
+    with Store(load(config).store.url).write() as connection:
+        if not silences.expire(connection, identity, time.time()):
+            raise NotFoundError(f"no silence '{identity}' is in force", hint="see: watchkeeper silence list")
+    say("ended")
+
+
+def _as_json(alert: Alert) -> dict[str, object]:
+    return {
+        "id": alert.fingerprint,
+        "alert": alert.rule,
+        "severity": alert.severity,
+        "state": alert.state,
+        "client": alert.stream.client,
+        "model": alert.stream.model,
+        "environment": alert.stream.environment,
+        "labels": dict(alert.instance),
+        "since": iso(alert.fired_at) if alert.fired_at else None,
+        "value": alert.value,
+        "limit": alert.limit,
+        "baseline": alert.baseline,
+        "n": alert.n,
+        "unit": alert.unit,
+        "reason": alert.reason,
+        "episode": alert.episode,
+    }

@@ -1,0 +1,106 @@
+"""How everything stands, for somebody at a terminal: each stream's state, figures and what is still missing."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from monitor.records import Alert, Measurement, Severity, Stream
+from monitor.rules.wording import figure
+from monitor.settings import format_duration
+from monitor.store import alerts, baselines, drift, measurements, predictions
+from monitor.store.predictions import StreamFigures
+from monitor.windows.baseline import DEFAULT
+
+SHOWN = ("volume", "latency_p95", "error_rate", "accuracy", "automation_rate", "drifted_share")
+"""The figures of a line, from the last closed base window or the running hour."""
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """One line: `state` is ok, unknown, info, warning or critical; `notes` say what is not measured yet, and why."""
+
+    stream: Stream
+    state: str
+    reasons: tuple[str, ...]
+    figures: tuple[tuple[str, str], ...]
+    silent_for: float
+    notes: tuple[str, ...]
+
+
+def overview(connection: Connection, base_seconds: int, now: float, client: str = "") -> list[StreamStatus]:
+    """Every stream, worst first."""
+    open_alerts = alerts.load_open(connection, client)
+    known = [
+        figures for figures in predictions.figures_of_all(connection) if client in ("", figures.stream.client)
+    ]
+    lines = [_line(connection, figures, open_alerts, base_seconds, now) for figures in known]
+    rank = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "ok": 4}
+    return sorted(lines, key=lambda line: (rank[line.state], line.stream))
+
+
+def _line(
+    connection: Connection, figures: StreamFigures, open_alerts: list[Alert], base_seconds: int, now: float
+) -> StreamStatus:
+    stream = figures.stream
+    own = [alert for alert in open_alerts if alert.stream == stream]
+    base = measurements.latest(connection, stream, base_seconds)
+    hour = measurements.latest(connection, stream, HOUR)
+    state = own[0].severity.value if own else "ok" if base or hour else "unknown"
+    return StreamStatus(
+        stream,
+        state,
+        tuple(f"{alert.rule}: {alert.reason}" for alert in own),
+        tuple(_shown(base, hour)),
+        max(0.0, now - figures.last_received),
+        tuple(_notes(connection, figures)),
+    )
+
+
+def _shown(base: list[Measurement], hour: list[Measurement]) -> list[tuple[str, str]]:
+    shown = []
+    for metric in SHOWN:
+        # Rows come in every minute, outcomes later: what the last minute cannot tell, the hour may.
+        found = [m for m in (*base, *hour) if m.metric == metric and not m.labels and m.value is not None]
+        if found:
+            shown.append((metric, figure(found[0].value, found[0].unit)))
+    return shown
+
+
+def _notes(connection: Connection, figures: StreamFigures) -> list[str]:
+    notes = []
+    if baselines.current(connection, figures.stream, DEFAULT) is None:
+        notes.append("no baseline yet: drift and comparisons are not measured")
+    learned = drift.calibration(connection, figures.stream)
+    if learned is None:
+        notes.append("drift goes to the digest only, until a week of windows was seen")
+    return notes
+
+
+def worst(lines: list[StreamStatus]) -> Severity | None:
+    """The worst tier that is open, or None."""
+    tiers = [Severity(line.state) for line in lines if line.state in set(Severity)]
+    return min(tiers, key=list(Severity).index, default=None)
+
+
+def as_json(line: StreamStatus) -> dict[str, object]:
+    """The shape of `status --json`: keys are only ever added."""
+    return {
+        "client": line.stream.client,
+        "model": line.stream.model,
+        "environment": line.stream.environment,
+        "state": line.state,
+        "reasons": list(line.reasons),
+        "figures": dict(line.figures),
+        "silent_seconds": round(line.silent_for, 1),
+        "notes": list(line.notes),
+    }
+
+
+def as_text(line: StreamStatus) -> list[str]:
+    """A line on the model, and one for each reason and note. Icon and word, for whoever cannot see colours."""
+    icon = {"ok": "✔", "unknown": "?", "info": "✔"}.get(line.state, "✖")
+    figures = "  ".join(f"{name} {value}" for name, value in line.figures) or "nothing measured yet"
+    age = format_duration(round(line.silent_for))
+    first = f"{icon} {line.state:<8}  {line.stream}  {figures}  (newest data {age} old)"
+    return [first, *(f"    {text}" for text in (*line.reasons, *line.notes))]
