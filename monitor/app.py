@@ -4,7 +4,6 @@ import logging
 import signal
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from monitor import __version__
 from monitor.clock import Clock, SystemClock
@@ -12,7 +11,6 @@ from monitor.config import Config
 from monitor.digest import Sender
 from monitor.drift.learning import prepare
 from monitor.health.daybook import DayBook
-from monitor.metrics import METRICS
 from monitor.notify import build
 from monitor.notify.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline, Tick
@@ -22,10 +20,8 @@ from monitor.readings.recent import Recent
 from monitor.readings.selfwatch import SelfWatch
 from monitor.readings.wallclock import WallClock
 from monitor.records import Severity, Stream, Window
-from monitor.rules import load as load_rules
-from monitor.rules.rule import RuleSet
+from monitor.rules_in_force import rules_of
 from monitor.scheduler import Scheduler
-from monitor.shipped import shipped
 from monitor.sources.probes import ProbeSettings, probe
 from monitor.store import predictions, probes
 from monitor.store.db import Store
@@ -47,17 +43,6 @@ log = logging.getLogger(__name__)
 
 _STUCK_AFTER = 60.0
 """Seconds without a complete tick after which the daemon no longer calls itself well."""
-
-
-def rules_of(config: Config) -> RuleSet:
-    """Read the rule files that the configuration names.
-
-    Raises:
-        ConfigError: with every mistake in them.
-    """
-    folder = shipped("rules")
-    packs = [folder / f"{name}.yaml" for name in config.rules.packs]
-    return load_rules([*packs, *map(Path, config.rules.files)], METRICS, folder)
 
 
 def check(config: Config) -> list[str]:

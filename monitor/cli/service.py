@@ -1,5 +1,7 @@
 """`run`, `check-config`, `version`: the daemon itself."""
 
+import sys
+
 import typer
 
 from monitor import __version__
@@ -19,6 +21,9 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Example: watchkeeper run --config config/minimal.yaml
     """
+    # Arrow brings pandas along wherever it is installed: 70 MB that a daemon never needs.
+    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
+
     from monitor.app import App
     from monitor.config import load
 

@@ -86,6 +86,11 @@ class Baselines:
         return replace(made, source=source)
 
 
+def accepted(made: Baseline, how: str) -> Baseline:
+    """The baseline marked as chosen by a person: no file or period of the configuration takes its place."""
+    return replace(made, source=f"{_ACCEPTED}: {how}")
+
+
 def _span(
     settings: BaselineSettings, figures: StreamFigures | None, now: float
 ) -> tuple[float, float] | None:

@@ -1,0 +1,60 @@
+"""`export`: predictions for analysis elsewhere, and the configuration that is all defaults."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
+from monitor.cli.output import bar, put, say
+from monitor.cli.streams import StreamArgument, stream_of
+from monitor.settings import parse_duration
+
+export = typer.Typer(
+    help="Write what is inside for use elsewhere.\n\nExample: watchkeeper export predictions acme/fraud --out fraud/",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+OutOption = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's commands."""
+    app.add_typer(export, name="export")
+
+
+@export.command("predictions")
+def predictions(
+    model: StreamArgument,
+    out: OutOption,
+    last: Annotated[str, typer.Option("--last", help="How far back: 24h, 7d.")] = "24h",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write predictions with the outcomes known by now as Parquet, a file a day: for DuckDB, pandas, Spark.
+
+    Example: watchkeeper export predictions acme/fraud --out fraud/ --last 7d
+    """
+    from monitor.config import load
+    from monitor.predictions.export import export_parquet
+    from monitor.store.db import Store
+
+    now = time.time()
+    store = Store(load(config).store.url)
+    with bar("exporting") as progress:
+        files = export_parquet(store, stream_of(model), now - parse_duration(last), now, out, progress)
+    for file in files:
+        put(str(file))
+    say(f"{len(files)} files written")
+
+
+@export.command("config")
+def configuration() -> None:
+    """Print a configuration that is all defaults, with a comment for every key.
+
+    Example: watchkeeper export config > watchkeeper.yaml
+    """
+    from monitor.config import EXAMPLES, Config
+    from monitor.config_text import render
+
+    put(render(Config, EXAMPLES).rstrip("\n"))

@@ -1,0 +1,86 @@
+"""Tries what a configuration leads to: the store, the rules, the address to listen on, the channels, the probes."""
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+
+from monitor.config import Config
+from monitor.errors import ConfigError, WatchkeeperError
+from monitor.notify import build
+from monitor.rules_in_force import rules_of
+from monitor.sources.probes import probe
+from monitor.store.db import Store
+from monitor.store.migrate import migrate
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried, and what to do where it failed."""
+
+    what: str
+    is_well: bool
+    detail: str
+    hint: str = ""
+
+
+def examine(config: Config) -> Iterator[Finding]:
+    """Try everything; nothing that is tried stops the rest."""
+    yield _rules(config)
+    yield _store(config)
+    yield _listening(config)
+    yield from _disk(config)
+    for stream, model in config.streams().items():
+        if model.probe.url:
+            answer = probe(stream, model.probe, time.time())
+            hint = "is the model up, and may this machine reach it?"
+            yield Finding(f"health address of {stream}", answer.succeeded, answer.detail, hint)
+    channels = build(config.notify)
+    hint = "add one under `notify`; try it with: watchkeeper notify test NAME"
+    yield Finding("channels", bool(channels), ", ".join(channels) or "none: nobody will be told", hint)
+
+
+def _rules(config: Config) -> Finding:
+    try:
+        return Finding("rules", True, f"{len(rules_of(config).rules)} in force")
+    except ConfigError as error:
+        return Finding("rules", False, str(error), "mend them; a running daemon keeps the old ones")
+
+
+def _store(config: Config) -> Finding:
+    try:
+        store = Store(config.store.url)
+        migrate(store)
+        with store.read() as connection:
+            connection.execute(text("select 1"))
+        store.close()
+    except WatchkeeperError as error:
+        return Finding("store", False, error.message, error.hint or "check `store.url`")
+    return Finding("store", True, "can be read and written")
+
+
+def _listening(config: Config) -> Finding:
+    what = f"listening on {config.web.listen}"
+    family = socket.AF_INET6 if ":" in config.web.host else socket.AF_INET
+    with socket.socket(family) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((config.web.host, config.web.port))
+        except OSError as error:
+            hint = "is the daemon running already? then all is well; else choose another `web.listen`"
+            return Finding(what, False, error.strerror or str(error), hint)
+    return Finding(what, True, "is free")
+
+
+def _disk(config: Config) -> Iterator[Finding]:
+    path = Store(config.store.url).url.database
+    if path and config.store.url.startswith("sqlite"):
+        usage = shutil.disk_usage(Path(path).parent if Path(path).parent.exists() else Path())
+        share = usage.used / usage.total
+        yield Finding(
+            "disk of the store", share < 0.9, f"{share:.0%} used", "free some, or shorten retention"
+        )
