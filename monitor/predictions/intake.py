@@ -1,7 +1,7 @@
 """What a request holds, checked: rows by stream, and what is refused. Nothing is stored here."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from monitor.predictions import bodies
+from monitor.predictions import arrow, bodies
 from monitor.predictions.schema import (
     OutcomeRow,
     RecordError,
@@ -21,6 +21,7 @@ from monitor.predictions.schema import (
     read_prediction,
 )
 from monitor.predictions.shapes import Shapes
+from monitor.predictions.sheet import look_through
 from monitor.predictions.times import column_of_micros
 from monitor.records import Rejected, Stream
 from monitor.store.requests import Request
@@ -58,13 +59,18 @@ class Part:
 
 @dataclass(slots=True)
 class Submission:
-    """A request after checking. `request` is None when a resend of it could not be told from new data."""
+    """A request after checking.
+
+    `apart`: each record has an id or a time, so that equal content is a resend. `request` is None where that
+    cannot be told.
+    """
 
     kind: Kind
     size: int
     parts: list[Part] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
+    apart: bool = False
     request: Request | None = None
 
     @property
@@ -81,27 +87,33 @@ def read(
     Raises:
         InputError: nothing in the body can be read as records.
     """
-    if kind is Kind.PREDICTIONS:
-        submission = _read_fast(body, content_type, rules, shapes, idempotency_key)
-        if submission is not None:
-            return submission
-    return _read_one_by_one(kind, body, content_type, rules, shapes, idempotency_key)
+    submission = None
+    if content_type.startswith(arrow.CONTENT_TYPE):
+        submission = _read_columns(kind, body, rules, shapes)
+    elif kind is Kind.PREDICTIONS:
+        submission = _read_fast(body, content_type, rules, shapes)
+    if submission is None:
+        submission = Submission(kind, len(body))
+        records = bodies.records(body, content_type)
+        _take_each(submission, enumerate(records), rules, shapes)
+        submission.apart = all(_tells_itself_apart(record) for record in records)
+    if idempotency_key or submission.apart:
+        submission.request = identify(kind, body, rules.client, idempotency_key)
+    return submission
 
 
 def identify(kind: Kind, body: bytes, client: str, idempotency_key: str) -> Request:
     """The key under which a request is remembered: the one that the sender named, or its content."""
-    content = hashlib.sha256(kind.value.encode())  # what current processors compute fastest
+    whose = f"{kind.value}\0{client}\0"
+    content = hashlib.sha256(whose.encode())  # what current processors compute fastest
     content.update(body)
     digest = content.digest()[:16]
     if not idempotency_key:
         return Request(digest, digest)
-    named = "\0".join((kind.value, client, idempotency_key)).encode()
-    return Request(hashlib.sha256(named).digest()[:16], digest)
+    return Request(hashlib.sha256((whose + "key\0" + idempotency_key).encode()).digest()[:16], digest)
 
 
-def _read_fast(
-    body: bytes, content_type: str, rules: Rules, shapes: Shapes, idempotency_key: str
-) -> Submission | None:
+def _read_fast(body: bytes, content_type: str, rules: Rules, shapes: Shapes) -> Submission | None:
     """The rows of a body in which every record has the shape of its stream and nothing is to be told about."""
     shape = shapes.guess(body, rules.client)
     if shape is None or (rules.client and shape.stream.client != rules.client):
@@ -115,28 +127,53 @@ def _read_fast(
         return None
     if any(row.prediction is None and row.error is None for row in rows):
         return None
-    times = column_of_micros([row.timestamp for row in rows], rules.now)
+    moments = [row.timestamp for row in rows]
+    times = column_of_micros(moments, rules.now)
     if times is None or times.min() < rules.earliest * 1e6 or times.max() > rules.latest * 1e6:
         return None
-    submission = Submission(
-        Kind.PREDICTIONS, len(body), [Part(shape.stream, rows, times)], ignored=shape.ignored
-    )
-    if idempotency_key or all(row.id is not None or row.timestamp is not None for row in rows):
-        submission.request = identify(Kind.PREDICTIONS, body, rules.client, idempotency_key)
+    part = Part(shape.stream, rows, times)
+    apart = len(ids) == len(rows) or all(row.id is not None or row.timestamp is not None for row in rows)
+    return Submission(Kind.PREDICTIONS, len(body), [part], ignored=shape.ignored, apart=apart)
+
+
+def _read_columns(kind: Kind, body: bytes, rules: Rules, shapes: Shapes) -> Submission:
+    """The rows of an Arrow stream: clear ones as the columns that they are, the others one by one."""
+    rows = arrow.table(body)
+    submission = Submission(kind, len(body))
+    if kind is Kind.OUTCOMES:
+        records = rows.to_pylist()
+        _take_each(submission, enumerate(records), rules, shapes)
+        submission.apart = all(_tells_itself_apart(record) for record in records)
+        return submission
+    sheet = look_through(rows, rules)
+    submission.apart, submission.ignored = sheet.apart, sheet.ignored
+    for stream, some in sheet.clear:
+        shapes.learn(stream, _names(some), sheet.ignored)
+        submission.parts.append(Part(stream, some, np.asarray(some.column("timestamp"))))
+    _take_each(submission, sheet.doubtful, rules, shapes)
     return submission
 
 
-def _read_one_by_one(
-    kind: Kind, body: bytes, content_type: str, rules: Rules, shapes: Shapes, idempotency_key: str
-) -> Submission:
-    records = bodies.records(body, content_type)
-    submission = Submission(kind, len(body))
+def _names(rows: pa.RecordBatch) -> Row:
+    """A record that has all names of some columns, and no values."""
+    names: dict[str, dict[str, None]] = {"features": {}, "segments": {}, "probabilities": {}}
+    for name in rows.schema.names:
+        group, _, rest = name.partition(".")
+        if rest:
+            names[group][rest] = None
+    return Row(0, **names)  # type: ignore[arg-type]
+
+
+def _take_each(
+    submission: Submission, records: Iterable[tuple[int, object]], rules: Rules, shapes: Shapes
+) -> None:
+    """Check records one by one, each taken or refused for itself."""
     reader: Callable[..., tuple[Stream, Row | OutcomeRow]] = (
-        read_prediction if kind is Kind.PREDICTIONS else read_outcome
+        read_prediction if submission.kind is Kind.PREDICTIONS else read_outcome
     )
     seen: dict[tuple[Stream, str], int] = {}
     found: dict[Stream, list[Row | OutcomeRow]] = {}
-    for index, record in enumerate(records):
+    for index, record in records:
         try:
             if isinstance(record, RecordError):
                 raise record
@@ -145,7 +182,7 @@ def _read_one_by_one(
                 _once(seen, stream, row, index)
                 extra = ignored(record)
                 shapes.learn(stream, row, extra)
-                submission.ignored |= extra
+                submission.ignored = submission.ignored | extra
             else:
                 shapes.admit(stream)
             found.setdefault(stream, []).append(row)
@@ -154,14 +191,11 @@ def _read_one_by_one(
     for stream, rows in found.items():
         times = np.fromiter((row.timestamp for row in rows), np.int64, len(rows))
         submission.parts.append(Part(stream, rows, times))
-    if idempotency_key or all(_tells_itself_apart(record) for record in records):
-        submission.request = identify(kind, body, rules.client, idempotency_key)
-    return submission
 
 
 def _tells_itself_apart(record: object) -> bool:
     """Two equal records without id and time may well be two predictions: equal content is no proof of a resend."""
-    return isinstance(record, dict) and (record.get("id") is not None or record.get("timestamp") is not None)
+    return not isinstance(record, dict) or (record.get("id") is not None or record.get("timestamp") is not None)
 
 
 def _once(seen: dict[tuple[Stream, str], int], stream: Stream, row: Row, index: int) -> None:

@@ -5,7 +5,7 @@ into typed rows, and answered with bytes.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from monitor.store import access as keys
 from monitor.web.access import Access
 from monitor.web.mailbox import Mailbox
 
+Headers = Iterable[tuple[bytes, bytes]]
 _ENCODE = msgspec.json.Encoder().encode
 _LARGE = 262_144
 """Bodies above this are decoded in a thread of their own, so that small ones need not wait for them."""
@@ -58,7 +59,7 @@ class _Endpoint:
             status, body, headers = await self._take(scope, receive)
         except WatchkeeperError as error:
             status, headers = _status(error)
-            self._count(status)
+            self._count(status, scope["headers"])
             body = _ENCODE({"error": error.message, "hint": error.hint})
         except _Gone:
             return
@@ -81,10 +82,13 @@ class _Endpoint:
             submission = intake.read(*arguments)
         return _accepted(await self._mailbox.stored(self._log, submission, self._settings.acknowledge_within))
 
-    def _count(self, status: int) -> None:
-        reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large", 415: "malformed"}
-        if status in reasons:
-            self._log.refuse(reasons[status])
+    def _count(self, status: int, headers: Headers) -> None:
+        reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large"}
+        reason = reasons.get(status)
+        if reason == "wrong_key" and not any(name == b"authorization" for name, _ in headers):
+            reason = "no_key"
+        if reason:
+            self._log.refuse(reason)
 
 
 class _Gone(Exception):  # noqa: N818

@@ -1,0 +1,174 @@
+"""An Arrow IPC stream of predictions to checked columns, without a Python object for each row.
+
+The columns are those of `monitor.predictions.batches`, and `client`, `model`, `environment` as columns or, where one
+value holds for all rows, as metadata of the schema. Types that mean the same are taken: any integer or float for a
+number, any string type, timestamps of any unit.
+"""
+
+import struct
+from collections.abc import Callable
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+
+from monitor.errors import InputError
+from monitor.predictions.batches import concatenate
+from monitor.predictions.columns import EMBEDDING, TEXT_FROM, names
+
+CONTENT_TYPE = "application/vnd.apache.arrow.stream"
+_HINT = "write it with pyarrow.ipc.new_stream"
+
+
+def table(body: bytes) -> pa.RecordBatch:
+    """All rows of a stream as one batch; the schema's metadata stays.
+
+    Raises:
+        InputError: it is no Arrow IPC stream, is damaged, or is compressed.
+    """
+    try:
+        if any(_is_compressed(message) for message in pa.ipc.MessageReader.open_stream(body)):
+            hint = "its size could not be known before: send it uncompressed"
+            raise InputError("the Arrow stream has compressed buffers", hint=hint)
+        with pa.ipc.open_stream(body) as reader:
+            metadata, parts = reader.schema.metadata, list(reader)
+        for part in parts:
+            part.validate(full=True)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError, struct.error, ValueError) as error:
+        raise InputError(f"the Arrow stream cannot be read: {error}", hint=_HINT) from error
+    if not parts or not sum(part.num_rows for part in parts):
+        raise InputError("the Arrow stream has no rows", hint=_HINT)
+    if len(set(parts[0].schema.names)) < len(parts[0].schema.names):
+        raise InputError("the Arrow stream has two columns of one name", hint=_HINT)
+    return concatenate(parts).replace_schema_metadata(metadata)
+
+
+def typed(name: str, values: pa.Array) -> pa.Array | None:
+    """A column in the type that the log keeps it in, or None for one that means nothing here.
+
+    Raises:
+        InputError: its type cannot be understood as what the column is for.
+    """
+    group, _, rest = name.partition(".")
+    convert = _COLUMNS.get(name) or (_GROUPS.get(group) if rest else None)
+    if convert is None:
+        return None
+    try:
+        return convert(values)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"column {name!r} of type {values.type} cannot be used: {error}") from error
+
+
+def _number(values: pa.Array) -> pa.Array:
+    return values.cast(pa.float64())
+
+
+def _id(values: pa.Array) -> pa.Array:
+    return values.cast(pa.string()) if _is_text(values.type) else _label(values).cast(pa.string())
+
+
+def _boolean(values: pa.Array) -> pa.Array:
+    return values.cast(pa.bool_())
+
+
+def _label(values: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        return pa.DictionaryArray.from_arrays(
+            values.indices.cast(pa.int32()), values.dictionary.cast(pa.string())
+        )
+    if _is_text(values.type):
+        return values.cast(pa.string()).dictionary_encode()
+    return names(values.cast(pa.bool_() if pa.types.is_boolean(values.type) else pa.float64()))
+
+
+def _answer(values: pa.Array) -> pa.Array:
+    is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    return values.cast(pa.float64()) if is_number else _label(values)
+
+
+def _feature(values: pa.Array) -> pa.Array:
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return _label(values)
+    if _is_text(kind):
+        plain = values.cast(pa.string())
+        known = len(plain) - plain.null_count
+        is_long = known and pc.sum(pc.binary_length(plain)).as_py() > TEXT_FROM * known
+        return plain if is_long else plain.dictionary_encode()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return values.cast(EMBEDDING)
+    return values if pa.types.is_boolean(kind) else values.cast(pa.float64())
+
+
+def _time(values: pa.Array) -> pa.Array:
+    """µs since the epoch: from timestamps, ISO 8601, or numbers of s, ms, µs or ns told apart by size."""
+    if pa.types.is_timestamp(values.type):
+        return values.cast(pa.timestamp("us", values.type.tz), safe=False).cast(pa.int64())
+    if _is_text(values.type):
+        return values.cast(pa.string()).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    size = pc.max(pc.abs(values)).as_py() or 0
+    if pa.types.is_integer(values.type) and 1e14 <= size < 1e17:
+        return values.cast(pa.int64())
+    unit = 1e6 if size < 1e11 else 1e3 if size < 1e14 else 1.0 if size < 1e17 else 1e-3
+    return pc.round(pc.multiply(values.cast(pa.float64()), unit)).cast(pa.int64())
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_compressed(message: pa.Message) -> bool:
+    """Whether a record batch or dictionary batch says that its buffers are compressed (a field of its flatbuffer)."""
+    header = message.metadata.to_pybytes()
+    root = _Table(header, struct.unpack_from("<I", header)[0])
+    kind, content = root.byte(1), root.child(2)
+    if kind == 2 and content is not None:  # a dictionary batch holds a record batch
+        content = content.child(1)
+    return kind in (2, 3) and content is not None and content.child(3) is not None
+
+
+class _Table:
+    """As much of a flatbuffer table as is needed to find a field in it."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self._data, self._at = data, at
+        self._fields = at - struct.unpack_from("<i", data, at)[0]
+        self._size = struct.unpack_from("<H", data, self._fields)[0]
+
+    def _place(self, number: int) -> int:
+        slot = 4 + 2 * number
+        offset = struct.unpack_from("<H", self._data, self._fields + slot)[0] if slot < self._size else 0
+        return self._at + offset if offset else 0
+
+    def byte(self, number: int) -> int:
+        place = self._place(number)
+        return self._data[place] if place else 0
+
+    def child(self, number: int) -> "_Table | None":
+        place = self._place(number)
+        return _Table(self._data, place + struct.unpack_from("<I", self._data, place)[0]) if place else None
+
+
+_COLUMNS: dict[str, Callable[[pa.Array], pa.Array]] = {
+    "client": _label,
+    "model": _label,
+    "environment": _label,
+    "id": _id,
+    "timestamp": _time,
+    "version": _label,
+    "prediction": _answer,
+    "confidence": _number,
+    "latency_ms": _number,
+    "error": _label,
+    "automated": _boolean,
+    "cost": _number,
+    "truth": _answer,
+    "reviewed": _boolean,
+    "corrected": _boolean,
+    "feedback": _number,
+}
+_GROUPS: dict[str, Callable[[pa.Array], pa.Array]] = {
+    "features": _feature,
+    "segments": _label,
+    "probabilities": _number,
+}
