@@ -101,6 +101,19 @@ class Inhibition(Section):
     """Labels that both must have, with the same value."""
 
 
+def _could_be(one: tuple[Matcher, ...], other: tuple[Matcher, ...]) -> bool:
+    """Whether some alert might match both: not, where they ask for different values of one label."""
+    for mine in one:
+        for theirs in other:
+            if mine.name != theirs.name:
+                continue
+            if mine.operator == "=" and not theirs.matches({mine.name: mine.value}):
+                return False
+            if theirs.operator == "=" and not mine.matches({theirs.name: theirs.value}):
+                return False
+    return True
+
+
 class Storm(Section):
     """When many critical alerts fire at once, one incident lists them."""
 
@@ -146,6 +159,20 @@ class AlertSettings(Section):
         ),
     )
     """What holds back what."""
+
+    @field_validator("inhibitions")
+    @classmethod
+    def _hold_back_no_loop(cls, value: tuple[Inhibition, ...]) -> tuple[Inhibition, ...]:
+        for index, one in enumerate(value):
+            for other in value[: index + 1]:
+                if _could_be(one.source, other.target) and _could_be(other.source, one.target):
+                    msg = (
+                        f"inhibitions {value.index(other)} and {index} hold each other back: "
+                        "what matches both would never be told"
+                    )
+                    raise ValueError(msg)
+        return value
+
     storm: Storm = Storm()
     """Many critical alerts at once."""
     fallback: Fallback = Fallback()
