@@ -1,0 +1,116 @@
+import json
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+
+from monitor.errors import InputError
+from monitor.predictions.settings import PredictionSettings
+from monitor.records import Stream
+from monitor.sources.files import ColumnMap, FileReader
+from monitor.store import predictions
+from tests.support.log import NOW, running
+
+STREAM = Stream("acme", "fraud")
+OLD = NOW - 400 * 86400
+
+
+def table(count=500):
+    return pa.table(
+        {
+            "id": [f"row-{n}" for n in range(count)],
+            "timestamp": pa.array([int((OLD + 60 * n) * 1e3) for n in range(count)], pa.timestamp("ms")),
+            "y_hat": ["fraud" if n % 7 == 0 else "ok" for n in range(count)],
+            "confidence": [n % 100 / 100 for n in range(count)],
+            "amount": list(range(count)),
+            "country": [("DE", "FR")[n % 2] for n in range(count)],
+            "note": ["internal"] * count,
+        }
+    )
+
+
+def write(path, rows):
+    if path.suffix == ".parquet":
+        pa.parquet.write_table(rows, path, row_group_size=100)
+    elif path.suffix == ".csv":
+        pa.csv.write_csv(rows, path)
+    else:
+        records = [{**row, "timestamp": row["timestamp"].isoformat()} for row in rows.to_pylist()]
+        path.write_text("\n".join(json.dumps(record) for record in records))
+    return path
+
+
+def reader(*paths, columns=None):
+    columns = columns or ColumnMap(fields={"prediction": "y_hat"}, segments=["country"], skip=["note"])
+    return FileReader(paths, STREAM, PredictionSettings(), NOW, columns)
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson"])
+def test_every_format_gives_the_same_rows(tmp_path, suffix):
+    source = reader(write(tmp_path / f"rows.{suffix}", table()))
+    batches = [batch for some in source.batches() for batch in some]
+    assert (source.taken, source.refused) == (500, Counter())
+    assert len({batch.window for batch in batches}) == 500
+    rows = [row for batch in batches for row in batch.rows.to_pylist()]
+    assert rows[7] == {
+        "id": "row-7",
+        "timestamp": int((OLD + 420) * 1e6),
+        "prediction": "fraud",
+        "confidence": 0.07,
+        "features.amount": 7.0,
+        "segments.country": "FR",
+    }
+
+
+def test_loading_a_file_twice_gives_its_rows_once(tmp_path):
+    path = write(tmp_path / "rows.parquet", table())
+    with running(tmp_path) as (log, store):
+        for _ in range(2):
+            for batches in reader(path).batches():
+                log.append(batches)
+        with store.read() as connection:
+            assert predictions.count_rows(connection, STREAM) == 500
+            assert predictions.figures(connection, STREAM).rows == 500
+
+
+def test_progress_rises_to_the_whole_over_all_files(tmp_path):
+    paths = [write(tmp_path / f"rows{n}.{suffix}", table()) for n, suffix in enumerate(("parquet", "csv"))]
+    told = []
+    for _ in reader(*paths).batches(lambda rows, share: told.append((rows, share))):
+        pass
+    assert told == sorted(told)
+    assert told[-1] == (1000, 1.0)
+
+
+def test_bad_rows_are_counted_with_their_reason_and_the_others_are_taken(tmp_path):
+    rows = table(10).to_pylist()
+    rows[3]["y_hat"], rows[5]["confidence"], rows[8]["id"] = None, 7.0, "row-9"
+    source = reader(write(tmp_path / "rows.parquet", pa.Table.from_pylist(rows)))
+    taken = [row["id"] for some in source.batches() for batch in some for row in batch.rows.to_pylist()]
+    assert source.refused == {"incomplete": 1, "invalid": 1, "repeated_id": 2}
+    assert taken == [f"row-{n}" for n in (0, 1, 2, 4, 6, 7)]
+    assert [(one.index, one.error) for one in source.examples][:2] == [
+        (3, "prediction is missing"),
+        (5, "confidence is 7.0, outside 0 to 1"),
+    ]
+
+
+def test_only_named_features_are_taken_when_some_are_named():
+    columns = ColumnMap(features=["amount"])
+    assert [columns.named(name) for name in ("id", "amount", "country", "features.x")] == [
+        "id",
+        "features.amount",
+        None,
+        "features.x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.parquet", b"no"), ("a.xlsx", b""), ("a.csv", b""), ("a.jsonl", b"{")]
+)
+def test_what_cannot_be_read_is_said_with_its_name(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        list(reader(tmp_path / name).batches())
