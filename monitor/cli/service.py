@@ -1,12 +1,11 @@
 """`run`, `check-config`, `version`: the daemon itself."""
 
-import sys
-
 import typer
 
 from monitor import __version__
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, say
+from monitor.lean import without_pandas
 
 
 def register(app: typer.Typer) -> None:
@@ -21,9 +20,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Example: watchkeeper run --config config/minimal.yaml
     """
-    # Arrow brings pandas along wherever it is installed: 70 MB that a daemon never needs.
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]
-
+    without_pandas()
     from monitor.app import App
     from monitor.config import load
 

@@ -20,6 +20,7 @@ from monitor.store import (
     sessions,
     silences,
     unmeasured,
+    webhooks,
 )
 from monitor.store.db import metadata
 
@@ -43,6 +44,7 @@ NOUNS = (
     sessions,
     silences,
     unmeasured,
+    webhooks,
 )
 
 __all__ = ["NOUNS", "metadata"]

@@ -1,0 +1,90 @@
+"""The main job, on the real daemon: predictions come in, a fault pages somebody, the page closes by itself."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import Daemon
+from tests.support.pagerduty import PagerDutyStandIn
+from tests.support.traffic import failed, prediction, send
+from tests.support.waiting import until
+
+RULES = """\
+extend:
+  HighErrorRate:
+    when:
+      any: [{metric: error_rate, over: open, above: 5%, clear: 4%, confidence: 99.99%, samples: 10}]
+    keep_firing_for: 2s
+"""
+CONFIG = """\
+evaluate: {{every: 500ms, recent: 5s}}
+rules: {{files: ["{folder}/mine.yaml"]}}
+notify:
+  pagerduty: {{routing_key: "{key}", events_url: "{url}", ca_file: "{ca}"}}
+  console: false
+"""
+
+
+@pytest.fixture
+def pager(tmp_path: Path) -> Iterator[PagerDutyStandIn]:
+    with PagerDutyStandIn(tmp_path, time.time) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def daemon(tmp_path: Path, pager: PagerDutyStandIn) -> Iterator[Daemon]:
+    (tmp_path / "mine.yaml").write_text(RULES, encoding="utf-8")
+    config = CONFIG.format(folder=tmp_path, key=pager.routing_key, url=pager.url, ca=pager.ca_file)
+    with Daemon(tmp_path, config) as running:
+        yield running
+
+
+def test_a_fault_pages_somebody_who_reads_what_is_wrong_and_the_page_closes(
+    daemon: Daemon, pager: PagerDutyStandIn
+) -> None:
+    send(daemon, [prediction() for _ in range(100)])
+    until(
+        lambda: 'predictions_total{client="acme"' in daemon.get("/metrics").text, "the good rows are counted"
+    )
+    assert pager.incidents == []
+
+    def fault_goes_on() -> bool:
+        send(daemon, [failed() for _ in range(20)])
+        return bool(pager.incidents)
+
+    until(fault_goes_on, "somebody is paged")
+    page = pager.incidents[0].events[0]["payload"]
+    assert page["severity"] == "critical"
+    assert page["summary"].startswith("acme/fraud production: ")
+    assert "of predictions fail (limit 5 %)" in page["summary"]
+    told = str(page["custom_details"])
+    for what in ("callers get an error", "limit", "since", "n ="):
+        assert what in told
+    assert len(page["custom_details"]["first_checks"]) == 3
+    assert any(link["text"] == "Runbook" for link in pager.incidents[0].events[0]["links"])
+
+    def all_is_well_again() -> bool:
+        send(daemon, [prediction() for _ in range(20)])
+        return pager.incidents[0].status == "resolved"
+
+    until(all_is_well_again, "the page is closed")
+    assert len(pager.incidents) == 1
+    assert pager.refused == []
+
+
+def test_after_sigkill_in_the_middle_of_an_incident_the_same_page_is_closed(
+    daemon: Daemon, pager: PagerDutyStandIn
+) -> None:
+    send(daemon, [failed() for _ in range(50)])
+    until(lambda: pager.incidents, "somebody is paged")
+    daemon.kill()
+    daemon.start()
+
+    def all_is_well_again() -> bool:
+        send(daemon, [prediction() for _ in range(20)])
+        return pager.incidents[0].status == "resolved"
+
+    until(all_is_well_again, "the page is closed")
+    assert len(pager.incidents) == 1
