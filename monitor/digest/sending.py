@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -21,6 +22,8 @@ EMAIL, SLACK = "email", "slack"
 PRIORITY = 5
 """Behind every page: a morning's digests must not stand before an alert."""
 OVERDUE = 3600.0
+LOOKED_BACK = 42
+"""Days that are read: enough to compare with four weeks ago, and to say how long the truth has stayed away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,7 @@ class Sender:
         health = reading.client(connection, client, settings, one.at)
         if health is None:
             return None
-        first, _ = one.span(28 if one.kind == "weekly" else 7)
-        figures = days.between(connection, client, first, one.day)
+        figures = days.between(connection, client, one.day - timedelta(days=LOOKED_BACK), one.day)
         figures = {stream: own for stream, own in figures.items() if stream.environment == reading.SHOWN}
         notes = _notes(connection, client, settings, one)
         return compose(health, figures, notes, one, settings, self.public_url)

@@ -4,6 +4,8 @@ import csv
 import io
 import re
 import time
+from dataclasses import replace
+from datetime import date, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -162,12 +164,10 @@ def test_a_hundred_models_and_ninety_days_come_quickly_and_lightly(tmp_path) -> 
 
 
 def _span():
-    from datetime import date, timedelta
 
     return date(2026, 11, 23) - timedelta(days=90), date(2026, 11, 23)
 
 
 def _of(stream: Stream, day: days.DayFigures) -> days.DayFigures:
-    from dataclasses import replace
 
     return replace(day, stream=stream)

@@ -1,0 +1,261 @@
+"""What a reader gets in the morning: parsed back from a real mail server, checked for meaning, not for bytes."""
+
+import email
+import email.policy
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from email.message import EmailMessage
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+
+from monitor.alerts.notification import decode
+from monitor.digest import Sender, overdue, render
+from monitor.digest.compose import Digest, Line
+from monitor.health.settings import DigestSettings
+from monitor.notify.email import Email, EmailSettings
+from monitor.notify.slack import message as slack_message
+from monitor.records import Severity, Status
+from monitor.store import days, digests, outbox
+from tests.support import clients
+from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW, Shop, fire, resolve
+from tests.support.ports import free_port
+from tests.support.server import serving
+from tests.web.test_pages import JARGON, words
+
+PUBLIC = "https://watch.example.com"
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return clients.opened(tmp_path, hours=30)
+
+
+def sender(shop: Shop) -> Sender:
+    return Sender(shop.store, CLIENTS, ("email", "slack"), PUBLIC, "0.1.0")
+
+
+def waiting(shop: Shop) -> list[object]:
+    with shop.store.read() as connection:
+        return list(outbox.waiting(connection))
+
+
+class Box:
+    """What a real SMTP server was given."""
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802
+        parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)  # type: ignore[attr-defined]
+        self.mails.append(parsed)  # type: ignore[arg-type]
+        return "250 ok"
+
+
+@pytest.fixture
+def box() -> Iterator[tuple[Box, int]]:
+    box, port = Box(), free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    yield box, port
+    controller.stop()
+
+
+def delivered(shop: Shop, port: int) -> None:
+    """Everything for e-mail in the outbox, sent by the real channel."""
+    settings = EmailSettings(
+        host="127.0.0.1", port=port, security="none", sender="watch@example.com", to=("x@example.com",)
+    )
+    channel = Email(settings)
+    for delivery in waiting(shop):
+        if delivery.channel == "email":  # type: ignore[attr-defined]
+            channel.send(decode(delivery.body))  # type: ignore[attr-defined]
+
+
+def test_a_digest_goes_out_once_also_after_a_restart(shop: Shop) -> None:
+    assert sender(shop).send_due(NOW) == 2  # daily and weekly: it is a Monday
+    assert sender(shop).send_due(NOW + 20) == 0
+    keys = [delivery.key for delivery in waiting(shop)]  # type: ignore[attr-defined]
+    assert len(keys) == len(set(keys)) == 6
+
+
+def test_the_mail_says_the_verdict_first_in_both_parts(shop: Shop, box: tuple[Box, int]) -> None:
+    fire(shop)
+    sender(shop).send_due(NOW)
+    delivered(shop, box[1])
+    mails = [m for m in box[0].mails if "week" not in m["subject"]]
+    assert {mail["to"] for mail in mails} == {"lead@example.com", "boss@example.com"}
+    mail = mails[0]
+    assert mail["subject"] == "Acme: 1 of 3 models needs attention · Mon 23 Nov"
+    plain = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    html = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
+    assert plain.startswith("1 of 3 models needs attention.")
+    assert "1 of 3 models needs attention." in words(html)[:160]
+    for text in (plain, words(html)):
+        assert "Fraud check is right in 79 of 100 cases; agreed is at least 85." in text
+        assert "Ranking has not sent any data yet." in text
+        assert "Churn" in text
+        assert "Yesterday" in text
+        assert "Same day last week" in text
+        assert JARGON.findall(text) == []
+    assert len(html.encode()) < 100_000
+    assert "<img" not in html
+    assert "<script" not in html
+
+
+def test_the_mail_can_be_left_with_one_click(shop: Shop, box: tuple[Box, int]) -> None:
+    sender(shop).send_due(NOW)
+    delivered(shop, box[1])
+    mail = next(m for m in box[0].mails if m["to"] == "boss@example.com")
+    assert mail["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+    link = mail["list-unsubscribe"].strip().strip("<>")
+    assert link.startswith(f"{PUBLIC}/unsubscribe/")
+    with serving(shop) as web:
+        path = link.removeprefix(PUBLIC)
+        assert web.get(path).status_code == 200  # a mail scanner follows links
+        assert web.post(path, data={"List-Unsubscribe": "One-Click"}).status_code == 200
+        assert web.post("/unsubscribe/unknown").status_code == 404
+    shop.clock.advance(86400)
+    sender(shop).send_due(NOW + 86400)
+    later = [d for d in waiting(shop) if "2026-11-24" in d.key]  # type: ignore[attr-defined]
+    assert {d.key.rpartition("/")[2] for d in later} == {"lead@example.com", ""}  # type: ignore[attr-defined]
+
+
+def test_a_day_without_data_is_told_as_one(tmp_path: Path) -> None:
+    shop = clients.opened(tmp_path, hours=0)
+    with shop.store.write() as connection:
+        connection.execute(days.days.delete())
+    digest = sender(shop).preview("acme", NOW)
+    assert digest is not None
+    assert digest.subject == "Acme: no data · Mon 23 Nov"
+    assert "No data came in on Sun 22 Nov." in render.text(digest, "0.1.0")
+    assert digest.rows[0].values[0] == "—"
+
+
+def test_truth_that_stays_away_is_said(shop: Shop) -> None:
+    with shop.store.write() as connection:
+        found = days.between(connection, "acme", date(2026, 11, 1), date(2026, 11, 23))[CHURN]
+        late = [_without_truth(day) for day in found if day.day > date(2026, 11, 23) - timedelta(days=9)]
+        days.put(connection, late)
+    digest = sender(shop).preview("acme", NOW)
+    assert digest is not None
+    [gap] = [gap for gap in digest.gaps if gap.startswith("Churn")]
+    assert re.search(r"the truth of its answers is \d days behind", gap)
+
+
+def test_what_the_info_tier_saw_is_gathered(shop: Shop) -> None:
+    note = fire(
+        shop,
+        CHURN,
+        at=NOW - 20 * 3600,
+        severity=Severity.INFO,
+        rule="VolumeChanged",
+        client_text="Fewer requests than usual.",
+    )
+    resolve(shop, note, NOW - 19 * 3600)
+    digest = sender(shop).preview("acme", NOW)
+    assert digest is not None
+    assert digest.notes == ("Churn: fewer requests than usual.",)
+
+
+def test_a_digest_that_cannot_be_delivered_is_overdue(shop: Shop) -> None:
+    with shop.store.read() as connection:
+        assert overdue(connection, CLIENTS, NOW) == 2  # due at 08:00, it is 13:00
+    sender(shop).send_due(NOW)
+    with shop.store.read() as connection:
+        assert overdue(connection, CLIENTS, NOW) == 0
+    with shop.store.write() as connection:
+        lost = outbox.claim(connection, "email", NOW, 30)
+        assert lost is not None
+        outbox.settle(connection, lost, Status.DEAD)
+    with shop.store.read() as connection:
+        assert overdue(connection, CLIENTS, NOW) == 1
+
+
+def test_a_chat_message_keeps_to_slack_s_limits(shop: Shop) -> None:
+    lines = tuple(Line(f"Model {index}", "x & <y> " * 200, f"{PUBLIC}/m/{index}") for index in range(300))
+    digest = sender(shop).preview("acme", NOW)
+    assert digest is not None
+    message = render.chat(_with_attention(digest, lines), "0.1.0")
+    blocks = json.loads(message.blocks)
+    assert len(blocks) <= 50
+    assert len(message.blocks) <= 10_500
+    assert all(len(block["text"]["text"]) <= 3000 for block in blocks if block["type"] == "section")
+    assert blocks[0]["type"] == "header"
+    assert len(blocks[0]["text"]["text"]) <= 150
+    assert any("more on the page" in json.dumps(block) for block in blocks)
+    assert "<y>" not in message.blocks
+
+
+def test_slack_gets_the_blocks_and_a_text(shop: Shop) -> None:
+    sender(shop).send_due(NOW)
+    delivery = next(d for d in waiting(shop) if d.channel == "slack")  # type: ignore[attr-defined]
+    posted = slack_message(decode(delivery.body))  # type: ignore[attr-defined]
+    assert posted["text"].startswith("Acme:")
+    assert posted["blocks"][0]["type"] == "header"
+
+
+def test_a_client_of_hundreds_of_models_still_fits_a_mail(shop: Shop) -> None:
+    lines = tuple(
+        Line(f"Model {index}", "Answers take longer than usual. " * 5, f"{PUBLIC}/m/{index}")
+        for index in range(500)
+    )
+    digest = sender(shop).preview("acme", NOW)
+    assert digest is not None
+    assert len(render.html(_with_attention(digest, lines), "0.1.0").encode()) < 100_000
+
+
+def test_only_changes_keeps_quiet_on_a_quiet_day(tmp_path: Path) -> None:
+    shop = clients.opened(tmp_path, hours=30, streams=(clients.PRICE,))
+    quiet = {"globex": _quiet(CLIENTS["globex"])}
+    made = Sender(shop.store, quiet, ("email",), PUBLIC, "0.1.0")
+    assert made.send_due(NOW + 3 * 3600) == 0
+    with shop.store.read() as connection:
+        assert digests.is_out(connection, "globex", "daily", "2026-11-23")
+
+
+class _Tables(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.open += tag == "table"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.open -= tag == "table"
+
+
+def test_the_html_is_closed(shop: Shop) -> None:
+    fire(shop, FRAUD)
+    digest = sender(shop).preview("acme", NOW, "weekly")
+    assert digest is not None
+    parser = _Tables()
+    parser.feed(render.html(digest, "0.1.0", "https://x/y"))
+    assert parser.open == 0
+    assert digest.columns == ("Last week", "Week before", "Four weeks earlier")
+
+
+def _with_attention(digest: Digest, lines: tuple[Line, ...]) -> Digest:
+
+    return replace(digest, attention=lines)
+
+
+def _without_truth(day: days.DayFigures) -> days.DayFigures:
+
+    return replace(day, quality=0.9, estimated=True)
+
+
+def _quiet(settings: clients.ClientSettings) -> clients.ClientSettings:
+
+    return settings.model_copy(
+        update={
+            "digest": DigestSettings(to=("a@example.com",), when="changes", weekly=None),
+            "stale_after": 14400.0,
+        }
+    )
