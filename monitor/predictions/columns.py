@@ -16,6 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.predictions import arrays
+
 LABEL = pa.dictionary(pa.int32(), pa.string())
 EMBEDDING = pa.list_(pa.float32())
 TEXT_LOOK = 64
@@ -68,10 +70,10 @@ def name_of(value: Value) -> str | None:
 
 def numbers(column: pa.Array) -> Numbers:
     """A feature of whatever type as numbers (see the rule above). NaN and infinities stay what they are."""
-    missing = np.asarray(column.is_null())
+    missing = ~arrays.valid(column)
     if pa.types.is_dictionary(column.type) or pa.types.is_string(column.type):
         return _numbers_of_texts(column, missing)
-    values = np.array(column.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    values = arrays.floats(column.cast(pa.float64()))
     return Numbers(values, missing, np.zeros(len(column), bool))
 
 
@@ -90,7 +92,7 @@ def _numbers_of_texts(column: pa.Array, missing: np.ndarray) -> Numbers:
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     readings = np.array([_number(text) for text in encoded.dictionary.to_pylist()] + [math.nan])
     known = np.array([_is_number(text) for text in encoded.dictionary.to_pylist()] + [True])
-    codes = np.asarray(pc.fill_null(encoded.indices, len(readings) - 1))
+    codes = arrays.codes(encoded, len(readings) - 1)
     return Numbers(readings[codes], missing, ~known[codes])
 
 

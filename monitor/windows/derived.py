@@ -53,7 +53,7 @@ def _part(column: Column, source: str, part: str, kind: Kind, parameters: np.nda
         cells=column.cells,
         unit=column.unit,
         origin=column.origin,
-        atoms=column.atoms,
+        within=column.within,
         source=source,
         part=part,
         parameters=np.empty(0, np.float32) if parameters is None else parameters.astype(np.float32),

@@ -24,12 +24,15 @@ def numbers(name: str, values: np.ndarray, kind: Kind = Kind.NUMBER) -> Column:
         return Column(
             name, Kind.EMPTY, edges=np.array([0.0, np.nextafter(0.0, 1.0)]), cells=(0, MINUS_INFINITY)
         )
-    lower, distinct = _lower_edges(ordered)
+    lower = _lower_edges(ordered)
     edges = np.append(lower, np.nextafter(ordered[-1], np.inf))
-    masses = np.diff(np.append(np.searchsorted(ordered, lower), ordered.size)).astype(float)
+    first = np.searchsorted(ordered, lower)
+    masses = np.diff(np.append(first, ordered.size)).astype(float)
     unit, origin = moment_unit(ordered)
-    atoms = distinct * 2 <= ordered.size and distinct <= MOST_BUCKETS
-    return Column(name, kind, edges=edges, cells=number_cells(masses), unit=unit, origin=origin, atoms=atoms)
+    within = _within(np.add.reduceat(ordered * (1 / unit), first) / masses * unit, edges)
+    return Column(
+        name, kind, edges=edges, cells=number_cells(masses), unit=unit, origin=origin, within=within
+    )
 
 
 def score(name: str, buckets: int = 100) -> Column:
@@ -60,7 +63,13 @@ def with_cells(column: Column, masses: np.ndarray) -> tuple[int, ...]:
 
 
 def number_cells(masses: np.ndarray) -> tuple[int, ...]:
-    """Starts of the missing cell and of at most ten cells of about equal mass. Every cell but the first has mass."""
+    """Starts of the missing cell and of at most ten cells of about equal mass, the outer ones open.
+
+    Where there are no more buckets than that, each is a cell, and so are all values below and all above: a baseline
+    of one value would otherwise have a single cell, which nothing could leave.
+    """
+    if masses.size <= CELLS:
+        return (0, MINUS_INFINITY, *range(FIRST, FIRST + masses.size + 1))
     before = np.concatenate([[0.0], np.cumsum(masses)[:-1]])
     targets = masses.sum() * np.arange(1, CELLS) / CELLS
     nearest = np.abs(before[:, None] - targets[None, :]).argmin(axis=0)
@@ -93,12 +102,19 @@ def _ranked(ordered: np.ndarray) -> Floats:
     return ordered[np.arange(MOST_BUCKETS) * ordered.size // MOST_BUCKETS]
 
 
-def _lower_edges(ordered: np.ndarray) -> tuple[Floats, int]:
-    """Lower edges of the buckets, and how many distinct values there are (or one more than buckets)."""
+def _within(means: Floats, edges: Floats) -> np.ndarray:
+    """Where the mean of each bucket's values lies between its edges, 0 to 255."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        share = (means - edges[:-1]) / np.diff(edges)
+    return np.rint(np.clip(np.nan_to_num(share, nan=0.5), 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def _lower_edges(ordered: np.ndarray) -> Floats:
+    """Lower edges of the buckets."""
     ranked = _ranked(ordered)
     if ordered.size > MOST_BUCKETS and ordered[-1] > ranked[-1] and bool((np.diff(ranked) > 0).all()):
-        return ranked, MOST_BUCKETS + 1
+        return ranked
     first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     if first.size <= MOST_BUCKETS:
-        return ordered[first], int(first.size)
-    return np.unique(ranked), int(first.size)
+        return ordered[first]
+    return np.unique(ranked)

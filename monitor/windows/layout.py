@@ -64,7 +64,8 @@ class Column:
     times and embeddings become several columns of numbers).
 
     `unit` is the power of two that moments are counted in, and `origin` the multiple of it that they are counted
-    from. `atoms` says that the baseline's values repeat, so that buckets are single values. `known` are the sorted
+    from. `within` says where in each bucket the baseline's values lie on average: 0 at its lower edge, 255 at its upper
+    one (empty: in the middle). `known` are the sorted
     64-bit hashes of rare labels. `parameters` belong to the part (an embedding's centre, a projection).
     """
 
@@ -76,7 +77,7 @@ class Column:
     cells: tuple[int, ...] = (0,)
     unit: float = 1.0
     origin: float = 0.0
-    atoms: bool = False
+    within: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
     open_ended: bool = False
     source: str = ""
     part: str = ""
@@ -95,6 +96,11 @@ class Column:
     def labelled(self) -> bool:
         """Counted by label rather than by bucket."""
         return self.kind in LABELLED
+
+    @property
+    def atoms(self) -> bool:
+        """Are the buckets single values of the baseline, at their lower edges?"""
+        return bool(self.within.size) and not self.within[:-1].any()
 
     @property
     def buckets(self) -> int:
@@ -202,7 +208,7 @@ class _Stored(msgspec.Struct):
     cells: list[int]
     unit: float
     origin: float
-    atoms: bool
+    within: bytes
     open_ended: bool
     source: str
     part: str
@@ -266,7 +272,7 @@ def _storable(column: Column) -> _Stored:
         list(column.cells),
         column.unit,
         column.origin,
-        column.atoms,
+        column.within.tobytes(),
         column.open_ended,
         column.source,
         column.part,
@@ -284,7 +290,7 @@ def _restored(stored: _Stored) -> Column:
         cells=tuple(stored.cells),
         unit=stored.unit,
         origin=stored.origin,
-        atoms=stored.atoms,
+        within=np.frombuffer(stored.within, np.uint8),
         open_ended=stored.open_ended,
         source=stored.source,
         part=stored.part,

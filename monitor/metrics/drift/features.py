@@ -89,8 +89,13 @@ def measure(subject: Subject) -> Iterator[Measurement]:
     base = distances.reference(plan, baseline.profile.overall)
     binned, ordered = distances.binned(plan, current, base), distances.ordered(plan, current, base)
     rows = current.rows / current.design
-    for row in _rows(plan, rows, current.values / current.design, binned, ordered):
-        yield from _measure_column(subject, row)
+    given = [side.rows - side.cells[plan.first_cell] for side in (base, current)]  # rows with a value
+    table = _rows(plan, rows, current.values / current.design, binned, ordered)
+    for row, before, after in zip(table, given[0].tolist(), given[1].tolist(), strict=True):
+        if before > 0:
+            yield from _measure_column(subject, row)
+        elif after > 0:
+            yield subject.not_measured(PSI, "the baseline has no value", row.n, where=row.where)
     yield _drifted_share(subject, plan, rows, binned)
 
 

@@ -88,13 +88,16 @@ def _cell_index(columns: tuple[Column, ...]) -> tuple[np.ndarray, np.ndarray, np
 
 
 def _widths(column: Column) -> np.ndarray:
-    """What each place from minus to plus infinity spans, at its upper edge."""
+    """What the gap at the upper edge of each place, from minus to plus infinity, stands for in the area.
+
+    If both sides are spread alike inside a bucket of width w, with mean m above its lower edge, then the area between
+    the distribution functions in it is the gap at the lower edge times m plus the gap at the upper edge times w - m.
+    """
     widths = np.zeros(column.size - MINUS_INFINITY)
-    edges, first = column.edges, BELOW - MINUS_INFINITY
     with np.errstate(over="ignore"):
-        if column.atoms:
-            widths[first + 1 : first + len(edges)] = np.diff(edges)
-        else:
-            outer = np.concatenate([[edges[0]], edges, [edges[-1]]])
-            widths[first : first + len(edges)] = (outer[2:] - outer[:-2]) / 2
-    return np.asarray(np.nan_to_num(widths, posinf=np.finfo(float).max))
+        spans = np.minimum(np.diff(column.edges), np.finfo(float).max)
+    inside = spans * (column.within / 255.0 if column.within.size else 0.5)
+    first = BELOW - MINUS_INFINITY
+    widths[first : first + spans.size] += inside
+    widths[first + 1 : first + 1 + spans.size] += spans - inside
+    return widths
