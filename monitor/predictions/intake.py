@@ -195,7 +195,9 @@ def _take_each(
 
 def _tells_itself_apart(record: object) -> bool:
     """Two equal records without id and time may well be two predictions: equal content is no proof of a resend."""
-    return not isinstance(record, dict) or (record.get("id") is not None or record.get("timestamp") is not None)
+    return not isinstance(record, dict) or (
+        record.get("id") is not None or record.get("timestamp") is not None
+    )
 
 
 def _once(seen: dict[tuple[Stream, str], int], stream: Stream, row: Row, index: int) -> None:

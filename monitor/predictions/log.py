@@ -228,7 +228,7 @@ class PredictionLog:
     def _batches(self, group: Sequence[Submission]) -> list[predictions.NewBatch]:
         seconds = int(self.settings.base_window)
         return [
-            self._new(batch, os.urandom(16))
+            self._new(batch, os.urandom(predictions.INGESTED))
             for stream, rows in _assemble(group, Kind.PREDICTIONS)
             for batch in split(stream, rows, seconds)
         ]

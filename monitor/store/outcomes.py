@@ -148,6 +148,12 @@ def put_known(connection: Connection, batch: int, blob: bytes) -> None:
         insert_new(connection, KNOWN, [{"batch": batch, "blob": blob}], ("batch",))
 
 
+def forget(connection: Connection, batches: Sequence[int]) -> None:
+    """Delete what is known of the rows of some batches."""
+    for at in range(0, len(batches), 500):
+        connection.execute(delete(KNOWN).where(KNOWN.c.batch.in_(batches[at : at + 500])))
+
+
 def add(connection: Connection, stream: Stream, more: OutcomeCounts, now: float) -> None:
     """Add to the counts of a stream (`waiting` is not added: it is what lies there)."""
     number = predictions.key(connection, stream, now)

@@ -85,6 +85,10 @@ Index(
 )
 
 
+INGESTED = 8
+"""Bytes of the random digest of a batch from the ingest. One of history has a longer digest, of its content."""
+
+_SETTLED = (BATCHES.c.counted, BATCHES.c.searched, func.length(BATCHES.c.digest) == INGESTED)
 _INSERT = PreparedInsert(BATCHES)
 _LATEST: BindParameter[float] = bindparam("latest", type_=Float)
 _MOVE = Prepared(
@@ -263,6 +267,42 @@ def batches(connection: Connection, stream: Stream, start: float, end: float) ->
         row = connection.execute(_batches(stream).where(BATCHES.c.id == number)).first()
         if row is not None:
             yield _stored(stream, row)
+
+
+def ids(connection: Connection, number: int) -> bytes:
+    """The id hashes of one batch."""
+    return bytes(connection.execute(select(BATCHES.c.ids).where(BATCHES.c.id == number)).scalar_one())
+
+
+def scattered(connection: Connection, before: float, limit: int) -> list[tuple[Stream, Window]]:
+    """Windows that ended `before` and have several settled batches from the ingest, the fullest first."""
+    query = (
+        select(STREAMS, BATCHES.c.start, BATCHES.c.end)
+        .join(BATCHES, BATCHES.c.stream == STREAMS.c.id)
+        .where(BATCHES.c.end <= before, *_SETTLED)
+        .group_by(*STREAMS.c, BATCHES.c.start, BATCHES.c.end)
+        .having(func.count() > 1)
+        .order_by(func.count().desc())
+        .limit(limit)
+    )
+    return [(_figures(row).stream, Window(row.start, row.end)) for row in connection.execute(query)]
+
+
+def settled(connection: Connection, stream: Stream, window: Window) -> list[tuple[int, int]]:
+    """The batches of a window that came by the ingest and are done with: number and rows, oldest first."""
+    mine = (BATCHES.c.stream == _number(stream), BATCHES.c.start == window.start, *_SETTLED)
+    query = select(BATCHES.c.id, BATCHES.c.rows).where(*mine).order_by(BATCHES.c.id)
+    return [(row.id, row.rows) for row in connection.execute(query)]
+
+
+def replace(
+    connection: Connection, stream: Stream, numbers: Sequence[int], batch: NewBatch, received_at: float
+) -> int:
+    """Put one settled batch in the place of several, and return its number."""
+    for at in range(0, len(numbers), 500):
+        connection.execute(delete(BATCHES).where(BATCHES.c.id.in_(numbers[at : at + 500])))
+    row = _row(key(connection, stream, received_at), batch, received_at) | {"counted": True, "searched": True}
+    return int(connection.execute(BATCHES.insert().values(row).returning(BATCHES.c.id)).scalar_one())
 
 
 def delete_before(connection: Connection, before: float, limit: int = 1000) -> int:
