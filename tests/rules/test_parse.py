@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from monitor.errors import ConfigError
+from monitor.metrics import METRICS
 from monitor.records import Severity, Stream
 from monitor.rules import load
 from monitor.rules.rule import RuleSet
-from tests.support.metrics import ALL
 
 GOOD = """\
 groups:
@@ -25,7 +25,7 @@ groups:
 def read(folder: Path, text: str, name: str = "rules.yaml") -> RuleSet:
     path = folder / name
     path.write_text(text, encoding="utf-8")
-    return load([path], ALL, folder)
+    return load([path], METRICS, folder)
 
 
 MISTAKES = [

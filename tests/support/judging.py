@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+from monitor.metrics import METRICS
 from monitor.records import Alert, Labels, Measurement, State, Stream, Transition, Window, labels
 from monitor.rules import load
 from monitor.rules.evaluate import Judgement, judge
 from monitor.rules.readings import OPEN, Past, Readings, no_past
 from monitor.rules.rule import RuleSet
-from tests.support.metrics import ALL
 
 STREAM = Stream("acme", "fraud")
 START = 1_800_000_000.0
@@ -17,7 +17,7 @@ def rule_set(folder: Path, text: str) -> RuleSet:
     """The rules of a file with this text."""
     path = folder / "rules.yaml"
     path.write_text(text, encoding="utf-8")
-    return load([path], ALL)
+    return load([path], METRICS)
 
 
 def one_rule(folder: Path, when: str, **fields: str) -> RuleSet:
