@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from monitor.predictions import arrays
 
@@ -65,7 +64,7 @@ def name_of(value: Value) -> str | None:
         return "true" if value else "false"
     if isinstance(value, list):
         return "[" + ", ".join(str(name_of(item)) for item in value) + "]"
-    return str(int(value)) if value == math.floor(value) and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if abs(value) < 1e15 and value == math.floor(value) else repr(value)
 
 
 def numbers(column: pa.Array) -> Numbers:

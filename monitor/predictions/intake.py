@@ -1,12 +1,12 @@
 """What a request holds, checked: rows by stream, and what is refused. Nothing is stored here."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -123,7 +123,7 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, shapes: Shapes) -> 
     if not rows:
         return None
     ids = [row.id for row in rows if row.id is not None]
-    if len(set(ids)) < len(ids):
+    if len(set(map(str, ids))) < len(ids):
         return None
     if any(row.prediction is None and row.error is None for row in rows):
         return None
@@ -213,5 +213,9 @@ def _refusal(index: int, record: object, error: RecordError, rules: Rules) -> Re
     fields = record if isinstance(record, dict) else {}
     client = rules.client or str(fields.get("client") or "")[: rules.settings.max_label]
     model = str(fields.get("model") or "")[: rules.settings.max_label]
-    kept = b"" if isinstance(record, RecordError) else msgspec.json.encode(record)[:KEPT_OF_A_RECORD]
+    kept = (
+        b""
+        if isinstance(record, RecordError)
+        else json.dumps(record, default=str)[:KEPT_OF_A_RECORD].encode()
+    )
     return Refusal(error.reason, Rejected(index, error.message, error.hint, client, model, kept))

@@ -270,7 +270,7 @@ def _real(value: int) -> float:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _each(name: str, value: object, check: Callable[[str, object, int], Any], limit: int) -> dict[str, Any]:
