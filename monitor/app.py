@@ -183,6 +183,7 @@ class App:
             totals=self.totals,
             measured=lambda: self.pipeline.measuring.last,
             channels=sorted(self.channels),
+            intake=self.log.stats,
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             base_seconds=self.base_seconds,
             settings=self.config.web,

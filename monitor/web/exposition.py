@@ -75,6 +75,7 @@ class Exposition:
     def _daemon(self, sheet: Sheet, connection: Connection) -> None:
         services = self._services
         sheet.info("watchkeeper_build", [services.version])
+        self._intake(sheet, connection)
         lengths = outbox.lengths(connection)
         totals = self._notifications.follow(_attempts(connection))
         for channel in sorted({*services.channels, *lengths}):
@@ -85,6 +86,17 @@ class Exposition:
         for (client, kind), at in sorted(digests.last_composed(connection).items()):
             sheet.put("watchkeeper_digest_last_success_timestamp_seconds", [f"{client}/{kind}"], at)
         sheet.put("watchkeeper_store_size_bytes", [], _store_size(services, connection))
+
+    def _intake(self, sheet: Sheet, connection: Connection) -> None:
+        """What comes in over HTTP is a source like any other."""
+        stats = self._services.intake()
+        if stats is None:
+            return
+        sheet.put("watchkeeper_source_rows", ["http"], sum(stats.accepted.values()))
+        sheet.put("watchkeeper_source_errors", ["http"], sum(stats.rejected.values()))
+        marks = [f.watermark for f in predictions.figures_of_all(connection) if f.watermark is not None]
+        if marks:
+            sheet.put("watchkeeper_source_watermark_timestamp_seconds", ["http"], max(marks))
 
     def _tell(self, sheet: Sheet) -> None:
         """Count what the limits left out, and say so once."""

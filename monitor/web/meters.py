@@ -24,12 +24,11 @@ class Meters:
         self.reload_worked.set(1)
         self._evaluations = self._counter("watchkeeper_rule_evaluations")
         self.requests = self._counter("watchkeeper_http_requests")
-        self._watermark = self._gauge("watchkeeper_source_watermark_timestamp_seconds")
-        self._rows = self._counter("watchkeeper_source_rows")
-        self._source_errors = self._counter("watchkeeper_source_errors")
         self._dropped = self._counter("watchkeeper_metric_series_dropped")
         for outcome in ("ok", "no_data", "error"):
             self._evaluations.labels(outcome=outcome)
+        for metric in ("watchkeeper_feature_drift_score", "watchkeeper_performance_value"):
+            self._dropped.labels(metric=metric)
 
     def cycle(self, seconds: float, ended_at: float) -> None:
         """All models were judged."""
@@ -39,13 +38,6 @@ class Meters:
     def judged(self, outcome: str, rules: int) -> None:
         """Rules were judged: `ok`, `no_data` or `error`."""
         self._evaluations.labels(outcome=outcome).inc(rules)
-
-    def source(self, name: str, *, rows: int = 0, errors: int = 0, watermark: float | None = None) -> None:
-        """A source delivered."""
-        self._rows.labels(source=name).inc(rows)
-        self._source_errors.labels(source=name).inc(errors)
-        if watermark is not None:
-            self._watermark.labels(source=name).set(watermark)
 
     def dropped(self, metric: str, series: int) -> None:
         """Series were left out of a scrape."""

@@ -8,6 +8,7 @@ from litestar import Request
 
 from monitor.clock import Clock
 from monitor.health.settings import ClientSettings
+from monitor.predictions.log import IntakeStats
 from monitor.records import Measurement, Stream
 from monitor.store.db import Store
 from monitor.web.access import Access
@@ -31,10 +32,10 @@ class Readiness:
 class Services:
     """What the web needs.
 
-    `ingest` holds the handlers that take predictions in (see `monitor.web.ingest.routes`). `ready` is asked
-    by `/readyz`. `base_seconds` is the length of a base window. `measured` gives the measurements of the
-    last tick; `channels` names those that are configured; `drift_limits` says from which value on a feature
-    counts as drifted, by metric.
+    `ingest` holds the handlers that take predictions in (see `monitor.web.ingest.routes`), `intake` counts what
+    came in by them. `ready` is asked by `/readyz`. `base_seconds` is the length of a base window. `measured` gives
+    the measurements of the last tick; `channels` names those that are configured; `drift_limits` says from which
+    value on a feature counts as drifted, by metric.
     """
 
     store: Store
@@ -50,6 +51,7 @@ class Services:
     totals: Totals = field(default_factory=Totals)
     measured: Callable[[], Measured] = dict
     channels: Sequence[str] = ()
+    intake: Callable[[], IntakeStats | None] = lambda: None
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:
