@@ -6,7 +6,7 @@ import pytest
 
 from monitor.metrics import METRICS
 from monitor.records import DAEMON, Severity, Stream
-from monitor.rules import load
+from monitor.rules import load, selftest
 from monitor.rules.no_data import NAME as NO_DATA
 from monitor.rules.rule import Rule
 
@@ -58,3 +58,27 @@ def test_nobody_is_woken_for_what_serves_no_one(environment: str) -> None:
     assert Severity.CRITICAL not in {rule.severity for rule in about_models}
     assert Severity.CRITICAL in {rule.severity for rule in RULES.for_stream(Stream("acme", "fraud"))}
     assert Severity.CRITICAL in {rule.severity for rule in RULES.for_stream(DAEMON)}
+
+
+@pytest.mark.parametrize("pack", PACKS, ids=lambda path: path.stem)
+def test_each_pack_does_what_its_stories_say(pack: Path) -> None:
+    results = selftest.run(pack.with_name(f"{pack.stem}_test.yaml"), METRICS)
+    assert {result.name: result.problems for result in results if result.problems} == {}
+    assert len(results) >= 2
+
+
+def test_each_rule_has_a_story_in_which_it_fires() -> None:
+    told = "".join(pack.with_name(f"{pack.stem}_test.yaml").read_text(encoding="utf-8") for pack in PACKS)
+    untold = {rule.name for rule in RULES.rules if f"alert: {rule.name}," not in told}
+    assert untold == {"ManyFeaturesDrifted"}, "its story is in test_threshold: a share of features"
+
+
+def test_a_story_that_does_not_come_true_is_told(tmp_path: Path) -> None:
+    story = (ROOT / "rules" / "critical_test.yaml").read_text(encoding="utf-8")
+    (tmp_path / "critical.yaml").write_text(PACKS[0].read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "critical_test.yaml").write_text(story.replace("from: 68s", "from: 67s"), encoding="utf-8")
+    first = selftest.run(tmp_path / "critical_test.yaml", METRICS)[0]
+    assert first.problems == (
+        "expected and did not happen: HighErrorRate from 1m7s to 2m35s",
+        "happened and was not expected: HighErrorRate from 1m8s to 2m35s",
+    )

@@ -1,0 +1,184 @@
+"""Tests of rule files, as files: series in, alerts out. `watchkeeper check rules` and our own tests run them.
+
+    rules: critical.yaml
+    tests:
+      - name: a fault is told within seconds
+        every: 1s
+        series:
+          - {metric: error_rate, over: open, n: 75, values: 0.01x60 0.4x30 0.01x60}
+        expect:
+          - {alert: HighErrorRate, from: 61s, to: 121s}
+
+A value is a number, `_` for "not measured", each with `xN` for N looks. The first look is at `every`. `from` is when
+the alert fires, `to` when it resolves; without `to` it still fires at the end. What is not expected must not fire.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from monitor.records import Alert, Measurement, State, Stream, Window
+from monitor.rules import load
+from monitor.rules.build import Metric
+from monitor.rules.evaluate import judge
+from monitor.rules.readings import Readings
+from monitor.rules.rule import RuleSet
+from monitor.rules.schema import Length
+from monitor.settings import Duration, Section, format_duration
+from monitor.yamlfile import read, validate
+
+_VALUE = re.compile(r"(_|[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?:x(\d+))?")
+_EPOCH = 1_800_000_000
+
+
+class SeriesModel(Section):
+    """What one metric is over time."""
+
+    metric: str
+    over: Length = 60
+    values: str
+    n: float = 1000
+    baseline: float | None = None
+    past: float | None = None
+    unit: str = "share"
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class ExpectModel(Section):
+    """One episode of one alert."""
+
+    alert: str
+    from_: Duration = Field(alias="from")
+    to: Duration | None = None
+    severity: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+
+
+class CaseModel(Section):
+    """One story."""
+
+    name: str
+    every: Duration = 1.0
+    stream: str = "acme/fraud/production"
+    series: tuple[SeriesModel, ...]
+    expect: tuple[ExpectModel, ...] = ()
+
+
+class FileModel(Section):
+    """A file of tests for a rule file beside it."""
+
+    rules: str
+    tests: tuple[CaseModel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one story came to; `problems` is empty where all is as expected."""
+
+    name: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Episode:
+    alert: str
+    labels: tuple[tuple[str, str], ...]
+    start: float
+    end: float | None
+
+    def __str__(self) -> str:
+        end = "the end" if self.end is None else format_duration(self.end)
+        labels = f" {dict(self.labels)}" if self.labels else ""
+        return f"{self.alert}{labels} from {format_duration(self.start)} to {end}"
+
+
+def run(path: Path, metrics: Iterable[Metric], shipped: Path | None = None) -> list[Result]:
+    """Run a file of tests.
+
+    Raises:
+        ConfigError: the file, or the rule file it names, has mistakes.
+    """
+    document = read(path)
+    tests = validate(FileModel, document, document.data)
+    rules = load([path.parent / tests.rules], metrics, shipped)
+    return [Result(case.name, tuple(_problems(case, rules))) for case in tests.tests]
+
+
+def _problems(case: CaseModel, rules: RuleSet) -> list[str]:
+    found, severities = _episodes(case, rules)
+    wanted = {
+        _Episode(e.alert, tuple(sorted(e.labels.items())), e.from_, e.to): e.severity for e in case.expect
+    }
+    problems = [f"expected and did not happen: {episode}" for episode in sorted(set(wanted) - found)]
+    problems += [f"happened and was not expected: {episode}" for episode in sorted(found - set(wanted))]
+    for episode, severity in wanted.items():
+        seen = severities.get(episode.alert, "")
+        if severity and seen and seen != severity:
+            problems.append(f"{episode.alert} is {seen}, not {severity}")
+    return problems
+
+
+def _episodes(case: CaseModel, rules: RuleSet) -> tuple[set[_Episode], dict[str, str]]:
+    client, model, environment = case.stream.split("/")
+    stream = Stream(client, model, environment)
+    series = [(model, _expanded(model.values)) for model in case.series]
+    pasts = {model.metric: model.past for model in case.series}
+
+    def past(_s: object, metric: str, _l: object, _n: object, _a: object, _b: object) -> float | None:
+        return pasts.get(metric)
+
+    alerts: dict[str, Alert] = {}
+    started: dict[str, float] = {}
+    found: set[_Episode] = set()
+    for look in range(max(len(values) for _, values in series)):
+        now = _EPOCH + (look + 1) * case.every
+        measured = _measured(stream, series, look, now)
+        made = judge(rules, Readings(measured, past), alerts, now, step=case.every)
+        alerts |= {alert.fingerprint: alert for alert in made.alerts}
+        for change in made.transitions:
+            alert = alerts[change.fingerprint]
+            if change.to is State.FIRING:
+                started.setdefault(change.fingerprint, now - _EPOCH)
+            elif change.to is State.RESOLVED:
+                begun = started.pop(change.fingerprint)
+                found.add(_Episode(alert.rule, alert.instance, begun, now - _EPOCH))
+    for fingerprint, begun in started.items():
+        found.add(_Episode(alerts[fingerprint].rule, alerts[fingerprint].instance, begun, None))
+    return found, {alert.rule: alert.severity.value for alert in alerts.values()}
+
+
+def _measured(
+    stream: Stream, series: Sequence[tuple[SeriesModel, list[float | None]]], look: int, now: float
+) -> dict[tuple[Stream, int], list[Measurement]]:
+    measured: dict[tuple[Stream, int], list[Measurement]] = {}
+    for model, values in series:
+        value = values[look] if look < len(values) else None
+        seconds = model.over or 60
+        window = Window(round(now) - seconds, round(now))
+        measurement = Measurement(
+            stream,
+            window,
+            model.metric,
+            value,
+            model.unit,
+            n=model.n,
+            labels=tuple(sorted(model.labels.items())),
+            baseline=model.baseline,
+            reason="" if value is not None else "was not measured",
+        )
+        measured.setdefault((stream, model.over), []).append(measurement)
+    return measured
+
+
+def _expanded(text: str) -> list[float | None]:
+    values: list[float | None] = []
+    for word in text.split():
+        form = _VALUE.fullmatch(word)
+        if form is None:
+            msg = f"{word!r} is not a value (use 0.01, 0.4x30, _)"
+            raise ValueError(msg)
+        values += [None if form[1] == "_" else float(form[1])] * int(form[2] or 1)
+    return values
