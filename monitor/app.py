@@ -9,8 +9,8 @@ from monitor import __version__
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config
 from monitor.digest import Sender
-from monitor.drift.learning import prepare
 from monitor.health.daybook import DayBook
+from monitor.jobs import Jobs
 from monitor.notify import build
 from monitor.notify.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline, Tick
@@ -22,27 +22,21 @@ from monitor.readings.wallclock import WallClock
 from monitor.records import Severity, Stream, Window
 from monitor.rules_in_force import rules_of
 from monitor.scheduler import Scheduler
-from monitor.sources.probes import ProbeSettings, probe
-from monitor.store import predictions, probes
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.upkeep.baselines import Baselines
-from monitor.upkeep.housekeeping import forget
 from monitor.upkeep.reloading import Reloading
 from monitor.web.access import Access
 from monitor.web.app import create
 from monitor.web.ingest import routes
 from monitor.web.meters import Meters
+from monitor.web.pagerduty import routes as webhooks
 from monitor.web.server import Server
 from monitor.web.services import Readiness, Services
 from monitor.web.totals import Totals
-from monitor.windows import cut
 from monitor.windows.profile import Profile
 
 log = logging.getLogger(__name__)
-
-_STUCK_AFTER = 60.0
-"""Seconds without a complete tick after which the daemon no longer calls itself well."""
 
 
 def check(config: Config) -> list[str]:
@@ -74,6 +68,7 @@ class App:
         self.log = PredictionLog(self.store, config.predictions, self.clock)
         self.access = Access(self.store, self.clock)
         self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease)
+        self.jobs = Jobs(self.store, config, self.clock, self.dispatcher.is_alive)
         self.meters = Meters(config.evaluate.every)
         self.totals = Totals()
         self.itself = SelfWatch(self.store, self.log, config.clients, lambda: self.rules.failed)
@@ -84,7 +79,6 @@ class App:
         self.digests = Sender(self.store, config.clients, self.channels, config.web.public_url, __version__)
         self.server = Server(create(self._services()), config.web)
         self.scheduler = Scheduler()
-        self._last_tick = self.clock.now()
 
     @property
     def url(self) -> str:
@@ -105,12 +99,13 @@ class App:
         """One step of the whole pipeline, now."""
         began = self.clock.now()
         done = self.pipeline.tick(began)
-        self._last_tick = self.clock.now()
-        self.meters.cycle(self._last_tick - began, self._last_tick)
+        ended = self.clock.now()
+        self.jobs.after_tick(ended)
+        self.meters.cycle(ended - began, ended)
         self.meters.judged("ok", done.judgement.evaluated - done.judgement.errors)
         self.meters.judged("error", done.judgement.errors)
         self.meters.reload_worked.set(not self.rules.failed)
-        self.itself.after_tick(self._last_tick, done.judgement.errors)
+        self.itself.after_tick(ended, done.judgement.errors)
         if done.deliveries:
             self.dispatcher.wake()
         return done
@@ -124,14 +119,8 @@ class App:
         self.scheduler.every(30.0, "baselines", lambda: self.baselines.keep_up(self.clock.now()))
         self.scheduler.every(10.0, "day summaries", lambda: self.days.update(self.clock.now()))
         self.scheduler.every(20.0, "digests", lambda: self.digests.send_due(self.clock.now()))
-        self.scheduler.every(60.0, "learn what drift is held against", self._learn)
-        self.scheduler.every(3600.0, "forget what is old", self._forget)
         self.scheduler.every(60.0, "write down when keys were used", self.access.write_uses)
-        for stream, model in self.config.streams().items():
-            if model.probe.url:
-                self.scheduler.every(
-                    model.probe.every, f"probe {stream}", partial(self._probe, stream, model.probe)
-                )
+        self.jobs.schedule(self.scheduler)
         self.scheduler.start()
 
     def stop(self) -> None:
@@ -152,6 +141,7 @@ class App:
 
     def _pipeline(self) -> Pipeline:
         config = self.config
+        pager = config.notify.pagerduty
         recent = Recent(config.evaluate.recent, self.clock.now)
         wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url))
         measuring = Measuring(
@@ -172,9 +162,11 @@ class App:
             self.channels,
             self.itself,
             counted,
+            frozenset({"pagerduty"} if pager and (pager.webhook_secrets or pager.api_token) else ()),
         )
 
     def _services(self) -> Services:
+        pager = self.config.notify.pagerduty
         return Services(
             store=self.store,
             clock=self.clock,
@@ -190,32 +182,12 @@ class App:
             version=__version__,
             clients=self.config.clients,
             ready=self._readiness,
-            ingest=routes(self.log, self.access, self.config.predictions),
+            ingest=[
+                *routes(self.log, self.access, self.config.predictions),
+                *webhooks(self.store, pager.webhook_secrets if pager else (), self.clock),
+            ],
         )
 
     def _readiness(self) -> Readiness:
-        reasons = []
-        age = self.clock.now() - self._last_tick
-        if age > _STUCK_AFTER:
-            reasons.append(f"the last tick ended {age:.0f} seconds ago")
-        if not self.dispatcher.is_alive():
-            reasons.append("a channel's delivery has stopped")
-        return Readiness(not reasons, tuple(reasons))
-
-    def _probe(self, stream: Stream, settings: ProbeSettings) -> None:
-        answer = probe(stream, settings, self.clock.now())
-        with self.store.write() as connection:
-            probes.put(connection, answer)
-
-    def _learn(self) -> None:
-        """Where there is enough history, learn how each stream varies when nothing is wrong."""
-        config, now = self.config, self.clock.now()
-        with self.store.read() as connection:
-            known = predictions.figures_of_all(connection)
-        for figures in known:
-            until = cut.horizon(figures.watermark, figures.last_received, now, config.windows)
-            prepare(self.store, figures.stream, config.drift, self.base_seconds, until, now, len(known))
-
-    def _forget(self) -> None:
-        config = self.config
-        forget(self.store, config.store, config.predictions, config.windows, self.clock.now())
+        wrong = self.jobs.ailment()
+        return Readiness(not wrong, (wrong,) if wrong else ())

@@ -27,8 +27,6 @@ class EvaluateSettings(Section):
     """From one tick to the next: new rows are counted, figures measured, rules judged."""
     recent: Duration = 15.0
     """What rules see as the open window: what came in during the last seconds."""
-    dead_man_url: str = ""
-    """An outside address that is asked once a minute while all is well here, and raises the alarm when we cannot."""
 
 
 class ModelSettings(ModelView):

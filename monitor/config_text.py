@@ -1,9 +1,8 @@
 """Writes the configuration that is all defaults, every key with its comment: `config/full.yaml` is this text."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
-from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import SecretStr
@@ -12,67 +11,102 @@ from pydantic.fields import FieldInfo
 from monitor.settings import Section, Written, format_duration, format_size
 
 _INDENT = "  "
+_REQUIRED = "...  # required"
 
 
-def render(section: type[Section], examples: dict[str, str]) -> str:
-    """YAML of all keys of `section` with their defaults; `examples` names the key to show in each open mapping."""
-    return "\n".join(_section(section, examples, "")) + "\n"
+class _Shape(Enum):
+    """How sections stand inside a key: one, by name, or in a list."""
+
+    ONE = "one"
+    NAMED = "named"
+    LISTED = "listed"
+
+
+def render(section: type[Section], examples: Mapping[str, str]) -> str:
+    """YAML of all keys of `section` with their defaults; `examples` names the key to show in each open mapping.
+
+    Sections that are not there by default, and what may stand in open mappings and lists, are commented out.
+    """
+    return "\n".join(_section(section, section(), examples, "", 0)) + "\n"
 
 
 def keys(section: type[Section], prefix: str = "") -> Iterator[str]:
-    """Every key, dotted; `*` stands for the name in an open mapping."""
+    """Every key, dotted; `*` stands for the name in an open mapping and the place in a list."""
     for name, field in section.model_fields.items():
         key = f"{prefix}{field.alias or name}"
-        inner, is_mapping = _inner(field.annotation)
+        inner, shape = _inner(field.annotation)
         yield key
         if inner is not None:
-            yield from keys(inner, f"{key}.*." if is_mapping else f"{key}.")
+            yield from keys(inner, f"{key}." if shape is _Shape.ONE else f"{key}.*.")
 
 
-def _section(section: type[Section], examples: dict[str, str], at: str) -> Iterator[str]:
-    depth = _INDENT * at.count(".")
+def _section(
+    section: type[Section], default: Section | None, examples: Mapping[str, str], at: str, depth: int
+) -> Iterator[str]:
+    indent = _INDENT * depth
     for name, field in section.model_fields.items():
-        key = field.alias or name
-        yield from (f"{depth}# {line}" for line in _wrapped(field.description or "", len(depth)))
-        inner, is_mapping = _inner(field.annotation)
+        key, path = field.alias or name, f"{at}{field.alias or name}"
+        yield from (f"{indent}# {line}" for line in _wrapped(field.description or "", len(indent)))
+        value = getattr(default, name) if default is not None else _default(field)
+        inner, shape = _inner(field.annotation)
         if inner is None:
-            yield f"{depth}{key}: {_value(field)}"
-            continue
-        yield f"{depth}{key}:"
-        path = f"{at}{key}."
-        if is_mapping:
-            yield f"{depth}{_INDENT}{examples[path.rstrip('.')]}:"
-            path += "*."
-        yield from _section(inner, examples, path)
+            yield f"{indent}{key}: {_written(field, value)}"
+        elif shape is _Shape.ONE and value is not None:
+            yield f"{indent}{key}:"
+            yield from _section(inner, value, examples, f"{path}.", depth + 1)
+        else:
+            if value:
+                yield f"{indent}{key}: {_scalar(value)}"
+            lines = _absent(inner, shape, examples, path, key, depth)
+            yield from (line if line.startswith("# ") else f"# {line}" for line in lines)
+
+
+def _absent(
+    inner: type[Section], shape: _Shape, examples: Mapping[str, str], path: str, key: str, depth: int
+) -> Iterator[str]:
+    """What may stand there and does not, in the form in which it would."""
+    yield f"{_INDENT * depth}{key}:"
+    if shape is _Shape.ONE:
+        yield from _section(inner, None, examples, f"{path}.", depth + 1)
+        return
+    yield f"{_INDENT * (depth + 1)}{examples[path] + ':' if shape is _Shape.NAMED else '-'}"
+    yield from _section(inner, None, examples, f"{path}.*.", depth + 2)
 
 
 def _wrapped(text: str, indent: int) -> list[str]:
     return textwrap.wrap(" ".join(text.split()), 108 - indent)
 
 
-def _inner(annotation: Any) -> tuple[type[Section] | None, bool]:
+def _inner(annotation: Any) -> tuple[type[Section] | None, _Shape]:
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return annotation, False
+        return annotation, _Shape.ONE
     arguments = get_args(annotation)
-    is_mapping = get_origin(annotation) is not None and len(arguments) == 2 and arguments[0] is str
     for argument in arguments:
-        found, _ = _inner(argument)
+        found, shape = _inner(argument)
         if found is not None:
-            return found, is_mapping
-    return None, False
+            container = get_origin(annotation)
+            if container is tuple:
+                return found, _Shape.LISTED
+            return found, _Shape.NAMED if len(arguments) == 2 and arguments[0] is str else shape
+    return None, _Shape.ONE
 
 
-def _value(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True)
+def _default(field: FieldInfo) -> Any:
+    return _REQUIRED if field.is_required() else field.get_default(call_default_factory=True)
+
+
+def _written(field: FieldInfo, value: Any) -> str:
+    if value is _REQUIRED:
+        return _REQUIRED
     for mark in field.metadata:
         if mark is Written.DURATION and value is not None:
-            return format_duration(value)
+            return format_duration(float(value))
         if mark is Written.SIZE:
-            return format_size(value)
+            return format_size(int(value))
     return _scalar(value)
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -82,9 +116,13 @@ def _scalar(value: Any) -> str:
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, int | float):
-        return f"{value:g}"
+        return format(value, "g")
+    if isinstance(value, Section):
+        fields = type(value).model_fields.items()
+        value = {field.alias or name: getattr(value, name) for name, field in fields}
     if isinstance(value, tuple | list):
         return f"[{', '.join(_scalar(item) for item in value)}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_scalar(k)}: {_scalar(v)}" for k, v in value.items()) + "}"
-    return f'"{value}"' if isinstance(value, str | Path) else str(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{k}: {_scalar(v)}" for k, v in value.items()) + "}"
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'

@@ -14,6 +14,7 @@ class _Absent(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
+        del path, target
         if fullname == "pandas":
             raise ModuleNotFoundError("pandas is kept out of the daemon", name="pandas")
         return None

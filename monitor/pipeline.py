@@ -44,6 +44,7 @@ class Pipeline:
     channels: frozenset[str]
     itself: SelfWatch
     on_counted: Callable[[Stream, Window, Profile], None]
+    confirming: frozenset[str] = frozenset()
 
     def tick(self, now: float) -> Tick:
         """Do all that is to be done at `now`."""
@@ -54,5 +55,7 @@ class Pipeline:
             known = alert_rows.load(connection)
         judgement = judge(rules, readings, known, now)  # measurements -> states, with reasons
         with self.store.write() as connection:  # states -> messages, in one transaction with them
-            plan = paging.advance(connection, judgement, known, self.alerts, self.channels, now)
+            plan = paging.advance(
+                connection, judgement, known, self.alerts, self.channels, now, self.confirming
+            )
         return Tick(now, len(readings.streams()), len(touched), judgement, len(plan.deliveries))

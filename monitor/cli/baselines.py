@@ -1,7 +1,6 @@
 """`baseline`, `compare`: what models are held against."""
 
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,9 +8,9 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import bar, put, put_json, say
-from monitor.cli.streams import StreamArgument, stream_of
+from monitor.cli.streams import StreamArgument, moment, stream_of
 from monitor.clock import iso
-from monitor.errors import InputError, NotFoundError
+from monitor.errors import NotFoundError
 
 baseline = typer.Typer(
     help="What a model's windows are held against.\n\nExample: watchkeeper baseline set acme/fraud training.parquet",
@@ -59,9 +58,7 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
 @baseline.command("set")
 def set_baseline(
     model: StreamArgument,
-    file: Annotated[
-        Path, typer.Argument(help="The training set: Parquet, CSV or Arrow.")
-    ],
+    file: Annotated[Path, typer.Argument(help="The training set: Parquet, CSV or Arrow.")],
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Make a baseline from a file and put it in force; rows that are kept are counted again.
@@ -116,7 +113,7 @@ def accept(
         raise NotFoundError(f"nothing of {stream} ever came in", hint="see: watchkeeper status")
     until = cut.horizon(figures.watermark, figures.last_received, now, settings.windows)
     base = int(settings.predictions.base_window)
-    begin = _moment(since)
+    begin = moment(since)
     count = accept_drift(
         store, stream, settings.drift, base, begin, until, now, author or getpass.getuser(), models
     )
@@ -140,13 +137,3 @@ def compare(
         put_json(found.to_arrow().to_pylist())
     else:
         put(repr(found))
-
-
-def _moment(text: str) -> float:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise InputError(f"'{text}' is not a time", hint="use 2026-11-20T08:00:00Z") from error
-    if moment.tzinfo is None:
-        raise InputError(f"'{text}' names no time zone", hint="end it with Z or +01:00")
-    return moment.timestamp()

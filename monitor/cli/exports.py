@@ -48,6 +48,23 @@ def predictions(
     say(f"{len(files)} files written")
 
 
+@export.command("grafana")
+def grafana(
+    out: OutOption,
+    path: Annotated[
+        str, typer.Option("--dashboards-path", help="Where Grafana will find the dashboards on its own disk.")
+    ] = "/var/lib/grafana/dashboards/watchkeeper",
+) -> None:
+    """Write the dashboards, a provisioning file and Prometheus' rules for them.
+
+    Example: watchkeeper export grafana --out grafana/
+    """
+    from monitor.dashboards.export import export as write
+
+    for file in write(out, path):
+        put(str(file))
+
+
 @export.command("config")
 def configuration() -> None:
     """Print a configuration that is all defaults, with a comment for every key.

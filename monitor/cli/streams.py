@@ -1,5 +1,6 @@
-"""How a model is named on the command line: client/model, or client/model/environment."""
+"""How models and moments are named on the command line."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -22,3 +23,18 @@ def stream_of(text: str) -> Stream:
     if len(parts) not in (2, 3) or not all(parts):
         raise InputError(f"'{text}' names no model", hint="use client/model or client/model/environment")
     return Stream(*parts)
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch of an ISO 8601 time with its zone; a bare date is midnight UTC.
+
+    Raises:
+        InputError: it is neither.
+    """
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"'{text}' is not a time", hint="use 2026-11-20T08:00:00Z") from error
+    if when.tzinfo is None and "T" in text:
+        raise InputError(f"'{text}' names no time zone", hint="end it with Z or +01:00")
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

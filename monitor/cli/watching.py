@@ -1,7 +1,6 @@
 """`status`, `alerts`, `explain`, `silence`: how things stand, why, and what shall be quiet."""
 
 import getpass
-import secrets
 import time
 from typing import Annotated
 
@@ -10,8 +9,8 @@ import typer
 from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
 from monitor.cli.output import Exit, put, put_json, put_table, say
 from monitor.clock import iso
-from monitor.errors import InputError, NotFoundError
-from monitor.records import Alert, Severity, Silence
+from monitor.errors import InputError
+from monitor.records import Alert, Severity
 from monitor.settings import parse_duration
 
 silence = typer.Typer(
@@ -104,14 +103,16 @@ def explain(
 
     Example: watchkeeper explain acme/fraud/HighErrorRate
     """
-    from monitor import explaining
+    from monitor.alerts import explain as explaining
     from monitor.config import load
+    from monitor.rules_in_force import rules_of
     from monitor.store.db import Store
 
-    now = time.time()
-    with Store(load(config).store.url).read() as connection:
+    settings, now = load(config), time.time()
+    rules = rules_of(settings)
+    with Store(settings.store.url).read() as connection:
         for alert in explaining.find(connection, name):
-            for line in explaining.explain(connection, alert, now):
+            for line in explaining.explain(connection, alert, rules, settings.alerts, now).lines:
                 put(line)
 
 
@@ -128,22 +129,21 @@ def add_silence(
 
     Example: watchkeeper silence add 'model="fraud"' --for 2h --comment 'planned retraining'
     """
+    from monitor.alerts import silencing
     from monitor.config import load
-    from monitor.rules.matchers import parse
-    from monitor.store import silences
     from monitor.store.db import Store
 
+    now = time.time()
     try:
-        for matcher in matchers:
-            parse(matcher)
-        begins = time.time() + (parse_duration(start) if start else 0.0)
-        ends = begins + parse_duration(length)
+        begins, seconds = now + (parse_duration(start) if start else 0.0), parse_duration(length)
     except ValueError as error:
         raise InputError(str(error)) from error
-    made = Silence(secrets.token_hex(4), tuple(matchers), begins, ends, author or getpass.getuser(), comment)
+    who = author or getpass.getuser()
     with Store(load(config).store.url).write() as connection:
-        silences.add(connection, made)
-    say(f"silenced until {iso(ends)}; end it early with: watchkeeper silence expire {made.id}")
+        made = silencing.add(
+            connection, matchers, starts_at=begins, seconds=seconds, author=who, comment=comment, now=now
+        )
+    say(f"silenced until {iso(made.ends_at)}; end it early with: watchkeeper silence expire {made.id}")
     put(made.id)
 
 
@@ -178,13 +178,12 @@ def expire_silence(
 
     Example: watchkeeper silence expire 3f9a01bc
     """
+    from monitor.alerts import silencing
     from monitor.config import load
-    from monitor.store import silences
     from monitor.store.db import Store
 
     with Store(load(config).store.url).write() as connection:
-        if not silences.expire(connection, identity, time.time()):
-            raise NotFoundError(f"no silence '{identity}' is in force", hint="see: watchkeeper silence list")
+        silencing.expire(connection, identity, time.time())
     say("ended")
 
 

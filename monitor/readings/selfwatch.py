@@ -62,7 +62,7 @@ class SelfWatch:
 
     def _oldest(self, now: float) -> float:
         with self._store.read() as connection:
-            due = outbox.oldest_due(connection, now)
+            due = outbox.oldest_due(connection, now, priority=1)
         return 0.0 if due is None else max(0.0, now - due)
 
     def _overdue(self, now: float) -> int:

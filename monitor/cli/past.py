@@ -1,0 +1,81 @@
+"""`backtest`: what rules would have done, before they wake anybody."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.output import bar, put_json, put_table, say
+from monitor.cli.streams import moment, stream_of
+from monitor.settings import format_duration
+
+
+def register(app: typer.Typer) -> None:
+    """Add this file's command."""
+    app.command("backtest")(backtest)
+
+
+def backtest(
+    start: Annotated[str, typer.Option("--from", help="2026-10-23 or 2026-10-23T08:00:00Z.")],
+    end: Annotated[str, typer.Option("--to", help="Default: now.")] = "",
+    rules: Annotated[
+        list[Path] | None,
+        typer.Option("--rules", "-r", help="Instead of those in force; twice compares two."),
+    ] = None,
+    model: Annotated[str, typer.Option("--model", help="Only this client/model.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Judge what was measured by the very code that judges live: which rules would have fired, how often, how long.
+
+    Beside it stands what really fired; with --rules given twice, the second file.
+
+    Example: watchkeeper backtest --from 2026-10-23 --to 2026-11-23 --rules rules/mine.yaml
+    """
+    from monitor import backtest as past
+    from monitor.config import load
+    from monitor.metrics import METRICS
+    from monitor.rules import load as load_rules
+    from monitor.rules_in_force import rules_of
+    from monitor.shipped import shipped
+    from monitor.store import alerts
+    from monitor.store.db import Store
+
+    settings = load(config)
+    begin, until = moment(start), moment(end) if end else time.time()
+    sets = [load_rules([path], METRICS, shipped("rules")) for path in rules or ()] or [rules_of(settings)]
+    store, base = Store(settings.store.url), int(settings.predictions.base_window)
+    streams = [stream_of(model)] if model else []
+    results = []
+    for one in sets[:2]:
+        with bar("judging") as progress:
+            results.append(
+                past.backtest(store, one, begin, until, base_seconds=base, streams=streams, progress=progress)
+            )
+    if len(results) == 2:
+        lines, other = past.compare(*results), "with the second file"
+    else:
+        with store.read() as connection:
+            really = past.actual(alerts.load_transitions(connection, begin, until))
+        lines, other = past.summary(results[0], really), "really"
+    if as_json:
+        keys = ("rule", "times", "seconds", "other_times", "other_seconds")
+        put_json([{key: getattr(line, key) for key in keys} for line in lines])
+        return
+    put_table(
+        ("rule", "would have fired", "for", f"fired {other}", "for"),
+        [
+            (
+                line.rule,
+                str(line.times),
+                format_duration(round(line.seconds)),
+                str(line.other_times),
+                format_duration(round(line.other_seconds)),
+            )
+            for line in lines
+        ],
+    )
+    if not lines:
+        say("no rule would have fired, and none did")

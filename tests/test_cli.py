@@ -1,0 +1,132 @@
+"""The command line: help opens with an example, exit codes mean what the docs say, data is on stdout alone."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from monitor.cli import app
+from tests.support.daemon import ROOT, Daemon
+from tests.support.traffic import prediction, send
+from tests.support.waiting import until
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "monitor", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+def commands(group: object = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Every command with its words."""
+    group = group or typer.main.get_command(app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    list(commands()),
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_every_command_shows_an_example_of_itself(words: tuple[str, ...], command: object) -> None:
+    help_text = command.help  # type: ignore[attr-defined]
+    assert f"Example: watchkeeper {' '.join(words)}" in help_text
+
+
+def test_help_loads_neither_numpy_nor_a_web_server() -> None:
+    script = "import sys; from monitor.cli import app; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert not {"numpy", "pyarrow", "litestar", "sqlalchemy", "sklearn"} & set(loaded.stdout.split())
+
+
+def test_a_wrong_configuration_exits_with_3_and_says_where(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("web: {lisen: x}\nstroe: {}\n")
+    done = run("check-config", "-c", str(path))
+    assert done.returncode == 3
+    assert done.stdout == ""
+    assert f"{path}:1:7: error: web.lisen: unknown key (did you mean 'listen'?)" in done.stderr
+    assert done.stderr.rstrip().endswith("2 errors")
+
+
+def test_the_shipped_configuration_is_in_order() -> None:
+    done = run("check-config", "-c", "config/minimal.yaml")
+    assert done.returncode == 0
+    assert "rules: " in done.stdout
+
+
+def test_usage_mistakes_exit_with_2() -> None:
+    assert run("status", "--no-such-option").returncode == 2
+
+
+def test_what_cannot_be_told_exits_with_4(tmp_path: Path) -> None:
+    with Daemon(tmp_path) as daemon:
+        assert run("explain", "Nothing", "-c", str(daemon.config)).returncode == 4
+        assert run("status", "-c", str(daemon.config)).returncode == 4
+
+
+def test_a_model_can_be_asked_about_from_the_command_line(tmp_path: Path) -> None:
+    with Daemon(tmp_path, "evaluate: {every: 200ms}\nnotify: {console: false}\n") as daemon:
+        send(daemon, [prediction() for _ in range(200)])
+        at = ("-c", str(daemon.config))
+        done = until(lambda: (d := run("status", "--json", *at)).returncode == 0 and d, "the model is seen")
+        (line,) = json.loads(done.stdout)
+        assert (line["client"], line["model"], line["environment"]) == ("acme", "fraud", "production")
+        assert "no baseline yet" in " ".join(line["notes"])
+        assert json.loads(run("alerts", "--json", *at).stdout) == []
+
+        made = run(
+            "silence", "add", 'model="fraud"', "--for", "2h", "--comment", "planned", "--author", "ann", *at
+        )
+        (silence,) = json.loads(run("silence", "list", "--json", *at).stdout)
+        assert made.stdout.strip() == silence["id"]
+        assert silence["comment"] == "planned"
+        assert run("silence", "expire", silence["id"], *at).returncode == 0
+        assert json.loads(run("silence", "list", "--json", *at).stdout) == []
+
+        exported = run(
+            "export", "predictions", "acme/fraud", "--out", str(tmp_path / "out"), "--last", "1h", *at
+        )
+        assert exported.returncode == 0
+        assert all(Path(file).exists() for file in exported.stdout.split())
+
+
+def test_a_key_is_shown_once_and_then_only_listed(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\n')
+    at = ("-c", str(path))
+    token = run("key", "create", "ingest", "--client", "acme", *at).stdout.strip()
+    assert token.startswith("wk_")
+    listed = run("key", "list", "--json", *at).stdout
+    assert token not in listed
+    (key,) = json.loads(listed)
+    assert run("key", "revoke", key["id"], *at).returncode == 0
+    assert json.loads(run("key", "list", "--json", *at).stdout)[0]["valid"] == "no"
+
+
+def test_init_writes_a_configuration_that_works_and_overwrites_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "new.yaml"
+    answers = (
+        "--client",
+        "acme",
+        "--model",
+        "fraud",
+        "--listen",
+        "127.0.0.1:8080",
+        "--pagerduty-key-file",
+        "",
+    )
+    assert run("init", str(path), *answers).returncode == 0
+    assert run("check-config", "-c", str(path)).returncode == 0
+    before = path.read_text()
+    assert run("init", str(path), *answers).returncode == 4
+    assert path.read_text() == before
