@@ -96,7 +96,7 @@ def _default(field: FieldInfo) -> Any:
 
 
 def _written(field: FieldInfo, value: Any) -> str:
-    if value is _REQUIRED:
+    if value == _REQUIRED:
         return _REQUIRED
     for mark in field.metadata:
         if mark is Written.DURATION and value is not None:

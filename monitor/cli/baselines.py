@@ -1,4 +1,4 @@
-"""`baseline`, `compare`: what models are held against."""
+"""`baseline`, `compare`, `load`: what models are held against."""
 
 import time
 from pathlib import Path
@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.add_typer(baseline, name="baseline")
     app.command("compare")(compare)
+    app.command("load")(load_history)
 
 
 @baseline.command("show")
@@ -137,3 +138,35 @@ def compare(
         put_json(found.to_arrow().to_pylist())
     else:
         put(repr(found))
+
+
+def load_history(
+    model: StreamArgument,
+    files: Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON lines of predictions.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Load predictions of the past into the log, to be measured without paging anybody; a second time does nothing.
+
+    Columns are named as in a record (timestamp, prediction, confidence, ...); all others are features.
+
+    Example: watchkeeper load acme/fraud history/*.parquet
+    """
+    from monitor.clock import SystemClock
+    from monitor.config import load
+    from monitor.predictions.log import PredictionLog
+    from monitor.sources.files import FileReader
+    from monitor.store.db import Store
+    from monitor.store.migrate import migrate
+
+    settings, clock = load(config), SystemClock()
+    store = Store(settings.store.url)
+    migrate(store)
+    log = PredictionLog(store, settings.predictions, clock)
+    reader = FileReader(files, stream_of(model), settings.predictions, clock.now())
+    with bar("loading") as progress:
+        for batches in reader.batches(lambda _rows, share: progress(round(share * 1000), 1000)):
+            log.append(batches)
+    refused = sum(reader.refused.values())
+    say(f"{reader.taken:,} rows taken, {refused:,} refused")
+    for rejected in reader.examples[:5]:
+        say(f"  row {rejected.index}: {rejected.error}" + (f" ({rejected.hint})" if rejected.hint else ""))
