@@ -36,17 +36,17 @@ def numbers(name: str, values: np.ndarray, kind: Kind = Kind.NUMBER) -> Column:
 
 
 def score(name: str, buckets: int = 100) -> Column:
-    """Equal buckets on [0, 1], the last one closed; moments in 2**-20."""
+    """Equal buckets on [0, 1], the last one closed; moments in 2**-16."""
     edges = np.arange(buckets + 1) / buckets
     edges[-1] = np.nextafter(1.0, 2.0)
-    return Column(name, Kind.SCORE, edges=edges, cells=number_cells(np.ones(buckets)), unit=2.0**-20)
+    return Column(name, Kind.SCORE, edges=edges, cells=number_cells(np.ones(buckets)), unit=2.0**-16)
 
 
 def odds_score(name: str, width: float = 0.04, limit: float = 12.0) -> Column:
     """Probabilities in buckets of equal width in log-odds: fine near 0 and 1, where rare classes live."""
     inner = 1 / (1 + np.exp(-np.arange(-limit, limit + width / 2, width)))
     edges = np.concatenate([[0.0], inner, [np.nextafter(1.0, 2.0)]])
-    return Column(name, Kind.SCORE, edges=edges, cells=(0, MINUS_INFINITY), unit=2.0**-20)
+    return Column(name, Kind.SCORE, edges=edges, cells=(0, MINUS_INFINITY), unit=2.0**-16)
 
 
 def duration(name: str, shortest: float, longest: float, width: float = 0.02) -> Column:

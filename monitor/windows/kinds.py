@@ -31,6 +31,13 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return pa.nulls(len(array), pa.float64())
 
 
+def encoded(texts: pa.StringArray) -> pa.Array:
+    """Labels as a dictionary array, so that they are looked at once; long texts stay as they are."""
+    known = len(texts) - texts.null_count
+    length = pc.sum(pc.binary_length(texts)).as_py() or 0
+    return texts if length > TEXT_FROM * known else texts.dictionary_encode()
+
+
 def find(column: pa.Array) -> Kind:
     """The kind of a column as `plain` gives it. Names are not looked at, only values."""
     kind = column.type

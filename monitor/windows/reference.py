@@ -191,8 +191,8 @@ def typed(name: str, column: pa.ChunkedArray) -> pa.Array:
         return texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
     if name in ("automated", "sampled", "outcome.reviewed", "outcome.corrected"):
         return array.cast(pa.bool_())
-    if pa.types.is_string(array.type) and not name.startswith("features."):
-        return array.dictionary_encode()
+    if pa.types.is_string(array.type):
+        return kinds.encoded(array)
     if name in ("prediction", "outcome.truth") and pa.types.is_boolean(array.type):
         return array.cast(pa.string()).dictionary_encode()
     return array
