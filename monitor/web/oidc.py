@@ -99,7 +99,7 @@ class Provider:
         import httpx2
 
         try:
-            answer = client.get(address, withhold_token=True)
+            answer = client.request("GET", address, withhold_token=True)
             answer.raise_for_status()
             found: Mapping[str, Any] = answer.json()
         except (httpx2.HTTPError, ValueError) as error:
