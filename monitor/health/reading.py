@@ -52,10 +52,15 @@ def client(
     models += [_model(stream, None, known, span_days) for stream in expected]
     headline, health = verdict.headline(models)
     start, _ = bounds(known.today - timedelta(days=span_days - 1), settings.zone)
-    first = min((figures.first_received for figures in found), default=now)
+    first = min([figures.first_received for figures in found] + _first_days(known), default=now)
     within = verdict.within_limits(known.incidents, len(found), max(start, first), now)
     ordered = verdict.worst_first(models)
     return ClientHealth(key, settings.name or key, now, ordered, headline, health, within)
+
+
+def _first_days(known: "_Known") -> list[float]:
+    """When each model's first known day begins: history may have come in later than it happened."""
+    return [bounds(own[0].day, known.settings.zone)[0] for own in known.days.values() if own]
 
 
 def local_date(at: float, settings: ClientSettings) -> date:

@@ -180,9 +180,7 @@ def _model_figures(one: ModelHealth, now: float) -> list[Figure]:
         change = wording.change(quality.value, quality.before, quality.metric)
         notes.append("" if change == wording.NOTHING else f"{change} vs last week")
         figures.append(Figure(wording.name(quality.metric), quality.shown, " · ".join(filter(None, notes))))
-    figures.append(
-        Figure("Decisions today", wording.count(one.decisions), _against(one.decisions, one.decisions_before))
-    )
+    figures.append(Figure("Decisions today", _decisions(one), _against(one.decisions, one.decisions_before)))
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
         figures.append(Figure("Answered today", answered, "of all requests"))
@@ -210,6 +208,15 @@ def _freshness(newest: float | None, now: float, stale_after: float | None) -> F
     return Figure("Data freshness", age, "✖ late" if late else "since the last answer", "bad" if late else "")
 
 
+def _decisions(one: ModelHealth) -> str:
+    """A model that waits for data has made no known number of decisions, not none."""
+    return (
+        wording.NOTHING
+        if one.health is Health.WAITING and not one.decisions
+        else wording.count(one.decisions)
+    )
+
+
 def _model_row(one: ModelHealth) -> dict[str, object]:
     quality = one.quality
     shown, change = wording.NOTHING, wording.NOTHING
@@ -223,7 +230,7 @@ def _model_row(one: ModelHealth) -> dict[str, object]:
         "health": one.health,
         "quality": shown,
         "change": change,
-        "decisions": wording.count(one.decisions),
+        "decisions": _decisions(one),
         "strip": charts.strip([day.health.value for day in one.days], one.strip),
         "strip_words": one.strip,
     }

@@ -1,0 +1,17 @@
+"""The table of metrics in `docs/dashboards.md`, from the list that `/metrics` is written by."""
+
+from monitor.web.names import EXPORTED, Exported
+
+SUFFIX = {"counter": "_total", "info": "_info"}
+
+
+def table() -> str:
+    """A Markdown table of every metric."""
+    head = "| metric | kind | labels | meaning |\n|---|---|---|---|\n"
+    return head + "\n".join(_row(exported) for exported in EXPORTED)
+
+
+def _row(exported: Exported) -> str:
+    name = exported.name + SUFFIX.get(exported.kind, "")
+    labels = ", ".join(exported.labels)
+    return f"| `{name}` | {exported.kind} | {labels} | {exported.help} |"
