@@ -1,0 +1,82 @@
+"""The docs name what exists, and what exists is in the docs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from monitor.config import Config
+from monitor.metrics import METRICS
+from monitor.rules_in_force import rules_of
+from monitor.web.names import BY_NAME
+from tests.test_cli import commands
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+RULES = rules_of(Config()).rules
+
+
+def text_of(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def test_every_command_is_listed_and_every_listed_command_exists() -> None:
+    listed = set(re.findall(r"^\| `watchkeeper ([a-z -]+)` \|", text_of("operations.md"), re.M))
+    assert listed == {" ".join(words) for words, _ in commands()}
+
+
+def test_commands_in_the_docs_exist() -> None:
+    known = {" ".join(words) for words, _ in commands()} | {words[0] for words, _ in commands()}
+    for page in PAGES:
+        for found in re.findall(r"watchkeeper ((?:[a-z-]+)(?: [a-z]+)?)", page.read_text(encoding="utf-8")):
+            first, _, second = found.partition(" ")
+            is_command = (
+                f"`watchkeeper {found}" in page.read_text() or f"$ watchkeeper {found}" in page.read_text()
+            )
+            if is_command:
+                assert found in known or first in known, f"{page.name} names `watchkeeper {found}`"
+                del second
+
+
+def test_every_section_of_the_configuration_is_described() -> None:
+    listed = set(re.findall(r"^\| `([a-z]+)` \|", text_of("configuration.md"), re.M))
+    assert listed == set(Config.model_fields)
+
+
+def test_every_metric_is_described() -> None:
+    text = text_of("metrics.md")
+    assert [metric.name for metric in METRICS if f"`{metric.name}`" not in text] == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_shipped_rule_has_a_runbook_with_its_four_parts(rule: object) -> None:
+    text = text_of(f"runbooks/{rule.name}.md")  # type: ignore[attr-defined]
+    headings = re.findall(r"^## (\w+)", text, re.M)
+    assert headings == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+
+
+def test_every_shipped_rule_is_in_the_rules_page() -> None:
+    text = text_of("rules.md")
+    assert [rule.name for rule in RULES if rule.name not in text] == []
+
+
+def test_exported_metrics_that_the_docs_name_exist() -> None:
+    known = set(BY_NAME)
+    for page in PAGES:
+        for name in re.findall(r"\bwatchkeeper_[a-z_]+", page.read_text(encoding="utf-8")):
+            base = re.sub(r"_(bucket|sum|count)$", "", name)
+            candidates = {name, base, name.removesuffix("_total"), f"{name}_total"}
+            assert candidates & known, f"{page.name} names {name}"
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert not re.search(r"/(work|root)/|\.\./shared|\bissue #?\d", text), page.name
