@@ -68,13 +68,13 @@ def bring(folder: Path, name: str, say: Say) -> None:
 
 
 def _prepare(folder: Path, port: int, say: Say) -> LateModel:
-    first = not (folder / "model.joblib").exists()
-    if first:
+    is_first = not (folder / "watchkeeper.db").exists()
+    if is_first:
         say("Training the model on the flights of January to March, and loading those of June as history ...")
     model = load_or_train(folder)
     config = CONFIG.format(folder=folder, port=port, **STREAM)
     (folder / "watchkeeper.yaml").write_text(config, encoding="utf-8")
-    if first:
+    if is_first:
         history.load(folder, model, time.time())
     return model
 
