@@ -61,8 +61,8 @@ class Baseline:
 
     @property
     def digest(self) -> str:
-        """The hash of what it holds."""
-        return hashlib.sha256(self.layout.id.encode() + codec.encode(self.profile)).hexdigest()
+        """The hash of what it holds and where that comes from."""
+        return hashlib.sha256(f"{self.layout.id}{self.source}".encode() + codec.encode(self.profile)).hexdigest()
 
 
 def from_table(
