@@ -22,6 +22,7 @@ from monitor.readings.wallclock import WallClock
 from monitor.records import Severity, Stream, Window
 from monitor.rules_in_force import rules_of
 from monitor.scheduler import Scheduler
+from monitor.store import versions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.upkeep.baselines import Baselines
@@ -118,6 +119,7 @@ class App:
         self.scheduler.every(self.config.evaluate.every, "tick", self.tick)
         self.scheduler.every(30.0, "baselines", lambda: self.baselines.keep_up(self.clock.now()))
         self.scheduler.every(10.0, "day summaries", lambda: self.days.update(self.clock.now()))
+        self.scheduler.every(5.0, "versions seen", self._keep_versions)
         self.scheduler.every(20.0, "digests", lambda: self.digests.send_due(self.clock.now()))
         self.scheduler.every(60.0, "write down when keys were used", self.access.write_uses)
         self.jobs.schedule(self.scheduler)
@@ -187,6 +189,11 @@ class App:
                 *webhooks(self.store, pager.webhook_secrets if pager else (), self.clock),
             ],
         )
+
+    def _keep_versions(self) -> None:
+        if seen := self.totals.take_versions():
+            with self.store.write() as connection:
+                versions.put(connection, seen)
 
     def _readiness(self) -> Readiness:
         wrong = self.jobs.ailment()

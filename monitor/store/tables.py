@@ -20,6 +20,7 @@ from monitor.store import (
     sessions,
     silences,
     unmeasured,
+    versions,
     webhooks,
 )
 from monitor.store.db import metadata
@@ -44,6 +45,7 @@ NOUNS = (
     sessions,
     silences,
     unmeasured,
+    versions,
     webhooks,
 )
 

@@ -49,6 +49,7 @@ class Model:
     alerts: Sequence[Alert]
     measured: Sequence[Measurement]
     counted: Counted
+    deployed: Mapping[str, float]
     limits: Mapping[str, float]
 
     @property
@@ -95,7 +96,11 @@ def _state(sheet: Sheet, model: Model, versions: Mapping[str, Part], now: float)
     view = model.client.view(figures.stream.model)
     for version, part in versions.items():
         sheet.info("watchkeeper_model", [*b, version, view.owner, view.task])
-        sheet.put("watchkeeper_model_deployed_timestamp_seconds", [*b, version], part.first_seen)
+        sheet.put(
+            "watchkeeper_model_deployed_timestamp_seconds",
+            [*b, version],
+            model.deployed.get(version, part.first_seen),
+        )
     received = figures.last_received if figures.rows else None
     health = verdict.judge(
         figures.stream, view.title, model.alerts, received, now=now, stale_after=model.client.stale_after

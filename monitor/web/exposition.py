@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select, text
 
 from monitor.records import Alert, Stream
 from monitor.store import alerts as alert_store
-from monitor.store import digests, outbox, outcomes, predictions
+from monitor.store import digests, outbox, outcomes, predictions, versions
 from monitor.store.access import Kind
 from monitor.web import collect
 from monitor.web import services as surroundings
@@ -42,6 +42,7 @@ class Exposition:
         sheet = Sheet(services.settings.metrics.max_series)
         measured, counted = services.measured(), services.totals.streams()
         with services.store.read() as connection:
+            deployed = versions.load(connection, client)
             by_stream = _by_stream(alert_store.load(connection).values())
             streams = [f for f in predictions.figures_of_all(connection) if client in ("", f.stream.client)]
             if not client:
@@ -54,6 +55,7 @@ class Exposition:
                     by_stream.get(stream, ()),
                     collect.newest(measured, stream),
                     counted.get(stream, Counted()),
+                    {one.version: one.first_seen for one in deployed.get(stream, ())},
                     services.drift_limits,
                 )
                 collect.write(sheet, model, services.settings.metrics, now)

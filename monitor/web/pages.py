@@ -14,9 +14,10 @@ from monitor.health import reading
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth
 from monitor.records import Stream
+from monitor.store import versions
 from monitor.web import figures, rendering, session, views
 from monitor.web import services as surroundings
-from monitor.web.charts import moment
+from monitor.web.charts import Mark, moment
 from monitor.web.figures import SPANS, Sampler, Span
 from monitor.web.services import Services
 
@@ -53,7 +54,8 @@ def model_page(
     with services.store.read() as connection:
         sampler = _sampler(connection, one.stream, services, chosen, health.now)
         metric = one.quality.metric if one.quality else settings.view(model).quality
-        drawn = [views.draw(chart) for chart in figures.charts(sampler, settings, one.stream, metric, ())]
+        marks = _new_versions(connection, one.stream)
+        drawn = [views.draw(chart) for chart in figures.charts(sampler, settings, one.stream, metric, marks)]
     return rendering.page("model.html", page=views.model(health, one, settings, drawn, chosen))
 
 
@@ -101,6 +103,12 @@ def figures_csv(
         for at in times
     ]
     return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}-{chosen.key}.csv")
+
+
+def _new_versions(connection: Connection, stream: Stream) -> tuple[Mark, ...]:
+    """When a new version took over; the first one ever is no change."""
+    known = versions.load(connection, stream.client).get(stream, [])
+    return tuple(Mark(one.first_seen, f"new version {one.version}") for one in known[1:])
 
 
 def _span(key: str) -> Span:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from monitor.records import Stream, Window
+from monitor.store.versions import Version
 from monitor.windows.layout import ABOVE, BELOW, MINUS_INFINITY, PLUS_INFINITY
 from monitor.windows.profile import ColumnCounts, Profile, Slice
 
@@ -44,15 +45,31 @@ class Totals:
 
     def __init__(self) -> None:
         self._streams: dict[Stream, Counted] = {}
+        self._seen: dict[tuple[Stream, str], Version] = {}
         self._lock = threading.Lock()
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
         """What was newly counted into a base window."""
+        with self._lock:
+            for version in counted.versions:
+                self._note(stream, version, window)
         if window.end < now - RECENT:
             return
         new = _counted(counted)
         with self._lock:
             _grow(self._streams.setdefault(stream, Counted()), new, window)
+
+    def take_versions(self) -> list[Version]:
+        """The versions that were seen since the last call, for the store to keep; history counts here."""
+        with self._lock:
+            seen, self._seen = list(self._seen.values()), {}
+            return seen
+
+    def _note(self, stream: Stream, version: str, window: Window) -> None:
+        known = self._seen.get((stream, version))
+        first = min(known.first_seen, window.start) if known else float(window.start)
+        last = max(known.last_seen, window.end) if known else float(window.end)
+        self._seen[stream, version] = Version(stream, version, first, last)
 
     def streams(self) -> dict[Stream, Counted]:
         """The totals; they go on growing, so read them at once."""
