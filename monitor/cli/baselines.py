@@ -125,6 +125,9 @@ def compare(
     reference: Annotated[Path, typer.Argument(help="Parquet, CSV or Arrow: what is held against.")],
     current: Annotated[Path, typer.Argument(help="The table to look at.")],
     as_json: JsonOption = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write Evidently's report here (extra `reports`).")
+    ] = None,
 ) -> None:
     """Compare two tables column by column, the most different first; needs no daemon and no configuration.
 
@@ -138,6 +141,10 @@ def compare(
         put_json(found.to_arrow().to_pylist())
     else:
         put(repr(found))
+    if html is not None:
+        from monitor.reports import write
+
+        say(f"Evidently's report: {write(reference, current, html)}")
 
 
 def load_history(

@@ -155,8 +155,14 @@ class Comparison:
         cells = [_short(column.value(metric)) for metric, _ in _SHOWN]
         psi = column.measurement("psi")
         p_value = psi.p_value if psi is not None else None
-        verdict = "drifted" if column.distance >= self.drifted_psi else column.reason or "alike"
-        return [column.name, column.kind.value, *cells, _short(p_value), verdict]
+        return [column.name, column.kind.value, *cells, _short(p_value), self._verdict(column)]
+
+    def _verdict(self, column: ColumnResult) -> str:
+        if column.distance >= self.drifted_psi:
+            return "drifted"
+        if column.distance >= self.drifted_psi / 2:
+            return "moved"
+        return column.reason or "alike"
 
 
 def _short(value: float | None) -> str:

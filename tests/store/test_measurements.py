@@ -1,0 +1,88 @@
+import time
+
+import numpy as np
+import pytest
+
+from monitor.records import Better, Measurement, Stream, Window, labels
+from monitor.store import measurements
+from monitor.store.db import Store, metadata
+
+STREAM = Stream("acme", "fraud")
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = Store(f"sqlite:///{tmp_path}/test.db")
+    metadata.create_all(store.engine)
+    yield store
+    store.close()
+
+
+def measured(window: Window, value: float | None) -> list[Measurement]:
+    head = Measurement(
+        STREAM, window, "error_rate", value, "share", Better.LOWER, 120, low=0.0, high=0.5, p_value=0.04,
+        baseline=0.01, reason="" if value is not None else "no rows",
+    )  # fmt: skip
+    detail = Measurement(STREAM, window, "psi", 0.25, "", Better.LOWER, 120, labels(feature="amount"))
+    return [head, detail]
+
+
+def test_measurements_come_back_as_they_were(store):
+    windows = [Window(0, 60), Window(60, 120)]
+    with store.write() as connection:
+        for window, value in zip(windows, (0.125, None), strict=True):
+            measurements.put(connection, STREAM, window, measured(window, value))
+    with store.read() as connection:
+        assert measurements.of_window(connection, STREAM, windows[0]) == measured(windows[0], 0.125)
+        assert measurements.latest(connection, STREAM, 60) == measured(windows[1], None)
+        assert measurements.latest(connection, STREAM, 3600) == []
+
+
+def test_a_restated_window_takes_the_place_of_the_first(store):
+    window = Window(0, 60)
+    with store.write() as connection:
+        measurements.put(connection, STREAM, window, measured(window, 0.1))
+        measurements.put(connection, STREAM, window, measured(window, 0.2))
+    with store.read() as connection:
+        found = measurements.series(connection, STREAM, "error_rate", 60, 0, 60)
+    assert found.values.tolist() == [0.2]
+
+
+def test_a_series_has_a_gap_where_nothing_was_measured_and_finds_its_labels(store):
+    with store.write() as connection:
+        for number, value in enumerate((0.1, None, 0.3)):
+            window = Window(number * 60, number * 60 + 60)
+            measurements.put(connection, STREAM, window, measured(window, value))
+    with store.read() as connection:
+        found = measurements.series(connection, STREAM, "error_rate", 60, 0, 180)
+        feature = measurements.series(connection, STREAM, "psi", 60, 60, 180, labels(feature="amount"))
+        assert len(measurements.series(connection, STREAM, "psi", 60, 0, 180)) == 0
+    assert found.starts.tolist() == [0, 60, 120]
+    np.testing.assert_array_equal(found.values, [0.1, np.nan, 0.3])
+    assert found.high.tolist() == [0.5, 0.5, 0.5]
+    assert feature.values.tolist() == [0.25, 0.25]
+
+
+def test_what_is_old_is_deleted(store):
+    with store.write() as connection:
+        for number in range(3):
+            window = Window(number * 60, number * 60 + 60)
+            measurements.put(connection, STREAM, window, measured(window, 0.1))
+        assert measurements.delete_before(connection, 120) == 4
+    with store.read() as connection:
+        assert measurements.series(connection, STREAM, "error_rate", 60, 0, 999).starts.tolist() == [120]
+
+
+def test_a_month_of_minutes_is_read_in_seconds(store):
+    minutes = 30 * 24 * 60
+    with store.write() as connection:
+        window = Window(0, 60)
+        measurements.put(connection, STREAM, window, measured(window, 0.1))
+        row = connection.exec_driver_sql("SELECT * FROM measurements WHERE part = 0").first()
+        rows = [(row[0], row[1], row[2], 60 * n, *row[4:]) for n in range(1, minutes)]
+        connection.exec_driver_sql("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    began = time.process_time()
+    with store.read() as connection:
+        found = measurements.series(connection, STREAM, "error_rate", 60, 0, 60 * minutes)
+    assert len(found) == minutes
+    assert time.process_time() - began < 3
