@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from prometheus_client.samples import Exemplar
+from prometheus_client.utils import floatToGoString
+
 from monitor.health import verdict
 from monitor.health.settings import ClientSettings
 from monitor.metrics import business, calibration, classification, outcomes
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.store.predictions import StreamFigures
+from monitor.web.exemplars import ByVersion
 from monitor.web.settings import MetricsSettings
-from monitor.web.sheet import Sheet
+from monitor.web.sheet import Bucket, Sheet
 from monitor.web.totals import DURATION_BOUNDS, SCORE_BOUNDS, Counted, Part
 
 METHODS = (
@@ -50,6 +54,7 @@ class Model:
     measured: Sequence[Measurement]
     counted: Counted
     deployed: Mapping[str, float]
+    exemplars: ByVersion
     limits: Mapping[str, float]
 
     @property
@@ -133,15 +138,20 @@ def _traffic(sheet: Sheet, model: Model, versions: Mapping[str, Part]) -> None:
         sheet.put("watchkeeper_predictions", [*b, version], part.predictions)
         for kind in part.errors or {"": 0.0}:
             sheet.put("watchkeeper_prediction_errors", [*b, version, kind], part.errors.get(kind, 0.0))
-        buckets = _buckets(DURATION_BOUNDS, part.durations)
+        buckets = _buckets(DURATION_BOUNDS, part.durations, model.exemplars.get(version))
         sheet.histogram("watchkeeper_prediction_duration_seconds", [*b, version], buckets, part.seconds)
     if model.counted.scores[-1] > 0:
         buckets = _buckets(SCORE_BOUNDS, model.counted.scores)
         sheet.histogram("watchkeeper_prediction_score", b, buckets, model.counted.score_sum)
 
 
-def _buckets(bounds: Sequence[float], counts: Iterable[float]) -> list[tuple[str, float]]:
-    return list(zip([*(f"{bound:g}" for bound in bounds), "+Inf"], counts, strict=True))
+def _buckets(
+    bounds: Sequence[float], counts: Iterable[float], exemplars: Mapping[int, Exemplar] | None = None
+) -> list[Bucket]:
+    pairs = zip([*map(floatToGoString, bounds), "+Inf"], counts, strict=True)
+    if not exemplars:
+        return list(pairs)
+    return [(bound, count, exemplars.get(place)) for place, (bound, count) in enumerate(pairs)]
 
 
 def _drift(sheet: Sheet, model: Model, settings: MetricsSettings) -> None:

@@ -19,6 +19,7 @@ from monitor.store import digests, outbox, outcomes, predictions, versions
 from monitor.store.access import Kind
 from monitor.web import collect
 from monitor.web import services as surroundings
+from monitor.web.exemplars import newest
 from monitor.web.rising import Rising
 from monitor.web.services import Services
 from monitor.web.sheet import Sheet
@@ -36,8 +37,8 @@ class Exposition:
         self._notifications: Rising[tuple[str, str]] = Rising()
         self._told_of_limits = False
 
-    def sheet(self, client: str = "") -> Sheet:
-        """All series, or those of one client."""
+    def sheet(self, client: str = "", *, exemplars: bool = False) -> Sheet:
+        """All series, or those of one client; with single predictions beside the buckets where they can be told."""
         services, now = self._services, self._services.clock.now()
         sheet = Sheet(services.settings.metrics.max_series)
         measured, counted = services.measured(), services.totals.streams()
@@ -56,6 +57,7 @@ class Exposition:
                     collect.newest(measured, stream),
                     counted.get(stream, Counted()),
                     {one.version: one.first_seen for one in deployed.get(stream, ())},
+                    newest(connection, stream, figures.watermark) if exemplars else {},
                     services.drift_limits,
                 )
                 collect.write(sheet, model, services.settings.metrics, now)
@@ -135,6 +137,10 @@ def _attempts(connection: Connection) -> dict[tuple[str, str], float]:
     return found
 
 
+def _tells_exemplars(request: Request[Any, Any, Any]) -> bool:
+    return "openmetrics" in request.headers.get("accept", "")
+
+
 def _by_stream(found: Iterable[Alert]) -> Mapping[Stream, Sequence[Alert]]:
     by_stream: dict[Stream, list[Alert]] = {}
     for alert in found:
@@ -175,7 +181,7 @@ def client_metrics(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
         known = any(stream.client == key for stream in predictions.streams(connection))
     if not known and key not in services.clients:
         raise NotFoundException
-    sheet = request.app.state["exposition"].sheet(key)
+    sheet = request.app.state["exposition"].sheet(key, exemplars=_tells_exemplars(request))
     body, kind = encode(sheet, request.headers.get("accept", ""))
     return Response(body, headers={"Content-Type": kind})
 
@@ -184,7 +190,7 @@ def client_metrics(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
 def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Every series of every client: for the operator's own Prometheus."""
     _allowed(request, "")
-    sheet = request.app.state["exposition"].sheet()
+    sheet = request.app.state["exposition"].sheet(exemplars=_tells_exemplars(request))
     own = surroundings.of(request).meters.registry.collect()
     body, kind = encode(sheet, request.headers.get("accept", ""), own)
     return Response(body, headers={"Content-Type": kind})

@@ -9,8 +9,12 @@ from prometheus_client.core import (
     InfoMetricFamily,
 )
 from prometheus_client.metrics_core import Metric
+from prometheus_client.samples import Exemplar
 
 from monitor.web.names import BY_NAME, Exported
+
+Bucket = tuple[str, float] | tuple[str, float, Exemplar | None]
+"""Upper bound, cumulative count, and one value that fell into the bucket."""
 
 
 class Sheet:
@@ -32,9 +36,7 @@ class Sheet:
             labels = dict(zip(BY_NAME[name].labels, values, strict=True))
             self._family(name).add_metric([], labels)  # type: ignore[attr-defined]
 
-    def histogram(
-        self, name: str, values: Sequence[str], buckets: Sequence[tuple[str, float]], total: float
-    ) -> None:
+    def histogram(self, name: str, values: Sequence[str], buckets: Sequence[Bucket], total: float) -> None:
         """One histogram: cumulative counts by upper bound (the last is `+Inf`), and the sum of the values."""
         if self._takes(name, len(buckets) + 2):
             self._family(name).add_metric(values, buckets=list(buckets), sum_value=total)  # type: ignore[attr-defined]

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from monitor.clock import ManualClock
 from monitor.health.daybook import DayBook
 from monitor.health.settings import ClientSettings, DigestSettings, ModelView
+from monitor.predictions.batches import encode
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window, labels
 from monitor.store import alerts, days, measurements, predictions
 from monitor.store.db import Store, metadata
@@ -57,7 +59,7 @@ def opened(folder: Path, *, hours: int = 9 * 24, streams: Sequence[Stream] = (FR
     with store.write() as connection:
         for stream in streams:
             window = Window(int(NOW) - 60, int(NOW))
-            batch = NewBatch(stream, window, 5, NOW - 30, str(stream).encode(), b"", b"")
+            batch = NewBatch(stream, window, 5, NOW - 30, str(stream).encode(), b"", _rows())
             predictions.put(connection, [batch], NOW - 20)
             for index in range(hours):
                 put_window(connection, stream, 3600, index)
@@ -67,6 +69,11 @@ def opened(folder: Path, *, hours: int = 9 * 24, streams: Sequence[Stream] = (FR
     with store.write() as connection:
         days.put(connection, [day for stream in streams for day in _days(stream)])
     return Shop(store, ManualClock(NOW), CLIENTS)
+
+
+def _rows() -> bytes:
+    moments = pa.array([int(NOW) * 1_000_000 - 30_000_000] * 5, pa.int64())
+    return encode(pa.RecordBatch.from_pydict({"timestamp": moments}))
 
 
 def put_window(connection: Connection, stream: Stream, seconds: int, index: int) -> None:

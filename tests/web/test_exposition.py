@@ -4,15 +4,21 @@ import subprocess
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain
 
+from monitor.predictions.batches import encode
 from monitor.records import Measurement, Window, labels
-from monitor.store import access
+from monitor.store import access, predictions
 from monitor.store.access import Kind
+from monitor.store.predictions import NewBatch
 from monitor.web.names import EXPORTED
 from monitor.web.settings import MetricsSettings, WebSettings
+from monitor.web.totals import Totals
+from monitor.windows.count import count
+from monitor.windows.describe import BARE
 from tests.support import clients
 from tests.support.clients import CHURN, FRAUD, NOW, Shop, fire
 from tests.support.server import serving
@@ -134,3 +140,32 @@ def test_ten_thousand_series_take_less_than_half_a_second(shop: Shop) -> None:
             took.append(time.perf_counter() - start)
     assert text.count("\nwatchkeeper_") > 10_000
     assert min(took) < 0.5
+
+
+def test_a_slow_bucket_leads_to_a_prediction(tmp_path: Path) -> None:
+    own = clients.opened(tmp_path, hours=1)
+    rows = pa.RecordBatch.from_pydict(
+        {
+            "id": ["quick", "slow", None],
+            "timestamp": pa.array([int(NOW) * 1_000_000 - 5_000_000] * 3, pa.int64()),
+            "version": pa.array(["7", "7", "7"]).dictionary_encode(),
+            "latency_ms": pa.array([8.0, 700.0, 20.0]),
+        }
+    )
+    window = Window(int(NOW) - 60, int(NOW))
+    totals = Totals()
+    totals.add(FRAUD, window, count(rows, BARE), NOW)
+    with own.store.write() as connection:
+        stored = NewBatch(FRAUD, window, 3, NOW - 5, b"d", b"", encode(rows))
+        predictions.put(connection, [stored], NOW)
+        connection.execute(predictions.BATCHES.delete().where(predictions.BATCHES.c.digest != b"d"))
+    with serving(own, totals=totals) as client:
+        answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+        assert "prediction_id" not in client.get("/metrics").text
+    told = [
+        (sample.labels["le"], sample.exemplar.labels["prediction_id"], sample.exemplar.value)
+        for family in open_metrics(answer.text)
+        for sample in family.samples
+        if sample.exemplar is not None
+    ]
+    assert told == [("0.01", "quick", 0.008), ("1.0", "slow", 0.7)]

@@ -78,7 +78,9 @@ def test_durations_fall_into_prometheus_buckets_within_the_width_of_ours(
 
 
 def test_scores_of_what_was_answered_fall_into_tenths(totals: Totals, rows: list[pa.RecordBatch]) -> None:
-    scores = np.concatenate([one["confidence"].to_numpy()[np.asarray(one["error"].is_null())] for one in rows])
+    scores = np.concatenate(
+        [one["confidence"].to_numpy()[np.asarray(one["error"].is_null())] for one in rows]
+    )
     found = totals.streams()[FRAUD].scores
     for bound, below in zip(SCORE_BOUNDS, found, strict=False):
         assert below == (scores < bound).sum() or bound == 1.0
