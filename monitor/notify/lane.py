@@ -44,7 +44,7 @@ class Lane:
         return True
 
     def _claim(self, now: float) -> Delivery | None:
-        if now < self._paused_until:
+        if now < self._paused_until <= now + outbox.LONGEST_WAIT:
             return None
         most = self._bucket.lowest_priority(now)
         if most is None:

@@ -10,6 +10,8 @@ CEILING = {"urgent": 60.0, "other": 300.0}
 RESOLVE_FOR = 48 * 3600.0
 LIMITED_STEPS = (30.0, 30.0, 30.0, 120.0, 300.0)
 MISCONFIGURED_EVERY = 300.0
+LONGEST = 600.0
+"""However long the other side asks to wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,11 @@ def after(
         return Next(Status.PENDING, now + MISCONFIGURED_EVERY, fall_back=True)
     if failure.kind is Kind.LIMITED:
         wait = LIMITED_STEPS[min(attempts, len(LIMITED_STEPS) - 1)]
-        wait = wait if failure.retry_after is None else max(failure.retry_after, 0.0)
+        wait = wait if failure.retry_after is None else min(max(failure.retry_after, 0.0), LONGEST)
         return Next(Status.PENDING, now + wait, pause=now + wait)
     if delivery.action is Action.RESOLVE and now - delivery.created_at > RESOLVE_FOR:
         return Next(Status.DEAD, now)
     ceiling = CEILING["urgent" if delivery.priority <= 1 else "other"]
     wait = min(STEPS[attempts] if attempts < len(STEPS) else ceiling, ceiling)
-    wait = max(wait * (0.5 + jitter / 2), failure.retry_after or 0.0)
+    wait = max(wait * (0.5 + jitter / 2), min(failure.retry_after or 0.0, LONGEST))
     return Next(Status.PENDING, now + wait)

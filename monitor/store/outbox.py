@@ -65,6 +65,8 @@ receipts = Table(
     Column("seconds", Float, nullable=False),
 )
 
+LONGEST_WAIT = 900.0
+"""No retry waits longer than this, in seconds."""
 _WAITING = (Status.PENDING.value, Status.LEASED.value)
 
 
@@ -92,10 +94,13 @@ def claim(
         earlier.c.sequence < outbox.c.sequence,
         earlier.c.status.in_(_WAITING),
     )
-    due = or_(
-        and_(outbox.c.status == Status.PENDING.value, outbox.c.not_before <= now),
-        and_(outbox.c.status == Status.LEASED.value, outbox.c.leased_until <= now),
+    is_pending, is_leased = outbox.c.status == Status.PENDING.value, outbox.c.status == Status.LEASED.value
+    # The second half is for a clock that was set back: no lease and no retry is that far ahead.
+    is_late = or_(
+        outbox.c.not_before <= now, and_(outbox.c.attempts > 0, outbox.c.not_before > now + LONGEST_WAIT)
     )
+    is_free = or_(outbox.c.leased_until <= now, outbox.c.leased_until > now + 2 * lease_seconds)
+    due = or_(and_(is_pending, is_late), and_(is_leased, is_free))
     query = select(outbox).where(
         outbox.c.channel == channel, outbox.c.priority <= lowest_priority, due, ~blocked
     )

@@ -14,7 +14,7 @@ from monitor.notify.trial import trial
 from monitor.records import Action
 from monitor.store import silences
 from tests.support.judging import one_rule
-from tests.support.world import World
+from tests.support.paging import World
 
 RULE = "{metric: error_rate, over: open, above: 5%, clear: 4%}"
 

@@ -21,7 +21,7 @@ from monitor.store import incidents, outbox, silences
 from tests.support.judging import STREAM, one_rule
 from tests.support.killing import KilledError, Mortal
 from tests.support.pagerduty import Fault
-from tests.support.world import World, errors
+from tests.support.paging import World, errors
 
 RULE = "{metric: error_rate, over: open, above: 5%, clear: 4%}"
 BAD, GOOD = 0.3, 0.01
