@@ -25,7 +25,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("health",),
     ("digest",),
     ("readings", "upkeep", "status"),
-    ("pipeline", "web", "dashboards", "backtest", "reports", "comparison"),
+    ("pipeline", "web", "dashboards", "backtest", "reports", "comparison", "lake"),
     ("config", "config_text"),
     ("rules_in_force",),
     ("jobs", "doctor"),

@@ -10,7 +10,7 @@ from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import bar, put, put_json, say
 from monitor.cli.streams import StreamArgument, moment, stream_of
 from monitor.clock import iso
-from monitor.errors import NotFoundError
+from monitor.errors import InputError, NotFoundError
 
 baseline = typer.Typer(
     help="What a model's windows are held against.\n\nExample: watchkeeper baseline set acme/fraud training.parquet",
@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(baseline, name="baseline")
     app.command("compare")(compare)
     app.command("load")(load_history)
+    app.command("profile")(profile_lake)
 
 
 @baseline.command("show")
@@ -177,3 +178,44 @@ def load_history(
     say(f"{reader.taken:,} rows taken, {refused:,} refused")
     for rejected in reader.examples[:5]:
         say(f"  row {rejected.index}: {rejected.error}" + (f" ({rejected.hint})" if rejected.hint else ""))
+
+
+def profile_lake(
+    model: StreamArgument,
+    files: Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON lines of predictions.")],
+    window: Annotated[str, typer.Option(help="Length of a window, such as 1h.")] = "1h",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Profile a lake: count files of any size into windows and measure them, without keeping the rows.
+
+    Example: watchkeeper profile acme/fraud lake/*.parquet --window 1h
+    """
+    from monitor.config import load
+    from monitor.lake import profile_files
+    from monitor.settings import parse_duration
+    from monitor.store.db import Store
+    from monitor.store.migrate import migrate
+
+    settings = load(config)
+    try:
+        seconds = int(parse_duration(window))
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    store = Store(settings.store.url)
+    migrate(store)
+    began = time.monotonic()
+    with bar("profiling") as progress:
+        done = profile_files(
+            store,
+            files,
+            stream_of(model),
+            seconds,
+            settings.predictions,
+            settings.metrics,
+            time.time(),
+            lambda _rows, share: progress(round(share * 1000), 1000),
+        )
+    rate = done.taken / max(time.monotonic() - began, 1e-9)
+    say(
+        f"{done.taken:,} rows in {len(done.windows):,} windows ({rate:,.0f} rows/s), {done.refused:,} refused"
+    )
