@@ -46,18 +46,19 @@ class LateModel:
     """The trained pipeline, asked for one flight at a time, as a server would."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self._pipeline = pipeline
+        threadpool_limits(1)  # threads that wait for each other on a busy machine take longer than one alone
+        self.pipeline = pipeline
 
     def answer(self, features: dict[str, object]) -> Answer:
         """Predict one flight; the time is measured, not made up."""
         began = time.perf_counter()
         row = np.array([[_cell(features[name]) for name in flights.FEATURES]], dtype=object)
-        late = float(self._pipeline.predict_proba(row)[0, 1])
+        late = float(self.pipeline.predict_proba(row)[0, 1])
         return Answer(late, (time.perf_counter() - began) * 1000)
 
     def answers(self, table: pa.Table) -> np.ndarray:
         """Probability of `late` for each row, shape (rows,)."""
-        return np.asarray(self._pipeline.predict_proba(_matrix(table))[:, 1])
+        return np.asarray(self.pipeline.predict_proba(_matrix(table))[:, 1])
 
 
 def train(table: pa.Table) -> tuple[LateModel, pa.Table]:
@@ -65,6 +66,7 @@ def train(table: pa.Table) -> tuple[LateModel, pa.Table]:
 
     The baseline's predictions are cross-fitted, because a model is surer of rows that it was trained on.
     """
+    threadpool_limits(1)
     pipeline = _pipeline()
     late = np.asarray(table["late"])
     held_out = cross_val_predict(pipeline, _matrix(table), late, cv=3, method="predict_proba")[:, 1]
@@ -92,15 +94,13 @@ def predicted(table: pa.Table, late: np.ndarray) -> pa.Table:
 
 def load_or_train(folder: Path) -> LateModel:
     """The model in `folder`, trained there first if need be, together with `training.parquet`."""
-    threadpool_limits(1)  # threads that wait for each other on a busy machine take longer than one alone
     path = folder / "model.joblib"
     if path.exists():
-        loaded: LateModel = joblib.load(path)
-        return loaded
+        return LateModel(joblib.load(path))
     table = flights.load()
     model, baseline = train(table.filter(pc.less_equal(table["month"], 3)))
     pq.write_table(baseline, folder / "training.parquet")
-    joblib.dump(model, path)
+    joblib.dump(model.pipeline, path)
     return model
 
 
