@@ -190,7 +190,9 @@ class _Planner:
         lead = alerts[0]
         severity = incident.severity or lead.severity.value
         joined = replace(joined, severity=severity, stream=lead.stream, rule=lead.rule)
-        self._say(joined, Action.TRIGGER, alerts, opening(wanted.hours, self.now))
+        opens_at = opening(wanted.hours, self.now)
+        # 0 is "at once" whatever the clock does; a time is only given where it has to wait.
+        self._say(joined, Action.TRIGGER, alerts, opens_at if opens_at > self.now else 0.0)
 
     def _say(
         self, incident: Incident, action: Action, members: Sequence[Alert], not_before: float, note: str = ""
