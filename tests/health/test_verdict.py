@@ -1,0 +1,157 @@
+"""The verdict: the worst first, waiting never fine, words instead of statistics."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.health import verdict, wording
+from monitor.health.verdict import Health, Incident, ModelHealth, headline, judge, told, within_limits
+from monitor.records import Alert, Severity, State, Stream, labels
+
+FRAUD = Stream("acme", "fraud")
+NOW = 1_000_000.0
+
+
+def alert(severity: Severity, state: State = State.FIRING, text: str = "") -> Alert:
+    return Alert(
+        "f" * 16, "Rule", severity, FRAUD, state=state, fired_at=NOW - 60, annotations=labels(client=text)
+    )
+
+
+def state(*alerts: Alert, last: float | None = NOW - 10) -> Health:
+    return judge(FRAUD, "Fraud", alerts, last, now=NOW, stale_after=3600).health
+
+
+def test_the_worst_alert_decides() -> None:
+    assert state() is Health.WORKING
+    assert state(alert(Severity.INFO)) is Health.WORKING
+    assert state(alert(Severity.WARNING)) is Health.WATCH
+    assert state(alert(Severity.WARNING), alert(Severity.CRITICAL)) is Health.ATTENTION
+
+
+@pytest.mark.parametrize("inner", [State.INACTIVE, State.PENDING, State.RESOLVED])
+def test_what_does_not_fire_changes_nothing(inner: State) -> None:
+    assert state(alert(Severity.CRITICAL, inner)) is Health.WORKING
+
+
+def test_recovering_is_not_over() -> None:
+    assert state(alert(Severity.CRITICAL, State.RECOVERING)) is Health.ATTENTION
+
+
+@given(st.one_of(st.none(), st.floats(NOW - 1e6, NOW - 3601)))
+def test_without_fresh_data_a_model_never_works(last: float | None) -> None:
+    assert state(last=last) is Health.WAITING
+
+
+def test_a_broken_limit_is_told_also_when_data_stays_away() -> None:
+    assert state(alert(Severity.CRITICAL), last=None) is Health.ATTENTION
+
+
+def test_the_rule_s_own_words_are_used_and_name_the_model_once() -> None:
+    assert (
+        told(alert(Severity.WARNING, text="Answers take longer."), "Fraud") == "Fraud: answers take longer."
+    )
+    assert told(alert(Severity.WARNING, text="Fraud is slow."), "Fraud") == "Fraud is slow."
+    assert told(alert(Severity.CRITICAL), "Fraud") == "Fraud is outside what was agreed."
+
+
+@pytest.mark.parametrize(
+    ("states", "text"),
+    [
+        ([], "No model has sent data yet."),
+        (["working"], "The model is working as agreed."),
+        (["working"] * 6, "All 6 models are working as agreed."),
+        (["working", "attention"], "1 of 2 models needs attention."),
+        (["attention"] * 2, "2 of 2 models need attention."),
+        (
+            ["working", "watch", "waiting"],
+            "1 of 3 models is being watched closely; nothing needs your attention.",
+        ),
+        (["working", "waiting"], "1 of 2 models is waiting for data; 1 model working."),
+        (["waiting"], "The model is waiting for data."),
+    ],
+)
+def test_the_headline_says_the_worst_and_how_many(states: list[str], text: str) -> None:
+    models = [ModelHealth(FRAUD, "Fraud", Health(name), "") for name in states]
+    assert headline(models)[0] == text
+
+
+incidents = st.lists(
+    st.tuples(st.floats(0, 1000), st.floats(0, 500), st.sampled_from(["a", "b"]), st.booleans()), max_size=12
+)
+
+
+@given(incidents)
+def test_time_within_limits_is_what_a_clock_would_count(found: list[tuple[float, float, str, bool]]) -> None:
+    made = [
+        Incident(
+            Stream("c", model),
+            model,
+            "R",
+            Severity.CRITICAL if bad else Severity.WARNING,
+            "",
+            start,
+            start + length,
+        )
+        for start, length, model, bad in found
+    ]
+    share = within_limits(made, 2, 0.0, 1000.0)
+    assert share is not None
+    lost = 0
+    for model in ("a", "b"):
+        for tick in range(1000):
+            moment = tick + 0.5
+            lost += any(
+                i.stream.model == model and i.severity == "critical" and i.started <= moment < (i.ended or 0)
+                for i in made
+            )
+    assert share == pytest.approx(1 - lost / 2000, abs=0.02)
+
+
+def test_each_state_has_its_own_sign_and_word() -> None:
+    assert len({health.icon for health in Health}) == len({health.word for health in Health}) == 4
+    assert max(Health, key=lambda health: health.code) is Health.ATTENTION
+
+
+def test_the_worst_model_comes_first() -> None:
+    models = [
+        ModelHealth(FRAUD, title, health, "")
+        for title, health in (("b", Health.WORKING), ("a", Health.WORKING))
+    ]
+    models.append(replace(models[0], title="z", health=Health.ATTENTION))
+    assert [model.title for model in verdict.worst_first(models)] == ["z", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "text"),
+    [
+        ("accuracy", 0.714, "71 %"),
+        ("accuracy", 1.0, "100 %"),
+        ("accuracy", 0.9951, "99.5 %"),
+        ("error_rate", 0.004, "0.4 %"),
+        ("error_rate", 0.0, "0 %"),
+        ("error_rate", 0.0001, "under 0.1 %"),
+        ("volume", 1_240_000.0, "1.24 M"),
+        ("volume", 9_500.0, "9 500"),
+        ("latency_p50", 0.0417, "42 ms"),
+        ("latency_p50", 2.0, "2.0 s"),
+        ("accuracy", None, "—"),
+    ],
+)
+def test_figures_are_short(metric: str, value: float | None, text: str) -> None:
+    assert wording.figure(metric, value) == text
+
+
+@given(st.floats(0, 1), st.floats(1e-6, 1))
+def test_two_marks_of_an_axis_never_read_the_same(value: float, step: float) -> None:
+    assert wording.tick("accuracy", value, step) != wording.tick("accuracy", value + step * 1.5, step)
+
+
+def test_changes_are_told_in_the_figure_s_own_terms() -> None:
+    assert wording.change(0.71, 0.75, "accuracy") == "▼ 4 points"
+    assert wording.change(0.75, 0.74, "accuracy") == "▲ 1 point"
+    assert wording.change(103.0, 100.0, "volume") == "▲ 3 %"
+    assert wording.change(100.0, 100.0, "volume") == "no change"
+    assert wording.change(5.0, 0.0, "volume") == wording.change(None, 1.0, "volume") == "—"
