@@ -13,6 +13,7 @@ from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
 from monitor.predictions.compaction import compact
 from monitor.predictions.outcomes import give_up
+from monitor.readings.rows import measure_rows
 from monitor.records import Stream
 from monitor.scheduler import Scheduler
 from monitor.sources.probes import ProbeSettings, probe
@@ -45,6 +46,7 @@ class Jobs:
         scheduler.every(60.0, "learn what drift is held against", self.learn)
         scheduler.every(60.0, "put small batches together", self.compact)
         scheduler.every(3600.0, "forget what is old", self.forget)
+        scheduler.every(600.0, "look at several columns at once", self.look_across)
         for stream, model in self._config.streams().items():
             if model.probe.url:
                 scheduler.every(
@@ -54,6 +56,10 @@ class Jobs:
             scheduler.every(RECONCILE_EVERY, "compare notes with PagerDuty", self.reconcile)
         if self._dead_man:
             scheduler.every(10.0, "dead man's switch", self.show_life)
+
+    def look_across(self) -> None:
+        """Measure what needs rows, for each stream's last whole hour."""
+        measure_rows(self._store, self._config.windows, self._config.metrics, self._clock.now())
 
     def after_tick(self, at: float) -> None:
         """A tick went through to its end: everything was judged, and the store took it."""

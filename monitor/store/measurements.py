@@ -50,7 +50,7 @@ MEASUREMENTS = Table(
     Column("reasons", LargeBinary, nullable=False),
 )
 
-HEADLINE, DETAIL = 0, 1
+HEADLINE, DETAIL, SLOW = 0, 1, 2
 _DETAILED = frozenset({"feature", "output", "segment", "class", "version"})
 _FIGURES = 6
 _VALUE, _N, _LOW, _HIGH, _P_VALUE, _BASELINE = range(_FIGURES)
@@ -106,21 +106,31 @@ def put(
         own = [m for m in measurements if _part(m) == part]
         if not own:
             continue
-        shape = _shape(connection, own)
-        reasons = {index: m.reason for index, m in enumerate(own) if m.reason}
-        rows.append(
-            {
-                "stream": number,
-                "seconds": window.seconds,
-                "part": part,
-                "start": window.start,
-                "shape": shape,
-                "figures": _figures(own).tobytes(),
-                "reasons": msgspec.msgpack.encode(reasons) if reasons else b"",
-            }
-        )
+        at = {"stream": number, "seconds": window.seconds, "part": part, "start": window.start}
+        rows.append(at | _written(connection, own))
     for row in rows:
         replace(connection, MEASUREMENTS, [row], ("stream", "seconds", "part", "start"))
+
+
+def put_slow(
+    connection: Connection, stream: Stream, window: Window, found: Sequence[Measurement], now: float
+) -> None:
+    """Write measurements that are made apart from the others of a window, in place of earlier ones of that kind."""
+    row: dict[str, Any] = {
+        "stream": predictions.key(connection, stream, now),
+        "seconds": window.seconds,
+        "part": SLOW,
+        "start": window.start,
+    } | _written(connection, found)
+    replace(connection, MEASUREMENTS, [row], ("stream", "seconds", "part", "start"))
+
+
+def has_slow(connection: Connection, stream: Stream, window: Window) -> bool:
+    """Were the slow measurements of a window made?"""
+    columns = MEASUREMENTS.c
+    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == window.seconds)
+    here = (columns.part == SLOW, columns.start == window.start)
+    return connection.scalar(select(columns.start).where(*mine, *here)) is not None
 
 
 def latest(connection: Connection, stream: Stream, seconds: int) -> list[Measurement]:
@@ -157,7 +167,7 @@ def series(
     columns = MEASUREMENTS.c
     part = _part_of(labels)
     mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
-    inside = (columns.part == part, columns.start >= int(start), columns.start < end)
+    inside = (columns.part.in_((part, SLOW)), columns.start >= int(start), columns.start < end)
     query = select(columns.start, columns.shape, columns.figures).where(*mine, *inside)
     starts: list[int] = []
     picked: list[tuple[float, ...]] = []
@@ -222,6 +232,16 @@ def delete_before(connection: Connection, before: float) -> int:
     """Delete the measurements of windows that ended by `before`."""
     columns = MEASUREMENTS.c
     return connection.execute(delete(MEASUREMENTS).where(columns.start + columns.seconds <= before)).rowcount
+
+
+def _written(connection: Connection, measurements: Sequence[Measurement]) -> dict[str, Any]:
+    """The columns of a row that hold the measurements."""
+    reasons = {index: m.reason for index, m in enumerate(measurements) if m.reason}
+    return {
+        "shape": _shape(connection, measurements),
+        "figures": _figures(measurements).tobytes(),
+        "reasons": msgspec.msgpack.encode(reasons) if reasons else b"",
+    }
 
 
 def _part(measurement: Measurement) -> int:

@@ -86,3 +86,16 @@ def test_a_month_of_minutes_is_read_in_seconds(store):
         found = measurements.series(connection, STREAM, "error_rate", 60, 0, 60 * minutes)
     assert len(found) == minutes
     assert time.process_time() - began < 3
+
+
+def test_slow_measurements_stand_beside_the_others_whichever_comes_first(store):
+    window = Window(0, 60)
+    slow = [Measurement(STREAM, window, "domain_classifier_auc", 0.5, n=900)]
+    with store.write() as connection:
+        assert not measurements.has_slow(connection, STREAM, window)
+        measurements.put_slow(connection, STREAM, window, slow, 0.0)
+        measurements.put(connection, STREAM, window, measured(window, 0.1))
+        assert measurements.has_slow(connection, STREAM, window)
+        assert measurements.of_window(connection, STREAM, window) == [*measured(window, 0.1), *slow]
+        found = measurements.series(connection, STREAM, "domain_classifier_auc", 60, 0, 60)
+    assert found.values.tolist() == [0.5]
