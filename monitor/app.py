@@ -26,6 +26,7 @@ from monitor.store import versions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.upkeep.baselines import Baselines
+from monitor.upkeep.duty import Duty
 from monitor.upkeep.reloading import Reloading
 from monitor.web.access import Access
 from monitor.web.app import create
@@ -164,6 +165,7 @@ class App:
             self.channels,
             self.itself,
             counted,
+            Duty(self.store),
             frozenset({"pagerduty"} if pager and (pager.webhook_secrets or pager.api_token) else ()),
         )
 

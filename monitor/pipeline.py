@@ -5,7 +5,7 @@ simply run again: nothing is counted, decided or told twice.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from monitor import alerts as paging
 from monitor.alerts.settings import AlertSettings
@@ -15,6 +15,7 @@ from monitor.records import Stream, Window
 from monitor.rules.evaluate import Judgement, judge
 from monitor.store import alerts as alert_rows
 from monitor.store.db import Store
+from monitor.upkeep.duty import Duty
 from monitor.upkeep.reloading import Reloading
 from monitor.windows.counting import count_new
 from monitor.windows.profile import Profile
@@ -44,6 +45,7 @@ class Pipeline:
     channels: frozenset[str]
     itself: SelfWatch
     on_counted: Callable[[Stream, Window, Profile], None]
+    duty: Duty
     confirming: frozenset[str] = frozenset()
 
     def tick(self, now: float) -> Tick:
@@ -51,11 +53,14 @@ class Pipeline:
         rules = self.rules.rules()
         touched = count_new(self.store, self.windows, now, self.on_counted)  # rows -> profiles
         readings = self.measuring.measure(rules.windows(), self.itself.measure(now), now)  # -> measurements
+        done = Tick(now, len(readings.streams()), len(touched), Judgement(), 0)
+        if not self.duty.is_ours(now):  # another daemon on this database judges
+            return done
         with self.store.read() as connection:
             known = alert_rows.load(connection)
         judgement = judge(rules, readings, known, now)  # measurements -> states, with reasons
-        with self.store.write() as connection:  # states -> messages, in one transaction with them
-            plan = paging.advance(
-                connection, judgement, known, self.alerts, self.channels, now, self.confirming
-            )
-        return Tick(now, len(readings.streams()), len(touched), judgement, len(plan.deliveries))
+        with self.duty.write() as writing:  # states -> messages, in one transaction with them
+            if writing is None:
+                return done
+            plan = paging.advance(writing, judgement, known, self.alerts, self.channels, now, self.confirming)
+        return replace(done, judgement=judgement, deliveries=len(plan.deliveries))
