@@ -61,8 +61,8 @@ class Part:
 class Submission:
     """A request after checking.
 
-    `apart`: each record has an id or a time, so that equal content is a resend. `request` is None where that
-    cannot be told.
+    `apart`: each record that is taken has an id or a time, so that equal content is a resend. `request` is None
+    where that cannot be told.
     """
 
     kind: Kind
@@ -70,7 +70,7 @@ class Submission:
     parts: list[Part] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     ignored: set[str] = field(default_factory=set)
-    apart: bool = False
+    apart: bool = True
     request: Request | None = None
 
     @property
@@ -94,9 +94,7 @@ def read(
         submission = _read_fast(body, content_type, rules, shapes)
     if submission is None:
         submission = Submission(kind, len(body))
-        records = bodies.records(body, content_type)
-        _take_each(submission, enumerate(records), rules, shapes)
-        submission.apart = all(_tells_itself_apart(record) for record in records)
+        _take_each(submission, enumerate(bodies.records(body, content_type)), rules, shapes)
     if idempotency_key or submission.apart:
         submission.request = identify(kind, body, rules.client, idempotency_key)
     return submission
@@ -141,9 +139,7 @@ def _read_columns(kind: Kind, body: bytes, rules: Rules, shapes: Shapes) -> Subm
     rows = arrow.table(body)
     submission = Submission(kind, len(body))
     if kind is Kind.OUTCOMES:
-        records = rows.to_pylist()
-        _take_each(submission, enumerate(records), rules, shapes)
-        submission.apart = all(_tells_itself_apart(record) for record in records)
+        _take_each(submission, enumerate(rows.to_pylist()), rules, shapes)
         return submission
     sheet = look_through(rows, rules)
     submission.apart, submission.ignored = sheet.apart, sheet.ignored
@@ -186,6 +182,7 @@ def _take_each(
             else:
                 shapes.admit(stream)
             found.setdefault(stream, []).append(row)
+            submission.apart = submission.apart and _tells_itself_apart(record)
         except RecordError as error:
             submission.refused.append(_refusal(index, record, error, rules))
     for stream, rows in found.items():
@@ -195,9 +192,7 @@ def _take_each(
 
 def _tells_itself_apart(record: object) -> bool:
     """Two equal records without id and time may well be two predictions: equal content is no proof of a resend."""
-    return not isinstance(record, dict) or (
-        record.get("id") is not None or record.get("timestamp") is not None
-    )
+    return isinstance(record, dict) and (record.get("id") is not None or record.get("timestamp") is not None)
 
 
 def _once(seen: dict[tuple[Stream, str], int], stream: Stream, row: Row, index: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.predictions.arrays import valid
 from monitor.predictions.arrow import typed
 from monitor.predictions.hashing import hash_texts
 from monitor.predictions.schema import ENVIRONMENTS, Rules
@@ -23,7 +24,10 @@ _STREAM = ("client", "model", "environment")
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """`clear` rows as columns, by stream. `doubtful`: row number and record. `apart`: each row has an id or a time."""
+    """`clear` rows as columns, by stream; `doubtful` ones as row number and record.
+
+    `apart`: each clear row has an id or a time.
+    """
 
     clear: list[tuple[Stream, pa.RecordBatch]]
     doubtful: list[tuple[int, dict[str, Any]]]
@@ -42,14 +46,22 @@ def look_through(rows: pa.RecordBatch, rules: Rules) -> Sheet:
     }
     ignored = {name for name, values in columns.items() if values is None}
     known: dict[str, pa.Array] = {name: values for name, values in columns.items() if values is not None}
-    told = [known[name].is_valid() for name in ("id", "timestamp") if name in known]
-    apart = bool(told) and bool(pc.all(told[0] if len(told) == 1 else pc.or_(*told)).as_py())
+    told = np.zeros(rows.num_rows, bool)
+    for name in ("id", "timestamp"):
+        if name in known:
+            told |= valid(known[name])
     _say_for_all(known, rows, rules)
     sheet = pa.RecordBatch.from_arrays(list(known.values()), names=list(known))
-    doubtful = np.flatnonzero(_doubts(known, rules))
+    doubts = _doubts(known, rules)
+    doubtful = np.flatnonzero(doubts)
     records = [_record(row) for row in sheet.take(pa.array(doubtful)).to_pylist()]
     good = sheet if not len(doubtful) else sheet.take(pa.array(np.setdiff1d(np.arange(len(sheet)), doubtful)))
-    return Sheet(list(_by_stream(good)), list(zip(doubtful.tolist(), records, strict=True)), ignored, apart)
+    return Sheet(
+        list(_by_stream(good)),
+        list(zip(doubtful.tolist(), records, strict=True)),
+        ignored,
+        bool((told | doubts).all()),
+    )
 
 
 def _say_for_all(known: dict[str, pa.Array], rows: pa.RecordBatch, rules: Rules) -> None:
