@@ -19,6 +19,9 @@ _SECONDS = {
 
 OUTPUT_SHARE, GLOBAL_SHARE = 0.2, 0.1
 
+# Scores are normal only as well as a few weeks can tell: this much of the budget is kept back.
+RESERVE = 1.3
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -60,6 +63,7 @@ def limits(columns: tuple[Column, ...], limit: float, importance: dict[str, floa
     Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role
     importance divides it: a column twice as important needs half the evidence, at the cost of the others.
     """
+    limit *= RESERVE
     needed = np.full(len(columns) + 1, limit / GLOBAL_SHARE)
     outputs = np.array([column.role is Role.OUTPUT for column in columns], dtype=bool)
     weight = np.array([max((importance or {}).get(column.name, 1.0), 1e-3) for column in columns])

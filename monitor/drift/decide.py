@@ -227,6 +227,7 @@ def _forget(calibration: Calibration, state: State, recovered: np.ndarray) -> St
             old.rows * charts[:, None],
             old.sums * charts[:, None],
             old.since * charts[:, None],
+            old.strong * charts[:, None],
         ),
         unseen=Unseen(
             new.ratio * columns[:, None], new.rows * columns, new.found * columns, new.since * columns

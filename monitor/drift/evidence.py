@@ -13,9 +13,9 @@ import numpy as np
 
 from monitor.drift.columns import Floats, Integers
 
-SIZES = np.array([0.35, 0.7, 1.4, 2.8, 4.5])
+SIZES = np.array([0.4, 0.8, 1.5, 2.6, 4.0])
 SIGNS = np.array([1.0, -1.0])
-CLIP = 3.0
+CLIP, AGAIN, STRONG = 3.0, 4.0, 2.5
 CAP = 1e250
 ONSET = (1, 2)
 
@@ -27,13 +27,15 @@ class Evidence:
     """R of each chart, sign and size (charts, 2, sizes), and what was seen since each sign's evidence began.
 
     `rows` and `sums` (charts, 2) are the rows since then and the deviations times rows; `since` (charts, 2) is when
-    it began, seconds since the epoch, and 0 while there is no evidence.
+    it began, seconds since the epoch, and 0 while there is no evidence. `strong` (charts, 2) is 1 where the last window
+    spoke for a drift of that sign.
     """
 
     ratio: Floats
     rows: Floats
     sums: Floats
     since: Floats
+    strong: Floats
 
     def mean(self) -> Floats:
         """Evidence of each sign, (charts, 2), such that their sum is the chart's evidence."""
@@ -49,7 +51,7 @@ class Evidence:
 def begin(charts: int) -> Evidence:
     """No evidence."""
     pair = np.zeros((charts, len(SIGNS)))
-    return Evidence(np.zeros((charts, len(SIGNS), len(SIZES))), pair, pair, pair)
+    return Evidence(np.zeros((charts, len(SIGNS), len(SIZES))), pair, pair, pair, pair)
 
 
 def advance(
@@ -57,7 +59,8 @@ def advance(
 ) -> Evidence:
     """Add one window's normal scores (charts,); a chart with 0 rows keeps its evidence as it was."""
     signed = scores[:, None] * SIGNS - margins[:, None]
-    x = np.clip(signed, -CLIP, CLIP)[:, :, None]
+    bound = np.where(before.strong > 0, AGAIN, CLIP)
+    x = np.clip(signed, -CLIP, bound)[:, :, None]
     ratio = np.minimum((1.0 + before.ratio) * np.exp(SIZES * x - SIZES**2 / 2), CAP)
     ratio = np.where((rows > 0)[:, None, None], ratio, before.ratio)
     began = (ratio[:, :, ONSET[0]] >= 1) | (ratio[:, :, ONSET[1]] >= 1)
@@ -66,6 +69,7 @@ def advance(
         np.where(began, before.rows + rows[:, None], 0.0),
         np.where(began, before.sums + (deviations * rows)[:, None], 0.0),
         np.where(began, np.where(before.since > 0, before.since, start), 0.0),
+        np.where((rows > 0)[:, None], (signed >= STRONG) * 1.0, before.strong),
     )
 
 

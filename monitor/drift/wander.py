@@ -34,7 +34,7 @@ def predict(level: Floats, spread: Floats, wander: Wander, gap: Floats) -> tuple
 
 
 def fit(deviations: Floats, rows: Floats, gaps: Floats) -> Wander:
-    """The most likely pair of a grid for each chart; `deviations` and `rows` are (windows, charts), 0 rows = unseen.
+    """The posterior mean over a grid for each chart; `deviations` and `rows` are (windows, charts), 0 rows = unseen.
 
     Charts are taken in blocks, so that the grid's copies stay small.
     """
@@ -68,5 +68,6 @@ def _fit_block(deviations: Floats, rows: Floats, gaps: Floats) -> tuple[Floats, 
         level = forecast + gain * error
         spread = before * (1 - gain)
         kept = memory
-    best = np.argmin(loss, axis=0)
-    return memory[best, 0], np.take_along_axis(power, best[None], axis=0)[0]
+    likely = np.exp(-0.5 * (loss - loss.min(axis=0)))
+    likely /= likely.sum(axis=0)
+    return (likely * memory).sum(axis=0), (likely * power).sum(axis=0)

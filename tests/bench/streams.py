@@ -20,6 +20,7 @@ BUCKETS = 200
 SHARES = np.array([0.35, 0.22, 0.15, 0.10, 0.08, 0.05, 0.03, 0.02])
 TILT = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0, 1.0, -1.0])
 ABSENT = 0.02
+SHIFTS = {f"{size:g} sd": size for size in (0.02, 0.05, 0.08, 0.1, 0.12, 0.2, 0.5)}
 KINDS = ("iid", "over", "daily", "all")
 DRIFTS = (
     "0.1 sd",
@@ -107,14 +108,32 @@ def rows_of(spec: Spec, t: int) -> int:
     return round(spec.n * (1 + 0.6 * np.sin(2 * np.pi * t / 24))) if spec.kind in ("daily", "all") else spec.n
 
 
-def windows(spec: Spec, first: int = 0) -> Iterator[WindowCounts]:
+def starts_of(spec: Spec) -> np.ndarray:
+    """Where each column begins in the counts, and their end."""
+    return np.concatenate([[0], np.cumsum([column.size for column in columns(spec)])])
+
+
+def windows(spec: Spec, first: int = 0, only: int | None = None) -> Iterator[WindowCounts]:
     """The stream from window `first` on, one window after another; the reference is windows 0 to 671.
 
-    Each window has its own random numbers, so that it is the same wherever the reading begins.
+    Each window has its own random numbers, so that it is the same wherever the reading begins. With `only`, just
+    that column, the first of its kind, is drawn, and the others are empty.
     """
     value = hidden(spec, np.random.default_rng(identity(spec)))
     for t in range(first, len(value)):
-        yield window_at(spec, value[t], t)
+        yield window_at(spec, value[t], t) if only is None else lone_window(spec, value[t], t, only)
+
+
+def lone_window(spec: Spec, value: np.ndarray, t: int, column: int) -> WindowCounts:
+    """Window `t` with the rows of one column, the first of its kind, alone."""
+    rng = np.random.default_rng([*identity(spec), t])
+    numbers, categories, _ = spec.split
+    kind = _numbers if column < numbers else _categories if column < numbers + categories else _absent
+    counts = np.zeros(starts_of(spec)[-1])
+    place = starts_of(spec)[column]
+    drawn = kind(spec, rng, value[column : column + 1], rows_of(spec, t), t).ravel()
+    counts[place : place + len(drawn)] = drawn
+    return WindowCounts(Window(MONDAY + t * HOUR, MONDAY + (t + 1) * HOUR), counts)
 
 
 def identity(spec: Spec) -> list[int]:
@@ -147,13 +166,7 @@ def values(spec: Spec, rng: np.random.Generator, mean: np.ndarray, n: int, t: in
     if strength(spec, t, "sd x1.3"):
         drawn[0] *= 1.3
     drawn += mean.astype(np.float32)[:, None]
-    for name, size in (
-        ("0.1 sd", 0.1),
-        ("0.2 sd", 0.2),
-        ("0.5 sd", 0.5),
-        ("0.05 sd", 0.05),
-        ("0.12 sd", 0.12),
-    ):
+    for name, size in SHIFTS.items():
         if strength(spec, t, name):
             drawn[0] += size
     if strength(spec, t, "ramp to 0.5 sd") and spec.drift:
@@ -163,11 +176,22 @@ def values(spec: Spec, rng: np.random.Generator, mean: np.ndarray, n: int, t: in
     return drawn
 
 
+_STEPS, _REACH = 1024, 8
+_PLACE = (
+    np.minimum(ndtr(np.arange(-_REACH * _STEPS, _REACH * _STEPS) / _STEPS) * BUCKETS, BUCKETS - 1).astype(
+        np.intp
+    )
+    + 2
+)
+
+
 def bucketed(drawn: np.ndarray) -> np.ndarray:
     """Counts of rows (columns, n) in the places of a number column: (columns, BUCKETS + 3)."""
-    place = np.minimum((ndtr(drawn) * BUCKETS).astype(np.int64), BUCKETS - 1)
     size = BUCKETS + 3
-    place += 2 + np.arange(len(drawn))[:, None] * size
+    steps = (
+        np.clip(drawn * _STEPS, 1 - _REACH * _STEPS, _REACH * _STEPS - 1).astype(np.int32) + _REACH * _STEPS
+    )
+    place = _PLACE[steps] + np.arange(len(drawn))[:, None] * size
     return np.bincount(place.ravel(), minlength=len(drawn) * size).reshape(len(drawn), size).astype(float)
 
 
