@@ -1,5 +1,6 @@
 """A stream in a real store: learned from, judged, explained, accepted."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -70,28 +71,52 @@ class World:
             return watch(connection, STREAM, settings, BASE, self.at, self.at)
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    store = Store(f"sqlite:///{tmp_path}/state.db")
+def fresh(folder: Path) -> World:
+    store = Store(f"sqlite:///{folder}/state.db")
     metadata.create_all(store.engine)
     rng = np.random.default_rng(4)
     made = baseline.from_table(STREAM, pa.Table.from_batches([rows(rng, 5000)]), START)
     with store.write() as connection:
         baseline.save(connection, made, START)
-    yield World(store, rng)
-    store.close()
+    return World(store, rng)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """A stream of which nothing came yet."""
+    made = fresh(tmp_path)
+    yield made
+    made.store.close()
+
+
+@pytest.fixture(scope="module")
+def ten_days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a stream with ten days of history, learned from."""
+    folder = tmp_path_factory.mktemp("learned")
+    made = fresh(folder)
+    made.write(10 * DAY)
+    assert made.prepare()
+    assert not made.prepare()
+    made.store.close()
+    return folder / "state.db"
+
+
+@pytest.fixture
+def learned(ten_days: Path, tmp_path: Path) -> Iterator[World]:
+    """A copy of the learned stream."""
+    shutil.copy(ten_days, tmp_path / "state.db")
+    made = World(Store(f"sqlite:///{tmp_path}/state.db"), np.random.default_rng(5), START + 10 * DAY)
+    yield made
+    made.store.close()
 
 
 def significant(watched: Watched) -> set[str]:
     return {verdict.column for verdict in watched.verdicts if verdict.significant}
 
 
-def test_a_stream_is_learned_then_watched_in_silence_until_a_feature_moves(world: World) -> None:
-    world.write(10 * DAY)
-    assert world.prepare()
-    assert not world.prepare()
-    world.write(DAY)
-    watched = world.watch()
+def test_a_stream_is_learned_then_watched_in_silence_until_a_feature_moves(learned: World) -> None:
+    learned.write(DAY)
+    watched = learned.watch()
     assert watched.judged == 48
     assert {measurement.label("feature") for measurement in watched.measurements} == {
         "amount",
@@ -101,8 +126,8 @@ def test_a_stream_is_learned_then_watched_in_silence_until_a_feature_moves(world
     }
     assert all(measurement.value < 1 for measurement in watched.measurements if measurement.value is not None)
 
-    world.write(6 * 3600, shift=1.5)
-    watched = world.watch()
+    learned.write(6 * 3600, shift=1.5)
+    watched = learned.watch()
     assert "features.amount" in significant(watched)
     over = {m.label("feature") for m in watched.measurements if m.value is not None and m.value >= 1}
     assert "amount" in over
@@ -111,45 +136,39 @@ def test_a_stream_is_learned_then_watched_in_silence_until_a_feature_moves(world
     assert "1 false alarm in 30 days" in said
 
 
-def test_a_tick_without_a_newly_closed_window_says_the_same_again(world: World) -> None:
-    world.write(10 * DAY)
-    world.prepare()
-    world.write(3 * 3600, shift=2.0)
-    first, second = world.watch(), world.watch()
+def test_a_tick_without_a_newly_closed_window_says_the_same_again(learned: World) -> None:
+    learned.write(3 * 3600, shift=2.0)
+    first, second = learned.watch(), learned.watch()
     assert first.judged == 6
     assert second.judged == 0
     assert second.verdicts == first.verdicts
     assert second.measurements == first.measurements
 
 
-def test_one_incident_is_open_while_features_join_it(world: World) -> None:
-    world.write(10 * DAY)
-    world.prepare()
-    world.write(6 * 3600, shift=1.5)
-    world.watch()
-    world.write(3 * 3600, shift=1.5, country="XX")
-    world.watch()
-    with world.store.read() as connection:
+def test_one_incident_is_open_while_features_join_it(learned: World) -> None:
+    learned.write(6 * 3600, shift=1.5)
+    learned.watch()
+    learned.write(3 * 3600, shift=1.5, country="XX")
+    learned.watch()
+    with learned.store.read() as connection:
         found = stored.incidents(connection, STREAM)
     assert len(found) == 1
     assert {"features.amount", "features.country"} <= set(found[0].columns)
     assert abs(found[0].since - (START + 10 * DAY)) <= 2 * BASE
 
 
-def test_an_accepted_state_is_the_new_normal_and_is_recorded(world: World) -> None:
-    world.write(10 * DAY)
-    world.prepare()
-    world.write(DAY, shift=1.5)
-    assert significant(world.watch())
-    taken = accept(world.store, STREAM, SETTINGS, BASE, START + 10 * DAY, world.at, world.at, "ann")
+def test_an_accepted_state_is_the_new_normal_and_is_recorded(learned: World) -> None:
+    learned.write(DAY, shift=1.5)
+    assert significant(learned.watch())
+    taken = accept(learned.store, STREAM, SETTINGS, BASE, START + 10 * DAY, learned.at, learned.at, "ann")
     assert taken == 48
-    world.write(2 * DAY, shift=1.5)
-    assert not significant(world.watch())
-    with world.store.read() as connection:
-        assert stored.acceptances(connection, STREAM) == [(world.at - 2 * DAY, START + 10 * DAY, "ann")]
+    learned.write(2 * DAY, shift=1.5)
+    assert not significant(learned.watch())
+    with learned.store.read() as connection:
+        assert stored.acceptances(connection, STREAM) == [(learned.at - 2 * DAY, START + 10 * DAY, "ann")]
         assert all(incident.closed is not None for incident in stored.incidents(connection, STREAM))
-    world.write(DAY, shift=0.0)
-    assert "features.amount" in significant(world.watch())
+    learned.write(DAY, shift=0.0)
+    assert "features.amount" in significant(learned.watch())
 
 
 def test_less_than_a_week_goes_to_the_digest_only_and_says_until_when(world: World) -> None:
@@ -169,35 +188,31 @@ def test_before_a_hundred_windows_nothing_is_judged(world: World) -> None:
     assert "100 windows" in world.watch().note
 
 
-def test_a_quiet_stream_is_judged_and_never_measured(world: World) -> None:
-    world.write(10 * DAY)
+def test_a_quiet_stream_is_judged_and_never_measured(learned: World) -> None:
     quiet = DriftSettings(quiet=True)
-    world.prepare(quiet)
-    world.write(DAY, shift=2.0)
-    watched = world.watch(quiet)
+    learned.write(DAY, shift=2.0)
+    watched = learned.watch(quiet)
     assert significant(watched)
     assert watched.measurements[0].value is None
 
 
-def test_special_days_are_not_judged(world: World) -> None:
-    world.write(10 * DAY)
+def test_special_days_are_not_judged(learned: World) -> None:
     settings = DriftSettings(special_days=(date(2025, 1, 9),))
-    world.prepare(settings)
-    world.write(DAY, shift=2.0)
-    assert not significant(world.watch(settings))
+    learned.write(DAY, shift=2.0)
+    assert not significant(learned.watch(settings))
+    learned.write(DAY, shift=2.0)
+    assert significant(learned.watch(settings))
 
 
-def test_judging_window_by_window_or_all_at_once_ends_the_same(world: World) -> None:
-    world.write(10 * DAY)
-    world.prepare()
+def test_judging_window_by_window_or_all_at_once_ends_the_same(learned: World) -> None:
     for _ in range(6):
-        world.write(BASE, shift=0.4)
-        watched = world.watch()
-    with world.store.write() as connection:
+        learned.write(BASE, shift=0.4)
+        watched = learned.watch()
+    with learned.store.write() as connection:
         kept = stored.state(connection, STREAM)
         stored.delete_state(connection, STREAM)
-    assert world.watch().verdicts == watched.verdicts
-    with world.store.read() as connection:
+    assert learned.watch().verdicts == watched.verdicts
+    with learned.store.read() as connection:
         assert stored.state(connection, STREAM) == kept
 
 
