@@ -66,7 +66,9 @@ def limits(columns: tuple[Column, ...], limit: float, importance: dict[str, floa
     limit *= RESERVE
     needed = np.full(len(columns) + 1, limit / GLOBAL_SHARE)
     outputs = np.array([column.role is Role.OUTPUT for column in columns], dtype=bool)
-    weight = np.array([max((importance or {}).get(column.name, 1.0), 1e-3) for column in columns])
+    weight = np.array(
+        [max((importance or {}).get(column.name.removeprefix("features."), 1.0), 1e-3) for column in columns]
+    )
     for role, share in (
         (outputs, OUTPUT_SHARE),
         (~outputs, 1 - GLOBAL_SHARE - OUTPUT_SHARE * bool(outputs.any())),

@@ -26,9 +26,11 @@ BREAK_ROWS, BREAK_EFFECT, BREAK_SHARE, BREAK_ERROR, BREAK_BEYOND = 50, 0.85, 0.2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
-    """What one window says. `ratio` (columns + 1,) is evidence over limit, last for all columns together: 1 and more
-    is significant. `broken` (columns,) went through the fast lane. `opened` and `closed` say what became of the
-    incident; `joined` which columns came to it now. `skipped` says why nothing was judged.
+    """What one window says.
+
+    `ratio` (columns + 1,) is evidence over limit, last for all columns together: 1 and more is significant. `broken`
+    (columns,) is the chart by which a column went through the fast lane, or -1. `opened` and `closed` say what became
+    of the incident; `joined` which columns came to it now. `skipped` says why nothing was judged.
     """
 
     window: Window
@@ -51,8 +53,9 @@ def advance(
     state, scored = _score(calibration, state, counts)
     broken = _broken(calibration, scored)
     ratio = _ratios(calibration, state, limits)
-    ratio[:-1] = np.where(broken, np.maximum(ratio[:-1], 1.0), ratio[:-1])
-    incident, opened, closed, recovered = _live(calibration, state, ratio, window)
+    sudden = np.append((broken >= 0) & (ratio[:-1] < 1), False)
+    ratio = np.where(sudden, 1.0, ratio)
+    incident, opened, closed, recovered = _live(calibration, state, ratio, window, sudden)
     joined = incident.member & ~state.incident.member
     state = _forget(calibration, replace(state, incident=incident), recovered)
     return state, Judgement(window, ratio, broken, joined, opened, closed, scored)
@@ -61,7 +64,7 @@ def advance(
 def skipped(calibration: Calibration, window: Window, reason: str) -> Judgement:
     """A judgement that judges nothing."""
     none = np.zeros(len(calibration.columns) + 1)
-    return Judgement(window, none, none[:-1].astype(bool), none.astype(bool), False, False, None, reason)
+    return Judgement(window, none, np.full(len(none) - 1, -1), none.astype(bool), False, False, None, reason)
 
 
 def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tuple[State, Scored]:
@@ -157,7 +160,11 @@ def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
     big = np.where(scores.family <= Family.SPREAD, size >= BREAK_EFFECT, size >= share_effect(scores.share))
     big &= scores.family != Family.SHAPE
     hit = far & big & scored.observed & (scored.rows >= BREAK_ROWS)
-    return per_column(hit.astype(float), scores.column, len(calibration.columns)) > 0
+    found = np.full(len(calibration.columns), -1)
+    # The last one stays: going from right to left leaves the first chart, which is the easiest to say.
+    charts_hit = np.flatnonzero(hit)[::-1]
+    found[scores.column[charts_hit]] = charts_hit
+    return found
 
 
 def share_effect(share: Floats) -> Floats:
@@ -168,14 +175,15 @@ def share_effect(share: Floats) -> Floats:
 
 
 def _live(
-    calibration: Calibration, state: State, ratio: Floats, window: Window
+    calibration: Calibration, state: State, ratio: Floats, window: Window, sudden: np.ndarray
 ) -> tuple[Incident, bool, bool, np.ndarray]:
     before = state.incident
     quiet = np.where(_is_small(calibration, state), before.quiet + 1, 0) * before.member
     recovered = before.member & (quiet >= QUIET_WINDOWS)
     member = (before.member | (ratio >= 1)) & ~recovered
     opened, closed = member.any() and not before.is_open, before.is_open and not member.any()
-    since = np.where(before.member, before.since, onsets(calibration, state, window)) * member
+    begun = np.where(sudden, float(window.start), onsets(calibration, state, window))
+    since = np.where(before.member, before.since, begun) * member
     number = before.number + int(opened)
     at = float(window.end) if opened else before.opened if member.any() else 0.0
     return Incident(number, at, member, quiet * member, since), bool(opened), bool(closed), recovered

@@ -20,6 +20,7 @@ CAP = 1e250
 ONSET = (1, 2)
 
 SHARES = np.array([0.001, 0.003, 0.01, 0.03, 0.1, 0.3])
+RELEVANT = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,14 +99,18 @@ def begin_unseen(columns: int) -> Unseen:
 
 
 def advance_unseen(before: Unseen, found: Floats, rows: Floats, expected: Floats, start: float) -> Unseen:
-    """Add one window's counts of unseen values, which are expected in a share `expected` of rows at most."""
+    """Add one window's counts of unseen values, which are expected in a share `expected` of rows at most.
+    Shares that are not at least twice that say nothing.
+    """
     bound = np.minimum(expected, 0.5)[:, None]
-    likely = np.maximum(SHARES, bound)
+    telling = 2 * bound <= SHARES
+    likely = np.where(telling, SHARES, bound)
     gain = found[:, None] * np.log(likely / bound) + (rows - found)[:, None] * np.log(
         (1 - likely) / (1 - bound)
     )
-    ratio = np.minimum((1.0 + before.ratio) * np.exp(np.clip(gain, -700, 100)), CAP)
-    began = (ratio.mean(axis=1) >= 1) & (before.found + found > 0)
+    ratio = np.minimum((1.0 + before.ratio) * np.exp(np.clip(gain, -700, 100)), CAP) * telling
+    # Small shares keep some evidence for long after a single row; a share that matters does not.
+    began = (ratio[:, RELEVANT:].max(axis=1) >= 1) & (before.found + found > 0)
     return Unseen(
         ratio,
         np.where(began, before.rows + rows, 0.0),

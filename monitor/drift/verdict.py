@@ -21,6 +21,9 @@ METRIC = "drift_evidence"
 PLAINER = 100.0
 MOST_SAID = 1e6
 
+# What an open incident is measured as at least: a little above the limit, for rules compare with `above`.
+OPEN = 1.001
+
 
 @dataclass(frozen=True, slots=True)
 class DriftVerdict:
@@ -71,10 +74,12 @@ def verdicts(
     for index, column in enumerate(calibration.columns):
         effect, part, rows, begun = _moved(calibration, state, judgement, index, strongest[index])
         evidence, limit = float(judgement.ratio[index] * limits[index]), float(limits[index])
+        sudden = bool(judgement.broken[index] >= 0 and judgement.ratio[index] <= 1)
+        moment = float(judgement.window.start) if sudden else float(since[index])
         told = DriftVerdict(
             stream, judgement.window, column.name, column.role, evidence, limit, effect, part,
-            float(since[index]) if begun else None, rows, bool(judgement.ratio[index] >= 1),
-            bool(judgement.broken[index]), state.incident.number * bool(state.incident.member[index]), "",
+            moment if begun else None, rows, bool(judgement.ratio[index] >= 1), sudden,
+            state.incident.number * bool(state.incident.member[index]), "",
         )  # fmt: skip
         found.append(_worded(told, calibration, budget))
     evidence, limit = float(judgement.ratio[-1] * limits[-1]), float(limits[-1])
@@ -87,21 +92,22 @@ def verdicts(
 
 
 def measurements(found: Sequence[DriftVerdict]) -> list[Measurement]:
-    """Evidence over limit, one measurement a verdict: 1 and more is significant. `baseline` is the limit in these
-    units, and the reason stays with the verdict.
+    """Evidence over limit, one measurement a verdict: above 1 is significant, and stays so while the column belongs to
+    an open incident. That of the whole model (`scope`) is the highest of all: above 1 as long as an incident is open,
+    which makes it the one to page on.
     """
+    values = [max(_value(verdict), OPEN * bool(verdict.incident)) for verdict in found]
+    values = [*values[:-1], max(values)] if values else values
     return [
         Measurement(
-            verdict.stream,
-            verdict.window,
-            METRIC,
-            min(verdict.evidence / verdict.limit, 1e9),
-            n=verdict.rows,
-            labels=verdict.labels,
-            baseline=1.0,
+            verdict.stream, verdict.window, METRIC, value, n=verdict.rows, labels=verdict.labels, baseline=1.0
         )
-        for verdict in found
+        for verdict, value in zip(found, values, strict=True)
     ]
+
+
+def _value(verdict: DriftVerdict) -> float:
+    return min(verdict.evidence / verdict.limit, MOST_SAID)
 
 
 def standard_deviations(effect: float) -> float:
@@ -126,6 +132,11 @@ def _moved(
 ) -> tuple[float, str, float, bool]:
     """Effect, what moved, rows behind it, and whether evidence has begun."""
     scores, column = calibration.scores, calibration.columns[index]
+    broken = int(judgement.broken[index])
+    if broken >= 0 and judgement.ratio[index] <= 1 and judgement.scored is not None:
+        effect = float(judgement.scored.deviation[broken])
+        shown = standard_deviations(effect) if scores.family[broken] == Family.LOCATION else effect
+        return shown, _part(calibration, broken, effect), float(judgement.scored.rows[broken]), True
     pair = state.evidence.mean()[chart]
     if float(state.unseen.mean()[index]) * UNSEEN_WEIGHT > float(pair.sum() * scores.weight[chart]):
         share = float(state.unseen.share()[index])

@@ -3,7 +3,7 @@
 It can be killed and run again: a window is judged in the transaction that stores the state after it.
 """
 
-from collections.abc import Iterator
+import math
 from dataclasses import dataclass
 
 import msgspec
@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from monitor.drift import codec, reference
 from monitor.drift import replay as replaying
 from monitor.drift.adapter import Adapter, adapter
+from monitor.drift.attribution import arrivals, causes
 from monitor.drift.budget import Budget, limits
 from monitor.drift.calibration import Calibration
 from monitor.drift.columns import Floats, WindowCounts
@@ -24,9 +25,11 @@ from monitor.records import Measurement, Stream, Window, labels
 from monitor.store import drift as stored_drift
 from monitor.store.drift import DriftIncident, StoredState, StoredVerdict
 from monitor.windows.baseline import Baseline, load
+from monitor.windows.layout import Layout
 
 WORTH_KEEPING = 0.05
 MOST_A_CALL = 200
+ALL = "all columns"
 GROWTH = 2
 
 
@@ -45,6 +48,21 @@ class Watched:
     meaning: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """One stream on one tick: what it is judged by, and where that is written."""
+
+    connection: Connection
+    stream: Stream
+    baseline: Baseline
+    calibration: Calibration
+    limits: Floats
+    budget: Budget
+    settings: DriftSettings
+    base_seconds: int
+    now: float
+
+
 def watch(
     connection: Connection,
     stream: Stream,
@@ -56,27 +74,17 @@ def watch(
 ) -> Watched:
     """Judge the evaluation windows that ended by `until` and were not judged yet, and say how things stand."""
     known, baseline = stored_drift.calibration(connection, stream), load(connection, stream)
-    if known is None or baseline is None or known.layout != baseline.layout.id:
+    if known is None or baseline is None or known.layout != baseline.layout.id or not math.isfinite(until):
         note = "drift is not judged yet: there is no baseline" if baseline is None else _waiting(baseline)
-        return Watched(_not_measured(stream, Window(int(until) - base_seconds, int(until)), note), note=note)
-    before = stored_drift.state(connection, stream)
-    calibration = _calibration(known.blob)
-    budget = budget_of(settings, models)
+        moment = int(until if math.isfinite(until) else now)
+        return Watched(_not_measured(stream, Window(moment - base_seconds, moment), note), note=note)
+    calibration, budget = _calibration(known.blob), budget_of(settings, models)
     needed = limits(calibration.columns, budget.limit(known.seconds, calibration.raised), settings.importance)
+    subject = _Subject(connection, stream, baseline, calibration, needed, budget, settings, base_seconds, now)
+    before = stored_drift.state(connection, stream)
     since = before.judged_until if before else max(known.end, int(until) - int(settings.reference))
     closed = reference.spans(since, until, known.seconds)[:MOST_A_CALL]
-    latest: list[DriftVerdict] = []
-    if closed:
-        state = codec.decode_state(before.blob) if before else begin(calibration)
-        held = reference.windows(
-            connection, stream, baseline.layout, _adapter(baseline), base_seconds, closed
-        )
-        steps = list(_judge(connection, stream, calibration, state, held, needed, budget, settings, now))
-        state, latest = steps[-1] if steps else (state, _latest(before))
-        after = StoredState(closed[-1].end, codec.encode_state(state), msgspec.msgpack.encode(latest))
-        stored_drift.put_state(connection, stream, after, now)
-    else:
-        latest = _latest(before)
+    latest = _advance(subject, before, closed) if closed else _latest(before)
     note = known.note or ("drift is set to be quiet: it is told in the digest only" if settings.quiet else "")
     return Watched(
         _shown(stream, latest, note, Window(int(until) - known.seconds, int(until))),
@@ -88,65 +96,63 @@ def watch(
     )
 
 
-def _judge(
-    connection: Connection,
-    stream: Stream,
-    calibration: Calibration,
-    state: State,
-    held: list[WindowCounts],
-    needed: Floats,
-    budget: Budget,
-    settings: DriftSettings,
-    now: float,
-) -> Iterator[tuple[State, list[DriftVerdict]]]:
+def _advance(subject: _Subject, before: StoredState | None, closed: list[Window]) -> list[DriftVerdict]:
+    """Judge closed windows and store the state after them; the last window's verdicts."""
+    connection, stream = subject.connection, subject.stream
+    layout = subject.baseline.layout
+    state = codec.decode_state(before.blob) if before else begin(subject.calibration)
+    latest = _latest(before)
+    held = reference.windows(connection, stream, layout, _adapter(layout), subject.base_seconds, closed)
     for counts in held:
-        if is_special(counts.window, settings):
-            continue
-        before = state
-        state, judgement = advance(calibration, state, counts, needed)
-        found = verdicts(stream, calibration, state, judgement, needed, budget)
-        _record(connection, stream, before, state, judgement, found, now)
-        yield state, found
+        if not is_special(counts.window, subject.settings):
+            state, latest = _judge(subject, state, counts)
+    after = StoredState(closed[-1].end, codec.encode_state(state), msgspec.msgpack.encode(latest))
+    stored_drift.put_state(connection, stream, after, subject.now)
+    return latest
+
+
+def _judge(subject: _Subject, before: State, counts: WindowCounts) -> tuple[State, list[DriftVerdict]]:
+    """One window: the state after it and its verdicts, which are kept where they are worth explaining."""
+    after, judgement = advance(subject.calibration, before, counts, subject.limits)
+    found = verdicts(subject.stream, subject.calibration, after, judgement, subject.limits, subject.budget)
+    told = [
+        StoredVerdict(one.window.start, one.column, one.evidence / one.limit, one.significant, one.reason)
+        for one in found
+        if one.evidence >= WORTH_KEEPING * one.limit
+    ]
+    stored_drift.put_verdicts(subject.connection, subject.stream, told, subject.now)
+    if judgement.joined.any() or judgement.closed:
+        _record(subject, before, after, judgement, found)
+    return after, found
 
 
 def _record(
-    connection: Connection,
-    stream: Stream,
-    before: State,
-    after: State,
-    judgement: Judgement,
-    found: list[DriftVerdict],
-    now: float,
+    subject: _Subject, before: State, after: State, judgement: Judgement, found: list[DriftVerdict]
 ) -> None:
-    told = [verdict for verdict in found if verdict.evidence >= WORTH_KEEPING * verdict.limit]
-    stored_drift.put_verdicts(
-        connection,
-        stream,
-        [
-            StoredVerdict(v.window.start, v.column, v.evidence / v.limit, v.significant, v.reason)
-            for v in told
-        ],
-        now,
-    )
-    if not (judgement.joined.any() or judgement.closed):
-        return
+    """Write what became of the incident."""
     incident = after.incident if after.incident.is_open else before.incident
-    opened = after.incident.opened if after.incident.is_open else before.incident.opened
-    known = {one.opened: one for one in stored_drift.incidents(connection, stream, opened)}.get(opened)
-    names = [v.column or "all columns" for v, joined in zip(found, judgement.joined, strict=True) if joined]
-    reasons = [v.reason for v, joined in zip(found, judgement.joined, strict=True) if joined]
+    opened = incident.opened if not judgement.opened else after.incident.opened
+    listed = stored_drift.incidents(subject.connection, subject.stream, opened)
+    known = next((one for one in listed if one.opened == opened), None)
+    joined = [one for one, joins in zip(found, judgement.joined, strict=True) if joins]
+    begun = [float(moment) for moment in incident.since if moment > 0] or [float(judgement.window.start)]
     row = DriftIncident(
         opened,
         float(judgement.window.end) if judgement.closed else None,
-        min(
-            known.since if known else float("inf"),
-            *(s for s in incident.since if s > 0),
-            float(judgement.window.end),
-        ),
-        tuple(dict.fromkeys([*(known.columns if known else ()), *names])),
-        known.reason if known else "\n".join(reasons),
+        min([*begun, known.since] if known else begun),
+        tuple(dict.fromkeys([*(known.columns if known else ()), *(one.column or ALL for one in joined)])),
+        known.reason if known else _explained(subject, joined, found, min(begun)),
     )
-    stored_drift.put_incident(connection, stream, row, now)
+    stored_drift.put_incident(subject.connection, subject.stream, row, subject.now)
+
+
+def _explained(subject: _Subject, joined: list[DriftVerdict], found: list[DriftVerdict], since: float) -> str:
+    """The reasons of the columns that opened an incident, and its likeliest causes."""
+    layout, end = subject.baseline.layout, float(found[-1].window.end)
+    versions = arrivals(subject.connection, subject.stream, layout, subject.base_seconds, since, end)
+    likely = causes(found, versions, subject.settings.importance)
+    named = [f"{number}. {cause.words}" for number, cause in enumerate(likely, 1)]
+    return "\n".join([*(one.reason for one in joined), "Likeliest causes:", *named])
 
 
 def _waiting(baseline: Baseline) -> str:
@@ -182,7 +188,7 @@ def _calibration(blob: bytes) -> Calibration:
     return _CALIBRATIONS[blob]
 
 
-def _adapter(baseline: Baseline) -> Adapter:
-    if baseline.layout.id not in _ADAPTERS:
-        _ADAPTERS[baseline.layout.id] = adapter(baseline.layout)
-    return _ADAPTERS[baseline.layout.id]
+def _adapter(layout: Layout) -> Adapter:
+    if layout.id not in _ADAPTERS:
+        _ADAPTERS[layout.id] = adapter(layout)
+    return _ADAPTERS[layout.id]

@@ -29,7 +29,9 @@ STREAM = Stream("acme", "fraud")
 SETTINGS = DriftSettings()
 
 
-def rows(rng: np.random.Generator, n: int = 120, shift: float = 0.0, country: str = "") -> pa.RecordBatch:
+def rows(
+    rng: np.random.Generator, n: int = 120, shift: float = 0.0, country: str = "", version: str = "7"
+) -> pa.RecordBatch:
     countries = rng.choice(["DE", "FR", "IT"], n)
     countries[: n // 10] = country or countries[: n // 10]
     return pa.RecordBatch.from_pydict(
@@ -39,6 +41,7 @@ def rows(rng: np.random.Generator, n: int = 120, shift: float = 0.0, country: st
             "features.country": pa.array(countries).dictionary_encode(),
             "prediction": pa.array(rng.choice(["fraud", "fine"], n, p=[0.1, 0.9])).dictionary_encode(),
             "confidence": rng.beta(5, 2, n),
+            "version": pa.array([version] * n).dictionary_encode(),
         }
     )
 
@@ -51,12 +54,12 @@ class World:
     rng: np.random.Generator
     at: int = START
 
-    def write(self, seconds: float, shift: float = 0.0, country: str = "") -> None:
+    def write(self, seconds: float, shift: float = 0.0, country: str = "", version: str = "7") -> None:
         with self.store.write() as connection:
             found = baseline.load(connection, STREAM)
             assert found is not None
             for start in range(self.at, int(self.at + seconds), BASE):
-                profile = count(rows(self.rng, shift=shift, country=country), found.layout)
+                profile = count(rows(self.rng, shift=shift, country=country, version=version), found.layout)
                 kept = StoredProfile(
                     Window(start, start + BASE), found.layout.id, profile.rows, codec.encode(profile)
                 )
@@ -219,3 +222,43 @@ def test_judging_window_by_window_or_all_at_once_ends_the_same(learned: World) -
 def test_accepting_what_was_never_learned_is_refused(world: World) -> None:
     with pytest.raises(NotFoundError, match="no drift calibration"):
         accept(world.store, STREAM, SETTINGS, BASE, START, START, START, "ann")
+
+
+def test_an_incident_names_the_version_that_came_just_before_and_the_feature_that_moved(
+    learned: World,
+) -> None:
+    learned.write(DAY)
+    learned.watch()
+    learned.write(3 * 3600, shift=2.0, version="8")
+    learned.watch()
+    with learned.store.read() as connection:
+        reason = stored.incidents(connection, STREAM)[0].reason
+    first, second = reason.split("Likeliest causes:\n")[1].splitlines()[:2]
+    assert first.startswith("1. version 8 began to answer")
+    assert second.startswith("2. feature `amount`: values ")
+
+
+def test_a_stream_of_which_no_window_closed_yet_is_not_judged(learned: World) -> None:
+    with learned.store.write() as connection:
+        watched = watch(connection, STREAM, SETTINGS, BASE, float("-inf"), learned.at)
+    assert watched.measurements[0].value is None
+
+
+def test_one_measurement_stands_for_the_model_and_stays_above_the_limit_while_the_incident_is_open(
+    learned: World,
+) -> None:
+    def of_model(watched: Watched) -> float:
+        return max(m.value or 0.0 for m in watched.measurements if m.label("scope") == "model")
+
+    learned.write(6 * 3600)
+    assert of_model(learned.watch()) < 1
+    learned.write(6 * 3600, shift=1.5)
+    assert of_model(learned.watch()) > 1
+    learned.write(BASE)
+    assert of_model(learned.watch()) > 1
+    learned.write(4 * DAY)
+    assert of_model(learned.watch()) < 1
+    with learned.store.read() as connection:
+        found = stored.incidents(connection, STREAM)
+    assert len(found) == 1
+    assert found[0].closed is not None
