@@ -22,6 +22,7 @@ from monitor.errors import BusyError, InputError, StoreError, WatchkeeperError
 from monitor.predictions.batches import Batch, encode, hashes, sampled, split
 from monitor.predictions.intake import Kind, Part, Refusal, Submission
 from monitor.predictions.rows import columns
+from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.shapes import Shapes
 from monitor.records import Rejected, Stream
@@ -65,11 +66,14 @@ class IntakeStats:
 
 
 class PredictionLog:
-    """Takes predictions and outcomes in, durably."""
+    """Takes predictions and outcomes in, durably. `clients` are those whose records are taken; None for any."""
 
-    def __init__(self, store: Store, settings: PredictionSettings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, settings: PredictionSettings, clock: Clock, clients: frozenset[str] | None = None
+    ) -> None:
         self.settings = settings
         self.clock = clock
+        self.clients = clients
         self.shapes = Shapes(settings)
         self._store = store
         self._queue: deque[tuple[Submission, Answer]] = deque()
@@ -97,6 +101,10 @@ class PredictionLog:
             self._wake.notify()
         if self._thread is not None:
             self._thread.join()
+
+    def rules(self, client: str = "") -> Rules:
+        """What records are held against now, from a sender whose key is bound to `client`."""
+        return Rules(self.settings, self.clock.now(), client, self.clients)
 
     def submit(self, submission: Submission) -> Future[Receipt]:
         """Hand a request to the writer; the future holds its receipt once it is on disk.

@@ -59,11 +59,19 @@ class OutcomeRow(msgspec.Struct, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What records are held against. `client` is the one the sender's key is bound to; empty for any."""
+    """What records are held against.
+
+    `client` is the one the sender's key is bound to; empty for any. `clients` are all there are; None for any.
+    """
 
     settings: PredictionSettings
     now: float
     client: str = ""
+    clients: frozenset[str] | None = None
+
+    def is_known(self, client: str) -> bool:
+        """Whether this client is one that is configured, or any may be."""
+        return self.clients is None or client in self.clients
 
     @property
     def earliest(self) -> float:
@@ -195,6 +203,9 @@ def _stream(fields: Mapping[str, Any], rules: Rules) -> Stream:
             f"this key is for client {rules.client!r}, the record for {client!r}",
             hint="send each client's records with its own key",
         )
+    if not rules.is_known(client):
+        hint = "add it under clients: in the configuration"
+        raise RecordError("unknown_client", f"client {client!r} is not configured", hint=hint)
     environment = fields.get("environment") or "production"
     if environment not in ENVIRONMENTS:
         raise RecordError(

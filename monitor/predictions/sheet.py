@@ -119,7 +119,9 @@ def _doubts_of(name: str, values: pa.Array, rules: Rules) -> Mask:
 def _is_name(name: str, text: str, rules: Rules) -> bool:
     if name == "environment":
         return text in ENVIRONMENTS
-    return 0 < len(text) <= rules.settings.max_label and (name != "client" or rules.client in ("", text))
+    return 0 < len(text) <= rules.settings.max_label and (
+        name != "client" or (rules.client in ("", text) and rules.is_known(text))
+    )
 
 
 def _labels(values: pa.Array, is_bad: Callable[[str], bool]) -> Mask:

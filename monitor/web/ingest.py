@@ -17,7 +17,6 @@ from monitor.errors import AccessError, BusyError, InputError, TooLargeError, Wa
 from monitor.predictions import intake
 from monitor.predictions.intake import Kind
 from monitor.predictions.log import PredictionLog, Receipt
-from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import access as keys
 from monitor.web.access import Access
@@ -73,7 +72,7 @@ class _Endpoint:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         principal = self._access.who(keys.Kind.INGEST, headers, scope["client"][0] if scope["client"] else "")
         body = await _body(headers, receive, self._settings.body_limit)
-        rules = Rules(self._settings, self._log.clock.now(), principal.client)
+        rules = self._log.rules(principal.client)
         named = headers.get("idempotency-key", "")
         arguments = (self._kind, body, headers.get("content-type", ""), rules, self._log.shapes, named)
         if len(body) > _LARGE:

@@ -11,7 +11,6 @@ from monitor.clock import Clock, ManualClock
 from monitor.predictions import intake
 from monitor.predictions.intake import Kind
 from monitor.predictions.log import PredictionLog, Receipt
-from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.store.db import Store, metadata
@@ -38,7 +37,7 @@ def running(
 
 def send(log: PredictionLog, kind: Kind, records: object, client: str = "", key: str = "") -> Receipt:
     """Hand records to the log as a request would, and wait until they are on disk."""
-    rules = Rules(log.settings, log.clock.now(), client)
+    rules = log.rules(client)
     body = records if isinstance(records, bytes) else msgspec.json.encode(records)
     return log.submit(intake.read(kind, body, "application/json", rules, log.shapes, key)).result(timeout=30)
 

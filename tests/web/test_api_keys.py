@@ -1,9 +1,11 @@
 """Who may send, and what is counted when somebody may not."""
 
+import pyarrow as pa
 import pytest
 
 from monitor.clock import ManualClock
 from monitor.errors import AccessError
+from monitor.predictions.arrow import CONTENT_TYPE as ARROW
 from monitor.store import access, quarantine
 from monitor.store.access import Kind
 from monitor.store.db import Store, metadata
@@ -138,6 +140,32 @@ def test_records_of_another_client_are_refused_one_by_one_and_counted(tmp_path, 
         with ingest.store.read() as connection:
             assert quarantine.counts(connection, 0, 2 * NOW, "acme") == {"other_client": 1}
             assert quarantine.latest(connection, "bank") == []
+
+
+@pytest.mark.parametrize("form", ["new", "known", "arrow"])
+def test_records_of_a_client_that_is_not_configured_are_refused_one_by_one(tmp_path, form):
+    with serving(tmp_path, ManualClock(NOW)) as ingest:
+        if form == "known":
+            ingest.post([prediction(id="0", client="bank")])  # its shape is learnt while any client may send
+        ingest.log.clients = frozenset({"acme"})
+        records = [prediction(id="1", client="bank"), prediction(id="2")]
+        if form == "arrow":
+            sink = pa.BufferOutputStream()
+            table = pa.Table.from_pylist(records)
+            with pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+            answer = ingest.post(sink.getvalue().to_pybytes(), content_type=ARROW)
+        else:
+            answer = ingest.post(records)
+        assert answer.json()["accepted"] == 1
+        assert answer.json()["rejected"] == [
+            {
+                "index": 0,
+                "error": "client 'bank' is not configured",
+                "hint": "add it under clients: in the configuration",
+            }
+        ]
+        assert ingest.log.stats().rejected == {"unknown_client": 1}
 
 
 def test_a_key_fills_in_the_client_that_a_record_leaves_out(tmp_path):
