@@ -152,10 +152,10 @@ def _details(notification: Notification) -> dict[str, Any]:
         "since": datetime.fromtimestamp(notification.started_at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         "reason": notification.reason,
     }
-    details |= {f"check {number}": check for number, check in enumerate(notification.checks, 1)}
+    details["first_checks"] = list(notification.checks)
     if notification.count > 1:
         details |= {"alerts": notification.count, "members": list(notification.members)}
-    return {name: value for name, value in details.items() if value not in ("", "-")}
+    return {name: value for name, value in details.items() if value not in ("", "-", [])}
 
 
 def _failure(error: pagerduty.Error) -> AttemptError:

@@ -49,7 +49,7 @@ def test_a_page_names_what_the_woken_person_needs(channel: PagerDuty, stand_in: 
     assert event["payload"]["severity"] == "critical"
     assert event["payload"]["timestamp"] == "2027-01-15T08:00:00+00:00"
     assert list(event["payload"]["custom_details"])[:3] == ["impact", "value", "limit"]
-    assert event["payload"]["custom_details"]["check 1"] == "Which errors?"
+    assert event["payload"]["custom_details"]["first_checks"][0] == "Which errors?"
     assert event["links"] == [{"href": "https://example.org/HighErrorRate", "text": "Runbook"}]
 
 
