@@ -192,6 +192,11 @@ def figure(metric: str, value: float | None) -> str:
     return _SHAPES[phrase.shape if phrase else "number"](value)
 
 
+def is_share(metric: str) -> bool:
+    """Whether a metric lies between 0 and 1 and is told in percent."""
+    return metric in PHRASES and PHRASES[metric].shape == "share"
+
+
 def tick(metric: str, value: float, step: float) -> str:
     """A value at an axis whose marks are `step` apart: as many digits as tell two marks apart."""
     shape = PHRASES[metric].shape if metric in PHRASES else "number"

@@ -140,6 +140,10 @@ def _value_scale(chart: Chart) -> Scale:
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if chart.floor is not None:
         low = min(low, chart.floor)
+    if wording.is_share(chart.metric) and 0 <= low <= high <= 1:
+        # At least a tenth is shown, so that a quiet figure looks quiet, and no more than there can be.
+        missing = max(0.0, 0.1 - (high - low)) / 2
+        low, high = max(0.0, low - missing), min(1.0, high + missing)
     low, high, step = nice(low, high)
     return Scale(low, high, HEIGHT - BOTTOM, TOP, step)
 
