@@ -1,0 +1,58 @@
+"""From profiles to watched columns."""
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.drift.adapter import adapter
+from monitor.drift.columns import Kind, Role, starts
+from monitor.records import Window
+from monitor.windows import describe
+from monitor.windows.count import count
+
+WINDOW = Window(0, 3600)
+
+
+def rows(amounts: list[float | None], countries: list[str | None]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict(
+        {
+            "features.amount": pa.array(amounts, pa.float64()),
+            "features.country": pa.array(countries, pa.string()).dictionary_encode(),
+            "prediction": pa.array(["yes"] * len(amounts)).dictionary_encode(),
+        }
+    )
+
+
+def test_features_and_outputs_are_watched_with_every_row_in_its_place() -> None:
+    rng = np.random.default_rng(1)
+    table = rows(list(rng.normal(size=2000)), list(rng.choice(["DE", "FR"], 2000)))
+    layout = describe.of(pa.Table.from_batches([table]))
+    watched = adapter(layout)
+    by_name = {column.name: (index, column) for index, column in enumerate(watched.columns)}
+    assert by_name["prediction"][1].role is Role.OUTPUT
+    assert by_name["features.amount"][1].kind is Kind.NUMBER
+
+    window = rows([0.0, 99.0, -99.0, None, 0.1], ["DE", "XX", None, "FR", "DE"])
+    counts = watched.counts(count(window, layout), WINDOW).counts
+    bounds = starts(watched.columns)
+    index, _ = by_name["features.amount"]
+    amount = counts[bounds[index] : bounds[index + 1]]
+    assert (amount[0], amount[1], amount[-1], amount.sum()) == (1, 1, 1, 5)
+    index, column = by_name["features.country"]
+    country = counts[bounds[index] : bounds[index + 1]]
+    assert (country[0], country[1], country.sum()) == (1, 1, 5)
+    assert country[2 + column.labels.index("DE")] == 2
+
+
+def test_no_row_is_lost_or_doubled_in_any_column() -> None:
+    rng = np.random.default_rng(2)
+    table = rows(list(rng.normal(size=500)), list(rng.choice(["DE", "FR", "IT"], 500)))
+    layout = describe.of(pa.Table.from_batches([table]))
+    watched = adapter(layout)
+    counts = watched.counts(count(table, layout), WINDOW).counts
+    bounds = starts(watched.columns)
+    sums = {
+        column.name: counts[first:stop].sum()
+        for column, first, stop in zip(watched.columns, bounds[:-1], bounds[1:], strict=True)
+        if column.name != "confidence"
+    }
+    assert set(sums.values()) == {500}

@@ -1,0 +1,97 @@
+"""What is learned from the reference: season, wander, tails."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import ndtri
+
+from monitor.drift import charts, season, tails, wander
+from monitor.records import Window
+
+HOUR = 3600
+MONDAY = 1_735_516_800
+
+
+def hours(count: int) -> list[Window]:
+    return [Window(MONDAY + t * HOUR, MONDAY + (t + 1) * HOUR) for t in range(count)]
+
+
+def walk(rng: np.random.Generator, count: int, series: int, memory: float, deviation: float) -> np.ndarray:
+    found = np.zeros((count, series))
+    level = rng.standard_normal(series) * deviation
+    for t in range(count):
+        found[t] = level
+        level = memory * level + rng.standard_normal(series) * deviation * np.sqrt(1 - memory**2)
+    return found
+
+
+def test_the_wander_is_recovered_from_its_own_simulation() -> None:
+    rng = np.random.default_rng(1)
+    rows = np.full((2000, 40), 500.0)
+    seen = walk(rng, 2000, 40, 0.8, 0.05) + rng.standard_normal((2000, 40)) / np.sqrt(500)
+    found = wander.fit(seen, rows, np.ones(2000))
+    assert np.median(found.memory) == pytest.approx(0.8, abs=0.06)
+    assert np.median(np.sqrt(found.power)) == pytest.approx(0.05, abs=0.01)
+
+
+def test_a_series_without_wander_is_given_none() -> None:
+    rng = np.random.default_rng(2)
+    seen = rng.standard_normal((1000, 30)) / np.sqrt(200)
+    found = wander.fit(seen, np.full((1000, 30), 200.0), np.ones(1000))
+    assert np.median(found.power) < 0.2 / 200
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.6, 0.9])
+def test_errors_are_white_with_variance_one_on_new_data(memory: float) -> None:
+    rng = np.random.default_rng(3)
+    count, series = 2688, 20
+    rows = rng.integers(50, 900, (count, series)).astype(float)
+    effects = walk(rng, count, series, memory, 0.06) + rng.standard_normal((count, series)) / np.sqrt(rows)
+    where, gaps = season.cells(hours(count), "hour", "UTC"), np.ones(count)
+    half = count // 2
+    family, least = np.zeros(series, dtype=np.int64), np.full(series, 0.1)
+    fitted = charts.fit(effects[:half], rows[:half], where[:half], "hour", "UTC", gaps[:half], family, least)
+    errors, _ = charts.replay(fitted, effects[half:], rows[half:], where[half:], gaps[half:])
+    assert errors.var() == pytest.approx(1.0, abs=0.12)
+    lagged = (errors[1:] * errors[:-1]).mean(axis=0)
+    assert abs(lagged.mean()) < 0.06
+
+
+def test_the_season_is_the_mean_of_its_cell_and_shrinks_where_it_is_noise() -> None:
+    rng = np.random.default_rng(4)
+    windows = hours(672)
+    where = season.cells(windows, "hour", "UTC")
+    true = np.sin(2 * np.pi * (where % 24) / 24)
+    effects = np.stack([true + rng.normal(0, 0.1, 672), rng.normal(0, 0.1, 672)], axis=1)
+    effects -= effects.mean(axis=0)
+    found = season.fit(effects, np.ones_like(effects, dtype=bool), where, "hour", "UTC")
+    assert np.abs(found.offset[where, 0] - true).max() < 0.15
+    assert np.abs(found.offset[:, 1]).max() < 0.03
+
+
+def test_hours_are_local_and_weekends_apart() -> None:
+    # In New York the Monday is still Sunday, and the Saturday still Friday.
+    windows = [Window(MONDAY, MONDAY + HOUR), Window(MONDAY + 5 * 86_400, MONDAY + 5 * 86_400 + HOUR)]
+    assert list(season.cells(windows, "hour", "UTC")) == [0, 24]
+    assert list(season.cells(windows, "hour", "America/New_York")) == [24 + 19, 19]
+
+
+def test_heavy_tails_become_normal_ones_and_light_ones_are_left() -> None:
+    rng = np.random.default_rng(5)
+    drawn = rng.standard_t(4, (3000, 40))
+    family = np.zeros(40, dtype=np.int64)
+    fitted = tails.fit(drawn, np.ones_like(drawn, dtype=bool), family, 1)
+    new = rng.standard_t(4, (20_000, 1))
+    scores = fitted.normal(new, np.zeros(1, dtype=np.int64))
+    for chance in (1e-2, 1e-3):
+        limit = -ndtri(chance / 2)
+        assert (np.abs(scores) > limit).mean() < 1.7 * chance
+    assert np.all(np.abs(scores) <= np.abs(new))
+
+
+def test_the_tail_is_the_generalised_pareto_distribution_of_scipy() -> None:
+    fitted = tails.Tails(np.array([3.0]), np.array([0.8]), np.array([0.25]))
+    sizes = np.array([3.5, 5.0, 9.0, 20.0])
+    found = fitted.normal(sizes, np.zeros(4, dtype=np.int64))
+    chance = 0.01 * stats.genpareto.sf(sizes - 3.0, 0.25, scale=0.8)
+    assert np.allclose(found, np.minimum(sizes, stats.norm.isf(chance / 2)))

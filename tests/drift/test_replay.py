@@ -1,0 +1,42 @@
+"""The check before the first page, and what the budget means."""
+
+import pytest
+
+from monitor import drift
+from monitor.drift import power
+from monitor.drift.replay import Replay, replay, too_little
+from tests.bench.streams import HOUR, REFERENCE, Spec, columns, windows
+
+BUDGET = drift.parse("1 per 30 days")
+DAY = 86_400
+
+
+def test_a_reference_without_drift_raises_nothing() -> None:
+    spec = Spec("daily", 100, 10, seed=51, windows=1)
+    found = replay(columns(spec), list(windows(spec))[:REFERENCE], BUDGET, min_effect=0.1, zone="UTC")
+    assert found.raised == 1
+    assert found.allowed == pytest.approx(28 / 30)
+
+
+def test_more_alarms_than_allowed_raise_the_limit_by_their_ratio() -> None:
+    assert Replay(6, 1.5).raised == 4
+    assert Replay(0, 0.9).raised == 1
+
+
+def test_less_than_a_week_or_a_hundred_windows_is_too_little_and_says_until_when() -> None:
+    assert "until 1970-01-08" in too_little(0, 3 * DAY, 500)
+    assert "100 are needed" in too_little(0, 8 * DAY, 99)
+    assert too_little(0, 7 * DAY, 100) == ""
+
+
+def test_larger_shifts_are_promised_sooner_and_the_promise_is_told_in_words() -> None:
+    spec = Spec("iid", 300, 10, seed=52, windows=1)
+    calibration = drift.fit(columns(spec), list(windows(spec))[:REFERENCE])
+    needed = drift.limits(calibration.columns, BUDGET.limit(HOUR))
+    small, large = power.delays(calibration, needed)
+    assert small.windows is not None
+    assert large.windows is not None
+    assert large.windows < small.windows
+    told = power.meaning(calibration, needed, BUDGET)
+    assert told.startswith("1 false alarm in 30 days: a shift of 0.2 sd is found in about")
+    assert "windows of 1h, 0.5 sd in about" in told
