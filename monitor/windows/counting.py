@@ -4,15 +4,18 @@ A batch is added to its window's profile in the transaction that marks it as cou
 exactly once, whatever is killed when.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
+import pyarrow as pa
 from sqlalchemy import Connection
 
 from monitor.predictions import outcomes as joining
+from monitor.predictions.batches import concatenate
 from monitor.predictions.batches import decode as decode_rows
 from monitor.records import Stream, Window
 from monitor.store import outcomes, predictions, profiles, unmeasured
 from monitor.store.db import Store
+from monitor.store.predictions import StoredBatch
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
 from monitor.windows.count import count
@@ -25,6 +28,11 @@ from monitor.windows.settings import WindowSettings
 Counted = Callable[[Stream, Window, Profile], None]
 
 
+_STREAMS = 8
+"""Streams of one transaction: a commit costs a write to disk, and others wait for it to end."""
+_ROWS = 50_000
+
+
 def count_new(
     store: Store, settings: WindowSettings, now: float, on_counted: Counted | None = None
 ) -> list[tuple[Stream, Window]]:
@@ -35,36 +43,62 @@ def count_new(
     with store.read() as connection:
         waiting = {*predictions.streams_with_uncounted(connection), *outcomes.streams_with_new(connection)}
     touched: set[tuple[Stream, Window]] = set()
-    for stream in sorted(waiting):
-        more = True
-        while more:
-            added, more = _count_some(store, stream, settings, now)
-            touched |= {(stream, window) for window in added}
-            if on_counted is not None:
-                for window, profile in sorted(added.items()):
-                    on_counted(stream, window, profile)
+    queue = sorted(waiting, reverse=True)
+    while queue:
+        some, queue = queue[-_STREAMS:], queue[:-_STREAMS]
+        added: dict[tuple[Stream, Window], Profile] = {}
+        with store.write() as connection:
+            for stream in reversed(some):
+                counted, more = _count_some(connection, stream, settings, now)
+                added |= {(stream, window): profile for window, profile in counted.items()}
+                queue += [stream] if more else []
+        touched |= added.keys()
+        if on_counted is not None:
+            for (stream, window), profile in sorted(added.items(), key=lambda item: item[0]):
+                on_counted(stream, window, profile)
     return sorted(touched)
 
 
 def _count_some(
-    store: Store, stream: Stream, settings: WindowSettings, now: float
+    connection: Connection, stream: Stream, settings: WindowSettings, now: float
 ) -> tuple[dict[Window, Profile], bool]:
     """Count one transaction's worth of a stream; also say whether there may be more."""
     limit, most = settings.batches_per_commit, settings.max_segments
-    with store.write() as connection:
-        layout = current_layout(connection, stream)
-        batches = predictions.uncounted(connection, stream, limit)
-        new: dict[Window, list[Profile]] = {}
-        for batch in batches:
-            new.setdefault(batch.window, []).append(count(decode_rows(batch.blob), layout, most))
-        predictions.mark_counted(connection, [batch.id for batch in batches])
-        if len(batches) < limit:  # outcomes are joined once, after the last predictions
-            for window, joined in joining.join(connection, stream, now):
-                new.setdefault(window, []).append(count_outcomes(joined, layout, most))
-        added = {window: merge(parts) for window, parts in new.items()}
-        for window, profile in added.items():
-            add_to_window(connection, stream, window, profile, layout, now)
+    layout = current_layout(connection, stream)
+    batches = predictions.uncounted(connection, stream, limit)
+    added: dict[Window, Profile] = {}
+
+    def add(window: Window, profile: Profile) -> None:
+        added[window] = merge([added[window], profile]) if window in added else profile
+
+    for window, rows in _put_together(batches):
+        add(window, count(rows, layout, most))
+    predictions.mark_counted(connection, [batch.id for batch in batches])
+    if len(batches) < limit:  # outcomes are joined once, after the last predictions
+        for window, joined in joining.join(connection, stream, now):
+            add(window, count_outcomes(joined, layout, most))
+    for window, profile in added.items():
+        add_to_window(connection, stream, window, profile, layout, now)
     return added, len(batches) == limit
+
+
+def _put_together(batches: Iterable[StoredBatch]) -> Iterator[tuple[Window, pa.RecordBatch]]:
+    """The rows of each window, many small batches as one: counting costs by the call more than by the row.
+
+    Only batches with the same columns of the same types are put together. Widening would change what a value reads
+    as: true is 1 among numbers, and no number among texts.
+    """
+    waiting: dict[tuple[Window, str], list[pa.RecordBatch]] = {}
+    for batch in batches:
+        rows = decode_rows(batch.blob)
+        alike = waiting.setdefault((batch.window, rows.schema.to_string(show_schema_metadata=False)), [])
+        alike.append(rows)
+        if sum(some.num_rows for some in alike) >= _ROWS:
+            yield batch.window, concatenate(alike)
+            alike.clear()
+    for (window, _), alike in waiting.items():
+        if alike:
+            yield window, concatenate(alike)
 
 
 def add_to_window(

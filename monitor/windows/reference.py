@@ -62,7 +62,9 @@ class Baseline:
     @property
     def digest(self) -> str:
         """The hash of what it holds and where that comes from."""
-        return hashlib.sha256(f"{self.layout.id}{self.source}".encode() + codec.encode(self.profile)).hexdigest()
+        return hashlib.sha256(
+            f"{self.layout.id}{self.source}".encode() + codec.encode(self.profile)
+        ).hexdigest()
 
 
 def from_table(

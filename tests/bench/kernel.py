@@ -140,6 +140,11 @@ def print_line(line: Line) -> None:
     print(f"{line.work:42} {line.peer:28} {line.ours:10.4f} {other:>10} {line.unit:8} {ratio}", flush=True)
 
 
+def chosen(text: str) -> list[str]:
+    """The titles that `all`, `none` or a list of them means."""
+    return {"all": list(VARIANTS), "none": []}.get(text, text.split(","))
+
+
 def measure(peers: Sequence[str], rows: Sequence[int], runs: int) -> list[Line]:
     """All comparisons of the kernel."""
     lines: list[Line] = []
@@ -157,11 +162,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     arguments = parser.parse_args()
-    named = {"all": list(VARIANTS), "none": []}.get(arguments.peers, arguments.peers.split(","))
     print(
         f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores", flush=True
     )
-    lines = measure(named, [int(count) for count in arguments.rows.split(",")], arguments.runs)
+    lines = measure(
+        chosen(arguments.peers), [int(count) for count in arguments.rows.split(",")], arguments.runs
+    )
     arguments.out.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from monitor.predictions.batches import split
 from monitor.predictions.intake import Kind
-from monitor.records import Window
+from monitor.records import Stream, Window
 from monitor.store import profiles
 from monitor.windows import baseline, codec
 from monitor.windows.counting import count_new
@@ -149,3 +149,33 @@ def test_a_new_baseline_has_the_kept_rows_counted_again(log_and_store):
     assert again is not None
     assert again.profile == made.profile
     assert again.span == Window(int(NOW), int(NOW) + 300)
+
+
+def test_many_small_batches_of_different_types_count_as_one(log_and_store):
+    log, store = log_and_store
+    with store.write() as connection:
+        made = baseline.from_table(STREAM, pa.table({"x": [1.0, 2.0, 3.0], "y": ["a", "b", "1"]}), NOW)
+        baseline.save(connection, made, NOW)
+    for features in ({"x": 1, "y": 1}, {"x": "2", "y": "a"}, {"x": True, "y": None}, {"y": "b"}, {"x": "no"}):
+        send(log, Kind.PREDICTIONS, [prediction(features=features)])
+    count_new(store, SETTINGS, NOW)  # three batches at most are read at a time
+    part = profile_of(store, Window(int(NOW), int(NOW) + 60)).overall
+    x, y = part.column("features.x"), part.column("features.y")
+    assert (part.rows, x.n, x.missing, x.unreadable, x.mean) == (
+        5,
+        3.0,
+        2.0,
+        1.0,
+        pytest.approx(4 / 3, abs=1e-3),
+    )
+    assert dict(zip(y.column.labels, y.regular.tolist(), strict=True)) == {"1": 1.0, "a": 1.0, "b": 1.0}
+
+
+def test_streams_that_share_a_transaction_are_counted_apart(log_and_store):
+    log, store = log_and_store
+    streams = [Stream("acme", f"model-{number}") for number in range(20)]
+    for number, stream in enumerate(streams):
+        log.append(split(stream, rows_at(NOW, 5, 100 + number), BASE))
+    heard: dict[Stream, int] = {}
+    count_new(store, SETTINGS, NOW, lambda s, _, p: heard.update({s: heard.get(s, 0) + p.rows}))
+    assert heard == {stream: 100 + number for number, stream in enumerate(streams)}
