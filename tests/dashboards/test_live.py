@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -171,3 +172,14 @@ def test_latency_of_prometheus_is_that_of_the_traffic(asked: Prometheus) -> None
     )
     # The traffic is gamma(4, 10 ms): its median is 36.7 ms, and the buckets around it are 25 and 50 ms.
     assert 0.030 < float(median["value"][1]) < 0.045
+
+
+@pytest.mark.timeout(120)
+def test_engineers_see_features_beside_the_baseline_and_clients_see_words(asked: Prometheus) -> None:
+    page = httpx2.get(f"{asked.target}/staff/m/acme/fraud/production", timeout=20)
+    assert page.status_code == 200
+    assert page.text.index("<h3>amount") < page.text.index("<h3>country")  # the shifted one comes first
+    assert page.text.count('class="distribution"') == 4
+    read = httpx2.get(f"{asked.target}/c/acme/m/fraud?span=3h", timeout=20)
+    assert read.status_code == 200
+    assert "Right answers" in read.text

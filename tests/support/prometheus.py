@@ -22,8 +22,9 @@ scrape_configs:
 class Prometheus:
     """Asks questions."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, target: str) -> None:
         self.url = url
+        self.target = target
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series of an instant query."""
@@ -61,7 +62,7 @@ def prometheus(folder: Path, target: str, history: str = "") -> Iterator[Prometh
     url = f"http://127.0.0.1:{port}"
     try:
         until(lambda: _is_ready(url), "prometheus is ready")
-        yield Prometheus(url)
+        yield Prometheus(url, f"http://{target}")
     finally:
         running.terminate()
         running.wait(timeout=20)
