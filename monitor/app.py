@@ -69,7 +69,8 @@ class App:
         migrate(self.store)
         self.log = PredictionLog(self.store, config.predictions, self.clock)
         self.access = Access(self.store, self.clock)
-        self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease)
+        spool = "" if self.store.is_sqlite else config.notify.spool
+        self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease, spool)
         self.jobs = Jobs(self.store, config, self.clock, self.dispatcher.is_alive)
         self.meters = Meters(config.evaluate.every)
         self.totals = Totals()

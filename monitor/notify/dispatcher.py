@@ -3,11 +3,13 @@
 import logging
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 from monitor.clock import Clock
 from monitor.errors import StoreError
 from monitor.notify.alertmanager import Alertmanager
 from monitor.notify.channel import Channel
+from monitor.notify.emergency import Emergency
 from monitor.notify.lane import Lane
 from monitor.notify.resend import Resender
 from monitor.store import outbox
@@ -23,15 +25,22 @@ class Dispatcher:
     """Delivers what the outbox holds."""
 
     def __init__(
-        self, store: Store, channels: Mapping[str, Channel], clock: Clock, lease_seconds: float = 30.0
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        lease_seconds: float = 30.0,
+        spool: str = "",
     ) -> None:
         self._store, self._clock = store, clock
-        self.lanes: list[Lane | Resender] = [
+        self.lanes: list[Lane | Resender | Emergency] = [
             Lane(store, channel, clock, lease_seconds) for channel in channels.values()
         ]
         for channel in channels.values():
             if isinstance(channel, Alertmanager):
                 self.lanes.append(Resender(store, channel, clock))
+        if spool and channels:
+            self.lanes.append(Emergency(store, channels, clock, Path(spool)))
         self._wakes = [threading.Event() for _ in self.lanes]
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -72,7 +81,7 @@ class Dispatcher:
         """Whether every lane that was started still runs."""
         return all(thread.is_alive() for thread in self._threads)
 
-    def _run(self, lane: Lane | Resender, wake: threading.Event) -> None:
+    def _run(self, lane: Lane | Resender | Emergency, wake: threading.Event) -> None:
         while not self._stopping.is_set():
             try:
                 while not self._stopping.is_set() and lane.step():

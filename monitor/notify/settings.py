@@ -32,5 +32,7 @@ class NotifySettings(Section):
     """Print every notification on standard error."""
     file: FileSettings | None = None
     """Append every notification to a file, as JSON lines."""
+    spool: str = "watchkeeper.spool"
+    """Where pages are noted that went out while the shared database was out of reach."""
     lease: Duration = 30.0
     """How long a delivery belongs to the process that tries it; longer than any attempt takes."""

@@ -133,6 +133,19 @@ def settle(
     return connection.execute(statement.values(**values)).rowcount > 0
 
 
+def mark_sent(connection: Connection, channel: str, key: str, sequence: int) -> bool:
+    """Record that something went out without the outbox; False where that is known already."""
+    statement = update(outbox).where(
+        outbox.c.channel == channel,
+        outbox.c.key == key,
+        outbox.c.sequence == sequence,
+        outbox.c.status.in_(_WAITING),
+    )
+    return (
+        connection.execute(statement.values(status=Status.SENT.value, lease="", maybe_sent=True)).rowcount > 0
+    )
+
+
 def supersede(connection: Connection, channel: str, key: str, before: int) -> int:
     """Withdraw what waits for a key below a sequence and was never tried."""
     statement = update(outbox).where(
