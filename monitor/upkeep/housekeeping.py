@@ -1,11 +1,24 @@
 """Forgets what is older than it needs to be kept, a little at a time, so that writers never wait long."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
 from monitor.predictions.settings import PredictionSettings
-from monitor.store import drift, measurements, outbox, predictions, probes, profiles, quarantine, requests
+from monitor.store import (
+    audit,
+    days,
+    drift,
+    measurements,
+    outbox,
+    predictions,
+    probes,
+    profiles,
+    quarantine,
+    requests,
+    sessions,
+)
 from monitor.store import outcomes as outcome_rows
 from monitor.store.db import Store
 from monitor.store.settings import StoreSettings
@@ -28,6 +41,9 @@ def forget(
         lambda c: drift.delete_before(c, now - kept.keep_deliveries),
         lambda c: probes.delete_before(c, now - kept.keep_deliveries),
         lambda c: outbox.delete_before(c, now - kept.keep_deliveries),
+        lambda c: sessions.delete_expired(c, now),
+        lambda c: audit.delete_before(c, now - counted.retention),
+        lambda c: days.delete_before(c, datetime.fromtimestamp(now - counted.retention, UTC).date()),
     )
     return sum(_exhaust(store, step) for step in steps)
 
