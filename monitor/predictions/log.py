@@ -134,7 +134,6 @@ class PredictionLog:
             if not self._running:
                 raise BusyError("the daemon is stopping", retry_after=5)
             if self._bytes and self._bytes + submission.size > self.settings.queue_limit:
-                self._rejected["busy"] += 1
                 raise BusyError(
                     "too much waits for the database", retry_after=1, hint="send again a little later"
                 )

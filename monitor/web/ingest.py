@@ -30,8 +30,9 @@ _LARGE = 262_144
 
 def routes(log: PredictionLog, access: Access, settings: PredictionSettings) -> list[ASGIRouteHandler]:
     """The two routes of the ingest."""
-    predictions = _Endpoint(Kind.PREDICTIONS, log, access, settings)
-    outcomes = _Endpoint(Kind.OUTCOMES, log, access, settings)
+    room = _Room(settings.queue_limit)
+    predictions = _Endpoint(Kind.PREDICTIONS, log, access, settings, room)
+    outcomes = _Endpoint(Kind.OUTCOMES, log, access, settings, room)
 
     @asgi("/v1/predictions", copy_scope=False)
     async def take_predictions(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,8 +45,35 @@ def routes(log: PredictionLog, access: Access, settings: PredictionSettings) -> 
     return [take_predictions, take_outcomes]
 
 
+class _Room:
+    """Bytes of bodies that are held at once: many large requests at a time must not fill the memory."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+
+    def take(self, size: int) -> None:
+        """Hold `size` more.
+
+        Raises:
+            BusyError: others hold too much already.
+        """
+        if self._held and self._held + size > self._limit:
+            raise BusyError(
+                "too many large requests at once", retry_after=1, hint="send again a little later"
+            )
+        self._held += size
+
+    def give(self, size: int) -> None:
+        """Hold `size` less."""
+        self._held -= size
+
+
 class _Endpoint:
-    def __init__(self, kind: Kind, log: PredictionLog, access: Access, settings: PredictionSettings) -> None:
+    def __init__(
+        self, kind: Kind, log: PredictionLog, access: Access, settings: PredictionSettings, room: _Room
+    ) -> None:
+        self._room = room
         self._kind = kind
         self._log = log
         self._access = access
@@ -71,18 +99,25 @@ class _Endpoint:
             return 405, _ENCODE({"error": "only POST is understood here", "hint": ""}), [(b"allow", b"POST")]
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         principal = self._access.who(keys.Kind.INGEST, headers, scope["client"][0] if scope["client"] else "")
-        body = await _body(headers, receive, self._settings.body_limit)
-        rules = self._log.rules(principal.client)
-        named = headers.get("idempotency-key", "")
-        arguments = (self._kind, body, headers.get("content-type", ""), rules, self._log.shapes, named)
+        held = _Held(self._room)
+        try:
+            body = await _body(headers, receive, self._settings.body_limit, held)
+            submission = await self._read(body, headers, principal.client)
+            return _accepted(
+                await self._mailbox.stored(self._log, submission, self._settings.acknowledge_within)
+            )
+        finally:
+            held.release()
+
+    async def _read(self, body: bytes, headers: Mapping[str, str], client: str) -> intake.Submission:
+        kind, key = headers.get("content-type", ""), headers.get("idempotency-key", "")
+        arguments = (self._kind, body, kind, self._log.rules(client), self._log.shapes, key)
         if len(body) > _LARGE:
-            submission = await asyncio.to_thread(intake.read, *arguments)
-        else:
-            submission = intake.read(*arguments)
-        return _accepted(await self._mailbox.stored(self._log, submission, self._settings.acknowledge_within))
+            return await asyncio.to_thread(intake.read, *arguments)
+        return intake.read(*arguments)
 
     def _count(self, status: int, headers: Headers) -> None:
-        reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large"}
+        reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large", 429: "busy"}
         reason = reasons.get(status)
         if reason == "wrong_key" and not any(name == b"authorization" for name, _ in headers):
             reason = "no_key"
@@ -110,11 +145,30 @@ def _accepted(receipt: Receipt) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
     return 202, _ENCODE(answer | {"rejected": rejected}), headers
 
 
-async def _body(headers: Mapping[str, str], receive: Any, limit: int) -> bytes:
+class _Held:
+    """What one request holds of the room, given back whole."""
+
+    def __init__(self, room: _Room) -> None:
+        self._room = room
+        self.size = 0
+
+    def grow(self, size: int) -> None:
+        if size > self.size:
+            self._room.take(size - self.size)
+            self.size = size
+
+    def release(self) -> None:
+        self._room.give(self.size)
+        self.size = 0
+
+
+async def _body(headers: Mapping[str, str], receive: Any, limit: int, held: _Held) -> bytes:
     """The body, refused as soon as it is announced or turns out to be larger than `limit` bytes."""
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise _too_large(limit)
+    if announced.isdecimal():
+        if int(announced) > limit:
+            raise _too_large(limit)
+        held.grow(int(announced))
     chunks, size = [], 0
     while True:
         message = await receive()
@@ -124,6 +178,7 @@ async def _body(headers: Mapping[str, str], receive: Any, limit: int) -> bytes:
         size += len(chunks[-1])
         if size > limit:
             raise _too_large(limit)
+        held.grow(size)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -141,5 +196,6 @@ def _status(error: WatchkeeperError) -> tuple[int, list[tuple[bytes, bytes]]]:
         return (403, []) if error.known else (401, [(b"www-authenticate", b"Bearer")])
     if isinstance(error, BusyError):
         full = error.retry_after < 5
-        return 429 if full else 503, [(b"retry-after", b"%d" % max(1, round(error.retry_after)))]
+        close = [(b"connection", b"close")] if full else []  # a body may be on its way that nobody will read
+        return 429 if full else 503, [*close, (b"retry-after", b"%d" % max(1, round(error.retry_after)))]
     return 503, [(b"retry-after", b"5")]

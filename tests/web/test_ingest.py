@@ -3,6 +3,7 @@
 import json
 import math
 import secrets
+import socket
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -363,6 +364,24 @@ def test_too_much_that_waits_means_429(tmp_path):
         blocker.close()
         assert refused.headers["retry-after"] == "1"
         assert ingest.log.stats().rejected["busy"] >= 1
+
+
+def test_large_bodies_at_once_are_held_only_up_to_a_limit(tmp_path):
+    body = msgspec.json.encode([prediction(id=f"m{n}", features={"t": "x" * 1000}) for n in range(600)])
+    with serving(tmp_path, ManualClock(NOW), queue_limit=1_000_000) as ingest:
+        slow = socket.create_connection(("127.0.0.1", int(ingest.url.rpartition(":")[2])))
+        head = f"POST /v1/predictions HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
+        slow.sendall(head.encode() + body[:1000])
+        refused = until(lambda: _if_refused(ingest, body), "the second large body is refused")
+        assert refused.json()["error"] == "too many large requests at once"
+        assert ingest.log.stats().rejected["busy"] >= 1
+        slow.close()
+        until(lambda: ingest.post(body).status_code == 202, "there is room again")
+
+
+def _if_refused(ingest, body):
+    answer = ingest.post(body, idempotency_key=secrets.token_hex(4))
+    return answer if answer.status_code == 429 else None
 
 
 def _until_refused(ingest):
