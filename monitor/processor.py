@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 
 _VARIABLE = "NPY_DISABLE_CPU_FEATURES"
@@ -38,7 +39,8 @@ def _numpy_version() -> tuple[int, ...]:
 def _is_slow(description: Path) -> bool:
     try:
         with description.open(encoding="ascii", errors="replace") as lines:
-            first = dict(line.split(":", 1) for line in iter(lines.readline, "\n") if ":" in line)
+            of_one = takewhile(str.strip, lines)
+            first = dict(line.split(":", 1) for line in of_one if ":" in line)
     except OSError:
         return False
     found = {name.strip(): value.strip() for name, value in first.items()}
