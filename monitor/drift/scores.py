@@ -59,10 +59,12 @@ class Scores:
 
     Moment charts come first, four for each number column; share charts after them. `column`, `family`, `weight` and
     `place` have one entry a chart: which column it belongs to, its family, its part of the column's evidence, and
-    what it is about (the polynomial's degree, the decile, the label; -1 is missing, -2 the rare labels).
+    what it is about (the polynomial's degree, the decile, the label; -1 is missing, -2 the rare labels). `bounds` is
+    where each column's counts begin, and their end.
     """
 
     columns: tuple[Column, ...]
+    bounds: Integers
     reference: Floats
     column: Integers
     family: Integers
@@ -85,7 +87,7 @@ class Scores:
 
     def sums(self, counts: Floats) -> tuple[Floats, Floats]:
         """Sums behind each chart and the rows behind each sum: two arrays of shape (charts,). Both add."""
-        bounds = starts(self.columns)
+        bounds = self.bounds
         rows = np.add.reduceat(counts, bounds[:-1])
         present = rows - counts[bounds[:-1] + MISSING]
         numbers = self.column[: self.moments : MOMENTS]
@@ -99,7 +101,7 @@ class Scores:
 
     def unseen_counts(self, counts: Floats) -> tuple[Floats, Floats]:
         """Rows with what the reference never held, and all rows, for each column."""
-        bounds = starts(self.columns)
+        bounds = self.bounds
         rows = np.add.reduceat(counts, bounds[:-1])
         found = np.zeros(len(self.columns))
         np.add.at(found, self.unseen[:, 0], counts[self.unseen[:, 1]])
@@ -141,6 +143,7 @@ def build(columns: Sequence[Column], reference: Floats) -> Scores:
     share = np.array(draft.share, dtype=float)
     return Scores(
         columns=tuple(columns),
+        bounds=bounds,
         reference=reference,
         column=np.array(draft.column, dtype=np.int64),
         family=np.array(draft.family, dtype=np.int64),
