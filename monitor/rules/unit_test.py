@@ -32,6 +32,14 @@ class Minute:
     gauge: float = 0.0
 
 
+STORY = (
+    *([Minute(errors=3, gauge=0.9)] * 20),
+    *([Minute(errors=180, gauge=0.5)] * 30),
+    *([Minute(errors=3, gauge=0.9)] * 40),
+)
+"""Well, half an hour of trouble, and well again: what exported tests are made of."""
+
+
 def has_test(rule: Rule) -> bool:
     """Whether Prometheus and we mean the same by a rule, and its series can be made here."""
     parts = list(_thresholds(rule.condition))
@@ -44,7 +52,7 @@ def has_test(rule: Rule) -> bool:
     )
 
 
-def unit_test(rules: Sequence[Rule], minutes: Sequence[Minute], rule_file: str) -> str:
+def unit_test(rules: Sequence[Rule], rule_file: str, minutes: Sequence[Minute] = STORY) -> str:
     """A promtool test of exported rules over made minutes; expectations are what our engine says."""
     tested = [rule for rule in rules if has_test(rule)]
     expected = list(_expected(tested, minutes))

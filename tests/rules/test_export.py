@@ -71,7 +71,7 @@ def test_prometheus_and_we_agree_minute_by_minute(tmp_path: Path, seed: int) -> 
     rules = rule_set(tmp_path, RULES).rules
     assert all(has_test(rule) for rule in rules)
     (tmp_path / "exported.yaml").write_text(rule_file(rules), encoding="utf-8")
-    (tmp_path / "test.yaml").write_text(unit_test(rules, minutes(seed), "exported.yaml"), encoding="utf-8")
+    (tmp_path / "test.yaml").write_text(unit_test(rules, "exported.yaml", minutes(seed)), encoding="utf-8")
     assert "SUCCESS" in promtool(tmp_path, "test", "rules", "test.yaml")
 
 
@@ -79,7 +79,7 @@ def test_the_agreement_is_no_accident_a_wrong_limit_is_noticed(tmp_path: Path) -
     rules = rule_set(tmp_path, RULES).rules
     wrong = rule_file(rules).replace("> 0.05", "> 0.4")
     (tmp_path / "exported.yaml").write_text(wrong, encoding="utf-8")
-    (tmp_path / "test.yaml").write_text(unit_test(rules, minutes(3), "exported.yaml"), encoding="utf-8")
+    (tmp_path / "test.yaml").write_text(unit_test(rules, "exported.yaml"), encoding="utf-8")
     with pytest.raises(AssertionError, match="FAILED"):
         promtool(tmp_path, "test", "rules", "test.yaml")
 
