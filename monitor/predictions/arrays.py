@@ -33,6 +33,12 @@ def with_missing_last(values: np.ndarray, missing: int) -> pa.Array:
     )
 
 
+def places(indices: np.ndarray) -> pa.Array:
+    """Row numbers as an int64 Arrow array, for taking rows."""
+    whole = np.ascontiguousarray(indices, np.int64)
+    return pa.Array.from_buffers(pa.int64(), whole.size, [None, pa.py_buffer(whole)])
+
+
 def codes(array: pa.DictionaryArray, missing: int) -> np.ndarray:
     """The places of a dictionary array's rows in its dictionary, `missing` where there is no value, shape (n,)."""
     indices = array.indices

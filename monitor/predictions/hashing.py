@@ -24,7 +24,7 @@ def mix(values: Hashes) -> Hashes:
 
 def hash_texts(texts: pa.StringArray) -> Hashes:
     """One hash a text, over its UTF-8 bytes taken eight at a time, and its length. Null hashes as the empty text."""
-    texts = pc.fill_null(texts, "")
+    texts = pc.fill_null(texts, "") if texts.null_count else texts
     parts = [_hash_chunk(texts.slice(at, _CHUNK)) for at in range(0, len(texts), _CHUNK)]
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 

@@ -73,7 +73,8 @@ def labels(name: str, column: pa.Array, kind: Kind = Kind.CATEGORY) -> Column:
     order = sorted((i for i in range(len(written)) if counts[i]), key=lambda i: (-counts[i], written[i]))
     frequent = tuple(written[i] for i in order[: edges.MOST_LABELS])
     rare = order[edges.MOST_LABELS :]
-    known = np.sort(hash_texts(texts.take(pa.array(rare[: edges.MOST_KNOWN], pa.int64())))) if rare else None
+    taken = arrays.places(np.array(rare[: edges.MOST_KNOWN], np.int64))
+    known = np.sort(hash_texts(texts.take(taken))) if rare else None
     return Column(
         name,
         kind,

@@ -119,7 +119,7 @@ def _slots(column: Column, labels: pa.Array) -> np.ndarray:
     slots = np.array([known.get(label, NEW) for label in labels.to_pylist()] + [MISSING])
     open_places = np.flatnonzero(slots == NEW)
     if open_places.size and (column.known.size or column.open_ended):
-        hashes = hash_texts(labels.take(pa.array(open_places)))
+        hashes = hash_texts(labels.take(arrays.places(open_places)))
         rare = np.isin(hashes, column.known) | column.open_ended
         slots[open_places[rare]] = column.size - 1
     return slots
