@@ -67,7 +67,8 @@ class App:
         self.rules = Reloading(partial(rules_of, config))
         self.store = Store(config.store.url)
         migrate(self.store)
-        self.log = PredictionLog(self.store, config.predictions, self.clock)
+        named_clients = frozenset(config.clients) or None
+        self.log = PredictionLog(self.store, config.predictions, self.clock, clients=named_clients)
         self.access = Access(self.store, self.clock)
         spool = "" if self.store.is_sqlite else config.notify.spool
         self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease, spool)
@@ -131,6 +132,7 @@ class App:
         """Finish what is under way; nothing that was accepted is lost."""
         self.scheduler.stop()
         self.log.stop()
+        self.pipeline.duty.hand_over()
         self.dispatcher.stop()
         self.store.close()
 

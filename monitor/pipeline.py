@@ -52,7 +52,7 @@ class Pipeline:
         """Do all that is to be done at `now`."""
         rules = self.rules.rules()
         touched = count_new(self.store, self.windows, now, self.on_counted)  # rows -> profiles
-        readings = self.measuring.measure(rules.windows(), self.itself.measure(now), now)  # -> measurements
+        readings = self.measuring.measure(rules.reads(), self.itself.measure(now), now)  # -> measurements
         done = Tick(now, len(readings.streams()), len(touched), Judgement(), 0)
         if not self.duty.is_ours(now):  # another daemon on this database judges
             return done

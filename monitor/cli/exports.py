@@ -65,6 +65,32 @@ def grafana(
         put(str(file))
 
 
+@export.command("rules")
+def rules(out: OutOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Write the rules in force as a Prometheus rule file, with unit tests for promtool.
+
+    Example: watchkeeper export rules --out prometheus/
+    """
+    from monitor.config import load
+    from monitor.rules.export import export as as_prometheus
+    from monitor.rules.unit_test import rule_file, unit_test
+    from monitor.rules_in_force import rules_of
+
+    in_force = rules_of(load(config))
+    made = as_prometheus(in_force)
+    out.mkdir(parents=True, exist_ok=True)
+    files = {
+        "watchkeeper-rules.yaml": made.text,
+        "tested-rules.yaml": rule_file(in_force),
+        "rules-test.yaml": unit_test(in_force, "tested-rules.yaml"),
+    }
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8")
+        put(str(out / name))
+    for line in made.left_out:
+        say(f"left out: {line}")
+
+
 @export.command("config")
 def configuration() -> None:
     """Print a configuration that is all defaults, with a comment for every key.

@@ -4,7 +4,7 @@
 enough for a window that is still open. A new metric is one `MetricInfo` and one measurement in its family's file.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from monitor.metrics import (
     business,
@@ -44,20 +44,26 @@ METRICS: tuple[MetricInfo, ...] = (
     *daemon.INFO,
 )
 LIVE: tuple[Family, ...] = (system.measure, confidence.measure, business.measure)
-FAMILIES: tuple[Family, ...] = (
-    system.measure,
-    features.measure,
-    presence.measure,
-    confidence.measure,
-    calibration.measure,
-    classification.measure,
-    ranking.measure,
-    regression.measure,
-    worst.measure,
-    estimated.measure,
-    outcomes.measure,
-    business.measure,
+_MODULES = (
+    system,
+    features,
+    presence,
+    confidence,
+    calibration,
+    classification,
+    ranking,
+    regression,
+    worst,
+    estimated,
+    outcomes,
+    business,
 )
+FAMILIES: tuple[Family, ...] = tuple(module.measure for module in _MODULES)
+
+
+def families_of(metrics: Collection[str]) -> tuple[Family, ...]:
+    """The families that measure any of these metrics, in their order."""
+    return tuple(module.measure for module in _MODULES if any(info.name in metrics for info in module.INFO))
 
 
 def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> list[Measurement]:
@@ -65,4 +71,14 @@ def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> list[Mea
     return [measurement for family in families for measurement in family(subject)]
 
 
-__all__ = ["FAMILIES", "LIVE", "METRICS", "Family", "MetricInfo", "MetricSettings", "Subject", "measure"]
+__all__ = [
+    "FAMILIES",
+    "LIVE",
+    "METRICS",
+    "Family",
+    "MetricInfo",
+    "MetricSettings",
+    "Subject",
+    "families_of",
+    "measure",
+]

@@ -5,14 +5,14 @@ length that a rule asks for is measured anew when a base window closes; the last
 cheap and urgent.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from monitor.drift.settings import DriftSettings
 from monitor.drift.watch import watch
-from monitor.metrics import FAMILIES, LIVE, Subject, measure
+from monitor.metrics import FAMILIES, LIVE, Family, Subject, families_of, measure
 from monitor.metrics.settings import MetricSettings
 from monitor.readings.past import Past
 from monitor.readings.recent import Recent
@@ -28,7 +28,8 @@ from monitor.windows.baseline import load
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
 
-HOUR = 3600
+HOUR, DAY = 3600, 86400
+Wanted = Mapping[int, Sequence[Family]]
 _RECENT = 2 * HOUR
 """Base windows older than this are not measured one by one, only their hours: history, very late rows."""
 _OLD_HOURS = 25
@@ -42,6 +43,7 @@ class _Progress:
     closed_until: int
     readings: dict[int, list[Measurement]] = field(default_factory=dict)
     drift: Sequence[Measurement] = ()
+    hours: set[int] = field(default_factory=set)
 
 
 class Measuring:
@@ -68,12 +70,15 @@ class Measuring:
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self._progress: dict[Stream, _Progress] = {}
 
-    def measure(self, lengths: Iterable[int], about_itself: Sequence[Measurement], now: float) -> Readings:
+    def measure(
+        self, read: Mapping[int, Collection[str]], about_itself: Sequence[Measurement], now: float
+    ) -> Readings:
         """Measure what changed or closed since the last call; return all that rules may read.
 
-        `lengths` are the windows that rules look at, in seconds (`OPEN` for what just came in).
+        `read` says which metrics rules read over which window length, in seconds (`OPEN` for what just came in).
         """
-        wanted = sorted({length for length in lengths if length != OPEN} | {self.base})
+        wanted = {length: families_of(read[length]) for length in sorted(read) if length != OPEN}
+        wanted[self.base] = FAMILIES
         with self.store.read() as connection:
             everything = predictions.figures_of_all(connection)
             changed = unmeasured.load(connection)
@@ -93,7 +98,7 @@ class Measuring:
         return Readings(measured, Past(self.store))
 
     def _stream(
-        self, figures: StreamFigures, changed: list[Window], lengths: Sequence[int], models: int, now: float
+        self, figures: StreamFigures, changed: list[Window], wanted: Wanted, models: int, now: float
     ) -> _Progress:
         stream = figures.stream
         until = cut.horizon(figures.watermark, figures.last_received, now, self.windows)
@@ -101,25 +106,38 @@ class Measuring:
         progress = self._progress.get(stream) or _Progress(edge - self.base)
         newly = cut.between(progress.closed_until, edge, self.base)
         for hour, windows in _hours({*newly, *cut.closed(changed, edge)}, now):
-            self._store_hour(stream, hour, windows, edge, now)
+            self._store_hour(stream, hour, windows, progress, edge, now)
         if newly or stream not in self._progress:
             with self.store.write() as connection:
                 work = _Work(self, connection, stream, edge, now)
-                progress.readings |= {length: work.full(Window(edge - length, edge)) for length in lengths}
+                for length, families in wanted.items():
+                    if length not in progress.readings or self._is_due(length, edge):
+                        progress.readings[length] = work.measure(Window(edge - length, edge), families)
                 progress.drift = work.drift(until, models)
             progress.closed_until = max(edge, progress.closed_until)
         progress.readings[OPEN] = self._live(stream, now)
         self._progress[stream] = progress
         return progress
 
-    def _store_hour(self, stream: Stream, hour: Window, windows: list[Window], edge: int, now: float) -> None:
-        """Measure the windows of one hour that changed, and the hour itself."""
+    def _is_due(self, length: int, edge: int) -> bool:
+        """A window is measured again when a twentieth of it is new: a day need not be looked at every minute."""
+        return edge // self.base % max(1, length // self.base // 20) == 0
+
+    def _store_hour(
+        self, stream: Stream, hour: Window, windows: list[Window], progress: _Progress, edge: int, now: float
+    ) -> None:
+        """Measure the windows of one hour that changed, and the hour itself; the running hour, now and then."""
         with self.store.write() as connection:
             work = _Work(self, connection, stream, edge, now)
             for window in windows:
                 if window.start >= now - _RECENT:
                     work.store(window)
-            work.store(hour)
+            if hour.end <= edge or self._is_due(HOUR, edge) or hour.start not in progress.hours:
+                work.store(hour)
+                progress.hours = {
+                    hour.start,
+                    *(start for start in progress.hours if start > hour.start - DAY),
+                }
             unmeasured.remove(connection, stream, windows)
         self.on_measured((stream, window) for window in windows)
 
@@ -142,12 +160,16 @@ class _Work:
     ) -> None:
         self.parent, self.connection, self.stream, self.now = parent, connection, stream, now
         self.baseline = load(connection, stream)
+        self._measured: dict[tuple[Window, Sequence[Family]], list[Measurement]] = {}
         self.rolling = Rolling(connection, parent.base, settled=edge, now=now)
 
-    def full(self, window: Window) -> list[Measurement]:
-        """Every figure of a window."""
-        profile = self.rolling.profile(self.stream, window)
-        return measure(Subject(self.stream, window, profile, self.baseline, self.parent.metrics), FAMILIES)
+    def measure(self, window: Window, families: Sequence[Family] = FAMILIES) -> list[Measurement]:
+        """The figures of a window; what was measured in this transaction already is not measured again."""
+        if (window, families) not in self._measured:
+            profile = self.rolling.profile(self.stream, window)
+            subject = Subject(self.stream, window, profile, self.baseline, self.parent.metrics)
+            self._measured[window, families] = measure(subject, families)
+        return self._measured[window, families]
 
     def drift(self, until: float, models: int) -> Sequence[Measurement]:
         """What the drift decision says; it stays in force until its next, longer window closes."""
@@ -156,7 +178,7 @@ class _Work:
 
     def store(self, window: Window) -> None:
         """Measure a window, and write it down in place of what was known of it."""
-        stored.put(self.connection, self.stream, window, self.full(window), self.now)
+        stored.put(self.connection, self.stream, window, self.measure(window), self.now)
 
 
 def _hours(windows: Iterable[Window], now: float) -> list[tuple[Window, list[Window]]]:

@@ -92,6 +92,14 @@ class RuleSet:
         """The window lengths that must be measured, in seconds; `OPEN` (0) stands for the open window."""
         return {length for rule in self._every() for length in rule.condition.lengths()}
 
+    def reads(self) -> dict[int, set[str]]:
+        """Which metrics some rule reads over which window length, in seconds."""
+        read: dict[int, set[str]] = {}
+        for rule in self._every():
+            for length in rule.condition.lengths():
+                read.setdefault(length, set()).update(rule.condition.metrics())
+        return read
+
     def metrics(self) -> set[str]:
         """The metrics that some rule reads."""
         return {metric for rule in self._every() for metric in rule.condition.metrics()}

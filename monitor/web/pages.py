@@ -108,7 +108,11 @@ def figures_csv(
 def _new_versions(connection: Connection, stream: Stream) -> tuple[Mark, ...]:
     """When a new version took over; the first one ever is no change."""
     known = versions.load(connection, stream.client).get(stream, [])
-    return tuple(Mark(one.first_seen, f"new version {one.version}") for one in known if one.first_seen > known[0].first_seen)
+    return tuple(
+        Mark(one.first_seen, f"new version {one.version}")
+        for one in known
+        if one.first_seen > known[0].first_seen
+    )
 
 
 def _span(key: str) -> Span:

@@ -32,6 +32,7 @@ class World:
     log: PredictionLog
     clock: ManualClock
     lengths: tuple[int, ...] = (OPEN, 300)
+    metrics: frozenset[str] = frozenset({"volume", "latency_p95", "error_rate"})
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
 
     def __post_init__(self) -> None:
@@ -62,7 +63,8 @@ class World:
     def look(self) -> Readings:
         """Count and measure, as a tick does."""
         self.count()
-        return self.measuring.measure(self.lengths, [], self.clock.now())
+        read = dict.fromkeys(self.lengths, self.metrics)
+        return self.measuring.measure(read, [], self.clock.now())
 
     def figure(
         self, readings: Readings, metric: str, seconds: int = MINUTE, stream: Stream = STREAM
