@@ -112,6 +112,8 @@ def test_no_own_module_is_imported_inside_a_function(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_files_and_functions_stay_readable(path: Path) -> None:
+    if path.parent.name == "versions":  # a migration is a list of tables, written once
+        return
     text = path.read_text()
     assert text.count("\n") <= MOST_LINES, f"{path} is too long: which second concept is in it?"
     for function in functions(ast.parse(text)):

@@ -76,7 +76,7 @@ def rules(out: OutOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
     from monitor.rules.unit_test import rule_file, unit_test
     from monitor.rules_in_force import rules_of
 
-    in_force = rules_of(load(config))
+    in_force = rules_of(load(config)).rules
     made = as_prometheus(in_force)
     out.mkdir(parents=True, exist_ok=True)
     files = {
@@ -87,8 +87,8 @@ def rules(out: OutOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
         put(str(out / name))
-    for line in made.left_out:
-        say(f"left out: {line}")
+    for name, why in made.left_out.items():
+        say(f"{name} is left out: {why}")
 
 
 @export.command("config")
