@@ -189,6 +189,7 @@ class App:
             version=__version__,
             clients=self.config.clients,
             ready=self._readiness,
+            stuck=self.jobs.stuck,
             ingest=[
                 *routes(self.log, self.access, self.config.predictions),
                 *webhooks(self.store, pager.webhook_secrets if pager else (), self.clock),

@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 RECONCILE_EVERY = 300.0
 SURELY_OVER = 300.0
+STUCK_AFTER = 150.0
+"""A tick may take long after much history came in; the loop is taken for dead only after this."""
 CRITICAL = 1
 """Priority of a critical page and its resolve: what may not wait."""
 
@@ -68,6 +70,11 @@ class Jobs:
     def ailment(self) -> str:
         """What keeps the daemon from doing its work, or the empty string."""
         return ailment(self._vitals(), self._config.evaluate.every, self._clock.now())
+
+    def stuck(self) -> str:
+        """Why the loop is taken for dead, or the empty string."""
+        age = self._clock.now() - self._judged_at
+        return f"the last tick ended {age:.0f} seconds ago" if age > STUCK_AFTER else ""
 
     def learn(self) -> None:
         """Where there is enough history, learn how each stream varies when nothing is wrong."""

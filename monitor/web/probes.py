@@ -8,9 +8,11 @@ from monitor.web import services as surroundings
 
 
 @get("/healthz", sync_to_thread=False, include_in_schema=False)
-def healthz() -> dict[str, str]:
-    """The process answers."""
-    return {"status": "ok"}
+def healthz(request: Request[Any, Any, Any]) -> Response[dict[str, str]]:
+    """200 while the loop goes round; 503 when it is stuck, though HTTP still answers: restart it then."""
+    why = surroundings.of(request).stuck()
+    body = {"status": "stuck", "reason": why} if why else {"status": "ok"}
+    return Response(body, status_code=503 if why else 200)
 
 
 @get("/readyz", sync_to_thread=True, include_in_schema=False)

@@ -33,9 +33,9 @@ class Services:
     """What the web needs.
 
     `ingest` holds the handlers that take predictions in (see `monitor.web.ingest.routes`), `intake` counts what
-    came in by them. `ready` is asked by `/readyz`. `base_seconds` is the length of a base window. `measured` gives
-    the measurements of the last tick; `channels` names those that are configured; `drift_limits` says from which
-    value on a feature counts as drifted, by metric.
+    came in by them. `/healthz` asks `stuck` why the loop does not go round, `/readyz` asks `ready`. `base_seconds`
+    is the length of a base window. `measured` gives the measurements of the last tick; `channels` names those that
+    are configured; `drift_limits` says from which value on a feature counts as drifted, by metric.
     """
 
     store: Store
@@ -45,6 +45,7 @@ class Services:
     version: str
     clients: Mapping[str, ClientSettings] = field(default_factory=dict)
     ready: Callable[[], Readiness] = lambda: Readiness(True)
+    stuck: Callable[[], str] = lambda: ""
     ingest: Sequence[Any] = ()
     base_seconds: int = 60
     meters: Meters = field(default_factory=Meters)
