@@ -17,7 +17,7 @@ AVAILABILITY = MetricInfo(
 DRIFT_EVIDENCE = MetricInfo(
     "drift_evidence", "of the limit", Better.LOWER,
     "Evidence that a column changed, over what the false-alarm budget asks for: 1 and more is significant.",
-    ("feature", "output", "scope"), "see docs/drift.md", "a baseline and some windows of history",
+    ("feature", "output", "scope"), "see docs/alert-quality.md", "a baseline and some windows of history",
 )  # fmt: skip
 DRIFT_PAGES = MetricInfo(
     "drift_pages",
