@@ -4,7 +4,8 @@ A batch is added to its window's profile in the transaction that marks it as cou
 exactly once, whatever is killed when.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -18,12 +19,15 @@ from monitor.store.db import Store
 from monitor.store.predictions import StoredBatch
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
+from monitor.windows.aside import set_aside
 from monitor.windows.count import count
 from monitor.windows.layout import Layout
 from monitor.windows.outcomes import count_outcomes
 from monitor.windows.profile import Profile, merge
 from monitor.windows.rolling import current_layout
 from monitor.windows.settings import WindowSettings
+
+log = logging.getLogger(__name__)
 
 Counted = Callable[[Stream, Window, Profile], None]
 
@@ -43,20 +47,45 @@ def count_new(
     with store.read() as connection:
         waiting = {*predictions.streams_with_uncounted(connection), *outcomes.streams_with_new(connection)}
     touched: set[tuple[Stream, Window]] = set()
-    queue = sorted(waiting, reverse=True)
+    names = sorted(waiting)
+    queue = [names[at : at + _STREAMS] for at in range(0, len(names), _STREAMS)]
     while queue:
-        some, queue = queue[-_STREAMS:], queue[:-_STREAMS]
-        added: dict[tuple[Stream, Window], Profile] = {}
-        with store.write() as connection:
-            for stream in reversed(some):
-                counted, more = _count_some(connection, stream, settings, now)
-                added |= {(stream, window): profile for window, profile in counted.items()}
-                queue += [stream] if more else []
+        some = queue.pop(0)
+        try:
+            added, more = _count_group(store, some, settings, now)
+        except Exception:  # one stream's rows must not stop the others
+            queue += _apart(store, some, settings, now)
+            continue
+        queue += [more] if more else []
         touched |= added.keys()
         if on_counted is not None:
             for (stream, window), profile in sorted(added.items(), key=lambda item: item[0]):
                 on_counted(stream, window, profile)
     return sorted(touched)
+
+
+def _count_group(
+    store: Store, some: Sequence[Stream], settings: WindowSettings, now: float
+) -> tuple[dict[tuple[Stream, Window], Profile], list[Stream]]:
+    """Count some streams in one transaction; also say which of them may have more."""
+    added: dict[tuple[Stream, Window], Profile] = {}
+    unfinished = []
+    with store.write() as connection:
+        for stream in some:
+            counted, more = _count_some(connection, stream, settings, now)
+            added |= {(stream, window): profile for window, profile in counted.items()}
+            unfinished += [stream] if more else []
+    return added, unfinished
+
+
+def _apart(store: Store, some: Sequence[Stream], settings: WindowSettings, now: float) -> list[list[Stream]]:
+    """What to try after a transaction failed: each stream alone; of a single one, what can be counted."""
+    if len(some) > 1:
+        return [[stream] for stream in some]
+    if set_aside(store, some[0], settings, now):
+        return [list(some)]
+    log.exception("%s could not be counted, and will be tried again at the next tick", some[0])
+    return []
 
 
 def _count_some(

@@ -1,0 +1,41 @@
+"""A batch that cannot be counted stops nobody, and is not lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from monitor.records import Stream
+from monitor.store import predictions, quarantine
+from monitor.store.predictions import BATCHES
+from tests.support.log import NOW, STREAM
+from tests.support.world import World, world
+
+OTHER = Stream("globex", "churn")
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path) as fresh:
+        yield fresh
+
+
+def test_a_broken_batch_is_set_aside_and_all_others_are_counted(daemon: World) -> None:
+    daemon.predict(5)
+    with daemon.store.write() as connection:
+        connection.execute(update(BATCHES).values(blob=b"not an Arrow stream"))
+    daemon.predict(7)
+    daemon.predict(3, client=OTHER.client, model=OTHER.model)
+    daemon.look()
+    daemon.clock.advance(75)
+    daemon.predict(1)
+    daemon.predict(1, client=OTHER.client, model=OTHER.model)
+    readings = daemon.look()
+    assert daemon.figure(readings, "volume").value == 7
+    assert daemon.figure(readings, "volume", stream=OTHER).value == 3
+    with daemon.store.read() as connection:
+        assert quarantine.counts(connection, NOW - 1, NOW + 1000) == {"uncountable": 5}
+        (kept,) = quarantine.latest(connection)
+        assert predictions.count_rows(connection, STREAM) == 13
+    assert "could not be counted" in kept.rejected.error
