@@ -22,6 +22,10 @@ OUTPUT_SHARE, GLOBAL_SHARE = 0.2, 0.1
 # Scores are normal only as well as a few weeks can tell: this much of the budget is kept back.
 RESERVE = 1.3
 
+# The more columns, the further out in the tails their limits lie, where calibrated scores are still a little heavier
+# than normal: beyond this many columns the limit grows by this power of their number on top of the first.
+MANY, EXTRA_POWER = 50, 2.5
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -63,7 +67,7 @@ def limits(columns: tuple[Column, ...], limit: float, importance: dict[str, floa
     Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role
     importance divides it: a column twice as important needs half the evidence, at the cost of the others.
     """
-    limit *= RESERVE
+    limit *= RESERVE * max(len(columns) / MANY, 1.0) ** EXTRA_POWER
     needed = np.full(len(columns) + 1, limit / GLOBAL_SHARE)
     outputs = np.array([column.role is Role.OUTPUT for column in columns], dtype=bool)
     weight = np.array(
