@@ -30,9 +30,19 @@ clients:
       {model}:
         title: Late arrivals
         baseline: {{file: "{folder}/training.parquet"}}
+rules: {{files: ["{folder}/rules.yaml"]}}
 notify:
   file: {{path: "{folder}/pages.jsonl"}}
   console: true
+"""
+
+RULES = """\
+# Written by `watchkeeper demo`. The shipped rule waits until an hour has shown how busy a stream is; this one is known
+# to be busy, so half a minute of silence is an outage.
+extend:
+  NoPredictions:
+    when:
+      any: [{metric: silence_seconds, over: open, above: 30s, clear: 10s}]
 """
 
 
@@ -72,11 +82,17 @@ def _prepare(folder: Path, port: int, say: Say) -> LateModel:
     if is_first:
         say("Training the model on the flights of January to March, and loading those of June as history ...")
     model = load_or_train(folder)
-    config = CONFIG.format(folder=folder, port=port, **STREAM)
-    (folder / "watchkeeper.yaml").write_text(config, encoding="utf-8")
+    write_configuration(folder, port)
     if is_first:
         history.load(folder, model, time.time())
     return model
+
+
+def write_configuration(folder: Path, port: int) -> None:
+    """Write `watchkeeper.yaml` and `rules.yaml` for the demonstration's daemon."""
+    config = CONFIG.format(folder=folder, port=port, **STREAM)
+    (folder / "watchkeeper.yaml").write_text(config, encoding="utf-8")
+    (folder / "rules.yaml").write_text(RULES, encoding="utf-8")
 
 
 def _schedule() -> Iterator[dict[str, object]]:

@@ -10,10 +10,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from monitor.config import load
 from monitor.demo import flights, history, incidents
 from monitor.demo.incidents import FeatureServiceError, Kind, Switch, disturb
 from monitor.demo.model import LateModel, train
+from monitor.demo.runner import write_configuration
 from monitor.demo.serving import PER_SECOND, Serving, endless
+from monitor.rules_in_force import rules_of
 from monitor.store import predictions
 from monitor.store.db import Store
 from tests.support.daemon import Daemon
@@ -128,3 +131,11 @@ def _counted(daemon: Daemon, rows: int) -> str:
 def test_flights_go_round_and_round() -> None:
     table = pa.table({"flight": [1, 2, 3]})
     assert [row["flight"] for row in itertools.islice(endless(table, 2), 5)] == [3, 1, 2, 3, 1]
+
+
+def test_the_configuration_that_the_demonstration_writes_is_in_order(tmp_path: Path) -> None:
+    (tmp_path / "training.parquet").touch()
+    write_configuration(tmp_path, 8080)
+    config = load(tmp_path / "watchkeeper.yaml")
+    assert config.clients["skyline"].models["late-arrival"].title == "Late arrivals"
+    assert rules_of(config).rule("NoPredictions") is not None
