@@ -150,7 +150,7 @@ def _value_scale(chart: Chart) -> Scale:
 
 def nice(low: float, high: float, ticks: int = 4) -> tuple[float, float, float]:
     """The bounds and the step of an axis on round numbers (1, 2 or 5 times a power of ten)."""
-    if high - low <= 1e-9 * max(abs(low), abs(high)):
+    if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-300):
         low, high = (low - abs(low) / 2, high + abs(high) / 2) if low else (0.0, 1.0)
     rough = (high - low) / ticks
     magnitude = 10.0 ** math.floor(math.log10(rough))
