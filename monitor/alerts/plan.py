@@ -228,7 +228,9 @@ class _Planner:
 
     def _has_waited(self, alert: Alert, wanted: Route) -> bool:
         waited = self.now - (alert.fired_at or 0.0)
-        return waited >= wanted.wait or waited < 0  # the clock was set back: nobody waits for it to come round
+        return (
+            waited >= wanted.wait or waited < 0
+        )  # the clock was set back: nobody waits for it to come round
 
     def _is_to_reopen(self, incident: Incident) -> bool:
         waited = None if incident.dismissed_at is None else self.now - incident.dismissed_at

@@ -1,6 +1,5 @@
 """The past judged again, against the live judge on the same figures."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,15 +158,11 @@ def test_transitions_pair_into_what_really_fired() -> None:
     assert [(f.started_at, f.ended_at) for f in actual(changes)] == [(5, 9), (20, None)]
 
 
-def test_a_month_of_ten_models_by_the_minute_is_judged_within_ten_seconds(
-    tmp_path: Path, store: Store
-) -> None:
-    """A tenth of it, in a tenth of the time: one model, processor time, the shipped packs."""
+def test_a_month_by_the_minute_is_judged_by_the_shipped_packs(tmp_path: Path, store: Store) -> None:
+    """How long that takes for ten models is measured by `make bench`."""
     month.write(store, 1, START, 43_200)
     packs = [Path("rules") / f"{name}.yaml" for name in ("critical", "warning", "info", "daemon")]
     rules = load(packs, METRICS)
-    began = time.process_time()
     result = backtest(store, rules, START, START + 43_200 * 60, base_seconds=60)
-    assert time.process_time() - began < 2.0
     assert result.moments == 43_200
     assert {f.rule for f in result.firings} >= {"HighErrorRate", "FeatureShifted"}
