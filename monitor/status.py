@@ -74,6 +74,8 @@ def _notes(connection: Connection, figures: StreamFigures) -> list[str]:
     learned = drift.calibration(connection, figures.stream)
     if learned is None:
         notes.append("drift goes to the digest only, until a week of windows was seen")
+    else:
+        notes += [f"drift: {text}" for text in (learned.note, learned.meaning) if text]
     return notes
 
 
