@@ -2,6 +2,7 @@
 
 import getpass
 import time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,6 +27,7 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status)
     app.command("alerts")(alerts)
     app.command("explain")(explain)
+    app.command("report")(report)
     app.add_typer(silence, name="silence")
 
 
@@ -114,6 +116,27 @@ def explain(
         for alert in explaining.find(connection, name):
             for line in explaining.explain(connection, alert, rules, settings.alerts, now).lines:
                 put(line)
+
+
+def report(
+    name: Annotated[str, typer.Argument(help="An alert, as `explain` takes it.")],
+    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write Evidently's drill-down report on the rows around an alert against the baseline (extra `reports`).
+
+    Example: watchkeeper report SignificantDrift --out drift.html
+    """
+    from monitor import reports
+    from monitor.alerts.explain import find
+    from monitor.config import load
+    from monitor.reports.around import tables
+    from monitor.store.db import Store
+
+    with Store(load(config).store.url).read() as connection:
+        reference, current = tables(connection, find(connection, name)[0], time.time())
+    say(f"comparing {current.num_rows:,} rows with {reference.num_rows:,} of the baseline ...")
+    put(str(reports.write_tables(reference, current, out)))
 
 
 @silence.command("add")

@@ -1,11 +1,18 @@
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from monitor import reports
-from monitor.errors import InputError, WatchkeeperError
+from monitor.errors import InputError, NotFoundError, WatchkeeperError
+from monitor.records import Alert, Severity
+from monitor.reports import write_tables
+from monitor.reports.around import tables
+from monitor.windows import baseline
+from tests.support.log import NOW, STREAM
+from tests.support.world import world
 
 pytest.importorskip("evidently", reason="the extra `reports` is not installed")
 
@@ -34,3 +41,29 @@ def test_what_cannot_be_reported_is_said_in_words(tmp_path, monkeypatch):
     with pytest.raises(WatchkeeperError, match="No module named") as refused:
         reports.write_tables(table(10, 0), table(10, 0), tmp_path / "no.html")
     assert "watchkeeper[reports]" in refused.value.hint
+
+
+def test_the_rows_around_an_alert_are_compared_with_the_baseline(tmp_path: Path) -> None:
+    with world(tmp_path) as daemon:
+        reference = pa.table({"amount": [float(n % 50) for n in range(500)]})
+        with daemon.store.write() as connection:
+            baseline.save(connection, baseline.from_table(STREAM, reference, NOW), NOW)
+        daemon.predict(60, features={"amount": 90.0})
+        daemon.count()
+        alert = Alert("f" * 16, "Drifted", Severity.WARNING, STREAM, fired_at=NOW)
+        with daemon.store.read() as connection:
+            usual, current = tables(connection, alert, NOW + 60)
+    assert (usual.num_rows, current.num_rows) == (500, 60)
+    page = write_tables(usual, current, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "features.amount" in page
+
+
+def test_without_a_baseline_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    with world(tmp_path) as daemon:
+        daemon.predict(5)
+        alert = Alert("f" * 16, "Drifted", Severity.WARNING, STREAM, fired_at=NOW)
+        with (
+            daemon.store.read() as connection,
+            pytest.raises(NotFoundError, match="has no baseline with rows"),
+        ):
+            tables(connection, alert, NOW)
