@@ -26,9 +26,16 @@ def demo(
 
     Example: watchkeeper demo --incident errors
     """
+    from monitor.demo import process
+
+    early = None
+    if incident is None and process.is_prepared(folder):
+        process.write_configuration(folder, port)
+        early = process.start(folder)  # while scikit-learn is loaded here
+
     from monitor.demo.runner import bring, run
 
     if incident is None:
-        run(folder, port, say)
+        run(folder, port, say, early)
     else:
         bring(folder, incident, say)

@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 from monitor.clock import ManualClock
 from monitor.demo import flights
 from monitor.demo.model import AUTOMATIC, LateModel, predicted
-from monitor.demo.serving import STREAM, VERSION
+from monitor.demo.process import STREAM
+from monitor.demo.serving import VERSION
 from monitor.predictions.batches import split
 from monitor.predictions.log import PredictionLog
 from monitor.predictions.settings import PredictionSettings

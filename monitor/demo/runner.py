@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,48 +10,24 @@ from pathlib import Path
 import httpx2
 import pyarrow.compute as pc
 
-from monitor.demo import flights, history
+from monitor.demo import flights, history, process
 from monitor.demo.incidents import MEANING, SECONDS, Kind, Switch
 from monitor.demo.model import LateModel, load_or_train
-from monitor.demo.serving import PER_SECOND, STREAM, Serving, endless
+from monitor.demo.process import STREAM
+from monitor.demo.serving import PER_SECOND, Serving, endless
 from monitor.errors import InputError, WatchkeeperError
 
 Say = Callable[[str], None]
 
-CONFIG = """\
-# Written by `watchkeeper demo`: the configuration of a daemon that watches one model.
-store: {{url: "sqlite:///{folder}/watchkeeper.db"}}
-web: {{listen: "127.0.0.1:{port}"}}
-clients:
-  {client}:
-    name: Skyline Airport Services
-    models:
-      {model}:
-        title: Late arrivals
-        baseline: {{file: "{folder}/training.parquet"}}
-rules: {{files: ["{folder}/rules.yaml"]}}
-notify:
-  file: {{path: "{folder}/pages.jsonl"}}
-  console: true
-"""
 
-RULES = """\
-# Written by `watchkeeper demo`. The shipped rule waits until an hour has shown how busy a stream is; this one is known
-# to be busy, so half a minute of silence is an outage.
-extend:
-  NoPredictions:
-    when:
-      any: [{metric: silence_seconds, over: open, above: 30s, clear: 10s}]
-"""
-
-
-def run(folder: Path, port: int, say: Say) -> None:
-    """Start everything, say where to look, and serve until interrupted."""
+def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | None" = None) -> None:
+    """Start everything, say where to look, and serve until interrupted. `early` is a daemon that was started before."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "demo.json").write_text(json.dumps({"port": port}), encoding="utf-8")
     model = _prepare(folder, port, say)
     url = f"http://127.0.0.1:{port}"
-    with _daemon(folder, url) as daemon:
+    daemon = early or process.start(folder)
+    with process.answering(daemon, url):
         say(f"Look:  {url}/c/{STREAM['client']}/   metrics: {url}/metrics")
         say(
             f"Next:  {PER_SECOND} flights a second are predicted and watched; in a second terminal, "
@@ -69,7 +44,7 @@ def bring(folder: Path, name: str, say: Say) -> None:
         kind = Kind(name)
     except ValueError:
         raise InputError(f"there is no incident '{name}'", hint=f"use one of: {', '.join(Kind)}") from None
-    if not _is_up(_url(folder)):
+    if not process.is_up(_url(folder)):
         raise WatchkeeperError("the demonstration is not running", hint="start it with: watchkeeper demo")
     incident = Switch(folder).turn_on(kind, time.time())
     say(f"For {SECONDS:.0f} seconds, {MEANING[kind]}. Following the pages (Ctrl-C stops following) ...")
@@ -78,49 +53,20 @@ def bring(folder: Path, name: str, say: Say) -> None:
 
 
 def _prepare(folder: Path, port: int, say: Say) -> LateModel:
-    is_first = not (folder / "watchkeeper.db").exists()
+    is_first = not process.is_prepared(folder)
     if is_first:
         say("Training the model on the flights of January to March, and loading those of June as history ...")
     model = load_or_train(folder)
-    write_configuration(folder, port)
+    process.write_configuration(folder, port)
     if is_first:
         history.load(folder, model, time.time())
     return model
-
-
-def write_configuration(folder: Path, port: int) -> None:
-    """Write `watchkeeper.yaml` and `rules.yaml` for the demonstration's daemon."""
-    config = CONFIG.format(folder=folder, port=port, **STREAM)
-    (folder / "watchkeeper.yaml").write_text(config, encoding="utf-8")
-    (folder / "rules.yaml").write_text(RULES, encoding="utf-8")
 
 
 def _schedule() -> Iterator[dict[str, object]]:
     table = flights.load()
     later = table.filter(pc.greater(table["month"], 6))
     return endless(later, int(time.time()) * PER_SECOND % later.num_rows)
-
-
-@contextlib.contextmanager
-def _daemon(folder: Path, url: str) -> Iterator["subprocess.Popen[bytes]"]:
-    command = [sys.executable, "-m", "monitor", "run", "--config", str(folder / "watchkeeper.yaml")]
-    process = subprocess.Popen(command)  # noqa: S603 - our own program
-    try:
-        while not _is_up(url):
-            if process.poll() is not None:
-                raise WatchkeeperError("the daemon did not start; its own message stands above")
-            time.sleep(0.05)
-        yield process
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def _is_up(url: str) -> bool:
-    try:
-        return httpx2.get(f"{url}/readyz", timeout=2).status_code == 200
-    except httpx2.TransportError:
-        return False
 
 
 def _url(folder: Path) -> str:

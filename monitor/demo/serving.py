@@ -14,8 +14,8 @@ import pyarrow as pa
 from monitor.demo import flights
 from monitor.demo.incidents import FeatureServiceError, Kind, Switch, disturb
 from monitor.demo.model import AUTOMATIC, Answer, LateModel
+from monitor.demo.process import STREAM
 
-STREAM = {"client": "skyline", "model": "late-arrival", "environment": "production"}
 VERSION = "2013.1"
 PER_SECOND = 5
 _TRUTH_AFTER = (20.0, 90.0)

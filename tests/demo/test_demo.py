@@ -14,7 +14,7 @@ from monitor.config import load
 from monitor.demo import flights, history, incidents
 from monitor.demo.incidents import FeatureServiceError, Kind, Switch, disturb
 from monitor.demo.model import LateModel, train
-from monitor.demo.runner import write_configuration
+from monitor.demo.process import write_configuration
 from monitor.demo.serving import PER_SECOND, Serving, endless
 from monitor.rules_in_force import rules_of
 from monitor.store import predictions
