@@ -21,7 +21,7 @@ from monitor.readings.selfwatch import SelfWatch
 from monitor.readings.wallclock import WallClock
 from monitor.records import Severity, Stream, Window
 from monitor.rules_in_force import rules_of
-from monitor.scheduler import Scheduler
+from monitor.scheduler import URGENT, Scheduler
 from monitor.store import versions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
@@ -119,7 +119,7 @@ class App:
         self.baselines.keep_up(self.clock.now())
         self.log.start()
         self.dispatcher.start()
-        self.scheduler.every(self.config.evaluate.every, "tick", self.tick)
+        self.scheduler.every(self.config.evaluate.every, "tick", self.tick, URGENT)
         self.scheduler.every(30.0, "baselines", lambda: self.baselines.keep_up(self.clock.now()))
         self.scheduler.every(10.0, "day summaries", lambda: self.days.update(self.clock.now()))
         self.scheduler.every(5.0, "versions seen", self._keep_versions)

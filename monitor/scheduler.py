@@ -9,6 +9,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 log = logging.getLogger(__name__)
 
+URGENT = "urgent"
+"""A thread that only the tick uses: probes that hang must not keep anybody from being paged."""
+
 
 class Scheduler:
     """Repeats jobs: one instance of each at a time, late runs folded into one."""
@@ -17,13 +20,15 @@ class Scheduler:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": ThreadPoolExecutor(4)},
+            executors={"default": ThreadPoolExecutor(8), URGENT: ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
-    def every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
+    def every(self, seconds: float, name: str, job: Callable[[], object], executor: str = "default") -> None:
         """Run `job` every `seconds`, the first time one interval from the start."""
-        self._scheduler.add_job(_logged(name, job), IntervalTrigger(seconds=seconds), id=name)
+        self._scheduler.add_job(
+            _logged(name, job), IntervalTrigger(seconds=seconds), id=name, executor=executor
+        )
 
     def start(self) -> None:
         """Begin to run the jobs, in threads."""
