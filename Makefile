@@ -33,7 +33,7 @@ bench-alerts: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.alerts --peers $(or $(PEERS),all)
 
 dashboards: $(VENV)/.dev
-	$(BIN)/python -m monitor.dashboards
+	$(BIN)/python -m monitor.dashboards.build
 
 clean:
 	rm -rf $(VENV) var build dist

@@ -77,9 +77,9 @@ def _listening(config: Config) -> Finding:
 
 
 def _disk(config: Config) -> Iterator[Finding]:
-    path = Store(config.store.url).url.database
-    if path and config.store.url.startswith("sqlite"):
-        usage = shutil.disk_usage(Path(path).parent if Path(path).parent.exists() else Path())
+    path = Store(config.store.url).path
+    if path is not None:
+        usage = shutil.disk_usage(path.parent if path.parent.exists() else Path())
         share = usage.used / usage.total
         yield Finding(
             "disk of the store", share < 0.9, f"{share:.0%} used", "free some, or shorten retention"

@@ -7,13 +7,15 @@ from sqlalchemy import Connection
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.rules.wording import figure
 from monitor.settings import format_duration
-from monitor.store import alerts, baselines, drift, measurements, predictions
+from monitor.store import alerts, baselines, drift, measurements, predictions, quarantine
 from monitor.store.predictions import StreamFigures
+from monitor.store.quarantine import Refused
 from monitor.windows.baseline import DEFAULT
 
 SHOWN = ("volume", "latency_p95", "error_rate", "accuracy", "automation_rate", "drifted_share")
 """The figures of a line, from the last closed base window or the running hour."""
 HOUR = 3600
+DAY = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +36,19 @@ def overview(connection: Connection, base_seconds: int, now: float, client: str 
     known = [
         figures for figures in predictions.figures_of_all(connection) if client in ("", figures.stream.client)
     ]
-    lines = [_line(connection, figures, open_alerts, base_seconds, now) for figures in known]
+    refused = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
+    lines = [_line(connection, figures, open_alerts, refused, base_seconds, now) for figures in known]
     rank = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "ok": 4}
     return sorted(lines, key=lambda line: (rank[line.state], line.stream))
 
 
 def _line(
-    connection: Connection, figures: StreamFigures, open_alerts: list[Alert], base_seconds: int, now: float
+    connection: Connection,
+    figures: StreamFigures,
+    open_alerts: list[Alert],
+    refused: list[Refused],
+    base_seconds: int,
+    now: float,
 ) -> StreamStatus:
     stream = figures.stream
     own = [alert for alert in open_alerts if alert.stream == stream]
@@ -53,7 +61,7 @@ def _line(
         tuple(f"{alert.rule}: {alert.reason}" for alert in own),
         tuple(_shown(base, hour)),
         max(0.0, now - figures.last_received),
-        tuple(_notes(connection, figures)),
+        (*_notes(connection, figures), *_refusals(stream, refused)),
     )
 
 
@@ -77,6 +85,15 @@ def _notes(connection: Connection, figures: StreamFigures) -> list[str]:
     else:
         notes += [f"drift: {text}" for text in (learned.note, learned.meaning) if text]
     return notes
+
+
+def _refusals(stream: Stream, refused: list[Refused]) -> list[str]:
+    """The quarantine knows a record's client and model; its environment need not have been readable."""
+    own = [one for one in refused if (one.client, one.model) == (stream.client, stream.model)]
+    return [
+        f"{one.count:,} of its records were refused in the last 24 hours ({one.reason}), such as: {one.example}"
+        for one in own
+    ]
 
 
 def worst(lines: list[StreamStatus]) -> Severity | None:

@@ -100,6 +100,38 @@ def test_a_model_can_be_asked_about_from_the_command_line(tmp_path: Path) -> Non
         assert all(Path(file).exists() for file in exported.stdout.split())
 
 
+def test_a_refused_record_is_shown_with_its_reason_wherever_one_looks(tmp_path: Path) -> None:
+    with Daemon(tmp_path, "notify: {console: false}\n") as daemon:
+        send(daemon, [prediction(), prediction(latency_ms=-3), {"client": "acme"}])
+        at = ("-c", str(daemon.config))
+        (line,) = json.loads(run("status", "--json", *at).stdout)
+        assert "1 of its records were refused" in " ".join(line["notes"])
+        assert "latency_ms is -3.0, below zero" in " ".join(line["notes"])
+
+        newest, oldest = json.loads(run("quarantine", "--json", *at).stdout)
+        assert (newest["reason"], newest["error"], newest["hint"]) == (
+            "incomplete",
+            "model is missing",
+            "say which model this is about",
+        )
+        assert json.loads(oldest["record"])["latency_ms"] == -3
+        shown = run("quarantine", "--most", "1", *at)
+        assert '{"client": "acme"}' in shown.stdout
+        assert "1 in all of acme/fraud: invalid" in shown.stderr
+        assert "no record was refused" in run("quarantine", "--client", "globex", *at).stderr
+        exposed = daemon.get("/metrics").text
+        assert 'watchkeeper_source_errors_total{reason="invalid",source="http"} 1.0' in exposed
+
+
+def test_looking_into_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f'store: {{url: "sqlite:///{tmp_path}/none/a.db"}}\n')
+    done = run("status", "-c", str(path))
+    assert done.returncode == 4
+    assert f"there is no store at {tmp_path}/none/a.db" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_key_is_shown_once_and_then_only_listed(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\n')

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from monitor.cli import baselines, demo, exports, keys, past, service, setup, telling, watching
+from monitor.cli import baselines, demo, exports, keys, past, quarantine, service, setup, telling, watching
 from monitor.cli.output import Exit, say
 from monitor.errors import ConfigError, WatchkeeperError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 service.register(app)
-for commands in (setup, watching, telling, baselines, past, exports, keys, demo):
+for commands in (setup, watching, quarantine, telling, baselines, past, exports, keys, demo):
     commands.register(app)
 
 

@@ -33,12 +33,12 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
 
     Example: watchkeeper baseline show acme/fraud
     """
+    from monitor.cli.stores import opened
     from monitor.config import load
-    from monitor.store.db import Store
     from monitor.windows import baseline as baselines
 
     stream = stream_of(model)
-    with Store(load(config).store.url).read() as connection:
+    with opened(load(config)).read() as connection:
         found = baselines.load(connection, stream)
     if found is None:
         raise NotFoundError(f"{stream} has no baseline yet", hint="see: watchkeeper baseline set --help")
@@ -100,14 +100,14 @@ def accept(
     """
     import getpass
 
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.drift.acceptance import accept as accept_drift
     from monitor.store import predictions
-    from monitor.store.db import Store
     from monitor.windows import cut
 
     settings, now, stream = load(config), time.time(), stream_of(model)
-    store = Store(settings.store.url)
+    store = opened(settings)
     with store.read() as connection:
         figures = predictions.figures(connection, stream)
         models = len(predictions.streams(connection))

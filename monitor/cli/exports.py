@@ -35,12 +35,12 @@ def predictions(
 
     Example: watchkeeper export predictions acme/fraud --out fraud/ --last 7d
     """
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.predictions.export import export_parquet
-    from monitor.store.db import Store
 
     now = time.time()
-    store = Store(load(config).store.url)
+    store = opened(load(config))
     with bar("exporting") as progress:
         files = export_parquet(store, stream_of(model), now - parse_duration(last), now, out, progress)
     for file in files:

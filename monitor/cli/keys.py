@@ -64,11 +64,11 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 
     Example: watchkeeper key list --json
     """
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.store import access
-    from monitor.store.db import Store
 
-    with Store(load(config).store.url).read() as connection:
+    with opened(load(config)).read() as connection:
         found = access.keys(connection)
     now = time.time()
     columns = ("id", "kind", "client", "name", "made", "expires", "last used", "valid")
@@ -100,11 +100,11 @@ def revoke(
 
     Example: watchkeeper key revoke 1f3a9c00aa42
     """
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.store import access
-    from monitor.store.db import Store
 
-    with Store(load(config).store.url).write() as connection:
+    with opened(load(config)).write() as connection:
         if not access.revoke(connection, identity, time.time()):
             raise NotFoundError(f"no valid key '{identity}'", hint="see: watchkeeper key list")
     say("revoked")

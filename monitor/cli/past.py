@@ -35,18 +35,18 @@ def backtest(
     Example: watchkeeper backtest --from 2026-10-23 --to 2026-11-23 --rules rules/mine.yaml
     """
     from monitor import backtest as past
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.metrics import METRICS
     from monitor.rules import load as load_rules
     from monitor.rules_in_force import rules_of
     from monitor.shipped import shipped
     from monitor.store import alerts
-    from monitor.store.db import Store
 
     settings = load(config)
     begin, until = moment(start), moment(end) if end else time.time()
     sets = [load_rules([path], METRICS, shipped("rules")) for path in rules or ()] or [rules_of(settings)]
-    store, base = Store(settings.store.url), int(settings.predictions.base_window)
+    store, base = opened(settings), int(settings.predictions.base_window)
     streams = [stream_of(model)] if model else []
     results = []
     for one in sets[:2]:

@@ -39,12 +39,12 @@ def preview(
 
     Example: watchkeeper digest preview acme --weekly
     """
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.digest import Sender, render
-    from monitor.store.db import Store
 
     settings = load(config)
-    sender = Sender(Store(settings.store.url), settings.clients, (), settings.web.public_url, __version__)
+    sender = Sender(opened(settings), settings.clients, (), settings.web.public_url, __version__)
     made = sender.preview(client, time.time(), "weekly" if weekly else "daily")
     if made is None:
         raise NotFoundError(f"nothing is known of the client '{client}'", hint="has it sent predictions?")
@@ -57,16 +57,14 @@ def send(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Example: watchkeeper digest send
     """
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.digest import Sender
     from monitor.notify import build
-    from monitor.store.db import Store
 
     settings = load(config)
     channels = build(settings.notify)
-    sender = Sender(
-        Store(settings.store.url), settings.clients, channels, settings.web.public_url, __version__
-    )
+    sender = Sender(opened(settings), settings.clients, channels, settings.web.public_url, __version__)
     say(f"{sender.send_due(time.time())} put into the outbox")
 
 

@@ -44,11 +44,11 @@ def status(
     Example: watchkeeper status --client acme --fail-on warning
     """
     from monitor import status as standing
+    from monitor.cli.stores import opened
     from monitor.config import load
-    from monitor.store.db import Store
 
     settings = load(config)
-    with Store(settings.store.url).read() as connection:
+    with opened(settings).read() as connection:
         base = int(settings.predictions.base_window)
         lines = standing.overview(connection, base, time.time(), client)
     if as_json:
@@ -76,11 +76,11 @@ def alerts(
 
     Example: watchkeeper alerts --all --client acme
     """
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.store import alerts as stored
-    from monitor.store.db import Store
 
-    with Store(load(config).store.url).read() as connection:
+    with opened(load(config)).read() as connection:
         found = stored.load_open(connection, client)
         if everything:
             known = stored.load(connection).values()
@@ -106,13 +106,13 @@ def explain(
     Example: watchkeeper explain acme/fraud/HighErrorRate
     """
     from monitor.alerts import explain as explaining
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.rules_in_force import rules_of
-    from monitor.store.db import Store
 
     settings, now = load(config), time.time()
     rules = rules_of(settings)
-    with Store(settings.store.url).read() as connection:
+    with opened(settings).read() as connection:
         for alert in explaining.find(connection, name):
             for line in explaining.explain(connection, alert, rules, settings.alerts, now).lines:
                 put(line)
@@ -129,11 +129,11 @@ def report(
     """
     from monitor import reports
     from monitor.alerts.explain import find
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.reports.around import tables
-    from monitor.store.db import Store
 
-    with Store(load(config).store.url).read() as connection:
+    with opened(load(config)).read() as connection:
         reference, current = tables(connection, find(connection, name)[0], time.time())
     say(f"comparing {current.num_rows:,} rows with {reference.num_rows:,} of the baseline ...")
     put(str(reports.write_tables(reference, current, out)))
@@ -153,8 +153,8 @@ def add_silence(
     Example: watchkeeper silence add 'model="fraud"' --for 2h --comment 'planned retraining'
     """
     from monitor.alerts import silencing
+    from monitor.cli.stores import opened
     from monitor.config import load
-    from monitor.store.db import Store
 
     now = time.time()
     try:
@@ -162,7 +162,7 @@ def add_silence(
     except ValueError as error:
         raise InputError(str(error)) from error
     who = author or getpass.getuser()
-    with Store(load(config).store.url).write() as connection:
+    with opened(load(config)).write() as connection:
         made = silencing.add(
             connection, matchers, starts_at=begins, seconds=seconds, author=who, comment=comment, now=now
         )
@@ -176,11 +176,11 @@ def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
 
     Example: watchkeeper silence list --json
     """
+    from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.store import silences
-    from monitor.store.db import Store
 
-    with Store(load(config).store.url).read() as connection:
+    with opened(load(config)).read() as connection:
         found = silences.load(connection, time.time())
     rows = [
         (s.id, ", ".join(s.matchers), iso(s.starts_at), iso(s.ends_at), s.author, s.comment) for s in found
@@ -202,10 +202,10 @@ def expire_silence(
     Example: watchkeeper silence expire 3f9a01bc
     """
     from monitor.alerts import silencing
+    from monitor.cli.stores import opened
     from monitor.config import load
-    from monitor.store.db import Store
 
-    with Store(load(config).store.url).write() as connection:
+    with opened(load(config)).write() as connection:
         silencing.expire(connection, identity, time.time())
     say("ended")
 

@@ -211,7 +211,10 @@ DAEMON = Row(
             7,
             (
                 Query(f"sum(rate(watchkeeper_rule_evaluations_total{ERRORS}[{RATE}]))", "rules"),
-                Query(f"sum by (source) (rate(watchkeeper_source_errors_total{J}[{RATE}]))", "{{source}}"),
+                Query(
+                    f"sum by (source, reason) (rate(watchkeeper_source_errors_total{J}[{RATE}]))",
+                    "{{source}} {{reason}}",
+                ),
             ),
             least=0,
         ),

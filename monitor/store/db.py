@@ -68,6 +68,12 @@ class Store:
                 if self.is_sqlite:
                     connection.exec_driver_sql("ROLLBACK")
 
+    @property
+    def path(self) -> Path | None:
+        """Where SQLite keeps the database; None for one in memory or on a server."""
+        name = self.url.database if self.is_sqlite else None
+        return Path(name) if name and name != ":memory:" else None
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -89,9 +95,6 @@ def _mapped() -> Iterator[None]:
 
 
 def _sqlite_engine(url: str) -> Engine:
-    path = make_url(url).database
-    if path and path != ":memory:":
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(
         url, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False, "timeout": 30}
     )

@@ -20,6 +20,8 @@ def migrate(store: Store) -> None:
     Raises:
         StoreError: the database was written by a newer version.
     """
+    if store.path is not None:
+        store.path.parent.mkdir(parents=True, exist_ok=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))

@@ -20,6 +20,22 @@ from sqlalchemy import (
 from monitor.records import Rejected
 from monitor.store.db import metadata
 
+REASONS = (
+    "future",
+    "incomplete",
+    "invalid",
+    "malformed",
+    "not_finite",
+    "other_client",
+    "repeated_id",
+    "too_large",
+    "too_many_streams",
+    "too_old",
+    "uncountable",
+    "unknown_client",
+)
+"""Why a record may be refused: the short names under which refusals are counted."""
+
 _KEY = BigInteger().with_variant(Integer, "sqlite")
 
 QUARANTINE = Table(
@@ -48,6 +64,20 @@ class Quarantined:
     reason: str
     rejected: Rejected
     count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """How many records of a client's model were refused for one reason, and what was wrong with one of them.
+
+    Client and model are empty where a record did not say them.
+    """
+
+    client: str
+    model: str
+    reason: str
+    count: int
+    example: str
 
 
 def put(connection: Connection, refused: Sequence[Quarantined]) -> None:
@@ -88,13 +118,16 @@ def latest(connection: Connection, client: str | None = None, limit: int = 100) 
     ]
 
 
-def counts(connection: Connection, start: float, end: float, client: str | None = None) -> dict[str, int]:
-    """How many records were refused in `[start, end)`, by reason."""
-    query = select(QUARANTINE.c.reason, func.sum(QUARANTINE.c.count)).group_by(QUARANTINE.c.reason)
-    query = query.where(QUARANTINE.c.at >= start, QUARANTINE.c.at < end)
+def summary(connection: Connection, start: float, end: float, client: str | None = None) -> list[Refused]:
+    """What was refused in `[start, end)`, by client, model and reason; the most frequent first."""
+    kept = QUARANTINE.c
+    total = func.sum(kept.count)
+    query = select(kept.client, kept.model, kept.reason, total, func.max(kept.error))
+    query = query.where(kept.at >= start, kept.at < end).group_by(kept.client, kept.model, kept.reason)
     if client is not None:
-        query = query.where(QUARANTINE.c.client == client)
-    return {reason: int(count) for reason, count in connection.execute(query)}
+        query = query.where(kept.client == client)
+    rows = connection.execute(query.order_by(total.desc(), kept.client, kept.model, kept.reason))
+    return [Refused(*row[:3], int(row[3]), row[4]) for row in rows]
 
 
 def delete_before(connection: Connection, before: float, limit: int = 10_000) -> int:

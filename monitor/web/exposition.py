@@ -17,6 +17,7 @@ from monitor.records import Alert, Stream
 from monitor.store import alerts as alert_store
 from monitor.store import digests, outbox, outcomes, predictions, versions
 from monitor.store.access import Kind
+from monitor.store.quarantine import REASONS
 from monitor.web import collect
 from monitor.web import services as surroundings
 from monitor.web.exemplars import newest
@@ -97,7 +98,8 @@ class Exposition:
         if stats is None:
             return
         sheet.put("watchkeeper_source_rows", ["http"], sum(stats.accepted.values()))
-        sheet.put("watchkeeper_source_errors", ["http"], sum(stats.rejected.values()))
+        for reason, refused in sorted({**dict.fromkeys(REASONS, 0), **stats.rejected}.items()):
+            sheet.put("watchkeeper_source_errors", ["http", reason], refused)
         marks = [f.watermark for f in predictions.figures_of_all(connection) if f.watermark is not None]
         if marks:
             sheet.put("watchkeeper_source_watermark_timestamp_seconds", ["http"], max(marks))

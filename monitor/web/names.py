@@ -163,8 +163,8 @@ DAEMON = (
     Exported(
         "watchkeeper_source_errors",
         "counter",
-        ("source",),
-        "Records that a source delivered and that were refused, or reads that failed.",
+        ("source", "reason"),
+        "Records that a source delivered and that were refused, and requests that could not be read.",
     ),
     Exported(
         "watchkeeper_notifications", "counter", ("channel", "outcome"), "Attempts to notify, by outcome."

@@ -12,7 +12,7 @@ from monitor.store.db import Store
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    store = Store(f"sqlite:///{tmp_path}/deep/folder/a.db")
+    store = Store(f"sqlite:///{tmp_path}/a.db")
     with store.write() as connection:
         connection.execute(text("create table counts (n integer)"))
         connection.execute(text("insert into counts values (0)"))

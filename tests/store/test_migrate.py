@@ -16,7 +16,7 @@ ROOM = Path(__file__).parent.parent.parent / "monitor" / "store"
 
 
 def test_a_migrated_database_has_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
-    store = Store(f"sqlite:///{tmp_path}/a.db")
+    store = Store(f"sqlite:///{tmp_path}/folder/that/is/new/a.db")
     migrate(store)
     with store.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

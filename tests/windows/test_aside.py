@@ -35,7 +35,8 @@ def test_a_broken_batch_is_set_aside_and_all_others_are_counted(daemon: World) -
     assert daemon.figure(readings, "volume").value == 7
     assert daemon.figure(readings, "volume", stream=OTHER).value == 3
     with daemon.store.read() as connection:
-        assert quarantine.counts(connection, NOW - 1, NOW + 1000) == {"uncountable": 5}
+        (refused,) = quarantine.summary(connection, NOW - 1, NOW + 1000)
+        assert (refused.reason, refused.count) == ("uncountable", 5)
         (kept,) = quarantine.latest(connection)
         assert predictions.count_rows(connection, STREAM) == 13
     assert "could not be counted" in kept.rejected.error

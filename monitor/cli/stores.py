@@ -1,0 +1,26 @@
+"""The store that a command looks into."""
+
+from sqlalchemy import inspect
+
+from monitor.config import Config
+from monitor.errors import InputError
+from monitor.store.db import Store
+
+_HINT = (
+    "has the daemon run with this configuration, and from this folder? A relative path begins where you are"
+)
+
+
+def opened(settings: Config) -> Store:
+    """The store of a configuration, which a daemon has set up.
+
+    Raises:
+        InputError: there is none; looking into it must not make one.
+    """
+    store = Store(settings.store.url)
+    if store.path is not None and not store.path.exists():
+        raise InputError(f"there is no store at {store.path}", hint=_HINT)
+    with store.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            raise InputError(f"the database {store.url.database} is empty", hint=_HINT)
+    return store
