@@ -168,7 +168,7 @@ class App:
             self.channels,
             self.itself,
             counted,
-            Duty(self.store),
+            Duty(self.store, config.evaluate.takeover),
             frozenset({"pagerduty"} if pager and (pager.webhook_secrets or pager.api_token) else ()),
         )
 

@@ -27,6 +27,8 @@ class EvaluateSettings(Section):
     """From one tick to the next: new rows are counted, figures measured, rules judged."""
     recent: Duration = 15.0
     """What rules see as the open window: what came in during the last seconds."""
+    takeover: Duration = 15.0
+    """Of several daemons on one PostgreSQL one judges; when it is silent for so long, another does."""
 
 
 class ModelSettings(ModelView):

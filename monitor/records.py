@@ -134,7 +134,8 @@ class Alert:
     `episode` counts the times it fired. `instance` holds the labels that make it one of
     several (feature, segment). `annotations` are rendered. `held` is how long the running wait (to fire, or
     to resolve) has been watched, in seconds; `recent` the last windows as (start, beyond the limit?);
-    `data_since` since when `data` is as it is; `changes` when the condition came or went.
+    `data_since` since when `data` is as it is, and `unjudged` how long of that was watched, in seconds;
+    `changes` when the condition came or went.
     """
 
     fingerprint: str
@@ -164,6 +165,7 @@ class Alert:
     held: float = 0.0
     recent: tuple[tuple[int, bool], ...] = ()
     data_since: float | None = None
+    unjudged: float = 0.0
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
 

@@ -8,7 +8,19 @@ import sys
 
 import typer
 
-from monitor.cli import baselines, demo, exports, keys, past, quarantine, service, setup, telling, watching
+from monitor.cli import (
+    baselines,
+    demo,
+    exports,
+    keys,
+    past,
+    quarantine,
+    rulefiles,
+    service,
+    setup,
+    telling,
+    watching,
+)
 from monitor.cli.output import Exit, say
 from monitor.errors import ConfigError, WatchkeeperError
 
@@ -22,7 +34,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 service.register(app)
-for commands in (setup, watching, quarantine, telling, baselines, past, exports, keys, demo):
+COMMANDS = (setup, watching, quarantine, telling, baselines, past, rulefiles, exports, keys, demo)
+for commands in COMMANDS:
     commands.register(app)
 
 

@@ -96,7 +96,7 @@ class _Look:
             by_stream.setdefault(alert.stream, []).append(alert)
         for stream, alerts in by_stream.items():
             rules = {rule.name: rule for rule in self.rules.for_stream(stream)}
-            self._without_data(stream, no_data.findings(rules, alerts, self.now))
+            self._without_data(stream, no_data.findings(rules, alerts))
 
     def _without_data(self, stream: Stream, found: Iterable[tuple[Rule, Labels, Finding]]) -> None:
         said = set()
@@ -146,6 +146,8 @@ class _Look:
 
 def _is_worth_storing(before: Alert, after: Alert) -> bool:
     if before.state is not after.state or before.data is not after.data or before.recent != after.recent:
+        return True
+    if before.unjudged != after.unjudged:
         return True
     if after.state is State.FIRING and after.data is DataState.OK:
         last = before.evaluated_at or 0.0

@@ -26,20 +26,18 @@ OVER = Finding(False, False, "it is judged again, or over")
 """What is found of a `NoData` alert whose alert has data again, or is no longer there."""
 
 
-def findings(
-    rules: Mapping[str, Rule], alerts: Iterable[Alert], now: float
-) -> Iterator[tuple[Rule, Labels, Finding]]:
+def findings(rules: Mapping[str, Rule], alerts: Iterable[Alert]) -> Iterator[tuple[Rule, Labels, Finding]]:
     """Look at the alerts themselves: a finding for each without data, which fires where one that is open (or
-    whose rule has a `no_data` tier) has had none for longer than its rule allows.
+    whose rule has a `no_data` tier) was watched without any for longer than its rule allows.
     """
     for alert in alerts:
         rule = rules.get(alert.rule)
         if rule is None or alert.data is DataState.OK:
             continue
         is_watched = alert.is_open or rule.no_data_tier is not None
-        waited = 0.0 if alert.data_since is None else now - alert.data_since
-        fires = is_watched and waited >= rule.no_data_for
-        reason = f"{alert.rule} has not been judged for {format_duration(round(waited))}: {alert.reason}"
+        fires = is_watched and alert.unjudged >= rule.no_data_for
+        waited = format_duration(round(alert.unjudged))
+        reason = f"{alert.rule} has not been judged for {waited}: {alert.reason}"
         instance = labels(rule=alert.rule, **dict(alert.instance))
         yield (
             sibling(rule.no_data_tier or Severity.WARNING),

@@ -1,4 +1,4 @@
-"""Tests of rule files, as files: series in, alerts out. `watchkeeper check rules` and our own tests run them.
+"""Tests of rule files, as files: series in, alerts out. `watchkeeper rules test` and our own tests run them.
 
     rules: critical.yaml
     tests:
@@ -14,24 +14,59 @@ the alert fires, `to` when it resolves; without `to` it still fires at the end. 
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from monitor.errors import ConfigError, Problem
 from monitor.records import Alert, Measurement, State, Stream, Window
-from monitor.rules import load
-from monitor.rules.build import Metric
+from monitor.rules import load, no_data
+from monitor.rules.build import Metric, known
 from monitor.rules.evaluate import judge
 from monitor.rules.readings import Readings
 from monitor.rules.rule import RuleSet
 from monitor.rules.schema import Length
 from monitor.settings import Duration, Section, format_duration
-from monitor.yamlfile import read, validate
+from monitor.yamlfile import Document, read, suggest, validate
 
 _VALUE = re.compile(r"(_|[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?:x(\d+))?")
 _EPOCH = 1_800_000_000
+_LONGEST = 1_000_000
+
+
+def _expanded(text: object) -> tuple[float | None, ...]:
+    """`0.01x3 _ 0.4` as values.
+
+    Raises:
+        ValueError: a word of it is no value.
+    """
+    values: list[float | None] = []
+    for word in str(text).split():
+        form = _VALUE.fullmatch(word)
+        times = int(form[2] or 1) if form else 0
+        if form is None or not 0 < times <= _LONGEST:
+            msg = f"{word!r} is not a value (use 0.01, 0.4x30, _)"
+            raise ValueError(msg)
+        values += [None if form[1] == "_" else float(form[1])] * times
+    if not values:
+        msg = "holds no value (use 0.01, 0.4x30, _)"
+        raise ValueError(msg)
+    return tuple(values)
+
+
+def _stream(text: object) -> Stream:
+    parts = str(text).split("/")
+    if len(parts) != 3 or not all(parts):
+        msg = f"{text!r} is not a stream (use acme/fraud/production)"
+        raise ValueError(msg)
+    return Stream(*parts)
+
+
+Values = Annotated[tuple[float | None, ...], BeforeValidator(_expanded)]
+StreamName = Annotated[Stream, BeforeValidator(_stream)]
 
 
 class SeriesModel(Section):
@@ -39,7 +74,7 @@ class SeriesModel(Section):
 
     metric: str
     over: Length = 60
-    values: str
+    values: Values
     n: float = 1000
     baseline: float | None = None
     past: float | None = None
@@ -62,7 +97,7 @@ class CaseModel(Section):
 
     name: str
     every: Duration = 1.0
-    stream: str = "acme/fraud/production"
+    stream: StreamName = Stream("acme", "fraud", "production")
     series: tuple[SeriesModel, ...]
     expect: tuple[ExpectModel, ...] = ()
 
@@ -103,8 +138,25 @@ def run(path: Path, metrics: Iterable[Metric], shipped: Path | None = None) -> l
     """
     document = read(path)
     tests = validate(FileModel, document, document.data)
+    metrics = list(metrics)
     rules = load([path.parent / tests.rules], metrics, shipped)
+    names = {rule.name for rule in rules.rules} | {no_data.NAME}
+    if unknown := list(_unknown(tests, document, set(known(metrics)), names)):
+        raise ConfigError(unknown)
     return [Result(case.name, tuple(_problems(case, rules))) for case in tests.tests]
+
+
+def _unknown(tests: FileModel, document: Document, metrics: set[str], alerts: set[str]) -> Iterator[Problem]:
+    """A story about what nobody measures, or that waits for an alert that does not exist, would prove nothing."""
+    for t, case in enumerate(tests.tests):
+        for i, series in enumerate(case.series):
+            if series.metric not in metrics:
+                reason = f"there is no metric {series.metric}{suggest(series.metric, metrics)}"
+                yield document.problem(("tests", t, "series", i, "metric"), reason)
+        for i, wanted in enumerate(case.expect):
+            if wanted.alert not in alerts:
+                reason = f"there is no rule {wanted.alert}{suggest(wanted.alert, alerts)}"
+                yield document.problem(("tests", t, "expect", i, "alert"), reason)
 
 
 def _problems(case: CaseModel, rules: RuleSet) -> list[str]:
@@ -122,9 +174,7 @@ def _problems(case: CaseModel, rules: RuleSet) -> list[str]:
 
 
 def _episodes(case: CaseModel, rules: RuleSet) -> tuple[set[_Episode], dict[str, str]]:
-    client, model, environment = case.stream.split("/")
-    stream = Stream(client, model, environment)
-    series = [(model, _expanded(model.values)) for model in case.series]
+    stream = case.stream
     pasts = {model.metric: model.past for model in case.series}
 
     def past(_s: object, metric: str, _l: object, _n: object, _a: object, _b: object) -> float | None:
@@ -133,9 +183,9 @@ def _episodes(case: CaseModel, rules: RuleSet) -> tuple[set[_Episode], dict[str,
     alerts: dict[str, Alert] = {}
     started: dict[str, float] = {}
     found: set[_Episode] = set()
-    for look in range(max(len(values) for _, values in series)):
+    for look in range(max((len(series.values) for series in case.series), default=0)):
         now = _EPOCH + (look + 1) * case.every
-        measured = _measured(stream, series, look, now)
+        measured = _measured(stream, case.series, look, now)
         made = judge(rules, Readings(measured, past), alerts, now, step=case.every)
         alerts |= {alert.fingerprint: alert for alert in made.alerts}
         for change in made.transitions:
@@ -151,11 +201,11 @@ def _episodes(case: CaseModel, rules: RuleSet) -> tuple[set[_Episode], dict[str,
 
 
 def _measured(
-    stream: Stream, series: Sequence[tuple[SeriesModel, list[float | None]]], look: int, now: float
+    stream: Stream, series: Iterable[SeriesModel], look: int, now: float
 ) -> dict[tuple[Stream, int], list[Measurement]]:
     measured: dict[tuple[Stream, int], list[Measurement]] = {}
-    for model, values in series:
-        value = values[look] if look < len(values) else None
+    for model in series:
+        value = model.values[look] if look < len(model.values) else None
         seconds = model.over or 60
         window = Window(round(now) - seconds, round(now))
         measurement = Measurement(
@@ -171,14 +221,3 @@ def _measured(
         )
         measured.setdefault((stream, model.over), []).append(measurement)
     return measured
-
-
-def _expanded(text: str) -> list[float | None]:
-    values: list[float | None] = []
-    for word in text.split():
-        form = _VALUE.fullmatch(word)
-        if form is None:
-            msg = f"{word!r} is not a value (use 0.01, 0.4x30, _)"
-            raise ValueError(msg)
-        values += [None if form[1] == "_" else float(form[1])] * int(form[2] or 1)
-    return values

@@ -31,7 +31,8 @@ def decide(rule: Rule, finding: Finding, alert: Alert, now: float, step: float) 
     elapsed = 0.0 if alert.evaluated_at is None else min(max(now - alert.evaluated_at, 0.0), step)
     answer, recent = _answer(rule, finding, alert)
     if answer is None:
-        return Step(_frozen(finding, alert, now), finding.reason)
+        is_missed = alert.is_open or rule.no_data_tier is not None
+        return Step(_frozen(finding, alert, now, elapsed if is_missed else 0.0), finding.reason)
     alert = replace(_measured(alert, finding, now), recent=recent)
     if alert.is_open:
         return _open(rule, finding, alert, answer, now, elapsed)
@@ -129,10 +130,13 @@ def _start(window: Window | None, recent: tuple[tuple[int, bool], ...]) -> int:
     return window.start if window is not None else (recent[-1][0] + 1 if recent else 0)
 
 
-def _frozen(finding: Finding, alert: Alert, now: float) -> Alert:
+def _frozen(finding: Finding, alert: Alert, now: float, elapsed: float) -> Alert:
     data = DataState.ERROR if finding.is_error else DataState.NO_DATA
     since = alert.data_since if alert.data is data and alert.data_since is not None else now
-    return replace(alert, data=data, data_since=since, evaluated_at=now, reason=finding.reason)
+    unjudged = 0.0 if alert.data is DataState.OK else alert.unjudged + elapsed
+    return replace(
+        alert, data=data, data_since=since, unjudged=unjudged, evaluated_at=now, reason=finding.reason
+    )
 
 
 def _measured(alert: Alert, finding: Finding, now: float) -> Alert:
@@ -142,6 +146,7 @@ def _measured(alert: Alert, finding: Finding, now: float) -> Alert:
         evaluated_at=now,
         data=DataState.OK,
         data_since=since,
+        unjudged=0.0,
         value=finding.value,
         limit=finding.limit,
         baseline=finding.baseline,

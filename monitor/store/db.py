@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from monitor.errors import StoreError
@@ -26,6 +26,10 @@ metadata = MetaData(
 )
 
 
+FROZEN_AFTER = 15
+"""A process that stops in the middle of a transaction keeps its locks from the others for so many seconds."""
+
+
 class Store:
     """Connections to the database, and its transactions."""
 
@@ -33,7 +37,7 @@ class Store:
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = threading.Lock()
-        self.engine = _sqlite_engine(url) if self.is_sqlite else create_engine(url, pool_pre_ping=True)
+        self.engine = _sqlite_engine(url) if self.is_sqlite else _shared_engine(url)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -44,6 +48,9 @@ class Store:
         """
         if not self.is_sqlite:
             with _mapped(), self.engine.begin() as connection:
+                connection.exec_driver_sql(
+                    f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}s'"
+                )
                 yield connection
             return
         with self._writer, _mapped(), self.engine.connect() as connection:
@@ -87,11 +94,24 @@ def _in_transaction(connection: Connection) -> bool:
 def _mapped() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except DBAPIError as error:
+        if not isinstance(error, OperationalError) and not error.connection_invalidated:
+            raise
         reason = str(error.orig).splitlines()[0]
         raise StoreError(
             f"the database cannot be used: {reason}", hint="is it full, locked, or down?"
         ) from error
+
+
+def _shared_engine(url: str) -> Engine:
+    """PostgreSQL: a host that vanished is noticed within seconds, not when the kernel gives up."""
+    patience = {
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "tcp_user_timeout": 15_000,
+    }
+    return create_engine(url, pool_pre_ping=True, connect_args=patience)
 
 
 def _sqlite_engine(url: str) -> Engine:

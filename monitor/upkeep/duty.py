@@ -1,6 +1,8 @@
 """Of several daemons on one database, one judges: the duty, a lease with a fencing token."""
 
+import os
 import secrets
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +22,7 @@ class Duty:
 
     def __init__(self, store: Store, seconds: float = SECONDS) -> None:
         self._store, self._seconds = store, seconds
-        self._holder = secrets.token_hex(8)
+        self._holder = f"{socket.gethostname()[:32]}/{os.getpid()}/{secrets.token_hex(4)}"
         self._lease: Lease | None = None
 
     def is_ours(self, now: float) -> bool:

@@ -261,6 +261,18 @@ def test_17_a_clock_that_jumps_neither_fires_nor_resolves(world: World) -> None:
     assert statuses(world) == ["resolved"]
 
 
+def test_17_a_clock_that_jumps_while_nothing_is_measured_does_not_say_so_for_hours(world: World) -> None:
+    world.run(BAD, 3)
+    world.run(None, 5)
+    world.clock.advance(86_400)
+    world.run(None, 5)
+    assert [alert.rule for alert in world.alerts()] == ["Bad"], (
+        "ten seconds without data, whatever the clock says"
+    )
+    world.run(None, 300, every=10)
+    assert {alert.rule: alert.state for alert in world.alerts()}["NoData"] is State.FIRING
+
+
 @pytest.mark.parametrize(("date", "hour"), [("2026-03-29", 9), ("2026-10-25", 9), ("2026-07-01", 9)])
 def test_17_office_hours_open_at_local_nine_on_days_of_23_and_25_hours(date: str, hour: int) -> None:
     zone = ZoneInfo("Europe/Berlin")

@@ -48,6 +48,12 @@ class Daemon:
         until(self._is_ready, f"the daemon is ready; it said:\n{self.said()}")
         return self
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self.process is not None
+        return self.process.pid
+
     def _is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"the daemon ended:\n{self.said()}"
