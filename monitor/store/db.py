@@ -6,6 +6,7 @@ takes the lock at once, so that no transaction fails half way for having read fi
 """
 
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ class Store:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = threading.Lock()
         self.engine = _sqlite_engine(url) if self.is_sqlite else _shared_engine(url)
+        weakref.finalize(self, self.engine.dispose)  # one that is dropped unclosed gives its connections back
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
