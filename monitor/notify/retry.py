@@ -8,6 +8,7 @@ from monitor.records import Action, Delivery, Status
 STEPS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 60.0)
 CEILING = {"urgent": 60.0, "other": 300.0}
 RESOLVE_FOR = 48 * 3600.0
+"""How long an end is tried, in seconds of trying: a clock that jumps ahead must not leave an incident open."""
 LIMITED_STEPS = (30.0, 30.0, 30.0, 120.0, 300.0)
 MISCONFIGURED_EVERY = 300.0
 LONGEST = 600.0
@@ -44,9 +45,9 @@ def after(
         wait = LIMITED_STEPS[min(attempts, len(LIMITED_STEPS) - 1)]
         wait = wait if failure.retry_after is None else min(max(failure.retry_after, 0.0), LONGEST)
         return Next(Status.PENDING, now + wait, pause=now + wait)
-    if delivery.action is Action.RESOLVE and now - delivery.created_at > RESOLVE_FOR:
-        return Next(Status.DEAD, now)
     ceiling = CEILING["urgent" if delivery.priority <= 1 else "other"]
+    if delivery.action is Action.RESOLVE and attempts * ceiling > RESOLVE_FOR:
+        return Next(Status.DEAD, now)
     wait = min(STEPS[attempts] if attempts < len(STEPS) else ceiling, ceiling)
     wait = max(wait * (0.5 + jitter / 2), min(failure.retry_after or 0.0, LONGEST))
     return Next(Status.PENDING, now + wait)

@@ -49,7 +49,12 @@ def test_a_wrong_key_goes_another_way_now_and_is_tried_every_five_minutes() -> N
     assert (what.status, what.fall_back, what.not_before) == (Status.PENDING, True, 300)
 
 
-def test_a_resolve_is_given_up_after_two_days_and_left_to_the_comparison() -> None:
-    failure, end = AttemptError("x", Kind.UNREACHABLE), delivery(99, Action.RESOLVE)
-    assert after(failure, end, RESOLVE_FOR - 1, 0.0).status is Status.PENDING
-    assert after(failure, end, RESOLVE_FOR + 1, 0.0).status is Status.DEAD
+def test_a_resolve_is_given_up_after_two_days_of_trying_and_left_to_the_comparison() -> None:
+    failure, most = AttemptError("x", Kind.UNREACHABLE), round(RESOLVE_FOR / 60)
+    assert after(failure, delivery(most, Action.RESOLVE), 0.0, 0.0).status is Status.PENDING
+    assert after(failure, delivery(most + 1, Action.RESOLVE), 0.0, 0.0).status is Status.DEAD
+
+
+def test_a_clock_that_jumps_two_days_ahead_gives_no_resolve_up() -> None:
+    failure, end = AttemptError("x", Kind.UNREACHABLE), delivery(1, Action.RESOLVE)
+    assert after(failure, end, end.created_at + 2 * RESOLVE_FOR, 0.0).status is Status.PENDING
