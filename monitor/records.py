@@ -7,6 +7,7 @@ measured is a `Measurement` with a reason, never a zero and never NaN.
 import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 Labels = tuple[tuple[str, str], ...]
 """Sorted (name, value) pairs: hashable, so that they can be part of a key."""
@@ -31,7 +32,12 @@ class Stream:
     @property
     def labels(self) -> Labels:
         """The stream as labels."""
-        return labels(client=self.client, model=self.model, environment=self.environment)
+        return _labels_of(self)
+
+
+@lru_cache(maxsize=65536)
+def _labels_of(stream: Stream) -> Labels:
+    return labels(client=stream.client, model=stream.model, environment=stream.environment)
 
 
 DAEMON = Stream("watchkeeper", "daemon")

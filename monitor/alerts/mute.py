@@ -22,9 +22,8 @@ def is_active(silence: Silence, now: float) -> bool:
 
 def silenced(alert: Alert, silences: Iterable[Silence], now: float) -> str:
     """Why an alert is silenced, or the empty string."""
-    labels = alert_labels(alert)
     for silence in silences:
-        if is_active(silence, now) and all_match(map(matchers.parse, silence.matchers), labels):
+        if is_active(silence, now) and all_match(map(matchers.parse, silence.matchers), alert_labels(alert)):
             return f"silenced by {silence.author}: {silence.comment}"
     return ""
 
@@ -34,20 +33,22 @@ class Inhibitor:
 
     def __init__(self, rules: Sequence[Inhibition], alerts: Iterable[Alert]) -> None:
         self._sources: list[tuple[Inhibition, dict[tuple[str, ...], Alert]]] = []
-        firing = [a for a in alerts if a.state is State.FIRING and a.data is DataState.OK]
+        firing = [a for a in alerts if a.state is State.FIRING and a.data is DataState.OK] if rules else []
         labelled = [(alert, alert_labels(alert)) for alert in firing]
+        self._labels = {alert.fingerprint: labels for alert, labels in labelled}
         for rule in rules:
             found: dict[tuple[str, ...], Alert] = {}
             for alert, labels in labelled:
                 if all_match(rule.source, labels) and all(labels.get(name) for name in rule.equal):
                     found.setdefault(tuple(labels[name] for name in rule.equal), alert)
-            self._sources.append((rule, found))
+            if found:
+                self._sources.append((rule, found))
 
     def reason(self, alert: Alert) -> str:
         """Why an alert is held back, or the empty string."""
-        if alert.rule in NEVER_INHIBITED:
+        if alert.rule in NEVER_INHIBITED or not self._sources:
             return ""
-        labels = alert_labels(alert)
+        labels = self._labels.get(alert.fingerprint) or alert_labels(alert)
         for rule, sources in self._sources:
             source = sources.get(tuple(labels.get(name, "") for name in rule.equal))
             if source is None or source.fingerprint == alert.fingerprint:

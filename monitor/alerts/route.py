@@ -11,7 +11,7 @@ from monitor.rules.matchers import all_match
 
 def route(alert: Alert, settings: AlertSettings) -> Route:
     """The first special route that matches, else that of the alert's tier."""
-    labels = alert_labels(alert)
+    labels = alert_labels(alert) if settings.routes else {}
     for special in settings.routes:
         if all_match(special.match, labels):
             return special

@@ -33,14 +33,18 @@ class History:
     stored: Mapping[int, Figures]
     at: int = 0
     _aligned: dict[tuple[int, str], list[tuple[Labels, Columns]]] = field(default_factory=dict)
+    _rows: dict[tuple[int, str], list[tuple[Labels, np.ndarray, Columns]]] = field(default_factory=dict)
     _past: dict[tuple[str, Labels], dict[int, float | None]] = field(default_factory=dict)
 
     def find(self, _stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
         """What a rule reads at the current moment (`at`)."""
-        found = []
-        for labels, columns in self.aligned(seconds, metric):
-            if columns.starts[self.at] >= 0:
-                found.append(self._measurement(metric, labels, columns))
+        key, found = (seconds, metric), []
+        if key not in self._rows:
+            self._rows[key] = [(labels, _table(c), c) for labels, c in self.aligned(seconds, metric)]
+        for labels, table, columns in self._rows[key]:
+            row: list[float] = table[self.at].tolist()
+            if row[0] >= 0:
+                found.append(self._measurement(metric, labels, row, columns))
         return found
 
     def past(
@@ -85,22 +89,28 @@ class History:
             baseline=columns.baseline[places],
         )
 
-    def _measurement(self, metric: str, labels: Labels, columns: Columns) -> Measurement:
-        at, start = self.at, int(columns.starts[self.at])
-        value = _number(columns.values[at])
+    def _measurement(self, metric: str, labels: Labels, row: list[float], columns: Columns) -> Measurement:
+        start = int(row[0])
+        value, n, low, high, baseline = (None if number != number else number for number in row[1:])
         return Measurement(
             self.stream,
             Window(start, start + columns.seconds),
             metric,
             value,
             columns.unit,
-            n=_number(columns.n[at]) or 0.0,
+            n=n or 0.0,
             labels=labels,
-            low=_number(columns.low[at]),
-            high=_number(columns.high[at]),
-            baseline=_number(columns.baseline[at]),
+            low=low,
+            high=high,
+            baseline=baseline,
             reason="" if value is not None else "was not measured",
         )
+
+
+def _table(columns: Columns) -> np.ndarray:
+    """A row a moment: a row is read at once, where six arrays would be asked one by one."""
+    parts = (columns.starts, columns.values, columns.n, columns.low, columns.high, columns.baseline)
+    return np.column_stack([np.asarray(part, np.float64) for part in parts])
 
 
 def read(
@@ -144,7 +154,3 @@ def _mean(columns: Columns, first: float, end: float) -> float | None:
     values = columns.values[low:high]
     values = values[~np.isnan(values)]
     return float(values.mean()) if len(values) else None
-
-
-def _number(value: float) -> float | None:
-    return None if value != value else float(value)  # NaN is not itself

@@ -13,7 +13,7 @@ from monitor.records import Labels
 from monitor.rules.burn import Burn
 from monitor.rules.condition import All, Any, Condition
 from monitor.rules.level import BASELINE, PAST, Level
-from monitor.rules.threshold import Threshold
+from monitor.rules.threshold import Share, Threshold
 from monitor.store.measurements import Columns
 
 
@@ -38,8 +38,28 @@ def screen(condition: Condition, history: History) -> Screen:
         return screen(Any(pairs), history)
     if isinstance(condition, Threshold):
         return _threshold(condition, history)
+    if isinstance(condition, Share) and not condition.part.confidence and condition.part.assume is None:
+        return _share(condition, history)
     everything = np.ones(len(history.moments), bool)
     return Screen(everything, everything)
+
+
+def _share(condition: Share, history: History) -> Screen:
+    """How many of the judged instances are beyond; a label that the share does not count by may be among them."""
+    beyond = np.zeros(len(history.moments))
+    judged = np.zeros(len(history.moments))
+    for labels, columns in history.aligned(condition.part.seconds, condition.part.metric):
+        if [name for name, _ in labels] != [condition.of] or condition.part.matchers:
+            everything = np.ones(len(history.moments), bool)
+            return Screen(everything, everything)
+        limit = _limit(condition.part.level, condition.part.metric, labels, columns, history)
+        with np.errstate(invalid="ignore"):
+            known = (columns.starts >= 0) & ~np.isnan(columns.values) & ~np.isnan(limit)
+            known &= columns.n >= condition.part.samples
+            judged += known
+            beyond += known & ((1 if condition.part.is_above else -1) * (columns.values - limit) > 0)
+    share = beyond / np.maximum(judged, 1)
+    return Screen((judged > 0) & (share > condition.above), (judged > 0) & (share <= condition.clear))
 
 
 def _threshold(condition: Threshold, history: History) -> Screen:

@@ -93,7 +93,8 @@ class _Look:
         current = {alert.fingerprint: alert for alerts in self.active.values() for alert in alerts}
         by_stream: dict[Stream, list[Alert]] = {}
         for alert in {**current, **self.changed}.values():
-            by_stream.setdefault(alert.stream, []).append(alert)
+            if alert.data is not DataState.OK or alert.rule == no_data.NAME:
+                by_stream.setdefault(alert.stream, []).append(alert)
         for stream, alerts in by_stream.items():
             rules = {rule.name: rule for rule in self.rules.for_stream(stream)}
             self._without_data(stream, no_data.findings(rules, alerts))

@@ -33,7 +33,7 @@ def decide(rule: Rule, finding: Finding, alert: Alert, now: float, step: float) 
     if answer is None:
         is_missed = alert.is_open or rule.no_data_tier is not None
         return Step(_frozen(finding, alert, now, elapsed if is_missed else 0.0), finding.reason)
-    alert = replace(_measured(alert, finding, now), recent=recent)
+    alert = _measured(alert, finding, now, recent)
     if alert.is_open:
         return _open(rule, finding, alert, answer, now, elapsed)
     return _closed(rule, finding, alert, answer, now, elapsed)
@@ -139,7 +139,7 @@ def _frozen(finding: Finding, alert: Alert, now: float, elapsed: float) -> Alert
     )
 
 
-def _measured(alert: Alert, finding: Finding, now: float) -> Alert:
+def _measured(alert: Alert, finding: Finding, now: float, recent: tuple[tuple[int, bool], ...]) -> Alert:
     since = alert.data_since if alert.data is DataState.OK else now
     return replace(
         alert,
@@ -154,6 +154,7 @@ def _measured(alert: Alert, finding: Finding, now: float) -> Alert:
         n=finding.n,
         window=finding.window,
         reason=finding.reason,
+        recent=recent,
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from monitor.settings import format_duration
 
@@ -37,6 +38,7 @@ def figure(value: float | None, unit: str) -> str:
     return f"{text} {unit}" if unit else text
 
 
+@lru_cache(maxsize=1024)
 def span(seconds: int) -> str:
     """The length of a window in words; 0 is the open one."""
     return f"the last {format_duration(seconds)}" if seconds else "the current window"

@@ -197,7 +197,7 @@ def columns(
         c.start < end,
     )
     blocks: dict[str, tuple[list[int], list[bytes]]] = {}
-    for at, shape, figures in connection.execute(query.order_by(c.part, c.start)):
+    for at, shape, figures in connection.execute(query.order_by(c.part, c.start)).fetchall():
         starts, blobs = blocks.setdefault(shape, ([], []))
         starts.append(at)
         blobs.append(figures)
