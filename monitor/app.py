@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from monitor import __version__
+from monitor.alerts.deploys import deploys
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config
 from monitor.digest import Sender
@@ -19,10 +20,10 @@ from monitor.readings.measuring import Measuring
 from monitor.readings.recent import Recent
 from monitor.readings.selfwatch import SelfWatch
 from monitor.readings.wallclock import WallClock
-from monitor.records import Severity, Stream, Window
+from monitor.records import Action, Severity, Stream, Window
 from monitor.rules_in_force import rules_of
 from monitor.scheduler import URGENT, Scheduler
-from monitor.store import versions
+from monitor.store import outbox, versions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
 from monitor.upkeep.baselines import Baselines
@@ -72,6 +73,9 @@ class App:
         self.access = Access(self.store, self.clock)
         spool = "" if self.store.is_sqlite else config.notify.spool
         self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease, spool)
+        self._told_of_changes = frozenset(
+            lane.channel.name for lane in self.dispatcher.lanes if Action.CHANGE in lane.channel.actions
+        )
         self.jobs = Jobs(self.store, config, self.clock, self.dispatcher.is_alive)
         self.meters = Meters(config.evaluate.every)
         self.totals = Totals()
@@ -197,9 +201,17 @@ class App:
         )
 
     def _keep_versions(self) -> None:
-        if seen := self.totals.take_versions():
-            with self.store.write() as connection:
-                versions.put(connection, seen)
+        """Note which versions answered; a new one is a change that PagerDuty shows beside its incidents."""
+        seen = self.totals.take_versions()
+        if not seen:
+            return
+        with self.store.write() as connection:
+            known = versions.load(connection)
+            changes = deploys(seen, known, self._told_of_changes, self.config.alerts, self.clock.now())
+            outbox.add(connection, changes)
+            versions.put(connection, seen)
+        if changes:
+            self.dispatcher.wake()
 
     def _readiness(self) -> Readiness:
         wrong = self.jobs.ailment()

@@ -1,10 +1,11 @@
 """How everything stands, for somebody at a terminal: each stream's state, figures and what is still missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from monitor.records import Alert, Measurement, Severity, Stream
+from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
 from monitor.rules.wording import figure
 from monitor.settings import format_duration
 from monitor.store import alerts, baselines, drift, measurements, predictions, quarantine
@@ -30,16 +31,42 @@ class StreamStatus:
     notes: tuple[str, ...]
 
 
-def overview(connection: Connection, base_seconds: int, now: float, client: str = "") -> list[StreamStatus]:
-    """Every stream, worst first."""
+def overview(
+    connection: Connection, base_seconds: int, now: float, client: str = "", mistakes: Sequence[str] = ()
+) -> list[StreamStatus]:
+    """Every stream, worst first; the daemon itself where something is wrong with it.
+
+    `mistakes` are those of the rule files as they are on disk now, which a running daemon refuses to read.
+    """
     open_alerts = alerts.load_open(connection, client)
     known = [
         figures for figures in predictions.figures_of_all(connection) if client in ("", figures.stream.client)
     ]
     refused = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
     lines = [_line(connection, figures, open_alerts, refused, base_seconds, now) for figures in known]
+    itself = _itself(connection, open_alerts, mistakes, now)
+    lines += [itself] if itself and client in ("", DAEMON.client) else []
     rank = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "ok": 4}
     return sorted(lines, key=lambda line: (rank[line.state], line.stream))
+
+
+def _itself(
+    connection: Connection, open_alerts: Sequence[Alert], mistakes: Sequence[str], now: float
+) -> StreamStatus | None:
+    """A line on the daemon: its own open alerts, and rule files that it would refuse."""
+    own = [alert for alert in open_alerts if alert.stream == DAEMON]
+    if not own and not mistakes:
+        return None
+    notes = [f"the rule files have mistakes, so a daemon keeps its old rules: {one}" for one in mistakes]
+    looked = max((a.evaluated_at or 0.0 for a in alerts.load(connection).values()), default=0.0)
+    return StreamStatus(
+        DAEMON,
+        own[0].severity.value if own else Severity.WARNING.value,
+        tuple(f"{alert.rule}: {alert.annotation('summary') or alert.reason}" for alert in own),
+        (),
+        max(0.0, now - looked) if looked else 0.0,
+        tuple(notes),
+    )
 
 
 def _line(

@@ -10,7 +10,7 @@ import typer
 from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
 from monitor.cli.output import Exit, put, put_json, put_table, say
 from monitor.clock import iso
-from monitor.errors import InputError
+from monitor.errors import ConfigError, InputError
 from monitor.records import Alert, Severity
 from monitor.settings import parse_duration
 
@@ -46,11 +46,17 @@ def status(
     from monitor import status as standing
     from monitor.cli.stores import opened
     from monitor.config import load
+    from monitor.rules_in_force import rules_of
 
     settings = load(config)
+    mistakes: list[str] = []
+    try:
+        rules_of(settings)
+    except ConfigError as error:
+        mistakes = [str(problem) for problem in error.problems]
     with opened(settings).read() as connection:
         base = int(settings.predictions.base_window)
-        lines = standing.overview(connection, base, time.time(), client)
+        lines = standing.overview(connection, base, time.time(), client, mistakes)
     if as_json:
         put_json([standing.as_json(line) for line in lines])
     else:

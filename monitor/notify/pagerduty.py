@@ -133,8 +133,16 @@ def event(notification: Notification) -> dict[str, Any]:
 def change(notification: Notification) -> dict[str, Any]:
     """The arguments of `send_change_event`; the client's own time stamp is broken, so it is always given."""
     moment = datetime.fromtimestamp(notification.started_at, UTC).isoformat()
-    summary, source = notification.title[:LONGEST_SUMMARY], notification.source
-    return {"payload": {"summary": summary, "source": source, "timestamp": moment}}
+    payload: dict[str, Any] = {
+        "summary": notification.title[:LONGEST_SUMMARY],
+        "source": notification.source,
+        "timestamp": moment,
+    }
+    if notification.is_small:
+        return {"payload": payload}
+    payload["custom_details"] = dict(notification.labels)
+    links = [{"href": link.href, "text": link.text} for link in notification.links]
+    return {"payload": payload, "links": links} if links else {"payload": payload}
 
 
 def _smallest(payload: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from monitor.store import versions
+from monitor.store.db import Store
 from tests.support.daemon import Daemon
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.traffic import failed, prediction, send
@@ -88,3 +90,25 @@ def test_after_sigkill_in_the_middle_of_an_incident_the_same_page_is_closed(
 
     until(all_is_well_again, "the page is closed")
     assert len(pager.incidents) == 1
+
+
+def test_a_new_version_is_a_change_beside_the_incidents(daemon: Daemon, pager: PagerDutyStandIn) -> None:
+    send(daemon, [prediction(version="6") for _ in range(20)])
+    store = Store(daemon.store_url)
+
+    def is_written_down() -> bool:
+        with store.read() as connection:
+            return bool(versions.load(connection))
+
+    until(is_written_down, "the first version is known")
+    store.close()
+
+    def another_version_answers() -> bool:
+        send(daemon, [prediction(version="7") for _ in range(5)])
+        return bool(pager.changes)
+
+    until(another_version_answers, "the change is told")
+    assert [change["payload"]["summary"] for change in pager.changes] == [
+        "acme/fraud production: version 7 answers (before it: 6)"
+    ]
+    assert pager.incidents == []
