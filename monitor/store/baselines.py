@@ -14,6 +14,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    bindparam,
     delete,
     insert,
     select,
@@ -22,6 +23,7 @@ from sqlalchemy import (
 from monitor.records import Stream
 from monitor.store import predictions
 from monitor.store.db import metadata
+from monitor.store.prepared import Prepared
 from monitor.store.upsert import insert_new
 
 LAYOUTS = Table(
@@ -47,6 +49,12 @@ BASELINES = Table(
     Column("loss", LargeBinary, nullable=False),
     Column("sample", LargeBinary, nullable=False),
     Index("ix_baselines_stream", "stream", "name"),
+)
+_DIGEST = Prepared(
+    select(BASELINES.c.digest)
+    .where(BASELINES.c.stream == bindparam("number"), BASELINES.c.name == bindparam("of"))
+    .order_by(BASELINES.c.id.desc())
+    .limit(1)
 )
 
 
@@ -113,8 +121,8 @@ def current(connection: Connection, stream: Stream, name: str = "baseline") -> S
 
 def current_digest(connection: Connection, stream: Stream, name: str = "baseline") -> str | None:
     """The digest of the baseline of this name in force, without reading it."""
-    mine = (BASELINES.c.stream == predictions.find(connection, stream), BASELINES.c.name == name)
-    return connection.scalar(select(BASELINES.c.digest).where(*mine).order_by(BASELINES.c.id.desc()).limit(1))
+    mine = {"number": predictions.find(connection, stream), "of": name}
+    return _DIGEST.run(connection, mine).scalar()
 
 
 def listing(connection: Connection, stream: Stream) -> list[StoredBaseline]:

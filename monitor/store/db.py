@@ -30,6 +30,9 @@ metadata = MetaData(
 FROZEN_AFTER = 15
 """A process that stops in the middle of a transaction keeps its locks from the others for so many seconds."""
 
+READING = "reading"
+"""The execution option of connections from `Store.read`."""
+
 
 class Store:
     """Connections to the database, and its transactions."""
@@ -67,8 +70,9 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view of the database; nothing is written."""
+        """A consistent view of the database; nothing is written, and nothing that is seen can be rolled back."""
         with _mapped(), self.engine.connect() as connection:
+            connection.execution_options(**{READING: True})
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:

@@ -19,6 +19,7 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     UniqueConstraint,
+    bindparam,
     delete,
     func,
     select,
@@ -28,6 +29,7 @@ from sqlalchemy import (
 from monitor.records import Stream
 from monitor.store import predictions
 from monitor.store.db import metadata
+from monitor.store.prepared import Prepared
 from monitor.store.upsert import insert_new
 
 _KEY = BigInteger().with_variant(Integer, "sqlite")
@@ -64,6 +66,16 @@ COUNTS = Table(
     Column("unmatched", BigInteger, nullable=False),
 )
 
+
+_PENDING = {
+    waiting: Prepared(
+        select(OUTCOMES)
+        .where(OUTCOMES.c.stream == bindparam("number"), OUTCOMES.c.waiting.is_(waiting))
+        .order_by(OUTCOMES.c.id)
+        .limit(bindparam("most"))
+    )
+    for waiting in (False, True)
+}
 
 @dataclass(frozen=True, slots=True)
 class NewOutcomes:
@@ -113,8 +125,8 @@ def pending(
     connection: Connection, stream: Stream, *, waiting: bool, limit: int = 1000
 ) -> list[StoredOutcomes]:
     """The oldest batches of outcomes that still look for their predictions, new or waiting ones."""
-    mine = (OUTCOMES.c.stream == predictions.find(connection, stream), OUTCOMES.c.waiting.is_(waiting))
-    rows = connection.execute(select(OUTCOMES).where(*mine).order_by(OUTCOMES.c.id).limit(limit))
+    number = predictions.find(connection, stream)
+    rows = _PENDING[waiting].run(connection, {"number": number, "most": limit})
     return [
         StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, bytes(row.ids), bytes(row.blob))
         for row in rows

@@ -6,6 +6,7 @@ The natural key of a batch is stream, window and digest: the same batch written 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     BigInteger,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Engine,
     Float,
     Index,
     Integer,
@@ -30,7 +32,7 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream, Window
-from monitor.store.db import metadata
+from monitor.store.db import READING, metadata
 from monitor.store.prepared import Prepared, PreparedInsert
 from monitor.store.upsert import insert_new
 
@@ -90,6 +92,12 @@ INGESTED = 8
 
 _SETTLED = (BATCHES.c.counted, BATCHES.c.searched, func.length(BATCHES.c.digest) == INGESTED)
 _INSERT = PreparedInsert(BATCHES)
+_NUMBERS: WeakKeyDictionary[Engine, dict[Stream, int]] = WeakKeyDictionary()
+_FIND = Prepared(
+    select(STREAMS.c.id).where(
+        *(STREAMS.c[name] == bindparam(name) for name in ("client", "model", "environment"))
+    )
+)
 _LATEST: BindParameter[float] = bindparam("latest", type_=Float)
 _MOVE = Prepared(
     update(STREAMS)
@@ -103,6 +111,14 @@ _MOVE = Prepared(
     )
     .returning(STREAMS.c.id)
 )
+_MINE, _THIS = BATCHES.c.stream == bindparam("number"), BATCHES.c.id == bindparam("batch")
+_KEPT = select(
+    BATCHES.c.id, BATCHES.c.start, BATCHES.c.end, BATCHES.c.rows, BATCHES.c.blob, BATCHES.c.received_at
+)
+_UNCOUNTED = Prepared(_KEPT.where(_MINE, _OPEN).order_by(BATCHES.c.id).limit(bindparam("most")))
+_UNSEARCHED = Prepared(select(BATCHES.c.id, BATCHES.c.ids).where(_MINE, _NEW).order_by(BATCHES.c.id))
+_COUNT = Prepared(update(BATCHES).where(_THIS, _OPEN).values(counted=True))
+_SEARCH = Prepared(update(BATCHES).where(_THIS).values(searched=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +187,16 @@ def key(connection: Connection, stream: Stream, now: float) -> int:
 
 
 def find(connection: Connection, stream: Stream) -> int | None:
-    """The number of a stream, or None when nothing of it ever came."""
-    return connection.scalar(select(STREAMS.c.id).where(*_is(stream)))
+    """The number of a stream, or None when nothing of it ever came. A number never changes, so it is kept."""
+    kept = _NUMBERS.setdefault(connection.engine, {})
+    number = kept.get(stream)
+    if number is None:
+        names = {"client": stream.client, "model": stream.model, "environment": stream.environment}
+        number = _FIND.run(connection, names).scalar()
+        # What a writing transaction sees may be rolled back.
+        if number is not None and connection.get_execution_options().get(READING):
+            kept[stream] = number
+    return number
 
 
 def streams(connection: Connection) -> list[Stream]:
@@ -183,7 +207,12 @@ def streams(connection: Connection) -> list[Stream]:
 def figures_of_all(connection: Connection) -> list[StreamFigures]:
     """The figures of every stream, in order of client, model and environment."""
     query = select(STREAMS).order_by(STREAMS.c.client, STREAMS.c.model, STREAMS.c.environment)
-    return [_figures(row) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    found = [_figures(row) for row in rows]
+    if connection.get_execution_options().get(READING):
+        kept = _NUMBERS.setdefault(connection.engine, {})
+        kept.update(zip((figures.stream for figures in found), (row.id for row in rows), strict=True))
+    return found
 
 
 def figures(connection: Connection, stream: Stream) -> StreamFigures | None:
@@ -205,8 +234,8 @@ def last_received(connection: Connection, stream: Stream) -> float | None:
 
 def uncounted(connection: Connection, stream: Stream, limit: int = 1000) -> list[StoredBatch]:
     """The oldest batches that are in no profile yet, at most `limit`."""
-    query = _batches(stream).where(_OPEN).order_by(BATCHES.c.id).limit(limit)
-    return [_stored(stream, row) for row in connection.execute(query)]
+    rows = _UNCOUNTED.run(connection, {"number": find(connection, stream), "most": limit})
+    return [_stored(stream, row) for row in rows]
 
 
 def streams_with_uncounted(connection: Connection) -> list[Stream]:
@@ -220,17 +249,13 @@ def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
 
     Call it in the transaction that writes the profiles; fewer than expected means that somebody else counted.
     """
-    changed = 0
-    for at in range(0, len(ids), 500):
-        some = BATCHES.c.id.in_(ids[at : at + 500])
-        changed += connection.execute(update(BATCHES).where(some, _OPEN).values(counted=True)).rowcount
-    return changed
+    return _COUNT.run_for_each(connection, [{"batch": number} for number in ids])
 
 
 def unsearched(connection: Connection, stream: Stream) -> list[tuple[int, bytes]]:
     """The batches that waiting outcomes were not held against yet: number and id hashes, oldest first."""
-    query = select(BATCHES.c.id, BATCHES.c.ids).where(BATCHES.c.stream == _number(stream), _NEW)
-    return [(row.id, bytes(row.ids)) for row in connection.execute(query.order_by(BATCHES.c.id))]
+    rows = _UNSEARCHED.run(connection, {"number": find(connection, stream)})
+    return [(row.id, bytes(row.ids)) for row in rows]
 
 
 def searched_ids(
@@ -250,8 +275,7 @@ def searched_ids(
 
 def mark_searched(connection: Connection, ids: Sequence[int]) -> None:
     """Say that all outcomes that wait were held against these batches."""
-    for at in range(0, len(ids), 500):
-        connection.execute(update(BATCHES).where(BATCHES.c.id.in_(ids[at : at + 500])).values(searched=True))
+    _SEARCH.run_for_each(connection, [{"batch": number} for number in ids])
 
 
 def batch(connection: Connection, stream: Stream, number: int) -> StoredBatch:
@@ -331,9 +355,7 @@ def _is(stream: Stream) -> tuple[Any, ...]:
 
 
 def _batches(stream: Stream) -> Any:
-    columns = BATCHES.c
-    chosen = select(columns.id, columns.start, columns.end, columns.rows, columns.blob, columns.received_at)
-    return chosen.where(columns.stream == _number(stream))
+    return _KEPT.where(BATCHES.c.stream == _number(stream))
 
 
 def _stored(stream: Stream, row: Row[Any]) -> StoredBatch:

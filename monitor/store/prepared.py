@@ -57,6 +57,23 @@ class PreparedInsert:
         return self._by_dialect[connection.dialect.name].run_for_each(connection, rows)
 
 
+class PreparedReplace:
+    """Insert rows; where the unique `key` is taken, the new row takes the old one's place."""
+
+    def __init__(self, table: Table, key: Sequence[str]) -> None:
+        columns = [column.name for column in table.columns]
+        self._by_dialect = {}
+        for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql)):
+            statement = dialect.insert(table)
+            changed = {column: statement.excluded[column] for column in columns if column not in key}
+            taken = statement.on_conflict_do_update(index_elements=list(key), set_=changed)
+            self._by_dialect[name] = Prepared(taken, columns)
+
+    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write the rows, each with a value for every column."""
+        self._by_dialect[connection.dialect.name].run_for_each(connection, rows)
+
+
 def _arrange(values: Mapping[str, Any], order: Sequence[str] | None, fixed: Mapping[str, Any]) -> Any:
     if order is None:
         return {**fixed, **values}

@@ -3,7 +3,7 @@
 The natural key is stream, length and start. `monitor.windows` reads the bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,16 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    bindparam,
     delete,
     func,
     select,
-    tuple_,
 )
 
 from monitor.records import Stream, Window
 from monitor.store import predictions
 from monitor.store.db import metadata
-from monitor.store.upsert import replace
+from monitor.store.prepared import Prepared, PreparedReplace
 
 PROFILES = Table(
     "profiles",
@@ -36,6 +36,15 @@ PROFILES = Table(
     Column("layout", String(16), nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("blob", LargeBinary, nullable=False),
+)
+_HERE = tuple(PROFILES.c[name] == bindparam(name) for name in ("stream", "seconds", "start"))
+_GET = Prepared(select(PROFILES).where(*_HERE))
+_PUT = PreparedReplace(PROFILES, ("stream", "seconds", "start"))
+_DELETE = Prepared(delete(PROFILES).where(*_HERE))
+_STARTS = Prepared(
+    select(PROFILES.c.start)
+    .where(*_HERE[:2], PROFILES.c.start >= bindparam("first"), PROFILES.c.start <= bindparam("last"))
+    .order_by(PROFILES.c.start)
 )
 
 
@@ -51,48 +60,15 @@ class StoredProfile:
 
 def put(connection: Connection, stream: Stream, profile: StoredProfile, now: float) -> None:
     """Write the profile of a window in place of what was there."""
-    window = profile.window
-    row: dict[str, Any] = {
-        "stream": predictions.key(connection, stream, now),
-        "seconds": window.seconds,
-        "start": window.start,
-    }
+    row = _key(predictions.key(connection, stream, now), profile.window)
     row |= {"layout": profile.layout, "rows": profile.rows, "blob": profile.blob}
-    replace(connection, PROFILES, [row], ("stream", "seconds", "start"))
+    _PUT.run(connection, [row])
 
 
 def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile | None:
     """The profile of exactly this window."""
-    number = predictions.find(connection, stream)
-    columns = PROFILES.c
-    here = (columns.stream == number, columns.seconds == window.seconds, columns.start == window.start)
-    row = connection.execute(select(PROFILES).where(*here)).first()
+    row = _GET.run(connection, _key(predictions.find(connection, stream), window)).first()
     return None if row is None else _stored(row)
-
-
-def layouts_inside(
-    connection: Connection, stream: Stream, window: Window, shortest: int
-) -> dict[Window, str]:
-    """Which windows inside this one have a profile, and of which layout: lengths are `shortest` times a power of 2."""
-    columns = PROFILES.c
-    lengths = [shortest << doubled for doubled in range(25) if shortest << doubled <= window.seconds]
-    inside = (columns.start >= window.start, columns.start + columns.seconds <= window.end)
-    bounded = (columns.seconds.in_(lengths), columns.start < window.end, *inside)
-    query = select(columns.seconds, columns.start, columns.layout)
-    rows = connection.execute(query.where(columns.stream == predictions.find(connection, stream), *bounded))
-    return {Window(start, start + seconds): layout for seconds, start, layout in rows}
-
-
-def some(connection: Connection, stream: Stream, windows: Sequence[Window]) -> dict[Window, StoredProfile]:
-    """The profiles of exactly these windows, where there are any."""
-    columns = PROFILES.c
-    mine = columns.stream == predictions.find(connection, stream)
-    found = {}
-    for at in range(0, len(windows), 400):
-        keys = [(window.seconds, window.start) for window in windows[at : at + 400]]
-        query = select(PROFILES).where(mine, tuple_(columns.seconds, columns.start).in_(keys))
-        found.update({stored.window: stored for stored in map(_stored, connection.execute(query))})
-    return found
 
 
 def between(
@@ -108,8 +84,9 @@ def between(
 
 def starts(connection: Connection, stream: Stream, seconds: int, start: float, end: float) -> list[int]:
     """When the windows of this length begin that lie inside `[start, end]` and have a profile, in order."""
-    query = select(PROFILES.c.start).where(*_inside(connection, stream, seconds, start, end))
-    return list(connection.scalars(query.order_by(PROFILES.c.start)))
+    number = predictions.find(connection, stream)
+    inside = {"stream": number, "seconds": seconds, "first": start, "last": end - seconds}
+    return [int(row[0]) for row in _STARTS.run(connection, inside)]
 
 
 def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, int] | None:
@@ -122,11 +99,10 @@ def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, i
 
 def delete_sums(connection: Connection, stream: Stream, window: Window) -> None:
     """Delete the profiles of longer windows that cover this one, because it changed."""
-    columns = PROFILES.c
+    number = predictions.find(connection, stream)
     lengths = [window.seconds << doubled for doubled in range(1, 25)]
-    covering = [(length, window.start // length * length) for length in lengths]
-    mine = columns.stream == predictions.find(connection, stream)
-    connection.execute(delete(PROFILES).where(mine, tuple_(columns.seconds, columns.start).in_(covering)))
+    covering = [Window(at := window.start // length * length, at + length) for length in lengths]
+    _DELETE.run_for_each(connection, [_key(number, one) for one in covering])
 
 
 def delete_all(connection: Connection, stream: Stream, start: float, end: float) -> None:
@@ -142,6 +118,10 @@ def delete_before(connection: Connection, before: float) -> int:
     """Delete the profiles of windows that ended by `before`."""
     columns = PROFILES.c
     return connection.execute(delete(PROFILES).where(columns.start + columns.seconds <= before)).rowcount
+
+
+def _key(number: int | None, window: Window) -> dict[str, Any]:
+    return {"stream": number, "seconds": window.seconds, "start": window.start}
 
 
 def _inside(

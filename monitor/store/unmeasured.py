@@ -5,13 +5,13 @@ Between the two a daemon may die; what it did not measure still stands here.
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Table, delete, select, tuple_
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, bindparam, delete, select
 
 from monitor.records import Stream, Window
 from monitor.store import predictions
 from monitor.store.db import metadata
 from monitor.store.predictions import STREAMS
-from monitor.store.upsert import insert_new
+from monitor.store.prepared import Prepared, PreparedInsert
 
 UNMEASURED = Table(
     "unmeasured",
@@ -22,11 +22,19 @@ UNMEASURED = Table(
 )
 
 
+_NOTE = PreparedInsert(UNMEASURED)
+_REMOVE = Prepared(
+    delete(UNMEASURED).where(
+        *(UNMEASURED.c[name] == bindparam(name) for name in ("stream", "seconds", "start"))
+    )
+)
+
+
 def add(connection: Connection, stream: Stream, windows: Iterable[Window], now: float) -> None:
     """Say that these windows have to be measured (again)."""
     number = predictions.key(connection, stream, now)
     rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
-    insert_new(connection, UNMEASURED, rows, ("stream", "seconds", "start"))
+    _NOTE.run(connection, rows)
 
 
 def load(connection: Connection) -> dict[Stream, list[Window]]:
@@ -43,8 +51,6 @@ def load(connection: Connection) -> dict[Stream, list[Window]]:
 
 def remove(connection: Connection, stream: Stream, windows: Sequence[Window]) -> None:
     """Say that these windows were measured."""
-    columns = UNMEASURED.c
-    mine = columns.stream == predictions.find(connection, stream)
-    for at in range(0, len(windows), 400):
-        keys = [(window.seconds, window.start) for window in windows[at : at + 400]]
-        connection.execute(delete(UNMEASURED).where(mine, tuple_(columns.seconds, columns.start).in_(keys)))
+    number = predictions.find(connection, stream)
+    rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
+    _REMOVE.run_for_each(connection, rows)

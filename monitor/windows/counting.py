@@ -1,11 +1,13 @@
 """Counting what came in: batches that are in no profile yet, and outcomes that found their predictions.
 
 A batch is added to its window's profile in the transaction that marks it as counted, so each row is in a profile
-exactly once, whatever is killed when.
+exactly once, whatever is killed when. Reading and counting happen before that transaction, which would keep whoever
+sends predictions waiting; should somebody else have counted meanwhile, nothing is written and it is counted again.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -37,6 +39,21 @@ _STREAMS = 8
 _ROWS = 50_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """What was counted of a stream outside of any transaction that writes: nothing of it is in the store yet."""
+
+    stream: Stream
+    layout: Layout
+    batches: Sequence[int]
+    added: Mapping[Window, Profile]
+    more: bool
+
+
+class _StaleError(Exception):
+    """While a stream was being counted, somebody else counted it or changed its layout."""
+
+
 def count_new(
     store: Store, settings: WindowSettings, now: float, on_counted: Counted | None = None
 ) -> list[tuple[Stream, Window]]:
@@ -53,6 +70,9 @@ def count_new(
         some = queue.pop(0)
         try:
             added, more = _count_group(store, some, settings, now)
+        except _StaleError:
+            queue.append(some)
+            continue
         except Exception:  # one stream's rows must not stop the others
             queue += _apart(store, some, settings, now)
             continue
@@ -67,15 +87,19 @@ def count_new(
 def _count_group(
     store: Store, some: Sequence[Stream], settings: WindowSettings, now: float
 ) -> tuple[dict[tuple[Stream, Window], Profile], list[Stream]]:
-    """Count some streams in one transaction; also say which of them may have more."""
+    """Count some streams: read and counted beside the others' writing, then put down in one transaction.
+
+    Also says which of the streams may have more.
+    """
+    with store.read() as connection:
+        read = [_read(connection, stream, settings) for stream in some]
+    counted = [_count(stream, layout, batches, settings) for stream, layout, batches in read]
     added: dict[tuple[Stream, Window], Profile] = {}
-    unfinished = []
     with store.write() as connection:
-        for stream in some:
-            counted, more = _count_some(connection, stream, settings, now)
-            added |= {(stream, window): profile for window, profile in counted.items()}
-            unfinished += [stream] if more else []
-    return added, unfinished
+        for one in counted:
+            found = _put_down(connection, one, settings, now)
+            added |= {(one.stream, window): profile for window, profile in found.items()}
+    return added, [one.stream for one in counted if one.more]
 
 
 def _apart(store: Store, some: Sequence[Stream], settings: WindowSettings, now: float) -> list[list[Stream]]:
@@ -88,27 +112,44 @@ def _apart(store: Store, some: Sequence[Stream], settings: WindowSettings, now: 
     return []
 
 
-def _count_some(
-    connection: Connection, stream: Stream, settings: WindowSettings, now: float
-) -> tuple[dict[Window, Profile], bool]:
-    """Count one transaction's worth of a stream; also say whether there may be more."""
-    limit, most = settings.batches_per_commit, settings.max_segments
-    layout = current_layout(connection, stream)
-    batches = predictions.uncounted(connection, stream, limit)
+def _read(
+    connection: Connection, stream: Stream, settings: WindowSettings
+) -> tuple[Stream, Layout, list[StoredBatch]]:
+    batches = predictions.uncounted(connection, stream, settings.batches_per_commit)
+    return stream, current_layout(connection, stream), batches
+
+
+def _count(stream: Stream, layout: Layout, batches: list[StoredBatch], settings: WindowSettings) -> _Counted:
+    """Count one transaction's worth of a stream."""
     added: dict[Window, Profile] = {}
-
-    def add(window: Window, profile: Profile) -> None:
-        added[window] = merge([added[window], profile]) if window in added else profile
-
     for window, rows in _put_together(batches):
-        add(window, count(rows, layout, most))
-    predictions.mark_counted(connection, [batch.id for batch in batches])
-    if len(batches) < limit:  # outcomes are joined once, after the last predictions
+        _add(added, window, count(rows, layout, settings.max_segments))
+    numbers = [batch.id for batch in batches]
+    return _Counted(stream, layout, numbers, added, len(batches) == settings.batches_per_commit)
+
+
+def _put_down(
+    connection: Connection, counted: _Counted, settings: WindowSettings, now: float
+) -> dict[Window, Profile]:
+    """Add what was counted to the profiles, with the outcomes that found their predictions, and mark it as counted.
+
+    Raises:
+        _StaleError: it is not the truth any more, and has to be counted again.
+    """
+    stream, layout, added = counted.stream, counted.layout, dict(counted.added)
+    fresh = predictions.mark_counted(connection, counted.batches)
+    if fresh != len(counted.batches) or current_layout(connection, stream).id != layout.id:
+        raise _StaleError
+    if not counted.more:  # outcomes are joined once, after the last predictions
         for window, joined in joining.join(connection, stream, now):
-            add(window, count_outcomes(joined, layout, most))
+            _add(added, window, count_outcomes(joined, layout, settings.max_segments))
     for window, profile in added.items():
         add_to_window(connection, stream, window, profile, layout, now)
-    return added, len(batches) == limit
+    return added
+
+
+def _add(to: dict[Window, Profile], window: Window, profile: Profile) -> None:
+    to[window] = merge([to[window], profile]) if window in to else profile
 
 
 def _put_together(batches: Iterable[StoredBatch]) -> Iterator[tuple[Window, pa.RecordBatch]]:

@@ -5,8 +5,8 @@ is the sum of at most 2 log2(n) such sums, each made once and kept in the store.
 in it changes (late rows, outcomes), and is made again when it is next needed.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
@@ -37,51 +37,39 @@ class Rolling:
         Base windows that were counted by an older layout are left out: they cannot be compared.
         """
         layout = current_layout(self._connection, stream)
-        stored = profiles.layouts_inside(self._connection, stream, window, self._base)
-        present = {block for block, identity in stored.items() if identity == layout.id}
-        trees = [self._tree(block, present) for block in blocks(window, self._base)]
-        leaves = [leaf for tree in trees for leaf in _leaves(tree)]
-        known = profiles.some(self._connection, stream, leaves)
-        found = [self._sum(stream, layout, tree, known) for tree in trees if tree is not None]
-        return merge(found) if found else blank(layout)
+        starts = profiles.starts(self._connection, stream, self._base, window.start, window.end)
+        found = [self._sum(stream, layout, block, starts) for block in blocks(window, self._base)]
+        present = [part for part in found if part is not None]
+        return merge(present) if present else blank(layout)
 
-    def _tree(self, block: Window, present: set[Window]) -> "_Tree | None":
-        """What a block is put together from: itself where it is stored, else its halves; None where nothing is."""
-        if block in present:
-            return _Tree(block)
+    def _sum(self, stream: Stream, layout: Layout, block: Window, starts: Sequence[int]) -> Profile | None:
+        """The counts of an aligned block: as they are stored, else from its halves; None where nothing is.
+
+        `starts` says which base windows have a profile.
+        """
+        inside = starts[bisect_left(starts, block.start) : bisect_left(starts, block.end)]
+        if not inside:
+            return None
+        if len(inside) == 1:
+            block = Window(inside[0], inside[0] + self._base)
+        stored = profiles.get(self._connection, stream, block)
+        if stored is not None and stored.layout == layout.id:
+            return codec.decode(stored.blob, layout)
         if block.seconds == self._base:
             return None
         half = block.start + block.seconds // 2
         halves = (Window(block.start, half), Window(half, block.end))
-        parts = tuple(tree for part in halves if (tree := self._tree(part, present)) is not None)
-        return _Tree(block, parts) if parts else None
+        found = [self._sum(stream, layout, part, inside) for part in halves]
+        present = [part for part in found if part is not None]
+        if len(present) > 1:
+            return self._kept(stream, block, merge(present))
+        return present[0] if present else None
 
-    def _sum(
-        self, stream: Stream, layout: Layout, tree: "_Tree", known: Mapping[Window, StoredProfile]
-    ) -> Profile:
-        if not tree.parts:
-            return codec.decode(known[tree.block].blob, layout)
-        total = merge([self._sum(stream, layout, part, known) for part in tree.parts])
-        if tree.block.end <= self._settled and len(tree.parts) > 1:
-            kept = StoredProfile(tree.block, layout.id, total.rows, codec.encode(total))
+    def _kept(self, stream: Stream, block: Window, total: Profile) -> Profile:
+        if block.end <= self._settled:
+            kept = StoredProfile(block, total.layout.id, total.rows, codec.encode(total))
             profiles.put(self._connection, stream, kept, self._now)
         return total
-
-
-@dataclass(frozen=True, slots=True)
-class _Tree:
-    block: Window
-    parts: tuple["_Tree", ...] = ()
-
-
-def _leaves(tree: _Tree | None) -> Iterator[Window]:
-    """The stored windows that a sum is put together from."""
-    if tree is None:
-        return
-    if not tree.parts:
-        yield tree.block
-    for part in tree.parts:
-        yield from _leaves(part)
 
 
 def blocks(window: Window, base_seconds: int) -> list[Window]:
