@@ -7,7 +7,7 @@ One column at a time is in memory, so a file of any width and of some hundred mi
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def _subject(layout: Layout, reference: Slice, current: Slice, settings: MetricS
     return Subject(_STREAM, _WINDOW, Profile(layout, {OVERALL: current}), baseline, settings)
 
 
-def _only_columns(measured: Iterator[Measurement]) -> Iterator[Measurement]:
+def _only_columns(measured: Iterable[Measurement]) -> Iterator[Measurement]:
     overall = (features.DRIFTED_SHARE.name, presence.SCHEMA_CHANGES.name)
     return (m for m in measured if m.metric not in overall)
 

@@ -6,6 +6,7 @@ enough for a window that is still open. A new metric is one `MetricInfo` and one
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from monitor.block import Block, block_of, joined
 from monitor.metrics import (
     business,
     calibration,
@@ -66,9 +67,17 @@ def families_of(metrics: Collection[str]) -> tuple[Family, ...]:
     return tuple(module.measure for module in _MODULES if any(info.name in metrics for info in module.INFO))
 
 
-def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> list[Measurement]:
+def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> Block:
     """Everything that the families measure of a window."""
-    return [measurement for family in families for measurement in family(subject)]
+    blocks: list[Block] = []
+    others: list[Measurement] = []
+    for family in families:
+        found = family(subject)
+        if isinstance(found, Block):
+            blocks.append(found)
+        else:
+            others += found
+    return joined([*blocks, block_of(subject.stream, subject.window, others)])
 
 
 __all__ = [

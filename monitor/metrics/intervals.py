@@ -20,6 +20,14 @@ def wilson(successes: float, n: float) -> Interval:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
+def wilson_each(successes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper ends of the intervals of shares, all of positive `n`, shape (k,)."""
+    share, squared = np.minimum(successes / n, 1.0), Z * Z
+    middle = (share + squared / (2 * n)) / (1 + squared / n)
+    half = Z * np.sqrt(share * (1 - share) / n + squared / (4 * n * n)) / (1 + squared / n)
+    return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
+
+
 def of_mean(mean: float, variance: float, n: float) -> Interval:
     """Normal interval of a mean; `variance` is that of single values."""
     half = Z * math.sqrt(max(variance, 0.0) / n)
@@ -45,6 +53,22 @@ def two_shares(successes: float, n: float, others: float, m: float) -> float:
     if variance <= 0:
         return 1.0
     return two_sided((successes / n - others / m) / math.sqrt(variance))
+
+
+def two_shares_each(successes: np.ndarray, n: np.ndarray, others: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """Two-sided p-values that shares are equal, all of positive `n` and `m`, shape (k,)."""
+    pooled = (successes + others) / (n + m)
+    variance = pooled * (1 - pooled) * (1 / n + 1 / m)
+    varies = variance > 0
+    z = (successes / n - others / m)[varies] / np.sqrt(variance[varies])
+    p_values = np.ones(len(pooled))
+    p_values[varies] = two_sided_each(z)
+    return p_values
+
+
+def two_sided_each(z: np.ndarray) -> np.ndarray:
+    """P-values of standard normal deviates, shape (k,)."""
+    return np.array([tails.normal_two_sided(one) for one in z.tolist()], np.float64)
 
 
 def two_sided(z: float) -> float:

@@ -5,11 +5,12 @@ length that a rule asks for is measured anew when a base window closes; the last
 cheap and urgent.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from monitor.block import Block, Gathered
 from monitor.drift.settings import DriftSettings
 from monitor.drift.watch import watch
 from monitor.metrics import FAMILIES, LIVE, Family, Subject, families_of, measure
@@ -36,14 +37,37 @@ _OLD_HOURS = 25
 """Older hours of one stream that a tick measures at most: history must not keep the present waiting."""
 
 
+_STREAMS = 8
+"""Streams of one transaction: a commit costs a write to disk, and others wait for it to end."""
+
+
 @dataclass(slots=True)
 class _Progress:
     """What is known of a stream between ticks: up to when it is closed, and what was measured last."""
 
     closed_until: int
-    readings: dict[int, list[Measurement]] = field(default_factory=dict)
+    readings: dict[int, Block] = field(default_factory=dict)
     drift: Sequence[Measurement] = ()
     hours: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """What is to be measured of a stream: hours with their windows, newest first, and whether a window closed since.
+
+    `until` is up to when event time is closed, `edge` the end of the last base window that is.
+    """
+
+    stream: Stream
+    until: float
+    edge: int
+    hours: Sequence[tuple[Window, Sequence[Window]]]
+    is_moved: bool
+
+    @property
+    def is_much(self) -> bool:
+        """Is it history, which is better not measured in one transaction with other streams?"""
+        return len(self.hours) > 2
 
 
 class Measuring:
@@ -82,74 +106,86 @@ class Measuring:
         with self.store.read() as connection:
             everything = predictions.figures_of_all(connection)
             changed = unmeasured.load(connection)
+        due = [self._due(figures, changed.get(figures.stream, []), now) for figures in everything]
+        for some in _together([one for one in due if one.is_moved or one.hours]):
+            self._measure(some, wanted, len(everything), now)
+        live = self._live([figures.stream for figures in everything], now)
         measured: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         for figures in everything:
-            progress = self._stream(figures, changed.get(figures.stream, []), wanted, len(everything), now)
-            wall = self.wall.measure(figures, now)
-            for length in (OPEN, *wanted):
-                measured[figures.stream, length] = [
-                    *progress.readings.get(length, ()),
-                    *progress.drift,
-                    *wall,
-                ]
+            progress = self._progress[figures.stream]
+            always = [*progress.drift, *self.wall.measure(figures, now)]
+            measured[figures.stream, OPEN] = Gathered([live.get(figures.stream, ()), always])
+            for length in wanted:
+                measured[figures.stream, length] = Gathered([progress.readings[length], always])
         for length in (OPEN, *wanted):
             measured[DAEMON, length] = about_itself
         self.last = measured
         return Readings(measured, Past(self.store))
 
-    def _stream(
-        self, figures: StreamFigures, changed: list[Window], wanted: Wanted, models: int, now: float
-    ) -> _Progress:
+    def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> _Due:
+        """What a stream's windows need, from what is known of it."""
         stream = figures.stream
         until = cut.horizon(figures.watermark, figures.last_received, now, self.windows)
         edge = cut.last(until, self.base, self.base).end
-        progress = self._progress.get(stream) or _Progress(edge - self.base)
+        is_new = stream not in self._progress
+        progress = self._progress.setdefault(stream, _Progress(edge - self.base))
         newly = cut.between(progress.closed_until, edge, self.base)
-        for hour, windows in _hours({*newly, *cut.closed(changed, edge)}, now):
-            self._store_hour(stream, hour, windows, progress, edge, now)
-        if newly or stream not in self._progress:
-            with self.store.write() as connection:
-                work = _Work(self, connection, stream, edge, now)
-                for length, families in wanted.items():
-                    if length not in progress.readings or self._is_due(length, edge):
-                        progress.readings[length] = work.measure(Window(edge - length, edge), families)
-                progress.drift = work.drift(until, models)
-            progress.closed_until = max(edge, progress.closed_until)
-        progress.readings[OPEN] = self._live(stream, now)
-        self._progress[stream] = progress
-        return progress
+        hours = _hours({*newly, *cut.closed(changed, edge)}, now)
+        return _Due(stream, until, edge, hours, bool(newly) or is_new)
+
+    def _measure(self, some: Sequence[_Due], wanted: Wanted, models: int, now: float) -> None:
+        """Measure what is due of some streams, in one transaction unless it is much."""
+        for due in some:
+            if due.is_much:
+                for hour, windows in due.hours:
+                    with self.store.write() as connection:
+                        work = _Work(self, connection, due.stream, due.edge, now)
+                        self._store_hour(work, hour, windows)
+        with self.store.write() as connection:
+            for due in some:
+                work = _Work(self, connection, due.stream, due.edge, now)
+                for hour, windows in () if due.is_much else due.hours:
+                    self._store_hour(work, hour, windows)
+                if due.is_moved:
+                    self._measure_lengths(work, wanted, due.until, models)
+        self.on_measured(
+            (due.stream, window) for due in some for _, windows in due.hours for window in windows
+        )
+
+    def _measure_lengths(self, work: "_Work", wanted: Wanted, until: float, models: int) -> None:
+        """Measure what rules read over windows that end at the last closed base window."""
+        progress, edge = self._progress[work.stream], work.edge
+        for length, families in wanted.items():
+            if length not in progress.readings or self._is_due(length, edge):
+                progress.readings[length] = work.measure(Window(edge - length, edge), families)
+        progress.drift = work.drift(until, models)
+        progress.closed_until = max(edge, progress.closed_until)
 
     def _is_due(self, length: int, edge: int) -> bool:
         """A window is measured again when a twentieth of it is new: a day need not be looked at every minute."""
         return edge // self.base % max(1, length // self.base // 20) == 0
 
-    def _store_hour(
-        self, stream: Stream, hour: Window, windows: list[Window], progress: _Progress, edge: int, now: float
-    ) -> None:
+    def _store_hour(self, work: "_Work", hour: Window, windows: Sequence[Window]) -> None:
         """Measure the windows of one hour that changed, and the hour itself; the running hour, now and then."""
-        with self.store.write() as connection:
-            work = _Work(self, connection, stream, edge, now)
-            for window in windows:
-                if window.start >= now - _RECENT:
-                    work.store(window)
-            if hour.end <= edge or self._is_due(HOUR, edge) or hour.start not in progress.hours:
-                work.store(hour)
-                progress.hours = {
-                    hour.start,
-                    *(start for start in progress.hours if start > hour.start - DAY),
-                }
-            unmeasured.remove(connection, stream, windows)
-        self.on_measured((stream, window) for window in windows)
+        progress = self._progress[work.stream]
+        for window in windows:
+            if window.start >= work.now - _RECENT:
+                work.store(window)
+        if hour.end <= work.edge or self._is_due(HOUR, work.edge) or hour.start not in progress.hours:
+            work.store(hour)
+            recent = (start for start in progress.hours if start > hour.start - DAY)
+            progress.hours = {hour.start, *recent}
+        unmeasured.remove(work.connection, work.stream, windows)
 
-    def _live(self, stream: Stream, now: float) -> list[Measurement]:
-        """What is cheap and urgent of the last seconds; nothing where nothing came in."""
-        recent = self.recent.profile(stream, now)
-        if recent is None:
-            return []
-        window, profile = recent
+    def _live(self, streams: Sequence[Stream], now: float) -> dict[Stream, Block]:
+        """What is cheap and urgent of the last seconds, of those streams for which something came in."""
+        recent = {stream: kept for stream in streams if (kept := self.recent.profile(stream, now))}
+        found: dict[Stream, Block] = {}
         with self.store.read() as connection:
-            baseline = load(connection, stream)
-        return measure(Subject(stream, window, profile, baseline, self.metrics), LIVE)
+            for stream, (window, profile) in recent.items():
+                subject = Subject(stream, window, profile, load(connection, stream), self.metrics)
+                found[stream] = measure(subject, LIVE)
+        return found
 
 
 class _Work:
@@ -158,12 +194,12 @@ class _Work:
     def __init__(
         self, parent: Measuring, connection: Connection, stream: Stream, edge: int, now: float
     ) -> None:
-        self.parent, self.connection, self.stream, self.now = parent, connection, stream, now
+        self.parent, self.connection, self.stream, self.edge, self.now = parent, connection, stream, edge, now
         self.baseline = load(connection, stream)
-        self._measured: dict[tuple[Window, Sequence[Family]], list[Measurement]] = {}
+        self._measured: dict[tuple[Window, Sequence[Family]], Block] = {}
         self.rolling = Rolling(connection, parent.base, settled=edge, now=now)
 
-    def measure(self, window: Window, families: Sequence[Family] = FAMILIES) -> list[Measurement]:
+    def measure(self, window: Window, families: Sequence[Family] = FAMILIES) -> Block:
         """The figures of a window; what was measured in this transaction already is not measured again."""
         if (window, families) not in self._measured:
             profile = self.rolling.profile(self.stream, window)
@@ -181,11 +217,18 @@ class _Work:
         stored.put(self.connection, self.stream, window, self.measure(window), self.now)
 
 
-def _hours(windows: Iterable[Window], now: float) -> list[tuple[Window, list[Window]]]:
+def _together(due: Sequence[_Due]) -> Iterator[Sequence[_Due]]:
+    """The streams that are measured in one transaction: a few, and alone those with much to measure."""
+    yield from ([one] for one in due if one.is_much)
+    few = [one for one in due if not one.is_much]
+    yield from (few[at : at + _STREAMS] for at in range(0, len(few), _STREAMS))
+
+
+def _hours(windows: Iterable[Window], now: float) -> list[tuple[Window, Sequence[Window]]]:
     """The windows by the hour they lie in, newest hour first; of the older hours only some."""
     hours: dict[Window, list[Window]] = {}
     for window in sorted(windows):
         hours.setdefault(cut.window_of(window.start, HOUR), []).append(window)
-    newest_first = sorted(hours.items(), reverse=True)
+    newest_first: list[tuple[Window, Sequence[Window]]] = sorted(hours.items(), reverse=True)
     recent = [one for one in newest_first if one[0].end >= now - _RECENT]
     return recent + newest_first[len(recent) :][:_OLD_HOURS]

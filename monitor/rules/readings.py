@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from monitor.block import Indexed
 from monitor.records import Labels, Measurement, Stream
 
 OPEN = 0
@@ -36,9 +37,12 @@ class Readings:
 
     def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
         """All measurements of one metric over windows of that length: one for each set of labels."""
+        measured = self.measured.get((stream, seconds), ())
+        if isinstance(measured, Indexed):
+            return measured.of(metric)
         index = self._index.get((stream, seconds))
         if index is None:
-            index = self._index[stream, seconds] = _by_metric(self.measured.get((stream, seconds), ()))
+            index = self._index[stream, seconds] = _by_metric(measured)
         return index.get(metric, ())
 
 

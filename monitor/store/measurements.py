@@ -6,10 +6,11 @@ window to window and so is written once. A series is then one number from each b
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import msgspec
 import numpy as np
@@ -26,10 +27,22 @@ from sqlalchemy import (
     select,
 )
 
-from monitor.records import Better, Labels, Measurement, Stream, Window
+from monitor.block import (
+    BASELINE,
+    FIGURES,
+    HIGH,
+    LOW,
+    VALUE,
+    Block,
+    N,
+    Name,
+    Shape,
+    block_of,
+)
+from monitor.records import Labels, Measurement, Stream, Window
 from monitor.store import predictions
 from monitor.store.db import metadata
-from monitor.store.upsert import insert_new, replace
+from monitor.store.prepared import PreparedInsert, PreparedReplace
 
 SHAPES = Table(
     "measurement_shapes",
@@ -52,15 +65,23 @@ MEASUREMENTS = Table(
 
 HEADLINE, DETAIL, SLOW = 0, 1, 2
 _DETAILED = frozenset({"feature", "output", "segment", "class", "version"})
-_FIGURES = 6
-_VALUE, _N, _LOW, _HIGH, _P_VALUE, _BASELINE = range(_FIGURES)
 
 
-class _Item(msgspec.Struct, array_like=True, frozen=True):
-    metric: str
-    labels: Labels
-    unit: str
-    better: str
+_PUT = PreparedReplace(MEASUREMENTS, ("stream", "seconds", "part", "start"))
+_PUT_SHAPE = PreparedInsert(SHAPES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The places of a shape that stand in one blob, and the shape of these."""
+
+    number: int
+    places: np.ndarray
+    id: str
+    raw: bytes
+
+
+_PARTS: WeakKeyDictionary[Shape, tuple[_Part, ...]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,29 +121,22 @@ def put(
     now: float = 0.0,
 ) -> None:
     """Write the measurements of a window in place of what was there."""
-    number = predictions.key(connection, stream, now)
-    rows = []
-    for part in (HEADLINE, DETAIL):
-        own = [m for m in measurements if _part(m) == part]
-        if not own:
-            continue
-        at = {"stream": number, "seconds": window.seconds, "part": part, "start": window.start}
-        rows.append(at | _written(connection, own))
-    for row in rows:
-        replace(connection, MEASUREMENTS, [row], ("stream", "seconds", "part", "start"))
+    block = _block(stream, window, measurements)
+    parts = _PARTS.get(block.shape)
+    if parts is None:
+        parts = _PARTS[block.shape] = _parts(block.shape)
+    at = _key(connection, stream, window, now)
+    _PUT.run(connection, [at | {"part": part.number} | _written(connection, block, part) for part in parts])
 
 
 def put_slow(
     connection: Connection, stream: Stream, window: Window, found: Sequence[Measurement], now: float
 ) -> None:
     """Write measurements that are made apart from the others of a window, in place of earlier ones of that kind."""
-    row: dict[str, Any] = {
-        "stream": predictions.key(connection, stream, now),
-        "seconds": window.seconds,
-        "part": SLOW,
-        "start": window.start,
-    } | _written(connection, found)
-    replace(connection, MEASUREMENTS, [row], ("stream", "seconds", "part", "start"))
+    block = _block(stream, window, found)
+    part = _part(SLOW, block.shape, range(len(block)))
+    at = _key(connection, stream, window, now)
+    _PUT.run(connection, [at | {"part": SLOW} | _written(connection, block, part)])
 
 
 def has_slow(connection: Connection, stream: Stream, window: Window) -> bool:
@@ -150,7 +164,9 @@ def of_window(connection: Connection, stream: Stream, window: Window) -> list[Me
     )
     found: list[Measurement] = []
     for shape, figures, reasons in connection.execute(query.order_by(columns.part)):
-        found += _measurements(stream, window, _items(connection, shape), bytes(figures), bytes(reasons))
+        table = np.frombuffer(figures, np.float64).reshape(-1, FIGURES)
+        told = msgspec.msgpack.decode(reasons, type=dict[int, str]) if reasons else {}
+        found += Block(stream, window, _stored_shape(connection, shape), table, told)
     return found
 
 
@@ -174,14 +190,14 @@ def series(
     places: dict[str, int | None] = {}
     for at, shape, figures in connection.execute(query.order_by(columns.start)):
         if shape not in places:
-            places[shape] = _place(_items(connection, shape), metric, labels)
+            places[shape] = _place(_stored_shape(connection, shape), metric, labels)
         place = places[shape]
         if place is not None:
             starts.append(at)
-            picked.append(tuple(np.frombuffer(figures, np.float64, _FIGURES, place * _FIGURES * 8).tolist()))
-    table = np.array(picked, np.float64).reshape(-1, _FIGURES)
+            picked.append(tuple(np.frombuffer(figures, np.float64, FIGURES, place * FIGURES * 8).tolist()))
+    table = np.array(picked, np.float64).reshape(-1, FIGURES)
     return Series(
-        np.array(starts, np.int64), table[:, _VALUE], table[:, _N], table[:, _LOW], table[:, _HIGH], seconds
+        np.array(starts, np.int64), table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], seconds
     )
 
 
@@ -203,12 +219,12 @@ def columns(
         blobs.append(figures)
     found: dict[tuple[str, Labels], list[tuple[np.ndarray, np.ndarray, str]]] = {}
     for shape, (starts, blobs) in blocks.items():
-        items = _items(connection, shape)
-        table = np.frombuffer(b"".join(blobs), np.float64).reshape(-1, len(items), _FIGURES)
-        for place, item in enumerate(items):
-            if item.metric in metrics:
-                part = (np.array(starts, np.int64), table[:, place].copy(), item.unit)
-                found.setdefault((item.metric, item.labels), []).append(part)
+        names = _stored_shape(connection, shape).names
+        table = np.frombuffer(b"".join(blobs), np.float64).reshape(-1, len(names), FIGURES)
+        for place, name in enumerate(names):
+            if name.metric in metrics:
+                part = (np.array(starts, np.int64), table[:, place].copy(), name.unit)
+                found.setdefault((name.metric, name.labels), []).append(part)
     return {key: _joined(parts, seconds) for key, parts in found.items()}
 
 
@@ -218,7 +234,7 @@ def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> Co
     order = np.argsort(starts, kind="stable")
     starts, table = starts[order], table[order]
     return Columns(
-        starts, table[:, _VALUE], table[:, _N], table[:, _LOW], table[:, _HIGH], table[:, _BASELINE],
+        starts, table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], table[:, BASELINE],
         seconds, parts[0][2],
     )  # fmt: skip
 
@@ -234,75 +250,56 @@ def delete_before(connection: Connection, before: float) -> int:
     return connection.execute(delete(MEASUREMENTS).where(columns.start + columns.seconds <= before)).rowcount
 
 
-def _written(connection: Connection, measurements: Sequence[Measurement]) -> dict[str, Any]:
-    """The columns of a row that hold the measurements."""
-    reasons = {index: m.reason for index, m in enumerate(measurements) if m.reason}
-    return {
-        "shape": _shape(connection, measurements),
-        "figures": _figures(measurements).tobytes(),
-        "reasons": msgspec.msgpack.encode(reasons) if reasons else b"",
-    }
+def _key(connection: Connection, stream: Stream, window: Window, now: float) -> dict[str, Any]:
+    number = predictions.key(connection, stream, now)
+    return {"stream": number, "seconds": window.seconds, "start": window.start}
 
 
-def _part(measurement: Measurement) -> int:
-    return _part_of(measurement.labels)
+def _block(stream: Stream, window: Window, measurements: Sequence[Measurement]) -> Block:
+    return measurements if isinstance(measurements, Block) else block_of(stream, window, measurements)
+
+
+def _parts(shape: Shape) -> tuple[_Part, ...]:
+    """What of a shape stands in which blob."""
+    places: dict[int, list[int]] = {HEADLINE: [], DETAIL: []}
+    for place, name in enumerate(shape.names):
+        places[_part_of(name.labels)].append(place)
+    return tuple(_part(number, shape, own) for number, own in places.items() if own)
+
+
+def _part(number: int, shape: Shape, places: Sequence[int]) -> _Part:
+    raw = msgspec.msgpack.encode([shape.names[place] for place in places])
+    return _Part(number, np.array(places, np.int64), hashlib.sha256(raw).hexdigest()[:16], raw)
 
 
 def _part_of(labels: Labels) -> int:
     return DETAIL if any(name in _DETAILED for name, _ in labels) else HEADLINE
 
 
-def _shape(connection: Connection, measurements: Iterable[Measurement]) -> str:
-    raw = msgspec.msgpack.encode([_Item(m.metric, m.labels, m.unit, m.better.value) for m in measurements])
-    return _known_shape(connection, raw)
+def _written(connection: Connection, block: Block, part: _Part) -> dict[str, Any]:
+    """The columns of a row that hold the measurements; the shape is written once."""
+    _PUT_SHAPE.run(connection, [{"id": part.id, "blob": part.raw}])
+    reasons: dict[int, str] = {}
+    if block.reasons:
+        told = map(block.reasons.get, part.places.tolist())
+        reasons = {index: reason for index, reason in enumerate(told) if reason}
+    return {
+        "shape": part.id,
+        "figures": block.figures[part.places].tobytes(),
+        "reasons": msgspec.msgpack.encode(reasons) if reasons else b"",
+    }
 
 
-def _known_shape(connection: Connection, raw: bytes) -> str:
-    identity = hashlib.sha256(raw).hexdigest()[:16]
-    insert_new(connection, SHAPES, [{"id": identity, "blob": raw}], ("id",))
-    return identity
-
-
-def _items(connection: Connection, shape: str) -> list[_Item]:
-    blob = connection.scalar(select(SHAPES.c.blob).where(SHAPES.c.id == shape))
-    return _decode_items(bytes(blob)) if blob is not None else []
+def _stored_shape(connection: Connection, identity: str) -> Shape:
+    blob = connection.scalar(select(SHAPES.c.blob).where(SHAPES.c.id == identity))
+    return _decoded(bytes(blob)) if blob is not None else Shape(())
 
 
 @lru_cache(maxsize=512)
-def _decode_items(blob: bytes) -> list[_Item]:
-    return msgspec.msgpack.decode(blob, type=list[_Item])
+def _decoded(blob: bytes) -> Shape:
+    return Shape(msgspec.msgpack.decode(blob, type=tuple[Name, ...]))
 
 
-def _place(items: Sequence[_Item], metric: str, labels: Labels) -> int | None:
-    return next((i for i, item in enumerate(items) if item.metric == metric and item.labels == labels), None)
-
-
-def _figures(measurements: Sequence[Measurement]) -> np.ndarray:
-    rows: list[tuple[Any, ...]] = [(m.value, m.n, m.low, m.high, m.p_value, m.baseline) for m in measurements]
-    return np.array(rows, np.float64)  # None becomes NaN
-
-
-def _measurements(
-    stream: Stream, window: Window, items: Sequence[_Item], figures: bytes, reasons: bytes
-) -> list[Measurement]:
-    table = np.frombuffer(figures, np.float64).reshape(-1, _FIGURES)
-    values: list[list[Any]] = [[None if x != x else x for x in row] for row in table.tolist()]
-    told = msgspec.msgpack.decode(reasons, type=dict[int, str]) if reasons else {}
-    return [
-        Measurement(
-            stream,
-            window,
-            item.metric,
-            row[_VALUE],
-            unit=item.unit,
-            better=Better(item.better),
-            n=row[_N],
-            labels=item.labels,
-            low=row[_LOW],
-            high=row[_HIGH],
-            p_value=row[_P_VALUE],
-            baseline=row[_BASELINE],
-            reason=told.get(index, ""),
-        )
-        for index, (item, row) in enumerate(zip(items, values, strict=True))
-    ]
+def _place(shape: Shape, metric: str, labels: Labels) -> int | None:
+    places = shape.by_metric.get(metric, ())
+    return next((place for place in places if shape.names[place].labels == labels), None)

@@ -77,6 +77,7 @@ _PENDING = {
     for waiting in (False, True)
 }
 
+
 @dataclass(frozen=True, slots=True)
 class NewOutcomes:
     """A batch of outcomes on its way into the store."""

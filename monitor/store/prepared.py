@@ -46,7 +46,7 @@ class PreparedInsert:
     """Insert rows whose unique key is free, and leave the others."""
 
     def __init__(self, table: Table) -> None:
-        columns = [column.name for column in table.columns if column.name != "id"]
+        columns = [column.name for column in table.columns if column is not table.autoincrement_column]
         self._by_dialect = {
             "sqlite": Prepared(sqlite.insert(table).on_conflict_do_nothing(), columns),
             "postgresql": Prepared(postgresql.insert(table).on_conflict_do_nothing(), columns),

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from monitor.predictions import arrays
 from monitor.predictions.columns import names, numbers
-from monitor.windows import extra
+from monitor.windows import extra, few
 from monitor.windows.exact import exact_sum
 from monitor.windows.kernel import WEIGHT_UNIT, Target, Weights, count_labels, count_numbers
 from monitor.windows.layout import MISSING, Column, Floats, Layout
@@ -18,7 +18,8 @@ from monitor.windows.tally import Tally, bounded
 
 MOST_SLICES = 50
 _ANSWERS = ("prediction", "confidence", "entropy", "margin")
-_LATER = ("confidence.right", "confidence.wrong", "outcome.", "truth.")
+_APART = ("features.", "confidence.right", "confidence.wrong", "outcome.", "truth.")
+"""Columns that are not counted with the predictions themselves: features by weight, the others by their outcomes."""
 
 
 def count(rows: pa.RecordBatch, layout: Layout, most_slices: int = MOST_SLICES) -> Profile:
@@ -72,14 +73,13 @@ def count_slice(
     answered = _answered(rows)
     kept, weights = _kept(rows)
     tallies: dict[str, Tally] = {}
-    for column in columns:
-        if column.name.startswith(_LATER):
-            continue
-        is_feature = column.name.startswith("features.")
-        source = kept if is_feature else answered if _is_answer(column) else rows
-        new = _count_column(column, source, weights if is_feature else Weights(), target)
-        if new:
-            tallies[f"new:{column.name}"] = new
+    features = [column for column in columns if column.name.startswith("features.")]
+    answers = [column for column in columns if _is_answer(column)]
+    others = [column for column in columns if not (_is_answer(column) or column.name.startswith(_APART))]
+    for some, source, weight in (
+        (features, kept, weights), (answers, answered, Weights()), (others, rows, Weights())
+    ):  # fmt: skip
+        tallies |= _count_columns(some, source, weight, target)
     total_weight, squares = _weight_sums(kept.num_rows, weights)
     if not core_only:
         tallies |= extra.count(kept, layout, weights)
@@ -93,19 +93,29 @@ def count_slice(
     )
 
 
-def _count_column(column: Column, rows: pa.RecordBatch, weights: Weights, target: Target) -> Tally:
-    name = column.source or column.name
-    if name in ("entropy", "margin"):
-        array = _uncertainty(rows, name)
-    else:
-        array = rows.column(name) if name in rows.schema.names else None
-    if array is None:
-        target.counts[column.start + MISSING] += _weight_sums(rows.num_rows, weights)[0]
-        return {}
-    if column.labelled:
-        return count_labels(column, array, weights, target)
-    count_numbers(column, array, weights, target)
-    return {}
+def _count_columns(
+    columns: Sequence[Column], rows: pa.RecordBatch, weights: Weights, target: Target
+) -> dict[str, Tally]:
+    """Add columns to their places; labels that the baseline never saw, as `new:<column>`."""
+    present = dict(zip(reversed(rows.schema.names), reversed(rows.columns), strict=True))
+    present |= _uncertainties(rows, columns)
+    absent = _weight_sums(rows.num_rows, weights)[0]
+    together: list[tuple[Column, pa.Array]] = []
+    tallies: dict[str, Tally] = {}
+    for column in columns:
+        array = present.get(column.source or column.name)
+        if array is None:
+            target.counts[column.start + MISSING] += absent
+        elif column.labelled:
+            if new := count_labels(column, array, weights, target):
+                tallies[f"new:{column.name}"] = new
+        elif weights.each is None and 0 < rows.num_rows <= few.MOST_ROWS and few.fits(column, array):
+            together.append((column, array))
+        else:
+            count_numbers(column, array, weights, target)
+    if together:
+        few.count_few([column for column, _ in together], [a for _, a in together], weights.same, target)
+    return tallies
 
 
 def _is_answer(column: Column) -> bool:
@@ -184,11 +194,17 @@ def finite(column: pa.Array) -> Floats:
     return np.asarray(values[np.isfinite(values)])
 
 
-def _uncertainty(rows: pa.RecordBatch, name: str) -> pa.Array | None:
-    """Entropy over its largest value, or the lead of the likeliest class, from the probabilities of all classes."""
-    classes = [n for n in rows.schema.names if n.startswith("probabilities.")]
+def _uncertainties(rows: pa.RecordBatch, columns: Sequence[Column]) -> dict[str, pa.Array | None]:
+    """Those of entropy and margin that are among the columns; None where they cannot be had."""
+    wanted = [column.name for column in columns if column.name in ("entropy", "margin")]
+    classes = [n for n in rows.schema.names if n.startswith("probabilities.")] if wanted else []
     if len(classes) < 2 or rows.num_rows == 0:
-        return None
+        return dict.fromkeys(wanted)
+    return {name: _uncertainty(rows, classes, name) for name in wanted}
+
+
+def _uncertainty(rows: pa.RecordBatch, classes: Sequence[str], name: str) -> pa.Array:
+    """Entropy over its largest value, or the lead of the likeliest class, from the probabilities of all classes."""
     shares = probabilities(rows, classes)
     known = np.isfinite(shares).all(axis=1)
     found = np.full(rows.num_rows, np.nan)

@@ -25,7 +25,8 @@ def numbers(name: str, values: np.ndarray, kind: Kind = Kind.NUMBER) -> Column:
             name, Kind.EMPTY, edges=np.array([0.0, np.nextafter(0.0, 1.0)]), cells=(0, MINUS_INFINITY)
         )
     lower = _lower_edges(ordered)
-    edges = np.append(lower, np.nextafter(ordered[-1], np.inf))
+    with np.errstate(over="ignore"):
+        edges = np.append(lower, np.nextafter(ordered[-1], np.inf))
     first = np.searchsorted(ordered, lower)
     masses = np.diff(np.append(first, ordered.size)).astype(float)
     unit, origin = moment_unit(ordered)

@@ -15,7 +15,6 @@ from monitor.predictions.columns import names, numbers
 from monitor.predictions.hashing import hash_texts
 from monitor.windows import derived
 from monitor.windows.layout import (
-    FIRST_LABEL,
     MINUS_INFINITY,
     MISSING,
     NAN,
@@ -29,9 +28,12 @@ from monitor.windows.layout import (
 from monitor.windows.order import in_order
 from monitor.windows.tally import Tally, bounded
 
-_LIMIT = 2.0**28  # moments clip here: more than 30,000 standard deviations from the origin
-_EXACT = 2.0**53
-_LOW_BITS = 32
+LIMIT = 2.0**28
+"""Moments clip here, in units: more than 30,000 standard deviations from the origin."""
+EXACT = 2.0**53
+"""Sums of integers below this are exact in float64."""
+LOW_BITS = 32
+"""Squares are summed in two numbers: so many low bits, and the rest."""
 _CHUNK = 32_768  # rows at a time: the sort and what follows stay in the processor's cache
 _FEW = 0.2  # below this many rows an edge, values are looked up among the edges
 WEIGHT_UNIT = 1.0 / 1024.0
@@ -63,7 +65,7 @@ def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Targe
         found = np.zeros(column.size)
         for start in range(0, values.size, _CHUNK):
             finite = _count_plain(column, values[start : start + _CHUNK], found)
-            _add_moments(column, finite, weights.same, into)
+            add_moments(column, finite, weights.same, into)
         absent, texts = array.null_count, 0 if unreadable is None else int(unreadable.sum())
         found[MISSING], found[UNREADABLE] = absent, texts
         found[NAN] -= absent + texts
@@ -75,7 +77,7 @@ def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Targe
         places[place] += amount
         places[NAN] -= amount
     usable = np.isfinite(values)
-    _add_moments(column, values[usable], 1.0, into, weights.each[usable])
+    add_moments(column, values[usable], 1.0, into, weights.each[usable])
 
 
 def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target) -> Tally:
@@ -115,14 +117,21 @@ def _count_presence(column: Column, array: pa.Array, weights: Weights, into: Tar
 
 def _slots(column: Column, labels: pa.Array) -> np.ndarray:
     """The place of each entry of a dictionary, and at the end that of missing."""
-    known = {label: place for place, label in enumerate(column.labels, FIRST_LABEL)}
+    known = column.places
     slots = np.array([known.get(label, NEW) for label in labels.to_pylist()] + [MISSING])
     open_places = np.flatnonzero(slots == NEW)
     if open_places.size and (column.known.size or column.open_ended):
         hashes = hash_texts(labels.take(arrays.places(open_places)))
-        rare = np.isin(hashes, column.known) | column.open_ended
+        rare = _is_among(hashes, column.known) | column.open_ended
         slots[open_places[rare]] = column.size - 1
     return slots
+
+
+def _is_among(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Which hashes are among the sorted ones."""
+    if known.size == 0:
+        return np.zeros(hashes.size, bool)
+    return np.asarray(known[np.minimum(np.searchsorted(known, hashes), known.size - 1)] == hashes)
 
 
 def _read(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray | None]:
@@ -162,9 +171,10 @@ def _count_weighted(column: Column, values: Floats, each: Floats, places: Floats
     places[NAN] += found[-1]
 
 
-def _add_moments(
+def add_moments(
     column: Column, finite: Floats, same: float, into: Target, each: Floats | None = None
 ) -> None:
+    """Add sum, squares and extremes of finite values, which are in order unless they have weights."""
     if finite.size == 0:
         return
     lowest, highest = (finite[0], finite[-1]) if each is None else (finite.min(), finite.max())
@@ -177,13 +187,13 @@ def _add_moments(
         farthest = (
             max(abs(lowest / column.unit - column.origin), abs(highest / column.unit - column.origin)) + 1
         )
-    if farthest >= _LIMIT:
-        np.clip(steps, -_LIMIT, _LIMIT, out=steps)
-        farthest = _LIMIT
+    if farthest >= LIMIT:
+        np.clip(steps, -LIMIT, LIMIT, out=steps)
+        farthest = LIMIT
     sums = into.sums[column.moment]
     scale = round(same / WEIGHT_UNIT)
     # einsum, not dot: starting BLAS threads costs more than the sum.
-    if each is None and farthest * farthest * steps.size < _EXACT:
+    if each is None and farthest * farthest * steps.size < EXACT:
         total, squares = int(steps.sum()) * scale, int(np.einsum("i,i->", steps, steps)) * scale
     else:
         factors = None if each is None else np.rint(each / WEIGHT_UNIT)
@@ -205,15 +215,15 @@ def _exact_moments(steps: Floats, factors: Floats | None, scale: int) -> tuple[i
 def add_to_sums(sums: np.ndarray, total: int, squares: int) -> None:
     """Add to one row of moments: total, and squares as two numbers of 32 low bits and the rest."""
     sums[0] += total
-    low = int(sums[2]) + (squares & ((1 << _LOW_BITS) - 1))
-    sums[1] += (squares >> _LOW_BITS) + (low >> _LOW_BITS)
-    sums[2] = low & ((1 << _LOW_BITS) - 1)
+    low = int(sums[2]) + (squares & ((1 << LOW_BITS) - 1))
+    sums[1] += (squares >> LOW_BITS) + (low >> LOW_BITS)
+    sums[2] = low & ((1 << LOW_BITS) - 1)
 
 
 def carry(sums: np.ndarray) -> np.ndarray:
     """Bring rows of added moments, shape (k, 3), back to their one form."""
-    sums[:, 1] += sums[:, 2] >> _LOW_BITS
-    sums[:, 2] &= (1 << _LOW_BITS) - 1
+    sums[:, 1] += sums[:, 2] >> LOW_BITS
+    sums[:, 2] &= (1 << LOW_BITS) - 1
     return sums
 
 

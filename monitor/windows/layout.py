@@ -84,10 +84,14 @@ class Column:
     parameters: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     start: int = 0
     moment: int = -1
+    places: Mapping[str, int] = field(init=False, repr=False)
+    """The place of each label."""
     cuts: Floats = field(init=False, repr=False)
     """What sorted values are looked up at: counting values below each gives every place from minus infinity on."""
 
     def __post_init__(self) -> None:
+        places = {label: place for place, label in enumerate(self.labels, FIRST_LABEL)}
+        object.__setattr__(self, "places", places)
         cuts = np.concatenate([[-LARGEST], self.edges, [np.inf, np.nan]])
         object.__setattr__(self, "cuts", cuts)
         object.__setattr__(self, "edges", cuts[1:-2])  # the same numbers, once
@@ -123,7 +127,7 @@ class Column:
         return self.name.removeprefix("features.") if self.name.startswith("features.") else ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Layout:
     """Every column's buckets; immutable. `id` is the hash of its content."""
 

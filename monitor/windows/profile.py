@@ -111,7 +111,7 @@ class ColumnCounts:
         return float(max(variance, 0.0) ** 0.5) * self.column.unit
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Slice:
     """Counts of some of a window's rows. `rows` are predictions; `weight` and `weight_squares` are of those whose
     features were kept. `sums` (moments, 3) and `extremes` (moments, 2) belong to the number columns.

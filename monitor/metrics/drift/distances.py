@@ -5,7 +5,7 @@ Wasserstein compare all buckets of number columns, without missing values.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -19,7 +19,7 @@ _HALF = 0.5  # added to every cell: a zero is then no infinity, and small sample
 _LIMB = 2.0**32
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Side:
     """What one side brings to the comparison. Shapes: `cells` (cells,), `rows` (columns,); `order` (places,);
     `values`, `finite`, `means`, `deviations` (number columns,).
@@ -74,10 +74,15 @@ def side_of(plan: Plan, part: Slice) -> Side:
     return Side(cells, plan.sums(cells), order, values, finite, means, deviations, max(part.design, 1.0))
 
 
-@lru_cache(maxsize=256)
+_REFERENCES: WeakKeyDictionary[Slice, Side] = WeakKeyDictionary()
+
+
 def reference(plan: Plan, part: Slice) -> Side:
-    """The baseline's side, prepared once."""
-    return side_of(plan, part)
+    """The baseline's side, prepared once and kept as long as the baseline is."""
+    side = _REFERENCES.get(part)
+    if side is None:
+        side = _REFERENCES[part] = side_of(plan, part)
+    return side
 
 
 def binned(plan: Plan, current: Side, base: Side) -> Binned:
@@ -171,7 +176,7 @@ def _last_places(plan: Plan, part: Slice) -> np.ndarray:
 
 def _moments(plan: Plan, part: Slice, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sums = part.sums[plan.moments].astype(np.float64) * WEIGHT_UNIT
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         mean = sums[:, 0] / finite
         squares = (sums[:, 1] * _LIMB + sums[:, 2]) / finite
         deviations = np.sqrt(np.maximum(squares - mean**2, 0.0)) * plan.units

@@ -1,14 +1,14 @@
 """Drift of each input, and of the model's answers and confidence: distances, tests, shifts in standard units."""
 
-import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from monitor.block import FIGURES, HIGH, LOW, P_VALUE, VALUE, Block, N, Name, Shape, block_of, joined
 from monitor.metrics import intervals
 from monitor.metrics.drift import distances
-from monitor.metrics.drift.distances import Binned, Ordered
+from monitor.metrics.drift.distances import Binned, Ordered, Side
 from monitor.metrics.drift.plan import Plan, plan_of
 from monitor.metrics.intervals import Z
 from monitor.metrics.subject import MetricInfo, Subject, too_few
@@ -64,39 +64,47 @@ _ORDERED = (KOLMOGOROV_SMIRNOV, WASSERSTEIN, MEAN_SHIFT, SPREAD_SHIFT)
 INFO = (*_BINNED, *_ORDERED, DRIFTED_SHARE)
 
 
-class _Row(NamedTuple):
-    """One column's figures."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Places:
+    """Where the figures of the columns stand that the baseline has values of.
 
-    where: Labels
-    n: float
-    values: float
-    binned: tuple[float, float, float, float, float, float]
-    ordered: tuple[float, float, float, float, float, float, float] | None
+    `columns` are their numbers in the plan, `first` the places of their PSI, after which the other distances follow.
+    `numbers` are the positions of number columns in `columns`, `ranks` their positions among the plan's number columns.
+    """
+
+    shape: Shape
+    columns: np.ndarray
+    first: np.ndarray
+    numbers: np.ndarray
+    ranks: np.ndarray
 
 
-def measure(subject: Subject) -> Iterator[Measurement]:
+_PLACES: WeakKeyDictionary[Side, _Places] = WeakKeyDictionary()
+
+
+def measure(subject: Subject) -> Block | list[Measurement]:
     """Every distance of every column, and the share of features that drifted."""
     baseline = subject.baseline
     if baseline is None or baseline.layout.id != subject.profile.layout.id:
         reason = "no baseline" if baseline is None else "the window was counted before the present baseline"
-        yield subject.not_measured(DRIFTED_SHARE, reason)
-        return
+        return [subject.not_measured(DRIFTED_SHARE, reason)]
     plan = plan_of(baseline.layout)
     if not plan.columns:
-        yield subject.not_measured(DRIFTED_SHARE, "the baseline has no feature")
-        return
+        return [subject.not_measured(DRIFTED_SHARE, "the baseline has no feature")]
     current = distances.side_of(plan, subject.profile.overall)
     base = distances.reference(plan, baseline.profile.overall)
+    places = _PLACES.get(base)
+    if places is None:
+        places = _PLACES[base] = _places(plan, base)
     binned, ordered = distances.binned(plan, current, base), distances.ordered(plan, current, base)
     rows = current.rows / current.design
-    given = [side.rows - side.cells[plan.first_cell] for side in (base, current)]  # rows with a value
-    table = _rows(plan, rows, current.values / current.design, binned, ordered)
-    for row, before, after in zip(table, given[0].tolist(), given[1].tolist(), strict=True):
-        if before > 0:
-            yield from _measure_column(subject, row)
-        elif after > 0:
-            yield subject.not_measured(PSI, "the baseline has no value", row.n, where=row.where)
-    yield _drifted_share(subject, plan, rows, binned)
+    others = [*_new_columns(subject, plan, current, base), _drifted_share(subject, plan, rows, binned)]
+    figures = np.full((len(places.shape.names), FIGURES), np.nan)
+    reasons = _put_binned(figures, places, rows, binned, subject.settings.min_rows)
+    values = current.values / current.design
+    reasons |= _put_ordered(figures, places, rows, values, ordered, subject.settings.min_rows)
+    block = Block(subject.stream, subject.window, places.shape, figures, reasons)
+    return joined([block, block_of(subject.stream, subject.window, others)])
 
 
 def where(column: Column) -> Labels:
@@ -106,78 +114,102 @@ def where(column: Column) -> Labels:
     return labels(output=column.name)
 
 
-def _rows(
-    plan: Plan, rows: np.ndarray, values: np.ndarray, binned: Binned, ordered: Ordered
-) -> Iterator[_Row]:
+def _given(plan: Plan, side: Side) -> np.ndarray:
+    """Rows with a value, one number a column."""
+    return np.asarray(side.rows - side.cells[plan.first_cell])
+
+
+def _places(plan: Plan, base: Side) -> _Places:
+    columns = np.flatnonzero(_given(plan, base) > 0)
+    names: list[Name] = []
+    first = []
+    for index in columns.tolist():
+        column = plan.columns[index]
+        first.append(len(names))
+        for info in (*_BINNED, *(() if column.labelled else _ORDERED)):
+            names.append(Name(info.name, where(column), info.unit, info.better))
+    numeric = plan.numeric[columns]
+    ranks = (np.cumsum(plan.numeric) - 1)[columns]
+    return _Places(
+        Shape(tuple(names)), columns, np.array(first, np.int64), np.flatnonzero(numeric), ranks[numeric]
+    )
+
+
+def _put_binned(
+    figures: np.ndarray, places: _Places, rows: np.ndarray, binned: Binned, needed: int
+) -> dict[int, str]:
+    """Write the distances over cells; say what is missing where there are too few rows."""
     by_cell = (binned.psi, binned.jensen_shannon, binned.hellinger, binned.total_variation, binned.chi_square)
-    cells = np.stack([*by_cell, binned.p_value], axis=1).tolist()
-    o = ordered
-    table = np.stack(
-        [
-            o.kolmogorov_smirnov, o.p_value, o.wasserstein, o.mean_shift, o.mean_error, o.spread_shift, o.spread_error
-        ],
-        axis=1,
-    ).tolist()  # fmt: skip
-    number = 0
-    for index, column in enumerate(plan.columns):
-        if column.labelled:
-            yield _Row(where(column), float(rows[index]), float(rows[index]), tuple(cells[index]), None)
-        else:
-            yield _Row(
-                where(column),
-                float(rows[index]),
-                float(values[number]),
-                tuple(cells[index]),
-                tuple(table[number]),
-            )
-            number += 1
+    n = rows[places.columns]
+    enough = n >= needed
+    at = places.first[:, None] + np.arange(len(_BINNED))
+    figures[at, N] = n[:, None]
+    found = at[enough]
+    figures[found, VALUE] = np.stack(by_cell, axis=1)[places.columns[enough]]
+    figures[found, P_VALUE] = binned.p_value[places.columns[enough], None]
+    few = zip(at[~enough].tolist(), n[~enough].tolist(), strict=True)
+    return {place: too_few(count, needed) for some, count in few for place in some}
 
 
-def _measure_column(subject: Subject, row: _Row) -> Iterator[Measurement]:
-    needed = subject.settings.min_rows
-    if row.n < needed:
-        for info in (*_BINNED, *(_ORDERED if row.ordered else ())):
-            yield subject.not_measured(info, too_few(row.n, needed), row.n, where=row.where)
-        return
-    p_value = row.binned[5]
-    for info, value in zip(_BINNED, row.binned[:5], strict=True):
-        yield subject.ok(info, value, row.n, where=row.where, p_value=p_value)
-    if row.ordered is None:
-        return
-    if row.values < needed:
-        for info in _ORDERED:
-            reason = too_few(row.values, needed, "rows with a value")
-            yield subject.not_measured(info, reason, row.values, where=row.where)
-        return
-    yield from _measure_order(subject, row, row.ordered)
+def _put_ordered(
+    figures: np.ndarray, places: _Places, rows: np.ndarray, values: np.ndarray, ordered: Ordered, needed: int
+) -> dict[int, str]:
+    """Write the distances over ordered values, and the shifts; say what is missing where they cannot be had."""
+    n_rows, n = rows[places.columns[places.numbers]], values[places.ranks]
+    distance, p_value, moved, shift, shift_error, spread, spread_error = (
+        part[places.ranks] for part in (
+            ordered.kolmogorov_smirnov, ordered.p_value, ordered.wasserstein, ordered.mean_shift,
+            ordered.mean_error, ordered.spread_shift, ordered.spread_error,
+        )
+    )  # fmt: skip
+    at = places.first[places.numbers, None] + len(_BINNED) + np.arange(len(_ORDERED))
+    enough = n_rows >= needed
+    compared = enough & (n >= needed) & ~np.isnan(distance)
+    varies = compared & np.isfinite(shift) & ~np.isnan(moved)
+    figures[at, N] = np.where(enough, n, n_rows)[:, None]
+    figures[at[compared, 0], VALUE] = distance[compared]
+    figures[at[compared, 0], P_VALUE] = p_value[compared]
+    figures[at[varies, 1], VALUE] = moved[varies]
+    figures[at[varies, 1], P_VALUE] = p_value[varies]
+    _put_shift(figures, at[varies, 2], shift[varies], shift_error[varies], -np.inf)
+    _put_shift(figures, at[varies, 3], spread[varies], spread_error[varies], -1.0)
+    reasons: dict[int, str] = {}
+    for index in np.flatnonzero(~varies).tolist():
+        few = too_few(n_rows[index], needed) if not enough[index] else ""
+        if not few and n[index] < needed:
+            few = too_few(n[index], needed, "rows with a value")
+        reason = few or (
+            "the baseline's values do not vary" if compared[index] else "the baseline has no value"
+        )
+        reasons |= dict.fromkeys(at[index, int(compared[index]) :].tolist(), reason)
+    return reasons
 
 
-def _measure_order(
-    subject: Subject, row: _Row, figures: tuple[float, float, float, float, float, float, float]
-) -> Iterator[Measurement]:
-    distance, p_value, moved, shift, shift_error, spread, spread_error = figures
-    if math.isnan(distance):
-        for info in _ORDERED:
-            yield subject.not_measured(info, "the baseline has no value", row.values, where=row.where)
-        return
-    yield subject.ok(KOLMOGOROV_SMIRNOV, distance, row.values, where=row.where, p_value=p_value)
-    if math.isnan(shift) or math.isinf(shift) or math.isnan(moved):
-        for info in (WASSERSTEIN, MEAN_SHIFT, SPREAD_SHIFT):
-            reason = "the baseline's values do not vary"
-            yield subject.not_measured(info, reason, row.values, where=row.where)
-        return
-    yield subject.ok(WASSERSTEIN, moved, row.values, where=row.where, p_value=p_value)
-    interval = (shift - Z * shift_error, shift + Z * shift_error)
-    test = intervals.two_sided(shift / shift_error) if shift_error > 0 else 1.0
-    yield subject.ok(MEAN_SHIFT, shift, row.values, where=row.where, interval=interval, p_value=test)
-    interval = (max(spread - Z * spread_error, -1.0), spread + Z * spread_error)
-    test = intervals.two_sided(spread / spread_error) if spread_error > 0 else 1.0
-    yield subject.ok(SPREAD_SHIFT, spread, row.values, where=row.where, interval=interval, p_value=test)
+def _put_shift(
+    figures: np.ndarray, at: np.ndarray, shift: np.ndarray, error: np.ndarray, lowest: float
+) -> None:
+    """Write shifts with their intervals, and the p-values that they are nothing."""
+    figures[at, VALUE] = shift
+    figures[at, LOW] = np.maximum(shift - Z * error, lowest)
+    figures[at, HIGH] = shift + Z * error
+    sure = error > 0
+    figures[at, P_VALUE] = 1.0
+    figures[at[sure], P_VALUE] = intervals.two_sided_each(shift[sure] / error[sure])
+
+
+def _new_columns(subject: Subject, plan: Plan, current: Side, base: Side) -> list[Measurement]:
+    """Columns that have values now and had none in the baseline."""
+    new = np.flatnonzero((_given(plan, base) <= 0) & (_given(plan, current) > 0))
+    rows = current.rows / current.design
+    reason = "the baseline has no value"
+    return [
+        subject.not_measured(PSI, reason, float(rows[index]), where=where(plan.columns[index]))
+        for index in new.tolist()
+    ]
 
 
 def _drifted_share(subject: Subject, plan: Plan, rows: np.ndarray, binned: Binned) -> Measurement:
-    features = np.array([bool(column.feature) for column in plan.columns])
-    enough = features & (rows >= subject.settings.min_rows)
+    enough = plan.features & (rows >= subject.settings.min_rows)
     n = float(enough.sum())
     if n == 0:
         most = float(rows.max(initial=0.0))

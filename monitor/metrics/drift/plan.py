@@ -5,7 +5,7 @@ columns costs little more than one of five.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from monitor.windows.profile import Slice
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Index arrays of a layout. `columns` are those whose drift is measured; `numeric` marks those of numbers.
+    """Index arrays of a layout. `columns` are those whose drift is measured; `features` marks the inputs among
+    them, `numeric` those of numbers.
 
     `cell_starts` and `cell_kept` feed `reduceat`; `first_cell` is where a column's cells begin among the kept ones.
     `ordered` lists the places of the values of number columns from minus to plus infinity, `first_ordered` where a
@@ -23,6 +24,7 @@ class Plan:
     """
 
     columns: tuple[Column, ...]
+    features: np.ndarray
     numeric: np.ndarray
     starts: np.ndarray
     cell_starts: np.ndarray
@@ -49,15 +51,25 @@ class Plan:
         return np.repeat(per_column, lengths)
 
 
-@lru_cache(maxsize=256)
+_PLANS: WeakKeyDictionary[Layout, Plan] = WeakKeyDictionary()
+
+
 def plan_of(layout: Layout) -> Plan:
-    """The plan of a layout."""
+    """The plan of a layout, made once and kept as long as the layout is."""
+    plan = _PLANS.get(layout)
+    if plan is None:
+        plan = _PLANS[layout] = _plan(layout)
+    return plan
+
+
+def _plan(layout: Layout) -> Plan:
     columns = layout.watched
     numbers = [column for column in columns if not column.labelled]
     starts, kept, first = _cell_index(columns)
     ordered = [np.arange(c.start + MINUS_INFINITY, c.start + c.size) for c in numbers]
     return Plan(
         columns=columns,
+        features=np.array([bool(column.feature) for column in columns], bool),
         numeric=np.array([not column.labelled for column in columns], bool),
         starts=np.array([column.start for column in columns], np.int64),
         cell_starts=starts,

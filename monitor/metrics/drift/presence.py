@@ -1,14 +1,43 @@
 """Values that are missing, unreadable, never seen before, or out of the baseline's range; columns that come or go."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
+import numpy as np
+
+from monitor.block import (
+    BASELINE,
+    FIGURES,
+    HIGH,
+    LOW,
+    P_VALUE,
+    VALUE,
+    Block,
+    N,
+    Name,
+    Shape,
+    block_of,
+    joined,
+)
 from monitor.metrics import intervals
 from monitor.metrics.drift.features import where
 from monitor.metrics.subject import MetricInfo, Subject, too_few
-from monitor.records import Better, Labels, Measurement, labels
+from monitor.records import Better, Measurement, labels
 from monitor.windows import extra
-from monitor.windows.layout import Column, Kind
-from monitor.windows.profile import ColumnCounts, Slice
+from monitor.windows.layout import (
+    ABOVE,
+    BELOW,
+    MINUS_INFINITY,
+    MISSING,
+    NAN,
+    NEW,
+    PLUS_INFINITY,
+    UNREADABLE,
+    Column,
+    Kind,
+    Layout,
+)
+from monitor.windows.profile import Slice
 
 _WHERE = ("feature", "output")
 MISSING_SHARE = MetricInfo(
@@ -35,25 +64,82 @@ SCHEMA_CHANGES = MetricInfo(
 INFO = (MISSING_SHARE, NEW_CATEGORY_SHARE, OUT_OF_RANGE_SHARE, UNREADABLE_SHARE, SCHEMA_CHANGES)
 
 
-def measure(subject: Subject) -> Iterator[Measurement]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Counts:
+    """What presence is measured from: one number a column, and then the same of the next kind, shape (4 columns,).
+
+    The kinds are those of `_SHARES`: `amounts` are the rows that count, `of` the rows that they are a share of.
+    """
+
+    amounts: np.ndarray
+    of: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Columns:
+    """The columns of a layout that are looked at, and where each of their shares stands in the block.
+
+    `picked` are the shares that a column of its kind has, as places in `_Counts`. `ends` are where each column begins
+    and ends in the array of counts.
+    """
+
+    columns: tuple[Column, ...]
+    ends: np.ndarray
+    labelled: np.ndarray
+    features: np.ndarray
+    empty: np.ndarray
+    picked: np.ndarray
+    shape: Shape
+
+    def counts(self, part: Slice) -> _Counts:
+        """All that is needed of a slice."""
+        counts, starts, ends = part.counts, self.ends[::2], self.ends[1::2]
+        rows = np.add.reduceat(np.append(counts, 0.0), self.ends)[::2]
+
+        def at(place: int) -> np.ndarray:
+            """The counts at a place of each column; of a label column that has no such place, any."""
+            return counts.take((starts if place >= 0 else ends) + place, mode="clip")
+
+        unreadable = np.where(self.labelled, 0.0, at(UNREADABLE))
+        missing = at(MISSING) + np.where(self.labelled, 0.0, unreadable + at(NAN))
+        outside = at(MINUS_INFINITY) + at(BELOW) + at(ABOVE) + at(PLUS_INFINITY)
+        amounts = [missing, at(NEW), outside, unreadable]
+        return _Counts(np.concatenate(amounts), np.concatenate([rows, rows, rows - missing, rows]))
+
+
+_SHARES = (MISSING_SHARE, NEW_CATEGORY_SHARE, OUT_OF_RANGE_SHARE, UNREADABLE_SHARE)
+_COLUMNS: dict[bool, WeakKeyDictionary[Layout, _Columns]] = {
+    held: WeakKeyDictionary() for held in (False, True)
+}
+_USUAL: WeakKeyDictionary[Slice, _Counts] = WeakKeyDictionary()
+
+
+def measure(subject: Subject) -> Block | list[Measurement]:
     """Shares of each watched column, and the changes of the schema."""
-    part = subject.profile.overall
-    base = _comparable(subject)
-    changes: list[tuple[str, str]] = []
-    for column in subject.profile.layout.columns:
-        if column.name in ("prediction", "confidence") or column.feature:
-            counts = part.column(column.name)
-            usual = base.column(column.name) if base is not None else None
-            yield from _shares(subject, part, column, counts, usual)
-            if column.feature and counts.rows >= subject.settings.min_rows:
-                changes += _changed(column, counts, usual)
-    if base is None:
-        yield subject.not_measured(SCHEMA_CHANGES, "no baseline")
-        return
-    changes += [(name, "added") for name in extra.unknown_features(dict(part.tallies))]
-    yield subject.ok(SCHEMA_CHANGES, float(len(changes)), part.rows)
-    for feature, change in changes:
-        yield subject.ok(SCHEMA_CHANGES, 1.0, part.rows, where=labels(feature=feature, change=change))
+    part, base, layout = subject.profile.overall, _comparable(subject), subject.profile.layout
+    looked_at = _COLUMNS[base is not None].get(layout)
+    if looked_at is None:
+        looked_at = _COLUMNS[base is not None][layout] = _columns(layout, is_compared=base is not None)
+    if not looked_at.columns:
+        return _schema(subject, part, base is not None, [])
+    now, usual = looked_at.counts(part), None
+    if base is not None:
+        usual = _USUAL.get(base)
+        if usual is None:
+            usual = _USUAL[base] = looked_at.counts(base)
+    design = np.tile(np.where(looked_at.features, max(part.design, 1.0), 1.0), len(_SHARES))
+    picked = looked_at.picked
+    figures, reasons = _figures(
+        now.amounts[picked] / design[picked],
+        now.of[picked] / design[picked],
+        (usual.amounts if usual is not None else np.zeros(now.of.size))[picked],
+        (usual.of if usual is not None else np.zeros(now.of.size))[picked],
+        subject.settings.min_rates,
+    )
+    block = Block(subject.stream, subject.window, looked_at.shape, figures, reasons)
+    changed = _changed(looked_at, now, usual, subject.settings.min_rows)
+    changes = _schema(subject, part, base is not None, changed)
+    return joined([block, block_of(subject.stream, subject.window, changes)])
 
 
 def _comparable(subject: Subject) -> Slice | None:
@@ -63,57 +149,76 @@ def _comparable(subject: Subject) -> Slice | None:
     return baseline.profile.overall
 
 
-def _shares(
-    subject: Subject, part: Slice, column: Column, counts: ColumnCounts, usual: ColumnCounts | None
-) -> Iterator[Measurement]:
-    labelled = where(column)
-    design = max(part.design, 1.0) if column.feature else 1.0
-    rows, before = counts.rows / design, usual.rows if usual is not None else 0.0
-
-    def share(info: MetricInfo, amount: float, of: float, base_amount: float, base_of: float) -> Measurement:
-        return _share(subject, info, labelled, amount / design, of, base_amount, base_of)
-
-    yield share(MISSING_SHARE, counts.missing, rows, usual.missing if usual else 0.0, before)
-    if usual is None or column.kind in (Kind.IDENTIFIER, Kind.EMPTY):
-        return
-    if column.labelled:
-        if not column.open_ended:
-            yield share(NEW_CATEGORY_SHARE, counts.new, rows, usual.new, before)
-        return
-    outside, usual_outside = counts.below + counts.above, usual.below + usual.above
-    yield share(OUT_OF_RANGE_SHARE, outside, counts.n / design, usual_outside, usual.n)
-    yield share(UNREADABLE_SHARE, counts.unreadable, rows, usual.unreadable, before)
-
-
-def _share(
-    subject: Subject,
-    info: MetricInfo,
-    at: Labels,
-    amount: float,
-    of: float,
-    base_amount: float,
-    base_of: float,
-) -> Measurement:
-    needed = subject.settings.min_rates
-    if of < needed:
-        return subject.not_measured(info, too_few(of, needed), of, where=at)
-    p_value = intervals.two_shares(amount, of, base_amount, base_of) if base_of > 0 else None
-    return subject.ok(
-        info,
-        amount / of,
-        of,
-        where=at,
-        interval=intervals.wilson(amount, of),
-        p_value=p_value,
-        baseline=base_amount / base_of if base_of > 0 else None,
+def _columns(layout: Layout, *, is_compared: bool) -> _Columns:
+    columns = tuple(c for c in layout.columns if c.name in ("prediction", "confidence") or c.feature)
+    picked: list[tuple[int, Name]] = []
+    for index, column in enumerate(columns):
+        for kind in _kinds(column, is_compared=is_compared):
+            info = _SHARES[kind]
+            name = Name(info.name, where(column), info.unit, info.better)
+            picked.append((kind * len(columns) + index, name))
+    return _Columns(
+        columns=columns,
+        ends=np.array([at for c in columns for at in (c.start, c.start + c.size)], np.int64),
+        labelled=np.array([column.labelled for column in columns], bool),
+        features=np.array([bool(column.feature) for column in columns], bool),
+        empty=np.array([column.kind is Kind.EMPTY for column in columns], bool),
+        picked=np.array([place for place, _ in picked], np.int64),
+        shape=Shape(tuple(name for _, name in picked)),
     )
 
 
-def _changed(column: Column, counts: ColumnCounts, usual: ColumnCounts | None) -> list[tuple[str, str]]:
-    if counts.unreadable > counts.rows / 2:
-        return [(column.feature, "type")]
-    if counts.n == 0 and usual is not None and usual.n > 0:
-        return [(column.feature, "vanished")]
-    if column.kind is Kind.EMPTY and counts.n > 0:
-        return [(column.feature, "filled")]
-    return []
+def _kinds(column: Column, *, is_compared: bool) -> tuple[int, ...]:
+    """Which of the shares a column has."""
+    if not is_compared or column.kind in (Kind.IDENTIFIER, Kind.EMPTY):
+        return (0,)
+    if column.labelled:
+        return (0,) if column.open_ended else (0, 1)
+    return (0, 2, 3)
+
+
+def _figures(
+    amounts: np.ndarray, of: np.ndarray, usual_amounts: np.ndarray, usual_of: np.ndarray, needed: int
+) -> tuple[np.ndarray, dict[int, str]]:
+    """The figures of all shares, and why some have no value."""
+    figures = np.full((len(of), FIGURES), np.nan)
+    figures[:, N] = of
+    known, compared = of >= needed, (of >= needed) & (usual_of > 0)
+    figures[known, VALUE] = amounts[known] / of[known]
+    figures[known, LOW], figures[known, HIGH] = intervals.wilson_each(amounts[known], of[known])
+    before, rows = usual_amounts[compared], usual_of[compared]
+    figures[compared, P_VALUE] = intervals.two_shares_each(amounts[compared], of[compared], before, rows)
+    figures[compared, BASELINE] = before / rows
+    return figures, {place: too_few(of[place], needed) for place in np.flatnonzero(~known).tolist()}
+
+
+def _changed(looked_at: _Columns, now: _Counts, usual: _Counts | None, needed: int) -> list[tuple[str, str]]:
+    """The features that changed beyond all drifting, and how."""
+    shape = (len(_SHARES), len(looked_at.columns))
+    rows, given = now.of.reshape(shape)[0], now.of.reshape(shape)[2]
+    unreadable = now.amounts.reshape(shape)[3] > rows / 2
+    usual_given = usual.of.reshape(shape)[2] if usual is not None else np.zeros(shape[1])
+    vanished, filled = (given == 0) & (usual_given > 0), looked_at.empty & (given > 0)
+    changed = looked_at.features & (rows >= needed) & (unreadable | vanished | filled)
+    return [
+        (
+            looked_at.columns[index].feature,
+            "type" if unreadable[index] else "vanished" if vanished[index] else "filled",
+        )
+        for index in np.flatnonzero(changed).tolist()
+    ]
+
+
+def _schema(
+    subject: Subject, part: Slice, is_compared: bool, changes: list[tuple[str, str]]
+) -> list[Measurement]:
+    if not is_compared:
+        return [subject.not_measured(SCHEMA_CHANGES, "no baseline")]
+    changes = changes + [(name, "added") for name in extra.unknown_features(dict(part.tallies))]
+    return [
+        subject.ok(SCHEMA_CHANGES, float(len(changes)), part.rows),
+        *(
+            subject.ok(SCHEMA_CHANGES, 1.0, part.rows, where=labels(feature=feature, change=change))
+            for feature, change in changes
+        ),
+    ]
