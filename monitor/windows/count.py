@@ -76,10 +76,12 @@ def count_slice(
     features = [column for column in columns if column.name.startswith("features.")]
     answers = [column for column in columns if _is_answer(column)]
     others = [column for column in columns if not (_is_answer(column) or column.name.startswith(_APART))]
-    for some, source, weight in (
-        (features, kept, weights), (answers, answered, Weights()), (others, rows, Weights())
-    ):  # fmt: skip
-        tallies |= _count_columns(some, source, weight, target)
+    if kept is rows and answered is rows:  # nothing was left out: one pass over all
+        tallies |= _count_columns([*features, *answers, *others], rows, weights, target)
+    else:
+        tallies |= _count_columns(features, kept, weights, target)
+        tallies |= _count_columns(answers, answered, Weights(), target)
+        tallies |= _count_columns(others, rows, Weights(), target)
     total_weight, squares = _weight_sums(kept.num_rows, weights)
     if not core_only:
         tallies |= extra.count(kept, layout, weights)
