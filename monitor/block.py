@@ -144,7 +144,9 @@ class Gathered(Indexed):
     def of(self, metric: str) -> Sequence[Measurement]:
         """The measurements of one metric, of all windows."""
         if metric not in self._found:
-            self._found[metric] = list(chain.from_iterable(_of(part, metric) for part in self._parts))
+            found = [some for part in self._parts if (some := _of(part, metric))]
+            # One window's own list stays the same object: what was concluded from it holds.
+            self._found[metric] = found[0] if len(found) == 1 else list(chain.from_iterable(found))
         return self._found[metric]
 
 

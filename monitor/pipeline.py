@@ -5,7 +5,7 @@ simply run again: nothing is counted, decided or told twice.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from monitor import alerts as paging
 from monitor.alerts.settings import AlertSettings
@@ -13,6 +13,7 @@ from monitor.readings.measuring import Measuring
 from monitor.readings.selfwatch import SelfWatch
 from monitor.records import Stream, Window
 from monitor.rules.evaluate import Judgement, judge
+from monitor.rules.memory import Memory
 from monitor.store import alerts as alert_rows
 from monitor.store.db import Store
 from monitor.upkeep.duty import Duty
@@ -47,6 +48,7 @@ class Pipeline:
     on_counted: Callable[[Stream, Window, Profile], None]
     duty: Duty
     confirming: frozenset[str] = frozenset()
+    memory: Memory = field(default_factory=Memory)
 
     def tick(self, now: float) -> Tick:
         """Do all that is to be done at `now`."""
@@ -58,7 +60,9 @@ class Pipeline:
             return done
         with self.store.read() as connection:
             known = alert_rows.load(connection)
-        judgement = judge(rules, readings, known, now)  # measurements -> states, with reasons
+        judgement = judge(
+            rules, readings, known, now, memory=self.memory
+        )  # measurements -> states, with reasons
         with self.duty.write() as writing:  # states -> messages, in one transaction with them
             if writing is None:
                 return done

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from monitor.metrics import intervals
 from monitor.metrics.subject import MetricInfo, Subject
-from monitor.metrics.system import percentile, value_at
+from monitor.metrics.system import Ranked, percentile
 from monitor.records import Better, Measurement
 
 _WHERE = ("version", "segment")
@@ -33,8 +33,9 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         if delay.finite:
             low, high = intervals.rank_interval(delay.finite, 0.5)
             usual = percentile(base.column("outcome.delay"), 0.5) if base is not None else None
-            value = value_at(delay, delay.finite / 2)
-            interval = (min(value, value_at(delay, low)), max(value, value_at(delay, high)))
+            ranked = Ranked(delay)
+            value = ranked.at(delay.finite / 2)
+            interval = (min(value, ranked.at(low)), max(value, ranked.at(high)))
             yield subject.ok(LABEL_DELAY, value, delay.finite, where=where, interval=interval, baseline=usual)
         elif not where:
             yield subject.not_measured(LABEL_DELAY, "no truth is known yet")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from monitor.metrics import intervals
 from monitor.metrics.intervals import Interval
 from monitor.metrics.subject import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
+from monitor.windows.layout import ABOVE, BELOW
 from monitor.windows.profile import ColumnCounts, Slice
 
 _WHERE = ("version", "segment")
@@ -50,23 +52,43 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         yield from _errors(subject, where, part, base)
 
 
+class Ranked:
+    """The values of a column by their rank (0 to n), within half a bucket."""
+
+    def __init__(self, column: ColumnCounts) -> None:
+        self._column = column
+        self._upto = np.cumsum(
+            np.concatenate([[column.counts[BELOW]], column.regular, [column.counts[ABOVE]]])
+        )
+
+    def at(self, rank: float) -> float:
+        """The value at a rank: the geometric middle of its bucket, never outside of what was seen."""
+        column = self._column
+        place = int(np.searchsorted(self._upto, max(rank, 1e-9)))
+        lowest, highest = float(column.extremes[0]), float(column.extremes[1])
+        if place == 0:
+            return lowest
+        if place > column.column.buckets:
+            return highest
+        edges = column.column.edges
+        return min(max(math.sqrt(edges[place - 1] * edges[place]), lowest), highest)
+
+
 def percentile(column: ColumnCounts, share: float) -> float | None:
     """The value at this share of the ranks, within half a bucket; None without a value."""
     n = column.finite
-    return None if n <= 0 else value_at(column, share * n)
+    return None if n <= 0 else Ranked(column).at(share * n)
 
 
-def value_at(column: ColumnCounts, rank: float) -> float:
-    """The value at a rank (0 to n): the geometric middle of its bucket, never outside of what was seen."""
-    counts = np.concatenate([[column.counts[4]], column.regular, [column.counts[-2]]])
-    place = int(np.searchsorted(np.cumsum(counts), max(rank, 1e-9)))
-    lowest, highest = float(column.extremes[0]), float(column.extremes[1])
-    if place == 0:
-        return lowest
-    if place > column.column.buckets:
-        return highest
-    edges = column.column.edges
-    return min(max(math.sqrt(edges[place - 1] * edges[place]), lowest), highest)
+_USUAL: WeakKeyDictionary[Slice, dict[float, float | None]] = WeakKeyDictionary()
+
+
+def _usual_latency(base: Slice, share: float) -> float | None:
+    """The baseline's percentile, looked up once."""
+    known = _USUAL.setdefault(base, {})
+    if share not in known:
+        known[share] = percentile(base.column("latency_ms"), share)
+    return known[share]
 
 
 def _volume(subject: Subject, where: Labels, part: Slice, base: Slice | None) -> Iterator[Measurement]:
@@ -90,12 +112,13 @@ def _latency(subject: Subject, where: Labels, part: Slice, base: Slice | None) -
         for info in (*LATENCY.values(), LATENCY_MEAN):
             yield subject.not_measured(info, _no_latency(part), n, where=where)
         return
+    ranked = Ranked(column)
     for percent, info in LATENCY.items():
         share = percent / 100
         low, high = intervals.rank_interval(n, share)
-        interval = (value_at(column, low) / 1000, value_at(column, high) / 1000)
-        before = percentile(usual, share) if usual is not None else None
-        value = value_at(column, share * n) / 1000
+        interval = (ranked.at(low) / 1000, ranked.at(high) / 1000)
+        before = _usual_latency(base, share) if base is not None else None
+        value = ranked.at(share * n) / 1000
         yield subject.ok(
             info, value, n, where=where, interval=_around(value, interval), baseline=_seconds(before)
         )

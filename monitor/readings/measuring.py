@@ -90,6 +90,7 @@ class Measuring:
         self.drift = drift
         self.recent = recent
         self.wall = wall
+        self.past = Past(store)
         self.on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self._progress: dict[Stream, _Progress] = {}
@@ -120,7 +121,7 @@ class Measuring:
         for length in (OPEN, *wanted):
             measured[DAEMON, length] = about_itself
         self.last = measured
-        return Readings(measured, Past(self.store))
+        return Readings(measured, self.past)
 
     def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> _Due:
         """What a stream's windows need, from what is known of it."""
@@ -173,6 +174,8 @@ class Measuring:
                 work.store(window)
         if hour.end <= work.edge or self._is_due(HOUR, work.edge) or hour.start not in progress.hours:
             work.store(hour)
+            if hour.end < work.now - HOUR:
+                self.past.forget()
             recent = (start for start in progress.hours if start > hour.start - DAY)
             progress.hours = {hour.start, *recent}
         unmeasured.remove(work.connection, work.stream, windows)

@@ -7,14 +7,14 @@ from collections import deque
 from collections.abc import Callable
 
 from monitor.records import Stream, Window
-from monitor.windows.profile import Profile, merge
+from monitor.windows.profile import Profile, core_of, merge
 
 _NOT_HISTORY = 120.0
 """Rows of windows that ended longer ago than this are late or history, not what happens now."""
 
 
 class Recent:
-    """Keeps what the last ticks counted, for `seconds`."""
+    """Keeps what the last ticks counted of outputs, latency and outcomes, for `seconds`."""
 
     def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds
@@ -29,7 +29,7 @@ class Recent:
         kept = self._counted.setdefault(stream, deque())
         if kept and kept[-1][1].layout.id != counted.layout.id:
             kept.clear()  # counts of two layouts do not add
-        kept.append((now, counted))
+        kept.append((now, core_of(counted)))
 
     def profile(self, stream: Stream, now: float) -> tuple[Window, Profile] | None:
         """What was counted in the last seconds, or None when nothing was."""

@@ -36,7 +36,7 @@ def _measure(store: Store, stream: Stream, window: Window, metrics: MetricSettin
     with store.read() as connection:
         if measurements.has_slow(connection, stream, window):
             return False
-        baseline = load(connection, stream)
+        baseline = load(connection, stream, with_sample=True)
         rows = None if baseline is None else _some_rows(connection, stream, window)
     if baseline is None or rows is None:
         return False

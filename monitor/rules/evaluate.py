@@ -8,6 +8,7 @@ from monitor.errors import WatchkeeperError
 from monitor.records import Alert, DataState, Labels, State, Stream, Transition, fingerprint
 from monitor.rules import no_data
 from monitor.rules.condition import Finding, Findings, Question, unknown
+from monitor.rules.memory import Memory
 from monitor.rules.readings import Readings
 from monitor.rules.rule import Rule, RuleSet
 from monitor.rules.state import decide
@@ -32,13 +33,19 @@ class Judgement:
 
 
 def judge(
-    rules: RuleSet, readings: Readings, alerts: Mapping[str, Alert], now: float, step: float = STEP
+    rules: RuleSet,
+    readings: Readings,
+    alerts: Mapping[str, Alert],
+    now: float,
+    step: float = STEP,
+    memory: Memory | None = None,
 ) -> Judgement:
     """Judge every rule. Pure: the same arguments give the same answer.
 
-    `alerts` are those stored before, by fingerprint. `step` bounds what one look adds to a running wait.
+    `alerts` are those stored before, by fingerprint. `step` bounds what one look adds to a running wait. With a
+    `memory` of the looks before, only what reads new measurements is judged anew; the answer is the same.
     """
-    look = _Look(rules, readings, alerts, now, step)
+    look = _Look(rules, readings, alerts, now, step, memory or Memory())
     streams = set(readings.streams()) | {stream for _, stream in look.active}
     for stream in sorted(streams):
         for rule in rules.for_stream(stream):
@@ -55,7 +62,9 @@ class _Look:
     alerts: Mapping[str, Alert]
     now: float
     step: float
+    memory: Memory
     active: dict[tuple[str, Stream], list[Alert]] = field(init=False)
+    known: set[tuple[str, Stream]] = field(init=False)
     changed: dict[str, Alert] = field(default_factory=dict)
     transitions: list[Transition] = field(default_factory=list)
     evaluated: int = 0
@@ -63,6 +72,7 @@ class _Look:
 
     def __post_init__(self) -> None:
         self.active = {}
+        self.known = {(alert.rule, alert.stream) for alert in self.alerts.values()}
         for alert in self.alerts.values():
             if alert.state is State.PENDING or alert.is_open:
                 self.active.setdefault((alert.rule, alert.stream), []).append(alert)
@@ -71,6 +81,9 @@ class _Look:
         """Judge one rule for one stream, and freeze the active alerts that nothing was measured for."""
         self.evaluated += 1
         findings = self._ask(rule, stream)
+        is_forgetful = rule.no_data_tier is None and rule.of == 1 and (rule.name, stream) not in self.known
+        if is_forgetful and not any(finding.fires for finding in findings.values()):
+            return  # nothing to remember
         for instance, finding in findings.items():
             self._instance(rule, stream, instance, finding)
         for alert in self.active.get((rule.name, stream), ()):
@@ -114,7 +127,7 @@ class _Look:
 
     def _ask(self, rule: Rule, stream: Stream) -> Findings:
         try:
-            return rule.condition.judge(Question(stream, self.readings, rule.by, self.now))
+            return self.memory.findings(rule, Question(stream, self.readings, rule.by, self.now))
         except (WatchkeeperError, ArithmeticError) as error:
             self.errors += 1
             return {(): unknown("", f"could not be judged: {error}", is_error=True)}

@@ -1,7 +1,8 @@
 """The baseline that a stream's windows are held against: kept in the store, or made from a past period."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from dataclasses import replace
+from weakref import WeakValueDictionary
 
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -23,10 +24,15 @@ from monitor.windows.profile import Profile, merge
 from monitor.windows.reference import DEFAULT, SAMPLE_ROWS, Baseline, from_file, from_table, sample
 
 _MOST_ROWS = 2_000_000
-_MOST_KEPT = 256
+_MOST_KEPT_BYTES = 2 * 1024**3
+"""A thousand baselines of fifty features take about as much; to read one again costs ten times what measuring does."""
 
 _KEPT: dict[tuple[Stream, str, str], Baseline] = {}
 """Baselines that were read, by what they hold: they never change, only which one is in force does."""
+
+
+_LAYOUTS: WeakValueDictionary[str, Layout] = WeakValueDictionary()
+"""Layouts that some baseline in memory has."""
 
 
 def from_period(
@@ -100,8 +106,13 @@ def save(connection: Connection, baseline: Baseline, now: float) -> bool:
     return baselines.put(connection, stored, now)
 
 
-def load(connection: Connection, stream: Stream, name: str = DEFAULT) -> Baseline | None:
-    """The baseline of this name in force, or None before there is one."""
+def load(
+    connection: Connection, stream: Stream, name: str = DEFAULT, *, with_sample: bool = False
+) -> Baseline | None:
+    """The baseline of this name in force, or None before there is one. Its rows come along only where asked for."""
+    if with_sample:
+        found = baselines.current(connection, stream, name)
+        return None if found is None else _restored(connection, found)
     digest = baselines.current_digest(connection, stream, name)
     if digest is None:
         return None
@@ -110,11 +121,19 @@ def load(connection: Connection, stream: Stream, name: str = DEFAULT) -> Baselin
         return kept
     stored = baselines.current(connection, stream, name)
     assert stored is not None
-    loaded = _restored(connection, stored)
-    while len(_KEPT) >= _MOST_KEPT:
-        _KEPT.pop(next(iter(_KEPT)), None)
+    loaded = _restored(connection, replace(stored, sample=b""))
     _KEPT[(stream, name, digest)] = loaded
+    held = sum(map(_bytes, list(_KEPT.values())))
+    for key in list(_KEPT)[:-1]:  # the oldest first
+        if held <= _MOST_KEPT_BYTES:
+            break
+        held -= _bytes(_KEPT.pop(key))
     return loaded
+
+
+def _bytes(baseline: Baseline) -> int:
+    """About what a baseline takes in memory, with what metrics prepare of it: five numbers a place of the layout."""
+    return 40 * baseline.layout.size
 
 
 def layout_by_id(connection: Connection, identity: str) -> Layout:
@@ -125,12 +144,16 @@ def layout_by_id(connection: Connection, identity: str) -> Layout:
     """
     if identity == describe.BARE.id:
         return describe.BARE
+    known = _LAYOUTS.get(identity)
+    if known is not None:
+        return known
     blob = baselines.get_layout(connection, identity)
     if blob is None:
         raise StoreError(
             f"layout {identity} is not in the store", hint="was the store restored only in part?"
         )
-    return _decoded_layout(blob)
+    layout = _LAYOUTS[identity] = layouts.decode(blob)
+    return layout
 
 
 def _restored(connection: Connection, stored: StoredBaseline) -> Baseline:
@@ -148,11 +171,6 @@ def _restored(connection: Connection, stored: StoredBaseline) -> Baseline:
         loss.decode(stored.loss) if stored.loss else None,
         decode_rows(stored.sample) if stored.sample else None,
     )
-
-
-@lru_cache(maxsize=256)
-def _decoded_layout(blob: bytes) -> Layout:
-    return layouts.decode(blob)
 
 
 __all__ = ["DEFAULT", "Baseline", "from_file", "from_period", "from_table", "layout_by_id", "load", "save"]

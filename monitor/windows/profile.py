@@ -6,7 +6,7 @@ closed window.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -242,6 +242,18 @@ class Profile:
 def blank(layout: Layout) -> Profile:
     """A profile of no rows."""
     return Profile(layout, {OVERALL: empty(layout)})
+
+
+def core_of(profile: Profile) -> Profile:
+    """The counts of outputs, latency and outcomes alone, in arrays of their own: a fiftieth of the whole."""
+    return Profile(profile.layout, {key: _core(part) for key, part in profile.slices.items()})
+
+
+def _core(part: Slice) -> Slice:
+    layout = part.layout
+    moments = layout.core_moments
+    counts, sums, extremes = part.counts[: layout.core], part.sums[:moments], part.extremes[:moments]
+    return replace(part, counts=counts.copy(), sums=sums.copy(), extremes=extremes.copy())
 
 
 def merge(profiles: Iterable[Profile]) -> Profile:
