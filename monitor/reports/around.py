@@ -19,7 +19,7 @@ def tables(connection: Connection, alert: Alert, now: float) -> tuple[pa.Table, 
     Raises:
         NotFoundError: there is no baseline, or the rows are no longer kept.
     """
-    base = baseline.load(connection, alert.stream)
+    base = baseline.load(connection, alert.stream, with_sample=True)
     if base is None or base.sample is None:
         raise NotFoundError(
             f"{alert.stream} has no baseline with rows", hint="watchkeeper baseline set --help"
