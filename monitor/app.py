@@ -21,6 +21,7 @@ from monitor.readings.recent import Recent
 from monitor.readings.selfwatch import SelfWatch
 from monitor.readings.wallclock import WallClock
 from monitor.records import Action, Severity, Stream, Window
+from monitor.reports.drilldowns import Drilldowns
 from monitor.rules_in_force import rules_of
 from monitor.scheduler import URGENT, Scheduler
 from monitor.store import outbox, versions
@@ -85,6 +86,7 @@ class App:
         self.days = DayBook(self.store, config.clients)
         self.pipeline = self._pipeline()
         self.digests = Sender(self.store, config.clients, self.channels, config.web.public_url, __version__)
+        self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.server = Server(create(self._services()), config.web)
         self.scheduler = Scheduler()
 
@@ -135,6 +137,7 @@ class App:
     def stop(self) -> None:
         """Finish what is under way; nothing that was accepted is lost."""
         self.scheduler.stop()
+        self.drilldowns.stop()
         self.log.stop()
         self.pipeline.duty.hand_over()
         self.dispatcher.stop()
@@ -187,6 +190,7 @@ class App:
             measured=lambda: self.pipeline.measuring.last,
             channels=sorted(self.channels),
             intake=self.log.stats,
+            drilldowns=self.drilldowns,
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             base_seconds=self.base_seconds,
             settings=self.config.web,

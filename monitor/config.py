@@ -11,6 +11,7 @@ from monitor.metrics.settings import MetricSettings
 from monitor.notify.settings import NotifySettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
+from monitor.reports.settings import ReportSettings
 from monitor.rules.settings import RuleSettings
 from monitor.settings import Duration, Section
 from monitor.sources.probes import ProbeSettings
@@ -72,6 +73,8 @@ class Config(Section):
     """Who is told what, when, and what is held back."""
     notify: NotifySettings = NotifySettings()
     """The channels by which people are told."""
+    reports: ReportSettings = ReportSettings()
+    """What a drill-down report may take."""
     clients: dict[str, ClientConfig] = {}
     """Whose models are watched. With none named, every client is taken in."""
 

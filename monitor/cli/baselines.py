@@ -143,9 +143,10 @@ def compare(
     else:
         put(repr(found))
     if html is not None:
-        from monitor.reports import write
+        from monitor.reports.making import write
+        from monitor.reports.settings import ReportSettings
 
-        say(f"Evidently's report: {write(reference, current, html)}")
+        say(f"Evidently's report: {write(reference, current, html, ReportSettings())}")
 
 
 def load_history(

@@ -133,16 +133,17 @@ def report(
 
     Example: watchkeeper report SignificantDrift --out drift.html
     """
-    from monitor import reports
     from monitor.alerts.explain import find
     from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.reports.around import tables
+    from monitor.reports.making import Making
 
-    with opened(load(config)).read() as connection:
+    settings = load(config)
+    with opened(settings).read() as connection:
         reference, current = tables(connection, find(connection, name)[0], time.time())
     say(f"comparing {current.num_rows:,} rows with {reference.num_rows:,} of the baseline ...")
-    put(str(reports.write_tables(reference, current, out)))
+    put(str(Making(settings.reports, say).write(reference, current, out)))
 
 
 @silence.command("add")

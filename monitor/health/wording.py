@@ -260,7 +260,7 @@ def clock(at: float, zone: ZoneInfo) -> str:
 
 
 def change(now: float | None, before: float | None, metric: str) -> str:
-    """How a figure moved: `▲ 3 %` for amounts, `▼ 4 points` for shares, `no change`, or a dash."""
+    """How a figure moved: `▲ 3 %` or `▲ 5-fold` for amounts, `▼ 4 points` for shares, `no change`, or a dash."""
     if now is None or before is None:
         return NOTHING
     if metric in PHRASES and PHRASES[metric].shape == "share":
@@ -269,6 +269,8 @@ def change(now: float | None, before: float | None, metric: str) -> str:
         return "no change" if points == 0 else f"{'▲' if points > 0 else '▼'} {text}"
     if before == 0:
         return NOTHING
+    if now >= 3 * before:
+        return f"▲ {now / before:.0f}-fold"
     percent = round((now / before - 1) * 100)
     return "no change" if percent == 0 else f"{'▲' if percent > 0 else '▼'} {abs(percent)} %"
 

@@ -1,23 +1,48 @@
-"""Runs by itself, as `python -m monitor.reports.child REFERENCE CURRENT OUT`: the only file that loads Evidently."""
+"""Runs by itself, as `python -m monitor.reports.child FOLDER MEMORY SECONDS`: the only file that loads Evidently.
 
+It limits itself before it loads anything, and lets the kernel end it before anything else when memory runs out.
+"""
+
+import contextlib
 import os
+import resource
 import sys
-
-os.environ["DO_NOT_TRACK"] = "1"  # before the import: Evidently reports its use otherwise
-
-import pandas as pd
-from evidently import Report
-from evidently.presets import DataDriftPreset, DataSummaryPreset
+from pathlib import Path
 
 
-def main(reference: str, current: str, out: str) -> None:
-    """Read both files, and write the report."""
-    base, new = pd.read_parquet(reference), pd.read_parquet(current)
+def main(folder: str, memory: str, seconds: str) -> None:
+    """Read `reference.arrow` and `current.arrow` in the folder, and write `report.html` there."""
+    _limit(int(memory), int(seconds))
+    _step("loading Evidently")
+    from evidently import Report
+    from evidently.presets import DataDriftPreset, DataSummaryPreset
+    from pyarrow import feather
+
+    base, new = (feather.read_feather(f"{folder}/{name}.arrow") for name in ("reference", "current"))
     for frame in (base, new):
         for name in frame.columns[frame.isna().all()]:  # Evidently refuses columns without any value
             base.drop(columns=name, inplace=True, errors="ignore")
             new.drop(columns=name, inplace=True, errors="ignore")
-    Report([DataDriftPreset(), DataSummaryPreset()]).run(new, base).save_html(out)
+    _step(f"comparing {len(base.columns)} columns of {len(new):,} rows with {len(base):,} of the baseline")
+    made = Report([DataDriftPreset(), DataSummaryPreset()]).run(new, base)
+    _step("drawing")
+    made.save_html(f"{folder}/report.html")
+
+
+def _limit(memory: int, seconds: int) -> None:
+    os.environ["DO_NOT_TRACK"] = "1"  # before the import: Evidently reports its use otherwise
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"  # each thread would take address space, and a core from the daemon
+    os.nice(10)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    with contextlib.suppress(OSError):  # not everywhere, and not everywhere allowed
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _step(text: str) -> None:
+    sys.stdout.write(f"step: {text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

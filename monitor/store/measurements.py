@@ -201,6 +201,14 @@ def series(
     )
 
 
+def has_any(connection: Connection, stream: Stream, seconds: int, start: float, end: float) -> bool:
+    """Was any window of this length measured that begins in `[start, end)`?"""
+    columns = MEASUREMENTS.c
+    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
+    inside = (columns.start >= int(start), columns.start < end)
+    return connection.scalar(select(columns.start).where(*mine, *inside).limit(1)) is not None
+
+
 def columns(
     connection: Connection, stream: Stream, seconds: int, start: float, end: float, metrics: Collection[str]
 ) -> dict[tuple[str, Labels], Columns]:

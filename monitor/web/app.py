@@ -20,7 +20,21 @@ from monitor.errors import (
     TooLargeError,
     WatchkeeperError,
 )
-from monitor.web import assets, changes, doors, events, exposition, mailing, pages, probes, security, staff
+from monitor.web import (
+    assets,
+    changes,
+    doors,
+    engineer,
+    events,
+    exposition,
+    mailing,
+    pages,
+    probes,
+    rendering,
+    reporting,
+    security,
+    staff,
+)
 from monitor.web import services as surroundings
 from monitor.web.audit import AuditLog
 from monitor.web.guard import Guard
@@ -38,7 +52,7 @@ _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
     (NotFoundError, 404),
     (StoreError, 503),
 )
-_ROOMS = (probes, assets, exposition, pages, events, doors, staff, changes, mailing)
+_ROOMS = (probes, assets, exposition, pages, events, doors, staff, engineer, reporting, changes, mailing)
 
 
 def create(services: Services) -> Litestar:
@@ -89,7 +103,7 @@ async def _write_often(audit: AuditLog) -> None:
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     if error.status_code == 404 and _wants_page(request):
         return _kept_to_itself(request, doors.closed(request))
-    return _kept_to_itself(request, _shape(error.status_code, error.detail, ""))
+    return _kept_to_itself(request, _shape(request, error.status_code, error.detail, ""))
 
 
 def _own_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[Any]:
@@ -98,7 +112,7 @@ def _own_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Resp
         status = 403
     if isinstance(error, NotFoundError) and _wants_page(request):
         return doors.closed(request)
-    answer = _shape(status, error.message, error.hint)
+    answer = _shape(request, status, error.message, error.hint)
     if isinstance(error, BusyError):
         answer.headers["Retry-After"] = str(max(1, round(error.retry_after)))
     return answer
@@ -107,7 +121,7 @@ def _own_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Resp
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """What nobody foresaw: told to whoever runs the daemon, not to whoever asked."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _shape(500, "something went wrong here", "it has been written to the daemon's log")
+    return _shape(request, 500, "something went wrong here", "it has been written to the daemon's log")
 
 
 def _kept_to_itself(request: Request[Any, Any, Any], answer: Response[Any]) -> Response[Any]:
@@ -121,6 +135,10 @@ def _wants_page(request: Request[Any, Any, Any]) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def _shape(status: int, message: str, hint: str) -> Response[Any]:
-    """Every error of every address has this one shape."""
+def _shape(request: Request[Any, Any, Any], status: int, message: str, hint: str) -> Response[Any]:
+    """Every error of every address has this one shape; whoever wants a page gets the same words as a page."""
+    if _wants_page(request):
+        return rendering.page(
+            "problem.html", status=status, message=message.rstrip("."), hint=hint.rstrip(".")
+        )
     return Response({"error": message, "hint": hint}, status_code=status, media_type=MediaType.JSON)

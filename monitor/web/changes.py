@@ -33,14 +33,14 @@ def acknowledge_alert(
     request: Request[Any, Any, Any], fingerprint: FromPath[str], data: Form
 ) -> Response[Any]:
     """Somebody takes an alert up: clients read that it is worked on."""
-    visitor = _changer(request, "operator", data)
+    visitor = changer(request, "operator", data)
     services, now = surroundings.of(request), surroundings.of(request).clock.now()
     with services.store.write() as connection:
         alert = alerts.get(connection, fingerprint)
         if alert is None or not alert.is_open or not visitor.may_read(alert.stream.client):
             raise NotFoundException
         _take_up(connection, alert, visitor.who, now)
-        _note(request, connection, visitor, alert.stream.client, f"acknowledge {alert.stream} {alert.rule}")
+        note(request, connection, visitor, alert.stream.client, f"acknowledge {alert.stream} {alert.rule}")
     return _back()
 
 
@@ -49,7 +49,7 @@ def acknowledge_alert(
 )
 def silence_alert(request: Request[Any, Any, Any], fingerprint: FromPath[str], data: Form) -> Response[Any]:
     """No new pages for this alert's rule and stream, for a while and for a reason."""
-    visitor = _changer(request, "operator", data)
+    visitor = changer(request, "operator", data)
     services, now = surroundings.of(request), surroundings.of(request).clock.now()
     seconds, comment = _silence_form(data)
     with services.store.write() as connection:
@@ -58,7 +58,7 @@ def silence_alert(request: Request[Any, Any, Any], fingerprint: FromPath[str], d
             raise NotFoundException
         silence = Silence(secrets.token_hex(6), _matchers(alert), now, now + seconds, visitor.who, comment)
         silences.add(connection, silence)
-        _note(
+        note(
             request,
             connection,
             visitor,
@@ -71,19 +71,19 @@ def silence_alert(request: Request[Any, Any, Any], fingerprint: FromPath[str], d
 @post("/staff/silences/{identity:str}/expire", sync_to_thread=True, include_in_schema=False, status_code=303)
 def expire_silence(request: Request[Any, Any, Any], identity: FromPath[str], data: Form) -> Response[Any]:
     """End a silence early."""
-    visitor = _changer(request, "operator", data)
+    visitor = changer(request, "operator", data)
     services = surroundings.of(request)
     with services.store.write() as connection:
         if not silences.expire(connection, identity, services.clock.now()):
             raise NotFoundException
-        _note(request, connection, visitor, "", f"expire silence {identity}")
+        note(request, connection, visitor, "", f"expire silence {identity}")
     return _back()
 
 
 @post("/staff/keys/new", sync_to_thread=True, include_in_schema=False, status_code=200)
 def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
     """Make an access key; its secret is shown on the answer and never again."""
-    visitor = _changer(request, "admin", data)
+    visitor = changer(request, "admin", data)
     services = surroundings.of(request)
     now = services.clock.now()
     kind, client = data.get("kind", ""), data.get("client", "").strip()
@@ -103,7 +103,7 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
         _, token = access.create(
             connection, Kind(kind), client, now, name=data.get("name", "")[:80], expires_at=expires
         )
-        _note(request, connection, visitor, client, f"make a key for {kind}")
+        note(request, connection, visitor, client, f"make a key for {kind}")
         found = access.keys(connection)
     return rendering.page("staff_keys.html", visitor=visitor, keys=found, made=token, iso=iso, now=now)
 
@@ -111,12 +111,12 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
 @post("/staff/keys/{identity:str}/revoke", sync_to_thread=True, include_in_schema=False, status_code=303)
 def revoke_key(request: Request[Any, Any, Any], identity: FromPath[str], data: Form) -> Response[Any]:
     """Make a key worthless; sessions that were opened with it end too."""
-    visitor = _changer(request, "admin", data)
+    visitor = changer(request, "admin", data)
     services = surroundings.of(request)
     with services.store.write() as connection:
         if visitor.client or not access.revoke(connection, identity, services.clock.now()):
             raise NotFoundException
-        _note(request, connection, visitor, "", f"revoke key {identity}")
+        note(request, connection, visitor, "", f"revoke key {identity}")
     return Response("", status_code=303, headers={"Location": "/staff/keys"})
 
 
@@ -127,7 +127,8 @@ def _take_up(connection: Connection, alert: Alert, who: str, now: float) -> None
     incidents.put(connection, [replace(i, acknowledged_at=now, acknowledged_by=who) for i in told])
 
 
-def _changer(request: Request[Any, Any, Any], role: str, data: dict[str, str]) -> Visitor:
+def changer(request: Request[Any, Any, Any], role: str, data: dict[str, str]) -> Visitor:
+    """Somebody of the staff with this role, who sent one of our own forms."""
     visitor = session.staff(request, role)
     session.check_form(request, visitor, data.get("csrf", ""))
     return visitor
@@ -149,7 +150,7 @@ def _matchers(alert: Alert) -> tuple[str, ...]:
     return tuple(f'{name}="{value}"' for name, value in pairs)
 
 
-def _note(
+def note(
     request: Request[Any, Any, Any], connection: Connection, visitor: Visitor, client: str, what: str
 ) -> None:
     """In the transaction of the change itself: there is no change without its entry."""

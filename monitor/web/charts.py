@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup, escape
 
 from monitor.health import wording
+from monitor.web.ticks import ticks
 
 _BARS = {"working": ((10, 18),), "watch": ((14, 10),), "attention": ((5, 8), (15, 8)), "waiting": ((18, 2),)}
 """A day's bar as (middle, thickness) of 20: whole, half, broken in two, or only its foot."""
@@ -58,19 +59,26 @@ class Chart:
     bars: bool = False
     floor: float | None = 0.0
     explanation: str = ""
+    width: int = WIDTH
+    height: int = HEIGHT
+    can_zoom: bool = False
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to draw."""
         return all(value is None for curve in self.curves for value in curve.y)
 
+    @property
+    def times(self) -> list[float]:
+        """The times at which there is a value, or a gap."""
+        return sorted({at for curve in self.curves for at in curve.x})
+
     def rows(self) -> list[tuple[str, list[str]]]:
         """The chart as a table: a time, and a value for each curve."""
-        times = sorted({at for curve in self.curves for at in curve.x})
         by_curve = [dict(zip(curve.x, curve.y, strict=True)) for curve in self.curves]
         return [
             (moment(at, self.zone), [wording.figure(self.metric, known.get(at)) for known in by_curve])
-            for at in times
+            for at in self.times
         ]
 
 
@@ -96,26 +104,36 @@ def moment(at: float, zone: ZoneInfo) -> str:
 
 def draw(chart: Chart) -> Markup:
     """The chart as an `<svg>` element."""
-    across = Scale(chart.start, max(chart.end, chart.start + 1), LEFT, WIDTH - RIGHT)
+    across = Scale(chart.start, max(chart.end, chart.start + 1), LEFT, chart.width - RIGHT)
     up = _value_scale(chart)
+    frame = f'viewBox="0 0 {chart.width} {chart.height}"{_reach(chart) if chart.can_zoom else ""}'
     parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="{chart.key}-title">',
+        f'<svg class="chart" {frame} role="img" aria-labelledby="{chart.key}-title">',
         f'<title id="{chart.key}-title">{escape(chart.title)}: {escape(chart.summary)}</title>',
         *_grid(chart, across, up),
         *_band(chart, across, up),
     ]
     for curve in chart.curves:
-        parts.extend(_bars(curve, across, up) if chart.bars else _line(curve, across, up))
+        parts.extend(_bars(chart, curve, across, up) if chart.bars else _line(curve, across, up))
     parts.extend(_limit(chart, up))
     parts.extend(_marks(chart, across))
     parts.append("</svg>")
     return Markup("".join(parts))  # noqa: S704 - every text above is escaped
 
 
-def strip(names: Sequence[str], title: str) -> Markup:
-    """Days as bars, one line a run of equal days: `names` are states, the oldest first."""
+def _reach(chart: Chart) -> str:
+    """Which times lie where, for the script that lets a stretch be drawn with the mouse."""
+    return (
+        f' data-start="{chart.start:.0f}" data-end="{chart.end:.0f}" data-left="{LEFT}"'
+        f' data-right="{chart.width - RIGHT}" data-bottom="{chart.height - BOTTOM}"'
+    )
+
+
+def strip(names: Sequence[str], title: str, *, fills: bool = False) -> Markup:
+    """Days as bars, one line a run of equal days: `names` are states, the oldest first. `fills` stretches it."""
+    fit = "none" if fills else "xMinYMid"
     parts = [
-        f'<svg class="strip" viewBox="0 0 {len(names) * 8} 20" preserveAspectRatio="xMinYMid" role="img">',
+        f'<svg class="strip" viewBox="0 0 {len(names) * 8} 20" preserveAspectRatio="{fit}" role="img">',
         f"<title>{escape(title)}</title>",
     ]
     position = 0
@@ -145,7 +163,7 @@ def _value_scale(chart: Chart) -> Scale:
         missing = max(0.0, 0.1 - (high - low)) / 2
         low, high = max(0.0, low - missing), min(1.0, high + missing)
     low, high, step = nice(low, high)
-    return Scale(low, high, HEIGHT - BOTTOM, TOP, step)
+    return Scale(low, high, chart.height - BOTTOM, TOP, step)
 
 
 def nice(low: float, high: float, ticks: int = 4) -> tuple[float, float, float]:
@@ -164,15 +182,14 @@ def _grid(chart: Chart, across: Scale, up: Scale) -> list[str]:
         value = up.low + index * up.step
         y = up.at(value)
         text = escape(wording.tick(chart.metric, value, up.step))
-        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
+        parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{chart.width - RIGHT}"/>')
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
-    form = "%H:%M" if chart.end - chart.start <= 2 * 86400 else "%-d %b"
-    for index in range(5):
-        at = chart.start + (chart.end - chart.start) * index / 4
-        anchor = ("start", "middle", "middle", "middle", "end")[index]
-        text = escape(datetime.fromtimestamp(at, chart.zone).strftime(form))
+    for at, label in ticks(chart.start, chart.end, chart.zone):
+        x = across.at(at)
+        anchor = "end" if x > chart.width - RIGHT - 16 else "middle"
+        parts.append(f'<path class="grid" d="M{x:.1f} {chart.height - BOTTOM}v4"/>')
         parts.append(
-            f'<text class="tick" x="{across.at(at):.1f}" y="{HEIGHT - 8}" text-anchor="{anchor}">{text}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{chart.height - 8}" text-anchor="{anchor}">{escape(label)}</text>'
         )
     return parts
 
@@ -200,11 +217,11 @@ def _line(curve: Curve, across: Scale, up: Scale) -> list[str]:
     return parts
 
 
-def _bars(curve: Curve, across: Scale, up: Scale) -> list[str]:
+def _bars(chart: Chart, curve: Curve, across: Scale, up: Scale) -> list[str]:
     measured = [(at, value) for at, value in zip(curve.x, curve.y, strict=True) if value is not None]
     if not measured:
         return []
-    width = max(1.0, (WIDTH - LEFT - RIGHT) / max(1, len(curve.x)) * 0.75)
+    width = max(1.0, (chart.width - LEFT - RIGHT) / max(1, len(curve.x)) * 0.75)
     ground = up.at(max(0.0, up.low))
     path = "".join(
         f"M{across.at(at) + width / 2:.1f} {ground:.1f}V{up.at(value):.1f}" for at, value in measured
@@ -236,8 +253,8 @@ def _limit(chart: Chart, up: Scale) -> list[str]:
     # The text stands above the line, or below it where the line is at the top.
     below = y - TOP < 16
     return [
-        f'<path class="limit" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>',
-        f'<text class="limit-text" x="{WIDTH - RIGHT - 4}" y="{y + (14 if below else -5):.1f}" '
+        f'<path class="limit" d="M{LEFT} {y:.1f}H{chart.width - RIGHT}"/>',
+        f'<text class="limit-text" x="{chart.width - RIGHT - 4}" y="{y + (14 if below else -5):.1f}" '
         f'text-anchor="end">{text}</text>',
     ]
 
@@ -248,7 +265,8 @@ def _marks(chart: Chart, across: Scale) -> list[str]:
         if chart.start <= mark.at <= chart.end:
             x = across.at(mark.at)
             parts.append(
-                f'<path class="mark" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"><title>{escape(mark.text)}</title></path>'
+                f'<path class="mark" d="M{x:.1f} {TOP}V{chart.height - BOTTOM}">'
+                f"<title>{escape(mark.text)}</title></path>"
             )
             parts.append(f'<text class="mark-text" x="{x:.1f}" y="{TOP + 9}" text-anchor="middle">▼</text>')
     return parts

@@ -12,6 +12,7 @@ from monitor.web import security
 from monitor.web.audit import AuditLog
 from monitor.web.limits import Limiter
 from monitor.web.meters import Meters
+from monitor.web.rendering import TEMPLATES
 from monitor.web.services import Services
 
 _UNLIMITED = ("/v1/predictions", "/v1/outcomes", "/healthz", "/readyz", "/metrics")
@@ -51,7 +52,7 @@ class Guard(ASGIMiddleware):
 
         wait = 0.0 if path in _UNLIMITED else self._limiter.wait(address, self._services.clock.now())
         if wait > 0:
-            await _refuse(watched, wait)
+            await _refuse(scope, watched, wait)
         else:
             await next_app(scope, receive, watched)
         self._meters.requests.labels(handler=_handler(scope), code=str(status)).inc()
@@ -59,7 +60,8 @@ class Guard(ASGIMiddleware):
             self._note(scope, client, address, status)
 
     def _note(self, scope: HTTPScope, client: str, address: str, status: int) -> None:
-        visitor = scope.get("state", {}).get("visitor")
+        state = scope.get("state", {})
+        visitor, client = state.get("visitor"), str(state.get("client", client))
         who = visitor.who if visitor is not None else "stranger"
         action = "read" if scope["method"] in ("GET", "HEAD") else "change"
         now = self._services.clock.now()
@@ -82,9 +84,17 @@ def _handler(scope: Any) -> str:
     return str(scope.get("path_template") or "none")
 
 
-async def _refuse(send: Send, wait: float) -> None:
-    body = b'{"error": "too many requests", "hint": "slow down"}'
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    headers.append((b"retry-after", b"%d" % (int(wait) + 1)))
+async def _refuse(scope: HTTPScope, send: Send, wait: float) -> None:
+    seconds = int(wait) + 1
+    kind, body = b"application/json", b'{"error": "too many requests", "hint": "slow down"}'
+    if b"text/html" in dict(scope["headers"]).get(b"accept", b""):
+        hint = f"try again in {seconds} s"
+        page = TEMPLATES.get_template("problem.html").render(message="too many requests", hint=hint)
+        kind, body = b"text/html; charset=utf-8", page.encode()
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", b"%d" % len(body)),
+        (b"retry-after", b"%d" % seconds),
+    ]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

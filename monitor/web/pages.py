@@ -2,12 +2,11 @@
 
 import csv
 import io
-import math
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from monitor.health import reading
@@ -15,11 +14,9 @@ from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth
 from monitor.records import Stream
 from monitor.store import versions
-from monitor.web import figures, rendering, session, views
+from monitor.web import figures, rendering, session, stretch, views
 from monitor.web import services as surroundings
 from monitor.web.charts import Mark, moment
-from monitor.web.figures import SPANS, Sampler, Span
-from monitor.web.services import Services
 
 
 def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
@@ -41,22 +38,20 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
 
 
 @get("/c/{key:str}/m/{model:str}", sync_to_thread=True, include_in_schema=False)
-def model_page(
-    request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str], span: FromQuery[str] = "24h"
-) -> Response[str]:
+def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str]) -> Response[str]:
     """One model: its state, its figures, its charts."""
     health, settings = _health(request, key)
     one = next((one for one in health.models if one.stream.model == model), None)
     if one is None:
         raise NotFoundException
-    chosen = _span(span)
     services = surroundings.of(request)
+    shown = stretch.chosen(request.query_params, health.now, settings.zone)
     with services.store.read() as connection:
-        sampler = _sampler(connection, one.stream, services, chosen, health.now)
+        sampler = stretch.sampler(connection, one.stream, shown, services.base_seconds)
         metric = one.quality.metric if one.quality else settings.view(model).quality
-        marks = _new_versions(connection, one.stream)
+        marks = new_versions(connection, one.stream)
         drawn = [views.draw(chart) for chart in figures.charts(sampler, settings, one.stream, metric, marks)]
-    return rendering.page("model.html", page=views.model(health, one, settings, drawn, chosen))
+    return rendering.page("model.html", page=views.model(health, one, settings, drawn, shown))
 
 
 @get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)
@@ -82,30 +77,29 @@ def days_csv(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[st
 
 
 @get("/c/{key:str}/m/{model:str}/figures.csv", sync_to_thread=True, include_in_schema=False)
-def figures_csv(
-    request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str], span: FromQuery[str] = "24h"
-) -> Response[str]:
+def figures_csv(request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str]) -> Response[str]:
     """What the charts of a model show."""
     health, settings = _health(request, key)
     one = next((one for one in health.models if one.stream.model == model), None)
     if one is None:
         raise NotFoundException
-    chosen, services = _span(span), surroundings.of(request)
+    services = surroundings.of(request)
+    shown = stretch.chosen(request.query_params, health.now, settings.zone)
     with services.store.read() as connection:
-        sampler = _sampler(connection, one.stream, services, chosen, health.now)
+        sampler = stretch.sampler(connection, one.stream, shown, services.base_seconds)
         metric = one.quality.metric if one.quality else settings.view(model).quality
-        shown = figures.charts(sampler, settings, one.stream, metric, ())
-    curves = [(f"{chart.title}, {curve.name}", curve) for chart in shown for curve in chart.curves]
+        drawn = figures.charts(sampler, settings, one.stream, metric, ())
+    curves = [(f"{chart.title}, {curve.name}", curve) for chart in drawn for curve in chart.curves]
     times = sorted({at for _, curve in curves for at in curve.x})
     values = [dict(zip(curve.x, curve.y, strict=True)) for _, curve in curves]
     rows = [
         [moment(at, settings.zone), *("" if (v := known.get(at)) is None else f"{v:.6g}" for known in values)]
         for at in times
     ]
-    return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}-{chosen.key}.csv")
+    return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}.csv")
 
 
-def _new_versions(connection: Connection, stream: Stream) -> tuple[Mark, ...]:
+def new_versions(connection: Connection, stream: Stream) -> tuple[Mark, ...]:
     """When a new version took over; the first one ever is no change."""
     known = versions.load(connection, stream.client).get(stream, [])
     return tuple(
@@ -113,17 +107,6 @@ def _new_versions(connection: Connection, stream: Stream) -> tuple[Mark, ...]:
         for one in known
         if one.first_seen > known[0].first_seen
     )
-
-
-def _span(key: str) -> Span:
-    return next((span for span in SPANS if span.key == key), SPANS[1])
-
-
-def _sampler(connection: Connection, stream: Stream, services: Services, span: Span, now: float) -> Sampler:
-    """Series over a span that ends with the running window, so that steps and windows fall together."""
-    width = span.window or services.base_seconds
-    end = math.ceil(now / width) * width
-    return Sampler(connection, stream, width, end - span.seconds, end)
 
 
 def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:

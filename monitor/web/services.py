@@ -10,6 +10,7 @@ from monitor.clock import Clock
 from monitor.health.settings import ClientSettings
 from monitor.predictions.log import IntakeStats
 from monitor.records import Measurement, Stream
+from monitor.reports.drilldowns import Drilldowns
 from monitor.store.db import Store
 from monitor.web.access import Access
 from monitor.web.meters import Meters
@@ -35,7 +36,8 @@ class Services:
     `ingest` holds the handlers that take predictions in (see `monitor.web.ingest.routes`), `intake` counts what
     came in by them. `/healthz` asks `stuck` why the loop does not go round, `/readyz` asks `ready`. `base_seconds`
     is the length of a base window. `measured` gives the measurements of the last tick; `channels` names those that
-    are configured; `drift_limits` says from which value on a feature counts as drifted, by metric.
+    are configured; `drift_limits` says from which value on a feature counts as drifted, by metric; `drilldowns`
+    makes reports on alerts.
     """
 
     store: Store
@@ -53,6 +55,7 @@ class Services:
     measured: Callable[[], Measured] = dict
     channels: Sequence[str] = ()
     intake: Callable[[], IntakeStats | None] = lambda: None
+    drilldowns: Drilldowns | None = None
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

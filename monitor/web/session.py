@@ -66,8 +66,14 @@ def _identify(request: Request[Any, Any, Any]) -> Visitor | None:
     return _bearer(services, request)
 
 
+def about(request: Request[Any, Any, Any], client: str) -> None:
+    """Whose data a request is about: the audit log finds it in the request's state."""
+    request.state["client"] = client
+
+
 def reader(request: Request[Any, Any, Any], client: str) -> Visitor:
     """Somebody who may see this client's data; everybody else is told that it does not exist."""
+    about(request, client)
     visitor = identify(request)
     if visitor is None or not visitor.may_read(client):
         raise NotFoundException

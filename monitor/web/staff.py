@@ -1,29 +1,22 @@
-"""What engineers see behind their sign-in: every stream, every measurement, why an alert fires."""
+"""What staff see behind their sign-in: every stream and every open alert, keys, and who looked at what."""
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
-from litestar.params import FromPath, FromQuery
-from sqlalchemy import Connection
+from litestar.params import FromQuery
 
 from monitor.clock import iso
 from monitor.health import verdict, wording
 from monitor.health.verdict import Health, ModelHealth
-from monitor.records import Alert, Measurement, Stream, Window
-from monitor.store import access, alerts, audit, measurements, predictions, silences
+from monitor.records import Alert, Severity, Stream
+from monitor.store import access, alerts, audit, predictions, silences
 from monitor.store.predictions import StreamFigures
-from monitor.web import charts, distributions, rendering, session
+from monitor.web import rendering, session
 from monitor.web import services as surroundings
-from monitor.web.charts import Chart, Curve
-from monitor.web.figures import SPANS, Sampler
 from monitor.web.services import Services
 from monitor.web.session import Visitor
-
-HOUR = 3600
-MOST_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,100 +46,14 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
         "staff.html",
         visitor=visitor,
         rows=rows,
-        alerts=found,
+        urgent=[alert for alert in found if alert.severity is not Severity.INFO],
+        informing=[alert for alert in found if alert.severity is Severity.INFO],
         silences=mutes,
+        can_report=services.drilldowns is not None,
         iso=iso,
         span=wording.span,
         now=now,
     )
-
-
-@get("/staff/m/{client:str}/{model:str}/{environment:str}", sync_to_thread=True, include_in_schema=False)
-def model(
-    request: Request[Any, Any, Any],
-    client: FromPath[str],
-    model: FromPath[str],
-    environment: FromPath[str],
-    metric: FromQuery[str] = "",
-    span: FromQuery[str] = "24h",
-) -> Response[str]:
-    """One stream with everything that is measured of it."""
-    visitor = session.staff(request)
-    services, stream = surroundings.of(request), Stream(client, model, environment)
-    with services.store.read() as connection:
-        known = predictions.figures(connection, stream)
-        if known is None or not visitor.may_read(client):
-            raise NotFoundException
-        page = _model_page(connection, services, known, metric, span)
-    return rendering.page("staff_model.html", visitor=visitor, **page)
-
-
-def _model_page(
-    connection: Connection, services: Services, known: StreamFigures, metric: str, span: str
-) -> dict[str, Any]:
-    stream, now = known.stream, services.clock.now()
-    latest = measurements.latest(connection, stream, HOUR)
-    if not latest:
-        latest = measurements.latest(connection, stream, services.base_seconds)
-    of_stream = [alert for alert in alerts.load(connection).values() if alert.stream == stream]
-    end = math.ceil(now / HOUR) * HOUR
-    baseline, shown = distributions.of_stream(
-        connection, stream, Window(end - 24 * HOUR, end), services.base_seconds
-    )
-    chosen = next((one for one in SPANS if one.key == span), SPANS[1])
-    width = chosen.window or services.base_seconds
-    until = math.ceil(now / width) * width
-    sampler = Sampler(connection, stream, width, until - chosen.seconds, until)
-    names = sorted({one.metric for one in latest if not one.labels})
-    metric = (
-        metric
-        if metric in names
-        else next((m for m in ("accuracy", "latency_p95", *names) if m in names), "")
-    )
-    return {
-        "stream": stream,
-        "known": known,
-        "health": _judged(services, known, of_stream, now).health,
-        "alerts": sorted(of_stream, key=lambda alert: (not alert.is_open, alert.rule)),
-        "measured": sorted(latest, key=lambda one: (one.metric, one.labels)),
-        "window": latest[0].window if latest else None,
-        "baseline": baseline,
-        "distributions": [(one, distributions.draw(one)) for one in shown[:MOST_SHOWN]],
-        "left_out": max(0, len(shown) - MOST_SHOWN),
-        "drawn": _drawn(sampler, metric, latest, services.client(stream.client).zone) if metric else None,
-        "names": names,
-        "metric": metric,
-        "spans": SPANS,
-        "chosen": chosen,
-        "iso": iso,
-        "figure": _figure,
-        "now": now,
-    }
-
-
-def _drawn(sampler: Sampler, metric: str, latest: list[Measurement], zone: Any) -> dict[str, Any]:
-    steps = sampler.read(metric, add=metric == "volume")
-    unit = next((one.unit for one in latest if one.metric == metric), "")
-    versions = sorted({one.label("version") for one in latest if one.metric == metric} - {""})
-    curves = [Curve("all", steps.starts, steps.values)]
-    for index, version in enumerate(versions[:4]):
-        own = sampler.read(metric, of=(("version", version),), add=metric == "volume")
-        curves.append(Curve(f"version {version}", own.starts, own.values, "second" if index else "estimated"))
-    baseline = next((one.baseline for one in latest if one.metric == metric and not one.labels), None)
-    chart = Chart(
-        "zoom",
-        metric,
-        f"in {unit}" if unit else "",
-        metric,
-        sampler.start,
-        sampler.end,
-        zone,
-        tuple(curves),
-        limit=baseline if metric != "volume" else None,
-        limit_name="baseline",
-        floor=None,
-    )
-    return {"chart": chart, "svg": charts.draw(chart), "rows": chart.rows()}
 
 
 @get("/staff/keys", sync_to_thread=True, include_in_schema=False)
@@ -178,12 +85,13 @@ def _unbound(visitor: Visitor) -> Visitor:
 
 def _row(services: Services, figures: StreamFigures, found: list[Alert], now: float) -> StreamRow:
     mine = [alert for alert in found if alert.stream == figures.stream]
-    health = _judged(services, figures, mine, now).health
+    health = judged(services, figures, mine, now).health
     received = wording.span(now - figures.last_received) if figures.rows else "never"
     return StreamRow(figures.stream, health, figures.rows, received, len(mine))
 
 
-def _judged(services: Services, known: StreamFigures, found: list[Alert], now: float) -> ModelHealth:
+def judged(services: Services, known: StreamFigures, found: list[Alert], now: float) -> ModelHealth:
+    """The state of a stream from its alerts."""
     settings = services.client(known.stream.client)
     received = known.last_received if known.rows else None
     return verdict.judge(
@@ -191,11 +99,4 @@ def _judged(services: Services, known: StreamFigures, found: list[Alert], now: f
     )
 
 
-def _figure(value: float | None, unit: str) -> str:
-    if value is None:
-        return wording.NOTHING
-    text = f"{value:.4g}"
-    return f"{text} {unit}" if unit and unit != "share" else text
-
-
-HANDLERS = (overview, model, keys, audit_page)
+HANDLERS = (overview, keys, audit_page)

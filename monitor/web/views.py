@@ -11,7 +11,8 @@ from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, Health, Incident, ModelHealth
 from monitor.web import charts
 from monitor.web.charts import Chart
-from monitor.web.figures import SPANS, Span
+from monitor.web.figures import SPANS
+from monitor.web.stretch import Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def client(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
 
 
 def model(
-    health: ClientHealth, one: ModelHealth, settings: ClientSettings, drawn: Sequence[Drawn], span: Span
+    health: ClientHealth, one: ModelHealth, settings: ClientSettings, drawn: Sequence[Drawn], shown: Stretch
 ) -> dict[str, object]:
     """A model's page."""
     return _frame(health, settings, one) | {
@@ -69,13 +70,19 @@ def model(
         "lines": _model_lines(one, settings, health.now),
         "explanation": settings.view(one.stream.model).explanation,
         "figures": _model_figures(one, health.now),
-        "strip": charts.strip([day.health.value for day in one.days], one.strip),
+        "strip": charts.strip([day.health.value for day in one.days], one.strip, fills=True),
         "strip_words": one.strip,
-        "spans": [{"key": s.key, "label": s.label, "current": s == span} for s in SPANS],
-        "span": span.key,
+        "spans": [{"key": s.key, "label": s.label, "current": s.key == shown.key} for s in SPANS],
+        "query": shown.query,
+        "shown": "" if shown.key else _named(shown, settings),
         "charts": drawn,
         "incidents": [incident(row, settings, health.now) for row in one.incidents[:20]],
     }
+
+
+def _named(shown: Stretch, settings: ClientSettings) -> str:
+    start, end = (charts.moment(at, settings.zone) for at in (shown.start, shown.end))
+    return f"{start} to {end}"
 
 
 def draw(chart: Chart) -> Drawn:

@@ -5,16 +5,21 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor import reports
 from monitor.errors import InputError, NotFoundError, WatchkeeperError
 from monitor.records import Alert, Severity
-from monitor.reports import write_tables
+from monitor.reports import making
 from monitor.reports.around import tables
+from monitor.reports.making import Making
+from monitor.reports.settings import ReportSettings
 from monitor.windows import baseline
 from tests.support.log import NOW, STREAM
 from tests.support.world import world
 
 pytest.importorskip("evidently", reason="the extra `reports` is not installed")
+
+
+def write_tables(reference: pa.Table, current: pa.Table, out: Path) -> Path:
+    return Making(ReportSettings()).write(reference, current, out)
 
 
 def table(rows: int, shift: float) -> pa.Table:
@@ -27,7 +32,7 @@ def table(rows: int, shift: float) -> pa.Table:
 
 def test_a_report_is_written_and_evidently_stays_out_of_this_process(tmp_path):
     before = "evidently" in sys.modules
-    out = reports.write_tables(table(300, 0), table(200, 1), tmp_path / "report.html")
+    out = write_tables(table(300, 0), table(200, 1), tmp_path / "report.html")
     text = out.read_text()
     assert "<html" in text
     assert "amount" in text
@@ -36,10 +41,10 @@ def test_a_report_is_written_and_evidently_stays_out_of_this_process(tmp_path):
 
 def test_what_cannot_be_reported_is_said_in_words(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="share no column"):
-        reports.write_tables(table(10, 0), pa.table({"other": [1]}), tmp_path / "no.html")
-    monkeypatch.setattr(reports, "_CHILD", "monitor.reports.missing")
+        write_tables(table(10, 0), pa.table({"other": [1]}), tmp_path / "no.html")
+    monkeypatch.setattr(making, "_CHILD", "monitor.reports.missing")
     with pytest.raises(WatchkeeperError, match="No module named") as refused:
-        reports.write_tables(table(10, 0), table(10, 0), tmp_path / "no.html")
+        write_tables(table(10, 0), table(10, 0), tmp_path / "no.html")
     assert "watchkeeper[reports]" in refused.value.hint
 
 

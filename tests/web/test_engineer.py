@@ -1,0 +1,258 @@
+"""The engineer's page: any stretch of time, any figure, refused records, and a report on an alert with one click."""
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+from html import unescape
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx2
+import pyarrow as pa
+import pytest
+from playwright.sync_api import Browser
+
+from monitor.clock import SystemClock
+from monitor.records import Alert, Rejected, Severity, State
+from monitor.reports import making
+from monitor.reports.drilldowns import Drilldowns
+from monitor.reports.settings import ReportSettings
+from monitor.store import access, alerts, audit, quarantine
+from monitor.store.access import Kind
+from monitor.store.quarantine import Quarantined
+from monitor.windows import baseline
+from tests.support import clients
+from tests.support.browser import Watched, browser
+from tests.support.clients import FRAUD, NOW, Shop, fire
+from tests.support.log import STREAM
+from tests.support.server import serving
+from tests.support.waiting import until
+from tests.support.world import World, world
+
+PAGE = "/staff/m/acme/fraud/production"
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    return clients.opened(tmp_path_factory.mktemp("engineer"), hours=72)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as running:
+        yield running
+
+
+def times(page: str) -> list[str]:
+    """The times in the table of the chart."""
+    return re.findall(r'<tr data-at="\d+"><th scope="row">([^<]+)</th>', page)
+
+
+def test_a_link_from_grafana_shows_the_time_that_it_names(shop: Shop) -> None:
+    milliseconds = [round((NOW - hours * 3600) * 1000) for hours in (50, 40)]
+    query = "?metric=latency_p50&from={}&to={}".format(*milliseconds)
+    with serving(shop) as web:
+        page = web.get(PAGE + query).text
+        reader = web.get("/c/acme/m/fraud?from={}&to={}".format(*milliseconds)).text
+    assert times(page)[0] == "2026-11-21 11:00"
+    assert times(page)[-1] == "2026-11-21 20:00"
+    assert len(times(page)) == 10
+    assert "2026-11-21 11:00 to 2026-11-21 21:00" in reader
+
+
+def test_a_short_stretch_is_shown_by_the_minute_and_one_of_history_by_the_hour(shop: Shop) -> None:
+    with serving(shop) as web:
+        recent = web.get(f"{PAGE}?metric=latency_p50&from=now-30m&to=now").text
+        past = web.get(f"{PAGE}?metric=latency_p50&from=now-30h&to=now-27h").text
+    assert len(times(recent)) == 30
+    assert len(times(past)) == 3
+
+
+def test_a_time_that_cannot_be_read_is_said_as_a_page_and_as_json(shop: Shop) -> None:
+    with serving(shop) as web:
+        page = web.get(f"{PAGE}?from=tomorrow", headers={"Accept": "text/html"})
+        said = web.get(f"{PAGE}?from=tomorrow")
+    assert page.status_code == said.status_code == 400
+    assert "is not a time" in unescape(page.text)
+    assert said.json()["hint"].startswith("use seconds since the epoch")
+
+
+def test_every_measurement_leads_to_its_course(shop: Shop) -> None:
+    with serving(shop) as web:
+        page = web.get(f"{PAGE}?span=7d").text
+        link = re.search(r'<a href="(\?metric=error_rate[^"]*)"', page)
+        assert link is not None
+        followed = web.get(PAGE + unescape(link[1])).text
+    assert '<h3 id="zoom-head">error_rate</h3>' in followed
+    assert "span=7d" in link[1]
+
+
+def test_a_stretch_is_chosen_with_the_mouse_and_drawn_anew(chromium: Browser, shop: Shop) -> None:
+    with serving(shop) as web:
+        watched = Watched(chromium.new_page(viewport={"width": 1280, "height": 800}))
+        page = watched.page
+        page.goto(f"{web.base_url}{PAGE}?metric=latency_p50&span=24h")
+        before = len(times(page.content()))
+        box = page.locator("svg[data-start]").bounding_box()
+        assert box is not None
+        y = box["y"] + box["height"] / 2
+        page.mouse.move(box["x"] + box["width"] * 0.9, y)
+        assert "latency" in page.title() or page.locator("[data-readout]").is_visible()
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.98, y, steps=5)
+        with page.expect_navigation():
+            page.mouse.up()
+        assert "from=" in page.url
+        assert "span=" not in page.url
+        assert "metric=latency_p50" in page.url
+        assert len(times(page.content())) > before
+        page.get_by_role("link", name="Wider").click()
+        page.get_by_label("from").fill("2026-11-22T08:00")
+        page.get_by_label("to").fill("2026-11-22T20:00")
+        page.get_by_role("button", name="Show").click()
+        assert times(page.content())[0] == "2026-11-22 08:00"
+        page.close()
+        assert watched.complaints == []
+
+
+def test_refused_records_are_shown_with_what_to_do(shop: Shop) -> None:
+    record = Rejected(
+        0, "confidence 7 is not between 0 and 1", "send a share", "acme", "fraud", b'{"id": "<7>"}'
+    )
+    old = Rejected(0, "too old", "", "acme", "fraud", b"{}")
+    other = Rejected(0, "of somebody else", "", "globex", "fraud", b"{}")
+    with shop.store.write() as connection:
+        quarantine.put(
+            connection,
+            [
+                Quarantined(NOW - 90000, "predictions", "late", old),
+                Quarantined(NOW - 60, "predictions", "out_of_range", record, 3),
+                Quarantined(NOW - 60, "predictions", "out_of_range", other),
+            ],
+        )
+    with serving(shop) as web:
+        page = web.get(PAGE).text
+    assert "3 in all: 3 out_of_range" in page
+    assert "confidence 7 is not between 0 and 1" in page
+    assert "&lt;7&gt;" in page
+    assert "too old" not in page
+    assert "of somebody else" not in page
+
+
+def test_looks_at_a_client_by_staff_are_found_under_the_client(shop: Shop) -> None:
+    with serving(shop) as web:
+        web.get(PAGE)
+
+        def looked() -> list[audit.Entry]:
+            with shop.store.read() as connection:
+                return [entry for entry in audit.latest(connection, "acme") if entry.target == PAGE]
+
+        until(looked, "the look is written down")
+
+
+def drifted(daemon: World) -> Alert:
+    """An alert about a model whose rows and baseline are there."""
+    reference = pa.table({"amount": [float(n % 50) for n in range(200)]})
+    alert = Alert(
+        "f" * 16,
+        "Drifted",
+        Severity.WARNING,
+        STREAM,
+        state=State.FIRING,
+        episode=1,
+        fired_at=daemon.clock.now(),
+    )
+    with daemon.store.write() as connection:
+        baseline.save(
+            connection, baseline.from_table(STREAM, reference, daemon.clock.now()), daemon.clock.now()
+        )
+        alerts.put(connection, [alert])
+    daemon.predict(60, features={"amount": 90.0})
+    daemon.count()
+    return alert
+
+
+def asked(web: httpx2.Client, alert: Alert) -> str:
+    """The address of the report's page, after the one click."""
+    answer = web.post(f"/staff/reports/{alert.fingerprint}/make", data={"csrf": ""})
+    assert answer.status_code == 303
+    return answer.headers["location"]
+
+
+@pytest.mark.skipif(not find_spec("evidently"), reason="the extra `reports` is not installed")
+def test_one_click_makes_a_report_that_is_shut_off_from_everything(tmp_path: Path, chromium: Browser) -> None:
+    with world(tmp_path, time.time()) as daemon:
+        alert = drifted(daemon)
+        drilldowns = Drilldowns(daemon.store, SystemClock(), ReportSettings(folder=tmp_path / "reports"))
+        shop = Shop(daemon.store, daemon.clock, {})
+        with serving(shop, drilldowns=drilldowns) as web:
+            where = asked(web, alert)
+            assert 'http-equiv="refresh"' in web.get(where).text
+            until(lambda: "Open the report" in web.get(where).text, "the report is ready", seconds=180)
+            report = web.get(f"{where}/report.html")
+            policy = report.headers["content-security-policy"]
+            assert policy.startswith("sandbox allow-scripts; default-src 'none'")
+            assert "allow-same-origin" not in policy
+            watched = Watched(chromium.new_page())
+            watched.page.goto(f"{web.base_url}{where}/report.html")
+            watched.page.wait_for_selector("text=Data Drift Summary", timeout=20_000)
+            assert watched.page.evaluate("try { document.cookie; 'open' } catch (e) { 'shut' }") == "shut"
+            watched.page.close()
+            assert watched.complaints == []
+            asked_for = [url for url in watched.requests if not url.startswith("data:")]
+            assert asked_for == [str(web.base_url.join(f"{where}/report.html"))]
+        drilldowns.stop()
+    assert "evidently" not in sys.modules
+    assert (tmp_path / "reports").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("child", "settings", "said"),
+    [
+        ("monitor.reports.missing", {}, "No module named"),
+        ("tests.support.greedy", {"memory": 200_000_000}, "needed more memory than 200MB"),
+        ("tests.support.sleepy", {"time_limit": 1.0}, "was not ready after 1s"),
+        ("tests.support.crashing", {}, "it ended with -6 and said nothing"),
+    ],
+)
+def test_whatever_happens_to_a_report_the_web_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, child: str, settings: dict[str, float], said: str
+) -> None:
+    monkeypatch.setattr(making, "_CHILD", child)
+    with world(tmp_path, time.time()) as daemon:
+        alert = drifted(daemon)
+        limits = ReportSettings(folder=tmp_path / "reports", **settings)  # type: ignore[arg-type]
+        drilldowns = Drilldowns(daemon.store, SystemClock(), limits)
+        with serving(Shop(daemon.store, daemon.clock, {}), drilldowns=drilldowns) as web:
+            where = asked(web, alert)
+            page = until(
+                lambda: (t := unescape(web.get(where).text)) and "There is no report" in t and t, "it failed"
+            )
+            assert said in page
+            assert "Try again" in page
+            assert web.get(f"{where}/report.html").status_code == 404
+            assert web.get("/healthz").status_code == 200
+        drilldowns.stop()
+    assert list((tmp_path / "reports").iterdir()) == []
+
+
+def test_a_report_belongs_to_its_client(tmp_path: Path) -> None:
+    shop = clients.opened(tmp_path, hours=1)
+    alert = fire(shop, FRAUD)
+    drilldowns = Drilldowns(shop.store, shop.clock, ReportSettings(folder=tmp_path / "reports"))
+    with shop.store.write() as connection:
+        tokens = {
+            "other": access.create(connection, Kind.STAFF, "globex", NOW)[1],
+            "reader": access.create(connection, Kind.PAGE, "acme", NOW)[1],
+            "own": access.create(connection, Kind.STAFF, "acme", NOW)[1],
+        }
+    with serving(shop, drilldowns=drilldowns) as web:
+        path = f"/staff/reports/{alert.fingerprint}"
+        codes = {
+            who: web.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
+            for who, token in tokens.items()
+        }
+        refused = web.post(f"{path}/make", data={"csrf": ""}, headers={"Authorization": f"Bearer {tokens['reader']}"})
+    assert codes == {"other": 404, "reader": 404, "own": 200}
+    assert refused.status_code == 404

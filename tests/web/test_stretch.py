@@ -1,0 +1,87 @@
+"""Stretches of time: what an address may say, and round local times on an axis, also when the clock changes."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.errors import InputError
+from monitor.web.stretch import FINE, HOUR, Stretch, chosen, moment
+from monitor.web.ticks import ticks
+
+NOW = 1795435200.0
+BERLIN = ZoneInfo("Europe/Berlin")
+ZONES = st.sampled_from(
+    [ZoneInfo(name) for name in ("UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns")]
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1795431600", NOW - 3600),
+        ("1795431600000", NOW - 3600),
+        ("2026-11-23T11:00:00Z", NOW - 3600),
+        ("2026-11-23T12:00", NOW - 3600),
+        ("now", NOW),
+        ("now-1h30m", NOW - 5400),
+    ],
+)
+def test_times_are_read_as_grafana_and_people_write_them(text: str, expected: float) -> None:
+    assert moment(text, NOW, BERLIN) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["tomorrow", "now-6", "now+1h", "2026-13-01", "-5", "1e400", "9" * 14, "\u0661"]
+)
+def test_what_is_no_time_is_refused_with_a_hint(text: str) -> None:
+    with pytest.raises(InputError, match="is not a time") as refused:
+        moment(text, NOW, BERLIN)
+    assert "now-6h" in refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "asked", [{"from": "now", "to": "now-1h"}, {"from": "0", "to": "now"}, {"from": "now"}]
+)
+def test_a_stretch_begins_before_it_ends(asked: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="has to be before"):
+        chosen(asked, NOW, BERLIN)
+
+
+def test_short_stretches_show_base_windows_and_long_ones_hours() -> None:
+    assert chosen({"from": "now-6h"}, NOW, BERLIN).window == 0
+    assert chosen({"from": "now-7h"}, NOW, BERLIN).window == HOUR
+    assert chosen({"span": "7d"}, NOW, BERLIN).key == "7d"
+    assert chosen({"span": "nonsense"}, NOW, BERLIN).key == "24h"
+
+
+@given(st.integers(0, 10**9), st.integers(1, 400 * 86400), st.integers(1, 3600))
+def test_whole_windows_cover_the_stretch_and_no_more(start: int, length: int, base: int) -> None:
+    shown = Stretch(start, start + length, 0 if length <= FINE else HOUR)
+    width = shown.window or base
+    whole = shown.aligned(base)
+    assert whole.start <= shown.start < whole.start + width
+    assert whole.end - width < max(shown.end, whole.start + width) <= whole.end
+    assert whole.start % width == whole.end % width == 0
+
+
+@given(st.floats(1.5e9, 1.9e9), st.floats(600, 400 * 86400), ZONES)
+def test_an_axis_has_a_few_round_local_times(start: float, length: float, zone: ZoneInfo) -> None:
+    found = ticks(start, start + length, zone)
+    assert len(found) <= 8
+    assert all(start <= at <= start + length for at, _ in found)
+    assert [at for at, _ in found] == sorted(at for at, _ in found)
+    for at, label in found:
+        local = datetime.fromtimestamp(at, zone)
+        assert local.second == 0
+        if ":" not in label:
+            assert label == f"{local.day} {local:%b}"
+
+
+def test_midnight_stays_midnight_when_the_clock_changes() -> None:
+    start = datetime(2026, 10, 23, tzinfo=BERLIN).timestamp()
+    found = ticks(start, start + 5 * 86400 + 3600, BERLIN)
+    assert [label for _, label in found] == ["23 Oct", "24 Oct", "25 Oct", "26 Oct", "27 Oct", "28 Oct"]
+    assert {at - before for (before, _), (at, _) in zip(found, found[1:], strict=False)} == {86400, 90000}
