@@ -1,6 +1,7 @@
 """Stretches of time: what an address may say, and round local times on an axis, also when the clock changes."""
 
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -84,4 +85,4 @@ def test_midnight_stays_midnight_when_the_clock_changes() -> None:
     start = datetime(2026, 10, 23, tzinfo=BERLIN).timestamp()
     found = ticks(start, start + 5 * 86400 + 3600, BERLIN)
     assert [label for _, label in found] == ["23 Oct", "24 Oct", "25 Oct", "26 Oct", "27 Oct", "28 Oct"]
-    assert {at - before for (before, _), (at, _) in zip(found, found[1:], strict=False)} == {86400, 90000}
+    assert {at - before for (before, _), (at, _) in pairwise(found)} == {86400, 90000}
