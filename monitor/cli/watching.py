@@ -11,7 +11,7 @@ from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, Json
 from monitor.cli.output import Exit, put, put_json, put_table, say
 from monitor.clock import iso
 from monitor.errors import ConfigError, InputError
-from monitor.records import Alert, Severity
+from monitor.records import Severity
 from monitor.settings import parse_duration
 
 silence = typer.Typer(
@@ -82,9 +82,12 @@ def alerts(
 
     Example: watchkeeper alerts --all --client acme
     """
+    from msgspec import to_builtins
+
     from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.store import alerts as stored
+    from monitor.web import answers
 
     with opened(load(config)).read() as connection:
         found = stored.load_open(connection, client)
@@ -92,7 +95,7 @@ def alerts(
             known = stored.load(connection).values()
             found = [alert for alert in known if client in ("", alert.stream.client)]
     if as_json:
-        put_json([_as_json(alert) for alert in found])
+        put_json([to_builtins(answers.alert(alert)) for alert in found])
         return
     for alert in found:
         labels = "".join(f" {name}={value}" for name, value in alert.instance)
@@ -215,24 +218,3 @@ def expire_silence(
     with opened(load(config)).write() as connection:
         silencing.expire(connection, identity, time.time())
     say("ended")
-
-
-def _as_json(alert: Alert) -> dict[str, object]:
-    return {
-        "id": alert.fingerprint,
-        "alert": alert.rule,
-        "severity": alert.severity,
-        "state": alert.state,
-        "client": alert.stream.client,
-        "model": alert.stream.model,
-        "environment": alert.stream.environment,
-        "labels": dict(alert.instance),
-        "since": iso(alert.fired_at) if alert.fired_at else None,
-        "value": alert.value,
-        "limit": alert.limit,
-        "baseline": alert.baseline,
-        "n": alert.n,
-        "unit": alert.unit,
-        "reason": alert.reason,
-        "episode": alert.episode,
-    }

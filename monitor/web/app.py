@@ -21,6 +21,7 @@ from monitor.errors import (
     WatchkeeperError,
 )
 from monitor.web import (
+    api,
     assets,
     changes,
     doors,
@@ -52,7 +53,7 @@ _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
     (NotFoundError, 404),
     (StoreError, 503),
 )
-_ROOMS = (probes, assets, exposition, pages, events, doors, staff, engineer, reporting, changes, mailing)
+_ROOMS = (probes, api, assets, exposition, pages, events, doors, staff, engineer, reporting, changes, mailing)
 
 
 def create(services: Services) -> Litestar:

@@ -15,6 +15,7 @@ from monitor.store import alerts, measurements, predictions, versions
 from monitor.store.predictions import StreamFigures
 from monitor.web import charts, distributions, refusals, rendering, session, stretch
 from monitor.web import services as surroundings
+from monitor.web.api import read_labels
 from monitor.web.charts import Chart, Curve, Mark
 from monitor.web.figures import HOUR, SPANS, Sampler
 from monitor.web.pages import new_versions
@@ -48,7 +49,7 @@ def model(
         if known is None or not visitor.may_read(client):
             raise NotFoundException
         page = _page(connection, services, known, shown)
-        page |= _chart(connection, services, stream, shown, page["measured"], metric, _labels(of))
+        page |= _chart(connection, services, stream, shown, page["measured"], metric, read_labels(of))
     return rendering.page("staff_model.html", visitor=visitor, **page)
 
 
@@ -172,12 +173,6 @@ def _compared(shown: Stretch) -> Window:
     whole = stretch.Stretch(shown.start, shown.end, HOUR).aligned(HOUR)
     start = whole.start if whole.seconds <= COMPARED else whole.end - 24 * HOUR
     return Window(int(start), int(whole.end))
-
-
-def _labels(text: str) -> Labels:
-    """`feature=temp,version=3` as labels; what cannot be read names nothing."""
-    pairs = [part.split("=", 1) for part in text.split(",") if "=" in part]
-    return tuple(sorted((name, value) for name, value in pairs))
 
 
 def _written(labels: Labels) -> str:

@@ -253,6 +253,8 @@ def test_a_report_belongs_to_its_client(tmp_path: Path) -> None:
             who: web.get(path, headers={"Authorization": f"Bearer {token}"}).status_code
             for who, token in tokens.items()
         }
-        refused = web.post(f"{path}/make", data={"csrf": ""}, headers={"Authorization": f"Bearer {tokens['reader']}"})
+        refused = web.post(
+            f"{path}/make", data={"csrf": ""}, headers={"Authorization": f"Bearer {tokens['reader']}"}
+        )
     assert codes == {"other": 404, "reader": 404, "own": 200}
     assert refused.status_code == 404
