@@ -114,6 +114,10 @@ def load(path: Path) -> Config:
 def _across(config: Config, document: Document) -> list[Problem]:
     """What no section can see alone."""
     problems = []
+    for name in ("certificate", "private_key"):
+        file = getattr(config.web, name)
+        if file is not None and not file.exists():
+            problems.append(document.problem(("web", name), f"the file {file} does not exist"))
     for client, section in config.clients.items():
         for model, settings in section.models.items():
             file = settings.baseline.file

@@ -2,6 +2,7 @@
 
 import threading
 
+from monitor.errors import StoreError
 from monitor.store import audit
 from monitor.store.audit import Entry
 from monitor.store.db import Store
@@ -42,10 +43,19 @@ class AuditLog:
             )
 
     def flush(self) -> int:
-        """Write what was gathered; how many entries there were."""
+        """Write what was gathered; how many entries there were.
+
+        Raises:
+            StoreError: the store cannot be written; the entries wait on.
+        """
         with self._lock:
             waiting, self._waiting = list(self._waiting.values()), {}
-        if waiting:
-            with self._store.write() as connection:
-                audit.add(connection, waiting)
+        try:
+            if waiting:
+                with self._store.write() as connection:
+                    audit.add(connection, waiting)
+        except StoreError:
+            for entry in waiting:
+                self.note(entry)
+            raise
         return len(waiting)

@@ -5,7 +5,11 @@ from typing import Any
 
 import uvicorn
 
+from monitor.web.certificate import Certificate
 from monitor.web.settings import WebSettings
+
+LOOK_EVERY = 30
+"""Seconds between two looks at the files of the certificate."""
 
 
 class Server(uvicorn.Server):
@@ -20,14 +24,18 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                lifespan="off",
+                lifespan="on",
                 proxy_headers=bool(settings.allowed_proxies),
                 forwarded_allow_ips=",".join(settings.allowed_proxies) or None,
                 ssl_certfile=settings.certificate,
                 ssl_keyfile=settings.private_key,
                 timeout_graceful_shutdown=5,
+                callback_notify=self._look_at_certificate,
+                timeout_notify=LOOK_EVERY,
             )
         )
+        pair = (settings.certificate, settings.private_key)
+        self._certificate = Certificate(*pair) if pair[0] and pair[1] else None
         self._scheme = "https" if settings.certificate else "http"
         self._announce: Callable[[], None] = lambda: None
 
@@ -43,6 +51,10 @@ class Server(uvicorn.Server):
         """Serve until SIGINT or SIGTERM; `announce` is called once it listens."""
         self._announce = announce
         self.run()
+
+    async def _look_at_certificate(self) -> None:
+        if self._certificate is not None and self.config.ssl is not None:
+            self._certificate.renew(self.config.ssl)
 
     async def startup(self, sockets: Any = None) -> None:
         """Listen, then say so."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from monitor.settings import Duration, Secret, Section
 
@@ -59,7 +59,7 @@ class WebSettings(Section):
     public_url: str = ""
     """The address that readers use; links in pages, mails and chats begin with it."""
     certificate: Path | None = None
-    """TLS certificate (PEM); needs `private_key`."""
+    """TLS certificate with its chain (PEM); needs `private_key`. A renewed file is taken within a minute."""
     private_key: Path | None = None
     """TLS private key (PEM)."""
     session_lifetime: Duration = 28800.0
@@ -74,6 +74,12 @@ class WebSettings(Section):
     """Limits of `/metrics`."""
     links: LinkSettings = LinkSettings()
     """Where links lead."""
+
+    @model_validator(mode="after")
+    def _whole_pair(self) -> "WebSettings":
+        if (self.certificate is None) != (self.private_key is None):
+            raise ValueError("certificate and private_key belong together")
+        return self
 
     @property
     def host(self) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ class Daemon:
             with self.config.open("a", encoding="utf-8") as file:
                 file.write(f'\nweb: {{listen: "127.0.0.1:{self.port}"}}\n')
         self.process: subprocess.Popen[bytes] | None = None
+        self.verify: ssl.SSLContext | bool = True
 
     def start(self) -> "Daemon":
         """Start, and return when it says that it is ready."""
@@ -58,7 +60,7 @@ class Daemon:
         assert self.process is not None
         assert self.process.poll() is None, f"the daemon ended:\n{self.said()}"
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=2).status_code == 200
+            return httpx2.get(f"{self.url}/readyz", timeout=2, verify=self.verify).status_code == 200
         except httpx2.TransportError:
             return False
 
@@ -82,11 +84,11 @@ class Daemon:
 
     def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
         """POST JSON."""
-        return httpx2.post(f"{self.url}{path}", json=body, headers=headers, timeout=20)
+        return httpx2.post(f"{self.url}{path}", json=body, headers=headers, timeout=20, verify=self.verify)
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """GET."""
-        return httpx2.get(f"{self.url}{path}", headers=headers, timeout=20)
+        return httpx2.get(f"{self.url}{path}", headers=headers, timeout=20, verify=self.verify)
 
     def __enter__(self) -> "Daemon":
         return self.start()
