@@ -34,8 +34,8 @@ class Server(uvicorn.Server):
                 timeout_notify=LOOK_EVERY,
             )
         )
-        pair = (settings.certificate, settings.private_key)
-        self._certificate = Certificate(*pair) if pair[0] and pair[1] else None
+        certificate, key = settings.certificate, settings.private_key
+        self._certificate = Certificate(certificate, key) if certificate and key else None
         self._scheme = "https" if settings.certificate else "http"
         self._announce: Callable[[], None] = lambda: None
 
