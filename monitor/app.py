@@ -32,7 +32,8 @@ from monitor.upkeep.duty import Duty
 from monitor.upkeep.reloading import Reloading
 from monitor.web.access import Access
 from monitor.web.app import create
-from monitor.web.ingest import routes
+from monitor.web.front import Front
+from monitor.web.ingest import endpoints
 from monitor.web.meters import Meters
 from monitor.web.pagerduty import routes as webhooks
 from monitor.web.server import Server
@@ -87,7 +88,7 @@ class App:
         self.pipeline = self._pipeline()
         self.digests = Sender(self.store, config.clients, self.channels, config.web.public_url, __version__)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
-        self.server = Server(create(self._services()), config.web)
+        self.server = Server(self._web(), config.web)
         self.scheduler = Scheduler()
 
     @property
@@ -179,6 +180,10 @@ class App:
             frozenset({"pagerduty"} if pager and (pager.webhook_secrets or pager.api_token) else ()),
         )
 
+    def _web(self) -> Front:
+        hot = endpoints(self.log, self.access, self.config.predictions)
+        return Front(hot, create(self._services()), self.meters, is_secure=self.config.web.is_secure)
+
     def _services(self) -> Services:
         pager = self.config.notify.pagerduty
         return Services(
@@ -198,10 +203,7 @@ class App:
             clients=self.config.clients,
             ready=self._readiness,
             stuck=self.jobs.stuck,
-            ingest=[
-                *routes(self.log, self.access, self.config.predictions),
-                *webhooks(self.store, pager.webhook_secrets if pager else (), self.clock),
-            ],
+            webhooks=webhooks(self.store, pager.webhook_secrets if pager else (), self.clock),
         )
 
     def _keep_versions(self) -> None:

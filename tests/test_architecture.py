@@ -40,6 +40,7 @@ RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 CATCH_ALLS = {
     "predictions/log.py",
     "scheduler.py",
+    "web/front.py",
     "windows/counting.py",
     "windows/aside.py",
     "reports/drilldowns.py",

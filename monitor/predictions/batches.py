@@ -63,12 +63,11 @@ def decode(blob: bytes) -> pa.RecordBatch:
 
 def hashes(rows: pa.RecordBatch) -> Hashes:
     """One hash a row: of its id, or derived from the times of the batch where a row has none."""
+    ids = rows.column("id") if "id" in rows.schema.names else None
+    if ids is not None and not ids.null_count:
+        return hash_texts(ids)
     stand_ins = derived(_times(rows).tobytes(), rows.num_rows)
-    if "id" not in rows.schema.names:
-        return stand_ins
-    ids = rows.column("id")
-    found = hash_texts(ids)
-    return np.where(np.asarray(ids.is_null()), stand_ins, found) if ids.null_count else found
+    return stand_ins if ids is None else np.where(np.asarray(ids.is_null()), stand_ins, hash_texts(ids))
 
 
 def split(stream: Stream, rows: pa.RecordBatch, base_seconds: int) -> list[Batch]:
@@ -111,25 +110,41 @@ def concatenate(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     """Rows of several batches under each other; columns that a part lacks are missing there, kinds are widened."""
     if len(parts) == 1:
         return parts[0]
-    names = list(dict.fromkeys(name for part in parts for name in part.schema.names))
-    return pa.RecordBatch.from_arrays([_joined_column(parts, name) for name in names], names=names)
+    first = parts[0].schema
+    if all(part.schema.equals(first) for part in parts):
+        return _one(pa.Table.from_batches(parts))
+    parts = _of_like_kinds(parts)
+    joined = _one(
+        pa.concat_tables(map(pa.Table.from_batches, ([part] for part in parts)), promote_options="default")
+    )
+    for name, value in _ABSENT.items():
+        place = joined.schema.get_field_index(name)
+        if place >= 0:
+            joined = joined.set_column(place, name, pc.fill_null(joined.column(place), value))
+    return joined
 
 
-def _joined_column(parts: Sequence[pa.RecordBatch], name: str) -> pa.Array:
-    types = {part.column(name).type for part in parts if name in part.schema.names}
-    if len(types) > 1:
-        values = [
-            part.column(name).to_pylist() if name in part.schema.names else [None] * part.num_rows
-            for part in parts
-        ]
-        return column([value for chunk in values for value in chunk])
-    kind = types.pop()
-    chunks = [
-        part.column(name) if name in part.schema.names else pa.nulls(part.num_rows, kind) for part in parts
-    ]
-    joined = pa.chunked_array(chunks, kind)
-    whole = (joined.unify_dictionaries() if pa.types.is_dictionary(kind) else joined).combine_chunks()
-    return pc.fill_null(whole, _ABSENT[name]) if name in _ABSENT else whole
+def _one(table: pa.Table) -> pa.RecordBatch:
+    batches = table.unify_dictionaries().combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+
+
+def _of_like_kinds(parts: Sequence[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The same rows; a column that has another type in some parts has the widest kind in all of them."""
+    types: dict[str, set[pa.DataType]] = {}
+    for part in parts:
+        for field in part.schema:
+            types.setdefault(field.name, set()).add(field.type)
+    parts = list(parts)
+    for name in (name for name, kinds in types.items() if len(kinds) > 1):
+        owners = [place for place, part in enumerate(parts) if name in part.schema.names]
+        values = column([value for place in owners for value in parts[place].column(name).to_pylist()])
+        for place in owners:
+            rows = parts[place].num_rows
+            index = parts[place].schema.get_field_index(name)
+            parts[place] = parts[place].set_column(index, name, values.slice(0, rows))
+            values = values.slice(rows)
+    return parts
 
 
 def _times(rows: pa.RecordBatch) -> np.ndarray:

@@ -37,8 +37,7 @@ class Numbers:
 
 def column(values: Sequence[Value]) -> pa.Array:
     """The column of the widest kind among `values`; without any value it is a column of missing numbers."""
-    kinds = {type(value) for value in values}
-    kinds.discard(type(None))
+    kinds = set(map(type, values)) - {type(None)}
     if list in kinds:
         return pa.array(values, EMBEDDING) if kinds == {list} else texts([name_of(value) for value in values])
     if str in kinds:
@@ -50,8 +49,8 @@ def column(values: Sequence[Value]) -> pa.Array:
 
 def texts(values: Sequence[str | None]) -> pa.Array:
     """Categories as a dictionary column, long texts (by the first few) as plain text."""
-    first = [len(value) for value in values[:TEXT_LOOK] if value is not None]
-    if first and sum(first) > TEXT_FROM * len(first):
+    first = [value for value in values[:TEXT_LOOK] if value is not None]
+    if sum(map(len, first)) > TEXT_FROM * len(first):
         return pa.array(values, pa.string())
     return pa.array(values, LABEL)
 

@@ -5,48 +5,28 @@ answered after one commit, and a thousand senders share one.
 """
 
 import logging
-import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
-import numpy as np
 import pyarrow as pa
-from sqlalchemy import Connection
 
 from monitor.clock import Clock
-from monitor.errors import BusyError, InputError, StoreError, WatchkeeperError
-from monitor.predictions.batches import Batch, encode, hashes, sampled, split
-from monitor.predictions.intake import Kind, Part, Refusal, Submission
-from monitor.predictions.rows import columns
+from monitor.errors import BusyError, StoreError, WatchkeeperError
+from monitor.predictions import assembly
+from monitor.predictions.batches import Batch
+from monitor.predictions.intake import Submission
+from monitor.predictions.receipts import Answer, Receipt, is_settled, told_apart
 from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.shapes import Shapes
-from monitor.records import Rejected, Stream
-from monitor.store import outcomes, predictions, quarantine, requests
+from monitor.records import Stream
+from monitor.store import outcomes, predictions, quarantine
 from monitor.store.db import Store
-from monitor.store.requests import Request
 
 _LOG = logging.getLogger(__name__)
-_KEPT_OF_A_REQUEST = 100
 _ROWS_OF_A_COMMIT = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of a request. `replayed`: it had been stored before, and was not stored again."""
-
-    accepted: int
-    rejected: Sequence[Rejected] = ()
-    ignored: Sequence[str] = ()
-    replayed: bool = False
-
-
-Answer = Callable[[Receipt | WatchkeeperError], None]
-"""Who waits for what became of a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,26 +86,8 @@ class PredictionLog:
         """What records are held against now, from a sender whose key is bound to `client`."""
         return Rules(self.settings, self.clock.now(), client, self.clients)
 
-    def submit(self, submission: Submission) -> Future[Receipt]:
-        """Hand a request to the writer; the future holds its receipt once it is on disk.
-
-        Raises:
-            BusyError: too much waits already, or the log is not running. Nothing was taken.
-        """
-        future: Future[Receipt] = Future()
-        future.set_running_or_notify_cancel()
-
-        def answer(result: Receipt | WatchkeeperError) -> None:
-            if isinstance(result, Receipt):
-                future.set_result(result)
-            else:
-                future.set_exception(result)
-
-        self.hand_over(submission, answer)
-        return future
-
     def hand_over(self, submission: Submission, answer: Answer) -> None:
-        """The same for callers that wait in their own way: `answer` is called once, in the writer's thread.
+        """Give a request to the writer, to be stored after the next `wake`; `answer` is called once, in its thread.
 
         Raises:
             BusyError: too much waits already, or the log is not running. Nothing was taken.
@@ -139,6 +101,10 @@ class PredictionLog:
                 )
             self._bytes += submission.size
             self._queue.append((submission, answer))
+
+    def wake(self) -> None:
+        """Have the writer look for what was handed over. One call for many requests makes one commit of them."""
+        with self._wake:
             self._wake.notify()
 
     def append(self, batches: Sequence[Batch]) -> None:
@@ -148,7 +114,7 @@ class PredictionLog:
             StoreError: the database refused; nothing was written.
         """
         now = self.clock.now()
-        new = [self._new(batch) for batch in batches]
+        new = [assembly.new_batch(batch, self.settings) for batch in batches]
         with self._store.write() as connection:
             written = predictions.put(connection, new, now)
         self._accepted["predictions"] += written
@@ -161,7 +127,7 @@ class PredictionLog:
         """
         now = self.clock.now()
         with self._store.write() as connection:
-            outcomes.put(connection, [_new_outcomes(stream, rows, now)], now)
+            outcomes.put(connection, [assembly.new_outcomes(stream, rows, now)], now)
         self._accepted["outcomes"] += rows.num_rows
 
     def refuse(self, reason: str, count: int = 1) -> None:
@@ -217,101 +183,14 @@ class PredictionLog:
     def _store_all(self, group: list[Submission]) -> list[Receipt | WatchkeeperError]:
         now = self.clock.now()
         with self._store.write() as connection:
-            answers = _told_apart(connection, group, now)
-            fresh = [one for one, answer in zip(group, answers, strict=True) if not _is_settled(answer)]
-            predictions.put(connection, self._batches(fresh), now)
-            told = [_new_outcomes(stream, rows, now) for stream, rows in _assemble(fresh, Kind.OUTCOMES)]
-            outcomes.put(connection, told, now)
-            quarantine.put(
-                connection, [kept for one in fresh if one.refused for kept in _quarantined(one, now)]
-            )
+            answers = told_apart(connection, group, now)
+            fresh = [one for one, answer in zip(group, answers, strict=True) if not is_settled(answer)]
+            predictions.put(connection, assembly.ingested(fresh, self.settings), now)
+            outcomes.put(connection, assembly.told(fresh, now), now)
+            quarantine.put(connection, assembly.refused(fresh, now))
         self._commits += 1
         self._replayed += len(group) - len(fresh)
         for one in fresh:
             self._accepted[one.kind] += one.accepted
             self._rejected.update(refusal.reason for refusal in one.refused)
         return answers
-
-    def _batches(self, group: Sequence[Submission]) -> list[predictions.NewBatch]:
-        seconds = int(self.settings.base_window)
-        return [
-            self._new(batch, os.urandom(predictions.INGESTED))
-            for stream, rows in _assemble(group, Kind.PREDICTIONS)
-            for batch in split(stream, rows, seconds)
-        ]
-
-    def _new(self, batch: Batch, digest: bytes = b"") -> predictions.NewBatch:
-        share = self.settings.sample_of(batch.stream)
-        blob = encode(sampled(batch.rows, batch.ids, share))
-        latest = float(batch.rows.column("timestamp").to_numpy().max()) / 1e6
-        return predictions.NewBatch(
-            batch.stream,
-            batch.window,
-            batch.rows.num_rows,
-            latest,
-            digest or blake2b(blob, digest_size=16).digest(),
-            batch.ids.astype("<u8").tobytes(),
-            blob,
-        )
-
-
-def _told_apart(
-    connection: Connection, group: Sequence[Submission], now: float
-) -> list[Receipt | WatchkeeperError]:
-    """The answer to each request; one that was stored before, or twice in this group, is marked as replayed."""
-    first: dict[bytes, Request] = {}
-    for one in group:
-        if one.request is not None:
-            first.setdefault(one.request.key, one.request)
-    before = requests.put(connection, list(first.values()), now)
-    answers: list[Receipt | WatchkeeperError] = []
-    for one in group:
-        replayed = False
-        if one.request is not None:
-            content = before.get(one.request.key, first[one.request.key].content)
-            replayed = one.request.key in before or first[one.request.key] is not one.request
-            if content != one.request.content:
-                answers.append(
-                    InputError("this Idempotency-Key was used for other content", hint="use a new key")
-                )
-                continue
-        refused = [refusal.rejected for refusal in one.refused]
-        answers.append(Receipt(one.accepted, refused, sorted(one.ignored), replayed))
-    return answers
-
-
-def _is_settled(answer: Receipt | WatchkeeperError) -> bool:
-    return isinstance(answer, WatchkeeperError) or answer.replayed
-
-
-def _assemble(group: Sequence[Submission], kind: Kind) -> list[tuple[Stream, pa.RecordBatch]]:
-    """The rows of many requests as columns: those of one stream and one struct type together."""
-    parts: dict[tuple[Stream, type], list[Part]] = {}
-    found = []
-    for part in (part for one in group if one.kind is kind for part in one.parts):
-        if isinstance(part.rows, pa.RecordBatch):
-            found.append((part.stream, part.rows))
-        else:
-            parts.setdefault((part.stream, type(part.rows[0])), []).append(part)
-    for (stream, _), some in parts.items():
-        rows = [row for part in some for row in part.rows]
-        found.append((stream, columns(rows, np.concatenate([part.times for part in some]))))
-    return found
-
-
-def _new_outcomes(stream: Stream, rows: pa.RecordBatch, now: float) -> outcomes.NewOutcomes:
-    ids = hashes(rows).astype("<u8").tobytes()
-    rows = rows.append_column("received", pa.array(np.full(rows.num_rows, now)))
-    return outcomes.NewOutcomes(stream, rows.num_rows, os.urandom(16), ids, encode(rows))
-
-
-def _quarantined(submission: Submission, now: float) -> list[quarantine.Quarantined]:
-    """What is kept of a request's refused records: the first ones, and the number of the rest."""
-    kept = [_one(submission.kind, refusal, now, 1) for refusal in submission.refused[:_KEPT_OF_A_REQUEST]]
-    rest = Counter(refusal.reason for refusal in submission.refused[_KEPT_OF_A_REQUEST:])
-    first = {refusal.reason: refusal for refusal in reversed(submission.refused[_KEPT_OF_A_REQUEST:])}
-    return kept + [_one(submission.kind, first[reason], now, count) for reason, count in rest.items()]
-
-
-def _one(kind: Kind, refusal: Refusal, now: float, count: int) -> quarantine.Quarantined:
-    return quarantine.Quarantined(now, kind.value, refusal.reason, refusal.rejected, count)

@@ -1,84 +1,122 @@
-"""Checked rows to Arrow columns: the rows of many requests for one stream become one batch."""
+"""Checked rows to Arrow columns: the rows of many requests for one stream become one batch.
 
-from collections.abc import Sequence
-from operator import attrgetter
+On the way they are values by field, which are cheap to put together: large requests come as these already.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-import msgspec
 import numpy as np
 import pyarrow as pa
+from msgspec.structs import astuple
 
+from monitor.predictions.arrays import floats
 from monitor.predictions.columns import LABEL, Value, column, name_of, texts
 
-_PLAIN = (
-    ("confidence", pa.float64()),
-    ("latency_ms", pa.float64()),
-    ("automated", pa.bool_()),
-    ("cost", pa.float64()),
-    ("reviewed", pa.bool_()),
-    ("corrected", pa.bool_()),
-    ("feedback", pa.float64()),
-)
-_LABELS = (("id", pa.string()), ("version", LABEL), ("error", LABEL))
+_LABELS = {"id": pa.string(), "version": LABEL, "error": LABEL}
 _ANSWERS = ("prediction", "truth")
+_NUMBERS = ("confidence", "latency_ms", "cost", "feedback")
+_BOOLEANS = ("automated", "reviewed", "corrected")
 _GROUPS = ("features", "segments", "probabilities")
+_PLAIN = frozenset((*_LABELS, *_ANSWERS, *_NUMBERS, *_BOOLEANS))
 
 
-def columns(rows: Sequence[Any], times: np.ndarray) -> pa.RecordBatch:
-    """Rows of one struct type as columns; see `monitor.predictions.batches` for their names and types.
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Rows of one struct type by field; `times` are µs since the epoch.
 
-    `times` are µs since the epoch. Groups (features and so on) are dicts, or structs made for the stream.
+    `numbers` is float64 of shape (names, rows), NaN where there is no value; `values` has all other fields. Members
+    of groups are named `<group>.<member>`.
     """
-    found: dict[str, pa.Array] = {"timestamp": pa.array(times, pa.int64())}
-    fields = set(type(rows[0]).__struct_fields__)
-    for name, kind in _LABELS:
-        if name in fields:
-            values = list(map(attrgetter(name), rows))
-            if int in set(map(type, values)):
-                values = [name_of(value) for value in values]
-            _keep(found, name, pa.array(values, kind))
-    for name, kind in _PLAIN:
-        if name in fields:
-            _keep(found, name, pa.array(list(map(attrgetter(name), rows)), kind))
-    for name in _ANSWERS:
-        if name in fields:
-            _keep(found, name, _answers(list(map(attrgetter(name), rows))))
-    for name in _GROUPS:
-        if name in fields:
-            _spread(found, name, list(map(attrgetter(name), rows)))
+
+    times: np.ndarray
+    values: Mapping[str, Sequence[Any]]
+    names: Sequence[str]
+    numbers: np.ndarray
+
+    @property
+    def kind(self) -> Hashable:
+        """Fields of one kind can be joined."""
+        return tuple(self.values), tuple(self.names)
+
+
+def by_field(rows: Sequence[Any], times: np.ndarray) -> Fields:
+    """Rows of one struct type by field. Groups (features and so on) are dicts, or structs made for the stream."""
+    fields = type(rows[0]).__struct_encode_fields__
+    found = dict(zip(fields, zip(*map(astuple, rows), strict=True), strict=True))
+    values = {name: some for name, some in found.items() if name in _PLAIN and name not in _NUMBERS}
+    numbers = {name: found[name] for name in _NUMBERS if name in found}
+    for group in _GROUPS:
+        if group in found:
+            _spread(group, found[group], values, numbers)
+    matrix = floats(pa.array(list(chain.from_iterable(numbers.values())), pa.float64()))
+    return Fields(times, values, list(numbers), matrix.reshape(len(numbers), len(rows)))
+
+
+def join(parts: Sequence[Fields]) -> Fields:
+    """Fields of one kind under each other."""
+    if len(parts) == 1:
+        return parts[0]
+    return Fields(
+        np.concatenate([part.times for part in parts]),
+        {name: list(chain.from_iterable(part.values[name] for part in parts)) for name in parts[0].values},
+        parts[0].names,
+        np.concatenate([part.numbers for part in parts], axis=1),
+    )
+
+
+def columns(fields: Fields) -> pa.RecordBatch:
+    """Fields as columns, without those that have no value; see `monitor.predictions.batches` for names and types."""
+    found: dict[str, pa.Array] = {"timestamp": pa.array(fields.times, pa.int64())}
+    for name, values in fields.values.items():
+        if values[0] is not None or values.count(None) < len(values):
+            found[name] = _column(name, values)
+    for name, numbers in zip(fields.names, fields.numbers, strict=True):
+        array = pa.array(numbers, from_pandas=True)
+        if array.null_count < len(array):
+            found[name] = array
     return pa.RecordBatch.from_arrays(list(found.values()), names=list(found))
 
 
-def _answers(values: list[Any]) -> pa.Array:
-    """Labels or numbers; true and false are labels here."""
-    kinds = set(map(type, values))
-    return column([name_of(value) for value in values] if bool in kinds or str in kinds else values)
-
-
-def _spread(found: dict[str, pa.Array], group: str, values: Sequence[Any]) -> None:
-    kind: Any = next((type(value) for value in values if value is not None), None)
+def _spread(
+    group: str, members: Sequence[Any], values: dict[str, Sequence[Any]], numbers: dict[str, Sequence[Any]]
+) -> None:
+    """The members of a group as fields of their own: among the `numbers` where they are sure to be some."""
+    kind: Any = next((type(one) for one in members if one is not None), None)
     if kind is None:
         return
     if kind is dict:
-        for name in dict.fromkeys(name for one in values for name in one):
-            _keep(found, f"{group}.{name}", column([one.get(name) for one in values]))
+        for name in dict.fromkeys(chain.from_iterable(one or () for one in members)):
+            values[f"{group}.{name}"] = [None if one is None else one.get(name) for one in members]
         return
     nothing = kind()
-    tuples = [msgspec.structs.astuple(nothing if value is None else value) for value in values]
-    for name, known, some in zip(
-        kind.__struct_encode_fields__, kind.kinds, zip(*tuples, strict=True), strict=True
-    ):
-        _keep(found, f"{group}.{name}", _column_of(some, known))
+    tuples = (astuple(nothing if one is None else one) for one in members)
+    for (name, known), some in zip(kind.columns, zip(*tuples, strict=True), strict=True):
+        (numbers if known is float else values)[name] = some
 
 
-def _column_of(values: Sequence[Value], kind: type | None) -> pa.Array:
-    if kind is float:
-        return pa.array(values, pa.float64())
-    if kind is str:
-        return texts(values)  # type: ignore[arg-type]
+def _column(name: str, values: Sequence[Any]) -> pa.Array:
+    if name in _LABELS:
+        return _labels(values, _LABELS[name])
+    if name in _ANSWERS:
+        return _answers(values)
+    if name in _BOOLEANS:
+        return pa.array(values, pa.bool_())
     return column(values)
 
 
-def _keep(found: dict[str, pa.Array], name: str, values: pa.Array) -> None:
-    if values.null_count < len(values):
-        found[name] = values
+def _labels(values: Sequence[str | int | None], kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except pa.ArrowTypeError:  # numbers among them
+        return pa.array([name_of(value) for value in values], kind)
+
+
+def _answers(values: Sequence[Value]) -> pa.Array:
+    """Labels or numbers; true and false are labels here."""
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds == {str}:
+        return texts(values)  # type: ignore[arg-type]
+    return column(values if kinds == {float} else [name_of(value) for value in values])

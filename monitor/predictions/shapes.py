@@ -68,11 +68,11 @@ class Shape:
         return rows if form != "one" else [rows]
 
     def _note(self, known: dict[str, set[type]], values: dict[str, Any], group: str) -> bool:
-        new = values.keys() - known.keys()
+        new = [name for name in values if name not in known]  # in the order of the record: it is read fastest
         if len(known) + len(new) > self._settings.max_features:
             raise RecordError(
                 "too_large",
-                f"{group} has {len(new):,} new names ({min(new)!r}), {self.stream} has {len(known):,} already",
+                f"{group} has {len(new):,} new names ({new[0]!r}), {self.stream} has {len(known):,} already",
                 hint="a name must not hold an id or a value",
             )
         changed = bool(new)
@@ -107,9 +107,9 @@ class Shape:
             ("error", text | None, None),
             ("automated", bool | None, None),
             ("cost", float | None, None),
-            ("features", self._group(self.features, self._settings.max_text) | None, None),
-            ("segments", self._group(self.segments, self._settings.max_label) | None, None),
-            ("probabilities", self._group(self.probabilities, 0) | None, None),
+            ("features", self._group("features", self.features, self._settings.max_text) | None, None),
+            ("segments", self._group("segments", self.segments, self._settings.max_label) | None, None),
+            ("probabilities", self._group("probabilities", self.probabilities, 0) | None, None),
         ]
         skipped = [(f"ignored{index}", msgspec.Raw, msgspec.Raw()) for index in range(len(self.ignored))]
         names = {f"ignored{index}": name for index, name in enumerate(sorted(self.ignored))}
@@ -117,7 +117,7 @@ class Shape:
             "Typed", [*fields, *skipped], rename=names, forbid_unknown_fields=True, gc=False, kw_only=True
         )
 
-    def _group(self, known: dict[str, set[type]], longest: int) -> Any:
+    def _group(self, group: str, known: dict[str, set[type]], longest: int) -> Any:
         types: dict[type, Any] = {
             bool: bool,
             float: float,
@@ -131,14 +131,17 @@ class Shape:
                 union = types[kind] | union
             fields.append((f"f{index}", union, None))
         names = {f"f{index}": name for index, name in enumerate(known)}
-        kinds_known = [next(iter(kinds)) if len(kinds) == 1 else None for kinds in known.values()]
+        columns = [
+            (f"{group}.{name}", next(iter(kinds)) if len(kinds) == 1 else None)
+            for name, kinds in known.items()
+        ]
         return msgspec.defstruct(
             "Group",
             fields,
             rename=names,
             forbid_unknown_fields=True,
             gc=False,
-            namespace={"kinds": kinds_known},
+            namespace={"columns": columns},
         )
 
 

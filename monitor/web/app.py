@@ -57,7 +57,7 @@ _ROOMS = (probes, api, assets, exposition, pages, events, doors, staff, engineer
 
 
 def create(services: Services) -> Litestar:
-    """The application for a server such as uvicorn."""
+    """The application behind `monitor.web.front`."""
     audit = AuditLog(services.store)
     oidc = services.settings.oidc
     state = {
@@ -82,7 +82,7 @@ def create(services: Services) -> Litestar:
             await asyncio.to_thread(audit.flush)
 
     return Litestar(
-        [*services.ingest, *(handler for room in _ROOMS for handler in room.HANDLERS)],
+        [*services.webhooks, *(handler for room in _ROOMS for handler in room.HANDLERS)],
         state=State(state),
         middleware=[Guard(services, audit, services.meters)],
         exception_handlers=errors,

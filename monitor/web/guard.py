@@ -15,7 +15,7 @@ from monitor.web.meters import Meters
 from monitor.web.rendering import TEMPLATES
 from monitor.web.services import Services
 
-_UNLIMITED = ("/v1/predictions", "/v1/outcomes", "/healthz", "/readyz", "/metrics")
+_UNLIMITED = ("/healthz", "/readyz", "/metrics")
 _AUDITED = ("/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe")
 
 

@@ -1,7 +1,7 @@
 """POST /v1/predictions and /v1/outcomes: taken in, on disk, and only then answered.
 
-Raw ASGI inside the application, because this is the hot path: the body is read once, up to its limit, decoded once
-into typed rows, and answered with bytes.
+Raw ASGI, because this is the hot path: the body is read once, up to its limit, decoded once into typed rows, and
+answered with bytes. `monitor.web.front` puts it before the application.
 """
 
 import asyncio
@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-from litestar import asgi
-from litestar.handlers import ASGIRouteHandler
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from monitor.errors import AccessError, BusyError, InputError, TooLargeError, WatchkeeperError
 from monitor.predictions import intake
 from monitor.predictions.intake import Kind
-from monitor.predictions.log import PredictionLog, Receipt
+from monitor.predictions.log import PredictionLog
+from monitor.predictions.receipts import Receipt
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import access as keys
 from monitor.web.access import Access
@@ -28,21 +27,13 @@ _LARGE = 262_144
 """Bodies above this are decoded in a thread of their own, so that small ones need not wait for them."""
 
 
-def routes(log: PredictionLog, access: Access, settings: PredictionSettings) -> list[ASGIRouteHandler]:
-    """The two routes of the ingest."""
+def endpoints(log: PredictionLog, access: Access, settings: PredictionSettings) -> dict[str, ASGIApp]:
+    """What answers at the two addresses of the ingest."""
     room = _Room(settings.queue_limit)
-    predictions = _Endpoint(Kind.PREDICTIONS, log, access, settings, room)
-    outcomes = _Endpoint(Kind.OUTCOMES, log, access, settings, room)
-
-    @asgi("/v1/predictions", copy_scope=False)
-    async def take_predictions(scope: Scope, receive: Receive, send: Send) -> None:
-        await predictions.answer(scope, receive, send)
-
-    @asgi("/v1/outcomes", copy_scope=False)
-    async def take_outcomes(scope: Scope, receive: Receive, send: Send) -> None:
-        await outcomes.answer(scope, receive, send)
-
-    return [take_predictions, take_outcomes]
+    return {
+        "/v1/predictions": _Endpoint(Kind.PREDICTIONS, log, access, settings, room),
+        "/v1/outcomes": _Endpoint(Kind.OUTCOMES, log, access, settings, room),
+    }
 
 
 class _Room:
@@ -78,9 +69,9 @@ class _Endpoint:
         self._log = log
         self._access = access
         self._settings = settings
-        self._mailbox = Mailbox()
+        self._mailbox = Mailbox(log)
 
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever it holds."""
         try:
             status, body, headers = await self._take(scope, receive)
@@ -103,9 +94,7 @@ class _Endpoint:
         try:
             body = await _body(headers, receive, self._settings.body_limit, held)
             submission = await self._read(body, headers, principal.client)
-            return _accepted(
-                await self._mailbox.stored(self._log, submission, self._settings.acknowledge_within)
-            )
+            return _accepted(await self._mailbox.stored(submission, self._settings.acknowledge_within))
         finally:
             held.release()
 

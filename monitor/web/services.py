@@ -33,11 +33,11 @@ class Readiness:
 class Services:
     """What the web needs.
 
-    `ingest` holds the handlers that take predictions in (see `monitor.web.ingest.routes`), `intake` counts what
-    came in by them. `/healthz` asks `stuck` why the loop does not go round, `/readyz` asks `ready`. `base_seconds`
-    is the length of a base window. `measured` gives the measurements of the last tick; `channels` names those that
-    are configured; `drift_limits` says from which value on a feature counts as drifted, by metric; `drilldowns`
-    makes reports on alerts.
+    `webhooks` are handlers of other senders (see `monitor.web.pagerduty`), `intake` counts what came in. `/healthz`
+    asks `stuck` why the loop does not go round, `/readyz` asks `ready`. `base_seconds` is the length of a base
+    window. `measured` gives the measurements of the last tick; `channels` names those that are configured;
+    `drift_limits` says from which value on a feature counts as drifted, by metric; `drilldowns` makes reports
+    on alerts.
     """
 
     store: Store
@@ -48,7 +48,7 @@ class Services:
     clients: Mapping[str, ClientSettings] = field(default_factory=dict)
     ready: Callable[[], Readiness] = lambda: Readiness(True)
     stuck: Callable[[], str] = lambda: ""
-    ingest: Sequence[Any] = ()
+    webhooks: Sequence[Any] = ()
     base_seconds: int = 60
     meters: Meters = field(default_factory=Meters)
     totals: Totals = field(default_factory=Totals)

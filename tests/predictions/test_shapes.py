@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from monitor.errors import InputError
 from monitor.predictions import intake
 from monitor.predictions.arrow import CONTENT_TYPE
+from monitor.predictions.assembly import assemble
 from monitor.predictions.columns import name_of
 from monitor.predictions.intake import Kind
-from monitor.predictions.log import _assemble
 from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.shapes import Shapes
@@ -48,7 +48,7 @@ def outcome_of(body, shapes, rules=RULES):
         return str(error)
     rows = [
         (str(stream), {name: _plain(value) for name, value in row.items() if value is not None})
-        for stream, batch in _assemble([submission], Kind.PREDICTIONS)
+        for stream, batch in assemble([submission], Kind.PREDICTIONS)
         for row in batch.to_pylist()
     ]
     refused = [(one.reason, one.rejected.index, one.rejected.error) for one in submission.refused]
@@ -181,7 +181,8 @@ def test_columns_come_to_the_same_as_records(some, client):
     submission = intake.read(
         Kind.PREDICTIONS, sink.getvalue().to_pybytes(), CONTENT_TYPE, rules, Shapes(SETTINGS)
     )
-    body = json.dumps([_nested(row) for row in some]).encode()
+    in_order = [{name: row[name] for name in batch.schema.names if name in row} for row in some]
+    body = json.dumps([_nested(row) for row in in_order]).encode()  # of two faults the first one is told
     single = intake.read(Kind.PREDICTIONS, body, "", rules, Shapes(SETTINGS))
     assert _summary(submission) == _summary(single)
 
@@ -200,7 +201,7 @@ def _nested(row):
 def _summary(submission):
     rows = [
         (str(stream), sorted((name, str(_plain(value))) for name, value in row.items() if value is not None))
-        for stream, batch in _assemble([submission], Kind.PREDICTIONS)
+        for stream, batch in assemble([submission], Kind.PREDICTIONS)
         for row in batch.to_pylist()
     ]
     refused = sorted((one.rejected.index, one.reason, one.rejected.error) for one in submission.refused)

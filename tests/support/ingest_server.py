@@ -14,13 +14,18 @@ import uvicorn
 from litestar import Litestar
 
 from monitor.clock import Clock, SystemClock
+from monitor.lean import without_pandas
 from monitor.predictions.log import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import access
 from monitor.store.access import Kind
 from monitor.store.db import Store, metadata
 from monitor.web.access import Access
-from monitor.web.ingest import routes
+from monitor.web.front import Front
+from monitor.web.ingest import endpoints
+from monitor.web.meters import Meters
+from monitor.web.server import Server
+from monitor.web.settings import WebSettings
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -50,6 +55,12 @@ class Ingest:
             return access.create(connection, kind, client, self.log.clock.now(), **options)[1]
 
 
+def _front(log: PredictionLog, store: Store, clock: Clock) -> Front:
+    """The ingest without the application behind it."""
+    rest = Litestar(openapi_config=None, logging_config=None)
+    return Front(endpoints(log, Access(store, clock), log.settings), rest, Meters())
+
+
 @contextmanager
 def serving(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterator[Ingest]:
     """The ingest in a thread of this process, over SQLite in `folder`."""
@@ -59,7 +70,7 @@ def serving(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterat
     log = PredictionLog(store, chosen, clock)
     log.start()
     port = free_port()
-    app = Litestar(routes(log, Access(store, clock), chosen), openapi_config=None)
+    app = _front(log, store, clock)
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
     )
@@ -108,10 +119,11 @@ def main(folder: str, port: int) -> None:
     metadata.create_all(store.engine)
     log = PredictionLog(store, settings, clock)
     log.start()
-    app = Litestar(routes(log, Access(store, clock), settings), openapi_config=None)
-    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
+    web = WebSettings(listen=f"127.0.0.1:{port}")
+    Server(_front(log, store, clock), web).run_until_stopped(lambda: None)
     log.stop()
 
 
 if __name__ == "__main__":
+    without_pandas()
     main(sys.argv[1], int(sys.argv[2]))

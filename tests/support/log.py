@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
 import msgspec
 
 from monitor.clock import Clock, ManualClock
+from monitor.errors import WatchkeeperError
 from monitor.predictions import intake
 from monitor.predictions.intake import Kind
-from monitor.predictions.log import PredictionLog, Receipt
+from monitor.predictions.log import PredictionLog
+from monitor.predictions.receipts import Receipt
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.store.db import Store, metadata
@@ -39,7 +42,13 @@ def send(log: PredictionLog, kind: Kind, records: object, client: str = "", key:
     """Hand records to the log as a request would, and wait until they are on disk."""
     rules = log.rules(client)
     body = records if isinstance(records, bytes) else msgspec.json.encode(records)
-    return log.submit(intake.read(kind, body, "application/json", rules, log.shapes, key)).result(timeout=30)
+    answer: Queue[Receipt | WatchkeeperError] = Queue()
+    log.hand_over(intake.read(kind, body, "application/json", rules, log.shapes, key), answer.put)
+    log.wake()
+    receipt = answer.get(timeout=30)
+    if isinstance(receipt, WatchkeeperError):
+        raise receipt
+    return receipt
 
 
 def prediction(**fields: Any) -> dict[str, Any]:
