@@ -36,6 +36,7 @@ from monitor.web.front import Front
 from monitor.web.ingest import endpoints
 from monitor.web.meters import Meters
 from monitor.web.pagerduty import routes as webhooks
+from monitor.web.rollouts import routes as rollouts
 from monitor.web.server import Server
 from monitor.web.services import Readiness, Services
 from monitor.web.totals import Totals
@@ -203,7 +204,10 @@ class App:
             clients=self.config.clients,
             ready=self._readiness,
             stuck=self.jobs.stuck,
-            webhooks=webhooks(self.store, pager.webhook_secrets if pager else (), self.clock),
+            webhooks=[
+                *webhooks(self.store, pager.webhook_secrets if pager else (), self.clock),
+                *rollouts(self.store, self.access, self.clock, self.base_seconds),
+            ],
         )
 
     def _keep_versions(self) -> None:

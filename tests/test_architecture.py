@@ -24,7 +24,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("notify",),
     ("health",),
     ("digest",),
-    ("readings", "upkeep", "status", "reports"),
+    ("readings", "upkeep", "status", "reports", "rollouts"),
     ("pipeline", "web", "dashboards", "backtest", "comparison", "lake"),
     ("config", "config_text"),
     ("rules_in_force",),

@@ -39,6 +39,14 @@ def test_commands_in_the_docs_exist() -> None:
                 del second
 
 
+def test_every_fault_names_tests_that_exist() -> None:
+    rows = re.findall(r"^\| (\d+) \| .* \| (`tests/.*`) \|$", text_of("faults.md"), re.M)
+    assert [int(number) for number, _ in rows] == list(range(1, 26))
+    for _, named in rows:
+        for file, test in re.findall(r"`([\w/]+\.py)::(\w+)`", named):
+            assert f"def {test}(" in (ROOT / file).read_text(encoding="utf-8"), test
+
+
 def test_every_section_of_the_configuration_is_described() -> None:
     listed = set(re.findall(r"^\| `([a-z]+)` \|", text_of("configuration.md"), re.M))
     assert listed == set(Config.model_fields)

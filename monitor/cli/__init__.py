@@ -15,6 +15,7 @@ from monitor.cli import (
     keys,
     past,
     quarantine,
+    rollouts,
     rulefiles,
     service,
     setup,
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 service.register(app)
-COMMANDS = (setup, watching, quarantine, telling, baselines, past, rulefiles, exports, keys, demo)
+COMMANDS = (setup, watching, quarantine, telling, baselines, past, rulefiles, rollouts, exports, keys, demo)
 for commands in COMMANDS:
     commands.register(app)
 

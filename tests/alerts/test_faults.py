@@ -1,7 +1,7 @@
 """What can go wrong between a measurement and a person, each as a timeline.
 
 The rule fires at once above 5 % and resolves after 30 s below 4 %. Numbers are those of the list of faults in
-docs/rules.md.
+docs/faults.md.
 """
 
 from collections.abc import Iterator

@@ -13,7 +13,7 @@ from tests.support.postgresql import postgresql
 RULE = "{metric: error_rate, over: open, above: 5%}"
 
 
-def test_pages_go_out_from_memory_and_the_outbox_learns_of_it_when_it_is_back(tmp_path: Path) -> None:
+def test_21_pages_go_out_from_memory_and_the_outbox_learns_of_it_when_it_is_back(tmp_path: Path) -> None:
     (tmp_path / "pg").mkdir()
     with (
         postgresql(tmp_path / "pg") as server,

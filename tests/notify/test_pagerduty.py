@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,24 @@ def test_a_certificate_that_is_not_trusted_is_a_mistake_of_the_configuration(
     channel = PagerDuty(PagerDutySettings.model_validate(values))
     assert refused(channel).kind is Kind.MISCONFIGURED
     channel.close()
+
+
+def test_09_a_host_that_does_not_exist_may_pass() -> None:
+    values = {"routing_key": "R" * 32, "events_url": "https://events.pagerduty.invalid"}
+    channel = PagerDuty(PagerDutySettings.model_validate(values))
+    assert refused(channel).kind is Kind.UNREACHABLE
+    channel.close()
+
+
+def test_09_an_expired_certificate_is_a_mistake_of_the_configuration(tmp_path: Path) -> None:
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    with PagerDutyStandIn(tmp_path, lambda: 0.0, expires=yesterday) as server:
+        values = {"routing_key": "R" * 32, "events_url": server.url, "ca_file": str(server.ca_file)}
+        channel = PagerDuty(PagerDutySettings.model_validate(values))
+        error = refused(channel)
+        channel.close()
+    assert error.kind is Kind.MISCONFIGURED
+    assert "expired" in error.message
 
 
 def test_nobody_listening_may_pass(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class PagerDutyStandIn:
     routing_key = "R" * 32
     api_token = "y_NbAkKc66ryYTWUXYEu"
 
-    def __init__(self, folder: Path, now: Callable[[], float]) -> None:
+    def __init__(self, folder: Path, now: Callable[[], float], expires: datetime | None = None) -> None:
         self.now = now
         self.incidents: list[Opened] = []
         self.refused: list[str] = []
@@ -81,7 +81,7 @@ class PagerDutyStandIn:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("127.0.0.1").configure_cert(context)
+        authority.issue_cert("127.0.0.1", not_after=expires).configure_cert(context)
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
