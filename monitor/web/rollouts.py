@@ -6,7 +6,7 @@ is proof against the very version that answers now.
 """
 
 from asyncio import to_thread
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -154,7 +154,7 @@ def _rollback(judge: Judge) -> HTTPRouteHandler:
     return rollback
 
 
-def _post(path: str) -> Any:
+def _post(path: str) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
     return route(
         path, http_method=[HttpMethod.POST], request_max_body_size=LARGEST_BODY, include_in_schema=False
     )
