@@ -16,6 +16,7 @@ from monitor.notify import build
 from monitor.notify.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline, Tick
 from monitor.predictions.log import PredictionLog
+from monitor.readings.against import Against
 from monitor.readings.measuring import Measuring
 from monitor.readings.recent import Recent
 from monitor.readings.selfwatch import SelfWatch
@@ -163,6 +164,7 @@ class App:
             self.store, self.base_seconds, config.windows, config.metrics, config.drift, recent, wall
         )
         measuring.on_measured = self.days.touch
+        measuring.against = Against(lambda stream: config.model(stream).baseline, config.metrics)
 
         def counted(stream: Stream, window: Window, profile: Profile) -> None:
             recent.add(stream, window, profile)

@@ -13,6 +13,7 @@ from monitor.cli import (
     demo,
     exports,
     keys,
+    lakes,
     past,
     quarantine,
     rollouts,
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 service.register(app)
-COMMANDS = (setup, watching, quarantine, telling, baselines, past, rulefiles, rollouts, exports, keys, demo)
+COMMANDS = (setup, watching, quarantine, telling, baselines, lakes, past, rulefiles, rollouts, exports, keys, demo)
 for commands in COMMANDS:
     commands.register(app)
 

@@ -1,4 +1,4 @@
-"""`baseline`, `compare`, `load`: what models are held against."""
+"""`baseline`, `compare`: what models are held against."""
 
 import time
 from pathlib import Path
@@ -10,7 +10,7 @@ from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import bar, put, put_json, say
 from monitor.cli.streams import StreamArgument, moment, stream_of
 from monitor.clock import iso
-from monitor.errors import InputError, NotFoundError
+from monitor.errors import NotFoundError
 
 baseline = typer.Typer(
     help="What a model's windows are held against.\n\nExample: watchkeeper baseline set acme/fraud training.parquet",
@@ -23,8 +23,6 @@ def register(app: typer.Typer) -> None:
     """Add this file's commands."""
     app.add_typer(baseline, name="baseline")
     app.command("compare")(compare)
-    app.command("load")(load_history)
-    app.command("profile")(profile_lake)
 
 
 @baseline.command("show")
@@ -147,76 +145,3 @@ def compare(
         from monitor.reports.settings import ReportSettings
 
         say(f"Evidently's report: {write(reference, current, html, ReportSettings())}")
-
-
-def load_history(
-    model: StreamArgument,
-    files: Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON lines of predictions.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Load predictions of the past into the log, to be measured without paging anybody; a second time does nothing.
-
-    Columns are named as in a record (timestamp, prediction, confidence, ...); all others are features.
-
-    Example: watchkeeper load acme/fraud history/*.parquet
-    """
-    from monitor.clock import SystemClock
-    from monitor.config import load
-    from monitor.predictions.log import PredictionLog
-    from monitor.sources.files import FileReader
-    from monitor.store.db import Store
-    from monitor.store.migrate import migrate
-
-    settings, clock = load(config), SystemClock()
-    store = Store(settings.store.url)
-    migrate(store)
-    log = PredictionLog(store, settings.predictions, clock)
-    reader = FileReader(files, stream_of(model), settings.predictions, clock.now())
-    with bar("loading") as progress:
-        for batches in reader.batches(lambda _rows, share: progress(round(share * 1000), 1000)):
-            log.append(batches)
-    refused = sum(reader.refused.values())
-    say(f"{reader.taken:,} rows taken, {refused:,} refused")
-    for rejected in reader.examples[:5]:
-        say(f"  row {rejected.index}: {rejected.error}" + (f" ({rejected.hint})" if rejected.hint else ""))
-
-
-def profile_lake(
-    model: StreamArgument,
-    files: Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON lines of predictions.")],
-    window: Annotated[str, typer.Option(help="Length of a window, such as 1h.")] = "1h",
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Profile a lake: count files of any size into windows and measure them, without keeping the rows.
-
-    Example: watchkeeper profile acme/fraud lake/*.parquet --window 1h
-    """
-    from monitor.config import load
-    from monitor.lake import profile_files
-    from monitor.settings import parse_duration
-    from monitor.store.db import Store
-    from monitor.store.migrate import migrate
-
-    settings = load(config)
-    try:
-        seconds = int(parse_duration(window))
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    store = Store(settings.store.url)
-    migrate(store)
-    began = time.monotonic()
-    with bar("profiling") as progress:
-        done = profile_files(
-            store,
-            files,
-            stream_of(model),
-            seconds,
-            settings.predictions,
-            settings.metrics,
-            time.time(),
-            lambda _rows, share: progress(round(share * 1000), 1000),
-        )
-    rate = done.taken / max(time.monotonic() - began, 1e-9)
-    say(
-        f"{done.taken:,} rows in {len(done.windows):,} windows ({rate:,.0f} rows/s), {done.refused:,} refused"
-    )

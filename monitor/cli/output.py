@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
@@ -46,6 +47,27 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
         task = shown.add_task(what, total=None)
         yield lambda done, of: shown.update(task, completed=done, total=of)
+
+
+@contextmanager
+def rows_bar(what: str) -> Iterator[Callable[[int, float], None]]:
+    """A progress bar that also counts rows and how many there are a second; hands out `progress(rows, share done)`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
+        task = shown.add_task(what, total=1.0, rows="")
+        began = time.monotonic()
+
+        def progress(rows: int, share: float) -> None:
+            rate = rows / max(time.monotonic() - began, 1e-3)
+            shown.update(task, completed=share, rows=f"{rows:,} rows, {rate:,.0f}/s")
+
+        yield progress
 
 
 def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -5,6 +5,8 @@ enough for a window that is still open. A new metric is one `MetricInfo` and one
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+from types import ModuleType
 
 from monitor.block import Block, block_of, joined
 from monitor.metrics import (
@@ -28,21 +30,39 @@ from monitor.records import Measurement
 
 Family = Callable[[Subject], Iterable[Measurement]]
 
-METRICS: tuple[MetricInfo, ...] = (
-    *system.INFO,
-    *features.INFO,
-    *presence.INFO,
-    *multivariate.INFO,
-    *confidence.INFO,
-    *calibration.INFO,
-    *classification.INFO,
-    *ranking.INFO,
-    *regression.INFO,
-    *worst.INFO,
-    *estimated.INFO,
-    *outcomes.INFO,
-    *business.INFO,
-    *daemon.INFO,
+AGAINST = "against"
+"""The label of figures that are held against something else than the pinned baseline: `season`, `previous_version`."""
+_COMPARED = (system, features, confidence, classification, regression, business)
+COMPARED: frozenset[Family] = frozenset(module.measure for module in _COMPARED)
+"""The families that can be held against it."""
+
+
+def _registered(module: ModuleType) -> tuple[MetricInfo, ...]:
+    infos: tuple[MetricInfo, ...] = module.INFO
+    if module not in _COMPARED:
+        return infos
+    return tuple(replace(info, labels=(*info.labels, AGAINST)) for info in infos)
+
+
+METRICS: tuple[MetricInfo, ...] = tuple(
+    info
+    for module in (
+        system,
+        features,
+        presence,
+        multivariate,
+        confidence,
+        calibration,
+        classification,
+        ranking,
+        regression,
+        worst,
+        estimated,
+        outcomes,
+        business,
+        daemon,
+    )
+    for info in _registered(module)
 )
 LIVE: tuple[Family, ...] = (system.measure, confidence.measure, business.measure)
 _MODULES = (
@@ -81,6 +101,8 @@ def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> Block:
 
 
 __all__ = [
+    "AGAINST",
+    "COMPARED",
     "FAMILIES",
     "LIVE",
     "METRICS",

@@ -2,7 +2,8 @@
 
 They choose their bins anew from each window, so they take raw values, not profiles; Watchkeeper's own measurements do
 not use them, and the daemon does not load this file (scipy.stats costs a second). Missing values are dropped, as both
-tools do. Formulae as of Evidently 0.7.23 and NannyML 0.13.1; tests hold them to figures that the packages gave.
+tools do; a sample of missing values alone raises ValueError. Formulae as of Evidently 0.7.23 and NannyML 0.13.1; tests
+hold them to figures that the packages give.
 """
 
 from collections.abc import Sequence
@@ -13,19 +14,21 @@ from scipy import stats
 from scipy.spatial import distance
 
 Compat = Literal["evidently", "nannyml"]
-Values = Sequence[float] | Sequence[str] | np.ndarray
+Values = Sequence[float | None] | Sequence[str | None] | np.ndarray
 _MANY_VALUES = 20
 _FILL = 1e-4
 
 
-def psi(reference: Values, current: Values) -> float:
+def psi(reference: Values, current: Values, compat: Compat = "evidently") -> float:
     """Evidently's PSI: Sturges bins over both samples (or values, up to 20 of them), zeros replaced by 0.0001."""
+    _only(compat, "evidently", "PSI")
     r, c = (_filled(side) for side in _evidently_shares(reference, current))
     return float(((r - c) * np.log(r / c)).sum())
 
 
-def kullback_leibler(reference: Values, current: Values) -> float:
+def kullback_leibler(reference: Values, current: Values, compat: Compat = "evidently") -> float:
     """Evidently's divergence of the reference from the window, in nats."""
+    _only(compat, "evidently", "Kullback-Leibler divergence")
     r, c = (_filled(side) for side in _evidently_shares(reference, current))
     return float(stats.entropy(r, c))
 
@@ -78,12 +81,31 @@ def chi_square(reference: Values, current: Values, compat: Compat) -> float:
     return float(stats.chisquare(after, before * after.sum() / before.sum()).pvalue)
 
 
+def l_infinity(reference: Values, current: Values, compat: Compat = "nannyml") -> float:
+    """NannyML's largest change of a label's share, over the labels of both samples."""
+    _only(compat, "nannyml", "L-infinity distance")
+    before, after = _union_shares(_clean(reference), _clean(current))
+    return float(np.abs(before - after).max())
+
+
+def _only(asked: Compat, tool: Compat, formula: str) -> None:
+    if asked != tool:
+        raise ValueError(f"{asked} has no {formula}; {tool} has")
+
+
 def _clean(values: Values) -> np.ndarray:
+    """Finite numbers, or texts; None is missing in both."""
     array = np.asarray(values)
+    if array.dtype == object and not any(isinstance(value, str) for value in array):
+        array = np.array([np.nan if value is None else value for value in array], float)
     if array.dtype.kind in "fiub":
         numbers = array.astype(float)
-        return np.asarray(numbers[np.isfinite(numbers)])
-    return np.asarray([str(value) for value in array if value is not None], dtype=str)
+        found = np.asarray(numbers[np.isfinite(numbers)])
+    else:
+        found = np.asarray([str(value) for value in array if value is not None], dtype=str)
+    if not found.size:
+        raise ValueError("a sample has no value to compare")
+    return found
 
 
 def _is_text(values: np.ndarray) -> bool:

@@ -50,7 +50,7 @@ def typed(name: str, values: pa.Array) -> pa.Array | None:
         InputError: its type cannot be understood as what the column is for.
     """
     group, _, rest = name.partition(".")
-    convert = _COLUMNS.get(name) or (_GROUPS.get(group) if rest else None)
+    convert = _COLUMNS.get(rest if group == "outcome" else name) or (_GROUPS.get(group) if rest else None)
     if convert is None:
         return None
     try:

@@ -20,6 +20,7 @@ from monitor.records import Stream
 
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _STREAM = ("client", "model", "environment")
+_KNOWN_LATER = "outcome."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,15 @@ class Sheet:
     apart: bool
 
 
-def look_through(rows: pa.RecordBatch, rules: Rules) -> Sheet:
-    """Tell clear rows from doubtful ones.
+def look_through(rows: pa.RecordBatch, rules: Rules, *, with_outcomes: bool = False) -> Sheet:
+    """Tell clear rows from doubtful ones. `with_outcomes` keeps columns such as `outcome.truth`, of what became known.
 
     Raises:
         InputError: a column has a type that cannot be used.
     """
     columns = {
-        name: typed(name, values) for name, values in zip(rows.schema.names, rows.columns, strict=True)
+        name: None if name.startswith(_KNOWN_LATER) and not with_outcomes else typed(name, values)
+        for name, values in zip(rows.schema.names, rows.columns, strict=True)
     }
     ignored = {name for name, values in columns.items() if values is None}
     known: dict[str, pa.Array] = {name: values for name, values in columns.items() if values is not None}

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from monitor.block import Block, Gathered
+from monitor.block import Block, Gathered, joined
 from monitor.drift.settings import DriftSettings
 from monitor.drift.watch import watch
 from monitor.metrics import FAMILIES, LIVE, Family, Subject, families_of, measure
 from monitor.metrics.settings import MetricSettings
+from monitor.readings.against import Against
 from monitor.readings.past import Past
 from monitor.readings.recent import Recent
 from monitor.readings.wallclock import WallClock
@@ -27,7 +28,7 @@ from monitor.store.predictions import StreamFigures
 from monitor.windows import cut
 from monitor.windows.baseline import load
 from monitor.windows.rolling import Rolling
-from monitor.windows.settings import WindowSettings
+from monitor.windows.settings import BaselineSettings, WindowSettings
 
 HOUR, DAY = 3600, 86400
 Wanted = Mapping[int, Sequence[Family]]
@@ -91,6 +92,7 @@ class Measuring:
         self.recent = recent
         self.wall = wall
         self.past = Past(store)
+        self.against = Against(lambda _: BaselineSettings(), metrics)
         self.on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self._progress: dict[Stream, _Progress] = {}
@@ -207,7 +209,12 @@ class _Work:
         if (window, families) not in self._measured:
             profile = self.rolling.profile(self.stream, window)
             subject = Subject(self.stream, window, profile, self.baseline, self.parent.metrics)
-            self._measured[window, families] = measure(subject, families)
+            found = measure(subject, families)
+            if window.seconds != self.parent.base:
+                against, work = self.parent.against, (self.connection, self.rolling)
+                others = against.measure(*work, self.stream, window, families, self.now)
+                found = joined([found, *others])
+            self._measured[window, families] = found
         return self._measured[window, families]
 
     def drift(self, until: float, models: int) -> Sequence[Measurement]:

@@ -19,6 +19,8 @@ from monitor.predictions.schema import RecordError, Rules, read_prediction
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.sheet import look_through
 from monitor.records import Rejected, Stream
+from monitor.sources import places
+from monitor.sources.places import Place
 
 FIELDS = (
     "id",
@@ -31,6 +33,8 @@ FIELDS = (
     "automated",
     "cost",
 )
+OUTCOMES = ("truth", "reviewed", "corrected", "feedback")
+_NAMES = ("client", "model")
 Progress = Callable[[int, float], None]
 """Told after each piece: rows read so far, and the share of the bytes that they stood in."""
 
@@ -54,6 +58,19 @@ class ColumnMap:
     segments: Sequence[str] = ()
     skip: Sequence[str] = ()
 
+    def rename(self, columns: Sequence[str]) -> list[str | None]:
+        """The log's names for the columns of a file, None for those that are left out.
+
+        `client` and `model` name the stream where a file has both; alone, each is a feature like any other.
+        """
+        named = [self.named(column) for column in columns]
+        if set(_NAMES) <= set(columns):
+            named = [
+                column if column in (*_NAMES, "environment") else name
+                for column, name in zip(columns, named, strict=True)
+            ]
+        return named
+
     def named(self, column: str) -> str | None:
         """The log's name for a column of the file, or None when it is left out."""
         own = {theirs: ours for ours, theirs in self.fields.items()}
@@ -61,7 +78,14 @@ class ColumnMap:
             return None
         if column in own:
             return own[column]
-        if column in FIELDS or column.partition(".")[0] in ("features", "segments", "probabilities"):
+        if column in OUTCOMES:
+            return f"outcome.{column}"
+        if column in FIELDS or column.partition(".")[0] in (
+            "features",
+            "segments",
+            "probabilities",
+            "outcome",
+        ):
             return column
         if column in self.segments:
             return f"segments.{column}"
@@ -69,24 +93,38 @@ class ColumnMap:
 
 
 class FileReader:
-    """Reads files of one stream's predictions. `taken` and `refused` (by reason) count rows; `examples` are kept."""
+    """Reads files of predictions. `taken` and `refused` (by reason) count rows; `examples` are kept.
+
+    With a `stream`, rows that name no other are its own, and rows of others are passed over (`others` counts them);
+    without one, each row has to name its client and model. `with_outcomes` keeps columns of what became known
+    (`outcome.truth`, ...) beside the predictions.
+    """
 
     def __init__(
         self,
-        paths: Sequence[Path],
-        stream: Stream,
+        files: Sequence[Path | Place],
+        stream: Stream | None,
         settings: PredictionSettings,
         now: float,
         columns: ColumnMap | None = None,
+        *,
+        with_outcomes: bool = False,
     ) -> None:
-        self._paths = paths
+        self._places = [places.at(str(file)) if isinstance(file, Path) else file for file in files]
         self._stream = stream
         self._columns = columns or ColumnMap()
-        self._rules = Rules(settings.model_copy(update={"retention": _AGES}), now, stream.client)
+        self._rules = Rules(settings.model_copy(update={"retention": _AGES}), now, "")
         self._base_seconds = int(settings.base_window)
+        self._with_outcomes = with_outcomes
         self.taken = 0
+        self.others = 0
         self.refused: Counter[str] = Counter()
         self.examples: list[Rejected] = []
+
+    @property
+    def read(self) -> int:
+        """Rows read so far."""
+        return self.taken + self.others + sum(self.refused.values())
 
     def batches(self, progress: Progress = lambda _rows, _share: None) -> Iterator[list[Batch]]:
         """The batches of the files, some at a time, in the order of the files.
@@ -94,37 +132,37 @@ class FileReader:
         Raises:
             InputError: a file cannot be read, or a column has a type that cannot be used.
         """
-        total = sum(path.stat().st_size for path in self._paths) or 1
+        total = sum(place.size for place in self._places) or 1
         before = 0
-        for path in self._paths:
-            for piece, share in pieces(path):
-                yield self._take(piece)
-                done = (before + share * path.stat().st_size) / total
-                progress(self.taken + sum(self.refused.values()), done)
-            before += path.stat().st_size
+        for place in self._places:
+            for piece, share in pieces(place):
+                yield self.take(piece)
+                progress(self.read, (before + share * place.size) / total)
+            before += place.size
 
-    def _take(self, piece: pa.RecordBatch) -> list[Batch]:
-        number = self.taken + sum(self.refused.values())
-        names = [self._columns.named(name) for name in piece.schema.names]
-        kept = [index for index, name in enumerate(names) if name is not None]
-        stream = {
-            b"client": self._stream.client,
-            b"model": self._stream.model,
-            b"environment": self._stream.environment,
-        }
-        rows = (
-            piece.select(kept)
-            .rename_columns([names[index] for index in kept])
-            .replace_schema_metadata(stream)
-        )
-        sheet = look_through(rows, self._rules)
+    def take(self, piece: pa.RecordBatch) -> list[Batch]:
+        """The batches of some rows, whose columns are named as in the files."""
+        number = self.read
+        sheet = look_through(self._renamed(piece), self._rules, with_outcomes=self._with_outcomes)
         for index, record in sheet.doubtful:
             self._refuse(number + index, record)
         found = []
-        for stream_found, clear in sheet.clear:
-            self.taken += clear.num_rows
-            found += split(stream_found, clear, self._base_seconds)
+        for stream, clear in sheet.clear:
+            if self._stream is None or stream == self._stream:
+                self.taken += clear.num_rows
+                found += split(stream, clear, self._base_seconds)
+            else:
+                self.others += clear.num_rows
         return found
+
+    def _renamed(self, piece: pa.RecordBatch) -> pa.RecordBatch:
+        names = self._columns.rename(piece.schema.names)
+        kept = [index for index, name in enumerate(names) if name is not None]
+        stream = self._stream
+        said = None if stream is None else {name.encode(): value for name, value in stream.labels}
+        return (
+            piece.select(kept).rename_columns([names[index] for index in kept]).replace_schema_metadata(said)
+        )
 
     def _refuse(self, index: int, record: dict[str, object]) -> None:
         try:
@@ -134,45 +172,60 @@ class FileReader:
             error = found
         self.refused[error.reason] += 1
         if len(self.examples) < _KEPT:
-            self.examples.append(
-                Rejected(index, error.message, error.hint, self._stream.client, self._stream.model)
-            )
+            client, model = (str(record.get(name) or "") for name in _NAMES)
+            self.examples.append(Rejected(index, error.message, error.hint, client, model))
 
 
-def pieces(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """The rows of a file some at a time, and the share of the file that is read then.
+def pieces(place: Place, groups: Sequence[int] | None = None) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """The rows of a file some at a time, and the share of the file that is read then; of a Parquet file, only some
+    row groups if they are named.
 
     Raises:
         InputError: the file cannot be read, or its name ends in none of .parquet, .csv, .ndjson, .jsonl.
     """
-    readers = {".parquet": _parquet, ".csv": _csv, ".ndjson": _json, ".jsonl": _json}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(f"{path} is of no known kind", hint=f"known are {', '.join(readers)}")
+    readers = {".csv": _csv, ".ndjson": _json, ".jsonl": _json}
+    reader = readers.get(place.suffix)
+    if reader is None and place.suffix != ".parquet":
+        raise InputError(f"{place.name} is of no known kind", hint=f"known are {', '.join(places.KINDS)}")
     try:
-        yield from reader(path)
+        yield from _parquet(place, groups) if reader is None else reader(place)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(f"{place.name} cannot be read: {error}") from error
 
 
-def _parquet(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
-    with pa.parquet.ParquetFile(path) as file:
+def row_groups(place: Place) -> int:
+    """How many row groups a Parquet file has.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with place.open() as source, pa.parquet.ParquetFile(source) as file:
+            return int(file.num_row_groups)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{place.name} cannot be read: {error}") from error
+
+
+def _parquet(place: Place, groups: Sequence[int] | None) -> Iterator[tuple[pa.RecordBatch, float]]:
+    with place.open() as source, pa.parquet.ParquetFile(source) as file:
+        chosen = list(range(file.num_row_groups)) if groups is None else list(groups)
+        total = sum(file.metadata.row_group(group).num_rows for group in chosen)
         rows = 0
-        for piece in file.iter_batches(batch_size=_PIECE):
+        for piece in file.iter_batches(batch_size=_PIECE, row_groups=chosen):
             rows += piece.num_rows
-            yield piece, rows / max(1, file.metadata.num_rows)
+            yield piece, rows / max(1, total)
 
 
-def _csv(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
-    with path.open("rb") as file, pa.csv.open_csv(file, pa.csv.ReadOptions(block_size=_BLOCK)) as reader:
+def _csv(place: Place) -> Iterator[tuple[pa.RecordBatch, float]]:
+    with place.open() as file, pa.csv.open_csv(file, pa.csv.ReadOptions(block_size=_BLOCK)) as reader:
         for piece in reader:
-            yield piece, min(1.0, file.tell() / max(1, path.stat().st_size))
+            yield piece, min(1.0, file.tell() / max(1, place.size))
 
 
-def _json(path: Path) -> Iterator[tuple[pa.RecordBatch, float]]:
-    with path.open("rb") as file, pa.json.open_json(file, pa.json.ReadOptions(block_size=_BLOCK)) as reader:
+def _json(place: Place) -> Iterator[tuple[pa.RecordBatch, float]]:
+    with place.open() as file, pa.json.open_json(file, pa.json.ReadOptions(block_size=_BLOCK)) as reader:
         for piece in reader:
-            yield _flat(piece), min(1.0, file.tell() / max(1, path.stat().st_size))
+            yield _flat(piece), min(1.0, file.tell() / max(1, place.size))
 
 
 def _flat(piece: pa.RecordBatch) -> pa.RecordBatch:

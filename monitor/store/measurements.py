@@ -64,7 +64,7 @@ MEASUREMENTS = Table(
 )
 
 HEADLINE, DETAIL, SLOW = 0, 1, 2
-_DETAILED = frozenset({"feature", "output", "segment", "class", "version"})
+_DETAILED = frozenset({"feature", "output", "segment", "class", "version", "against"})
 
 
 _PUT = PreparedReplace(MEASUREMENTS, ("stream", "seconds", "part", "start"))

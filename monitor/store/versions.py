@@ -67,3 +67,11 @@ def load(connection: Connection, client: str = "") -> dict[Stream, list[Version]
         stream = Stream(row.client, row.model, row.environment)
         found.setdefault(stream, []).append(Version(stream, row.version, row.first_seen, row.last_seen))
     return found
+
+
+def of(connection: Connection, stream: Stream) -> list[Version]:
+    """The versions of one stream, the oldest first."""
+    c = versions.c
+    mine = (c.client == stream.client, c.model == stream.model, c.environment == stream.environment)
+    rows = connection.execute(select(versions).where(*mine).order_by(c.first_seen, c.version))
+    return [Version(stream, row.version, row.first_seen, row.last_seen) for row in rows]

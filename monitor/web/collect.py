@@ -8,7 +8,7 @@ from prometheus_client.utils import floatToGoString
 
 from monitor.health import verdict
 from monitor.health.settings import ClientSettings
-from monitor.metrics import business, calibration, classification, outcomes
+from monitor.metrics import AGAINST, business, calibration, classification, outcomes
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.store.predictions import StreamFigures
 from monitor.web.exemplars import ByVersion
@@ -71,7 +71,7 @@ def newest(measured: Mapping[tuple[Stream, int], Sequence[Measurement]], stream:
     for seconds in lengths:
         for one in measured[stream, seconds]:
             key = (one.metric, one.labels)
-            if one.value is not None:
+            if one.value is not None and not one.label(AGAINST):
                 found.setdefault(key, one)
     return list(found.values())
 

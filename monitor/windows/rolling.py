@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from monitor.records import Stream, Window
-from monitor.store import profiles
+from monitor.store import history, profiles
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
 from monitor.windows.baseline import load
@@ -30,17 +30,28 @@ class Rolling:
         self._base = base_seconds
         self._settled = settled
         self._now = now
+        self._extents: dict[Stream, Window | None] = {}
 
     def profile(self, stream: Stream, window: Window) -> Profile:
-        """The counts of all base windows inside `window`; blank where there are none.
+        """The counts of all base windows inside `window`, and of all history that was profiled where it lies; blank
+        where there are none.
 
-        Base windows that were counted by an older layout are left out: they cannot be compared.
+        What was counted by an older layout is left out: it cannot be compared.
         """
         layout = current_layout(self._connection, stream)
         starts = profiles.starts(self._connection, stream, self._base, window.start, window.end)
         found = [self._sum(stream, layout, block, starts) for block in blocks(window, self._base)]
-        present = [part for part in found if part is not None]
+        present = [part for part in found if part is not None] + self._history(stream, window, layout)
         return merge(present) if present else blank(layout)
+
+    def _history(self, stream: Stream, window: Window, layout: Layout) -> list[Profile]:
+        if stream not in self._extents:
+            self._extents[stream] = history.extent(self._connection, stream)
+        extent = self._extents[stream]
+        if extent is None or extent.start >= window.end or extent.end <= window.start:
+            return []
+        stored = history.inside(self._connection, stream, window.start, window.end, layout.id)
+        return [codec.decode(one.blob, layout) for one in stored]
 
     def _sum(self, stream: Stream, layout: Layout, block: Window, starts: Sequence[int]) -> Profile | None:
         """The counts of an aligned block: as they are stored, else from its halves; None where nothing is.

@@ -1,5 +1,6 @@
 """The `windows` section of the configuration."""
 
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -23,6 +24,13 @@ class WindowSettings(Section):
     """Batches of predictions that are counted in one transaction."""
 
 
+class Comparison(StrEnum):
+    """Something besides the pinned baseline that a window can be held against."""
+
+    SEASON = "season"
+    PREVIOUS_VERSION = "previous_version"
+
+
 class BaselineSettings(Section):
     """What a model's windows are held against: a file, or a past period of the stream."""
 
@@ -38,6 +46,13 @@ class BaselineSettings(Section):
     """With neither file nor period: how many predictions that takes at least."""
     columns: dict[str, Kind] = Field(default_factory=dict)
     """Kinds of single features where their values mislead, such as `zip_code: category`."""
+
+    also: tuple[Comparison, ...] = ()
+    """Further baselines that figures are held against: `season` (the same hour of past weeks), `previous_version`."""
+    weeks: int = Field(default=4, ge=1, le=52)
+    """How many past weeks make the season."""
+    version_span: Duration = 7 * 86400.0
+    """How far back the version before is looked for: until its last rows are older than that, it is compared with."""
 
     @property
     def is_named(self) -> bool:

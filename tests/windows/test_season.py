@@ -9,6 +9,7 @@ from monitor.windows import season
 from monitor.windows.count import count
 from monitor.windows.counting import count_new
 from monitor.windows.reference import conform, from_table
+from monitor.windows.rolling import Rolling
 from monitor.windows.season import WEEK
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, STREAM, running
@@ -30,8 +31,9 @@ def test_the_seasonal_baseline_is_the_same_hour_of_past_weeks(tmp_path):
         log.append(split(STREAM, rows_in(Window(HOUR.start - 86400, HOUR.end - 86400), 900), 60))
         count_new(store, WindowSettings(), NOW)
         with store.write() as connection:
-            found = season.same_hour_of_week(connection, STREAM, HOUR, 60, 3, NOW)
-            assert season.same_hour_of_week(connection, STREAM, Window(0, 3600), 60, 3, NOW) is None
+            rolling = Rolling(connection, 60, settled=HOUR.start, now=NOW)
+            found = season.same_hour_of_week(rolling, STREAM, HOUR, 3, NOW)
+            assert season.same_hour_of_week(rolling, STREAM, Window(0, 3600), 3, NOW) is None
         assert found is not None
         assert found.profile.rows == 900
         assert found.source == "the same time of the week, 2 weeks"
@@ -49,9 +51,9 @@ def test_a_version_is_held_against_the_one_before():
     )
     base = from_table(STREAM, rows, 0.0)
     profile = count(conform(rows).combine_chunks().to_batches()[0], base.layout)
-    before = season.of_version(base, profile, "7")
+    before = season.of_version(STREAM, profile, "7", NOW)
     assert before is not None
-    assert season.of_version(base, profile, "9") is None
+    assert season.of_version(STREAM, profile, "9", NOW) is None
     subject = Subject(STREAM, HOUR, season.only_version(profile, "8"), before, MetricSettings())
     shift = next(m for m in measure(subject) if m.metric == "mean_shift" and m.label("feature") == "x")
     assert shift.value == pytest.approx(1 / 0.05, rel=0.01)

@@ -1,0 +1,100 @@
+"""Profiles of a lake as bytes: windows whose rows were counted where they lie, and never came through the log.
+
+They stand apart from what the daemon counts, so neither writes over the other; a window's counts are the sum of both.
+The natural key is stream, length and start; the windows of one stream have one length and never overlap.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    Row,
+    String,
+    Table,
+    delete,
+    func,
+    select,
+)
+
+from monitor.records import Stream, Window
+from monitor.store import predictions
+from monitor.store.db import metadata
+from monitor.store.profiles import StoredProfile
+from monitor.store.upsert import replace
+
+HISTORY = Table(
+    "history",
+    metadata,
+    Column("stream", BigInteger, primary_key=True, autoincrement=False),
+    Column("seconds", Integer, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("layout", String(16), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+)
+
+
+def put(connection: Connection, stream: Stream, profile: StoredProfile, now: float) -> None:
+    """Write the profile of a window in place of what was there."""
+    window = profile.window
+    row = {
+        "stream": predictions.key(connection, stream, now),
+        "seconds": window.seconds,
+        "start": window.start,
+        "layout": profile.layout,
+        "rows": profile.rows,
+        "blob": profile.blob,
+    }
+    replace(connection, HISTORY, [row], ("stream", "seconds", "start"))
+
+
+def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile | None:
+    """The profile of exactly this window."""
+    here = (HISTORY.c.seconds == window.seconds, HISTORY.c.start == window.start)
+    query = select(HISTORY).where(HISTORY.c.stream == predictions.find(connection, stream), *here)
+    return next((_stored(row) for row in connection.execute(query)), None)
+
+
+def inside(
+    connection: Connection, stream: Stream, start: float, end: float, layout: str = ""
+) -> Iterator[StoredProfile]:
+    """The profiles of the windows that lie inside `[start, end]`, in order of time; of one layout if it is named."""
+    c = HISTORY.c
+    within = (c.start >= start, c.start < end, c.start + c.seconds <= end)
+    query = select(HISTORY).where(c.stream == predictions.find(connection, stream), *within)
+    for row in connection.execute((query.where(c.layout == layout) if layout else query).order_by(c.start)):
+        yield _stored(row)
+
+
+def seconds(connection: Connection, stream: Stream) -> int | None:
+    """How long the windows of a stream's history are; None where it has none."""
+    mine = HISTORY.c.stream == predictions.find(connection, stream)
+    return connection.scalar(select(HISTORY.c.seconds).where(mine).limit(1))
+
+
+def extent(connection: Connection, stream: Stream) -> Window | None:
+    """From the start of the first to the end of the last window, or None when there is none."""
+    mine = HISTORY.c.stream == predictions.find(connection, stream)
+    ends = select(func.min(HISTORY.c.start), func.max(HISTORY.c.start + HISTORY.c.seconds)).where(mine)
+    first, last = connection.execute(ends).one()
+    return None if first is None else Window(int(first), int(last))
+
+
+def remove(connection: Connection, stream: Stream) -> int:
+    """Delete a stream's history; how many windows it had."""
+    mine = HISTORY.c.stream == predictions.find(connection, stream)
+    return connection.execute(delete(HISTORY).where(mine)).rowcount
+
+
+def delete_before(connection: Connection, before: float) -> int:
+    """Delete the profiles of windows that ended by `before`."""
+    return connection.execute(delete(HISTORY).where(HISTORY.c.start + HISTORY.c.seconds <= before)).rowcount
+
+
+def _stored(row: Row[Any]) -> StoredProfile:
+    return StoredProfile(Window(row.start, row.start + row.seconds), row.layout, row.rows, bytes(row.blob))
