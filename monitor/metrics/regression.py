@@ -107,7 +107,8 @@ def _measure(subject: Subject, where: Labels, part: Slice, base: Slice | None) -
         yield subject.not_measured(R_SQUARED, "the truths do not vary", n, where=where)
         return
     usual = r_squared(base) if base is not None else None
-    half = Z * math.sqrt(max(4 * explained * (1 - explained) ** 2 / n, 0.0))  # Olkin and Finn 1995
+    # Olkin and Finn 1995; answers that are worse than the mean of the truths have no such interval.
+    half = Z * math.sqrt(4 * explained * (1 - explained) ** 2 / n) if explained > 0 else 0.0
     interval = (explained - half, min(1.0, explained + half))
     yield subject.ok(R_SQUARED, explained, n, where=where, interval=interval, baseline=usual)
 

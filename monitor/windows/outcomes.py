@@ -88,7 +88,9 @@ def _regression(rows: pa.RecordBatch, flags: Tally) -> dict[str, int]:
     usable = np.isfinite(answers) & np.isfinite(truths)
     truths, residuals = truths[usable], answers[usable] - truths[usable]
     nonzero = truths != 0
-    relative = np.abs(residuals[nonzero] / truths[nonzero])
+    with np.errstate(over="ignore"):
+        relative = np.abs(residuals[nonzero] / truths[nonzero])
+    relative = relative[np.isfinite(relative)]
     flags["residuals"] = flags["judged"] = float(residuals.size)
     flags["relative_residuals"] = float(relative.size)
     with np.errstate(over="ignore"):

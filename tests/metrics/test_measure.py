@@ -51,6 +51,29 @@ def test_a_window_like_the_baseline_shows_no_drift_and_a_moved_one_does():
     assert moved["drifted_share", ()].value == 0.25
 
 
+def test_outcomes_do_not_move_the_drift_of_any_column():
+    """What is counted of them stands behind the features in a profile."""
+    rows = predictions(2000, outcomes=True)
+    scores = rows.column("confidence").to_numpy()
+    table = pa.Table.from_batches([rows])
+    for name, values in {"probabilities.fraud": scores, "probabilities.ok": 1 - scores}.items():
+        table = table.append_column(name, pa.array(values))
+    base = baseline.from_table(STREAM, table, 0.0)
+    current = table.combine_chunks().to_batches()[0]
+    before = count(current, base.layout)
+    after = merge([before, count_outcomes(current, base.layout)])
+    settings = MetricSettings()
+    found = [
+        {(m.metric, m.labels): m for m in measure(Subject(STREAM, WINDOW, profile, base, settings))}
+        for profile in (before, after)
+    ]
+    drift = [key for key in found[0] if key[0] in ("psi", "jensen_shannon", "chi_square", "drifted_share")]
+    assert len(drift) > 15
+    for key in drift:
+        assert found[0][key] == found[1][key]
+        assert "feature" not in dict(key[1]) or found[0][key].n == 2000, key
+
+
 def test_an_empty_window_is_measured_as_empty():
     found = figures(None)
     assert found["volume", ()].value == 0

@@ -65,7 +65,7 @@ def plan_of(layout: Layout) -> Plan:
 def _plan(layout: Layout) -> Plan:
     columns = layout.watched
     numbers = [column for column in columns if not column.labelled]
-    starts, kept, first = _cell_index(columns)
+    starts, kept, first = _cell_index(columns, layout.size)
     ordered = [np.arange(c.start + MINUS_INFINITY, c.start + c.size) for c in numbers]
     return Plan(
         columns=columns,
@@ -84,17 +84,18 @@ def _plan(layout: Layout) -> Plan:
     )
 
 
-def _cell_index(columns: tuple[Column, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cell_index(columns: tuple[Column, ...], size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     starts: list[int] = []
     kept: list[bool] = []
     first: list[int] = []
-    for column, following in zip(columns, [*columns[1:], None], strict=True):
+    following = [*(column.start for column in columns[1:]), size]
+    for column, next_start in zip(columns, following, strict=True):
         first.append(sum(kept))
         starts += [column.start + cell for cell in column.cells]
         kept += [True] * len(column.cells)
         end = column.start + column.size
-        if following is not None and following.start != end:
-            starts.append(end)  # a column that is not watched stands between
+        if next_start != end:
+            starts.append(end)  # a column that is not watched stands between, or after the last one
             kept.append(False)
     return np.array(starts, np.int64), np.array(kept, bool), np.array(first, np.int64)
 
