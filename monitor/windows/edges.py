@@ -89,7 +89,10 @@ def moment_unit(ordered: np.ndarray) -> tuple[float, float]:
     middle = float(ordered[ordered.size // 2])
     with np.errstate(over="ignore", invalid="ignore"):
         spread = float(np.std(_ranked(ordered))) or float(np.std(ordered))
-    if not (math.isfinite(spread) and spread > 0):
+    if not math.isfinite(spread):  # squares of numbers as large as these overflow
+        largest = float(max(-ordered[0], ordered[-1]))
+        spread = float(np.std(ordered / largest)) * largest
+    if spread <= 0:
         spread = abs(middle) or 1.0
     exponent = min(max(math.frexp(spread)[1] - 1 - _FINE, -1000), 1000)
     while abs(middle) / 2.0**exponent > _LARGEST_ORIGIN and exponent < 1000:

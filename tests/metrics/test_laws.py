@@ -36,13 +36,14 @@ GROWING = {
     "throughput": "it is the number of rows in a time",
     "chi_square": "a statistic, not a distance: it grows with the evidence",
     "psi": "half a row is added to each cell, which weighs less the more rows there are",
+    "worst_segment_gap": "a segment is named where its gap is beyond chance",
     "drifted_share": "it counts psi beyond what chance explains",
 }
 """What more of the same changes."""
 ELSEWHERE = {info.name for info in (*multivariate.INFO, *daemon.INFO)}
 """Measured from rows, or of the daemon: not from profiles. They have tests of their own."""
 pytestmark = pytest.mark.timeout(600)
-_quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def batch(table: pa.Table) -> pa.RecordBatch:
