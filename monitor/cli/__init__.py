@@ -36,7 +36,20 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 service.register(app)
-COMMANDS = (setup, watching, quarantine, telling, baselines, lakes, past, rulefiles, rollouts, exports, keys, demo)
+COMMANDS = (
+    setup,
+    watching,
+    quarantine,
+    telling,
+    baselines,
+    lakes,
+    past,
+    rulefiles,
+    rollouts,
+    exports,
+    keys,
+    demo,
+)
 for commands in COMMANDS:
     commands.register(app)
 
