@@ -28,6 +28,7 @@ def accepted(calibration: Calibration, windows: Sequence[WindowCounts]) -> Calib
     """
     scores, charts = calibration.scores, calibration.charts
     effects, rows = score_reference(scores, windows)
+    effects = charts.bend.straight(effects, rows)
     where = season.cells([item.window for item in windows], charts.season.scheme, calibration.zone)
     total = rows.sum(axis=0)
     deviations = ((effects - charts.mean - charts.season.offset[where]) * rows).sum(axis=0)

@@ -14,6 +14,10 @@ from monitor.drift.scores import Family, Scores
 
 FEW = 20
 
+# The smallest change that matters of what all columns show together, in its own standard deviations: errors are a
+# little larger on new windows than on those that the season was learned from.
+DENSE_EFFECT = 2.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
@@ -76,18 +80,19 @@ def fit(
     where = season.cells(windows, kind, zone)
     gaps = distances([window.start for window in windows], windows[0].seconds)
     least = np.full(scores.charts, min_effect)
-    charts = chart_room.fit(effects, rows, where, kind, zone, gaps, scores.family, least)
-    errors, margins = chart_room.replay(charts, effects, rows, where, gaps)
+    charts = chart_room.fit(effects, rows, windows, kind, zone, gaps, scores.family, least, scores.leader)
+    errors, responses = chart_room.replay(charts, effects, rows, where, gaps)
     together = np.array(
         [
-            density(scores, charts.tails.normal(e, charts.family), m, r > 0)
-            for e, m, r in zip(errors, margins, rows, strict=True)
+            density(scores, charts.tails.normal(e, charts.family), charts.tolerated * one, r > 0)
+            for e, one, r in zip(errors, responses, rows, strict=True)
         ]
     )[:, None]
     scale = max(float(together.std()), 1e-9)
-    family = np.array([Family.GLOBAL], dtype=np.int64)
+    family, alone = np.array([Family.GLOBAL], dtype=np.int64), np.zeros(1, dtype=np.int64)
+    ones = np.ones_like(together)
     dense = chart_room.fit(
-        together / scale, np.ones_like(together), where, kind, zone, gaps, family, np.zeros(1)
+        together / scale, ones, windows, kind, zone, gaps, family, np.full(1, DENSE_EFFECT), alone
     )
     return Calibration(
         scores=scores,

@@ -4,17 +4,35 @@ Fitted on the reference windows: overall mean, season, wander, leftover dependen
 takes one window's effects to normal scores, and to the score that a just tolerable drift would have now: the margin.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.drift import season, tails, wander
+from monitor.drift import bend, season, tails, wander
+from monitor.drift.bend import Bend
 from monitor.drift.columns import Floats, Integers
+from monitor.drift.evidence import SIZES
 from monitor.drift.season import Season
 from monitor.drift.tails import Tails
 from monitor.drift.wander import Wander
+from monitor.records import Window
 
 DAY = 24
+AGES = 4
+
+# By family (location, spread, shape, tenths, labels, missing, all columns): the most that one window's score counts
+# for, at first and in a row. A rare shock in what wanders stays for some windows and fades; where the filter does not
+# follow it, no few windows may suffice.
+BOUNDS = np.array([[3.0, 4.0], [3.0, 3.5], [2.5, 2.5], [2.5, 2.5], [2.5, 2.5], [3.0, 4.0], [2.0, 2.0]])
+
+# By family: the part of the smallest effect that matters which is taken off every score.
+TOLERATED = np.array([0.125, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25])
+
+# Scores of a lasting drift that bets are made for: the smallest lies within these, the largest is that.
+LOWEST, LARGEST = (0.4, 1.5), 4.0
+
+# Ages of a drift that are told apart: begun now, one window ago, two, and longer.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,10 +40,12 @@ class Charts:
     """What the reference says about each chart; arrays of shape (charts,).
 
     `tolerated` is the effect that never counts; `inflation` divides errors; `largest` is the largest error, in size,
-    that the reference itself showed; `typical_rows` is the mean number of rows behind the chart in a window.
+    that the reference itself showed; `typical_rows` is the mean number of rows behind the chart in a window. `bets`
+    (charts, SIZES) are the sizes of drift that evidence is collected for.
     """
 
     family: Integers
+    bend: Bend
     mean: Floats
     season: Season
     wander: Wander
@@ -34,25 +54,34 @@ class Charts:
     tolerated: Floats
     largest: Floats
     typical_rows: Floats
+    bets: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Filter:
-    """Where the wander stands: its mean and variance, and the same filter run on a drift of the tolerated size."""
+    """Where the wander stands: its mean and variance, and how much of a step that began 0, 1, 2, ... windows ago it
+    has come to follow (charts, AGES); the last of them began long ago.
+    """
 
     level: Floats
     spread: Floats
-    margin: Floats
+    followed: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """One window on every chart: deviation from the season, error in standard deviations, normal score, margin."""
+    """One window on every chart: deviation from the season, error in standard deviations, normal score, margin.
+
+    `response` (charts, AGES) is by how many standard deviations a drift of size one that began 0, 1, 2, ... windows
+    ago moves this window's error: the filter follows a drift as it follows any wander, so that its first windows say
+    most.
+    """
 
     deviation: Floats
     error: Floats
     score: Floats
     margin: Floats
+    response: Floats
     rows: Floats
 
     @property
@@ -63,8 +92,8 @@ class Scored:
 
 def begin(charts: Charts) -> Filter:
     """The filter before the first window."""
-    zero = np.zeros_like(charts.mean)
-    return Filter(zero, charts.wander.power.copy(), zero)
+    followed = np.zeros((charts.mean.size, AGES))
+    return Filter(np.zeros_like(charts.mean), charts.wander.power.copy(), followed)
 
 
 def step(
@@ -72,10 +101,11 @@ def step(
 ) -> tuple[Filter, Scored]:
     """One window that starts `gap` windows after the one before; charts with 0 rows were not observed."""
     observed = rows > 0
+    effects = charts.bend.straight(effects, rows)
     deviation = np.where(observed, effects - charts.mean - charts.season.offset[cell], 0.0)
-    state, error, lag = _follow(charts, state, deviation, rows, charts.season.variance[cell], gap)
+    state, error, response = _follow(charts, state, deviation, rows, charts.season.variance[cell], gap)
     score = charts.tails.normal(error, charts.family)
-    return state, Scored(deviation, error, score, lag, rows)
+    return state, Scored(deviation, error, score, charts.tolerated * response[:, -1], response, rows)
 
 
 def _follow(
@@ -84,45 +114,64 @@ def _follow(
     observed = rows > 0
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed)
     forecast, before = wander.predict(state.level, state.spread, charts.wander, np.full_like(noise, gap))
-    expected = state.margin * charts.wander.memory**gap
+    expected = state.followed * (charts.wander.memory**gap)[:, None]
     deviates = np.sqrt(np.maximum(before + noise + extra, 1e-300)) * charts.inflation
     gain = np.where(observed & (before + noise > 0), before / np.maximum(before + noise, 1e-300), 0.0)
     error = np.where(observed, (deviation - forecast) / deviates, 0.0)
-    lag = np.where(observed, (charts.tolerated - expected) / deviates, 0.0)
-    moved = Filter(
-        forecast + gain * np.where(observed, deviation - forecast, 0.0),
-        before * (1 - gain),
-        expected + gain * np.where(observed, charts.tolerated - expected, 0.0),
-    )
-    return moved, error, lag
+    response = np.where(observed[:, None], (1 - expected) / deviates[:, None], 0.0)
+    level = forecast + gain * np.where(observed, deviation - forecast, 0.0)
+    return Filter(level, before * (1 - gain), _older(expected, gain, observed)), error, response
+
+
+def _older(expected: Floats, gain: Floats, observed: np.ndarray) -> Floats:
+    """What is followed after this window: each step is one window older where there was one."""
+    after = expected + gain[:, None] * (1 - expected)
+    aged = np.concatenate([np.zeros_like(after[:, :1]), after[:, : AGES - 2], after[:, -1:]], axis=1)
+    return np.where(observed[:, None], aged, expected)
+
+
+def stakes(charts: Charts, scored: Scored) -> Floats:
+    """What is staked on each size and age of a drift in this window: (AGES, charts, SIZES)."""
+    return np.asarray(scored.response.T[:, :, None] * charts.bets)
+
+
+def bounds(charts: Charts) -> Floats:
+    """The most that a score counts for, in a first window and in the next ones: (charts, 2)."""
+    return np.asarray(BOUNDS[charts.family])
 
 
 def fit(
     effects: Floats,
     rows: Floats,
-    where: Integers,
+    windows: Sequence[Window],
     kind: str,
     zone: str,
     gaps: Floats,
     family: Integers,
     least: Floats,
+    leader: Integers,
 ) -> Charts:
-    """Charts from reference windows: `effects` and `rows` are (windows, charts), `where` the cells, `gaps` the
-    distance of each window from the one before in windows, `least` the smallest effect that matters on each chart.
+    """Charts from reference windows: `effects` and `rows` are (windows, charts) of `windows`, `gaps` the distance of
+    each from the one before in windows, `least` the smallest effect that matters on each chart, `leader` which chart
+    it may follow.
     """
+    raw, bent = effects, bend.fit(effects, rows, leader)
+    effects = bent.straight(effects, rows)
     observed = rows > 0
     total = np.maximum(rows.sum(axis=0), 1e-9)
     mean = (effects * rows).sum(axis=0) / total
     centred = np.where(observed, effects - mean, 0.0)
-    pattern = season.fit(centred, observed, where, kind, zone)
+    pattern = season.fit(centred, observed, windows, kind, zone, family)
+    where = season.cells(windows, kind, zone)
     deviations = np.where(observed, centred - pattern.offset[where], 0.0)
-    walk = wander.fit(deviations, rows, gaps)
+    walk = wander.fit(deviations, rows, gaps, family)
     seen = np.maximum(observed.sum(axis=0), 1)
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed).sum(axis=0) / seen
-    tolerated = least / 4 + np.sqrt((noise + walk.long_run()) / seen)
+    tolerated = least * TOLERATED[family] + np.sqrt((noise + walk.long_run()) / seen)
     one = np.ones_like(mean)
     plain = Charts(
         family,
+        bent,
         mean,
         pattern,
         walk,
@@ -131,12 +180,14 @@ def fit(
         tolerated,
         one,
         total / seen,
+        np.zeros((mean.size, SIZES)),
     )
-    errors = replay(plain, effects, rows, where, gaps)[0]
+    errors, responses = replay(plain, raw, rows, where, gaps)
     inflation = _inflation(errors, observed)
     errors = errors / inflation
     return Charts(
         family=family,
+        bend=bent,
         mean=mean,
         season=pattern,
         wander=walk,
@@ -145,19 +196,31 @@ def fit(
         tolerated=tolerated,
         largest=np.abs(errors).max(axis=0),
         typical_rows=total / seen,
+        bets=_bets(least - tolerated, responses.sum(axis=0) / seen / inflation),
     )
 
 
 def replay(
     charts: Charts, effects: Floats, rows: Floats, where: Integers, gaps: Floats
 ) -> tuple[Floats, Floats]:
-    """Errors and margins of a row of windows, both (windows, charts)."""
+    """Errors of a row of windows, and how far a lasting drift of size one moves them: both (windows, charts)."""
     state = begin(charts)
-    errors, margins = np.zeros_like(effects), np.zeros_like(effects)
+    errors, responses = np.zeros_like(effects), np.zeros_like(effects)
     for t in range(len(effects)):
         state, scored = step(charts, state, effects[t], rows[t], int(where[t]), float(gaps[t]))
-        errors[t], margins[t] = scored.error, scored.margin
-    return errors, margins
+        errors[t], responses[t] = scored.error, scored.response[:, -1]
+    return errors, responses
+
+
+def _bets(least: Floats, response: Floats) -> Floats:
+    """Sizes from the smallest that matters to one that every window shows, in equal proportions: (charts, SIZES).
+
+    `response` is how far a lasting drift of size one moves an error.
+    """
+    safe = np.maximum(response, 1e-9)
+    lowest = np.clip(least * safe, *LOWEST)
+    power = np.linspace(0, 1, SIZES)
+    return np.asarray(lowest[:, None] ** (1 - power) * LARGEST**power / safe[:, None])
 
 
 def _inflation(errors: Floats, observed: np.ndarray) -> Floats:

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from monitor.drift.bend import Bend
 from monitor.drift.calibration import Calibration
 from monitor.drift.charts import Charts, Filter
 from monitor.drift.columns import Column, Kind, Role
@@ -19,10 +20,10 @@ from monitor.drift.tails import Tails
 from monitor.drift.wander import Wander
 from monitor.errors import StoreError
 
-VERSION = 1
+VERSION = 2
 _ZSTD = pa.Codec("zstd", compression_level=3)
 _RECORDS = {
-    kind.__name__: kind for kind in (Charts, Filter, Evidence, Unseen, Season, Incident, Tails, Wander)
+    kind.__name__: kind for kind in (Bend, Charts, Filter, Evidence, Unseen, Season, Incident, Tails, Wander)
 }
 
 

@@ -75,7 +75,14 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
     effects = scores.effects(sums, rows)
     walk, scored = chart_room.step(calibration.charts, state.filter, effects, rows, cell, gap)
     evidence = evidence_room.advance(
-        state.evidence, scored.score, scored.margin, scored.deviation, rows, window.start
+        state.evidence,
+        scored.score,
+        scored.margin,
+        chart_room.stakes(calibration.charts, scored),
+        chart_room.bounds(calibration.charts),
+        scored.deviation,
+        rows,
+        window.start,
     )
     found, seen = scores.unseen_counts(counts.counts)
     unseen = evidence_room.advance_unseen(state.unseen, found, seen, calibration.unseen, window.start)
@@ -111,7 +118,17 @@ def _dense(
     raw = calibration_room.density(calibration.scores, scored.score, scored.margin, scored.observed)
     effect = np.array([raw / calibration.dense_scale])
     walk, one = chart_room.step(calibration.dense, state.dense_filter, effect, np.ones(1), cell, gap)
-    dense = evidence_room.advance(state.dense, one.score, one.margin, one.deviation, np.ones(1), window.start)
+    stakes = chart_room.stakes(calibration.dense, one)
+    dense = evidence_room.advance(
+        state.dense,
+        one.score,
+        one.margin,
+        stakes,
+        chart_room.bounds(calibration.dense),
+        one.deviation,
+        np.ones(1),
+        window.start,
+    )
     began = dense.since[0, 0] > 0
     return replace(
         state,
@@ -130,7 +147,7 @@ def _ratios(calibration: Calibration, state: State, limits: Floats) -> Floats:
     new_relevant = state.unseen.share() >= calibration.least**2 / 2
     everything = per_column(part.sum(axis=1), scores.column, columns) + new
     gated = per_column((part * relevant).sum(axis=1), scores.column, columns) + new * new_relevant
-    together = float(state.dense.ratio[0, 0].mean()) * (spread(calibration, state) >= calibration.least / 2)
+    together = float(2 * state.dense.mean()[0, 0]) * (spread(calibration, state) >= calibration.least / 2)
     # Charts whose effect matters must carry at least half of the evidence that is needed.
     return np.append(np.minimum(everything, 2 * gated), together) / limits
 
@@ -241,4 +258,4 @@ def _forget(calibration: Calibration, state: State, recovered: np.ndarray) -> St
             new.ratio * columns[:, None], new.rows * columns, new.found * columns, new.since * columns
         ),
     )
-    return replace(state, dense=evidence_room.begin(1)) if recovered[-1] else state
+    return replace(state, dense=evidence_room.begin(1, chart_room.AGES)) if recovered[-1] else state

@@ -1,6 +1,8 @@
 """Evidence that may be looked at after every window: e-Shiryaev-Roberts charts.
 
-For each sign and each of a few sizes of drift, R <- (1 + R) exp(lambda x - lambda^2 / 2). While nothing drifts and x is
+For each sign and each of a few sizes of drift, R <- (1 + R) exp(lambda x - lambda^2 / 2). R is the sum of one bet for
+every window in which the drift may have begun, and lambda is what a drift of that size and age does to the score of
+this window: more in its first windows than later, for the filter comes to follow it. While nothing drifts and x is
 at most standard normal, the expectation of R grows by one a window, and so does that of any weighted mean of such R,
 whatever their dependence. The first time that a mean exceeds a limit A is therefore at least A windows away on
 average (Shin, Ramdas and Rinaldo, "E-detectors", 2023): a budget of false alarms, with no p-value and no correction
@@ -13,9 +15,9 @@ import numpy as np
 
 from monitor.drift.columns import Floats, Integers
 
-SIZES = np.array([0.4, 0.8, 1.5, 2.6, 4.0])
+SIZES = 4
 SIGNS = np.array([1.0, -1.0])
-CLIP, AGAIN, STRONG = 3.0, 4.0, 2.5
+CLIP, STRONG = 3.0, 2.5
 CAP = 1e250
 ONSET = (1, 2)
 
@@ -25,7 +27,8 @@ RELEVANT = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """R of each chart, sign and size (charts, 2, sizes), and what was seen since each sign's evidence began.
+    """R of each chart, sign, size and age of the drift (ages, charts, 2, SIZES), and what was seen since each sign's
+    evidence began.
 
     `rows` and `sums` (charts, 2) are the rows since then and the deviations times rows; `since` (charts, 2) is when
     it began, seconds since the epoch, and 0 while there is no evidence. `strong` (charts, 2) is 1 where the last window
@@ -40,7 +43,7 @@ class Evidence:
 
     def mean(self) -> Floats:
         """Evidence of each sign, (charts, 2), such that their sum is the chart's evidence."""
-        return np.asarray(self.ratio.mean(axis=2) / len(SIGNS))
+        return np.asarray(self.ratio.sum(axis=0).sum(axis=2) / (SIZES * len(SIGNS)))
 
     def effect(self) -> Floats:
         """Mean deviation in the direction of each sign since its evidence began: (charts, 2)."""
@@ -49,22 +52,37 @@ class Evidence:
         )
 
 
-def begin(charts: int) -> Evidence:
+def begin(charts: int, ages: int = 1) -> Evidence:
     """No evidence."""
     pair = np.zeros((charts, len(SIGNS)))
-    return Evidence(np.zeros((charts, len(SIGNS), len(SIZES))), pair, pair, pair, pair)
+    return Evidence(np.zeros((ages, charts, len(SIGNS), SIZES)), pair, pair, pair, pair)
 
 
 def advance(
-    before: Evidence, scores: Floats, margins: Floats, deviations: Floats, rows: Floats, start: float
+    before: Evidence,
+    scores: Floats,
+    margins: Floats,
+    stakes: Floats,
+    bounds: Floats,
+    deviations: Floats,
+    rows: Floats,
+    start: float,
 ) -> Evidence:
-    """Add one window's normal scores (charts,); a chart with 0 rows keeps its evidence as it was."""
+    """Add one window's normal scores (charts,); a chart with 0 rows keeps its evidence as it was.
+
+    `stakes` (ages, charts, SIZES) is the lambda of each size for a drift that begins now, began one window ago, ...
+    `bounds` (charts, 2) is the most that a score counts for: after a window that said little, and after one that spoke
+    for the same drift.
+    """
     signed = scores[:, None] * SIGNS - margins[:, None]
-    bound = np.where(before.strong > 0, AGAIN, CLIP)
+    bound = np.where(before.strong > 0, bounds[:, 1:], bounds[:, :1])
     x = np.clip(signed, -CLIP, bound)[:, :, None]
-    ratio = np.minimum((1.0 + before.ratio) * np.exp(SIZES * x - SIZES**2 / 2), CAP)
+    stakes = np.minimum(stakes, bounds[:, 1:])[:, :, None]
+    held = _older(before.ratio)
+    ratio = np.minimum(held * np.exp(stakes * (x - stakes / 2)), CAP)
     ratio = np.where((rows > 0)[:, None, None], ratio, before.ratio)
-    began = (ratio[:, :, ONSET[0]] >= 1) | (ratio[:, :, ONSET[1]] >= 1)
+    whole = ratio.sum(axis=0)
+    began = (whole[:, :, ONSET[0]] >= 1) | (whole[:, :, ONSET[1]] >= 1)
     return Evidence(
         ratio,
         np.where(began, before.rows + rows[:, None], 0.0),
@@ -72,6 +90,14 @@ def advance(
         np.where(began, np.where(before.since > 0, before.since, start), 0.0),
         np.where((rows > 0)[:, None], (signed >= STRONG) * 1.0, before.strong),
     )
+
+
+def _older(ratio: Floats) -> Floats:
+    """The bets one window later: one begins, each is a window older, and the oldest are put together."""
+    fresh = np.ones_like(ratio[:1])
+    if len(ratio) == 1:
+        return np.asarray(fresh + ratio)
+    return np.concatenate([fresh, ratio[:-2], ratio[-2:].sum(axis=0, keepdims=True)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr
 
+from monitor.drift import bend
 from monitor.drift import charts as chart_room
 from monitor.drift import evidence as evidence_room
 from monitor.drift.budget import Budget
@@ -48,7 +49,7 @@ def _median(charts: Charts, limit: Floats, shift: float, rng: np.random.Generato
     # The mean rank of a normal value that is shifted against the reference by `shift` standard deviations.
     effect = np.sqrt(3) * (2 * ndtr(shift / np.sqrt(2)) - 1)
     found = np.full(len(limit), np.inf)
-    state, evidence = chart_room.begin(charts), evidence_room.begin(len(limit))
+    state, evidence = chart_room.begin(charts), evidence_room.begin(len(limit), chart_room.AGES)
     walk = rng.standard_normal(len(limit)) * np.sqrt(charts.wander.power)
     rows = np.maximum(charts.typical_rows, 1.0)
     memory = charts.wander.memory
@@ -59,7 +60,14 @@ def _median(charts: Charts, limit: Floats, shift: float, rng: np.random.Generato
         seen = charts.mean + effect + walk + rng.standard_normal(len(limit)) / np.sqrt(rows)
         state, scored = chart_room.step(charts, state, seen, rows, 0, 1.0)
         evidence = evidence_room.advance(
-            evidence, scored.score, scored.margin, scored.deviation, rows, t + 1.0
+            evidence,
+            scored.score,
+            scored.margin,
+            chart_room.stakes(charts, scored),
+            chart_room.bounds(charts),
+            scored.deviation,
+            rows,
+            t + 1.0,
         )
         found = np.where(np.isinf(found) & (evidence.mean().sum(axis=1) >= limit), t + 1.0, found)
         if np.isfinite(found).all():
@@ -76,6 +84,7 @@ def _only(charts: Charts, chosen: np.ndarray) -> Charts:
     return replace(
         charts,
         family=charts.family[chosen],
+        bend=bend.none(chosen.size),
         mean=charts.mean[chosen],
         season=flat,
         wander=Wander(charts.wander.memory[chosen], charts.wander.power[chosen]),
@@ -84,6 +93,7 @@ def _only(charts: Charts, chosen: np.ndarray) -> Charts:
         tolerated=charts.tolerated[chosen],
         largest=charts.largest[chosen],
         typical_rows=charts.typical_rows[chosen],
+        bets=charts.bets[chosen],
     )
 
 

@@ -35,7 +35,7 @@ class Family(IntEnum):
 # How a column's evidence is shared among its charts. What is not listed shares the rest equally.
 UNSEEN_WEIGHT = 0.1
 MISSING_WEIGHT = 0.1
-NUMBER_WEIGHTS = (0.25, 0.15, 0.05, 0.05)
+NUMBER_WEIGHTS = (0.4, 0.15, 0.05, 0.05)
 
 # The smallest share of unseen values that counts as usual.
 LEAST_LABEL, LEAST_NUMBER = 1e-4, 1e-3
@@ -84,6 +84,13 @@ class Scores:
     def charts(self) -> int:
         """How many charts there are."""
         return len(self.column)
+
+    @property
+    def leader(self) -> Integers:
+        """The chart that each may follow: a column's spread and shape its location, all others themselves."""
+        every = np.arange(self.charts)
+        led = every < self.moments
+        return np.where(led, every - every % MOMENTS, every)
 
     def sums(self, counts: Floats) -> tuple[Floats, Floats]:
         """Sums behind each chart and the rows behind each sum: two arrays of shape (charts,). Both add."""

@@ -12,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from monitor.drift import harmonics
 from monitor.drift.columns import Floats, Integers
+from monitor.drift.harmonics import HOURS
 from monitor.records import Window
 
-HOURS = 24
 LONG = 43_200
 WEEK = 604_800
 WEEKS_FOR_EACH_DAY = 8
@@ -55,9 +56,30 @@ def _cell(moment: datetime, kind: str) -> int:
     return moment.hour + (HOURS if moment.weekday() >= 5 else 0)
 
 
-def fit(effects: Floats, observed: np.ndarray, where: Integers, kind: str, zone: str) -> Season:
-    """Shrunken cell means of `effects` (windows, charts), which have an overall mean of zero."""
+def fit(
+    effects: Floats,
+    observed: np.ndarray,
+    windows: Sequence[Window],
+    kind: str,
+    zone: str,
+    family: Integers,
+) -> Season:
+    """Shrunken offsets of `effects` (windows, charts), which have an overall mean of zero: wave by wave where whole
+    days were seen, else cell by cell.
+    """
+    where = cells(windows, kind, zone)
     size = {"weekday": 7, "hour": 2 * HOURS, "week": 7 * HOURS}[kind]
+    if kind != "weekday":
+        place = ZoneInfo(zone)
+        day = np.array([datetime.fromtimestamp((w.start + w.end) / 2, place).toordinal() for w in windows])
+        waves = harmonics.fit(effects, observed, day, where, size // HOURS, family)
+        if waves is not None:
+            return Season(kind, zone, *waves)
+    return Season(kind, zone, *cellwise(effects, observed, where, size))
+
+
+def cellwise(effects: Floats, observed: np.ndarray, where: Integers, size: int) -> tuple[Floats, Floats]:
+    """Offsets and variance of each cell, (cells, charts)."""
     member = np.zeros((size, len(where)))
     member[where, np.arange(len(where))] = 1.0
     count = member @ observed
@@ -70,4 +92,4 @@ def fit(effects: Floats, observed: np.ndarray, where: Integers, kind: str, zone:
     between = np.maximum(between, 0.0)
     error = within / safe
     keep = np.divide(between, between + error, out=np.zeros_like(error), where=(between + error) > 0)
-    return Season(kind, zone, keep * mean * (count > 0), keep * error + (count == 0) * between)
+    return keep * mean * (count > 0), keep * error + (count == 0) * between

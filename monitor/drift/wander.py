@@ -9,10 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.drift.columns import Floats
+from monitor.drift.columns import Floats, Integers
 
 MEMORIES = np.array([0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98])
 POWERS = np.array([0.0, 0.05, 0.15, 0.35, 0.7, 1.5, 3.0, 6.0, 15.0, 40.0])
+
+# How often the common prior is refined, and how many charts' weight its flat part has.
+ROUNDS, FLAT = 4, 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,25 +36,56 @@ def predict(level: Floats, spread: Floats, wander: Wander, gap: Floats) -> tuple
     return level * kept, spread * kept**2 + wander.power * (1 - kept**2)
 
 
-def fit(deviations: Floats, rows: Floats, gaps: Floats) -> Wander:
+def fit(deviations: Floats, rows: Floats, gaps: Floats, family: Integers) -> Wander:
     """The posterior mean over a grid for each chart; `deviations` and `rows` are (windows, charts), 0 rows = unseen.
 
-    Charts are taken in blocks, so that the grid's copies stay small.
+    The prior is what the charts of a family have in common: one chart alone tells its memory badly where its wander is
+    no larger than its noise. Charts are taken in blocks, so that the grid's copies stay small.
     """
     charts = deviations.shape[1]
-    memory, power = np.zeros(charts), np.zeros(charts)
+    loss = np.empty((len(MEMORIES) * len(POWERS), charts))
     for first in range(0, charts, 256):
         part = slice(first, first + 256)
-        memory[part], power[part] = _fit_block(deviations[:, part], rows[:, part], gaps)
-    return Wander(memory, power)
+        loss[:, part] = _losses(deviations[:, part], rows[:, part], gaps)
+    likely = np.exp(-0.5 * (loss - loss.min(axis=0)))
+    # What never moved says nothing about what does.
+    alive = deviations.any(axis=0)
+    for index in np.unique(family):
+        chosen = (family == index) & alive
+        likely[:, chosen] = _pooled(likely[:, chosen])
+    memory, power = _grid()
+    likely /= likely.sum(axis=0)
+    return Wander(likely.T @ memory, (likely.T @ power) * _typical(rows))
 
 
-def _fit_block(deviations: Floats, rows: Floats, gaps: Floats) -> tuple[Floats, Floats]:
+def _pooled(likely: Floats) -> Floats:
+    """Posteriors (grid, charts) under the prior that fits all of them best, with a flat one of some charts' weight."""
+    prior = np.full(len(likely), 1 / len(likely))
+    for _ in range(ROUNDS):
+        posterior = likely * prior[:, None]
+        posterior /= posterior.sum(axis=0)
+        prior = (posterior.sum(axis=1) + FLAT / len(likely)) / (posterior.shape[1] + FLAT)
+    return np.asarray(posterior)
+
+
+def _grid() -> tuple[Floats, Floats]:
+    """Memory and power (in noise variances) of each point of the grid."""
+    return np.repeat(MEMORIES, len(POWERS)), np.tile(POWERS, len(MEMORIES))
+
+
+def _typical(rows: Floats) -> Floats:
+    """The mean noise variance of each chart."""
     seen = rows > 0
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=seen)
-    typical = noise.sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
-    memory = np.repeat(MEMORIES, len(POWERS))[:, None]
-    power = np.tile(POWERS, len(MEMORIES))[:, None] * typical
+    return np.asarray(noise.sum(axis=0) / np.maximum(seen.sum(axis=0), 1))
+
+
+def _losses(deviations: Floats, rows: Floats, gaps: Floats) -> Floats:
+    """Twice the negative log likelihood of each point of the grid: (grid, charts)."""
+    seen = rows > 0
+    noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=seen)
+    memory, power = (side[:, None] for side in _grid())
+    power = power * _typical(rows)
     level, spread = np.zeros_like(power), power.copy()
     loss = np.zeros_like(power)
     kept = memory
@@ -68,6 +102,4 @@ def _fit_block(deviations: Floats, rows: Floats, gaps: Floats) -> tuple[Floats, 
         level = forecast + gain * error
         spread = before * (1 - gain)
         kept = memory
-    likely = np.exp(-0.5 * (loss - loss.min(axis=0)))
-    likely /= likely.sum(axis=0)
-    return (likely * memory).sum(axis=0), (likely * power).sum(axis=0)
+    return loss

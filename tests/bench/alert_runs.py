@@ -1,5 +1,6 @@
 """One run of the drift decision on one stream: false pages, delays, windows of many rows, cost."""
 
+import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,17 @@ class Quiet:
     pages: int
     open_windows: int
     columns_blamed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A drift in one column of a whole stream: was its column the strongest when it was alarmed, and how many others
+    were alarmed by then? `found` says whether it was within two weeks.
+    """
+
+    found: bool
+    first: bool
+    others: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,30 @@ def _delay(
         if state.incident.member[column]:
             return index + 1.0
     return float("inf")
+
+
+def named(spec: Spec, names: tuple[str, ...]) -> dict[str, Named]:
+    """Which column is named first, with all columns fed; the drift begins 48 windows after the reference."""
+    stream = windows(spec)
+    calibration = calibrate(stream, spec)
+    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    begin = REFERENCE + 48
+    for _ in range(begin - REFERENCE):
+        state, _ = drift.advance(calibration, state, next(stream), limits)
+    return {name: _named(spec, name, begin, calibration, state, limits) for name in names}
+
+
+def _named(
+    spec: Spec, name: str, begin: int, calibration: drift.Calibration, state: drift.State, limits: np.ndarray
+) -> Named:
+    moved = Spec(spec.kind, spec.n, spec.columns, spec.seed, spec.windows, Drift(name, begin))
+    column = moved_column(moved)
+    for window in itertools.islice(windows(moved, begin), WITHIN):
+        state, judgement = drift.advance(calibration, state, window, limits)
+        if state.incident.member[column]:
+            first = int(np.argmax(judgement.ratio[:-1])) == column
+            return Named(True, first, int(state.incident.member.sum()) - 1)
+    return Named(False, False, int(state.incident.member.sum()))
 
 
 def cost(count: int) -> Cost:

@@ -15,19 +15,23 @@ from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
 from tests.bench import alert_rivals
 from tests.bench.alert_flights import END, PLANTS, QUIET, ROUGH, Flights, Page
 from tests.bench.alert_rivals import PEERS, Rival
-from tests.bench.alert_runs import A, Cost, Quiet, cost, delays, quiet
+from tests.bench.alert_runs import A, Cost, Named, Quiet, cost, delays, named, quiet
 from tests.bench.streams import DRIFTS, KINDS, Spec
+
+Found = TypeVar("Found")
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "alert-quality.md"
 MARKS = ("<!-- {} -->", "<!-- end of {} -->")
 OURS, THEIRS = "our results", "peers' results"
 SEEDS, DELAY_SEEDS = (1, 2, 3), range(101, 141)
+NAMED_SEEDS = 10
 LARGE = ("0.02 sd", "0.05 sd", "0.08 sd", "0.12 sd")
 
 
@@ -50,6 +54,7 @@ class Results:
     quiet: list[Quiet] = field(default_factory=list)
     delays: dict[tuple[str, int], dict[str, list[float]]] = field(default_factory=dict)
     large: dict[str, list[float]] = field(default_factory=dict)
+    named: dict[str, list[Named]] = field(default_factory=dict)
     costs: list[Cost] = field(default_factory=list)
     calm: list[Page] = field(default_factory=list)
     rough: list[Page] = field(default_factory=list)
@@ -79,6 +84,10 @@ def _found_in_time(plan: Plan, results: Results, pool: Pool) -> Iterator[Results
         work = [(Spec(kind, n, 50, seed, 500), DRIFTS) for seed in plan.delay_seeds]
         results.delays[kind, n] = joined(pool.starmap(delays, work, chunksize=1))
         yield results
+    say("the column that is named")
+    work = [(Spec("all", 1000, 50, seed, 500), DRIFTS) for seed in plan.delay_seeds[:NAMED_SEEDS]]
+    results.named = joined(pool.starmap(named, work, chunksize=1))
+    yield results
     say("windows of 20,000 rows")
     work = [(Spec("iid", 20_000, 5, seed, 500), LARGE) for seed in plan.seeds]
     results.large = joined(pool.starmap(delays, work, chunksize=1))
@@ -102,12 +111,12 @@ def rivals(plan: Plan) -> Results:
     return results
 
 
-def joined(parts: Iterable[dict[str, float]]) -> dict[str, list[float]]:
+def joined(parts: Iterable[dict[str, Found]]) -> dict[str, list[Found]]:
     """One list a drift."""
-    held: dict[str, list[float]] = {}
+    held: dict[str, list[Found]] = {}
     for part in parts:
-        for name, delay in part.items():
-            held.setdefault(name, []).append(delay)
+        for name, found in part.items():
+            held.setdefault(name, []).append(found)
     return held
 
 
@@ -126,6 +135,9 @@ def report(results: Results, plan: Plan, took: float) -> str:
         "\n### Delay\n\nIn windows: median (90th percentile), and the share found within 336 windows.\n"
     )
     parts.append(_delay_table(results.delays))
+    if results.named:
+        parts.append("\n### The column that is named\n")
+        parts.append(_named_table(results.named))
     parts.append("\n### Windows of 20,000 rows\n")
     parts.extend(f"- {name}: {_found(found)}" for name, found in results.large.items())
     if results.plants:
@@ -142,9 +154,10 @@ def report(results: Results, plan: Plan, took: float) -> str:
 
 def _quiet_table(runs: Sequence[Quiet]) -> str:
     lines = [
-        "| stream | columns | windows | pages | pages per 1,000 | budget ratio | windows with an open incident |"
+        "| stream | columns | windows | pages | pages per 1,000 | budget ratio | alert windows per 1,000 | "
+        "clean columns alarmed |"
     ]
-    lines.append("|---|---|---|---|---|---|---|")
+    lines.append("|---|---|---|---|---|---|---|---|")
     keys = sorted(
         {(one.spec.kind, one.spec.n, one.spec.columns) for one in runs},
         key=lambda k: (KINDS.index(k[0]), k[1:]),
@@ -152,10 +165,11 @@ def _quiet_table(runs: Sequence[Quiet]) -> str:
     for kind, n, columns in keys:
         mine = [one for one in runs if (one.spec.kind, one.spec.n, one.spec.columns) == (kind, n, columns)]
         windows, pages = sum(one.spec.windows for one in mine), sum(one.pages for one in mine)
-        opened = sum(one.open_windows for one in mine) / windows
+        opened = 1000 * sum(one.open_windows for one in mine) / windows
+        blamed = sum(one.columns_blamed for one in mine)
         lines.append(
             f"| {kind}, n = {n:,} | {columns} | {windows:,} | {pages} | {1000 * pages / windows:.2f} | "
-            f"{pages * A / windows:.2f} | {opened:.1%} |"
+            f"{pages * A / windows:.2f} | {opened:.1f} | {blamed} |"
         )
     return "\n".join(lines)
 
@@ -176,6 +190,19 @@ def _delay_table(held: dict[tuple[str, int], dict[str, list[float]]]) -> str:
     lines.extend(
         f"| {name} | " + " | ".join(_found(held[key][name]) for key in held) + " |" for name in DRIFTS
     )
+    return "\n".join(lines)
+
+
+def _named_table(held: dict[str, list[Named]]) -> str:
+    lines = [
+        "| drift on all, n = 1,000, 50 columns | runs | found | its column first | other columns in the incident |"
+    ]
+    lines.append("|---|---|---|---|---|")
+    for name, runs in held.items():
+        found = [one for one in runs if one.found]
+        first = f"{sum(one.first for one in found)} of {len(found)}"
+        others = np.mean([one.others for one in runs])
+        lines.append(f"| {name} | {len(runs)} | {len(found)} | {first} | {others:.1f} |")
     return "\n".join(lines)
 
 

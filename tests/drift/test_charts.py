@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import ndtri
 
-from monitor.drift import charts, season, tails, wander
+from monitor.drift import bend, charts, season, tails, wander
 from monitor.records import Window
 
 HOUR = 3600
@@ -29,7 +29,7 @@ def test_the_wander_is_recovered_from_its_own_simulation() -> None:
     rng = np.random.default_rng(1)
     rows = np.full((2000, 40), 500.0)
     seen = walk(rng, 2000, 40, 0.8, 0.05) + rng.standard_normal((2000, 40)) / np.sqrt(500)
-    found = wander.fit(seen, rows, np.ones(2000))
+    found = wander.fit(seen, rows, np.ones(2000), np.zeros(40, dtype=np.int64))
     assert np.median(found.memory) == pytest.approx(0.8, abs=0.06)
     assert np.median(np.sqrt(found.power)) == pytest.approx(0.05, abs=0.01)
 
@@ -37,7 +37,7 @@ def test_the_wander_is_recovered_from_its_own_simulation() -> None:
 def test_a_series_without_wander_is_given_none() -> None:
     rng = np.random.default_rng(2)
     seen = rng.standard_normal((1000, 30)) / np.sqrt(200)
-    found = wander.fit(seen, np.full((1000, 30), 200.0), np.ones(1000))
+    found = wander.fit(seen, np.full((1000, 30), 200.0), np.ones(1000), np.zeros(30, dtype=np.int64))
     assert np.median(found.power) < 0.2 / 200
 
 
@@ -47,10 +47,20 @@ def test_errors_are_white_with_variance_one_on_new_data(memory: float) -> None:
     count, series = 2688, 20
     rows = rng.integers(50, 900, (count, series)).astype(float)
     effects = walk(rng, count, series, memory, 0.06) + rng.standard_normal((count, series)) / np.sqrt(rows)
-    where, gaps = season.cells(hours(count), "hour", "UTC"), np.ones(count)
-    half = count // 2
+    windows, gaps = hours(count), np.ones(count)
+    where, half = season.cells(windows, "hour", "UTC"), count // 2
     family, least = np.zeros(series, dtype=np.int64), np.full(series, 0.1)
-    fitted = charts.fit(effects[:half], rows[:half], where[:half], "hour", "UTC", gaps[:half], family, least)
+    fitted = charts.fit(
+        effects[:half],
+        rows[:half],
+        windows[:half],
+        "hour",
+        "UTC",
+        gaps[:half],
+        family,
+        least,
+        np.arange(series),
+    )
     errors, _ = charts.replay(fitted, effects[half:], rows[half:], where[half:], gaps[half:])
     assert errors.var() == pytest.approx(1.0, abs=0.12)
     lagged = (errors[1:] * errors[:-1]).mean(axis=0)
@@ -64,9 +74,59 @@ def test_the_season_is_the_mean_of_its_cell_and_shrinks_where_it_is_noise() -> N
     true = np.sin(2 * np.pi * (where % 24) / 24)
     effects = np.stack([true + rng.normal(0, 0.1, 672), rng.normal(0, 0.1, 672)], axis=1)
     effects -= effects.mean(axis=0)
-    found = season.fit(effects, np.ones_like(effects, dtype=bool), where, "hour", "UTC")
+    family = np.array([0, 1])
+    found = season.fit(effects, np.ones_like(effects, dtype=bool), windows, "hour", "UTC", family)
     assert np.abs(found.offset[where, 0] - true).max() < 0.15
     assert np.abs(found.offset[:, 1]).max() < 0.03
+
+
+def test_a_smooth_season_is_known_better_than_hour_by_hour_and_one_with_corners_is_not_lost() -> None:
+    rng = np.random.default_rng(6)
+    windows = hours(672)
+    where = season.cells(windows, "hour", "UTC")
+    smooth = 0.3 * np.sin(2 * np.pi * where / 24)
+    corners = np.where((where % 24 >= 9) & (where % 24 < 17), 0.3, -0.15)
+    for true in (smooth, corners):
+        wander_too = walk(rng, 672, 30, 0.8, 0.05) + rng.normal(0, 0.03, (672, 30))
+        effects = true[:, None] + wander_too
+        effects -= effects.mean(axis=0)
+        target = (true - true.mean())[:, None]
+        seen, family = np.ones_like(effects, dtype=bool), np.zeros(30, dtype=np.int64)
+        waves = season.fit(effects, seen, windows, "hour", "UTC", family)
+        plain = season.cellwise(effects, seen, where, 48)[0]
+        error = np.sqrt(((waves.offset[where] - target) ** 2).mean())
+        assert error < np.sqrt(((plain[where] - target) ** 2).mean())
+        assert error == pytest.approx(np.sqrt(waves.variance[where].mean()), rel=0.4)
+
+
+def test_a_few_days_or_missing_hours_fall_back_to_cells() -> None:
+    rng = np.random.default_rng(7)
+    for windows in (hours(48), hours(672)[::3]):
+        effects = rng.normal(0, 0.1, (len(windows), 2))
+        seen, family = np.ones_like(effects, dtype=bool), np.zeros(2, dtype=np.int64)
+        found = season.fit(effects, seen, windows, "hour", "UTC", family)
+        where = season.cells(windows, "hour", "UTC")
+        assert np.array_equal(found.offset, season.cellwise(effects, seen, where, 48)[0])
+
+
+def test_a_spread_that_follows_the_location_is_no_second_change() -> None:
+    rng = np.random.default_rng(8)
+    lead = walk(rng, 1500, 1, 0.8, 0.2)[:, 0]
+    rows = np.full((1500, 2), 1000.0)
+    noise = rng.normal(0, 0.03, (1500, 2))
+    effects = np.stack([lead, -0.6 * lead**2 + 0.1 * lead], axis=1) + noise
+    fitted = bend.fit(effects[:700], rows[:700], np.array([0, 0]))
+    after = fitted.straight(effects[700:], rows[700:])
+    assert np.array_equal(after[:, 0], effects[700:, 0])
+    assert after[:, 1].std() < 0.04 < 0.05 < effects[700:, 1].std()
+
+
+def test_a_chart_that_follows_nothing_is_left_as_it_is() -> None:
+    rng = np.random.default_rng(9)
+    effects, rows = rng.normal(0, 0.1, (700, 2)), np.full((700, 2), 100.0)
+    fitted = bend.fit(effects, rows, np.array([0, 0]))
+    assert np.abs(fitted.straight(effects, rows) - effects).max() < 0.03
+    assert np.array_equal(bend.none(2).straight(effects, rows), effects)
 
 
 def test_hours_are_local_and_weekends_apart() -> None:

@@ -153,7 +153,7 @@ def test_an_incident_closes_after_the_effect_was_small_for_a_while(calibration: 
         opened += judgement.opened
         closed += judgement.closed
     assert (opened, closed) == (1, 1)
-    assert not state.evidence.ratio[calibration.scores.column == 0].max() > 1e6
+    assert not state.evidence.ratio[:, calibration.scores.column == 0].max() > 1e6
 
 
 def test_the_windows_length_does_not_change_the_budget() -> None:
