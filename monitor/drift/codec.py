@@ -70,14 +70,24 @@ def decode_calibration(blob: bytes) -> Calibration:
     return Calibration(scores=scores, **{name: _rich(value) for name, value in held.items()})
 
 
+def is_current(blob: bytes) -> bool:
+    """Was this written by the present version?"""
+    return bool(_unpacked(blob)["version"] == VERSION)
+
+
+def learned_with(blob: bytes) -> tuple[float, str]:
+    """The smallest effect that matters and the time zone that a calibration was made with."""
+    content = _read(blob)
+    return float(content["least"]), str(content["zone"])
+
+
 def _write(content: Mapping[str, Any]) -> bytes:
     raw = msgspec.msgpack.encode({"version": VERSION, "content": content})
     return len(raw).to_bytes(8, "little") + bytes(_ZSTD.compress(raw, asbytes=True))
 
 
 def _read(blob: bytes) -> dict[str, Any]:
-    raw = _ZSTD.decompress(blob[8:], int.from_bytes(blob[:8], "little"), asbytes=True)
-    held = msgspec.msgpack.decode(raw)
+    held = _unpacked(blob)
     if held["version"] != VERSION:
         raise StoreError(
             f"a drift state of version {held['version']} cannot be read",
@@ -85,6 +95,12 @@ def _read(blob: bytes) -> dict[str, Any]:
         )
     content: dict[str, Any] = held["content"]
     return content
+
+
+def _unpacked(blob: bytes) -> dict[str, Any]:
+    raw = _ZSTD.decompress(blob[8:], int.from_bytes(blob[:8], "little"), asbytes=True)
+    unpacked: dict[str, Any] = msgspec.msgpack.decode(raw)
+    return unpacked
 
 
 def _plain(value: Any) -> Any:

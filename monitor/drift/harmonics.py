@@ -58,7 +58,8 @@ def fit(
         count = len(grid)
         mean.append(np.einsum("kh,hc->kc", WAVES, middle))
         doubt.append(_alike((waves**2).sum(axis=0) / (count - 1) / count))
-    coefficient, error = np.array(mean), np.array(doubt)
+    coefficient: Floats = np.array(mean)
+    error: Floats = np.array(doubt)
     expected: Floats = _strength(coefficient, error, family)
     keep = np.divide(expected, expected + error, out=np.zeros_like(error), where=expected + error > 0)
     offset = np.einsum("kh,bkc->bhc", WAVES, keep * coefficient)
@@ -69,11 +70,10 @@ def fit(
 
 def _grid(effects: Floats, observed: np.ndarray, day: Integers, hour: Integers) -> Floats:
     """Means by day and hour (days, 24, charts); what was not observed is as that hour is on other days."""
-    charts, days = effects.shape[1], int(day.max()) + 1
-    total, count = np.zeros((days * HOURS, charts)), np.zeros((days * HOURS, charts))
-    np.add.at(total, day * HOURS + hour, np.where(observed, effects, 0.0))
-    np.add.at(count, day * HOURS + hour, observed.astype(float))
-    total, count = total.reshape(days, HOURS, charts), count.reshape(days, HOURS, charts)
+    shape = (int(day.max()) + 1, HOURS, effects.shape[1])
+    total, count = np.zeros(shape), np.zeros(shape)
+    np.add.at(total, (day, hour), np.where(observed, effects, 0.0))
+    np.add.at(count, (day, hour), observed.astype(float))
     usual = total.sum(axis=0) / np.maximum(count.sum(axis=0), 1.0)
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1.0), usual))
 

@@ -57,7 +57,7 @@ def _learn(
 ) -> StoredCalibration | None:
     baseline = load(connection, stream)
     span = reference.period(connection, stream, baseline, base, until, settings) if baseline else None
-    if baseline is None or span is None or not _is_due(connection, stream, baseline, span):
+    if baseline is None or span is None or not _is_due(connection, stream, baseline, span, settings):
         return None
     rows = reference.rows_within(connection, stream, base, *span)
     seconds = reference.length(rows, span[1] - span[0], base, settings)
@@ -76,13 +76,24 @@ def _learn(
     return storable(calibration, baseline.layout.id, budget, settings, note, now)
 
 
-def _is_due(connection: Connection, stream: Stream, baseline: Baseline, span: tuple[int, int]) -> bool:
-    """Nothing learned yet, another layout, or twice as much past as then; an accepted state is not unlearned."""
+def _is_due(
+    connection: Connection,
+    stream: Stream,
+    baseline: Baseline,
+    span: tuple[int, int],
+    settings: DriftSettings,
+) -> bool:
+    """Nothing learned yet, or by another version, of another layout or with other settings, or twice as much past as
+    then. An accepted state is not unlearned, and an open incident is not learned from.
+    """
     known = stored_drift.calibration(connection, stream)
-    if known is None or known.layout != baseline.layout.id:
+    if known is None or known.layout != baseline.layout.id or not codec.is_current(known.blob):
         return True
-    quiet = not any(incident.closed is None for incident in stored_drift.incidents(connection, stream))
-    return quiet and not known.accepted and span[1] - span[0] >= GROWTH * (known.end - known.start)
+    if known.accepted or any(one.closed is None for one in stored_drift.incidents(connection, stream)):
+        return False
+    if codec.learned_with(known.blob) != (settings.min_effect, settings.time_zone):
+        return True
+    return span[1] - span[0] >= GROWTH * (known.end - known.start)
 
 
 def is_special(window: Window, settings: DriftSettings) -> bool:

@@ -30,7 +30,6 @@ from monitor.windows.layout import Layout
 WORTH_KEEPING = 0.05
 MOST_A_CALL = 200
 ALL = "all columns"
-GROWTH = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,8 @@ def watch(
 ) -> Watched:
     """Judge the evaluation windows that ended by `until` and were not judged yet, and say how things stand."""
     known, baseline = stored_drift.calibration(connection, stream), load(connection, stream)
-    if known is None or baseline is None or known.layout != baseline.layout.id or not math.isfinite(until):
+    fits = known and baseline and known.layout == baseline.layout.id and _is_readable(known.blob)
+    if not fits or known is None or baseline is None or not math.isfinite(until):
         note = "drift is not judged yet: there is no baseline" if baseline is None else _waiting(baseline)
         moment = int(until if math.isfinite(until) else now)
         return Watched(_not_measured(stream, Window(moment - base_seconds, moment), note), note=note)
@@ -178,6 +178,11 @@ def _latest(state: StoredState | None) -> list[DriftVerdict]:
 
 _CALIBRATIONS: dict[bytes, Calibration] = {}
 _ADAPTERS: dict[str, Adapter] = {}
+
+
+def _is_readable(blob: bytes) -> bool:
+    """One of an earlier version is not: it is learned anew soon."""
+    return blob in _CALIBRATIONS or codec.is_current(blob)
 
 
 def _calibration(blob: bytes) -> Calibration:

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from monitor.drift import codec as drift_codec
+from monitor.drift import watch as watching
 from monitor.drift.acceptance import accept
 from monitor.drift.learning import prepare
 from monitor.drift.settings import DriftSettings
@@ -262,3 +264,19 @@ def test_one_measurement_stands_for_the_model_and_stays_above_the_limit_while_th
         found = stored.incidents(connection, STREAM)
     assert len(found) == 1
     assert found[0].closed is not None
+
+
+def test_what_another_version_learned_is_learned_anew_and_meanwhile_not_judged(
+    learned: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learned.write(DAY)
+    monkeypatch.setattr(watching, "_CALIBRATIONS", {})
+    monkeypatch.setattr(drift_codec, "VERSION", drift_codec.VERSION + 1)
+    assert learned.watch().measurements[0].value is None
+    assert learned.prepare()
+    assert learned.watch().judged == 48
+
+
+def test_another_smallest_effect_is_learned_anew(learned: World) -> None:
+    assert not learned.prepare()
+    assert learned.prepare(DriftSettings(min_effect=0.3))
