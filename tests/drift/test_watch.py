@@ -274,6 +274,7 @@ def test_what_another_version_learned_is_learned_anew_and_meanwhile_not_judged(
     monkeypatch.setattr(drift_codec, "VERSION", drift_codec.VERSION + 1)
     assert learned.watch().measurements[0].value is None
     assert learned.prepare()
+    learned.write(DAY)
     assert learned.watch().judged == 48
 
 
