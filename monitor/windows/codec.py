@@ -50,7 +50,7 @@ def encode(profile: Profile) -> bytes:
     scaled = not np.array_equal(whole, counts)
     numbers = (counts / WEIGHT_UNIT if scaled else whole).astype(np.uint64)
     planes = max((int(numbers.max(initial=0)).bit_length() + 7) // 8, 1)
-    block = np.ascontiguousarray(numbers.view(np.uint8).reshape(-1, 8)[:, :planes].T).tobytes()
+    block = b"".join((numbers >> np.uint64(8 * plane)).astype(np.uint8).tobytes() for plane in range(planes))
     tail = b"".join(part.sums.T.tobytes() + part.extremes.T.tobytes() for part in parts)
     raw = block + tail
     stored = _Stored(
@@ -144,7 +144,8 @@ def _storable(key: SliceKey, part: Slice) -> _StoredSlice:
 
 
 def _counts(raw: bytes, size: int, planes: int, *, scaled: bool) -> np.ndarray:
-    numbers = np.zeros((size, 8), np.uint8)
-    numbers[:, :planes] = np.frombuffer(raw, np.uint8, size * planes).reshape(planes, size).T
-    counts = numbers.view(np.uint64).reshape(size).astype(np.float64)
+    bytes_of = np.frombuffer(raw, np.uint8, size * planes).reshape(planes, size)
+    counts = bytes_of[0].astype(np.float64)
+    for plane in range(1, planes):  # exact: a count has 53 significant bits at most
+        counts += bytes_of[plane] * 256.0**plane
     return counts * WEIGHT_UNIT if scaled else counts

@@ -1,19 +1,18 @@
-"""`make bench`: how fast counting, comparing and taking in are, against the peers, in one table and in bench.json.
+"""`make bench`: how fast counting, comparing, measuring, paging and taking in are, in one table and in bench.json.
 
-`--peers none` runs ours alone; `--rows 100000,1000000` adds the large files (an hour with all peers).
+`--peers none` runs ours and the floor alone; `--rows 100000,1000000` adds the large files (an hour with all peers).
+`--only kernel,fleet` runs some parts.
 """
 
 import argparse
-import importlib.metadata
 import json
 import os
 import platform
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import ingest, kernel, ticks
-
-OURS = ("numpy", "pyarrow", "sqlalchemy")
+from tests.bench import fleet, ingest, kernel, lengths, onset, ticks
+from tests.bench.line import Line, show, versions
 
 
 def main() -> None:
@@ -21,18 +20,44 @@ def main() -> None:
     parser.add_argument("--peers", default="all", help="all, none, or titles separated by commas")
     parser.add_argument("--rows", default="100000", help="rows of each file, separated by commas")
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--streams", type=int, default=1000)
+    parser.add_argument("--only", default="", help="parts, separated by commas")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     arguments = parser.parse_args()
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in OURS)
-    print(f"Python {platform.python_version()}, {versions}, {os.cpu_count()} cores", flush=True)
+    _head()
+    parts = _parts(arguments)
+    lines: list[Line] = []
+    for name in arguments.only.split(",") if arguments.only else parts:
+        lines += parts[name]()
+        found = [line.as_json() for line in lines]
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {arguments.out}", flush=True)
+
+
+def _parts(arguments: argparse.Namespace) -> Mapping[str, Callable[[], list[Line]]]:
+    """What is measured, in order."""
+    peers, rows = kernel.chosen(arguments.peers), [int(count) for count in arguments.rows.split(",")]
+    return {
+        "kernel": lambda: kernel.measure(peers, rows, arguments.runs),
+        "window": kernel.alone,
+        "lengths": lengths.run,
+        "fleet": lambda: fleet.measure(arguments.streams),
+        "ticks": ticks.measure,
+        "onset": onset.measure,
+        "ingest": lambda: [show(line) for line in ingest.lines()],
+    }
+
+
+def _head() -> None:
+    """What it is measured with, and how the peers are pinned."""
+    own = ", ".join(f"{name} {version}" for name, version in versions().items())
+    print(f"{own}; {os.cpu_count()} cores, {platform.machine()}", flush=True)
     for peer, pins in kernel.PINS.items():
         print(f"{peer}: {', '.join(pins)}", flush=True)
-    rows = [int(count) for count in arguments.rows.split(",")]
-    lines = kernel.measure(kernel.chosen(arguments.peers), rows, arguments.runs)
-    lines += ticks.measure()
-    found = [asdict(line) for line in lines] + ingest.run(records=600_000)
-    arguments.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(f"written to {arguments.out}", flush=True)
+    print(
+        f"{'work':62} {'peer':26} {'ours':>10} {'theirs':>10} {'unit':14} {'ratio':>11}  ours / theirs",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

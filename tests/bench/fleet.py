@@ -5,15 +5,18 @@ every stream closes. The clock is moved by hand, so the figures are of work and 
 """
 
 import argparse
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from monitor.app import App
 from monitor.clock import ManualClock
@@ -21,20 +24,44 @@ from monitor.config import Config
 from monitor.predictions.batches import split
 from monitor.records import Stream
 from monitor.windows import baseline
-from monitor.windows.reference import conform
+from monitor.windows.reference import Baseline, conform
+from tests.bench.line import Line, against_goal, show
 from tests.bench.tables import table
 
 MINUTE = 60
 START = 1_800_000_000 - 1_800_000_000 % 3600
 FEATURES = 50
+GOAL = 30.0
+"""Seconds for a thousand streams."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """What one piece of work took, in seconds."""
 
     wall: float
     cpu: float
+
+
+@cache
+def _learned_from() -> pa.Table:
+    return table(3000, FEATURES, 0, moved=False)
+
+
+def model(stream: Stream, number: int) -> Baseline:
+    """A baseline whose buckets no other number has."""
+    known = _learned_from()
+    columns = [
+        pc.multiply(column, 1.0 + number / 1000) if name.startswith("n") else column
+        for name, column in zip(known.schema.names, known.columns, strict=True)
+    ]
+    return baseline.from_table(stream, pa.table(columns, known.schema.names), START)
+
+
+def minute_of_rows(start: float, rows: int) -> pa.RecordBatch:
+    """Rows spread over a minute, as the log keeps them."""
+    sample = conform(table(rows, FEATURES, int(start), moved=False)).combine_chunks().to_batches()[0]
+    times = pa.array((start * 1e6 + np.arange(rows) * (59e6 / rows)).astype(np.int64))
+    return pa.RecordBatch.from_arrays([times, *sample.columns], ["timestamp", *sample.schema.names])
 
 
 class Fleet:
@@ -46,22 +73,19 @@ class Fleet:
         self.app = App(Config.model_validate({"store": {"url": url}, "notify": {}}), self.clock)
         self.streams = [Stream("bench", f"model-{number:04}") for number in range(streams)]
 
-    def learn(self, rows: int = 3000) -> None:
+    def learn(self) -> None:
         """Give each stream a baseline of its own."""
         for number, stream in enumerate(self.streams):
-            made = baseline.from_table(stream, table(rows, FEATURES, number, moved=False), START)
+            made = model(stream, number)
             with self.app.store.write() as connection:
                 baseline.save(connection, made, START)
 
-    def minute(self, rows: int = 100, share: float = 1.0) -> None:
-        """Let a minute pass in which every stream (or the first `share` of them) sends so many rows."""
-        began = self.clock.now()
-        sample = conform(table(rows, FEATURES, int(began), moved=False)).combine_chunks().to_batches()[0]
-        times = pa.array((began * 1e6 + np.arange(rows) * (59e6 / rows)).astype(np.int64))
-        timed = pa.RecordBatch.from_arrays([times, *sample.columns], ["timestamp", *sample.schema.names])
+    def minute(self, rows: int = 100) -> None:
+        """Let a minute pass in which every stream sends so many rows."""
+        sent = minute_of_rows(self.clock.now(), rows)
         self.clock.advance(MINUTE)
-        for stream in self.streams[: round(len(self.streams) * share)]:
-            self.app.log.append(split(stream, timed, MINUTE))
+        for stream in self.streams:
+            self.app.log.append(split(stream, sent, MINUTE))
 
     def tick(self) -> Cost:
         """One tick, timed."""
@@ -82,19 +106,36 @@ def fleet(streams: int) -> Iterator[Fleet]:
             made.app.store.close()
 
 
+def measure(streams: int = 1000, minutes: int = 4) -> list[Line]:
+    """Whole ticks of a fleet in which a minute closes, the median; and one in which nothing is new."""
+    with fleet(streams) as made:
+        closing = []
+        for _ in range(minutes):
+            made.minute()
+            closing.append(made.tick())
+        made.clock.advance(2.0)
+        idle = made.tick()
+        memory = _resident_mb()
+    work = f"tick of {streams:,} streams x {FEATURES} features: a minute of 100 rows each closes"
+    wall, cpu = (statistics.median(parts) for parts in zip(*closing[1:], strict=True))
+    goal = GOAL * streams / 1000
+    return [
+        show(against_goal(work, wall, goal, "s wall", memory)),
+        show(against_goal("the same, the daemon's own work", cpu, goal, "s CPU", memory)),
+        show(
+            against_goal("the same streams, nothing new", idle.wall, 2.0 * streams / 1000, "s wall", memory)
+        ),
+    ]
+
+
+def _resident_mb() -> float:
+    return int(Path("/proc/self/status").read_text().partition("VmRSS:")[2].split()[0]) / 1024
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=1000)
-    parser.add_argument("--minutes", type=int, default=3)
-    arguments = parser.parse_args()
-    with fleet(arguments.streams) as made:
-        for _ in range(arguments.minutes):
-            made.minute()
-            cost = made.tick()
-            print(f"a minute closes: {cost.wall:.2f} s wall, {cost.cpu:.2f} s CPU", flush=True)
-        made.clock.advance(2.0)
-        cost = made.tick()
-        print(f"nothing new:     {cost.wall:.2f} s wall, {cost.cpu:.2f} s CPU", flush=True)
+    measure(parser.parse_args().streams)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
+from tests.bench.line import Line
 from tests.bench.load import Orders, Seen
 from tests.support.ingest_server import Process
 
@@ -163,6 +164,11 @@ def run(*, records: int = 600_000) -> list[dict[str, Any]]:
         *measure("single JSON posts, 32 connections", JSON, 1, 32, 10_000, records // 10),
         *measure("Arrow IPC of 10,000 rows", ARROW, 10_000, 4, 500_000, records * 4),
     ]
+
+
+def lines(records: int = 600_000) -> list[Line]:
+    """The same rows as lines of the common table."""
+    return [Line(**row) for row in run(records=records)]
 
 
 def long_run(records: int = 10_000_000) -> list[tuple[int, float]]:

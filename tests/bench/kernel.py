@@ -1,31 +1,35 @@
-"""Counting and comparing against the peers: `python -m tests.bench.kernel [--peers none] [--rows 100000]`.
+"""Counting and comparing against the floor and the peers.
 
 Each peer is installed in an environment of its own, pinned to what it needs to import at all. Ours and theirs run in
 turns, each in a fresh process; the median of the runs is taken. Times are CPU seconds for the work alone and wall
 seconds for whole processes. A first run of each warms the disk and is thrown away.
 """
 
-import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import tables
+from tests.bench.line import Line, against_goal, show, versions
 
 FOLDER = Path(".bench")
 ROOT = Path(__file__).parents[2]
+WORK = {
+    "files": ("two files, whole process,", "s wall"),
+    "kept": ("current window, reference kept,", "s CPU"),
+}
 PINS = {
     "evidently": ("evidently==0.7.23", "pandas<3.1", "pyarrow"),
     "nannyml": ("nannyml==0.13.1", "statsmodels", "pandas<3", "pyarrow"),
     "whylogs": ("whylogs[viz]==1.6.4", "numpy<2", "pandas<3", "pyarrow<18"),
 }
+FLOOR = "bare numpy (the floor)"
 VARIANTS = {
     "Evidently preset, default": ("evidently", "default"),
     "Evidently preset, PSI": ("evidently", "psi"),
@@ -44,22 +48,8 @@ class Run:
     rss_mb: float
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One comparison, as it stands in bench.json."""
-
-    work: str
-    peer: str
-    ours: float
-    theirs: float | None
-    unit: str
-    ratio: float | None
-    rss_ours_mb: float
-    rss_theirs_mb: float | None
-
-
 def run(command: Sequence[str]) -> Run:
-    """Run a process to its end; it prints its own measure as the last line, in JSON."""
+    """Run a process to its end; a script prints its own measure as the last line, in JSON."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
     assert process.stdout is not None
@@ -69,8 +59,9 @@ def run(command: Sequence[str]) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} failed with {process.returncode}")
-    told = json.loads(output.decode().strip().splitlines()[-1])
-    return Run(wall, float(told["seconds"]), usage.ru_maxrss / 1024)
+    last = output.decode().strip().splitlines()[-1]
+    work = float(json.loads(last)["seconds"]) if last.startswith('{"seconds"') else wall
+    return Run(wall, work, usage.ru_maxrss / 1024)
 
 
 def install(peer: str) -> Path:
@@ -85,6 +76,8 @@ def install(peer: str) -> Path:
 
 
 def ours(mode: str, paths: Sequence[Path]) -> list[str]:
+    if mode == "files":  # the command that people use, cold
+        return [sys.executable, "-m", "monitor", "compare", *map(str, paths), "--json"]
     return [sys.executable, "-m", "tests.bench.ours", mode, *map(str, paths)]
 
 
@@ -93,51 +86,44 @@ def theirs(peer: str, variant: str, mode: str, paths: Sequence[Path]) -> list[st
     return [str(install(peer)), str(script), mode, *map(str, paths), variant]
 
 
+def floor(mode: str, paths: Sequence[Path]) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.floor", mode, *map(str, paths)]
+
+
 def compare(mode: str, paths: Sequence[Path], rows: int, peers: Sequence[str], runs: int) -> list[Line]:
-    """One kind of work against each peer, in turns."""
-    name = {
-        "files": f"two files of {rows:,} x 50, whole process",
-        "kept": f"current window of {rows:,} x 50",
-    }[mode]
-    unit = {"files": "s wall", "kept": "s CPU"}[mode]
+    """One kind of work against the floor and each peer, in turns."""
     lines = []
-    run(ours(mode, paths))
-    for title in peers or ("none",):
-        mine, other = [], []
-        if peers:
-            run(theirs(*VARIANTS[title], mode, paths)) if rows <= 100_000 else None
-        for _ in range(runs):
-            mine.append(run(ours(mode, paths)))
-            if peers:
-                other.append(run(theirs(*VARIANTS[title], mode, paths)))
-        lines.append(_line(name, title, mode, unit, mine, other))
-        print_line(lines[-1])
+    for title in (FLOOR, *peers):
+        other = floor(mode, paths) if title == FLOOR else theirs(*VARIANTS[title], mode, paths)
+        if rows <= 100_000:  # warm the disk
+            run(other)
+        run(ours(mode, paths))
+        pairs = [(run(ours(mode, paths)), run(other)) for _ in range(runs)]
+        lines.append(show(_line(mode, title, rows, [mine for mine, _ in pairs], [one for _, one in pairs])))
     return lines
 
 
-def _line(name: str, peer: str, mode: str, unit: str, mine: list[Run], other: list[Run]) -> Line:
+def _line(mode: str, peer: str, rows: int, mine: list[Run], other: list[Run]) -> Line:
     def middle(found: list[Run]) -> float:
         return statistics.median(one.wall if mode == "files" else one.work for one in found)
 
-    rss = statistics.median(one.rss_mb for one in mine)
-    if not other:
-        return Line(name, peer, middle(mine), None, unit, None, rss, None)
+    def memory(found: list[Run]) -> float:
+        return statistics.median(one.rss_mb for one in found)
+
+    name, unit = WORK[mode]
+    pinned = {pin.partition("=")[0]: pin for pin in PINS.get(VARIANTS.get(peer, ("", ""))[0], ())}
     return Line(
-        name,
+        f"{name} of {rows:,} x 50",
         peer,
         middle(mine),
         middle(other),
         unit,
         middle(other) / middle(mine),
-        rss,
-        statistics.median(one.rss_mb for one in other),
+        memory(mine),
+        memory(other),
+        rows,
+        versions(**pinned),
     )
-
-
-def print_line(line: Line) -> None:
-    ratio = "" if line.ratio is None else f"{line.ratio:8.1f} x"
-    other = "" if line.theirs is None else f"{line.theirs:10.3f}"
-    print(f"{line.work:42} {line.peer:28} {line.ours:10.4f} {other:>10} {line.unit:8} {ratio}", flush=True)
 
 
 def chosen(text: str) -> list[str]:
@@ -150,26 +136,26 @@ def measure(peers: Sequence[str], rows: Sequence[int], runs: int) -> list[Line]:
     lines: list[Line] = []
     for count in rows:
         paths = tables.files(FOLDER / "data", count, 50)
-        for mode in ("files", "kept"):
+        for mode in WORK:
             lines += compare(mode, paths, count, peers, runs if count <= 100_000 else 1)
     return lines
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", default="all", help="all, none, or titles separated by commas")
-    parser.add_argument("--rows", default="100000", help="rows of each file, separated by commas")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("bench.json"))
-    arguments = parser.parse_args()
-    print(
-        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores", flush=True
-    )
-    lines = measure(
-        chosen(arguments.peers), [int(count) for count in arguments.rows.split(",")], arguments.runs
-    )
-    arguments.out.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n")
+def alone(rows: int = 100_000) -> list[Line]:
+    """What of a window's cost is not drift, and a tick of ten thousand rows."""
+    paths = tables.files(FOLDER / "data", rows, 50)
+    told = _told(ours("shares", paths))
+    share = told["whole"] / told["drift"]
+    lines = [
+        against_goal("a window's whole measuring, of drift alone", share, 1.5, "times"),
+        against_goal("tick of 10,000 rows x 50: count and measure", told["tick"] * 1000, 10.0, "ms CPU"),
+        against_goal("a column's profile at 1,000 rows", told["bytes_1000"], 1000, "bytes"),
+        against_goal(f"a column's profile at {rows:,} rows", told["bytes_all"], 4000, "bytes"),
+        against_goal("cost of a row, 100,000 at once (goal: 10,000)", told["row_100k"], told["row_10k"], "us CPU"),
+    ]  # fmt: skip
+    return [show(line) for line in lines]
 
 
-if __name__ == "__main__":
-    main()
+def _told(command: Sequence[str]) -> dict[str, float]:
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
