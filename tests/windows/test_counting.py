@@ -8,7 +8,8 @@ from monitor.predictions.batches import split
 from monitor.predictions.intake import Kind
 from monitor.records import Stream, Window
 from monitor.store import profiles
-from monitor.windows import baseline, codec
+from monitor.windows import baseline, codec, counting
+from monitor.windows.count import count
 from monitor.windows.counting import count_new
 from monitor.windows.profile import merge
 from monitor.windows.recount import recount
@@ -77,12 +78,12 @@ def test_a_long_window_is_the_sum_of_its_base_windows_bit_by_bit(log_and_store):
 
 def test_a_window_is_put_together_from_few_blocks_that_tile_it():
     for start in range(0, 70 * BASE, BASE):
-        for count in (1, 10, 60, 1440):
-            window = Window(start, start + count * BASE)
+        for minutes in (1, 10, 60, 1440):
+            window = Window(start, start + minutes * BASE)
             found = blocks(window, BASE)
             assert [found[0].start, found[-1].end] == [window.start, window.end]
             assert all(a.end == b.start for a, b in itertools.pairwise(found))
-            assert len(found) <= 2 * count.bit_length()
+            assert len(found) <= 2 * minutes.bit_length()
 
 
 def test_a_killed_count_leaves_nothing_half_done(log_and_store, monkeypatch):
@@ -179,3 +180,60 @@ def test_streams_that_share_a_transaction_are_counted_apart(log_and_store):
     heard: dict[Stream, int] = {}
     count_new(store, SETTINGS, NOW, lambda s, _, p: heard.update({s: heard.get(s, 0) + p.rows}))
     assert heard == {stream: 100 + number for number, stream in enumerate(streams)}
+
+
+def test_while_rows_are_read_and_counted_others_can_write(log_and_store, monkeypatch):
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 2, 200), BASE))
+
+    def count_while_others_write(*arguments):
+        with store.write() as connection:  # would wait for ever inside of a writing transaction
+            connection.exec_driver_sql("select 1")
+        return count(*arguments)
+
+    monkeypatch.setattr(counting, "count", count_while_others_write)
+    assert len(count_new(store, SETTINGS, NOW)) == 2
+
+
+def test_what_somebody_else_counted_meanwhile_is_not_counted_twice(log_and_store, monkeypatch):
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 1, 100), BASE))
+    heard: list[int] = []
+
+    def somebody_is_faster(*arguments):
+        monkeypatch.setattr(counting, "count", count)
+        count_new(store, SETTINGS, NOW, lambda *told: heard.append(told[2].rows))
+        return count(*arguments)
+
+    monkeypatch.setattr(counting, "count", somebody_is_faster)
+    count_new(store, SETTINGS, NOW, lambda *told: heard.append(told[2].rows))
+    assert heard == [100]
+    assert profile_of(store, Window(int(NOW), int(NOW) + 60)).rows == 100
+
+
+def test_rows_counted_by_a_layout_that_changed_meanwhile_are_counted_again(log_and_store, monkeypatch):
+    log, store = log_and_store
+    log.append(split(STREAM, rows_at(NOW, 1, 100), BASE))
+
+    def baseline_is_set(*arguments):
+        monkeypatch.setattr(counting, "count", count)
+        with store.write() as connection:
+            made = baseline.from_table(STREAM, pa.Table.from_batches([predictions(500, 3)]), NOW)
+            baseline.save(connection, made, NOW)
+        return count(*arguments)
+
+    monkeypatch.setattr(counting, "count", baseline_is_set)
+    count_new(store, SETTINGS, NOW)
+    profile = profile_of(store, Window(int(NOW), int(NOW) + 60))
+    assert profile.rows == 100
+    assert profile.overall.column("features.amount").rows == 100
+
+
+def test_an_hour_is_the_sum_of_its_minutes_after_each_new_one(log_and_store):
+    log, store = log_and_store
+    for minute in range(70):
+        log.append(split(STREAM, rows_at(NOW + 60 * minute, 1, 10 + minute, seed=minute), BASE))
+        count_new(store, SETTINGS, NOW)
+        end = int(NOW) + 60 * (minute + 1)
+        rows = sum(10 + at for at in range(max(0, minute - 59), minute + 1))
+        assert profile_of(store, Window(end - 3600, end), settled=end).rows == rows
