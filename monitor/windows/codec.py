@@ -148,4 +148,4 @@ def _counts(raw: bytes, size: int, planes: int, *, scaled: bool) -> np.ndarray:
     counts = bytes_of[0].astype(np.float64)
     for plane in range(1, planes):  # exact: a count has 53 significant bits at most
         counts += bytes_of[plane] * 256.0**plane
-    return counts * WEIGHT_UNIT if scaled else counts
+    return np.asarray(counts * WEIGHT_UNIT) if scaled else counts
