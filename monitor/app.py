@@ -7,9 +7,11 @@ from functools import partial
 
 from monitor import __version__
 from monitor.alerts.deploys import deploys
+from monitor.blackout import Blackout
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config
 from monitor.digest import Sender
+from monitor.errors import StoreError
 from monitor.health.daybook import DayBook
 from monitor.jobs import Jobs
 from monitor.notify import build
@@ -80,6 +82,15 @@ class App:
         self._told_of_changes = frozenset(
             lane.channel.name for lane in self.dispatcher.lanes if Action.CHANGE in lane.channel.actions
         )
+        self.blackout = Blackout(
+            config.alerts,
+            config.metrics,
+            self.base_seconds,
+            config.evaluate.recent,
+            self.clock.now,
+            self.dispatcher.emergency,
+        )
+        self.log.on_refused = self.blackout.see
         self.jobs = Jobs(self.store, config, self.clock, self.dispatcher.is_alive)
         self.meters = Meters(config.evaluate.every)
         self.totals = Totals()
@@ -111,7 +122,15 @@ class App:
     def tick(self) -> Tick:
         """One step of the whole pipeline, now."""
         began = self.clock.now()
-        done = self.pipeline.tick(began)
+        try:
+            self.blackout.catch_up()
+            done = self.pipeline.tick(began)
+        except StoreError:
+            if self.blackout.lost(self.rules.current, began):
+                self.jobs.after_look(began)
+                self.itself.after_look(began)
+            raise
+        self.blackout.remember(done.after)
         ended = self.clock.now()
         self.jobs.after_tick(ended)
         self.meters.cycle(ended - began, ended)

@@ -40,7 +40,7 @@ class Jobs:
         self._config = config
         self._clock = clock
         self._is_delivering = is_delivering
-        self._judged_at = clock.now()
+        self._judged_at = self._looked_at = clock.now()
         self._dead_man = DeadMan(config.notify.dead_man) if config.notify.dead_man else None
 
     def schedule(self, scheduler: Scheduler) -> None:
@@ -65,7 +65,11 @@ class Jobs:
 
     def after_tick(self, at: float) -> None:
         """A tick went through to its end: everything was judged, and the store took it."""
-        self._judged_at = at
+        self._judged_at = self._looked_at = at
+
+    def after_look(self, at: float) -> None:
+        """A tick went as far as it can without a store: the loop goes round, and a restart would only forget."""
+        self._looked_at = at
 
     def ailment(self) -> str:
         """What keeps the daemon from doing its work, or the empty string."""
@@ -73,7 +77,7 @@ class Jobs:
 
     def stuck(self) -> str:
         """Why the loop is taken for dead, or the empty string."""
-        age = self._clock.now() - self._judged_at
+        age = self._clock.now() - self._looked_at
         return f"the last tick ended {age:.0f} seconds ago" if age > STUCK_AFTER else ""
 
     def learn(self) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from monitor import alerts as paging
+from monitor.alerts.plan import Situation
 from monitor.alerts.settings import AlertSettings
 from monitor.readings.measuring import Measuring
 from monitor.readings.selfwatch import SelfWatch
@@ -22,16 +23,20 @@ from monitor.windows.counting import count_new
 from monitor.windows.profile import Profile
 from monitor.windows.settings import WindowSettings
 
+STANDING_EVERY = 10
+"""How often a daemon that does not judge looks what the one that does knows, in seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What one tick did."""
+    """What one tick did. `after` is what alerts and incidents are then, where this process judged."""
 
     at: float
     streams: int
     windows: int
     judgement: Judgement
     deliveries: int
+    after: Situation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Pipeline:
         readings = self.measuring.measure(rules.reads(), self.itself.measure(now), now)  # -> measurements
         done = Tick(now, len(readings.streams()), len(touched), Judgement(), 0)
         if not self.duty.is_ours(now):  # another daemon on this database judges
-            return done
+            return replace(done, after=self._standing(now))
         with self.store.read() as connection:
             known = alert_rows.load(connection)
         judgement = judge(
@@ -67,4 +72,11 @@ class Pipeline:
             if writing is None:
                 return done
             plan = paging.advance(writing, judgement, known, self.alerts, self.channels, now, self.confirming)
-        return replace(done, judgement=judgement, deliveries=len(plan.deliveries))
+        return replace(done, judgement=judgement, deliveries=len(plan.deliveries), after=plan.after)
+
+    def _standing(self, now: float) -> Situation | None:
+        """What the other daemon knows, now and then, in case the database goes and takes it along."""
+        if int(now) % STANDING_EVERY:
+            return None
+        with self.store.read() as connection:
+            return paging.standing(connection, self.channels, now, self.confirming)

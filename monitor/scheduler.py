@@ -7,6 +7,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
+from monitor.errors import StoreError
+
 log = logging.getLogger(__name__)
 
 URGENT = "urgent"
@@ -44,6 +46,8 @@ def _logged(name: str, job: Callable[[], object]) -> Callable[[], None]:
     def run() -> None:
         try:
             job()
+        except StoreError as error:  # expected now and then, and told elsewhere: a line is enough
+            log.error("the job '%s' will be tried again: %s", name, error)
         except Exception:  # a job that fails must not end the ones after it; the next run tries again
             log.exception("the job '%s' failed and will be tried again", name)
 

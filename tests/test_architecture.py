@@ -25,7 +25,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("health",),
     ("digest",),
     ("readings", "upkeep", "status", "reports", "rollouts"),
-    ("pipeline", "web", "dashboards", "backtest", "comparison", "lake"),
+    ("pipeline", "blackout", "web", "dashboards", "backtest", "comparison", "lake"),
     ("config", "config_text"),
     ("rules_in_force",),
     ("jobs", "doctor"),

@@ -14,7 +14,7 @@ from monitor.store import alerts as alert_rows
 from monitor.store import incidents as incident_rows
 from monitor.store import outbox, silences
 
-__all__ = ["AlertSettings", "Plan", "Situation", "advance", "plan", "record"]
+__all__ = ["AlertSettings", "Plan", "Situation", "advance", "plan", "record", "standing"]
 
 
 def advance(
@@ -28,7 +28,8 @@ def advance(
 ) -> Plan:
     """Plan and record what a judgement means: alerts, transitions, incidents and outbox rows together.
 
-    `alerts` are those that the judgement went on from; `confirming` the channels whose webhooks come in.
+    `alerts` are those that the judgement went on from; `confirming` the channels whose webhooks come in. The plan
+    also holds the situation afterwards, for a time without the database.
     """
     current = {**alerts, **{alert.fingerprint: alert for alert in judgement.alerts}}
     recent = incident_rows.load_since(connection, now - settings.storm.within)
@@ -45,7 +46,23 @@ def advance(
     changed = {alert.fingerprint: alert for alert in judgement.alerts}
     changed |= acknowledged(situation.incidents, current)
     record(connection, replace(judgement, alerts=list(changed.values())), planned)
-    return planned
+    known |= {(i.channel, i.key): i for i in planned.incidents}
+    after = replace(situation, alerts={**current, **changed}, incidents=list(known.values()))
+    return replace(planned, after=after)
+
+
+def standing(
+    connection: Connection, channels: Iterable[str], now: float, confirming: Iterable[str] = ()
+) -> Situation:
+    """What fires and what was told of it, for a process that does not judge now but may have to."""
+    return Situation(
+        alert_rows.load(connection),
+        incident_rows.load_open(connection),
+        silences.load(connection, now),
+        frozenset(channels),
+        now,
+        frozenset(confirming),
+    )
 
 
 def record(connection: Connection, judgement: Judgement, planned: Plan) -> None:

@@ -40,11 +40,15 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Rows for the outbox, the incidents as they are then, and why some alerts are held back."""
+    """Rows for the outbox, the incidents as they are then, and why some alerts are held back.
+
+    `after` is the situation as it is once all of this is stored.
+    """
 
     deliveries: list[Delivery] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     held_back: dict[str, str] = field(default_factory=dict)
+    after: Situation | None = None
 
 
 def plan(situation: Situation, settings: AlertSettings) -> Plan:

@@ -39,8 +39,8 @@ class Dispatcher:
         for channel in channels.values():
             if isinstance(channel, Alertmanager):
                 self.lanes.append(Resender(store, channel, clock))
-        if spool and channels:
-            self.lanes.append(Emergency(store, channels, clock, Path(spool)))
+        self.emergency = Emergency(store, channels, clock, Path(spool)) if spool and channels else None
+        self.lanes += [self.emergency] if self.emergency else []
         self._wakes = [threading.Event() for _ in self.lanes]
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []

@@ -7,7 +7,7 @@ answered after one commit, and a thousand senders share one.
 import logging
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -16,7 +16,7 @@ from monitor.clock import Clock
 from monitor.errors import BusyError, StoreError, WatchkeeperError
 from monitor.predictions import assembly
 from monitor.predictions.batches import Batch
-from monitor.predictions.intake import Submission
+from monitor.predictions.intake import Kind, Submission
 from monitor.predictions.receipts import Answer, Receipt, is_settled, told_apart
 from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
@@ -63,6 +63,8 @@ class PredictionLog:
         self._thread: threading.Thread | None = None
         self._accepted: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
+        self.on_refused: Callable[[Stream, pa.RecordBatch], object] = lambda _stream, _rows: None
+        """Told of predictions that were valid and had to be refused, because the store is out of reach."""
         self._replayed = 0
         self._commits = 0
 
@@ -179,6 +181,16 @@ class PredictionLog:
             results = [WatchkeeperError(f"the request could not be stored: {error}")]
         for (_, answer), result in zip(group, results, strict=True):
             answer(result)
+        if isinstance(results[0], BusyError):
+            self._show([submission for submission, _ in group])
+
+    def _show(self, refused: list[Submission]) -> None:
+        """Let whoever watches without a store see what it could not take."""
+        try:
+            for stream, rows in assembly.assemble(refused, Kind.PREDICTIONS):
+                self.on_refused(stream, rows)
+        except Exception:  # the border again: these rows were answered, and the writer goes on
+            _LOG.exception("rows that could not be stored could not be looked at either")
 
     def _store_all(self, group: list[Submission]) -> list[Receipt | WatchkeeperError]:
         now = self.clock.now()

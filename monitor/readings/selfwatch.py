@@ -39,6 +39,10 @@ class SelfWatch:
         self._last_tick = at
         self._rule_errors = rule_errors
 
+    def after_look(self, at: float) -> None:
+        """Remember a tick that judged what can be judged without the store; that it is gone is told by itself."""
+        self._last_tick = at
+
     def measure(self, now: float) -> list[Measurement]:
         """Every figure of the daemon at `now`."""
         age = None if self._last_tick is None else now - self._last_tick

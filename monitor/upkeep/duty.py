@@ -4,10 +4,11 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection
 
+from monitor.errors import StoreError
 from monitor.store import leases
 from monitor.store.db import Store
 from monitor.store.leases import Lease
@@ -44,8 +45,8 @@ class Duty:
                 yield connection
 
     def hand_over(self) -> None:
-        """Give the duty back at the end, so that another need not wait."""
+        """Give the duty back at the end, so that another need not wait. Without a database it just runs out."""
         if self._lease is not None:
-            with self._store.write() as connection:
+            with suppress(StoreError), self._store.write() as connection:
                 leases.release(connection, self._lease)
             self._lease = None

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from monitor.clock import Clock
-from monitor.errors import AccessError
+from monitor.errors import AccessError, StoreError
 from monitor.store import access
 from monitor.store.access import Key, Kind
 from monitor.store.db import Store
 
 _STALE_AFTER = 5.0
 _LOOK_AGAIN_AFTER = 1.0
+_KNOWN_FOR = 900.0
+"""How long keys are known without the store."""
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "origin")
 _HINT = "send the header Authorization: Bearer wk_..."
 
@@ -90,8 +92,13 @@ class Access:
     def _refresh(self, now: float, age: float) -> None:
         if 0 <= now - self._read_at < age:
             return
-        with self._store.read() as connection:
-            keys = access.keys(connection)
+        try:
+            with self._store.read() as connection:
+                keys = access.keys(connection)
+        except StoreError:
+            if not 0 <= now - self._read_at < _KNOWN_FOR:
+                raise
+            return  # nothing can be stored either way, but what is refused for that is still seen by the rules
         self._keys = {key.hash: key for key in keys}
         self._kinds = frozenset(key.kind for key in keys)
         self._read_at = now

@@ -34,7 +34,10 @@ def test_21_pages_go_out_from_memory_and_the_outbox_learns_of_it_when_it_is_back
             world.clock.advance(10)
             emergency.step()
         summaries = [incident.summary for incident in world.pagerduty.incidents]
-        assert summaries == ["acme/fraud: 30 %", "Watchkeeper cannot reach its database: nothing is judged"]
+        assert summaries == [
+            "acme/fraud: 30 %",
+            "Watchkeeper cannot reach its database: predictions are refused, models are hardly watched",
+        ]
         key = world.pagerduty.incidents[0].key
         server.start()
         world.store.engine.dispose()

@@ -37,6 +37,11 @@ class Server:
         make = [*self._user, _program("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"]
         subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
+    @property
+    def is_down(self) -> bool:
+        """Whether it was stopped."""
+        return self._process is None
+
     def start(self) -> None:
         """Start, and return when it answers."""
         options = ["-p", str(self.port), "-k", "", "-h", "127.0.0.1", "-c", "fsync=off"]
