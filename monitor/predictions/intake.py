@@ -56,9 +56,6 @@ class Part:
     rows: Sequence[Any] | Fields | pa.RecordBatch
     times: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.times)
-
 
 @dataclass(slots=True)
 class Submission:
@@ -79,7 +76,7 @@ class Submission:
     @property
     def accepted(self) -> int:
         """Records that are taken."""
-        return sum(map(len, self.parts))
+        return sum(len(part.times) for part in self.parts)
 
 
 def read(
@@ -134,11 +131,15 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, shapes: Shapes) -> 
         return None
     moments = [row.timestamp for row in rows]
     times = column_of_micros(moments, rules.now)
-    if times is None or times.min() < rules.earliest * 1e6 or times.max() > rules.latest * 1e6:
+    if times is None or not _are_timely(times.tolist(), rules):
         return None
     part = Part(shape.stream, by_field(rows, times) if len(rows) >= _MANY else rows, times)
     apart = len(ids) == len(rows) or all(row.id is not None or row.timestamp is not None for row in rows)
     return Submission(Kind.PREDICTIONS, len(body), [part], ignored=shape.ignored, apart=apart)
+
+
+def _are_timely(times: list[int], rules: Rules) -> bool:
+    return min(times) >= rules.earliest * 1e6 and max(times) <= rules.latest * 1e6
 
 
 def _read_columns(kind: Kind, body: bytes, rules: Rules, shapes: Shapes) -> Submission:

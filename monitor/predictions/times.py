@@ -33,6 +33,8 @@ def column_of_micros(values: Sequence[object], now: float) -> Micros | None:
     kinds = set(map(type, values))
     if kinds == {type(None)}:
         return np.full(len(values), int(now * 1e6), np.int64)
+    if len(values) < _FEW and kinds <= {int, float, str}:
+        return _few(values)
     if kinds == {str}:
         try:
             parsed: Micros = (
@@ -41,8 +43,6 @@ def column_of_micros(values: Sequence[object], now: float) -> Micros | None:
             return None if parsed.dtype != np.int64 else parsed
         except pa.ArrowInvalid:
             return None
-    if len(values) < _FEW and kinds <= {int, float}:
-        return _few(values)
     if kinds <= {int, float}:
         moments = np.array(values, np.float64)
         if not np.isfinite(moments).all():

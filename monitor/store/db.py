@@ -34,6 +34,15 @@ READING = "reading"
 """The execution option of connections from `Store.read`."""
 
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "cache_size=-16384",
+    "wal_autocheckpoint=4000",  # pages: many commits change the same ones, and each is copied back once
+)
+
+
 class Store:
     """Connections to the database, and its transactions."""
 
@@ -129,7 +138,7 @@ def _sqlite_engine(url: str) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(dbapi_connection: Any, _record: Any) -> None:
         dbapi_connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384"):
+        for pragma in _PRAGMAS:
             dbapi_connection.execute(f"PRAGMA {pragma}")
 
     return engine

@@ -4,12 +4,18 @@ SQLAlchemy still writes the SQL, so it is right for SQLite and PostgreSQL; only 
 each execution is saved. Values go to the driver as they are: numbers, texts, booleans and bytes.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import ClauseElement
+
+_VALUES = re.compile(r" VALUES (\([?, ]+\))")
+_MOST_AT_ONCE = 64
 
 
 class Prepared:
@@ -18,27 +24,43 @@ class Prepared:
     def __init__(self, statement: ClauseElement, columns: Sequence[str] | None = None) -> None:
         self._statement = statement
         self._columns = columns
-        self._texts: dict[str, tuple[str, Sequence[str] | None, Mapping[str, Any]]] = {}
+        self._texts: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
         """Run it once."""
-        text, order, fixed = self._text(connection)
-        return connection.exec_driver_sql(text, _arrange(values, order, fixed))
+        text, arranged = self._text(connection)
+        return connection.exec_driver_sql(text, arranged(values))
 
     def run_for_each(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> int:
         """Run it for each set of values, and return the number of rows that were written."""
         if not values:
             return 0
-        text, order, fixed = self._text(connection)
-        return connection.exec_driver_sql(text, [_arrange(one, order, fixed) for one in values]).rowcount
+        text, arranged = self._text(connection)
+        return connection.exec_driver_sql(text, list(map(arranged, values))).rowcount
 
-    def _text(self, connection: Connection) -> tuple[str, Sequence[str] | None, Mapping[str, Any]]:
+    def insert(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> int:
+        """The same for a statement that inserts a row, with many rows a step.
+
+        SQLite's driver lets go of the interpreter at each step, and has to wait for it again when others compute.
+        """
+        if connection.dialect.name != "sqlite":
+            return self.run_for_each(connection, values)
+        text, arranged = self._text(connection)
+        one = _VALUES.search(text)
+        assert one is not None, "not a statement that inserts a row"
+        written = 0
+        for some in _halved([arranged(value) for value in values]):
+            several = f"{text[: one.start(1)]}{', '.join([one[1]] * len(some))}{text[one.end(1) :]}"
+            written += connection.exec_driver_sql(several, tuple(chain.from_iterable(some))).rowcount
+        return written
+
+    def _text(self, connection: Connection) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
         name = connection.dialect.name
         if name not in self._texts:
             compiled = self._statement.compile(dialect=connection.dialect, column_keys=self._columns)
-            order = tuple(compiled.positiontup) if compiled.positiontup is not None else None  # type: ignore[attr-defined]
+            order: Sequence[str] | None = compiled.positiontup  # type: ignore[attr-defined]
             fixed = {key: value for key, value in compiled.params.items() if value is not None}
-            self._texts[name] = (str(compiled), order, fixed)
+            self._texts[name] = (str(compiled), _arranger(order, fixed))
         return self._texts[name]
 
 
@@ -54,7 +76,7 @@ class PreparedInsert:
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
         """The number of rows that were written."""
-        return self._by_dialect[connection.dialect.name].run_for_each(connection, rows)
+        return self._by_dialect[connection.dialect.name].insert(connection, rows)
 
 
 class PreparedReplace:
@@ -74,7 +96,19 @@ class PreparedReplace:
         self._by_dialect[connection.dialect.name].run_for_each(connection, rows)
 
 
-def _arrange(values: Mapping[str, Any], order: Sequence[str] | None, fixed: Mapping[str, Any]) -> Any:
+def _halved(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Rows in parts of 64, 32, 16, ...: so there are few statements, and the driver knows them all."""
+    start = 0
+    while start < len(rows):
+        size = min(_MOST_AT_ONCE, 1 << ((len(rows) - start).bit_length() - 1))
+        yield rows[start : start + size]
+        start += size
+
+
+def _arranger(order: Sequence[str] | None, fixed: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:
+    """How a statement's values become what the driver takes: in `order` where it wants them so, else by name."""
     if order is None:
-        return {**fixed, **values}
-    return tuple(values[name] if name in values else fixed[name] for name in order)
+        return lambda values: {**fixed, **values}
+    if fixed or len(order) < 2:
+        return lambda values: tuple(values[name] if name in values else fixed[name] for name in order)
+    return itemgetter(*order)

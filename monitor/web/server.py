@@ -1,5 +1,6 @@
 """The web server around the application: uvicorn, in the main thread, until it is told to stop."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,11 @@ from monitor.web.settings import WebSettings
 
 LOOK_EVERY = 30
 """Seconds between two looks at the files of the certificate."""
+
+
+_TURN = 0.001
+"""Seconds until a thread that computes makes room for another. The writer asks for the interpreter again after each
+step of a commit, and would otherwise wait five milliseconds for each while requests are being read."""
 
 
 class Server(uvicorn.Server):
@@ -50,6 +56,7 @@ class Server(uvicorn.Server):
     def run_until_stopped(self, announce: Callable[[], None]) -> None:
         """Serve until SIGINT or SIGTERM; `announce` is called once it listens."""
         self._announce = announce
+        sys.setswitchinterval(_TURN)
         self.run()
 
     async def _look_at_certificate(self) -> None:
