@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from sqlalchemy import text
 from monitor.config import Config
 from monitor.errors import ConfigError, WatchkeeperError
 from monitor.notify import build
+from monitor.notify.reach import reach
 from monitor.rules_in_force import rules_of
 from monitor.sources.probes import probe
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
+from monitor.web.oidc import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,14 @@ def examine(config: Config) -> Iterator[Finding]:
             answer = probe(stream, model.probe, time.time())
             hint = "is the model up, and may this machine reach it?"
             yield Finding(f"health address of {stream}", answer.succeeded, answer.detail, hint)
+    yield from _sign_in(config)
+    yield from _certificate(config)
     channels = build(config.notify)
     hint = "add one under `notify`; try it with: watchkeeper notify test NAME"
     yield Finding("channels", bool(channels), ", ".join(channels) or "none: nobody will be told", hint)
+    hint = "is the address right, and may this machine reach it? Then: watchkeeper notify test NAME"
+    for one in reach(config.notify):
+        yield Finding(one.what, not one.problem, one.problem or "can be reached", hint)
 
 
 def _rules(config: Config) -> Finding:
@@ -74,6 +82,33 @@ def _listening(config: Config) -> Finding:
             hint = "is the daemon running already? then all is well; else choose another `web.listen`"
             return Finding(what, False, error.strerror or str(error), hint)
     return Finding(what, True, "is free")
+
+
+def _sign_in(config: Config) -> Iterator[Finding]:
+    if not config.web.oidc.issuer:
+        return
+    what = f"sign-in at {config.web.oidc.issuer}"
+    try:
+        Provider(config.web.oidc).reach()
+    except WatchkeeperError as error:
+        yield Finding(what, False, error.message, error.hint or "check `web.oidc`")
+    except ModuleNotFoundError:
+        yield Finding(what, False, "authlib is missing", "install it with: pip install 'watchkeeper[oidc]'")
+    else:
+        yield Finding(what, True, "can be reached")
+
+
+def _certificate(config: Config) -> Iterator[Finding]:
+    certificate, key = config.web.certificate, config.web.private_key
+    if certificate is None or key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        hint = "both are PEM files, readable by the daemon, and belong together"
+        yield Finding("certificate", False, str(error), hint)
+    else:
+        yield Finding("certificate", True, "fits its key")
 
 
 def _disk(config: Config) -> Iterator[Finding]:

@@ -1,16 +1,19 @@
 """The command line: help opens with an example, exit codes mean what the docs say, data is on stdout alone."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 import typer.main
 
 from monitor.cli import app
 from tests.support.daemon import ROOT, Daemon
+from tests.support.ports import free_port
 from tests.support.traffic import prediction, send
 from tests.support.waiting import until
 
@@ -160,5 +163,79 @@ def test_init_writes_a_configuration_that_works_and_overwrites_nothing(tmp_path:
     assert run("init", str(path), *answers).returncode == 0
     assert run("check-config", "-c", str(path)).returncode == 0
     before = path.read_text()
-    assert run("init", str(path), *answers).returncode == 4
+    assert run("init", str(path), *answers).returncode == 2
     assert path.read_text() == before
+
+
+def test_init_asks_on_stderr_and_the_daemon_runs_with_the_answers(tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "monitor"]
+    at = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": str(ROOT)}}
+    answers = f"north-bank\nloans\n127.0.0.1:{port}\n\n"
+    made = subprocess.run(
+        [*command, "init"], input=answers, capture_output=True, text=True, check=True, timeout=60, **at
+    )
+    assert made.stdout == "watchkeeper.yaml\n"
+    assert "Client (short key) [acme]" in made.stderr
+    with subprocess.Popen(
+        [*command, "run", "-c", "watchkeeper.yaml"], stderr=subprocess.DEVNULL, **at
+    ) as daemon:
+        try:
+            page = until(lambda: looked_at(f"http://127.0.0.1:{port}/c/north-bank/"), "the page is there")
+            assert "Loans" in page
+            assert "watchkeeper_build_info" in looked_at(f"http://127.0.0.1:{port}/metrics")
+        finally:
+            daemon.terminate()
+
+
+def looked_at(url: str) -> str:
+    try:
+        answer = httpx2.get(url, timeout=5)
+    except httpx2.TransportError:
+        return ""
+    return answer.text if answer.status_code == 200 else ""
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--client", "a: {"), ("--listen", "nowhere"), ("--pagerduty-key-file", "no.key")]
+)
+def test_init_leaves_nothing_behind_that_does_not_work(tmp_path: Path, wrong: tuple[str, str]) -> None:
+    path = tmp_path / "new.yaml"
+    done = run("init", str(path), "--no-input", *wrong)
+    assert done.returncode in (2, 3)
+    assert "Traceback" not in done.stderr
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("export", "predictions", "acme/fraud", "--out", "out", "--last", "7"),
+        ("silence", "add", 'model="fraud"', "--for", "2 hours", "--comment", "x"),
+        ("key", "create", "page", "--client", "acme", "--expires", "soon"),
+        ("key", "create", "root"),
+        ("key", "create", "page"),
+        ("backtest", "--from", "yesterday"),
+        ("profile", "fraud", "lake.parquet"),
+    ],
+)
+def test_words_that_mean_nothing_exit_with_2_and_a_hint(tmp_path: Path, words: tuple[str, ...]) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\n')
+    run("key", "create", "metrics", "--client", "acme", "-c", str(path))  # a store that is there
+    done = run(*words, "-c", str(path))
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+
+
+def test_making_the_first_key_says_what_it_closes(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\n')
+    make = ("key", "create", "page", "--client", "acme", "-c", str(path))
+    first, second = run(*make), run(*make)
+    assert "pages open with a key only, on this machine too" in first.stderr
+    assert "watchkeeper key create staff" in first.stderr
+    assert "on this machine too" not in second.stderr
+    run("key", "create", "staff", "-c", str(path))
+    assert "key create staff" not in run(*make).stderr

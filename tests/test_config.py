@@ -53,6 +53,7 @@ def test_minimal_yaml_is_ten_lines_and_loads() -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("web: {listen: nowhere}", "watchkeeper.yaml:1:7: error: web.listen: 'nowhere' is not host:port"),
         ("web: {lisen: x}", "watchkeeper.yaml:1:7: error: web.lisen: unknown key (did you mean 'listen'?)"),
         ("evaluate: {every: 5}", "watchkeeper.yaml:1:12: error: evaluate.every: 5 is not a duration"),
         ("drift:\n  false_alarms: often", "watchkeeper.yaml:2:3: error: drift.false_alarms: "),

@@ -24,7 +24,7 @@ from monitor.cli import (
     watching,
 )
 from monitor.cli.output import Exit, say
-from monitor.errors import ConfigError, WatchkeeperError
+from monitor.errors import ConfigError, InputError, WatchkeeperError
 
 app = typer.Typer(
     name="watchkeeper",
@@ -64,6 +64,6 @@ def main() -> None:
         sys.exit(Exit.INVALID_CONFIG)
     except WatchkeeperError as error:
         say(f"error: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
-        sys.exit(Exit.CANNOT_TELL)
+        sys.exit(Exit.USAGE if isinstance(error, InputError) else Exit.CANNOT_TELL)
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)

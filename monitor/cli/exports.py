@@ -8,8 +8,7 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.cli.output import bar, put, say
-from monitor.cli.streams import StreamArgument, stream_of
-from monitor.settings import parse_duration
+from monitor.cli.streams import StreamArgument, seconds_of, stream_of
 
 export = typer.Typer(
     help="Write what is inside for use elsewhere.\n\nExample: watchkeeper export predictions acme/fraud --out fraud/",
@@ -42,7 +41,7 @@ def predictions(
     now = time.time()
     store = opened(load(config))
     with bar("exporting") as progress:
-        files = export_parquet(store, stream_of(model), now - parse_duration(last), now, out, progress)
+        files = export_parquet(store, stream_of(model), now - seconds_of(last), now, out, progress)
     for file in files:
         put(str(file))
     say(f"{len(files)} files written")

@@ -7,15 +7,23 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, put_table, say
+from monitor.cli.streams import seconds_of
 from monitor.clock import iso
 from monitor.errors import InputError, NotFoundError
-from monitor.settings import parse_duration
 
 key = typer.Typer(
     help="API keys and page tokens.\n\nExample: watchkeeper key create ingest --client acme",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+_CLOSES = {
+    "ingest": "from now on records are taken with a key only, from this machine too",
+    "page": "from now on pages open with a key only, on this machine too",
+    "metrics": "from now on /metrics opens with a key only, on this machine too",
+    "staff": "from now on staff sign in with a key (or the provider), on this machine too",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -43,17 +51,21 @@ def create(
     from monitor.store.migrate import migrate
 
     now = time.time()
-    try:
-        wanted = access.Kind(kind)
-        until = now + parse_duration(expires) if expires else None
-    except ValueError as error:
-        raise InputError(str(error), hint=f"kinds are {', '.join(access.Kind)}") from error
+    if kind not in set(access.Kind):
+        raise InputError(f"'{kind}' is no kind of key", hint=f"kinds are {', '.join(access.Kind)}")
+    wanted = access.Kind(kind)
+    until = now + seconds_of(expires) if expires else None
     if wanted is not access.Kind.STAFF and not client:
         raise InputError(f"a key for {kind} is bound to a client", hint="name it with --client")
     store = Store(load(config).store.url)
     migrate(store)
     with store.write() as connection:
+        before = {one.kind for one in access.keys(connection)}
         made, token = access.create(connection, wanted, client, now, name=name, expires_at=until)
+    if wanted not in before:
+        say(f"the first key for {wanted}: {_CLOSES[wanted]}")
+    if access.Kind.STAFF not in before | {wanted} and wanted is access.Kind.PAGE:
+        say("nobody can open /staff/ now; make yourself a key with: watchkeeper key create staff")
     say(f"key {made.id}; this is the only time it is shown:")
     put(token)
 

@@ -9,7 +9,7 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put_json, rows_bar, say
-from monitor.cli.streams import StreamArgument, stream_of
+from monitor.cli.streams import StreamArgument, seconds_of, stream_of
 from monitor.errors import InputError
 from monitor.records import Rejected
 
@@ -89,16 +89,12 @@ def profile(
     from monitor.config import load
     from monitor.health.daybook import DayBook
     from monitor.lake.run import Lake, profile_lake
-    from monitor.settings import parse_duration
     from monitor.sources import places
     from monitor.store.db import Store
     from monitor.store.migrate import migrate
 
     settings = load(config)
-    try:
-        seconds = int(parse_duration(window))
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    seconds = int(seconds_of(window))
     if not source:
         raise InputError("no source is named", hint="--source FILE, FOLDER or 's3://bucket/**/*.parquet'")
     found = places.find(source)

@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from monitor.errors import InputError
+
 
 class Exit(IntEnum):
     """What a command's exit code means."""
@@ -27,6 +29,16 @@ class Exit(IntEnum):
 def say(message: str) -> None:
     """A message for the person at the terminal (stderr)."""
     sys.stderr.write(message + "\n")
+
+
+def ask(question: str, default: str) -> str:
+    """Ask the person at the terminal (on stderr: stdout is for data); an empty answer is the default."""
+    sys.stderr.write(f"{question} [{default}]: ")
+    sys.stderr.flush()
+    line = sys.stdin.readline()
+    if not line:
+        raise InputError("nobody answered", hint="give the answers as options, or --no-input")
+    return line.strip() or default
 
 
 def put(text: str) -> None:

@@ -3,7 +3,7 @@
 from sqlalchemy import inspect
 
 from monitor.config import Config
-from monitor.errors import InputError
+from monitor.errors import StoreError
 from monitor.store.db import Store
 
 _HINT = (
@@ -15,12 +15,12 @@ def opened(settings: Config) -> Store:
     """The store of a configuration, which a daemon has set up.
 
     Raises:
-        InputError: there is none; looking into it must not make one.
+        StoreError: there is none; looking into it must not make one.
     """
     store = Store(settings.store.url)
     if store.path is not None and not store.path.exists():
-        raise InputError(f"there is no store at {store.path}", hint=_HINT)
+        raise StoreError(f"there is no store at {store.path}", hint=_HINT)
     with store.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
-            raise InputError(f"the database {store.url.database} is empty", hint=_HINT)
+            raise StoreError(f"the database {store.url.database} is empty", hint=_HINT)
     return store

@@ -7,6 +7,7 @@ import typer
 
 from monitor.errors import InputError
 from monitor.records import Stream
+from monitor.settings import parse_duration
 
 StreamArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="client/model or client/model/environment.")
@@ -23,6 +24,18 @@ def stream_of(text: str) -> Stream:
     if len(parts) not in (2, 3) or not all(parts):
         raise InputError(f"'{text}' names no model", hint="use client/model or client/model/environment")
     return Stream(*parts)
+
+
+def seconds_of(text: str) -> float:
+    """A length of time as somebody writes it at the command line.
+
+    Raises:
+        InputError: it is none.
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def moment(text: str) -> float:

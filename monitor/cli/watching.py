@@ -9,10 +9,10 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
 from monitor.cli.output import Exit, put, put_json, put_table, say
+from monitor.cli.streams import seconds_of
 from monitor.clock import iso
-from monitor.errors import ConfigError, InputError
+from monitor.errors import ConfigError
 from monitor.records import Severity
-from monitor.settings import parse_duration
 
 silence = typer.Typer(
     help="Mute new pages for a while; resolves always go out.\n\n"
@@ -167,10 +167,7 @@ def add_silence(
     from monitor.config import load
 
     now = time.time()
-    try:
-        begins, seconds = now + (parse_duration(start) if start else 0.0), parse_duration(length)
-    except ValueError as error:
-        raise InputError(str(error)) from error
+    begins, seconds = now + (seconds_of(start) if start else 0.0), seconds_of(length)
     who = author or getpass.getuser()
     with opened(load(config)).write() as connection:
         made = silencing.add(

@@ -66,9 +66,7 @@ class Email:
             AttemptError: the server did not take it for every recipient.
         """
         try:
-            with self._connection() as server:
-                if self._settings.user and self._settings.password:
-                    server.login(self._settings.user, self._settings.password.get_secret_value())
+            with self._signed_in() as server:
                 refused = server.send_message(message)
         except smtplib.SMTPResponseException as error:
             raise _refused(error.smtp_code, error.smtp_error) from error
@@ -81,8 +79,30 @@ class Email:
             raise AttemptError(f"the mail server did not answer: {error}", Kind.UNREACHABLE) from error
         return f"taken for {len(message['To'].split(',')) - len(refused)} recipients"
 
+    def greet(self) -> None:
+        """Connect and sign in, and leave again without a mail.
+
+        Raises:
+            AttemptError: the server cannot be reached, is not trusted, or lets nobody of this name in.
+        """
+        try:
+            with self._signed_in() as server:
+                server.noop()
+        except (smtplib.SMTPException, OSError) as error:
+            raise AttemptError(str(error), Kind.UNREACHABLE) from error
+
     def close(self) -> None:
         """Nothing to give back: each mail has its own connection."""
+
+    def _signed_in(self) -> smtplib.SMTP:
+        server = self._connection()
+        if self._settings.user and self._settings.password:
+            try:
+                server.login(self._settings.user, self._settings.password.get_secret_value())
+            except (smtplib.SMTPException, OSError):
+                server.close()
+                raise
+        return server
 
     def _connection(self) -> smtplib.SMTP:
         settings = self._settings

@@ -55,6 +55,15 @@ class Provider:
             )
         return str(address), attempt
 
+    def reach(self) -> None:
+        """Read the provider's addresses, as a sign-in would.
+
+        Raises:
+            WatchkeeperError: it cannot be reached, or calls itself something else.
+        """
+        with self._client("") as client:
+            self._find("authorization_endpoint", client)
+
     def finish(self, attempt: Attempt, code: str, state: str, redirect: str, now: float) -> Person:
         """The person behind a returned code.
 

@@ -1,13 +1,25 @@
 """The `web` section: where the daemon listens, who signs in how, and what `/metrics` may grow to."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from monitor.settings import Duration, Secret, Section
 
 Role = Literal["viewer", "operator", "admin"]
+
+
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        msg = f"{value!r} is not host:port (use 127.0.0.1:8080 or [::1]:8080)"
+        raise ValueError(msg)
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""A host and a port, as `127.0.0.1:8080`."""
 
 
 class OidcSettings(Section):
@@ -54,7 +66,7 @@ class LinkSettings(Section):
 class WebSettings(Section):
     """The daemon's web server."""
 
-    listen: str = "127.0.0.1:8080"
+    listen: Address = "127.0.0.1:8080"
     """Host and port; without any access key only a loopback address is accepted."""
     public_url: str = ""
     """The address that readers use; links in pages, mails and chats begin with it."""
