@@ -216,7 +216,7 @@ def test_init_leaves_nothing_behind_that_does_not_work(tmp_path: Path, wrong: tu
         ("key", "create", "root"),
         ("key", "create", "page"),
         ("backtest", "--from", "yesterday"),
-        ("profile", "fraud", "lake.parquet"),
+        ("profile", "fraud", "--source", "lake.parquet"),
     ],
 )
 def test_words_that_mean_nothing_exit_with_2_and_a_hint(tmp_path: Path, words: tuple[str, ...]) -> None:
