@@ -48,7 +48,7 @@ class Jobs:
         scheduler.every(60.0, "learn what drift is held against", self.learn)
         scheduler.every(60.0, "put small batches together", self.compact)
         scheduler.every(3600.0, "forget what is old", self.forget)
-        scheduler.every(600.0, "look at several columns at once", self.look_across)
+        scheduler.every(120.0, "look at several columns at once", self.look_across)
         for stream, model in self._config.streams().items():
             if model.probe.url:
                 scheduler.every(

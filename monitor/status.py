@@ -5,15 +5,34 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from monitor.clock import iso
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
 from monitor.rules.wording import figure
 from monitor.settings import format_duration
-from monitor.store import alerts, baselines, drift, measurements, predictions, quarantine
+from monitor.store import (
+    alerts,
+    baselines,
+    drift,
+    history,
+    measurements,
+    outcomes,
+    predictions,
+    profiles,
+    quarantine,
+)
 from monitor.store.predictions import StreamFigures
 from monitor.store.quarantine import Refused
 from monitor.windows.baseline import DEFAULT
 
-SHOWN = ("volume", "latency_p95", "error_rate", "accuracy", "automation_rate", "drifted_share")
+SHOWN = (
+    "volume",
+    "latency_p95",
+    "error_rate",
+    "availability",
+    "accuracy",
+    "automation_rate",
+    "drifted_share",
+)
 """The figures of a line, from the last closed base window or the running hour."""
 HOUR = 3600
 DAY = 86_400
@@ -88,8 +107,38 @@ def _line(
         tuple(f"{alert.rule}: {alert.reason}" for alert in own),
         tuple(_shown(base, hour)),
         max(0.0, now - figures.last_received),
-        (*_notes(connection, figures), *_refusals(stream, refused)),
+        (*notes(connection, figures, base_seconds), *_refusals(stream, refused)),
     )
+
+
+def _comparable(connection: Connection, stream: Stream, base_seconds: int, layout: str) -> list[str]:
+    """From when on windows were counted as the present baseline has it, where there are older ones."""
+    extent = profiles.extent(connection, stream, base_seconds)
+    since = profiles.first_of(connection, stream, base_seconds, layout)
+    told = []
+    if extent is not None and since is None:
+        told.append("no window was counted by the present baseline yet: nothing can be compared with it")
+    elif extent is not None and since is not None and since > extent[0]:
+        told.append(
+            f"figures can be compared with the baseline from {iso(since)} on; "
+            "older windows were counted before it"
+        )
+    if outdated := history.outdated(connection, stream, layout):
+        told.append(
+            f"{outdated:,} windows of history were counted before the present baseline: profile them again"
+        )
+    return told
+
+
+def _outcomes(connection: Connection, stream: Stream) -> list[str]:
+    """Outcomes that have not found their predictions."""
+    counts = outcomes.counts(connection, stream)
+    if not counts.waiting and not counts.unmatched:
+        return []
+    return [
+        f"outcomes: {counts.received:,} came in, {counts.waiting:,} wait for their prediction, "
+        f"{counts.unmatched:,} were given up"
+    ]
 
 
 def _shown(base: list[Measurement], hour: list[Measurement]) -> list[tuple[str, str]]:
@@ -102,10 +151,17 @@ def _shown(base: list[Measurement], hour: list[Measurement]) -> list[tuple[str, 
     return shown
 
 
-def _notes(connection: Connection, figures: StreamFigures) -> list[str]:
+def notes(connection: Connection, figures: StreamFigures, base_seconds: int) -> list[str]:
+    """What else there is to know of a stream: what is not measured yet and why, what waits, from when on figures can
+    be compared.
+    """
     notes = []
-    if baselines.current(connection, figures.stream, DEFAULT) is None:
+    held_against = baselines.current(connection, figures.stream, DEFAULT)
+    if held_against is None:
         notes.append("no baseline yet: drift and comparisons are not measured")
+    else:
+        notes += _comparable(connection, figures.stream, base_seconds, held_against.layout)
+    notes += _outcomes(connection, figures.stream)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:
         notes.append("drift goes to the digest only, until a week of windows was seen")

@@ -77,10 +77,12 @@ def set_baseline(
     made = accepted(baselines.from_file(stream_of(model), file, now), f"{file}, by hand")
     with bar("counting again") as progress:
         keeper = Baselines(store, int(settings.predictions.base_window), settings.windows, {})
-        keeper.put_in_force(made, now, progress)
+        since = keeper.put_in_force(made, now, progress)
     say(
         f"{made.profile.rows:,} rows with {len(made.layout.columns)} columns are the baseline of {made.stream} now"
     )
+    if since is not None:
+        say(f"rows since {iso(since)} were counted again: from then on figures can be compared with it")
 
 
 @baseline.command("accept")

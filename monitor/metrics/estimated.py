@@ -22,7 +22,8 @@ from monitor.windows.reference import Baseline
 _CBPE = "confidence-based performance estimation (NannyML's name for it)"
 ESTIMATED_ACCURACY = MetricInfo(
     "estimated_accuracy", "share", Better.HIGHER, "Accuracy to be expected from the confidence of the answers.",
-    ("version", "segment"), "sum over confidence buckets of share x accuracy of that bucket in the baseline",
+    ("version", "segment"), "sum over confidence buckets of share x accuracy of that bucket in the baseline "
+    "(of a segment: in its own rows there, from 500 truths on)",
     "`confidence`; a baseline with `truth`", _CBPE,
 )  # fmt: skip
 ESTIMATED_ACCURACY_ERROR = MetricInfo(
@@ -58,6 +59,8 @@ INFO = (
     ESTIMATED_ACCURACY, ESTIMATED_ACCURACY_ERROR, ESTIMATED_PRECISION, ESTIMATED_RECALL, ESTIMATED_ROC_AUC,
     ESTIMATED_MAE, ESTIMATED_MAE_ERROR,
 )  # fmt: skip
+_OWN = 500.0
+"""Truths of a segment in the baseline from which on its own confidence is learned from, not that of all rows."""
 _PRIOR = 10.0  # rows by which a bucket without outcomes is taken at its word
 
 
@@ -68,10 +71,10 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         yield subject.not_measured(ESTIMATED_ACCURACY, "no baseline")
         return
     base = baseline.profile.overall
-    known = base.column("confidence.right").n + base.column("confidence.wrong").n
+    known = _truths(base)
     if known >= subject.settings.min_outcomes:
-        for where, part, _ in subject.scopes():
-            yield from _accuracy(subject, where, part, base)
+        for where, part, own in subject.scopes():
+            yield from _accuracy(subject, where, part, own if own and _truths(own) >= _OWN else base)
         yield from _error_of_accuracy(subject, subject.profile.overall, base)
         if baseline.layout.id == subject.profile.layout.id and len(baseline.layout.classes) == 2:
             yield from _by_class(subject, baseline)
@@ -80,6 +83,11 @@ def measure(subject: Subject) -> Iterator[Measurement]:
             ESTIMATED_ACCURACY, "the baseline has too few truths with confidence", known
         )
     yield from _loss(subject, baseline)
+
+
+def _truths(base: Slice) -> float:
+    """Answers with confidence whose truth is known."""
+    return base.column("confidence.right").n + base.column("confidence.wrong").n
 
 
 def right_shares(base: Slice) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from monitor.block import Block, Gathered, joined
+from monitor.block import Block, Gathered, block_of, joined
 from monitor.drift.settings import DriftSettings
 from monitor.drift.watch import watch
 from monitor.metrics import FAMILIES, LIVE, Family, Subject, families_of, measure
@@ -224,7 +224,12 @@ class _Work:
 
     def store(self, window: Window) -> None:
         """Measure a window, and write it down in place of what was known of it."""
-        stored.put(self.connection, self.stream, window, self.measure(window), self.now)
+        found = self.measure(window)
+        if window.seconds == HOUR and (
+            others := self.parent.wall.of_window(self.connection, self.stream, window)
+        ):
+            found = joined([found, block_of(self.stream, window, others)])
+        stored.put(self.connection, self.stream, window, found, self.now)
 
 
 def _together(due: Sequence[_Due]) -> Iterator[Sequence[_Due]]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from monitor.metrics import daemon
+from sqlalchemy import Connection
+
+from monitor.metrics import daemon, intervals
 from monitor.records import Measurement, Stream, Window
 from monitor.store import probes
 from monitor.store.db import Store
@@ -26,16 +28,27 @@ class WallClock:
             found.append(self._availability(figures.stream, now))
         return found
 
+    def of_window(self, connection: Connection, stream: Stream, window: Window) -> list[Measurement]:
+        """`availability` over a window of the past, where the model has a health address."""
+        if not self._is_probed(stream):
+            return []
+        return [_availability(stream, window, *probes.share(connection, stream, window.start, window.end))]
+
     def _availability(self, stream: Stream, now: float) -> Measurement:
         window = Window(int(now - PROBED_OVER), int(now) + 1)
         with self._store.read() as connection:
             succeeded, asked = probes.share(connection, stream, window.start, window.end)
-        info = daemon.AVAILABILITY
-        if asked == 0:
-            return Measurement(
-                stream, window, info.name, None, info.unit, info.better, reason="not probed yet"
-            )
-        return Measurement(stream, window, info.name, succeeded / asked, info.unit, info.better, asked)
+        return _availability(stream, window, succeeded, asked)
+
+
+def _availability(stream: Stream, window: Window, succeeded: int, asked: int) -> Measurement:
+    info = daemon.AVAILABILITY
+    if asked == 0:
+        reason = "not probed yet"
+        return Measurement(stream, window, info.name, None, info.unit, info.better, reason=reason)
+    low, high = intervals.wilson(succeeded, asked)
+    share = succeeded / asked
+    return Measurement(stream, window, info.name, share, info.unit, info.better, asked, (), low, high)
 
 
 def _silence(figures: StreamFigures, now: float) -> Measurement:

@@ -85,6 +85,12 @@ def extent(connection: Connection, stream: Stream) -> Window | None:
     return None if first is None else Window(int(first), int(last))
 
 
+def outdated(connection: Connection, stream: Stream, layout: str) -> int:
+    """How many windows were counted by another layout than this."""
+    mine = (HISTORY.c.stream == predictions.find(connection, stream), HISTORY.c.layout != layout)
+    return connection.scalar(select(func.count()).select_from(HISTORY).where(*mine)) or 0
+
+
 def remove(connection: Connection, stream: Stream) -> int:
     """Delete a stream's history; how many windows it had."""
     mine = HISTORY.c.stream == predictions.find(connection, stream)

@@ -97,6 +97,16 @@ def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, i
     return None if row[0] is None else (int(row[0]), int(row[1]) + seconds)
 
 
+def first_of(connection: Connection, stream: Stream, seconds: int, layout: str) -> int | None:
+    """When the first window of this length begins that was counted by this layout, or None when there is none."""
+    columns = PROFILES.c
+    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
+    first: int | None = connection.scalar(
+        select(func.min(columns.start)).where(*mine, columns.layout == layout)
+    )
+    return first
+
+
 def delete_sums(connection: Connection, stream: Stream, window: Window) -> None:
     """Delete the profiles of longer windows that cover this one, because it changed."""
     number = predictions.find(connection, stream)

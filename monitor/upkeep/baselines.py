@@ -57,12 +57,19 @@ class Baselines:
 
     def put_in_force(
         self, made: Baseline, now: float, progress: Callable[[int, int], None] | None = None
-    ) -> None:
-        """Store a baseline, and count the rows that are kept by its layout."""
+    ) -> float | None:
+        """Store a baseline, and count the rows that are kept by its layout.
+
+        Returns from when on windows were counted again, and can be compared with it; None where none was.
+        """
         with self._store.write() as connection:
             changed = baseline.save(connection, made, now)
-        if changed:
-            recount(self._store, made.stream, self._windows, self._base, now, progress)
+        if not changed:
+            return None
+        since = recount(self._store, made.stream, self._windows, self._base, now, progress)
+        if since is not None:
+            log.warning("%s was counted again by its new baseline from %s on", made.stream, iso(since))
+        return since
 
     def _wanted(
         self, stream: Stream, settings: BaselineSettings, figures: StreamFigures | None, now: float

@@ -8,7 +8,7 @@ from prometheus_client.utils import floatToGoString
 
 from monitor.health import verdict
 from monitor.health.settings import ClientSettings
-from monitor.metrics import AGAINST, business, calibration, classification, outcomes
+from monitor.metrics import AGAINST, business, calibration, classification, daemon, outcomes
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.store.predictions import StreamFigures
 from monitor.web.exemplars import ByVersion
@@ -40,6 +40,7 @@ _COVERAGE, _DRIFTED, _MISSING, _EVIDENCE = (
     "missing_share",
     "drift_evidence",
 )
+_AVAILABILITY = daemon.AVAILABILITY.name
 _PREFERRED = 3600
 """Seconds of the windows whose figures are shown, where they are measured: drift in a minute is mostly noise."""
 
@@ -208,7 +209,9 @@ def _quality(sheet: Sheet, model: Model, settings: MetricsSettings) -> None:
     for one in model.measured:
         if one.value is None or one.label("class") or one.label("segment") not in segments:
             continue
-        if one.metric == _COVERAGE and not one.labels:
+        if one.metric == _AVAILABILITY:
+            sheet.put("watchkeeper_availability_ratio", b, one.value)
+        elif one.metric == _COVERAGE and not one.labels:
             sheet.put("watchkeeper_label_coverage_ratio", b, one.value)
         elif one.metric in BUSINESS and not one.labels:
             sheet.put("watchkeeper_business_kpi_value", [*b, one.metric], one.value)

@@ -8,6 +8,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
+from monitor import status
 from monitor.clock import iso
 from monitor.health import wording
 from monitor.records import Alert, Labels, Measurement, Severity, Stream, Window
@@ -69,6 +70,7 @@ def _page(connection: Connection, services: Services, known: StreamFigures, show
         "measured": sorted(latest, key=lambda one: (one.metric, one.labels)),
         "window": latest[0].window if latest else None,
         "versions": versions.load(connection, stream.client).get(stream, []),
+        "notes": status.notes(connection, known, services.base_seconds),
         "refused": refusals.of_stream(connection, stream, now),
         "baseline": baseline,
         "compared": compared,

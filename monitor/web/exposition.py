@@ -156,6 +156,7 @@ def _outcomes(sheet: Sheet, connection: Connection, streams: Sequence[Stream]) -
         values = [stream.client, stream.environment, stream.model]
         for state in ("received", "matched", "repeated", "unmatched"):
             sheet.put("watchkeeper_outcomes", [*values, state], getattr(counts, state))
+        sheet.put("watchkeeper_outcomes_waiting", values, counts.waiting)
 
 
 def _store_size(services: Services, connection: Connection) -> float:

@@ -80,6 +80,18 @@ TRAFFIC = (
         "Outcomes that came in, and what became of them: received, matched, repeated, unmatched.",
     ),
     Exported(
+        "watchkeeper_outcomes_waiting",
+        "gauge",
+        B,
+        "Outcomes that came in and wait for their prediction.",
+    ),
+    Exported(
+        "watchkeeper_availability_ratio",
+        "gauge",
+        B,
+        "Share of the health probes of the last two minutes that were answered well.",
+    ),
+    Exported(
         "watchkeeper_label_coverage_ratio",
         "gauge",
         B,
