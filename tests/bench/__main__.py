@@ -17,7 +17,7 @@ from tests.bench.line import Line, show, versions
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", default="all", help="all, none, or titles separated by commas")
+    parser.add_argument("--peers", default="all", help="all, none, or titles separated by semicolons")
     parser.add_argument("--rows", default="100000", help="rows of each file, separated by commas")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--streams", type=int, default=1000)

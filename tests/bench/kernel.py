@@ -81,25 +81,30 @@ def ours(mode: str, paths: Sequence[Path]) -> list[str]:
     return [sys.executable, "-m", "tests.bench.ours", mode, *map(str, paths)]
 
 
-def theirs(peer: str, variant: str, mode: str, paths: Sequence[Path]) -> list[str]:
+def theirs(peer: str, variant: str, paths: Sequence[Path]) -> list[str]:
     script = ROOT / "tests" / "bench" / "peers" / f"run_{peer}.py"
-    return [str(install(peer)), str(script), mode, *map(str, paths), variant]
+    return [str(install(peer)), str(script), *map(str, paths), variant]
 
 
-def floor(mode: str, paths: Sequence[Path]) -> list[str]:
-    return [sys.executable, "-m", "tests.bench.floor", mode, *map(str, paths)]
+def floor(paths: Sequence[Path]) -> list[str]:
+    return [sys.executable, "-m", "tests.bench.floor", *map(str, paths)]
 
 
-def compare(mode: str, paths: Sequence[Path], rows: int, peers: Sequence[str], runs: int) -> list[Line]:
-    """One kind of work against the floor and each peer, in turns."""
+def compare(paths: Sequence[Path], rows: int, peers: Sequence[str], runs: int) -> list[Line]:
+    """Each kind of work against the floor and each peer, in turns.
+
+    A peer's process does the whole work once and times its own part of it, so that one run stands for both kinds.
+    """
     lines = []
     for title in (FLOOR, *peers):
-        other = floor(mode, paths) if title == FLOOR else theirs(*VARIANTS[title], mode, paths)
+        other = floor(paths) if title == FLOOR else theirs(*VARIANTS[title], paths)
         if rows <= 100_000:  # warm the disk
             run(other)
-        run(ours(mode, paths))
-        pairs = [(run(ours(mode, paths)), run(other)) for _ in range(runs)]
-        lines.append(show(_line(mode, title, rows, [mine for mine, _ in pairs], [one for _, one in pairs])))
+        run(ours("files", paths))
+        found = [(run(ours("files", paths)), run(ours("kept", paths)), run(other)) for _ in range(runs)]
+        files, kept, others = (list(some) for some in zip(*found, strict=True))
+        for mode, mine in (("files", files), ("kept", kept)):
+            lines.append(show(_line(mode, title, rows, mine, others)))
     return lines
 
 
@@ -128,7 +133,7 @@ def _line(mode: str, peer: str, rows: int, mine: list[Run], other: list[Run]) ->
 
 def chosen(text: str) -> list[str]:
     """The titles that `all`, `none` or a list of them means."""
-    return {"all": list(VARIANTS), "none": []}.get(text, text.split(","))
+    return {"all": list(VARIANTS), "none": []}.get(text, text.split(";"))
 
 
 def measure(peers: Sequence[str], rows: Sequence[int], runs: int) -> list[Line]:
@@ -136,8 +141,7 @@ def measure(peers: Sequence[str], rows: Sequence[int], runs: int) -> list[Line]:
     lines: list[Line] = []
     for count in rows:
         paths = tables.files(FOLDER / "data", count, 50)
-        for mode in WORK:
-            lines += compare(mode, paths, count, peers, runs if count <= 100_000 else 1)
+        lines += compare(paths, count, peers, runs if count <= 100_000 else 1)
     return lines
 
 

@@ -20,7 +20,7 @@ def report(variant: str, columns: list[str]) -> Report:
     return Report([DataDriftPreset(**method)])
 
 
-mode, reference, current, variant = sys.argv[1:5]
+reference, current, variant = sys.argv[1:4]
 base, new = pd.read_parquet(reference), pd.read_parquet(current)
 began = time.process_time()
 snapshot = report(variant, list(base.columns)).run(new, base)

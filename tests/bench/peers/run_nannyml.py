@@ -10,7 +10,7 @@ os.environ["NML_DISABLE_USAGE_LOGGING"] = "1"
 import nannyml
 import pandas as pd
 
-mode, reference, current = sys.argv[1:4]
+reference, current = sys.argv[1:3]
 base, new = pd.read_parquet(reference), pd.read_parquet(current)
 calculator = nannyml.UnivariateDriftCalculator(
     column_names=list(base.columns),

@@ -11,7 +11,7 @@ import pandas as pd
 import whylogs
 from whylogs.viz.drift.column_drift_algorithms import calculate_drift_scores
 
-mode, reference, current = sys.argv[1:4]
+reference, current = sys.argv[1:3]
 base, new = pd.read_parquet(reference), pd.read_parquet(current)
 before = whylogs.log(base).profile().view()
 began = time.process_time()
