@@ -38,8 +38,8 @@ _OLD_HOURS = 25
 """Older hours of one stream that a tick measures at most: history must not keep the present waiting."""
 
 
-_STREAMS = 8
-"""Streams of one transaction: a commit costs a write to disk, and others wait for it to end."""
+_STREAMS = 4
+"""Streams of one transaction: a commit costs a write to disk, and whoever sends predictions waits for it to end."""
 
 
 @dataclass(slots=True)

@@ -21,13 +21,13 @@ _LIMB = 2.0**32
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Side:
-    """What one side brings to the comparison. Shapes: `cells` (cells,), `rows` (columns,); `order` (places,);
+    """What one side brings to the comparison. Shapes: `counts` (places,), `cells` (cells,), `rows` (columns,);
     `values`, `finite`, `means`, `deviations` (number columns,).
     """
 
+    counts: np.ndarray
     cells: np.ndarray
     rows: np.ndarray
-    order: np.ndarray
     values: np.ndarray
     finite: np.ndarray
     means: np.ndarray
@@ -65,13 +65,15 @@ class Ordered:
 def side_of(plan: Plan, part: Slice) -> Side:
     """Prepare one side."""
     cells = plan.cells(part)
-    order = part.counts[plan.ordered]
+    order = plan.order(part.counts)
     numbers = plan.starts[plan.numeric]
     values = np.add.reduceat(order, plan.first_ordered) if numbers.size else np.empty(0)
     infinite = part.counts[numbers + MINUS_INFINITY] + _last_places(plan, part)
     finite = values - infinite
     means, deviations = _moments(plan, part, finite)
-    return Side(cells, plan.sums(cells), order, values, finite, means, deviations, max(part.design, 1.0))
+    return Side(
+        part.counts, cells, plan.sums(cells), values, finite, means, deviations, max(part.design, 1.0)
+    )
 
 
 _REFERENCES: WeakKeyDictionary[Slice, Side] = WeakKeyDictionary()
@@ -119,9 +121,11 @@ def ordered(plan: Plan, current: Side, base: Side) -> Ordered:
     if plan.first_ordered.size == 0:
         return Ordered(*(np.empty(0) for _ in range(7)))
     n, m = current.values, base.values
-    lengths = np.diff(np.append(plan.first_ordered, plan.ordered.size))
+    lengths = plan.lengths
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        steps = current.order / np.repeat(n, lengths) - base.order / np.repeat(m, lengths)
+        steps = plan.order(current.counts) / np.repeat(n, lengths) - plan.order(base.counts) / np.repeat(
+            m, lengths
+        )
         gaps = np.abs(_running(np.nan_to_num(steps), plan.first_ordered, lengths))
         distance = np.where((n > 0) & (m > 0), np.maximum.reduceat(gaps, plan.first_ordered), np.nan)
         usable = (current.finite > 0) & (base.finite > 0) & (base.deviations > 0)
@@ -170,8 +174,8 @@ def _running(steps: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.nd
 
 
 def _last_places(plan: Plan, part: Slice) -> np.ndarray:
-    ends = np.append(plan.first_ordered[1:], plan.ordered.size) - 1
-    return part.counts[plan.ordered[ends]] if plan.first_ordered.size else np.empty(0)
+    ends = plan.starts[plan.numeric] + MINUS_INFINITY + plan.lengths - 1
+    return np.asarray(part.counts[ends]) if ends.size else np.empty(0)
 
 
 def _moments(plan: Plan, part: Slice, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ class Plan:
     them, `numeric` those of numbers.
 
     `cell_starts` and `cell_kept` feed `reduceat`; `first_cell` is where a column's cells begin among the kept ones.
-    `ordered` lists the places of the values of number columns from minus to plus infinity, `first_ordered` where a
+    `ordered` marks the places of the values of number columns from minus to plus infinity, `first_ordered` where a
     column's begin in it, and `widths` what each of these places spans for the Wasserstein distance.
     """
 
@@ -32,6 +32,7 @@ class Plan:
     first_cell: np.ndarray
     ordered: np.ndarray
     first_ordered: np.ndarray
+    lengths: np.ndarray
     widths: np.ndarray
     moments: np.ndarray
     units: np.ndarray
@@ -40,6 +41,10 @@ class Plan:
     def cells(self, part: Slice) -> np.ndarray:
         """Counts of the cells of all columns, one after another."""
         return np.asarray(np.add.reduceat(part.counts, self.cell_starts)[self.cell_kept])
+
+    def order(self, counts: np.ndarray) -> np.ndarray:
+        """Of all counts those of the values of number columns, from minus to plus infinity, column by column."""
+        return np.asarray(counts[self.ordered])
 
     def sums(self, cells: np.ndarray) -> np.ndarray:
         """Sums over the cells of each column, shape (columns,)."""
@@ -66,7 +71,10 @@ def _plan(layout: Layout) -> Plan:
     columns = layout.watched
     numbers = [column for column in columns if not column.labelled]
     starts, kept, first = _cell_index(columns, layout.size)
-    ordered = [np.arange(c.start + MINUS_INFINITY, c.start + c.size) for c in numbers]
+    lengths = [column.size - MINUS_INFINITY for column in numbers]
+    ordered = np.zeros(layout.size, bool)
+    for column in numbers:
+        ordered[column.start + MINUS_INFINITY : column.start + column.size] = True
     return Plan(
         columns=columns,
         features=np.array([bool(column.feature) for column in columns], bool),
@@ -75,8 +83,9 @@ def _plan(layout: Layout) -> Plan:
         cell_starts=starts,
         cell_kept=kept,
         first_cell=first,
-        ordered=np.concatenate(ordered) if ordered else np.empty(0, np.int64),
-        first_ordered=np.cumsum([0, *(len(places) for places in ordered)])[:-1].astype(np.int64),
+        ordered=ordered,
+        first_ordered=np.cumsum([0, *lengths])[:-1].astype(np.int64),
+        lengths=np.array(lengths, np.int64),
         widths=np.concatenate([_widths(column) for column in numbers]) if numbers else np.empty(0),
         moments=np.array([column.moment for column in numbers], np.int64),
         units=np.array([column.unit for column in numbers]),
