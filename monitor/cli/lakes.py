@@ -48,6 +48,7 @@ def load_history(
     from monitor.predictions.log import PredictionLog
     from monitor.sources import places
     from monitor.sources.files import FileReader
+    from monitor.store import quarantine
     from monitor.store.db import Store
     from monitor.store.migrate import migrate
 
@@ -60,6 +61,8 @@ def load_history(
     with rows_bar("loading") as progress:
         for batches in reader.batches(progress):
             log.append(batches)
+    with store.write() as connection:
+        quarantine.put(connection, reader.quarantined(clock.now()))
     say(f"{reader.taken:,} rows taken, {sum(reader.refused.values()):,} refused")
     _tell_refused(reader.refused, reader.others, reader.examples)
 
@@ -151,6 +154,6 @@ def _tell_refused(refused: Mapping[str, int], others: int, examples: Iterable[Re
     for reason, count in sorted(refused.items()):
         say(f"  {count:,} refused: {reason.replace('_', ' ')}")
     for rejected in list(examples)[:5]:
-        say(f"  row {rejected.index}: {rejected.error}" + (f" ({rejected.hint})" if rejected.hint else ""))
+        say(f"  {rejected.error}" + (f" ({rejected.hint})" if rejected.hint else ""))
     if others:
         say(f"  {others:,} rows of other models were passed over")

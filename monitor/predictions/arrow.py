@@ -7,14 +7,19 @@ number, any string type, timestamps of any unit.
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
 from monitor.errors import InputError
+from monitor.predictions.arrays import valid
 from monitor.predictions.batches import concatenate
 from monitor.predictions.columns import EMBEDDING, TEXT_FROM, names
+from monitor.predictions.schema import RecordError, boolean, number
+from monitor.predictions.times import micros_of
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 _HINT = "write it with pyarrow.ipc.new_stream"
@@ -57,6 +62,34 @@ def typed(name: str, values: pa.Array) -> pa.Array | None:
         return convert(values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InputError(f"column {name!r} of type {values.type} cannot be used: {error}") from error
+
+
+def legible(name: str, values: pa.Array) -> tuple[pa.Array | None, np.ndarray]:
+    """The same, and which rows have a text there that cannot be read: these have no value in the column, bool (n,).
+
+    Raises:
+        InputError: no text could be read as what the column is for.
+    """
+    try:
+        return typed(name, values), np.zeros(len(values), bool)
+    except InputError:
+        kind = _EACH.get(_COLUMNS.get(name) or _GROUPS[name.partition(".")[0]])
+        if kind is None or not _is_text(values.type):
+            raise
+    encoded = values.cast(pa.string()).dictionary_encode()
+    read, of = kind
+    column = pa.array([read(text) for text in encoded.dictionary.to_pylist()], of).take(encoded.indices)
+    return column, valid(values) & ~valid(column)
+
+
+def _each(check: Callable[[str, object], Any]) -> Callable[[str], Any]:
+    def read(text: str) -> Any:
+        try:
+            return check("", text)
+        except RecordError:
+            return None
+
+    return read
 
 
 def _number(values: pa.Array) -> pa.Array:
@@ -172,3 +205,9 @@ _GROUPS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "segments": _label,
     "probabilities": _number,
 }
+_EACH: dict[Callable[[pa.Array], pa.Array], tuple[Callable[[str], Any], pa.DataType]] = {
+    _number: (_each(number), pa.float64()),
+    _boolean: (_each(boolean), pa.bool_()),
+    _time: (micros_of, pa.int64()),
+}
+"""How one text is read as what a column is for (None where it cannot be), and the type that all of them have."""

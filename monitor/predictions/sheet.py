@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.predictions.arrays import valid
-from monitor.predictions.arrow import typed
+from monitor.predictions.arrow import legible
 from monitor.predictions.hashing import hash_texts
 from monitor.predictions.schema import ENVIRONMENTS, Rules
 from monitor.records import Stream
@@ -42,21 +42,29 @@ def look_through(rows: pa.RecordBatch, rules: Rules, *, with_outcomes: bool = Fa
     Raises:
         InputError: a column has a type that cannot be used.
     """
-    columns = {
-        name: None if name.startswith(_KNOWN_LATER) and not with_outcomes else typed(name, values)
-        for name, values in zip(rows.schema.names, rows.columns, strict=True)
-    }
-    ignored = {name for name, values in columns.items() if values is None}
-    known: dict[str, pa.Array] = {name: values for name, values in columns.items() if values is not None}
+    known: dict[str, pa.Array] = {}
+    unread: dict[str, Mask] = {}
+    for name, values in zip(rows.schema.names, rows.columns, strict=True):
+        if with_outcomes or not name.startswith(_KNOWN_LATER):
+            column, illegible = legible(name, values)
+            if column is not None:
+                known[name] = column
+            if illegible.any():
+                unread[name] = illegible
+    ignored = set(rows.schema.names) - known.keys()
     told = np.zeros(rows.num_rows, bool)
     for name in ("id", "timestamp"):
         if name in known:
             told |= valid(known[name])
     _say_for_all(known, rows, rules)
     sheet = pa.RecordBatch.from_arrays(list(known.values()), names=list(known))
-    doubts = _doubts(known, rules)
+    doubts = np.logical_or.reduce([_doubts(known, rules), *unread.values()])
     doubtful = np.flatnonzero(doubts)
-    records = [_record(row) for row in sheet.take(pa.array(doubtful)).to_pylist()]
+    plain = sheet.take(pa.array(doubtful)).to_pylist()
+    for name, illegible in unread.items():  # such a record says what was sent
+        for place in np.flatnonzero(illegible[doubtful]):
+            plain[place][name] = rows.column(name)[int(doubtful[place])].as_py()
+    records = [_record(row) for row in plain]
     good = sheet if not len(doubtful) else sheet.take(pa.array(np.setdiff1d(np.arange(len(sheet)), doubtful)))
     return Sheet(
         list(_by_stream(good)),

@@ -1,6 +1,7 @@
 """Event times as they are sent, to µs since the epoch: one by one, or a whole column at once."""
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,11 +11,17 @@ import pyarrow as pa
 
 Micros = np.ndarray[tuple[int], np.dtype[np.int64]]
 _FEW = 16
+_NUMBER = re.compile(r"\d{9,19}(\.\d*)?", re.ASCII)
 _UTC = pa.timestamp("us", "UTC")
 
 
 def micros_of(value: object) -> int | None:
-    """µs from ISO 8601 (without a zone: UTC) or a number of s, ms, µs or ns, told apart by size; None if neither."""
+    """µs from ISO 8601 (without a zone: UTC) or a number of s, ms, µs or ns, told apart by size; None if neither.
+
+    A text of nine digits or more is such a number.
+    """
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)

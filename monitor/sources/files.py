@@ -3,6 +3,7 @@
 Memory does not grow with the files. Each row is held against the rules of the ingest, but may be of any age.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,14 @@ import pyarrow.parquet
 
 from monitor.errors import InputError
 from monitor.predictions.batches import Batch, split
+from monitor.predictions.intake import KEPT_OF_A_RECORD, Refusal
 from monitor.predictions.schema import RecordError, Rules, read_prediction
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.sheet import look_through
 from monitor.records import Rejected, Stream
 from monitor.sources import places
 from monitor.sources.places import Place
+from monitor.store.quarantine import Quarantined
 
 FIELDS = (
     "id",
@@ -38,6 +41,10 @@ _NAMES = ("client", "model")
 Progress = Callable[[int, float], None]
 """Told after each piece: rows read so far, and the share of the bytes that they stood in."""
 
+_KIND = "predictions"
+_FIRST_LINE = {".csv": 2}
+_CHECKED = ("timestamp", "confidence", "latency_ms", "automated", "cost")
+"""Fields whose values can be wrong one by one, and are read so."""
 _PIECE = 65_536
 _BLOCK = 8_000_000
 _AGES = 1e11
@@ -70,6 +77,10 @@ class ColumnMap:
                 for column, name in zip(columns, named, strict=True)
             ]
         return named
+
+    def theirs(self, fields: Sequence[str]) -> list[str]:
+        """What fields of a record are called in the file."""
+        return [self.fields.get(name, name) for name in fields]
 
     def named(self, column: str) -> str | None:
         """The log's name for a column of the file, or None when it is left out."""
@@ -119,7 +130,24 @@ class FileReader:
         self.taken = 0
         self.others = 0
         self.refused: Counter[str] = Counter()
-        self.examples: list[Rejected] = []
+        self._kept: list[Refusal] = []
+
+    @property
+    def examples(self) -> list[Rejected]:
+        """The first of the refused rows."""
+        return [one.rejected for one in self._kept]
+
+    def quarantined(self, now: float) -> list[Quarantined]:
+        """The refused rows as they are kept: the first ones, and for each reason the number of the others."""
+        found = [Quarantined(now, _KIND, one.reason, one.rejected) for one in self._kept]
+        rest = self.refused - Counter(one.reason for one in self._kept)
+        for reason, count in rest.items():
+            stream = self._stream or Stream("", "")
+            error = f"{count:,} more rows of files were refused for this"
+            found.append(
+                Quarantined(now, _KIND, reason, Rejected(0, error, "", stream.client, stream.model), count)
+            )
+        return found
 
     @property
     def read(self) -> int:
@@ -135,17 +163,23 @@ class FileReader:
         total = sum(place.size for place in self._places) or 1
         before = 0
         for place in self._places:
-            for piece, share in pieces(place):
-                yield self.take(piece)
+            began = self.read
+            for piece, share in pieces(place, read_as_text=self._columns.theirs(_CHECKED)):
+                yield self.take(piece, place, self.read - began)
                 progress(self.read, (before + share * place.size) / total)
             before += place.size
 
-    def take(self, piece: pa.RecordBatch) -> list[Batch]:
-        """The batches of some rows, whose columns are named as in the files."""
+    def take(self, piece: pa.RecordBatch, place: Place | None = None, first: int = 0) -> list[Batch]:
+        """The batches of some rows, whose columns are named as in the files.
+
+        `place` is the file that they stand in, from its row `first` on: refused ones are then told by file and line
+        (each row taken for one line; row of a Parquet file, counted from 1).
+        """
         number = self.read
         sheet = look_through(self._renamed(piece), self._rules, with_outcomes=self._with_outcomes)
         for index, record in sheet.doubtful:
-            self._refuse(number + index, record)
+            line = first + index + _FIRST_LINE.get(place.suffix, 1) if place else number + index
+            self._refuse(number + index, record, f"{place.name}:{line}" if place else f"row {line}")
         found = []
         for stream, clear in sheet.clear:
             if self._stream is None or stream == self._stream:
@@ -164,26 +198,30 @@ class FileReader:
             piece.select(kept).rename_columns([names[index] for index in kept]).replace_schema_metadata(said)
         )
 
-    def _refuse(self, index: int, record: dict[str, object]) -> None:
+    def _refuse(self, index: int, record: dict[str, object], where: str) -> None:
         try:
             read_prediction(record, self._rules)
             error = RecordError("repeated_id", f"id {record.get('id')!r} stands in several rows")
         except RecordError as found:
             error = found
         self.refused[error.reason] += 1
-        if len(self.examples) < _KEPT:
+        if len(self._kept) < _KEPT:
             client, model = (str(record.get(name) or "") for name in _NAMES)
-            self.examples.append(Rejected(index, error.message, error.hint, client, model))
+            shown = json.dumps(record, default=str)[:KEPT_OF_A_RECORD].encode()
+            rejected = Rejected(index, f"{where}: {error.message}", error.hint, client, model, shown)
+            self._kept.append(Refusal(error.reason, rejected))
 
 
-def pieces(place: Place, groups: Sequence[int] | None = None) -> Iterator[tuple[pa.RecordBatch, float]]:
+def pieces(
+    place: Place, groups: Sequence[int] | None = None, read_as_text: Sequence[str] = _CHECKED
+) -> Iterator[tuple[pa.RecordBatch, float]]:
     """The rows of a file some at a time, and the share of the file that is read then; of a Parquet file, only some
-    row groups if they are named.
+    row groups if they are named; of a CSV file, some columns as the texts that they are.
 
     Raises:
         InputError: the file cannot be read, or its name ends in none of .parquet, .csv, .ndjson, .jsonl.
     """
-    readers = {".csv": _csv, ".ndjson": _json, ".jsonl": _json}
+    readers = {".csv": lambda place: _csv(place, read_as_text), ".ndjson": _json, ".jsonl": _json}
     reader = readers.get(place.suffix)
     if reader is None and place.suffix != ".parquet":
         raise InputError(f"{place.name} is of no known kind", hint=f"known are {', '.join(places.KINDS)}")
@@ -216,8 +254,11 @@ def _parquet(place: Place, groups: Sequence[int] | None) -> Iterator[tuple[pa.Re
             yield piece, rows / max(1, total)
 
 
-def _csv(place: Place) -> Iterator[tuple[pa.RecordBatch, float]]:
-    with place.open() as file, pa.csv.open_csv(file, pa.csv.ReadOptions(block_size=_BLOCK)) as reader:
+def _csv(place: Place, read_as_text: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, float]]:
+    """Columns named in `read_as_text` come as texts: else the first block decides, and another kind ends the file."""
+    convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(read_as_text, pa.string()))
+    options = pa.csv.ReadOptions(block_size=_BLOCK)
+    with place.open() as file, pa.csv.open_csv(file, options, convert_options=convert) as reader:
         for piece in reader:
             yield piece, min(1.0, file.tell() / max(1, place.size))
 

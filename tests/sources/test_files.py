@@ -87,13 +87,14 @@ def test_progress_rises_to_the_whole_over_all_files(tmp_path):
 def test_bad_rows_are_counted_with_their_reason_and_the_others_are_taken(tmp_path):
     rows = table(10).to_pylist()
     rows[3]["y_hat"], rows[5]["confidence"], rows[8]["id"] = None, 7.0, "row-9"
-    source = reader(write(tmp_path / "rows.parquet", pa.Table.from_pylist(rows)))
+    path = write(tmp_path / "rows.parquet", pa.Table.from_pylist(rows))
+    source = reader(path)
     taken = [row["id"] for some in source.batches() for batch in some for row in batch.rows.to_pylist()]
     assert source.refused == {"incomplete": 1, "invalid": 1, "repeated_id": 2}
     assert taken == [f"row-{n}" for n in (0, 1, 2, 4, 6, 7)]
     assert [(one.index, one.error) for one in source.examples][:2] == [
-        (3, "prediction is missing"),
-        (5, "confidence is 7.0, outside 0 to 1"),
+        (3, f"{path}:4: prediction is missing"),
+        (5, f"{path}:6: confidence is 7.0, outside 0 to 1"),
     ]
 
 
@@ -114,3 +115,36 @@ def test_what_cannot_be_read_is_said_with_its_name(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=name):
         list(reader(tmp_path / name).batches())
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson"])
+def test_one_time_that_cannot_be_read_is_told_by_file_and_line_and_costs_no_other_row(tmp_path, suffix):
+    rows = table(10).to_pylist()
+    for row in rows:
+        row["timestamp"] = row["timestamp"].isoformat()
+    rows[4]["timestamp"] = "next Tuesday"
+    path = tmp_path / f"history.{suffix}"
+    if suffix == "ndjson":
+        path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    else:
+        write(path, pa.Table.from_pylist(rows))
+    source = reader(path)
+    taken = [row["id"] for some in source.batches() for batch in some for row in batch.rows.to_pylist()]
+    assert taken == [f"row-{n}" for n in range(10) if n != 4]
+    (kept,) = source.quarantined(NOW)
+    line = 6 if suffix == "csv" else 5
+    assert (kept.reason, kept.count) == ("invalid", 1)
+    assert kept.rejected.error == f"{path}:{line}: timestamp is 'next Tuesday', not a time"
+    assert json.loads(kept.rejected.record)["id"] == "row-4"
+
+
+def test_a_bad_time_far_behind_in_a_file_does_not_end_it(tmp_path):
+    size = 120_000  # more than one block: the first one decides of what kind a column is
+    lines = ["timestamp,prediction,amount,note"]
+    lines += [f"{(OLD + n):.0f},ok,{n},{'x' * 80}" for n in range(size)]
+    lines[-2] = lines[-2].replace(lines[-2].partition(",")[0], "gone")
+    path = tmp_path / "history.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    source = reader(path, columns=ColumnMap(skip=["note"]))
+    assert sum(batch.rows.num_rows for some in source.batches() for batch in some) == size - 1
+    assert [one.error for one in source.examples] == [f"{path}:{size}: timestamp is 'gone', not a time"]
