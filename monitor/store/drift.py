@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     delete,
     select,
 )
@@ -22,6 +23,7 @@ from sqlalchemy import (
 from monitor.records import Stream
 from monitor.store import predictions
 from monitor.store.db import metadata
+from monitor.store.prepared import Prepared
 from monitor.store.upsert import replace
 
 
@@ -84,6 +86,10 @@ ACCEPTANCES = Table(
     Column("since", Float, nullable=False),
     Column("author", String(128), nullable=False),
 )
+_ONE_A_STREAM = {
+    table.name: Prepared(select(table).where(table.c.stream == bindparam("number")))
+    for table in (CALIBRATIONS, STATES)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +250,4 @@ def delete_before(connection: Connection, before: float) -> int:
 
 
 def _only(connection: Connection, table: Table, stream: Stream) -> Row[tuple[object, ...]] | None:
-    return connection.execute(
-        select(table).where(table.c.stream == predictions.find(connection, stream))
-    ).first()
+    return _ONE_A_STREAM[table.name].run(connection, {"number": predictions.find(connection, stream)}).first()

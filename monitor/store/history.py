@@ -16,6 +16,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    bindparam,
     delete,
     func,
     select,
@@ -24,6 +25,7 @@ from sqlalchemy import (
 from monitor.records import Stream, Window
 from monitor.store import predictions
 from monitor.store.db import metadata
+from monitor.store.prepared import Prepared
 from monitor.store.profiles import StoredProfile
 from monitor.store.upsert import replace
 
@@ -36,6 +38,16 @@ HISTORY = Table(
     Column("layout", String(16), nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("blob", LargeBinary, nullable=False),
+)
+
+_MINE = HISTORY.c.stream == bindparam("number")
+_SECONDS = select(HISTORY.c.seconds).where(_MINE).limit(1).scalar_subquery()
+_EXTENT = Prepared(  # look-ups in the key, however many windows there are
+    select(
+        select(func.min(HISTORY.c.start)).where(_MINE, HISTORY.c.seconds == _SECONDS).scalar_subquery(),
+        select(func.max(HISTORY.c.start)).where(_MINE, HISTORY.c.seconds == _SECONDS).scalar_subquery(),
+        _SECONDS,
+    )
 )
 
 
@@ -79,10 +91,9 @@ def seconds(connection: Connection, stream: Stream) -> int | None:
 
 def extent(connection: Connection, stream: Stream) -> Window | None:
     """From the start of the first to the end of the last window, or None when there is none."""
-    mine = HISTORY.c.stream == predictions.find(connection, stream)
-    ends = select(func.min(HISTORY.c.start), func.max(HISTORY.c.start + HISTORY.c.seconds)).where(mine)
-    first, last = connection.execute(ends).one()
-    return None if first is None else Window(int(first), int(last))
+    mine = {"number": predictions.find(connection, stream)}
+    first, last, length = _EXTENT.run(connection, mine).one()
+    return None if first is None else Window(int(first), int(last) + int(length))
 
 
 def outdated(connection: Connection, stream: Stream, layout: str) -> int:
