@@ -74,7 +74,7 @@ class Measurement:
 
     `value` is None exactly when `reason` says why it was not measured. `n` is the number of rows behind it.
     `low`/`high` are a 95 % interval. `labels` name what inside the stream it is about: version, feature,
-    segment, class, type.
+    segment, class, type. `because` says in words what is likely behind the value, where that is known.
     """
 
     stream: Stream
@@ -90,6 +90,7 @@ class Measurement:
     p_value: float | None = None
     baseline: float | None = None
     reason: str = ""
+    because: str = ""
 
     @property
     def status(self) -> str:

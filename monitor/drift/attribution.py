@@ -6,21 +6,36 @@ why the predictions moved.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from sqlalchemy import Connection
 
 from monitor.drift.columns import Role
+from monitor.drift.impact import Impact
+from monitor.drift.segments import Seat
 from monitor.drift.verdict import DriftVerdict
 from monitor.records import Stream
 from monitor.settings import format_duration
 from monitor.store import profiles
 from monitor.windows import codec
 from monitor.windows.layout import Layout
+from monitor.windows.profile import Profile, merge
 
 MOST = 3
 BEFORE = 3 * 3600
 MANY = 0.5
+LONGEST = 6 * 3600
+
+# How strongly each kind of cause is suggested: a version that came just before, many columns at once, the column that
+# moved the answers most, a segment. The answers themselves are what happened, and seldom why.
+VERSION, FEED, COLUMN, SEGMENT, OUTPUT = 100.0, 80.0, 70.0, 60.0, 0.1
+
+# A segment that moved by this much is told with full strength.
+WHOLE_SEAT = 0.2
+
+# What an effect counts for beside what it does to the answers: a hint may be wrong.
+ASIDE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,42 +55,57 @@ class Arrival:
 
 
 def causes(
-    verdicts: Sequence[DriftVerdict], arrivals: Sequence[Arrival], importance: Mapping[str, float]
+    verdicts: Sequence[DriftVerdict],
+    arrivals: Sequence[Arrival],
+    importance: Mapping[str, float],
+    impacts: Mapping[str, Impact] = MappingProxyType({}),
+    seats: Sequence[Seat] = (),
 ) -> list[Cause]:
-    """The likeliest first: a new version, many columns at once, then the columns by effect, evidence and importance."""
+    """The likeliest first: a new version, many columns at once, then the columns by evidence and by what they matter
+    to the model (`importance` where it is given, else `impacts`), and the segment in which the change sits.
+    """
     alarmed = [verdict for verdict in verdicts if verdict.significant and verdict.role is not None]
     begun = min(
         (verdict.since for verdict in verdicts if verdict.significant and verdict.since), default=None
     )
-    found = [_column(verdict, importance) for verdict in alarmed]
+    weighed = [(_weight(one, importance, impacts), one) for one in alarmed]
+    most = max((weight for weight, _ in weighed), default=1.0) or 1.0
+    found = [Cause(COLUMN * weight / most, _told(one, impacts)) for weight, one in weighed]
+    found += [Cause(SEGMENT * min(seat.moved / WHOLE_SEAT, 1.0), seat.words) for seat in seats]
     columns = sum(verdict.role is not None for verdict in verdicts)
     if len(alarmed) > max(MANY * columns, 2):
         words = f"{len(alarmed)} of {columns} columns moved at once: suspect what feeds the model"
-        found.append(Cause(50.0, words))
+        found.append(Cause(FEED, words))
     if begun is not None:
         found.extend(_version(arrival, begun) for arrival in arrivals)
     return sorted(found, key=lambda cause: -cause.strength)[:MOST]
 
 
-def _column(verdict: DriftVerdict, importance: Mapping[str, float]) -> Cause:
-    """Columns are ranked by effect times importance; the logarithm of the evidence decides between equals."""
-    evidence = float(np.log1p(verdict.evidence / verdict.limit))
-    strength = (
-        abs(verdict.effect)
-        * importance.get(verdict.column.removeprefix("features."), 1.0)
-        * min(evidence, 5.0)
-    )
+def _weight(verdict: DriftVerdict, importance: Mapping[str, float], impacts: Mapping[str, Impact]) -> float:
+    """How much a column matters: its effect times its importance, or what it does to the answers; the logarithm of
+    the evidence decides between equals.
+    """
+    evidence = min(float(np.log1p(verdict.evidence / verdict.limit)), 5.0)
+    effect = min(abs(verdict.effect), 5.0)
+    if verdict.role is Role.OUTPUT:
+        return OUTPUT * effect * evidence
+    if importance or verdict.column not in impacts:
+        return evidence * effect * importance.get(verdict.column.removeprefix("features."), 1.0)
+    return evidence * (impacts[verdict.column].size + ASIDE * effect)
+
+
+def _told(verdict: DriftVerdict, impacts: Mapping[str, Impact]) -> str:
     kind = "output" if verdict.role is Role.OUTPUT else "feature"
     name = verdict.column.removeprefix("features.")
-    # An answer that moved is what happened, and seldom why: inputs come first.
-    strength *= 0.1 if verdict.role is Role.OUTPUT else 1.0
-    return Cause(strength, f"{kind} `{name}`: {verdict.part} ({verdict.effect:+.2g} sd)")
+    words = f"{kind} `{name}`: {verdict.part} ({verdict.effect:+.2g} sd)"
+    impact = impacts.get(verdict.column)
+    return words if impact is None else f"{words}, which by the baseline's answers alone {impact.words}"
 
 
 def _version(arrival: Arrival, begun: float) -> Cause:
     distance = begun - arrival.since
     when = f"{format_duration(distance)} before" if distance > 0 else "as"
-    return Cause(100.0, f"version {arrival.version} began to answer {when} the change began")
+    return Cause(VERSION, f"version {arrival.version} began to answer {when} the change began")
 
 
 def arrivals(
@@ -95,3 +125,15 @@ def arrivals(
     return [
         Arrival(version, float(at)) for version, at in seen.items() if at > first and at >= since - BEFORE
     ]
+
+
+def since(
+    connection: Connection, stream: Stream, layout: Layout, base_seconds: int, begin: float, end: float
+) -> Profile | None:
+    """What came in since a change began, at most of the last six hours; None if nothing did."""
+    parts = [
+        codec.decode(stored.blob, layout)
+        for stored in profiles.between(connection, stream, base_seconds, max(begin, end - LONGEST), end)
+        if stored.layout == layout.id and stored.rows
+    ]
+    return merge(parts) if parts else None

@@ -88,16 +88,23 @@ def verdicts(
     return [*found, _worded(together, calibration, budget)]
 
 
-def measurements(found: Sequence[DriftVerdict]) -> list[Measurement]:
+def measurements(found: Sequence[DriftVerdict], because: str = "") -> list[Measurement]:
     """Evidence over limit, one measurement a verdict: above 1 is significant, and stays so while the column belongs to
     an open incident. That of the whole model (`scope`) is the highest of all: above 1 as long as an incident is open,
-    which makes it the one to page on.
+    which makes it the one to page on, and the one that says what is `because` behind it.
     """
     values = [max(_value(verdict), OPEN * bool(verdict.incident)) for verdict in found]
     values = [*values[:-1], max(values)] if values else values
     return [
         Measurement(
-            verdict.stream, verdict.window, METRIC, value, n=verdict.rows, labels=verdict.labels, baseline=1.0
+            verdict.stream,
+            verdict.window,
+            METRIC,
+            value,
+            n=verdict.rows,
+            labels=verdict.labels,
+            baseline=1.0,
+            because="" if verdict.role else because,
         )
         for verdict, value in zip(found, values, strict=True)
     ]

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 import msgspec
 from sqlalchemy import Connection
 
-from monitor.drift import codec, reference
+from monitor.drift import attribution, codec, reference
 from monitor.drift import replay as replaying
 from monitor.drift.adapter import Adapter, adapter
-from monitor.drift.attribution import arrivals, causes
+from monitor.drift.attribution import Cause
 from monitor.drift.budget import Budget, limits
 from monitor.drift.calibration import Calibration
 from monitor.drift.columns import Floats, WindowCounts
 from monitor.drift.decide import Judgement, advance
+from monitor.drift.impact import impacts
 from monitor.drift.learning import budget_of, is_special
+from monitor.drift.segments import seats
 from monitor.drift.settings import DriftSettings
 from monitor.drift.state import State, begin
 from monitor.drift.verdict import METRIC, DriftVerdict, measurements, verdicts
@@ -30,6 +32,7 @@ from monitor.windows.layout import Layout
 WORTH_KEEPING = 0.05
 MOST_A_CALL = 200
 ALL = "all columns"
+CAUSES = "Likeliest causes:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +89,9 @@ def watch(
     closed = reference.spans(since, until, known.seconds)[:MOST_A_CALL]
     latest = _advance(subject, before, closed) if closed else _latest(before)
     note = known.note or ("drift is set to be quiet: it is told in the digest only" if settings.quiet else "")
+    because = _because(connection, stream, latest)
     return Watched(
-        _shown(stream, latest, note, Window(int(until) - known.seconds, int(until))),
+        _shown(stream, latest, note, Window(int(until) - known.seconds, int(until)), because),
         tuple(latest),
         known.seconds,
         len(closed),
@@ -148,11 +152,35 @@ def _record(
 
 def _explained(subject: _Subject, joined: list[DriftVerdict], found: list[DriftVerdict], since: float) -> str:
     """The reasons of the columns that opened an incident, and its likeliest causes."""
+    named = [f"{number}. {cause.words}" for number, cause in enumerate(_causes(subject, found, since), 1)]
+    return "\n".join([*(one.reason for one in joined), CAUSES, *named])
+
+
+def _causes(subject: _Subject, found: list[DriftVerdict], since: float) -> list[Cause]:
+    connection, stream, base = subject.connection, subject.stream, subject.base_seconds
     layout, end = subject.baseline.layout, float(found[-1].window.end)
-    versions = arrivals(subject.connection, subject.stream, layout, subject.base_seconds, since, end)
-    likely = causes(found, versions, subject.settings.importance)
-    named = [f"{number}. {cause.words}" for number, cause in enumerate(likely, 1)]
-    return "\n".join([*(one.reason for one in joined), "Likeliest causes:", *named])
+    versions = attribution.arrivals(connection, stream, layout, base, since, end)
+    now = attribution.since(connection, stream, layout, base, since, end)
+    # The rows of the baseline are read here alone: they are large, and an incident is rare.
+    baseline = load(connection, stream, with_sample=True)
+    if now is None or baseline is None:
+        return attribution.causes(found, versions, subject.settings.importance)
+    moved = impacts(baseline.sample, baseline.profile, now) if baseline.sample is not None else {}
+    return attribution.causes(
+        found, versions, subject.settings.importance, moved, seats(baseline.profile, now)
+    )
+
+
+def _because(connection: Connection, stream: Stream, latest: list[DriftVerdict]) -> str:
+    """The likeliest causes of the open incident in one line, for the page; nothing while none is open."""
+    if not any(one.incident for one in latest):
+        return ""
+    newest = next(iter(stored_drift.incidents(connection, stream)), None)
+    if newest is None or newest.closed is not None:
+        return ""
+    begun = newest.reason.split("\n")
+    causes = begun[begun.index(CAUSES) + 1 :] if CAUSES in begun else []
+    return f"{CAUSES.lower()} {'; '.join(causes)}" if causes else ""
 
 
 def _waiting(baseline: Baseline) -> str:
@@ -162,10 +190,12 @@ def _waiting(baseline: Baseline) -> str:
     )
 
 
-def _shown(stream: Stream, latest: list[DriftVerdict], note: str, window: Window) -> tuple[Measurement, ...]:
+def _shown(
+    stream: Stream, latest: list[DriftVerdict], note: str, window: Window, because: str
+) -> tuple[Measurement, ...]:
     if note:
         return _not_measured(stream, window, note)
-    return tuple(measurements(latest))
+    return tuple(measurements(latest, because))
 
 
 def _not_measured(stream: Stream, window: Window, note: str) -> tuple[Measurement, ...]:

@@ -232,7 +232,10 @@ def test_an_incident_names_the_version_that_came_just_before_and_the_feature_tha
     learned.write(DAY)
     learned.watch()
     learned.write(3 * 3600, shift=2.0, version="8")
-    learned.watch()
+    watched = learned.watch()
+    page = next(one.because for one in watched.measurements if one.label("scope") == "model")
+    assert page.startswith("likeliest causes: 1. version 8 began to answer")
+    assert not any(one.because for one in watched.measurements if one.label("feature"))
     with learned.store.read() as connection:
         reason = stored.incidents(connection, STREAM)[0].reason
     first, second = reason.split("Likeliest causes:\n")[1].splitlines()[:2]

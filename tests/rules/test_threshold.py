@@ -1,5 +1,6 @@
 """Figures against levels."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,14 @@ def test_a_condition_holds_or_does_not(
     metric = when.split(":")[1].split(",")[0].strip()
     judge.look(measured(metric, value, baseline=baseline))
     assert (judge.state is State.FIRING) == fires
+
+
+def test_what_is_behind_a_value_is_told_with_the_alarm_and_only_then(tmp_path: Path) -> None:
+    judge = Judge(one_rule(tmp_path, "{metric: psi, over: open, above: 0.2}"))
+    judge.look(replace(measured("psi", 0.1), because="likeliest causes: version 8"))
+    assert not any("version 8" in alert.reason for alert in judge.alerts.values())
+    judge.look(replace(measured("psi", 0.3), because="likeliest causes: version 8"))
+    assert next(iter(judge.alerts.values())).reason.endswith("likeliest causes: version 8")
 
 
 def test_twice_last_week_asks_for_the_same_hour(tmp_path: Path) -> None:
