@@ -92,8 +92,8 @@ def seconds(connection: Connection, stream: Stream) -> int | None:
 def extent(connection: Connection, stream: Stream) -> Window | None:
     """From the start of the first to the end of the last window, or None when there is none."""
     mine = {"number": predictions.find(connection, stream)}
-    found = _EXTENT.run(connection, mine).one()
-    return None if found[0] is None else Window(int(found[0]), int(found[1]) + int(found[2]))
+    first, last, length = list(_EXTENT.run(connection, mine).one())
+    return None if first is None else Window(int(first), int(last) + int(length))
 
 
 def outdated(connection: Connection, stream: Stream, layout: str) -> int:
