@@ -8,7 +8,7 @@ from monitor.digest.schedule import Due
 from monitor.health import wording
 from monitor.health.reading import local_date
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, Health, ModelHealth
+from monitor.health.verdict import ClientHealth, Health, ModelHealth, Quality
 from monitor.records import Stream
 from monitor.store.days import DayFigures
 
@@ -130,29 +130,43 @@ def _line(
     settings: ClientSettings,
 ) -> Line:
     parts = [model.sentence]
-    quality = model.quality
-    if quality is not None:
-        agreed = f" (agreed {quality.agreed})" if quality.agreed else ""
-        parts.append(
-            f"{wording.name(quality.metric)}: {quality.shown}{agreed}{', estimated' if quality.estimated else ''}."
-        )
-        earlier = _quality_on(days.get(model.stream, ()), due.span(due.days), quality.metric)
-        if earlier is not None:
-            before = "The week before" if due.kind == "weekly" else "The day before"
-            parts.append(f"{before}: {wording.figure(quality.metric, earlier)}.")
+    if model.quality is not None:
+        parts += _quality(model.quality, days.get(model.stream, ()), due)
     if model.since is not None and model.health is not Health.WAITING:
         parts.append(f"Since {wording.moment(model.since, settings.zone, due.at)}.")
     return Line(model.title, " ".join(parts), f"{page}m/{model.stream.model}")
 
 
-def _quality_on(days: Sequence[DayFigures], span: tuple[date, date], metric: str) -> float | None:
+def _quality(quality: Quality, days: Sequence[DayFigures], due: Due) -> list[str]:
+    """The figure of the days that the digest is about; where they have none, the newest with its date."""
+    name, agreed = wording.name(quality.metric), f" (agreed {quality.agreed})" if quality.agreed else ""
+    value, is_estimated = _quality_on(days, due.span(), quality.metric)
+    if value is None:
+        when = f", {_date(quality.day)}" if quality.day else ""
+        value, is_estimated = quality.value, quality.estimated
+    else:
+        when = ", last week" if due.kind == "weekly" else ", yesterday"
+    marked = ", estimated" if is_estimated else ""
+    parts = [f"{name}{when}: {wording.figure(quality.metric, value)}{agreed}{marked}."]
+    earlier, _ = _quality_on(days, due.span(due.days), quality.metric)
+    if earlier is not None:
+        before = "The week before" if due.kind == "weekly" else "The day before"
+        parts.append(f"{before}: {wording.figure(quality.metric, earlier)}.")
+    return parts
+
+
+def _quality_on(
+    days: Sequence[DayFigures], span: tuple[date, date], metric: str
+) -> tuple[float | None, bool]:
+    """The mean over some days, weighted by what they were taken of, and whether any part of it is estimated."""
     inside = [
         one
         for one in days
         if span[0] <= one.day <= span[1] and one.metric == metric and one.quality is not None
     ]
     n = sum(one.quality_n for one in inside)
-    return sum((one.quality or 0.0) * one.quality_n for one in inside) / n if n else None
+    mean = sum((one.quality or 0.0) * one.quality_n for one in inside) / n if n else None
+    return mean, any(one.estimated for one in inside)
 
 
 def _columns(due: Due) -> tuple[str, str, str]:

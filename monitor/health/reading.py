@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from monitor.health import history, verdict
 from monitor.health.daybook import bounds
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, Incident, ModelHealth, Quality
+from monitor.health.verdict import ClientHealth, Day, Health, Incident, ModelHealth, Quality
 from monitor.records import Alert, Stream
 from monitor.store import alerts as alert_store
 from monitor.store import days as day_store
@@ -104,9 +104,18 @@ def _model(stream: Stream, figures: StreamFigures | None, known: _Known, span_da
         decisions=today.decisions if today else 0.0,
         errors=today.errors if today else 0.0,
         decisions_before=None if week_ago is None else week_ago.decisions * _elapsed(known),
-        days=history.days(stream, days, known.incidents, first, known.today, settings),
+        days=_until_now(
+            history.days(stream, days, known.incidents, first, known.today, settings), health.health
+        ),
         incidents=tuple(incident for incident in known.incidents if incident.stream == stream),
     )
+
+
+def _until_now(found: tuple[Day, ...], health: Health) -> tuple[Day, ...]:
+    """Today is no better than now: a model that fell silent at noon has no whole day."""
+    if not found or found[-1].health.code >= health.code:
+        return found
+    return (*found[:-1], replace(found[-1], health=health))
 
 
 def _elapsed(known: _Known) -> float:
@@ -133,4 +142,6 @@ def quality(
         None,
     )
     target = view.target if not view.quality or view.quality == newest.metric else None
-    return Quality(newest.metric, newest.quality, target, before, newest.estimated, newest.quality_n)
+    return Quality(
+        newest.metric, newest.quality, target, before, newest.estimated, newest.quality_n, newest.day
+    )

@@ -36,7 +36,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """One figure that stands for quality, beside what was agreed and what it was a week ago."""
+    """One figure that stands for quality, of one local day, beside what was agreed and what it was a week before."""
 
     metric: str
     value: float | None
@@ -44,6 +44,7 @@ class Quality:
     before: float | None = None
     estimated: bool = False
     n: float = 0
+    day: date | None = None
 
     @property
     def shown(self) -> str:
@@ -171,6 +172,8 @@ def headline(models: Sequence[ModelHealth]) -> tuple[str, Health]:
     amount = {health: sum(model.health is health for model in models) for health in Health}
     worst = max((model.health for model in models), key=lambda health: health.code)
     subject = f"{amount[worst]} of {wording.plural(total, 'model')}" if total > 1 else "The model"
+    if total > 1 and amount[worst] == total:
+        subject = f"All {total} models"
     one = amount[worst] == 1
     if worst is Health.ATTENTION:
         return f"{subject} {'needs' if one else 'need'} attention.", worst

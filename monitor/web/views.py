@@ -8,7 +8,7 @@ from markupsafe import Markup
 from monitor.clock import iso
 from monitor.health import wording
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, Health, Incident, ModelHealth
+from monitor.health.verdict import ClientHealth, Health, Incident, ModelHealth, Quality
 from monitor.web import charts
 from monitor.web.charts import Chart
 from monitor.web.figures import SPANS
@@ -186,12 +186,20 @@ def _model_figures(one: ModelHealth, now: float) -> list[Figure]:
         notes = [quality.agreed and f"agreed: {quality.agreed}", "estimated" if quality.estimated else ""]
         change = wording.change(quality.value, quality.before, quality.metric)
         notes.append("" if change == wording.NOTHING else f"{change} vs last week")
-        figures.append(Figure(wording.name(quality.metric), quality.shown, " · ".join(filter(None, notes))))
+        label = f"{wording.name(quality.metric)}, {_of_day(quality, one) or 'today'}"
+        figures.append(Figure(label, quality.shown, " · ".join(filter(None, notes))))
     figures.append(Figure("Decisions today", _decisions(one), _against(one.decisions, one.decisions_before)))
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
         figures.append(Figure("Answered today", answered, "of all requests"))
     return [*figures, _freshness(one.last_received, now, None)]
+
+
+def _of_day(quality: Quality, one: ModelHealth) -> str:
+    """The day that a figure is of, where it is not today."""
+    if quality.day is None or not one.days or quality.day == one.days[-1].day:
+        return ""
+    return f"{quality.day:%a} {quality.day.day} {quality.day:%b}"
 
 
 def _against(value: float, before: float | None) -> str:
@@ -229,7 +237,10 @@ def _model_row(one: ModelHealth) -> dict[str, object]:
     shown, change = wording.NOTHING, wording.NOTHING
     if quality is not None:
         agreed = f" ({quality.agreed})" if quality.agreed else ""
-        shown = f"{quality.shown}{agreed}{', estimated' if quality.estimated else ''}"
+        day = _of_day(quality, one)
+        shown = ", ".join(
+            filter(None, (quality.shown + agreed, "estimated" if quality.estimated else "", day))
+        )
         change = wording.change(quality.value, quality.before, quality.metric)
     return {
         "key": one.stream.model,

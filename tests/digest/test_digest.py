@@ -259,3 +259,26 @@ def _quiet(settings: clients.ClientSettings) -> clients.ClientSettings:
             "stale_after": 14400.0,
         }
     )
+
+
+def test_the_figures_are_of_the_days_that_it_is_about(shop: Shop) -> None:
+    fire(shop)
+    stream, yesterday = FRAUD, date(2026, 11, 22)
+    with shop.store.write() as connection:
+        known = days.between(connection, "acme", yesterday, yesterday)[stream][0]
+        days.put(
+            connection, [replace(known, metric="accuracy", quality=0.77, quality_n=1000.0, estimated=True)]
+        )
+    made = sender(shop).preview("acme", NOW, "daily")
+    assert made is not None
+    assert "Right answers, yesterday: 77 % (agreed at least 85 %), estimated." in made.attention[0].text
+
+
+def test_what_did_not_happen_has_no_bar(shop: Shop) -> None:
+    made = sender(shop).preview("globex", NOW, "daily")
+    assert made is not None
+    rows = render.html(made, "0").split("<th align")
+    (incidents,) = [row for row in rows if ">Incidents<" in row]
+    (decisions,) = [row for row in rows if ">Decisions<" in row]
+    assert incidents.count('class="bar"') == 0
+    assert decisions.count('class="bar"') == 3

@@ -64,7 +64,7 @@ def test_the_rule_s_own_words_are_used_and_name_the_model_once() -> None:
         (["working"], "The model is working as agreed."),
         (["working"] * 6, "All 6 models are working as agreed."),
         (["working", "attention"], "1 of 2 models needs attention."),
-        (["attention"] * 2, "2 of 2 models need attention."),
+        (["attention"] * 2, "All 2 models need attention."),
         (
             ["working", "watch", "waiting"],
             "1 of 3 models is being watched closely; nothing needs your attention.",

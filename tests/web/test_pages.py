@@ -33,7 +33,8 @@ class Words(HTMLParser):
         self.found: list[str] = []
 
     def handle_data(self, data: str) -> None:
-        self.found.append(data)
+        if self.lasttag != "style" or not data.lstrip().startswith("@"):
+            self.found.append(data)
 
 
 def words(page: str) -> str:
@@ -171,3 +172,20 @@ def _span():
 def _of(stream: Stream, day: days.DayFigures) -> days.DayFigures:
 
     return replace(day, stream=stream)
+
+
+def test_today_is_no_whole_day_for_a_model_that_fell_silent(tmp_path) -> None:
+    own = clients.opened(tmp_path, hours=48)
+    own.clock.advance(5 * 3600)
+    with serving(own) as client:
+        page = client.get("/c/acme/m/churn").text
+    assert "29 working, 1 waiting for data" in words(page)
+
+
+def test_a_figure_says_of_which_day_it_is(tmp_path) -> None:
+    own = clients.opened(tmp_path, hours=30)
+    with serving(own) as client:
+        assert "Right answers, today" in words(client.get("/c/acme/m/fraud").text)
+        own.clock.advance(30 * 3600)
+        later = words(client.get("/c/acme/m/fraud").text)
+    assert "Right answers, Mon 23 Nov" in later
