@@ -35,7 +35,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message, for any channel. Times are seconds since the epoch; figures carry their units."""
+    """One message, for any channel. Times are seconds since the epoch; figures carry their units.
+
+    `sequence` counts what was said under the key: a second page tells what has changed since the first.
+    """
 
     action: Action
     key: str
@@ -62,6 +65,12 @@ class Notification:
     message: Message | None = None
     note: str = ""
     said_at: float = 0.0
+    sequence: int = 1
+
+    @property
+    def is_update(self) -> bool:
+        """A page that goes on from an earlier one."""
+        return self.action is Action.TRIGGER and self.sequence > 1
 
     @property
     def source(self) -> str:

@@ -19,6 +19,9 @@ from monitor.store.incidents import Incident
 PRIORITY = {"critical": 0, "warning": 2, "info": 4}
 """Lower goes first; a resolve comes right behind the pages of its tier."""
 
+GROUPS_ITSELF = frozenset(("alertmanager",))
+"""Channels that get every alert by itself, because grouping is their own business."""
+
 Fresh = Sequence[tuple[Alert, Route]]
 
 
@@ -90,10 +93,11 @@ class _Planner:
         for channel, found in self._untold().items():
             buckets: dict[str, list[tuple[Alert, Route]]] = {}
             for alert, wanted in found:
-                name = f"{alert.severity.value}|{group(alert, wanted)}" if wanted.group_by else ""
+                is_grouped = bool(wanted.group_by) and channel not in GROUPS_ITSELF
+                name = f"{alert.severity.value}|{group(alert, wanted)}" if is_grouped else ""
                 buckets.setdefault(name or f"one by one:{alert.stream.client}", []).append((alert, wanted))
             for name, pages in buckets.items():
-                if pages[0][1].group_by:
+                if not name.startswith("one by one:"):
                     self._group(channel, name, pages)
                 else:
                     self._one_by_one(channel, [(a, r) for a, r in pages if self._has_waited(a, r)])
@@ -101,9 +105,10 @@ class _Planner:
     def update_what_grew(self) -> None:
         """Tell of the new members of a group or storm, but not too often."""
         for incident in self._open():
-            grew = len(incident.members) > incident.told
-            if grew and self.now - incident.updated_at >= self.settings.update_every:
-                self._say(incident, Action.TRIGGER, self._members(incident), 0.0)
+            grew = len(incident.members) - incident.told
+            if grew > 0 and self.now - incident.updated_at >= self.settings.update_every:
+                note = f"{grew} more since it was last told"
+                self._say(incident, Action.TRIGGER, self._members(incident), 0.0, note)
 
     def take_another_way(self) -> None:
         """Climb the fallback ladder for critical pages that their pager did not take."""
@@ -148,7 +153,7 @@ class _Planner:
         if not pages:
             return
         client, wanted = pages[0][0].stream.client, pages[0][1]
-        storm = self._storm(channel, f"storm:{client}", len(pages))
+        storm = None if channel in GROUPS_ITSELF else self._storm(channel, f"storm:{client}", len(pages))
         if storm is not None:
             new = Incident(channel, storm, "storm", f"storm:{client}", "critical", self.now)
             self._join(self.incidents.get((channel, storm), new), pages, wanted)
@@ -204,7 +209,9 @@ class _Planner:
         said = replace(
             incident, sequence=incident.sequence + 1, updated_at=self.now, told=len(incident.members)
         )
-        notification = replace(compose(action, incident.key, members, self.settings, self.now), note=note)
+        notification = replace(
+            compose(action, incident.key, members, self.settings, self.now), note=note, sequence=said.sequence
+        )
         fingerprint, episode = incident.members[0]
         delivery = Delivery(
             incident.channel,

@@ -81,6 +81,7 @@ def alert(notification: Notification, resend_every: float) -> dict[str, Any]:
     moment = max(notification.said_at, notification.started_at)
     is_over = notification.action is Action.RESOLVE
     ends = (notification.ended_at or moment) if is_over else moment + 4 * max(resend_every, 60.0)
+    ends = max(ends, notification.started_at + 0.001)  # refused otherwise, and a clock may be set back
     return {
         "labels": {"alertname": notification.alert, **labels},
         "annotations": {name: text for name, text in annotations.items() if text}

@@ -117,17 +117,18 @@ class Email:
 
 
 def mail(notification: Notification, sender: str, recipients: tuple[str, ...]) -> EmailMessage:
-    """The mail for a notification. A resolve answers to its page, so that mail programs show one thread."""
-    first = _message_id(notification.key, Action.TRIGGER, sender)
+    """The mail for a notification. What follows a page answers to it, so that mail programs show one thread."""
+    first = _message_id(notification.key, Action.TRIGGER, 1, sender)
     message = EmailMessage()
     message["Subject"] = headline(notification).replace("\n", " ")[:200]
     message["From"] = sender
     message["To"] = ", ".join(recipients)
-    moment = notification.ended_at or notification.started_at
+    moment = notification.said_at or notification.ended_at or notification.started_at
     message["Date"] = format_datetime(datetime.fromtimestamp(moment, UTC))
-    message["Message-ID"] = _message_id(notification.key, notification.action, sender)
+    own = _message_id(notification.key, notification.action, notification.sequence, sender)
+    message["Message-ID"] = own
     message["Auto-Submitted"] = "auto-generated"
-    if notification.action is not Action.TRIGGER:
+    if own != first:
         message["In-Reply-To"] = first
         message["References"] = first
     message.set_content("\n".join(lines(notification)) + "\n")
@@ -141,7 +142,7 @@ def letter(notification: Notification, content: Message, sender: str) -> EmailMe
     message["From"] = sender
     message["To"] = ", ".join(content.to)
     message["Date"] = format_datetime(datetime.fromtimestamp(notification.started_at, UTC))
-    message["Message-ID"] = _message_id(notification.key, notification.action, sender)
+    message["Message-ID"] = _message_id(notification.key, notification.action, 1, sender)
     for name, value in content.headers:
         message[name] = value
     message.set_content(content.text)
@@ -150,8 +151,8 @@ def letter(notification: Notification, content: Message, sender: str) -> EmailMe
     return message
 
 
-def _message_id(key: str, action: Action, sender: str) -> str:
-    digest = hashlib.sha256(f"{key}|{action.value}".encode()).hexdigest()[:32]
+def _message_id(key: str, action: Action, sequence: int, sender: str) -> str:
+    digest = hashlib.sha256(f"{key}|{action.value}|{sequence}".encode()).hexdigest()[:32]
     return f"<{digest}@{sender.partition('@')[2] or 'watchkeeper'}>"
 
 

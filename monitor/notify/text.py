@@ -7,9 +7,9 @@ from monitor.settings import format_duration
 
 _WORDS = {
     Action.TRIGGER: "",
-    Action.RESOLVE: "RESOLVED ",
-    Action.ACKNOWLEDGE: "ACKNOWLEDGED ",
-    Action.CHANGE: "CHANGE ",
+    Action.RESOLVE: "RESOLVED",
+    Action.ACKNOWLEDGE: "ACKNOWLEDGED",
+    Action.CHANGE: "CHANGE",
     Action.MESSAGE: "",
 }
 
@@ -17,7 +17,9 @@ _WORDS = {
 def headline(notification: Notification) -> str:
     """`CRITICAL acme/fraud: 31 % of predictions fail`."""
     tier = notification.severity.upper() if notification.action is Action.TRIGGER else ""
-    return f"{_WORDS[notification.action]}{tier} {notification.title}".strip()
+    update = "UPDATE" if notification.is_update else ""
+    parts = (_WORDS[notification.action], update, tier, notification.title)
+    return " ".join(part for part in parts if part)
 
 
 def lines(notification: Notification) -> list[str]:

@@ -46,7 +46,7 @@ class Webhook:
         headers = {
             "Content-Type": "application/json",
             "X-Watchkeeper-Signature": signature(self._settings.secret.get_secret_value(), body),
-            "Idempotency-Key": f"{notification.key}:{notification.action.value}",
+            "Idempotency-Key": f"{notification.key}:{notification.action.value}:{notification.sequence}",
             **{name: value.get_secret_value() for name, value in self._settings.headers.items()},
         }
         answer = self._http.post(self._settings.url.get_secret_value(), body, headers)

@@ -101,6 +101,12 @@ def load_since(connection: Connection, moment: float) -> list[Incident]:
     return [_decoder.decode(row[0]) for row in connection.execute(query.order_by(incidents.c.opened_at))]
 
 
+def load_closed_since(connection: Connection, moment: float) -> list[Incident]:
+    """Incidents that were closed at `moment` or later, in the order of their ends."""
+    query = select(incidents.c.incident).where(incidents.c.closed_at >= moment)
+    return [_decoder.decode(row[0]) for row in connection.execute(query.order_by(incidents.c.closed_at))]
+
+
 def get(connection: Connection, channel: str, key: str, *, lock: bool = False) -> Incident | None:
     """One incident; locked where it is to be changed."""
     query = select(incidents.c.incident).where(incidents.c.channel == channel, incidents.c.key == key)

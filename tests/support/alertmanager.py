@@ -16,7 +16,7 @@ PROGRAM = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager"
 
 
 @contextmanager
-def alertmanager(folder: Path, receiver: str = "") -> Iterator[str]:
+def alertmanager(folder: Path, receiver: str = "", port: int = 0) -> Iterator[str]:
     """Its address; with `receiver`, alerts are posted there after a tenth of a second."""
     assert PROGRAM is not None, "Alertmanager is not installed (apt-get install prometheus-alertmanager)"
     hook = f'[{{url: "{receiver}", send_resolved: true}}]' if receiver else "[]"
@@ -26,7 +26,7 @@ def alertmanager(folder: Path, receiver: str = "") -> Iterator[str]:
         f"receivers: [{{name: one, webhook_configs: {hook}}}]\n",
         encoding="utf-8",
     )
-    port = free_port()
+    port = port or free_port()
     command = [
         PROGRAM, f"--config.file={config}", f"--storage.path={folder}/am",
         f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address=", "--log.level=error",
