@@ -141,7 +141,7 @@ def compare(
     if as_json:
         put_json(found.to_arrow().to_pylist())
     else:
-        put(repr(found))
+        put(found.text())
     if html is not None:
         from monitor.reports.making import write
         from monitor.reports.settings import ReportSettings

@@ -106,7 +106,7 @@ def _compare_column(
             kind=column.kind,
             measurements=tuple(m for m in measured if m.labels == features.where(column)),
             expected_psi=_expected_psi(column.cells, reference, current),
-            note="; ".join(notes),
+            note="; ".join(note.removeprefix("features.") for note in notes),
         )
         for column in layout.columns
     )

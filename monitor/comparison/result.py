@@ -1,11 +1,11 @@
 """What a comparison found: worst columns first, as text, as HTML, or as a frame."""
 
 from dataclasses import dataclass, fields
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from monitor.comparison.drawing import html
 from monitor.records import Measurement
 from monitor.windows.layout import Kind
 
@@ -22,6 +22,8 @@ _SHOWN = (
     ("missing_share", "missing"),
     ("new_category_share", "new labels"),
 )
+_MOST = 100
+"""Columns that a notebook shows: of ten thousand, nobody reads the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +128,10 @@ class Comparison:
 
         return polars.DataFrame(self.to_arrow())
 
-    def __repr__(self) -> str:
-        lines = [self.header, *self.rows()]
+    def text(self, most: int | None = None) -> str:
+        """The columns as lines, worst first: all of them, or at most so many."""
+        rows = self.rows()[:most]
+        lines = [self.header, *rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
         texts = [
             "  ".join(
@@ -136,20 +140,21 @@ class Comparison:
             ).rstrip()
             for line in lines
         ]
-        changes = [f"{m.label('feature')}: {m.label('change')}" for m in self.schema]
-        return "\n".join([self.summary, "", *texts, *changes])
+        left_out = len(self.columns) - len(rows)
+        more = [f"({left_out:,} more columns, all less different: .to_pandas() has them)"] if left_out else []
+        changes = [f"{feature}: {change}" for feature, change in self._changes()]
+        return "\n".join([self.summary, "", *texts, *more, *changes])
+
+    def __repr__(self) -> str:
+        return self.text(_MOST)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(title)}</th>" for title in self.header)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in self.rows()
-        )
-        changes = "".join(
-            f"<li>{escape(m.label('feature'))}: {escape(m.label('change'))}</li>" for m in self.schema
-        )
-        listed = f"<ul>{changes}</ul>" if changes else ""
-        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        return f"<p>{escape(self.summary)}</p>{table}{listed}"
+        shares = [column.distance / self.drifted_psi for column in self.columns[:_MOST]]
+        left_out = max(0, len(self.columns) - _MOST)
+        return html(self.summary, self.header, self.rows()[:_MOST], shares, self._changes(), left_out)
+
+    def _changes(self) -> list[tuple[str, str]]:
+        return [(m.label("feature"), m.label("change")) for m in self.schema]
 
     def _row(self, column: ColumnResult) -> list[str]:
         cells = [_short(column.value(metric)) for metric, _ in _SHOWN]

@@ -68,7 +68,7 @@ class Baselines:
             return None
         since = recount(self._store, made.stream, self._windows, self._base, now, progress)
         if since is not None:
-            log.warning("%s was counted again by its new baseline from %s on", made.stream, iso(since))
+            log.info("%s was counted again by its new baseline from %s on", made.stream, iso(since))
         return since
 
     def _wanted(

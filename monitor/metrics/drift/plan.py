@@ -97,8 +97,8 @@ def _cell_index(columns: tuple[Column, ...], size: int) -> tuple[np.ndarray, np.
     starts: list[int] = []
     kept: list[bool] = []
     first: list[int] = []
-    following = [*(column.start for column in columns[1:]), size]
-    for column, next_start in zip(columns, following, strict=True):
+    starts_after = [*(column.start for column in columns), size][1:]
+    for column, next_start in zip(columns, starts_after, strict=True):
         first.append(sum(kept))
         starts += [column.start + cell for cell in column.cells]
         kept += [True] * len(column.cells)

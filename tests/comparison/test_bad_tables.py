@@ -1,0 +1,86 @@
+"""Tables as they come: nothing in them makes a comparison fail, and the columns that can be compared are."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monitor import compare
+from tests.support.strategies import INPUTS
+
+_quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> pa.Table:
+    """Columns of every kind, some of one name, with none, one or some rows."""
+    rows = draw(st.integers(0, 40))
+    names = draw(st.lists(st.sampled_from(sorted(INPUTS)), min_size=1, max_size=5))
+    columns = []
+    for name in names:
+        values = draw(INPUTS[name])
+        columns.append(pa.array([values[i % len(values)] for i in range(rows)]))
+    return pa.table(columns, names=names)
+
+
+@_quick
+@given(tables(), tables())
+def test_any_two_tables_are_compared_printed_and_drawn(reference, current):
+    found = compare(reference, current)
+    assert {column.name.partition("#")[0] for column in found.columns} <= set(reference.column_names)
+    for m in found.measurements:
+        assert (m.value is None) == bool(m.reason), m
+    assert found.summary in repr(found)
+    assert found._repr_html_().count("<tr>") == 1 + len(found.columns)
+    assert found.to_arrow().num_rows == sum(len(column.measurements) for column in found.columns)
+
+
+@_quick
+@given(tables())
+def test_a_table_is_like_itself(table):
+    assert compare(table, table).drifted == []
+
+
+def test_frames_with_bad_columns_beside_good_ones():
+    """What cannot be compared says why; the others are measured."""
+    rows = 200
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "good": rng.normal(size=rows),
+            "constant": 1.0,
+            "missing": None,
+            "mixed": [1, "two", None, 4.5] * (rows // 4),
+            "dates": ["2026-11-23", "23.11.2026", "11/23/2026", None] * (rows // 4),
+            "no_zone": pd.date_range("2026-01-01", periods=rows, freq="h"),
+            "zip": rng.integers(10_000, 99_999, rows).astype(str),
+            "objects": [{"a": 1}] * rows,
+        }
+    )
+    moved = frame.assign(good=frame["good"] + 2)
+    for reference, current in ((frame, moved), (pl.from_pandas(frame.drop(columns="mixed")), moved)):
+        found = compare(reference, current)
+        assert found.columns[0].name == "good"
+        assert [column.name for column in found.drifted] == ["good"]
+        assert found["missing"].reason
+        assert found["constant"].value("psi") == 0
+
+
+def test_one_row_and_no_row():
+    table = pa.table({"x": np.random.default_rng(0).normal(size=200)})
+    assert compare(table, table.slice(0, 1))["x"].reason == "1 rows of 100 needed"
+    assert compare(table, table.slice(0, 0))["x"].reason == "0 rows of 100 needed"
+    assert compare(table.slice(0, 1), table)["x"].value("psi") is not None
+
+
+def test_of_ten_thousand_columns_the_worst_are_shown_and_all_are_kept():
+    rng = np.random.default_rng(1)
+    columns = {f"c{i}": rng.normal(size=120) for i in range(2000)}
+    moved = columns | {"c1234": columns["c1234"] + 5}
+    found = compare(pa.table(columns), pa.table(moved))
+    assert "1,900 more columns" in repr(found)
+    assert "1,900 more columns" in found._repr_html_()
+    assert found.text().count("\n") > 2000
+    assert found.columns[0].name == "c1234"
