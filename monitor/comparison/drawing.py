@@ -55,4 +55,6 @@ def _cells(row: Sequence[str], share: float) -> Iterator[str]:
 
 
 def _style(i: int, last: int) -> str:
-    return _TEXT if i < _FIRST_NUMBER or i == last else _NUMBER
+    if i == last:  # a reason may be long
+        return _TEXT + "white-space:normal;"
+    return _TEXT if i < _FIRST_NUMBER else _NUMBER
