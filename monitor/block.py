@@ -7,7 +7,7 @@ is asked for one.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -21,6 +21,9 @@ FIGURES = 6
 VALUE, N, LOW, HIGH, P_VALUE, BASELINE = range(FIGURES)
 """The columns of a block's figures."""
 _MOST_SUMS = 16
+
+Key = tuple[str, Labels]
+"""Metric and labels: what tells the measurements of a window apart."""
 
 
 class Name(NamedTuple):
@@ -88,7 +91,7 @@ class Block(Indexed):
         return len(self.shape.names)
 
     def __iter__(self) -> Iterator[Measurement]:
-        return iter(self._made(range(len(self))))
+        return iter(self.at(range(len(self))))
 
     @overload
     def __getitem__(self, at: int) -> Measurement: ...
@@ -96,15 +99,16 @@ class Block(Indexed):
     def __getitem__(self, at: slice) -> Sequence[Measurement]: ...
     def __getitem__(self, at: int | slice) -> Measurement | Sequence[Measurement]:
         places = range(len(self))[at]
-        return self._made(places) if isinstance(places, range) else self._made([places])[0]
+        return self.at(places) if isinstance(places, range) else self.at([places])[0]
 
     def of(self, metric: str) -> Sequence[Measurement]:
         """The measurements of one metric, made when they are first asked for."""
         if metric not in self._found:
-            self._found[metric] = self._made(self.shape.by_metric.get(metric, ()))
+            self._found[metric] = self.at(self.shape.by_metric.get(metric, ()))
         return self._found[metric]
 
-    def _made(self, places: Sequence[int]) -> list[Measurement]:
+    def at(self, places: Sequence[int]) -> list[Measurement]:
+        """The measurements at some places of the shape."""
         if not places:
             return []
         rows = self.figures[list(places)].tolist()
@@ -122,17 +126,17 @@ class Block(Indexed):
 class Gathered(Indexed):
     """The measurements of several windows of a stream, one after another."""
 
-    __slots__ = ("_found", "_parts")
+    __slots__ = ("_found", "parts")
 
     def __init__(self, parts: Iterable[Sequence[Measurement]]) -> None:
-        self._parts = [part for part in parts if len(part)]
+        self.parts = [part for part in parts if len(part)]
         self._found: dict[str, Sequence[Measurement]] = {}
 
     def __len__(self) -> int:
-        return sum(len(part) for part in self._parts)
+        return sum(len(part) for part in self.parts)
 
     def __iter__(self) -> Iterator[Measurement]:
-        return chain.from_iterable(self._parts)
+        return chain.from_iterable(self.parts)
 
     @overload
     def __getitem__(self, at: int) -> Measurement: ...
@@ -144,10 +148,23 @@ class Gathered(Indexed):
     def of(self, metric: str) -> Sequence[Measurement]:
         """The measurements of one metric, of all windows."""
         if metric not in self._found:
-            found = [some for part in self._parts if (some := _of(part, metric))]
+            found = [some for part in self.parts if (some := _of(part, metric))]
             # One window's own list stays the same object: what was concluded from it holds.
             self._found[metric] = found[0] if len(found) == 1 else list(chain.from_iterable(found))
         return self._found[metric]
+
+
+def valued(measured: Sequence[Measurement], known: Container[Key]) -> Iterator[Measurement]:
+    """The measurements that have a value and are none of what is known already, by metric and labels."""
+    if isinstance(measured, Gathered):
+        for part in measured.parts:
+            yield from valued(part, known)
+    elif isinstance(measured, Block):
+        with_value = np.flatnonzero(~np.isnan(measured.figures[:, VALUE])).tolist()
+        names = measured.shape.names
+        yield from measured.at([p for p in with_value if (names[p].metric, names[p].labels) not in known])
+    else:
+        yield from (m for m in measured if m.value is not None and (m.metric, m.labels) not in known)
 
 
 def _of(part: Sequence[Measurement], metric: str) -> Sequence[Measurement]:

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.block import Block, Gathered, block_of, joined
+from monitor.block import Block, Gathered, block_of, joined, valued
 from monitor.records import Better, Measurement, Window, labels
 from tests.support.log import STREAM
 
@@ -54,6 +54,16 @@ def test_joined_blocks_and_gathered_parts_hold_all_in_order(parts):
         assert len(whole) == len(everything)
         for metric in "abcd":
             assert list(whole.of(metric)) == of_metric(everything, metric)
+
+
+@_quick
+@given(measurements(), measurements())
+def test_what_has_a_value_and_is_not_known_is_found_in_any_form(found, others):
+    known = {(m.metric, m.labels) for m in others}
+    wanted = [m for m in found if m.value is not None and (m.metric, m.labels) not in known]
+    block = block_of(STREAM, WINDOW, found)
+    for whole in (found, block, Gathered([block]), Gathered([found])):
+        assert list(valued(whole, known)) == wanted
 
 
 def test_windows_with_the_same_measurements_share_one_shape():

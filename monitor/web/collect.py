@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
+from monitor.block import Key, valued
 from monitor.health import verdict
 from monitor.health.settings import ClientSettings
 from monitor.metrics import AGAINST, business, calibration, classification, daemon, outcomes
@@ -65,15 +66,15 @@ class Model:
         return [stream.client, stream.environment, stream.model]
 
 
-def newest(measured: Mapping[tuple[Stream, int], Sequence[Measurement]], stream: Stream) -> list[Measurement]:
+def newest(
+    measured: Mapping[tuple[Stream, int], Sequence[Measurement]], stream: Stream, lengths: Iterable[int]
+) -> list[Measurement]:
     """Of each metric and set of labels the figure of the preferred length, else of the longest below, else any."""
-    lengths = sorted({seconds for own, seconds in measured if own == stream}, key=_rank)
-    found: dict[tuple[str, object], Measurement] = {}
-    for seconds in lengths:
-        for one in measured[stream, seconds]:
-            key = (one.metric, one.labels)
-            if one.value is not None and not one.label(AGAINST):
-                found.setdefault(key, one)
+    found: dict[Key, Measurement] = {}
+    for seconds in sorted(lengths, key=_rank):
+        for one in valued(measured.get((stream, seconds), ()), found):
+            if not one.label(AGAINST):
+                found.setdefault((one.metric, one.labels), one)
     return list(found.values())
 
 

@@ -43,6 +43,7 @@ class Exposition:
         services, now = self._services, self._services.clock.now()
         sheet = Sheet(services.settings.metrics.max_series)
         measured, counted = services.measured(), services.totals.streams()
+        lengths = {seconds for _, seconds in measured}
         with services.store.read() as connection:
             deployed = versions.load(connection, client)
             by_stream = _by_stream(alert_store.load(connection).values())
@@ -55,7 +56,7 @@ class Exposition:
                     figures,
                     services.client(stream.client),
                     by_stream.get(stream, ()),
-                    collect.newest(measured, stream),
+                    collect.newest(measured, stream, lengths),
                     counted.get(stream, Counted()),
                     {one.version: one.first_seen for one in deployed.get(stream, ())},
                     newest(connection, stream, figures.watermark) if exemplars else {},
