@@ -101,6 +101,7 @@ def _model(stream: Stream, figures: StreamFigures | None, known: _Known, span_da
     return replace(
         health,
         quality=quality(stream, days, known.today, settings),
+        is_counted=today is not None or received is None or local_date(received, settings) < known.today,
         decisions=today.decisions if today else 0.0,
         errors=today.errors if today else 0.0,
         decisions_before=None if week_ago is None else week_ago.decisions * _elapsed(known),

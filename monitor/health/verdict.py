@@ -95,7 +95,10 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
-    """One model: its state with the reason in a sentence, its figures, its last days."""
+    """One model: its state with the reason in a sentence, its figures, its last days.
+
+    Until `is_counted`, what came in today is not summed up yet, and its figures are no zeros.
+    """
 
     stream: Stream
     title: str
@@ -109,6 +112,7 @@ class ModelHealth:
     errors: float = 0
     days: tuple[Day, ...] = ()
     incidents: tuple[Incident, ...] = ()
+    is_counted: bool = True
 
     @property
     def strip(self) -> str:

@@ -34,8 +34,8 @@ class ModelAnswer(msgspec.Struct, frozen=True):
     sentence: str
     since: str | None
     last_received: str | None
-    decisions_today: float
-    errors_today: float
+    decisions_today: float | None
+    errors_today: float | None
     quality: QualityAnswer | None
 
 
@@ -169,8 +169,8 @@ def model(one: ModelHealth) -> ModelAnswer:
         one.sentence,
         _time(one.since),
         _time(one.last_received),
-        one.decisions,
-        one.errors,
+        one.decisions if one.is_counted else None,
+        one.errors if one.is_counted else None,
         _quality(one.quality),
     )
 

@@ -167,10 +167,13 @@ def _acting(models: Sequence[ModelHealth], settings: ClientSettings, now: float)
 def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figure]:
     decisions = sum(model.decisions for model in health.models)
     before = [model.decisions_before for model in health.models if model.decisions_before is not None]
+    counted = [model.is_counted for model in health.models]
     figures = [
         Figure(
             "Decisions today", wording.count(decisions), _against(decisions, sum(before) if before else None)
-        ),
+        )
+        if any(counted) or not counted
+        else Figure("Decisions today", wording.NOTHING, "being counted"),
         _within(health.within_limits, settings.availability_target),
     ]
     errors = sum(model.errors for model in health.models)
@@ -188,7 +191,8 @@ def _model_figures(one: ModelHealth, now: float) -> list[Figure]:
         notes.append("" if change == wording.NOTHING else f"{change} vs last week")
         label = f"{wording.name(quality.metric)}, {_of_day(quality, one) or 'today'}"
         figures.append(Figure(label, quality.shown, " · ".join(filter(None, notes))))
-    figures.append(Figure("Decisions today", _decisions(one), _against(one.decisions, one.decisions_before)))
+    against = _against(one.decisions, one.decisions_before) if one.is_counted else "being counted"
+    figures.append(Figure("Decisions today", _decisions(one), against))
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
         figures.append(Figure("Answered today", answered, "of all requests"))
@@ -224,12 +228,10 @@ def _freshness(newest: float | None, now: float, stale_after: float | None) -> F
 
 
 def _decisions(one: ModelHealth) -> str:
-    """A model that waits for data has made no known number of decisions, not none."""
-    return (
-        wording.NOTHING
-        if one.health is Health.WAITING and not one.decisions
-        else wording.count(one.decisions)
-    )
+    """A model that waits for data, or whose day is not summed up yet, has no known number of decisions."""
+    if not one.is_counted or (one.health is Health.WAITING and not one.decisions):
+        return wording.NOTHING
+    return wording.count(one.decisions)
 
 
 def _model_row(one: ModelHealth) -> dict[str, object]:

@@ -189,3 +189,14 @@ def test_a_figure_says_of_which_day_it_is(tmp_path) -> None:
         own.clock.advance(30 * 3600)
         later = words(client.get("/c/acme/m/fraud").text)
     assert "Right answers, Mon 23 Nov" in later
+
+
+def test_what_is_not_counted_yet_is_no_zero(tmp_path) -> None:
+    own = clients.opened(tmp_path, hours=0)
+    with serving(own) as client:
+        page = words(client.get("/c/acme/m/fraud").text)
+        whole = words(client.get("/c/globex/").text)
+        said = client.get("/api/v1/clients/acme").json()["models"]
+    assert "Decisions today — being counted" in page
+    assert "Decisions today — being counted" in whole
+    assert [one["decisions_today"] for one in said if one["model"] == "fraud"] == [None]
