@@ -160,6 +160,8 @@ def _drift(sheet: Sheet, model: Model, settings: MetricsSettings) -> None:
     b, limits = model.b, model.limits
     by_feature: dict[str, list[Measurement]] = {}
     for one in model.measured:
+        if not _is_about(one, "version", "feature", "output"):
+            continue
         version = one.label("version")
         if one.label("feature"):
             by_feature.setdefault(one.label("feature"), []).append(one)
@@ -174,6 +176,11 @@ def _drift(sheet: Sheet, model: Model, settings: MetricsSettings) -> None:
         sheet.drop(
             "watchkeeper_feature_drift_score", sum(one.metric in METHODS for one in by_feature[feature])
         )
+
+
+def _is_about(one: Measurement, *names: str) -> bool:
+    """Whether a figure has no label beside these: what is measured more finely would be the same series twice."""
+    return all(name in names for name, _ in one.labels)
 
 
 def _feature(
@@ -208,7 +215,9 @@ def _quality(sheet: Sheet, model: Model, settings: MetricsSettings) -> None:
     b = model.b
     segments = _worst_segments(model.measured, settings.max_segments, sheet)
     for one in model.measured:
-        if one.value is None or one.label("class") or one.label("segment") not in segments:
+        if one.value is None or one.label("segment") not in segments:
+            continue
+        if not _is_about(one, "version", "segment"):
             continue
         if one.metric == _AVAILABILITY:
             sheet.put("watchkeeper_availability_ratio", b, one.value)

@@ -68,6 +68,30 @@ def test_each_name_is_a_known_one(shop: Shop) -> None:
     assert {family.name.removesuffix("_info") for family in plain(text)} <= known
 
 
+def test_no_series_comes_twice_when_figures_are_measured_more_finely(shop: Shop) -> None:
+    """Against a season or the version before, by segment, by class: Prometheus refuses a series that comes twice."""
+
+    def finely():
+        found = drift()
+        for extra in ("against", "class", "segment"):
+            more = labels(feature="f001", **{extra: "x"})
+            found[FRAUD, 3600].append(Measurement(FRAUD, HOUR, "psi", 9.0, n=1000, labels=more))
+            one = Measurement(
+                FRAUD, HOUR, "accuracy", 0.5, "share", "higher", n=500, labels=labels(against=extra)
+            )
+            found[FRAUD, 3600].append(one)
+            out = labels(output="prediction", against=extra)
+            found[FRAUD, 3600].append(Measurement(FRAUD, HOUR, "psi", 9.0, n=1000, labels=out))
+        return found
+
+    with serving(shop, measured=finely) as client:
+        text = client.get("/metrics").text
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    assert len(series) == len(set(series))
+    assert 'watchkeeper_performance_value{client="acme",environment="production",kind="realized"' in text
+    assert " 9.0" not in text
+
+
 def test_a_firing_critical_alert_makes_the_model_critical(shop: Shop) -> None:
     with serving(shop) as client:
         found = samples(client.get("/metrics").text)
