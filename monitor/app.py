@@ -11,6 +11,7 @@ from monitor.blackout import Blackout
 from monitor.clock import Clock, SystemClock
 from monitor.config import Config
 from monitor.digest import Sender
+from monitor.drift import power
 from monitor.errors import StoreError
 from monitor.health.daybook import DayBook
 from monitor.jobs import Jobs
@@ -62,6 +63,7 @@ def check(config: Config) -> list[str]:
         f"{len(rules)} rules: {tiers}",
         f"models: {', '.join(models) or 'none named: every client is taken in'}",
         f"channels: {channels}",
+        f"drift: {power.typical(config.drift)}",
     ]
 
 

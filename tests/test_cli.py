@@ -65,6 +65,7 @@ def test_the_shipped_configuration_is_in_order() -> None:
     done = run("check-config", "-c", "config/minimal.yaml")
     assert done.returncode == 0
     assert "rules: " in done.stdout
+    assert "drift: 1 false alarm in 30 days: a shift of 0.2 sd is found in about " in done.stdout
 
 
 def test_usage_mistakes_exit_with_2() -> None:

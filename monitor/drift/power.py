@@ -8,24 +8,30 @@ from scipy.special import ndtr
 from monitor.drift import bend
 from monitor.drift import charts as chart_room
 from monitor.drift import evidence as evidence_room
-from monitor.drift.budget import Budget
-from monitor.drift.calibration import Calibration
+from monitor.drift.budget import Budget, limits
+from monitor.drift.calibration import Calibration, fit
 from monitor.drift.charts import Charts
-from monitor.drift.columns import Floats
+from monitor.drift.columns import FIRST, Column, Floats, Kind, WindowCounts
 from monitor.drift.scores import Family
 from monitor.drift.season import Season
+from monitor.drift.settings import DriftSettings
 from monitor.drift.tails import Tails
 from monitor.drift.wander import Wander
+from monitor.records import Window
 from monitor.settings import format_duration
 
 RUNS = 40
 MOST = 336
 SHIFTS = (0.2, 0.5)
+HOUR = 3600
+BUCKETS, TYPICAL_COLUMNS, TYPICAL_ROWS, TYPICAL_WINDOWS = 50, 20, 1000, 336
 
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A shift in standard deviations is found in `windows` at the median; None if not within two weeks of hours."""
+    """A shift in standard deviations is found in `windows` at the median; None if not within two weeks of hours, or if
+    it is too small to matter.
+    """
 
     shift: float
     windows: float | None
@@ -42,7 +48,10 @@ def delays(calibration: Calibration, needed: Floats, shifts: tuple[float, ...] =
     chosen = np.resize(chosen, RUNS)
     limit = needed[calibration.scores.column[chosen]] / calibration.scores.weight[chosen]
     charts = _only(calibration.charts, chosen)
-    return [Delay(shift, _median(charts, limit, shift, rng)) for shift in shifts]
+    return [
+        Delay(shift, _median(charts, limit, shift, rng) if shift >= calibration.least else None)
+        for shift in shifts
+    ]
 
 
 def _median(charts: Charts, limit: Floats, shift: float, rng: np.random.Generator) -> float | None:
@@ -112,3 +121,24 @@ def meaning(calibration: Calibration, needed: Floats, budget: Budget) -> str:
         else ""
     )
     return f"{budget}: {', '.join(told)}{raised}" if told else f"{budget}{raised}"
+
+
+def typical(settings: DriftSettings) -> str:
+    """What the settings mean for a model of twenty features and a thousand rows an hour that nothing else moves; what
+    they mean for a real one is known once its past was learned.
+    """
+    rng = np.random.default_rng(21)
+    columns = [Column(f"feature {i}", Kind.NUMBER, BUCKETS) for i in range(TYPICAL_COLUMNS)]
+    shares = np.full(BUCKETS, 1 / BUCKETS)
+    windows = []
+    for t in range(TYPICAL_WINDOWS):
+        counts = np.zeros((TYPICAL_COLUMNS, BUCKETS + 3))
+        counts[:, FIRST : FIRST + BUCKETS] = rng.multinomial(TYPICAL_ROWS, shares, TYPICAL_COLUMNS)
+        windows.append(WindowCounts(Window(t * HOUR, (t + 1) * HOUR), counts.ravel()))
+    calibration = fit(columns, windows, min_effect=settings.min_effect)
+    needed = limits(calibration.columns, settings.budget.limit(HOUR))
+    whose = "for all models together" if settings.scope == "fleet" else "for each model"
+    return (
+        f"{meaning(calibration, needed, settings.budget)} ({whose}; on {TYPICAL_COLUMNS} features with "
+        f"{TYPICAL_ROWS:,} rows an hour that do not wander; `watchkeeper status` says it for each model)"
+    )

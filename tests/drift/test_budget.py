@@ -1,9 +1,12 @@
 """Budgets in words."""
 
+import numpy as np
 import pytest
 
 from monitor import drift
+from monitor.drift import power
 from monitor.drift.settings import DriftSettings
+from tests.drift.test_evidence import first_alarms
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,23 @@ def test_a_fleet_shares_its_budget() -> None:
 def test_a_zone_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         DriftSettings(time_zone="Mars/Olympus")
+
+
+@pytest.mark.parametrize("minutes", [15, 60])
+def test_shorter_windows_are_more_looks_and_no_more_false_alarms(minutes: int) -> None:
+    """The time to a false alarm, in hours, is at least the budget's whatever the window's length."""
+    budget = drift.parse("1 per 16 hours")
+    limit = budget.limit(minutes * 60)
+    hours = first_alarms(limit, 100, 0.0, seed=21) * minutes / 60
+    error = hours.std() / np.sqrt(hours.size)
+    assert hours.mean() - 3 * error >= 16
+
+
+def test_what_the_budget_means_is_told_before_any_data_came() -> None:
+    told = power.typical(DriftSettings(false_alarms="2 per week", scope="fleet"))
+    assert told.startswith("2 false alarms in 7 days: a shift of 0.2 sd is found in about ")
+    assert "for all models together" in told
+
+
+def test_a_shift_too_small_to_matter_is_not_promised() -> None:
+    assert "0.2 sd is found not within" in power.typical(DriftSettings(min_effect=0.4))

@@ -8,7 +8,7 @@ import pytest
 from monitor import drift
 from monitor.drift.budget import RESERVE
 from monitor.records import Window
-from tests.bench.streams import HOUR, REFERENCE, Drift, Spec, columns, moved_column, windows
+from tests.bench.streams import HOUR, REFERENCE, Drift, Spec, columns, moved_column, window_at, windows
 
 A = drift.parse("1 per 30 days").limit(HOUR)
 SPEC = Spec("all", 200, 20, seed=77, windows=120)
@@ -172,3 +172,27 @@ def test_importance_moves_evidence_between_columns_and_keeps_the_sum() -> None:
 def test_all_shares_add_to_the_budget_less_its_reserve() -> None:
     held = (*columns(SPEC), drift.Column("prediction", drift.Kind.LABEL, 2, drift.Role.OUTPUT))
     assert A * (1 / drift.limits(held, A)).sum() == pytest.approx(1 / RESERVE)
+
+
+def test_many_small_shifts_at_once_are_found_together_before_any_of_them_alone() -> None:
+    spec = Spec("iid", 100, 50, seed=78, windows=60)
+    held = list(windows(spec, 0))[:REFERENCE]
+    calibration = drift.fit(columns(spec), held)
+    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    value = np.full(spec.columns, 0.12)
+    for t in range(REFERENCE, REFERENCE + 60):
+        state, judgement = drift.advance(calibration, state, window_at(spec, value, t), limits)
+        if judgement.opened:
+            break
+    assert judgement.joined[-1]
+    assert not judgement.joined[:-1].any()
+
+
+@pytest.mark.parametrize("kind", ["daily", "all"])
+def test_mondays_after_weekends_that_differ_are_no_drift(kind: str) -> None:
+    spec = Spec(kind, 400, 20, seed=79, windows=14 * 24)
+    calibration = drift.fit(columns(spec), list(windows(spec))[:REFERENCE])
+    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    for window in windows(spec, REFERENCE):
+        state, judgement = drift.advance(calibration, state, window, limits)
+        assert not judgement.opened

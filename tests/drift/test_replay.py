@@ -1,5 +1,7 @@
 """The check before the first page, and what the budget means."""
 
+from dataclasses import replace
+
 import pytest
 
 from monitor import drift
@@ -40,3 +42,5 @@ def test_larger_shifts_are_promised_sooner_and_the_promise_is_told_in_words() ->
     told = power.meaning(calibration, needed, BUDGET)
     assert told.startswith("1 false alarm in 30 days: a shift of 0.2 sd is found in about")
     assert "windows of 1h, 0.5 sd in about" in told
+    raised = power.meaning(replace(calibration, raised=4.1), needed, BUDGET)
+    assert raised == f"{told}; the limit is raised 4.1 times by the replay"

@@ -24,6 +24,7 @@ from monitor.store.db import Store, metadata
 from monitor.store.profiles import StoredProfile
 from monitor.windows import baseline, codec
 from monitor.windows.count import count
+from tests.support.postgresql import postgresql
 
 BASE, DAY = 1800, 86_400
 START = 1_735_516_800
@@ -77,13 +78,30 @@ class World:
 
 
 def fresh(folder: Path) -> World:
-    store = Store(f"sqlite:///{folder}/state.db")
+    return begun(Store(f"sqlite:///{folder}/state.db"))
+
+
+def begun(store: Store) -> World:
     metadata.create_all(store.engine)
     rng = np.random.default_rng(4)
     made = baseline.from_table(STREAM, pa.Table.from_batches([rows(rng, 5000)]), START)
     with store.write() as connection:
         baseline.save(connection, made, START)
     return World(store, rng)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def any_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A stream of which nothing came yet, in either database."""
+    if request.param == "sqlite":
+        made = fresh(tmp_path)
+        yield made
+        made.store.close()
+        return
+    with postgresql(tmp_path) as server:
+        made = begun(Store(server.url))
+        yield made
+        made.store.close()
 
 
 @pytest.fixture
@@ -284,3 +302,51 @@ def test_what_another_version_learned_is_learned_anew_and_meanwhile_not_judged(
 def test_another_smallest_effect_is_learned_anew(learned: World) -> None:
     assert not learned.prepare()
     assert learned.prepare(DriftSettings(min_effect=0.3))
+
+
+def test_the_life_of_an_incident_is_the_same_in_both_databases(any_world: World) -> None:
+    any_world.write(8 * DAY)
+    assert any_world.prepare()
+    any_world.write(6 * 3600, shift=1.5)
+    assert "features.amount" in significant(any_world.watch())
+    with any_world.store.read() as connection:
+        opened = stored.incidents(connection, STREAM)[0]
+        told = stored.verdicts(connection, STREAM, START, any_world.at)
+        assert opened.closed is None
+        assert any("feature `amount`" in one.reason for one in told)
+    taken = accept(
+        any_world.store, STREAM, SETTINGS, BASE, START + 8 * DAY, any_world.at, any_world.at, "ann"
+    )
+    assert taken == 12
+    any_world.write(6 * 3600, shift=1.5)
+    assert not significant(any_world.watch())
+    with any_world.store.write() as connection:
+        (closed,) = stored.incidents(connection, STREAM)
+        assert closed.closed is not None
+        assert stored.acceptances(connection, STREAM)[0][2] == "ann"
+        assert stored.delete_before(connection, any_world.at + 1) > 0
+        assert not stored.incidents(connection, STREAM)
+
+
+def test_a_fleets_budget_is_shared_so_each_limit_is_higher(learned: World) -> None:
+    learned.write(3600)
+    fleet = DriftSettings(scope="fleet")
+    alone = {one.column: one.limit for one in learned.watch().verdicts}
+    with learned.store.write() as connection:
+        stored.delete_state(connection, STREAM)
+        watched = watch(connection, STREAM, fleet, BASE, learned.at, learned.at, models=10)
+    assert {one.column: pytest.approx(one.limit / 10) for one in watched.verdicts} == alone
+
+
+def test_an_incident_closes_six_quiet_windows_after_the_change_ended_and_not_before(learned: World) -> None:
+    learned.write(6 * 3600, shift=1.5)
+    learned.watch()
+    closed_after = 0
+    for window in range(1, 4 * DAY // BASE):
+        learned.write(BASE)
+        learned.watch()
+        with learned.store.read() as connection:
+            if stored.incidents(connection, STREAM)[0].closed is not None:
+                closed_after = window
+                break
+    assert 6 <= closed_after <= 48
