@@ -1,14 +1,22 @@
 """Alerts into words: the notification for one alert, or for many under one key."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Sequence, Set
 
 from monitor.alerts.notification import MOST_MEMBERS, Link, Notification, alert_labels, one_line
 from monitor.alerts.settings import AlertSettings
-from monitor.records import Action, Alert, Severity
+from monitor.records import Action, Alert, Severity, Stream
 from monitor.rules.wording import figure, render, span
 
 AROUND = 6 * 3600
 """A dashboard link shows this many seconds to either side."""
+
+MANY = (
+    "What do they share: a host, a network, a database, a feature store, a deployment?",
+    "Which was the first? What changed just before it?",
+    "Is it our own measuring? Look at a caller's errors, too.",
+)
+"""What to look at first when several models fail at once: rarely each has a reason of its own."""
 
 _RANK = {severity: index for index, severity in enumerate(Severity)}
 
@@ -21,31 +29,45 @@ def compose(
     if len(members) == 1:
         return _single(action, key, lead, settings, now)
     started = min(alert.fired_at or now for alert in members)
-    streams = sorted({str(alert.stream) for alert in members})
-    where = streams[0] if len(streams) == 1 else f"{len(streams)} models"
-    names = sorted({alert.rule for alert in members})
-    title = f"{where}: {len(members)} alerts ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
+    streams = {alert.stream for alert in members}
+    is_one = len(streams) == 1
     listed = tuple(one_line(alert) for alert in members[:MOST_MEMBERS])
     return Notification(
         action=action,
         key=key,
         severity=lead.severity.value,
-        title=title,
-        impact=lead.annotation("impact"),
+        title=_title(members, streams),
+        impact=lead.annotation("impact")
+        if is_one
+        else f"{len(streams):,} models are in trouble at the same time.",
         client=lead.stream.client,
         model=lead.stream.model,
         environment=lead.stream.environment,
         alert=lead.rule,
         started_at=started,
-        reason=lead.reason,
-        checks=_checks(lead),
-        links=_links(lead, settings, started),
+        reason=lead.reason if is_one else f"it began with {one_line(lead)}",
+        checks=_checks(lead) if is_one else MANY,
+        links=_links(lead, settings, started, "" if is_one else "Storm"),
         members=listed,
         count=len(members),
         ended_at=now if action is Action.RESOLVE else None,
         labels=tuple(sorted(alert_labels(lead).items())),
         said_at=now,
     )
+
+
+def _title(members: Sequence[Alert], streams: Set[Stream]) -> str:
+    """`acme production: 8 alerts on 8 models (HighErrorRate 6, HighLatency 2)`."""
+    clients, environments = {s.client for s in streams}, {s.environment for s in streams}
+    client = next(iter(clients)) if len(clients) == 1 else f"{len(clients)} clients"
+    where = f"{client} {next(iter(environments))}" if len(environments) == 1 else client
+    if len(streams) == 1:
+        stream = next(iter(streams))
+        where = f"{stream.client}/{stream.model} {stream.environment}"
+    rules = Counter(alert.rule for alert in members).most_common()
+    named = ", ".join(f"{name} {count:,}" for name, count in rules[:3]) + (", ..." if len(rules) > 3 else "")
+    on = f" on {len(streams):,} models" if len(streams) > 1 else ""
+    return f"{where}: {len(members):,} alerts{on} ({named})"
 
 
 def _single(action: Action, key: str, alert: Alert, settings: AlertSettings, now: float) -> Notification:
@@ -78,13 +100,14 @@ def _checks(alert: Alert) -> tuple[str, ...]:
     return tuple(line.strip() for line in alert.annotation("checks").splitlines() if line.strip())[:3]
 
 
-def _links(alert: Alert, settings: AlertSettings, started: float) -> tuple[Link, ...]:
+def _links(alert: Alert, settings: AlertSettings, started: float, runbook: str = "") -> tuple[Link, ...]:
     fields = {
         **alert_labels(alert),
         "start": str(round((started - AROUND) * 1000)),
         "end": str(round((started + AROUND) * 1000)),
     }
-    links = [Link("Runbook", alert.annotation("runbook_url") or render(settings.runbook_url, fields))]
+    address = render(settings.runbook_url, {**fields, "alert": runbook or alert.rule})
+    links = [Link("Runbook", (not runbook and alert.annotation("runbook_url")) or address)]
     if settings.dashboard_url:
         links.append(Link("Dashboard", render(settings.dashboard_url, fields)))
     if settings.public_url:

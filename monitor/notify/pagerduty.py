@@ -152,6 +152,7 @@ def _smallest(payload: dict[str, Any]) -> dict[str, Any]:
 def _details(notification: Notification) -> dict[str, Any]:
     """What the person who is woken reads, in the order in which it is needed."""
     details: dict[str, Any] = {
+        "note": notification.note,
         "impact": notification.impact,
         "value": notification.value,
         "limit": notification.limit,

@@ -314,6 +314,8 @@ def test_22_five_thousand_alerts_at_once_are_one_storm(world: World) -> None:
     assert len(world.pagerduty.incidents) == 1
     details = world.pagerduty.incidents[0].events[0]["payload"]["custom_details"]
     assert details["alerts"] == 5000
+    assert world.pagerduty.incidents[0].summary == "acme production: 5,000 alerts on 5,000 models (Bad 5,000)"
+    assert details["first_checks"][0].startswith("What do they share")
     assert len(details["members"]) == 50
     for _ in range(5):
         world.tick([replace(m, value=GOOD) for m in many], after=10)

@@ -77,10 +77,10 @@ def test_mail_tells_the_page_what_joined_it_and_its_end_as_one_thread(
     world.story()
     page, update, end = inbox.mails
     assert page["Subject"] == "CRITICAL acme/fraud: 30 %"
-    assert update["Subject"] == "UPDATE CRITICAL 2 models: 2 alerts (Bad)"
+    assert update["Subject"] == "UPDATE CRITICAL acme production: 2 alerts on 2 models (Bad 2)"
     assert "1 more since it was last told" in update.get_content()
     assert "acme/churn: 30 %" in update.get_content()
-    assert end["Subject"].startswith("RESOLVED 2 models")
+    assert end["Subject"].startswith("RESOLVED acme production: 2 alerts")
     assert len({page["Message-ID"], update["Message-ID"], end["Message-ID"]}) == 3, (
         "none is taken for a repetition"
     )
@@ -97,8 +97,8 @@ def test_slack_takes_the_page_what_joined_it_and_its_end(tmp_path: Path, stack: 
     assert slack.refused == []
     assert [message["text"] for message in slack.messages] == [
         "CRITICAL acme/fraud: 30 %",
-        "UPDATE CRITICAL 2 models: 2 alerts (Bad)",
-        "RESOLVED 2 models: 2 alerts (Bad)",
+        "UPDATE CRITICAL acme production: 2 alerts on 2 models (Bad 2)",
+        "RESOLVED acme production: 2 alerts on 2 models (Bad 2)",
     ]
 
 
