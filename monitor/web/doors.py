@@ -64,9 +64,15 @@ def _enter(request: Request[Any, Any, Any], token: str, wanted: str) -> Response
         ends = min(ends, key.expires_at)
     role = "admin" if principal.kind is Kind.STAFF else ""
     who = f"key {key.name or key.id}" if key is not None else f"key {principal.key}"
-    opened = session.sign_in(services, Session(who, role, principal.client, principal.key, now, ends))
+    secret = session.keep(services, Session(who, role, principal.client, principal.key, now, ends))
     home = f"/c/{principal.client}/" if principal.client else "/staff/"
-    return _go(wanted if _is_ours(wanted) else home, opened)
+    answer = _go(wanted if _is_ours(wanted) else home)
+    own = session.framed(services, "" if role else principal.client, secret, int(ends - now))
+    if own:
+        answer.headers["Set-Cookie"] = own
+    else:
+        answer.cookies.append(session.cookie(services, secret, int(ends - now)))
+    return answer
 
 
 @post("/leave", sync_to_thread=True, include_in_schema=False, status_code=303)

@@ -98,11 +98,26 @@ def check_form(request: Request[Any, Any, Any], visitor: Visitor, token: str) ->
         raise PermissionDeniedException("the form is out of date: load the page again")
 
 
+def keep(services: Services, session: Session) -> str:
+    """Keep a sign-in; its secret."""
+    with services.store.write() as connection:
+        return sessions.open_session(connection, session)
+
+
 def sign_in(services: Services, session: Session) -> Cookie:
     """Keep a sign-in and make its cookie."""
-    with services.store.write() as connection:
-        secret = sessions.open_session(connection, session)
-    return cookie(services, secret, int(session.expires_at - session.created_at))
+    return cookie(services, keep(services, session), int(session.expires_at - session.created_at))
+
+
+def framed(services: Services, client: str, secret: str, seconds: int) -> str:
+    """The cookie of a client's reader whose page other sites may show: it travels into their frames, and no further.
+
+    `Partitioned` ties it to the site around the frame. It opens pages to read and nothing that changes anything, so
+    another site gains nothing by sending it along. Empty where nobody may show the page, or readers do not come by TLS.
+    """
+    if not (client and services.settings.is_secure and services.client(client).frame_ancestors):
+        return ""
+    return f"{COOKIE}={secret}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=None; Partitioned"
 
 
 def cookie(services: Services, secret: str, seconds: int) -> Cookie:
