@@ -139,8 +139,13 @@ def _every(findings: list[Finding]) -> Finding:
 def _some(findings: list[Finding]) -> Finding:
     fires = _not(_all([_not(f.fires) for f in findings]))
     holds = _not(_all([_not(f.holds) for f in findings]))
-    order = [f for wanted in (True, None, False) for f in findings if f.fires is wanted]
-    return replace(order[0], fires=fires, holds=holds, is_error=fires is None and order[0].is_error)
+    lead = min(findings, key=_rank)
+    return replace(lead, fires=fires, holds=holds, is_error=fires is None and lead.is_error)
+
+
+def _rank(finding: Finding) -> int:
+    """Which finding speaks for all: one that fires, else one that keeps an alert open, else what is not known."""
+    return [finding.fires is True, finding.holds is True, finding.fires is None, True].index(True)
 
 
 def _all(answers: list[bool | None]) -> bool | None:

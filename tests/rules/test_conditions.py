@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from monitor.readings.past import Past
 from monitor.records import Alert, Measurement, Severity, State, Stream, Window, labels
 from monitor.rules.burn import Burn
-from monitor.rules.condition import Finding, Question
-from monitor.rules.level import Level
+from monitor.rules.condition import Any, Finding, Question
+from monitor.rules.level import Level, parse_level
 from monitor.rules.matchers import parse
 from monitor.rules.readings import OPEN, Readings
 from monitor.rules.rule import Rule
@@ -86,6 +86,16 @@ def test_a_multiple_of_the_baseline_is_that_many_times_it(
     above = ask(Threshold("latency_p95", OPEN, level, is_above=True), found)[()]
     below = ask(Threshold("latency_p95", OPEN, level, is_above=False), found)[()]
     assert (above.fires, below.fires) == (value > factor * baseline, value < factor * baseline)  # type: ignore[attr-defined]
+
+
+def test_an_open_alert_tells_the_figures_of_the_branch_that_keeps_it_open() -> None:
+    now = Threshold("latency_p95", OPEN, parse_level("100ms"), is_above=True)
+    lately = Threshold("latency_p95", 300, parse_level("100ms"), is_above=True, clear=parse_level("80ms"))
+    found = {OPEN: [measured("latency_p95", None)], 300: [measured("latency_p95", 0.09, seconds=300)]}
+    finding = ask(Any((now, lately)), found)[()]
+    assert (finding.fires, finding.holds) == (None, True)  # type: ignore[attr-defined]
+    assert finding.value == 0.09  # type: ignore[attr-defined]
+    assert "latency_p95 is 90 ms" in finding.reason  # type: ignore[attr-defined]
 
 
 @given(st.lists(st.one_of(RATES, st.none()), max_size=4))
