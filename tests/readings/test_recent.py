@@ -1,0 +1,58 @@
+"""The last seconds: kept small, and measured as the whole would be."""
+
+import pyarrow as pa
+
+from monitor.metrics import LIVE, MetricSettings, Subject, measure
+from monitor.readings.past import HOUR, Past
+from monitor.readings.recent import Recent
+from monitor.records import Measurement, Window
+from monitor.store import measurements
+from monitor.windows import baseline
+from monitor.windows.count import count
+from monitor.windows.profile import core_of
+from tests.support.log import NOW, STREAM, running
+from tests.support.tables import predictions
+
+BASE = baseline.from_table(STREAM, pa.Table.from_batches([predictions(3000, 1)]), 0.0)
+
+
+def test_what_is_urgent_is_measured_from_the_core_as_from_the_whole():
+    profile = count(predictions(300, 2), BASE.layout)
+    core = core_of(profile)
+    assert core.overall.counts.size < profile.overall.counts.size
+    window = Window(0, 15)
+    whole, small = (
+        list(measure(Subject(STREAM, window, part, BASE, MetricSettings()), LIVE)) for part in (profile, core)
+    )
+    assert small == whole
+
+
+def test_what_came_in_adds_up_and_is_forgotten_after_the_last_seconds():
+    now = NOW
+    recent = Recent(15.0, lambda: now)
+    for seed in (1, 2):
+        recent.add(STREAM, Window(int(NOW), int(NOW) + 60), count(predictions(100, seed), BASE.layout))
+    found = recent.profile(STREAM, now)
+    assert found is not None
+    assert found[1].rows == 200
+    now += 16.0
+    assert recent.profile(STREAM, now) is None
+
+
+def test_an_hour_of_the_past_is_read_once_and_again_when_it_was_measured_anew(tmp_path):
+    with running(tmp_path) as (_, store):
+        hour = Window(int(NOW) - HOUR, int(NOW))
+
+        def put(value: float) -> None:
+            with store.write() as connection:
+                found = [Measurement(STREAM, hour, "throughput", value, "per second", n=10)]
+                measurements.put(connection, STREAM, hour, found, NOW)
+
+        past = Past(store)
+        ask = (STREAM, "throughput", (), 60, NOW - HOUR, NOW - HOUR / 2)
+        put(5.0)
+        assert past(*ask) == 5.0
+        put(7.0)
+        assert past(*ask) == 5.0
+        past.forget()
+        assert past(*ask) == 7.0
