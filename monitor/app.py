@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from monitor import __version__
+from monitor.alerts import standing
 from monitor.alerts.deploys import deploys
 from monitor.blackout import Blackout
 from monitor.clock import Clock, SystemClock
@@ -144,6 +145,13 @@ class App:
             self.dispatcher.wake()
         return done
 
+    def look_on(self) -> None:
+        """While another daemon judges, know what it knows: the database may go and take it along."""
+        if not self.pipeline.duty.is_held:
+            with self.store.read() as connection:
+                found = standing(connection, self.channels, self.clock.now(), self.pipeline.confirming)
+            self.blackout.remember(found)
+
     def start(self) -> None:
         """Begin to take predictions, to look, and to tell."""
         self.baselines.keep_up(self.clock.now())
@@ -155,6 +163,7 @@ class App:
         self.scheduler.every(5.0, "versions seen", self._keep_versions)
         self.scheduler.every(20.0, "digests", lambda: self.digests.send_due(self.clock.now()))
         self.scheduler.every(60.0, "write down when keys were used", self.access.write_uses)
+        self.scheduler.every(10.0, "know what the judge knows", self.look_on)
         self.jobs.schedule(self.scheduler)
         self.scheduler.start()
 

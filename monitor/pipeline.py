@@ -23,9 +23,6 @@ from monitor.windows.counting import count_new
 from monitor.windows.profile import Profile
 from monitor.windows.settings import WindowSettings
 
-STANDING_EVERY = 10
-"""How often a daemon that does not judge looks what the one that does knows, in seconds."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -62,7 +59,7 @@ class Pipeline:
         readings = self.measuring.measure(rules.reads(), self.itself.measure(now), now)  # -> measurements
         done = Tick(now, len(readings.streams()), len(touched), Judgement(), 0)
         if not self.duty.is_ours(now):  # another daemon on this database judges
-            return replace(done, after=self._standing(now))
+            return done
         with self.store.read() as connection:
             known = alert_rows.load(connection)
         judgement = judge(
@@ -73,10 +70,3 @@ class Pipeline:
                 return done
             plan = paging.advance(writing, judgement, known, self.alerts, self.channels, now, self.confirming)
         return replace(done, judgement=judgement, deliveries=len(plan.deliveries), after=plan.after)
-
-    def _standing(self, now: float) -> Situation | None:
-        """What the other daemon knows, now and then, in case the database goes and takes it along."""
-        if int(now) % STANDING_EVERY:
-            return None
-        with self.store.read() as connection:
-            return paging.standing(connection, self.channels, now, self.confirming)

@@ -26,6 +26,11 @@ class Duty:
         self._holder = f"{socket.gethostname()[:32]}/{os.getpid()}/{secrets.token_hex(4)}"
         self._lease: Lease | None = None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it was ours at the last look."""
+        return self._store.is_sqlite or self._lease is not None
+
     def is_ours(self, now: float) -> bool:
         """Take the duty or keep it; False while another process has it."""
         if self._store.is_sqlite:

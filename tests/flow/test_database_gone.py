@@ -101,6 +101,16 @@ def site(tmp_path: Path) -> Iterator[Site]:
         app.stop()
 
 
+@pytest.fixture
+def other(site: Site, tmp_path: Path) -> Iterator[Site]:
+    """A second daemon on the same database, with a spool of its own."""
+    notify = site.app.config.notify.model_copy(update={"spool": str(tmp_path / "other-spool")})
+    app = App(site.app.config.model_copy(update={"notify": notify}), site.clock)
+    app.log.start()
+    yield Site(app, site.clock, site.database, site.pager)
+    app.stop()
+
+
 def test_21_a_model_that_breaks_while_the_database_is_gone_is_told_once_and_written_down(site: Site) -> None:
     site.run(20, 10, bad=False)
     site.database.stop()
@@ -159,3 +169,23 @@ def test_21_a_pager_that_fails_too_is_tried_until_it_takes_the_page_and_its_end_
     site.run(20, 20, bad=False)
     assert site.pager.open() == []
     assert site.pager.refused == []
+
+
+def test_21_two_daemons_that_lose_their_database_open_one_incident_between_them(
+    site: Site, other: Site
+) -> None:
+    site.run(20, 10, bad=False)
+    other.run(20, 2, bad=False)
+    assert (site.app.pipeline.duty.is_held, other.app.pipeline.duty.is_held) == (True, False)
+    other.app.look_on()
+    site.database.stop()
+    for _ in range(30):
+        site.run(20, 2, bad=True)
+        other.run(20, 2, bad=True)
+    assert sorted(site.told()) == [(DOWN, "triggered", 2), (MODEL, "triggered", 2)], "both said the same"
+    site.database.start()
+    for _ in range(30):
+        site.run(20, 2, bad=False)
+        other.run(20, 2, bad=False)
+    assert site.pager.open() == []
+    assert len(site.pager.incidents) == 2
