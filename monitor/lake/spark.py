@@ -81,14 +81,18 @@ def run(work: Work, progress: Progress) -> Iterator[Counted]:
 def _session() -> SparkSession:
     """The session that is there; else one as `spark-submit` or its variables say; else on this machine's cores."""
     conf = SparkConf()
-    if not conf.contains("spark.master") and "SPARK_MASTER" not in os.environ:
+    is_own = not conf.contains("spark.master") and "SPARK_MASTER" not in os.environ
+    if is_own:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # the same packages
         conf.setMaster("local[*]").set("spark.ui.enabled", "false")
         conf.set("spark.driver.host", "127.0.0.1").set("spark.driver.bindAddress", "127.0.0.1")
     conf.set("spark.ui.showConsoleProgress", "false")
     # A row holds a profile: a few of them make a batch.
     conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "64")
-    return SparkSession.builder.appName("watchkeeper profile").config(conf=conf).getOrCreate()
+    session = SparkSession.builder.appName("watchkeeper profile").config(conf=conf).getOrCreate()
+    if is_own:
+        session.sparkContext.setLogLevel("ERROR")
+    return session
 
 
 def _items(files: Sequence[Place], enough: int) -> list[tuple[str, list[int]]]:

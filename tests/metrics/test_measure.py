@@ -74,6 +74,20 @@ def test_outcomes_do_not_move_the_drift_of_any_column():
         assert "feature" not in dict(key[1]) or found[0][key].n == 2000, key
 
 
+def test_a_window_of_errors_alone_has_its_error_rate_and_nothing_is_said_of_answers():
+    rows = predictions(200)
+    failed = pa.array(["timeout"] * 200).dictionary_encode()
+    kept = ("timestamp", "version", "latency_ms", "segments.region", "features.amount", "features.country")
+    batch = pa.RecordBatch.from_pydict({name: rows.column(name) for name in kept} | {"error": failed})
+    found = figures(batch)
+    assert found["error_rate", ()].value == 1.0
+    assert found["error_rate", (("type", "timeout"),)].value == 1.0
+    assert found["psi", (("feature", "amount"),)].value is not None
+    for metric in ("confidence_mean", "accuracy"):
+        assert found[metric, ()].value is None
+        assert found[metric, ()].reason
+
+
 def test_an_empty_window_is_measured_as_empty():
     found = figures(None)
     assert found["volume", ()].value == 0
