@@ -25,8 +25,8 @@ def session():
 
 
 def test_both_engines_give_bit_identical_profiles(session, tmp_path, monkeypatch):
-    monkeypatch.setattr(spark, "_ITEM_BYTES", 50_000)  # several tasks for one file, each with some row groups
-    whole = write(tmp_path / "lake")
+    monkeypatch.setattr(spark, "_ITEM_BYTES", 100_000)  # several tasks for one file, each with some row groups
+    whole = write(tmp_path / "lake", parts=2)
     refused = tmp_path / "lake" / "more.csv"
     refused.write_text(
         "timestamp,prediction,confidence\n2026-11-23T09:00:00,a,0.5\n2026-11-23T09:00:00,a,7\n"
