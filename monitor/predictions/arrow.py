@@ -18,8 +18,8 @@ from monitor.errors import InputError
 from monitor.predictions.arrays import valid
 from monitor.predictions.batches import concatenate
 from monitor.predictions.columns import EMBEDDING, TEXT_FROM, names
-from monitor.predictions.schema import RecordError, boolean, number
 from monitor.predictions.times import micros_of
+from monitor.predictions.values import RecordError, boolean, number
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
 _HINT = "write it with pyarrow.ipc.new_stream"

@@ -6,7 +6,7 @@ import re
 import msgspec
 
 from monitor.errors import InputError
-from monitor.predictions.schema import RecordError
+from monitor.predictions.values import RecordError
 
 _HINT = "send a JSON array of records, one record, or one record a line"
 _NOT_JSON = re.compile(rb"\b(NaN|Infinity)\b")

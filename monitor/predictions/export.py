@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from monitor.errors import NotFoundError
 from monitor.predictions.batches import concatenate, decode
@@ -26,6 +25,8 @@ def export_parquet(
     Raises:
         NotFoundError: nothing of that time is kept.
     """
+    from pyarrow import parquet  # 12 MB that a daemon does not need
+
     folder.mkdir(parents=True, exist_ok=True)
     days = range(int(start // DAY), int(end // DAY) + 1)
     written = []
@@ -33,7 +34,7 @@ def export_parquet(
         rows = list(_rows(store, stream, max(start, day * DAY), min(end, (day + 1) * DAY)))
         if rows:
             path = folder / f"{stream.model}-{_date(day)}.parquet"
-            pq.write_table(pa.Table.from_batches([concatenate(rows)]), path, compression="zstd")
+            parquet.write_table(pa.Table.from_batches([concatenate(rows)]), path, compression="zstd")
             written.append(path)
         progress(done, len(days))
     if not written:

@@ -14,7 +14,6 @@ from monitor.predictions import arrow, bodies
 from monitor.predictions.rows import Fields, by_field
 from monitor.predictions.schema import (
     OutcomeRow,
-    RecordError,
     Row,
     Rules,
     ignored,
@@ -24,6 +23,7 @@ from monitor.predictions.schema import (
 from monitor.predictions.shapes import Shapes
 from monitor.predictions.sheet import look_through
 from monitor.predictions.times import column_of_micros
+from monitor.predictions.values import RecordError
 from monitor.records import Rejected, Stream
 from monitor.store.requests import Request
 

@@ -4,29 +4,30 @@ What can only mean one thing is put right: a number for a version or an id becom
 number becomes the number, true and false as a prediction become labels. Anything else is refused.
 """
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from monitor.errors import InputError
-from monitor.predictions.columns import Value, name_of
+from monitor.predictions.columns import Value
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.times import micros_of
+from monitor.predictions.values import (
+    RecordError,
+    answer,
+    boolean,
+    feature,
+    kind_of,
+    label,
+    name_in,
+    number,
+    shown,
+)
 from monitor.records import Stream
 from monitor.settings import format_duration
 
 ENVIRONMENTS = ("development", "staging", "production")
-
-
-class RecordError(InputError):
-    """A record that is refused. `reason` is the short name under which it is counted."""
-
-    def __init__(self, reason: str, message: str, *, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.reason = reason
 
 
 class Row(msgspec.Struct, gc=False):
@@ -141,52 +142,9 @@ def ignored(record: object) -> set[str]:
     return set(record) - _KNOWN if isinstance(record, dict) else set()
 
 
-def label(name: str, value: object, limit: int) -> str:
-    """A text of at most `limit` characters; numbers and booleans are written out."""
-    if not isinstance(value, str | bool | int | float):
-        raise RecordError("invalid", f"{name} is {_kind(value)}, not a text")
-    text = value if isinstance(value, str) else name_of(float(value) if isinstance(value, float) else value)
-    assert text is not None
-    if len(text) > limit:
-        raise RecordError("too_large", f"{name} has {len(text):,} characters, more than {limit:,}")
-    return text
-
-
-def number(name: str, value: object, _limit: int = 0) -> float:
-    """A finite number; a text that reads as one is taken."""
-    try:
-        if not isinstance(value, bool) and isinstance(value, str | int | float):
-            found = float(value)
-            if math.isfinite(found):
-                return found
-            raise RecordError(
-                "not_finite", f"{name} is {found}", hint="leave it out, or send error for a failed answer"
-            )
-    except (ValueError, OverflowError):
-        pass
-    raise RecordError("invalid", f"{name} is {_shown(value)}, not a number")
-
-
-def boolean(name: str, value: object, _limit: int = 0) -> bool:
-    """True or false; 0, 1 and the words are taken."""
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower() if isinstance(value, str | int) else ""
-    if word in ("true", "1", "false", "0"):
-        return word in ("true", "1")
-    raise RecordError("invalid", f"{name} is {_shown(value)}, not true or false")
-
-
-def answer(name: str, value: object, limit: int) -> str | float:
-    """A label or a finite number: what a model answers, and what turns out to be true."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return number(name, value)
-    return label(name, value, limit)
-
-
 def _mapping(record: object) -> Mapping[str, Any]:
     if not isinstance(record, dict):
-        raise RecordError("invalid", f"the record is {_kind(record)}, not an object")
+        raise RecordError("invalid", f"the record is {kind_of(record)}, not an object")
     return record
 
 
@@ -209,7 +167,7 @@ def _stream(fields: Mapping[str, Any], rules: Rules) -> Stream:
     environment = fields.get("environment") or "production"
     if environment not in ENVIRONMENTS:
         raise RecordError(
-            "invalid", f"environment is {_shown(environment)}", hint=f"one of {', '.join(ENVIRONMENTS)}"
+            "invalid", f"environment is {shown(environment)}", hint=f"one of {', '.join(ENVIRONMENTS)}"
         )
     return Stream(client, label("model", fields["model"], limit), environment)
 
@@ -220,7 +178,7 @@ def _timestamp(value: object, rules: Rules) -> int:
     micros = micros_of(value)
     if micros is None:
         hint = "2026-11-23T08:00:00Z, or seconds since the epoch"
-        raise RecordError("invalid", f"timestamp is {_shown(value)}, not a time", hint=hint)
+        raise RecordError("invalid", f"timestamp is {shown(value)}, not a time", hint=hint)
     seconds = micros / 1e6
     if seconds > rules.latest:
         ahead = format_duration(int(seconds - rules.now))
@@ -242,7 +200,7 @@ def _features(value: object, settings: PredictionSettings) -> dict[str, Value]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise RecordError("invalid", f"features is {_kind(value)}, not an object of names and values")
+        raise RecordError("invalid", f"features is {kind_of(value)}, not an object of names and values")
     if len(value) > settings.max_features:
         raise RecordError(
             "too_large",
@@ -250,67 +208,20 @@ def _features(value: object, settings: PredictionSettings) -> dict[str, Value]:
             hint="send the ones worth watching, or raise predictions.max_features",
         )
     return {
-        _name("features", name, settings.max_label): _feature(name, one, settings)
+        name_in("features", name, settings.max_label): feature(name, one, settings)
         for name, one in value.items()
     }
-
-
-def _feature(name: str, value: object, settings: PredictionSettings) -> Value:
-    if value is None or isinstance(value, bool | float):
-        return value
-    if isinstance(value, str):
-        if len(value) > settings.max_text:
-            message = (
-                f"features.{_shown(name)} has {len(value):,} characters, more than {settings.max_text:,}"
-            )
-            raise RecordError("too_large", message, hint="raise predictions.max_text, or send a digest of it")
-        return value
-    if isinstance(value, int):
-        return _real(value)
-    if isinstance(value, list) and len(value) <= settings.max_list:
-        return [number(f"features.{name}[{index}]", one) for index, one in enumerate(value)]
-    size = f" of {len(value):,}" if isinstance(value, list) else ""
-    raise RecordError(
-        "invalid",
-        f"features.{_shown(name)} is {_kind(value)}{size}",
-        hint=f"a number, text, true or false, or a list of at most {settings.max_list:,} numbers",
-    )
-
-
-def _real(value: int) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
 
 
 def _each(name: str, value: object, check: Callable[[str, object, int], Any], limit: int) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise RecordError("invalid", f"{name} is {_kind(value)}, not an object of names and values")
+        raise RecordError("invalid", f"{name} is {kind_of(value)}, not an object of names and values")
     return {
-        _name(name, key, limit): None if one is None else check(f"{name}.{key}", one, limit)
+        name_in(name, key, limit): None if one is None else check(f"{name}.{key}", one, limit)
         for key, one in value.items()
     }
-
-
-def _name(where: str, name: str, limit: int) -> str:
-    if not name or len(name) > limit:
-        raise RecordError(
-            "invalid", f"a name in {where} has {len(name):,} characters", hint=f"1 to {limit:,} characters"
-        )
-    return name
-
-
-def _kind(value: object) -> str:
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
-    return kinds.get(type(value), "a number")
-
-
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 _PREDICTION_FIELDS: Mapping[str, Callable[[str, object, int], Any]] = {

@@ -13,8 +13,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from monitor.predictions.schema import RecordError, Row
+from monitor.predictions.schema import Row
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.values import RecordError
 from monitor.records import Stream
 
 _PATIENCE = 4

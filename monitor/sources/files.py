@@ -17,9 +17,10 @@ import pyarrow.parquet
 from monitor.errors import InputError
 from monitor.predictions.batches import Batch, split
 from monitor.predictions.intake import KEPT_OF_A_RECORD, Refusal
-from monitor.predictions.schema import RecordError, Rules, read_prediction
+from monitor.predictions.schema import Rules, read_prediction
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.sheet import look_through
+from monitor.predictions.values import RecordError
 from monitor.records import Rejected, Stream
 from monitor.sources import places
 from monitor.sources.places import Place

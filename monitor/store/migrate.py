@@ -1,17 +1,16 @@
 """Brings the database to the tables that this version works with (Alembic)."""
 
 import logging
+import re
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
 
 from monitor.errors import StoreError
 from monitor.store.db import Store
 
 _SCRIPTS = Path(__file__).parent / "migrations"
+_REVISION = re.compile(r'^revision(?:: str)? = "(\w+)"', re.MULTILINE)
 
 
 def migrate(store: Store) -> None:
@@ -22,6 +21,33 @@ def migrate(store: Store) -> None:
     """
     if store.path is not None:
         store.path.parent.mkdir(parents=True, exist_ok=True)
+    if _revision(store) != _newest():
+        _upgrade(store)
+
+
+def _revision(store: Store) -> str | None:
+    """The revision that the database is at."""
+    with store.read() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
+
+
+def _newest() -> str:
+    """The revision of the last migration, by its file: each says its own."""
+    last = max(_SCRIPTS.glob("versions/v*.py"))
+    found = _REVISION.search(last.read_text(encoding="utf-8"))
+    assert found, f"{last} does not say its revision"
+    return found[1]
+
+
+def _upgrade(store: Store) -> None:
+    # Alembic is 50 modules and 11 MB, and most starts of a daemon have nothing to change.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))

@@ -31,6 +31,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="on",
+                ws="none",
                 proxy_headers=bool(settings.allowed_proxies),
                 forwarded_allow_ips=",".join(settings.allowed_proxies) or None,
                 ssl_certfile=settings.certificate,

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from monitor.errors import InputError
 from monitor.records import Stream, Window
@@ -141,13 +140,15 @@ def read_table(path: Path) -> pa.Table:
     Raises:
         InputError: the file is missing or of another format.
     """
+    from pyarrow import parquet  # 12 MB that a daemon needs only while it makes a baseline from such a file
+
     try:
         if path.suffix in (".csv", ".tsv"):
             delimiter = "\t" if path.suffix == ".tsv" else ","
             return pa.csv.read_csv(path, parse_options=pa.csv.ParseOptions(delimiter=delimiter))
         if path.suffix in (".arrow", ".feather", ".ipc"):
             return pa.ipc.open_file(path).read_all()
-        return pq.read_table(path)
+        return parquet.read_table(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
     except (pa.ArrowInvalid, OSError) as error:
