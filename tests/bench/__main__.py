@@ -11,7 +11,7 @@ import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import fleet, ingest, kernel, lengths, onset, ticks
+from tests.bench import fleet, ingest, kernel, lengths, onset, ticks, web
 from tests.bench.line import Line, show, versions
 
 
@@ -45,6 +45,7 @@ def _parts(arguments: argparse.Namespace) -> Mapping[str, Callable[[], list[Line
         "ticks": ticks.measure,
         "onset": onset.measure,
         "ingest": lambda: [show(line) for line in ingest.lines()],
+        "web": web.measure,
     }
 
 

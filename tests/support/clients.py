@@ -172,3 +172,20 @@ def resolve(shop: Shop, alert: Alert, at: float) -> None:
             alert.stream,
         )
         alerts.add_transitions(connection, [step])
+
+
+def crowded(folder: Path) -> Shop:
+    """A store in which a client has a hundred models with ninety days each, and every fourth has an alert."""
+    own = opened(folder, hours=1, streams=(CHURN,))
+    streams = [Stream("acme", f"model-{index:03d}") for index in range(99)]
+    today = date(2026, 11, 23)
+    with own.store.write() as connection:
+        sample = days.between(connection, "acme", today - timedelta(days=90), today)[CHURN]
+        for stream in streams:
+            window = Window(int(NOW) - 60, int(NOW))
+            batch = NewBatch(stream, window, 5, NOW - 30, str(stream).encode(), b"", b"")
+            predictions.put(connection, [batch], NOW - 20)
+            days.put(connection, [replace(day, stream=stream) for day in sample])
+    for index in range(0, 99, 4):
+        fire(own, streams[index], rule=f"R{index}")
+    return own

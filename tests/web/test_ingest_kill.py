@@ -10,6 +10,7 @@ import pytest
 from monitor.predictions.batches import decode
 from tests.support.ingest_server import Process
 from tests.support.log import prediction
+from tests.support.waiting import until
 
 
 class Sender(threading.Thread):
@@ -61,7 +62,14 @@ def test_what_was_acknowledged_is_there_once_after_kill_9(tmp_path, seed):
         for sender in senders:
             sender.number = numbers[sender.prefix]  # begins with what was not acknowledged: a resend
             sender.start()
-        threading.Event().wait(0.5 + rng.random())  # a moment of its own choosing, not a wait for something
+        enough = {sender.prefix: len(sender.acknowledged) + rng.randrange(1, 200) for sender in senders}
+        until(
+            lambda senders=senders, enough=enough: any(
+                len(sender.acknowledged) >= enough[sender.prefix] for sender in senders
+            ),
+            "some are acknowledged",
+            60,
+        )
         server.kill()
         for sender in senders:
             sender.join(20)
