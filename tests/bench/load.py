@@ -31,6 +31,7 @@ class Seen:
     answered: int = 0
     refused: int = 0
     seconds: float = 0.0
+    cpu: float = 0.0
     latencies: list[float] = field(default_factory=list)
     first_refusal: str = ""
 
@@ -122,7 +123,7 @@ class Load:
         if self.orders.rate:
             await self.pace()
         await asyncio.wait_for(self.done.wait(), self.orders.most_seconds + 30)
-        self.seen.seconds = time.perf_counter() - self.began
+        self.seen.seconds, self.seen.cpu = time.perf_counter() - self.began, time.process_time()
         return self.seen
 
 

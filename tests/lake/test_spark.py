@@ -25,7 +25,9 @@ def session():
 
 
 def test_both_engines_give_bit_identical_profiles(session, tmp_path, monkeypatch):
-    monkeypatch.setattr(spark, "_ITEM_BYTES", 100_000)  # several tasks for one file, each with some row groups
+    monkeypatch.setattr(
+        spark, "_ITEM_BYTES", 100_000
+    )  # several tasks for one file, each with some row groups
     whole = write(tmp_path / "lake", parts=2)
     refused = tmp_path / "lake" / "more.csv"
     refused.write_text(
