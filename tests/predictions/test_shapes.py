@@ -230,3 +230,37 @@ def test_a_value_has_one_name(value, text):
 def test_the_stream_of_the_first_record_is_guessed():
     assert learnt().guess(msgspec.json.encode([USUAL]), "").stream == STREAM
     assert learnt().guess(b'{"model": "\xff", "client": "acme"}', "") is None
+
+
+def test_many_rows_of_one_request_come_to_the_same_as_one_by_one_and_as_read_carefully():
+    """Large requests are put in order by field at once, single posts by the writer, strange ones record by record."""
+    some = [
+        {
+            **USUAL,
+            "id": f"r{n}",
+            "timestamp": NOW + n,
+            "confidence": None if n % 7 == 0 else n / 100,
+            "features": None
+            if n % 9 == 0
+            else {"number": n / 3, "text": "DE" if n % 2 else None, "flag": n > 30},
+            "probabilities": {} if n % 5 else {"ok": 0.5},
+        }
+        for n in range(60)
+    ]
+    shapes = learnt()
+
+    def rows_of(bodies, shapes):
+        group = [
+            intake.read(Kind.PREDICTIONS, msgspec.json.encode(body), "", RULES, shapes) for body in bodies
+        ]
+        ((stream, batch),) = assemble(group, Kind.PREDICTIONS)
+        rows = [
+            {name: value for name, value in row.items() if value is not None} for row in batch.to_pylist()
+        ]
+        return stream, sorted(rows, key=lambda row: row["timestamp"]), batch.num_rows
+
+    whole = rows_of([some], shapes)
+    assert whole[2] == 60
+    assert whole == rows_of([some[:50], some[50:]], shapes)  # by field, and as structs
+    assert whole == rows_of([[one] for one in some], shapes)
+    assert whole == rows_of([some], Shapes(SETTINGS))
