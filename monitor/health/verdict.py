@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from monitor.health import wording
-from monitor.records import Alert, Severity, Stream
+from monitor.records import Alert, Severity, State, Stream
 
 
 class Health(StrEnum):
@@ -160,12 +160,30 @@ def judge(
 
 def told(alert: Alert, title: str) -> str:
     """An alert in a client's words: its `client` annotation, or a sentence that says no more than is known."""
+    if alert.state is State.RECOVERING:
+        return f"{title} is back within its limits; we watch until that lasts."
     text = alert.annotation("client")
     if text:
-        return f"{title}: {text[0].lower()}{text[1:]}" if title.lower() not in text.lower() else text
+        return _about(title, text)
     if alert.severity is Severity.CRITICAL:
         return f"{title} is outside what was agreed."
     return f"{title} behaves differently from before; it is being looked at."
+
+
+def told_of_past(alert: Alert | None, severity: Severity, title: str) -> str:
+    """What was wrong, without figures: an alert's words carry those of now, and not those of then."""
+    text = alert.annotation("client") if alert is not None else ""
+    head, colon, _ = text.partition(":")
+    for words in (text, f"{head}." if colon else ""):
+        if words and not any(letter.isdigit() for letter in words):
+            return _about(title, words)
+    if severity is Severity.CRITICAL:
+        return f"{title} was outside what was agreed."
+    return f"{title} behaved differently from before."
+
+
+def _about(title: str, text: str) -> str:
+    return f"{title}: {text[0].lower()}{text[1:]}" if title.lower() not in text.lower() else text
 
 
 def headline(models: Sequence[ModelHealth]) -> tuple[str, Health]:

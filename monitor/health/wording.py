@@ -155,7 +155,8 @@ def share(value: float) -> str:
     """`0.714` as `71 %`; one decimal where the whole number would hide it."""
     percent = value * 100
     if 0 < abs(percent) < 1 or 99 < percent < 100:
-        return f"{percent:.1f} %" if abs(percent) >= 0.05 else "under 0.1 %"
+        # What is not all of it does not read as all of it.
+        return f"{min(percent, 99.9):.1f} %" if abs(percent) >= 0.05 else "under 0.1 %"
     return f"{percent:.0f} %"
 
 

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.health import verdict, wording
-from monitor.health.verdict import Health, Incident, ModelHealth, headline, judge, told, within_limits
+from monitor.health.verdict import (
+    Health,
+    Incident,
+    ModelHealth,
+    headline,
+    judge,
+    told,
+    told_of_past,
+    within_limits,
+)
 from monitor.records import Alert, Severity, State, Stream, labels
 
 FRAUD = Stream("acme", "fraud")
@@ -155,3 +164,39 @@ def test_changes_are_told_in_the_figure_s_own_terms() -> None:
     assert wording.change(103.0, 100.0, "volume") == "▲ 3 %"
     assert wording.change(100.0, 100.0, "volume") == "no change"
     assert wording.change(5.0, 0.0, "volume") == wording.change(None, 1.0, "volume") == "—"
+
+
+FIRING = Alert(
+    "f" * 16, "HighErrorRate", Severity.CRITICAL, FRAUD, state=State.FIRING, episode=2, fired_at=0.0
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("0 % of requests to this model fail; at most 5 % is agreed.", "Fraud was outside what was agreed."),
+        ("Answers take longer than usual: 63 ms instead of 27 ms.", "Fraud: answers take longer than usual."),
+        ("Many of the inputs look different.", "Fraud: many of the inputs look different."),
+        ("", "Fraud was outside what was agreed."),
+    ],
+)
+def test_what_is_over_is_told_without_the_figures_of_now(text: str, said: str) -> None:
+    alert = replace(FIRING, annotations=labels(client=text))
+    assert told_of_past(alert, Severity.CRITICAL, "Fraud") == said
+
+
+def test_what_recovers_is_not_told_by_figures_that_are_fine() -> None:
+    alert = replace(
+        FIRING, annotations=labels(client="0 % of requests to this model fail."), state=State.RECOVERING
+    )
+    judged = judge(FRAUD, "Fraud", [alert], 100.0, now=100.0, stale_after=60.0)
+    assert judged.health is Health.ATTENTION
+    assert judged.sentence == "Fraud is back within its limits; we watch until that lasts."
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(1.0, "100 %"), (0.9999, "99.9 %"), (0.994, "99.4 %"), (0.0001, "under 0.1 %"), (0.0, "0 %")],
+)
+def test_almost_all_is_not_all(value: float, said: str) -> None:
+    assert wording.share(value) == said
