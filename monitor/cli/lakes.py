@@ -65,6 +65,9 @@ def load_history(
         quarantine.put(connection, reader.quarantined(clock.now()))
     say(f"{reader.taken:,} rows taken, {sum(reader.refused.values()):,} refused")
     _tell_refused(reader.refused, reader.others, reader.examples)
+    if reader.ignored:
+        named = ", ".join(sorted(name.removeprefix("outcome.") for name in reader.ignored))
+        say(f"  left out: {named} (what became known later goes to POST /v1/outcomes, by id)")
 
 
 def profile(

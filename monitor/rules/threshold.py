@@ -134,7 +134,9 @@ class Threshold:
         rows = f", n = {measurement.n:g}" if measurement.n else ""
         relative = f" = {self.level}" if self.level.reference else ""
         over = span(measurement.window.seconds)
-        text = f"{self.metric} is {value} over {over} (limit: {side} {bar}{relative}{rows})"
+        compared = measurement.label("against").replace("_", " ")
+        beside = f" against the {compared}" if compared else ""
+        text = f"{self.metric} is {value} over {over}{beside} (limit: {side} {bar}{relative}{rows})"
         text += f"; {measurement.because}" if measurement.because and fires else ""
         is_unsure = not fires and self._beyond(measurement.value or 0.0, limit)
         return f"{text}, beyond it but not surely" if is_unsure else text

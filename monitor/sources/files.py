@@ -105,7 +105,8 @@ class ColumnMap:
 
 
 class FileReader:
-    """Reads files of predictions. `taken` and `refused` (by reason) count rows; `examples` are kept.
+    """Reads files of predictions. `taken` and `refused` (by reason) count rows; `examples` are kept; `ignored` are the
+    columns that mean nothing here.
 
     With a `stream`, rows that name no other are its own, and rows of others are passed over (`others` counts them);
     without one, each row has to name its client and model. `with_outcomes` keeps columns of what became known
@@ -130,6 +131,7 @@ class FileReader:
         self._with_outcomes = with_outcomes
         self.taken = 0
         self.others = 0
+        self.ignored: set[str] = set()
         self.refused: Counter[str] = Counter()
         self._kept: list[Refusal] = []
 
@@ -178,6 +180,7 @@ class FileReader:
         """
         number = self.read
         sheet = look_through(self._renamed(piece), self._rules, with_outcomes=self._with_outcomes)
+        self.ignored |= sheet.ignored
         for index, record in sheet.doubtful:
             line = first + index + _FIRST_LINE.get(place.suffix, 1) if place else number + index
             self._refuse(number + index, record, f"{place.name}:{line}" if place else f"row {line}")

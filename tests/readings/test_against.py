@@ -105,6 +105,7 @@ def test_rules_read_the_season_when_they_ask_for_it(daemon, tmp_path):
     firing = {alert.rule: alert for alert in judgement.alerts if alert.state is State.FIRING}
     assert set(firing) == {"FarFromTraining", "Quiet"}
     assert firing["Quiet"].baseline == pytest.approx(2000, rel=0.01)
+    assert "over the last 1h against the season (limit: below" in firing["Quiet"].reason
 
 
 def test_without_a_past_it_says_so(daemon):

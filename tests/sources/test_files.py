@@ -148,3 +148,16 @@ def test_a_bad_time_far_behind_in_a_file_does_not_end_it(tmp_path):
     source = reader(path, columns=ColumnMap(skip=["note"]))
     assert sum(batch.rows.num_rows for some in source.batches() for batch in some) == size - 1
     assert [one.error for one in source.examples] == [f"{path}:{size}: timestamp is 'gone', not a time"]
+
+
+def test_what_became_known_later_is_no_feature_and_is_left_out_unless_it_is_asked_for(tmp_path):
+    rows = table(20).append_column("truth", pa.array(["ok"] * 20))
+    path = write(tmp_path / "rows.parquet", rows)
+    plain = reader(path)
+    batch = next(plain.batches())[0]
+    assert "features.truth" not in batch.rows.schema.names
+    assert plain.ignored == {"outcome.truth"}
+    columns = ColumnMap(fields={"prediction": "y_hat"})
+    asked = FileReader([path], STREAM, PredictionSettings(), NOW, columns, with_outcomes=True)
+    batch = next(asked.batches())[0]
+    assert batch.rows.column("outcome.truth").to_pylist() == ["ok"]
