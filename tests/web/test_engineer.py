@@ -18,8 +18,9 @@ from monitor.records import Alert, Rejected, Severity, State
 from monitor.reports import making
 from monitor.reports.drilldowns import Drilldowns
 from monitor.reports.settings import ReportSettings
-from monitor.store import access, alerts, audit, quarantine
+from monitor.store import access, alerts, audit, drift, quarantine
 from monitor.store.access import Kind
+from monitor.store.drift import StoredCalibration
 from monitor.store.quarantine import Quarantined
 from monitor.windows import baseline
 from tests.support import clients
@@ -114,6 +115,21 @@ def test_a_stretch_is_chosen_with_the_mouse_and_drawn_anew(chromium: Browser, sh
         assert times(page.content())[0] == "2026-11-22 08:00"
         page.close()
         assert watched.complaints == []
+
+
+def test_what_the_drift_budget_means_and_why_it_may_not_page_yet_stand_on_the_page(
+    chromium: Browser, shop: Shop
+) -> None:
+    note, meaning = "told in the digest only (until 2026-11-30)", "0.2 sd is found in about 12 windows of 1h"
+    learned = StoredCalibration(NOW, "layout", 3600, 0, 7200, 2, False, note, meaning, b"")
+    with shop.store.write() as connection:
+        drift.put_calibration(connection, FRAUD, learned, NOW)
+    with serving(shop) as web:
+        page = chromium.new_page()
+        page.goto(f"{web.base_url}{PAGE}")
+        for words in (note, meaning):
+            assert page.get_by_text(words).is_visible()
+        page.close()
 
 
 def test_refused_records_are_shown_with_what_to_do(shop: Shop) -> None:
