@@ -19,7 +19,7 @@ from monitor.web.ticks import ticks
 _BARS = {"working": ((10, 18),), "watch": ((14, 10),), "attention": ((5, 8), (15, 8)), "waiting": ((18, 2),)}
 """A day's bar as (middle, thickness) of 20: whole, half, broken in two, or only its foot."""
 WIDTH, HEIGHT = 480, 210
-LEFT, RIGHT, TOP, BOTTOM = 52, 10, 12, 26
+LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 26
 
 
 @dataclass(frozen=True, slots=True)
