@@ -22,7 +22,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.sheet import look_through
 from monitor.predictions.values import RecordError
 from monitor.records import Rejected, Stream
-from monitor.sources import places
+from monitor.sources import lines, places
 from monitor.sources.places import Place
 from monitor.store.quarantine import Quarantined
 
@@ -225,12 +225,12 @@ def pieces(
     Raises:
         InputError: the file cannot be read, or its name ends in none of .parquet, .csv, .ndjson, .jsonl.
     """
-    readers = {".csv": lambda place: _csv(place, read_as_text), ".ndjson": _json, ".jsonl": _json}
+    readers = {".csv": _csv, ".ndjson": _json, ".jsonl": _json}
     reader = readers.get(place.suffix)
     if reader is None and place.suffix != ".parquet":
         raise InputError(f"{place.name} is of no known kind", hint=f"known are {', '.join(places.KINDS)}")
     try:
-        yield from _parquet(place, groups) if reader is None else reader(place)
+        yield from _parquet(place, groups) if reader is None else reader(place, read_as_text)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise InputError(f"{place.name} cannot be read: {error}") from error
 
@@ -267,10 +267,15 @@ def _csv(place: Place, read_as_text: Sequence[str]) -> Iterator[tuple[pa.RecordB
             yield piece, min(1.0, file.tell() / max(1, place.size))
 
 
-def _json(place: Place) -> Iterator[tuple[pa.RecordBatch, float]]:
-    with place.open() as file, pa.json.open_json(file, pa.json.ReadOptions(block_size=_BLOCK)) as reader:
-        for piece in reader:
-            yield _flat(piece), min(1.0, file.tell() / max(1, place.size))
+def _json(place: Place, read_as_text: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, float]]:
+    rows = 0
+    try:
+        with place.open() as file, pa.json.open_json(file, pa.json.ReadOptions(block_size=_BLOCK)) as reader:
+            for piece in reader:
+                yield _flat(piece), min(1.0, file.tell() / max(1, place.size))
+                rows += piece.num_rows
+    except pa.ArrowInvalid:
+        yield from lines.read(place, rows, read_as_text)
 
 
 def _flat(piece: pa.RecordBatch) -> pa.RecordBatch:

@@ -18,7 +18,7 @@ TOO_HEAVY = (
     "nannyml",
     "grafana_foundation_sdk",
 )
-MOST_RESIDENT_KB = 180_000
+MOST_RESIDENT_KB = 172_000
 
 
 def test_no_heavy_package_is_loaded_by_the_daemon() -> None:

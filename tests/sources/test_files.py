@@ -161,3 +161,28 @@ def test_what_became_known_later_is_no_feature_and_is_left_out_unless_it_is_aske
     asked = FileReader([path], STREAM, PredictionSettings(), NOW, columns, with_outcomes=True)
     batch = next(asked.batches())[0]
     assert batch.rows.column("outcome.truth").to_pylist() == ["ok"]
+
+
+@pytest.mark.parametrize(("count", "is_number"), [(10, True), (10, False), (120_000, True), (120_000, False)])
+def test_lines_whose_times_are_of_two_kinds_are_read_one_by_one(tmp_path, count, is_number):
+    rows = [
+        {
+            "timestamp": OLD + n if is_number else f"2025-10-19T08:00:{n % 60:02d}Z",
+            "prediction": "ok",
+            "amount": n,
+        }
+        | {"note": "x" * 80, "features": {"inner": n / 2}}
+        for n in range(count)
+    ]
+    rows[-2]["timestamp"] = "gone"
+    path = tmp_path / "history.ndjson"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    source = reader(path, columns=ColumnMap(skip=["note"]))
+    amounts = [
+        row
+        for some in source.batches()
+        for batch in some
+        for row in batch.rows["features.amount"].to_pylist()
+    ]
+    assert sorted(amounts) == [n for n in range(count) if n != count - 2]
+    assert [one.error for one in source.examples] == [f"{path}:{count - 1}: timestamp is 'gone', not a time"]
