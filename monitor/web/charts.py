@@ -169,7 +169,8 @@ def _value_scale(chart: Chart) -> Scale:
 def nice(low: float, high: float, ticks: int = 4) -> tuple[float, float, float]:
     """The bounds and the step of an axis on round numbers (1, 2 or 5 times a power of ten)."""
     if high - low <= max(1e-9 * max(abs(low), abs(high)), 1e-300):
-        low, high = (low - abs(low) / 2, high + abs(high) / 2) if low else (0.0, 1.0)
+        # Half of the smallest numbers is nothing: they are drawn as 0.
+        low, high = (low - abs(low) / 2, high + abs(high) / 2) if abs(low) > 1e-300 else (0.0, 1.0)
     rough = (high - low) / ticks
     magnitude = 10.0 ** math.floor(math.log10(rough))
     step = next((factor * magnitude for factor in (1, 2, 5) if rough <= factor * magnitude), 10 * magnitude)

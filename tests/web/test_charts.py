@@ -4,7 +4,7 @@ import math
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.web.charts import Chart, Curve, Mark, draw, nice, strip
@@ -20,6 +20,8 @@ def chart(found: list[float | None], **fields: object) -> Chart:
 
 
 @given(values, st.one_of(st.none(), st.floats(-1e6, 1e6)), st.booleans())
+@example([-5e-324], None, False)
+@example([5e-324], -5e-324, True)
 def test_any_numbers_make_a_drawing_inside_its_frame(
     found: list[float | None], limit: float | None, bars: bool
 ) -> None:
