@@ -21,6 +21,7 @@ from monitor.notify.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline, Tick
 from monitor.predictions.log import PredictionLog
 from monitor.readings.against import Against
+from monitor.readings.listening import Listening
 from monitor.readings.measuring import Measuring
 from monitor.readings.recent import Recent
 from monitor.readings.selfwatch import SelfWatch
@@ -189,7 +190,8 @@ class App:
         config = self.config
         pager = config.notify.pagerduty
         recent = Recent(config.evaluate.recent, self.clock.now)
-        wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url))
+        listening = Listening(self.store)
+        wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url), listening.seconds)
         measuring = Measuring(
             self.store, self.base_seconds, config.windows, config.metrics, config.drift, recent, wall
         )
@@ -210,6 +212,7 @@ class App:
             self.itself,
             counted,
             Duty(self.store, config.evaluate.takeover),
+            listening,
             frozenset({"pagerduty"} if pager and (pager.webhook_secrets or pager.api_token) else ()),
         )
 

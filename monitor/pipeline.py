@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from monitor import alerts as paging
 from monitor.alerts.plan import Situation
 from monitor.alerts.settings import AlertSettings
+from monitor.readings.listening import Listening
 from monitor.readings.measuring import Measuring
 from monitor.readings.selfwatch import SelfWatch
 from monitor.records import Stream, Window
@@ -49,12 +50,14 @@ class Pipeline:
     itself: SelfWatch
     on_counted: Callable[[Stream, Window, Profile], None]
     duty: Duty
+    listening: Listening
     confirming: frozenset[str] = frozenset()
     memory: Memory = field(default_factory=Memory)
 
     def tick(self, now: float) -> Tick:
         """Do all that is to be done at `now`."""
         rules = self.rules.rules()
+        self.listening.keep(now)
         touched = count_new(self.store, self.windows, now, self.on_counted)  # rows -> profiles
         readings = self.measuring.measure(rules.reads(), self.itself.measure(now), now)  # -> measurements
         done = Tick(now, len(readings.streams()), len(touched), Judgement(), 0)

@@ -7,8 +7,10 @@ from monitor.metrics.subject import MetricInfo
 from monitor.records import Better
 
 SILENCE_SECONDS = MetricInfo(
-    "silence_seconds", "seconds", Better.LOWER, "Time since the last prediction came in.", (),
-    "now - when the last prediction was received", "a stream that has sent before",
+    "silence_seconds", "seconds", Better.LOWER, "Time since the last prediction came in, as far as a daemon listened.",
+    (),
+    "now - when the last prediction was received - the time between in which no daemon ran",
+    "a stream that has sent before",
 )  # fmt: skip
 AVAILABILITY = MetricInfo(
     "availability", "share", Better.HIGHER, "Share of the health probes that were answered well.", (),

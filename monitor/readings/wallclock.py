@@ -15,15 +15,21 @@ PROBED_OVER = 120.0
 
 
 class WallClock:
-    """Measures what stays true or becomes worse while nothing comes in. `is_probed` says whose health is asked for."""
+    """Measures what stays true or becomes worse while nothing comes in.
 
-    def __init__(self, store: Store, is_probed: Callable[[Stream], bool]) -> None:
+    `is_probed` says whose health is asked for, `listened` how much of the time between two moments was listened to.
+    """
+
+    def __init__(
+        self, store: Store, is_probed: Callable[[Stream], bool], listened: Callable[[float, float], float]
+    ) -> None:
         self._store = store
         self._is_probed = is_probed
+        self._listened = listened
 
     def measure(self, figures: StreamFigures, now: float) -> list[Measurement]:
         """`silence_seconds`, and `availability` where the model has a health address."""
-        found = [_silence(figures, now)]
+        found = [self._silence(figures, now)]
         if self._is_probed(figures.stream):
             found.append(self._availability(figures.stream, now))
         return found
@@ -33,6 +39,15 @@ class WallClock:
         if not self._is_probed(stream):
             return []
         return [_availability(stream, window, *probes.share(connection, stream, window.start, window.end))]
+
+    def _silence(self, figures: StreamFigures, now: float) -> Measurement:
+        window = Window(int(figures.last_received), int(now) + 1)
+        info = daemon.SILENCE_SECONDS
+        if figures.rows == 0:
+            reason = "no prediction ever came, only outcomes"
+            return Measurement(figures.stream, window, info.name, None, info.unit, info.better, reason=reason)
+        silence = self._listened(min(figures.last_received, now), now)
+        return Measurement(figures.stream, window, info.name, silence, info.unit, info.better, figures.rows)
 
     def _availability(self, stream: Stream, now: float) -> Measurement:
         window = Window(int(now - PROBED_OVER), int(now) + 1)
@@ -49,13 +64,3 @@ def _availability(stream: Stream, window: Window, succeeded: int, asked: int) ->
     low, high = intervals.wilson(succeeded, asked)
     share = succeeded / asked
     return Measurement(stream, window, info.name, share, info.unit, info.better, asked, (), low, high)
-
-
-def _silence(figures: StreamFigures, now: float) -> Measurement:
-    window = Window(int(figures.last_received), int(now) + 1)
-    info = daemon.SILENCE_SECONDS
-    if figures.rows == 0:
-        reason = "no prediction ever came, only outcomes"
-        return Measurement(figures.stream, window, info.name, None, info.unit, info.better, reason=reason)
-    silence = max(0.0, now - figures.last_received)
-    return Measurement(figures.stream, window, info.name, silence, info.unit, info.better, figures.rows)

@@ -41,7 +41,7 @@ class World:
     def restart(self) -> None:
         """Forget all that was only in memory, as a killed process does."""
         self.recent = Recent(15.0, self.clock.now)
-        wall = WallClock(self.store, lambda _: True)
+        wall = WallClock(self.store, lambda _: True, lambda start, end: end - start)
         settings = (WindowSettings(), MetricSettings(), DriftSettings())
         self.measuring = Measuring(self.store, MINUTE, *settings, self.recent, wall)
 

@@ -1,0 +1,48 @@
+"""How long somebody listened: a daemon that was down or frozen cannot call a model silent for that time."""
+
+import secrets
+
+from monitor.store import listening
+from monitor.store.db import Store
+
+REMEMBERED = 30 * 86400.0
+"""How long periods are known, in seconds."""
+_LOST = 60.0
+"""After so many seconds without a look the process was frozen, or without its database: nobody listened."""
+_WRITTEN_EVERY = 10.0
+
+
+class Listening:
+    """The periods in which this daemon, or another on the same database, took predictions in."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._holder = secrets.token_hex(8)
+        self._periods: list[tuple[float, float]] = []
+        self._since: float | None = None
+        self._until = self._written = 0.0
+
+    def keep(self, now: float) -> None:
+        """Say that this process listens now; called at every look.
+
+        Raises:
+            StoreError: the database is out of reach, so that nothing can be taken in either.
+        """
+        is_new = self._since is None or not -_LOST <= now - self._until <= _LOST
+        if self._since is None or is_new or now - self._written >= _WRITTEN_EVERY:
+            since = now if self._since is None or is_new else self._since
+            with self._store.write() as connection:
+                if is_new:
+                    self._periods = listening.load(connection, now - REMEMBERED)
+                listening.put(connection, self._holder, since, now)
+            self._since, self._written = since, now
+        self._until = now
+
+    def seconds(self, start: float, end: float) -> float:
+        """How many of the seconds from `start` to `end` were listened to."""
+        own = [] if self._since is None else [(self._since, max(end, self._until))]
+        listened, reached = 0.0, start
+        for since, until in sorted([*self._periods, *own]):
+            listened += max(0.0, min(until, end) - max(since, reached))
+            reached = max(reached, min(until, end))
+        return listened
