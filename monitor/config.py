@@ -26,7 +26,7 @@ class EvaluateSettings(Section):
 
     every: Duration = 2.0
     """From one tick to the next: new rows are counted, figures measured, rules judged."""
-    recent: Duration = 15.0
+    recent: Duration = 12.0
     """What rules see as the open window: what came in during the last seconds."""
     takeover: Duration = 15.0
     """Of several daemons on one PostgreSQL one judges; when it is silent for so long, another does."""

@@ -1,5 +1,6 @@
 """`demo`: a real model on real flights, and faults on request."""
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
@@ -28,14 +29,19 @@ def demo(
     """
     from monitor.demo import process
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the daemon with the demonstration
     early = None
     if incident is None and process.is_prepared(folder):
         process.write_configuration(folder, port)
-        early = process.start(folder)  # while scikit-learn is loaded here
+        early = process.start(folder, port)  # while scikit-learn is loaded here
 
-    from monitor.demo.runner import bring, run
+    try:
+        from monitor.demo.runner import bring, run
 
-    if incident is None:
-        run(folder, port, say, early)
-    else:
-        bring(folder, incident, say)
+        if incident is None:
+            run(folder, port, say, early)
+        else:
+            bring(folder, incident, say)
+    finally:
+        if early is not None:
+            early.terminate()

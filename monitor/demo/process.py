@@ -1,6 +1,7 @@
 """The demonstration's daemon: its configuration, and its process, which starts while the model is being loaded."""
 
 import contextlib
+import socket
 import subprocess
 import sys
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import httpx2
 
-from monitor.errors import WatchkeeperError
+from monitor.errors import InputError, WatchkeeperError
 
 STREAM = {"client": "skyline", "model": "late-arrival", "environment": "production"}
 
@@ -52,8 +53,17 @@ def write_configuration(folder: Path, port: int) -> None:
     (folder / "rules.yaml").write_text(RULES, encoding="utf-8")
 
 
-def start(folder: Path) -> "subprocess.Popen[bytes]":
-    """Start the daemon; it takes a moment until it answers."""
+def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """Start the daemon; it takes a moment until it answers.
+
+    Raises:
+        InputError: something else answers at the port; what is asked there would be answered by that.
+    """
+    with socket.socket() as attempt:
+        if attempt.connect_ex(("127.0.0.1", port)) == 0:
+            raise InputError(
+                f"port {port} is taken", hint="stop what listens there, or choose another: --port"
+            )
     command = [sys.executable, "-m", "monitor", "run", "--config", str(folder / "watchkeeper.yaml")]
     return subprocess.Popen(command)  # noqa: S603 - our own program
 

@@ -26,7 +26,7 @@ def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | Non
     (folder / "demo.json").write_text(json.dumps({"port": port}), encoding="utf-8")
     model = _prepare(folder, port, say)
     url = f"http://127.0.0.1:{port}"
-    daemon = early or process.start(folder)
+    daemon = early or process.start(folder, port)
     with process.answering(daemon, url):
         say(f"Look:  {url}/c/{STREAM['client']}/   metrics: {url}/metrics")
         say(
