@@ -8,7 +8,8 @@ from typing import Any, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from monitor.settings import Section, Written, format_duration, format_size
+from monitor.durations import format_duration
+from monitor.settings import Section, Written, format_size
 
 _INDENT = "  "
 _REQUIRED = "...  # required"

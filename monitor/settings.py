@@ -6,20 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SecretStr
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+from monitor.durations import parse_duration
+
 _SIZES = {"": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(kB|MB|GB|KiB|MiB|GiB)?")
-
-
-def parse_duration(value: Any) -> float:
-    """Seconds from `90s`, `5m`, `1h30m`, `7d`; a bare number is refused, because its unit is a guess."""
-    if isinstance(value, str):
-        parts = _DURATION.findall(value)
-        if parts and "".join(number + unit for number, unit in parts) == value:
-            return sum(float(number) * _UNITS[unit] for number, unit in parts)
-    msg = f"{value!r} is not a duration (use 30s, 5m, 24h, 7d)"
-    raise ValueError(msg)
 
 
 def parse_size(value: Any) -> int:
@@ -31,18 +21,6 @@ def parse_size(value: Any) -> int:
         msg = f"{value!r} is not a size (use 500kB, 32MiB, 10GB)"
         raise ValueError(msg)
     return int(float(match[1]) * _SIZES[match[2] or ""])
-
-
-def format_duration(seconds: float) -> str:
-    """`90` as `1m30s`: the shortest text that `parse_duration` reads back."""
-    if seconds <= 0:
-        return "0s"
-    rest, parts = seconds, []
-    for unit in ("d", "h", "m", "s"):
-        count, rest = divmod(rest, _UNITS[unit])
-        if count:
-            parts.append(f"{int(count)}{unit}")
-    return "".join(parts) or f"{round(seconds * 1000)}ms"
 
 
 class Written(Enum):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from monitor.clock import iso
+from monitor.durations import format_duration
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
 from monitor.rules.wording import figure
-from monitor.settings import format_duration
 from monitor.store import (
     alerts,
     baselines,

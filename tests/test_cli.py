@@ -48,7 +48,9 @@ def test_help_loads_neither_numpy_nor_a_web_server() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
-    assert not {"numpy", "pyarrow", "litestar", "sqlalchemy", "sklearn"} & set(loaded.stdout.split())
+    assert not {"numpy", "pyarrow", "litestar", "pydantic", "sqlalchemy", "sklearn"} & set(
+        loaded.stdout.split()
+    )
 
 
 def test_a_wrong_configuration_exits_with_3_and_says_where(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.settings import format_duration, format_size, parse_duration, parse_size
+from monitor.durations import format_duration, parse_duration
+from monitor.settings import format_size, parse_size
 
 
 @pytest.mark.parametrize(

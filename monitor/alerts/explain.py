@@ -8,12 +8,12 @@ from sqlalchemy import Connection
 from monitor.alerts.mute import Inhibitor, silenced
 from monitor.alerts.settings import AlertSettings
 from monitor.clock import iso
+from monitor.durations import format_duration
 from monitor.errors import NotFoundError
 from monitor.records import Alert, DataState, Delivery, Silence, State, Status, Transition
 from monitor.rules.rule import Rule, RuleSet
 from monitor.rules.state import remaining
 from monitor.rules.wording import figure
-from monitor.settings import format_duration
 from monitor.store import alerts as alert_rows
 from monitor.store import incidents, outbox, silences
 from monitor.store.incidents import Incident

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 
 from monitor.alerts.settings import Fallback
-from monitor.settings import format_duration
+from monitor.durations import format_duration
 from monitor.store.incidents import Incident
 
 PAGERS = frozenset(("pagerduty", "alertmanager"))

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from monitor.durations import format_duration
 from monitor.errors import InputError, NotFoundError
 from monitor.records import Silence
 from monitor.rules import matchers
-from monitor.settings import format_duration
 from monitor.store import silences
 
 LONGEST = 30 * 86400.0

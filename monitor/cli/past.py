@@ -9,7 +9,7 @@ import typer
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import bar, put_json, put_table, say
 from monitor.cli.streams import moment, stream_of
-from monitor.settings import format_duration
+from monitor.durations import format_duration
 
 
 def register(app: typer.Typer) -> None:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from monitor.durations import parse_duration
 from monitor.errors import InputError
 from monitor.records import Stream
-from monitor.settings import parse_duration
 
 StreamArgument = Annotated[
     str, typer.Argument(metavar="MODEL", help="client/model or client/model/environment.")

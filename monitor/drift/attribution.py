@@ -15,8 +15,8 @@ from monitor.drift.columns import Role
 from monitor.drift.impact import Impact
 from monitor.drift.segments import Seat
 from monitor.drift.verdict import DriftVerdict
+from monitor.durations import format_duration
 from monitor.records import Stream
-from monitor.settings import format_duration
 from monitor.store import profiles
 from monitor.windows import codec
 from monitor.windows.layout import Layout

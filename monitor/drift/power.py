@@ -17,8 +17,8 @@ from monitor.drift.season import Season
 from monitor.drift.settings import DriftSettings
 from monitor.drift.tails import Tails
 from monitor.drift.wander import Wander
+from monitor.durations import format_duration
 from monitor.records import Window
-from monitor.settings import format_duration
 
 RUNS = 40
 MOST = 336

@@ -10,8 +10,8 @@ from monitor.drift.columns import Floats, Role
 from monitor.drift.decide import Judgement, onsets, spread
 from monitor.drift.moved import moved
 from monitor.drift.state import State
+from monitor.durations import format_duration
 from monitor.records import Labels, Measurement, Stream, Window, labels
-from monitor.settings import format_duration
 
 METRIC = "drift_evidence"
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection
 
+from monitor.durations import format_duration
 from monitor.errors import InputError
 from monitor.records import Stream, Window
-from monitor.settings import format_duration
 from monitor.store import history, profiles, versions
 from monitor.store.db import Store
 from monitor.store.profiles import StoredProfile

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from monitor.durations import format_duration
 from monitor.errors import InputError, NotFoundError
 from monitor.lake import here
 from monitor.lake.keeping import Keeping, check_length
@@ -11,7 +12,6 @@ from monitor.lake.work import Counted, Engine, Progress, Work, add_up
 from monitor.metrics import MetricSettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Rejected, Stream, Window
-from monitor.settings import format_duration
 from monitor.sources.places import Place
 from monitor.store import history, predictions
 from monitor.store.db import Store

@@ -6,9 +6,10 @@ dead delivery thread) stops the ping, though the process and its HTTP answers ma
 
 from dataclasses import dataclass
 
+from monitor.durations import format_duration
 from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
-from monitor.settings import Duration, Secret, Section, format_duration
+from monitor.settings import Duration, Secret, Section
 
 
 class DeadManSettings(Section):

@@ -2,8 +2,8 @@
 
 from monitor.alerts.notification import Notification
 from monitor.clock import iso
+from monitor.durations import format_duration
 from monitor.records import Action
-from monitor.settings import format_duration
 
 _WORDS = {
     Action.TRIGGER: "",

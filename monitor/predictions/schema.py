@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.durations import format_duration
 from monitor.predictions.columns import Value
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.times import micros_of
@@ -25,7 +26,6 @@ from monitor.predictions.values import (
     shown,
 )
 from monitor.records import Stream
-from monitor.settings import format_duration
 
 ENVIRONMENTS = ("development", "staging", "production")
 

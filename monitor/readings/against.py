@@ -10,10 +10,10 @@ from functools import lru_cache
 from sqlalchemy import Connection
 
 from monitor.block import Block, Shape, block_of, shape_of
+from monitor.durations import format_duration
 from monitor.metrics import AGAINST, COMPARED, Family, MetricSettings, Subject, measure
 from monitor.metrics.drift.features import DRIFTED_SHARE
 from monitor.records import Stream, Window, labels
-from monitor.settings import format_duration
 from monitor.store import versions
 from monitor.windows import season
 from monitor.windows.profile import Profile, blank

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from monitor.durations import format_duration
 from monitor.errors import InputError, WatchkeeperError
 from monitor.reports.settings import ReportSettings
-from monitor.settings import format_duration, format_size
+from monitor.settings import format_size
 from monitor.windows.reference import read_table
 
 MOST_ROWS = 10_000

@@ -7,11 +7,11 @@ one (so that it stops soon after the end) burn faster than the pair's rate.
 
 from dataclasses import dataclass, replace
 
+from monitor.durations import format_duration
 from monitor.rules.condition import Finding, Findings, Question, unknown
 from monitor.rules.level import Level
 from monitor.rules.threshold import Threshold
 from monitor.rules.wording import figure
-from monitor.settings import format_duration
 
 PAIRS = {
     "page": ((14.4, 3600, 300), (6.0, 21600, 1800)),

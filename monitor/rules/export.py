@@ -8,10 +8,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from monitor.durations import format_duration
 from monitor.rules.promql import BASE, NotExposedError, differences, expression
 from monitor.rules.rule import Rule
 from monitor.rules.wording import figure
-from monitor.settings import format_duration
 
 _PLACE = re.compile(r"\{(\w+)\}")
 _HEADER = """\

@@ -5,7 +5,7 @@ or a distance (`baseline - 3%`).
 import re
 from dataclasses import dataclass
 
-from monitor.settings import parse_duration
+from monitor.durations import parse_duration
 
 BASELINE = "baseline"
 PAST = {"yesterday": 86400, "last week": 7 * 86400}

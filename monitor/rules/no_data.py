@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from monitor.durations import format_duration
 from monitor.records import Alert, DataState, Labels, Severity, labels
 from monitor.rules.condition import All, Finding
 from monitor.rules.rule import Rule
-from monitor.settings import format_duration
 
 NAME = "NoData"
 KEEP = 60.0

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
+from monitor.durations import format_duration
 from monitor.rules.burn import Burn
 from monitor.rules.condition import All, Any, Condition
 from monitor.rules.level import PAST, Level
 from monitor.rules.matchers import Matcher
 from monitor.rules.readings import OPEN
 from monitor.rules.threshold import Threshold
-from monitor.settings import format_duration
 
 BASE = ("client", "environment", "model")
 RECENT = 60

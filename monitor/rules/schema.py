@@ -4,12 +4,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from monitor.durations import parse_duration
 from monitor.records import Severity
 from monitor.rules import matchers
 from monitor.rules.level import Level, parse_level, parse_number
 from monitor.rules.matchers import Matcher
 from monitor.rules.readings import OPEN
-from monitor.settings import Duration, Section, parse_duration
+from monitor.settings import Duration, Section
 
 
 def _length(value: object) -> int:

@@ -21,6 +21,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from monitor.durations import format_duration
 from monitor.errors import ConfigError, Problem
 from monitor.records import Alert, Measurement, State, Stream, Window
 from monitor.rules import load, no_data
@@ -29,7 +30,7 @@ from monitor.rules.evaluate import judge
 from monitor.rules.readings import Readings
 from monitor.rules.rule import RuleSet
 from monitor.rules.schema import Length
-from monitor.settings import Duration, Section, format_duration
+from monitor.settings import Duration, Section
 from monitor.yamlfile import Document, read, suggest, validate
 
 _VALUE = re.compile(r"(_|[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?)(?:x(\d+))?")

@@ -8,10 +8,10 @@ nothing.
 
 from dataclasses import dataclass, replace
 
+from monitor.durations import format_duration
 from monitor.records import Alert, DataState, State, Window
 from monitor.rules.condition import Finding
 from monitor.rules.rule import Rule
-from monitor.settings import format_duration
 
 FLAPPING_CHANGES = 4
 FLAPPING_WITHIN = 1800.0

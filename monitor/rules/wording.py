@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from monitor.settings import format_duration
+from monitor.durations import format_duration
 
 FIELDS = frozenset(
     (

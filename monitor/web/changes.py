@@ -10,8 +10,8 @@ from litestar.params import FromPath, URLEncodedBody
 from sqlalchemy import Connection
 
 from monitor.clock import iso
+from monitor.durations import parse_duration
 from monitor.records import Alert, Silence
-from monitor.settings import parse_duration
 from monitor.store import access, alerts, audit, incidents, silences
 from monitor.store.access import Kind
 from monitor.store.audit import Entry

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from monitor.clock import iso
+from monitor.durations import parse_duration
 from monitor.errors import InputError
 from monitor.records import Stream
-from monitor.settings import parse_duration
 from monitor.store import measurements
 from monitor.web.figures import HOUR, SPANS, Sampler
 
