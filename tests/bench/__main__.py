@@ -5,6 +5,7 @@
 """
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from tests.bench import fleet, ingest, kernel, lengths, onset, ticks, web
 from tests.bench.line import Line, show, versions
+from tests.support.daemon import ROOT
 
 
 def main() -> None:
@@ -24,6 +26,8 @@ def main() -> None:
     parser.add_argument("--only", default="", help="parts, separated by commas")
     parser.add_argument("--out", type=Path, default=Path("bench.json"))
     arguments = parser.parse_args()
+    # pip compiles what it installs, the peers too; a checkout has to be, or each process compiles ours anew.
+    compileall.compile_dir(ROOT / "monitor", quiet=1)
     _head()
     parts = _parts(arguments)
     lines: list[Line] = []
