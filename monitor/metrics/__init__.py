@@ -44,31 +44,11 @@ def _registered(module: ModuleType) -> tuple[MetricInfo, ...]:
     return tuple(replace(info, labels=(*info.labels, AGAINST)) for info in infos)
 
 
-METRICS: tuple[MetricInfo, ...] = tuple(
-    info
-    for module in (
-        system,
-        features,
-        presence,
-        multivariate,
-        confidence,
-        calibration,
-        classification,
-        ranking,
-        regression,
-        worst,
-        estimated,
-        outcomes,
-        business,
-        daemon,
-    )
-    for info in _registered(module)
-)
-LIVE: tuple[Family, ...] = (system.measure, confidence.measure, business.measure)
 _MODULES = (
     system,
     features,
     presence,
+    multivariate,
     confidence,
     calibration,
     classification,
@@ -78,13 +58,20 @@ _MODULES = (
     estimated,
     outcomes,
     business,
+    daemon,
 )
-FAMILIES: tuple[Family, ...] = tuple(module.measure for module in _MODULES)
+# Those two are measured from rows, on a schedule, and from the daemon's own clock.
+_OF_A_WINDOW = tuple(module for module in _MODULES if module not in (multivariate, daemon))
+METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
+LIVE: tuple[Family, ...] = (system.measure, confidence.measure, business.measure)
+FAMILIES: tuple[Family, ...] = tuple(module.measure for module in _OF_A_WINDOW)
 
 
 def families_of(metrics: Collection[str]) -> tuple[Family, ...]:
     """The families that measure any of these metrics, in their order."""
-    return tuple(module.measure for module in _MODULES if any(info.name in metrics for info in module.INFO))
+    return tuple(
+        module.measure for module in _OF_A_WINDOW if any(info.name in metrics for info in module.INFO)
+    )
 
 
 def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> Block:

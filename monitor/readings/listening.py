@@ -28,11 +28,12 @@ class Listening:
         Raises:
             StoreError: the database is out of reach, so that nothing can be taken in either.
         """
-        is_new = self._since is None or not -_LOST <= now - self._until <= _LOST
-        if self._since is None or is_new or now - self._written >= _WRITTEN_EVERY:
-            since = now if self._since is None or is_new else self._since
+        since = self._since
+        if since is None or abs(now - self._until) > _LOST:
+            since = now
+        if since != self._since or now - self._written >= _WRITTEN_EVERY:
             with self._store.write() as connection:
-                if is_new:
+                if since != self._since:
                     self._periods = listening.load(connection, now - REMEMBERED)
                 listening.put(connection, self._holder, since, now)
             self._since, self._written = since, now
