@@ -15,14 +15,9 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.store import access, outcomes, predictions, quarantine, requests
 from monitor.store.db import Store, metadata
 from tests.support.log import NOW, STREAM, outcome, prediction, send
-from tests.support.postgres import postgres, programs
+from tests.support.postgres import postgres
 
-BOTH = [
-    "sqlite",
-    pytest.param(
-        "postgresql", marks=pytest.mark.skipif(not programs(), reason="PostgreSQL is not installed")
-    ),
-]
+BOTH = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="module", params=BOTH)

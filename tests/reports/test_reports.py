@@ -15,8 +15,6 @@ from monitor.windows import baseline
 from tests.support.log import NOW, STREAM
 from tests.support.world import world
 
-pytest.importorskip("evidently", reason="the extra `reports` is not installed")
-
 
 def write_tables(reference: pa.Table, current: pa.Table, out: Path) -> Path:
     return Making(ReportSettings()).write(reference, current, out)

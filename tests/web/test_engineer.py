@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Iterator
 from html import unescape
-from importlib.util import find_spec
 from pathlib import Path
 
 import httpx2
@@ -196,7 +195,6 @@ def asked(web: httpx2.Client, alert: Alert) -> str:
     return answer.headers["location"]
 
 
-@pytest.mark.skipif(not find_spec("evidently"), reason="the extra `reports` is not installed")
 def test_one_click_makes_a_report_that_is_shut_off_from_everything(tmp_path: Path, chromium: Browser) -> None:
     before = "evidently" in sys.modules
     with world(tmp_path, time.time()) as daemon:
