@@ -11,7 +11,7 @@ import pytest
 from monitor import status
 from monitor.lake.run import Lake, profile_lake
 from monitor.sources import places
-from monitor.store import measurements, predictions, probes
+from monitor.store import predictions, probes, timeseries
 from monitor.store.probes import Probed
 from monitor.upkeep.baselines import Baselines
 from monitor.windows import baseline
@@ -91,7 +91,7 @@ def test_availability_is_kept_for_each_hour_with_its_interval(daemon):
     daemon.predict(5)
     daemon.look()
     with daemon.store.read() as connection:
-        hours = measurements.series(connection, STREAM, "availability", 3600, NOW, NOW + 3600)
+        hours = timeseries.load(connection, STREAM, "availability", 3600, NOW, NOW + 3600)
     assert hours.values[0] == pytest.approx(59 / 60)
     assert hours.n[0] == 60
     assert hours.low[0] < 59 / 60 < hours.high[0]

@@ -13,8 +13,8 @@ import numpy as np
 from sqlalchemy import Connection
 
 from monitor.records import Labels, Measurement, Stream, Window
-from monitor.store import measurements
-from monitor.store.measurements import Columns
+from monitor.store import timeseries
+from monitor.store.timeseries import Columns
 
 HOUR, DAY, WEEK = 3600, 86400, 7 * 86400
 STORED = (HOUR, DAY)
@@ -119,9 +119,9 @@ def read(
     """Read what was stored of some metrics over `[start, end)`, and of the week before it by the hour."""
     wanted = frozenset(metrics)
     stored: dict[int, Figures] = {
-        HOUR: measurements.columns(connection, stream, HOUR, start - WEEK - DAY, end, wanted),
-        DAY: measurements.columns(connection, stream, DAY, start - 2 * DAY, end, wanted),
-        base: measurements.columns(connection, stream, base, start, end, wanted),
+        HOUR: timeseries.load_columns(connection, stream, HOUR, start - WEEK - DAY, end, wanted),
+        DAY: timeseries.load_columns(connection, stream, DAY, start - 2 * DAY, end, wanted),
+        base: timeseries.load_columns(connection, stream, base, start, end, wanted),
     }
     step = base if stored[base] else HOUR
     first = -(-int(start) // step) * step

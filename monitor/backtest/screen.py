@@ -14,7 +14,7 @@ from monitor.rules.burn import Burn
 from monitor.rules.condition import All, Any, Condition
 from monitor.rules.level import BASELINE, PAST, Level
 from monitor.rules.threshold import Share, Threshold
-from monitor.store.measurements import Columns
+from monitor.store.timeseries import Columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,39 +1,29 @@
-"""Our dashboards as Grafana's Classic JSON. The builder library is needed to make the files, not to run the daemon."""
+"""Our dashboards as Grafana's Classic JSON; what stands around the panels is made in `monitor.dashboards.frame`."""
 
 import warnings
 from typing import Any
 
-with warnings.catch_warnings():
-    # The library announces its next generation on import; Grafana 11 to 13 all load the classic form from files.
-    warnings.simplefilter("ignore", DeprecationWarning)
-    from grafana_foundation_sdk.builders import (
-        bargauge,
-        gauge,
-        heatmap,
-        prometheus,
-        stat,
-        statetimeline,
-        statushistory,
-        table,
-        timeseries,
-    )
-    from grafana_foundation_sdk.builders import (
-        common as common_builders,
-    )
-    from grafana_foundation_sdk.builders import (
-        dashboard as builders,
-    )
-    from grafana_foundation_sdk.cog.encoder import JSONEncoder
-    from grafana_foundation_sdk.models import common
-    from grafana_foundation_sdk.models import dashboard as models
-    from grafana_foundation_sdk.models.prometheus import PromQueryFormat
-
+from monitor.dashboards import frame
+from monitor.dashboards.frame import COLOURS, SOURCE
 from monitor.dashboards.panels import Dashboard, Panel, Query, Row
+from monitor.dashboards.sdk import (
+    JSONEncoder,
+    PromQueryFormat,
+    bargauge,
+    builders,
+    common,
+    common_builders,
+    gauge,
+    heatmap,
+    models,
+    prometheus,
+    stat,
+    statetimeline,
+    statushistory,
+    table,
+    timeseries,
+)
 
-TAG = "watchkeeper"
-SOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
-COLOURS = {"ok": "#009E73", "unknown": "#7F7F7F", "warning": "#E69F00", "critical": "#C4400A"}
-"""Told apart with any common kind of colour blindness; a word or a sign always stands beside them."""
 STATES = {
     "0": ("✔ ok", "ok"),
     "1": ("? waiting", "unknown"),
@@ -60,17 +50,17 @@ def render(dashboard: Dashboard) -> str:
         builders.Dashboard(dashboard.title)
         .uid(dashboard.uid)
         .description(dashboard.description)
-        .tags([TAG])
+        .tags([frame.TAG])
         .timezone("browser")
         .readonly()
         .refresh("30s")
         .time(dashboard.span, "now")
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
-        .link(_other_dashboards())
-        .annotation(_deploys())
-        .annotation(_alerts())
+        .link(frame.other_dashboards())
+        .annotation(frame.deploys())
+        .annotation(frame.alerts())
     )
-    for variable in _variables(dashboard):
+    for variable in frame.variables(dashboard):
         builder = builder.with_variable(variable)
     _lay_out(builder, dashboard.rows)
     with warnings.catch_warnings():
@@ -251,79 +241,4 @@ def _thresholds(steps: tuple[tuple[float | None, str], ...]) -> Any:
         builders.ThresholdsConfig()
         .mode(models.ThresholdsMode.ABSOLUTE)
         .steps([models.Threshold(value=value, color=COLOURS[colour]) for value, colour in steps])
-    )
-
-
-def _variables(dashboard: Dashboard) -> list[Any]:
-    found: list[Any] = [builders.DatasourceVariable("datasource").label("Data source").type("prometheus")]
-    filters: list[str] = []
-    for name in ("job", "client", "environment", "model"):
-        matcher = "{" + ",".join(filters) + "}" if filters else ""
-        query = f"label_values(watchkeeper_model_info{matcher}, {name})"
-        found.append(_choice(name, query, many=not (name == "model" and dashboard.one_model)))
-        filters.append(f'{name}=~"${name}"')
-    if dashboard.with_metric:
-        matcher = "{" + ",".join(filters) + "}"
-        found.append(
-            _choice("metric", f"label_values(watchkeeper_performance_value{matcher}, metric)", many=True)
-        )
-    found.append(
-        builders.TextBoxVariable("public_url")
-        .label("Watchkeeper address")
-        .default_value("http://127.0.0.1:8080")
-    )
-    found.append(
-        builders.TextBoxVariable("runbooks")
-        .label("Runbooks")
-        .default_value("https://github.com/watchkeeper/watchkeeper/blob/main/docs/runbooks")
-    )
-    return found
-
-
-def _choice(name: str, query: str, *, many: bool) -> Any:
-    variable = (
-        builders.QueryVariable(name)
-        .label(name.capitalize())
-        .query({"query": query, "refId": name})
-        .datasource(SOURCE)
-        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(models.VariableSort.ALPHABETICAL_ASC)
-    )
-    if many:
-        everything = models.VariableOption(selected=True, text="All", value="$__all")
-        variable = variable.multi(True).include_all(True).all_value(".+").current(everything)
-    return variable
-
-
-def _other_dashboards() -> Any:
-    link = builders.DashboardLink("Watchkeeper").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])
-    return link.as_dropdown(True).include_vars(True).keep_time(True)
-
-
-def _deploys() -> Any:
-    matcher = '{job=~"$job",client=~"$client",environment=~"$environment",model=~"$model"}'
-    return (
-        builders.AnnotationQuery()
-        .name("Deploys")
-        .datasource(SOURCE)
-        .enable(True)
-        .icon_color(COLOURS["unknown"])
-        .expr(f"watchkeeper_model_deployed_timestamp_seconds{matcher} * 1000")
-        .use_value_for_time(True)
-        .title_format("{{client}} / {{model}}")
-        .text_format("version {{version}}")
-    )
-
-
-def _alerts() -> Any:
-    return (
-        builders.AnnotationQuery()
-        .name("Alerts")
-        .datasource(SOURCE)
-        .enable(True)
-        .icon_color(COLOURS["critical"])
-        .expr('ALERTS{alertstate="firing",client=~"$client",model=~"$model"}')
-        .title_format("{{alertname}}")
-        .text_format("{{client}} / {{model}}")
-        .tag_keys("severity")
     )

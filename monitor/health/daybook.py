@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from monitor.health import wording
 from monitor.health.settings import ClientSettings
 from monitor.records import Labels, Stream, Window
-from monitor.store import days, measurements, predictions
+from monitor.store import days, predictions, timeseries
 from monitor.store.days import DayFigures
 from monitor.store.db import Store
 
@@ -98,12 +98,12 @@ def roll(
     start, end = bounds(day, settings.zone)
 
     def read(metric: str, of: Labels) -> tuple[float, float]:
-        series = measurements.series(connection, stream, metric, HOUR, start, end, of)
+        series = timeseries.load(connection, stream, metric, HOUR, start, end, of)
         known = np.isfinite(series.values) & (np.asarray(series.n) > 0)
         weight = np.asarray(series.n)[known]
         return float((series.values[known] * weight).sum()), float(weight.sum())
 
-    volume = measurements.series(connection, stream, "volume", HOUR, start, end)
+    volume = timeseries.load(connection, stream, "volume", HOUR, start, end)
     decisions = float(np.nansum(volume.values)) if len(volume.values) else 0.0
     errors, _ = read("error_rate", ())
     latency, answered = read("latency_p50", ())

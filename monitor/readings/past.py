@@ -3,7 +3,7 @@
 import numpy as np
 
 from monitor.records import Labels, Stream
-from monitor.store import measurements
+from monitor.store import timeseries
 from monitor.store.db import Store
 
 HOUR = 3600
@@ -31,9 +31,7 @@ class Past:
             if len(self._known) >= _MOST:
                 self._known.clear()
             with self._store.read() as connection:
-                series = measurements.series(
-                    connection, stream, metric, HOUR, first, max(end, first + 1), labels
-                )
+                series = timeseries.load(connection, stream, metric, HOUR, first, max(end, first + 1), labels)
             values = series.values[~np.isnan(series.values)]
             self._known[key] = float(values.mean()) if len(values) else None
         return self._known[key]

@@ -9,8 +9,8 @@ from monitor.errors import NotFoundError
 from monitor.records import Labels, Stream
 from monitor.rollouts.evidence import Minute
 from monitor.rollouts.verdict import Gate, Verdict, judge
-from monitor.store import measurements, versions
-from monitor.store.measurements import Columns
+from monitor.store import timeseries, versions
+from monitor.store.timeseries import Columns
 from monitor.store.versions import Version
 
 Figures = Mapping[tuple[str, Labels], Columns]
@@ -41,7 +41,7 @@ def verdict(
     if tried is None or not held_against:
         return judge(canary, held_against, [], None, gate)
     start = max(tried.first_seen, now - LONGEST)
-    found = measurements.columns(connection, stream, base_seconds, start, now, {"error_rate"})
+    found = timeseries.load_columns(connection, stream, base_seconds, start, now, {"error_rate"})
     minutes = _minutes(found, canary, held_against)
     return judge(canary, held_against, minutes, max(0.0, now - tried.last_seen), gate)
 

@@ -2,11 +2,11 @@
 
 A blob holds six numbers for each measurement: value, n, low, high, p-value, baseline (float64, NaN where there is
 none). Which measurements those are is its `shape` (metric, labels, unit, direction of each), which is the same from
-window to window and so is written once. A series is then one number from each blob.
+window to window and so is written once. `monitor.store.timeseries` reads one figure over time from them.
 """
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,18 +27,7 @@ from sqlalchemy import (
     select,
 )
 
-from monitor.block import (
-    BASELINE,
-    FIGURES,
-    HIGH,
-    LOW,
-    VALUE,
-    Block,
-    N,
-    Name,
-    Shape,
-    block_of,
-)
+from monitor.block import FIGURES, Block, Name, Shape, block_of
 from monitor.records import Labels, Measurement, Stream, Window
 from monitor.store import predictions
 from monitor.store.db import metadata
@@ -82,35 +71,6 @@ class _Part:
 
 
 _PARTS: WeakKeyDictionary[Shape, tuple[_Part, ...]] = WeakKeyDictionary()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Series:
-    """One figure over time: arrays of one length. `values`, `low` and `high` are NaN where not measured."""
-
-    starts: np.ndarray
-    values: np.ndarray
-    n: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    seconds: int = 0
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Columns:
-    """One figure over time with all that rules need: arrays of one length, NaN where there is nothing."""
-
-    starts: np.ndarray
-    values: np.ndarray
-    n: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    baseline: np.ndarray
-    seconds: int
-    unit: str
 
 
 def put(
@@ -166,39 +126,8 @@ def of_window(connection: Connection, stream: Stream, window: Window) -> list[Me
     for shape, figures, reasons in connection.execute(query.order_by(columns.part)):
         table = np.frombuffer(figures, np.float64).reshape(-1, FIGURES)
         told = msgspec.msgpack.decode(reasons, type=dict[int, str]) if reasons else {}
-        found += Block(stream, window, _stored_shape(connection, shape), table, told)
+        found += Block(stream, window, stored_shape(connection, shape), table, told)
     return found
-
-
-def series(
-    connection: Connection,
-    stream: Stream,
-    metric: str,
-    seconds: int,
-    start: float,
-    end: float,
-    labels: Labels = (),
-) -> Series:
-    """One metric over the windows of this length that begin in `[start, end)`, in order of time."""
-    columns = MEASUREMENTS.c
-    part = _part_of(labels)
-    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
-    inside = (columns.part.in_((part, SLOW)), columns.start >= int(start), columns.start < end)
-    query = select(columns.start, columns.shape, columns.figures).where(*mine, *inside)
-    starts: list[int] = []
-    picked: list[tuple[float, ...]] = []
-    places: dict[str, int | None] = {}
-    for at, shape, figures in connection.execute(query.order_by(columns.start)):
-        if shape not in places:
-            places[shape] = _place(_stored_shape(connection, shape), metric, labels)
-        place = places[shape]
-        if place is not None:
-            starts.append(at)
-            picked.append(tuple(np.frombuffer(figures, np.float64, FIGURES, place * FIGURES * 8).tolist()))
-    table = np.array(picked, np.float64).reshape(-1, FIGURES)
-    return Series(
-        np.array(starts, np.int64), table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], seconds
-    )
 
 
 def has_any(connection: Connection, stream: Stream, seconds: int, start: float, end: float) -> bool:
@@ -207,44 +136,6 @@ def has_any(connection: Connection, stream: Stream, seconds: int, start: float, 
     mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
     inside = (columns.start >= int(start), columns.start < end)
     return connection.scalar(select(columns.start).where(*mine, *inside).limit(1)) is not None
-
-
-def columns(
-    connection: Connection, stream: Stream, seconds: int, start: float, end: float, metrics: Collection[str]
-) -> dict[tuple[str, Labels], Columns]:
-    """Some metrics, with every label they carry, over the windows that begin in `[start, end)`, in order."""
-    c = MEASUREMENTS.c
-    query = select(c.start, c.shape, c.figures).where(
-        c.stream == predictions.find(connection, stream),
-        c.seconds == seconds,
-        c.start >= int(start),
-        c.start < end,
-    )
-    blocks: dict[str, tuple[list[int], list[bytes]]] = {}
-    for at, shape, figures in connection.execute(query.order_by(c.part, c.start)).fetchall():
-        starts, blobs = blocks.setdefault(shape, ([], []))
-        starts.append(at)
-        blobs.append(figures)
-    found: dict[tuple[str, Labels], list[tuple[np.ndarray, np.ndarray, str]]] = {}
-    for shape, (starts, blobs) in blocks.items():
-        names = _stored_shape(connection, shape).names
-        table = np.frombuffer(b"".join(blobs), np.float64).reshape(-1, len(names), FIGURES)
-        for place, name in enumerate(names):
-            if name.metric in metrics:
-                part = (np.array(starts, np.int64), table[:, place].copy(), name.unit)
-                found.setdefault((name.metric, name.labels), []).append(part)
-    return {key: _joined(parts, seconds) for key, parts in found.items()}
-
-
-def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> Columns:
-    starts = np.concatenate([part[0] for part in parts])
-    table = np.concatenate([part[1] for part in parts])
-    order = np.argsort(starts, kind="stable")
-    starts, table = starts[order], table[order]
-    return Columns(
-        starts, table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], table[:, BASELINE],
-        seconds, parts[0][2],
-    )  # fmt: skip
 
 
 def names(connection: Connection, stream: Stream, seconds: int) -> list[tuple[str, Labels]]:
@@ -271,7 +162,7 @@ def _parts(shape: Shape) -> tuple[_Part, ...]:
     """What of a shape stands in which blob."""
     places: dict[int, list[int]] = {HEADLINE: [], DETAIL: []}
     for place, name in enumerate(shape.names):
-        places[_part_of(name.labels)].append(place)
+        places[part_of(name.labels)].append(place)
     return tuple(_part(number, shape, own) for number, own in places.items() if own)
 
 
@@ -280,7 +171,8 @@ def _part(number: int, shape: Shape, places: Sequence[int]) -> _Part:
     return _Part(number, np.array(places, np.int64), hashlib.sha256(raw).hexdigest()[:16], raw)
 
 
-def _part_of(labels: Labels) -> int:
+def part_of(labels: Labels) -> int:
+    """In which blob a measurement with these labels stands."""
     return DETAIL if any(name in _DETAILED for name, _ in labels) else HEADLINE
 
 
@@ -298,7 +190,8 @@ def _written(connection: Connection, block: Block, part: _Part) -> dict[str, Any
     }
 
 
-def _stored_shape(connection: Connection, identity: str) -> Shape:
+def stored_shape(connection: Connection, identity: str) -> Shape:
+    """The shape under which figures were written."""
     blob = connection.scalar(select(SHAPES.c.blob).where(SHAPES.c.id == identity))
     return _decoded(bytes(blob)) if blob is not None else Shape(())
 
@@ -306,8 +199,3 @@ def _stored_shape(connection: Connection, identity: str) -> Shape:
 @lru_cache(maxsize=512)
 def _decoded(blob: bytes) -> Shape:
     return Shape(msgspec.msgpack.decode(blob, type=tuple[Name, ...]))
-
-
-def _place(shape: Shape, metric: str, labels: Labels) -> int | None:
-    places = shape.by_metric.get(metric, ())
-    return next((place for place in places if shape.names[place].labels == labels), None)

@@ -9,7 +9,7 @@ from monitor.clock import iso
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, Day, Incident, ModelHealth, Quality
 from monitor.records import Alert, Measurement, Stream, Window
-from monitor.store.measurements import Series
+from monitor.store.timeseries import Series
 
 
 class QualityAnswer(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from monitor.health import reading, wording
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
-from monitor.store import alerts, measurements, predictions
+from monitor.store import alerts, measurements, predictions, timeseries
 from monitor.web import answers, openapi, session, stretch
 from monitor.web import services as surroundings
 from monitor.web.answers import (
@@ -135,7 +135,7 @@ def course(
         asked.must_exist(connection)
         if not asked.may_know(metric, about):
             raise NotFoundException
-        found = measurements.series(connection, asked.stream, metric, window, shown.start, shown.end, about)
+        found = timeseries.load(connection, asked.stream, metric, window, shown.start, shown.end, about)
     return answers.series(asked.stream, metric, dict(about), found)
 
 

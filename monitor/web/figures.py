@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from monitor.health import wording
 from monitor.health.settings import ClientSettings
 from monitor.records import Labels, Stream
-from monitor.store import measurements
+from monitor.store import timeseries
 from monitor.web.charts import Chart, Curve, Mark
 
 STEPS = 96
@@ -70,9 +70,7 @@ class Sampler:
 
     def read(self, metric: str, *, of: Labels = (), add: bool = False) -> Steps:
         """A metric in steps: weighted means, or sums."""
-        series = measurements.series(
-            self._connection, self._stream, metric, self._base, self.start, self.end, of
-        )
+        series = timeseries.load(self._connection, self._stream, metric, self._base, self.start, self.end, of)
         count = max(1, round((self.end - self.start) / self._width))
         starts = tuple(self.start + index * self._width for index in range(count))
         known = np.isfinite(series.values)

@@ -19,7 +19,7 @@ from monitor.rules.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from monitor.store import measurements
 from monitor.store.db import Store, metadata
-from monitor.store.measurements import Columns
+from monitor.store.timeseries import Columns
 from tests.support import month
 from tests.support.judging import STREAM, measured, one_rule, rule_set
 

@@ -9,7 +9,7 @@ import promql_parser
 import pytest
 
 from monitor.dashboards.build import DASHBOARDS, build
-from monitor.dashboards.grafana import COLOURS
+from monitor.dashboards.frame import COLOURS
 from monitor.web.names import EXPORTED
 
 FOLDER = Path(__file__).parent.parent.parent / "dashboards"

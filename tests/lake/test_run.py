@@ -10,7 +10,7 @@ from monitor.lake.run import Lake, profile_lake
 from monitor.predictions.batches import split
 from monitor.records import Stream, Window
 from monitor.sources import places
-from monitor.store import history, measurements, profiles
+from monitor.store import history, profiles, timeseries
 from monitor.windows import codec
 from monitor.windows.count import count
 from monitor.windows.counting import count_new
@@ -56,8 +56,8 @@ def test_a_lake_is_profiled_into_windows_and_measured_with_its_outcomes(tmp_path
         assert (done.rows, done.refused, len(done.windows), done.left) == (len(whole), {}, HOURS, ())
         with store.read() as connection:
             stored = history.get(connection, STREAM, FIRST)
-            volume = measurements.series(connection, STREAM, "volume", 3600, NOW, END)
-            accuracy = measurements.series(connection, STREAM, "accuracy", 3600, NOW, END)
+            volume = timeseries.load(connection, STREAM, "volume", 3600, NOW, END)
+            accuracy = timeseries.load(connection, STREAM, "accuracy", 3600, NOW, END)
         assert stored is not None
         part = codec.decode(stored.blob, base.layout).overall
         counted = count(rows_of(whole, FIRST), base.layout).overall
@@ -161,8 +161,8 @@ def test_windows_shorter_than_an_hour_are_measured_with_their_hours(tmp_path):
     with store_with_baseline(tmp_path) as (store, _):
         profile(store, tmp_path / "lake.parquet", seconds=900)
         with store.read() as connection:
-            hours = measurements.series(connection, STREAM, "volume", 3600, NOW, END)
-            quarters = measurements.series(connection, STREAM, "volume", 900, NOW, END)
+            hours = timeseries.load(connection, STREAM, "volume", 3600, NOW, END)
+            quarters = timeseries.load(connection, STREAM, "volume", 900, NOW, END)
         assert hours.values.sum() == quarters.values.sum() == len(whole)
 
 

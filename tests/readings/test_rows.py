@@ -4,7 +4,7 @@ import pyarrow as pa
 from monitor.metrics import MetricSettings
 from monitor.predictions.batches import split
 from monitor.readings.rows import measure_rows
-from monitor.store import measurements
+from monitor.store import timeseries
 from monitor.windows import baseline
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, STREAM, running
@@ -26,6 +26,6 @@ def test_the_last_whole_hour_is_looked_at_once(tmp_path):
         assert measure_rows(store, WindowSettings(), MetricSettings(), later) == [STREAM]
         assert measure_rows(store, WindowSettings(), MetricSettings(), later) == []
         with store.read() as connection:
-            found = measurements.series(connection, STREAM, "domain_classifier_auc", 3600, NOW, NOW + 1)
+            found = timeseries.load(connection, STREAM, "domain_classifier_auc", 3600, NOW, NOW + 1)
         assert 0.4 < found.values[0] < 0.6
         assert found.n.tolist() == [2000.0]

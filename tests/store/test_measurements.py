@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from monitor.records import Better, Measurement, Stream, Window, labels
-from monitor.store import measurements
+from monitor.store import measurements, timeseries
 from monitor.store.db import Store, metadata
 
 STREAM = Stream("acme", "fraud")
@@ -44,7 +44,7 @@ def test_a_restated_window_takes_the_place_of_the_first(store):
         measurements.put(connection, STREAM, window, measured(window, 0.1))
         measurements.put(connection, STREAM, window, measured(window, 0.2))
     with store.read() as connection:
-        found = measurements.series(connection, STREAM, "error_rate", 60, 0, 60)
+        found = timeseries.load(connection, STREAM, "error_rate", 60, 0, 60)
     assert found.values.tolist() == [0.2]
 
 
@@ -54,9 +54,9 @@ def test_a_series_has_a_gap_where_nothing_was_measured_and_finds_its_labels(stor
             window = Window(number * 60, number * 60 + 60)
             measurements.put(connection, STREAM, window, measured(window, value))
     with store.read() as connection:
-        found = measurements.series(connection, STREAM, "error_rate", 60, 0, 180)
-        feature = measurements.series(connection, STREAM, "psi", 60, 60, 180, labels(feature="amount"))
-        assert len(measurements.series(connection, STREAM, "psi", 60, 0, 180)) == 0
+        found = timeseries.load(connection, STREAM, "error_rate", 60, 0, 180)
+        feature = timeseries.load(connection, STREAM, "psi", 60, 60, 180, labels(feature="amount"))
+        assert len(timeseries.load(connection, STREAM, "psi", 60, 0, 180)) == 0
     assert found.starts.tolist() == [0, 60, 120]
     np.testing.assert_array_equal(found.values, [0.1, np.nan, 0.3])
     assert found.high.tolist() == [0.5, 0.5, 0.5]
@@ -70,7 +70,7 @@ def test_what_is_old_is_deleted(store):
             measurements.put(connection, STREAM, window, measured(window, 0.1))
         assert measurements.delete_before(connection, 120) == 4
     with store.read() as connection:
-        assert measurements.series(connection, STREAM, "error_rate", 60, 0, 999).starts.tolist() == [120]
+        assert timeseries.load(connection, STREAM, "error_rate", 60, 0, 999).starts.tolist() == [120]
 
 
 def test_a_month_of_minutes_is_read_in_seconds(store):
@@ -83,7 +83,7 @@ def test_a_month_of_minutes_is_read_in_seconds(store):
         connection.exec_driver_sql("INSERT INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
     began = time.process_time()
     with store.read() as connection:
-        found = measurements.series(connection, STREAM, "error_rate", 60, 0, 60 * minutes)
+        found = timeseries.load(connection, STREAM, "error_rate", 60, 0, 60 * minutes)
     assert len(found) == minutes
     assert time.process_time() - began < 3
 
@@ -97,5 +97,5 @@ def test_slow_measurements_stand_beside_the_others_whichever_comes_first(store):
         measurements.put(connection, STREAM, window, measured(window, 0.1))
         assert measurements.has_slow(connection, STREAM, window)
         assert measurements.of_window(connection, STREAM, window) == [*measured(window, 0.1), *slow]
-        found = measurements.series(connection, STREAM, "domain_classifier_auc", 60, 0, 60)
+        found = timeseries.load(connection, STREAM, "domain_classifier_auc", 60, 0, 60)
     assert found.values.tolist() == [0.5]

@@ -1,0 +1,46 @@
+"""Grafana's builder library, imported without its announcement. It makes the files; the daemon runs without it."""
+
+import warnings
+
+with warnings.catch_warnings():
+    # The library announces its next generation on import; Grafana 11 to 13 all load the classic form from files.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from grafana_foundation_sdk.builders import (
+        bargauge,
+        gauge,
+        heatmap,
+        prometheus,
+        stat,
+        statetimeline,
+        statushistory,
+        table,
+        timeseries,
+    )
+    from grafana_foundation_sdk.builders import (
+        common as common_builders,
+    )
+    from grafana_foundation_sdk.builders import (
+        dashboard as builders,
+    )
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models import common
+    from grafana_foundation_sdk.models import dashboard as models
+    from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+__all__ = [
+    "JSONEncoder",
+    "PromQueryFormat",
+    "bargauge",
+    "builders",
+    "common",
+    "common_builders",
+    "gauge",
+    "heatmap",
+    "models",
+    "prometheus",
+    "stat",
+    "statetimeline",
+    "statushistory",
+    "table",
+    "timeseries",
+]

@@ -1,0 +1,115 @@
+"""Figures over time: one number is picked from each blob of measurements (see `monitor.store.measurements`)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from monitor.block import BASELINE, FIGURES, HIGH, LOW, VALUE, N, Shape
+from monitor.records import Labels, Stream
+from monitor.store import predictions
+from monitor.store.measurements import MEASUREMENTS, SLOW, part_of, stored_shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """One figure over time: arrays of one length. `values`, `low` and `high` are NaN where not measured."""
+
+    starts: np.ndarray
+    values: np.ndarray
+    n: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    seconds: int = 0
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """One figure over time with all that rules need: arrays of one length, NaN where there is nothing."""
+
+    starts: np.ndarray
+    values: np.ndarray
+    n: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    baseline: np.ndarray
+    seconds: int
+    unit: str
+
+
+def load(
+    connection: Connection,
+    stream: Stream,
+    metric: str,
+    seconds: int,
+    start: float,
+    end: float,
+    labels: Labels = (),
+) -> Series:
+    """One metric over the windows of this length that begin in `[start, end)`, in order of time."""
+    c = MEASUREMENTS.c
+    part = part_of(labels)
+    mine = (c.stream == predictions.find(connection, stream), c.seconds == seconds)
+    inside = (c.part.in_((part, SLOW)), c.start >= int(start), c.start < end)
+    query = select(c.start, c.shape, c.figures).where(*mine, *inside)
+    starts: list[int] = []
+    picked: list[tuple[float, ...]] = []
+    places: dict[str, int | None] = {}
+    for at, shape, figures in connection.execute(query.order_by(c.start)):
+        if shape not in places:
+            places[shape] = _place(stored_shape(connection, shape), metric, labels)
+        place = places[shape]
+        if place is not None:
+            starts.append(at)
+            picked.append(tuple(np.frombuffer(figures, np.float64, FIGURES, place * FIGURES * 8).tolist()))
+    table = np.array(picked, np.float64).reshape(-1, FIGURES)
+    return Series(
+        np.array(starts, np.int64), table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], seconds
+    )
+
+
+def load_columns(
+    connection: Connection, stream: Stream, seconds: int, start: float, end: float, metrics: Collection[str]
+) -> dict[tuple[str, Labels], Columns]:
+    """Some metrics, with every label they carry, over the windows that begin in `[start, end)`, in order."""
+    c = MEASUREMENTS.c
+    query = select(c.start, c.shape, c.figures).where(
+        c.stream == predictions.find(connection, stream),
+        c.seconds == seconds,
+        c.start >= int(start),
+        c.start < end,
+    )
+    blocks: dict[str, tuple[list[int], list[bytes]]] = {}
+    for at, shape, figures in connection.execute(query.order_by(c.part, c.start)).fetchall():
+        starts, blobs = blocks.setdefault(shape, ([], []))
+        starts.append(at)
+        blobs.append(figures)
+    found: dict[tuple[str, Labels], list[tuple[np.ndarray, np.ndarray, str]]] = {}
+    for shape, (starts, blobs) in blocks.items():
+        names = stored_shape(connection, shape).names
+        table = np.frombuffer(b"".join(blobs), np.float64).reshape(-1, len(names), FIGURES)
+        for place, name in enumerate(names):
+            if name.metric in metrics:
+                part = (np.array(starts, np.int64), table[:, place].copy(), name.unit)
+                found.setdefault((name.metric, name.labels), []).append(part)
+    return {key: _joined(parts, seconds) for key, parts in found.items()}
+
+
+def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> Columns:
+    starts = np.concatenate([part[0] for part in parts])
+    table = np.concatenate([part[1] for part in parts])
+    order = np.argsort(starts, kind="stable")
+    starts, table = starts[order], table[order]
+    return Columns(
+        starts, table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], table[:, BASELINE],
+        seconds, parts[0][2],
+    )  # fmt: skip
+
+
+def _place(shape: Shape, metric: str, labels: Labels) -> int | None:
+    places = shape.by_metric.get(metric, ())
+    return next((place for place in places if shape.names[place].labels == labels), None)
