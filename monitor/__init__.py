@@ -3,11 +3,12 @@
 from importlib import import_module
 from typing import Any
 
-from monitor.processor import choose_sort
+from monitor.processor import choose_sort, keep_freed_memory
 
 __version__ = "0.1.0"
 
 choose_sort()
+keep_freed_memory()
 
 
 def __getattr__(name: str) -> Any:

@@ -42,3 +42,16 @@ def test_what_the_user_chose_stands_and_numpy_loads_without_a_warning():
             continue  # this processor has no such feature, which numpy says itself
         assert done.returncode == 0, done.stderr
         assert not chosen or done.stdout.strip() == chosen
+
+
+def test_freed_memory_is_kept():
+    code = (
+        "import monitor, numpy, resource\n"
+        "def once():\n"
+        "    several = [numpy.ones(100_000) for _ in range(4)]\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "first = [once() for _ in range(3)]\n"
+        "print(once() - first[-1])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 50  # 780 pages, if each had to be had anew

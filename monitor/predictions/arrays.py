@@ -3,10 +3,13 @@
 Arrow's own conversion imports pandas wherever that is installed, which a daemon must not carry, and costs more.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+_NAN = pa.scalar(math.nan, pa.float64())
 
 
 def valid(array: pa.Array) -> np.ndarray:
@@ -20,8 +23,7 @@ def valid(array: pa.Array) -> np.ndarray:
 
 def floats(array: pa.Array) -> np.ndarray:
     """A float64 array, NaN where there is no value, shape (n,). Without nulls it is the buffer itself: do not write."""
-    values = _numbers(array, np.dtype(np.float64))
-    return values if array.null_count == 0 else np.where(valid(array), values, np.nan)
+    return _numbers(array.fill_null(_NAN) if array.null_count else array, np.dtype(np.float64))
 
 
 def with_missing_last(values: np.ndarray, missing: int) -> pa.Array:

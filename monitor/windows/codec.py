@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from monitor.errors import StoreError
 from monitor.windows import exact
-from monitor.windows.kernel import WEIGHT_UNIT
 from monitor.windows.layout import Layout, LayoutMismatchError
+from monitor.windows.moments import WEIGHT_UNIT
 from monitor.windows.profile import OVERALL, Profile, Slice, SliceKey, empty
 
 VERSION = 1

@@ -11,8 +11,9 @@ from monitor.predictions import arrays
 from monitor.predictions.columns import names, numbers
 from monitor.windows import extra, few
 from monitor.windows.exact import exact_sum
-from monitor.windows.kernel import WEIGHT_UNIT, Target, Weights, count_labels, count_numbers
+from monitor.windows.kernel import Weights, count_labels, count_numbers
 from monitor.windows.layout import MISSING, Column, Floats, Layout
+from monitor.windows.moments import WEIGHT_UNIT, Target
 from monitor.windows.profile import OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
 from monitor.windows.tally import Tally, bounded
 

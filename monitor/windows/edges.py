@@ -14,6 +14,7 @@ MOST_LABELS = 256
 MOST_KNOWN = 65_536
 _FINE = 12  # moments are counted in 2**-12 of a standard deviation
 _LARGEST_ORIGIN = 2.0**50
+_WIDE = 4  # units between two edges from which on the upper one may be moved
 
 
 def numbers(name: str, values: np.ndarray, kind: Kind = Kind.NUMBER) -> Column:
@@ -24,12 +25,12 @@ def numbers(name: str, values: np.ndarray, kind: Kind = Kind.NUMBER) -> Column:
         return Column(
             name, Kind.EMPTY, edges=np.array([0.0, np.nextafter(0.0, 1.0)]), cells=(0, MINUS_INFINITY)
         )
-    lower = _lower_edges(ordered)
+    unit, origin = moment_unit(ordered)
+    lower = _lower_edges(ordered, unit)
     with np.errstate(over="ignore"):
         edges = np.append(lower, np.nextafter(ordered[-1], np.inf))
     first = np.searchsorted(ordered, lower)
     masses = np.diff(np.append(first, ordered.size)).astype(float)
-    unit, origin = moment_unit(ordered)
     within = _within(np.add.reduceat(ordered * (1 / unit), first) / masses * unit, edges)
     return Column(
         name, kind, edges=edges, cells=number_cells(masses), unit=unit, origin=origin, within=within
@@ -113,12 +114,28 @@ def _within(means: Floats, edges: Floats) -> np.ndarray:
     return np.rint(np.clip(np.nan_to_num(share, nan=0.5), 0.0, 1.0) * 255).astype(np.uint8)
 
 
-def _lower_edges(ordered: np.ndarray) -> Floats:
+def _lower_edges(ordered: np.ndarray, unit: float) -> Floats:
     """Lower edges of the buckets."""
     ranked = _ranked(ordered)
     if ordered.size > MOST_BUCKETS and ordered[-1] > ranked[-1] and bool((np.diff(ranked) > 0).all()):
-        return ranked
+        return _between_cells(ranked, unit)
     first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     if first.size <= MOST_BUCKETS:
         return ordered[first]
-    return np.unique(ranked)
+    return _between_cells(np.unique(ranked), unit)
+
+
+def _between_cells(lower: Floats, unit: float) -> Floats:
+    """The edges moved down to where one multiple of the unit begins to be the nearest one, by less than two units.
+
+    No cell of `monitor.windows.grid` is then on both sides of an edge. The lowest edge and the deciles, which binned
+    distances rest on, stay where they are, and so do edges that are close to the one below them.
+    """
+    with np.errstate(over="ignore"):
+        steps = lower / unit
+        moved = (
+            2.0 * np.floor((steps + 0.5) / 2.0) - 0.5
+        ) * unit  # an even number wins where two are as near
+        is_wide = np.diff(lower, prepend=lower[0]) >= _WIDE * unit
+    is_wide[:: MOST_BUCKETS // CELLS] = False
+    return np.where(is_wide & (np.abs(steps) < _LARGEST_ORIGIN), moved, lower)

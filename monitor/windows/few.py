@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.predictions import arrays
-from monitor.windows.kernel import EXACT, LIMIT, LOW_BITS, WEIGHT_UNIT, Target, add_moments
 from monitor.windows.layout import MINUS_INFINITY, MISSING, NAN, Column, Floats
+from monitor.windows.moments import EXACT, LIMIT, LOW_BITS, WEIGHT_UNIT, Target, add_moments
 
 MOST_ROWS = 1000
 _MOST_SQUARES = 2.0**62

@@ -1,10 +1,11 @@
 """The counting kernel: one Arrow column into its places of the flat array. No Python object a row.
 
 A column of numbers is sorted, and the edges are looked up in it: many times faster than looking every value up among
-the edges. With weights, or with fewer rows than edges, the values are looked up after all. Labels are counted by
-their dictionary codes. Moments are sums of integers (multiples of the column's unit), so they add exactly.
+the edges. Many rows need not even be sorted (see `monitor.windows.grid`). With weights, or with fewer rows than edges,
+the values are looked up after all. Labels are counted by their dictionary codes.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from monitor.predictions import arrays
 from monitor.predictions.columns import names, numbers
 from monitor.predictions.hashing import hash_texts
 from monitor.windows import derived
+from monitor.windows.grid import FEWEST_ROWS, MOST_ROWS, count_on_grid
 from monitor.windows.layout import (
     MINUS_INFINITY,
     MISSING,
@@ -25,19 +27,12 @@ from monitor.windows.layout import (
     Floats,
     Kind,
 )
-from monitor.windows.order import in_order
+from monitor.windows.moments import Target, add_moments
+from monitor.windows.order import in_order, looks_ordered
 from monitor.windows.tally import Tally, bounded
 
-LIMIT = 2.0**28
-"""Moments clip here, in units: more than 30,000 standard deviations from the origin."""
-EXACT = 2.0**53
-"""Sums of integers below this are exact in float64."""
-LOW_BITS = 32
-"""Squares are summed in two numbers: so many low bits, and the rest."""
-_CHUNK = 32_768  # rows at a time: the sort and what follows stay in the processor's cache
+_CHUNK = 32_768  # rows that are sorted at a time: they and what follows stay in the processor's cache
 _FEW = 0.2  # below this many rows an edge, values are looked up among the edges
-WEIGHT_UNIT = 1.0 / 1024.0
-"""Weights are rounded to this, so that sums of them are exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +43,18 @@ class Weights:
     each: Floats | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The arrays of a slice that a kernel adds to."""
-
-    counts: Floats
-    sums: np.ndarray
-    extremes: Floats
-
-
 def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
     """Add a column of numbers (or of one part of texts, times or vectors) to its places."""
     values, unreadable = _read(column, array)
     places = into.counts[column.span]
     if weights.each is None:
         found = np.zeros(column.size)
-        for start in range(0, values.size, _CHUNK):
-            finite = _count_plain(column, values[start : start + _CHUNK], found)
-            add_moments(column, finite, weights.same, into)
+        for some in _pieces(values, MOST_ROWS):
+            if some.size >= FEWEST_ROWS and not looks_ordered(some):
+                some = count_on_grid(column, some, weights.same, found, into)
+            for few in _pieces(some, _CHUNK):
+                finite = _count_plain(column, few, found)
+                add_moments(column, finite, weights.same, into)
         absent, texts = array.null_count, 0 if unreadable is None else int(unreadable.sum())
         found[MISSING], found[UNREADABLE] = absent, texts
         found[NAN] -= absent + texts
@@ -147,6 +136,10 @@ def _read(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray | None]:
     return read.values, read.unreadable
 
 
+def _pieces(values: Floats, most: int) -> Iterator[Floats]:
+    return (values[start : start + most] for start in range(0, values.size, most))
+
+
 def _count_plain(column: Column, values: Floats, places: Floats) -> Floats:
     """Counts of every place from NaN on (NaN still with the missing ones); returns the finite values, in order."""
     ordered = in_order(values)
@@ -169,62 +162,6 @@ def _count_weighted(column: Column, values: Floats, each: Floats, places: Floats
     found = np.bincount(index, weights=each, minlength=column.cuts.size + 1)
     places[MINUS_INFINITY:] += found[:-1]
     places[NAN] += found[-1]
-
-
-def add_moments(
-    column: Column, finite: Floats, same: float, into: Target, each: Floats | None = None
-) -> None:
-    """Add sum, squares and extremes of finite values, which are in order unless they have weights."""
-    if finite.size == 0:
-        return
-    lowest, highest = (finite[0], finite[-1]) if each is None else (finite.min(), finite.max())
-    extremes = into.extremes[column.moment]
-    extremes[0], extremes[1] = min(extremes[0], lowest), max(extremes[1], highest)
-    with np.errstate(over="ignore"):
-        steps = finite * (1.0 / column.unit)
-        np.rint(steps, out=steps)
-        steps -= column.origin
-        farthest = (
-            max(abs(lowest / column.unit - column.origin), abs(highest / column.unit - column.origin)) + 1
-        )
-    if farthest >= LIMIT:
-        np.clip(steps, -LIMIT, LIMIT, out=steps)
-        farthest = LIMIT
-    sums = into.sums[column.moment]
-    scale = round(same / WEIGHT_UNIT)
-    # einsum, not dot: starting BLAS threads costs more than the sum.
-    if each is None and farthest * farthest * steps.size < EXACT:
-        total, squares = int(steps.sum()) * scale, int(np.einsum("i,i->", steps, steps)) * scale
-    else:
-        factors = None if each is None else np.rint(each / WEIGHT_UNIT)
-        total, squares = _exact_moments(steps, factors, scale if each is None else 1)
-    add_to_sums(sums, total, squares)
-
-
-def _exact_moments(steps: Floats, factors: Floats | None, scale: int) -> tuple[int, int]:
-    """Sums of large steps, by halves of 16 bits, so that no partial sum leaves what int64 holds."""
-    whole = steps.astype(np.int64)
-    high, low = whole >> 16, whole & 0xFFFF
-    weight = np.ones(1, np.int64) if factors is None else factors.astype(np.int64)
-    total = int((whole * weight).sum())
-    squares = (int((high * high * weight).sum()) << 32) + (int((high * low * weight).sum()) << 17)
-    squares += int((low * low * weight).sum())
-    return total * scale, squares * scale
-
-
-def add_to_sums(sums: np.ndarray, total: int, squares: int) -> None:
-    """Add to one row of moments: total, and squares as two numbers of 32 low bits and the rest."""
-    sums[0] += total
-    low = int(sums[2]) + (squares & ((1 << LOW_BITS) - 1))
-    sums[1] += (squares >> LOW_BITS) + (low >> LOW_BITS)
-    sums[2] = low & ((1 << LOW_BITS) - 1)
-
-
-def carry(sums: np.ndarray) -> np.ndarray:
-    """Bring rows of added moments, shape (k, 3), back to their one form."""
-    sums[:, 1] += sums[:, 2] >> LOW_BITS
-    sums[:, 2] &= (1 << LOW_BITS) - 1
-    return sums
 
 
 def as_label(value: float) -> str:

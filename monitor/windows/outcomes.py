@@ -9,8 +9,9 @@ from monitor.predictions import arrays
 from monitor.predictions.columns import name_of, names, numbers
 from monitor.windows.count import MOST_SLICES, finite, partition, probabilities, yes_and_known
 from monitor.windows.exact import exact_sum
-from monitor.windows.kernel import Target, Weights, count_numbers
+from monitor.windows.kernel import Weights, count_numbers
 from monitor.windows.layout import Layout
+from monitor.windows.moments import Target
 from monitor.windows.profile import OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
 from monitor.windows.tally import Tally, bounded
 

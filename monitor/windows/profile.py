@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from monitor.windows import exact
-from monitor.windows.kernel import WEIGHT_UNIT, carry
 from monitor.windows.layout import (
     ABOVE,
     BELOW,
@@ -28,6 +27,7 @@ from monitor.windows.layout import (
     Layout,
     LayoutMismatchError,
 )
+from monitor.windows.moments import WEIGHT_UNIT, carry
 from monitor.windows.tally import Tally, add
 
 SliceKey = tuple[str, str]

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from monitor.windows import edges
 from monitor.windows.few import count_few, fits
-from monitor.windows.kernel import Target, Weights, count_numbers
+from monitor.windows.kernel import Weights, count_numbers
 from monitor.windows.layout import Kind, Layout
+from monitor.windows.moments import Target
 from monitor.windows.profile import Slice, empty
 
 _values = st.none() | st.floats(width=64) | st.sampled_from([0.0, -0.0, 1.0, 1e308, -1e308, 5e-324, 1e17])

@@ -11,8 +11,8 @@ import numpy as np
 
 from monitor.metrics import intervals
 from monitor.metrics.drift.plan import Plan
-from monitor.windows.kernel import WEIGHT_UNIT
 from monitor.windows.layout import MINUS_INFINITY
+from monitor.windows.moments import WEIGHT_UNIT
 from monitor.windows.profile import Slice
 
 _HALF = 0.5  # added to every cell: a zero is then no infinity, and small samples are less biased
