@@ -14,7 +14,7 @@ run: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	@.ci/system-packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .

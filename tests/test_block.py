@@ -10,7 +10,7 @@ from tests.support.log import STREAM
 WINDOW = Window(0, 60)
 _floats = st.floats(allow_nan=False)
 _maybe = st.none() | _floats
-_quick = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.ipc
 
 from monitor.errors import InputError
-from monitor.predictions.arrays import valid
+from monitor.predictions.arrays import floats, valid
 from monitor.predictions.batches import concatenate
 from monitor.predictions.columns import EMBEDDING, TEXT_FROM, names
-from monitor.predictions.times import micros_of
+from monitor.predictions.times import micros_of, micros_of_numbers
 from monitor.predictions.values import RecordError, boolean, number
 
 CONTENT_TYPE = "application/vnd.apache.arrow.stream"
@@ -65,13 +65,15 @@ def typed(name: str, values: pa.Array) -> pa.Array | None:
 
 
 def legible(name: str, values: pa.Array) -> tuple[pa.Array | None, np.ndarray]:
-    """The same, and which rows have a text there that cannot be read: these have no value in the column, bool (n,).
+    """The same, and which rows have something there that cannot be read: no value in the column, bool (n,).
 
     Raises:
-        InputError: no text could be read as what the column is for.
+        InputError: nothing could be read as what the column is for.
     """
     try:
-        return typed(name, values), np.zeros(len(values), bool)
+        column = typed(name, values)
+        is_whole = column is None or column.null_count == values.null_count
+        return column, np.zeros(len(values), bool) if is_whole else valid(values) & ~valid(column)
     except InputError:
         kind = _EACH.get(_COLUMNS.get(name) or _GROUPS[name.partition(".")[0]])
         if kind is None or not _is_text(values.type):
@@ -134,16 +136,13 @@ def _feature(values: pa.Array) -> pa.Array:
 
 
 def _time(values: pa.Array) -> pa.Array:
-    """µs since the epoch: from timestamps, ISO 8601, or numbers of s, ms, µs or ns told apart by size."""
+    """µs since the epoch: from timestamps, ISO 8601, or numbers (`monitor.predictions.times`); null where none fits."""
     if pa.types.is_timestamp(values.type):
         return values.cast(pa.timestamp("us", values.type.tz), safe=False).cast(pa.int64())
     if _is_text(values.type):
         return values.cast(pa.string()).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    size = pc.max(pc.abs(values)).as_py() or 0
-    if pa.types.is_integer(values.type) and 1e14 <= size < 1e17:
-        return values.cast(pa.int64())
-    unit = 1e6 if size < 1e11 else 1e3 if size < 1e14 else 1.0 if size < 1e17 else 1e-3
-    return pc.round(pc.multiply(values.cast(pa.float64()), unit)).cast(pa.int64())
+    micros, fits = micros_of_numbers(floats(values.cast(pa.float64(), safe=False)))
+    return pa.array(micros, mask=~(fits & valid(values)))
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 Micros = np.ndarray[tuple[int], np.dtype[np.int64]]
 _FEW = 16
+_LATEST = 9e18
+"""µs that an int64 holds; what lies beyond is no time."""
 _NUMBER = re.compile(r"\d{9,19}(\.\d*)?", re.ASCII)
 _UTC = pa.timestamp("us", "UTC")
 
@@ -29,7 +31,8 @@ def micros_of(value: object) -> int | None:
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             size = abs(value)
             unit = 1e6 if size < 1e11 else 1e3 if size < 1e14 else 1 if size < 1e17 else 1e-3
-            return round(value * unit)
+            micros = round(value * unit)
+            return micros if abs(micros) < _LATEST else None
     except (ValueError, OverflowError):
         pass
     return None
@@ -52,16 +55,22 @@ def column_of_micros(values: Sequence[object], now: float) -> Micros | None:
             return None
     if kinds <= {int, float}:
         moments = np.array(values, np.float64)
-        if not np.isfinite(moments).all():
-            return None
-        whole: Micros = np.rint(moments * _unit(np.abs(moments))).astype(np.int64)
-        return whole
+        micros, fits = micros_of_numbers(moments)
+        return micros if fits.all() else None
     return None
+
+
+def micros_of_numbers(moments: np.ndarray) -> tuple[Micros, np.ndarray]:
+    """The same for numbers, float64 (n,); and which of them are a time, bool (n,): where not, the µs mean nothing."""
+    size = np.abs(moments)
+    micros = np.rint(moments * _unit(size))
+    fits = np.abs(micros) < _LATEST
+    return np.where(fits, micros, 0.0).astype(np.int64), fits
 
 
 def _unit(size: np.ndarray) -> Any:
     """What µs a number of this size stands for."""
-    if size.max() < 1e11:
+    if size.max(initial=0.0) < 1e11:
         return 1e6
     return np.select([size < 1e11, size < 1e14, size < 1e17], [1e6, 1e3, 1.0], 1e-3)
 

@@ -142,7 +142,6 @@ class Pager(RuleBasedStateMachine):
 Pager.TestCase.settings = settings(
     max_examples=40,
     stateful_step_count=20,
-    deadline=None,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),
 )

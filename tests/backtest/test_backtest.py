@@ -53,7 +53,7 @@ def judged_live(rules: RuleSet, values: list[float]) -> list[tuple[float, float 
 
 @pytest.mark.parametrize("windows", ["1 of 1", "2 of 3"])
 @pytest.mark.parametrize("when", ["{metric: error_rate, over: open, above: 5%, clear: 3%}"])
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(
     st.lists(st.sampled_from([0.0, 0.02, 0.04, 0.06, 0.2, float("nan")]), min_size=1, max_size=80),
     st.sampled_from(["0s", "2m", "5m"]),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from monitor import compare
 from tests.support.strategies import INPUTS
 
-_quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

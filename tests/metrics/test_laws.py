@@ -43,7 +43,7 @@ GROWING = {
 ELSEWHERE = {info.name for info in (*multivariate.INFO, *daemon.INFO)}
 """Measured from rows, or of the daemon: not from profiles. They have tests of their own."""
 pytestmark = pytest.mark.timeout(600)
-_quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 def batch(table: pa.Table) -> pa.RecordBatch:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.predictions.batches import concatenate, decode, encode, hashes, sampled, split
@@ -14,7 +14,6 @@ from monitor.records import Stream, Window
 STREAM = Stream("acme", "fraud")
 MASK = 2**64 - 1
 
-relaxed = settings(deadline=None)  # the first call pays for imports
 texts = st.text(max_size=40)
 features = st.one_of(
     st.lists(st.one_of(st.none(), st.floats())),
@@ -44,7 +43,6 @@ def hash_by_hand(text):
     return mix(state)
 
 
-@relaxed
 @given(st.lists(texts))
 def test_the_hash_of_an_id_is_what_its_definition_says(some):
     assert hash_texts(pa.array(some, pa.string())).tolist() == [hash_by_hand(text) for text in some]
@@ -57,7 +55,6 @@ def test_the_hash_of_an_id_does_not_depend_on_its_neighbours_or_place():
     assert (hash_texts(some.slice(17, 100)) == whole[17:117]).all()
 
 
-@relaxed
 @given(features)
 def test_a_blob_gives_back_the_rows(values):
     rows = rows_of(range(len(values)), **{"features.a": column(values)})
@@ -72,7 +69,6 @@ def test_another_format_is_refused_by_name():
         decode(b"x" * 40)
 
 
-@relaxed
 @given(st.lists(st.integers(-(10**9), 10**9), min_size=1), st.sampled_from([1, 60, 3600]))
 def test_splitting_keeps_each_row_in_its_window_and_in_order(times, seconds):
     micros = [time * 1_000_000 + 5 for time in times]
@@ -99,7 +95,6 @@ def test_rows_without_id_get_hashes_that_depend_on_the_content_only():
     assert len(set(hashes(rows).tolist())) == 3
 
 
-@relaxed
 @given(features, features)
 def test_batches_of_different_types_go_under_each_other(left, right):
     parts = [rows_of(range(len(some)), **{"features.a": column(some)}) for some in (left, right)]

@@ -18,6 +18,7 @@ from monitor.predictions.intake import Kind
 from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.shapes import Shapes
+from monitor.predictions.sheet import look_through
 from tests.support.log import NOW, STREAM, prediction
 
 SETTINGS = PredictionSettings(max_label=20, max_text=30, max_list=4, max_features=30)
@@ -107,11 +108,13 @@ records = st.fixed_dictionaries(
 ).map(lambda changes: {**USUAL, **changes})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(records, min_size=1, max_size=4), st.booleans())
 @example([{**USUAL, "id": True}], False)
 @example([{**USUAL, "prediction": True}, {**USUAL, "id": "2", "prediction": "ok"}], False)
 @example([{**USUAL, "id": 7}, {**USUAL, "id": "7"}], False)
+@example([{**USUAL, "timestamp": 2.0**73}], False)
+@example([{**USUAL, "id": str(n), "timestamp": 2.0**73} for n in range(20)], False)
 @example([{**USUAL, "features": None}, {**USUAL, "id": "2", "features": {"number": 2**1030}}], False)
 def test_records_come_to_the_same_by_the_shape_and_one_by_one(some, single):
     body = json.dumps(some[0] if single else some).encode()
@@ -155,7 +158,9 @@ flat = st.fixed_dictionaries(
     {"client": st.sampled_from(["acme", "bank"]), "model": st.sampled_from(["fraud", "other", None])},
     optional={
         "id": st.sampled_from(["a", "b", "c", None]),
-        "timestamp": st.sampled_from([NOW, NOW + 1e4, NOW - 1e8, None]),
+        "timestamp": st.sampled_from(
+            [NOW, NOW * 1e3, NOW * 1e9, NOW + 1e4, NOW - 1e8, 1e300, math.nan, None]
+        ),
         "prediction": st.sampled_from(["ok", "fraud", None, "x" * 30]),
         "error": st.sampled_from([None, "timeout"]),
         "confidence": st.sampled_from([0.5, 1.5, math.nan, None]),
@@ -169,7 +174,7 @@ flat = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(flat, min_size=1, max_size=6), st.sampled_from(["", "acme"]))
 def test_columns_come_to_the_same_as_records(some, client):
     batch = columns_of(some)
@@ -264,3 +269,10 @@ def test_many_rows_of_one_request_come_to_the_same_as_one_by_one_and_as_read_car
     assert whole == rows_of([some[:50], some[50:]], shapes)  # by field, and as structs
     assert whole == rows_of([[one] for one in some], shapes)
     assert whole == rows_of([some], Shapes(SETTINGS))
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_whole_numbers_of_any_unit_are_times(unit):
+    batch = columns_of([prediction(timestamp=(int(NOW) + n) * unit) for n in range(3)])
+    ((_, rows),) = look_through(batch, RULES).clear
+    assert rows.column("timestamp").to_pylist() == [(int(NOW) + n) * 1_000_000 for n in range(3)]

@@ -34,7 +34,7 @@ def cases(draw) -> tuple[Layout, list[pa.Array], float]:
     return Layout.assemble((), columns), batch, draw(st.sampled_from([1.0, 2.0, 1.5, 1000.0, 1 / 1024]))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(cases())
 def test_together_or_apart_the_counts_are_the_same(case):
     layout, batch, same = case
