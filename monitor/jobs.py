@@ -28,6 +28,8 @@ RECONCILE_EVERY = 300.0
 SURELY_OVER = 300.0
 STUCK_AFTER = 150.0
 """A tick may take long after much history came in; the loop is taken for dead only after this."""
+SOON = 3.0
+"""After a start drift is judged as soon as it was learned: what it needs may be there already."""
 CRITICAL = 1
 """Priority of a critical page and its resolve: what may not wait."""
 
@@ -45,7 +47,7 @@ class Jobs:
 
     def schedule(self, scheduler: Scheduler) -> None:
         """Have everything that is configured repeated."""
-        scheduler.every(60.0, "learn what drift is held against", self.learn)
+        scheduler.every(60.0, "learn what drift is held against", self.learn, first=SOON)
         scheduler.every(60.0, "put small batches together", self.compact)
         scheduler.every(3600.0, "forget what is old", self.forget)
         scheduler.every(120.0, "look at several columns at once", self.look_across)

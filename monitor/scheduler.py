@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -26,10 +27,18 @@ class Scheduler:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 
-    def every(self, seconds: float, name: str, job: Callable[[], object], executor: str = "default") -> None:
-        """Run `job` every `seconds`, the first time one interval from the start."""
+    def every(
+        self,
+        seconds: float,
+        name: str,
+        job: Callable[[], object],
+        executor: str = "default",
+        first: float | None = None,
+    ) -> None:
+        """Run `job` every `seconds`, the first time one interval from the start, or `first` seconds."""
+        first_run = {} if first is None else {"next_run_time": datetime.now(UTC) + timedelta(seconds=first)}
         self._scheduler.add_job(
-            _logged(name, job), IntervalTrigger(seconds=seconds), id=name, executor=executor
+            _logged(name, job), IntervalTrigger(seconds=seconds), id=name, executor=executor, **first_run
         )
 
     def start(self) -> None:

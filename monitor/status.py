@@ -167,6 +167,10 @@ def notes(connection: Connection, figures: StreamFigures, base_seconds: int) -> 
         notes.append("drift goes to the digest only, until a week of windows was seen")
     else:
         notes += [f"drift: {text}" for text in (learned.note, learned.meaning) if text]
+    for at, since, author in drift.acceptances(connection, figures.stream)[:1]:
+        notes.append(
+            f"drift: what came in since {iso(since)} is the normal state: {author} said so at {iso(at)}"
+        )
     return notes
 
 

@@ -18,6 +18,7 @@ from monitor.records import Stream, Window
 from monitor.store import drift as stored_drift
 from monitor.store.db import Store
 from monitor.store.drift import StoredCalibration
+from monitor.store.settled import is_settled
 from monitor.windows.baseline import Baseline, load
 
 GROWTH = 2
@@ -58,6 +59,8 @@ def _learn(
     baseline = load(connection, stream)
     span = reference.period(connection, stream, baseline, base, until, settings) if baseline else None
     if baseline is None or span is None or not _is_due(connection, stream, baseline, span, settings):
+        return None
+    if not is_settled(connection, stream, base, baseline.layout.id, Window(*span)):
         return None
     rows = reference.rows_within(connection, stream, base, *span)
     seconds = reference.length(rows, span[1] - span[0], base, settings)

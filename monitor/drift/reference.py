@@ -33,8 +33,10 @@ def period(
     extent = profiles.extent(connection, stream, base_seconds)
     if extent is None:
         return None
-    if baseline.span is not None and baseline.span.seconds >= WEEK:
-        return baseline.span.start, min(baseline.span.end, int(until))
+    if baseline.span is not None:
+        start, end = max(baseline.span.start, extent[0]), min(baseline.span.end, int(until))
+        if end - start >= WEEK:
+            return start, end
     first = max(extent[0], int(until - 2 * settings.reference))
     return first, int(min(until, first + settings.reference))
 

@@ -17,6 +17,7 @@ METRIC = "drift_evidence"
 
 MOST_SAID = 1e6
 WORTH_SAYING = 0.01
+DAY = 86_400
 
 # What an open incident is measured as at least: a little above the limit, for rules compare with `above`.
 OPEN = 1.001
@@ -103,7 +104,6 @@ def measurements(found: Sequence[DriftVerdict], because: str = "") -> list[Measu
             value,
             n=verdict.rows,
             labels=verdict.labels,
-            baseline=1.0,
             because="" if verdict.role else because,
         )
         for verdict, value in zip(found, values, strict=True)
@@ -118,6 +118,12 @@ def _worded(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> 
     return replace(verdict, reason=words(verdict, calibration, budget))
 
 
+def _days(seconds: float) -> str:
+    """A length of the past: whole days where it has some."""
+    days = round(seconds / DAY)
+    return f"{days} days" if days > 1 else format_duration(seconds)
+
+
 def words(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> str:
     """The whole reason in one or two sentences."""
     name = verdict.column.removeprefix("features.")
@@ -128,7 +134,7 @@ def words(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> st
     )
     if verdict.since is None or verdict.evidence < WORTH_SAYING * verdict.limit:
         return f"{who}: no evidence of a change"
-    past = format_duration(calibration.end - calibration.start)
+    past = _days(calibration.end - calibration.start)
     time = format_duration(verdict.window.end - verdict.since)
     unit = "root mean square of " if verdict.role is None else ""
     evidence = f"{verdict.evidence:,.0f}" if verdict.evidence < MOST_SAID else "above a million"

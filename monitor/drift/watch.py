@@ -22,6 +22,7 @@ from monitor.drift.learning import budget_of, is_special
 from monitor.drift.segments import seats
 from monitor.drift.settings import DriftSettings
 from monitor.drift.state import State, begin
+from monitor.drift.telling import ALL, CAUSES, page
 from monitor.drift.verdict import METRIC, DriftVerdict, measurements, verdicts
 from monitor.records import Measurement, Stream, Window, labels
 from monitor.store import drift as stored_drift
@@ -31,8 +32,6 @@ from monitor.windows.layout import Layout
 
 WORTH_KEEPING = 0.05
 MOST_A_CALL = 200
-ALL = "all columns"
-CAUSES = "Likeliest causes:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,8 @@ def _advance(subject: _Subject, before: StoredState | None, closed: list[Window]
     held = reference.windows(connection, stream, layout, _adapter(layout), subject.base_seconds, closed)
     for counts in held:
         if not is_special(counts.window, subject.settings):
-            state, latest = _judge(subject, state, counts)
+            state, found = _judge(subject, state, counts)
+            latest = found or latest
     after = StoredState(closed[-1].end, codec.encode_state(state), msgspec.msgpack.encode(latest))
     stored_drift.put_state(connection, stream, after, subject.now)
     return latest
@@ -172,15 +172,13 @@ def _causes(subject: _Subject, found: list[DriftVerdict], since: float) -> list[
 
 
 def _because(connection: Connection, stream: Stream, latest: list[DriftVerdict]) -> str:
-    """The likeliest causes of the open incident in one line, for the page; nothing while none is open."""
+    """What the page says of the open incident; nothing while none is open."""
     if not any(one.incident for one in latest):
         return ""
     newest = next(iter(stored_drift.incidents(connection, stream)), None)
     if newest is None or newest.closed is not None:
         return ""
-    begun = newest.reason.split("\n")
-    causes = begun[begun.index(CAUSES) + 1 :] if CAUSES in begun else []
-    return f"{CAUSES.lower()} {'; '.join(causes)}" if causes else ""
+    return page(newest, latest)
 
 
 def _waiting(baseline: Baseline) -> str:
@@ -195,6 +193,8 @@ def _shown(
 ) -> tuple[Measurement, ...]:
     if note:
         return _not_measured(stream, window, note)
+    if not latest:  # nothing was judged yet since it was learned or accepted: there is no evidence
+        return (Measurement(stream, window, METRIC, 0.0, labels=labels(scope="model")),)
     return tuple(measurements(latest, because))
 
 

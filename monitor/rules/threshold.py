@@ -137,7 +137,7 @@ class Threshold:
         compared = measurement.label("against").replace("_", " ")
         beside = f" against the {compared}" if compared else ""
         text = f"{self.metric} is {value} over {over}{beside} (limit: {side} {bar}{relative}{rows})"
-        text += f"; {measurement.because}" if measurement.because and fires else ""
+        text = f"{measurement.because} ({text})" if measurement.because and fires else text
         is_unsure = not fires and self._beyond(measurement.value or 0.0, limit)
         return f"{text}, beyond it but not surely" if is_unsure else text
 

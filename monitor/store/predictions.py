@@ -335,9 +335,10 @@ def delete_before(connection: Connection, before: float, limit: int = 1000) -> i
     return connection.execute(delete(BATCHES).where(BATCHES.c.id.in_(old.scalar_subquery()))).rowcount
 
 
-def count_rows(connection: Connection, stream: Stream) -> int:
-    """Rows of a stream that are in the log now (older ones may have been deleted)."""
+def count_rows(connection: Connection, stream: Stream, before: float | None = None) -> int:
+    """Rows of a stream that are in the log now (older ones may have been deleted), in windows that begin before."""
     query = select(func.coalesce(func.sum(BATCHES.c.rows), 0)).where(BATCHES.c.stream == _number(stream))
+    query = query if before is None else query.where(BATCHES.c.start < before)
     return int(connection.scalar(query) or 0)
 
 

@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from sqlalchemy import Connection
+
 from monitor.clock import iso
 from monitor.errors import InputError, NotFoundError
 from monitor.records import Stream
@@ -85,10 +87,10 @@ class Baselines:
         if settings.file is not None:
             made = baseline.from_file(stream, settings.file, now, overrides=settings.columns)
         else:
-            span = _span(settings, figures, now)
-            if span is None:
-                return None
             with self._store.read() as connection:
+                span = _span(connection, settings, figures, now)
+                if span is None:
+                    return None
                 made = baseline.from_period(connection, stream, *span, now, overrides=settings.columns)
         return replace(made, source=source)
 
@@ -99,14 +101,26 @@ def accepted(made: Baseline, how: str) -> Baseline:
 
 
 def _span(
-    settings: BaselineSettings, figures: StreamFigures | None, now: float
+    connection: Connection, settings: BaselineSettings, figures: StreamFigures | None, now: float
 ) -> tuple[float, float] | None:
     """The past period to learn from, or None while it is too early."""
     if settings.start is not None and settings.end is not None:
         return settings.start.timestamp(), settings.end.timestamp()
-    if figures is None or figures.rows < settings.rows or now - figures.first_received < settings.after:
+    if figures is None or figures.rows < settings.rows:
         return None
-    return 0.0, now
+    is_old = now - figures.first_received >= settings.after
+    return (0.0, now) if is_old or _has_history(connection, settings, figures) else None
+
+
+def _has_history(connection: Connection, settings: BaselineSettings, figures: StreamFigures) -> bool:
+    """Whether a past was loaded: enough rows that are older, by their own time, than the newest by `after`.
+
+    One row with a wrong timestamp makes no past.
+    """
+    if figures.watermark is None:
+        return False
+    before = figures.watermark - settings.after
+    return predictions.count_rows(connection, figures.stream, before=before) >= settings.rows
 
 
 def _source(settings: BaselineSettings, now: float) -> str:

@@ -14,7 +14,7 @@ from monitor.health import wording
 from monitor.records import Alert, Labels, Measurement, Severity, Stream, Window
 from monitor.store import alerts, measurements, predictions, versions
 from monitor.store.predictions import StreamFigures
-from monitor.web import charts, distributions, refusals, rendering, session, stretch
+from monitor.web import charts, distributions, drifting, refusals, rendering, session, stretch
 from monitor.web import services as surroundings
 from monitor.web.api import read_labels
 from monitor.web.charts import Chart, Curve, Mark
@@ -71,6 +71,7 @@ def _page(connection: Connection, services: Services, known: StreamFigures, show
         "window": latest[0].window if latest else None,
         "versions": versions.load(connection, stream.client).get(stream, []),
         "notes": status.notes(connection, known, services.base_seconds),
+        "drift": drifting.of_stream(connection, stream),
         "refused": refusals.of_stream(connection, stream, now),
         "baseline": baseline,
         "compared": compared,

@@ -47,7 +47,8 @@ def from_period(
 ) -> Baseline:
     """A baseline from the predictions of the windows that begin in `[start, end)`, with the outcomes known by now.
 
-    The layout is made from the first two million rows; the profile counts them all.
+    The layout is made from the first two million rows; the profile counts them all. Its span is from the first to the
+    last window that holds rows.
 
     Raises:
         NotFoundError: the log holds nothing of that period.
@@ -66,6 +67,7 @@ def from_period(
     layout = describe.of(pa.Table.from_batches([concatenate(some)]), overrides)
     parts: list[Profile] = []
     judged: list[pa.RecordBatch] = []
+    filled: list[Window] = []
     for stored in predictions.batches(connection, stream, start, end):
         parts.append(count(decode_rows(stored.blob), layout))
         known = joining.with_known(connection, stored)
@@ -73,6 +75,7 @@ def from_period(
             parts.append(count_outcomes(known, layout))
             judged += [known] if sum(part.num_rows for part in judged) < loss.MOST_ROWS else []
         parts = [merge(parts)]
+        filled = [*filled[:1], stored.window]
     return Baseline(
         stream,
         name,
@@ -80,7 +83,7 @@ def from_period(
         "period",
         layout,
         parts[0],
-        Window(int(start), int(end)),
+        Window(max(int(start), filled[0].start), min(int(end), filled[-1].end)),
         loss.learn(concatenate(judged), layout) if judged else None,
         sample(pa.Table.from_batches([concatenate(some)]), SAMPLE_ROWS),
     )

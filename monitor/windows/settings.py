@@ -41,7 +41,8 @@ class BaselineSettings(Section):
     end: AwareDatetime | None = None
     """End of the period, exclusive."""
     after: Duration = 86400.0
-    """With neither file nor period: the baseline is made this long after the first prediction, from all until then."""
+    """With neither file nor period: the baseline is made this long after the first prediction, from all until then;
+    at once where so much of a past was loaded."""
     rows: int = Field(default=1000, ge=1)
     """With neither file nor period: how many predictions that takes at least."""
     columns: dict[str, Kind] = Field(default_factory=dict)

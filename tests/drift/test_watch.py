@@ -19,8 +19,9 @@ from monitor.drift.watch import Watched, watch
 from monitor.errors import NotFoundError
 from monitor.records import Stream, Window
 from monitor.store import drift as stored
-from monitor.store import profiles
+from monitor.store import predictions, profiles
 from monitor.store.db import Store, metadata
+from monitor.store.predictions import NewBatch
 from monitor.store.profiles import StoredProfile
 from monitor.windows import baseline, codec
 from monitor.windows.count import count
@@ -252,13 +253,30 @@ def test_an_incident_names_the_version_that_came_just_before_and_the_feature_tha
     learned.write(3 * 3600, shift=2.0, version="8")
     watched = learned.watch()
     page = next(one.because for one in watched.measurements if one.label("scope") == "model")
-    assert page.startswith("likeliest causes: 1. version 8 began to answer")
+    assert page.startswith("feature `amount`: the last 3h (since 2025-01-10T00:00:00Z) differ")
+    assert "; likeliest causes: 1. version 8 began to answer" in page
     assert not any(one.because for one in watched.measurements if one.label("feature"))
     with learned.store.read() as connection:
         reason = stored.incidents(connection, STREAM)[0].reason
     first, second = reason.split("Likeliest causes:\n")[1].splitlines()[:2]
     assert first.startswith("1. version 8 began to answer")
     assert second.startswith("2. feature `amount`: values ")
+
+
+def test_a_state_that_was_just_accepted_shows_no_evidence_before_its_first_window(learned: World) -> None:
+    learned.write(DAY, shift=1.5)
+    learned.watch()
+    accept(learned.store, STREAM, SETTINGS, BASE, START + 10 * DAY, learned.at, learned.at, "ann")
+    (measurement,) = learned.watch().measurements
+    assert (measurement.label("scope"), measurement.value) == ("model", 0.0)
+
+
+def test_nothing_is_learned_while_rows_of_the_past_wait_to_be_counted(world: World) -> None:
+    world.write(8 * DAY)
+    past = Window(START + 5 * DAY, START + 5 * DAY + BASE)
+    with world.store.write() as connection:
+        predictions.put(connection, [NewBatch(STREAM, past, 1, past.start, b"digest", b"", b"")], world.at)
+    assert not world.prepare()
 
 
 def test_a_stream_of_which_no_window_closed_yet_is_not_judged(learned: World) -> None:

@@ -76,6 +76,31 @@ def test_without_a_file_the_first_day_becomes_the_baseline(daemon: World) -> Non
     assert source(daemon) == "the predictions until 2026-11-24T08:00:01Z"
 
 
+def test_a_past_that_was_loaded_becomes_the_baseline_at_once_and_its_span_is_that_of_its_rows(
+    daemon: World,
+) -> None:
+    keeping = keeper(daemon, rows=100)
+    daemon.predict(150, at=NOW - 9 * DAY, features={"amount": 3.5})
+    keeping.keep_up(daemon.clock.advance(60))
+    assert source(daemon) is None, "rows of one minute are no past"
+    daemon.predict(150, features={"amount": 3.5})
+    keeping.keep_up(daemon.clock.advance(60))
+    with daemon.store.read() as connection:
+        made = baseline.load(connection, STREAM)
+    assert made is not None
+    assert made.span is not None
+    assert made.span.start == NOW - 9 * DAY
+    assert made.span.seconds == 9 * DAY + 2 * MINUTE
+
+
+def test_one_row_with_a_wrong_time_makes_no_past(daemon: World) -> None:
+    keeping = keeper(daemon, rows=100)
+    daemon.predict(1, at=NOW - 9 * DAY)
+    daemon.predict(150)
+    keeping.keep_up(daemon.clock.advance(60))
+    assert source(daemon) is None
+
+
 def test_a_file_that_cannot_be_read_stops_nothing_and_is_told_once(
     daemon: World, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
