@@ -14,6 +14,7 @@ from monitor.predictions.batches import Batch, concatenate, encode, hashes, samp
 from monitor.predictions.intake import Kind, Refusal, Submission
 from monitor.predictions.rows import Fields, by_field, columns, join
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.times import Micros
 from monitor.records import Stream
 from monitor.store.outcomes import NewOutcomes
 from monitor.store.predictions import INGESTED, NewBatch
@@ -24,7 +25,7 @@ _KEPT_OF_A_REQUEST = 100
 
 def assemble(group: Sequence[Submission], kind: Kind) -> list[tuple[Stream, pa.RecordBatch]]:
     """The rows of many requests as columns, one batch a stream."""
-    structs: dict[tuple[Stream, type], list[tuple[Sequence[Any], np.ndarray]]] = {}
+    structs: dict[tuple[Stream, type], list[tuple[Sequence[Any], Micros]]] = {}
     fields: dict[tuple[Stream, Hashable], list[Fields]] = {}
     found: dict[Stream, list[pa.RecordBatch]] = {}
     for part in (part for one in group if one.kind is kind for part in one.parts):
@@ -36,7 +37,7 @@ def assemble(group: Sequence[Submission], kind: Kind) -> list[tuple[Stream, pa.R
             structs.setdefault((part.stream, type(part.rows[0])), []).append((part.rows, part.times))
     for (stream, _), some in structs.items():
         rows = list(chain.from_iterable(rows for rows, _ in some))
-        ordered = by_field(rows, np.concatenate([times for _, times in some]))
+        ordered = by_field(rows, list(chain.from_iterable(times for _, times in some)))
         fields.setdefault((stream, ordered.kind), []).append(ordered)
     for (stream, _), several in fields.items():
         found.setdefault(stream, []).append(columns(join(several)))

@@ -22,7 +22,7 @@ from monitor.predictions.schema import (
 )
 from monitor.predictions.shapes import Shapes
 from monitor.predictions.sheet import look_through
-from monitor.predictions.times import column_of_micros
+from monitor.predictions.times import Micros, column_of_micros
 from monitor.predictions.values import RecordError
 from monitor.records import Rejected, Stream
 from monitor.store.requests import Request
@@ -54,7 +54,7 @@ class Part:
 
     stream: Stream
     rows: Sequence[Any] | Fields | pa.RecordBatch
-    times: np.ndarray
+    times: Micros
 
 
 @dataclass(slots=True)
@@ -102,13 +102,14 @@ def read(
 
 def identify(kind: Kind, body: bytes, client: str, idempotency_key: str) -> Request:
     """The key under which a request is remembered: the one that the sender named, or its content."""
-    whose = f"{kind.value}\0{client}\0"
-    content = hashlib.sha256(whose.encode())  # what current processors compute fastest
+    whose = f"{kind.value}\0{client}\0".encode()
+    content = hashlib.sha256(whose)  # what current processors compute fastest
     content.update(body)
     digest = content.digest()[:16]
     if not idempotency_key:
         return Request(digest, digest)
-    return Request(hashlib.sha256((whose + "key\0" + idempotency_key).encode()).digest()[:16], digest)
+    key = b"%bkey\0%b" % (whose, idempotency_key.encode())
+    return Request(hashlib.sha256(key).digest()[:16], digest)
 
 
 def _read_fast(body: bytes, content_type: str, rules: Rules, shapes: Shapes) -> Submission | None:
@@ -125,21 +126,21 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, shapes: Shapes) -> 
     if not rows:
         return None
     ids = [row.id for row in rows if row.id is not None]
-    if len(set(map(str, ids))) < len(ids):
+    if len(ids) > 1 and len(set(map(str, ids))) < len(ids):
         return None
-    if any(row.prediction is None and row.error is None for row in rows):
+    if any([row.prediction is None and row.error is None for row in rows]):
         return None
-    moments = [row.timestamp for row in rows]
-    times = column_of_micros(moments, rules.now)
-    if times is None or not _are_timely(times.tolist(), rules):
+    times = column_of_micros([row.timestamp for row in rows], rules.now)
+    if times is None or not _are_timely(times, rules):
         return None
     part = Part(shape.stream, by_field(rows, times) if len(rows) >= _MANY else rows, times)
     apart = len(ids) == len(rows) or all(row.id is not None or row.timestamp is not None for row in rows)
     return Submission(Kind.PREDICTIONS, len(body), [part], ignored=shape.ignored, apart=apart)
 
 
-def _are_timely(times: list[int], rules: Rules) -> bool:
-    return min(times) >= rules.earliest * 1e6 and max(times) <= rules.latest * 1e6
+def _are_timely(times: Micros, rules: Rules) -> bool:
+    found = times if isinstance(times, list) else times.tolist()
+    return min(found) >= rules.earliest * 1e6 and max(found) <= rules.latest * 1e6
 
 
 def _read_columns(kind: Kind, body: bytes, rules: Rules, shapes: Shapes) -> Submission:
@@ -194,8 +195,7 @@ def _take_each(
         except RecordError as error:
             submission.refused.append(_refusal(index, record, error, rules))
     for stream, rows in found.items():
-        times = np.fromiter((row.timestamp for row in rows), np.int64, len(rows))
-        submission.parts.append(Part(stream, rows, times))
+        submission.parts.append(Part(stream, rows, [row.timestamp for row in rows]))
 
 
 def _tells_itself_apart(record: object) -> bool:

@@ -88,26 +88,32 @@ class PredictionLog:
         """What records are held against now, from a sender whose key is bound to `client`."""
         return Rules(self.settings, self.clock.now(), client, self.clients)
 
-    def hand_over(self, submission: Submission, answer: Answer) -> None:
-        """Give a request to the writer, to be stored after the next `wake`; `answer` is called once, in its thread.
+    def hand_over(self, requests: Sequence[tuple[Submission, Answer]]) -> None:
+        """Give requests to the writer, which makes one commit of them if it can.
 
-        Raises:
-            BusyError: too much waits already, or the log is not running. Nothing was taken.
+        Each is answered once, in the writer's thread; at once, and in this one, where too much waits already or the
+        log is not running.
         """
+        refused: list[tuple[Answer, BusyError]] = []
         with self._wake:
-            if not self._running:
-                raise BusyError("the daemon is stopping", retry_after=5)
-            if self._bytes and self._bytes + submission.size > self.settings.queue_limit:
-                raise BusyError(
-                    "too much waits for the database", retry_after=1, hint="send again a little later"
-                )
-            self._bytes += submission.size
-            self._queue.append((submission, answer))
-
-    def wake(self) -> None:
-        """Have the writer look for what was handed over. One call for many requests makes one commit of them."""
-        with self._wake:
+            for submission, answer in requests:
+                if (busy := self._is_busy(submission.size)) is not None:
+                    refused.append((answer, busy))
+                    continue
+                self._bytes += submission.size
+                self._queue.append((submission, answer))
             self._wake.notify()
+        for answer, busy in refused:
+            answer(busy)
+
+    def _is_busy(self, size: int) -> BusyError | None:
+        """Why a request of so many bytes cannot be taken."""
+        if not self._running:
+            return BusyError("the daemon is stopping", retry_after=5)
+        if self._bytes and self._bytes + size > self.settings.queue_limit:
+            hint = "send again a little later"
+            return BusyError("too much waits for the database", retry_after=1, hint=hint)
+        return None
 
     def append(self, batches: Sequence[Batch]) -> None:
         """Write batches of history; durable on return. The same batch written again is there once.

@@ -14,6 +14,7 @@ from msgspec.structs import astuple
 
 from monitor.predictions.arrays import floats
 from monitor.predictions.columns import LABEL, Value, column, name_of, texts
+from monitor.predictions.times import Micros
 
 _LABELS = {"id": pa.string(), "version": LABEL, "error": LABEL}
 _ANSWERS = ("prediction", "truth")
@@ -42,7 +43,7 @@ class Fields:
         return tuple(self.values), tuple(self.names)
 
 
-def by_field(rows: Sequence[Any], times: np.ndarray) -> Fields:
+def by_field(rows: Sequence[Any], times: Micros) -> Fields:
     """Rows of one struct type by field. Groups (features and so on) are dicts, or structs made for the stream."""
     fields = type(rows[0]).__struct_encode_fields__
     found = dict(zip(fields, zip(*map(astuple, rows), strict=True), strict=True))
@@ -52,7 +53,7 @@ def by_field(rows: Sequence[Any], times: np.ndarray) -> Fields:
         if group in found:
             _spread(group, found[group], values, numbers)
     matrix = floats(pa.array(list(chain.from_iterable(numbers.values())), pa.float64()))
-    return Fields(times, values, list(numbers), matrix.reshape(len(numbers), len(rows)))
+    return Fields(np.asarray(times, np.int64), values, list(numbers), matrix.reshape(len(numbers), len(rows)))
 
 
 def join(parts: Sequence[Fields]) -> Fields:

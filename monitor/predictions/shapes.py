@@ -6,7 +6,6 @@ record by record (`monitor.predictions.schema`), which says what is wrong or tea
 the fast way never decides anything that the careful way would decide otherwise.
 """
 
-import re
 import threading
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
@@ -21,7 +20,7 @@ from monitor.records import Stream
 _PATIENCE = 4
 _LONGEST_REST = 256
 _HEAD = 4096
-_NAMES = [re.compile(rb'"%s"\s*:\s*"([^"\\]*)"' % name) for name in (b"client", b"model", b"environment")]
+_NAMES = (b'"client"', b'"model"', b'"environment"')
 
 
 class Shape:
@@ -188,7 +187,7 @@ class Shapes:
 
     def guess(self, body: bytes, client: str) -> Shape | None:
         """The shape that the first record of a body seems to have: a guess, which decoding proves or not."""
-        found = tuple(match[1] if (match := name.search(body, 0, _HEAD)) else None for name in _NAMES)
+        found = tuple([_text_after(name, body) for name in _NAMES])
         if (found, client) not in self._guesses:
             try:
                 own, model, place = (None if name is None else name.decode() for name in found)
@@ -199,6 +198,14 @@ class Shapes:
                 return None
             self._guesses[found, client] = shape
         return self._guesses[found, client]
+
+
+def _text_after(name: bytes, body: bytes) -> bytes | None:
+    """What stands between the next two quotes after a name, which is its text if it has one."""
+    at = body.find(name, 0, _HEAD)
+    start = body.find(b'"', at + len(name), _HEAD) + 1 if at >= 0 else 0
+    end = body.find(b'"', start, _HEAD) if start else 0
+    return body[start:end] if end > start else None
 
 
 def _field(name: str, kind: Any, default: str | None) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-Micros = np.ndarray[tuple[int], np.dtype[np.int64]]
+Micros = np.ndarray[tuple[int], np.dtype[np.int64]] | list[int]
 _FEW = 16
 _LATEST = 9e18
 """µs that an int64 holds; what lies beyond is no time."""
@@ -40,14 +40,14 @@ def micros_of(value: object) -> int | None:
 
 def column_of_micros(values: Sequence[object], now: float) -> Micros | None:
     """The same for many, missing ones being `now`; None unless all are of one kind and in the usual form."""
+    if len(values) < _FEW:
+        return _few(values, now)
     kinds = set(map(type, values))
     if kinds == {type(None)}:
         return np.full(len(values), int(now * 1e6), np.int64)
-    if len(values) < _FEW and kinds <= {int, float, str}:
-        return _few(values)
     if kinds == {str}:
         try:
-            parsed: Micros = (
+            parsed: np.ndarray = (
                 pa.array(values, pa.string()).cast(_UTC).cast(pa.int64()).to_numpy(zero_copy_only=False)
             )
             return None if parsed.dtype != np.int64 else parsed
@@ -60,7 +60,7 @@ def column_of_micros(values: Sequence[object], now: float) -> Micros | None:
     return None
 
 
-def micros_of_numbers(moments: np.ndarray) -> tuple[Micros, np.ndarray]:
+def micros_of_numbers(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same for numbers, float64 (n,); and which of them are a time, bool (n,): where not, the µs mean nothing."""
     size = np.abs(moments)
     micros = np.rint(moments * _unit(size))
@@ -75,7 +75,9 @@ def _unit(size: np.ndarray) -> Any:
     return np.select([size < 1e11, size < 1e14, size < 1e17], [1e6, 1e3, 1.0], 1e-3)
 
 
-def _few(values: Sequence[object]) -> Micros | None:
+def _few(values: Sequence[object], now: float) -> list[int] | None:
     """For a handful, Python is faster than an array."""
-    found = [micros_of(value) for value in values]
-    return None if None in found else np.array(found, np.int64)
+    if values.count(None):
+        return [int(now * 1e6)] * len(values) if values.count(None) == len(values) else None
+    found = [micros for value in values if (micros := micros_of(value)) is not None]
+    return found if len(found) == len(values) else None

@@ -8,6 +8,7 @@ from this machine, whatever its address says.
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 
 from monitor.clock import Clock
@@ -21,6 +22,8 @@ _LOOK_AGAIN_AFTER = 1.0
 _KNOWN_FOR = 900.0
 """How long keys are known without the store."""
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "origin")
+HEADERS = ("authorization", *_FORWARDED)
+"""The headers of a request, in lower case, that say who asks."""
 _HINT = "send the header Authorization: Bearer wk_..."
 
 
@@ -104,6 +107,7 @@ class Access:
         self._read_at = now
 
 
+@lru_cache
 def _is_loopback(peer: str) -> bool:
     try:
         return ip_address(peer).is_loopback

@@ -6,12 +6,14 @@ keeps to its limits itself (`monitor.web.ingest`), and is neither audited nor sh
 
 import logging
 from collections.abc import Mapping
+from functools import lru_cache
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from monitor.web import security
+from monitor.web import reply, security
 from monitor.web.meters import Meters
+from monitor.web.reply import Endpoint, Reply
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +24,13 @@ class Front:
     """An ASGI application: `hot` by path, `rest` for all other requests."""
 
     def __init__(
-        self, hot: Mapping[str, ASGIApp], rest: ASGIApp, meters: Meters, *, is_secure: bool = False
+        self, hot: Mapping[str, Endpoint], rest: ASGIApp, meters: Meters, *, is_secure: bool = False
     ) -> None:
         self._hot = {**hot, **{f"{path}/": endpoint for path, endpoint in hot.items()}}
         self._rest = rest
-        self._requests = meters.requests
+        self._count = lru_cache(
+            lambda path, status: meters.requests.labels(handler=path.rstrip("/"), code=str(status))
+        )
         self._headers = [
             (name.lower().encode(), value.encode())
             for name, value in security.headers(is_secure=is_secure).items()
@@ -38,25 +42,17 @@ class Front:
         if endpoint is None:
             await self._rest(scope, receive, send)
             return
-        status = 0
-
-        async def sent(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], *self._headers]
-            await send(message)
-
-        try:
-            await endpoint(scope, receive, sent)
-        except Exception as error:  # the border: told to whoever runs the daemon, not to whoever asked
-            log.error("%s %s failed", scope.get("method"), scope["path"], exc_info=error)
-            if not status:
-                await _answer(sent, 500, _UNFORESEEN)
-        self._requests.labels(handler=scope["path"].rstrip("/"), code=str(status)).inc()
+        answer = await _answer(endpoint, scope, receive)  # type: ignore[arg-type]
+        if answer is not None:
+            headers = [*answer.headers, *self._headers]
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+        self._count(scope["path"], answer.status if answer is not None else 0).inc()
 
 
-async def _answer(send: Send, status: int, body: bytes) -> None:
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+async def _answer(endpoint: Endpoint, scope: HTTPScope, receive: Receive) -> Reply | None:
+    try:
+        return await endpoint(scope, receive)
+    except Exception as error:  # the border: told to whoever runs the daemon, not to whoever asked
+        log.error("%s %s failed", scope.get("method"), scope["path"], exc_info=error)
+        return reply.of_json(500, _UNFORESEEN)

@@ -1,15 +1,16 @@
 """POST /v1/predictions and /v1/outcomes: taken in, on disk, and only then answered.
 
-Raw ASGI, because this is the hot path: the body is read once, up to its limit, decoded once into typed rows, and
-answered with bytes. `monitor.web.front` puts it before the application.
+Without the application's routing and middleware, because this is the hot path: the body is read once, up to its limit,
+decoded once into typed rows, and answered with bytes. `monitor.web.front` puts it before the application.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import HTTPScope, Receive
 
 from monitor.errors import AccessError, BusyError, InputError, TooLargeError, WatchkeeperError
 from monitor.predictions import intake
@@ -18,21 +19,27 @@ from monitor.predictions.log import PredictionLog
 from monitor.predictions.receipts import Receipt
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import access as keys
+from monitor.web import access, reply
 from monitor.web.access import Access
 from monitor.web.mailbox import Mailbox
+from monitor.web.reply import Endpoint, Headers, Reply
 
-Headers = Iterable[tuple[bytes, bytes]]
 _ENCODE = msgspec.json.Encoder().encode
 _LARGE = 262_144
 """Bodies above this are decoded in a thread of their own, so that small ones need not wait for them."""
+_NEEDED = {
+    name.encode(): name for name in (*access.HEADERS, "content-type", "content-length", "idempotency-key")
+}
+"""The headers that mean something here; the others are not even decoded."""
+_ONLY_POST = reply.of_json(405, _ENCODE({"error": "only POST is understood here", "hint": ""}), (b"allow", b"POST"))
 
 
-def endpoints(log: PredictionLog, access: Access, settings: PredictionSettings) -> dict[str, ASGIApp]:
+def endpoints(log: PredictionLog, access: Access, settings: PredictionSettings) -> dict[str, Endpoint]:
     """What answers at the two addresses of the ingest."""
     room = _Room(settings.queue_limit)
     return {
-        "/v1/predictions": _Endpoint(Kind.PREDICTIONS, log, access, settings, room),
-        "/v1/outcomes": _Endpoint(Kind.OUTCOMES, log, access, settings, room),
+        "/v1/predictions": _Taking(Kind.PREDICTIONS, log, access, settings, room),
+        "/v1/outcomes": _Taking(Kind.OUTCOMES, log, access, settings, room),
     }
 
 
@@ -60,7 +67,7 @@ class _Room:
         self._held -= size
 
 
-class _Endpoint:
+class _Taking:
     def __init__(
         self, kind: Kind, log: PredictionLog, access: Access, settings: PredictionSettings, room: _Room
     ) -> None:
@@ -69,32 +76,31 @@ class _Endpoint:
         self._log = log
         self._access = access
         self._settings = settings
-        self._mailbox = Mailbox(log)
+        self._mailbox = Mailbox(log, settings.acknowledge_within)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: HTTPScope, receive: Receive) -> Reply | None:
         """Answer one request, whatever it holds."""
-        try:
-            status, body, headers = await self._take(scope, receive)
-        except WatchkeeperError as error:
-            status, headers = _status(error)
-            self._count(status, scope["headers"])
-            body = _ENCODE({"error": error.message, "hint": error.hint})
-        except _Gone:
-            return
-        start = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
-        await send({"type": "http.response.start", "status": status, "headers": start})
-        await send({"type": "http.response.body", "body": body, "more_body": False})
-
-    async def _take(self, scope: Any, receive: Receive) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
         if scope["method"] != "POST":
-            return 405, _ENCODE({"error": "only POST is understood here", "hint": ""}), [(b"allow", b"POST")]
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        principal = self._access.who(keys.Kind.INGEST, headers, scope["client"][0] if scope["client"] else "")
+            return _ONLY_POST
+        headers = {_NEEDED[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NEEDED}
+        try:
+            return await self._take(scope["client"], headers, receive)
+        except WatchkeeperError as error:
+            status, more = _status(error)
+            self._count(status, "authorization" in headers)
+            return reply.of_json(status, _ENCODE({"error": error.message, "hint": error.hint}), *more)
+        except _Gone:
+            return None
+
+    async def _take(
+        self, peer: tuple[str, int] | None, headers: Mapping[str, str], receive: Receive
+    ) -> Reply:
+        principal = self._access.who(keys.Kind.INGEST, headers, peer[0] if peer else "")
         held = _Held(self._room)
         try:
             body = await _body(headers, receive, self._settings.body_limit, held)
             submission = await self._read(body, headers, principal.client)
-            return _accepted(await self._mailbox.stored(submission, self._settings.acknowledge_within))
+            return _accepted(await self._mailbox.stored(submission))
         finally:
             held.release()
 
@@ -105,10 +111,10 @@ class _Endpoint:
             return await asyncio.to_thread(intake.read, *arguments)
         return intake.read(*arguments)
 
-    def _count(self, status: int, headers: Headers) -> None:
+    def _count(self, status: int, has_key: bool) -> None:
         reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large", 429: "busy"}
         reason = reasons.get(status)
-        if reason == "wrong_key" and not any(name == b"authorization" for name, _ in headers):
+        if reason == "wrong_key" and not has_key:
             reason = "no_key"
         if reason:
             self._log.refuse(reason)
@@ -118,20 +124,28 @@ class _Gone(Exception):  # noqa: N818
     """The sender hung up before its request was whole: there is nobody to answer."""
 
 
-def _accepted(receipt: Receipt) -> tuple[int, bytes, list[tuple[bytes, bytes]]]:
+def _accepted(receipt: Receipt) -> Reply:
     """202; or 422 when there were records and none could be taken."""
+    if not (receipt.rejected or receipt.ignored or receipt.replayed):
+        return _all_accepted(receipt.accepted)
     answer: dict[str, Any] = {"accepted": receipt.accepted}
     rejected = [{"index": one.index, "error": one.error, "hint": one.hint} for one in receipt.rejected]
     if receipt.ignored:
         answer["ignored"] = list(receipt.ignored)
-    headers = [(b"idempotent-replayed", b"true")] if receipt.replayed else []
+    more = [(b"idempotent-replayed", b"true")] if receipt.replayed else []
     if rejected and not receipt.accepted:
         answer |= {
             "error": "no record could be taken: " + receipt.rejected[0].error,
             "hint": receipt.rejected[0].hint,
         }
-        return 422, _ENCODE(answer | {"rejected": rejected}), headers
-    return 202, _ENCODE(answer | {"rejected": rejected}), headers
+        return reply.of_json(422, _ENCODE(answer | {"rejected": rejected}), *more)
+    return reply.of_json(202, _ENCODE(answer | {"rejected": rejected}), *more)
+
+
+@lru_cache
+def _all_accepted(count: int) -> Reply:
+    """What nearly every request is answered."""
+    return reply.of_json(202, _ENCODE({"accepted": count, "rejected": []}))
 
 
 class _Held:
@@ -176,7 +190,7 @@ def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(f"the body is larger than {limit:,} bytes", hint="send fewer records a request")
 
 
-def _status(error: WatchkeeperError) -> tuple[int, list[tuple[bytes, bytes]]]:
+def _status(error: WatchkeeperError) -> tuple[int, Headers]:
     if isinstance(error, TooLargeError):
         return 413, [(b"connection", b"close")]
     if isinstance(error, InputError):

@@ -7,58 +7,64 @@ that came in during one turn of the loop are handed over together, and become on
 import asyncio
 import contextlib
 from collections import deque
+from functools import partial
 
 from monitor.errors import BusyError, WatchkeeperError
 from monitor.predictions.intake import Submission
 from monitor.predictions.log import PredictionLog
-from monitor.predictions.receipts import Receipt
+from monitor.predictions.receipts import Answer, Receipt
 
 _Result = Receipt | WatchkeeperError
+_Future = asyncio.Future[Receipt]
 _SMALL = 16_384
 """Bytes of a request that is not worth a commit of its own."""
 
 
 class Mailbox:
-    """Carries requests to the writer's thread, and receipts from there to the requests that wait for them."""
+    """Carries requests to the writer's thread, and receipts from there to the requests that wait for them.
 
-    def __init__(self, log: PredictionLog) -> None:
+    Used on one event loop. Nobody is kept waiting for more than `patience` seconds.
+    """
+
+    def __init__(self, log: PredictionLog, patience: float) -> None:
         self._log = log
-        self._arrived: deque[tuple[asyncio.Future[Receipt], _Result]] = deque()
+        self._patience = patience
+        self._leaving: list[tuple[Submission, Answer]] = []
+        self._arrived: deque[tuple[_Future, _Result]] = deque()
+        self._waiting: deque[tuple[float, _Future]] = deque()
         self._is_emptying = False
-        self._is_sending = False
+        self._alarm: asyncio.TimerHandle | None = None
 
-    async def stored(self, submission: Submission, patience: float) -> Receipt:
+    def stored(self, submission: Submission) -> _Future:
         """The receipt of a submission, once it is on disk.
 
-        Raises:
-            BusyError: too much waits, the database refused, or it took longer than `patience` seconds.
-            WatchkeeperError: the request cannot be stored.
+        Awaiting it raises BusyError if too much waits, the database refused, or it took too long; another
+        WatchkeeperError if the request cannot be stored.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[Receipt] = loop.create_future()
-
-        def answer(result: _Result) -> None:
-            self._arrived.append((future, result))
-            if not self._is_emptying:
-                self._is_emptying = True
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(self._empty)
-
-        self._log.hand_over(submission, answer)
-        if submission.size > _SMALL:
-            self._log.wake()
-        elif not self._is_sending:
-            self._is_sending = True
+        future: _Future = loop.create_future()
+        if not self._leaving:
             loop.call_soon(self._send)
-        alarm = loop.call_later(patience, _give_up, future)
-        try:
-            return await future
-        finally:
-            alarm.cancel()
+        self._leaving.append((submission, partial(self._arrive, loop, future)))
+        self._waiting.append((loop.time() + self._patience, future))
+        if self._alarm is None:
+            self._alarm = loop.call_later(self._patience, self._look)
+        if submission.size > _SMALL:
+            self._send()
+        return future
 
     def _send(self) -> None:
-        self._is_sending = False
-        self._log.wake()
+        leaving, self._leaving = self._leaving, []
+        if leaving:
+            self._log.hand_over(leaving)
+
+    def _arrive(self, loop: asyncio.AbstractEventLoop, future: _Future, result: _Result) -> None:
+        """In the writer's thread."""
+        self._arrived.append((future, result))
+        if not self._is_emptying:
+            self._is_emptying = True
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._empty)
 
     def _empty(self) -> None:
         self._is_emptying = False
@@ -70,9 +76,21 @@ class Mailbox:
                 future.set_result(result)
             else:
                 future.set_exception(result)
+        while self._waiting and self._waiting[0][1].done():
+            self._waiting.popleft()
 
-
-def _give_up(future: asyncio.Future[Receipt]) -> None:
-    if not future.done():
-        hint = "send the same again: nothing is doubled"
-        future.set_exception(BusyError("the database did not answer in time", retry_after=5, hint=hint))
+    def _look(self) -> None:
+        """Give up on those who waited too long, and look again when the next one will have."""
+        loop = asyncio.get_running_loop()
+        self._alarm = None
+        while self._waiting:
+            due, future = self._waiting[0]
+            if not future.done():
+                if due > loop.time():
+                    self._alarm = loop.call_at(due, self._look)
+                    return
+                hint = "send the same again: nothing is doubled"
+                future.set_exception(
+                    BusyError("the database did not answer in time", retry_after=5, hint=hint)
+                )
+            self._waiting.popleft()

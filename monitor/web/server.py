@@ -7,6 +7,7 @@ from typing import Any
 import uvicorn
 
 from monitor.web.certificate import Certificate
+from monitor.web.sending import Protocol
 from monitor.web.settings import WebSettings
 
 LOOK_EVERY = 30
@@ -31,6 +32,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="on",
+                http=Protocol,
                 ws="none",
                 proxy_headers=bool(settings.allowed_proxies),
                 forwarded_allow_ips=",".join(settings.allowed_proxies) or None,

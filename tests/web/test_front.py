@@ -4,6 +4,7 @@ import pytest
 from litestar import Litestar, get
 from litestar.testing import TestClient
 
+from monitor.web import reply
 from monitor.web.front import Front
 from monitor.web.meters import Meters
 
@@ -13,12 +14,11 @@ def page() -> str:
     return "a page"
 
 
-async def taken(scope, receive, send):
-    await send({"type": "http.response.start", "status": 202, "headers": [(b"content-length", b"0")]})
-    await send({"type": "http.response.body", "body": b""})
+async def taken(scope, receive):
+    return reply.of_json(202, b"{}")
 
 
-async def broken(scope, receive, send):
+async def broken(scope, receive):
     raise ZeroDivisionError("nobody foresaw this")
 
 
