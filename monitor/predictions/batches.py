@@ -30,6 +30,7 @@ from monitor.records import Stream, Window
 _ABSENT = {"sampled": True, "weight": 1.0}  # what a missing column means
 _MAGIC = b"WKP1"
 _HEADER = struct.Struct("<4sQ")
+_PLAIN = pa.ipc.IpcWriteOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Batch:
 def encode(rows: pa.RecordBatch) -> bytes:
     """The rows as one Arrow IPC stream, compressed as a whole with LZ4. Equal rows give equal bytes."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
+    with pa.ipc.new_stream(sink, rows.schema, options=_PLAIN) as writer:
         writer.write_batch(rows)
     plain = sink.getvalue()
     packed: bytes = pa.compress(plain, codec="lz4_raw", asbytes=True)

@@ -41,14 +41,19 @@ def _hash_chunk(texts: pa.StringArray) -> Hashes:
     _, offset_buffer, data = texts.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32)[texts.offset : texts.offset + count + 1]
     lengths = np.diff(offsets)
-    words = -(-lengths // 8)
-    widest = int(words.max()) if count else 0
+    longest = int(lengths.max())
+    widest = -(-longest // 8)
+    is_even = longest == int(lengths.min())
     padded = np.zeros((count, widest * 8), np.uint8)
     if widest:
-        inside = np.arange(widest * 8) < lengths[:, None]
-        padded[inside] = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+        content = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+        if is_even:
+            padded[:, :longest] = content.reshape(count, longest)
+        else:
+            padded[np.arange(widest * 8) < lengths[:, None]] = content
     columns = padded.view("<u8")
     state: Hashes = lengths.astype(np.uint64) * _GOLDEN
     for index in range(widest):
-        state = np.where(index < words, mix(state ^ columns[:, index]) + _GOLDEN, state)
+        mixed = mix(state ^ columns[:, index]) + _GOLDEN
+        state = mixed if is_even else np.where(index * 8 < lengths, mixed, state)
     return mix(state)

@@ -76,7 +76,7 @@ class Submission:
     @property
     def accepted(self) -> int:
         """Records that are taken."""
-        return sum(len(part.times) for part in self.parts)
+        return sum([len(part.times) for part in self.parts])
 
 
 def read(
@@ -128,7 +128,7 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, shapes: Shapes) -> 
     ids = [row.id for row in rows if row.id is not None]
     if len(ids) > 1 and len(set(map(str, ids))) < len(ids):
         return None
-    if any([row.prediction is None and row.error is None for row in rows]):
+    if any(row.prediction is None and row.error is None for row in rows):
         return None
     times = column_of_micros([row.timestamp for row in rows], rules.now)
     if times is None or not _are_timely(times, rules):

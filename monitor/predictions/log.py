@@ -27,6 +27,10 @@ from monitor.store.db import Store
 
 _LOG = logging.getLogger(__name__)
 _ROWS_OF_A_COMMIT = 50_000
+_WORTH_A_COMMIT = 65_536
+"""So many bytes that wait are stored at once."""
+_LINGER = 0.002
+"""Seconds that fewer wait after a commit for others to join them, unless `wake` is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class PredictionLog:
         self._queue: deque[tuple[Submission, Answer]] = deque()
         self._wake = threading.Condition()
         self._bytes = 0
+        self._is_called = False
         self._running = False
         self._thread: threading.Thread | None = None
         self._accepted: Counter[str] = Counter()
@@ -89,7 +94,7 @@ class PredictionLog:
         return Rules(self.settings, self.clock.now(), client, self.clients)
 
     def hand_over(self, requests: Sequence[tuple[Submission, Answer]]) -> None:
-        """Give requests to the writer, which makes one commit of them if it can.
+        """Give requests to the writer, to be stored after the next `wake`.
 
         Each is answered once, in the writer's thread; at once, and in this one, where too much waits already or the
         log is not running.
@@ -102,7 +107,6 @@ class PredictionLog:
                     continue
                 self._bytes += submission.size
                 self._queue.append((submission, answer))
-            self._wake.notify()
         for answer, busy in refused:
             answer(busy)
 
@@ -114,6 +118,12 @@ class PredictionLog:
             hint = "send again a little later"
             return BusyError("too much waits for the database", retry_after=1, hint=hint)
         return None
+
+    def wake(self) -> None:
+        """Have the writer look for what was handed over. One call for many requests makes one commit of them."""
+        with self._wake:
+            self._is_called = True
+            self._wake.notify()
 
     def append(self, batches: Sequence[Batch]) -> None:
         """Write batches of history; durable on return. The same batch written again is there once.
@@ -151,14 +161,24 @@ class PredictionLog:
     def _write(self) -> None:
         while True:
             with self._wake:
-                while not self._queue and self._running:
-                    self._wake.wait()
-                if not self._queue:
+                self._wait()
+                if not self._queue and not self._running:
                     return
                 group = self._take()
-            self._commit(group)
+            if group:
+                self._commit(group)
             with self._wake:
                 self._bytes -= sum(submission.size for submission, _ in group)
+                self._is_called = False
+
+    def _wait(self) -> None:
+        """Until there is something to store, and whoever was just answered had a moment to send more.
+
+        A commit costs the same for one small request as for thirty, and a large one is worth a commit of its own.
+        """
+        while self._running and not self._is_called and self._bytes < _WORTH_A_COMMIT:
+            if not self._wake.wait(_LINGER if self._queue else None):
+                return
 
     def _take(self) -> list[tuple[Submission, Answer]]:
         group: list[tuple[Submission, Answer]] = []
@@ -210,5 +230,6 @@ class PredictionLog:
         self._replayed += len(group) - len(fresh)
         for one in fresh:
             self._accepted[one.kind] += one.accepted
-            self._rejected.update(refusal.reason for refusal in one.refused)
+            for refusal in one.refused:
+                self._rejected[refusal.reason] += 1
         return answers

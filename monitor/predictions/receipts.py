@@ -46,8 +46,9 @@ def told_apart(
                     InputError("this Idempotency-Key was used for other content", hint="use a new key")
                 )
                 continue
-        refused = [refusal.rejected for refusal in one.refused]
-        answers.append(Receipt(one.accepted, refused, sorted(one.ignored), replayed))
+        refused = [refusal.rejected for refusal in one.refused] if one.refused else ()
+        ignored = sorted(one.ignored) if one.ignored else ()
+        answers.append(Receipt(one.accepted, refused, ignored, replayed))
     return answers
 
 

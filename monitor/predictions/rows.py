@@ -74,9 +74,10 @@ def columns(fields: Fields) -> pa.RecordBatch:
     for name, values in fields.values.items():
         if values[0] is not None or values.count(None) < len(values):
             found[name] = _column(name, values)
-    for name, numbers in zip(fields.names, fields.numbers, strict=True):
-        array = pa.array(numbers, from_pandas=True)
-        if array.null_count < len(array):
+    together, rows = pa.array(fields.numbers.reshape(-1), from_pandas=True), len(fields.times)
+    for index, name in enumerate(fields.names):
+        array = together.slice(index * rows, rows)
+        if not together.null_count or array.null_count < rows:
             found[name] = array
     return pa.RecordBatch.from_arrays(list(found.values()), names=list(found))
 

@@ -5,6 +5,7 @@ together commits together. SQLite takes one writer at a time: `write` serialises
 takes the lock at once, so that no transaction fails half way for having read first.
 """
 
+import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ _PRAGMAS = (
     "synchronous=FULL",
     "foreign_keys=ON",
     "cache_size=-16384",
+    "temp_store=MEMORY",  # else a statement that touches sixteen pages makes a file to be able to undo itself
     "wal_autocheckpoint=4000",  # pages: many commits change the same ones, and each is copied back once
 )
 
@@ -68,13 +70,15 @@ class Store:
                 yield connection
             return
         with self._writer, _mapped(), self.engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            driver = sqlite_driver(connection)
+            assert driver is not None
+            driver.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-                connection.exec_driver_sql("COMMIT")
+                driver.execute("COMMIT")
             except BaseException:
-                if _in_transaction(connection):  # a full disk ends it by itself
-                    connection.exec_driver_sql("ROLLBACK")
+                if driver.in_transaction:  # a full disk ends it by itself
+                    driver.execute("ROLLBACK")
                 raise
 
     @contextmanager
@@ -101,8 +105,10 @@ class Store:
         self.engine.dispose()
 
 
-def _in_transaction(connection: Connection) -> bool:
-    return bool(connection.connection.driver_connection.in_transaction)  # type: ignore[union-attr]
+def sqlite_driver(connection: Connection) -> sqlite3.Connection | None:
+    """The connection below, for statements without SQLAlchemy around them; None where the database is another one."""
+    driver = connection.connection.driver_connection
+    return driver if isinstance(driver, sqlite3.Connection) else None
 
 
 @contextmanager
@@ -112,10 +118,14 @@ def _mapped() -> Iterator[None]:
     except DBAPIError as error:
         if not isinstance(error, OperationalError) and not error.connection_invalidated:
             raise
-        reason = str(error.orig).splitlines()[0]
-        raise StoreError(
-            f"the database cannot be used: {reason}", hint="is it full, locked, or down?"
-        ) from error
+        raise _unusable(error.orig) from error
+    except sqlite3.OperationalError as error:  # of a statement that went to the driver itself
+        raise _unusable(error) from error
+
+
+def _unusable(error: BaseException | None) -> StoreError:
+    reason = str(error).splitlines()[0]
+    return StoreError(f"the database cannot be used: {reason}", hint="is it full, locked, or down?")
 
 
 def _shared_engine(url: str) -> Engine:

@@ -391,7 +391,7 @@ def _advance(connection: Connection, stream: Stream, batches: Sequence[NewBatch]
         "now": now,
     }
     values |= {"client": stream.client, "model": stream.model, "environment": stream.environment}
-    row = _MOVE.run(connection, values).first()
+    row = _MOVE.row(connection, values)
     if row is None:
         key(connection, stream, now)
         return _advance(connection, stream, batches, now)

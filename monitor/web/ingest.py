@@ -31,7 +31,9 @@ _NEEDED = {
     name.encode(): name for name in (*access.HEADERS, "content-type", "content-length", "idempotency-key")
 }
 """The headers that mean something here; the others are not even decoded."""
-_ONLY_POST = reply.of_json(405, _ENCODE({"error": "only POST is understood here", "hint": ""}), (b"allow", b"POST"))
+_ONLY_POST = reply.of_json(
+    405, _ENCODE({"error": "only POST is understood here", "hint": ""}), (b"allow", b"POST")
+)
 
 
 def endpoints(log: PredictionLog, access: Access, settings: PredictionSettings) -> dict[str, Endpoint]:
@@ -82,7 +84,9 @@ class _Taking:
         """Answer one request, whatever it holds."""
         if scope["method"] != "POST":
             return _ONLY_POST
-        headers = {_NEEDED[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NEEDED}
+        headers = {
+            _NEEDED[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NEEDED
+        }
         try:
             return await self._take(scope["client"], headers, receive)
         except WatchkeeperError as error:

@@ -1,7 +1,8 @@
 """Waiting on the event loop for what the prediction log's thread has done.
 
 A commit answers many requests: they are told together, by one wake-up of the loop. The other way round, small requests
-that came in during one turn of the loop are handed over together, and become one commit.
+are handed over together, and the writer is called when a turn of the loop brought no further one: so what comes in at
+the same time becomes one commit.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ class Mailbox:
         self._arrived: deque[tuple[_Future, _Result]] = deque()
         self._waiting: deque[tuple[float, _Future]] = deque()
         self._is_emptying = False
+        self._is_sending = False
         self._alarm: asyncio.TimerHandle | None = None
 
     def stored(self, submission: Submission) -> _Future:
@@ -43,20 +45,33 @@ class Mailbox:
         """
         loop = asyncio.get_running_loop()
         future: _Future = loop.create_future()
-        if not self._leaving:
-            loop.call_soon(self._send)
         self._leaving.append((submission, partial(self._arrive, loop, future)))
+        self._send_soon(loop)
         self._waiting.append((loop.time() + self._patience, future))
         if self._alarm is None:
             self._alarm = loop.call_later(self._patience, self._look)
         if submission.size > _SMALL:
-            self._send()
+            self._hand_over()
+            self._log.wake()
         return future
 
-    def _send(self) -> None:
+    def _send_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_sending:
+            self._is_sending = True
+            loop.call_soon(self._send, loop)
+
+    def _send(self, loop: asyncio.AbstractEventLoop) -> None:
+        """At the end of a turn: hand over what it brought; call the writer if that was nothing."""
+        self._is_sending = False
+        if self._leaving:
+            self._hand_over()
+            self._send_soon(loop)
+        else:
+            self._log.wake()
+
+    def _hand_over(self) -> None:
         leaving, self._leaving = self._leaving, []
-        if leaving:
-            self._log.hand_over(leaving)
+        self._log.hand_over(leaving)
 
     def _arrive(self, loop: asyncio.AbstractEventLoop, future: _Future, result: _Result) -> None:
         """In the writer's thread."""
@@ -64,9 +79,9 @@ class Mailbox:
         if not self._is_emptying:
             self._is_emptying = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(self._empty)
+                loop.call_soon_threadsafe(self._empty, loop)
 
-    def _empty(self) -> None:
+    def _empty(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_emptying = False
         while self._arrived:
             future, result = self._arrived.popleft()
@@ -78,6 +93,8 @@ class Mailbox:
                 future.set_exception(result)
         while self._waiting and self._waiting[0][1].done():
             self._waiting.popleft()
+        if self._waiting:
+            self._send_soon(loop)
 
     def _look(self) -> None:
         """Give up on those who waited too long, and look again when the next one will have."""
