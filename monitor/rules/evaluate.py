@@ -165,7 +165,8 @@ def _is_worth_storing(before: Alert, after: Alert) -> bool:
         return True
     if after.state is State.FIRING and after.data is DataState.OK:
         last = before.evaluated_at or 0.0
-        return before.value != after.value or abs((after.evaluated_at or 0.0) - last) >= REFRESH
+        is_told_anew = (before.value, before.reason) != (after.value, after.reason)
+        return is_told_anew or abs((after.evaluated_at or 0.0) - last) >= REFRESH
     return after.state in (State.PENDING, State.RECOVERING, State.FIRING)
 
 

@@ -32,6 +32,7 @@ rules: {{files: ["{folder}/mine.yaml"]}}
 notify:
   pagerduty: {{routing_key: "{key}", events_url: "{url}", ca_file: "{ca}"}}
   console: false
+  lease: 3s
 """
 RULES = "extend: {SignificantDrift: {keep_firing_for: 1s}}\n"
 
