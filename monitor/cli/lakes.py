@@ -39,7 +39,8 @@ def load_history(
 ) -> None:
     """Load predictions of the past into the log, to be measured without paging anybody; a second time does nothing.
 
-    Columns are named as in a record (timestamp, prediction, confidence, ...); all others are features.
+    Columns are named as in a record (timestamp, prediction, confidence, ...); all others are features. What became
+    known (truth, reviewed, corrected, feedback) stands beside them, or in files of its own by id.
 
     Example: watchkeeper load acme/fraud history/*.parquet
     """
@@ -47,7 +48,7 @@ def load_history(
     from monitor.config import load
     from monitor.predictions.log import PredictionLog
     from monitor.sources import places
-    from monitor.sources.files import FileReader
+    from monitor.sources.history import HistoryReader
     from monitor.store import quarantine
     from monitor.store.db import Store
     from monitor.store.migrate import migrate
@@ -57,17 +58,19 @@ def load_history(
     store = Store(settings.store.url)
     migrate(store)
     log = PredictionLog(store, settings.predictions, clock)
-    reader = FileReader(found, stream_of(model), settings.predictions, clock.now())
+    reader = HistoryReader(found, stream_of(model), settings.predictions, clock.now())
     with rows_bar("loading") as progress:
-        for batches in reader.batches(progress):
-            log.append(batches)
+        for part in reader.parts(progress):
+            log.append(part.batches)
+            for stream, rows in part.known:
+                log.append_outcomes(stream, rows)
     with store.write() as connection:
         quarantine.put(connection, reader.quarantined(clock.now()))
-    say(f"{reader.taken:,} rows taken, {sum(reader.refused.values()):,} refused")
+    told = f", {reader.outcomes:,} with what became known" if reader.outcomes else ""
+    say(f"{reader.taken:,} rows taken{told}, {sum(reader.refused.values()):,} refused")
     _tell_refused(reader.refused, reader.others, reader.examples)
     if reader.ignored:
-        named = ", ".join(sorted(name.removeprefix("outcome.") for name in reader.ignored))
-        say(f"  left out: {named} (what became known later goes to POST /v1/outcomes, by id)")
+        say(f"  left out, because nothing is known by that name: {', '.join(sorted(reader.ignored))}")
 
 
 def profile(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from monitor.lake.work import Counted, PieceCounter, Progress, Work
-from monitor.sources.files import pieces
+from monitor.sources.pieces import pieces
 
 
 def run(work: Work, progress: Progress) -> Iterator[Counted]:
@@ -16,7 +16,7 @@ def run(work: Work, progress: Progress) -> Iterator[Counted]:
     total = sum(place.size for place in work.places) or 1
     before = 0
     for place in work.places:
-        for piece, share in pieces(place):
+        for piece in pieces(place):
             yield counter.count(piece)
-            progress(counter.read, (before + share * place.size) / total)
+            progress(counter.read, (before + piece.share * place.size) / total)
         before += place.size

@@ -23,7 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from monitor.lake.work import Counted, PieceCounter, Progress, Work, add_up
 from monitor.records import Rejected, Stream, Window
 from monitor.sources import places
-from monitor.sources.files import pieces, row_groups
+from monitor.sources.pieces import pieces, row_groups
 from monitor.sources.places import Place
 from monitor.windows import codec
 from monitor.windows import layout as layouts
@@ -133,9 +133,9 @@ def _count(work: Work, batches: Iterator[pa.RecordBatch], done: _Done) -> Iterat
     waiting = Counted()
     for batch in batches:
         for item in batch.to_pylist():
-            for piece, _ in pieces(places.at(item["name"]), item["groups"] or None):
+            for piece in pieces(places.at(item["name"]), item["groups"] or None):
                 waiting = add_up([waiting, counter.count(piece)])
-                done.rows.add(piece.num_rows)
+                done.rows.add(piece.rows.num_rows)
                 if len(waiting.profiles) > _MOST_OPEN:
                     yield _written(waiting)
                     waiting = Counted()

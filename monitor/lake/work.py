@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
 from monitor.predictions.batches import Batch
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Rejected, Stream, Window
+from monitor.sources.delimited import Piece
 from monitor.sources.files import ColumnMap, FileReader
 from monitor.sources.places import Place
 from monitor.windows import layout as layouts
@@ -58,7 +57,7 @@ class PieceCounter:
         settings = work.settings.model_copy(update={"base_window": float(work.seconds)})
         # Ids are for joining, which needs the log; and the same id twice is no mistake in a lake.
         columns = ColumnMap(skip=("id",))
-        self._reader = FileReader((), work.stream, settings, work.now, columns, with_outcomes=True)
+        self._reader = FileReader(work.stream, settings, work.now, columns)
         self._layouts = {stream: layouts.decode(blob) for stream, blob in work.layouts.items()}
         self._most_segments = work.most_segments
 
@@ -67,7 +66,7 @@ class PieceCounter:
         """Rows read so far."""
         return self._reader.read
 
-    def count(self, piece: pa.RecordBatch) -> Counted:
+    def count(self, piece: Piece) -> Counted:
         """Count rows whose columns are named as in the files.
 
         Raises:
@@ -77,7 +76,8 @@ class PieceCounter:
         refused, others, known = dict(reader.refused), reader.others, len(reader.examples)
         profiles: list[tuple[Stream, Window, Profile]] = []
         homeless = 0
-        for batch in reader.take(piece):
+        reader.refuse_broken(piece)
+        for batch in reader.take(reader.renamed(piece.rows)):
             layout = self._layouts.get(batch.stream)
             if layout is None:
                 homeless += batch.rows.num_rows

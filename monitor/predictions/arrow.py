@@ -54,8 +54,7 @@ def typed(name: str, values: pa.Array) -> pa.Array | None:
     Raises:
         InputError: its type cannot be understood as what the column is for.
     """
-    group, _, rest = name.partition(".")
-    convert = _COLUMNS.get(rest if group == "outcome" else name) or (_GROUPS.get(group) if rest else None)
+    convert = _converter(name)
     if convert is None:
         return None
     try:
@@ -75,13 +74,20 @@ def legible(name: str, values: pa.Array) -> tuple[pa.Array | None, np.ndarray]:
         is_whole = column is None or column.null_count == values.null_count
         return column, np.zeros(len(values), bool) if is_whole else valid(values) & ~valid(column)
     except InputError:
-        kind = _EACH.get(_COLUMNS.get(name) or _GROUPS[name.partition(".")[0]])
+        convert = _converter(name)
+        kind = None if convert is None else _EACH.get(convert)
         if kind is None or not _is_text(values.type):
             raise
     encoded = values.cast(pa.string()).dictionary_encode()
     read, of = kind
     column = pa.array([read(text) for text in encoded.dictionary.to_pylist()], of).take(encoded.indices)
     return column, valid(values) & ~valid(column)
+
+
+def _converter(name: str) -> Callable[[pa.Array], pa.Array] | None:
+    """What makes a column of this name what the log keeps, or None for one that means nothing here."""
+    group, _, rest = name.partition(".")
+    return _COLUMNS.get(rest if group == "outcome" else name) or (_GROUPS.get(group) if rest else None)
 
 
 def _each(check: Callable[[str, object], Any]) -> Callable[[str], Any]:

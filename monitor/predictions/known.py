@@ -55,7 +55,7 @@ class Known:
                 columns[name] = _only(told.column(name), said)
         delay = (_times(told) - _times(batch)[rows]) / 1e6
         truth = columns.get("truth", pa.nulls(told.num_rows))
-        late = pa.array(np.maximum(delay, 0.0), mask=np.asarray(truth.is_null()))
+        late = pa.array(np.maximum(delay, 0.0), mask=np.asarray(truth.is_null()) | np.isnan(delay))
         facts = _facts({"row": pa.array(rows, pa.int64()), **columns, "delay": late})
         new = np.zeros(told.num_rows, bool)
         for name in columns:
@@ -95,4 +95,5 @@ def _facts(columns: dict[str, pa.Array]) -> pa.RecordBatch:
 
 
 def _times(rows: pa.RecordBatch) -> np.ndarray:
-    return np.asarray(rows.column("timestamp"))
+    """µs since the epoch, NaN where it is not known when."""
+    return np.asarray(rows.column("timestamp"), np.float64)

@@ -5,7 +5,7 @@ So columns and single records are held against the same rules, in the same words
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from monitor.records import Stream
 Mask = np.ndarray[tuple[int], np.dtype[np.bool_]]
 _STREAM = ("client", "model", "environment")
 _KNOWN_LATER = "outcome."
+Doubts = Callable[[dict[str, pa.Array], Rules], Mask]
+"""Which rows cannot be told to be right from the columns alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,23 @@ def look_through(rows: pa.RecordBatch, rules: Rules, *, with_outcomes: bool = Fa
     Raises:
         InputError: a column has a type that cannot be used.
     """
+    return _looked_through(rows, rules, _doubts, with_outcomes=with_outcomes)
+
+
+def look_through_outcomes(rows: pa.RecordBatch, rules: Rules) -> Sheet:
+    """The same for outcomes; where no `timestamp` says when something became known, that is null. Clear rows may say
+    nothing yet.
+
+    Raises:
+        InputError: a column has a type that cannot be used.
+    """
+    sheet = _looked_through(rows, rules, _doubts_of_outcomes, with_outcomes=False)
+    if "timestamp" in rows.schema.names:
+        return sheet
+    return replace(sheet, clear=[(stream, _timeless(clear)) for stream, clear in sheet.clear])
+
+
+def _looked_through(rows: pa.RecordBatch, rules: Rules, doubts_of: Doubts, *, with_outcomes: bool) -> Sheet:
     known: dict[str, pa.Array] = {}
     unread: dict[str, Mask] = {}
     for name, values in zip(rows.schema.names, rows.columns, strict=True):
@@ -58,7 +77,7 @@ def look_through(rows: pa.RecordBatch, rules: Rules, *, with_outcomes: bool = Fa
             told |= valid(known[name])
     _say_for_all(known, rows, rules)
     sheet = pa.RecordBatch.from_arrays(list(known.values()), names=list(known))
-    doubts = np.logical_or.reduce([_doubts(known, rules), *unread.values()])
+    doubts = np.logical_or.reduce([doubts_of(known, rules), *unread.values()])
     doubtful = np.flatnonzero(doubts)
     plain = sheet.take(pa.array(doubtful)).to_pylist()
     for name, illegible in unread.items():  # such a record says what was sent
@@ -106,6 +125,20 @@ def _doubts(known: dict[str, pa.Array], rules: Rules) -> Mask:
         _, place, count = np.unique(hash_texts(known["id"]), return_inverse=True, return_counts=True)
         doubt |= (count[place] > 1) & np.asarray(known["id"].is_valid())
     return doubt
+
+
+def _doubts_of_outcomes(known: dict[str, pa.Array], rules: Rules) -> Mask:
+    times = np.asarray(known["timestamp"])
+    doubt: Mask = (times < rules.earliest * 1e6) | (times > rules.latest * 1e6)
+    doubt |= np.asarray(known["id"].is_null())
+    for name, values in known.items():
+        doubt |= _doubts_of(name, values, rules)
+    return doubt
+
+
+def _timeless(rows: pa.RecordBatch) -> pa.RecordBatch:
+    at = rows.schema.names.index("timestamp")
+    return rows.set_column(at, "timestamp", pa.nulls(rows.num_rows, pa.int64()))
 
 
 def _doubts_of(name: str, values: pa.Array, rules: Rules) -> Mask:

@@ -1,28 +1,24 @@
-"""Predictions in files: Parquet, CSV and JSON lines, read a piece at a time into batches of the prediction log.
+"""Rows of files into batches of the prediction log: which column is what, and which rows are refused.
 
-Memory does not grow with the files. Each row is held against the rules of the ingest, but may be of any age.
+Each row is held against the rules of the ingest, but may be of any age.
 """
 
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
-import pyarrow.parquet
 
-from monitor.errors import InputError
 from monitor.predictions.batches import Batch, split
-from monitor.predictions.intake import KEPT_OF_A_RECORD, Refusal
-from monitor.predictions.schema import Rules, read_prediction
+from monitor.predictions.intake import KEPT_OF_A_RECORD
+from monitor.predictions.schema import Rules, read_outcome, read_prediction
 from monitor.predictions.settings import PredictionSettings
-from monitor.predictions.sheet import look_through
+from monitor.predictions.sheet import Sheet, look_through, look_through_outcomes
 from monitor.predictions.values import RecordError
 from monitor.records import Rejected, Stream
-from monitor.sources import lines, places
+from monitor.sources.delimited import Piece
+from monitor.sources.known import telling
 from monitor.sources.places import Place
 from monitor.store.quarantine import Quarantined
 
@@ -39,15 +35,11 @@ FIELDS = (
 )
 OUTCOMES = ("truth", "reviewed", "corrected", "feedback")
 _NAMES = ("client", "model")
-Progress = Callable[[int, float], None]
-"""Told after each piece: rows read so far, and the share of the bytes that they stood in."""
+Read = Callable[[dict[str, object], Rules], object]
+"""Reads one record, or says what is wrong with it."""
 
 _KIND = "predictions"
 _FIRST_LINE = {".csv": 2}
-_CHECKED = ("timestamp", "confidence", "latency_ms", "automated", "cost")
-"""Fields whose values can be wrong one by one, and are read so."""
-_PIECE = 65_536
-_BLOCK = 8_000_000
 _AGES = 1e11
 _KEPT = 100
 
@@ -105,35 +97,33 @@ class ColumnMap:
 
 
 class FileReader:
-    """Reads files of predictions. `taken` and `refused` (by reason) count rows; `examples` are kept; `ignored` are the
-    columns that mean nothing here.
+    """Takes rows of files. `taken` and `refused` (by reason) count rows; `examples` are kept; `ignored` are the columns
+    that mean nothing here.
 
     With a `stream`, rows that name no other are its own, and rows of others are passed over (`others` counts them);
-    without one, each row has to name its client and model. `with_outcomes` keeps columns of what became known
-    (`outcome.truth`, ...) beside the predictions.
+    without one, each row has to name its client and model. What became known later (`outcome.truth`, ...) stays beside
+    the predictions.
     """
 
     def __init__(
         self,
-        files: Sequence[Path | Place],
         stream: Stream | None,
         settings: PredictionSettings,
         now: float,
         columns: ColumnMap | None = None,
-        *,
-        with_outcomes: bool = False,
     ) -> None:
-        self._places = [places.at(str(file)) if isinstance(file, Path) else file for file in files]
         self._stream = stream
-        self._columns = columns or ColumnMap()
+        self.columns = columns or ColumnMap()
         self._rules = Rules(settings.model_copy(update={"retention": _AGES}), now, "")
         self._base_seconds = int(settings.base_window)
-        self._with_outcomes = with_outcomes
+        self._place: Place | None = None
+        self._began = 0
+        self._broken: list[int] = []
         self.taken = 0
         self.others = 0
         self.ignored: set[str] = set()
         self.refused: Counter[str] = Counter()
-        self._kept: list[Refusal] = []
+        self._kept: list[Quarantined] = []
 
     @property
     def examples(self) -> list[Rejected]:
@@ -142,7 +132,7 @@ class FileReader:
 
     def quarantined(self, now: float) -> list[Quarantined]:
         """The refused rows as they are kept: the first ones, and for each reason the number of the others."""
-        found = [Quarantined(now, _KIND, one.reason, one.rejected) for one in self._kept]
+        found = [replace(one, at=now) for one in self._kept]
         rest = self.refused - Counter(one.reason for one in self._kept)
         for reason, count in rest.items():
             stream = self._stream or Stream("", "")
@@ -157,136 +147,105 @@ class FileReader:
         """Rows read so far."""
         return self.taken + self.others + sum(self.refused.values())
 
-    def batches(self, progress: Progress = lambda _rows, _share: None) -> Iterator[list[Batch]]:
-        """The batches of the files, some at a time, in the order of the files.
+    @property
+    def in_file(self) -> int:
+        """Rows read so far of the file at hand, without lines that are no rows."""
+        return self.read - self._began - len(self._broken)
+
+    def turn_to(self, place: Place) -> None:
+        """Say which file the next rows stand in: refused ones are told by file and line (each row taken for one line;
+        row of a Parquet file, counted from 1).
+        """
+        self._place, self._began, self._broken = place, self.read, []
+
+    def take(self, rows: pa.RecordBatch) -> list[Batch]:
+        """The batches of some rows, whose columns are named as in the log.
 
         Raises:
-            InputError: a file cannot be read, or a column has a type that cannot be used.
+            InputError: a column has a type that cannot be used.
         """
-        total = sum(place.size for place in self._places) or 1
-        before = 0
-        for place in self._places:
-            began = self.read
-            for piece, share in pieces(place, read_as_text=self._columns.theirs(_CHECKED)):
-                yield self.take(piece, place, self.read - began)
-                progress(self.read, (before + share * place.size) / total)
-            before += place.size
-
-    def take(self, piece: pa.RecordBatch, place: Place | None = None, first: int = 0) -> list[Batch]:
-        """The batches of some rows, whose columns are named as in the files.
-
-        `place` is the file that they stand in, from its row `first` on: refused ones are then told by file and line
-        (each row taken for one line; row of a Parquet file, counted from 1).
-        """
-        number = self.read
-        sheet = look_through(self._renamed(piece), self._rules, with_outcomes=self._with_outcomes)
-        self.ignored |= sheet.ignored
-        for index, record in sheet.doubtful:
-            line = first + index + _FIRST_LINE.get(place.suffix, 1) if place else number + index
-            self._refuse(number + index, record, f"{place.name}:{line}" if place else f"row {line}")
         found = []
-        for stream, clear in sheet.clear:
-            if self._stream is None or stream == self._stream:
-                self.taken += clear.num_rows
-                found += split(stream, clear, self._base_seconds)
-            else:
-                self.others += clear.num_rows
+        for stream, clear in self._clear(look_through(rows, self._rules, with_outcomes=True), read_both):
+            found += split(stream, clear, self._base_seconds)
         return found
 
-    def _renamed(self, piece: pa.RecordBatch) -> pa.RecordBatch:
-        names = self._columns.rename(piece.schema.names)
+    def take_outcomes(self, rows: pa.RecordBatch) -> list[tuple[Stream, pa.RecordBatch]]:
+        """The outcomes in some rows that say anything yet; columns are named as in an outcome that is sent.
+
+        Raises:
+            InputError: a column has a type that cannot be used.
+        """
+        found = self._clear(look_through_outcomes(rows, self._rules), read_outcome)
+        return [(stream, told) for stream, some in found if (told := telling(some)).num_rows]
+
+    def refuse_broken(self, piece: Piece) -> None:
+        """Refuse the lines that are no rows."""
+        for one in piece.broken:
+            self._broken.append(one.line)
+            where = f"{self._place.name}:{one.line}" if self._place else f"line {one.line}"
+            rejected = Rejected(self.read, f"{where}: {one.reason}", "", *self._named(), one.text.encode())
+            self._keep("malformed", rejected)
+
+    def renamed(self, rows: pa.RecordBatch) -> pa.RecordBatch:
+        """Rows whose columns are named as in the files with the names of the log."""
+        names = self.columns.rename(rows.schema.names)
         kept = [index for index, name in enumerate(names) if name is not None]
         stream = self._stream
         said = None if stream is None else {name.encode(): value for name, value in stream.labels}
         return (
-            piece.select(kept).rename_columns([names[index] for index in kept]).replace_schema_metadata(said)
+            rows.select(kept).rename_columns([names[index] for index in kept]).replace_schema_metadata(said)
         )
 
-    def _refuse(self, index: int, record: dict[str, object], where: str) -> None:
+    def _clear(self, sheet: Sheet, read: Read) -> Iterator[tuple[Stream, pa.RecordBatch]]:
+        """The clear rows of the streams that are asked for; the doubtful ones are refused."""
+        number, first = self.read, self.in_file
+        self.ignored |= sheet.ignored
+        for index, record in sheet.doubtful:
+            self._refuse(number + index, record, self._where(first + index), read)
+        for stream, clear in sheet.clear:
+            if self._stream is None or stream == self._stream:
+                self.taken += clear.num_rows
+                yield stream, clear
+            else:
+                self.others += clear.num_rows
+
+    def _where(self, row: int) -> str:
+        if self._place is None:
+            return f"row {row}"
+        line = row + _FIRST_LINE.get(self._place.suffix, 1)
+        for broken in self._broken:
+            line += broken <= line
+        return f"{self._place.name}:{line}"
+
+    def _refuse(self, index: int, record: dict[str, object], where: str, read: Read) -> None:
         try:
-            read_prediction(record, self._rules)
+            read(record, self._rules)
             error = RecordError("repeated_id", f"id {record.get('id')!r} stands in several rows")
         except RecordError as found:
             error = found
-        self.refused[error.reason] += 1
+        client, model = (str(record.get(name) or "") for name in _NAMES)
+        shown = json.dumps(record, default=str)[:KEPT_OF_A_RECORD].encode()
+        self._keep(
+            error.reason, Rejected(index, f"{where}: {error.message}", error.hint, client, model, shown)
+        )
+
+    def _keep(self, reason: str, rejected: Rejected) -> None:
+        self.refused[reason] += 1
         if len(self._kept) < _KEPT:
-            client, model = (str(record.get(name) or "") for name in _NAMES)
-            shown = json.dumps(record, default=str)[:KEPT_OF_A_RECORD].encode()
-            rejected = Rejected(index, f"{where}: {error.message}", error.hint, client, model, shown)
-            self._kept.append(Refusal(error.reason, rejected))
+            self._kept.append(Quarantined(0.0, _KIND, reason, rejected))
+
+    def _named(self) -> tuple[str, str]:
+        return (self._stream.client, self._stream.model) if self._stream else ("", "")
 
 
-def pieces(
-    place: Place, groups: Sequence[int] | None = None, read_as_text: Sequence[str] = _CHECKED
-) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """The rows of a file some at a time, and the share of the file that is read then; of a Parquet file, only some
-    row groups if they are named; of a CSV file, some columns as the texts that they are.
+def read_both(record: dict[str, object], rules: Rules) -> None:
+    """Check a prediction, and what became known of it where it says that.
 
     Raises:
-        InputError: the file cannot be read, or its name ends in none of .parquet, .csv, .ndjson, .jsonl.
+        RecordError: one of them cannot be taken.
     """
-    readers = {".csv": _csv, ".ndjson": _json, ".jsonl": _json}
-    reader = readers.get(place.suffix)
-    if reader is None and place.suffix != ".parquet":
-        raise InputError(f"{place.name} is of no known kind", hint=f"known are {', '.join(places.KINDS)}")
-    try:
-        yield from _parquet(place, groups) if reader is None else reader(place, read_as_text)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(f"{place.name} cannot be read: {error}") from error
-
-
-def row_groups(place: Place) -> int:
-    """How many row groups a Parquet file has.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        with place.open() as source, pa.parquet.ParquetFile(source) as file:
-            return int(file.num_row_groups)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{place.name} cannot be read: {error}") from error
-
-
-def _parquet(place: Place, groups: Sequence[int] | None) -> Iterator[tuple[pa.RecordBatch, float]]:
-    with place.open() as source, pa.parquet.ParquetFile(source) as file:
-        chosen = list(range(file.num_row_groups)) if groups is None else list(groups)
-        total = sum(file.metadata.row_group(group).num_rows for group in chosen)
-        rows = 0
-        for piece in file.iter_batches(batch_size=_PIECE, row_groups=chosen):
-            rows += piece.num_rows
-            yield piece, rows / max(1, total)
-
-
-def _csv(place: Place, read_as_text: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """Columns named in `read_as_text` come as texts: else the first block decides, and another kind ends the file."""
-    convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(read_as_text, pa.string()))
-    options = pa.csv.ReadOptions(block_size=_BLOCK)
-    with place.open() as file, pa.csv.open_csv(file, options, convert_options=convert) as reader:
-        for piece in reader:
-            yield piece, min(1.0, file.tell() / max(1, place.size))
-
-
-def _json(place: Place, read_as_text: Sequence[str]) -> Iterator[tuple[pa.RecordBatch, float]]:
-    rows = 0
-    try:
-        with place.open() as file, pa.json.open_json(file, pa.json.ReadOptions(block_size=_BLOCK)) as reader:
-            for piece in reader:
-                yield _flat(piece), min(1.0, file.tell() / max(1, place.size))
-                rows += piece.num_rows
-    except pa.ArrowInvalid:
-        yield from lines.read(place, rows, read_as_text)
-
-
-def _flat(piece: pa.RecordBatch) -> pa.RecordBatch:
-    """Objects inside records as columns with a dot: `{"features": {"a": 1}}` as `features.a`."""
-    names: list[str] = []
-    columns: list[pa.Array] = []
-    for name, values in zip(piece.schema.names, piece.columns, strict=True):
-        if pa.types.is_struct(values.type):
-            names += [f"{name}.{inner.name}" for inner in values.type]
-            columns += values.flatten()
-        else:
-            names.append(name)
-            columns.append(values)
-    return pa.RecordBatch.from_arrays(columns, names=names)
+    read_prediction(record, rules)
+    told = record.get("outcome")
+    if isinstance(told, dict):
+        names = {name: record.get(name) for name in (*_NAMES, "environment")}
+        read_outcome({**names, "id": record.get("id") or "-", **told}, rules)

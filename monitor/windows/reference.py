@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
 
 from monitor.errors import InputError
 from monitor.records import Stream, Window
+from monitor.sources import delimited, places
 from monitor.windows import codec, describe, kinds, loss
 from monitor.windows.count import count
 from monitor.windows.layout import Kind, Layout
@@ -144,8 +144,7 @@ def read_table(path: Path) -> pa.Table:
 
     try:
         if path.suffix in (".csv", ".tsv"):
-            delimiter = "\t" if path.suffix == ".tsv" else ","
-            return pa.csv.read_csv(path, parse_options=pa.csv.ParseOptions(delimiter=delimiter))
+            return delimited.table(places.at(str(path)), "\t" if path.suffix == ".tsv" else ",")
         if path.suffix in (".arrow", ".feather", ".ipc"):
             return pa.ipc.open_file(path).read_all()
         return parquet.read_table(path)

@@ -9,7 +9,8 @@ import pytest
 from monitor.errors import InputError
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
-from monitor.sources.files import ColumnMap, FileReader
+from monitor.sources.files import ColumnMap
+from monitor.sources.history import HistoryReader
 from monitor.store import predictions
 from tests.support.log import NOW, running
 
@@ -44,13 +45,17 @@ def write(path, rows):
 
 def reader(*paths, columns=None):
     columns = columns or ColumnMap(fields={"prediction": "y_hat"}, segments=["country"], skip=["note"])
-    return FileReader(paths, STREAM, PredictionSettings(), NOW, columns)
+    return HistoryReader(paths, STREAM, PredictionSettings(), NOW, columns)
+
+
+def batches_of(source, progress=lambda _rows, _share: None):
+    return [batch for part in source.parts(progress) for batch in part.batches]
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson"])
 def test_every_format_gives_the_same_rows(tmp_path, suffix):
     source = reader(write(tmp_path / f"rows.{suffix}", table()))
-    batches = [batch for some in source.batches() for batch in some]
+    batches = batches_of(source)
     assert (source.taken, source.refused) == (500, Counter())
     assert len({batch.window for batch in batches}) == 500
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
@@ -68,8 +73,8 @@ def test_loading_a_file_twice_gives_its_rows_once(tmp_path):
     path = write(tmp_path / "rows.parquet", table())
     with running(tmp_path) as (log, store):
         for _ in range(2):
-            for batches in reader(path).batches():
-                log.append(batches)
+            for part in reader(path).parts():
+                log.append(part.batches)
         with store.read() as connection:
             assert predictions.count_rows(connection, STREAM) == 500
             assert predictions.figures(connection, STREAM).rows == 500
@@ -78,8 +83,7 @@ def test_loading_a_file_twice_gives_its_rows_once(tmp_path):
 def test_progress_rises_to_the_whole_over_all_files(tmp_path):
     paths = [write(tmp_path / f"rows{n}.{suffix}", table()) for n, suffix in enumerate(("parquet", "csv"))]
     told = []
-    for _ in reader(*paths).batches(lambda rows, share: told.append((rows, share))):
-        pass
+    batches_of(reader(*paths), lambda rows, share: told.append((rows, share)))
     assert told == sorted(told)
     assert told[-1] == (1000, 1.0)
 
@@ -89,7 +93,7 @@ def test_bad_rows_are_counted_with_their_reason_and_the_others_are_taken(tmp_pat
     rows[3]["y_hat"], rows[5]["confidence"], rows[8]["id"] = None, 7.0, "row-9"
     path = write(tmp_path / "rows.parquet", pa.Table.from_pylist(rows))
     source = reader(path)
-    taken = [row["id"] for some in source.batches() for batch in some for row in batch.rows.to_pylist()]
+    taken = [row["id"] for batch in batches_of(source) for row in batch.rows.to_pylist()]
     assert source.refused == {"incomplete": 1, "invalid": 1, "repeated_id": 2}
     assert taken == [f"row-{n}" for n in (0, 1, 2, 4, 6, 7)]
     assert [(one.index, one.error) for one in source.examples][:2] == [
@@ -114,7 +118,7 @@ def test_only_named_features_are_taken_when_some_are_named():
 def test_what_cannot_be_read_is_said_with_its_name(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=name):
-        list(reader(tmp_path / name).batches())
+        batches_of(reader(tmp_path / name))
 
 
 @pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson"])
@@ -129,7 +133,7 @@ def test_one_time_that_cannot_be_read_is_told_by_file_and_line_and_costs_no_othe
     else:
         write(path, pa.Table.from_pylist(rows))
     source = reader(path)
-    taken = [row["id"] for some in source.batches() for batch in some for row in batch.rows.to_pylist()]
+    taken = [row["id"] for batch in batches_of(source) for row in batch.rows.to_pylist()]
     assert taken == [f"row-{n}" for n in range(10) if n != 4]
     (kept,) = source.quarantined(NOW)
     line = 6 if suffix == "csv" else 5
@@ -146,21 +150,8 @@ def test_a_bad_time_far_behind_in_a_file_does_not_end_it(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("\n".join(lines), encoding="utf-8")
     source = reader(path, columns=ColumnMap(skip=["note"]))
-    assert sum(batch.rows.num_rows for some in source.batches() for batch in some) == size - 1
+    assert sum(batch.rows.num_rows for batch in batches_of(source)) == size - 1
     assert [one.error for one in source.examples] == [f"{path}:{size}: timestamp is 'gone', not a time"]
-
-
-def test_what_became_known_later_is_no_feature_and_is_left_out_unless_it_is_asked_for(tmp_path):
-    rows = table(20).append_column("truth", pa.array(["ok"] * 20))
-    path = write(tmp_path / "rows.parquet", rows)
-    plain = reader(path)
-    batch = next(plain.batches())[0]
-    assert "features.truth" not in batch.rows.schema.names
-    assert plain.ignored == {"outcome.truth"}
-    columns = ColumnMap(fields={"prediction": "y_hat"})
-    asked = FileReader([path], STREAM, PredictionSettings(), NOW, columns, with_outcomes=True)
-    batch = next(asked.batches())[0]
-    assert batch.rows.column("outcome.truth").to_pylist() == ["ok"]
 
 
 @pytest.mark.parametrize(("count", "is_number"), [(10, True), (10, False), (120_000, True), (120_000, False)])
@@ -178,11 +169,6 @@ def test_lines_whose_times_are_of_two_kinds_are_read_one_by_one(tmp_path, count,
     path = tmp_path / "history.ndjson"
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     source = reader(path, columns=ColumnMap(skip=["note"]))
-    amounts = [
-        row
-        for some in source.batches()
-        for batch in some
-        for row in batch.rows["features.amount"].to_pylist()
-    ]
+    amounts = [row for batch in batches_of(source) for row in batch.rows["features.amount"].to_pylist()]
     assert sorted(amounts) == [n for n in range(count) if n != count - 2]
     assert [one.error for one in source.examples] == [f"{path}:{count - 1}: timestamp is 'gone', not a time"]
