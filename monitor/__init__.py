@@ -11,8 +11,11 @@ choose_sort()
 keep_freed_memory()
 
 
+_LOADED_WHEN_ASKED_FOR = {"compare": "monitor.comparison", "rehearse": "monitor.rehearsal"}
+
+
 def __getattr__(name: str) -> Any:
-    """`from monitor import compare`: loaded when asked for, because Arrow and numpy take their time."""
-    if name == "compare":
-        return import_module("monitor.comparison").compare
+    """`from monitor import compare, rehearse`: loaded when asked for, because Arrow and numpy take their time."""
+    if name in _LOADED_WHEN_ASKED_FOR:
+        return getattr(import_module(_LOADED_WHEN_ASKED_FOR[name]), name)
     raise AttributeError(f"module 'monitor' has no attribute '{name}'")

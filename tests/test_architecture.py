@@ -26,7 +26,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("digest",),
     ("readings", "upkeep", "status", "reports", "rollouts"),
     ("pipeline", "blackout", "web", "dashboards", "backtest", "comparison", "lake"),
-    ("config", "config_text"),
+    ("config", "config_text", "rehearsal"),
     ("rules_in_force",),
     ("jobs", "doctor"),
     ("app",),
@@ -85,6 +85,11 @@ def test_imports_run_one_way(path: Path) -> None:
         assert RANK[other] < RANK[room] or (RANK[other] == RANK[room] == 0), (
             f"{path}:{line} imports {imported}"
         )
+
+
+def test_the_documents_show_the_same_order() -> None:
+    text = " ".join((PACKAGE.parent / "docs" / "concepts.md").read_text().split())
+    assert " < ".join(f"`{' '.join(rooms)}`" for rooms in ORDER[:-1]) in text
 
 
 def test_no_modules_import_each_other() -> None:

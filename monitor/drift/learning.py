@@ -3,6 +3,7 @@
 Slow (it reads up to a month of profiles, fits and replays), and done a few times in a stream's life.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from monitor.drift import replay as replaying
 from monitor.drift.adapter import adapter
 from monitor.drift.budget import Budget, limits
 from monitor.drift.calibration import Calibration, fit
+from monitor.drift.columns import Column, WindowCounts
 from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
 from monitor.store import drift as stored_drift
@@ -70,13 +72,18 @@ def _learn(
     if len(windows) < replaying.LEAST_WINDOWS or not watched.columns:
         return None
     budget = budget_of(settings, models)
-    calibration = fit(watched.columns, windows, min_effect=settings.min_effect, zone=settings.time_zone)
-    found = replaying.replay(
-        watched.columns, windows, budget, min_effect=settings.min_effect, zone=settings.time_zone
-    )
-    calibration = replaying.checked(calibration, found)
+    calibration = learn(watched.columns, windows, budget, settings)
     note = replaying.too_little(span[0], span[1], len(windows))
     return storable(calibration, baseline.layout.id, budget, settings, note, now)
+
+
+def learn(
+    columns: Sequence[Column], windows: Sequence[WindowCounts], budget: Budget, settings: DriftSettings
+) -> Calibration:
+    """What the windows of a reference teach, with the limit raised by what replaying them would have alarmed."""
+    effect, zone = settings.min_effect, settings.time_zone
+    replayed = replaying.replay(columns, windows, budget, min_effect=effect, zone=zone)
+    return replaying.checked(fit(columns, windows, min_effect=effect, zone=zone), replayed)
 
 
 def _is_due(

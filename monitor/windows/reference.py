@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.errors import InputError
+from monitor.predictions import arrays
+from monitor.predictions.times import micros_of_numbers
 from monitor.records import Stream, Window
 from monitor.sources import delimited, places
 from monitor.windows import codec, describe, kinds, loss
@@ -161,15 +163,15 @@ def sample(table: pa.Table, most: int) -> pa.RecordBatch:
     """At most so many rows, evenly spread."""
     if table.num_rows > most:
         table = table.take(pa.array(np.linspace(0, table.num_rows - 1, most).astype(np.int64)))
-    arrays = [column.combine_chunks() for column in table.columns]
-    return pa.RecordBatch.from_arrays(arrays, names=table.schema.names)
+    columns = [column.combine_chunks() for column in table.columns]
+    return pa.RecordBatch.from_arrays(columns, names=table.schema.names)
 
 
 def _chunks(table: pa.Table) -> Iterable[pa.RecordBatch]:
     for start in range(0, table.num_rows, _CHUNK):
         part = table.slice(start, _CHUNK).combine_chunks()
-        arrays = [column.combine_chunks() for column in part.columns]
-        yield pa.RecordBatch.from_arrays(arrays, names=part.schema.names)
+        columns = [column.combine_chunks() for column in part.columns]
+        yield pa.RecordBatch.from_arrays(columns, names=part.schema.names)
 
 
 def target_of(name: str, *, has_prefixed: bool) -> str:
@@ -204,7 +206,8 @@ def _microseconds(column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks()
     if kinds.is_time(array.type):
         return array.cast(pa.timestamp("us")).cast(pa.int64())
-    if pa.types.is_integer(array.type):
-        return array.cast(pa.int64())
+    if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
+        micros, fits = micros_of_numbers(arrays.floats(array.cast(pa.float64(), safe=False)))
+        return pa.array(micros, mask=~(fits & arrays.valid(array)))
     texts = array.cast(pa.string())
     return pa.array(kinds.times_of_texts(texts) * 1e6, from_pandas=True).cast(pa.int64(), safe=False)
