@@ -26,7 +26,7 @@ from monitor.drift.telling import ALL, CAUSES, page
 from monitor.drift.verdict import METRIC, DriftVerdict, measurements, verdicts
 from monitor.records import Measurement, Stream, Window, labels
 from monitor.store import drift as stored_drift
-from monitor.store.drift import DriftIncident, StoredState, StoredVerdict
+from monitor.store.drift import DriftIncident, StoredCalibration, StoredState, StoredVerdict
 from monitor.windows.baseline import Baseline, load
 from monitor.windows.layout import Layout
 
@@ -84,8 +84,7 @@ def watch(
     needed = limits(calibration.columns, budget.limit(known.seconds, calibration.raised), settings.importance)
     subject = _Subject(connection, stream, baseline, calibration, needed, budget, settings, base_seconds, now)
     before = stored_drift.state(connection, stream)
-    since = before.judged_until if before else max(known.end, int(until) - int(settings.reference))
-    closed = reference.spans(since, until, known.seconds)[:MOST_A_CALL]
+    closed = _closed(known, before, settings, until)[:MOST_A_CALL]
     latest = _advance(subject, before, closed) if closed else _latest(before)
     note = known.note or ("drift is set to be quiet: it is told in the digest only" if settings.quiet else "")
     because = _because(connection, stream, latest)
@@ -97,6 +96,21 @@ def watch(
         note,
         known.meaning,
     )
+
+
+def is_due(connection: Connection, stream: Stream, settings: DriftSettings, until: float) -> bool:
+    """Whether an evaluation window closed that was not judged yet: if none did, `watch` writes nothing."""
+    known = stored_drift.calibration(connection, stream)
+    if known is None or not math.isfinite(until):
+        return False
+    return bool(_closed(known, stored_drift.state(connection, stream), settings, until))
+
+
+def _closed(
+    known: StoredCalibration, before: StoredState | None, settings: DriftSettings, until: float
+) -> list[Window]:
+    since = before.judged_until if before else max(known.end, int(until) - int(settings.reference))
+    return reference.spans(since, until, known.seconds)
 
 
 def _advance(subject: _Subject, before: StoredState | None, closed: list[Window]) -> list[DriftVerdict]:

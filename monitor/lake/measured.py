@@ -27,7 +27,7 @@ def measure_history(
     due = sorted({*_hours(written), *(one for one in written if one[1].seconds > base_seconds)})
     for at in range(0, len(due), _WINDOWS):
         with store.write() as connection:
-            rolling = Rolling(connection, base_seconds, settled=float("-inf"), now=now)
+            rolling = Rolling(connection, base_seconds, settled=float("-inf"))
             for stream, window in due[at : at + _WINDOWS]:
                 profile = rolling.profile(stream, window)
                 found = measure(Subject(stream, window, profile, baseline.load(connection, stream), settings))

@@ -6,31 +6,30 @@ cheap and urgent.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
-from monitor.block import Block, Gathered, block_of, joined
+from monitor.block import Block, Gathered
 from monitor.drift.settings import DriftSettings
-from monitor.drift.watch import watch
+from monitor.drift.watch import is_due, watch
 from monitor.metrics import FAMILIES, LIVE, Family, Subject, families_of, measure
 from monitor.metrics.settings import MetricSettings
 from monitor.readings.against import Against
+from monitor.readings.findings import HOUR, Finder, Findings, Means, put_down
 from monitor.readings.past import Past
 from monitor.readings.recent import Recent
 from monitor.readings.wallclock import WallClock
 from monitor.records import DAEMON, Measurement, Stream, Window
 from monitor.rules.readings import OPEN, Readings
-from monitor.store import measurements as stored
 from monitor.store import predictions, unmeasured
 from monitor.store.db import Store
 from monitor.store.predictions import StreamFigures
 from monitor.windows import cut
 from monitor.windows.baseline import load
-from monitor.windows.rolling import Rolling
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
-HOUR, DAY = 3600, 86400
+DAY = 86400
 Wanted = Mapping[int, Sequence[Family]]
 _RECENT = 2 * HOUR
 """Base windows older than this are not measured one by one, only their hours: history, very late rows."""
@@ -137,50 +136,91 @@ class Measuring:
         return _Due(stream, until, edge, hours, bool(newly) or is_new)
 
     def _measure(self, some: Sequence[_Due], wanted: Wanted, models: int, now: float) -> None:
-        """Measure what is due of some streams, in one transaction unless it is much."""
+        """Measure what is due of some streams; where it is much, an hour at a time."""
         for due in some:
-            if due.is_much:
-                for hour, windows in due.hours:
-                    with self.store.write() as connection:
-                        work = _Work(self, connection, due.stream, due.edge, now)
-                        self._store_hour(work, hour, windows)
-        with self.store.write() as connection:
-            for due in some:
-                work = _Work(self, connection, due.stream, due.edge, now)
-                for hour, windows in () if due.is_much else due.hours:
-                    self._store_hour(work, hour, windows)
-                if due.is_moved:
-                    self._measure_lengths(work, wanted, due.until, models)
+            for hour in due.hours if due.is_much else ():
+                self._find_and_put_down([replace(due, hours=[hour], is_moved=False)], wanted, now)
+        few = [replace(due, hours=()) if due.is_much else due for due in some]
+        self._find_and_put_down(few, wanted, now)
+        self._watch([due for due in some if due.is_moved], models, now)
+        for due in some:
+            if due.is_moved:
+                progress = self._progress[due.stream]
+                progress.closed_until = max(due.edge, progress.closed_until)
         self.on_measured(
             (due.stream, window) for due in some for _, windows in due.hours for window in windows
         )
 
-    def _measure_lengths(self, work: "_Work", wanted: Wanted, until: float, models: int) -> None:
-        """Measure what rules read over windows that end at the last closed base window."""
-        progress, edge = self._progress[work.stream], work.edge
-        for length, families in wanted.items():
-            if length not in progress.readings or self._is_due(length, edge):
-                progress.readings[length] = work.measure(Window(edge - length, edge), families)
-        progress.drift = work.drift(until, models)
-        progress.closed_until = max(edge, progress.closed_until)
+    def _find_and_put_down(self, some: Sequence[_Due], wanted: Wanted, now: float) -> None:
+        """Measure beside the others' writing, then write; what changed meanwhile is measured again while it cannot."""
+        with self.store.read() as connection:
+            found = [self._find(connection, due, wanted, now) for due in some]
+        with self.store.write() as connection:
+            for place, due in sorted(
+                enumerate(some), key=lambda one: one[1].stream
+            ):  # all in one order: no deadlock
+                if not put_down(connection, found[place], now):
+                    found[place] = self._find(connection, due, wanted, now)
+                    put_down(connection, found[place], now)
+        for one in found:
+            self._remember(one, now)
+
+    def _find(self, connection: Connection, due: _Due, wanted: Wanted, now: float) -> Findings:
+        """Measure the windows that changed and their hours, and what rules read over longer windows."""
+        progress = self._progress[due.stream]
+        means = Means(self.base, self.metrics, self.against, self.wall)
+        finder = Finder(means, connection, due.stream, due.edge, now)
+        for hour, windows in due.hours:
+            self._find_hour(finder, hour, windows, due.edge, now)
+        for length, families in wanted.items() if due.is_moved else ():
+            if length not in progress.readings or self._is_due(length, due.edge):
+                window = Window(due.edge - length, due.edge)
+                finder.found.readings[length] = finder.measure(window, families)
+        return finder.finish()
+
+    def _find_hour(
+        self, finder: Finder, hour: Window, windows: Sequence[Window], edge: int, now: float
+    ) -> None:
+        """Measure the windows of one hour that changed, and the hour itself; the running hour, now and then."""
+        for window in windows:
+            if window.start >= now - _RECENT:
+                finder.note(window)
+        hours = self._progress[finder.found.stream].hours
+        if hour.end <= edge or self._is_due(HOUR, edge) or hour.start not in hours:
+            finder.note(hour)
+            finder.found.hours.append(hour)
+        finder.found.windows += windows
+
+    def _remember(self, found: Findings, now: float) -> None:
+        """Take note of what was written."""
+        progress = self._progress[found.stream]
+        progress.readings |= found.readings
+        for hour in found.hours:
+            if hour.end < now - HOUR:
+                self.past.forget()
+            recent = (start for start in progress.hours if start > hour.start - DAY)
+            progress.hours = {hour.start, *recent}
+
+    def _watch(self, some: Sequence[_Due], models: int, now: float) -> None:
+        """Have drift decided; it stays in force until its next, longer window closes."""
+        waiting: list[_Due] = []
+        with self.store.read() as connection:
+            for due in some:
+                if is_due(connection, due.stream, self.drift, due.until):
+                    waiting.append(due)
+                else:
+                    self._decide(connection, due, models, now)
+        for due in waiting:
+            with self.store.write() as connection:
+                self._decide(connection, due, models, now)
+
+    def _decide(self, connection: Connection, due: _Due, models: int, now: float) -> None:
+        watched = watch(connection, due.stream, self.drift, self.base, due.until, now, models)
+        self._progress[due.stream].drift = watched.measurements
 
     def _is_due(self, length: int, edge: int) -> bool:
         """A window is measured again when a twentieth of it is new: a day need not be looked at every minute."""
         return edge // self.base % max(1, length // self.base // 20) == 0
-
-    def _store_hour(self, work: "_Work", hour: Window, windows: Sequence[Window]) -> None:
-        """Measure the windows of one hour that changed, and the hour itself; the running hour, now and then."""
-        progress = self._progress[work.stream]
-        for window in windows:
-            if window.start >= work.now - _RECENT:
-                work.store(window)
-        if hour.end <= work.edge or self._is_due(HOUR, work.edge) or hour.start not in progress.hours:
-            work.store(hour)
-            if hour.end < work.now - HOUR:
-                self.past.forget()
-            recent = (start for start in progress.hours if start > hour.start - DAY)
-            progress.hours = {hour.start, *recent}
-        unmeasured.remove(work.connection, work.stream, windows)
 
     def _live(self, streams: Sequence[Stream], now: float) -> dict[Stream, Block]:
         """What is cheap and urgent of the last seconds, of those streams for which something came in."""
@@ -191,45 +231,6 @@ class Measuring:
                 subject = Subject(stream, window, profile, load(connection, stream), self.metrics)
                 found[stream] = measure(subject, LIVE)
         return found
-
-
-class _Work:
-    """The measuring of one stream in one transaction."""
-
-    def __init__(
-        self, parent: Measuring, connection: Connection, stream: Stream, edge: int, now: float
-    ) -> None:
-        self.parent, self.connection, self.stream, self.edge, self.now = parent, connection, stream, edge, now
-        self.baseline = load(connection, stream)
-        self._measured: dict[tuple[Window, Sequence[Family]], Block] = {}
-        self.rolling = Rolling(connection, parent.base, settled=edge, now=now)
-
-    def measure(self, window: Window, families: Sequence[Family] = FAMILIES) -> Block:
-        """The figures of a window; what was measured in this transaction already is not measured again."""
-        if (window, families) not in self._measured:
-            profile = self.rolling.profile(self.stream, window)
-            subject = Subject(self.stream, window, profile, self.baseline, self.parent.metrics)
-            found = measure(subject, families)
-            if window.seconds != self.parent.base:
-                against, work = self.parent.against, (self.connection, self.rolling)
-                others = against.measure(*work, self.stream, window, families, self.now)
-                found = joined([found, *others])
-            self._measured[window, families] = found
-        return self._measured[window, families]
-
-    def drift(self, until: float, models: int) -> Sequence[Measurement]:
-        """What the drift decision says; it stays in force until its next, longer window closes."""
-        settings, base = self.parent.drift, self.parent.base
-        return watch(self.connection, self.stream, settings, base, until, self.now, models).measurements
-
-    def store(self, window: Window) -> None:
-        """Measure a window, and write it down in place of what was known of it."""
-        found = self.measure(window)
-        if window.seconds == HOUR and (
-            others := self.parent.wall.of_window(self.connection, self.stream, window)
-        ):
-            found = joined([found, block_of(self.stream, window, others)])
-        stored.put(self.connection, self.stream, window, found, self.now)
 
 
 def _together(due: Sequence[_Due]) -> Iterator[Sequence[_Due]]:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream, Window
-from monitor.store import predictions
+from monitor.store import predictions, revisions
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 from monitor.store.profiles import StoredProfile
@@ -53,6 +53,7 @@ _EXTENT = Prepared(  # look-ups in the key, however many windows there are
 
 def put(connection: Connection, stream: Stream, profile: StoredProfile, now: float) -> None:
     """Write the profile of a window in place of what was there."""
+    revisions.advance(connection, stream, now)
     window = profile.window
     row = {
         "stream": predictions.key(connection, stream, now),

@@ -43,7 +43,7 @@ def of_stream(
     if baseline is None:
         return None, []
     # Nothing is settled here, so that looking at a page never writes.
-    profile = Rolling(connection, base_seconds, settled=float("-inf"), now=window.end).profile(stream, window)
+    profile = Rolling(connection, base_seconds, settled=float("-inf")).profile(stream, window)
     if profile.layout.id != baseline.layout.id or not profile.rows:
         return baseline, []
     columns = [*baseline.layout.features, *_outputs(baseline)]

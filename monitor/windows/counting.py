@@ -16,7 +16,7 @@ from monitor.predictions import outcomes as joining
 from monitor.predictions.batches import concatenate
 from monitor.predictions.batches import decode as decode_rows
 from monitor.records import Stream, Window
-from monitor.store import outcomes, predictions, profiles, unmeasured
+from monitor.store import outcomes, predictions, profiles, revisions, unmeasured
 from monitor.store.db import Store
 from monitor.store.predictions import StoredBatch
 from monitor.store.profiles import StoredProfile
@@ -175,6 +175,7 @@ def add_to_window(
     connection: Connection, stream: Stream, window: Window, more: Profile, layout: Layout, now: float
 ) -> None:
     """Add counts to a window's profile, and drop the longer sums that it is part of."""
+    revisions.advance(connection, stream, now)
     stored = profiles.get(connection, stream, window)
     total = more
     if stored is not None and stored.layout == layout.id:

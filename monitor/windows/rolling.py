@@ -3,6 +3,8 @@
 Base windows are put together in pairs, pairs of pairs, and so on, aligned to the epoch: a window of n base windows
 is the sum of at most 2 log2(n) such sums, each made once and kept in the store. A sum is deleted when a base window
 in it changes (late rows, outcomes), and is made again when it is next needed.
+
+Reading makes sums, and writes nothing: they are put down later, in a transaction that knows that they still hold.
 """
 
 from bisect import bisect_left
@@ -25,11 +27,11 @@ class Rolling:
     that reach beyond it are made anew each time, and not kept.
     """
 
-    def __init__(self, connection: Connection, base_seconds: int, *, settled: float, now: float) -> None:
+    def __init__(self, connection: Connection, base_seconds: int, *, settled: float) -> None:
         self._connection = connection
         self._base = base_seconds
         self._settled = settled
-        self._now = now
+        self._made: dict[tuple[Stream, Window], Profile] = {}
         self._extents: dict[Stream, Window | None] = {}
 
     def profile(self, stream: Stream, window: Window) -> Profile:
@@ -63,6 +65,8 @@ class Rolling:
             return None
         if len(inside) == 1:
             block = Window(inside[0], inside[0] + self._base)
+        if (stream, block) in self._made:
+            return self._made[stream, block]
         stored = profiles.get(self._connection, stream, block)
         if stored is not None and stored.layout == layout.id:
             return codec.decode(stored.blob, layout)
@@ -73,14 +77,18 @@ class Rolling:
         found = [self._sum(stream, layout, part, inside) for part in halves]
         present = [part for part in found if part is not None]
         if len(present) > 1:
-            return self._kept(stream, block, merge(present))
+            total = merge(present)
+            if block.end <= self._settled:
+                self._made[stream, block] = total
+            return total
         return present[0] if present else None
 
-    def _kept(self, stream: Stream, block: Window, total: Profile) -> Profile:
-        if block.end <= self._settled:
-            kept = StoredProfile(block, total.layout.id, total.rows, codec.encode(total))
-            profiles.put(self._connection, stream, kept, self._now)
-        return total
+    def sums(self) -> list[tuple[Stream, StoredProfile]]:
+        """The sums that were made and are worth keeping, as the store takes them."""
+        return [
+            (stream, StoredProfile(block, total.layout.id, total.rows, codec.encode(total)))
+            for (stream, block), total in self._made.items()
+        ]
 
 
 def blocks(window: Window, base_seconds: int) -> list[Window]:

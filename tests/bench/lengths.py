@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monitor.metrics import MetricSettings, Subject, measure
 from monitor.records import Stream, Window
+from monitor.store import profiles
 from monitor.store.db import Store
 from monitor.windows import baseline
 from monitor.windows.count import count
@@ -43,10 +44,12 @@ def _minute(store: Store, base: Baseline, counted: Profile, length: int, minute:
     began = time.process_time()
     with store.write() as connection:
         add_to_window(connection, stream, window, counted, base.layout, START)
-        rolling = Rolling(connection, MINUTE, settled=window.end, now=START)
+        rolling = Rolling(connection, MINUTE, settled=window.end)
         looked_at = Window(window.end - length, window.end)
         profile = rolling.profile(stream, looked_at)
         measure(Subject(stream, looked_at, profile, base, MetricSettings()))
+        for _, total in rolling.sums():
+            profiles.put(connection, stream, total, START)
     seconds = time.process_time() - began
     assert profile.rows == counted.rows * min(minute + 1, length // MINUTE)
     return seconds

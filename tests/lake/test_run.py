@@ -31,7 +31,7 @@ def profile(store, *sources, stream=STREAM, seconds=3600, **options):
 
 def rolled(store, window, stream=STREAM):
     with store.write() as connection:
-        return Rolling(connection, 60, settled=float("-inf"), now=END).profile(stream, window)
+        return Rolling(connection, 60, settled=float("-inf")).profile(stream, window)
 
 
 def rows_of(whole, window):

@@ -37,7 +37,11 @@ def rows_at(start: float, minutes: int, rows: int, seed: int = 0) -> pa.RecordBa
 
 def profile_of(store, window, *, settled=NOW + 1e6):
     with store.write() as connection:
-        return Rolling(connection, BASE, settled=settled, now=NOW).profile(STREAM, window)
+        rolling = Rolling(connection, BASE, settled=settled)
+        found = rolling.profile(STREAM, window)
+        for stream, total in rolling.sums():
+            profiles.put(connection, stream, total, NOW)
+        return found
 
 
 def test_rows_are_counted_once_however_often_the_tick_runs(log_and_store):

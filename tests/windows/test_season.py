@@ -31,7 +31,7 @@ def test_the_seasonal_baseline_is_the_same_hour_of_past_weeks(tmp_path):
         log.append(split(STREAM, rows_in(Window(HOUR.start - 86400, HOUR.end - 86400), 900), 60))
         count_new(store, WindowSettings(), NOW)
         with store.write() as connection:
-            rolling = Rolling(connection, 60, settled=HOUR.start, now=NOW)
+            rolling = Rolling(connection, 60, settled=HOUR.start)
             found = season.same_hour_of_week(rolling, STREAM, HOUR, 3, NOW)
             assert season.same_hour_of_week(rolling, STREAM, Window(0, 3600), 3, NOW) is None
         assert found is not None
