@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-_NAN = pa.scalar(math.nan, pa.float64())
+# Not by pa.scalar, which would import pandas.
+_NAN = pa.Array.from_buffers(pa.float64(), 1, [None, pa.py_buffer(np.array([math.nan]))])[0]
 
 
 def valid(array: pa.Array) -> np.ndarray:

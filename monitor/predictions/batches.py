@@ -16,7 +16,6 @@ The type of a feature may differ between batches: read it through `monitor.predi
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -31,6 +30,7 @@ from monitor.records import Stream, Window
 _ABSENT = {"sampled": True, "weight": 1.0}  # what a missing column means
 _MAGIC = b"WKP1"
 _HEADER = struct.Struct("<4sQ")
+_PLAIN = pa.ipc.IpcWriteOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Batch:
 def encode(rows: pa.RecordBatch) -> bytes:
     """The rows as one Arrow IPC stream, compressed as a whole with LZ4. Equal rows give equal bytes."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema, options=_options()) as writer:
+    with pa.ipc.new_stream(sink, rows.schema, options=_PLAIN) as writer:
         writer.write_batch(rows)
     plain = sink.getvalue()
     packed: bytes = pa.compress(plain, codec="lz4_raw", asbytes=True)
@@ -123,12 +123,6 @@ def concatenate(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
         if place >= 0:
             joined = joined.set_column(place, name, pc.fill_null(joined.column(place), value))
     return joined
-
-
-@lru_cache(1)
-def _options() -> pa.ipc.IpcWriteOptions:
-    """Arrow's own, made once; not on import, because making them imports pandas where it is installed."""
-    return pa.ipc.IpcWriteOptions()
 
 
 def _one(table: pa.Table) -> pa.RecordBatch:
