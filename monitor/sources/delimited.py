@@ -16,7 +16,7 @@ from monitor.errors import InputError
 from monitor.sources.places import Place
 
 _BLOCK = 8_000_000
-_NO_VALUE = pa.array(["NA", "N/A", "n/a", "#N/A", "NULL", "null", "None"])
+_NO_VALUE = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "None")
 """What stands for a missing number. Among texts it may be one: `NA` is a country."""
 
 
@@ -122,7 +122,7 @@ def _cast(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
 
 def _cleaned(texts: pa.Array) -> pa.Array:
     trimmed = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.is_in(trimmed, _NO_VALUE), pa.scalar(None, pa.string()), trimmed)
+    return pc.if_else(pc.is_in(trimmed, pa.array(_NO_VALUE)), pa.scalar(None, pa.string()), trimmed)
 
 
 def _whole(piece: Piece, place: Place) -> pa.RecordBatch:
