@@ -1,13 +1,18 @@
-"""Keeps pandas out of the daemon's process.
+"""Keeps out of a process what it does not need: pandas, threads for matrix products, plugins, memory that was freed."""
 
-Arrow imports pandas wherever it is installed, for conversions that the daemon never makes: 70 MB, and half a second.
-"""
-
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+
+_UNLESS_SET = {
+    # Matrices here are small; the threads wait for work in a loop, which costs a tenth of a second at the start.
+    "OPENBLAS_NUM_THREADS": "1",
+    # Else every installed package is searched for plugins of pydantic.
+    "PYDANTIC_DISABLE_PLUGINS": "1",
+}
 
 
 class _Absent(MetaPathFinder):
@@ -16,10 +21,27 @@ class _Absent(MetaPathFinder):
     ) -> ModuleSpec | None:
         del path, target
         if fullname == "pandas":
-            raise ModuleNotFoundError("pandas is kept out of the daemon", name="pandas")
+            raise ModuleNotFoundError("pandas is kept out of this process", name="pandas")
         return None
 
 
 def without_pandas() -> None:
-    """From now on, and before Arrow is first used, pandas counts as not installed in this process."""
+    """From now on, and before Arrow is first used, pandas counts as not installed in this process.
+
+    Arrow imports pandas wherever it is installed, for conversions that we never make: 70 MB, and half a second.
+    """
     sys.meta_path.insert(0, _Absent())
+
+
+def load_less() -> None:
+    """Before numpy and pydantic are loaded: no threads for matrix products, and no plugins."""
+    for name, value in _UNLESS_SET.items():
+        os.environ.setdefault(name, value)
+
+
+def use_jemalloc() -> None:
+    """Have Arrow get its memory from jemalloc, where it was built with it: less of what was freed stays unused."""
+    import pyarrow as pa
+
+    if "jemalloc" in pa.supported_memory_backends():
+        pa.set_memory_pool(pa.jemalloc_memory_pool())

@@ -26,6 +26,7 @@ from monitor.cli import (
 )
 from monitor.cli.output import Exit, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
+from monitor.lean import load_less
 
 app = typer.Typer(
     name="watchkeeper",
@@ -58,6 +59,7 @@ for commands in COMMANDS:
 
 def main() -> None:
     """Run a command; own errors become one line on stderr and an exit code."""
+    load_less()
     try:
         app()
     except ConfigError as error:

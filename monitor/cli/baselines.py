@@ -11,6 +11,7 @@ from monitor.cli.output import bar, put, put_json, say
 from monitor.cli.streams import StreamArgument, moment, stream_of
 from monitor.clock import iso
 from monitor.errors import NotFoundError
+from monitor.lean import use_jemalloc, without_pandas
 
 baseline = typer.Typer(
     help="What a model's windows are held against.\n\nExample: watchkeeper baseline set acme/fraud training.parquet",
@@ -134,6 +135,8 @@ def compare(
 
     Example: watchkeeper compare training.parquet yesterday.parquet
     """
+    without_pandas()
+    use_jemalloc()
     from monitor.comparison import compare_files
 
     with bar("comparing columns") as progress:

@@ -2,15 +2,9 @@
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
-
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from monitor.errors import InputError
 
@@ -54,39 +48,29 @@ def put_json(data: object) -> None:
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on stderr where that is a terminal; hands out `progress(done, of)`."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(what, total=None)
-        yield lambda done, of: shown.update(task, completed=done, total=of)
+    if not sys.stderr.isatty():
+        yield lambda _done, _of: None
+        return
+    from monitor.cli import terminal
+
+    with terminal.bar(what) as progress:
+        yield progress
 
 
 @contextmanager
 def rows_bar(what: str) -> Iterator[Callable[[int, float], None]]:
     """A progress bar that also counts rows and how many there are a second; hands out `progress(rows, share done)`."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[rows]}"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
-        task = shown.add_task(what, total=1.0, rows="")
-        began = time.monotonic()
+    if not sys.stderr.isatty():
+        yield lambda _rows, _share: None
+        return
+    from monitor.cli import terminal
 
-        def progress(rows: int, share: float) -> None:
-            rate = rows / max(time.monotonic() - began, 1e-3)
-            shown.update(task, completed=share, rows=f"{rows:,} rows, {rate:,.0f}/s")
-
+    with terminal.rows_bar(what) as progress:
         yield progress
 
 
 def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Data as a table that fits the terminal (stdout)."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    Console(soft_wrap=False).print(table)
+    from monitor.cli import terminal
+
+    terminal.put_table(columns, rows)

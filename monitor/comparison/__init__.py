@@ -7,31 +7,24 @@ One column at a time is in memory, so a file of any width and of some hundred mi
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
+from monitor.comparison.counting import STREAM, WINDOW, Counted, count_column, measure_columns
 from monitor.comparison.result import ColumnResult, Comparison
-from monitor.comparison.source import Source, open_source
-from monitor.metrics import MetricSettings, Subject
-from monitor.metrics.drift import features, presence
+from monitor.comparison.source import open_source
+from monitor.metrics import MetricSettings
+from monitor.metrics.drift import presence
 from monitor.metrics.subject import MetricInfo
-from monitor.predictions import arrays
-from monitor.records import Measurement, Stream, Window, labels
-from monitor.windows import describe, kinds
-from monitor.windows.count import count_slice
-from monitor.windows.layout import Kind, Layout
-from monitor.windows.profile import OVERALL, Profile, Slice, empty, merge_slices
-from monitor.windows.reference import Baseline
+from monitor.records import Measurement, labels
+from monitor.windows.layout import Kind
 
 Progress = Callable[[int, int], None]
-_STREAM, _WINDOW = Stream("", "comparison"), Window(0, 1)
 _SKIPPED = frozenset({"id", "timestamp"})
 _OUTPUTS = frozenset({"prediction", "confidence"})
-_MOST_REFERENCE_ROWS = 20_000_000
+_TOGETHER = 64
+"""Columns that are measured together: measuring costs by the call more than by the column."""
 
 
 def compare(
@@ -53,19 +46,20 @@ def compare(
     base, new = open_source(reference), open_source(current)
     rules = settings or MetricSettings()
     named = {name: _name(name) for name in base.names if name not in _SKIPPED}
-    done = 0
-    found: dict[str, tuple[ColumnResult, ...]] = {}
+    columns: list[ColumnResult] = []
+    counted: list[Counted] = []
     with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 4)) as workers:
-        jobs = {
-            name: workers.submit(_compare_column, base, new, name, target, dict(kinds_of or {}), rules)
+        jobs = [
+            workers.submit(count_column, base, new, name, target, dict(kinds_of or {}))
             for name, target in named.items()
-        }
-        for name, job in jobs.items():
-            found[name] = job.result()
-            done += 1
+        ]
+        for done, job in enumerate(jobs, 1):
+            counted.append(job.result())
+            if len(counted) == _TOGETHER or done == len(jobs):
+                columns += measure_columns(counted, rules)
+                counted.clear()
             if progress is not None:
                 progress(done, len(jobs))
-    columns = [result for name in named for result in found[name]]
     added = [name for name in new.names if name not in named and name not in _SKIPPED]
     vanished = [name for name in named if name not in new.names]
     schema = [
@@ -83,60 +77,6 @@ def compare_files(
     return compare(reference, current, settings=settings, progress=progress)
 
 
-def _compare_column(
-    base: Source, new: Source, name: str, target: str, chosen: dict[str, Kind], settings: MetricSettings
-) -> tuple[ColumnResult, ...]:
-    whole = kinds.plain(base.column(name, _MOST_REFERENCE_ROWS))
-    kind = chosen.get(name) or kinds.find(whole)
-    if kind in (Kind.NUMBER, Kind.INTEGER) and pa.types.is_floating(whole.type):
-        whole = _in_order(whole)
-    made, notes = describe.describe(target, whole, kind)
-    layout = Layout.assemble((), made)
-    reference = count_slice(_batch(target, whole), layout, layout.columns)
-    del whole
-    parts = [
-        count_slice(_batch(target, kinds.plain(chunk)), layout, layout.columns) for chunk in new.chunks(name)
-    ]
-    current = merge_slices(parts) if parts else empty(layout)
-    subject = _subject(layout, reference, current, settings)
-    measured = [*_only_columns(features.measure(subject)), *_only_columns(presence.measure(subject))]
-    return tuple(
-        ColumnResult(
-            name=name if not column.part else f"{name}#{column.part}",
-            kind=column.kind,
-            measurements=tuple(m for m in measured if m.labels == features.where(column)),
-            expected_psi=_expected_psi(column.cells, reference, current),
-            note="; ".join(note.removeprefix("features.") for note in notes),
-        )
-        for column in layout.columns
-    )
-
-
-def _in_order(column: pa.Array) -> pa.Array:
-    """The same values in order, missing ones last: edges and counts then need no sort of their own."""
-    return arrays.with_missing_last(np.sort(arrays.floats(column)), column.null_count)
-
-
-def _subject(layout: Layout, reference: Slice, current: Slice, settings: MetricSettings) -> Subject:
-    baseline = Baseline(_STREAM, "reference", 0.0, "", layout, Profile(layout, {OVERALL: reference}))
-    return Subject(_STREAM, _WINDOW, Profile(layout, {OVERALL: current}), baseline, settings)
-
-
-def _only_columns(measured: Iterable[Measurement]) -> Iterator[Measurement]:
-    overall = (features.DRIFTED_SHARE.name, presence.SCHEMA_CHANGES.name)
-    return (m for m in measured if m.metric not in overall)
-
-
-def _expected_psi(cells: tuple[int, ...], reference: Slice, current: Slice) -> float:
-    """What PSI is by chance alone."""
-    n, m = current.rows, reference.rows
-    return (len(cells) - 1) * (1 / n + 1 / m) if n and m else 0.0
-
-
-def _batch(name: str, array: pa.Array) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([array], names=[name])
-
-
 def _name(name: str) -> str:
     return name if name in _OUTPUTS else f"features.{name.removeprefix('features.')}"
 
@@ -144,7 +84,7 @@ def _name(name: str) -> str:
 def _schema(name: str, change: str, rows: int) -> Measurement:
     info: MetricInfo = presence.SCHEMA_CHANGES
     at = labels(feature=name.removeprefix("features."), change=change)
-    return Measurement(_STREAM, _WINDOW, info.name, 1.0, info.unit, info.better, rows, at)
+    return Measurement(STREAM, WINDOW, info.name, 1.0, info.unit, info.better, rows, at)
 
 
 __all__ = ["ColumnResult", "Comparison", "compare", "compare_files"]

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from monitor.errors import InputError
 from monitor.windows.reference import read_table
 
-_ROWS_AT_A_TIME = 262_144
+_ROWS_AT_A_TIME = 131_072
+_BYTES_AT_A_TIME = 2**20  # of a file: a column of a million rows would be eight times as much
 
 
 class Source(Protocol):
@@ -27,12 +28,15 @@ class Source(Protocol):
         """How many rows there are."""
         ...
 
-    def column(self, name: str, most: int) -> pa.ChunkedArray:
-        """A whole column, or of a very long one an evenly spread part of at least `most` rows."""
+    def type(self, name: str) -> pa.DataType:
+        """What a column is made of."""
         ...
 
-    def chunks(self, name: str) -> Iterator[pa.Array]:
-        """A column piece by piece; nothing if it does not exist."""
+    def chunks(self, name: str, most: int | None = None) -> Iterator[pa.Array]:
+        """A column piece by piece; nothing if it does not exist.
+
+        Of a very long one an evenly spread part of at least `most` rows is enough.
+        """
         ...
 
 
@@ -44,14 +48,14 @@ class TableSource:
         self.names = list(dict.fromkeys(table.schema.names))
         self.rows: int = table.num_rows
 
-    def column(self, name: str, most: int) -> pa.ChunkedArray:  # noqa: ARG002 - it is in memory anyway
-        """A whole column."""
-        return self._table.column(self._table.schema.names.index(name))
+    def type(self, name: str) -> pa.DataType:
+        """What a column is made of."""
+        return self._table.schema.types[self._table.schema.names.index(name)]
 
-    def chunks(self, name: str) -> Iterator[pa.Array]:
+    def chunks(self, name: str, most: int | None = None) -> Iterator[pa.Array]:  # noqa: ARG002 - it is in memory
         """Its pieces."""
         if name in self.names:
-            yield from self.column(name, self.rows).chunks
+            yield from self._table.column(self._table.schema.names.index(name)).chunks
 
 
 class ParquetSource:
@@ -61,29 +65,33 @@ class ParquetSource:
         self._path = path
         first = pq.ParquetFile(path)
         self._metadata = first.metadata
-        schema = first.schema_arrow
+        schema = self._schema = first.schema_arrow
         texts = (pa.types.is_string, pa.types.is_large_string)
         self._texts = [field.name for field in schema if any(test(field.type) for test in texts)]
         self.names = list(dict.fromkeys(schema.names))
         self.rows: int = first.metadata.num_rows
         self._open = local()
 
-    def column(self, name: str, most: int) -> pa.ChunkedArray:
-        """A whole column, or some of its row groups, evenly spread."""
-        groups = range(self._metadata.num_row_groups)
-        step = max(1, self.rows // most)
-        return self._file().read_row_groups(list(groups)[::step], columns=[name], use_threads=False).column(0)
+    def type(self, name: str) -> pa.DataType:
+        """What a column is made of."""
+        return self._schema.types[self._schema.names.index(name)]
 
-    def chunks(self, name: str) -> Iterator[pa.Array]:
-        """Its pieces, read as they are asked for."""
-        if name in self.names:
-            file = self._file()
-            for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=[name], use_threads=False):
-                yield batch.column(0)
+    def chunks(self, name: str, most: int | None = None) -> Iterator[pa.Array]:
+        """Its pieces, read as they are asked for; those of some row groups, evenly spread, if `most` is less."""
+        if name not in self.names:
+            return
+        step = max(1, self.rows // most) if most else 1
+        groups = range(0, self._metadata.num_row_groups, step)
+        for batch in self._file().iter_batches(
+            _ROWS_AT_A_TIME, row_groups=groups, columns=[name], use_threads=False
+        ):
+            yield batch.column(0)
 
     def _file(self) -> pq.ParquetFile:
         if not hasattr(self._open, "file"):
-            self._open.file = pq.ParquetFile(self._path, metadata=self._metadata, read_dictionary=self._texts)
+            self._open.file = pq.ParquetFile(
+                self._path, metadata=self._metadata, read_dictionary=self._texts, buffer_size=_BYTES_AT_A_TIME
+            )
         file: pq.ParquetFile = self._open.file
         return file
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+_ROWS = 65_536
 # Not by pa.scalar, which would import pandas.
 _NAN = pa.Array.from_buffers(pa.float64(), 1, [None, pa.py_buffer(np.array([math.nan]))])[0]
 
@@ -47,6 +48,15 @@ def codes(array: pa.DictionaryArray, missing: int) -> np.ndarray:
     indices = array.indices
     values = _numbers(indices, np.dtype(str(indices.type)))
     return values if array.null_count == 0 else np.where(valid(indices), values, missing)
+
+
+def code_counts(array: pa.DictionaryArray) -> np.ndarray:
+    """How many rows have each entry of the dictionary, and at the end how many have no value."""
+    size = len(array.dictionary)
+    found = np.zeros(size + 1, np.int64)
+    for start in range(0, len(array), _ROWS):  # counting makes 64-bit numbers of the codes
+        found += np.bincount(codes(array.slice(start, _ROWS), size), minlength=size + 1)
+    return found
 
 
 def _numbers(array: pa.Array, kind: np.dtype[Any]) -> np.ndarray:

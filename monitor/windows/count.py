@@ -180,12 +180,10 @@ def yes_and_known(column: pa.Array, name: str) -> Tally:
     return {name: float(pc.sum(column).as_py() or 0), f"{name}_known": float(known)}
 
 
-def label_counts(column: pa.Array, mask: np.ndarray | None = None) -> Tally:
+def label_counts(column: pa.Array) -> Tally:
     """How often each label occurs."""
     encoded = names(column)
-    codes = arrays.codes(encoded, -1)
-    codes = codes[codes >= 0] if mask is None else codes[(codes >= 0) & mask]
-    totals = np.bincount(codes, minlength=len(encoded.dictionary)).tolist()
+    totals = arrays.code_counts(encoded)[:-1].tolist()
     return bounded(
         {label: float(n) for label, n in zip(encoded.dictionary.to_pylist(), totals, strict=True) if n}
     )

@@ -67,8 +67,7 @@ def labels(name: str, column: pa.Array, kind: Kind = Kind.CATEGORY) -> Column:
     """The most frequent labels get a place each; rarer ones are known by their hash."""
     encoded = names(column)
     texts = encoded.dictionary
-    codes = arrays.codes(encoded, len(texts))
-    counts = np.bincount(codes, minlength=len(texts) + 1)[: len(texts)]
+    counts = arrays.code_counts(encoded)
     written = texts.to_pylist()
     order = sorted((i for i in range(len(written)) if counts[i]), key=lambda i: (-counts[i], written[i]))
     frequent = tuple(written[i] for i in order[: edges.MOST_LABELS])

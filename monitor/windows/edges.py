@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from monitor.windows.layout import FIRST, FIRST_LABEL, LARGEST, MINUS_INFINITY, NEW, Column, Floats, Kind
-from monitor.windows.order import in_order
+from monitor.windows.order import distinct, in_order
 
 MOST_BUCKETS = 1000
 CELLS = 10
@@ -31,7 +31,7 @@ def numbers(name: str, values: np.ndarray, kind: Kind = Kind.NUMBER) -> Column:
         edges = np.append(lower, np.nextafter(ordered[-1], np.inf))
     first = np.searchsorted(ordered, lower)
     masses = np.diff(np.append(first, ordered.size)).astype(float)
-    within = _within(np.add.reduceat(ordered * (1 / unit), first) / masses * unit, edges)
+    within = _within(_means(ordered, first, masses, unit), edges)
     return Column(
         name, kind, edges=edges, cells=number_cells(masses), unit=unit, origin=origin, within=within
     )
@@ -75,7 +75,7 @@ def number_cells(masses: np.ndarray) -> tuple[int, ...]:
     before = np.concatenate([[0.0], np.cumsum(masses)[:-1]])
     targets = masses.sum() * np.arange(1, CELLS) / CELLS
     nearest = np.abs(before[:, None] - targets[None, :]).argmin(axis=0)
-    starts = np.unique(nearest[nearest > 0]) + FIRST
+    starts = distinct(nearest[nearest > 0]) + FIRST
     return (0, MINUS_INFINITY, *(int(start) for start in starts))
 
 
@@ -107,6 +107,13 @@ def _ranked(ordered: np.ndarray) -> Floats:
     return ordered[np.arange(MOST_BUCKETS) * ordered.size // MOST_BUCKETS]
 
 
+def _means(ordered: np.ndarray, first: np.ndarray, masses: np.ndarray, unit: float) -> Floats:
+    """The mean of each bucket's values; counted in units where their sum could be beyond float64."""
+    if max(-ordered[0], ordered[-1]) < LARGEST / ordered.size:
+        return np.asarray(np.add.reduceat(ordered, first) / masses)
+    return np.asarray(np.add.reduceat(ordered * (1 / unit), first) / masses * unit)
+
+
 def _within(means: Floats, edges: Floats) -> np.ndarray:
     """Where the mean of each bucket's values lies between its edges, 0 to 255."""
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
@@ -122,7 +129,7 @@ def _lower_edges(ordered: np.ndarray, unit: float) -> Floats:
     first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     if first.size <= MOST_BUCKETS:
         return ordered[first]
-    return _between_cells(np.unique(ranked), unit)
+    return _between_cells(distinct(ranked), unit)
 
 
 def _between_cells(lower: Floats, unit: float) -> Floats:

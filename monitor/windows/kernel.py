@@ -77,8 +77,11 @@ def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target
     encoded = names(array)
     labels = encoded.dictionary
     slots = _slots(column, labels)
-    index = arrays.codes(encoded, len(slots) - 1)
-    totals = np.bincount(index, weights=weights.each, minlength=len(slots)) * weights.same
+    totals: np.ndarray
+    if weights.each is None:
+        totals = arrays.code_counts(encoded) * weights.same
+    else:
+        totals = np.bincount(arrays.codes(encoded, len(labels)), weights.each, len(slots))
     places = into.counts[column.span]
     places += np.bincount(slots, weights=totals, minlength=column.size)
     unknown = np.flatnonzero((slots == NEW) & (totals > 0))

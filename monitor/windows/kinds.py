@@ -20,7 +20,7 @@ def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     kind = array.type
     if pa.types.is_dictionary(kind):
         return array if pa.types.is_string(kind.value_type) else plain(array.cast(kind.value_type))
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if is_number(kind):
         return array.cast(pa.float64(), safe=False)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return array.cast(pa.string())
@@ -51,7 +51,12 @@ def find(column: pa.Array) -> Kind:
         return Kind.BOOLEAN
     if pa.types.is_floating(kind):
         return _of_numbers(column)
-    return _of_texts(column.drop_null())
+    return _of_texts(column if pa.types.is_dictionary(kind) else column.drop_null())
+
+
+def is_number(kind: pa.DataType) -> bool:
+    """A type of numbers."""
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
 def is_time(kind: pa.DataType) -> bool:
@@ -91,8 +96,8 @@ def _has_fractions(values: np.ndarray) -> bool:
 def _of_texts(column: pa.Array) -> Kind:
     encoded = names(column)
     labels = encoded.dictionary
-    count, distinct = len(column), len(labels)
-    uses = np.bincount(arrays.codes(encoded, 0), minlength=distinct)
+    count, distinct = len(column) - column.null_count, len(labels)
+    uses = arrays.code_counts(encoded)[:-1]
     if arrays.floats(pc.utf8_length(labels).cast(pa.float64())) @ uses > TEXT_FROM * count:
         return Kind.TEXT
     if distinct > _MOST_NUMERIC_LABELS:

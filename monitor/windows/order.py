@@ -18,3 +18,8 @@ def in_order(values: np.ndarray) -> np.ndarray:
     if bool((known[1:] >= known[:-1]).all()) and bool(np.isnan(values[end:]).all()):
         return values
     return np.sort(values)
+
+
+def distinct(ordered: np.ndarray) -> np.ndarray:
+    """The different ones of sorted values. `np.unique` would load numpy's masked arrays: 10 ms, and memory."""
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if ordered.size else ordered

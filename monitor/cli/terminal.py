@@ -1,0 +1,49 @@
+"""What is drawn at a terminal: progress bars and tables. Loaded when something is drawn: rich takes its time."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr; hands out `progress(done, of)`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=None)
+        yield lambda done, of: shown.update(task, completed=done, total=of)
+
+
+@contextmanager
+def rows_bar(what: str) -> Iterator[Callable[[int, float], None]]:
+    """A progress bar that also counts rows and how many there are a second; hands out `progress(rows, share done)`."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[rows]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=1.0, rows="")
+        began = time.monotonic()
+
+        def progress(rows: int, share: float) -> None:
+            rate = rows / max(time.monotonic() - began, 1e-3)
+            shown.update(task, completed=share, rows=f"{rows:,} rows, {rate:,.0f}/s")
+
+        yield progress
+
+
+def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Data as a table that fits the terminal (stdout)."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
+    Console(soft_wrap=False).print(table)
