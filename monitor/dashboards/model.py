@@ -185,6 +185,59 @@ FEATURES = Row(
     closed=True,
 )
 
+COMPARED = Row(
+    "Season and version before",
+    (
+        Panel(
+            "Drifted features beside season and version before",
+            "Share of the inputs that differ from the same hours of past weeks, and from the version before.",
+            "timeseries",
+            "percentunit",
+            8,
+            8,
+            (
+                Query(
+                    f"max by (against) (watchkeeper_compared_drifted_features_ratio{S})",
+                    "against {{against}}",
+                ),
+                Query(
+                    f"max(watchkeeper_drifted_features_ratio{S})", "against the baseline", style="baseline"
+                ),
+            ),
+            least=0,
+            most=1,
+            empty="Not configured",
+        ),
+        Panel(
+            "Answers beside season and version before",
+            "How far the answers differ from those of the same hours of past weeks, and of the version before.",
+            "timeseries",
+            "none",
+            8,
+            8,
+            (
+                Query(
+                    f"max by (against, method) (watchkeeper_compared_prediction_drift_score{S})",
+                    "{{method}} against {{against}}",
+                ),
+            ),
+            least=0,
+            empty="Not configured",
+        ),
+        Panel(
+            "Figures of season and version before",
+            "What the same hours of past weeks, and the version before, had.",
+            "table",
+            "none",
+            8,
+            8,
+            (Query(f"max by (metric, against) (watchkeeper_compared_value{S})", table=True),),
+            empty="Not configured",
+        ),
+    ),
+    closed=True,
+)
+
 OUTPUT = Row(
     "Output",
     (
@@ -234,7 +287,7 @@ DASHBOARD = Dashboard(
     "watchkeeper-model",
     "Watchkeeper / Model",
     "One model: its verdict, its quality, its features, its output.",
-    (VERDICT, QUALITY, FEATURES, OUTPUT),
+    (VERDICT, QUALITY, FEATURES, COMPARED, OUTPUT),
     span="now-24h",
     one_model=True,
     with_metric=True,

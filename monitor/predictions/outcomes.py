@@ -21,6 +21,8 @@ from monitor.records import Stream, Window
 from monitor.store import outcomes, predictions
 from monitor.store.outcomes import NewOutcomes, OutcomeCounts, StoredOutcomes
 
+_MOST_ROWS = 10_000
+"""New outcomes of one transaction: history must not keep those waiting who send predictions."""
 _MERGE_FROM = 32
 """Waiting batches are merged into one when there are this many."""
 
@@ -66,10 +68,11 @@ def join(connection: Connection, stream: Stream, now: float) -> list[tuple[Windo
 
     A joined batch has the prediction's columns and `outcome.truth`, `outcome.reviewed`, `outcome.corrected`,
     `outcome.feedback` and `outcome.delay` (seconds from prediction to truth), null where nothing new is known.
-    Run it in the transaction that counts what it returns: it will not be returned again.
+    Run it in the transaction that counts what it returns: it will not be returned again. Of very many new outcomes the
+    oldest are taken; call it again for the rest.
     """
     unsearched = predictions.unsearched(connection, stream)
-    new = outcomes.pending(connection, stream, waiting=False)
+    new = outcomes.pending(connection, stream, waiting=False, most_rows=_MOST_ROWS)
     waiting = outcomes.pending(connection, stream, waiting=True) if unsearched else []
     joined: list[tuple[Window, pa.RecordBatch]] = []
     if new or waiting:

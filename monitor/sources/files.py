@@ -18,7 +18,7 @@ from monitor.predictions.sheet import Sheet, look_through, look_through_outcomes
 from monitor.predictions.values import RecordError
 from monitor.records import Rejected, Stream
 from monitor.sources.delimited import Piece
-from monitor.sources.known import telling
+from monitor.sources.known import slices, telling
 from monitor.sources.places import Place
 from monitor.store.quarantine import Quarantined
 
@@ -176,7 +176,7 @@ class FileReader:
             InputError: a column has a type that cannot be used.
         """
         found = self._clear(look_through_outcomes(rows, self._rules), read_outcome)
-        return [(stream, told) for stream, some in found if (told := telling(some)).num_rows]
+        return [(stream, part) for stream, some in found for part in slices(telling(some))]
 
     def refuse_broken(self, piece: Piece) -> None:
         """Refuse the lines that are no rows."""

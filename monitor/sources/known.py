@@ -16,6 +16,8 @@ PREFIX = "outcome."
 FIELDS = ("truth", "reviewed", "corrected", "feedback")
 _COLUMNS = tuple(f"{PREFIX}{name}" for name in FIELDS)
 _HEAD = 1_000_000
+_TOGETHER = 5_000
+"""Outcomes of one batch of the log: as many as are held against it at a time."""
 
 Known = tuple[Stream, pa.RecordBatch]
 """Outcomes of one stream: `id`, `timestamp` (null: not known when), and their fields."""
@@ -72,7 +74,12 @@ def parted(batches: Sequence[Batch]) -> tuple[list[Batch], list[Known]]:
         told = _told(batch.rows)
         if told is not None:
             found.setdefault(batch.stream, []).append(told)
-    return plain, [(stream, concatenate(some)) for stream, some in found.items()]
+    return plain, [(stream, part) for stream, some in found.items() for part in slices(concatenate(some))]
+
+
+def slices(rows: pa.RecordBatch) -> list[pa.RecordBatch]:
+    """Outcomes some at a time."""
+    return [rows.slice(start, _TOGETHER) for start in range(0, rows.num_rows, _TOGETHER)]
 
 
 def _told(rows: pa.RecordBatch) -> pa.RecordBatch | None:

@@ -123,15 +123,22 @@ def put(connection: Connection, batches: Sequence[NewOutcomes], now: float, *, w
 
 
 def pending(
-    connection: Connection, stream: Stream, *, waiting: bool, limit: int = 1000
+    connection: Connection, stream: Stream, *, waiting: bool, limit: int = 1000, most_rows: int | None = None
 ) -> list[StoredOutcomes]:
-    """The oldest batches of outcomes that still look for their predictions, new or waiting ones."""
+    """The oldest batches of outcomes that still look for their predictions, new or waiting ones; with `most_rows`, as
+    many batches as make up so many rows.
+    """
     number = predictions.find(connection, stream)
-    rows = _PENDING[waiting].run(connection, {"number": number, "most": limit})
-    return [
-        StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, bytes(row.ids), bytes(row.blob))
-        for row in rows
-    ]
+    found: list[StoredOutcomes] = []
+    left = most_rows
+    for row in _PENDING[waiting].run(connection, {"number": number, "most": limit}):
+        if left is not None and left <= 0:
+            break
+        found.append(
+            StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, bytes(row.ids), bytes(row.blob))
+        )
+        left = None if left is None else left - row.rows
+    return found
 
 
 def streams_with_new(connection: Connection) -> list[Stream]:

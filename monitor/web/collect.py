@@ -9,9 +9,10 @@ from prometheus_client.utils import floatToGoString
 from monitor.block import Key, valued
 from monitor.health import verdict
 from monitor.health.settings import ClientSettings
-from monitor.metrics import AGAINST, business, calibration, classification, daemon, outcomes
+from monitor.metrics import business, calibration, classification, daemon, outcomes
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.store.predictions import StreamFigures
+from monitor.web import compared
 from monitor.web.exemplars import ByVersion
 from monitor.web.settings import MetricsSettings
 from monitor.web.sheet import Bucket, Sheet
@@ -48,12 +49,13 @@ _PREFERRED = 3600
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is known of one stream when it is scraped."""
+    """What is known of one stream when it is scraped. `compared` are figures against further baselines."""
 
     figures: StreamFigures
     client: ClientSettings
     alerts: Sequence[Alert]
     measured: Sequence[Measurement]
+    compared: Sequence[Measurement]
     counted: Counted
     deployed: Mapping[str, float]
     exemplars: ByVersion
@@ -73,8 +75,7 @@ def newest(
     found: dict[Key, Measurement] = {}
     for seconds in sorted(lengths, key=_rank):
         for one in valued(measured.get((stream, seconds), ()), found):
-            if not one.label(AGAINST):
-                found.setdefault((one.metric, one.labels), one)
+            found.setdefault((one.metric, one.labels), one)
     return list(found.values())
 
 
@@ -89,6 +90,7 @@ def write(sheet: Sheet, model: Model, settings: MetricsSettings, now: float) -> 
     _traffic(sheet, model, versions)
     _drift(sheet, model, settings)
     _quality(sheet, model, settings)
+    compared.write(sheet, model.b, model.compared)
 
 
 def _versions(model: Model, settings: MetricsSettings, now: float) -> dict[str, Part]:

@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, func, select, text
 
+from monitor.metrics import AGAINST
 from monitor.records import Alert, Stream
 from monitor.store import alerts as alert_store
 from monitor.store import digests, outbox, outcomes, predictions, versions
@@ -52,11 +53,13 @@ class Exposition:
                 self._daemon(sheet, connection)
             for figures in streams:
                 stream = figures.stream
+                found = collect.newest(measured, stream, lengths)
                 model = collect.Model(
                     figures,
                     services.client(stream.client),
                     by_stream.get(stream, ()),
-                    collect.newest(measured, stream, lengths),
+                    [one for one in found if not one.label(AGAINST)],
+                    [one for one in found if one.label(AGAINST)],
                     counted.get(stream, Counted()),
                     {one.version: one.first_seen for one in deployed.get(stream, ())},
                     newest(connection, stream, figures.watermark) if exemplars else {},

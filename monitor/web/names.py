@@ -133,6 +133,26 @@ DRIFT = (
         "How far the answers differ from the baseline, by method.",
     ),
 )
+COMPARED = (
+    Exported(
+        "watchkeeper_compared_value",
+        "gauge",
+        (*B, "against", "metric"),
+        "A figure of what the model is compared with: the same hours of past weeks (season), or the version before.",
+    ),
+    Exported(
+        "watchkeeper_compared_drifted_features_ratio",
+        "gauge",
+        (*B, "against"),
+        "Share of features that differ from it beyond chance.",
+    ),
+    Exported(
+        "watchkeeper_compared_prediction_drift_score",
+        "gauge",
+        (*B, "against", "method"),
+        "How far the answers differ from its, by method.",
+    ),
+)
 QUALITY = (
     Exported(
         "watchkeeper_performance_value",
@@ -203,5 +223,5 @@ DAEMON = (
     Exported("watchkeeper_http_requests", "counter", ("handler", "code"), "Requests that were answered."),
     Exported("watchkeeper_metric_series_dropped", "counter", ("metric",), "Series that the limits left out."),
 )
-EXPORTED = (*MODEL, *TRAFFIC, *DRIFT, *QUALITY, *DAEMON)
+EXPORTED = (*MODEL, *TRAFFIC, *DRIFT, *COMPARED, *QUALITY, *DAEMON)
 BY_NAME = {exported.name: exported for exported in EXPORTED}

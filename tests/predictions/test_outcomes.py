@@ -72,6 +72,17 @@ def test_what_was_joined_is_not_joined_again(log_and_store):
     assert joined(store) == []
 
 
+def test_of_very_many_outcomes_some_are_joined_at_a_time_and_none_is_forgotten(log_and_store, monkeypatch):
+    monkeypatch.setattr("monitor.predictions.outcomes._MOST_ROWS", 4)
+    log, store = log_and_store
+    predict(log, *({"id": str(n)} for n in range(10)))
+    for start in range(0, 10, 2):
+        learn(log, *({"id": str(n), "reviewed": True} for n in range(start, start + 2)))
+    parts = [joined(store) for _ in range(4)]
+    assert [len(part) for part in parts] == [4, 4, 2, 0]
+    assert {name for part in parts for name, *_ in part} == {str(n) for n in range(10)}
+
+
 def test_an_outcome_before_its_prediction_waits_for_it(log_and_store):
     log, store = log_and_store
     learn(log, {"id": "a", "feedback": 4})

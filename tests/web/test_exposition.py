@@ -88,7 +88,36 @@ def test_no_series_comes_twice_when_figures_are_measured_more_finely(shop: Shop)
     series = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
     assert len(series) == len(set(series))
     assert 'watchkeeper_performance_value{client="acme",environment="production",kind="realized"' in text
-    assert " 9.0" not in text
+    own = [line for line in text.splitlines() if not line.startswith("watchkeeper_compared_")]
+    assert not any(line.endswith(" 9.0") for line in own)
+
+
+def test_season_and_version_before_have_series_of_their_own(shop: Shop) -> None:
+    def compared():
+        found = drift()
+        for against, score in (("season", 0.02), ("previous_version", 0.4)):
+            for metric, value, usual, more in (
+                ("error_rate", 0.1, score / 2, {}),
+                ("drifted_share", score, None, {}),
+                ("psi", score, None, {"output": "prediction"}),
+                ("psi", 7.0, None, {"feature": "f001"}),
+            ):
+                about = labels(against=against, **more)
+                found[FRAUD, 3600].append(
+                    Measurement(FRAUD, HOUR, metric, value, n=500, labels=about, baseline=usual)
+                )
+        return found
+
+    with serving(shop, measured=compared) as client:
+        told = samples(client.get("/metrics").text)
+    found = {
+        (name, dict(of).get("against"), dict(of).get("metric")): value for (name, of), value in told.items()
+    }
+    assert found["watchkeeper_compared_value", "season", "error_rate"] == 0.01
+    assert found["watchkeeper_compared_value", "previous_version", "error_rate"] == 0.2
+    assert found["watchkeeper_compared_drifted_features_ratio", "season", None] == 0.02
+    assert found["watchkeeper_compared_prediction_drift_score", "previous_version", None] == 0.4
+    assert 7.0 not in told.values()
 
 
 def test_a_firing_critical_alert_makes_the_model_critical(shop: Shop) -> None:
