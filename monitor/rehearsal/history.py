@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.comparison.source import open_source
+from monitor.comparison.source import Source, open_source
 from monitor.drift.adapter import OUTPUTS
 from monitor.errors import InputError
 from monitor.records import Window
@@ -68,8 +68,8 @@ def read(data: object, time: str, ignore: Collection[str]) -> History:
     kept = [name for name in source.names if name not in {time, "timestamp", *ignore}]
     if not kept:
         raise InputError("there is no column to watch", hint="besides the time, a feature or a prediction")
-    micros = typed("timestamp", source.column(time, source.rows))
-    table = conform(pa.table({name: source.column(name, source.rows) for name in kept}))
+    micros = typed("timestamp", _column(source, time))
+    table = conform(pa.table({name: _column(source, name) for name in kept}))
     known = pc.is_valid(micros)
     untimed = len(micros) - int(pc.sum(known).as_py() or 0)
     if untimed == len(micros):
@@ -77,3 +77,8 @@ def read(data: object, time: str, ignore: Collection[str]) -> History:
     table, micros = table.filter(known), micros.filter(known)
     order = pc.sort_indices(micros)
     return History(table.take(order), np.asarray(micros.take(order)) / 1e6, untimed)
+
+
+def _column(source: Source, name: str) -> pa.ChunkedArray:
+    pieces = list(source.chunks(name))
+    return pa.chunked_array(pieces) if pieces else pa.chunked_array([], source.type(name))

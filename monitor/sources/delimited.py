@@ -7,17 +7,61 @@ values is set aside with its number. An empty cell is a missing value.
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
 from monitor.errors import InputError
-from monitor.sources.places import Place
 
 _BLOCK = 8_000_000
 _NO_VALUE = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "None")
 """What stands for a missing number. Among texts it may be one: `NA` is a country."""
+
+
+class File(Protocol):
+    """What can be read: one of `monitor.sources.places`, or simply one of this machine."""
+
+    @property
+    def name(self) -> str:
+        """Its full name as people write it."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        ...
+
+    def open(self) -> pa.NativeFile:
+        """The file for reading at any place in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file of this machine, without Arrow's file systems: a daemon would hold seven megabytes for them."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return str(self.path)
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.path.stat().st_size
+
+    def open(self) -> pa.NativeFile:
+        """The file for reading.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        return pa.OSFile(str(self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +82,7 @@ class Piece:
     broken: tuple[Broken, ...] = ()
 
 
-def read(place: Place, as_text: Collection[str] = (), delimiter: str = ",") -> Iterator[Piece]:
+def read(place: File, as_text: Collection[str] = (), delimiter: str = ",") -> Iterator[Piece]:
     """The rows of a file; columns in `as_text` stay texts.
 
     Raises:
@@ -69,7 +113,7 @@ def read(place: Place, as_text: Collection[str] = (), delimiter: str = ",") -> I
                 broken.clear()
 
 
-def table(place: Place, delimiter: str = ",") -> pa.Table:
+def table(place: File, delimiter: str = ",") -> pa.Table:
     """A whole file. A column that holds anything but numbers anywhere holds texts everywhere.
 
     Raises:
@@ -81,13 +125,15 @@ def table(place: Place, delimiter: str = ",") -> pa.Table:
         mixed = {name for name, kind in zip(_names_of(batches), kinds, strict=True) if len(kind) > 1}
         if mixed:
             batches = [_whole(piece, place) for piece in read(place, mixed, delimiter)]
+    except FileNotFoundError as error:
+        raise InputError(f"{place.name} does not exist") from error
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{place.name} cannot be read: {str(error).splitlines()[0]}") from error
     columns = [_joined(column) for column in _columns(batches)]
     return pa.Table.from_arrays(columns, names=_names_of(batches))
 
 
-def _names(place: Place, delimiter: str) -> list[str]:
+def _names(place: File, delimiter: str) -> list[str]:
     parse = pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=lambda _: "skip")
     with place.open() as file, pa.csv.open_csv(file, parse_options=parse) as reader:
         return list(reader.schema.names)
@@ -125,7 +171,7 @@ def _cleaned(texts: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_in(trimmed, pa.array(_NO_VALUE)), pa.scalar(None, pa.string()), trimmed)
 
 
-def _whole(piece: Piece, place: Place) -> pa.RecordBatch:
+def _whole(piece: Piece, place: File) -> pa.RecordBatch:
     for one in piece.broken:
         raise InputError(f"{place.name}:{one.line}: {one.reason}")
     return piece.rows

@@ -12,7 +12,7 @@ from monitor.errors import InputError
 from monitor.predictions import arrays
 from monitor.predictions.times import micros_of_numbers
 from monitor.records import Stream, Window
-from monitor.sources import delimited, places
+from monitor.sources import delimited
 from monitor.windows import codec, describe, kinds, loss
 from monitor.windows.count import count
 from monitor.windows.layout import Kind, Layout
@@ -146,7 +146,7 @@ def read_table(path: Path) -> pa.Table:
 
     try:
         if path.suffix in (".csv", ".tsv"):
-            return delimited.table(places.at(str(path)), "\t" if path.suffix == ".tsv" else ",")
+            return delimited.table(delimited.LocalFile(path), "\t" if path.suffix == ".tsv" else ",")
         if path.suffix in (".arrow", ".feather", ".ipc"):
             return pa.ipc.open_file(path).read_all()
         return parquet.read_table(path)
