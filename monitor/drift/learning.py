@@ -64,8 +64,10 @@ def _learn(
         return None
     if not is_settled(connection, stream, base, baseline.layout.id, Window(*span)):
         return None
-    rows = reference.rows_within(connection, stream, base, *span)
-    seconds = reference.length(rows, span[1] - span[0], base, settings)
+    layout, whole = baseline.layout, Window(*span)
+    unit = reference.unit(connection, stream, layout, base, whole, settings)
+    rows = reference.rows_within(connection, stream, layout, base, whole, unit)
+    seconds = reference.length(rows, whole.seconds, unit, settings)
     watched = adapter(baseline.layout)
     days = [w for w in reference.spans(*span, seconds) if not is_special(w, settings)]
     windows = reference.windows(connection, stream, baseline.layout, watched, base, days)

@@ -1,6 +1,6 @@
-"""Which past a stream is judged against, and its windows as counts."""
+"""Which past a stream is judged against, and its windows as counts: what the daemon counted, and what lay in a lake."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
@@ -8,7 +8,8 @@ from monitor.drift.adapter import Adapter
 from monitor.drift.columns import WindowCounts, merged
 from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
-from monitor.store import profiles
+from monitor.store import history, profiles
+from monitor.store.profiles import StoredProfile
 from monitor.windows import codec, cut
 from monitor.windows.baseline import Baseline
 from monitor.windows.layout import Layout
@@ -30,7 +31,7 @@ def period(
     """The span to learn from: the baseline's own if it is at least a week, else the stream's first days of history,
     as many as `settings.reference` says. None before anything was counted.
     """
-    extent = profiles.extent(connection, stream, base_seconds)
+    extent = _extent(connection, stream, baseline.layout, base_seconds, settings)
     if extent is None:
         return None
     if baseline.span is not None:
@@ -41,17 +42,35 @@ def period(
     return first, int(min(until, first + settings.reference))
 
 
-def length(rows: float, span: float, base_seconds: int, settings: DriftSettings) -> int:
-    """Seconds of an evaluation window: as set, or the shortest that mostly holds 100 rows."""
+def length(rows: float, span: float, unit: int, settings: DriftSettings) -> int:
+    """Seconds of an evaluation window, some times `unit`: as set, or the shortest that mostly holds 100 rows."""
     wanted = LENGTHS if settings.window == "auto" else (int(settings.window),)
-    fitting = [max(seconds // base_seconds, 1) * base_seconds for seconds in wanted]
+    fitting = [max(seconds // unit, 1) * unit for seconds in wanted]
     enough = [seconds for seconds in fitting if rows / max(span, 1.0) * seconds >= ROWS]
     return enough[0] if enough else fitting[-1]
 
 
-def rows_within(connection: Connection, stream: Stream, base_seconds: int, start: float, end: float) -> int:
-    """Predictions counted in `[start, end)`."""
-    return sum(stored.rows for stored in profiles.between(connection, stream, base_seconds, start, end))
+def unit(
+    connection: Connection,
+    stream: Stream,
+    layout: Layout,
+    base_seconds: int,
+    span: Window,
+    settings: DriftSettings,
+) -> int:
+    """What evaluation windows are put together from: base windows, or the longer ones of a lake where the span has
+    some.
+    """
+    lake, seconds = _lake(connection, stream, layout, settings), history.seconds(connection, stream)
+    is_there = lake is not None and lake.end > span.start and lake.start < span.end
+    return seconds if is_there and seconds is not None else base_seconds
+
+
+def rows_within(
+    connection: Connection, stream: Stream, layout: Layout, base_seconds: int, span: Window, unit: int
+) -> int:
+    """Predictions counted in a span."""
+    return sum(one.rows for one in _stored(connection, stream, layout, base_seconds, span, unit))
 
 
 def windows(
@@ -62,7 +81,9 @@ def windows(
     base_seconds: int,
     spans: Sequence[Window],
 ) -> list[WindowCounts]:
-    """The counts of some windows, in order; what was counted by another layout is left out, as are empty windows."""
+    """The counts of some windows, in order; what was counted by another layout is left out, as are empty windows, and
+    what a lake has in windows that do not fit into these.
+    """
     if not spans:
         return []
     place = {
@@ -71,7 +92,8 @@ def windows(
         for start in range(span.start, span.end, base_seconds)
     }
     found: dict[int, WindowCounts] = {}
-    for stored in profiles.between(connection, stream, base_seconds, spans[0].start, spans[-1].end):
+    whole = Window(spans[0].start, spans[-1].end)
+    for stored in _stored(connection, stream, layout, base_seconds, whole, spans[0].seconds):
         index = place.get(stored.window.start)
         if index is not None and stored.layout == layout.id and stored.rows:
             counted = adapter.counts(codec.decode(stored.blob, layout), spans[index])
@@ -82,3 +104,32 @@ def windows(
 def spans(start: float, end: float, seconds: int) -> list[Window]:
     """Evaluation windows inside `[start, end]`, at most the newest 12,000."""
     return cut.between(start, end, seconds)[-MOST_WINDOWS:]
+
+
+def _extent(
+    connection: Connection, stream: Stream, layout: Layout, base_seconds: int, settings: DriftSettings
+) -> tuple[int, int] | None:
+    lake, live = (
+        _lake(connection, stream, layout, settings),
+        profiles.extent(connection, stream, base_seconds),
+    )
+    both = [one for one in (live, (lake.start, lake.end) if lake else None) if one is not None]
+    return (min(start for start, _ in both), max(end for _, end in both)) if both else None
+
+
+def _lake(connection: Connection, stream: Stream, layout: Layout, settings: DriftSettings) -> Window | None:
+    """The extent of what lies in a lake, unless evaluation windows are set to a length that its windows do not fit."""
+    seconds = history.seconds(connection, stream)
+    if seconds is None or (settings.window != "auto" and settings.window % seconds):
+        return None
+    return history.extent_of(connection, stream, layout.id)
+
+
+def _stored(
+    connection: Connection, stream: Stream, layout: Layout, base_seconds: int, span: Window, fitting: int
+) -> Iterator[StoredProfile]:
+    """What was counted live, and then what lies in a lake's windows that fit into windows of `fitting` seconds."""
+    yield from profiles.between(connection, stream, base_seconds, span.start, span.end)
+    seconds = history.seconds(connection, stream)
+    if seconds is not None and fitting % seconds == 0:
+        yield from history.inside(connection, stream, span.start, span.end, layout.id)

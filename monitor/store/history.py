@@ -97,6 +97,16 @@ def extent(connection: Connection, stream: Stream) -> Window | None:
     return None if first is None else Window(int(first), int(last) + int(length))
 
 
+def extent_of(connection: Connection, stream: Stream, layout: str) -> Window | None:
+    """The same of the windows that were counted by this layout alone."""
+    c = HISTORY.c
+    mine = (c.stream == predictions.find(connection, stream), c.layout == layout)
+    first, last = connection.execute(
+        select(func.min(c.start), func.max(c.start + c.seconds)).where(*mine)
+    ).one()
+    return None if first is None else Window(int(first), int(last))
+
+
 def outdated(connection: Connection, stream: Stream, layout: str) -> int:
     """How many windows were counted by another layout than this."""
     mine = (HISTORY.c.stream == predictions.find(connection, stream), HISTORY.c.layout != layout)
