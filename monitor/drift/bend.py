@@ -32,6 +32,14 @@ class Bend:
         first, second = _terms(effects[..., self.leader], rows[..., self.leader], self.low, self.high)
         return np.asarray(np.where(rows > 0, effects - self.slope * first - self.curve * second, 0.0))
 
+    def doubt(self, effects: Floats) -> Floats:
+        """Variance of the straight effects (charts,) where a leader is beyond its range: as far as it is beyond, it may
+        have taken its followers along. The leader itself tells of that.
+        """
+        lead = effects[self.leader]
+        beyond = lead - np.clip(lead, self.low, self.high)
+        return np.asarray((beyond * (self.leader != np.arange(len(self.leader)))) ** 2)
+
 
 def none(charts: int) -> Bend:
     """Nothing follows anything."""

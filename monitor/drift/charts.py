@@ -5,7 +5,7 @@ takes one window's effects to normal scores, and to the score that a just tolera
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,26 +13,27 @@ from monitor.drift import bend, season, tails, wander
 from monitor.drift.bend import Bend
 from monitor.drift.columns import Floats, Integers
 from monitor.drift.evidence import SIZES
+from monitor.drift.scores import Family
 from monitor.drift.season import Season
 from monitor.drift.tails import Tails
 from monitor.drift.wander import Wander
 from monitor.records import Window
 
 DAY = 24
+
+# Ages of a drift that are told apart: begun now, one window ago, two, and longer.
 AGES = 4
 
 # By family (location, spread, shape, tenths, labels, missing, all columns): the most that one window's score counts
 # for, at first and in a row. A rare shock in what wanders stays for some windows and fades; where the filter does not
 # follow it, no few windows may suffice.
-BOUNDS = np.array([[3.0, 4.0], [3.0, 3.5], [2.5, 2.5], [2.5, 2.5], [2.5, 2.5], [3.0, 4.0], [2.0, 2.0]])
+BOUNDS = np.array([[4.0, 4.0], [3.0, 3.5], [2.5, 2.5], [2.5, 2.5], [2.5, 2.5], [3.0, 4.0], [2.0, 2.0]])
 
 # By family: the part of the smallest effect that matters which is taken off every score.
-TOLERATED = np.array([0.125, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25])
+TOLERATED = np.array([0.1, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25])
 
 # Scores of a lasting drift that bets are made for: the smallest lies within these, the largest is that.
 LOWEST, LARGEST = (0.4, 1.5), 4.0
-
-# Ages of a drift that are told apart: begun now, one window ago, two, and longer.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +42,8 @@ class Charts:
 
     `tolerated` is the effect that never counts; `inflation` divides errors; `largest` is the largest error, in size,
     that the reference itself showed; `typical_rows` is the mean number of rows behind the chart in a window. `bets`
-    (charts, SIZES) are the sizes of drift that evidence is collected for.
+    (charts, SIZES) are the sizes of drift that evidence is collected for; `heaviness` is the shape of the
+    tail, by which a large error is taken for a shock.
     """
 
     family: Integers
@@ -55,6 +57,7 @@ class Charts:
     largest: Floats
     typical_rows: Floats
     bets: Floats
+    heaviness: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,9 +104,10 @@ def step(
 ) -> tuple[Filter, Scored]:
     """One window that starts `gap` windows after the one before; charts with 0 rows were not observed."""
     observed = rows > 0
+    extra = charts.season.variance[cell] + charts.bend.doubt(effects)
     effects = charts.bend.straight(effects, rows)
     deviation = np.where(observed, effects - charts.mean - charts.season.offset[cell], 0.0)
-    state, error, response = _follow(charts, state, deviation, rows, charts.season.variance[cell], gap)
+    state, error, response = _follow(charts, state, deviation, rows, extra, gap)
     score = charts.tails.normal(error, charts.family)
     return state, Scored(deviation, error, score, charts.tolerated * response[:, -1], response, rows)
 
@@ -116,8 +120,9 @@ def _follow(
     forecast, before = wander.predict(state.level, state.spread, charts.wander, np.full_like(noise, gap))
     expected = state.followed * (charts.wander.memory**gap)[:, None]
     deviates = np.sqrt(np.maximum(before + noise + extra, 1e-300)) * charts.inflation
-    gain = np.where(observed & (before + noise > 0), before / np.maximum(before + noise, 1e-300), 0.0)
     error = np.where(observed, (deviation - forecast) / deviates, 0.0)
+    before = before * wander.surprise(error, charts.heaviness)
+    gain = np.where(observed & (before + noise > 0), before / np.maximum(before + noise, 1e-300), 0.0)
     response = np.where(observed[:, None], (1 - expected) / deviates[:, None], 0.0)
     level = forecast + gain * np.where(observed, deviation - forecast, 0.0)
     return Filter(level, before * (1 - gain), _older(expected, gain, observed)), error, response
@@ -181,7 +186,10 @@ def fit(
         one,
         total / seen,
         np.zeros((mean.size, SIZES)),
+        np.zeros_like(mean),
     )
+    heavy = _heaviness(replay(plain, raw, rows, where, gaps)[0], observed, family)
+    plain = replace(plain, heaviness=heavy)
     errors, responses = replay(plain, raw, rows, where, gaps)
     inflation = _inflation(errors, observed)
     errors = errors / inflation
@@ -197,7 +205,14 @@ def fit(
         largest=np.abs(errors).max(axis=0),
         typical_rows=total / seen,
         bets=_bets(least - tolerated, responses.sum(axis=0) / seen / inflation),
+        heaviness=heavy,
     )
+
+
+def _heaviness(errors: Floats, observed: np.ndarray, family: Integers) -> Floats:
+    """The shape of each chart's tail. A month of few columns tells it badly: a location's is taken for heavy."""
+    shape = tails.fit(errors, observed, family, int(family.max()) + 1).shape[family]
+    return np.asarray(np.where(family == Family.LOCATION, np.maximum(shape, wander.HEAVY), shape))
 
 
 def replay(

@@ -13,6 +13,7 @@ from monitor.drift.calibration import Calibration
 from monitor.drift.charts import Charts, Filter
 from monitor.drift.columns import Column, Kind, Role
 from monitor.drift.evidence import Evidence, Unseen
+from monitor.drift.present import Present
 from monitor.drift.scores import Scores, build
 from monitor.drift.season import Season
 from monitor.drift.state import Incident, State
@@ -20,10 +21,11 @@ from monitor.drift.tails import Tails
 from monitor.drift.wander import Wander
 from monitor.errors import StoreError
 
-VERSION = 2
+VERSION = 3
 _ZSTD = pa.Codec("zstd", compression_level=3)
 _RECORDS = {
-    kind.__name__: kind for kind in (Bend, Charts, Filter, Evidence, Unseen, Season, Incident, Tails, Wander)
+    kind.__name__: kind
+    for kind in (Bend, Charts, Filter, Evidence, Unseen, Present, Season, Incident, Tails, Wander)
 }
 
 

@@ -7,9 +7,10 @@ import numpy as np
 from monitor.drift import calibration as calibration_room
 from monitor.drift import charts as chart_room
 from monitor.drift import evidence as evidence_room
+from monitor.drift import present as present_room
 from monitor.drift import season
 from monitor.drift.calibration import Calibration
-from monitor.drift.charts import Scored
+from monitor.drift.charts import Filter, Scored
 from monitor.drift.columns import Floats, WindowCounts
 from monitor.drift.evidence import Evidence, Unseen, per_column
 from monitor.drift.scores import UNSEEN_WEIGHT, Family
@@ -17,8 +18,9 @@ from monitor.drift.state import Incident, State
 from monitor.records import Window
 
 QUIET_WINDOWS = 6
-RECENT_ROWS = 16.0  # over min_effect squared: rows after which a mean is known to a quarter of min_effect
-SLOWEST, FASTEST = 1 / 24, 1 / 2
+
+# Of the strongest chart's evidence, what another chart must have to be what a column is blamed for.
+INVOLVED = 0.1
 
 # The fast lane: a break that no statistics are needed for.
 BREAK_ROWS, BREAK_EFFECT, BREAK_SHARE, BREAK_ERROR, BREAK_BEYOND = 50, 0.85, 0.25, 6.0, 1.5
@@ -55,7 +57,7 @@ def advance(
     ratio = _ratios(calibration, state, limits)
     sudden = np.append((broken >= 0) & (ratio[:-1] < 1), False)
     ratio = np.where(sudden, 1.0, ratio)
-    incident, opened, closed, recovered = _live(calibration, state, ratio, window, sudden)
+    incident, opened, closed, recovered = _live(calibration, state, ratio, scored, window, sudden)
     joined = incident.member & ~state.incident.member
     state = _forget(calibration, replace(state, incident=incident), recovered)
     return state, Judgement(window, ratio, broken, joined, opened, closed, scored)
@@ -87,9 +89,6 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
     found, seen = scores.unseen_counts(counts.counts)
     unseen = evidence_room.advance_unseen(state.unseen, found, seen, calibration.unseen, window.start)
     state = _dense(calibration, state, scored, rows, cell, gap, window)
-    weight = np.clip(rows * calibration.least**2 / RECENT_ROWS, SLOWEST, FASTEST) * (rows > 0)
-    weigh = np.clip(seen * calibration.least**2 / RECENT_ROWS, SLOWEST, FASTEST) * (seen > 0)
-    share = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
     state = replace(
         state,
         last=window.start,
@@ -98,8 +97,7 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
         evidence=evidence,
         unseen=unseen,
         carried=carried,
-        recent=state.recent + weight * (scored.deviation - state.recent),
-        recent_unseen=state.recent_unseen + weigh * (share - state.recent_unseen),
+        present=present_room.advance(calibration, state.present, scored, found, seen),
     )
     return state, scored
 
@@ -192,10 +190,16 @@ def share_effect(share: Floats) -> Floats:
 
 
 def _live(
-    calibration: Calibration, state: State, ratio: Floats, window: Window, sudden: np.ndarray
+    calibration: Calibration,
+    state: State,
+    ratio: Floats,
+    scored: Scored,
+    window: Window,
+    sudden: np.ndarray,
 ) -> tuple[Incident, bool, bool, np.ndarray]:
     before = state.incident
-    quiet = np.where(_is_small(calibration, state), before.quiet + 1, 0) * before.member
+    small = present_room.is_small(calibration, state.present, before.involved)
+    quiet = np.where(small, before.quiet + 1, 0) * before.member
     recovered = before.member & (quiet >= QUIET_WINDOWS)
     member = (before.member | (ratio >= 1)) & ~recovered
     opened, closed = member.any() and not before.is_open, before.is_open and not member.any()
@@ -203,20 +207,23 @@ def _live(
     since = np.where(before.member, before.since, begun) * member
     number = before.number + int(opened)
     at = float(window.end) if opened else before.opened if member.any() else 0.0
-    return Incident(number, at, member, quiet * member, since), bool(opened), bool(closed), recovered
+    involved = _involved(calibration, state, scored, sudden, member & ~before.member) | before.involved
+    involved &= member[:-1][calibration.scores.column]
+    incident = Incident(number, at, member, quiet * member, since, involved)
+    return incident, bool(opened), bool(closed), recovered
 
 
-def _is_small(calibration: Calibration, state: State) -> np.ndarray:
-    """Is the effect of late below half of what matters, or below what the wander alone shows? (columns + 1,)"""
-    charts = calibration.charts
-    weight = np.clip(charts.typical_rows * calibration.least**2 / RECENT_ROWS, SLOWEST, FASTEST)
-    noise = weight / (2 - weight) / np.maximum(charts.typical_rows, 1e-9)
-    usual = 2 * np.sqrt(noise + charts.wander.power + charts.season.variance.mean(axis=0))
-    large = np.abs(state.recent) >= np.maximum(calibration.least / 2, usual)
-    columns = len(calibration.columns)
-    small = per_column(large.astype(float), calibration.scores.column, columns) == 0
-    small &= state.recent_unseen < calibration.least**2 / 2
-    return np.append(small, small.mean() > 0.9)
+def _involved(
+    calibration: Calibration, state: State, scored: Scored, sudden: np.ndarray, joined: np.ndarray
+) -> np.ndarray:
+    """The charts by which columns join: those with a tenth of the strongest one's evidence, or that broke."""
+    column = calibration.scores.column
+    evidence = state.evidence.mean().sum(axis=1) * calibration.scores.weight
+    strongest = np.zeros(len(calibration.columns))
+    np.maximum.at(strongest, column, evidence)
+    strong = evidence >= np.maximum(INVOLVED * strongest[column], 1.0)
+    broke = sudden[:-1][column] & (np.abs(scored.error) >= BREAK_ERROR)
+    return np.asarray((strong | broke) & joined[:-1][column])
 
 
 def onsets(calibration: Calibration, state: State, window: Window) -> Floats:
@@ -239,14 +246,19 @@ def onsets(calibration: Calibration, state: State, window: Window) -> Floats:
 
 
 def _forget(calibration: Calibration, state: State, recovered: np.ndarray) -> State:
-    """Start the evidence of recovered columns anew."""
+    """Start the evidence of recovered columns anew, and their filters, which had come to follow the change."""
     if not recovered.any():
         return state
     charts = ~recovered[calibration.scores.column]
     columns = ~recovered[:-1]
-    old, new = state.evidence, state.unseen
+    old, new, fresh = state.evidence, state.unseen, chart_room.begin(calibration.charts)
     state = replace(
         state,
+        filter=Filter(
+            np.where(charts, state.filter.level, fresh.level),
+            np.where(charts, state.filter.spread, fresh.spread),
+            np.where(charts[:, None], state.filter.followed, fresh.followed),
+        ),
         evidence=Evidence(
             old.ratio * charts[:, None, None],
             old.rows * charts[:, None],

@@ -103,6 +103,7 @@ def _only(charts: Charts, chosen: np.ndarray) -> Charts:
         largest=charts.largest[chosen],
         typical_rows=charts.typical_rows[chosen],
         bets=charts.bets[chosen],
+        heaviness=charts.heaviness[chosen],
     )
 
 

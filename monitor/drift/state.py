@@ -6,16 +6,19 @@ import numpy as np
 
 from monitor.drift import charts as chart_room
 from monitor.drift import evidence as evidence_room
+from monitor.drift import present as present_room
 from monitor.drift.calibration import Calibration
 from monitor.drift.charts import Filter
 from monitor.drift.columns import Floats, Integers
 from monitor.drift.evidence import Evidence, Unseen
+from monitor.drift.present import Present
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Incident:
     """One open drift incident. `member` says of each column, and last of all columns together, whether it belongs
-    to it; `quiet` for how many windows its effect has been small; `since` when its evidence began.
+    to it; `quiet` for how many windows its effect has been small; `since` when its evidence began. `involved`
+    (charts,) are the charts by which columns came to it.
     """
 
     number: int
@@ -23,6 +26,7 @@ class Incident:
     member: np.ndarray
     quiet: Integers
     since: Floats
+    involved: np.ndarray
 
     @property
     def is_open(self) -> bool:
@@ -34,9 +38,8 @@ class Incident:
 class State:
     """Filters, evidence, thin windows that wait, effects of late, and the incident.
 
-    `last` is the start of the window judged last (-1 before the first). `recent` (charts,) is an exponential mean of
-    deviations, `recent_unseen` (columns,) of the share of unseen values. `dense_sums` and `dense_rows` (charts,) add
-    up what each chart showed since the evidence of all columns together began.
+    `last` is the start of the window judged last (-1 before the first). `dense_sums` and `dense_rows` (charts,) add up
+    what each chart showed since the evidence of all columns together began.
     """
 
     last: int
@@ -49,8 +52,7 @@ class State:
     dense_sums: Floats
     dense_rows: Floats
     carried: Floats
-    recent: Floats
-    recent_unseen: Floats
+    present: Present
     incident: Incident
 
 
@@ -70,7 +72,6 @@ def begin(calibration: Calibration) -> State:
         dense_sums=zero,
         dense_rows=zero,
         carried=np.zeros((2, charts)),
-        recent=zero,
-        recent_unseen=np.zeros(columns),
-        incident=Incident(0, 0.0, none.astype(bool), none.astype(np.int64), none),
+        present=present_room.begin(calibration),
+        incident=Incident(0, 0.0, none.astype(bool), none.astype(np.int64), none, zero.astype(bool)),
     )

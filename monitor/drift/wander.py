@@ -17,6 +17,12 @@ POWERS = np.array([0.0, 0.05, 0.15, 0.35, 0.7, 1.5, 3.0, 6.0, 15.0, 40.0])
 # How often the common prior is refined, and how many charts' weight its flat part has.
 ROUNDS, FLAT = 4, 4.0
 
+# An error of so many standard deviations is a shock where the tail's shape is at least heavy, and in part below.
+SHOCK, HEAVY = 3.0, 0.1
+
+# A shock multiplies the variance by at most this much: it may be a drift, which must not be followed whole.
+MOST = 3.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wander:
@@ -34,6 +40,17 @@ def predict(level: Floats, spread: Floats, wander: Wander, gap: Floats) -> tuple
     """The state `gap` windows later: mean and variance."""
     kept = wander.memory**gap
     return level * kept, spread * kept**2 + wander.power * (1 - kept**2)
+
+
+def surprise(error: Floats, heaviness: Floats) -> Floats:
+    """By how much an error of this size, in standard deviations, multiplies the variance of what wandered.
+
+    Sampling noise never makes a large error; a rare shock of the wander does. Where tails are heavy, the filter takes
+    an error beyond `SHOCK` for one and follows it at once, at any volume: a shock that fades is then told only once.
+    `heaviness` is the shape of the tail (0 is normal).
+    """
+    beyond = np.clip((error / SHOCK) ** 2, 1.0, MOST) - 1
+    return np.asarray(1 + beyond * np.minimum(heaviness / HEAVY, 1.0))
 
 
 def fit(deviations: Floats, rows: Floats, gaps: Floats, family: Integers) -> Wander:

@@ -1,11 +1,13 @@
 """The decision as a whole, on streams whose truth is known."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from monitor import drift
+from monitor.drift import wander
 from monitor.drift.budget import RESERVE
 from monitor.records import Window
 from tests.bench.streams import HOUR, REFERENCE, Drift, Spec, columns, moved_column, window_at, windows
@@ -154,6 +156,41 @@ def test_an_incident_closes_after_the_effect_was_small_for_a_while(calibration: 
         closed += judgement.closed
     assert (opened, closed) == (1, 1)
     assert not state.evidence.ratio[:, calibration.scores.column == 0].max() > 1e6
+
+
+def life(drifted: Spec, last: int, after: int) -> tuple[list[int], list[int]]:
+    """When incidents opened, in windows since the drift began, and when they closed, in windows since it ended."""
+    spec = replace(drifted, drift=None)
+    begun = drifted.drift.begin if drifted.drift else 0
+    calibration = drift.fit(columns(spec), list(itertools.islice(windows(spec), REFERENCE)))
+    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    opened, closed = [], []
+    ended = begun + last
+    held = [*windows(spec, REFERENCE)][: begun - REFERENCE], [*windows(drifted, begun)][:last]
+    for index, window in enumerate([*held[0], *held[1], *itertools.islice(windows(spec, ended), after)]):
+        state, judgement = drift.advance(calibration, state, window, limits)
+        opened += [REFERENCE + index - begun] * judgement.opened
+        closed += [REFERENCE + index - ended] * judgement.closed
+    return opened, closed
+
+
+@pytest.mark.parametrize("name", ["0.5 sd", "sd x1.3"])
+def test_with_few_rows_an_incident_lasts_as_long_as_its_change_and_little_longer(name: str) -> None:
+    spec = Spec("iid", 100, 10, seed=1501, windows=220, drift=Drift(name, REFERENCE + 20))
+    opened, closed = life(spec, last=80, after=60)
+    assert len(opened) == 1
+    assert 0 <= opened[0] < 20
+    assert len(closed) == 1
+    assert 5 <= closed[0] < 24
+
+
+def test_a_shock_of_what_wanders_is_followed_at_once_where_tails_are_heavy_and_no_more_than_so_far() -> None:
+    error = np.array([0.0, 1.0, 3.0, 6.0, 60.0])
+    assert list(wander.surprise(error, np.zeros(5))) == [1.0] * 5
+    heavy = wander.surprise(error, np.full(5, 0.3))
+    assert list(heavy[:3]) == [1.0] * 3
+    assert (np.diff(heavy) >= 0).all()
+    assert heavy[-1] == wander.MOST
 
 
 def test_the_windows_length_does_not_change_the_budget() -> None:
