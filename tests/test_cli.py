@@ -242,3 +242,23 @@ def test_making_the_first_key_says_what_it_closes(tmp_path: Path) -> None:
     assert "on this machine too" not in second.stderr
     run("key", "create", "staff", "-c", str(path))
     assert "key create staff" not in run(*make).stderr
+
+
+def test_a_comparison_of_files_loads_only_what_it_needs(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        "amount,country\n" + "".join(f"{at / 7},{'de' if at % 3 else 'fr'}\n" for at in range(2000))
+    )
+    script = (
+        "import sys\n"
+        f"sys.argv = ['watchkeeper', 'compare', {str(path)!r}, {str(path)!r}]\n"
+        "from monitor.cli import main\n"
+        "try:\n    main()\nfinally:\n    print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert "0 of 2 columns drifted" in done.stdout
+    loaded = set(done.stderr.split())
+    assert "monitor.comparison" in loaded
+    assert not {"pandas", "rich", "numpy.ma", "sqlalchemy", "litestar", "yaml", "scipy.special"} & loaded
