@@ -250,8 +250,9 @@ class App:
         seen = self.totals.take_versions()
         if not seen:
             return
-        with self.store.write() as connection:
+        with self.store.read() as connection:
             known = versions.load(connection)
+        with self.store.write() as connection:
             changes = deploys(seen, known, self._told_of_changes, self.config.alerts, self.clock.now())
             outbox.add(connection, changes)
             versions.put(connection, seen)

@@ -111,14 +111,16 @@ _MOVE = Prepared(
     )
     .returning(STREAMS.c.id)
 )
-_MINE, _THIS = BATCHES.c.stream == bindparam("number"), BATCHES.c.id == bindparam("batch")
+_AT_ONCE = 64
+_MINE = BATCHES.c.stream == bindparam("number")
+_THESE = BATCHES.c.id.in_([bindparam(f"batch{n}") for n in range(_AT_ONCE)])
 _KEPT = select(
     BATCHES.c.id, BATCHES.c.start, BATCHES.c.end, BATCHES.c.rows, BATCHES.c.blob, BATCHES.c.received_at
 )
 _UNCOUNTED = Prepared(_KEPT.where(_MINE, _OPEN).order_by(BATCHES.c.id).limit(bindparam("most")))
 _UNSEARCHED = Prepared(select(BATCHES.c.id, BATCHES.c.ids).where(_MINE, _NEW).order_by(BATCHES.c.id))
-_COUNT = Prepared(update(BATCHES).where(_THIS, _OPEN).values(counted=True))
-_SEARCH = Prepared(update(BATCHES).where(_THIS).values(searched=True))
+_COUNT = Prepared(update(BATCHES).where(_THESE, _OPEN).values(counted=True))
+_SEARCH = Prepared(update(BATCHES).where(_THESE).values(searched=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +251,7 @@ def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
 
     Call it in the transaction that writes the profiles; fewer than expected means that somebody else counted.
     """
-    return _COUNT.run_for_each(connection, [{"batch": number} for number in ids])
+    return _COUNT.run_for_each(connection, _some_at_once(ids))
 
 
 def unsearched(connection: Connection, stream: Stream) -> list[tuple[int, bytes]]:
@@ -275,7 +277,7 @@ def searched_ids(
 
 def mark_searched(connection: Connection, ids: Sequence[int]) -> None:
     """Say that all outcomes that wait were held against these batches."""
-    _SEARCH.run_for_each(connection, [{"batch": number} for number in ids])
+    _SEARCH.run_for_each(connection, _some_at_once(ids))
 
 
 def batch(connection: Connection, stream: Stream, number: int) -> StoredBatch:
@@ -340,6 +342,12 @@ def count_rows(connection: Connection, stream: Stream, before: float | None = No
     query = select(func.coalesce(func.sum(BATCHES.c.rows), 0)).where(BATCHES.c.stream == _number(stream))
     query = query if before is None else query.where(BATCHES.c.start < before)
     return int(connection.scalar(query) or 0)
+
+
+def _some_at_once(numbers: Sequence[int]) -> list[dict[str, int]]:
+    """Values for a statement about `_AT_ONCE` batches; the last one stands for those that are not there."""
+    parts = [numbers[at : at + _AT_ONCE] for at in range(0, len(numbers), _AT_ONCE)]
+    return [{f"batch{n}": some[min(n, len(some) - 1)] for n in range(_AT_ONCE)} for some in parts]
 
 
 def _number(stream: Stream) -> Any:

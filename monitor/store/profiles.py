@@ -16,9 +16,11 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    and_,
     bindparam,
     delete,
     func,
+    or_,
     select,
 )
 
@@ -40,7 +42,21 @@ PROFILES = Table(
 _HERE = tuple(PROFILES.c[name] == bindparam(name) for name in ("stream", "seconds", "start"))
 _GET = Prepared(select(PROFILES).where(*_HERE))
 _PUT = PreparedReplace(PROFILES, ("stream", "seconds", "start"))
-_DELETE = Prepared(delete(PROFILES).where(*_HERE))
+_LENGTHS = tuple(range(1, 25))
+"""How often a base window is doubled in the longest sum."""
+_DELETE_SUMS = Prepared(
+    delete(PROFILES).where(
+        _HERE[0],
+        or_(
+            *(
+                and_(
+                    PROFILES.c.seconds == bindparam(f"seconds{n}"), PROFILES.c.start == bindparam(f"start{n}")
+                )
+                for n in _LENGTHS
+            )
+        ),
+    )
+)
 _STARTS = Prepared(
     select(PROFILES.c.start)
     .where(*_HERE[:2], PROFILES.c.start >= bindparam("first"), PROFILES.c.start <= bindparam("last"))
@@ -108,11 +124,14 @@ def first_of(connection: Connection, stream: Stream, seconds: int, layout: str) 
 
 
 def delete_sums(connection: Connection, stream: Stream, window: Window) -> None:
-    """Delete the profiles of longer windows that cover this one, because it changed."""
-    number = predictions.find(connection, stream)
-    lengths = [window.seconds << doubled for doubled in range(1, 25)]
-    covering = [Window(at := window.start // length * length, at + length) for length in lengths]
-    _DELETE.run_for_each(connection, [_key(number, one) for one in covering])
+    """Delete the profiles of longer windows that cover this one, because it changed: in one step, since SQLite's driver
+    lets go of the interpreter at each and has to wait for it again.
+    """
+    values: dict[str, Any] = {"stream": predictions.find(connection, stream)}
+    for n in _LENGTHS:
+        length = window.seconds << n
+        values |= {f"seconds{n}": length, f"start{n}": window.start // length * length}
+    _DELETE_SUMS.run_for_each(connection, [values])
 
 
 def delete_all(connection: Connection, stream: Stream, start: float, end: float) -> None:

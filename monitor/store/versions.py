@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 
 from sqlalchemy import Column, Connection, Float, String, Table, case, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor.records import Stream
 from monitor.store.db import metadata
+from monitor.store.prepared import Prepared
 
 versions = Table(
     "versions",
@@ -20,6 +22,20 @@ versions = Table(
     Column("last_seen", Float, nullable=False),
 )
 _KEY = ["client", "model", "environment", "version"]
+
+
+def _growing(dialect: ModuleType) -> Prepared:
+    statement = dialect.insert(versions)
+    new, old = statement.excluded, versions.c
+    grown = {
+        "first_seen": case((new.first_seen < old.first_seen, new.first_seen), else_=old.first_seen),
+        "last_seen": case((new.last_seen > old.last_seen, new.last_seen), else_=old.last_seen),
+    }
+    taken = statement.on_conflict_do_update(index_elements=_KEY, set_=grown)
+    return Prepared(taken, [column.name for column in versions.columns])
+
+
+_PUT = {"sqlite": _growing(sqlite), "postgresql": _growing(postgresql)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +61,7 @@ def put(connection: Connection, seen: Iterable[Version]) -> None:
         }
         for one in seen
     ]
-    if not rows:
-        return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(versions)
-    new, old = statement.excluded, versions.c
-    grown = {
-        "first_seen": case((new.first_seen < old.first_seen, new.first_seen), else_=old.first_seen),
-        "last_seen": case((new.last_seen > old.last_seen, new.last_seen), else_=old.last_seen),
-    }
-    connection.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=grown), rows)
+    _PUT[connection.dialect.name].insert(connection, rows)
 
 
 def load(connection: Connection, client: str = "") -> dict[Stream, list[Version]]:
