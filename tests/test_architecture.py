@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "monitor"
 
 # A room imports only what stands before it. Rooms on one line do not know each other.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "block", "clock", "durations", "shipped", "lean", "processor"),
+    ("errors", "records", "block", "clock", "durations", "shipped", "lean", "pauses", "processor"),
     ("settings", "yamlfile", "scheduler"),
     ("store",),
     ("predictions",),

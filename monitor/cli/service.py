@@ -6,6 +6,7 @@ from monitor import __version__
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, say
 from monitor.lean import without_pandas
+from monitor.pauses import keep_pauses_short
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +22,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     Example: watchkeeper run --config config/minimal.yaml
     """
     without_pandas()
+    keep_pauses_short()
     from monitor.app import App
     from monitor.config import load
 
