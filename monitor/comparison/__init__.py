@@ -64,7 +64,11 @@ def compare(
     vanished = [name for name in named if name not in new.names]
     schema = [
         _schema(name, change, new.rows)
-        for names, change in ((added, "added"), (vanished, "vanished"))
+        for names, change in (
+            (added, "added"),
+            (vanished, "vanished"),
+            (sorted({*base.repeated, *new.repeated}), "repeated, the first column of this name counts"),
+        )
         for name in names
     ]
     return Comparison(tuple(columns), tuple(schema), base.rows, new.rows, rules.drifted_psi)

@@ -90,7 +90,8 @@ class Comparison:
     @property
     def summary(self) -> str:
         """One sentence."""
-        changes = f", {len(self.schema)} changes of the schema" if self.schema else ""
+        count = len(self.schema)
+        changes = f", {count} {'change' if count == 1 else 'changes'} of the schema" if count else ""
         return (
             f"{len(self.drifted)} of {len(self.columns)} columns drifted "
             f"({self.reference_rows:,} reference rows, {self.current_rows:,} current rows{changes})"
@@ -98,7 +99,8 @@ class Comparison:
 
     def rows(self) -> list[list[str]]:
         """A line a column, as written in the tables: name, kind, the metrics, p-value, verdict."""
-        return [self._row(column) for column in self.columns]
+        vanished = {feature for feature, change in self._changes() if change == "vanished"}
+        return [self._row(column, is_there=column.name not in vanished) for column in self.columns]
 
     @property
     def header(self) -> list[str]:
@@ -156,13 +158,24 @@ class Comparison:
     def _changes(self) -> list[tuple[str, str]]:
         return [(m.label("feature"), m.label("change")) for m in self.schema]
 
-    def _row(self, column: ColumnResult) -> list[str]:
+    def _row(self, column: ColumnResult, *, is_there: bool) -> list[str]:
         cells = [_short(column.value(metric)) for metric, _ in _SHOWN]
         psi = column.measurement("psi")
         p_value = psi.p_value if psi is not None else None
-        return [column.name, column.kind.value, *cells, _short(p_value), self._verdict(column)]
+        return [
+            column.name,
+            column.kind.value,
+            *cells,
+            _short(p_value),
+            self._verdict(column) if is_there else "vanished",
+        ]
 
     def _verdict(self, column: ColumnResult) -> str:
+        texts = column.value("unreadable_share") or 0.0
+        found = self._judged(column)
+        return f"{found}; {texts:.1%} are texts, not numbers" if texts else found
+
+    def _judged(self, column: ColumnResult) -> str:
         if column.distance >= self.drifted_psi:
             return "drifted"
         if column.distance >= self.drifted_psi / 2:

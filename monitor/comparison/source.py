@@ -1,5 +1,6 @@
 """Tables of any kind as columns that can be read one at a time."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from threading import local
@@ -12,6 +13,7 @@ from monitor.errors import InputError
 from monitor.windows.reference import read_table
 
 _ROWS_AT_A_TIME = 131_072
+_MANY_COLUMNS, _SMALL = 500, 64_000_000
 _BYTES_AT_A_TIME = 2**20  # of a file: a column of a million rows would be eight times as much
 
 
@@ -21,6 +23,11 @@ class Source(Protocol):
     @property
     def names(self) -> list[str]:
         """The columns, in order."""
+        ...
+
+    @property
+    def repeated(self) -> list[str]:
+        """The names that several columns have; the first of them counts."""
         ...
 
     @property
@@ -45,40 +52,43 @@ class TableSource:
 
     def __init__(self, table: pa.Table) -> None:
         self._table = table
-        self.names = list(dict.fromkeys(table.schema.names))
+        self._places = _places(table.schema)
+        self.names = list(self._places)
+        self.repeated = _repeated(table.schema)
         self.rows: int = table.num_rows
 
     def type(self, name: str) -> pa.DataType:
         """What a column is made of."""
-        return self._table.schema.types[self._table.schema.names.index(name)]
+        return self._table.schema.field(self._places[name]).type
 
     def chunks(self, name: str, most: int | None = None) -> Iterator[pa.Array]:  # noqa: ARG002 - it is in memory
         """Its pieces."""
-        if name in self.names:
-            yield from self._table.column(self._table.schema.names.index(name)).chunks
+        if name in self._places:
+            yield from self._table.column(self._places[name]).chunks
 
 
 class ParquetSource:
     """A Parquet file, of which each thread reads one column at a time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: pq.ParquetFile) -> None:
         self._path = path
-        first = pq.ParquetFile(path)
         self._metadata = first.metadata
         schema = self._schema = first.schema_arrow
         texts = (pa.types.is_string, pa.types.is_large_string)
         self._texts = [field.name for field in schema if any(test(field.type) for test in texts)]
-        self.names = list(dict.fromkeys(schema.names))
+        self._places = _places(schema)
+        self.names = list(self._places)
+        self.repeated = _repeated(schema)
         self.rows: int = first.metadata.num_rows
         self._open = local()
 
     def type(self, name: str) -> pa.DataType:
         """What a column is made of."""
-        return self._schema.types[self._schema.names.index(name)]
+        return self._schema.field(self._places[name]).type
 
     def chunks(self, name: str, most: int | None = None) -> Iterator[pa.Array]:
         """Its pieces, read as they are asked for; those of some row groups, evenly spread, if `most` is less."""
-        if name not in self.names:
+        if name not in self._places:
             return
         step = max(1, self.rows // most) if most else 1
         groups = range(0, self._metadata.num_row_groups, step)
@@ -108,9 +118,9 @@ def open_source(data: Any) -> Source:
         return TableSource(data)
     if isinstance(data, pa.RecordBatch):
         return TableSource(pa.Table.from_batches([data]))
-    if type(data).__module__.partition(".")[0] == "pandas":
+    if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
         return TableSource(_from_pandas(data))
-    if hasattr(data, "__arrow_c_stream__"):
+    if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "dtype"):  # a single column has one
         return TableSource(pa.table(data))
     raise InputError(
         f"a {type(data).__name__} is no table", hint="use pandas, Polars, Arrow, or the path of a file"
@@ -120,7 +130,7 @@ def open_source(data: Any) -> Source:
 def _open_path(path: Path) -> Source:
     if path.suffix in (".parquet", ".pq"):
         try:
-            return ParquetSource(path)
+            return _parquet(path)
         except FileNotFoundError as error:
             raise InputError(f"{path} does not exist") from error
         except (pa.ArrowInvalid, OSError) as error:
@@ -128,17 +138,37 @@ def _open_path(path: Path) -> Source:
     return TableSource(read_table(path))
 
 
+def _parquet(path: Path) -> Source:
+    """A file column by column; one of very many short columns whole, because each column costs a look at all."""
+    first = pq.ParquetFile(path)
+    about = first.metadata
+    is_wide = about.num_columns > _MANY_COLUMNS
+    if is_wide and sum(about.row_group(n).total_byte_size for n in range(about.num_row_groups)) < _SMALL:
+        return TableSource(first.read())
+    return ParquetSource(path, first)
+
+
+def _places(schema: pa.Schema) -> dict[str, int]:
+    """Where each column stands, in order; of several with one name, the first."""
+    places: dict[str, int] = {}
+    for place, name in enumerate(schema.names):
+        places.setdefault(name, place)
+    return places
+
+
+def _repeated(schema: pa.Schema) -> list[str]:
+    return [name for name, count in Counter(schema.names).items() if count > 1]
+
+
 def _from_pandas(frame: Any) -> pa.Table:
     """Columns that Arrow refuses for mixing types are taken as texts."""
-    columns: dict[str, pa.Array] = {}
-    for index, name in enumerate(frame.columns):
-        if str(name) in columns:
-            continue
+    columns: list[pa.Array] = []
+    for index in range(len(frame.columns)):
         series = frame.iloc[:, index]
         try:
-            columns[str(name)] = pa.array(series, from_pandas=True)
+            columns.append(pa.array(series, from_pandas=True))
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             missing = series.isna()
             texts = [None if gone else str(value) for value, gone in zip(series, missing, strict=True)]
-            columns[str(name)] = pa.array(texts, pa.string())
-    return pa.table(columns)
+            columns.append(pa.array(texts, pa.string()))
+    return pa.Table.from_arrays(columns, names=[str(name) for name in frame.columns])

@@ -1,8 +1,8 @@
 """CSV some rows at a time, whatever stands in it: no value ends a file, and no value is lost.
 
 Everything is read as the text that it is. A column whose first values are all numbers, or all true and false, is
-converted piece by piece; a piece in which it holds anything else keeps its texts. A line with too many or too few
-values is set aside with its number. An empty cell is a missing value.
+converted piece by piece; a piece in which it holds anything else keeps its texts. Codes such as `01067` are texts. A
+line with too many or too few values is set aside with its number. An empty cell is a missing value.
 """
 
 from collections.abc import Collection, Iterator
@@ -144,12 +144,17 @@ def _converted(rows: pa.RecordBatch, kinds: list[pa.DataType | None]) -> pa.Reco
     columns = []
     for place, column in enumerate(rows.columns):
         wanted = kinds[place]
-        tried = (pa.float64(), pa.bool_()) if wanted is None else (wanted,)
+        tried = _tried(column) if wanted is None else (wanted,)
         found = next((cast for kind in tried if (cast := _cast(column, kind)) is not None), column)
         if wanted is None and column.null_count < len(column):
             kinds[place] = found.type
         columns.append(found)
     return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+
+
+def _tried(texts: pa.Array) -> tuple[pa.DataType, ...]:
+    """What a column may hold besides texts: digits behind a zero are a code, such as `01067`."""
+    return () if pc.any(pc.match_substring_regex(texts, r"^0\d")).as_py() else (pa.float64(), pa.bool_())
 
 
 def _cast(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:

@@ -1,13 +1,19 @@
 """Tables as they come: nothing in them makes a comparison fail, and the columns that can be compared are."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor import compare
+from monitor.comparison.source import TableSource, open_source
+from monitor.errors import InputError
 from tests.support.strategies import INPUTS
 
 _quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -84,3 +90,37 @@ def test_of_ten_thousand_columns_the_worst_are_shown_and_all_are_kept():
     assert "1,900 more columns" in found._repr_html_()
     assert found.text().count("\n") > 2000
     assert found.columns[0].name == "c1234"
+
+
+def test_very_many_columns_are_compared_as_one_table(tmp_path: Path) -> None:
+    names = [f"c{number}" for number in range(600)]
+    path = tmp_path / "wide.parquet"
+    pq.write_table(pa.table({name: [0.5 * number for number in range(200)] for name in names}), path)
+    assert isinstance(open_source(path), TableSource)
+    found = compare(path, path)
+    assert len(found.columns) == 600
+    assert not found.drifted
+
+
+def test_a_column_that_stands_twice_is_said_and_a_vanished_one_is_judged_as_that(tmp_path: Path) -> None:
+    rows = pa.table([[1.5] * 200, [2.5] * 200, ["a"] * 200], names=["amount", "amount", "country"])
+    found = compare(rows, rows.drop_columns(["country"]))
+    text = str(found)
+    assert "2 changes of the schema" in text
+    assert "amount: repeated, the first column of this name counts" in text
+    assert next(row for row in found.rows() if row[0] == "country")[-1] == "vanished"
+
+
+def test_texts_among_numbers_are_told_apart_from_missing_values() -> None:
+    numbers = pa.table({"amount": [float(number) for number in range(400)]})
+    texts = pa.table({"amount": [str(number) if number % 4 else "n.a." for number in range(400)]})
+    (row,) = compare(numbers, texts).rows()
+    assert row[-1].endswith("25.0% are texts, not numbers")
+
+
+@pytest.mark.parametrize(
+    "one", [pd.Series([1.0, 2.0]), pl.Series([1.0, 2.0]), 3], ids=["pandas", "polars", "number"]
+)
+def test_what_is_no_table_is_said_to_be_none(one: object) -> None:
+    with pytest.raises(InputError, match="is no table"):
+        compare(one, one)

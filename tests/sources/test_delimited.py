@@ -59,6 +59,14 @@ def test_a_table_has_texts_everywhere_where_it_has_one_anywhere(tmp_path: Path) 
     assert table.column("a").to_pylist()[:2] + table.column("a").to_pylist()[-1:] == ["0", "1", "unknown"]
 
 
+def test_codes_with_a_zero_in_front_are_texts_and_fractions_are_not(tmp_path: Path) -> None:
+    zip_code, share = next(
+        delimited.read(write(tmp_path, "zip,share\n01067,0.5\n10115,0\n,-0.25\n"))
+    ).rows.columns
+    assert zip_code.to_pylist() == ["01067", "10115", None]
+    assert share.to_pylist() == [0.5, 0.0, -0.25]
+
+
 def test_empty_cells_are_missing_and_words_for_nothing_only_among_numbers(tmp_path: Path) -> None:
     place = write(tmp_path, "number,country,truth\n1,NA,true\n,,\nNA,DE,FALSE\n nan ,FR,true\n-inf,FR,true\n")
     number, country, truth = next(delimited.read(place)).rows.columns
