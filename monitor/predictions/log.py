@@ -27,7 +27,7 @@ from monitor.store.db import Store
 
 _LOG = logging.getLogger(__name__)
 _ROWS_OF_A_COMMIT = 50_000
-_WORTH_A_COMMIT = 65_536
+_WORTH_A_COMMIT = 1_000_000
 """So many bytes that wait are stored at once."""
 _LINGER = 0.002
 """Seconds that fewer wait after a commit for others to join them, unless `wake` is called."""
@@ -94,19 +94,22 @@ class PredictionLog:
         return Rules(self.settings, self.clock.now(), client, self.clients)
 
     def hand_over(self, requests: Sequence[tuple[Submission, Answer]]) -> None:
-        """Give requests to the writer, to be stored after the next `wake`.
+        """Give requests to the writer, to be stored after the next `wake`, or when nobody calls it for a moment.
 
         Each is answered once, in the writer's thread; at once, and in this one, where too much waits already or the
         log is not running.
         """
         refused: list[tuple[Answer, BusyError]] = []
         with self._wake:
+            was_empty = not self._queue
             for submission, answer in requests:
                 if (busy := self._is_busy(submission.size)) is not None:
                     refused.append((answer, busy))
                     continue
                 self._bytes += submission.size
                 self._queue.append((submission, answer))
+            if was_empty or self._bytes >= _WORTH_A_COMMIT:
+                self._wake.notify()
         for answer, busy in refused:
             answer(busy)
 
@@ -174,7 +177,7 @@ class PredictionLog:
     def _wait(self) -> None:
         """Until there is something to store, and whoever was just answered had a moment to send more.
 
-        A commit costs the same for one small request as for thirty, and a large one is worth a commit of its own.
+        A commit costs the same for one small request as for thirty.
         """
         while self._running and not self._is_called and self._bytes < _WORTH_A_COMMIT:
             if not self._wake.wait(_LINGER if self._queue else None):

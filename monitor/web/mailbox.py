@@ -17,8 +17,6 @@ from monitor.predictions.receipts import Answer, Receipt
 
 _Result = Receipt | WatchkeeperError
 _Future = asyncio.Future[Receipt]
-_SMALL = 16_384
-"""Bytes of a request that is not worth a commit of its own."""
 
 
 class Mailbox:
@@ -50,9 +48,6 @@ class Mailbox:
         self._waiting.append((loop.time() + self._patience, future))
         if self._alarm is None:
             self._alarm = loop.call_later(self._patience, self._look)
-        if submission.size > _SMALL:
-            self._hand_over()
-            self._log.wake()
         return future
 
     def _send_soon(self, loop: asyncio.AbstractEventLoop) -> None:

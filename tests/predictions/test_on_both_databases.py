@@ -1,11 +1,14 @@
 """The prediction log on SQLite and on PostgreSQL: the same calls, the same answers."""
 
 import threading
+from queue import Queue
 
+import msgspec
 import pytest
 from sqlalchemy import text
 
 from monitor.clock import ManualClock
+from monitor.predictions import intake
 from monitor.predictions.batches import decode
 from monitor.predictions.compaction import compact
 from monitor.predictions.intake import Kind
@@ -141,3 +144,12 @@ def test_the_same_request_to_two_processes_is_stored_once(url, store):
     assert sorted(receipt.replayed for receipt in receipts) == [False] + [True] * 7
     with store.read() as connection:
         assert connection.execute(text("select sum(rows) from prediction_batches")).scalar_one() == 20
+
+
+def test_what_is_handed_over_is_stored_also_when_nobody_calls_the_writer(log):
+    records = msgspec.json.encode([prediction(id="alone")])
+    answers = Queue()
+    for _ in range(2):  # also when it was idle for a while
+        one = intake.read(Kind.PREDICTIONS, records, "application/json", log.rules(), log.shapes)
+        log.hand_over([(one, answers.put)])
+        assert answers.get(timeout=30).accepted == 1
