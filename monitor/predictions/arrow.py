@@ -138,7 +138,15 @@ def _feature(values: pa.Array) -> pa.Array:
         return plain if is_long else plain.dictionary_encode()
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return values.cast(EMBEDDING)
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return _times_as_texts(values)
     return values if pa.types.is_boolean(kind) else values.cast(pa.float64())
+
+
+def _times_as_texts(values: pa.Array) -> pa.Array:
+    """Times and dates among the features as ISO 8601, to the second: the log has no type of its own for them."""
+    whole = values.cast(pa.timestamp("s", getattr(values.type, "tz", None)), safe=False)
+    return whole.cast(pa.string()).dictionary_encode()
 
 
 def _time(values: pa.Array) -> pa.Array:

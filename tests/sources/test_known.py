@@ -1,7 +1,9 @@
 """What became known later, in files: beside the predictions, or by id in a file of its own."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.sources.history import HistoryReader
 from monitor.store import outcomes
 from monitor.store.outcomes import OutcomeCounts
+from monitor.windows.kinds import times_of_texts
 from tests.support.log import NOW, STREAM, running
 
 ROWS = 300
@@ -106,6 +109,17 @@ def test_the_time_at_which_something_became_known_gives_its_delay(tmp_path: Path
         with store.write() as connection:
             joined = [rows for _, rows in joining.join(connection, STREAM, NOW)]
     assert {delay for rows in joined for delay in rows.column("outcome.delay").to_pylist()} == {3600.0}
+
+
+def test_times_and_dates_among_the_features_are_taken_as_texts(tmp_path: Path) -> None:
+    moments = [datetime(2026, 1, 1, n % 24, tzinfo=UTC) for n in range(ROWS)]
+    rows = predictions(when=pa.array(moments), day=pa.array([moment.date() for moment in moments]))
+    path = write(tmp_path / "rows.parquet", rows)
+    (first, *_) = HistoryReader([path], STREAM, PredictionSettings(), NOW).parts()
+    batch = first.batches[5].rows
+    assert batch.column("features.when").to_pylist() == ["2026-01-01 05:00:00Z"]
+    assert batch.column("features.day").to_pylist() == ["2026-01-01 00:00:00"]
+    assert not np.isnan(times_of_texts(pa.array(["2026-01-01 05:00:00Z", "2026-01-01 00:00:00"]))).any()
 
 
 def test_loading_again_tells_nothing_new(tmp_path: Path) -> None:
