@@ -29,12 +29,16 @@ BUCKETS, TYPICAL_COLUMNS, TYPICAL_ROWS, TYPICAL_WINDOWS = 50, 20, 1000, 336
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A shift in standard deviations is found in `windows` at the median; None if not within two weeks of hours, or if
-    it is too small to matter.
+    """A shift in standard deviations is found in `windows`, at the median of the `of` number columns.
+
+    Where less than half of them show it within two weeks of hours, it is the median of the `found` that do; None if
+    there is none, or if the shift is too small to matter.
     """
 
     shift: float
     windows: float | None
+    found: int
+    of: int
 
 
 def delays(calibration: Calibration, needed: Floats, shifts: tuple[float, ...] = SHIFTS) -> list[Delay]:
@@ -48,13 +52,23 @@ def delays(calibration: Calibration, needed: Floats, shifts: tuple[float, ...] =
     chosen = np.resize(chosen, RUNS)
     limit = needed[calibration.scores.column[chosen]] / calibration.scores.weight[chosen]
     charts = _only(calibration.charts, chosen)
+    matters = [shift >= calibration.least for shift in shifts]
     return [
-        Delay(shift, _median(charts, limit, shift, rng) if shift >= calibration.least else None)
-        for shift in shifts
+        _delay(shift, chosen, _found(charts, limit, shift, rng) if matter else np.full(RUNS, np.inf))
+        for shift, matter in zip(shifts, matters, strict=True)
     ]
 
 
-def _median(charts: Charts, limit: Floats, shift: float, rng: np.random.Generator) -> float | None:
+def _delay(shift: float, chosen: np.ndarray, found: Floats) -> Delay:
+    columns = np.array([np.median(found[chosen == one]) for one in np.unique(chosen)])
+    middle, finite = float(np.median(columns)), columns[np.isfinite(columns)]
+    if np.isfinite(middle):
+        return Delay(shift, middle, columns.size, columns.size)
+    return Delay(shift, float(np.median(finite)) if finite.size else None, finite.size, columns.size)
+
+
+def _found(charts: Charts, limit: Floats, shift: float, rng: np.random.Generator) -> Floats:
+    """After how many windows each chart shows the shift, infinite if not within `MOST`."""
     # The mean rank of a normal value that is shifted against the reference by `shift` standard deviations.
     effect = np.sqrt(3) * (2 * ndtr(shift / np.sqrt(2)) - 1)
     found = np.full(len(limit), np.inf)
@@ -81,8 +95,7 @@ def _median(charts: Charts, limit: Floats, shift: float, rng: np.random.Generato
         found = np.where(np.isinf(found) & (evidence.mean().sum(axis=1) >= limit), t + 1.0, found)
         if np.isfinite(found).all():
             break
-    middle = float(np.median(found))
-    return middle if np.isfinite(middle) else None
+    return found
 
 
 def _only(charts: Charts, chosen: np.ndarray) -> Charts:
@@ -109,19 +122,29 @@ def _only(charts: Charts, chosen: np.ndarray) -> Charts:
 
 def meaning(calibration: Calibration, needed: Floats, budget: Budget) -> str:
     """`1 false alarm in 30 days: a shift of 0.2 sd is found in about 12 windows of 1h, 0.5 sd in about 4`."""
-    found = delays(calibration, needed)
-    told = [
-        f"{'a shift of ' if index == 0 else ''}{one.shift:g} sd {'is found ' if index == 0 else ''}"
-        + (f"in about {one.windows:.0f}" if one.windows else f"not within {MOST}")
-        + (f" windows of {format_duration(calibration.seconds)}" if index == 0 else "")
-        for index, one in enumerate(found)
-    ]
+    told = _told(delays(calibration, needed), format_duration(calibration.seconds))
     raised = (
         f"; the limit is raised {calibration.raised:.1f} times by the replay"
         if calibration.raised > 1
         else ""
     )
-    return f"{budget}: {', '.join(told)}{raised}" if told else f"{budget}{raised}"
+    return f"{budget}: {told}{raised}" if told else f"{budget}{raised}"
+
+
+def _told(found: list[Delay], window: str) -> str:
+    parts = []
+    for index, one in enumerate(found):
+        unit = f" windows of {window}" if index == 0 else ""
+        if one.windows is None:
+            parts.append(f"{'a shift of ' * (index == 0)}{one.shift:g} sd takes more than {MOST}{unit}")
+            continue
+        some = f" on {one.found} of {one.of} number columns" if one.found < one.of else ""
+        verb = "is found " * (index == 0 or found[0].windows is None)
+        parts.append(
+            f"{'a shift of ' * (index == 0)}{one.shift:g} sd {verb}in about {one.windows:.0f}{unit}{some}"
+        )
+    wander = any(one.found < one.of and one.windows for one in found)
+    return ", ".join(parts) + (" (the others wander too much)" if wander else "")
 
 
 def typical(settings: DriftSettings) -> str:
