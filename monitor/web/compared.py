@@ -30,6 +30,9 @@ def write(sheet: Sheet, b: list[str], measured: Sequence[Measurement]) -> None:
                 sheet.put("watchkeeper_compared_value", [*b, against, one.metric], one.baseline)
             elif one.metric == DRIFTED_SHARE.name and one.value is not None:
                 sheet.put("watchkeeper_compared_drifted_features_ratio", [*b, against], one.value)
-        elif one.labels == labels(against=against, output="prediction") and one.metric in METHODS:
-            assert one.value is not None
+        elif (
+            one.labels == labels(against=against, output="prediction")
+            and one.metric in METHODS
+            and one.value is not None
+        ):
             sheet.put("watchkeeper_compared_prediction_drift_score", [*b, against, one.metric], one.value)

@@ -3,8 +3,9 @@
 Usage: python alert_peers.py evidently|nannyml FILE.npz
 
 The file holds rows of a reference and of windows without drift; the answer on standard output is one JSON object:
-`windows` judged, `alerts` (windows with at least one drifted column), `pages` (alerts after a window without), and
-`dataset` (windows in which the peer says that the whole data set drifted, where it says so).
+`windows` judged (of the file's, each `every`th), `alerts` (windows with at least one drifted column), `pages` (alerts
+after a window without), `dataset` (windows in which the peer says that the whole data set drifted, where it says so),
+and `columns`: in which windows each was in alert.
 """
 
 import json
@@ -15,13 +16,16 @@ import numpy as np
 
 warnings.filterwarnings("ignore")
 
-# Evidently takes seconds a window: it judges every tenth.
-EVERY = 10
-
 
 def rising(alerts: list) -> int:
     """Alerts that begin."""
     return int(sum(now and not before for before, now in zip([False, *alerts[:-1]], alerts, strict=True)))
+
+
+def is_drifted(metric: dict) -> bool:
+    """Evidently's own decision on a column: a distance from the threshold on, or a p-value below it."""
+    limit, value = metric["config"]["threshold"], float(metric["value"])
+    return value < limit if "p_value" in metric["config"]["method"] else value >= limit
 
 
 def frame(numbers: np.ndarray, labels: np.ndarray, absent: np.ndarray):
@@ -46,14 +50,17 @@ def evidently(data: dict) -> dict:
     sizes, reference_rows = data["sizes"], int(data["reference_rows"])
     reference = whole.iloc[:reference_rows].sample(min(10_000, reference_rows), random_state=1)
     alerts, dataset, at = [], [], reference_rows
+    columns = {name: [] for name in whole.columns}
     for index, size in enumerate(sizes):
         current, at = whole.iloc[at : at + size], at + size
-        if index % EVERY:
+        if index % int(data["every"]):
             continue
         report = Report([DataDriftPreset()]).run(Dataset.from_pandas(current), Dataset.from_pandas(reference))
-        count = next(
-            m["value"] for m in report.dict()["metrics"] if "DriftedColumnsCount" in str(m["metric_name"])
-        )
+        found = report.dict()["metrics"]
+        count = next(m["value"] for m in found if "DriftedColumnsCount" in str(m["metric_name"]))
+        for one in found:
+            if name := one["config"].get("column"):
+                columns[name].append(is_drifted(one))
         alerts.append(bool(count["count"] > 0))
         dataset.append(bool(count["share"] >= 0.5))
     return {
@@ -61,6 +68,7 @@ def evidently(data: dict) -> dict:
         "pages": rising(alerts),
         "windows": len(alerts),
         "dataset": int(sum(dataset)),
+        "columns": columns,
     }
 
 
@@ -89,6 +97,7 @@ def nannyml(data: dict) -> dict:
         "pages": rising(any_alert),
         "windows": len(any_alert),
         "dataset": 0,
+        "columns": {name: [bool(one) for one in found[name].iloc[:, -1]] for name in names},
     }
 
 

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from tests.bench.streams import (
     absent_share,
     hidden,
     identity,
+    moved_column,
     rows_of,
     shares_of,
     values,
@@ -27,6 +29,8 @@ PEERS = {
     "evidently": ("evidently>=0.7.23,<0.8", "pandas<3.1"),
     "nannyml": ("nannyml==0.13.1", "pandas<3", "statsmodels"),
 }
+EVERY = {"evidently": 10, "nannyml": 1}
+"""Evidently takes seconds a window: of those without drift it judges every tenth."""
 FOLDER = Path(__file__).parents[2] / "build" / "bench"
 
 
@@ -89,15 +93,37 @@ def rows(spec: Spec) -> dict[str, np.ndarray]:
 
 
 def judge(name: str, spec: Spec, python: Path) -> Rival:
-    """A peer's answer on a stream."""
+    """A peer's answer on a stream without drift."""
+    answer = _answer(name, spec, python, every=EVERY[name])
+    return Rival(name, spec, answer["windows"], answer["alerts"], answer["pages"], answer["dataset"])
+
+
+def delay(name: str, spec: Spec, python: Path) -> float:
+    """After how many windows a peer alarms the column that drifts from the reference's end on; infinite if not within
+    those of the stream.
+    """
+    alarmed = _answer(name, spec, python, every=1)["columns"][column_name(spec, moved_column(spec))]
+    return alarmed.index(True) + 1.0 if True in alarmed else float("inf")
+
+
+def column_name(spec: Spec, column: int) -> str:
+    """What a column is called in the peers' tables."""
+    numbers, categories, _ = spec.split
+    if column < numbers:
+        return f"number_{column}"
+    column -= numbers
+    return f"category_{column}" if column < categories else f"absent_{column - categories}"
+
+
+def _answer(name: str, spec: Spec, python: Path, every: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npz"
-        np.savez(path, **rows(spec))
+        np.savez(path, **rows(spec), every=np.array(every))
         script = Path(__file__).with_name("alert_peers.py")
         done = subprocess.run(
             [str(python), str(script), name, str(path)], capture_output=True, text=True, check=False
         )
     if done.returncode:
         raise RuntimeError(f"{name} failed on {spec}: {done.stderr[-2000:]}")
-    answer = json.loads(done.stdout.splitlines()[-1])
-    return Rival(name, spec, answer["windows"], answer["alerts"], answer["pages"], answer["dataset"])
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer

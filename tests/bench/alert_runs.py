@@ -95,6 +95,18 @@ def _delay(
     return float("inf")
 
 
+def first_alarm(spec: Spec) -> float:
+    """Windows from the end of the reference, where the drift begins, until its column is alarmed; infinite if never."""
+    stream = windows(spec)
+    calibration = calibrate(stream, spec)
+    limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
+    for passed, window in enumerate(stream, 1):
+        state, _ = drift.advance(calibration, state, window, limits)
+        if state.incident.member[moved_column(spec)]:
+            return float(passed)
+    return float("inf")
+
+
 def named(spec: Spec, names: tuple[str, ...]) -> dict[str, Named]:
     """Which column is named first, with all columns fed; the drift begins 48 windows after the reference."""
     stream = windows(spec)

@@ -30,7 +30,7 @@ clients:
         targets: {{automation_rate: 0.6}}
         owner: risk
         task: binary
-        baseline: {{file: {file}}}
+        baseline: {{file: {file}, also: [previous_version]}}
 """
 FILLED = {
     "$__rate_interval": "15s",
