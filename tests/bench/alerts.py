@@ -265,8 +265,8 @@ def rival_report(results: Results) -> str:
 def _rival_delays(results: Results) -> list[str]:
     names = list(dict.fromkeys(name for name, _ in results.rival_delays))
     lines = [
-        "Windows until the column that drifts is in alert, on `all` with 1,000 rows, the drift beginning with the first "
-        f"window after the reference: one figure for each of the seeds {RIVAL_SEEDS}, `-` where not within "
+        "Windows until the column that drifts is in alert, on `all` with 1,000 rows, the drift beginning with the "
+        f"first window after the reference: one figure for each of the seeds {RIVAL_SEEDS}, `-` where not within "
         f"{RIVAL_WINDOWS}. A tool that alarms most clean windows, too, is early by chance.",
         "",
         "| drift | " + " | ".join(names) + " |",
