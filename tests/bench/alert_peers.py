@@ -2,10 +2,10 @@
 
 Usage: python alert_peers.py evidently|nannyml FILE.npz
 
-The file holds rows of a reference and of windows without drift; the answer on standard output is one JSON object:
-`windows` judged (of the file's, each `every`th), `alerts` (windows with at least one drifted column), `pages` (alerts
-after a window without), `dataset` (windows in which the peer says that the whole data set drifted, where it says so),
-and `columns`: in which windows each was in alert.
+The file holds rows of a reference and of the windows to judge: each `every`th, and Evidently only those up to the first
+alert of the column `until`, where one is named. The answer on standard output is one JSON object: `windows` judged,
+`alerts` (windows with at least one drifted column), `pages` (alerts after a window without), `dataset` (windows in which
+the peer says that the whole data set drifted, where it says so), and `columns`: in which windows each was in alert.
 """
 
 import json
@@ -32,7 +32,7 @@ def frame(numbers: np.ndarray, labels: np.ndarray, absent: np.ndarray):
     import pandas as pd
 
     held = {f"number_{i}": numbers[i] for i in range(len(numbers))}
-    names = np.array(list("abcdefgh"))
+    names = np.array(list("abcdefghz"))
     held |= {f"category_{i}": names[labels[i]] for i in range(len(labels))}
     held |= {
         f"absent_{i}": np.where(absent[i], np.nan, 1.0 + (np.arange(absent.shape[1]) % 7))
@@ -50,7 +50,7 @@ def evidently(data: dict) -> dict:
     sizes, reference_rows = data["sizes"], int(data["reference_rows"])
     reference = whole.iloc[:reference_rows].sample(min(10_000, reference_rows), random_state=1)
     alerts, dataset, at = [], [], reference_rows
-    columns = {name: [] for name in whole.columns}
+    columns, until = {name: [] for name in whole.columns}, str(data["until"])
     for index, size in enumerate(sizes):
         current, at = whole.iloc[at : at + size], at + size
         if index % int(data["every"]):
@@ -63,6 +63,8 @@ def evidently(data: dict) -> dict:
                 columns[name].append(is_drifted(one))
         alerts.append(bool(count["count"] > 0))
         dataset.append(bool(count["share"] >= 0.5))
+        if until and columns[until][-1]:
+            break
     return {
         "alerts": int(sum(alerts)),
         "pages": rising(alerts),

@@ -31,6 +31,8 @@ PEERS = {
 }
 EVERY = {"evidently": 10, "nannyml": 1}
 """Evidently takes seconds a window: of those without drift it judges every tenth."""
+LABELS = np.array([len(SHARES), *range(len(SHARES))])
+"""Places of the labels in a peer's table: the one that was never seen is the last."""
 FOLDER = Path(__file__).parents[2] / "build" / "bench"
 
 
@@ -75,9 +77,9 @@ def rows(spec: Spec) -> dict[str, np.ndarray]:
         rng, part = np.random.default_rng([*identity(spec), t]), slice(at, at + n)
         held_numbers[:, part] = values(spec, rng, value[t, :numbers], n, t)
         shares = shares_of(spec, value[t, numbers : numbers + categories], t)
-        counts = rng.multinomial(n, shares)[:, 1:]
+        counts = rng.multinomial(n, shares)
         for column in range(categories):
-            held_labels[column, part] = rng.permutation(np.repeat(np.arange(len(SHARES)), counts[column]))
+            held_labels[column, part] = rng.permutation(np.repeat(LABELS, counts[column]))
         missing = rng.binomial(n, absent_share(spec, value[t, numbers + categories :], t))
         for column in range(absent):
             held_absent[column, part] = rng.permutation(n) < missing[column]
@@ -102,7 +104,8 @@ def delay(name: str, spec: Spec, python: Path) -> float:
     """After how many windows a peer alarms the column that drifts from the reference's end on; infinite if not within
     those of the stream.
     """
-    alarmed = _answer(name, spec, python, every=1)["columns"][column_name(spec, moved_column(spec))]
+    column = column_name(spec, moved_column(spec))
+    alarmed = _answer(name, spec, python, until=column)["columns"][column]
     return alarmed.index(True) + 1.0 if True in alarmed else float("inf")
 
 
@@ -115,10 +118,10 @@ def column_name(spec: Spec, column: int) -> str:
     return f"category_{column}" if column < categories else f"absent_{column - categories}"
 
 
-def _answer(name: str, spec: Spec, python: Path, every: int) -> dict[str, Any]:
+def _answer(name: str, spec: Spec, python: Path, every: int = 1, until: str = "") -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npz"
-        np.savez(path, **rows(spec), every=np.array(every))
+        np.savez(path, **rows(spec), every=np.array(every), until=np.array(until))
         script = Path(__file__).with_name("alert_peers.py")
         done = subprocess.run(
             [str(python), str(script), name, str(path)], capture_output=True, text=True, check=False
