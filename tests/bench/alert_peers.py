@@ -4,8 +4,9 @@ Usage: python alert_peers.py evidently|nannyml FILE.npz
 
 The file holds rows of a reference and of the windows to judge: each `every`th, and Evidently only those up to the first
 alert of the column `until`, where one is named. The answer on standard output is one JSON object: `windows` judged,
-`alerts` (windows with at least one drifted column), `pages` (alerts after a window without), `dataset` (windows in which
-the peer says that the whole data set drifted, where it says so), and `columns`: in which windows each was in alert.
+`alerts` (windows with at least one drifted column), `pages` (alerts after a window without), `dataset` (windows in
+which the peer says that the whole data set drifted, where it says so), and `columns`: in which windows each was in
+alert.
 """
 
 import json
