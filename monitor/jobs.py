@@ -17,7 +17,7 @@ from monitor.readings.rows import measure_rows
 from monitor.records import Stream
 from monitor.scheduler import Scheduler
 from monitor.sources.probes import ProbeSettings, probe
-from monitor.store import outbox, predictions, probes
+from monitor.store import outbox, probes, register
 from monitor.store.db import Store
 from monitor.upkeep.housekeeping import forget
 from monitor.windows import cut
@@ -86,7 +86,7 @@ class Jobs:
         """Where there is enough history, learn how each stream varies when nothing is wrong."""
         config, now = self._config, self._clock.now()
         with self._store.read() as connection:
-            known = predictions.figures_of_all(connection)
+            known = register.figures_of_all(connection)
         base = int(config.predictions.base_window)
         for figures in known:
             until = cut.horizon(figures.watermark, figures.last_received, now, config.windows)
@@ -101,7 +101,7 @@ class Jobs:
         config, now = self._config, self._clock.now()
         forget(self._store, config.store, config.predictions, config.windows, now)
         with self._store.read() as connection:
-            streams = predictions.streams(connection)
+            streams = register.streams(connection)
         for stream in streams:
             with self._store.write() as connection:
                 give_up(connection, stream, now - config.predictions.outcome_wait, now)

@@ -16,12 +16,12 @@ from monitor.store import (
     history,
     measurements,
     outcomes,
-    predictions,
     profiles,
     quarantine,
+    register,
 )
-from monitor.store.predictions import StreamFigures
 from monitor.store.quarantine import Refused
+from monitor.store.register import StreamFigures
 from monitor.windows.baseline import DEFAULT
 
 SHOWN = (
@@ -59,7 +59,7 @@ def overview(
     """
     open_alerts = alerts.load_open(connection, client)
     known = [
-        figures for figures in predictions.figures_of_all(connection) if client in ("", figures.stream.client)
+        figures for figures in register.figures_of_all(connection) if client in ("", figures.stream.client)
     ]
     refused = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
     lines = [_line(connection, figures, open_alerts, refused, base_seconds, now) for figures in known]

@@ -11,7 +11,7 @@ import pytest
 from monitor import status
 from monitor.lake.run import Lake, profile_lake
 from monitor.sources import places
-from monitor.store import predictions, probes, timeseries
+from monitor.store import predictions, probes, register, timeseries
 from monitor.store.probes import Probed
 from monitor.upkeep.baselines import Baselines
 from monitor.windows import baseline
@@ -29,7 +29,7 @@ def daemon(tmp_path: Path) -> Iterator[World]:
 
 def told(daemon: World) -> str:
     with daemon.store.read() as connection:
-        figures = predictions.figures(connection, STREAM)
+        figures = register.figures(connection, STREAM)
         assert figures is not None
         return "\n".join(status.notes(connection, figures, MINUTE))
 

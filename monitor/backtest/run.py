@@ -15,7 +15,7 @@ from monitor.records import Alert, DataState, Labels, Severity, State, Stream, T
 from monitor.rules.condition import Finding, Findings, Question
 from monitor.rules.rule import Rule, RuleSet
 from monitor.rules.state import decide, remaining
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.db import Store
 
 Progress = Callable[[int, int], object]
@@ -62,7 +62,7 @@ def backtest(
     result = Backtest(start, end)
     moments = 0
     with store.read() as connection:
-        wanted = list(streams) or predictions.streams(connection)
+        wanted = list(streams) or register.streams(connection)
     for done, stream in enumerate(wanted, 1):
         with store.read() as connection:
             history = read(connection, stream, base_seconds, start, end, sorted(rules.metrics()))

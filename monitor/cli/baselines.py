@@ -104,14 +104,15 @@ def accept(
     from monitor.cli.stores import opened
     from monitor.config import load
     from monitor.drift.acceptance import accept as accept_drift
-    from monitor.store import predictions
+    from monitor.store.register import figures as figures_of
+    from monitor.store.register import streams
     from monitor.windows import cut
 
     settings, now, stream = load(config), time.time(), stream_of(model)
     store = opened(settings)
     with store.read() as connection:
-        figures = predictions.figures(connection, stream)
-        models = len(predictions.streams(connection))
+        figures = figures_of(connection, stream)
+        models = len(streams(connection))
     if figures is None:
         raise NotFoundError(f"nothing of {stream} ever came in", hint="see: watchkeeper status")
     until = cut.horizon(figures.watermark, figures.last_received, now, settings.windows)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from monitor.health import wording
 from monitor.health.settings import ClientSettings
 from monitor.records import Labels, Stream, Window
-from monitor.store import days, predictions, timeseries
+from monitor.store import days, register, timeseries
 from monitor.store.days import DayFigures
 from monitor.store.db import Store
 
@@ -65,7 +65,7 @@ class DayBook:
     def _look_first(self, now: float) -> None:
         """After a start: days since the last known one, or the last months of a stream that has none."""
         with self._store.read() as connection:
-            streams = set(predictions.streams(connection))
+            streams = set(register.streams(connection))
             if self._known is not None and streams <= self._known:
                 return
             last = days.last_days(connection)

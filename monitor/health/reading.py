@@ -13,9 +13,9 @@ from monitor.health.verdict import ClientHealth, Day, Health, Incident, ModelHea
 from monitor.records import Alert, Stream
 from monitor.store import alerts as alert_store
 from monitor.store import days as day_store
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.days import DayFigures
-from monitor.store.predictions import StreamFigures
+from monitor.store.register import StreamFigures
 
 SHOWN = "production"
 """Clients see production only."""
@@ -40,7 +40,7 @@ def client(
     """How a client's models are doing; None where nothing is known of such a client."""
     found = [
         figures
-        for figures in predictions.figures_of_all(connection)
+        for figures in register.figures_of_all(connection)
         if figures.stream.client == key and figures.stream.environment == SHOWN
     ]
     if not found and not settings.models:

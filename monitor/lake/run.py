@@ -13,7 +13,7 @@ from monitor.metrics import MetricSettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Rejected, Stream, Window
 from monitor.sources.places import Place
-from monitor.store import history, predictions
+from monitor.store import history, register
 from monitor.store.db import Store
 from monitor.windows import baseline
 from monitor.windows import layout as layouts
@@ -101,7 +101,7 @@ def profile_lake(
 def _baselines(store: Store, stream: Stream | None) -> dict[Stream, Baseline]:
     """What the streams in question are held against."""
     with store.read() as connection:
-        asked = predictions.streams(connection) if stream is None else [stream]
+        asked = register.streams(connection) if stream is None else [stream]
         found = {one: baseline.load(connection, one) for one in asked}
     if stream is not None and found[stream] is None:
         hint = f"set one first: watchkeeper baseline set {stream} FILE"

@@ -22,7 +22,7 @@ from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.shapes import Shapes
 from monitor.records import Stream
-from monitor.store import outcomes, predictions, quarantine
+from monitor.store import outcomes, predictions, quarantine, register
 from monitor.store.db import Store
 
 _LOG = logging.getLogger(__name__)
@@ -76,7 +76,7 @@ class PredictionLog:
     def start(self) -> None:
         """Begin to take requests."""
         with self._store.read() as connection:
-            self.shapes.know(predictions.streams(connection))
+            self.shapes.know(register.streams(connection))
         self._running = True
         self._thread = threading.Thread(target=self._write, name="prediction-log", daemon=True)
         self._thread.start()

@@ -22,9 +22,9 @@ from monitor.readings.recent import Recent
 from monitor.readings.wallclock import WallClock
 from monitor.records import DAEMON, Measurement, Stream, Window
 from monitor.rules.readings import OPEN, Readings
-from monitor.store import predictions, unmeasured
+from monitor.store import register, unmeasured
 from monitor.store.db import Store
-from monitor.store.predictions import StreamFigures
+from monitor.store.register import StreamFigures
 from monitor.windows import cut
 from monitor.windows.baseline import load
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -106,7 +106,7 @@ class Measuring:
         wanted = {length: families_of(read[length]) for length in sorted(read) if length != OPEN}
         wanted[self.base] = FAMILIES
         with self.store.read() as connection:
-            everything = predictions.figures_of_all(connection)
+            everything = register.figures_of_all(connection)
             changed = unmeasured.load(connection)
         due = [self._due(figures, changed.get(figures.stream, []), now) for figures in everything]
         for some in _together([one for one in due if one.is_moved or one.hours]):

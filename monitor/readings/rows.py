@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from monitor.metrics import MetricSettings, Subject, multivariate
 from monitor.predictions.batches import concatenate, decode
 from monitor.records import Stream, Window
-from monitor.store import measurements, predictions
+from monitor.store import measurements, predictions, register
 from monitor.store.db import Store
 from monitor.windows import cut
 from monitor.windows.baseline import load
@@ -22,7 +22,7 @@ _MOST_BATCHES = 120
 def measure_rows(store: Store, windows: WindowSettings, metrics: MetricSettings, now: float) -> list[Stream]:
     """Measure the last whole hour of each stream that has a baseline, unless that was done; say which were measured."""
     with store.read() as connection:
-        everything = predictions.figures_of_all(connection)
+        everything = register.figures_of_all(connection)
     done = []
     for figures in everything:
         until = cut.horizon(figures.watermark, figures.last_received, now, windows)

@@ -8,7 +8,7 @@ from monitor.metrics import daemon, intervals
 from monitor.records import Measurement, Stream, Window
 from monitor.store import probes
 from monitor.store.db import Store
-from monitor.store.predictions import StreamFigures
+from monitor.store.register import StreamFigures
 
 PROBED_OVER = 120.0
 """Seconds over which probes are counted: a few of them, so that one lost packet is not an outage."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 from monitor.store.upsert import insert_new
@@ -96,7 +96,7 @@ def put(connection: Connection, baseline: StoredBaseline, now: float) -> bool:
     if present is not None and present.digest == baseline.digest:
         return False
     row = {
-        "stream": predictions.key(connection, baseline.stream, now),
+        "stream": register.key(connection, baseline.stream, now),
         "name": baseline.name,
         "created_at": baseline.created_at,
         "source": baseline.source,
@@ -114,27 +114,27 @@ def put(connection: Connection, baseline: StoredBaseline, now: float) -> bool:
 
 def current(connection: Connection, stream: Stream, name: str = "baseline") -> StoredBaseline | None:
     """The baseline of this name in force: the newest."""
-    mine = (BASELINES.c.stream == predictions.find(connection, stream), BASELINES.c.name == name)
+    mine = (BASELINES.c.stream == register.find(connection, stream), BASELINES.c.name == name)
     row = connection.execute(select(BASELINES).where(*mine).order_by(BASELINES.c.id.desc()).limit(1)).first()
     return None if row is None else _stored(stream, row)
 
 
 def current_digest(connection: Connection, stream: Stream, name: str = "baseline") -> str | None:
     """The digest of the baseline of this name in force, without reading it."""
-    mine = {"number": predictions.find(connection, stream), "of": name}
+    mine = {"number": register.find(connection, stream), "of": name}
     return _DIGEST.run(connection, mine).scalar()
 
 
 def listing(connection: Connection, stream: Stream) -> list[StoredBaseline]:
     """Every baseline of a stream, newest first."""
-    mine = BASELINES.c.stream == predictions.find(connection, stream)
+    mine = BASELINES.c.stream == register.find(connection, stream)
     rows = connection.execute(select(BASELINES).where(mine).order_by(BASELINES.c.id.desc()))
     return [_stored(stream, row) for row in rows]
 
 
 def remove(connection: Connection, stream: Stream, name: str) -> int:
     """Delete every version of a baseline."""
-    mine = (BASELINES.c.stream == predictions.find(connection, stream), BASELINES.c.name == name)
+    mine = (BASELINES.c.stream == register.find(connection, stream), BASELINES.c.name == name)
     return connection.execute(delete(BASELINES).where(*mine)).rowcount
 
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 from monitor.store.upsert import replace
@@ -147,9 +147,7 @@ def put_calibration(
 ) -> None:
     """Write a stream's calibration in place of the one before."""
     row = {name: getattr(calibration, name) for name in StoredCalibration.__slots__}
-    replace(
-        connection, CALIBRATIONS, [{"stream": predictions.key(connection, stream, now), **row}], ("stream",)
-    )
+    replace(connection, CALIBRATIONS, [{"stream": register.key(connection, stream, now), **row}], ("stream",))
 
 
 def calibration(connection: Connection, stream: Stream) -> StoredCalibration | None:
@@ -165,7 +163,7 @@ def calibration(connection: Connection, stream: Stream) -> StoredCalibration | N
 def put_state(connection: Connection, stream: Stream, state: StoredState, now: float) -> None:
     """Write a stream's state in place of the one before."""
     row = {"judged_until": state.judged_until, "blob": state.blob, "latest": state.latest}
-    replace(connection, STATES, [{"stream": predictions.key(connection, stream, now), **row}], ("stream",))
+    replace(connection, STATES, [{"stream": register.key(connection, stream, now), **row}], ("stream",))
 
 
 def state(connection: Connection, stream: Stream) -> StoredState | None:
@@ -176,13 +174,13 @@ def state(connection: Connection, stream: Stream) -> StoredState | None:
 
 def delete_state(connection: Connection, stream: Stream) -> None:
     """Forget a stream's state; its calibration stays."""
-    connection.execute(delete(STATES).where(STATES.c.stream == predictions.find(connection, stream)))
+    connection.execute(delete(STATES).where(STATES.c.stream == register.find(connection, stream)))
 
 
 def put_incident(connection: Connection, stream: Stream, incident: DriftIncident, now: float) -> None:
     """Write an incident, or what became of it."""
     row = {
-        "stream": predictions.key(connection, stream, now),
+        "stream": register.key(connection, stream, now),
         "opened": incident.opened,
         "closed": incident.closed,
         "since": incident.since,
@@ -194,7 +192,7 @@ def put_incident(connection: Connection, stream: Stream, incident: DriftIncident
 
 def incidents(connection: Connection, stream: Stream, start: float = 0.0) -> list[DriftIncident]:
     """Incidents that were opened since `start`, newest first."""
-    mine = (INCIDENTS.c.stream == predictions.find(connection, stream), INCIDENTS.c.opened >= start)
+    mine = (INCIDENTS.c.stream == register.find(connection, stream), INCIDENTS.c.opened >= start)
     rows = connection.execute(select(INCIDENTS).where(*mine).order_by(INCIDENTS.c.opened.desc()))
     return [DriftIncident(r.opened, r.closed, r.since, tuple(r.columns.split("\n")), r.reason) for r in rows]
 
@@ -203,7 +201,7 @@ def put_verdicts(
     connection: Connection, stream: Stream, verdicts: Sequence[StoredVerdict], now: float
 ) -> None:
     """Write the verdicts of a window."""
-    number = predictions.key(connection, stream, now)
+    number = register.key(connection, stream, now)
     rows = [
         {
             "stream": number,
@@ -222,7 +220,7 @@ def verdicts(connection: Connection, stream: Stream, start: float, end: float) -
     """Verdicts on windows that begin in `[start, end)`, by time and then by strength."""
     columns = VERDICTS.c
     mine = (
-        columns.stream == predictions.find(connection, stream),
+        columns.stream == register.find(connection, stream),
         columns.start >= start,
         columns.start < end,
     )
@@ -232,13 +230,13 @@ def verdicts(connection: Connection, stream: Stream, start: float, end: float) -
 
 def put_acceptance(connection: Connection, stream: Stream, at: float, since: float, author: str) -> None:
     """Record that somebody took the state since `since` for the new normal."""
-    row = {"stream": predictions.key(connection, stream, at), "at": at, "since": since, "author": author}
+    row = {"stream": register.key(connection, stream, at), "at": at, "since": since, "author": author}
     replace(connection, ACCEPTANCES, [row], ("stream", "at"))
 
 
 def acceptances(connection: Connection, stream: Stream) -> list[tuple[float, float, str]]:
     """(at, since, author) of every acceptance, newest first."""
-    mine = ACCEPTANCES.c.stream == predictions.find(connection, stream)
+    mine = ACCEPTANCES.c.stream == register.find(connection, stream)
     rows = connection.execute(select(ACCEPTANCES).where(mine).order_by(ACCEPTANCES.c.at.desc()))
     return [(row.at, row.since, row.author) for row in rows]
 
@@ -250,4 +248,4 @@ def delete_before(connection: Connection, before: float) -> int:
 
 
 def _only(connection: Connection, table: Table, stream: Stream) -> Row[tuple[object, ...]] | None:
-    return _ONE_A_STREAM[table.name].run(connection, {"number": predictions.find(connection, stream)}).first()
+    return _ONE_A_STREAM[table.name].run(connection, {"number": register.find(connection, stream)}).first()

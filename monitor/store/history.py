@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream, Window
-from monitor.store import predictions, revisions
+from monitor.store import register, revisions
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 from monitor.store.profiles import StoredProfile
@@ -56,7 +56,7 @@ def put(connection: Connection, stream: Stream, profile: StoredProfile, now: flo
     revisions.advance(connection, stream, now)
     window = profile.window
     row = {
-        "stream": predictions.key(connection, stream, now),
+        "stream": register.key(connection, stream, now),
         "seconds": window.seconds,
         "start": window.start,
         "layout": profile.layout,
@@ -69,7 +69,7 @@ def put(connection: Connection, stream: Stream, profile: StoredProfile, now: flo
 def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile | None:
     """The profile of exactly this window."""
     here = (HISTORY.c.seconds == window.seconds, HISTORY.c.start == window.start)
-    query = select(HISTORY).where(HISTORY.c.stream == predictions.find(connection, stream), *here)
+    query = select(HISTORY).where(HISTORY.c.stream == register.find(connection, stream), *here)
     return next((_stored(row) for row in connection.execute(query)), None)
 
 
@@ -79,20 +79,20 @@ def inside(
     """The profiles of the windows that lie inside `[start, end]`, in order of time; of one layout if it is named."""
     c = HISTORY.c
     within = (c.start >= start, c.start < end, c.start + c.seconds <= end)
-    query = select(HISTORY).where(c.stream == predictions.find(connection, stream), *within)
+    query = select(HISTORY).where(c.stream == register.find(connection, stream), *within)
     for row in connection.execute((query.where(c.layout == layout) if layout else query).order_by(c.start)):
         yield _stored(row)
 
 
 def seconds(connection: Connection, stream: Stream) -> int | None:
     """How long the windows of a stream's history are; None where it has none."""
-    mine = HISTORY.c.stream == predictions.find(connection, stream)
+    mine = HISTORY.c.stream == register.find(connection, stream)
     return connection.scalar(select(HISTORY.c.seconds).where(mine).limit(1))
 
 
 def extent(connection: Connection, stream: Stream) -> Window | None:
     """From the start of the first to the end of the last window, or None when there is none."""
-    mine = {"number": predictions.find(connection, stream)}
+    mine = {"number": register.find(connection, stream)}
     first, last, length = list(_EXTENT.run(connection, mine).one())
     return None if first is None else Window(int(first), int(last) + int(length))
 
@@ -100,7 +100,7 @@ def extent(connection: Connection, stream: Stream) -> Window | None:
 def extent_of(connection: Connection, stream: Stream, layout: str) -> Window | None:
     """The same of the windows that were counted by this layout alone."""
     c = HISTORY.c
-    mine = (c.stream == predictions.find(connection, stream), c.layout == layout)
+    mine = (c.stream == register.find(connection, stream), c.layout == layout)
     first, last = connection.execute(
         select(func.min(c.start), func.max(c.start + c.seconds)).where(*mine)
     ).one()
@@ -109,13 +109,13 @@ def extent_of(connection: Connection, stream: Stream, layout: str) -> Window | N
 
 def outdated(connection: Connection, stream: Stream, layout: str) -> int:
     """How many windows were counted by another layout than this."""
-    mine = (HISTORY.c.stream == predictions.find(connection, stream), HISTORY.c.layout != layout)
+    mine = (HISTORY.c.stream == register.find(connection, stream), HISTORY.c.layout != layout)
     return connection.scalar(select(func.count()).select_from(HISTORY).where(*mine)) or 0
 
 
 def remove(connection: Connection, stream: Stream) -> int:
     """Delete a stream's history; how many windows it had."""
-    mine = HISTORY.c.stream == predictions.find(connection, stream)
+    mine = HISTORY.c.stream == register.find(connection, stream)
     return connection.execute(delete(HISTORY).where(mine)).rowcount
 
 

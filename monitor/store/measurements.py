@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from monitor.block import FIGURES, Block, Name, Shape, block_of
 from monitor.records import Labels, Measurement, Stream, Window
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.db import metadata
 from monitor.store.prepared import PreparedInsert, PreparedReplace
 
@@ -102,7 +102,7 @@ def put_slow(
 def has_slow(connection: Connection, stream: Stream, window: Window) -> bool:
     """Were the slow measurements of a window made?"""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == window.seconds)
+    mine = (columns.stream == register.find(connection, stream), columns.seconds == window.seconds)
     here = (columns.part == SLOW, columns.start == window.start)
     return connection.scalar(select(columns.start).where(*mine, *here)) is not None
 
@@ -110,7 +110,7 @@ def has_slow(connection: Connection, stream: Stream, window: Window) -> bool:
 def latest(connection: Connection, stream: Stream, seconds: int) -> list[Measurement]:
     """Every measurement of the newest measured window of this length."""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
+    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
     start = connection.scalar(select(func.max(columns.start)).where(*mine))
     return [] if start is None else of_window(connection, stream, Window(start, start + seconds))
 
@@ -118,7 +118,7 @@ def latest(connection: Connection, stream: Stream, seconds: int) -> list[Measure
 def of_window(connection: Connection, stream: Stream, window: Window) -> list[Measurement]:
     """Every measurement of one window."""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == window.seconds)
+    mine = (columns.stream == register.find(connection, stream), columns.seconds == window.seconds)
     query = select(columns.shape, columns.figures, columns.reasons).where(
         *mine, columns.start == window.start
     )
@@ -133,7 +133,7 @@ def of_window(connection: Connection, stream: Stream, window: Window) -> list[Me
 def has_any(connection: Connection, stream: Stream, seconds: int, start: float, end: float) -> bool:
     """Was any window of this length measured that begins in `[start, end)`?"""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
+    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
     inside = (columns.start >= int(start), columns.start < end)
     return connection.scalar(select(columns.start).where(*mine, *inside).limit(1)) is not None
 
@@ -150,7 +150,7 @@ def delete_before(connection: Connection, before: float) -> int:
 
 
 def _key(connection: Connection, stream: Stream, window: Window, now: float) -> dict[str, Any]:
-    number = predictions.key(connection, stream, now)
+    number = register.key(connection, stream, now)
     return {"stream": number, "seconds": window.seconds, "start": window.start}
 
 

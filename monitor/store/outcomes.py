@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream
-from monitor.store import predictions
+from monitor.store import predictions, register
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 from monitor.store.upsert import insert_new
@@ -115,7 +115,7 @@ class OutcomeCounts:
 def put(connection: Connection, batches: Sequence[NewOutcomes], now: float, *, waiting: bool = False) -> None:
     """Write batches of outcomes that are not there yet; those that come in from outside are counted as received."""
     for batch in batches:
-        number = predictions.key(connection, batch.stream, now)
+        number = register.key(connection, batch.stream, now)
         row: dict[str, Any] = {"stream": number, "rows": batch.rows, "received_at": now, "waiting": waiting}
         row |= {"digest": batch.digest, "ids": batch.ids, "blob": batch.blob}
         if insert_new(connection, OUTCOMES, [row], ("id",)) and not waiting:
@@ -128,7 +128,7 @@ def pending(
     """The oldest batches of outcomes that still look for their predictions, new or waiting ones; with `most_rows`, as
     many batches as make up so many rows.
     """
-    number = predictions.find(connection, stream)
+    number = register.find(connection, stream)
     found: list[StoredOutcomes] = []
     left = most_rows
     for row in _PENDING[waiting].run(connection, {"number": number, "most": limit}):
@@ -144,7 +144,7 @@ def pending(
 def streams_with_new(connection: Connection) -> list[Stream]:
     """The streams that have outcomes which were not held against the log yet."""
     numbers = select(OUTCOMES.c.stream).where(OUTCOMES.c.waiting.is_(False)).distinct()
-    columns = predictions.STREAMS.c
+    columns = register.STREAMS.c
     query = select(columns.client, columns.model, columns.environment).where(columns.id.in_(numbers))
     return [Stream(*row) for row in connection.execute(query.order_by(columns.id))]
 
@@ -176,7 +176,7 @@ def forget(connection: Connection, batches: Sequence[int]) -> None:
 
 def add(connection: Connection, stream: Stream, more: OutcomeCounts, now: float) -> None:
     """Add to the counts of a stream (`waiting` is not added: it is what lies there)."""
-    number = predictions.key(connection, stream, now)
+    number = register.key(connection, stream, now)
     names = ("received", "matched", "repeated", "unmatched")
     changes: dict[str, Any] = {name: COUNTS.c[name] + getattr(more, name) for name in names}
     if not connection.execute(update(COUNTS).where(COUNTS.c.stream == number).values(changes)).rowcount:
@@ -186,7 +186,7 @@ def add(connection: Connection, stream: Stream, more: OutcomeCounts, now: float)
 
 def counts(connection: Connection, stream: Stream) -> OutcomeCounts:
     """What became of the outcomes of a stream."""
-    number = predictions.find(connection, stream)
+    number = register.find(connection, stream)
     row = connection.execute(select(COUNTS).where(COUNTS.c.stream == number)).first()
     lying = connection.scalar(
         select(func.coalesce(func.sum(OUTCOMES.c.rows), 0)).where(OUTCOMES.c.stream == number)

@@ -1,4 +1,4 @@
-"""Streams, and the batches of the prediction log: one row a batch, its rows as one compressed Arrow blob.
+"""The batches of the prediction log: one row a batch, its rows as one compressed Arrow blob.
 
 The natural key of a batch is stream, window and digest: the same batch written twice is there once.
 """
@@ -6,25 +6,20 @@ The natural key of a batch is stream, window and digest: the same batch written 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     Boolean,
     Column,
     Connection,
-    Engine,
     Float,
     Index,
     Integer,
     LargeBinary,
     Row,
-    String,
     Table,
     UniqueConstraint,
     bindparam,
-    case,
     delete,
     func,
     select,
@@ -32,30 +27,14 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream, Window
-from monitor.store.db import READING, metadata
+from monitor.store import register
+from monitor.store.db import metadata
 from monitor.store.prepared import Prepared, PreparedInsert
-from monitor.store.upsert import insert_new
-
-_KEY = BigInteger().with_variant(Integer, "sqlite")
-
-STREAMS = Table(
-    "streams",
-    metadata,
-    Column("id", _KEY, primary_key=True),
-    Column("client", String, nullable=False),
-    Column("model", String, nullable=False),
-    Column("environment", String, nullable=False),
-    Column("first_received", Float, nullable=False),
-    Column("last_received", Float, nullable=False),
-    Column("watermark", Float, nullable=True),
-    Column("rows", BigInteger, nullable=False),
-    UniqueConstraint("client", "model", "environment"),
-)
 
 BATCHES = Table(
     "prediction_batches",
     metadata,
-    Column("id", _KEY, primary_key=True),
+    Column("id", register.KEY, primary_key=True),
     Column("stream", BigInteger, nullable=False),
     Column("start", BigInteger, nullable=False),
     Column("end", BigInteger, nullable=False),
@@ -92,25 +71,6 @@ INGESTED = 8
 
 _SETTLED = (BATCHES.c.counted, BATCHES.c.searched, func.length(BATCHES.c.digest) == INGESTED)
 _INSERT = PreparedInsert(BATCHES)
-_NUMBERS: WeakKeyDictionary[Engine, dict[Stream, int]] = WeakKeyDictionary()
-_FIND = Prepared(
-    select(STREAMS.c.id).where(
-        *(STREAMS.c[name] == bindparam(name) for name in ("client", "model", "environment"))
-    )
-)
-_LATEST: BindParameter[float] = bindparam("latest", type_=Float)
-_MOVE = Prepared(
-    update(STREAMS)
-    .where(*(STREAMS.c[name] == bindparam(name) for name in ("client", "model", "environment")))
-    .values(
-        last_received=bindparam("now", type_=Float),
-        watermark=case(
-            (func.coalesce(STREAMS.c.watermark, _LATEST) > _LATEST, STREAMS.c.watermark), else_=_LATEST
-        ),
-        rows=STREAMS.c.rows + bindparam("more", type_=BigInteger),
-    )
-    .returning(STREAMS.c.id)
-)
 _AT_ONCE = 64
 _MINE = BATCHES.c.stream == bindparam("number")
 _THESE = BATCHES.c.id.in_([bindparam(f"batch{n}") for n in range(_AT_ONCE)])
@@ -148,102 +108,32 @@ class StoredBatch:
     received_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class StreamFigures:
-    """What is known of a stream without reading its batches. `watermark` is the latest event time."""
-
-    stream: Stream
-    rows: int
-    first_received: float
-    last_received: float
-    watermark: float | None
-
-
 def put(connection: Connection, batches: Sequence[NewBatch], now: float) -> int:
     """Write batches that are not there yet, move their streams' figures along, and return the rows written."""
     written = 0
     for stream in dict.fromkeys(batch.stream for batch in batches):
         own = [batch for batch in batches if batch.stream == stream]
-        number = _advance(connection, stream, own, now)
+        rows, latest = sum(batch.rows for batch in own), max(batch.latest for batch in own)
+        number = register.advance(connection, stream, rows, latest, now)
         fresh = [batch for batch in own if _INSERT.run(connection, [_row(number, batch, now)])]
         if len(fresh) < len(own):
-            repeated = sum(batch.rows for batch in own) - sum(batch.rows for batch in fresh)
-            connection.execute(
-                update(STREAMS).where(STREAMS.c.id == number).values(rows=STREAMS.c.rows - repeated)
-            )
+            register.take_back(connection, number, rows - sum(batch.rows for batch in fresh))
         written += sum(batch.rows for batch in fresh)
     return written
 
 
-def key(connection: Connection, stream: Stream, now: float) -> int:
-    """The number of a stream in the store; a new stream gets one."""
-    found = find(connection, stream)
-    if found is not None:
-        return found
-    row: dict[str, Any] = {"client": stream.client, "model": stream.model, "environment": stream.environment}
-    row |= {"first_received": now, "last_received": now, "watermark": None, "rows": 0}
-    insert_new(connection, STREAMS, [row], ("client",))
-    found = find(connection, stream)
-    assert found is not None
-    return found
-
-
-def find(connection: Connection, stream: Stream) -> int | None:
-    """The number of a stream, or None when nothing of it ever came. A number never changes, so it is kept."""
-    kept = _NUMBERS.setdefault(connection.engine, {})
-    number = kept.get(stream)
-    if number is None:
-        names = {"client": stream.client, "model": stream.model, "environment": stream.environment}
-        number = _FIND.run(connection, names).scalar()
-        # What a writing transaction sees may be rolled back.
-        if number is not None and connection.get_execution_options().get(READING):
-            kept[stream] = number
-    return number
-
-
-def streams(connection: Connection) -> list[Stream]:
-    """Every stream of which a prediction or an outcome ever came, in order."""
-    return [figures.stream for figures in figures_of_all(connection)]
-
-
-def figures_of_all(connection: Connection) -> list[StreamFigures]:
-    """The figures of every stream, in order of client, model and environment."""
-    query = select(STREAMS).order_by(STREAMS.c.client, STREAMS.c.model, STREAMS.c.environment)
-    rows = connection.execute(query).all()
-    found = [_figures(row) for row in rows]
-    if connection.get_execution_options().get(READING):
-        kept = _NUMBERS.setdefault(connection.engine, {})
-        kept.update(zip((figures.stream for figures in found), (row.id for row in rows), strict=True))
-    return found
-
-
-def figures(connection: Connection, stream: Stream) -> StreamFigures | None:
-    """The figures of one stream, or None when it is unknown."""
-    row = connection.execute(select(STREAMS).where(*_is(stream))).first()
-    return None if row is None else _figures(row)
-
-
-def watermark(connection: Connection, stream: Stream) -> float | None:
-    """The latest event time that came in for a stream, in seconds."""
-    return connection.scalar(select(STREAMS.c.watermark).where(*_is(stream)))
-
-
-def last_received(connection: Connection, stream: Stream) -> float | None:
-    """When the last prediction of a stream came in, by the daemon's clock."""
-    query = select(STREAMS.c.last_received).where(*_is(stream), STREAMS.c.rows > 0)
-    return connection.scalar(query)
-
-
 def uncounted(connection: Connection, stream: Stream, limit: int = 1000) -> list[StoredBatch]:
     """The oldest batches that are in no profile yet, at most `limit`."""
-    rows = _UNCOUNTED.run(connection, {"number": find(connection, stream), "most": limit})
+    rows = _UNCOUNTED.run(connection, {"number": register.find(connection, stream), "most": limit})
     return [_stored(stream, row) for row in rows]
 
 
 def streams_with_uncounted(connection: Connection) -> list[Stream]:
     """The streams that have something to count."""
-    query = select(STREAMS).where(STREAMS.c.id.in_(select(BATCHES.c.stream).where(_OPEN).distinct()))
-    return [_figures(row).stream for row in connection.execute(query.order_by(STREAMS.c.id))]
+    query = select(register.STREAMS).where(
+        register.STREAMS.c.id.in_(select(BATCHES.c.stream).where(_OPEN).distinct())
+    )
+    return [register.read(row).stream for row in connection.execute(query.order_by(register.STREAMS.c.id))]
 
 
 def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
@@ -256,7 +146,7 @@ def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
 
 def unsearched(connection: Connection, stream: Stream) -> list[tuple[int, bytes]]:
     """The batches that waiting outcomes were not held against yet: number and id hashes, oldest first."""
-    rows = _UNSEARCHED.run(connection, {"number": find(connection, stream)})
+    rows = _UNSEARCHED.run(connection, {"number": register.find(connection, stream)})
     return [(row.id, bytes(row.ids)) for row in rows]
 
 
@@ -266,7 +156,7 @@ def searched_ids(
     """The other batches, newest first, some at a time: number and id hashes."""
     below = 2**62
     while True:
-        mine = (BATCHES.c.stream == _number(stream), BATCHES.c.searched, BATCHES.c.id < below)
+        mine = (BATCHES.c.stream == register.number(stream), BATCHES.c.searched, BATCHES.c.id < below)
         query = select(BATCHES.c.id, BATCHES.c.ids).where(*mine).order_by(BATCHES.c.id.desc()).limit(chunk)
         found = [(row.id, bytes(row.ids)) for row in connection.execute(query)]
         if not found:
@@ -288,7 +178,7 @@ def batch(connection: Connection, stream: Stream, number: int) -> StoredBatch:
 def batches(connection: Connection, stream: Stream, start: float, end: float) -> Iterator[StoredBatch]:
     """The batches of the windows that begin in `[start, end)`, in order of time; one at a time in memory."""
     inside = (BATCHES.c.start >= int(start), BATCHES.c.start < end)
-    query = select(BATCHES.c.id).where(BATCHES.c.stream == _number(stream), *inside)
+    query = select(BATCHES.c.id).where(BATCHES.c.stream == register.number(stream), *inside)
     for number in connection.scalars(query.order_by(BATCHES.c.start, BATCHES.c.id)).all():
         row = connection.execute(_batches(stream).where(BATCHES.c.id == number)).first()
         if row is not None:
@@ -303,20 +193,20 @@ def ids(connection: Connection, number: int) -> bytes:
 def scattered(connection: Connection, before: float, limit: int) -> list[tuple[Stream, Window]]:
     """Windows that ended `before` and have several settled batches from the ingest, the fullest first."""
     query = (
-        select(STREAMS, BATCHES.c.start, BATCHES.c.end)
-        .join(BATCHES, BATCHES.c.stream == STREAMS.c.id)
+        select(register.STREAMS, BATCHES.c.start, BATCHES.c.end)
+        .join(BATCHES, BATCHES.c.stream == register.STREAMS.c.id)
         .where(BATCHES.c.end <= before, *_SETTLED)
-        .group_by(*STREAMS.c, BATCHES.c.start, BATCHES.c.end)
+        .group_by(*register.STREAMS.c, BATCHES.c.start, BATCHES.c.end)
         .having(func.count() > 1)
         .order_by(func.count().desc())
         .limit(limit)
     )
-    return [(_figures(row).stream, Window(row.start, row.end)) for row in connection.execute(query)]
+    return [(register.read(row).stream, Window(row.start, row.end)) for row in connection.execute(query)]
 
 
 def settled(connection: Connection, stream: Stream, window: Window) -> list[tuple[int, int]]:
     """The batches of a window that came by the ingest and are done with: number and rows, oldest first."""
-    mine = (BATCHES.c.stream == _number(stream), BATCHES.c.start == window.start, *_SETTLED)
+    mine = (BATCHES.c.stream == register.number(stream), BATCHES.c.start == window.start, *_SETTLED)
     query = select(BATCHES.c.id, BATCHES.c.rows).where(*mine).order_by(BATCHES.c.id)
     return [(row.id, row.rows) for row in connection.execute(query)]
 
@@ -327,7 +217,10 @@ def replace(
     """Put one settled batch in the place of several, and return its number."""
     for at in range(0, len(numbers), 500):
         connection.execute(delete(BATCHES).where(BATCHES.c.id.in_(numbers[at : at + 500])))
-    row = _row(key(connection, stream, received_at), batch, received_at) | {"counted": True, "searched": True}
+    row = _row(register.key(connection, stream, received_at), batch, received_at) | {
+        "counted": True,
+        "searched": True,
+    }
     return int(connection.execute(BATCHES.insert().values(row).returning(BATCHES.c.id)).scalar_one())
 
 
@@ -339,7 +232,9 @@ def delete_before(connection: Connection, before: float, limit: int = 1000) -> i
 
 def count_rows(connection: Connection, stream: Stream, before: float | None = None) -> int:
     """Rows of a stream that are in the log now (older ones may have been deleted), in windows that begin before."""
-    query = select(func.coalesce(func.sum(BATCHES.c.rows), 0)).where(BATCHES.c.stream == _number(stream))
+    query = select(func.coalesce(func.sum(BATCHES.c.rows), 0)).where(
+        BATCHES.c.stream == register.number(stream)
+    )
     query = query if before is None else query.where(BATCHES.c.start < before)
     return int(connection.scalar(query) or 0)
 
@@ -350,30 +245,12 @@ def _some_at_once(numbers: Sequence[int]) -> list[dict[str, int]]:
     return [{f"batch{n}": some[min(n, len(some) - 1)] for n in range(_AT_ONCE)} for some in parts]
 
 
-def _number(stream: Stream) -> Any:
-    return select(STREAMS.c.id).where(*_is(stream)).scalar_subquery()
-
-
-def _is(stream: Stream) -> tuple[Any, ...]:
-    columns = STREAMS.c
-    return (
-        columns.client == stream.client,
-        columns.model == stream.model,
-        columns.environment == stream.environment,
-    )
-
-
 def _batches(stream: Stream) -> Any:
-    return _KEPT.where(BATCHES.c.stream == _number(stream))
+    return _KEPT.where(BATCHES.c.stream == register.number(stream))
 
 
 def _stored(stream: Stream, row: Row[Any]) -> StoredBatch:
     return StoredBatch(row.id, stream, Window(row.start, row.end), row.rows, bytes(row.blob), row.received_at)
-
-
-def _figures(row: Row[Any]) -> StreamFigures:
-    stream = Stream(row.client, row.model, row.environment)
-    return StreamFigures(stream, row.rows, row.first_received, row.last_received, row.watermark)
 
 
 def _row(number: int, batch: NewBatch, now: float) -> dict[str, Any]:
@@ -389,18 +266,3 @@ def _row(number: int, batch: NewBatch, now: float) -> dict[str, Any]:
         "ids": batch.ids,
         "blob": batch.blob,
     }
-
-
-def _advance(connection: Connection, stream: Stream, batches: Sequence[NewBatch], now: float) -> int:
-    """Move a stream's figures along in one statement, and return its number."""
-    values: dict[str, Any] = {
-        "latest": max(batch.latest for batch in batches),
-        "more": sum(batch.rows for batch in batches),
-        "now": now,
-    }
-    values |= {"client": stream.client, "model": stream.model, "environment": stream.environment}
-    row = _MOVE.row(connection, values)
-    if row is None:
-        key(connection, stream, now)
-        return _advance(connection, stream, batches, now)
-    return int(row[0])

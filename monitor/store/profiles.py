@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream, Window
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared, PreparedReplace
 
@@ -76,14 +76,14 @@ class StoredProfile:
 
 def put(connection: Connection, stream: Stream, profile: StoredProfile, now: float) -> None:
     """Write the profile of a window in place of what was there."""
-    row = _key(predictions.key(connection, stream, now), profile.window)
+    row = _key(register.key(connection, stream, now), profile.window)
     row |= {"layout": profile.layout, "rows": profile.rows, "blob": profile.blob}
     _PUT.run(connection, [row])
 
 
 def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile | None:
     """The profile of exactly this window."""
-    row = _GET.run(connection, _key(predictions.find(connection, stream), window)).first()
+    row = _GET.run(connection, _key(register.find(connection, stream), window)).first()
     return None if row is None else _stored(row)
 
 
@@ -100,7 +100,7 @@ def between(
 
 def starts(connection: Connection, stream: Stream, seconds: int, start: float, end: float) -> list[int]:
     """When the windows of this length begin that lie inside `[start, end]` and have a profile, in order."""
-    number = predictions.find(connection, stream)
+    number = register.find(connection, stream)
     inside = {"stream": number, "seconds": seconds, "first": start, "last": end - seconds}
     return [int(row[0]) for row in _STARTS.run(connection, inside)]
 
@@ -108,7 +108,7 @@ def starts(connection: Connection, stream: Stream, seconds: int, start: float, e
 def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, int] | None:
     """Start of the first and end of the last window of this length, or None when there is none."""
     columns = PROFILES.c
-    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
+    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
     row = connection.execute(select(func.min(columns.start), func.max(columns.start)).where(*mine)).one()
     return None if row[0] is None else (int(row[0]), int(row[1]) + seconds)
 
@@ -116,7 +116,7 @@ def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, i
 def first_of(connection: Connection, stream: Stream, seconds: int, layout: str) -> int | None:
     """When the first window of this length begins that was counted by this layout, or None when there is none."""
     columns = PROFILES.c
-    mine = (columns.stream == predictions.find(connection, stream), columns.seconds == seconds)
+    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
     first: int | None = connection.scalar(
         select(func.min(columns.start)).where(*mine, columns.layout == layout)
     )
@@ -127,7 +127,7 @@ def delete_sums(connection: Connection, stream: Stream, window: Window) -> None:
     """Delete the profiles of longer windows that cover this one, because it changed: in one step, since SQLite's driver
     lets go of the interpreter at each and has to wait for it again.
     """
-    values: dict[str, Any] = {"stream": predictions.find(connection, stream)}
+    values: dict[str, Any] = {"stream": register.find(connection, stream)}
     for n in _LENGTHS:
         length = window.seconds << n
         values |= {f"seconds{n}": length, f"start{n}": window.start // length * length}
@@ -138,9 +138,7 @@ def delete_all(connection: Connection, stream: Stream, start: float, end: float)
     """Delete every profile that overlaps `[start, end)`, before the rows are counted again."""
     columns = PROFILES.c
     overlaps = (columns.start < end, columns.start + columns.seconds > start)
-    connection.execute(
-        delete(PROFILES).where(columns.stream == predictions.find(connection, stream), *overlaps)
-    )
+    connection.execute(delete(PROFILES).where(columns.stream == register.find(connection, stream), *overlaps))
 
 
 def delete_before(connection: Connection, before: float) -> int:
@@ -157,7 +155,7 @@ def _inside(
     connection: Connection, stream: Stream, seconds: int, start: float, end: float
 ) -> tuple[Any, ...]:
     columns = PROFILES.c
-    mine = columns.stream == predictions.find(connection, stream)
+    mine = columns.stream == register.find(connection, stream)
     return mine, columns.seconds == seconds, columns.start >= start, columns.start <= end - seconds
 
 

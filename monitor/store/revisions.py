@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Column, Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor.records import Stream
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 
@@ -37,19 +37,19 @@ def advance(connection: Connection, stream: Stream, now: float) -> None:
     """Say that profiles of a stream change. Call it before they are read: another process waits here for the end of
     this transaction, and then reads what this one wrote.
     """
-    values = {"key": predictions.key(connection, stream, now)}
+    values = {"key": register.key(connection, stream, now)}
     _ADVANCE[connection.dialect.name].row(connection, values)
 
 
 def read(connection: Connection, stream: Stream) -> int:
     """The number now; 0 where nothing was counted yet."""
-    row = _READ.row(connection, {"key": predictions.find(connection, stream)})
+    row = _READ.row(connection, {"key": register.find(connection, stream)})
     return 0 if row is None else int(row[0])
 
 
 def hold(connection: Connection, stream: Stream, now: float) -> int:
     """The number, which nobody else changes until this transaction ends."""
-    values = {"key": predictions.key(connection, stream, now)}
+    values = {"key": register.key(connection, stream, now)}
     row = _HOLD[connection.dialect.name].row(connection, values)
     assert row is not None
     return int(row[0])

@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, select
 
 from monitor.records import Stream, Window
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.predictions import BATCHES
 from monitor.store.profiles import PROFILES
 
@@ -13,7 +13,7 @@ def is_settled(connection: Connection, stream: Stream, seconds: int, layout: str
 
     `seconds` is the length of a base window. Old profiles whose rows are no longer kept stay as they are.
     """
-    own = (BATCHES.c.stream == predictions.find(connection, stream), BATCHES.c.start < span.end)
+    own = (BATCHES.c.stream == register.find(connection, stream), BATCHES.c.start < span.end)
     inside = (*own, BATCHES.c.start >= span.start)
     same = (PROFILES.c.stream == BATCHES.c.stream, PROFILES.c.start == BATCHES.c.start)
     by_another = (*same, PROFILES.c.seconds == seconds, PROFILES.c.layout != layout)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from monitor.block import BASELINE, FIGURES, HIGH, LOW, VALUE, N, Shape
 from monitor.records import Labels, Stream
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.measurements import MEASUREMENTS, SLOW, part_of, stored_shape
 
 
@@ -53,7 +53,7 @@ def load(
     """One metric over the windows of this length that begin in `[start, end)`, in order of time."""
     c = MEASUREMENTS.c
     part = part_of(labels)
-    mine = (c.stream == predictions.find(connection, stream), c.seconds == seconds)
+    mine = (c.stream == register.find(connection, stream), c.seconds == seconds)
     inside = (c.part.in_((part, SLOW)), c.start >= int(start), c.start < end)
     query = select(c.start, c.shape, c.figures).where(*mine, *inside)
     starts: list[int] = []
@@ -78,7 +78,7 @@ def load_columns(
     """Some metrics, with every label they carry, over the windows that begin in `[start, end)`, in order."""
     c = MEASUREMENTS.c
     query = select(c.start, c.shape, c.figures).where(
-        c.stream == predictions.find(connection, stream),
+        c.stream == register.find(connection, stream),
         c.seconds == seconds,
         c.start >= int(start),
         c.start < end,

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, bindparam, delete, select
 
 from monitor.records import Stream, Window
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.db import metadata
-from monitor.store.predictions import STREAMS
 from monitor.store.prepared import Prepared, PreparedInsert
+from monitor.store.register import STREAMS
 
 UNMEASURED = Table(
     "unmeasured",
@@ -32,7 +32,7 @@ _REMOVE = Prepared(
 
 def add(connection: Connection, stream: Stream, windows: Iterable[Window], now: float) -> None:
     """Say that these windows have to be measured (again)."""
-    number = predictions.key(connection, stream, now)
+    number = register.key(connection, stream, now)
     rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
     _NOTE.run(connection, rows)
 
@@ -51,6 +51,6 @@ def load(connection: Connection) -> dict[Stream, list[Window]]:
 
 def remove(connection: Connection, stream: Stream, windows: Sequence[Window]) -> None:
     """Say that these windows were measured."""
-    number = predictions.find(connection, stream)
+    number = register.find(connection, stream)
     rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
     _REMOVE.run_for_each(connection, rows)

@@ -11,9 +11,9 @@ from monitor.errors import InputError, NotFoundError
 from monitor.records import Stream
 from monitor.settings import format_size
 from monitor.store import baselines as stored
-from monitor.store import predictions
+from monitor.store import predictions, register
 from monitor.store.db import Store
-from monitor.store.predictions import StreamFigures
+from monitor.store.register import StreamFigures
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline
 from monitor.windows.recount import recount
@@ -44,7 +44,7 @@ class Baselines:
     def keep_up(self, now: float) -> None:
         """Make what is missing or no longer what the configuration names. A file that cannot be read is told once."""
         with self._store.read() as connection:
-            known = {figures.stream: figures for figures in predictions.figures_of_all(connection)}
+            known = {figures.stream: figures for figures in register.figures_of_all(connection)}
         for stream in sorted({*self._named, *known}):
             settings = self._named.get(stream, BaselineSettings())
             try:

@@ -16,7 +16,7 @@ from monitor.health import reading, wording
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
-from monitor.store import alerts, measurements, predictions, timeseries
+from monitor.store import alerts, measurements, register, timeseries
 from monitor.web import answers, openapi, session, stretch
 from monitor.web import services as surroundings
 from monitor.web.answers import (
@@ -47,7 +47,7 @@ def clients(request: Request[Any, Any, Any]) -> list[ClientAnswer]:
     visitor = _somebody(request)
     services = surroundings.of(request)
     with services.store.read() as connection:
-        known = {stream.client for stream in predictions.streams(connection)} | set(services.clients)
+        known = {stream.client for stream in register.streams(connection)} | set(services.clients)
         found = [_health(connection, services, name) for name in sorted(known) if visitor.may_read(name)]
     return [answers.client(health, services.client(health.client)) for health in found if health is not None]
 
@@ -150,7 +150,7 @@ class _Asked:
     def must_exist(self, connection: Connection) -> None:
         """To those who may not see it, it does not."""
         is_shown = self.visitor.may("viewer") or self.stream.environment == reading.SHOWN
-        if not is_shown or predictions.figures(connection, self.stream) is None:
+        if not is_shown or register.figures(connection, self.stream) is None:
             raise NotFoundException
 
     def may_know(self, metric: str, about: Labels) -> bool:

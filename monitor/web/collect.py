@@ -11,7 +11,7 @@ from monitor.health import verdict
 from monitor.health.settings import ClientSettings
 from monitor.metrics import business, calibration, classification, daemon, outcomes
 from monitor.records import Alert, Measurement, Severity, Stream
-from monitor.store.predictions import StreamFigures
+from monitor.store.register import StreamFigures
 from monitor.web import compared
 from monitor.web.exemplars import ByVersion
 from monitor.web.settings import MetricsSettings

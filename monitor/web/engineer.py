@@ -12,8 +12,8 @@ from monitor import status
 from monitor.clock import iso
 from monitor.health import wording
 from monitor.records import Alert, Labels, Measurement, Severity, Stream, Window
-from monitor.store import alerts, measurements, predictions, versions
-from monitor.store.predictions import StreamFigures
+from monitor.store import alerts, measurements, register, versions
+from monitor.store.register import StreamFigures
 from monitor.web import charts, distributions, drifting, refusals, rendering, session, stretch
 from monitor.web import services as surroundings
 from monitor.web.api import read_labels
@@ -46,7 +46,7 @@ def model(
     services, stream = surroundings.of(request), Stream(client, model, environment)
     shown = stretch.chosen(request.query_params, services.clock.now(), services.client(client).zone)
     with services.store.read() as connection:
-        known = predictions.figures(connection, stream)
+        known = register.figures(connection, stream)
         if known is None or not visitor.may_read(client):
             raise NotFoundException
         page = _page(connection, services, known, shown)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select, text
 from monitor.metrics import AGAINST
 from monitor.records import Alert, Stream
 from monitor.store import alerts as alert_store
-from monitor.store import digests, outbox, outcomes, predictions, versions
+from monitor.store import digests, outbox, outcomes, register, versions
 from monitor.store.access import Kind
 from monitor.store.quarantine import REASONS
 from monitor.web import collect
@@ -48,7 +48,7 @@ class Exposition:
         with services.store.read() as connection:
             deployed = versions.load(connection, client)
             by_stream = _by_stream(alert_store.load(connection).values())
-            streams = [f for f in predictions.figures_of_all(connection) if client in ("", f.stream.client)]
+            streams = [f for f in register.figures_of_all(connection) if client in ("", f.stream.client)]
             if not client:
                 self._daemon(sheet, connection)
             for figures in streams:
@@ -104,7 +104,7 @@ class Exposition:
         sheet.put("watchkeeper_source_rows", ["http"], sum(stats.accepted.values()))
         for reason, refused in sorted({**dict.fromkeys(REASONS, 0), **stats.rejected}.items()):
             sheet.put("watchkeeper_source_errors", ["http", reason], refused)
-        marks = [f.watermark for f in predictions.figures_of_all(connection) if f.watermark is not None]
+        marks = [f.watermark for f in register.figures_of_all(connection) if f.watermark is not None]
         if marks:
             sheet.put("watchkeeper_source_watermark_timestamp_seconds", ["http"], max(marks))
 
@@ -185,7 +185,7 @@ def client_metrics(request: Request[Any, Any, Any], key: FromPath[str]) -> Respo
     _allowed(request, key)
     services = surroundings.of(request)
     with services.store.read() as connection:
-        known = any(stream.client == key for stream in predictions.streams(connection))
+        known = any(stream.client == key for stream in register.streams(connection))
     if not known and key not in services.clients:
         raise NotFoundException
     sheet = request.app.state["exposition"].sheet(key, exemplars=_tells_exemplars(request))

@@ -11,8 +11,8 @@ from monitor.clock import iso
 from monitor.health import verdict, wording
 from monitor.health.verdict import Health, ModelHealth
 from monitor.records import Alert, Severity, Stream
-from monitor.store import access, alerts, audit, predictions, silences
-from monitor.store.predictions import StreamFigures
+from monitor.store import access, alerts, audit, register, silences
+from monitor.store.register import StreamFigures
 from monitor.web import rendering, session
 from monitor.web import services as surroundings
 from monitor.web.services import Services
@@ -38,7 +38,7 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
     now = services.clock.now()
     with services.store.read() as connection:
         found = [alert for alert in alerts.load_open(connection) if visitor.may_read(alert.stream.client)]
-        streams = [f for f in predictions.figures_of_all(connection) if visitor.may_read(f.stream.client)]
+        streams = [f for f in register.figures_of_all(connection) if visitor.may_read(f.stream.client)]
         mutes = silences.load(connection, now)
     rows = [_row(services, figures, found, now) for figures in streams]
     rows.sort(key=lambda row: (-row.health.code, row.stream))

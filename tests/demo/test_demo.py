@@ -17,7 +17,7 @@ from monitor.demo.model import LateModel, train
 from monitor.demo.process import write_configuration
 from monitor.demo.serving import PER_SECOND, Serving, endless
 from monitor.rules_in_force import rules_of
-from monitor.store import predictions
+from monitor.store import register
 from monitor.store.db import Store
 from tests.support.daemon import Daemon
 from tests.support.waiting import until
@@ -104,7 +104,7 @@ def test_history_ends_now_and_is_not_loaded_as_the_present(
     loaded = history.load(tmp_path, trained[0], NOW)
     store = Store(f"sqlite:///{tmp_path}/watchkeeper.db")
     with store.read() as connection:
-        (figures,) = predictions.figures_of_all(connection)
+        (figures,) = register.figures_of_all(connection)
     assert figures.rows == loaded > 20_000
     assert figures.watermark is not None
     assert 0 <= NOW - figures.watermark < 3600
@@ -118,7 +118,7 @@ def test_the_training_set_can_be_a_baseline_file(tmp_path: Path, trained: tuple[
 
 def _rows(daemon: Daemon) -> int:
     with Store(daemon.store_url).read() as connection:
-        return sum(figures.rows for figures in predictions.figures_of_all(connection))
+        return sum(figures.rows for figures in register.figures_of_all(connection))
 
 
 def _counted(daemon: Daemon, rows: int) -> str:

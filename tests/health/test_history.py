@@ -11,7 +11,7 @@ from monitor.health.daybook import DayBook, bounds
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import Health
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window
-from monitor.store import days, measurements, predictions
+from monitor.store import days, measurements, register
 from monitor.store.db import Store, metadata
 
 FRAUD = Stream("acme", "fraud")
@@ -66,7 +66,7 @@ def test_a_day_is_the_sum_of_its_hours_and_quality_is_weighted(tmp_path: Path) -
     settings = ClientSettings(timezone="Europe/Berlin")
     start, end = bounds(date(2026, 10, 25), settings.zone)
     with store.write() as connection:
-        predictions.key(connection, FRAUD, 0.0)
+        register.key(connection, FRAUD, 0.0)
         for index in range(-2, 27):
             window = Window(int(start) + index * HOUR, int(start) + (index + 1) * HOUR)
             quality = 1.0 if index == 0 else 0.5
@@ -95,7 +95,7 @@ def test_days_that_changed_are_rolled_up_again_and_today_at_most_once_a_minute(t
     now = 1795435200.0
     window = Window(int(now) - HOUR, int(now))
     with store.write() as connection:
-        predictions.key(connection, FRAUD, now)
+        register.key(connection, FRAUD, now)
         measurements.put(connection, FRAUD, window, [Measurement(FRAUD, window, "volume", 10.0, n=10)])
     book = DayBook(store, {})
     assert book.update(now) > 1  # the last months, once

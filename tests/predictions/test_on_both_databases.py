@@ -15,7 +15,7 @@ from monitor.predictions.intake import Kind
 from monitor.predictions.log import PredictionLog
 from monitor.predictions.outcomes import give_up, join, with_known
 from monitor.predictions.settings import PredictionSettings
-from monitor.store import access, outcomes, predictions, quarantine, requests
+from monitor.store import access, outcomes, predictions, quarantine, register, requests
 from monitor.store.db import Store, metadata
 from tests.support.log import NOW, STREAM, outcome, prediction, send
 from tests.support.postgres import postgres
@@ -56,7 +56,7 @@ def test_from_arrival_to_what_is_known(log, store):
     assert send(log, Kind.PREDICTIONS, records).replayed
     send(log, Kind.OUTCOMES, [outcome(id="p3", truth="fraud"), outcome(id="later", feedback=1)])
     with store.write() as connection:
-        assert predictions.streams(connection) == predictions.streams_with_uncounted(connection) == [STREAM]
+        assert register.streams(connection) == predictions.streams_with_uncounted(connection) == [STREAM]
         batches = predictions.uncounted(connection, STREAM)
         assert sum(batch.rows for batch in batches) == 5
         assert predictions.mark_counted(connection, [batch.id for batch in batches]) == 5
@@ -65,7 +65,7 @@ def test_from_arrival_to_what_is_known(log, store):
         assert NOW - 180 in window
         assert joined.column("outcome.truth").to_pylist() == ["fraud"]
         assert outcomes.counts(connection, STREAM) == outcomes.OutcomeCounts(2, 1, 0, 0, 1)
-        figures = predictions.figures(connection, STREAM)
+        figures = register.figures(connection, STREAM)
         assert (figures.rows, figures.watermark, figures.last_received) == (5, NOW, NOW)
     send(log, Kind.PREDICTIONS, [prediction(id="later")])
     with store.write() as connection:

@@ -12,7 +12,7 @@ from monitor.readings.wallclock import WallClock
 from monitor.records import Stream
 from monitor.store import listening
 from monitor.store.db import Store, metadata
-from monitor.store.predictions import StreamFigures
+from monitor.store.register import StreamFigures
 
 NOW = 1_795_420_800.0
 STREAM = Stream("acme", "fraud", "production")

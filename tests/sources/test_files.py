@@ -11,7 +11,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.sources.files import ColumnMap
 from monitor.sources.history import HistoryReader
-from monitor.store import predictions
+from monitor.store import predictions, register
 from tests.support.log import NOW, running
 
 STREAM = Stream("acme", "fraud")
@@ -77,7 +77,7 @@ def test_loading_a_file_twice_gives_its_rows_once(tmp_path):
                 log.append(part.batches)
         with store.read() as connection:
             assert predictions.count_rows(connection, STREAM) == 500
-            assert predictions.figures(connection, STREAM).rows == 500
+            assert register.figures(connection, STREAM).rows == 500
 
 
 def test_progress_rises_to_the_whole_over_all_files(tmp_path):

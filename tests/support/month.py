@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import insert
 
 from monitor.records import Stream
-from monitor.store import measurements, predictions
+from monitor.store import measurements, register
 from monitor.store.db import Store
 from monitor.store.upsert import insert_new
 
@@ -63,7 +63,7 @@ def _insert(
         raw = msgspec.msgpack.encode(items)
         shape = hashlib.sha256(raw).hexdigest()[:16]
         insert_new(connection, measurements.SHAPES, [{"id": shape, "blob": raw}], ("id",))
-        number = predictions.key(connection, stream, 0.0)
+        number = register.key(connection, stream, 0.0)
         rows = [
             {
                 "stream": number,
