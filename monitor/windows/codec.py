@@ -87,8 +87,9 @@ def decode(blob: bytes, layout: Layout) -> Profile:
     place, at = 0, sum(sizes) * stored.planes
     for part, size in zip(stored.slices, sizes, strict=True):
         moments = layout.core_moments if part.core_only else layout.moments
-        sums = np.frombuffer(raw, np.int64, 3 * moments, at).reshape(3, moments).T
-        extremes = np.frombuffer(raw, np.float64, 2 * moments, at + 24 * moments).reshape(2, moments).T
+        # Copies: a view would keep all of `raw` in memory for as long as the profile.
+        sums = np.frombuffer(raw, np.int64, 3 * moments, at).reshape(3, moments).T.copy()
+        extremes = np.frombuffer(raw, np.float64, 2 * moments, at + 24 * moments).reshape(2, moments).T.copy()
         totals = {name: exact.unpack(*packed) for name, packed in part.totals.items()}
         slices[(part.name, part.value)] = Slice(
             layout,
