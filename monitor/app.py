@@ -37,6 +37,7 @@ from monitor.upkeep.baselines import Baselines
 from monitor.upkeep.duty import Duty
 from monitor.upkeep.reloading import Reloading
 from monitor.web.access import Access
+from monitor.web.address import ensure_free
 from monitor.web.app import create
 from monitor.web.front import Front
 from monitor.web.ingest import endpoints
@@ -178,7 +179,12 @@ class App:
         self.store.close()
 
     def serve(self, announce: Callable[[], None]) -> None:
-        """Run until SIGINT or SIGTERM. SIGHUP has the rules read anew."""
+        """Run until SIGINT or SIGTERM. SIGHUP has the rules read anew.
+
+        Raises:
+            WatchkeeperError: one cannot listen at the address of the configuration.
+        """
+        ensure_free(self.config.web.host, self.config.web.port)
         signal.signal(signal.SIGHUP, lambda *_: self.rules.ask())
         self.start()
         try:

@@ -1,7 +1,6 @@
 """Tries what a configuration leads to: the store, the rules, the address to listen on, the channels, the probes."""
 
 import shutil
-import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from monitor.rules_in_force import rules_of
 from monitor.sources.probes import probe
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
+from monitor.web.address import refusal
 from monitor.web.oidc import Provider
 
 
@@ -73,15 +73,9 @@ def _store(config: Config) -> Finding:
 
 def _listening(config: Config) -> Finding:
     what = f"listening on {config.web.listen}"
-    family = socket.AF_INET6 if ":" in config.web.host else socket.AF_INET
-    with socket.socket(family) as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((config.web.host, config.web.port))
-        except OSError as error:
-            hint = "is the daemon running already? then all is well; else choose another `web.listen`"
-            return Finding(what, False, error.strerror or str(error), hint)
-    return Finding(what, True, "is free")
+    reason = refusal(config.web.host, config.web.port)
+    hint = "is the daemon running already? then all is well; else choose another `web.listen`"
+    return Finding(what, not reason, reason or "is free", hint)
 
 
 def _sign_in(config: Config) -> Iterator[Finding]:

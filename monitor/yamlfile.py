@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from monitor.errors import ConfigError, Problem
@@ -57,11 +58,7 @@ def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:
         reason = f"cannot be read: {error.strerror}"
         raise ConfigError([Problem(str(path), 1, 1, "", reason)]) from error
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise ConfigError(
-            [Problem(str(path), line, column, "", str(error.problem or error.context))]
-        ) from error
+        raise ConfigError([_unreadable(path, error)]) from error
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(str(path), 1, 1, "", f"is not YAML: {error}")]) from error
     positions: dict[Key, tuple[int, int]] = {}
@@ -86,6 +83,17 @@ def suggest(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'session_ttl'?)`, or nothing where no name comes close."""
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _unreadable(path: Path, error: MarkedYAMLError) -> Problem:
+    mark, began = error.problem_mark or error.context_mark, error.context_mark
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    reason = str(error.problem or error.context)
+    if isinstance(error, DuplicateKeyError):
+        reason = reason.partition(" with value")[0]  # what follows are both values, and may be secrets
+    elif error.context and began and began.line + 1 < line:
+        reason += f" ({error.context} that begins on line {began.line + 1})"
+    return Problem(str(path), line, column, "", reason)
 
 
 def _locate(node: Any, key: Key, positions: dict[Key, tuple[int, int]]) -> None:

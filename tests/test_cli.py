@@ -232,6 +232,47 @@ def test_words_that_mean_nothing_exit_with_2_and_a_hint(tmp_path: Path, words: t
     assert done.stderr.startswith("error: ")
 
 
+def test_a_key_for_a_client_that_is_not_configured_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\nclients: {{acme: {{}}}}\n')
+    done = run("key", "create", "ingest", "--client", "acne", "-c", str(path))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: client 'acne' is not configured (did you mean 'acme'?)\n")
+    assert not (tmp_path / "a.db").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    path = tmp_path / "a.yaml"
+    path.write_text(f'store: {{url: "sqlite:///{tmp_path}/file/a.db"}}\n')
+    done = run("run", "-c", str(path))
+    assert done.returncode == 4
+    assert done.stderr.startswith(f"error: the folder {tmp_path}/file cannot be made: File exists\n")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "extra"),
+    [
+        ("psycopg", ("status", "-c", "PATH"), "postgresql"),
+        ("joblib", ("demo", "--incident", "errors"), "demo"),
+    ],
+)
+def test_a_package_that_is_missing_is_named_with_the_extra_that_brings_it(
+    tmp_path: Path, missing: str, words: tuple[str, ...], extra: str
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text('store: {url: "postgresql+psycopg://u@127.0.0.1:9/x"}\n')
+    given = ["watchkeeper", *(str(path) if word == "PATH" else word for word in words)]
+    script = f"import sys; sys.modules[{missing!r}] = None; sys.argv = {given!r}; from monitor.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 4
+    assert f"needs {missing}, which is not installed" in done.stderr
+    assert done.stderr.endswith(f"pip install 'watchkeeper[{extra}]'\n")
+
+
 def test_making_the_first_key_says_what_it_closes(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\n')

@@ -55,6 +55,11 @@ def test_minimal_yaml_is_ten_lines_and_loads() -> None:
     [
         ("web: {listen: nowhere}", "watchkeeper.yaml:1:7: error: web.listen: 'nowhere' is not host:port"),
         ("web: {lisen: x}", "watchkeeper.yaml:1:7: error: web.lisen: unknown key (did you mean 'listen'?)"),
+        (
+            "store: {url: mysql://u:pw@host/x}",
+            "watchkeeper.yaml:1:9: error: store.url: is no database (use sqlite:",
+        ),
+        ("store: {url: watch.db}", "watchkeeper.yaml:1:9: error: store.url: is no database (use sqlite:"),
         ("evaluate: {every: 5}", "watchkeeper.yaml:1:12: error: evaluate.every: 5 is not a duration"),
         ("drift:\n  false_alarms: often", "watchkeeper.yaml:2:3: error: drift.false_alarms: "),
         (

@@ -49,13 +49,18 @@ def test_all_mistakes_are_told_with_their_places_in_one_run(tmp_path: Path) -> N
 
 
 def test_a_repeated_key_is_refused_with_its_line(tmp_path: Path) -> None:
-    (problem,) = problems(tmp_path, "name: a\nname: b\n")
-    assert problem.startswith("monitor.yaml:2:1: error: found duplicate key")
+    (problem,) = problems(tmp_path, "name: hidden\nname: secret\n")
+    assert problem == 'monitor.yaml:2:1: error: found duplicate key "name"'
 
 
 def test_what_is_not_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "name: [a\nserver: b\n")
     assert problem.startswith("monitor.yaml:2:")
+
+
+def test_a_quote_that_never_ends_is_told_with_the_line_on_which_it_begins(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, 'name: "a\nserver: b\n')
+    assert "that begins on line 1" in problem
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.output import say
+from monitor.errors import WatchkeeperError
 
 FolderOption = Annotated[Path, typer.Option("--dir", help="Where the demonstration keeps its files.")]
 
@@ -36,7 +37,13 @@ def demo(
         early = process.start(folder, port)  # while scikit-learn is loaded here
 
     try:
-        from monitor.demo.runner import bring, run
+        try:
+            from monitor.demo.runner import bring, run
+        except ModuleNotFoundError as error:
+            hint = "pip install 'watchkeeper[demo]'"
+            raise WatchkeeperError(
+                f"the demonstration needs {error.name}, which is not installed", hint=hint
+            ) from error
 
         if incident is None:
             run(folder, port, say, early)

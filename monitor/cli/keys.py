@@ -49,6 +49,7 @@ def create(
     from monitor.store import access
     from monitor.store.db import Store
     from monitor.store.migrate import migrate
+    from monitor.yamlfile import suggest
 
     now = time.time()
     if kind not in set(access.Kind):
@@ -57,7 +58,13 @@ def create(
     until = now + seconds_of(expires) if expires else None
     if wanted is not access.Kind.STAFF and not client:
         raise InputError(f"a key for {kind} is bound to a client", hint="name it with --client")
-    store = Store(load(config).store.url)
+    settings = load(config)
+    if client and settings.clients and client not in settings.clients:
+        known = suggest(client, settings.clients)
+        raise InputError(
+            f"client '{client}' is not configured{known}", hint=f"add it under clients: in {config}"
+        )
+    store = Store(settings.store.url)
     migrate(store)
     with store.write() as connection:
         before = {one.kind for one in access.keys(connection)}

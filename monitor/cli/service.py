@@ -25,9 +25,18 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     keep_pauses_short()
     from monitor.app import App
     from monitor.config import load
+    from monitor.store.access import Kind
 
     app = App(load(config))
-    app.serve(announce=lambda: say(f"Watchkeeper {__version__} is ready at {app.url}"))
+
+    def announce() -> None:
+        say(f"Watchkeeper {__version__} is ready at {app.url}")
+        if app.access.is_open(Kind.INGEST):
+            say(
+                "Until a key is made, only this machine may send: watchkeeper key create ingest --client NAME"
+            )
+
+    app.serve(announce)
 
 
 def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:

@@ -44,6 +44,15 @@ _PRAGMAS = (
     "wal_autocheckpoint=4000",  # pages: many commits change the same ones, and each is copied back once
 )
 
+_HINTS = {  # by SQLite's own words
+    "unable to open": "`store.url` names the file: does its folder exist, and may this user write there?",
+    "readonly": "may this user write to the file and its folder?",
+    "is locked": "does another process write to this file? Several daemons need PostgreSQL",
+    "is full": "make room on the disk, or shorten `predictions.retention`",
+    "not a database": "`store.url` names a file of another kind: name a new one",
+    "malformed": "the file is damaged: put the last backup in its place",
+}
+
 
 class Store:
     """Connections to the database, and its transactions."""
@@ -116,16 +125,26 @@ def _mapped() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if not isinstance(error, OperationalError) and not error.connection_invalidated:
+        is_out_of_reach = isinstance(error, OperationalError) or error.connection_invalidated
+        if not is_out_of_reach and not _is_damaged(error.orig):
             raise
         raise _unusable(error.orig) from error
-    except sqlite3.OperationalError as error:  # of a statement that went to the driver itself
+    except sqlite3.DatabaseError as error:  # of a statement that went to the driver itself
+        if not isinstance(error, sqlite3.OperationalError) and not _is_damaged(error):
+            raise
         raise _unusable(error) from error
+
+
+def _is_damaged(error: BaseException | None) -> bool:
+    """Whether the file is none of SQLite's, or not whole any more."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def _unusable(error: BaseException | None) -> StoreError:
     reason = str(error).splitlines()[0]
-    return StoreError(f"the database cannot be used: {reason}", hint="is it full, locked, or down?")
+    hint = next((hint for words, hint in _HINTS.items() if words in reason), "is it full, locked, or down?")
+    return StoreError(f"the database cannot be used: {reason}", hint=hint)
 
 
 def _shared_engine(url: str) -> Engine:
@@ -136,7 +155,11 @@ def _shared_engine(url: str) -> Engine:
         "keepalives_interval": 5,
         "tcp_user_timeout": 15_000,
     }
-    return create_engine(url, pool_pre_ping=True, connect_args=patience)
+    try:
+        return create_engine(url, pool_pre_ping=True, connect_args=patience)
+    except ModuleNotFoundError as error:
+        hint = "pip install 'watchkeeper[postgresql]'"
+        raise StoreError(f"PostgreSQL needs {error.name}, which is not installed", hint=hint) from error
 
 
 def _sqlite_engine(url: str) -> Engine:

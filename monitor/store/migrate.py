@@ -17,12 +17,20 @@ def migrate(store: Store) -> None:
     """Apply the migrations that the database does not have yet; does nothing on an up-to-date one.
 
     Raises:
-        StoreError: the database was written by a newer version.
+        StoreError: it was written by a newer version, or there can be none at this place.
     """
     if store.path is not None:
-        store.path.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(store.path.parent)
     if _revision(store) != _newest():
         _upgrade(store)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "`store.url` names it: may this user write there?"
+        raise StoreError(f"the folder {folder} cannot be made: {error.strerror}", hint=hint) from error
 
 
 def _revision(store: Store) -> str | None:

@@ -53,6 +53,13 @@ _STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
     (NotFoundError, 404),
     (StoreError, 503),
 )
+_WORDS = {  # the same for what does not exist and for what is not the asker's
+    404: (
+        "nothing is here for you",
+        "records go to /v1/predictions and /v1/outcomes; pages are below /c/, the JSON API below /api/v1/",
+    ),
+    405: ("this address does not take requests of this kind", ""),
+}
 _ROOMS = (probes, api, assets, exposition, pages, events, doors, staff, engineer, reporting, changes, mailing)
 
 
@@ -104,7 +111,8 @@ async def _write_often(audit: AuditLog) -> None:
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     if error.status_code == 404 and _wants_page(request):
         return _kept_to_itself(request, doors.closed(request))
-    return _kept_to_itself(request, _shape(request, error.status_code, error.detail, ""))
+    message, hint = _WORDS.get(error.status_code, (error.detail, ""))
+    return _kept_to_itself(request, _shape(request, error.status_code, message, hint))
 
 
 def _own_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[Any]:

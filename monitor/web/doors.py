@@ -32,6 +32,12 @@ def closed(request: Request[Any, Any, Any]) -> Response[Any]:
     )
 
 
+@get("/", sync_to_thread=False, include_in_schema=False)
+def home() -> Response[Any]:
+    """The bare address leads to the overview, or to the door before it."""
+    return _go("/staff/")
+
+
 @post("/enter", sync_to_thread=True, include_in_schema=False, status_code=303)
 def enter(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     """An access key in a form becomes a sign-in."""
@@ -150,4 +156,4 @@ def _go(address: str, *cookies: Cookie) -> Response[Any]:
     )
 
 
-HANDLERS = (enter, enter_by_link, leave, sign_in, callback)
+HANDLERS = (home, enter, enter_by_link, leave, sign_in, callback)

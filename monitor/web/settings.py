@@ -67,7 +67,7 @@ class WebSettings(Section):
     """The daemon's web server."""
 
     listen: Address = "127.0.0.1:8080"
-    """Host and port; without any access key only a loopback address is accepted."""
+    """Host and port. Whatever the address, only this machine itself may send and look until keys are made."""
     public_url: str = ""
     """The address that readers use; links in pages, mails and chats begin with it."""
     certificate: Path | None = None

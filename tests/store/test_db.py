@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DatabaseError
 
 from monitor.errors import StoreError
 from monitor.store.db import Store
@@ -61,7 +62,32 @@ def test_commits_are_synced_to_disk(store: Store) -> None:
         assert connection.execute(text("pragma journal_mode")).scalar_one() == "wal"
 
 
-def test_a_database_that_cannot_be_used_says_why(tmp_path: Path) -> None:
-    (tmp_path / "broken.db").mkdir()
-    with pytest.raises(StoreError, match="cannot be used"), Store(f"sqlite:///{tmp_path}/broken.db").read():
+def unusable(path: Path) -> StoreError:
+    with pytest.raises(StoreError, match="cannot be used") as caught, Store(f"sqlite:///{path}").read():
         pass
+    return caught.value
+
+
+def test_a_database_that_cannot_be_opened_says_where_to_look(tmp_path: Path) -> None:
+    (tmp_path / "broken.db").mkdir()
+    assert "may this user write there" in unusable(tmp_path / "broken.db").hint
+
+
+def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
+    (tmp_path / "letter.db").write_text("Dear reader, " * 1000, encoding="utf-8")
+    error = unusable(tmp_path / "letter.db")
+    assert "not a database" in error.message
+    assert "a file of another kind" in error.hint
+
+
+def test_a_damaged_database_is_told_apart_from_a_mistake_of_ours(store: Store) -> None:
+    store.close()
+    assert store.path is not None
+    whole = store.path.read_bytes()
+    store.path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
+    with pytest.raises(StoreError, match="malformed") as caught:
+        count(store)
+    assert "backup" in caught.value.hint
+    with pytest.raises(DatabaseError, match="UNIQUE"), Store("sqlite://").write() as connection:
+        connection.execute(text("create table t (n integer primary key)"))
+        connection.execute(text("insert into t values (1), (1)"))

@@ -117,6 +117,16 @@ def test_a_reader_of_a_page_is_no_staff(shop: Shop) -> None:
         assert web.get("/staff/m/acme/fraud/production").status_code == 404
 
 
+def test_the_bare_address_leads_to_the_overview_or_its_door(shop: Shop) -> None:
+    with serving(shop) as web:
+        assert web.get("/", follow_redirects=True).url.path == "/staff/"
+        key(shop, Kind.STAFF)
+        shop.clock.advance(60)
+        answer = web.get("/", headers={"Accept": "text/html"}, follow_redirects=True)
+    assert answer.status_code == 404
+    assert "Access key" in answer.text
+
+
 def test_staff_see_every_client_and_every_measurement(shop: Shop) -> None:
     fire(shop)
     token = key(shop, Kind.STAFF)
@@ -251,4 +261,6 @@ def test_every_answer_is_kept_to_itself(shop: Shop) -> None:
 def test_errors_have_one_shape_and_keep_secrets(shop: Shop) -> None:
     with serving(shop) as web:
         body = web.get("/nowhere").json()
+        assert "/v1/predictions" in body["hint"]
+        assert web.get("/c/nobody/").json() == web.get("/v1/prediction").json() == body
     assert set(body) == {"error", "hint"}
