@@ -38,6 +38,7 @@ RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
 
 # Where a foreign failure of any kind is caught, because one failing part must not stop the others.
 CATCH_ALLS = {
+    "predictions/letters.py",
     "predictions/log.py",
     "scheduler.py",
     "web/front.py",

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from monitor.predictions.batches import Batch, concatenate, encode, hashes, sampled, split
 from monitor.predictions.intake import Kind, Refusal, Submission
-from monitor.predictions.rows import Fields, by_field, columns, join
+from monitor.predictions.rows import Fields, by_field, columns, join, turned
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.times import Micros
 from monitor.records import Stream
@@ -37,7 +37,7 @@ def assemble(group: Sequence[Submission], kind: Kind) -> list[tuple[Stream, pa.R
             structs.setdefault((part.stream, type(part.rows[0])), []).append((part.rows, part.times))
     for (stream, _), some in structs.items():
         rows = list(chain.from_iterable(rows for rows, _ in some))
-        ordered = by_field(rows, list(chain.from_iterable(times for _, times in some)))
+        ordered = by_field(turned(rows), list(chain.from_iterable(times for _, times in some)))
         fields.setdefault((stream, ordered.kind), []).append(ordered)
     for (stream, _), several in fields.items():
         found.setdefault(stream, []).append(columns(join(several)))

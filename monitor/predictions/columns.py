@@ -10,6 +10,7 @@ reads it through `numbers` or `names`, by what its layout expects, and never rel
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,9 @@ class Numbers:
 
 def column(values: Sequence[Value]) -> pa.Array:
     """The column of the widest kind among `values`; without any value it is a column of missing numbers."""
+    if values and isinstance(values[0], str):
+        with suppress(TypeError):  # nearly always all of them are texts
+            return texts(values)  # type: ignore[arg-type]
     kinds = set(map(type, values)) - {type(None)}
     if list in kinds:
         return pa.array(values, EMBEDDING) if kinds == {list} else texts([name_of(value) for value in values])

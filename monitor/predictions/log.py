@@ -17,6 +17,7 @@ from monitor.errors import BusyError, StoreError, WatchkeeperError
 from monitor.predictions import assembly
 from monitor.predictions.batches import Batch
 from monitor.predictions.intake import Kind, Submission
+from monitor.predictions.letters import Letter, opened
 from monitor.predictions.receipts import Answer, Receipt, is_settled, told_apart
 from monitor.predictions.schema import Rules
 from monitor.predictions.settings import PredictionSettings
@@ -26,7 +27,8 @@ from monitor.store import outcomes, predictions, quarantine, register
 from monitor.store.db import Store
 
 _LOG = logging.getLogger(__name__)
-_ROWS_OF_A_COMMIT = 50_000
+_MOST_OF_A_COMMIT = 16_000_000
+"""Bytes of the requests of one commit, about: whoever waits for it must not wait long."""
 _WORTH_A_COMMIT = 1_000_000
 """So many bytes that wait are stored at once."""
 _LINGER = 0.002
@@ -60,7 +62,7 @@ class PredictionLog:
         self.clients = clients
         self.shapes = Shapes(settings)
         self._store = store
-        self._queue: deque[tuple[Submission, Answer]] = deque()
+        self._queue: deque[tuple[Letter | Submission, Answer]] = deque()
         self._wake = threading.Condition()
         self._bytes = 0
         self._is_called = False
@@ -93,7 +95,7 @@ class PredictionLog:
         """What records are held against now, from a sender whose key is bound to `client`."""
         return Rules(self.settings, self.clock.now(), client, self.clients)
 
-    def hand_over(self, requests: Sequence[tuple[Submission, Answer]]) -> None:
+    def hand_over(self, requests: Sequence[tuple[Letter | Submission, Answer]]) -> None:
         """Give requests to the writer, to be stored after the next `wake`, or when nobody calls it for a moment.
 
         Each is answered once, in the writer's thread; at once, and in this one, where too much waits already or the
@@ -102,12 +104,12 @@ class PredictionLog:
         refused: list[tuple[Answer, BusyError]] = []
         with self._wake:
             was_empty = not self._queue
-            for submission, answer in requests:
-                if (busy := self._is_busy(submission.size)) is not None:
+            for request, answer in requests:
+                if (busy := self._is_busy(request.size)) is not None:
                     refused.append((answer, busy))
                     continue
-                self._bytes += submission.size
-                self._queue.append((submission, answer))
+                self._bytes += request.size
+                self._queue.append((request, answer))
             if was_empty or self._bytes >= _WORTH_A_COMMIT:
                 self._wake.notify()
         for answer, busy in refused:
@@ -168,10 +170,10 @@ class PredictionLog:
                 if not self._queue and not self._running:
                     return
                 group = self._take()
-            if group:
-                self._commit(group)
+            if read := list(opened(group, self.shapes)):
+                self._commit(read)
             with self._wake:
-                self._bytes -= sum(submission.size for submission, _ in group)
+                self._bytes -= sum([request.size for request, _ in group])
                 self._is_called = False
 
     def _wait(self) -> None:
@@ -183,12 +185,12 @@ class PredictionLog:
             if not self._wake.wait(_LINGER if self._queue else None):
                 return
 
-    def _take(self) -> list[tuple[Submission, Answer]]:
-        group: list[tuple[Submission, Answer]] = []
-        rows = 0
-        while self._queue and rows < _ROWS_OF_A_COMMIT:
+    def _take(self) -> list[tuple[Letter | Submission, Answer]]:
+        group: list[tuple[Letter | Submission, Answer]] = []
+        size = 0
+        while self._queue and size < _MOST_OF_A_COMMIT:
             group.append(self._queue.popleft())
-            rows += group[-1][0].accepted
+            size += group[-1][0].size
         return group
 
     def _commit(self, group: list[tuple[Submission, Answer]]) -> None:

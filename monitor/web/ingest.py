@@ -13,8 +13,8 @@ import msgspec
 from litestar.types import HTTPScope, Receive
 
 from monitor.errors import AccessError, BusyError, InputError, TooLargeError, WatchkeeperError
-from monitor.predictions import intake
-from monitor.predictions.intake import Kind
+from monitor.predictions.intake import Kind, Submission, identify
+from monitor.predictions.letters import Letter
 from monitor.predictions.log import PredictionLog
 from monitor.predictions.receipts import Receipt
 from monitor.predictions.settings import PredictionSettings
@@ -103,17 +103,16 @@ class _Taking:
         held = _Held(self._room)
         try:
             body = await _body(headers, receive, self._settings.body_limit, held)
-            submission = await self._read(body, headers, principal.client)
-            return _accepted(await self._mailbox.stored(submission))
+            return _accepted(await self._mailbox.stored(await self._read(body, headers, principal.client)))
         finally:
             held.release()
 
-    async def _read(self, body: bytes, headers: Mapping[str, str], client: str) -> intake.Submission:
+    async def _read(self, body: bytes, headers: Mapping[str, str], client: str) -> Letter | Submission:
+        """A small request is read by the writer, a large one here: so the others need not wait for it."""
         kind, key = headers.get("content-type", ""), headers.get("idempotency-key", "")
-        arguments = (self._kind, body, kind, self._log.rules(client), self._log.shapes, key)
-        if len(body) > _LARGE:
-            return await asyncio.to_thread(intake.read, *arguments)
-        return intake.read(*arguments)
+        identity = identify(self._kind, body, client, key)
+        letter = Letter(self._kind, body, kind, self._log.rules(client), key, identity)
+        return await asyncio.to_thread(letter.read, self._log.shapes) if len(body) > _LARGE else letter
 
     def _count(self, status: int, has_key: bool) -> None:
         reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large", 429: "busy"}

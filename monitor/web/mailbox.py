@@ -12,6 +12,7 @@ from functools import partial
 
 from monitor.errors import BusyError, WatchkeeperError
 from monitor.predictions.intake import Submission
+from monitor.predictions.letters import Letter
 from monitor.predictions.log import PredictionLog
 from monitor.predictions.receipts import Answer, Receipt
 
@@ -28,22 +29,22 @@ class Mailbox:
     def __init__(self, log: PredictionLog, patience: float) -> None:
         self._log = log
         self._patience = patience
-        self._leaving: list[tuple[Submission, Answer]] = []
+        self._leaving: list[tuple[Letter | Submission, Answer]] = []
         self._arrived: deque[tuple[_Future, _Result]] = deque()
         self._waiting: deque[tuple[float, _Future]] = deque()
         self._is_emptying = False
         self._is_sending = False
         self._alarm: asyncio.TimerHandle | None = None
 
-    def stored(self, submission: Submission) -> _Future:
-        """The receipt of a submission, once it is on disk.
+    def stored(self, request: Letter | Submission) -> _Future:
+        """The receipt of a request, once it is on disk.
 
         Awaiting it raises BusyError if too much waits, the database refused, or it took too long; another
         WatchkeeperError if the request cannot be stored.
         """
         loop = asyncio.get_running_loop()
         future: _Future = loop.create_future()
-        self._leaving.append((submission, partial(self._arrive, loop, future)))
+        self._leaving.append((request, partial(self._arrive, loop, future)))
         self._send_soon(loop)
         self._waiting.append((loop.time() + self._patience, future))
         if self._alarm is None:
