@@ -89,7 +89,7 @@ class App:
         )
         self.blackout = Blackout(
             config.alerts,
-            config.metrics,
+            config.metrics.settings(),
             self.base_seconds,
             config.evaluate.recent,
             self.clock.now,
@@ -199,10 +199,16 @@ class App:
         listening = Listening(self.store)
         wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url), listening.seconds)
         measuring = Measuring(
-            self.store, self.base_seconds, config.windows, config.metrics, config.drift, recent, wall
+            self.store,
+            self.base_seconds,
+            config.windows,
+            config.metrics.settings(),
+            config.drift,
+            recent,
+            wall,
         )
         measuring.on_measured = self.days.touch
-        measuring.against = Against(lambda stream: config.model(stream).baseline, config.metrics)
+        measuring.against = Against(lambda stream: config.model(stream).baseline, config.metrics.settings())
 
         def counted(stream: Stream, window: Window, profile: Profile) -> None:
             recent.add(stream, window, profile)

@@ -7,7 +7,7 @@ from monitor.alerts.settings import AlertSettings
 from monitor.drift.settings import DriftSettings
 from monitor.errors import ConfigError, Problem
 from monitor.health.settings import ClientSettings, ModelView
-from monitor.metrics.settings import MetricSettings
+from monitor.metrics.section import MetricSection
 from monitor.notify.settings import NotifySettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
@@ -63,7 +63,7 @@ class Config(Section):
     """How predictions and outcomes are taken in."""
     windows: WindowSettings = WindowSettings()
     """How event time is cut, and what is counted apart."""
-    metrics: MetricSettings = MetricSettings()
+    metrics: MetricSection = MetricSection()
     """What the figures need to know."""
     drift: DriftSettings = DriftSettings()
     """How many false alarms are bearable, and which differences matter."""

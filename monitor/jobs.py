@@ -63,7 +63,7 @@ class Jobs:
 
     def look_across(self) -> None:
         """Measure what needs rows, for each stream's last whole hour."""
-        measure_rows(self._store, self._config.windows, self._config.metrics, self._clock.now())
+        measure_rows(self._store, self._config.windows, self._config.metrics.settings(), self._clock.now())
 
     def after_tick(self, at: float) -> None:
         """A tick went through to its end: everything was judged, and the store took it."""

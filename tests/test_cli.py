@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import typer.main
 
-from monitor.cli import app
+from monitor.cli.commands import app
 from tests.support.daemon import ROOT, Daemon
 from tests.support.ports import free_port
 from tests.support.traffic import prediction, send
@@ -44,7 +44,7 @@ def test_every_command_shows_an_example_of_itself(words: tuple[str, ...], comman
 
 
 def test_help_loads_neither_numpy_nor_a_web_server() -> None:
-    script = "import sys; from monitor.cli import app; print(*sys.modules)"
+    script = "import sys; from monitor.cli.commands import app; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
     )
@@ -302,4 +302,34 @@ def test_a_comparison_of_files_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert "0 of 2 columns drifted" in done.stdout
     loaded = set(done.stderr.split())
     assert "monitor.comparison" in loaded
-    assert not {"pandas", "rich", "numpy.ma", "sqlalchemy", "litestar", "yaml", "scipy.special"} & loaded
+    needless = {"pandas", "rich", "numpy.ma", "sqlalchemy", "litestar", "yaml", "scipy.special"}
+    assert not (needless | {"typer", "pydantic"}) & loaded
+
+
+def test_a_comparison_is_the_same_past_the_parsing_of_commands_and_through_it(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.csv", tmp_path / "other.csv"
+    for path, shift in ((one, 0), (other, 3)):
+        path.write_text("amount\n" + "".join(f"{at / 7 + shift}\n" for at in range(500)))
+    for form in ((), ("--json",)):
+        # `--` means nothing here, but leads through the parsing.
+        past, through = (
+            run("compare", str(one), str(other), *form),
+            run("compare", *form, "--", str(one), str(other)),
+        )
+        assert past.returncode == through.returncode == 0
+        assert past.stdout == through.stdout != ""
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("a.parquet",), ("a.parquet", "--jsn"), ("a.parquet", "b.parquet", "c.parquet")]
+)
+def test_mistakes_in_asking_for_a_comparison_are_told_as_for_any_command(words: tuple[str, ...]) -> None:
+    done = run("compare", *words)
+    assert done.returncode == 2
+    assert "Usage: " in done.stderr
+
+
+def test_a_comparison_with_a_file_that_is_not_there_exits_with_2(tmp_path: Path) -> None:
+    done = run("compare", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"))
+    assert done.returncode == 2
+    assert done.stderr == f"error: {tmp_path}/a.parquet does not exist\n"

@@ -6,62 +6,17 @@ bring numpy, Arrow and a web server with them.
 
 import sys
 
-import typer
-
-from monitor.cli import (
-    baselines,
-    demo,
-    exports,
-    keys,
-    lakes,
-    past,
-    quarantine,
-    rehearsing,
-    rollouts,
-    rulefiles,
-    service,
-    setup,
-    telling,
-    watching,
-)
+from monitor.cli.comparing import compare_at_once
 from monitor.cli.output import Exit, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
 from monitor.lean import load_less
-
-app = typer.Typer(
-    name="watchkeeper",
-    help="Keep watch over machine-learning models in production.\n\n"
-    "Example: watchkeeper run --config config/minimal.yaml",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-service.register(app)
-COMMANDS = (
-    setup,
-    watching,
-    quarantine,
-    rehearsing,
-    telling,
-    baselines,
-    lakes,
-    past,
-    rulefiles,
-    rollouts,
-    exports,
-    keys,
-    demo,
-)
-for commands in COMMANDS:
-    commands.register(app)
 
 
 def main() -> None:
     """Run a command; own errors become one line on stderr and an exit code."""
     load_less()
     try:
-        app()
+        _run(sys.argv[1:])
     except ConfigError as error:
         count = len(error.problems)
         say(f"{error}\n{count} {'error' if count == 1 else 'errors'}")
@@ -71,3 +26,11 @@ def main() -> None:
         sys.exit(Exit.USAGE if isinstance(error, InputError) else Exit.CANNOT_TELL)
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
+
+
+def _run(arguments: list[str]) -> None:
+    if compare_at_once(arguments):
+        return
+    from monitor.cli.commands import app
+
+    app()

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from monitor.cli import comparing
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import bar, put, put_json, say
 from monitor.cli.streams import StreamArgument, moment, stream_of
 from monitor.clock import iso
 from monitor.errors import NotFoundError
-from monitor.lean import use_jemalloc, without_pandas
 
 baseline = typer.Typer(
     help="What a model's windows are held against.\n\nExample: watchkeeper baseline set acme/fraud training.parquet",
@@ -136,18 +136,4 @@ def compare(
 
     Example: watchkeeper compare training.parquet yesterday.parquet
     """
-    without_pandas()
-    use_jemalloc()
-    from monitor.comparison import compare_files
-
-    with bar("comparing columns") as progress:
-        found = compare_files(reference, current, progress)
-    if as_json:
-        put_json(found.to_arrow().to_pylist())
-    else:
-        put(found.text())
-    if html is not None:
-        from monitor.reports.making import write
-        from monitor.reports.settings import ReportSettings
-
-        say(f"Evidently's report: {write(reference, current, html, ReportSettings())}")
+    comparing.compare(reference, current, as_json=as_json, html=html)

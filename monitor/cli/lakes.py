@@ -109,7 +109,7 @@ def profile(
     found = places.find(source)
     store, began, now = Store(settings.store.url), time.monotonic(), time.time()
     migrate(store)
-    lake = Lake(settings.predictions, settings.windows, settings.metrics)
+    lake = Lake(settings.predictions, settings.windows, settings.metrics.settings())
     with rows_bar("profiling") as progress:
         done = profile_lake(
             store,

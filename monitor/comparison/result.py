@@ -107,18 +107,20 @@ class Comparison:
         """The titles of the lines."""
         return ["column", "kind", *(title for _, title in _SHOWN), "p", "verdict"]
 
-    def to_arrow(self) -> pa.Table:
-        """Every measurement as one Arrow table."""
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Every measurement of a column as plain values by name, worst column first."""
         names = [
             field.name for field in fields(Measurement) if field.name not in ("stream", "window", "labels")
         ]
-        lines: list[dict[str, Any]] = []
-        for column in self.columns:
-            for m in column.measurements:
-                lines.append({"column": column.name} | {name: getattr(m, name) for name in names})
-        for line in lines:
-            line["better"] = str(line["better"])
-        return pa.Table.from_pylist(lines)
+        return [
+            {"column": column.name, **{name: getattr(m, name) for name in names}, "better": str(m.better)}
+            for column in self.columns
+            for m in column.measurements
+        ]
+
+    def to_arrow(self) -> pa.Table:
+        """The same as one Arrow table."""
+        return pa.Table.from_pylist(self.to_dicts())
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Every measurement as a pandas frame."""

@@ -100,7 +100,11 @@ class ParquetSource:
     def _file(self) -> pq.ParquetFile:
         if not hasattr(self._open, "file"):
             self._open.file = pq.ParquetFile(
-                self._path, metadata=self._metadata, read_dictionary=self._texts, buffer_size=_BYTES_AT_A_TIME
+                self._path,
+                metadata=self._metadata,
+                read_dictionary=self._texts,
+                buffer_size=_BYTES_AT_A_TIME,
+                pre_buffer=False,  # by threads of Arrow's, and all of a column at once
             )
         file: pq.ParquetFile = self._open.file
         return file

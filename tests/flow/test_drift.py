@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from monitor.cli import app
+from monitor.cli.commands import app
 from monitor.clock import iso
 from monitor.records import Stream
 from monitor.store import drift
