@@ -22,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    or_,
     select,
     update,
 )
@@ -79,6 +80,14 @@ _KEPT = select(
 )
 _UNCOUNTED = Prepared(_KEPT.where(_MINE, _OPEN).order_by(BATCHES.c.id).limit(bindparam("most")))
 _UNSEARCHED = Prepared(select(BATCHES.c.id, BATCHES.c.ids).where(_MINE, _NEW).order_by(BATCHES.c.id))
+# By the index of windows: one by number would be another index to write for each batch.
+_SEARCHED = Prepared(
+    select(BATCHES.c.id, BATCHES.c.start, BATCHES.c.ids)
+    .where(_MINE, BATCHES.c.searched, BATCHES.c.start <= bindparam("start"))
+    .where(or_(BATCHES.c.start < bindparam("start"), BATCHES.c.id < bindparam("before")))
+    .order_by(BATCHES.c.start.desc(), BATCHES.c.id.desc())
+    .limit(bindparam("most"))
+)
 _COUNT = Prepared(update(BATCHES).where(_THESE, _OPEN).values(counted=True))
 _SEARCH = Prepared(update(BATCHES).where(_THESE).values(searched=True))
 
@@ -153,16 +162,15 @@ def unsearched(connection: Connection, stream: Stream) -> list[tuple[int, bytes]
 def searched_ids(
     connection: Connection, stream: Stream, chunk: int = 2000
 ) -> Iterator[list[tuple[int, bytes]]]:
-    """The other batches, newest first, some at a time: number and id hashes."""
-    below = 2**62
+    """The other batches, those of the newest windows first, some at a time: number and id hashes."""
+    values: dict[str, Any] = {"number": register.find(connection, stream), "most": chunk}
+    start, number = 2**62, 2**62
     while True:
-        mine = (BATCHES.c.stream == register.number(stream), BATCHES.c.searched, BATCHES.c.id < below)
-        query = select(BATCHES.c.id, BATCHES.c.ids).where(*mine).order_by(BATCHES.c.id.desc()).limit(chunk)
-        found = [(row.id, bytes(row.ids)) for row in connection.execute(query)]
-        if not found:
+        rows = _SEARCHED.run(connection, {**values, "start": start, "before": number}).all()
+        if not rows:
             return
-        yield found
-        below = found[-1][0]
+        yield [(row.id, bytes(row.ids)) for row in rows]
+        start, number = rows[-1].start, rows[-1].id
 
 
 def mark_searched(connection: Connection, ids: Sequence[int]) -> None:

@@ -44,17 +44,19 @@ _GET = Prepared(select(PROFILES).where(*_HERE))
 _PUT = PreparedReplace(PROFILES, ("stream", "seconds", "start"))
 _LENGTHS = tuple(range(1, 25))
 """How often a base window is doubled in the longest sum."""
+# Each part names the whole key: else SQLite reads the index of all windows of the stream.
 _DELETE_SUMS = Prepared(
     delete(PROFILES).where(
-        _HERE[0],
         or_(
             *(
                 and_(
-                    PROFILES.c.seconds == bindparam(f"seconds{n}"), PROFILES.c.start == bindparam(f"start{n}")
+                    _HERE[0],
+                    PROFILES.c.seconds == bindparam(f"seconds{n}"),
+                    PROFILES.c.start == bindparam(f"start{n}"),
                 )
                 for n in _LENGTHS
             )
-        ),
+        )
     )
 )
 _STARTS = Prepared(

@@ -1,0 +1,111 @@
+"""What a tick asks the database does not get slower with the age of the log: every statement goes by a whole key."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sqlalchemy import event
+
+from monitor.app import App
+from monitor.clock import ManualClock
+from monitor.config import Config
+from monitor.predictions.batches import split
+from monitor.predictions.intake import Kind
+from monitor.records import Stream
+from monitor.store.db import Store
+from tests.support.log import STREAM, outcome, send
+
+MINUTE = 60
+START = 1_800_000_000
+GROWING = ("prediction_batches", "known_outcomes", "profiles", "measurements")
+"""Tables of which a stream gets rows every minute."""
+PARTIAL = ("ix_prediction_batches_uncounted", "ix_prediction_batches_unsearched")
+"""Indexes that hold only what is still to be done."""
+
+
+@contextmanager
+def heard(store: Store) -> Iterator[set[str]]:
+    """The statements, with their values, that are run meanwhile."""
+    statements: set[str] = set()
+
+    def listen(driver: sqlite3.Connection, *_: Any) -> None:
+        driver.set_trace_callback(statements.add)
+
+    event.listen(store.engine, "checkout", listen)
+    yield statements
+    event.remove(store.engine, "checkout", listen)
+
+
+def slow(database: Path, statement: str) -> list[str]:
+    """The steps of a statement that read more of a growing table the longer it is."""
+    with sqlite3.connect(database) as connection:
+        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    connection.close()
+    growing = [step for step in steps if re.match(rf"(SCAN|SEARCH) ({'|'.join(GROWING)})\b", step)]
+    return [
+        step
+        for step in growing
+        if not any(index in step for index in PARTIAL) and (step.startswith("SCAN") or "(stream=?)" in step)
+    ]
+
+
+def minute(app: App, clock: ManualClock, number: int) -> None:
+    """A minute of predictions, late rows, and what became known of them; and a tick after it."""
+    times = START + MINUTE * number + np.arange(20) * 2.5
+    times[0] -= 10 * MINUTE
+    rows = pa.RecordBatch.from_arrays(
+        [
+            pa.array([f"{number}-{index}" for index in range(20)]),
+            pa.array((times * 1e6).astype(np.int64)),
+            pa.array(["ok", "fraud"] * 10).dictionary_encode(),
+            pa.array(np.random.default_rng(number).normal(size=20)),
+        ],
+        names=["id", "timestamp", "prediction", "features.amount"],
+    )
+    app.log.append(split(STREAM, rows, MINUTE))
+    known = [outcome(id=f"{number - 1}-{index}", truth="ok", timestamp=clock.now()) for index in range(20)]
+    send(app.log, Kind.OUTCOMES, known)
+    clock.advance(MINUTE)
+    app.tick()
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[tuple[App, ManualClock]]:
+    clock = ManualClock(float(START))
+    settings = {"store": {"url": f"sqlite:///{tmp_path}/watchkeeper.db"}, "notify": {}}
+    app = App(Config.model_validate(settings), clock)
+    app.log.start()
+    yield app, clock
+    app.log.stop()
+    app.store.close()
+
+
+def test_no_statement_of_a_tick_reads_a_whole_stream(app: tuple[App, ManualClock]) -> None:
+    daemon, clock = app
+    for number in range(3):  # what happens once happens here
+        minute(daemon, clock, number)
+    with heard(daemon.store) as statements:
+        for number in range(3, 8):
+            minute(daemon, clock, number)
+    path = daemon.store.path
+    assert path is not None
+    asked = [s for s in statements if s.startswith(("SELECT", "UPDATE", "DELETE"))]
+    assert any("profiles" in s for s in asked) and any("known_outcomes" in s for s in asked)
+    found = {statement: steps for statement in asked if (steps := slow(path, statement))}
+    assert not found, "\n\n".join(f"{steps}\n{statement}" for statement, steps in found.items())
+
+
+def test_the_check_would_see_one(app: tuple[App, ManualClock]) -> None:
+    daemon, clock = app
+    minute(daemon, clock, 0)
+    path = daemon.store.path
+    assert path is not None
+    assert slow(path, "SELECT * FROM profiles WHERE stream = 1 AND (seconds = 60 OR start = 3)")
+    assert not slow(path, "SELECT * FROM profiles WHERE stream = 1 AND seconds = 60 AND start = 3")
+    assert Stream("acme", "fraud") == STREAM
