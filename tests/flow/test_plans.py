@@ -96,7 +96,8 @@ def test_no_statement_of_a_tick_reads_a_whole_stream(app: tuple[App, ManualClock
     path = daemon.store.path
     assert path is not None
     asked = [s for s in statements if s.startswith(("SELECT", "UPDATE", "DELETE"))]
-    assert any("profiles" in s for s in asked) and any("known_outcomes" in s for s in asked)
+    assert any("profiles" in s for s in asked)
+    assert any("known_outcomes" in s for s in asked)
     found = {statement: steps for statement in asked if (steps := slow(path, statement))}
     assert not found, "\n\n".join(f"{steps}\n{statement}" for statement, steps in found.items())
 
