@@ -7,21 +7,14 @@ from monitor.dashboards import frame
 from monitor.dashboards.frame import COLOURS, SOURCE
 from monitor.dashboards.panels import Dashboard, Panel, Query, Row
 from monitor.dashboards.sdk import (
+    PANELS,
     JSONEncoder,
     PromQueryFormat,
-    bargauge,
     builders,
     common,
     common_builders,
-    gauge,
-    heatmap,
     models,
     prometheus,
-    stat,
-    statetimeline,
-    statushistory,
-    table,
-    timeseries,
 )
 
 STATES = {
@@ -31,16 +24,6 @@ STATES = {
     "3": ("✖ critical", "critical"),
 }
 PAGE = "${public_url}/c/${__field.labels.client}/m/${__field.labels.model}?from=${__from}&to=${__to}"
-_BUILDERS: dict[str, Any] = {
-    "stat": stat.Panel,
-    "gauge": gauge.Panel,
-    "timeseries": timeseries.Panel,
-    "table": table.Panel,
-    "statetimeline": statetimeline.Panel,
-    "statushistory": statushistory.Panel,
-    "heatmap": heatmap.Panel,
-    "bargauge": bargauge.Panel,
-}
 _VALUED = ("stat", "gauge", "bargauge")
 
 
@@ -94,7 +77,7 @@ def _lay_out(builder: Any, rows: tuple[Row, ...]) -> None:
 
 def _panel(panel: Panel, number: int) -> Any:
     builder = (
-        _BUILDERS[panel.kind]()
+        PANELS[panel.kind]()
         .id(number)
         .title(panel.title)
         .description(panel.description)

@@ -1,6 +1,7 @@
 """Grafana's builder library, imported without its announcement. It makes the files; the daemon runs without it."""
 
 import warnings
+from typing import Any
 
 with warnings.catch_warnings():
     # The library announces its next generation on import; Grafana 11 to 13 all load the classic form from files.
@@ -28,19 +29,24 @@ with warnings.catch_warnings():
     from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 __all__ = [
+    "PANELS",
     "JSONEncoder",
     "PromQueryFormat",
-    "bargauge",
     "builders",
     "common",
     "common_builders",
-    "gauge",
-    "heatmap",
     "models",
     "prometheus",
-    "stat",
-    "statetimeline",
-    "statushistory",
-    "table",
-    "timeseries",
 ]
+
+PANELS: dict[str, Any] = {
+    "stat": stat.Panel,
+    "gauge": gauge.Panel,
+    "timeseries": timeseries.Panel,
+    "table": table.Panel,
+    "statetimeline": statetimeline.Panel,
+    "statushistory": statushistory.Panel,
+    "heatmap": heatmap.Panel,
+    "bargauge": bargauge.Panel,
+}
+"""The library's builder for each kind of panel."""

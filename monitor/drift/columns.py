@@ -15,7 +15,6 @@ from monitor.records import Window
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-Booleans = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 MISSING, OUTSIDE, FIRST = 0, 1, 2
 

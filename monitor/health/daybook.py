@@ -16,7 +16,6 @@ from monitor.store.days import DayFigures
 from monitor.store.db import Store
 
 HOUR = 3600
-KEPT_DAYS = 400
 FIRST_LOOK_DAYS = 90
 TODAY_EVERY = 60.0
 EARLIER_EVERY = 60.0

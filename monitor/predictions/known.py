@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.predictions.batches import concatenate, decode, encode
-
-FIELDS = ("truth", "reviewed", "corrected", "feedback")
+from monitor.predictions.fields import OUTCOME_FIELDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Known:
     @property
     def fields(self) -> int:
         """The number of single facts."""
-        present = [self.facts.column(name) for name in FIELDS if name in self.facts.schema.names]
+        present = [self.facts.column(name) for name in OUTCOME_FIELDS if name in self.facts.schema.names]
         return sum(len(values) - values.null_count for values in present)
 
     def encode(self) -> bytes:
@@ -47,7 +46,7 @@ class Known:
         `told` holds one outcome for each of `rows`, in order of arrival; `batch` is the batch of predictions.
         """
         columns: dict[str, pa.Array] = {}
-        for name in FIELDS:
+        for name in OUTCOME_FIELDS:
             if name in told.schema.names:
                 said = np.flatnonzero(~np.asarray(told.column(name).is_null()))
                 said = said[~np.isin(rows[said], self._rows(name))]
@@ -67,7 +66,7 @@ class Known:
         rows, place = np.unique(np.asarray(self.facts.column("row")), return_inverse=True)
         joined = batch.take(pa.array(rows))
         columns, names = list(joined.columns), list(joined.schema.names)
-        for name in (*FIELDS, "delay"):
+        for name in (*OUTCOME_FIELDS, "delay"):
             if name in self.facts.schema.names:
                 values = self.facts.column(name)
                 source = np.full(len(rows), -1)

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from monitor.predictions.batches import concatenate, decode, encode
-from monitor.predictions.known import FIELDS, Known
+from monitor.predictions.fields import OUTCOME_FIELDS
+from monitor.predictions.known import Known
 from monitor.predictions.search import Hits, Wanted, search
 from monitor.records import Stream, Window
 from monitor.store import outcomes, predictions
@@ -142,7 +143,9 @@ def _tell(
     matched[hits.wanted[same]] = True
     known = Known.of(outcomes.known(connection, batch))
     news = known.news(hits.rows[same], told.take(pa.array(same)), rows)
-    fields = sum(told.num_rows - told.column(name).null_count for name in FIELDS if name in told.schema.names)
+    fields = sum(
+        told.num_rows - told.column(name).null_count for name in OUTCOME_FIELDS if name in told.schema.names
+    )
     counts = OutcomeCounts(matched=len(same), repeated=max(0, fields - news.fields))
     outcomes.add(connection, stream, counts, now)
     if news.is_empty:

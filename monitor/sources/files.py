@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import pyarrow as pa
 
 from monitor.predictions.batches import Batch, split
+from monitor.predictions.fields import OUTCOME_FIELDS, PREDICTION_FIELDS
 from monitor.predictions.intake import KEPT_OF_A_RECORD
 from monitor.predictions.schema import Rules, read_outcome, read_prediction
 from monitor.predictions.settings import PredictionSettings
@@ -22,18 +23,6 @@ from monitor.sources.known import slices, telling
 from monitor.sources.places import Place
 from monitor.store.quarantine import Quarantined
 
-FIELDS = (
-    "id",
-    "timestamp",
-    "version",
-    "prediction",
-    "confidence",
-    "latency_ms",
-    "error",
-    "automated",
-    "cost",
-)
-OUTCOMES = ("truth", "reviewed", "corrected", "feedback")
 _NAMES = ("client", "model")
 Read = Callable[[dict[str, object], Rules], object]
 """Reads one record, or says what is wrong with it."""
@@ -78,13 +67,15 @@ class ColumnMap:
     def named(self, column: str) -> str | None:
         """The log's name for a column of the file, or None when it is left out."""
         own = {theirs: ours for ours, theirs in self.fields.items()}
-        if column in self.skip or (column in FIELDS and column in self.fields and column not in own):
+        if column in self.skip or (
+            column in PREDICTION_FIELDS and column in self.fields and column not in own
+        ):
             return None
         if column in own:
             return own[column]
-        if column in OUTCOMES:
+        if column in OUTCOME_FIELDS:
             return f"outcome.{column}"
-        if column in FIELDS or column.partition(".")[0] in (
+        if column in PREDICTION_FIELDS or column.partition(".")[0] in (
             "features",
             "segments",
             "probabilities",

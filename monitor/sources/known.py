@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.predictions.batches import Batch, concatenate
+from monitor.predictions.fields import OUTCOME_FIELDS
 from monitor.records import Stream
 from monitor.sources.places import Place
 
 PREFIX = "outcome."
-FIELDS = ("truth", "reviewed", "corrected", "feedback")
-_COLUMNS = tuple(f"{PREFIX}{name}" for name in FIELDS)
+_COLUMNS = tuple(f"{PREFIX}{name}" for name in OUTCOME_FIELDS)
 _HEAD = 1_000_000
 _TOGETHER = 5_000
 """Outcomes of one batch of the log: as many as are held against it at a time."""
@@ -42,7 +42,7 @@ def as_outcomes(rows: pa.RecordBatch) -> pa.RecordBatch:
 
 def telling(rows: pa.RecordBatch) -> pa.RecordBatch:
     """The outcomes that say anything yet."""
-    told = [np.asarray(rows.column(name).is_valid()) for name in FIELDS if name in rows.schema.names]
+    told = [np.asarray(rows.column(name).is_valid()) for name in OUTCOME_FIELDS if name in rows.schema.names]
     return rows.filter(pa.array(np.logical_or.reduce(told)))
 
 

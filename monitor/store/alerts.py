@@ -90,15 +90,6 @@ def get(connection: Connection, fingerprint: str) -> Alert | None:
     return None if blob is None else _decoder.decode(blob)
 
 
-def delete_stream(connection: Connection, client: str, model: str = "", environment: str = "") -> None:
-    """Forget what belongs to a client, or to one model or environment of it."""
-    for table in (alerts, transitions):
-        statement = delete(table).where(table.c.client == client)
-        for column, value in ((table.c.model, model), (table.c.environment, environment)):
-            statement = statement.where(column == value) if value else statement
-        connection.execute(statement)
-
-
 def add_transitions(connection: Connection, new: Iterable[Transition]) -> None:
     """Append transitions; one that is there already stays as it is."""
     rows = [

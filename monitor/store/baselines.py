@@ -125,13 +125,6 @@ def current_digest(connection: Connection, stream: Stream, name: str = "baseline
     return _DIGEST.run(connection, mine).scalar()
 
 
-def listing(connection: Connection, stream: Stream) -> list[StoredBaseline]:
-    """Every baseline of a stream, newest first."""
-    mine = BASELINES.c.stream == register.find(connection, stream)
-    rows = connection.execute(select(BASELINES).where(mine).order_by(BASELINES.c.id.desc()))
-    return [_stored(stream, row) for row in rows]
-
-
 def remove(connection: Connection, stream: Stream, name: str) -> int:
     """Delete every version of a baseline."""
     mine = (BASELINES.c.stream == register.find(connection, stream), BASELINES.c.name == name)

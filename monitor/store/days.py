@@ -1,6 +1,6 @@
 """What each model did on each local day: small rows, so that pages and digests over months stay quick."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -87,18 +87,6 @@ def last_days(connection: Connection) -> dict[Stream, date]:
 def delete_before(connection: Connection, first: date) -> int:
     """Delete days before `first`; how many there were."""
     return connection.execute(delete(days).where(days.c.day < first.isoformat())).rowcount
-
-
-def delete_streams(connection: Connection, streams: Sequence[Stream]) -> None:
-    """Forget streams."""
-    for stream in streams:
-        connection.execute(
-            delete(days).where(
-                days.c.client == stream.client,
-                days.c.model == stream.model,
-                days.c.environment == stream.environment,
-            )
-        )
 
 
 def _row(figures: DayFigures) -> dict[str, Any]:

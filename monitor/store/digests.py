@@ -65,7 +65,8 @@ def unsubscribe(connection: Connection, carried: str, now: float) -> tuple[str, 
     return row.client, row.address
 
 
-def subscribe(connection: Connection, client: str, address: str) -> None:
-    """Send them again to a reader who had left."""
-    mine = (readers.c.client == client, readers.c.address == address.lower())
-    connection.execute(update(readers).where(*mine).values(left_at=None))
+def subscribe(connection: Connection, carried: str) -> tuple[str, str] | None:
+    """Send them to the reader of this link again: (client, address), or None where the link is not ours."""
+    changed = update(readers).where(readers.c.token == carried).values(left_at=None)
+    row = connection.execute(changed.returning(readers.c.client, readers.c.address)).first()
+    return None if row is None else (row.client, row.address)

@@ -215,15 +215,6 @@ def add_receipt(connection: Connection, receipt: Receipt) -> None:
     )
 
 
-def load_receipts(connection: Connection, delivery: int) -> list[Receipt]:
-    """The answers to one delivery, in order."""
-    query = select(receipts).where(receipts.c.delivery == delivery).order_by(receipts.c.id)
-    return [
-        Receipt(row.delivery, row.at, row.outcome, row.detail, row.code, row.seconds)
-        for row in connection.execute(query)
-    ]
-
-
 def outcomes(connection: Connection) -> dict[tuple[str, str], int]:
     """How many attempts ended how: (channel, outcome) to count."""
     joined = outbox.join(receipts, receipts.c.delivery == outbox.c.id)

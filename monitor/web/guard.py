@@ -16,7 +16,7 @@ from monitor.web.rendering import TEMPLATES
 from monitor.web.services import Services
 
 _UNLIMITED = ("/healthz", "/readyz", "/metrics")
-_AUDITED = ("/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe")
+_AUDITED = ("/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe", "/subscribe")
 
 
 class Guard(ASGIMiddleware):

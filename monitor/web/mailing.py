@@ -1,8 +1,8 @@
-"""Leaving a digest: one click in a mail program (a bare POST, RFC 8058), or a page with a button."""
+"""Leaving a digest, by one click in a mail program (a bare POST, RFC 8058) or a page with a button; and coming back."""
 
 from typing import Any
 
-from litestar import Request, Response, route
+from litestar import Request, Response, post, route
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
@@ -21,12 +21,21 @@ from monitor.web import services as surroundings
 def unsubscribe(request: Request[Any, Any, Any], carried: FromPath[str]) -> Response[str]:
     """GET asks, with a button: following a link must not change anything, because mail scanners follow links."""
     if request.method == "GET":
-        return rendering.page("unsubscribe.html", carried=carried, done=False)
+        return rendering.page("unsubscribe.html", carried=carried, state="asked")
     services = surroundings.of(request)
     with services.store.write() as connection:
         if digests.unsubscribe(connection, carried, services.clock.now()) is None:
             raise NotFoundException
-    return rendering.page("unsubscribe.html", carried=carried, done=True)
+    return rendering.page("unsubscribe.html", carried=carried, state="left")
 
 
-HANDLERS = (unsubscribe,)
+@post("/subscribe/{carried:str}", sync_to_thread=True, include_in_schema=False, status_code=200)
+def subscribe(request: Request[Any, Any, Any], carried: FromPath[str]) -> Response[str]:
+    """The button for whoever left by mistake."""
+    with surroundings.of(request).store.write() as connection:
+        if digests.subscribe(connection, carried) is None:
+            raise NotFoundException
+    return rendering.page("unsubscribe.html", carried=carried, state="back")
+
+
+HANDLERS = (unsubscribe, subscribe)

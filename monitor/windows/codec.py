@@ -107,11 +107,6 @@ def decode(blob: bytes, layout: Layout) -> Profile:
     return Profile(layout, dict(sorted(slices.items())))
 
 
-def layout_of(blob: bytes) -> str:
-    """The id of the layout that a profile was counted by."""
-    return msgspec.msgpack.decode(blob, type=_Stored).layout
-
-
 def _distinct(profile: Profile) -> tuple[list[tuple[SliceKey, Slice]], list[SliceKey]]:
     overall = profile.slices.get(OVERALL) or empty(profile.layout)
     kept, same = [(OVERALL, overall)], []

@@ -59,11 +59,6 @@ def duration(name: str, shortest: float, longest: float, width: float = 0.02) ->
     return Column(name, Kind.DURATION, edges=edges, cells=number_cells(np.ones(steps)), unit=unit)
 
 
-def with_cells(column: Column, masses: np.ndarray) -> tuple[int, ...]:
-    """Cells of about equal mass of the baseline for a column whose buckets are fixed."""
-    return number_cells(masses) if masses.sum() > 0 else column.cells
-
-
 def number_cells(masses: np.ndarray) -> tuple[int, ...]:
     """Starts of the missing cell and of at most ten cells of about equal mass, the outer ones open.
 

@@ -165,8 +165,3 @@ def _count_weighted(column: Column, values: Floats, each: Floats, places: Floats
     found = np.bincount(index, weights=each, minlength=column.cuts.size + 1)
     places[MINUS_INFINITY:] += found[:-1]
     places[NAN] += found[-1]
-
-
-def as_label(value: float) -> str:
-    """A number as the label of a tally: shortest form."""
-    return str(int(value)) if value == int(value) else repr(value)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from monitor.errors import InputError
 from monitor.predictions import arrays
+from monitor.predictions.fields import OUTCOME_FIELDS, PREDICTION_FIELDS
 from monitor.predictions.times import micros_of_numbers
 from monitor.records import Stream, Window
 from monitor.sources import delimited
@@ -23,22 +24,8 @@ from monitor.windows.profile import Profile, blank, merge
 DEFAULT = "baseline"
 SAMPLE_ROWS = 2000
 _CHUNK = 250_000
-_PREDICTION_COLUMNS = frozenset(
-    {
-        "id",
-        "timestamp",
-        "version",
-        "prediction",
-        "confidence",
-        "latency_ms",
-        "error",
-        "automated",
-        "cost",
-        "sampled",
-        "weight",
-    }
-)
-_OUTCOME_COLUMNS = frozenset({"truth", "reviewed", "corrected", "feedback", "delay"})
+_PREDICTION_COLUMNS = frozenset({*PREDICTION_FIELDS, "sampled", "weight"})
+_OUTCOME_COLUMNS = frozenset({*OUTCOME_FIELDS, "delay"})
 _PREFIXES = ("features.", "segments.", "probabilities.", "outcome.")
 
 

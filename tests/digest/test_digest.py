@@ -126,6 +126,20 @@ def test_the_mail_can_be_left_with_one_click(shop: Shop, box: tuple[Box, int]) -
     assert {d.key.rpartition("/")[2] for d in later} == {"lead@example.com", ""}  # type: ignore[attr-defined]
 
 
+def test_who_left_by_mistake_comes_back_by_a_button(shop: Shop) -> None:
+    with shop.store.write() as connection:
+        token = digests.token(connection, "acme", "boss@example.com")
+    with serving(shop) as web:
+        left = web.post(f"/unsubscribe/{token}").text
+        button = re.search(r'action="(/subscribe/[^"]+)"', left)
+        assert button is not None
+        assert web.get(button[1]).status_code == 405  # a mail scanner follows links
+        assert "again" in web.post(button[1]).text
+        assert web.post("/subscribe/unknown").status_code == 404
+    sender(shop).send_due(NOW)
+    assert "boss@example.com" in {d.key.rpartition("/")[2] for d in waiting(shop)}  # type: ignore[attr-defined]
+
+
 def test_a_day_without_data_is_told_as_one(tmp_path: Path) -> None:
     shop = clients.opened(tmp_path, hours=0)
     with shop.store.write() as connection:

@@ -18,7 +18,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.store import access, outcomes, predictions, quarantine, register, requests
 from monitor.store.db import Store, metadata
 from tests.support.log import NOW, STREAM, outcome, prediction, send
-from tests.support.postgres import postgres
+from tests.support.postgresql import postgresql
 
 BOTH = ["sqlite", "postgresql"]
 
@@ -29,8 +29,8 @@ def url(request, tmp_path_factory):
     if request.param == "sqlite":
         yield f"sqlite:///{folder}/watchkeeper.db"
     else:
-        with postgres(folder) as found:
-            yield found
+        with postgresql(folder) as server:
+            yield server.url
 
 
 @pytest.fixture

@@ -80,7 +80,8 @@ def test_a_reader_who_left_gets_no_token_until_they_come_back(store: Store) -> N
         assert digests.unsubscribe(connection, token, 5.0) == ("acme", "ada@example.com")
         assert digests.token(connection, "acme", "ada@example.com") is None
         assert digests.unsubscribe(connection, "unknown", 5.0) is None
-        digests.subscribe(connection, "acme", "ada@example.com")
+        assert digests.subscribe(connection, "unknown") is None
+        assert digests.subscribe(connection, token) == ("acme", "ada@example.com")
         assert digests.token(connection, "acme", "ada@example.com") == token
 
 

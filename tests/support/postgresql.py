@@ -34,7 +34,19 @@ class Server:
                 if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
                     parent.chmod(parent.stat().st_mode | 0o011)
         data = str(folder / "data")
-        make = [*self._user, _program("initdb"), "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"]
+        make = [
+            *self._user,
+            _program("initdb"),
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "-N",
+        ]
         subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder)
 
     @property

@@ -120,6 +120,25 @@ def test_season_and_version_before_have_series_of_their_own(shop: Shop) -> None:
     assert 7.0 not in told.values()
 
 
+def test_what_was_not_measured_beside_a_further_baseline_has_no_series(shop: Shop) -> None:
+    def unmeasured():
+        about = labels(against="season")
+        why = {"reason": "12 rows of 100 needed"}
+        return {
+            (FRAUD, 3600): [
+                Measurement(FRAUD, HOUR, "drifted_share", None, labels=about, **why),
+                Measurement(FRAUD, HOUR, "error_rate", None, labels=about, **why),
+                Measurement(
+                    FRAUD, HOUR, "psi", None, labels=labels(against="season", output="prediction"), **why
+                ),
+            ]
+        }
+
+    with serving(shop, measured=unmeasured) as client:
+        told = samples(client.get("/metrics").text)
+    assert not [name for name, _ in told if name.startswith("watchkeeper_compared_")]
+
+
 def test_a_firing_critical_alert_makes_the_model_critical(shop: Shop) -> None:
     with serving(shop) as client:
         found = samples(client.get("/metrics").text)
