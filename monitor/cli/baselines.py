@@ -47,6 +47,7 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
         "made": iso(found.created_at),
         "rows": found.profile.rows,
         "columns": columns,
+        "notes": list(found.layout.notes),
     }
     if as_json:
         put_json({"stream": str(stream), **about})
@@ -54,6 +55,8 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
     put(f"{stream}: {found.profile.rows:,} rows from {found.source}, made {iso(found.created_at)}")
     for name, kind in columns.items():
         put(f"  {name}: {kind}")
+    for note in found.layout.notes:
+        put(f"  note: {note}")
 
 
 @baseline.command("set")
@@ -82,6 +85,8 @@ def set_baseline(
     say(
         f"{made.profile.rows:,} rows with {len(made.layout.columns)} columns are the baseline of {made.stream} now"
     )
+    for note in made.layout.notes:
+        say(f"  {note}")
     if since is not None:
         say(f"rows since {iso(since)} were counted again: from then on figures can be compared with it")
 

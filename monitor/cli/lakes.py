@@ -1,7 +1,7 @@
 """`load`, `profile`: predictions of the past, from files."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -69,8 +69,7 @@ def load_history(
     told = f", {reader.outcomes:,} with what became known" if reader.outcomes else ""
     say(f"{reader.taken:,} rows taken{told}, {sum(reader.refused.values()):,} refused")
     _tell_refused(reader.refused, reader.others, reader.examples)
-    if reader.ignored:
-        say(f"  left out, because nothing is known by that name: {', '.join(sorted(reader.ignored))}")
+    _tell_ignored(reader.ignored)
 
 
 def profile(
@@ -129,11 +128,13 @@ def profile(
     refused = sum(done.refused.values())
     if as_json:
         put_json({"rows": done.rows, "windows": len(done.windows), "left": len(done.left), "refused": done.refused,
-                  "others": done.others, "files": len(found), "rows_per_second": round(rate)})  # fmt: skip
+                  "others": done.others, "ignored": sorted(done.ignored), "files": len(found),
+                  "rows_per_second": round(rate)})  # fmt: skip
         return
     say(f"{done.rows:,} rows of {len(found):,} files in {len(done.windows):,} windows ({rate:,.0f} rows/s), "
         f"{refused:,} refused")  # fmt: skip
     _tell_refused(done.refused, done.others, done.examples)
+    _tell_ignored(done.ignored)
     if done.left:
         say(f"{len(done.left):,} windows were left as they are: the daemon counted rows in them itself")
     oldest = min((one.start for _, one in done.windows), default=now)
@@ -154,6 +155,11 @@ def _engine(name: EngineName) -> "Engine":
             hint="pip install 'watchkeeper[spark]', and a Java 17 runtime",
         ) from error
     return spark.run
+
+
+def _tell_ignored(names: Collection[str]) -> None:
+    if names:
+        say(f"  left out, because of their name or type nothing can be measured: {', '.join(sorted(names))}")
 
 
 def _tell_refused(refused: Mapping[str, int], others: int, examples: Iterable[Rejected]) -> None:

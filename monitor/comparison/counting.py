@@ -11,6 +11,7 @@ from monitor.comparison.source import Source
 from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.drift import features, presence
 from monitor.predictions import arrays
+from monitor.predictions.readable import is_number, readable
 from monitor.records import Labels, Measurement, Stream, Window
 from monitor.windows import describe, edges, kinds
 from monitor.windows.count import count_slice
@@ -76,14 +77,18 @@ def _described(
 
     Numbers are in order, missing ones last: counting them then needs no sort of its own.
     """
-    if kinds.is_number(base.type(name)) and kind in (None, *_SORTED):
+    if is_number(base.type(name)) and kind in (None, *_SORTED):
         values, missing = _numbers(base, name)
         found = kind or kinds.find(arrays.with_missing_last(values, 0))
         if found in _SORTED:
             values.sort()
             return [edges.numbers(target, values, found)], [], arrays.with_missing_last(values, missing)
     chunks = list(base.chunks(name, _MOST_REFERENCE_ROWS))
-    whole = kinds.plain(pa.chunked_array(chunks) if chunks else pa.nulls(0, base.type(name)))
+    column = pa.chunked_array(chunks).combine_chunks() if chunks else pa.nulls(0, base.type(name))
+    whole = readable(column)
+    if whole is None:
+        made, _ = describe.describe(target, kinds.plain(column))
+        return made, [f"{name} is of type {column.type}, which cannot be measured"], kinds.plain(column)
     return *describe.describe(target, whole, kind), whole
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from monitor.errors import InputError
+from monitor.predictions.readable import flat, flat_table
 from monitor.windows.reference import read_table
 
 _ROWS_AT_A_TIME = 131_072
@@ -51,7 +52,7 @@ class TableSource:
     """A table in memory."""
 
     def __init__(self, table: pa.Table) -> None:
-        self._table = table
+        self._table = table = flat_table(table)
         self._places = _places(table.schema)
         self.names = list(self._places)
         self.repeated = _repeated(table.schema)
@@ -73,7 +74,7 @@ class ParquetSource:
     def __init__(self, path: Path, first: pq.ParquetFile) -> None:
         self._path = path
         self._metadata = first.metadata
-        schema = self._schema = first.schema_arrow
+        schema = self._schema = flat_table(first.schema_arrow.empty_table()).schema
         texts = (pa.types.is_string, pa.types.is_large_string)
         self._texts = [field.name for field in schema if any(test(field.type) for test in texts)]
         self._places = _places(schema)
@@ -95,7 +96,7 @@ class ParquetSource:
         for batch in self._file().iter_batches(
             _ROWS_AT_A_TIME, row_groups=groups, columns=[name], use_threads=False
         ):
-            yield batch.column(0)
+            yield flat(batch).column(0)
 
     def _file(self) -> pq.ParquetFile:
         if not hasattr(self._open, "file"):
@@ -125,7 +126,7 @@ def open_source(data: Any) -> Source:
     if type(data).__module__.partition(".")[0] == "pandas" and hasattr(data, "columns"):
         return TableSource(_from_pandas(data))
     if hasattr(data, "__arrow_c_stream__") and not hasattr(data, "dtype"):  # a single column has one
-        return TableSource(pa.table(data))
+        return TableSource(_from_stream(data))
     raise InputError(
         f"a {type(data).__name__} is no table", hint="use pandas, Polars, Arrow, or the path of a file"
     )
@@ -164,15 +165,44 @@ def _repeated(schema: pa.Schema) -> list[str]:
     return [name for name, count in Counter(schema.names).items() if count > 1]
 
 
+def _from_stream(data: Any) -> pa.Table:
+    """A frame that hands out Arrow data.
+
+    Raises:
+        InputError: it has a column of a type that Arrow does not know.
+    """
+    try:
+        return pa.table(data)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"the {type(data).__name__} cannot be read as Arrow data: {str(error).splitlines()[0]}",
+            hint="cast or drop columns of types that Arrow does not have, such as 128-bit integers",
+        ) from error
+
+
 def _from_pandas(frame: Any) -> pa.Table:
-    """Columns that Arrow refuses for mixing types are taken as texts."""
-    columns: list[pa.Array] = []
-    for index in range(len(frame.columns)):
-        series = frame.iloc[:, index]
-        try:
-            columns.append(pa.array(series, from_pandas=True))
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            missing = series.isna()
-            texts = [None if gone else str(value) for value, gone in zip(series, missing, strict=True)]
-            columns.append(pa.array(texts, pa.string()))
+    """What Arrow has no type for is taken as texts: mixed types, intervals, complex numbers. The index is left out."""
+    columns = [_column(frame.iloc[:, index]) for index in range(len(frame.columns))]
     return pa.Table.from_arrays(columns, names=[str(name) for name in frame.columns])
+
+
+def _column(series: Any) -> pa.Array | pa.ChunkedArray:
+    kind = str(series.dtype)
+    if kind.startswith("Sparse"):
+        series = series.sparse.to_dense()
+    elif kind.startswith("period"):
+        series = series.dt.to_timestamp()
+    try:
+        found = pa.array(series, from_pandas=True)
+        if not _is_interval(found.type):
+            return found
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        pass
+    texts = [None if gone else str(value) for value, gone in zip(series, series.isna(), strict=True)]
+    return pa.array(texts, pa.string())
+
+
+def _is_interval(kind: pa.DataType) -> bool:
+    """Also the categories that `pandas.cut` makes."""
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return getattr(inner, "extension_name", "") == "pandas.interval"

@@ -1,7 +1,7 @@
 """One run over a lake: count, keep, measure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monitor.durations import format_duration
 from monitor.errors import InputError, NotFoundError
@@ -40,7 +40,7 @@ class Lake:
 @dataclass(frozen=True, slots=True)
 class Profiled:
     """What a run did. `windows` have new profiles and measurements; `left` were counted by the daemon already;
-    `others` are rows of other models than the one that was asked for.
+    `others` are rows of other models than the one that was asked for; of the columns `ignored` nothing can be measured.
     """
 
     rows: int
@@ -49,6 +49,7 @@ class Profiled:
     refused: dict[str, int] = field(default_factory=dict)
     others: int = 0
     examples: tuple[Rejected, ...] = ()
+    ignored: frozenset[str] = frozenset()
 
 
 def profile_lake(
@@ -85,7 +86,7 @@ def profile_lake(
     total = Counted()
     for counted in engine(work, progress):
         keeping.add(counted.profiles)
-        total = add_up([total, Counted([], counted.refused, counted.others, counted.examples)])
+        total = add_up([total, replace(counted, profiles=[])])
     keeping.flush()
     measure_history(store, sorted(keeping.written), settings.base_seconds, settings.metrics, now)
     return Profiled(
@@ -95,6 +96,7 @@ def profile_lake(
         dict(total.refused),
         total.others,
         tuple(total.examples[:_EXAMPLES]),
+        frozenset(total.ignored),
     )
 
 

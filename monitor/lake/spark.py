@@ -47,11 +47,12 @@ _KEY = ("client", "model", "environment", "start")
 
 
 class _Notes(msgspec.Struct):
-    """What else a task has to say: rows refused and passed over."""
+    """What else a task has to say: rows refused and passed over, and columns left out."""
 
     refused: dict[str, int] = {}
     others: int = 0
     examples: list[Rejected] = []
+    ignored: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +157,8 @@ def _written(counted: Counted) -> pa.RecordBatch:
         {**dict(stream.labels), "start": window.start, "blob": codec.encode(profile)}
         for stream, window, profile in counted.profiles
     ]
-    if counted.refused or counted.others:
-        notes = _Notes(dict(counted.refused), counted.others, counted.examples)
+    if counted.refused or counted.others or counted.ignored:
+        notes = _Notes(dict(counted.refused), counted.others, counted.examples, set(counted.ignored))
         rows.append({"notes": msgspec.msgpack.encode(notes)})
     return pa.RecordBatch.from_pylist(rows, schema=_PARTIAL)
 
@@ -165,7 +166,7 @@ def _written(counted: Counted) -> pa.RecordBatch:
 def _restored(row: Any, decoded: Mapping[Stream, Layout], seconds: int) -> Counted:
     if row["notes"] is not None:
         notes = msgspec.msgpack.decode(row["notes"], type=_Notes)
-        return Counted([], notes.refused, notes.others, notes.examples)
+        return Counted([], notes.refused, notes.others, notes.examples, notes.ignored)
     stream = Stream(row["client"], row["model"], row["environment"])
     profile = codec.decode(row["blob"], decoded[stream])
     return Counted([(stream, Window(row["start"], row["start"] + seconds), profile)])

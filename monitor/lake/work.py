@@ -1,6 +1,6 @@
 """What an engine is given, and what it hands back piece by piece."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from monitor.predictions.batches import Batch
@@ -37,12 +37,15 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What became of some rows: profiles of windows, to be added up; how many rows were refused, by reason."""
+    """What became of some rows: profiles of windows, to be added up; how many rows were refused, by reason; and columns
+    of which nothing can be measured.
+    """
 
     profiles: list[tuple[Stream, Window, Profile]] = field(default_factory=list)
     refused: Mapping[str, int] = field(default_factory=dict)
     others: int = 0
     examples: list[Rejected] = field(default_factory=list)
+    ignored: Set[str] = frozenset()
 
 
 Progress = Callable[[int, float], None]
@@ -86,7 +89,8 @@ class PieceCounter:
         now_refused = {reason: n - refused.get(reason, 0) for reason, n in reader.refused.items()}
         if homeless:
             now_refused[NO_BASELINE] = homeless
-        return Counted(profiles, now_refused, reader.others - others, reader.examples[known:])
+        ignored = frozenset(reader.ignored)
+        return Counted(profiles, now_refused, reader.others - others, reader.examples[known:], ignored)
 
     def _count(self, batch: Batch, layout: Layout) -> Profile:
         profile = count(batch.rows, layout, self._most_segments)
@@ -99,7 +103,7 @@ def add_up(counted: Iterable[Counted]) -> Counted:
     """Several results as one; profiles of one window are merged."""
     profiles: dict[tuple[Stream, Window], list[Profile]] = {}
     refused: dict[str, int] = {}
-    others, examples = 0, []
+    others, examples, ignored = 0, [], set[str]()
     for one in counted:
         for stream, window, profile in one.profiles:
             profiles.setdefault((stream, window), []).append(profile)
@@ -107,5 +111,6 @@ def add_up(counted: Iterable[Counted]) -> Counted:
             refused[reason] = refused.get(reason, 0) + n
         others += one.others
         examples += one.examples
+        ignored |= one.ignored
     merged = [(stream, window, merge(parts)) for (stream, window), parts in sorted(profiles.items())]
-    return Counted(merged, refused, others, examples)
+    return Counted(merged, refused, others, examples, ignored)

@@ -17,7 +17,8 @@ import pyarrow.ipc
 from monitor.errors import InputError
 from monitor.predictions.arrays import floats, valid
 from monitor.predictions.batches import concatenate
-from monitor.predictions.columns import EMBEDDING, TEXT_FROM, names
+from monitor.predictions.columns import TEXT_FROM, names
+from monitor.predictions.readable import flat, is_text, is_time, is_uuid, readable, uuids
 from monitor.predictions.times import micros_of, micros_of_numbers
 from monitor.predictions.values import RecordError, boolean, number
 
@@ -45,11 +46,12 @@ def table(body: bytes) -> pa.RecordBatch:
         raise InputError("the Arrow stream has no rows", hint=_HINT)
     if len(set(parts[0].schema.names)) < len(parts[0].schema.names):
         raise InputError("the Arrow stream has two columns of one name", hint=_HINT)
-    return concatenate(parts).replace_schema_metadata(metadata)
+    return flat(concatenate(parts).replace_schema_metadata(metadata))
 
 
 def typed(name: str, values: pa.Array) -> pa.Array | None:
-    """A column in the type that the log keeps it in, or None for one that means nothing here.
+    """A column in the type that the log keeps it in, or None for one that means nothing here: of no known name, or
+    one of features, segments or probabilities whose type cannot be measured.
 
     Raises:
         InputError: its type cannot be understood as what the column is for.
@@ -57,9 +59,13 @@ def typed(name: str, values: pa.Array) -> pa.Array | None:
     convert = _converter(name)
     if convert is None:
         return None
+    if convert in _EACH and pa.types.is_dictionary(values.type):  # only categories are looked at by entry
+        values = values.dictionary_decode()
     try:
         return convert(values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        if name.partition(".")[0] in _GROUPS and not is_text(values.type):
+            return None  # one column of many, and no value in it can be read
         raise InputError(f"column {name!r} of type {values.type} cannot be used: {error}") from error
 
 
@@ -76,7 +82,8 @@ def legible(name: str, values: pa.Array) -> tuple[pa.Array | None, np.ndarray]:
     except InputError:
         convert = _converter(name)
         kind = None if convert is None else _EACH.get(convert)
-        if kind is None or not _is_text(values.type):
+        of = values.type.value_type if pa.types.is_dictionary(values.type) else values.type
+        if kind is None or not is_text(of):
             raise
     encoded = values.cast(pa.string()).dictionary_encode()
     read, of = kind
@@ -84,7 +91,7 @@ def legible(name: str, values: pa.Array) -> tuple[pa.Array | None, np.ndarray]:
     return column, valid(values) & ~valid(column)
 
 
-def _converter(name: str) -> Callable[[pa.Array], pa.Array] | None:
+def _converter(name: str) -> Callable[[pa.Array], pa.Array | None] | None:
     """What makes a column of this name what the log keeps, or None for one that means nothing here."""
     group, _, rest = name.partition(".")
     return _COLUMNS.get(rest if group == "outcome" else name) or (_GROUPS.get(group) if rest else None)
@@ -100,12 +107,20 @@ def _each(check: Callable[[str, object], Any]) -> Callable[[str], Any]:
     return read
 
 
+def _milliseconds(values: pa.Array) -> pa.Array:
+    return pc.multiply(readable(values), 1e3) if pa.types.is_duration(values.type) else _number(values)
+
+
 def _number(values: pa.Array) -> pa.Array:
-    return values.cast(pa.float64())
+    return values.cast(pa.float64(), safe=not pa.types.is_integer(values.type))
 
 
 def _id(values: pa.Array) -> pa.Array:
-    return values.cast(pa.string()) if _is_text(values.type) else _label(values).cast(pa.string())
+    """As texts; whole numbers digit by digit, for the larger ones are no floats."""
+    if is_uuid(values.type):
+        return uuids(values)
+    is_plain = is_text(values.type) or pa.types.is_integer(values.type)
+    return values.cast(pa.string()) if is_plain else _label(values).cast(pa.string())
 
 
 def _boolean(values: pa.Array) -> pa.Array:
@@ -113,54 +128,62 @@ def _boolean(values: pa.Array) -> pa.Array:
 
 
 def _label(values: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(values.type):
-        return pa.DictionaryArray.from_arrays(
-            values.indices.cast(pa.int32()), values.dictionary.cast(pa.string())
-        )
-    if _is_text(values.type):
+    """Categories; what is written in any other way is written out.
+
+    Raises:
+        pyarrow.ArrowInvalid: it cannot be written out.
+    """
+    if pa.types.is_integer(values.type):
         return values.cast(pa.string()).dictionary_encode()
-    return names(values.cast(pa.bool_() if pa.types.is_boolean(values.type) else pa.float64()))
+    found = readable(values)
+    if found is None or pa.types.is_list(found.type):
+        raise pa.ArrowInvalid("it is no text")
+    if is_time(found.type):
+        return _times_as_texts(found)
+    encoded = names(found)
+    return pa.DictionaryArray.from_arrays(encoded.indices.cast(pa.int32()), encoded.dictionary)
 
 
 def _answer(values: pa.Array) -> pa.Array:
-    is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
-    return values.cast(pa.float64()) if is_number else _label(values)
+    found = None if pa.types.is_dictionary(values.type) else readable(values)
+    return found if found is not None and pa.types.is_floating(found.type) else _label(values)
 
 
-def _feature(values: pa.Array) -> pa.Array:
-    kind = values.type
-    if pa.types.is_dictionary(kind):
-        return _label(values)
-    if _is_text(kind):
-        plain = values.cast(pa.string())
-        known = len(plain) - plain.null_count
-        is_long = known and pc.sum(pc.binary_length(plain)).as_py() > TEXT_FROM * known
-        return plain if is_long else plain.dictionary_encode()
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return values.cast(EMBEDDING)
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return _times_as_texts(values)
-    return values if pa.types.is_boolean(kind) else values.cast(pa.float64())
+def _feature(values: pa.Array) -> pa.Array | None:
+    """None where nothing of that type can be measured: one such column must not stop the others."""
+    found = readable(values)
+    if found is None or pa.types.is_boolean(found.type) or pa.types.is_floating(found.type):
+        return found
+    if is_time(found.type):
+        return _times_as_texts(found)
+    if pa.types.is_list(found.type):
+        return found
+    if pa.types.is_dictionary(found.type):
+        return _label(found)
+    known = len(found) - found.null_count
+    is_long = known and pc.sum(pc.binary_length(found)).as_py() > TEXT_FROM * known
+    return found if is_long else found.dictionary_encode()
 
 
 def _times_as_texts(values: pa.Array) -> pa.Array:
-    """Times and dates among the features as ISO 8601, to the second: the log has no type of its own for them."""
-    whole = values.cast(pa.timestamp("s", getattr(values.type, "tz", None)), safe=False)
+    """Times and dates among the features as ISO 8601, to the second, those with a zone as UTC: the log has no type of
+    its own for them.
+    """
+    if pa.types.is_date(values.type):
+        return values.cast(pa.string()).dictionary_encode()
+    zone = "UTC" if getattr(values.type, "tz", None) else None
+    whole = values.cast(pa.timestamp("s", zone), safe=False)
     return whole.cast(pa.string()).dictionary_encode()
 
 
 def _time(values: pa.Array) -> pa.Array:
     """µs since the epoch: from timestamps, ISO 8601, or numbers (`monitor.predictions.times`); null where none fits."""
-    if pa.types.is_timestamp(values.type):
-        return values.cast(pa.timestamp("us", values.type.tz), safe=False).cast(pa.int64())
-    if _is_text(values.type):
+    if is_time(values.type):
+        return values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    if is_text(values.type):
         return values.cast(pa.string()).cast(pa.timestamp("us", "UTC")).cast(pa.int64())
     micros, fits = micros_of_numbers(floats(values.cast(pa.float64(), safe=False)))
     return pa.array(micros, mask=~(fits & valid(values)))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _is_compressed(message: pa.Message) -> bool:
@@ -195,7 +218,7 @@ class _Table:
         return _Table(self._data, place + struct.unpack_from("<I", self._data, place)[0]) if place else None
 
 
-_COLUMNS: dict[str, Callable[[pa.Array], pa.Array]] = {
+_COLUMNS: dict[str, Callable[[pa.Array], pa.Array | None]] = {
     "client": _label,
     "model": _label,
     "environment": _label,
@@ -204,7 +227,7 @@ _COLUMNS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "version": _label,
     "prediction": _answer,
     "confidence": _number,
-    "latency_ms": _number,
+    "latency_ms": _milliseconds,
     "error": _label,
     "automated": _boolean,
     "cost": _number,
@@ -213,13 +236,14 @@ _COLUMNS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "corrected": _boolean,
     "feedback": _number,
 }
-_GROUPS: dict[str, Callable[[pa.Array], pa.Array]] = {
+_GROUPS: dict[str, Callable[[pa.Array], pa.Array | None]] = {
     "features": _feature,
     "segments": _label,
     "probabilities": _number,
 }
-_EACH: dict[Callable[[pa.Array], pa.Array], tuple[Callable[[str], Any], pa.DataType]] = {
+_EACH: dict[Callable[[pa.Array], pa.Array | None], tuple[Callable[[str], Any], pa.DataType]] = {
     _number: (_each(number), pa.float64()),
+    _milliseconds: (_each(number), pa.float64()),
     _boolean: (_each(boolean), pa.bool_()),
     _time: (micros_of, pa.int64()),
 }

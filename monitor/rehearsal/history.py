@@ -68,7 +68,7 @@ def read(data: object, time: str, ignore: Collection[str]) -> History:
     kept = [name for name in source.names if name not in {time, "timestamp", *ignore}]
     if not kept:
         raise InputError("there is no column to watch", hint="besides the time, a feature or a prediction")
-    micros = typed("timestamp", _column(source, time))
+    micros = _micros(source, time)
     table = conform(pa.table({name: _column(source, name) for name in kept}))
     known = pc.is_valid(micros)
     untimed = len(micros) - int(pc.sum(known).as_py() or 0)
@@ -77,6 +77,12 @@ def read(data: object, time: str, ignore: Collection[str]) -> History:
     table, micros = table.filter(known), micros.filter(known)
     order = pc.sort_indices(micros)
     return History(table.take(order), np.asarray(micros.take(order)) / 1e6, untimed)
+
+
+def _micros(source: Source, time: str) -> pa.Array:
+    micros = typed("timestamp", _column(source, time))
+    assert micros is not None
+    return micros
 
 
 def _column(source: Source, name: str) -> pa.ChunkedArray:

@@ -7,6 +7,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from monitor.errors import InputError
+from monitor.predictions.readable import flat
 from monitor.sources import delimited, lines, places
 from monitor.sources.delimited import Piece
 from monitor.sources.places import Place
@@ -61,7 +62,7 @@ def _parquet(place: Place, groups: Sequence[int] | None) -> Iterator[Piece]:
         rows = 0
         for piece in file.iter_batches(batch_size=_PIECE, row_groups=chosen):
             rows += piece.num_rows
-            yield Piece(piece, rows / max(1, total))
+            yield Piece(flat(piece), rows / max(1, total))
 
 
 def _json(place: Place, read_as_text: Sequence[str]) -> Iterator[Piece]:
@@ -69,21 +70,7 @@ def _json(place: Place, read_as_text: Sequence[str]) -> Iterator[Piece]:
     try:
         with place.open() as file, pa.json.open_json(file, pa.json.ReadOptions(block_size=_BLOCK)) as reader:
             for piece in reader:
-                yield Piece(_flat(piece), min(1.0, file.tell() / max(1, place.size)))
+                yield Piece(flat(piece), min(1.0, file.tell() / max(1, place.size)))
                 rows += piece.num_rows
     except pa.ArrowInvalid:
         yield from (Piece(*part) for part in lines.read(place, rows, read_as_text))
-
-
-def _flat(piece: pa.RecordBatch) -> pa.RecordBatch:
-    """Objects inside records as columns with a dot: `{"features": {"a": 1}}` as `features.a`."""
-    names: list[str] = []
-    columns: list[pa.Array] = []
-    for name, values in zip(piece.schema.names, piece.columns, strict=True):
-        if pa.types.is_struct(values.type):
-            names += [f"{name}.{inner.name}" for inner in values.type]
-            columns += values.flatten()
-        else:
-            names.append(name)
-            columns.append(values)
-    return pa.RecordBatch.from_arrays(columns, names=names)

@@ -68,6 +68,8 @@ class Baselines:
             changed = baseline.save(connection, made, now)
         if not changed:
             return None
+        for note in made.layout.notes:
+            log.info("the new baseline of %s: %s", made.stream, note)
         since = recount(self._store, made.stream, self._windows, self._base, now, progress)
         if since is not None:
             log.info("%s was counted again by its new baseline from %s on", made.stream, iso(since))

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.predictions import arrays
+from monitor.predictions.readable import is_time, is_vector
 from monitor.windows import edges, kinds
 from monitor.windows.layout import Column, Kind
 
@@ -119,8 +120,8 @@ TEXT_PARTS: dict[str, Callable[[pa.Array], np.ndarray]] = {
 
 def _seconds(column: pa.Array) -> np.ndarray:
     kind = column.type
-    if kinds.is_time(kind):
-        return _floats(column.cast(pa.timestamp("us")).cast(pa.int64())) / 1e6
+    if is_time(kind):
+        return _floats(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())) / 1e6
     if pa.types.is_floating(kind):
         return arrays.floats(column.cast(pa.float64()))
     encoded = column if pa.types.is_dictionary(kind) else column.cast(pa.string()).dictionary_encode()
@@ -160,7 +161,7 @@ def _matrix(column: pa.Array, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _project(column: pa.Array, part: str, parameters: np.ndarray) -> np.ndarray:
     found = np.full(len(column), np.nan)
-    if not kinds.is_vector(column.type) or parameters.size == 0:
+    if not is_vector(column.type) or parameters.size == 0:
         return found
     fits, matrix = _matrix(column, parameters.size)
     wide = parameters.astype(np.float64)

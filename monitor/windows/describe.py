@@ -19,14 +19,17 @@ def bare() -> Layout:
     return Layout.assemble(_fixed(), ())
 
 
-def of(table: pa.Table, overrides: Mapping[str, Kind] | None = None) -> Layout:
+def of(
+    table: pa.Table, overrides: Mapping[str, Kind] | None = None, notes_before: Iterable[str] = ()
+) -> Layout:
     """The layout of a baseline table, whose columns are named as in a prediction batch.
 
     `overrides` names the kind of single columns (`features.amount`, or just `amount`) where the values mislead.
+    `notes_before` is what a person should know besides.
     """
     chosen = dict(overrides or {})
     features: list[Column] = []
-    notes = _duplicates(table.schema.names)
+    notes = [*notes_before, *_duplicates(table.schema.names)]
     outputs: list[Column] = []
     for name in dict.fromkeys(table.schema.names):
         if not (name == "prediction" or name.startswith(("features.", "probabilities."))):

@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from monitor.predictions import arrays
 from monitor.predictions.columns import TEXT_FROM, names, numbers
+from monitor.predictions.readable import is_time, is_vector, readable
 from monitor.windows.layout import Kind
 
 _UNIQUE = 0.95
@@ -15,20 +16,10 @@ _LOOK = 5000
 
 
 def plain(column: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """One Arrow array of one of the types that a prediction batch knows; unknown types become missing values."""
+    """One Arrow array of one of the types that a prediction batch knows; unreadable types become missing values."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    kind = array.type
-    if pa.types.is_dictionary(kind):
-        return array if pa.types.is_string(kind.value_type) else plain(array.cast(kind.value_type))
-    if is_number(kind):
-        return array.cast(pa.float64(), safe=False)
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return array.cast(pa.string())
-    if pa.types.is_boolean(kind) or pa.types.is_string(kind) or is_time(kind):
-        return array
-    if is_vector(kind):
-        return array.cast(pa.list_(pa.float32()))
-    return pa.nulls(len(array), pa.float64())
+    found = readable(array)
+    return pa.nulls(len(array), pa.float64()) if found is None else found
 
 
 def encoded(texts: pa.StringArray) -> pa.Array:
@@ -54,22 +45,6 @@ def find(column: pa.Array) -> Kind:
     return _of_texts(column if pa.types.is_dictionary(kind) else column.drop_null())
 
 
-def is_number(kind: pa.DataType) -> bool:
-    """A type of numbers."""
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def is_time(kind: pa.DataType) -> bool:
-    """A timestamp or a date."""
-    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
-
-
-def is_vector(kind: pa.DataType) -> bool:
-    """A list of numbers."""
-    lists = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind)
-    return bool(lists and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type)))
-
-
 def _of_numbers(column: pa.Array) -> Kind:
     if _has_fractions(_finite(column.slice(0, _LOOK))):
         return Kind.NUMBER
@@ -79,8 +54,9 @@ def _of_numbers(column: pa.Array) -> Kind:
     if _has_fractions(finite):
         return Kind.NUMBER
     enough = finite.size >= _FEWEST_FOR_IDENTIFIER
-    if enough and (np.diff(finite) == 1).mean() > _UNIQUE:
-        return Kind.IDENTIFIER  # a running number
+    is_running = enough and (np.diff(finite) == 1).mean() > _UNIQUE
+    if is_running and np.ptp(finite) > _UNIQUE * (finite.size - 1):  # a minute of the hour begins anew
+        return Kind.IDENTIFIER
     return Kind.INTEGER
 
 
@@ -130,13 +106,15 @@ _FORMATS = (
     "%Y/%m/%d",
     "%d %b %Y",
 )
+_CLOCK = r"\d{2}:\d{2}:\d{2}"
 _TAIL = r"(\.\d+)?(Z|[+-]\d{2}:?\d{2})?$"
+_OFFSET = _CLOCK + r"(?:\.\d+)?(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})$"
 
 
 def times_of_texts(texts: pa.Array) -> np.ndarray:
     """Seconds since the epoch (a text without zone counts as UTC), NaN where no known format fits, shape (n,)."""
     cleaned = pc.if_else(
-        pc.match_substring_regex(texts, r"\d{2}:\d{2}:\d{2}"),
+        pc.match_substring_regex(texts, _CLOCK),
         pc.replace_substring_regex(texts, _TAIL, ""),
         texts,
     )
@@ -148,4 +126,15 @@ def times_of_texts(texts: pa.Array) -> np.ndarray:
         parsed = pc.cast(pc.strptime(cleaned, form, "s", error_is_null=True), pa.int64())
         values = arrays.floats(pc.cast(parsed, pa.float64()))
         found[open_places] = values[open_places]
-    return found
+    return np.asarray(found - _offsets(texts))
+
+
+def _offsets(texts: pa.Array) -> np.ndarray:
+    """How many seconds before UTC the zone is that a text names, 0 where it names none, shape (n,)."""
+    parts = pc.extract_regex(texts, _OFFSET)
+    sign, hours, minutes = (pc.struct_field(parts, name) for name in ("sign", "hours", "minutes"))
+    if sign.null_count == len(sign):
+        return np.zeros(len(texts))
+    size = arrays.floats(hours.cast(pa.float64())) * 3600 + arrays.floats(minutes.cast(pa.float64())) * 60
+    west = np.asarray(pc.fill_null(pc.equal(sign, "-"), False))
+    return np.asarray(np.nan_to_num(np.where(west, -size, size)))

@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from monitor.errors import InputError
 from monitor.predictions import arrays
+from monitor.predictions.columns import names
 from monitor.predictions.fields import OUTCOME_FIELDS, PREDICTION_FIELDS
+from monitor.predictions.readable import flat_table, is_time, readable
 from monitor.predictions.times import micros_of_numbers
 from monitor.records import Stream, Window
 from monitor.sources import delimited
@@ -24,6 +26,7 @@ from monitor.windows.profile import Profile, blank, merge
 DEFAULT = "baseline"
 SAMPLE_ROWS = 2000
 _CHUNK = 250_000
+_ARROW_FILE = b"ARROW1"
 _PREDICTION_COLUMNS = frozenset({*PREDICTION_FIELDS, "sampled", "weight"})
 _OUTCOME_COLUMNS = frozenset({*OUTCOME_FIELDS, "delay"})
 _PREFIXES = ("features.", "segments.", "probabilities.", "outcome.")
@@ -71,7 +74,7 @@ def from_table(
     named = conform(table)
     if named.num_rows == 0:
         raise InputError("a baseline needs at least one row", hint=f"{source} has none")
-    layout = describe.of(named, overrides)
+    layout = describe.of(named, overrides, _left_out(table, named))
     some = sample(named, loss.MOST_ROWS)
     return Baseline(
         stream,
@@ -113,14 +116,13 @@ def count_table(table: pa.Table, layout: Layout) -> Profile:
 
 
 def conform(table: pa.Table) -> pa.Table:
-    """Name the columns as in a prediction batch, and bring them to its types; the first of several names counts."""
-    has_prefixed = any(name.startswith("features.") for name in table.schema.names)
-    columns: dict[str, pa.Array] = {}
-    for index, name in enumerate(table.schema.names):
-        target = target_of(name, has_prefixed=has_prefixed)
-        if target and target not in columns:
-            columns[target] = typed(target, table.column(index))
-    return pa.table(columns)
+    """Name the columns as in a prediction batch, and bring them to its types; the first of several names counts.
+
+    Objects are columns with a dot. Columns of a type that cannot be measured are left out.
+    """
+    table = flat_table(table)
+    found = {target: typed(target, table.column(index)) for target, index in _targets(table.schema).items()}
+    return pa.table({target: column for target, column in found.items() if column is not None})
 
 
 def read_table(path: Path) -> pa.Table:
@@ -135,7 +137,7 @@ def read_table(path: Path) -> pa.Table:
         if path.suffix in (".csv", ".tsv"):
             return delimited.table(delimited.LocalFile(path), "\t" if path.suffix == ".tsv" else ",")
         if path.suffix in (".arrow", ".feather", ".ipc"):
-            return pa.ipc.open_file(path).read_all()
+            return _arrow(path)
         return parquet.read_table(path)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist") from error
@@ -144,6 +146,14 @@ def read_table(path: Path) -> pa.Table:
         raise InputError(
             f"{path} cannot be read: {reason}", hint="use a Parquet, CSV or Arrow file"
         ) from error
+
+
+def _arrow(path: Path) -> pa.Table:
+    """An Arrow file, or a stream that was written into one."""
+    with pa.OSFile(str(path)) as file:
+        is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
+        file.seek(0)
+        return (pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)).read_all()
 
 
 def sample(table: pa.Table, most: int) -> pa.RecordBatch:
@@ -161,6 +171,27 @@ def _chunks(table: pa.Table) -> Iterable[pa.RecordBatch]:
         yield pa.RecordBatch.from_arrays(columns, names=part.schema.names)
 
 
+def _left_out(table: pa.Table, named: pa.Table) -> list[str]:
+    """What `conform` left out because of its type, in words."""
+    schema = flat_table(table.slice(0, 0)).schema
+    return [
+        f"{target} is of type {schema.types[index]}, which cannot be measured"
+        for target, index in _targets(schema).items()
+        if target not in named.column_names
+    ]
+
+
+def _targets(schema: pa.Schema) -> dict[str, int]:
+    """The place of each column by its name in a prediction batch."""
+    has_prefixed = any(name.startswith("features.") for name in schema.names)
+    targets: dict[str, int] = {}
+    for index, name in enumerate(schema.names):
+        target = target_of(name, has_prefixed=has_prefixed)
+        if target:
+            targets.setdefault(target, index)
+    return targets
+
+
 def target_of(name: str, *, has_prefixed: bool) -> str:
     """What a column is called in a prediction batch; empty when it is none of that. Where no column is called
     `features.`, every unknown one is a feature.
@@ -172,16 +203,17 @@ def target_of(name: str, *, has_prefixed: bool) -> str:
     return "" if has_prefixed else f"features.{name}"
 
 
-def typed(name: str, column: pa.ChunkedArray) -> pa.Array:
-    """A column in the type that a prediction batch gives it."""
+def typed(name: str, column: pa.ChunkedArray) -> pa.Array | None:
+    """A column in the type that a prediction batch gives it; None where it is of none that can be measured."""
     if name == "timestamp":
         return _microseconds(column)
-    array = kinds.plain(column)
+    array = readable(column.combine_chunks())
+    if array is None:
+        return None
     if name in ("version", "error") or name.startswith("segments."):
-        texts = array if pa.types.is_dictionary(array.type) else array.cast(pa.string())
-        return texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+        return _labels(array)
     if name in ("automated", "sampled", "outcome.reviewed", "outcome.corrected"):
-        return array.cast(pa.bool_())
+        return _truths(array)
     if pa.types.is_string(array.type):
         return kinds.encoded(array)
     if name in ("prediction", "outcome.truth") and pa.types.is_boolean(array.type):
@@ -189,10 +221,26 @@ def typed(name: str, column: pa.ChunkedArray) -> pa.Array:
     return array
 
 
+def _labels(array: pa.Array) -> pa.Array | None:
+    if pa.types.is_list(array.type):
+        return None
+    return names(array.cast(pa.string()) if is_time(array.type) else array)
+
+
+def _truths(array: pa.Array) -> pa.Array | None:
+    """True and false, also as numbers and words; None where something else stands there."""
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(pa.string())
+    try:
+        return array.cast(pa.bool_())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+
+
 def _microseconds(column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks()
-    if kinds.is_time(array.type):
-        return array.cast(pa.timestamp("us")).cast(pa.int64())
+    if is_time(array.type):
+        return array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
         micros, fits = micros_of_numbers(arrays.floats(array.cast(pa.float64(), safe=False)))
         return pa.array(micros, mask=~(fits & arrays.valid(array)))

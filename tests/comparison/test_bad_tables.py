@@ -124,3 +124,76 @@ def test_texts_among_numbers_are_told_apart_from_missing_values() -> None:
 def test_what_is_no_table_is_said_to_be_none(one: object) -> None:
     with pytest.raises(InputError, match="is no table"):
         compare(one, one)
+
+
+def test_frames_of_every_type_that_pandas_has():
+    """A duration is seconds, a category stays one though it is a number, and only bytes are not measured."""
+    rows = np.arange(200) % 40
+    days = pd.Timestamp("2026-01-01") + pd.to_timedelta(rows, unit="D")
+    frame = pd.DataFrame(
+        {
+            "wait": pd.to_timedelta(rows, unit="s"),
+            "arrow_wait": pd.array(pd.to_timedelta(rows, unit="s"), dtype="duration[ns][pyarrow]"),
+            "integer": pd.array([None if n == 3 else n for n in rows], dtype="Int64"),
+            "zip": pd.Categorical(rows),
+            "cut": pd.cut(rows, [-1, 10, 20, 40]),
+            "interval": pd.arrays.IntervalArray.from_breaks(np.arange(201)),
+            "period": pd.PeriodIndex(days, freq="D"),
+            "sparse": pd.arrays.SparseArray(rows % 3.0),
+            "complex": rows + 1j,
+            "zone": days.tz_localize("Europe/Berlin"),
+            "user": [{"age": n} for n in rows.tolist()],
+            "blob": [bytes([n, 255]) for n in rows.tolist()],
+        }
+    )
+    found = compare(frame, frame)
+    kinds = {column.name: column.kind.value for column in found.columns}
+    assert {
+        name: kinds[name] for name in ("wait", "arrow_wait", "integer", "sparse", "user.age")
+    } == dict.fromkeys(("wait", "arrow_wait", "integer", "sparse", "user.age"), "integer")
+    assert kinds["zip"] == kinds["cut"] == kinds["complex"] == "category"
+    assert {"zone#hour", "period#weekday", "interval#length"} <= kinds.keys()
+    reasons = {column.name: column.reason for column in found.columns if column.reason}
+    assert reasons == {"blob": "blob is of type binary, which cannot be measured"}
+
+
+def test_frames_of_every_type_that_polars_has():
+    days = pl.date_range(pl.date(2026, 1, 1), pl.date(2026, 7, 19), eager=True)
+    letters = [("a", "b", "c")[n % 3] for n in range(200)]
+    frame = pl.DataFrame(
+        {
+            "category": pl.Series(letters, dtype=pl.Categorical),
+            "enum": pl.Series(letters, dtype=pl.Enum(["a", "b", "c"])),
+            "day": days,
+            "wait": days - days[0],
+            "clock": days.cast(pl.Datetime).dt.offset_by("3h").dt.time(),
+            "pair": pl.Series([[float(n), 1.0] for n in range(200)], dtype=pl.Array(pl.Float64, 2)),
+            "user": [{"age": n % 50} for n in range(200)],
+        }
+    )
+    found = compare(frame, frame)
+    assert {column.name: column.kind.value for column in found.columns if "#" not in column.name} == {
+        "category": "category",
+        "enum": "category",
+        "wait": "integer",
+        "clock": "integer",
+        "user.age": "integer",
+    }
+    assert {"day#weekday", "pair#distance"} <= {column.name for column in found.columns}
+
+
+def test_a_frame_of_numbers_that_arrow_has_no_type_for_says_so():
+    frame = pl.DataFrame({"huge": pl.Series([1, 2], dtype=pl.Int128)})
+    with pytest.raises(InputError, match="cannot be read as Arrow data"):
+        compare(frame, frame)
+
+
+@pytest.mark.parametrize("name", ["file.arrow", "stream.arrow"])
+def test_arrow_files_and_streams(tmp_path, name):
+    table = pa.table({"amount": np.arange(300.0) % 7, "user": [{"age": n % 50} for n in range(300)]})
+    make = pa.ipc.new_file if name.startswith("file") else pa.ipc.new_stream
+    with make(tmp_path / name, table.schema) as writer:
+        writer.write_table(table)
+    pq.write_table(table, tmp_path / "rows.parquet")
+    found = compare(tmp_path / name, tmp_path / "rows.parquet")
+    assert [(column.name, column.reason) for column in found.columns] == [("amount", ""), ("user.age", "")]
