@@ -18,6 +18,7 @@ _SECONDS = {
 }
 
 OUTPUT_SHARE, GLOBAL_SHARE = 0.2, 0.1
+SILENT = 1e-3
 
 # Scores are normal only as well as a few weeks can tell: this much of the budget is kept back.
 RESERVE = 1.3
@@ -61,11 +62,18 @@ def parse(words: str) -> Budget:
     return Budget(float(match[1]), float(match[2] or 1) * _SECONDS[match[3]])
 
 
-def limits(columns: tuple[Column, ...], limit: float, importance: dict[str, float] | None = None) -> Floats:
+def limits(
+    columns: tuple[Column, ...],
+    limit: float,
+    importance: dict[str, float] | None = None,
+    silent: np.ndarray | None = None,
+) -> Floats:
     """The evidence that each column needs, and last the one for all columns together: shape (columns + 1,).
 
     Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role
-    importance divides it: a column twice as important needs half the evidence, at the cost of the others.
+    importance divides it: a column twice as important needs half the evidence, at the cost of the others. `silent`
+    marks columns that never had a value (a model without confidence has such an output), bool (columns,): they have a
+    thousandth of a share, which is enough to see that values begin to come.
     """
     limit *= RESERVE * max(len(columns) / MANY, 1.0) ** EXTRA_POWER
     needed = np.full(len(columns) + 1, limit / GLOBAL_SHARE)
@@ -73,10 +81,10 @@ def limits(columns: tuple[Column, ...], limit: float, importance: dict[str, floa
     weight = np.array(
         [max((importance or {}).get(column.name.removeprefix("features."), 1.0), 1e-3) for column in columns]
     )
-    for role, share in (
-        (outputs, OUTPUT_SHARE),
-        (~outputs, 1 - GLOBAL_SHARE - OUTPUT_SHARE * bool(outputs.any())),
-    ):
+    quiet = np.zeros(len(columns), bool) if silent is None else silent
+    weight = np.where(quiet, weight * SILENT, weight)
+    of_outputs = OUTPUT_SHARE * (1 if (outputs & ~quiet).any() else SILENT * bool(outputs.any()))
+    for role, share in ((outputs, of_outputs), (~outputs, 1 - GLOBAL_SHARE - of_outputs)):
         if role.any():
             share = 1 - GLOBAL_SHARE if role.all() else share
             needed[:-1][role] = limit / share * weight[role].sum() / weight[role]

@@ -9,7 +9,7 @@ from monitor.drift import charts as chart_room
 from monitor.drift import scores as score_room
 from monitor.drift import season
 from monitor.drift.charts import Charts
-from monitor.drift.columns import Column, Floats, Integers, WindowCounts
+from monitor.drift.columns import MISSING, Column, Floats, Integers, WindowCounts, starts
 from monitor.drift.scores import Family, Scores
 
 FEW = 20
@@ -46,6 +46,13 @@ class Calibration:
     def columns(self) -> tuple[Column, ...]:
         """The watched columns."""
         return self.scores.columns
+
+    @property
+    def silent(self) -> np.ndarray:
+        """Which columns had no value in the reference, bool (columns,)."""
+        first = starts(self.columns)
+        totals = np.add.reduceat(self.scores.reference, first[:-1]) if len(self.columns) else np.zeros(0)
+        return np.asarray(totals - self.scores.reference[first[:-1] + MISSING] <= 0)
 
 
 def gather(sums: Floats, rows: Floats, carried: Floats) -> tuple[Floats, Floats, Floats]:

@@ -123,9 +123,8 @@ def storable(
     calibration: Calibration, layout: str, budget: Budget, settings: DriftSettings, note: str, now: float
 ) -> StoredCalibration:
     """A calibration as it is stored, with the reason why it may not page, if any, and what its budget means."""
-    needed = limits(
-        calibration.columns, budget.limit(calibration.seconds, calibration.raised), settings.importance
-    )
+    limit = budget.limit(calibration.seconds, calibration.raised)
+    needed = limits(calibration.columns, limit, settings.importance, calibration.silent)
     return StoredCalibration(
         now,
         layout,

@@ -42,7 +42,7 @@ def replay(
     for first in range(0, len(reference), size):
         held, rest = reference[first : first + size], [*reference[:first], *reference[first + size :]]
         calibration = fit(columns, rest, min_effect=min_effect, zone=zone)
-        needed = limits(calibration.columns, budget.limit(calibration.seconds))
+        needed = limits(calibration.columns, budget.limit(calibration.seconds), silent=calibration.silent)
         state = begin(calibration)
         for window in held:
             state, judgement = advance(calibration, state, window, needed)

@@ -81,7 +81,8 @@ def watch(
         moment = int(until if math.isfinite(until) else now)
         return Watched(_not_measured(stream, Window(moment - base_seconds, moment), note), note=note)
     calibration, budget = _calibration(known.blob), budget_of(settings, models)
-    needed = limits(calibration.columns, budget.limit(known.seconds, calibration.raised), settings.importance)
+    limit = budget.limit(known.seconds, calibration.raised)
+    needed = limits(calibration.columns, limit, settings.importance, calibration.silent)
     subject = _Subject(connection, stream, baseline, calibration, needed, budget, settings, base_seconds, now)
     before = stored_drift.state(connection, stream)
     closed = _closed(known, before, settings, until)[:MOST_A_CALL]

@@ -60,7 +60,7 @@ def rehearse(
         raise InputError(_too_few(len(learned), seconds, past), hint="a longer reference, or shorter windows")
     calibration = learn(watched.columns, learned, rules.budget, rules)
     limit = rules.budget.limit(seconds, calibration.raised)
-    needed = drift.limits(calibration.columns, limit, rules.importance)
+    needed = drift.limits(calibration.columns, limit, rules.importance, calibration.silent)
     return Rehearsal(
         learned=Window(calibration.start, calibration.end),
         learned_windows=len(learned),

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from monitor import drift
-from monitor.drift import power
+from monitor.drift import codec, power
+from monitor.drift.calibration import fit
+from monitor.drift.columns import Column, Kind, Role, WindowCounts
 from monitor.drift.settings import DriftSettings
+from monitor.records import Window
 from tests.drift.test_evidence import first_alarms
 
 
@@ -56,3 +59,39 @@ def test_a_shift_too_small_to_matter_is_not_promised() -> None:
     assert "a shift of 0.2 sd takes more than 336 windows of 1h" in power.typical(
         DriftSettings(min_effect=0.4)
     )
+
+
+def test_an_output_that_is_never_sent_takes_no_share() -> None:
+    """A model without confidence spends the outputs' fifth on what it answers; with one, nothing is changed."""
+    inputs = tuple(Column(f"features.{n}", Kind.NUMBER, 10) for n in range(4))
+    answer, confidence = (Column(name, Kind.NUMBER, 10, Role.OUTPUT) for name in ("prediction", "confidence"))
+    columns = (*inputs, answer, confidence)
+    all_speak = drift.limits(columns, 720, silent=np.zeros(6, bool))
+    np.testing.assert_array_equal(all_speak, drift.limits(columns, 720))
+    mute = np.array([*[False] * 5, True, False])
+    found = drift.limits(columns, 720, silent=mute[:6])
+    np.testing.assert_array_equal(found[:4], all_speak[:4])
+    assert found[4] == pytest.approx(all_speak[4] / 2, rel=2e-3)
+    assert found[5] > 400 * all_speak[5]
+    assert (1 / found).sum() == pytest.approx((1 / all_speak).sum())
+
+
+def test_where_no_output_was_ever_sent_the_inputs_have_their_share() -> None:
+    columns = (Column("features.x", Kind.NUMBER, 10), Column("confidence", Kind.NUMBER, 10, Role.OUTPUT))
+    alone, beside = drift.limits(columns[:1], 720), drift.limits(columns, 720, silent=np.array([False, True]))
+    assert beside[0] == pytest.approx(alone[0], rel=1e-3)
+    assert (1 / beside).sum() == pytest.approx((1 / alone).sum())
+
+
+def test_a_calibration_knows_which_columns_never_had_a_value() -> None:
+    columns = [
+        Column("features.x", Kind.NUMBER, 3),
+        Column("features.y", Kind.PRESENCE, 0),
+        Column("z", Kind.LABEL, 1),
+    ]
+    counts = np.array([5.0, 0, 40, 30, 25, 0, 100, 0, 0, 0, 100, 0])
+    windows = [WindowCounts(Window(t * 3600, (t + 1) * 3600), counts) for t in range(120)]
+    calibration = fit(columns, windows, min_effect=0.1)
+    assert calibration.silent.tolist() == [False, True, False]
+    restored = codec.decode_calibration(codec.encode_calibration(calibration))
+    assert restored.silent.tolist() == [False, True, False]
