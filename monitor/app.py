@@ -39,7 +39,7 @@ from monitor.upkeep.reloading import Reloading
 from monitor.web.access import Access
 from monitor.web.address import ensure_free
 from monitor.web.app import create
-from monitor.web.front import Front
+from monitor.web.front import doors
 from monitor.web.ingest import endpoints
 from monitor.web.meters import Meters
 from monitor.web.pagerduty import routes as webhooks
@@ -106,7 +106,7 @@ class App:
         self.pipeline = self._pipeline()
         self.digests = Sender(self.store, config.clients, self.channels, config.web.public_url, __version__)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
-        self.server = Server(self._web(), config.web)
+        self.server = self._server()
         self.scheduler = Scheduler()
 
     @property
@@ -228,9 +228,9 @@ class App:
             frozenset({"pagerduty"} if pager and (pager.webhook_secrets or pager.api_token) else ()),
         )
 
-    def _web(self) -> Front:
-        hot = endpoints(self.log, self.access, self.config.predictions)
-        return Front(hot, create(self._services()), self.meters, is_secure=self.config.web.is_secure)
+    def _server(self) -> Server:
+        web, hot = self.config.web, endpoints(self.log, self.access, self.config.predictions)
+        return Server(create(self._services()), web, doors(hot, self.meters, is_secure=web.is_secure))
 
     def _services(self) -> Services:
         pager = self.config.notify.pagerduty

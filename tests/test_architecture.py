@@ -41,7 +41,7 @@ CATCH_ALLS = {
     "predictions/letters.py",
     "predictions/log.py",
     "scheduler.py",
-    "web/front.py",
+    "web/exchange.py",
     "windows/counting.py",
     "windows/aside.py",
     "reports/drilldowns.py",

@@ -22,7 +22,7 @@ _LOG = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A request that was not read yet. `rules` are those of its sender at the time when it came; `identity` is what
-    `intake.identify` made of it.
+    `intake.identify` made of it, where that was done already.
     """
 
     kind: Kind
@@ -30,28 +30,30 @@ class Letter:
     content_type: str
     rules: Rules
     idempotency_key: str
-    identity: Request
+    identity: Request | None
 
     @property
     def size(self) -> int:
         """Bytes of the body."""
         return len(self.body)
 
-    def read(self, shapes: Shapes) -> Submission:
-        """Check its records.
-
-        Raises:
-            InputError: nothing in the body can be read as records.
-        """
-        return intake.read(
-            self.kind,
-            self.body,
-            self.content_type,
-            self.rules,
-            shapes,
-            self.idempotency_key,
-            self.identity,
-        )
+    def opened(self, shapes: Shapes) -> Submission | WatchkeeperError:
+        """Its records, checked; or why it cannot be taken."""
+        try:
+            return intake.read(
+                self.kind,
+                self.body,
+                self.content_type,
+                self.rules,
+                shapes,
+                self.idempotency_key,
+                self.identity,
+            )
+        except WatchkeeperError as error:
+            return error
+        except Exception as error:  # the border: one request must not stop the writer
+            _LOG.exception("a request could not be read")
+            return WatchkeeperError(f"the request could not be read: {error}")
 
 
 def opened(
@@ -59,15 +61,8 @@ def opened(
 ) -> Iterator[tuple[Submission, Answer]]:
     """The same requests read; one that cannot be is answered at once, and left out."""
     for request, answer in requests:
-        if isinstance(request, Submission):
-            yield request, answer
-            continue
-        try:
-            submission = request.read(shapes)
-        except WatchkeeperError as error:
-            answer(error)
-        except Exception as error:  # the border: one request must not stop the writer
-            _LOG.exception("a request could not be read")
-            answer(WatchkeeperError(f"the request could not be read: {error}"))
+        found = request.opened(shapes) if isinstance(request, Letter) else request
+        if isinstance(found, Submission):
+            yield found, answer
         else:
-            yield submission, answer
+            answer(found)

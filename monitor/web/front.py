@@ -1,58 +1,66 @@
-"""The front of the web: the two hot addresses are answered at once, everything else is the application's.
+"""The hot addresses, which are answered before the application sees a request.
 
-Routing and middleware cost a request more than taking it in does, and the ingest needs none of it: it asks for keys and
-keeps to its limits itself (`monitor.web.ingest`), and is neither audited nor shown in a browser.
+Routing, middleware and a task for each request cost more than taking a prediction in does, and the ingest needs none
+of it: it asks for keys and keeps to its limits itself (`monitor.web.ingest`), and is neither audited nor shown in a
+browser.
 """
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Protocol
 
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
-
-from monitor.web import reply, security
+from monitor.web import security
 from monitor.web.meters import Meters
-from monitor.web.reply import Endpoint, Reply
-
-log = logging.getLogger(__name__)
-
-_UNFORESEEN = b'{"error":"something went wrong here","hint":"it has been written to the daemon\'s log"}'
+from monitor.web.reply import Headers, Reply, lines
 
 
-class Front:
-    """An ASGI application: `hot` by path, `rest` for all other requests."""
+class Visit(Protocol):
+    """A request that was let in."""
 
-    def __init__(
-        self, hot: Mapping[str, Endpoint], rest: ASGIApp, meters: Meters, *, is_secure: bool = False
-    ) -> None:
-        self._hot = {**hot, **{f"{path}/": endpoint for path, endpoint in hot.items()}}
-        self._rest = rest
-        self._count = lru_cache(
-            lambda path, status: meters.requests.labels(handler=path.rstrip("/"), code=str(status))
+    def grow(self, size: int) -> Reply | None:
+        """`size` bytes of its body are here; the answer if that is too much."""
+        ...
+
+    def take(self, body: bytes, answer: Callable[[Reply], None]) -> None:
+        """The body is whole. `answer` is called once, later, on the event loop."""
+        ...
+
+    def leave(self) -> None:
+        """The sender hung up before the body was whole."""
+        ...
+
+
+class Endpoint(Protocol):
+    """What answers at a hot address, on the event loop."""
+
+    def admit(self, method: bytes, headers: Headers, peer: str) -> Visit | Reply:
+        """Let a request in, or answer it at once. Names of headers are in lower case."""
+        ...
+
+
+class Door:
+    """A hot address: who answers there, and what every answer carries."""
+
+    def __init__(self, path: str, endpoint: Endpoint, meters: Meters, *, is_secure: bool) -> None:
+        self.path = path
+        self.endpoint = endpoint
+        self.head = lines(
+            [
+                (name.lower().encode(), value.encode())
+                for name, value in security.headers(is_secure=is_secure).items()
+            ]
         )
-        self._headers = [
-            (name.lower().encode(), value.encode())
-            for name, value in security.headers(is_secure=is_secure).items()
-        ]
+        self._meter = lru_cache(lambda status: meters.requests.labels(handler=path, code=str(status)))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
-        endpoint = self._hot.get(scope["path"]) if scope["type"] == ScopeType.HTTP else None
-        if endpoint is None:
-            await self._rest(scope, receive, send)
-            return
-        answer = await _answer(endpoint, scope, receive)  # type: ignore[arg-type]
-        if answer is not None:
-            headers = [*answer.headers, *self._headers]
-            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-            await send({"type": "http.response.body", "body": answer.body, "more_body": False})
-        self._count(scope["path"], answer.status if answer is not None else 0).inc()
+    def count(self, status: int) -> None:
+        """A request was answered; 0 where nobody was left to be answered."""
+        self._meter(status).inc()
 
 
-async def _answer(endpoint: Endpoint, scope: HTTPScope, receive: Receive) -> Reply | None:
-    try:
-        return await endpoint(scope, receive)
-    except Exception as error:  # the border: told to whoever runs the daemon, not to whoever asked
-        log.error("%s %s failed", scope.get("method"), scope["path"], exc_info=error)
-        return reply.of_json(500, _UNFORESEEN)
+Doors = Mapping[bytes, Door]
+
+
+def doors(hot: Mapping[str, Endpoint], meters: Meters, *, is_secure: bool = False) -> Doors:
+    """The hot addresses by path, with and without a slash at the end."""
+    found = {path: Door(path, endpoint, meters, is_secure=is_secure) for path, endpoint in hot.items()}
+    return {f"{path}{end}".encode(): door for path, door in found.items() for end in ("", "/")}

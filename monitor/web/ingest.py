@@ -1,16 +1,15 @@
 """POST /v1/predictions and /v1/outcomes: taken in, on disk, and only then answered.
 
 Without the application's routing and middleware, because this is the hot path: the body is read once, up to its limit,
-decoded once into typed rows, and answered with bytes. `monitor.web.front` puts it before the application.
+decoded once into typed rows, and answered with bytes. `monitor.web.wire` calls it as soon as a request's head is there.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import msgspec
-from litestar.types import HTTPScope, Receive
 
 from monitor.errors import AccessError, BusyError, InputError, TooLargeError, WatchkeeperError
 from monitor.predictions.intake import Kind, Submission, identify
@@ -21,8 +20,10 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.store import access as keys
 from monitor.web import access, reply
 from monitor.web.access import Access
+from monitor.web.front import Endpoint, Visit
 from monitor.web.mailbox import Mailbox
-from monitor.web.reply import Endpoint, Headers, Reply
+from monitor.web.reply import Headers, Reply
+from monitor.web.room import Held, Room
 
 _ENCODE = msgspec.json.Encoder().encode
 _LARGE = 262_144
@@ -38,81 +39,44 @@ _ONLY_POST = reply.of_json(
 
 def endpoints(log: PredictionLog, access: Access, settings: PredictionSettings) -> dict[str, Endpoint]:
     """What answers at the two addresses of the ingest."""
-    room = _Room(settings.queue_limit)
+    room = Room(settings.queue_limit)
     return {
         "/v1/predictions": _Taking(Kind.PREDICTIONS, log, access, settings, room),
         "/v1/outcomes": _Taking(Kind.OUTCOMES, log, access, settings, room),
     }
 
 
-class _Room:
-    """Bytes of bodies that are held at once: many large requests at a time must not fill the memory."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held = 0
-
-    def take(self, size: int) -> None:
-        """Hold `size` more.
-
-        Raises:
-            BusyError: others hold too much already.
-        """
-        if self._held and self._held + size > self._limit:
-            raise BusyError(
-                "too many large requests at once", retry_after=1, hint="send again a little later"
-            )
-        self._held += size
-
-    def give(self, size: int) -> None:
-        """Hold `size` less."""
-        self._held -= size
-
-
 class _Taking:
+    """One of the two addresses."""
+
     def __init__(
-        self, kind: Kind, log: PredictionLog, access: Access, settings: PredictionSettings, room: _Room
+        self, kind: Kind, log: PredictionLog, access: Access, settings: PredictionSettings, room: Room
     ) -> None:
-        self._room = room
-        self._kind = kind
-        self._log = log
+        self.kind = kind
+        self.log = log
+        self.body_limit = settings.body_limit
+        self.mailbox = Mailbox(log, settings.acknowledge_within)
         self._access = access
-        self._settings = settings
-        self._mailbox = Mailbox(log, settings.acknowledge_within)
+        self._room = room
 
-    async def __call__(self, scope: HTTPScope, receive: Receive) -> Reply | None:
-        """Answer one request, whatever it holds."""
-        if scope["method"] != "POST":
+    def admit(self, method: bytes, headers: Headers, peer: str) -> Visit | Reply:
+        """Let a request in whose sender may send it, and whose body is not announced to be too large."""
+        if method != b"POST":
             return _ONLY_POST
-        headers = {
-            _NEEDED[name]: value.decode("latin-1") for name, value in scope["headers"] if name in _NEEDED
-        }
+        known = {_NEEDED[name]: value.decode("latin-1") for name, value in headers if name in _NEEDED}
         try:
-            return await self._take(scope["client"], headers, receive)
+            principal = self._access.who(keys.Kind.INGEST, known, peer)
+            visit = _Visit(self, known, principal.client, Held(self._room))
+            announced = known.get("content-length", "")
         except WatchkeeperError as error:
-            status, more = _status(error)
-            self._count(status, "authorization" in headers)
-            return reply.of_json(status, _ENCODE({"error": error.message, "hint": error.hint}), *more)
-        except _Gone:
-            return None
+            return self.refused(error, known)
+        return (visit.grow(int(announced)) if announced.isdecimal() else None) or visit
 
-    async def _take(
-        self, peer: tuple[str, int] | None, headers: Mapping[str, str], receive: Receive
-    ) -> Reply:
-        principal = self._access.who(keys.Kind.INGEST, headers, peer[0] if peer else "")
-        held = _Held(self._room)
-        try:
-            body = await _body(headers, receive, self._settings.body_limit, held)
-            return _accepted(await self._mailbox.stored(await self._read(body, headers, principal.client)))
-        finally:
-            held.release()
-
-    async def _read(self, body: bytes, headers: Mapping[str, str], client: str) -> Letter | Submission:
-        """A small request is read by the writer, a large one here: so the others need not wait for it."""
-        kind, key = headers.get("content-type", ""), headers.get("idempotency-key", "")
-        identity = identify(self._kind, body, client, key)
-        letter = Letter(self._kind, body, kind, self._log.rules(client), key, identity)
-        return await asyncio.to_thread(letter.read, self._log.shapes) if len(body) > _LARGE else letter
+    def refused(self, error: WatchkeeperError, headers: Mapping[str, str]) -> Reply:
+        """What a sender is told who cannot be served; it is counted, too."""
+        status, more = _status(error)
+        self._count(status, "authorization" in headers)
+        return reply.of_json(status, _ENCODE({"error": error.message, "hint": error.hint}), *more)
 
     def _count(self, status: int, has_key: bool) -> None:
         reasons = {400: "malformed", 401: "wrong_key", 403: "wrong_key", 413: "too_large", 429: "busy"}
@@ -120,11 +84,68 @@ class _Taking:
         if reason == "wrong_key" and not has_key:
             reason = "no_key"
         if reason:
-            self._log.refuse(reason)
+            self.log.refuse(reason)
 
 
-class _Gone(Exception):  # noqa: N818
-    """The sender hung up before its request was whole: there is nobody to answer."""
+class _Visit:
+    """A request of somebody who may send it."""
+
+    __slots__ = ("_answer", "_client", "_headers", "_held", "_taking")
+
+    def __init__(self, taking: _Taking, headers: Mapping[str, str], client: str, held: Held) -> None:
+        self._taking = taking
+        self._headers = headers
+        self._client = client
+        self._held = held
+        self._answer: Callable[[Reply], None] = lambda _: None
+
+    def grow(self, size: int) -> Reply | None:
+        """Refuse a body as soon as it is announced or turns out to be too large, or has no room."""
+        limit = self._taking.body_limit
+        try:
+            if size > limit:
+                hint = "send fewer records a request"
+                raise TooLargeError(f"the body is larger than {limit:,} bytes", hint=hint)
+            self._held.grow(size)
+        except WatchkeeperError as error:
+            self._held.release()
+            return self._taking.refused(error, self._headers)
+        return None
+
+    def take(self, body: bytes, answer: Callable[[Reply], None]) -> None:
+        """Have it stored. A small body is read by the writer, a large one before, so that the others need not wait."""
+        self._answer = answer
+        taking, key = self._taking, self._headers.get("idempotency-key", "")
+        is_large = len(body) > _LARGE
+        identity = None if is_large else identify(taking.kind, body, self._client, key)
+        kind, rules = self._headers.get("content-type", ""), taking.log.rules(self._client)
+        letter = Letter(taking.kind, body, kind, rules, key, identity)
+        if is_large:
+            reading = asyncio.get_running_loop().run_in_executor(None, letter.opened, taking.log.shapes)
+            reading.add_done_callback(self._was_read)
+        else:
+            taking.mailbox.send(letter, self._stored)
+
+    def leave(self) -> None:
+        """Nobody waits any more."""
+        self._held.release()
+
+    def _was_read(self, reading: asyncio.Future[Submission | WatchkeeperError]) -> None:
+        if reading.cancelled():  # the server ends
+            self._held.release()
+            return
+        found = reading.result()
+        if isinstance(found, Submission):
+            self._taking.mailbox.send(found, self._stored)
+        else:
+            self._stored(found)
+
+    def _stored(self, result: Receipt | WatchkeeperError) -> None:
+        self._held.release()
+        if isinstance(result, Receipt):
+            self._answer(_accepted(result))
+        else:
+            self._answer(self._taking.refused(result, self._headers))
 
 
 def _accepted(receipt: Receipt) -> Reply:
@@ -149,48 +170,6 @@ def _accepted(receipt: Receipt) -> Reply:
 def _all_accepted(count: int) -> Reply:
     """What nearly every request is answered."""
     return reply.of_json(202, _ENCODE({"accepted": count, "rejected": []}))
-
-
-class _Held:
-    """What one request holds of the room, given back whole."""
-
-    def __init__(self, room: _Room) -> None:
-        self._room = room
-        self.size = 0
-
-    def grow(self, size: int) -> None:
-        if size > self.size:
-            self._room.take(size - self.size)
-            self.size = size
-
-    def release(self) -> None:
-        self._room.give(self.size)
-        self.size = 0
-
-
-async def _body(headers: Mapping[str, str], receive: Any, limit: int, held: _Held) -> bytes:
-    """The body, refused as soon as it is announced or turns out to be larger than `limit` bytes."""
-    announced = headers.get("content-length", "")
-    if announced.isdecimal():
-        if int(announced) > limit:
-            raise _too_large(limit)
-        held.grow(int(announced))
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > limit:
-            raise _too_large(limit)
-        held.grow(size)
-        if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(f"the body is larger than {limit:,} bytes", hint="send fewer records a request")
 
 
 def _status(error: WatchkeeperError) -> tuple[int, Headers]:

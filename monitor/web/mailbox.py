@@ -17,11 +17,27 @@ from monitor.predictions.log import PredictionLog
 from monitor.predictions.receipts import Answer, Receipt
 
 _Result = Receipt | WatchkeeperError
-_Future = asyncio.Future[Receipt]
+
+
+class _Sent:
+    """A request that is under way, until its sender is told; at `due` that it took too long."""
+
+    __slots__ = ("answer", "due", "is_done")
+
+    def __init__(self, answer: Answer, due: float) -> None:
+        self.answer = answer
+        self.due = due
+        self.is_done = False
+
+    def tell(self, result: _Result) -> None:
+        """Answer, once."""
+        if not self.is_done:
+            self.is_done = True
+            self.answer(result)
 
 
 class Mailbox:
-    """Carries requests to the writer's thread, and receipts from there to the requests that wait for them.
+    """Carries requests to the writer's thread, and receipts from there to those who wait for them.
 
     Used on one event loop. Nobody is kept waiting for more than `patience` seconds.
     """
@@ -30,26 +46,23 @@ class Mailbox:
         self._log = log
         self._patience = patience
         self._leaving: list[tuple[Letter | Submission, Answer]] = []
-        self._arrived: deque[tuple[_Future, _Result]] = deque()
-        self._waiting: deque[tuple[float, _Future]] = deque()
+        self._arrived: deque[tuple[_Sent, _Result]] = deque()
+        self._waiting: deque[_Sent] = deque()
         self._is_emptying = False
         self._is_sending = False
         self._alarm: asyncio.TimerHandle | None = None
 
-    def stored(self, request: Letter | Submission) -> _Future:
-        """The receipt of a request, once it is on disk.
-
-        Awaiting it raises BusyError if too much waits, the database refused, or it took too long; another
-        WatchkeeperError if the request cannot be stored.
+    def send(self, request: Letter | Submission, answer: Answer) -> None:
+        """Have a request stored. `answer` is told once, on the loop: the receipt when it is on disk; BusyError if too
+        much waits, the database refused, or it took too long; another error if the request cannot be stored.
         """
         loop = asyncio.get_running_loop()
-        future: _Future = loop.create_future()
-        self._leaving.append((request, partial(self._arrive, loop, future)))
+        sent = _Sent(answer, loop.time() + self._patience)
+        self._leaving.append((request, partial(self._arrive, loop, sent)))
         self._send_soon(loop)
-        self._waiting.append((loop.time() + self._patience, future))
+        self._waiting.append(sent)
         if self._alarm is None:
             self._alarm = loop.call_later(self._patience, self._look)
-        return future
 
     def _send_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._is_sending:
@@ -69,9 +82,9 @@ class Mailbox:
         leaving, self._leaving = self._leaving, []
         self._log.hand_over(leaving)
 
-    def _arrive(self, loop: asyncio.AbstractEventLoop, future: _Future, result: _Result) -> None:
+    def _arrive(self, loop: asyncio.AbstractEventLoop, sent: _Sent, result: _Result) -> None:
         """In the writer's thread."""
-        self._arrived.append((future, result))
+        self._arrived.append((sent, result))
         if not self._is_emptying:
             self._is_emptying = True
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
@@ -79,15 +92,14 @@ class Mailbox:
 
     def _empty(self, loop: asyncio.AbstractEventLoop) -> None:
         self._is_emptying = False
-        while self._arrived:
-            future, result = self._arrived.popleft()
-            if future.done():
-                continue
-            if isinstance(result, Receipt):
-                future.set_result(result)
-            else:
-                future.set_exception(result)
-        while self._waiting and self._waiting[0][1].done():
+        try:
+            while self._arrived:
+                sent, result = self._arrived.popleft()
+                sent.tell(result)
+        finally:
+            if self._arrived:  # one answer went wrong: the loop says so, and the others are told
+                loop.call_soon(self._empty, loop)
+        while self._waiting and self._waiting[0].is_done:
             self._waiting.popleft()
         if self._waiting:
             self._send_soon(loop)
@@ -97,13 +109,10 @@ class Mailbox:
         loop = asyncio.get_running_loop()
         self._alarm = None
         while self._waiting:
-            due, future = self._waiting[0]
-            if not future.done():
-                if due > loop.time():
-                    self._alarm = loop.call_at(due, self._look)
-                    return
-                hint = "send the same again: nothing is doubled"
-                future.set_exception(
-                    BusyError("the database did not answer in time", retry_after=5, hint=hint)
-                )
+            sent = self._waiting[0]
+            if not sent.is_done and sent.due > loop.time():
+                self._alarm = loop.call_at(sent.due, self._look)
+                return
             self._waiting.popleft()
+            hint = "send the same again: nothing is doubled"
+            sent.tell(BusyError("the database did not answer in time", retry_after=5, hint=hint))

@@ -1,9 +1,6 @@
 """A whole answer, as what stands in front of the application sends it."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-
-from litestar.types import HTTPScope, Receive
 
 Headers = list[tuple[bytes, bytes]]
 _JSON = (b"content-type", b"application/json")
@@ -11,17 +8,20 @@ _JSON = (b"content-type", b"application/json")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer with its headers."""
+    """An answer: status, the lines of its head as they are sent, and its body. `closes` the connection after it."""
 
     status: int
-    headers: Headers
+    head: bytes
     body: bytes
-
-
-Endpoint = Callable[[HTTPScope, Receive], Awaitable[Reply | None]]
-"""What answers at a hot address; None where the sender hung up and there is nobody to answer."""
+    closes: bool = False
 
 
 def of_json(status: int, body: bytes, *more: tuple[bytes, bytes]) -> Reply:
     """An answer in JSON, with `more` headers than it needs."""
-    return Reply(status, [_JSON, (b"content-length", b"%d" % len(body)), *more], body)
+    headers = [_JSON, (b"content-length", b"%d" % len(body)), *more]
+    return Reply(status, lines(headers), body, (b"connection", b"close") in more)
+
+
+def lines(headers: Headers) -> bytes:
+    """Headers as they stand in an answer."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])

@@ -1,4 +1,4 @@
-"""uvicorn's protocol with one difference: what is written within one turn of the loop is sent at once.
+"""What is written to a connection within one turn of the loop is sent at once.
 
 uvicorn writes the head of an answer and its body one after the other, and uvloop makes a packet of each. For an answer
 of thirty bytes the second packet costs both sides as much as the first.
@@ -7,8 +7,6 @@ of thirty bytes the second packet costs both sides as much as the first.
 import asyncio
 from collections.abc import Iterable
 from typing import Any
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _ENOUGH = 65_536
 
@@ -100,11 +98,3 @@ class Gathering(asyncio.Transport):
         held, self._held, self._size = self._held, [], 0
         if held and not self._transport.is_closing():
             self._transport.write(b"".join(held))
-
-
-class Protocol(HttpToolsProtocol):
-    """HTTP/1.1 for uvicorn."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Answer through a `Gathering`."""
-        super().connection_made(Gathering(transport, self.loop))

@@ -2,13 +2,16 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import uvicorn
 
 from monitor.web.certificate import Certificate
-from monitor.web.sending import Protocol
+from monitor.web.front import Doors
 from monitor.web.settings import WebSettings
+from monitor.web.wire import Wire
 
 LOOK_EVERY = 30
 """Seconds between two looks at the files of the certificate."""
@@ -17,12 +20,13 @@ LOOK_EVERY = 30
 _TURN = 0.001
 """Seconds until a thread that computes makes room for another. The writer asks for the interpreter again after each
 step of a commit, and would otherwise wait five milliseconds for each while requests are being read."""
+_NO_DOORS: Doors = MappingProxyType({})
 
 
 class Server(uvicorn.Server):
-    """uvicorn that says when it listens, and where."""
+    """uvicorn that says when it listens, and where. What comes to `doors` is answered before the application."""
 
-    def __init__(self, application: Any, settings: WebSettings) -> None:
+    def __init__(self, application: Any, settings: WebSettings, doors: Doors = _NO_DOORS) -> None:
         super().__init__(
             uvicorn.Config(
                 application,
@@ -32,7 +36,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 server_header=False,
                 lifespan="on",
-                http=Protocol,
+                http=partial(Wire, doors),  # type: ignore[arg-type]
                 ws="none",
                 proxy_headers=bool(settings.allowed_proxies),
                 forwarded_allow_ips=",".join(settings.allowed_proxies) or None,

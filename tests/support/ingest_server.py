@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,12 @@ from monitor.store import access
 from monitor.store.access import Kind
 from monitor.store.db import Store, metadata
 from monitor.web.access import Access
-from monitor.web.front import Front
+from monitor.web.front import Doors, doors
 from monitor.web.ingest import endpoints
 from monitor.web.meters import Meters
 from monitor.web.server import Server
 from monitor.web.settings import WebSettings
+from monitor.web.wire import Wire
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -55,10 +57,13 @@ class Ingest:
             return access.create(connection, kind, client, self.log.clock.now(), **options)[1]
 
 
-def _front(log: PredictionLog, store: Store, clock: Clock) -> Front:
-    """The ingest without the application behind it."""
-    rest = Litestar(openapi_config=None, logging_config=None)
-    return Front(endpoints(log, Access(store, clock), log.settings), rest, Meters())
+def _doors(log: PredictionLog, store: Store, clock: Clock) -> Doors:
+    return doors(endpoints(log, Access(store, clock), log.settings), Meters())
+
+
+def _nothing() -> Litestar:
+    """An application without a page."""
+    return Litestar(openapi_config=None, logging_config=None)
 
 
 @contextmanager
@@ -70,10 +75,9 @@ def serving(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterat
     log = PredictionLog(store, chosen, clock)
     log.start()
     port = free_port()
-    app = _front(log, store, clock)
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
-    )
+    config = uvicorn.Config(_nothing(), host="127.0.0.1", port=port, log_level="error", access_log=False)
+    config.http = partial(Wire, _doors(log, store, clock))  # type: ignore[assignment]
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -120,7 +124,7 @@ def main(folder: str, port: int) -> None:
     log = PredictionLog(store, settings, clock)
     log.start()
     web = WebSettings(listen=f"127.0.0.1:{port}")
-    Server(_front(log, store, clock), web).run_until_stopped(lambda: None)
+    Server(_nothing(), web, _doors(log, store, clock)).run_until_stopped(lambda: None)
     log.stop()
 
 

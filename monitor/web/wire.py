@@ -1,0 +1,114 @@
+"""HTTP/1.1 for uvicorn, with two differences: the hot addresses are answered here, and answers leave in one packet.
+
+A request at a hot address becomes an `Exchange`; all others become what uvicorn makes of them. Parsing, keep-alive, the
+order of pipelined requests, time limits and the end of the server are uvicorn's for both.
+"""
+
+import asyncio
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from monitor.web.exchange import Exchange
+from monitor.web.front import Door, Doors
+from monitor.web.sending import Gathering
+
+
+class Wire(HttpToolsProtocol):
+    """A connection."""
+
+    def __init__(self, doors: Doors, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._doors = doors
+        self.peer = ""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Answer through a `Gathering`."""
+        super().connection_made(Gathering(transport, self.loop))
+        self.peer = self.client[0] if self.client else ""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Whoever asked is gone."""
+        if isinstance(self.cycle, Exchange):
+            self.cycle.lost()
+            self.cycle = None  # type: ignore[assignment]
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """A request begins. What ASGI wants to know of it is put together later, where it is asked for."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
+
+    def on_headers_complete(self) -> None:
+        """The head is here: to a hot address, or to the application."""
+        door = self._doors.get(self.url) or self._doors.get(_path(self.url))
+        if door is None:
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.headers, self.expect_100_continue = url, headers, expects
+            self.scope["headers"] = headers
+            super().on_headers_complete()
+        else:
+            self._open(door)
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body came in."""
+        if isinstance(self.cycle, Exchange):
+            self.cycle.add(body)
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request is whole."""
+        if isinstance(self.cycle, Exchange):
+            self.cycle.complete()
+        else:
+            super().on_message_complete()
+
+    def head(self) -> bytes:
+        """The lines that stand in every answer of the server."""
+        return b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+
+    def send(self, data: bytes) -> None:
+        """Send, unless it is closed."""
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def answered(self, *, closes: bool) -> None:
+        """An answer was sent: go on with the next request, or close."""
+        if closes:
+            self.transport.close()
+        self.on_response_complete()
+
+    def _open(self, door: Door) -> None:
+        parser, before = self.parser, self.cycle
+        exchange = Exchange(
+            self,
+            door,
+            parser.get_method(),
+            self.headers,
+            keep_alive=parser.should_keep_alive() and parser.get_http_version() != "1.0",
+            expects=self.expect_100_continue,
+        )
+        self.cycle = exchange  # type: ignore[assignment]
+        if before is None or before.response_complete:
+            exchange.start()
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))  # type: ignore[arg-type]
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """The next request's turn."""
+        if isinstance(cycle, Exchange):
+            cycle.start()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+
+def _path(url: bytes) -> bytes:
+    """The path of a request's target, without what may stand around it."""
+    path = httptools.parse_url(url).path or b""
+    return unquote_to_bytes(path) if b"%" in path else path
