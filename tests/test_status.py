@@ -11,7 +11,8 @@ import pytest
 from monitor import status
 from monitor.lake.run import Lake, profile_lake
 from monitor.sources import places
-from monitor.store import predictions, probes, register, timeseries
+from monitor.store import outcomes, probes, register, timeseries
+from monitor.store.ageing import delete_old, with_old
 from monitor.store.probes import Probed
 from monitor.upkeep.baselines import Baselines
 from monitor.windows import baseline
@@ -63,7 +64,8 @@ def test_a_new_layout_says_from_when_figures_can_be_compared(daemon, tmp_path):
     daemon.look()
     assert "compared" not in told(daemon)
     with daemon.store.write() as connection:
-        assert predictions.delete_before(connection, NOW + 1800) > 0
+        aged = outcomes.AGED_PREDICTIONS
+        assert delete_old(connection, aged, with_old(connection, aged, NOW + 1800), NOW + 1800) > 0
     since = keep(daemon, trained(300, age=np.arange(300.0)))
     assert since == NOW + 3600
     assert "figures can be compared with the baseline from 2026-11-23T09:00:00Z on" in told(daemon)

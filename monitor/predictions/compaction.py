@@ -14,12 +14,15 @@ import pyarrow as pa
 from monitor.predictions.batches import concatenate, decode, encode
 from monitor.predictions.known import Known
 from monitor.records import Stream, Window
-from monitor.store import outcomes, predictions
+from monitor.store import outcomes, predictions, register
 from monitor.store.db import Store
 from monitor.store.predictions import INGESTED, NewBatch
 
 MOST_ROWS = 50_000
 """No batch is made larger than this."""
+HOUR = 3600
+RECENT = 2 * HOUR
+OLDER_HOURS = 720
 
 
 def compact(store: Store, before: float, most: int = 500) -> int:
@@ -28,8 +31,22 @@ def compact(store: Store, before: float, most: int = 500) -> int:
     Each window is one transaction: kill it anywhere, run it again.
     """
     with store.read() as connection:
-        windows = predictions.scattered(connection, before, most)
-    return sum(_compact(store, stream, window) for stream, window in windows)
+        found = [
+            (stream, window)
+            for stream in register.streams(connection)
+            for begun in stretches(before)
+            for window in predictions.scattered(connection, stream, begun, before)
+        ]
+    return sum(_compact(store, stream, window) for stream, window in found[:most])
+
+
+def stretches(before: float) -> tuple[Window, Window]:
+    """The two hours `before`, and one of the older hours: another one each minute, so that within a day a month is
+    seen, in which rows may have come late, and the whole log is never looked through at once.
+    """
+    end = int(before)
+    ago = RECENT + int(before) // 60 % OLDER_HOURS * HOUR
+    return Window(end - RECENT, end), Window(end - ago - HOUR, end - ago)
 
 
 def _compact(store: Store, stream: Stream, window: Window) -> int:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from monitor.records import Stream
 from monitor.store import register
+from monitor.store.ageing import Aged
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 from monitor.store.upsert import replace
@@ -77,6 +78,7 @@ VERDICTS = Table(
     Column("significant", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
 )
+AGED_VERDICTS = Aged(VERDICTS, ("stream",))
 
 ACCEPTANCES = Table(
     "drift_acceptances",
@@ -242,9 +244,8 @@ def acceptances(connection: Connection, stream: Stream) -> list[tuple[float, flo
 
 
 def delete_before(connection: Connection, before: float) -> int:
-    """Delete verdicts on windows that began before, and incidents that were closed before."""
-    gone = connection.execute(delete(VERDICTS).where(VERDICTS.c.start < before)).rowcount
-    return gone + connection.execute(delete(INCIDENTS).where(INCIDENTS.c.closed < before)).rowcount
+    """Delete incidents that were closed before."""
+    return connection.execute(delete(INCIDENTS).where(INCIDENTS.c.closed < before)).rowcount
 
 
 def _only(connection: Connection, table: Table, stream: Stream) -> Row[tuple[object, ...]] | None:

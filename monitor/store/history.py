@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from monitor.records import Stream, Window
 from monitor.store import register, revisions
+from monitor.store.ageing import Aged
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 from monitor.store.profiles import StoredProfile
@@ -39,6 +40,8 @@ HISTORY = Table(
     Column("rows", BigInteger, nullable=False),
     Column("blob", LargeBinary, nullable=False),
 )
+
+AGED = Aged(HISTORY, ("stream", "seconds"))
 
 _MINE = HISTORY.c.stream == bindparam("number")
 _SECONDS = select(HISTORY.c.seconds).where(_MINE).limit(1).scalar_subquery()
@@ -117,11 +120,6 @@ def remove(connection: Connection, stream: Stream) -> int:
     """Delete a stream's history; how many windows it had."""
     mine = HISTORY.c.stream == register.find(connection, stream)
     return connection.execute(delete(HISTORY).where(mine)).rowcount
-
-
-def delete_before(connection: Connection, before: float) -> int:
-    """Delete the profiles of windows that ended by `before`."""
-    return connection.execute(delete(HISTORY).where(HISTORY.c.start + HISTORY.c.seconds <= before)).rowcount
 
 
 def _stored(row: Row[Any]) -> StoredProfile:

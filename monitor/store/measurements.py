@@ -22,7 +22,6 @@ from sqlalchemy import (
     LargeBinary,
     String,
     Table,
-    delete,
     func,
     select,
 )
@@ -30,6 +29,7 @@ from sqlalchemy import (
 from monitor.block import FIGURES, Block, Name, Shape, block_of
 from monitor.records import Labels, Measurement, Stream, Window
 from monitor.store import register
+from monitor.store.ageing import Aged
 from monitor.store.db import metadata
 from monitor.store.prepared import PreparedInsert, PreparedReplace
 
@@ -51,6 +51,8 @@ MEASUREMENTS = Table(
     Column("figures", LargeBinary, nullable=False),
     Column("reasons", LargeBinary, nullable=False),
 )
+
+AGED = Aged(MEASUREMENTS, ("stream", "seconds", "part"))
 
 HEADLINE, DETAIL, SLOW = 0, 1, 2
 _DETAILED = frozenset({"feature", "output", "segment", "class", "version", "against"})
@@ -141,12 +143,6 @@ def has_any(connection: Connection, stream: Stream, seconds: int, start: float, 
 def names(connection: Connection, stream: Stream, seconds: int) -> list[tuple[str, Labels]]:
     """Which metrics with which labels the newest window of this length has."""
     return [(m.metric, m.labels) for m in latest(connection, stream, seconds)]
-
-
-def delete_before(connection: Connection, before: float) -> int:
-    """Delete the measurements of windows that ended by `before`."""
-    columns = MEASUREMENTS.c
-    return connection.execute(delete(MEASUREMENTS).where(columns.start + columns.seconds <= before)).rowcount
 
 
 def _key(connection: Connection, stream: Stream, window: Window, now: float) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 
 from monitor.records import Stream
 from monitor.store import predictions, register
+from monitor.store.ageing import Aged
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
 from monitor.store.upsert import insert_new
@@ -66,6 +67,8 @@ COUNTS = Table(
     Column("unmatched", BigInteger, nullable=False),
 )
 
+AGED_PREDICTIONS = Aged(predictions.BATCHES, ("stream",), dependents=(KNOWN.c.batch,))
+"""The batches of the prediction log, with what is known of them."""
 
 _PENDING = {
     waiting: Prepared(
@@ -194,13 +197,3 @@ def counts(connection: Connection, stream: Stream) -> OutcomeCounts:
     if row is None:
         return OutcomeCounts(waiting=int(lying or 0))
     return OutcomeCounts(row.received, row.matched, row.repeated, row.unmatched, int(lying or 0))
-
-
-def delete_orphans(connection: Connection, limit: int = 1000) -> int:
-    """Delete what is known of batches that are gone from the log; call again until it returns 0."""
-    gone = (
-        select(KNOWN.c.batch)
-        .where(~select(predictions.BATCHES.c.id).where(predictions.BATCHES.c.id == KNOWN.c.batch).exists())
-        .limit(limit)
-    )
-    return connection.execute(delete(KNOWN).where(KNOWN.c.batch.in_(gone.scalar_subquery()))).rowcount

@@ -89,6 +89,14 @@ _SEARCHED = Prepared(
     .limit(bindparam("most"))
 )
 _COUNT = Prepared(update(BATCHES).where(_THESE, _OPEN).values(counted=True))
+_SCATTERED = Prepared(
+    select(BATCHES.c.start, BATCHES.c.end)
+    .where(_MINE, BATCHES.c.start >= bindparam("first"), BATCHES.c.start < bindparam("last"))
+    .where(BATCHES.c.end <= bindparam("before"), *_SETTLED)
+    .group_by(BATCHES.c.start, BATCHES.c.end)
+    .having(func.count() > 1)
+    .order_by(BATCHES.c.start)
+)
 _SEARCH = Prepared(update(BATCHES).where(_THESE).values(searched=True))
 
 
@@ -198,18 +206,11 @@ def ids(connection: Connection, number: int) -> bytes:
     return bytes(connection.execute(select(BATCHES.c.ids).where(BATCHES.c.id == number)).scalar_one())
 
 
-def scattered(connection: Connection, before: float, limit: int) -> list[tuple[Stream, Window]]:
-    """Windows that ended `before` and have several settled batches from the ingest, the fullest first."""
-    query = (
-        select(register.STREAMS, BATCHES.c.start, BATCHES.c.end)
-        .join(BATCHES, BATCHES.c.stream == register.STREAMS.c.id)
-        .where(BATCHES.c.end <= before, *_SETTLED)
-        .group_by(*register.STREAMS.c, BATCHES.c.start, BATCHES.c.end)
-        .having(func.count() > 1)
-        .order_by(func.count().desc())
-        .limit(limit)
-    )
-    return [(register.read(row).stream, Window(row.start, row.end)) for row in connection.execute(query)]
+def scattered(connection: Connection, stream: Stream, begun: Window, before: float) -> list[Window]:
+    """Windows that began inside `begun`, ended `before`, and have several settled batches from the ingest, in order."""
+    values: dict[str, Any] = {"number": register.find(connection, stream), "before": before}
+    values |= {"first": begun.start, "last": begun.end}
+    return [Window(row.start, row.end) for row in _SCATTERED.run(connection, values)]
 
 
 def settled(connection: Connection, stream: Stream, window: Window) -> list[tuple[int, int]]:
@@ -230,12 +231,6 @@ def replace(
         "searched": True,
     }
     return int(connection.execute(BATCHES.insert().values(row).returning(BATCHES.c.id)).scalar_one())
-
-
-def delete_before(connection: Connection, before: float, limit: int = 1000) -> int:
-    """Delete at most `limit` batches of windows that ended by `before`; call again until it returns 0."""
-    old = select(BATCHES.c.id).where(BATCHES.c.end <= before).order_by(BATCHES.c.id).limit(limit)
-    return connection.execute(delete(BATCHES).where(BATCHES.c.id.in_(old.scalar_subquery()))).rowcount
 
 
 def count_rows(connection: Connection, stream: Stream, before: float | None = None) -> int:

@@ -10,13 +10,13 @@ from sqlalchemy import (
     Float,
     String,
     Table,
-    delete,
     func,
     insert,
     select,
 )
 
 from monitor.records import Stream
+from monitor.store.ageing import Aged
 from monitor.store.db import metadata
 
 probes = Table(
@@ -30,6 +30,8 @@ probes = Table(
     Column("seconds", Float, nullable=False),
     Column("detail", String(256), nullable=False),
 )
+
+AGED = Aged(probes, ("client", "model", "environment"), "at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,6 @@ def share(connection: Connection, stream: Stream, start: float, end: float) -> t
     asked = connection.scalar(select(func.count()).select_from(probes).where(*wanted)) or 0
     failed = connection.scalar(select(func.count()).where(*wanted, probes.c.succeeded.is_(False))) or 0
     return asked - failed, asked
-
-
-def delete_before(connection: Connection, moment: float) -> int:
-    """Forget what is older; return how many rows that were."""
-    return connection.execute(delete(probes).where(probes.c.at < moment)).rowcount
 
 
 def _is(stream: Stream) -> tuple[ColumnElement[bool], ...]:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 
 from monitor.records import Stream, Window
 from monitor.store import register
+from monitor.store.ageing import Aged
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared, PreparedReplace
 
@@ -39,6 +40,7 @@ PROFILES = Table(
     Column("rows", BigInteger, nullable=False),
     Column("blob", LargeBinary, nullable=False),
 )
+AGED = Aged(PROFILES, ("stream", "seconds"))
 _HERE = tuple(PROFILES.c[name] == bindparam(name) for name in ("stream", "seconds", "start"))
 _GET = Prepared(select(PROFILES).where(*_HERE))
 _PUT = PreparedReplace(PROFILES, ("stream", "seconds", "start"))
@@ -141,12 +143,6 @@ def delete_all(connection: Connection, stream: Stream, start: float, end: float)
     columns = PROFILES.c
     overlaps = (columns.start < end, columns.start + columns.seconds > start)
     connection.execute(delete(PROFILES).where(columns.stream == register.find(connection, stream), *overlaps))
-
-
-def delete_before(connection: Connection, before: float) -> int:
-    """Delete the profiles of windows that ended by `before`."""
-    columns = PROFILES.c
-    return connection.execute(delete(PROFILES).where(columns.start + columns.seconds <= before)).rowcount
 
 
 def _key(number: int | None, window: Window) -> dict[str, Any]:

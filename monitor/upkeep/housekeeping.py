@@ -1,55 +1,80 @@
 """Forgets what is older than it needs to be kept, a little at a time, so that writers never wait long."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import (
+    alerts,
     audit,
     days,
     drift,
     history,
+    incidents,
     listening,
     measurements,
     outbox,
-    predictions,
+    outcomes,
     probes,
     profiles,
     quarantine,
     requests,
     sessions,
+    webhooks,
 )
-from monitor.store import outcomes as outcome_rows
+from monitor.store.ageing import Aged, Prefix, delete_old, with_old
 from monitor.store.db import Store
 from monitor.store.settings import StoreSettings
 from monitor.windows.settings import WindowSettings
 
 _MOST_ROUNDS = 1000
+_AT_ONCE = 50
+"""Streams of one transaction."""
 
 
 def forget(
     store: Store, kept: StoreSettings, taken: PredictionSettings, counted: WindowSettings, now: float
 ) -> int:
     """Delete what is past its retention; return the number of rows deleted. Safe to run again."""
+    figures, told = now - counted.retention, now - kept.keep_deliveries
+    aged: Sequence[tuple[Aged, float]] = (
+        (outcomes.AGED_PREDICTIONS, now - taken.retention),
+        (profiles.AGED, figures),
+        (history.AGED, figures),
+        (measurements.AGED, figures),
+        (drift.AGED_VERDICTS, told),
+        (probes.AGED, told),
+    )
     steps: tuple[Callable[[Connection], int], ...] = (
-        lambda c: predictions.delete_before(c, now - taken.retention),
-        lambda c: outcome_rows.delete_orphans(c),
         lambda c: quarantine.delete_before(c, now - taken.quarantine_retention),
         lambda c: requests.delete_before(c, now - taken.resend_window),
-        lambda c: profiles.delete_before(c, now - counted.retention),
-        lambda c: history.delete_before(c, now - counted.retention),
-        lambda c: measurements.delete_before(c, now - counted.retention),
-        lambda c: listening.delete_before(c, now - kept.keep_deliveries),
-        lambda c: drift.delete_before(c, now - kept.keep_deliveries),
-        lambda c: probes.delete_before(c, now - kept.keep_deliveries),
-        lambda c: outbox.delete_before(c, now - kept.keep_deliveries),
+        lambda c: listening.delete_before(c, told),
+        lambda c: drift.delete_before(c, told),
+        lambda c: outbox.delete_before(c, told),
+        lambda c: webhooks.delete_before(c, told),
         lambda c: sessions.delete_expired(c, now),
-        lambda c: audit.delete_before(c, now - counted.retention),
-        lambda c: days.delete_before(c, datetime.fromtimestamp(now - counted.retention, UTC).date()),
+        lambda c: alerts.delete_before(c, figures),
+        lambda c: incidents.delete_before(c, figures),
+        lambda c: audit.delete_before(c, figures),
+        lambda c: days.delete_before(c, datetime.fromtimestamp(figures, UTC).date()),
     )
-    return sum(_exhaust(store, step) for step in steps)
+    by_key = sum(_forget_by_key(store, table, before) for table, before in aged)
+    return by_key + sum(_exhaust(store, step) for step in steps)
+
+
+def _forget_by_key(store: Store, aged: Aged, before: float) -> int:
+    """What is old in a table that grows with every minute."""
+    with store.read() as connection:
+        found = with_old(connection, aged, before)
+    groups = [found[at : at + _AT_ONCE] for at in range(0, len(found), _AT_ONCE)]
+    return sum(_exhaust(store, partial(_delete, aged, some, before)) for some in groups)
+
+
+def _delete(aged: Aged, some: Sequence[Prefix], before: float, connection: Connection) -> int:
+    return delete_old(connection, aged, some, before)
 
 
 def _exhaust(store: Store, step: Callable[[Connection], int]) -> int:

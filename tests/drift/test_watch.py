@@ -20,6 +20,7 @@ from monitor.errors import NotFoundError
 from monitor.records import Stream, Window
 from monitor.store import drift as stored
 from monitor.store import predictions, profiles
+from monitor.store.ageing import delete_old, with_old
 from monitor.store.db import Store, metadata
 from monitor.store.predictions import NewBatch
 from monitor.store.profiles import StoredProfile
@@ -344,6 +345,8 @@ def test_the_life_of_an_incident_is_the_same_in_both_databases(any_world: World)
         assert stored.acceptances(connection, STREAM)[0][2] == "ann"
         assert stored.delete_before(connection, any_world.at + 1) > 0
         assert not stored.incidents(connection, STREAM)
+        old = with_old(connection, stored.AGED_VERDICTS, any_world.at + 1)
+        assert delete_old(connection, stored.AGED_VERDICTS, old, any_world.at + 1) > 0
 
 
 def test_a_fleets_budget_is_shared_so_each_limit_is_higher(learned: World) -> None:

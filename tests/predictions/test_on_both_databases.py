@@ -5,7 +5,7 @@ from queue import Queue
 
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from monitor.clock import ManualClock
 from monitor.predictions import intake
@@ -16,6 +16,7 @@ from monitor.predictions.log import PredictionLog
 from monitor.predictions.outcomes import give_up, join, with_known
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import access, outcomes, predictions, quarantine, register, requests
+from monitor.store.ageing import delete_old, with_old
 from monitor.store.db import Store, metadata
 from tests.support.log import NOW, STREAM, outcome, prediction, send
 from tests.support.postgresql import postgresql
@@ -97,11 +98,12 @@ def test_what_is_old_is_forgotten_a_little_at_a_time(log, store):
     send(log, Kind.OUTCOMES, outcome(id="nobody", truth="ok"))
     with store.write() as connection:
         join(connection, STREAM, NOW)
-        assert predictions.delete_before(connection, NOW - 400, limit=2) == 2
-        assert predictions.delete_before(connection, NOW - 400, limit=2) == 1
-        assert predictions.delete_before(connection, NOW - 400, limit=2) == 0
+        (batch,) = connection.scalars(select(outcomes.KNOWN.c.batch)).all()
+        old = with_old(connection, outcomes.AGED_PREDICTIONS, NOW - 400)
+        gone = [delete_old(connection, outcomes.AGED_PREDICTIONS, old, NOW - 400, most=2) for _ in range(3)]
+        assert gone == [2, 1, 0]
         assert predictions.count_rows(connection, STREAM) == 2
-        assert outcomes.delete_orphans(connection) == 1
+        assert outcomes.known(connection, batch) is None
         assert give_up(connection, STREAM, NOW + 1, NOW) == 1
         (refused,) = quarantine.summary(connection, 0, 2 * NOW)
         assert (refused.reason, refused.count) == ("incomplete", 5)

@@ -5,6 +5,7 @@ import pytest
 
 from monitor.records import Better, Measurement, Stream, Window, labels
 from monitor.store import measurements, timeseries
+from monitor.store.ageing import delete_old, with_old
 from monitor.store.db import Store, metadata
 
 STREAM = Stream("acme", "fraud")
@@ -68,7 +69,9 @@ def test_what_is_old_is_deleted(store):
         for number in range(3):
             window = Window(number * 60, number * 60 + 60)
             measurements.put(connection, STREAM, window, measured(window, 0.1))
-        assert measurements.delete_before(connection, 120) == 4
+        prefixes = with_old(connection, measurements.AGED, 120)
+        assert delete_old(connection, measurements.AGED, prefixes, 120) == 4
+        assert with_old(connection, measurements.AGED, 120) == []
     with store.read() as connection:
         assert timeseries.load(connection, STREAM, "error_rate", 60, 0, 999).starts.tolist() == [120]
 
