@@ -1,9 +1,9 @@
 """What moved in each column, by the chart that says it best."""
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri
 
 from monitor.drift.calibration import Calibration
 from monitor.drift.charts import Scored
@@ -75,7 +75,7 @@ def _shown(calibration: Calibration, chart: int, effect: float) -> float:
 def standard_deviations(effect: float) -> float:
     """The shift of a normal column, in standard deviations, that moves the mean rank by this location effect."""
     share = min(max((effect / np.sqrt(3) + 1) / 2, 1e-6), 1 - 1e-6)
-    return float(np.sqrt(2) * ndtri(share))
+    return float(np.sqrt(2) * NormalDist().inv_cdf(share))
 
 
 def _strongest(calibration: Calibration, state: State) -> list[int]:

@@ -1,9 +1,9 @@
 """What a budget means in plain words: how many windows a change of some size takes to be found."""
 
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtr
 
 from monitor.drift import bend
 from monitor.drift import charts as chart_room
@@ -67,10 +67,11 @@ def _delay(shift: float, chosen: np.ndarray, found: Floats) -> Delay:
     return Delay(shift, float(np.median(finite)) if finite.size else None, finite.size, columns.size)
 
 
-def _found(charts: Charts, limit: Floats, shift: float, rng: np.random.Generator) -> Floats:
+# Quoted, because numpy loads its random numbers, 3 MB, when they are first named.
+def _found(charts: Charts, limit: Floats, shift: float, rng: "np.random.Generator") -> Floats:
     """After how many windows each chart shows the shift, infinite if not within `MOST`."""
     # The mean rank of a normal value that is shifted against the reference by `shift` standard deviations.
-    effect = np.sqrt(3) * (2 * ndtr(shift / np.sqrt(2)) - 1)
+    effect = np.sqrt(3) * (2 * NormalDist().cdf(shift / np.sqrt(2)) - 1)
     found = np.full(len(limit), np.inf)
     state, evidence = chart_room.begin(charts), evidence_room.begin(len(limit), chart_room.AGES)
     walk = rng.standard_normal(len(limit)) * np.sqrt(charts.wander.power)

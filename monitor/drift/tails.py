@@ -6,14 +6,14 @@ score that is never more extreme than the error itself.
 """
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy.special import ndtri
 
 from monitor.drift.columns import Floats, Integers
 
 LEVEL = 0.99
-NORMAL = float(ndtri(1 - (1 - LEVEL) / 2))
+NORMAL = NormalDist().inv_cdf(1 - (1 - LEVEL) / 2)
 ENOUGH = 30
 
 
@@ -28,14 +28,12 @@ class Tails:
     def normal(self, errors: Floats, family: Integers) -> Floats:
         """Normal scores of standardised errors."""
         size = np.abs(errors)
-        threshold, scale, shape = self.threshold[family], self.scale[family], self.shape[family]
-        beyond = np.maximum(size - threshold, 0.0) / scale
-        safe = np.maximum(shape, 1e-9)
-        log_rest = np.where(shape > 1e-9, -np.log1p(safe * beyond) / safe, -beyond)
-        chance = (1 - LEVEL) * np.exp(np.maximum(log_rest, -600.0))
-        far = -ndtri(np.maximum(chance, 1e-280) / 2)
-        near = size * (NORMAL / threshold)
-        return np.asarray(np.sign(errors) * np.minimum(size, np.where(beyond > 0, far, near)))
+        families = np.broadcast_to(family, size.shape)
+        scores = size * (NORMAL / self.threshold[families])
+        is_far = size > self.threshold[families]
+        of = families[is_far]
+        scores[is_far] = _far((size[is_far] - self.threshold[of]) / self.scale[of], self.shape[of])
+        return np.asarray(np.sign(errors) * np.minimum(size, scores))
 
 
 def fit(errors: Floats, observed: np.ndarray, family: Integers, families: int) -> Tails:
@@ -50,6 +48,14 @@ def fit(errors: Floats, observed: np.ndarray, family: Integers, families: int) -
         if excess.size >= ENOUGH:
             scale[index], shape[index] = _pareto(excess)
     return Tails(threshold, scale, shape)
+
+
+def _far(beyond: Floats, shape: Floats) -> Floats:
+    """Normal scores of errors that are `beyond` the threshold, in scales, by a Pareto tail."""
+    safe = np.maximum(shape, 1e-9)
+    log_rest = np.where(shape > 1e-9, -np.log1p(safe * beyond) / safe, -beyond)
+    chance = (1 - LEVEL) * np.exp(np.maximum(log_rest, -600.0))
+    return -np.array([NormalDist().inv_cdf(one / 2) for one in np.maximum(chance, 1e-280).tolist()])
 
 
 def _pareto(excess: Floats) -> tuple[float, float]:

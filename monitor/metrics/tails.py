@@ -1,4 +1,4 @@
-"""Tail probabilities in numpy alone: importing scipy would cost a command more time than all its work.
+"""Tail probabilities written out: importing scipy would cost a command more time than all its work, a daemon 13 MB.
 
 Held against scipy in the tests.
 """
@@ -8,6 +8,8 @@ import math
 import numpy as np
 
 _TERMS = 40
+_TINY = 1e-300
+_MOST_STEPS = 100_000
 
 
 def normal_two_sided(z: float) -> float:
@@ -48,3 +50,37 @@ def kolmogorov(x: np.ndarray) -> np.ndarray:
         -((2 * steps - 1) ** 2) * math.pi**2 / (8 * small**2)
     ).sum(axis=1)
     return np.asarray(np.clip(np.where(x >= 0.7, upper, np.where(x < 0.05, 1.0, lower)), 0.0, 1.0))
+
+
+def beta(a: float, b: float, x: float) -> float:
+    """P(X <= x) of a beta distribution with shapes a and b, by its continued fraction.
+
+    Digital Library of Mathematical Functions, 8.17.22, evaluated by the method of Lentz; for x beyond the mean the
+    other tail converges faster. It takes about sqrt(a + b) steps.
+    """
+    if x <= 0.0 or x >= 1.0:
+        return float(x >= 1.0)
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - beta(b, a, 1.0 - x)
+    front = math.exp(_log_density(a, b, x) + math.log(x) + math.log1p(-x)) / a
+    upper, lower = 1.0, 1.0 / _apart(1.0 - (a + b) * x / (a + 1))
+    fraction = lower
+    for step in range(1, _MOST_STEPS):
+        even = step * (b - step) * x / ((a + 2 * step - 1) * (a + 2 * step))
+        odd = -(a + step) * (a + b + step) * x / ((a + 2 * step) * (a + 2 * step + 1))
+        for term in (even, odd):
+            lower, upper = 1.0 / _apart(1.0 + term * lower), _apart(1.0 + term / upper)
+            fraction *= lower * upper
+        if abs(lower * upper - 1.0) < 1e-15:
+            break
+    return min(front * fraction, 1.0)
+
+
+def _log_density(a: float, b: float, x: float) -> float:
+    whole = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    return whole + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x)
+
+
+def _apart(value: float) -> float:
+    """Not zero, so that it can be divided by."""
+    return value if abs(value) > _TINY else _TINY

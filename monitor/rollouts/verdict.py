@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from monitor.rollouts.evidence import Minute, evidence
-from monitor.rules.threshold import exact_bound
+from monitor.rules.threshold import is_surely_beyond
 
 ALPHA = 0.01
 """How often a canary that is not worse may be called so, over all looks of a rollout together."""
@@ -89,6 +89,6 @@ def judge(
 def _hard_breach(minutes: Sequence[Minute]) -> str:
     last = minutes[-HARD_MINUTES:]
     n, failed = sum(m.canary for m in last), sum(m.canary_failed for m in last)
-    if n < LEAST_ROWS or exact_bound(failed, n, HARD_CONFIDENCE, upper=False) <= HARD_LIMIT:
+    if n < LEAST_ROWS or not is_surely_beyond(failed, n, HARD_LIMIT, HARD_CONFIDENCE, is_above=True):
         return ""
     return f"{failed / n:.1%} of the last {n:,.0f} answers fail, surely more than {HARD_LIMIT:.0%}"

@@ -4,8 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
-from scipy.special import betaincinv
-
+from monitor.metrics.tails import beta
 from monitor.records import Labels, Measurement
 from monitor.rules.condition import Finding, Findings, Question, unknown
 from monitor.rules.level import BASELINE, PAST, Level
@@ -126,7 +125,10 @@ class Threshold:
     def _is_sure(self, measurement: Measurement, limit: float) -> bool:
         if not self.confidence:
             return True
-        return self._beyond(bound(measurement, self.confidence, upper=not self.is_above), limit)
+        n, value = measurement.n, measurement.value
+        if value is not None and measurement.metric in PROPORTIONS and n > 0:
+            return is_surely_beyond(value * n, n, limit, self.confidence, is_above=self.is_above)
+        return self._beyond(_edge(measurement, self.confidence, upper=not self.is_above), limit)
 
     def _reason(self, measurement: Measurement, limit: float, fires: bool) -> str:
         value, bar = figure(measurement.value, measurement.unit), figure(limit, measurement.unit)
@@ -209,24 +211,22 @@ class Absent:
         return {self.metric}
 
 
-def bound(measurement: Measurement, confidence: float, *, upper: bool) -> float:
-    """The one-sided confidence bound of a measured value.
+def is_surely_beyond(count: float, n: float, limit: float, confidence: float, *, is_above: bool) -> bool:
+    """Is the exact one-sided bound of the proportion behind `count` of `n` rows above (or below) the limit?
 
-    For a proportion this is the exact bound (Clopper and Pearson 1934): at the limit itself, a look is wrong
-    with a chance of at most 1 - confidence, however few the rows. For another figure its 95 % interval is
-    widened like a normal one; without an interval it is the value itself.
+    At the limit itself the answer is wrong with a chance of at most 1 - confidence, however few the rows (Clopper and
+    Pearson 1934).
     """
-    value, n = measurement.value, measurement.n
+    if is_above:
+        return limit < 0 or (count > 0 and beta(count, n - count + 1, limit) < 1 - confidence)
+    return limit > 1 or (count < n and beta(count + 1, n - count, limit) > confidence)
+
+
+def _edge(measurement: Measurement, confidence: float, *, upper: bool) -> float:
+    """The end of the 95 % interval that a figure was measured with, widened like a normal one; without an interval,
+    the value itself.
+    """
+    value, edge = measurement.value, measurement.high if upper else measurement.low
     assert value is not None
-    if measurement.metric in PROPORTIONS and n > 0:
-        return exact_bound(value * n, n, confidence, upper=upper)
-    edge = measurement.high if upper else measurement.low
     z = NormalDist().inv_cdf(confidence)
     return value if edge is None else value + (edge - value) * z / NormalDist().inv_cdf(0.975)
-
-
-def exact_bound(count: float, n: float, confidence: float, *, upper: bool) -> float:
-    """The exact one-sided bound of the proportion behind `count` of `n` rows."""
-    if upper:
-        return 1.0 if count >= n else float(betaincinv(count + 1, n - count, confidence))
-    return 0.0 if count <= 0 else float(betaincinv(count, n - count + 1, 1 - confidence))

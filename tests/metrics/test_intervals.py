@@ -27,3 +27,12 @@ def test_the_interval_of_a_count_is_close_to_the_exact_one():
         exact = stats.chi2.ppf(0.025, 2 * count) / 2, stats.chi2.ppf(0.975, 2 * count + 2) / 2
         assert intervals.poisson(count) == pytest.approx(exact, rel=0.01)
     assert intervals.poisson(0)[0] == 0.0
+
+
+def test_the_beta_distribution_agrees_with_scipy():
+    x = [*np.geomspace(1e-12, 0.5, 40).tolist(), *(1 - np.geomspace(1e-12, 0.4, 40)).tolist()]
+    for a in (1e-3, 0.5, 1, 2.5, 30, 4000, 1e6):
+        for b in (0.5, 1, 3, 700, 2e6):
+            ours = [tails.beta(a, b, one) for one in x]
+            np.testing.assert_allclose(ours, special.betainc(a, b, x), rtol=1e-7, atol=1e-12)
+    assert (tails.beta(2, 3, 0.0), tails.beta(2, 3, 1.0)) == (0.0, 1.0)

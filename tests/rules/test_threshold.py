@@ -11,23 +11,24 @@ from scipy.stats import binom, binomtest
 from monitor.records import State, labels
 from monitor.rules.evaluate import judge as look_once
 from monitor.rules.readings import Readings
-from monitor.rules.threshold import exact_bound
+from monitor.rules.threshold import is_surely_beyond
 from tests.support.judging import Judge, measured, one_rule
 
 
-@given(st.integers(1, 400), st.floats(0, 1), st.sampled_from([0.9, 0.99, 0.9999]))
-def test_the_exact_bound_is_scipys(n: int, share: float, confidence: float) -> None:
+@given(st.integers(1, 400), st.floats(0, 1), st.floats(-0.1, 1.1), st.sampled_from([0.9, 0.99, 0.9999]))
+def test_the_exact_bound_is_scipys(n: int, share: float, limit: float, confidence: float) -> None:
     count = round(share * n)
-    side = {True: "less", False: "greater"}
-    for upper in (True, False):
-        interval = binomtest(count, n, alternative=side[upper]).proportion_ci(confidence, method="exact")
-        expected = interval.high if upper else interval.low
-        assert exact_bound(count, n, confidence, upper=upper) == pytest.approx(expected, abs=1e-9)
+    above = binomtest(count, n, alternative="greater").proportion_ci(confidence, method="exact").low
+    below = binomtest(count, n, alternative="less").proportion_ci(confidence, method="exact").high
+    if abs(limit - above) > 1e-9:
+        assert is_surely_beyond(count, n, limit, confidence, is_above=True) == (above > limit)
+    if abs(limit - below) > 1e-9:
+        assert is_surely_beyond(count, n, limit, confidence, is_above=False) == (below < limit)
 
 
 @given(st.integers(10, 2000))
 def test_at_the_limit_itself_a_look_is_wrong_no_more_often_than_stated(n: int) -> None:
-    firing = next(k for k in range(n + 2) if k > n or exact_bound(k, n, 0.9999, upper=False) > 0.05)
+    firing = next(k for k in range(n + 2) if k > n or is_surely_beyond(k, n, 0.05, 0.9999, is_above=True))
     assert binom.sf(firing - 1, n, 0.05) <= 1e-4 + 1e-9
 
 
