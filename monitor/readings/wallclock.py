@@ -44,7 +44,7 @@ class WallClock:
         window = Window(int(figures.last_received), int(now) + 1)
         info = daemon.SILENCE_SECONDS
         if figures.rows == 0:
-            reason = "no prediction ever came, only outcomes"
+            reason = "no prediction ever came"
             return Measurement(figures.stream, window, info.name, None, info.unit, info.better, reason=reason)
         silence = self._listened(min(figures.last_received, now), now)
         return Measurement(figures.stream, window, info.name, silence, info.unit, info.better, figures.rows)

@@ -18,9 +18,12 @@ def horizon(
     """Up to when a stream's windows are closed: those that end by this time.
 
     A window is closed when an event came that is past its end by the allowed lateness. A stream that fell idle is
-    closed by the clock instead, so that its silence is seen.
+    closed by the clock instead, so that its silence is seen, and so is one of which no event ever came: it has a
+    baseline, or an outcome came first.
     """
-    by_events = float("-inf") if watermark is None else min(watermark, now) - settings.lateness
+    if watermark is None:
+        return now - settings.lateness
+    by_events = min(watermark, now) - settings.lateness
     silent = last_received is None or now - last_received >= settings.idle
     return max(by_events, now - settings.lateness) if silent else by_events
 

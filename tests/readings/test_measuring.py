@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from monitor.records import Window
+from monitor.records import Stream, Window
 from monitor.rules.readings import OPEN
-from monitor.store import measurements, unmeasured
+from monitor.store import measurements, register, unmeasured
 from tests.support.log import NOW, STREAM
 from tests.support.world import MINUTE, World, world
 
@@ -124,3 +124,15 @@ def test_an_outcome_restates_the_minute_of_its_prediction(daemon: World) -> None
         found = measurements.of_window(connection, STREAM, Window(int(NOW), int(NOW) + MINUTE))
     accuracy = next(m for m in found if m.metric == "accuracy" and not m.labels)
     assert (accuracy.value, accuracy.n) == (1.0, 40)
+
+
+def test_a_stream_of_which_nothing_came_yet_stops_no_other(daemon: World) -> None:
+    """It is known by its baseline, or by an outcome that came before its prediction."""
+    waiting = Stream("acme", "waiting")
+    with daemon.store.write() as connection:
+        register.key(connection, waiting, daemon.clock.now())
+    daemon.predict(30)
+    readings = daemon.look()
+    assert daemon.figure(readings, "volume", OPEN).value == 30
+    (silence,) = readings.find(waiting, OPEN, "silence_seconds")
+    assert (silence.value, silence.reason) == (None, "no prediction ever came")

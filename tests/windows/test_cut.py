@@ -19,6 +19,7 @@ def test_a_silent_stream_is_closed_by_the_clock():
     assert cut.horizon(65.0, 100.0, 129.9, SETTINGS) == 55.0
     assert cut.horizon(65.0, 100.0, 130.0, SETTINGS) == 120.0
     assert cut.horizon(None, None, 130.0, SETTINGS) == 120.0
+    assert cut.horizon(None, 129.0, 130.0, SETTINGS) == 120.0
 
 
 def test_a_clock_that_runs_ahead_at_a_sender_closes_nothing_early():
