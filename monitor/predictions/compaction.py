@@ -14,7 +14,7 @@ import pyarrow as pa
 from monitor.predictions.batches import concatenate, decode, encode
 from monitor.predictions.known import Known
 from monitor.records import Stream, Window
-from monitor.store import outcomes, predictions, register
+from monitor.store import outcomes, predictions, register, revisions
 from monitor.store.db import Store
 from monitor.store.predictions import INGESTED, NewBatch
 
@@ -52,21 +52,22 @@ def stretches(before: float) -> tuple[Window, Window]:
 def _compact(store: Store, stream: Stream, window: Window) -> int:
     saved = 0
     with store.write() as connection:
+        revisions.advance(connection, stream, window.end)  # who joins outcomes meanwhile has to look again
         sizes = predictions.settled(connection, stream, window)
         for group in _groups(sizes):
-            parts = [predictions.batch(connection, stream, number) for number in group]
+            parts = list(predictions.some(connection, stream, group))
             rows = concatenate([decode(part.blob) for part in parts])
-            known = [outcomes.known(connection, number) for number in group]
+            known = outcomes.known(connection, group)
             ids = b"".join(predictions.ids(connection, number) for number in group)
             latest = float(np.asarray(rows.column("timestamp")).max()) / 1e6
             new = NewBatch(stream, window, rows.num_rows, latest, os.urandom(INGESTED), ids, encode(rows))
             number = predictions.replace(
                 connection, stream, group, new, max(part.received_at for part in parts)
             )
-            facts = _together(known, [part.rows for part in parts])
+            facts = _together([known.get(part.id) for part in parts], [part.rows for part in parts])
             outcomes.forget(connection, group)
             if facts is not None:
-                outcomes.put_known(connection, number, facts.encode())
+                outcomes.put_known(connection, {number: facts.encode()})
             saved += len(group) - 1
     return saved
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from monitor.errors import NotFoundError
 from monitor.predictions.batches import concatenate, decode
-from monitor.predictions.outcomes import with_known
+from monitor.predictions.known import Known
 from monitor.records import Stream
-from monitor.store import predictions
+from monitor.store import outcomes, predictions
 from monitor.store.db import Store
 
 Progress = Callable[[int, int], None]
@@ -47,8 +47,8 @@ def export_parquet(
 def _rows(store: Store, stream: Stream, start: float, end: float) -> Iterator[pa.RecordBatch]:
     with store.read() as connection:
         for batch in predictions.batches(connection, stream, start, end):
-            joined = with_known(connection, batch)
-            yield joined if joined is not None else decode(batch.blob)
+            known = Known.of(outcomes.known(connection, [batch.id]).get(batch.id))
+            yield known.join_all(decode(batch.blob))
 
 
 def _date(day: int) -> date:

@@ -63,8 +63,16 @@ class Known:
 
     def join(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The predictions of which something is known, with `outcome.<field>` beside their own columns."""
-        rows, place = np.unique(np.asarray(self.facts.column("row")), return_inverse=True)
-        joined = batch.take(pa.array(rows))
+        rows = np.unique(np.asarray(self.facts.column("row")))
+        return self._beside(batch.take(pa.array(rows)), rows)
+
+    def join_all(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """All predictions of the batch, with `outcome.<field>` beside their own columns, null where unknown."""
+        return self._beside(batch, np.arange(batch.num_rows))
+
+    def _beside(self, joined: pa.RecordBatch, rows: np.ndarray) -> pa.RecordBatch:
+        """Rows of the batch, whose numbers in it are `rows` in rising order, with what is known of them."""
+        place = np.searchsorted(rows, np.asarray(self.facts.column("row")))
         columns, names = list(joined.columns), list(joined.schema.names)
         for name in (*OUTCOME_FIELDS, "delay"):
             if name in self.facts.schema.names:

@@ -47,10 +47,13 @@ class Wanted:
         self._sieve[(self._sorted & np.uint64(_SIEVE - 1)).astype(np.intp)] = True
 
 
-def search(wanted: Wanted, chunks: Iterable[Sequence[tuple[int, bytes]]]) -> dict[int, Hits]:
+def search(
+    wanted: Wanted, chunks: Iterable[Sequence[tuple[int, bytes]]], most: int | None = None
+) -> tuple[dict[int, Hits], bool]:
     """Find wanted hashes in chunks of batches (number and id hashes each), newest first, until all are found.
 
-    A hash that stands in several rows is found in the newest batch, at its first row there.
+    A hash that stands in several rows is found in the newest batch, at its first row there. With `most`, no more than
+    so many batches are returned; the answer also says whether that was all there is to find.
     """
     found: dict[int, Hits] = {}
     for chunk in chunks:
@@ -66,10 +69,12 @@ def search(wanted: Wanted, chunks: Iterable[Sequence[tuple[int, bytes]]]) -> dic
         starts = np.concatenate(([0], np.cumsum(sizes)))
         owners = np.searchsorted(starts, positions, "right") - 1
         for owner in np.unique(owners):
+            if most is not None and len(found) >= most:
+                return found, False
             mine = owners == owner
             found[chunk[owner][0]] = _in_order(positions[mine] - starts[owner], numbers[mine])
         wanted.close(numbers)
-    return found
+    return found, True
 
 
 def _in_order(rows: np.ndarray, numbers: np.ndarray) -> Hits:

@@ -96,7 +96,6 @@ def put_down(connection: Connection, found: Findings, now: float) -> bool:
         return False
     for window, block in found.blocks.items():
         stored.put(connection, found.stream, window, block, now)
-    for stream, total in found.sums:
-        profiles.put(connection, stream, total, now)
+    profiles.put(connection, found.stream, [total for _, total in found.sums], now)
     unmeasured.remove(connection, found.stream, found.windows)
     return True

@@ -5,7 +5,7 @@ batches, which are held against new predictions only. What matched is written be
 belongs to, in `known`, so that nothing is counted twice and the log can be counted again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from monitor.records import Stream
 from monitor.store import predictions, register
 from monitor.store.ageing import Aged
 from monitor.store.db import metadata
-from monitor.store.prepared import Prepared
+from monitor.store.prepared import Prepared, PreparedReplace
 from monitor.store.upsert import insert_new
 
 _KEY = BigInteger().with_variant(Integer, "sqlite")
@@ -56,6 +56,7 @@ KNOWN = Table(
     Column("batch", _KEY, primary_key=True, autoincrement=False),
     Column("blob", LargeBinary, nullable=False),
 )
+_PUT_KNOWN = PreparedReplace(KNOWN, ("batch",))
 
 COUNTS = Table(
     "outcome_counts",
@@ -74,7 +75,7 @@ _PENDING = {
     waiting: Prepared(
         select(OUTCOMES)
         .where(OUTCOMES.c.stream == bindparam("number"), OUTCOMES.c.waiting.is_(waiting))
-        .order_by(OUTCOMES.c.id)
+        .order_by(OUTCOMES.c.received_at, OUTCOMES.c.id)
         .limit(bindparam("most"))
     )
     for waiting in (False, True)
@@ -115,14 +116,22 @@ class OutcomeCounts:
     waiting: int = 0
 
 
-def put(connection: Connection, batches: Sequence[NewOutcomes], now: float, *, waiting: bool = False) -> None:
-    """Write batches of outcomes that are not there yet; those that come in from outside are counted as received."""
+NOTHING = OutcomeCounts()
+
+
+def put(connection: Connection, batches: Sequence[NewOutcomes], now: float) -> None:
+    """Write batches of outcomes that came in and are not there yet, and count them as received."""
     for batch in batches:
-        number = register.key(connection, batch.stream, now)
-        row: dict[str, Any] = {"stream": number, "rows": batch.rows, "received_at": now, "waiting": waiting}
-        row |= {"digest": batch.digest, "ids": batch.ids, "blob": batch.blob}
-        if insert_new(connection, OUTCOMES, [row], ("id",)) and not waiting:
+        if put_back(connection, batch, now, waiting=False):
             add(connection, batch.stream, OutcomeCounts(received=batch.rows), now)
+
+
+def put_back(connection: Connection, batch: NewOutcomes, received_at: float, *, waiting: bool) -> bool:
+    """Write outcomes that found no prediction yet; False where they are there."""
+    number = register.key(connection, batch.stream, received_at)
+    row: dict[str, Any] = {"stream": number, "rows": batch.rows, "received_at": received_at}
+    row |= {"waiting": waiting, "digest": batch.digest, "ids": batch.ids, "blob": batch.blob}
+    return bool(insert_new(connection, OUTCOMES, [row], ("id",)))
 
 
 def pending(
@@ -158,17 +167,18 @@ def remove(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute(delete(OUTCOMES).where(OUTCOMES.c.id.in_(ids[at : at + 500])))
 
 
-def known(connection: Connection, batch: int) -> bytes | None:
-    """What is known of the rows of a batch of predictions, as Arrow rows with their `row` number."""
-    found = connection.scalar(select(KNOWN.c.blob).where(KNOWN.c.batch == batch))
-    return None if found is None else bytes(found)
+def known(connection: Connection, batches: Sequence[int]) -> dict[int, bytes]:
+    """What is known of the rows of batches of predictions, as Arrow rows with their `row` number, where anything is."""
+    found: dict[int, bytes] = {}
+    for at in range(0, len(batches), 500):
+        query = select(KNOWN.c.batch, KNOWN.c.blob).where(KNOWN.c.batch.in_(batches[at : at + 500]))
+        found |= {row.batch: bytes(row.blob) for row in connection.execute(query)}
+    return found
 
 
-def put_known(connection: Connection, batch: int, blob: bytes) -> None:
-    """Replace what is known of the rows of a batch of predictions."""
-    changed = connection.execute(update(KNOWN).where(KNOWN.c.batch == batch).values(blob=blob)).rowcount
-    if not changed:
-        insert_new(connection, KNOWN, [{"batch": batch, "blob": blob}], ("batch",))
+def put_known(connection: Connection, known: Mapping[int, bytes]) -> None:
+    """Replace what is known of the rows of batches of predictions."""
+    _PUT_KNOWN.run(connection, [{"batch": batch, "blob": blob} for batch, blob in known.items()])
 
 
 def forget(connection: Connection, batches: Sequence[int]) -> None:

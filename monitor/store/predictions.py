@@ -73,13 +73,19 @@ INGESTED = 8
 _SETTLED = (BATCHES.c.counted, BATCHES.c.searched, func.length(BATCHES.c.digest) == INGESTED)
 _INSERT = PreparedInsert(BATCHES)
 _AT_ONCE = 64
+_NO_LIMIT = 2**62
 _MINE = BATCHES.c.stream == bindparam("number")
 _THESE = BATCHES.c.id.in_([bindparam(f"batch{n}") for n in range(_AT_ONCE)])
 _KEPT = select(
     BATCHES.c.id, BATCHES.c.start, BATCHES.c.end, BATCHES.c.rows, BATCHES.c.blob, BATCHES.c.received_at
 )
 _UNCOUNTED = Prepared(_KEPT.where(_MINE, _OPEN).order_by(BATCHES.c.id).limit(bindparam("most")))
-_UNSEARCHED = Prepared(select(BATCHES.c.id, BATCHES.c.ids).where(_MINE, _NEW).order_by(BATCHES.c.id))
+_SOME = Prepared(_KEPT.where(_THESE).order_by(BATCHES.c.id))
+_UNSEARCHED = Prepared(
+    select(BATCHES.c.id, BATCHES.c.ids)
+    .where(_MINE, _NEW, BATCHES.c.id <= bindparam("last"))
+    .order_by(BATCHES.c.id)
+)
 # By the index of windows: one by number would be another index to write for each batch.
 _SEARCHED = Prepared(
     select(BATCHES.c.id, BATCHES.c.start, BATCHES.c.ids)
@@ -161,9 +167,12 @@ def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
     return _COUNT.run_for_each(connection, _some_at_once(ids))
 
 
-def unsearched(connection: Connection, stream: Stream) -> list[tuple[int, bytes]]:
-    """The batches that waiting outcomes were not held against yet: number and id hashes, oldest first."""
-    rows = _UNSEARCHED.run(connection, {"number": register.find(connection, stream)})
+def unsearched(connection: Connection, stream: Stream, last: int | None = None) -> list[tuple[int, bytes]]:
+    """The batches that waiting outcomes were not held against yet, as far as the one numbered `last`: number and id
+    hashes, oldest first.
+    """
+    values = {"number": register.find(connection, stream), "last": _NO_LIMIT if last is None else last}
+    rows = _UNSEARCHED.run(connection, values)
     return [(row.id, bytes(row.ids)) for row in rows]
 
 
@@ -172,7 +181,7 @@ def searched_ids(
 ) -> Iterator[list[tuple[int, bytes]]]:
     """The other batches, those of the newest windows first, some at a time: number and id hashes."""
     values: dict[str, Any] = {"number": register.find(connection, stream), "most": chunk}
-    start, number = 2**62, 2**62
+    start = number = _NO_LIMIT
     while True:
         rows = _SEARCHED.run(connection, {**values, "start": start, "before": number}).all()
         if not rows:
@@ -186,9 +195,10 @@ def mark_searched(connection: Connection, ids: Sequence[int]) -> None:
     _SEARCH.run_for_each(connection, _some_at_once(ids))
 
 
-def batch(connection: Connection, stream: Stream, number: int) -> StoredBatch:
-    """One batch by its number."""
-    return _stored(stream, connection.execute(_batches(stream).where(BATCHES.c.id == number)).one())
+def some(connection: Connection, stream: Stream, numbers: Sequence[int]) -> Iterator[StoredBatch]:
+    """Batches of a stream by their numbers, oldest first; some at a time in memory."""
+    for values in _some_at_once(sorted(numbers)):
+        yield from (_stored(stream, row) for row in _SOME.run(connection, values).all())
 
 
 def batches(connection: Connection, stream: Stream, start: float, end: float) -> Iterator[StoredBatch]:

@@ -3,7 +3,7 @@
 The natural key is stream, length and start. `monitor.windows` reads the bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,11 +78,14 @@ class StoredProfile:
     blob: bytes
 
 
-def put(connection: Connection, stream: Stream, profile: StoredProfile, now: float) -> None:
-    """Write the profile of a window in place of what was there."""
-    row = _key(register.key(connection, stream, now), profile.window)
-    row |= {"layout": profile.layout, "rows": profile.rows, "blob": profile.blob}
-    _PUT.run(connection, [row])
+def put(connection: Connection, stream: Stream, written: Iterable[StoredProfile], now: float) -> None:
+    """Write the profiles of windows in place of what was there."""
+    number = register.key(connection, stream, now)
+    rows = [
+        _key(number, one.window) | {"layout": one.layout, "rows": one.rows, "blob": one.blob}
+        for one in written
+    ]
+    _PUT.run(connection, rows)
 
 
 def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile | None:
@@ -127,15 +130,19 @@ def first_of(connection: Connection, stream: Stream, seconds: int, layout: str) 
     return first
 
 
-def delete_sums(connection: Connection, stream: Stream, window: Window) -> None:
-    """Delete the profiles of longer windows that cover this one, because it changed: in one step, since SQLite's driver
-    lets go of the interpreter at each and has to wait for it again.
+def delete_sums(connection: Connection, stream: Stream, windows: Iterable[Window]) -> None:
+    """Delete the profiles of longer windows that cover these, because they changed: in one step for each, since
+    SQLite's driver lets go of the interpreter at every step and has to wait for it again.
     """
-    values: dict[str, Any] = {"stream": register.find(connection, stream)}
-    for n in _LENGTHS:
-        length = window.seconds << n
-        values |= {f"seconds{n}": length, f"start{n}": window.start // length * length}
-    _DELETE_SUMS.run_for_each(connection, [values])
+    number = register.find(connection, stream)
+    rows: list[dict[str, Any]] = []
+    for window in windows:
+        values: dict[str, Any] = {"stream": number}
+        for n in _LENGTHS:
+            length = window.seconds << n
+            values |= {f"seconds{n}": length, f"start{n}": window.start // length * length}
+        rows.append(values)
+    _DELETE_SUMS.run_for_each(connection, rows)
 
 
 def delete_all(connection: Connection, stream: Stream, start: float, end: float) -> None:

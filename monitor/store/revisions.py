@@ -1,6 +1,8 @@
-"""How often the profiles of a stream changed: by this, whoever read them outside of a transaction that writes sees
-whether what was made of them still holds.
+"""How often the profiles of a stream changed, its outcomes found predictions, or its log was put in order: by this,
+whoever read them outside of a transaction that writes sees whether what was made of them still holds.
 """
+
+from collections.abc import Mapping
 
 from sqlalchemy import BigInteger, Column, Connection, Table, bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -33,12 +35,11 @@ _ADVANCE, _HOLD = _raised(1), _raised(0)
 _READ = Prepared(select(REVISIONS.c.number).where(REVISIONS.c.stream == bindparam("key")))
 
 
-def advance(connection: Connection, stream: Stream, now: float) -> None:
-    """Say that profiles of a stream change. Call it before they are read: another process waits here for the end of
-    this transaction, and then reads what this one wrote.
+def advance(connection: Connection, stream: Stream, now: float) -> int:
+    """Say that profiles of a stream change, and return the new number. Call it before they are read: another process
+    waits here for the end of this transaction, and then reads what this one wrote.
     """
-    values = {"key": register.key(connection, stream, now)}
-    _ADVANCE[connection.dialect.name].row(connection, values)
+    return _run(_ADVANCE, connection, stream, now)
 
 
 def read(connection: Connection, stream: Stream) -> int:
@@ -49,7 +50,10 @@ def read(connection: Connection, stream: Stream) -> int:
 
 def hold(connection: Connection, stream: Stream, now: float) -> int:
     """The number, which nobody else changes until this transaction ends."""
-    values = {"key": register.key(connection, stream, now)}
-    row = _HOLD[connection.dialect.name].row(connection, values)
+    return _run(_HOLD, connection, stream, now)
+
+
+def _run(statements: Mapping[str, Prepared], connection: Connection, stream: Stream, now: float) -> int:
+    row = statements[connection.dialect.name].row(connection, {"key": register.key(connection, stream, now)})
     assert row is not None
     return int(row[0])

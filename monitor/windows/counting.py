@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from monitor.predictions import outcomes as joining
+from monitor.predictions import outcomes
 from monitor.predictions.batches import concatenate
 from monitor.predictions.batches import decode as decode_rows
+from monitor.predictions.outcomes import Joining
 from monitor.records import Stream, Window
-from monitor.store import outcomes, predictions, profiles, revisions, unmeasured
+from monitor.store import outcomes as stored_outcomes
+from monitor.store import predictions, profiles, revisions, unmeasured
 from monitor.store.db import Store
 from monitor.store.predictions import StoredBatch
 from monitor.store.profiles import StoredProfile
@@ -41,12 +43,18 @@ _ROWS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """What was counted of a stream outside of any transaction that writes: nothing of it is in the store yet."""
+    """What was counted of a stream outside of any transaction that writes: nothing of it is in the store yet.
+
+    `added` is what each window gets, `totals` its profile with that, which holds as long as the `revision` does.
+    """
 
     stream: Stream
     layout: Layout
+    revision: int
     batches: Sequence[int]
+    joining: Joining
     added: Mapping[Window, Profile]
+    totals: Sequence[StoredProfile]
     more: bool
 
 
@@ -62,7 +70,10 @@ def count_new(
     `on_counted` is told, after each commit, what was added to which window: for counters that only ever rise.
     """
     with store.read() as connection:
-        waiting = {*predictions.streams_with_uncounted(connection), *outcomes.streams_with_new(connection)}
+        waiting = {
+            *predictions.streams_with_uncounted(connection),
+            *stored_outcomes.streams_with_new(connection),
+        }
     touched: set[tuple[Stream, Window]] = set()
     names = sorted(waiting)
     queue = [names[at : at + _STREAMS] for at in range(0, len(names), _STREAMS)]
@@ -92,13 +103,11 @@ def _count_group(
     Also says which of the streams may have more.
     """
     with store.read() as connection:
-        read = [_read(connection, stream, settings) for stream in some]
-    counted = [_count(stream, layout, batches, settings) for stream, layout, batches in read]
-    added: dict[tuple[Stream, Window], Profile] = {}
+        counted = [_count(connection, stream, settings) for stream in some]
     with store.write() as connection:
         for one in counted:
-            found = _put_down(connection, one, settings, now)
-            added |= {(one.stream, window): profile for window, profile in found.items()}
+            _put_down(connection, one, now)
+    added = {(one.stream, window): profile for one in counted for window, profile in one.added.items()}
     return added, [one.stream for one in counted if one.more]
 
 
@@ -112,40 +121,37 @@ def _apart(store: Store, some: Sequence[Stream], settings: WindowSettings, now: 
     return []
 
 
-def _read(
-    connection: Connection, stream: Stream, settings: WindowSettings
-) -> tuple[Stream, Layout, list[StoredBatch]]:
+def _count(connection: Connection, stream: Stream, settings: WindowSettings) -> _Counted:
+    """Count one transaction's worth of a stream, and the outcomes that found their predictions."""
+    revision = revisions.read(connection, stream)  # before all that it speaks for
+    layout = current_layout(connection, stream)
     batches = predictions.uncounted(connection, stream, settings.batches_per_commit)
-    return stream, current_layout(connection, stream), batches
-
-
-def _count(stream: Stream, layout: Layout, batches: list[StoredBatch], settings: WindowSettings) -> _Counted:
-    """Count one transaction's worth of a stream."""
+    more = len(batches) == settings.batches_per_commit
     added: dict[Window, Profile] = {}
     for window, rows in _put_together(batches):
         _add(added, window, count(rows, layout, settings.max_segments))
+    joining = outcomes.join(connection, stream, batches[-1].id if more else None)
+    for news in joining.news:
+        _add(added, news.window, count_outcomes(news.joined, layout, settings.max_segments))
+    totals = [_total(connection, stream, window, profile) for window, profile in added.items()]
     numbers = [batch.id for batch in batches]
-    return _Counted(stream, layout, numbers, added, len(batches) == settings.batches_per_commit)
+    return _Counted(stream, layout, revision, numbers, joining, added, totals, more or joining.more)
 
 
-def _put_down(
-    connection: Connection, counted: _Counted, settings: WindowSettings, now: float
-) -> dict[Window, Profile]:
-    """Add what was counted to the profiles, with the outcomes that found their predictions, and mark it as counted.
+def _put_down(connection: Connection, counted: _Counted, now: float) -> None:
+    """Write the profiles, mark what they hold as counted, and what outcomes found as told.
 
     Raises:
         _StaleError: it is not the truth any more, and has to be counted again.
     """
-    stream, layout, added = counted.stream, counted.layout, dict(counted.added)
-    fresh = predictions.mark_counted(connection, counted.batches)
-    if fresh != len(counted.batches) or current_layout(connection, stream).id != layout.id:
+    stream = counted.stream
+    if revisions.advance(connection, stream, now) != counted.revision + 1:
         raise _StaleError
-    if not counted.more:  # outcomes are joined once, after the last predictions
-        for window, joined in joining.join(connection, stream, now):
-            _add(added, window, count_outcomes(joined, layout, settings.max_segments))
-    for window, profile in added.items():
-        add_to_window(connection, stream, window, profile, layout, now)
-    return added
+    fresh = predictions.mark_counted(connection, counted.batches)
+    if fresh != len(counted.batches) or current_layout(connection, stream).id != counted.layout.id:
+        raise _StaleError
+    outcomes.put_down(connection, stream, counted.joining, now)
+    _write(connection, stream, counted.totals, now)
 
 
 def _add(to: dict[Window, Profile], window: Window, profile: Profile) -> None:
@@ -171,15 +177,23 @@ def _put_together(batches: Iterable[StoredBatch]) -> Iterator[tuple[Window, pa.R
             yield window, concatenate(alike)
 
 
-def add_to_window(
-    connection: Connection, stream: Stream, window: Window, more: Profile, layout: Layout, now: float
-) -> None:
+def add_to_window(connection: Connection, stream: Stream, window: Window, more: Profile, now: float) -> None:
     """Add counts to a window's profile, and drop the longer sums that it is part of."""
     revisions.advance(connection, stream, now)
+    _write(connection, stream, [_total(connection, stream, window, more)], now)
+
+
+def _total(connection: Connection, stream: Stream, window: Window, more: Profile) -> StoredProfile:
+    """A window's profile with `more`; without what an older layout counted."""
     stored = profiles.get(connection, stream, window)
     total = more
-    if stored is not None and stored.layout == layout.id:
-        total = merge([codec.decode(stored.blob, layout), more])
-    profiles.put(connection, stream, StoredProfile(window, layout.id, total.rows, codec.encode(total)), now)
-    profiles.delete_sums(connection, stream, window)
-    unmeasured.add(connection, stream, [window], now)
+    if stored is not None and stored.layout == more.layout.id:
+        total = merge([codec.decode(stored.blob, more.layout), more])
+    return StoredProfile(window, more.layout.id, total.rows, codec.encode(total))
+
+
+def _write(connection: Connection, stream: Stream, totals: Sequence[StoredProfile], now: float) -> None:
+    windows = [total.window for total in totals]
+    profiles.put(connection, stream, totals, now)
+    profiles.delete_sums(connection, stream, windows)
+    unmeasured.add(connection, stream, windows, now)

@@ -66,5 +66,5 @@ def _recount_window(
             return False
         predictions.mark_counted(connection, counted)
         profiles.delete_all(connection, stream, window.start, window.end)
-        add_to_window(connection, stream, window, merge(parts), layout, now)
+        add_to_window(connection, stream, window, merge(parts), now)
     return True

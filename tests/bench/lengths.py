@@ -43,13 +43,13 @@ def _minute(store: Store, base: Baseline, counted: Profile, length: int, minute:
     stream, window = _stream(length), Window(START + minute * MINUTE, START + (minute + 1) * MINUTE)
     began = time.process_time()
     with store.write() as connection:
-        add_to_window(connection, stream, window, counted, base.layout, START)
+        add_to_window(connection, stream, window, counted, START)
         rolling = Rolling(connection, MINUTE, settled=window.end)
         looked_at = Window(window.end - length, window.end)
         profile = rolling.profile(stream, looked_at)
         measure(Subject(stream, looked_at, profile, base, MetricSettings()))
         for _, total in rolling.sums():
-            profiles.put(connection, stream, total, START)
+            profiles.put(connection, stream, [total], START)
     seconds = time.process_time() - began
     assert profile.rows == counted.rows * min(minute + 1, length // MINUTE)
     return seconds

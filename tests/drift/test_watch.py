@@ -68,7 +68,7 @@ class World:
                 kept = StoredProfile(
                     Window(start, start + BASE), found.layout.id, profile.rows, codec.encode(profile)
                 )
-                profiles.put(connection, STREAM, kept, float(start))
+                profiles.put(connection, STREAM, [kept], float(start))
         self.at += int(seconds)
 
     def prepare(self, settings: DriftSettings = SETTINGS) -> bool:

@@ -5,8 +5,9 @@ import pytest
 from monitor.predictions.batches import decode, hashes
 from monitor.predictions.compaction import compact
 from monitor.predictions.intake import Kind
-from monitor.predictions.outcomes import join, with_known
+from monitor.predictions.outcomes import with_known
 from monitor.store import predictions
+from tests.support.joining import join
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
 
 

@@ -13,11 +13,12 @@ from monitor.predictions.batches import decode
 from monitor.predictions.compaction import compact
 from monitor.predictions.intake import Kind
 from monitor.predictions.log import PredictionLog
-from monitor.predictions.outcomes import give_up, join, with_known
+from monitor.predictions.outcomes import give_up, with_known
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import access, outcomes, predictions, quarantine, register, requests
 from monitor.store.ageing import delete_old, with_old
 from monitor.store.db import Store, metadata
+from tests.support.joining import join
 from tests.support.log import NOW, STREAM, outcome, prediction, send
 from tests.support.postgresql import postgresql
 
@@ -103,7 +104,7 @@ def test_what_is_old_is_forgotten_a_little_at_a_time(log, store):
         gone = [delete_old(connection, outcomes.AGED_PREDICTIONS, old, NOW - 400, most=2) for _ in range(3)]
         assert gone == [2, 1, 0]
         assert predictions.count_rows(connection, STREAM) == 2
-        assert outcomes.known(connection, batch) is None
+        assert outcomes.known(connection, [batch]) == {}
         assert give_up(connection, STREAM, NOW + 1, NOW) == 1
         (refused,) = quarantine.summary(connection, 0, 2 * NOW)
         assert (refused.reason, refused.count) == ("incomplete", 5)

@@ -4,8 +4,9 @@ from collections import Counter
 import pytest
 
 from monitor.predictions.intake import Kind
-from monitor.predictions.outcomes import give_up, join, with_known
+from monitor.predictions.outcomes import give_up, with_known
 from monitor.store import outcomes, predictions
+from tests.support.joining import join
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
 
 

@@ -9,12 +9,12 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from monitor.predictions import outcomes as joining
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.history import HistoryReader
 from monitor.store import outcomes
 from monitor.store.outcomes import OutcomeCounts
 from monitor.windows.kinds import times_of_texts
+from tests.support.joining import join
 from tests.support.log import NOW, STREAM, running
 
 ROWS = 300
@@ -52,7 +52,7 @@ def load(folder: Path, *paths: Path, times: int = 1) -> tuple[HistoryReader, dic
                     log.append_outcomes(stream, rows)
         found = {}
         with store.write() as connection:
-            for _, joined in joining.join(connection, STREAM, NOW):
+            for _, joined in join(connection, STREAM, NOW):
                 for row in joined.to_pylist():
                     found |= (
                         {row["timestamp"] // 1_000_000: truth} if (truth := row.get("outcome.truth")) else {}
@@ -107,7 +107,7 @@ def test_the_time_at_which_something_became_known_gives_its_delay(tmp_path: Path
             for stream, some in part.known:
                 log.append_outcomes(stream, some)
         with store.write() as connection:
-            joined = [rows for _, rows in joining.join(connection, STREAM, NOW)]
+            joined = [rows for _, rows in join(connection, STREAM, NOW)]
     assert {delay for rows in joined for delay in rows.column("outcome.delay").to_pylist()} == {3600.0}
 
 

@@ -32,7 +32,7 @@ def test_a_past_is_settled_when_nothing_of_it_waits(
     metadata.create_all(store.engine)
     with store.write() as connection:
         predictions.put(connection, [NewBatch(STREAM, window, 1, start + 1.0, b"digest", b"", b"")], 0.0)
-        profiles.put(connection, STREAM, StoredProfile(window, layout, 1, b""), 0.0)
+        profiles.put(connection, STREAM, [StoredProfile(window, layout, 1, b"")], 0.0)
         if is_counted:
             predictions.mark_counted(
                 connection, [one.id for one in predictions.uncounted(connection, STREAM)]
@@ -45,6 +45,6 @@ def test_an_old_profile_whose_rows_are_gone_is_settled(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/state.db")
     metadata.create_all(store.engine)
     with store.write() as connection:
-        profiles.put(connection, STREAM, StoredProfile(Window(120, 180), "another", 1, b""), 0.0)
+        profiles.put(connection, STREAM, [StoredProfile(Window(120, 180), "another", 1, b"")], 0.0)
         assert is_settled(connection, STREAM, 60, "mine", SPAN)
     store.close()

@@ -40,7 +40,7 @@ def profile_of(store, window, *, settled=NOW + 1e6):
         rolling = Rolling(connection, BASE, settled=settled)
         found = rolling.profile(STREAM, window)
         for stream, total in rolling.sums():
-            profiles.put(connection, stream, total, NOW)
+            profiles.put(connection, stream, [total], NOW)
         return found
 
 
