@@ -27,7 +27,7 @@ def test_a_prediction_of_which_nothing_is_known_is_exported_beside_one_of_which_
         files = export_parquet(
             store, STREAM, NOW - 2 * DAY, NOW + 60, tmp_path / "out", lambda *done: said.append(done)
         )
-        with pytest.raises(NotFoundError, match="nothing|no prediction"):
+        with pytest.raises(NotFoundError, match="no prediction of acme"):
             export_parquet(store, STREAM, NOW + 3600, NOW + 7200, tmp_path / "none", lambda *_: None)
     assert [path.name for path in files] == ["fraud-2026-11-22.parquet", "fraud-2026-11-23.parquet"]
     (earlier,) = pq.read_table(files[0]).to_pylist()
