@@ -7,6 +7,7 @@ from functools import partial
 
 from monitor import __version__
 from monitor.alerts import standing
+from monitor.alerts.compose import runbook
 from monitor.alerts.deploys import deploys
 from monitor.blackout import Blackout
 from monitor.clock import Clock, SystemClock
@@ -244,6 +245,7 @@ class App:
             channels=sorted(self.channels),
             intake=self.log.stats,
             drilldowns=self.drilldowns,
+            runbook=partial(runbook, settings=self.config.alerts),
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             base_seconds=self.base_seconds,
             settings=self.config.web,

@@ -108,7 +108,15 @@ def load(path: Path) -> Config:
     config = validate(Config, document, document.data)
     if problems := list(_across(config, document)):
         raise ConfigError(problems)
-    return config
+    return _with_address(config)
+
+
+def _with_address(config: Config) -> Config:
+    """Links in notifications begin as all others do, unless they have an address of their own."""
+    if config.alerts.public_url or not config.web.public_url:
+        return config
+    alerts = config.alerts.model_copy(update={"public_url": config.web.public_url})
+    return config.model_copy(update={"alerts": alerts})
 
 
 def _across(config: Config, document: Document) -> list[Problem]:

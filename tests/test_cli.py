@@ -219,6 +219,7 @@ def test_init_leaves_nothing_behind_that_does_not_work(tmp_path: Path, wrong: tu
         ("key", "create", "root"),
         ("key", "create", "page"),
         ("backtest", "--from", "yesterday"),
+        ("backtest", "--from", "2026-10-23", "-r", "a.yaml", "-r", "b.yaml", "-r", "c.yaml"),
         ("profile", "fraud", "--source", "lake.parquet"),
     ],
 )
@@ -230,6 +231,13 @@ def test_words_that_mean_nothing_exit_with_2_and_a_hint(tmp_path: Path, words: t
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
+
+
+def test_a_key_for_the_metrics_of_every_client_needs_no_client(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\n')
+    assert run("key", "create", "metrics", "-c", str(path)).stdout.startswith("wk_")
+    assert json.loads(run("key", "list", "--json", "-c", str(path)).stdout)[0]["client"] == "-"
 
 
 def test_a_key_for_a_client_that_is_not_configured_is_not_made(tmp_path: Path) -> None:

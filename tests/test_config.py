@@ -36,6 +36,13 @@ def test_full_yaml_names_every_key() -> None:
     assert not [key for key in keys(Config) if f"{key.rpartition('.')[2]}:" not in text]
 
 
+def test_links_in_notifications_begin_as_all_others_do_unless_told_otherwise(tmp_path: Path) -> None:
+    public = 'web: {public_url: "https://watch.example.com"}\n'
+    assert load(written(tmp_path, public)).alerts.public_url == "https://watch.example.com"
+    own = 'alerts: {public_url: "https://inside.example.com"}\n'
+    assert load(written(tmp_path, public + own)).alerts.public_url == "https://inside.example.com"
+
+
 def test_every_key_has_a_sentence() -> None:
     def without(section: type, prefix: str = "") -> list[str]:
         return [f"{prefix}{name}" for name, field in section.model_fields.items() if not field.description]  # type: ignore[attr-defined]

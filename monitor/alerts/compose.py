@@ -100,17 +100,30 @@ def _checks(alert: Alert) -> tuple[str, ...]:
     return tuple(line.strip() for line in alert.annotation("checks").splitlines() if line.strip())[:3]
 
 
-def _links(alert: Alert, settings: AlertSettings, started: float, runbook: str = "") -> tuple[Link, ...]:
-    fields = {
-        **alert_labels(alert),
-        "start": str(round((started - AROUND) * 1000)),
-        "end": str(round((started + AROUND) * 1000)),
-    }
-    address = render(settings.runbook_url, {**fields, "alert": runbook or alert.rule})
-    links = [Link("Runbook", (not runbook and alert.annotation("runbook_url")) or address)]
+def runbook(alert: Alert, settings: AlertSettings) -> str:
+    """Where the runbook of an alert stands."""
+    return alert.annotation("runbook_url") or _runbook(alert, alert.rule, settings)
+
+
+def _runbook(alert: Alert, name: str, settings: AlertSettings) -> str:
+    return render(settings.runbook_url, {**alert_labels(alert), "alert": name})
+
+
+def model_page(stream: Stream, settings: AlertSettings) -> tuple[Link, ...]:
+    """The engineers' page of a model; nothing where the daemon's address is not known."""
+    if not settings.public_url:
+        return ()
+    path = f"/staff/m/{stream.client}/{stream.model}/{stream.environment}"
+    return (Link("Model page", settings.public_url.rstrip("/") + path),)
+
+
+def _links(alert: Alert, settings: AlertSettings, started: float, shared: str = "") -> tuple[Link, ...]:
+    """`shared` is the runbook of several alerts at once."""
+    links = [Link("Runbook", _runbook(alert, shared, settings) if shared else runbook(alert, settings))]
     if settings.dashboard_url:
-        links.append(Link("Dashboard", render(settings.dashboard_url, fields)))
-    if settings.public_url:
-        page = f"{settings.public_url.rstrip('/')}/c/{alert.stream.client}/m/{alert.stream.model}"
-        links.append(Link("Model page", page))
-    return tuple(links)
+        around = {
+            "start": str(round((started - AROUND) * 1000)),
+            "end": str(round((started + AROUND) * 1000)),
+        }
+        links.append(Link("Dashboard", render(settings.dashboard_url, {**alert_labels(alert), **around})))
+    return (*links, *model_page(alert.stream, settings))

@@ -6,7 +6,8 @@ A change wakes nobody. It is a row of the outbox under a key of its own, so it i
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
-from monitor.alerts.notification import Link, Notification, encode
+from monitor.alerts.compose import model_page
+from monitor.alerts.notification import Notification, encode
 from monitor.alerts.settings import AlertSettings
 from monitor.clock import iso
 from monitor.records import Action, Delivery, Severity, Stream
@@ -51,7 +52,6 @@ def _key(version: Version) -> str:
 def _notification(version: Version, before: Version, settings: AlertSettings, now: float) -> Notification:
     stream = version.stream
     new, old = version.version[:LONGEST_NAME], before.version[:LONGEST_NAME]
-    page = f"{settings.public_url.rstrip('/')}/c/{stream.client}/m/{stream.model}"
     return Notification(
         action=Action.CHANGE,
         key=_key(version),
@@ -64,7 +64,7 @@ def _notification(version: Version, before: Version, settings: AlertSettings, no
         alert="VersionChanged",
         started_at=version.first_seen,
         reason=f"version {new} answered for the first time at {iso(version.first_seen)}",
-        links=(Link("Model page", page),) if settings.public_url else (),
+        links=model_page(stream, settings),
         labels=tuple(sorted({"version": new, "before": old, **dict(stream.labels)}.items())),
         said_at=now,
     )

@@ -186,4 +186,4 @@ class AlertSettings(Section):
     dashboard_url: str = ""
     """Link to a dashboard; {client}, {model}, {environment}, {start}, {end} (milliseconds) are filled in."""
     public_url: str = ""
-    """Where this daemon's own pages are, for links in notifications."""
+    """Where engineers reach this daemon's pages, for links in notifications; empty: `web.public_url`."""

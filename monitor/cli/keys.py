@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
 @key.command("create")
 def create(
     kind: Annotated[str, typer.Argument(help="What it is for: ingest, page, metrics or staff.")],
-    client: Annotated[str, typer.Option("--client", help="The client that it is bound to.")] = "",
+    client: Annotated[
+        str, typer.Option("--client", help="The client that it is bound to; staff and metrics may have none.")
+    ] = "",
     name: Annotated[str, typer.Option("--name", help="What it is called in lists.")] = "",
     expires: Annotated[
         str, typer.Option("--expires", help="Valid for so long: 90d. Default: until revoked.")
@@ -56,7 +58,7 @@ def create(
         raise InputError(f"'{kind}' is no kind of key", hint=f"kinds are {', '.join(access.Kind)}")
     wanted = access.Kind(kind)
     until = now + seconds_of(expires) if expires else None
-    if wanted is not access.Kind.STAFF and not client:
+    if wanted in (access.Kind.INGEST, access.Kind.PAGE) and not client:
         raise InputError(f"a key for {kind} is bound to a client", hint="name it with --client")
     settings = load(config)
     if client and settings.clients and client not in settings.clients:

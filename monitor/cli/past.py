@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,12 @@ from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import bar, put_json, put_table, say
 from monitor.cli.streams import moment, stream_of
 from monitor.durations import format_duration
+from monitor.errors import InputError
+
+if TYPE_CHECKING:
+    from monitor.backtest.report import Line
+    from monitor.config import Config
+    from monitor.rules.rule import RuleSet
 
 
 def register(app: typer.Typer) -> None:
@@ -37,19 +43,15 @@ def backtest(
     from monitor import backtest as past
     from monitor.cli.stores import opened
     from monitor.config import load
-    from monitor.metrics import METRICS
-    from monitor.rules import load as load_rules
-    from monitor.rules_in_force import rules_of
-    from monitor.shipped import shipped
     from monitor.store import alerts
 
     settings = load(config)
     begin, until = moment(start), moment(end) if end else time.time()
-    sets = [load_rules([path], METRICS, shipped("rules")) for path in rules or ()] or [rules_of(settings)]
+    sets = _sets(settings, rules or [])
     store, base = opened(settings), int(settings.predictions.base_window)
     streams = [stream_of(model)] if model else []
     results = []
-    for one in sets[:2]:
+    for one in sets:
         with bar("judging") as progress:
             results.append(
                 past.backtest(store, one, begin, until, base_seconds=base, streams=streams, progress=progress)
@@ -60,6 +62,22 @@ def backtest(
         with store.read() as connection:
             really = past.actual(alerts.load_transitions(connection, begin, until))
         lines, other = past.summary(results[0], really), "really"
+    _show(lines, other, as_json=as_json)
+
+
+def _sets(settings: "Config", files: list[Path]) -> "list[RuleSet]":
+    """The rules of one file, of two to be compared, or those in force."""
+    from monitor.metrics import METRICS
+    from monitor.rules import load as load_rules
+    from monitor.rules_in_force import rules_of
+    from monitor.shipped import shipped
+
+    if len(files) > 2:
+        raise InputError(f"{len(files)} rule files cannot be compared", hint="give --rules once or twice")
+    return [load_rules([file], METRICS, shipped("rules")) for file in files] or [rules_of(settings)]
+
+
+def _show(lines: "list[Line]", other: str, *, as_json: bool) -> None:
     if as_json:
         keys = ("rule", "times", "seconds", "other_times", "other_seconds")
         put_json([{key: getattr(line, key) for key in keys} for line in lines])

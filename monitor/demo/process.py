@@ -17,7 +17,7 @@ STREAM = {"client": "skyline", "model": "late-arrival", "environment": "producti
 CONFIG = """\
 # Written by `watchkeeper demo`: the configuration of a daemon that watches one model.
 store: {{url: "sqlite:///{folder}/watchkeeper.db"}}
-web: {{listen: "127.0.0.1:{port}"}}
+web: {{listen: "127.0.0.1:{port}", public_url: "http://127.0.0.1:{port}"}}
 clients:
   {client}:
     name: Skyline Airport Services

@@ -28,7 +28,7 @@ def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | Non
     url = f"http://127.0.0.1:{port}"
     daemon = early or process.start(folder, port)
     with process.answering(daemon, url):
-        say(f"Look:  {url}/c/{STREAM['client']}/   metrics: {url}/metrics")
+        say(f"Look:  {url}/c/{STREAM['client']}/   engineers: {url}/staff/   metrics: {url}/metrics")
         say(
             f"Next:  {PER_SECOND} flights a second are predicted and watched; in a second terminal, "
             f"`watchkeeper demo --incident errors` brings a page, which closes by itself."

@@ -60,11 +60,6 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         yield from _measure(subject, where, part, base if known else None)
 
 
-def mean_absolute_error(part: Slice) -> float:
-    """Mean absolute residual of a slice that has some."""
-    return part.total("residual_absolute") / part.flag("residuals")
-
-
 def r_squared(part: Slice) -> float | None:
     """Share of variance explained; None where the truths do not vary."""
     n, total = part.flag("residuals"), part.total("truth")

@@ -5,6 +5,7 @@ from monitor.clock import iso
 from monitor.durations import format_duration
 from monitor.records import Action
 
+LONGEST_LINE = 160
 _WORDS = {
     Action.TRIGGER: "",
     Action.RESOLVE: "RESOLVED",
@@ -39,12 +40,21 @@ def lines(notification: Notification) -> list[str]:
         *((link.text.lower(), link.href) for link in notification.links),
     ]
     width = max(len(name) for name, _ in facts)
-    told = [headline(notification), *(f"  {name:<{width}}  {value}" for name, value in facts if value)]
+    told = [headline(notification)]
+    for name, value in facts:
+        told += _fact(name, value, width) if value else []
     if notification.count > 1:
         told += [f"  - {member}" for member in notification.members]
         unnamed = notification.count - len(notification.members)
         told += [f"  - and {unnamed} more"] if unnamed > 0 else []
     return told
+
+
+def _fact(name: str, value: str, width: int) -> list[str]:
+    """A name and what it says; several clauses that are too long for a line have one each."""
+    clauses = value.split("; ") if len(value) > LONGEST_LINE else [value]
+    names = [name, *[""] * (len(clauses) - 1)]
+    return [f"  {name:<{width}}  {clause}" for name, clause in zip(names, clauses, strict=True)]
 
 
 def _figures(notification: Notification) -> str:

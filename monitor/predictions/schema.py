@@ -28,6 +28,7 @@ from monitor.predictions.values import (
 from monitor.records import Stream
 
 ENVIRONMENTS = ("development", "staging", "production")
+_DAY = 86_400
 
 
 class Row(msgspec.Struct, gc=False):
@@ -188,11 +189,11 @@ def _timestamp(value: object, rules: Rules) -> int:
             hint="is the sender's clock right? Seconds since the epoch, or UTC",
         )
     if seconds < rules.earliest:
-        past = format_duration(int(rules.now - seconds))
+        age = int(rules.now - seconds)
+        past = format_duration(age - age % _DAY if age > _DAY else age)
         kept = format_duration(rules.settings.retention)
-        raise RecordError(
-            "too_old", f"timestamp is {past} ago; rows are kept for {kept}", hint="load history as a file"
-        )
+        hint = "load history from files: watchkeeper load"
+        raise RecordError("too_old", f"timestamp is {past} ago; rows are kept for {kept}", hint=hint)
     return micros
 
 
@@ -200,7 +201,10 @@ def _features(value: object, settings: PredictionSettings) -> dict[str, Value]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise RecordError("invalid", f"features is {kind_of(value)}, not an object of names and values")
+        hint = 'name each value: {"amount": 12.5, "country": "DE"}'
+        raise RecordError(
+            "invalid", f"features is {kind_of(value)}, not an object of names and values", hint=hint
+        )
     if len(value) > settings.max_features:
         raise RecordError(
             "too_large",

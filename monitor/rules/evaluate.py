@@ -171,10 +171,12 @@ def _is_worth_storing(before: Alert, after: Alert) -> bool:
 
 
 def _dressed(rule: Rule, before: Alert, alert: Alert) -> Alert:
-    """The alert with its rule's tier, labels and, while it is open, its sentences."""
+    """The alert with its rule's tier, labels and, while its condition holds, its sentences: the end of an alert is told
+    in the words of its fault.
+    """
     annotations = alert.annotations
     is_changed = before.state is not alert.state or before.value != alert.value or before.n != alert.n
-    if alert.is_open and is_changed:
+    if alert.state is State.FIRING and is_changed:
         fields = _fields(rule, alert)
         annotations = tuple((name, render(text, fields)) for name, text in rule.annotations)
     if annotations is alert.annotations and (alert.severity, alert.labels) == (rule.severity, rule.labels):

@@ -12,9 +12,10 @@ from monitor import status
 from monitor.clock import iso
 from monitor.health import wording
 from monitor.records import Alert, Labels, Measurement, Severity, Stream, Window
+from monitor.rules.wording import figure as told
 from monitor.store import alerts, measurements, register, versions
 from monitor.store.register import StreamFigures
-from monitor.web import charts, distributions, drifting, refusals, rendering, session, stretch
+from monitor.web import charts, distributions, drifting, failures, refusals, rendering, session, stretch
 from monitor.web import services as surroundings
 from monitor.web.api import read_labels
 from monitor.web.charts import Chart, Curve, Mark
@@ -71,6 +72,7 @@ def _page(connection: Connection, services: Services, known: StreamFigures, show
         "window": latest[0].window if latest else None,
         "versions": versions.load(connection, stream.client).get(stream, []),
         "notes": status.notes(connection, known, services.base_seconds),
+        "failures": failures.of_stream(connection, stream, now, services.base_seconds),
         "drift": drifting.of_stream(connection, stream),
         "refused": refusals.of_stream(connection, stream, now),
         "baseline": baseline,
@@ -81,6 +83,8 @@ def _page(connection: Connection, services: Services, known: StreamFigures, show
         "can_report": services.drilldowns is not None,
         "iso": iso,
         "figure": figure,
+        "told": told,
+        "runbook": services.runbook,
         "now": now,
     }
 

@@ -33,7 +33,9 @@ _NEEDED = {
 }
 """The headers that mean something here; the others are not even decoded."""
 _ONLY_POST = reply.of_json(
-    405, _ENCODE({"error": "only POST is understood here", "hint": ""}), (b"allow", b"POST")
+    405,
+    _ENCODE({"error": "only POST is understood here", "hint": "send records as its body"}),
+    (b"allow", b"POST"),
 )
 
 

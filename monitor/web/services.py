@@ -9,7 +9,7 @@ from litestar import Request
 from monitor.clock import Clock
 from monitor.health.settings import ClientSettings
 from monitor.predictions.log import IntakeStats
-from monitor.records import Measurement, Stream
+from monitor.records import Alert, Measurement, Stream
 from monitor.reports.drilldowns import Drilldowns
 from monitor.store.db import Store
 from monitor.web.access import Access
@@ -37,7 +37,7 @@ class Services:
     asks `stuck` why the loop does not go round, `/readyz` asks `ready`. `base_seconds` is the length of a base
     window. `measured` gives the measurements of the last tick; `channels` names those that are configured;
     `drift_limits` says from which value on a feature counts as drifted, by metric; `drilldowns` makes reports
-    on alerts.
+    on alerts; `runbook` is where the runbook of an alert stands, empty where nowhere.
     """
 
     store: Store
@@ -56,6 +56,7 @@ class Services:
     channels: Sequence[str] = ()
     intake: Callable[[], IntakeStats | None] = lambda: None
     drilldowns: Drilldowns | None = None
+    runbook: Callable[[Alert], str] = lambda _alert: ""
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

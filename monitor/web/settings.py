@@ -54,15 +54,6 @@ class MetricsSettings(Section):
     """A version that has not answered for so long is left out."""
 
 
-class LinkSettings(Section):
-    """Where pages and pages' links lead."""
-
-    runbook: str = ""
-    """Address of a runbook; `{rule}` stands for the rule's name."""
-    grafana: str = ""
-    """Address of Grafana."""
-
-
 class WebSettings(Section):
     """The daemon's web server."""
 
@@ -84,8 +75,6 @@ class WebSettings(Section):
     """Sign-in for staff."""
     metrics: MetricsSettings = MetricsSettings()
     """Limits of `/metrics`."""
-    links: LinkSettings = LinkSettings()
-    """Where links lead."""
 
     @model_validator(mode="after")
     def _whole_pair(self) -> "WebSettings":

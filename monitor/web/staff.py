@@ -50,6 +50,7 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
         informing=[alert for alert in found if alert.severity is Severity.INFO],
         silences=mutes,
         can_report=services.drilldowns is not None,
+        runbook=services.runbook,
         iso=iso,
         span=wording.span,
         now=now,
@@ -86,7 +87,7 @@ def _unbound(visitor: Visitor) -> Visitor:
 def _row(services: Services, figures: StreamFigures, found: list[Alert], now: float) -> StreamRow:
     mine = [alert for alert in found if alert.stream == figures.stream]
     health = judged(services, figures, mine, now).health
-    received = wording.span(now - figures.last_received) if figures.rows else "never"
+    received = f"{wording.span(now - figures.last_received)} ago" if figures.rows else "never"
     return StreamRow(figures.stream, health, figures.rows, received, len(mine))
 
 

@@ -37,7 +37,9 @@ def test_a_version_that_follows_another_is_one_change_with_what_it_replaced(worl
     assert event["payload"]["summary"] == "acme/fraud production: version 7 answers (before it: 6)"
     assert event["payload"]["timestamp"] == "2027-01-15T07:59:00+00:00"
     assert event["payload"]["custom_details"]["before"] == "6"
-    assert event["links"] == [{"href": "https://watch.example.org/c/acme/m/fraud", "text": "Model page"}]
+    assert event["links"] == [
+        {"href": "https://watch.example.org/staff/m/acme/fraud/production", "text": "Model page"}
+    ]
     assert world.pagerduty.incidents == []
     assert world.pagerduty.refused == []
 

@@ -96,3 +96,18 @@ def test_three_of_five_windows_must_be_beyond_the_limit(tmp_path: Path) -> None:
     assert seen[3] is State.INACTIVE
     assert seen[4] is State.FIRING
     assert seen[-1] is State.RESOLVED
+
+
+def test_the_end_of_an_alert_is_told_in_the_words_of_its_fault(tmp_path: Path) -> None:
+    judge = Judge(one_rule(tmp_path, ERRORS, keep_firing_for="1s"))
+    said = []
+    for value in (0.31, 0.33, 0.0, 0.0):
+        judge.look(measured("error_rate", value))
+        (alert,) = judge.alerts.values()
+        said.append((alert.state, alert.annotation("summary"), alert.value))
+    assert said == [
+        (State.FIRING, "acme/fraud: 31 %", 0.31),
+        (State.FIRING, "acme/fraud: 33 %", 0.33),
+        (State.RECOVERING, "acme/fraud: 33 %", 0.0),
+        (State.RESOLVED, "acme/fraud: 33 %", 0.0),
+    ]
