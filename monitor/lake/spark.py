@@ -46,6 +46,10 @@ _COLUMNS = "client string, model string, environment string, start bigint, blob 
 _KEY = ("client", "model", "environment", "start")
 
 
+_Item = tuple[str, list[int]]
+"""A file and the row groups of it to read; none: all of it."""
+
+
 class _Notes(msgspec.Struct):
     """What else a task has to say: rows refused and passed over, and columns left out."""
 
@@ -96,7 +100,7 @@ def _session() -> SparkSession:
     return session
 
 
-def _items(files: Sequence[Place], enough: int) -> list[tuple[str, list[int]]]:
+def _items(files: Sequence[Place], enough: int) -> list[_Item]:
     """Parts of files that a task counts: a whole file, or row groups of one where there are few large files."""
     if len(files) >= enough:
         return [(place.name, []) for place in files]
@@ -111,30 +115,31 @@ def _parts(place: Place) -> list[list[int]]:
     return [list(range(groups))[number::parts] for number in range(parts)]
 
 
-def _frame(
-    session: SparkSession, items: Sequence[tuple[str, list[int]]], work: Work, done: _Done
-) -> DataFrame:
+def _frame(session: SparkSession, items: Sequence[_Item], work: Work, done: _Done) -> DataFrame:
     """One row a window: its profile. And rows without a window, that hold what was refused."""
+    chosen = tuple(items)
 
     def counted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _count(work, batches, done)
+        return _count(work, chosen, batches, done)
 
     def merged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return _merge(work, batches)
 
     tasks = max(1, min(len(items), 8 * session.sparkContext.defaultParallelism))
-    listed = session.createDataFrame(list(items), "name string, groups array<int>")
-    partial = listed.repartition(tasks).mapInArrow(counted, _COLUMNS)
+    partial = session.range(0, len(items), 1, tasks).mapInArrow(counted, _COLUMNS)
     return partial.repartition(tasks, *_KEY).sortWithinPartitions(*_KEY).mapInArrow(merged, _COLUMNS)
 
 
-def _count(work: Work, batches: Iterator[pa.RecordBatch], done: _Done) -> Iterator[pa.RecordBatch]:
-    """On an executor: parts of files to partial profiles."""
+def _count(
+    work: Work, items: Sequence[_Item], batches: Iterator[pa.RecordBatch], done: _Done
+) -> Iterator[pa.RecordBatch]:
+    """On an executor: parts of files, which rows name by number, to partial profiles."""
     counter = PieceCounter(work)
     waiting = Counted()
     for batch in batches:
-        for item in batch.to_pylist():
-            for piece in pieces(places.at(item["name"]), item["groups"] or None):
+        for number in batch.column(0).to_pylist():
+            name, groups = items[number]
+            for piece in pieces(places.at(name), groups or None):
                 waiting = add_up([waiting, counter.count(piece)])
                 done.rows.add(piece.rows.num_rows)
                 if len(waiting.profiles) > _MOST_OPEN:
