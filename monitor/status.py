@@ -36,6 +36,7 @@ SHOWN = (
 """The figures of a line, from the last closed base window or the running hour."""
 HOUR = 3600
 DAY = 86_400
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,33 @@ def _comparable(connection: Connection, stream: Stream, base_seconds: int, layou
     return told
 
 
+_CHANGES = {
+    "added": "{} not in the baseline",
+    "filled": "{} without any value in the baseline, and with values now",
+    "vanished": "{} without any value now",
+    "type": "{} with texts where the baseline has numbers",
+}
+
+
+def _schema(connection: Connection, stream: Stream) -> list[str]:
+    """Features that came, went or changed their type, as the newest hour has it."""
+    found: dict[str, list[str]] = {}
+    for one in measurements.latest(connection, stream, HOUR):
+        if one.metric == "schema_changes" and one.label("feature"):
+            found.setdefault(one.label("change"), []).append(one.label("feature"))
+    told = [
+        _CHANGES[change].format(_listed(sorted(features)))
+        for change, features in sorted(found.items())
+        if change in _CHANGES
+    ]
+    return [f"features in the last hour: {'; '.join(told)}"] if told else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
 def _outcomes(connection: Connection, stream: Stream) -> list[str]:
     """Outcomes that have not found their predictions."""
     counts = outcomes.counts(connection, stream)
@@ -161,6 +189,7 @@ def notes(connection: Connection, figures: StreamFigures, base_seconds: int) -> 
         notes.append("no baseline yet: drift and comparisons are not measured")
     else:
         notes += _comparable(connection, figures.stream, base_seconds, held_against.layout)
+        notes += _schema(connection, figures.stream)
     notes += _outcomes(connection, figures.stream)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:

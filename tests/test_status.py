@@ -104,3 +104,15 @@ def test_a_baseline_in_force_stays_when_it_is_put_again(daemon):
     assert keep(daemon, trained(300)) is None
     with daemon.store.read() as connection:
         assert baseline.load(connection, STREAM) is not None
+
+
+def test_features_that_came_went_or_changed_their_type_are_told(daemon):
+    keep(daemon, trained(300, country=["DE"] * 300))
+    daemon.predict(200, features={"amount": "n/a", "device": "ios"})
+    daemon.look()
+    daemon.clock.advance(120)
+    daemon.look()
+    assert (
+        "features in the last hour: device not in the baseline; amount with texts where the baseline has numbers; "
+        "country without any value now"
+    ) in told(daemon)
