@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -21,9 +22,9 @@ from monitor.predictions.schema import (
     read_outcome,
     read_prediction,
 )
-from monitor.predictions.shapes import Shapes
+from monitor.predictions.shapes import Shape, Shapes
 from monitor.predictions.sheet import look_through
-from monitor.predictions.times import Micros, column_of_micros
+from monitor.predictions.times import Micros, column_of_micros, micros_of
 from monitor.predictions.values import RecordError
 from monitor.records import Rejected, Stream
 from monitor.store.requests import Request
@@ -49,8 +50,7 @@ class Refusal:
     rejected: Rejected
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """Accepted rows of one stream with their times in µs: structs of one type, the same by field, or columns."""
 
     stream: Stream
@@ -58,8 +58,7 @@ class Part:
     times: Micros
 
 
-@dataclass(slots=True)
-class Submission:
+class Submission(msgspec.Struct):
     """A request after checking.
 
     `apart`: each record that is taken has an id or a time, so that equal content is a resend. `request` is None
@@ -68,16 +67,20 @@ class Submission:
 
     kind: Kind
     size: int
-    parts: list[Part] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-    ignored: set[str] = field(default_factory=set)
+    parts: list[Part] = []
+    refused: list[Refusal] = []
+    ignored: set[str] = set()
     apart: bool = True
     request: Request | None = None
 
     @property
     def accepted(self) -> int:
         """Records that are taken."""
-        return sum([len(part.times) for part in self.parts])
+        return (
+            len(self.parts[0].times)
+            if len(self.parts) == 1
+            else sum([len(part.times) for part in self.parts])
+        )
 
 
 def read(
@@ -140,6 +143,8 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, shapes: Shapes) -> 
     rows = shape.decode(body, form, bool(rules.client))
     if not rows:
         return None
+    if len(rows) == 1:
+        return _one(shape, rows, len(body), rules)
     found = turned(rows)
     if _are_repeated(found["id"]) or not _say_something(found):
         return None
@@ -150,10 +155,21 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, shapes: Shapes) -> 
     return Submission(Kind.PREDICTIONS, len(body), [part], ignored=shape.ignored, apart=_are_apart(found))
 
 
+def _one(shape: Shape, rows: Sequence[Any], size: int, rules: Rules) -> Submission | None:
+    """The same for a single record, without columns."""
+    row = rows[0]
+    micros = int(rules.now * 1e6) if row.timestamp is None else micros_of(row.timestamp)
+    if micros is None or (row.prediction is None and row.error is None):
+        return None
+    if not rules.earliest * 1e6 <= micros <= rules.latest * 1e6:
+        return None
+    apart = row.id is not None or row.timestamp is not None
+    part = Part(shape.stream, rows, [micros])
+    return Submission(Kind.PREDICTIONS, size, [part], ignored=shape.ignored, apart=apart)
+
+
 def _are_repeated(ids: Sequence[str | int | None]) -> bool:
     """Whether an id occurs twice."""
-    if len(ids) == 1:
-        return False
     known = ids if all(ids) and set(map(type, ids)) == {str} else [str(one) for one in ids if one is not None]
     return len(set(known)) < len(known)
 

@@ -6,7 +6,8 @@ the cache of the processor that made it, and whoever takes requests in is free f
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from monitor.errors import WatchkeeperError
 from monitor.predictions import intake
@@ -19,8 +20,7 @@ from monitor.store.requests import Request
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """A request that was not read yet. `rules` are those of its sender at the time when it came; `identity` is what
     `intake.identify` made of it, where that was done already.
     """

@@ -32,7 +32,7 @@ _MOST_OF_A_COMMIT = 16_000_000
 _WORTH_A_COMMIT = 1_000_000
 """So many bytes that wait are stored at once."""
 _LINGER = 0.002
-"""Seconds that fewer wait after a commit for others to join them, unless `wake` is called."""
+"""Seconds that fewer, which came during a commit, wait after it for others to join them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +96,21 @@ class PredictionLog:
         return Rules(self.settings, self.clock.now(), client, self.clients)
 
     def hand_over(self, requests: Sequence[tuple[Letter | Submission, Answer]]) -> None:
-        """Give requests to the writer, to be stored after the next `wake`, or when nobody calls it for a moment.
+        """Have the writer store requests. One call for many of them makes one commit.
 
         Each is answered once, in the writer's thread; at once, and in this one, where too much waits already or the
-        log is not running.
+        log is not running. Without any, what came during a commit is stored at once.
         """
         refused: list[tuple[Answer, BusyError]] = []
         with self._wake:
-            was_empty = not self._queue
             for request, answer in requests:
                 if (busy := self._is_busy(request.size)) is not None:
                     refused.append((answer, busy))
                     continue
                 self._bytes += request.size
                 self._queue.append((request, answer))
-            if was_empty or self._bytes >= _WORTH_A_COMMIT:
-                self._wake.notify()
+            self._is_called = True
+            self._wake.notify()
         for answer, busy in refused:
             answer(busy)
 
@@ -123,12 +122,6 @@ class PredictionLog:
             hint = "send again a little later"
             return BusyError("too much waits for the database", retry_after=1, hint=hint)
         return None
-
-    def wake(self) -> None:
-        """Have the writer look for what was handed over. One call for many requests makes one commit of them."""
-        with self._wake:
-            self._is_called = True
-            self._wake.notify()
 
     def append(self, batches: Sequence[Batch]) -> None:
         """Write batches of history; durable on return. The same batch written again is there once.
@@ -233,8 +226,7 @@ class PredictionLog:
             quarantine.put(connection, assembly.refused(fresh, now))
         self._commits += 1
         self._replayed += len(group) - len(fresh)
-        for one in fresh:
-            self._accepted[one.kind] += one.accepted
-            for refusal in one.refused:
-                self._rejected[refusal.reason] += 1
+        for kind in Kind:
+            self._accepted[kind] += sum([one.accepted for one in fresh if one.kind is kind])
+        self._rejected.update(refusal.reason for one in fresh for refusal in one.refused)
         return answers

@@ -1,8 +1,8 @@
 """What a sender is told about a request, and how one that was sent before is recognised."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import Connection
 
 from monitor.errors import InputError, WatchkeeperError
@@ -12,8 +12,7 @@ from monitor.store import requests
 from monitor.store.requests import Request
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """What became of a request. `replayed`: it had been stored before, and was not stored again."""
 
     accepted: int

@@ -5,7 +5,6 @@ number becomes the number, true and false as a prediction become labels. Anythin
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -59,8 +58,7 @@ class OutcomeRow(msgspec.Struct, gc=False):
     feedback: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What records are held against.
 
     `client` is the one the sender's key is bound to; empty for any. `clients` are all there are; None for any.

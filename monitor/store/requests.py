@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from sqlalchemy import Column, Connection, Float, LargeBinary, Table, delete, select
 
 from monitor.store.db import metadata
@@ -23,8 +23,7 @@ REQUESTS = Table(
 _INSERT = PreparedInsert(REQUESTS)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """A request by its key (what the sender named, or its content) and the digest of its content; 16 bytes each."""
 
     key: bytes

@@ -1,8 +1,8 @@
 """Waiting on the event loop for what the prediction log's thread has done.
 
 A commit answers many requests: they are told together, by one wake-up of the loop. The other way round, small requests
-are handed over together, and the writer is called when a turn of the loop brought no further one: so what comes in at
-the same time becomes one commit.
+are handed over together, when a turn of the loop brought no further one: so what comes in at the same time becomes one
+commit, and the writer is woken once for it.
 """
 
 import asyncio
@@ -17,6 +17,10 @@ from monitor.predictions.log import PredictionLog
 from monitor.predictions.receipts import Answer, Receipt
 
 _Result = Receipt | WatchkeeperError
+_LINGER = 0.002
+"""Seconds that the first of many waits for the others."""
+_ENOUGH = 1_000_000
+"""So many bytes are handed over at once."""
 
 
 class _Sent:
@@ -46,6 +50,9 @@ class Mailbox:
         self._log = log
         self._patience = patience
         self._leaving: list[tuple[Letter | Submission, Answer]] = []
+        self._size = 0
+        self._since = 0.0
+        self._is_fresh = False
         self._arrived: deque[tuple[_Sent, _Result]] = deque()
         self._waiting: deque[_Sent] = deque()
         self._is_emptying = False
@@ -57,8 +64,13 @@ class Mailbox:
         much waits, the database refused, or it took too long; another error if the request cannot be stored.
         """
         loop = asyncio.get_running_loop()
-        sent = _Sent(answer, loop.time() + self._patience)
+        now = loop.time()
+        if not self._leaving:
+            self._since = now
+        sent = _Sent(answer, now + self._patience)
         self._leaving.append((request, partial(self._arrive, loop, sent)))
+        self._size += request.size
+        self._is_fresh = self._size < _ENOUGH
         self._send_soon(loop)
         self._waiting.append(sent)
         if self._alarm is None:
@@ -70,17 +82,14 @@ class Mailbox:
             loop.call_soon(self._send, loop)
 
     def _send(self, loop: asyncio.AbstractEventLoop) -> None:
-        """At the end of a turn: hand over what it brought; call the writer if that was nothing."""
+        """At the end of a turn: wait for another one if it brought something, else hand over what there is."""
         self._is_sending = False
-        if self._leaving:
-            self._hand_over()
+        if self._is_fresh and loop.time() - self._since < _LINGER:
+            self._is_fresh = False
             self._send_soon(loop)
         else:
-            self._log.wake()
-
-    def _hand_over(self) -> None:
-        leaving, self._leaving = self._leaving, []
-        self._log.hand_over(leaving)
+            leaving, self._leaving, self._size = self._leaving, [], 0
+            self._log.hand_over(leaving)
 
     def _arrive(self, loop: asyncio.AbstractEventLoop, sent: _Sent, result: _Result) -> None:
         """In the writer's thread."""

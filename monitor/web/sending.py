@@ -30,6 +30,11 @@ class Gathering(asyncio.Transport):
         if self._size > _ENOUGH:
             self._send()
 
+    def send(self, data: bytes) -> None:
+        """Send this at once, with what is held."""
+        self._held.append(data)
+        self._send()
+
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         """The same for several pieces."""
         for data in list_of_data:

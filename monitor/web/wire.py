@@ -22,11 +22,13 @@ class Wire(HttpToolsProtocol):
     def __init__(self, doors: Doors, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._doors = doors
+        self._out: Gathering
         self.peer = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Answer through a `Gathering`."""
-        super().connection_made(Gathering(transport, self.loop))
+        self._out = Gathering(transport, self.loop)
+        super().connection_made(self._out)
         self.peer = self.client[0] if self.client else ""
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -74,8 +76,7 @@ class Wire(HttpToolsProtocol):
 
     def send(self, data: bytes) -> None:
         """Send, unless it is closed."""
-        if not self.transport.is_closing():
-            self.transport.write(data)
+        self._out.send(data)
 
     def answered(self, *, closes: bool) -> None:
         """An answer was sent: go on with the next request, or close."""

@@ -44,7 +44,6 @@ def send(log: PredictionLog, kind: Kind, records: object, client: str = "", key:
     body = records if isinstance(records, bytes) else msgspec.json.encode(records)
     answer: Queue[Receipt | WatchkeeperError] = Queue()
     log.hand_over([(intake.read(kind, body, "application/json", rules, log.shapes, key), answer.put)])
-    log.wake()
     receipt = answer.get(timeout=30)
     if isinstance(receipt, WatchkeeperError):
         raise receipt
