@@ -30,6 +30,8 @@ from monitor.store.db import Store
 from monitor.store.settings import StoreSettings
 from monitor.windows.settings import WindowSettings
 
+Chosen = Callable[[Prefix], bool]
+HOUR = 3600
 _MOST_ROUNDS = 1000
 _AT_ONCE = 50
 """Streams of one transaction."""
@@ -40,13 +42,16 @@ def forget(
 ) -> int:
     """Delete what is past its retention; return the number of rows deleted. Safe to run again."""
     figures, told = now - counted.retention, now - kept.keep_deliveries
-    aged: Sequence[tuple[Aged, float]] = (
-        (outcomes.AGED_PREDICTIONS, now - taken.retention),
-        (profiles.AGED, figures),
-        (history.AGED, figures),
-        (measurements.AGED, figures),
-        (drift.AGED_VERDICTS, told),
-        (probes.AGED, told),
+    fine = now - min(counted.fine_retention, counted.retention)
+    aged: Sequence[tuple[Aged, float, Chosen]] = (
+        (outcomes.AGED_PREDICTIONS, now - taken.retention, _all),
+        (profiles.AGED, figures, _all),
+        (profiles.AGED, fine, lambda prefix: prefix[1] > taken.base_window),
+        (history.AGED, figures, _all),
+        (measurements.AGED, figures, _all),
+        (measurements.AGED, fine, lambda prefix: prefix[1] < HOUR),
+        (drift.AGED_VERDICTS, told, _all),
+        (probes.AGED, told, _all),
     )
     steps: tuple[Callable[[Connection], int], ...] = (
         lambda c: quarantine.delete_before(c, now - taken.quarantine_retention),
@@ -61,14 +66,18 @@ def forget(
         lambda c: audit.delete_before(c, figures),
         lambda c: days.delete_before(c, datetime.fromtimestamp(figures, UTC).date()),
     )
-    by_key = sum(_forget_by_key(store, table, before) for table, before in aged)
+    by_key = sum(_forget_by_key(store, table, before, chosen) for table, before, chosen in aged)
     return by_key + sum(_exhaust(store, step) for step in steps)
 
 
-def _forget_by_key(store: Store, aged: Aged, before: float) -> int:
-    """What is old in a table that grows with every minute."""
+def _all(_: Prefix) -> bool:
+    return True
+
+
+def _forget_by_key(store: Store, aged: Aged, before: float, chosen: Chosen) -> int:
+    """What is old in a table that grows with every minute, of those keys that are chosen."""
     with store.read() as connection:
-        found = with_old(connection, aged, before)
+        found = [prefix for prefix in with_old(connection, aged, before) if chosen(prefix)]
     groups = [found[at : at + _AT_ONCE] for at in range(0, len(found), _AT_ONCE)]
     return sum(_exhaust(store, partial(_delete, aged, some, before)) for some in groups)
 

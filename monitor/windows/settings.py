@@ -17,7 +17,9 @@ class WindowSettings(Section):
     idle: Duration = 30.0
     """A stream that sends nothing for this long has its windows closed by the clock, so that silence is seen."""
     retention: Duration = 400 * 86400.0
-    """How long profiles and measurements are kept."""
+    """How long profiles of base windows and measurements of hours are kept."""
+    fine_retention: Duration = 60 * 86400.0
+    """How long measurements of windows shorter than an hour are kept, and sums of profiles, which can be made again."""
     max_segments: int = Field(default=50, ge=1)
     """Versions, and values of one segment, that are counted apart in a batch; further ones count in the whole only."""
     batches_per_commit: int = Field(default=500, ge=1)

@@ -6,16 +6,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import select
 
 from monitor.errors import ConfigError, Problem
 from monitor.predictions.settings import PredictionSettings
+from monitor.records import Window
 from monitor.rules.rule import RuleSet
-from monitor.store import predictions
+from monitor.store import predictions, profiles, timeseries
 from monitor.store.settings import StoreSettings
 from monitor.upkeep.baselines import Baselines, accepted
 from monitor.upkeep.housekeeping import forget
 from monitor.upkeep.reloading import Reloading
 from monitor.windows import baseline
+from monitor.windows.rolling import Rolling
 from monitor.windows.settings import BaselineSettings, WindowSettings
 from tests.support.log import NOW, STREAM
 from tests.support.world import MINUTE, World, world
@@ -122,6 +125,37 @@ def test_what_is_older_than_its_retention_is_forgotten_and_nothing_else(daemon: 
     with daemon.store.read() as connection:
         assert predictions.count_rows(connection, STREAM) == 7
     assert forget(daemon.store, StoreSettings(), kept, WindowSettings(), NOW) == 0
+
+
+def test_hours_stay_when_the_minutes_they_are_made_of_are_forgotten(daemon: World) -> None:
+    for _ in range(70):
+        daemon.predict(3)
+        daemon.clock.advance(MINUTE)
+        daemon.look()
+    now = daemon.clock.now()
+
+    def kept() -> tuple[int, int, set[int]]:
+        with daemon.store.read() as connection:
+            minutes, hours = (
+                len(timeseries.load(connection, STREAM, "volume", length, NOW - 3600, now).starts)
+                for length in (MINUTE, 3600)
+            )
+            lengths = set(connection.scalars(select(profiles.PROFILES.c.seconds).distinct()))
+        return minutes, hours, lengths
+
+    minutes, hours, lengths = kept()
+    assert minutes > 60
+    assert hours >= 1
+    assert lengths > {MINUTE}
+    settings = WindowSettings(fine_retention=DAY)
+    forget(daemon.store, StoreSettings(), PredictionSettings(), settings, now + DAY / 2)
+    assert kept() == (minutes, hours, lengths)
+    forget(daemon.store, StoreSettings(), PredictionSettings(), settings, now + 2 * DAY)
+    assert kept() == (0, hours, {MINUTE})
+    with daemon.store.read() as connection:  # the sums are made again
+        assert (
+            Rolling(connection, MINUTE, settled=now).profile(STREAM, Window(int(NOW), int(now))).rows == 210
+        )
 
 
 def test_rules_are_read_anew_only_when_asked() -> None:
