@@ -17,9 +17,9 @@ LOOK_EVERY = 30
 """Seconds between two looks at the files of the certificate."""
 
 
-_TURN = 0.001
-"""Seconds until a thread that computes makes room for another. The writer asks for the interpreter again after each
-step of a commit, and would otherwise wait five milliseconds for each while requests are being read."""
+_TURN = 0.0002
+"""Seconds until a thread that computes makes room for another. The writer asks for the interpreter again after each of
+some thirty steps of a commit, and would otherwise wait five milliseconds for each while something is counted."""
 _NO_DOORS: Doors = MappingProxyType({})
 
 

@@ -130,4 +130,6 @@ class Load:
 if __name__ == "__main__":
     import uvloop
 
-    print(json.dumps(asdict(uvloop.run(Load(Orders(**json.load(sys.stdin))).run()))))
+    said = json.dumps(asdict(uvloop.run(Load(Orders(**json.load(sys.stdin))).run())))
+    with open(sys.stdout.fileno(), "w", closefd=False) as out:  # noqa: PTH123 - buffered, whatever the environment says
+        out.write(said)
