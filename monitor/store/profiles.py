@@ -3,7 +3,7 @@
 The natural key is stream, length and start. `monitor.windows` reads the bytes.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,21 @@ PROFILES = Table(
 AGED = Aged(PROFILES, ("stream", "seconds"))
 _HERE = tuple(PROFILES.c[name] == bindparam(name) for name in ("stream", "seconds", "start"))
 _GET = Prepared(select(PROFILES).where(*_HERE))
+_AT_ONCE = 12
+_GET_SOME = Prepared(
+    select(PROFILES).where(
+        or_(
+            *(
+                and_(
+                    _HERE[0],
+                    PROFILES.c.seconds == bindparam(f"seconds{n}"),
+                    PROFILES.c.start == bindparam(f"start{n}"),
+                )
+                for n in range(_AT_ONCE)
+            )
+        )
+    )
+)
 _PUT = PreparedReplace(PROFILES, ("stream", "seconds", "start"))
 _LENGTHS = tuple(range(1, 25))
 """How often a base window is doubled in the longest sum."""
@@ -92,6 +107,19 @@ def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile
     """The profile of exactly this window."""
     row = _GET.run(connection, _key(register.find(connection, stream), window)).first()
     return None if row is None else _stored(row)
+
+
+def get_some(connection: Connection, stream: Stream, windows: Sequence[Window]) -> list[StoredProfile]:
+    """The profiles of exactly these windows, of those that have one, in any order. A dozen takes one statement."""
+    number, found = register.find(connection, stream), []
+    for at in range(0, len(windows), _AT_ONCE):
+        some = windows[at : at + _AT_ONCE]
+        values: dict[str, Any] = {"stream": number}
+        for n in range(_AT_ONCE):
+            window = some[min(n, len(some) - 1)]  # one that is asked for twice is told once
+            values |= {f"seconds{n}": window.seconds, f"start{n}": window.start}
+        found += [_stored(row) for row in _GET_SOME.run(connection, values)]
+    return found
 
 
 def between(

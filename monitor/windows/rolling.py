@@ -42,7 +42,10 @@ class Rolling:
         """
         layout = current_layout(self._connection, stream)
         starts = profiles.starts(self._connection, stream, self._base, window.start, window.end)
-        found = [self._sum(stream, layout, block, starts) for block in blocks(window, self._base)]
+        parts = [part for block in blocks(window, self._base) if (part := self._least(block, starts))]
+        unmade = [part for part in parts if (stream, part) not in self._made]
+        stored = {one.window: one for one in profiles.get_some(self._connection, stream, unmade)}
+        found = [self._sum(stream, layout, part, starts, stored.get(part)) for part in parts]
         present = [part for part in found if part is not None] + self._history(stream, window, layout)
         return merge(present) if present else blank(layout)
 
@@ -55,26 +58,38 @@ class Rolling:
         stored = history.inside(self._connection, stream, window.start, window.end, layout.id)
         return [codec.decode(one.blob, layout) for one in stored]
 
-    def _sum(self, stream: Stream, layout: Layout, block: Window, starts: Sequence[int]) -> Profile | None:
-        """The counts of an aligned block: as they are stored, else from its halves; None where nothing is.
+    def _least(self, block: Window, starts: Sequence[int]) -> Window | None:
+        """The block, or the one base window in it that has a profile; None where none has.
 
-        `starts` says which base windows have a profile.
+        `starts` says which base windows have one.
         """
-        inside = starts[bisect_left(starts, block.start) : bisect_left(starts, block.end)]
-        if not inside:
-            return None
-        if len(inside) == 1:
-            block = Window(inside[0], inside[0] + self._base)
+        first, end = bisect_left(starts, block.start), bisect_left(starts, block.end)
+        if end - first > 1:
+            return block
+        return Window(starts[first], starts[first] + self._base) if end > first else None
+
+    def _sum(
+        self,
+        stream: Stream,
+        layout: Layout,
+        block: Window,
+        starts: Sequence[int],
+        stored: StoredProfile | None,
+    ) -> Profile | None:
+        """The counts of a block: made before, as they are stored, or else from its halves; None where nothing is."""
         if (stream, block) in self._made:
             return self._made[stream, block]
-        stored = profiles.get(self._connection, stream, block)
         if stored is not None and stored.layout == layout.id:
             return codec.decode(stored.blob, layout)
         if block.seconds == self._base:
             return None
         half = block.start + block.seconds // 2
-        halves = (Window(block.start, half), Window(half, block.end))
-        found = [self._sum(stream, layout, part, inside) for part in halves]
+        halves = (self._least(part, starts) for part in (Window(block.start, half), Window(half, block.end)))
+        found = [
+            self._sum(stream, layout, part, starts, profiles.get(self._connection, stream, part))
+            for part in halves
+            if part is not None
+        ]
         present = [part for part in found if part is not None]
         if len(present) > 1:
             total = merge(present)
