@@ -113,7 +113,7 @@ def latest(connection: Connection, stream: Stream, seconds: int) -> list[Measure
     """Every measurement of the newest measured window of this length."""
     columns = MEASUREMENTS.c
     mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
-    start = connection.scalar(select(func.max(columns.start)).where(*mine))
+    start = connection.scalar(select(func.max(columns.start)).where(*mine, columns.part == HEADLINE))
     return [] if start is None else of_window(connection, stream, Window(start, start + seconds))
 
 

@@ -76,6 +76,12 @@ _DELETE_SUMS = Prepared(
         )
     )
 )
+# One look-up in the key for each end: both in one select would read all windows between them.
+_EXTENT = Prepared(
+    select(
+        *(select(end(PROFILES.c.start)).where(*_HERE[:2]).scalar_subquery() for end in (func.min, func.max))
+    )
+)
 _STARTS = Prepared(
     select(PROFILES.c.start)
     .where(*_HERE[:2], PROFILES.c.start >= bindparam("first"), PROFILES.c.start <= bindparam("last"))
@@ -142,10 +148,9 @@ def starts(connection: Connection, stream: Stream, seconds: int, start: float, e
 
 def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, int] | None:
     """Start of the first and end of the last window of this length, or None when there is none."""
-    columns = PROFILES.c
-    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
-    row = connection.execute(select(func.min(columns.start), func.max(columns.start)).where(*mine)).one()
-    return None if row[0] is None else (int(row[0]), int(row[1]) + seconds)
+    here = {"stream": register.find(connection, stream), "seconds": seconds}
+    first, last = list(_EXTENT.run(connection, here).one())
+    return None if first is None else (int(first), int(last) + seconds)
 
 
 def first_of(connection: Connection, stream: Stream, seconds: int, layout: str) -> int | None:

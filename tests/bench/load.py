@@ -131,5 +131,5 @@ if __name__ == "__main__":
     import uvloop
 
     said = json.dumps(asdict(uvloop.run(Load(Orders(**json.load(sys.stdin))).run())))
-    with open(sys.stdout.fileno(), "w", closefd=False) as out:  # noqa: PTH123 - buffered, whatever the environment says
+    with open(sys.stdout.fileno(), "w", closefd=False) as out:
         out.write(said)
