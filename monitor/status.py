@@ -105,11 +105,17 @@ def _line(
     return StreamStatus(
         stream,
         state,
-        tuple(f"{alert.rule}: {alert.reason}" for alert in own),
+        tuple(f"{_named(alert)}: {alert.reason}" for alert in own),
         tuple(_shown(base, hour)),
         max(0.0, now - figures.last_received),
         (*notes(connection, figures, base_seconds), *_refusals(stream, refused)),
     )
+
+
+def _named(alert: Alert) -> str:
+    """The rule, and of what the alert is: which feature, which output."""
+    of = ", ".join(value for _, value in alert.instance)
+    return f"{alert.rule} ({of})" if of else alert.rule
 
 
 def _comparable(connection: Connection, stream: Stream, base_seconds: int, layout: str) -> list[str]:

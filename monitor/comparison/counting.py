@@ -41,6 +41,8 @@ def count_column(base: Source, new: Source, name: str, target: str, chosen: Mapp
     """Find the buckets of a column from the one table, and count both tables by them. `target` is its name there."""
     made, notes, whole = _described(base, name, target, chosen.get(name))
     layout = Layout.assemble((), made)
+    if whole is None:
+        return Counted(name, layout, notes, empty(layout), empty(layout))
     reference = _count((whole.slice(at, _ROWS) for at in range(0, len(whole), _ROWS)), target, layout)
     current = _count((kinds.plain(chunk) for chunk in new.chunks(name)), target, layout)
     return Counted(name, layout, notes, reference, current)
@@ -72,8 +74,9 @@ def measure_columns(counted: Sequence[Counted], settings: MetricSettings) -> lis
 
 def _described(
     base: Source, name: str, target: str, kind: Kind | None
-) -> tuple[list[Column], list[str], pa.Array]:
-    """The buckets of a column, what a person should know about it, and the column, or a part of a very long one.
+) -> tuple[list[Column], list[str], pa.Array | None]:
+    """The buckets of a column, what a person should know about it, and the column, or a part of a very long one; None
+    if it cannot be measured.
 
     Numbers are in order, missing ones last: counting them then needs no sort of its own.
     """
@@ -87,8 +90,8 @@ def _described(
     column = pa.chunked_array(chunks).combine_chunks() if chunks else pa.nulls(0, base.type(name))
     whole = readable(column)
     if whole is None:
-        made, _ = describe.describe(target, kinds.plain(column))
-        return made, [f"{name} is of type {column.type}, which cannot be measured"], kinds.plain(column)
+        nothing, _ = describe.describe(target, pa.nulls(0, pa.float64()), Kind.EMPTY)
+        return nothing, [f"{name} is of type {column.type}, which cannot be measured"], None
     return *describe.describe(target, whole, kind), whole
 
 

@@ -46,6 +46,11 @@ class ColumnResult:
         return next((m for m in self.measurements if m.metric == metric), None)
 
     @property
+    def source(self) -> str:
+        """The column of the table that this is, or is a part of."""
+        return self.name.partition("#")[0]
+
+    @property
     def distance(self) -> float:
         """PSI beyond chance: what columns are ranked by."""
         return max((self.value("psi") or 0.0) - self.expected_psi, 0.0)
@@ -59,7 +64,7 @@ class ColumnResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The columns, worst first, and changes of the schema."""
+    """The columns, worst first (those that vanished before all others), and changes of the schema."""
 
     columns: tuple[ColumnResult, ...]
     schema: tuple[Measurement, ...]
@@ -68,7 +73,8 @@ class Comparison:
     drifted_psi: float
 
     def __post_init__(self) -> None:
-        ranked = sorted(self.columns, key=lambda column: (-column.distance, column.name))
+        gone = self._vanished
+        ranked = sorted(self.columns, key=lambda one: (one.source not in gone, -one.distance, one.name))
         object.__setattr__(self, "columns", tuple(ranked))
 
     def __getitem__(self, name: str) -> ColumnResult:
@@ -99,8 +105,8 @@ class Comparison:
 
     def rows(self) -> list[list[str]]:
         """A line a column, as written in the tables: name, kind, the metrics, p-value, verdict."""
-        vanished = {feature for feature, change in self._changes() if change == "vanished"}
-        return [self._row(column, is_there=column.name not in vanished) for column in self.columns]
+        gone = self._vanished
+        return [self._row(column, is_there=column.source not in gone) for column in self.columns]
 
     @property
     def header(self) -> list[str]:
@@ -156,6 +162,10 @@ class Comparison:
         shares = [column.distance / self.drifted_psi for column in self.columns[:_MOST]]
         left_out = max(0, len(self.columns) - _MOST)
         return html(self.summary, self.header, self.rows()[:_MOST], shares, self._changes(), left_out)
+
+    @property
+    def _vanished(self) -> set[str]:
+        return {feature for feature, change in self._changes() if change == "vanished"}
 
     def _changes(self) -> list[tuple[str, str]]:
         return [(m.label("feature"), m.label("change")) for m in self.schema]

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from monitor.durations import format_duration
 from monitor.errors import InputError, WatchkeeperError
+from monitor.predictions.readable import flat_table, readable
 from monitor.reports.settings import ReportSettings
 from monitor.settings import format_size
 from monitor.windows.reference import read_table
@@ -57,13 +58,11 @@ class Making:
             InputError: the tables share no column.
             WatchkeeperError: Evidently is not installed, it failed, or it went beyond its limits.
         """
-        shared = [name for name in dict.fromkeys(reference.schema.names) if name in current.schema.names]
-        plain = [name for name in shared if not pa.types.is_nested(reference.schema.field(name).type)]
-        if not plain:
+        base, new = shown(reference, current)
+        if not base.num_columns:
             raise InputError("the two tables share no column that a report can show")
         with tempfile.TemporaryDirectory(prefix="watchkeeper-report-") as folder:
-            for name, table in (("reference", reference), ("current", current)):
-                some = _some(table.select(plain))
+            for name, some in (("reference", base), ("current", new)):
                 with (
                     pa.OSFile(f"{folder}/{name}.arrow", "wb") as file,
                     pa.ipc.new_file(file, some.schema) as sink,
@@ -134,7 +133,28 @@ def _started(folder: Path, settings: ReportSettings, said: int) -> "subprocess.P
     )
 
 
-def _some(table: pa.Table) -> pa.Table:
-    if table.num_rows <= MOST_ROWS:
-        return table
-    return table.take(pa.array(np.linspace(0, table.num_rows - 1, MOST_ROWS).astype(np.int64)))
+def shown(reference: pa.Table, current: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """What a report can show of two tables: at most 10,000 rows of the columns that both have, in types that both have.
+
+    The first of several columns of one name counts; one that holds numbers here and texts there holds texts in both.
+    """
+    base, new = _columns(reference), _columns(current)
+    for name in base.keys() & new.keys():
+        if base[name].type != new[name].type:
+            base[name], new[name] = base[name].cast(pa.string()), new[name].cast(pa.string())
+    shared = [name for name in base if name in new]
+    return pa.table({name: base[name] for name in shared}), pa.table({name: new[name] for name in shared})
+
+
+def _columns(table: pa.Table) -> dict[str, pa.Array]:
+    table = flat_table(table)
+    rows = np.arange(table.num_rows)
+    if len(rows) > MOST_ROWS:
+        rows = np.linspace(0, len(rows) - 1, MOST_ROWS).astype(np.int64)
+    found: dict[str, pa.Array] = {}
+    for name, column in zip(table.schema.names, table.columns, strict=True):
+        values = None if name in found else readable(column.combine_chunks())
+        if values is not None and not pa.types.is_list(values.type):
+            some = values.take(pa.array(rows))
+            found[name] = some.cast(pa.string()) if pa.types.is_dictionary(some.type) else some
+    return found

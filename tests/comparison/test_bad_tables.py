@@ -197,3 +197,13 @@ def test_arrow_files_and_streams(tmp_path, name):
     pq.write_table(table, tmp_path / "rows.parquet")
     found = compare(tmp_path / name, tmp_path / "rows.parquet")
     assert [(column.name, column.reason) for column in found.columns] == [("amount", ""), ("user.age", "")]
+
+
+def test_a_time_that_is_gone_has_vanished_with_all_of_its_parts():
+    reference = pa.table({"when": pa.array(range(200), pa.timestamp("s")), "amount": np.arange(200.0) % 7})
+    found = compare(reference, reference.select(["amount"]))
+    assert {line[0]: line[-1] for line in found.rows()} == {
+        "amount": "alike",
+        "when#hour": "vanished",
+        "when#weekday": "vanished",
+    }

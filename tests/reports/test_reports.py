@@ -37,6 +37,25 @@ def test_a_report_is_written_and_evidently_stays_out_of_this_process(tmp_path):
     assert ("evidently" in sys.modules) == before
 
 
+def test_columns_of_any_name_and_type_are_shown_or_left_out(tmp_path):
+    """Two of one name, numbers here and texts there, types that Evidently cannot show."""
+    count = 200
+    numbers = pa.array([float(n % 7) for n in range(count)])
+    blob, wait = pa.array([b"\xff"] * count), pa.array([n % 9 for n in range(count)], pa.duration("s"))
+    label = pa.array(["a", "b"] * (count // 2)).dictionary_encode()
+    names = ["amount", "amount", "mixed", "blob", "wait", "label", "user"]
+    user = pa.array([{"age": n % 5} for n in range(count)])
+    reference = pa.table([numbers, label, numbers, blob, wait, label, user], names)
+    current = pa.table([numbers, label, label, blob, wait, label.cast(pa.string()), user], names)
+    base, new = making.shown(reference, current)
+    assert base.column_names == ["amount", "mixed", "wait", "label", "user.age"]
+    assert base.schema == new.schema
+    text = write_tables(reference, current, tmp_path / "report.html").read_text()
+    assert "user.age" in text
+    long, short = making.shown(pa.table({"x": range(25_000)}), pa.table({"x": range(20)}))
+    assert (long.num_rows, short.num_rows) == (making.MOST_ROWS, 20)
+
+
 def test_what_cannot_be_reported_is_said_in_words(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="share no column"):
         write_tables(table(10, 0), pa.table({"other": [1]}), tmp_path / "no.html")
