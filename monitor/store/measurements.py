@@ -113,8 +113,10 @@ def latest(connection: Connection, stream: Stream, seconds: int) -> list[Measure
     """Every measurement of the newest measured window of this length."""
     columns = MEASUREMENTS.c
     mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
-    start = connection.scalar(select(func.max(columns.start)).where(*mine, columns.part == HEADLINE))
-    return [] if start is None else of_window(connection, stream, Window(start, start + seconds))
+    newest = select(func.max(columns.start)).where(*mine)
+    parts = (newest.where(columns.part == part).scalar_subquery() for part in (HEADLINE, DETAIL))
+    starts = [start for start in connection.execute(select(*parts)).one() if start is not None]
+    return of_window(connection, stream, Window(max(starts), max(starts) + seconds)) if starts else []
 
 
 def of_window(connection: Connection, stream: Stream, window: Window) -> list[Measurement]:
