@@ -76,7 +76,7 @@ def answering(process: "subprocess.Popen[bytes]", url: str) -> Iterator[None]:
         WatchkeeperError: it ended by itself.
     """
     try:
-        while not is_up(url):
+        while ailment(url):
             if process.poll() is not None:
                 raise WatchkeeperError("the daemon did not start; its own message stands above")
             time.sleep(0.05)
@@ -86,9 +86,10 @@ def answering(process: "subprocess.Popen[bytes]", url: str) -> Iterator[None]:
         process.wait(timeout=30)
 
 
-def is_up(url: str) -> bool:
-    """Whether a daemon that can do its work answers there."""
+def ailment(url: str) -> str:
+    """Why no daemon does its work there, in words; empty where one does."""
     try:
-        return httpx2.get(f"{url}/readyz", timeout=2).status_code == 200
+        answer = httpx2.get(f"{url}/readyz", timeout=5)
     except httpx2.TransportError:
-        return False
+        return "it does not answer"
+    return "" if answer.status_code == 200 else "; ".join(answer.json()["reasons"])

@@ -44,8 +44,10 @@ def bring(folder: Path, name: str, say: Say) -> None:
         kind = Kind(name)
     except ValueError:
         raise InputError(f"there is no incident '{name}'", hint=f"use one of: {', '.join(Kind)}") from None
-    if not process.is_up(_url(folder)):
-        raise WatchkeeperError("the demonstration is not running", hint="start it with: watchkeeper demo")
+    wrong = process.ailment(_url(folder))
+    if wrong:
+        hint = "is it running? Start it with: watchkeeper demo"
+        raise WatchkeeperError(f"the demonstration is not ready: {wrong}", hint=hint)
     incident = Switch(folder).turn_on(kind, time.time())
     say(f"For {SECONDS:.0f} seconds, {MEANING[kind]}. Following the pages (Ctrl-C stops following) ...")
     with contextlib.suppress(KeyboardInterrupt):

@@ -144,7 +144,8 @@ class _Look:
     def _advance(self, rule: Rule, alert: Alert, finding: Finding) -> None:
         after = decide(rule, finding, alert, self.now, self.step)
         self.errors += finding.is_error
-        self._note(alert, _dressed(rule, alert, after.alert), after.reason)
+        dressed = _dressed(rule, alert, after.alert, is_true=True in (finding.fires, finding.holds))
+        self._note(alert, dressed, after.reason)
 
     def _note(self, before: Alert, after: Alert, reason: str) -> None:
         if before.state is not after.state:
@@ -170,13 +171,13 @@ def _is_worth_storing(before: Alert, after: Alert) -> bool:
     return after.state in (State.PENDING, State.RECOVERING, State.FIRING)
 
 
-def _dressed(rule: Rule, before: Alert, alert: Alert) -> Alert:
-    """The alert with its rule's tier, labels and, while its condition holds, its sentences: the end of an alert is told
-    in the words of its fault.
+def _dressed(rule: Rule, before: Alert, alert: Alert, *, is_true: bool) -> Alert:
+    """The alert with its rule's tier, labels and, while its condition is true, its sentences: the end of an alert is
+    told in the words of its fault.
     """
     annotations = alert.annotations
     is_changed = before.state is not alert.state or before.value != alert.value or before.n != alert.n
-    if alert.state is State.FIRING and is_changed:
+    if is_true and alert.is_open and is_changed:
         fields = _fields(rule, alert)
         annotations = tuple((name, render(text, fields)) for name, text in rule.annotations)
     if annotations is alert.annotations and (alert.severity, alert.labels) == (rule.severity, rule.labels):

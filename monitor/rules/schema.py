@@ -141,8 +141,10 @@ class RuleModel(Arbitrary):
     @field_validator("labels")
     @classmethod
     def _has_severity(cls, value: dict[str, str]) -> dict[str, str]:
-        if value.get("severity", "") not in set(Severity):
-            msg = "needs severity: critical, warning or info"
+        given = value.get("severity", "")
+        if given not in set(Severity):
+            wrong = f", not {given!r}" if given else ""
+            msg = f"needs severity: critical, warning or info{wrong}"
             raise ValueError(msg)
         return value
 

@@ -1,7 +1,9 @@
-"""The pages that clients read, their figures as CSV, and the events that keep them fresh."""
+"""The pages that clients read, and their figures as CSV."""
 
 import csv
 import io
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from litestar import Request, Response, get
@@ -11,12 +13,13 @@ from sqlalchemy import Connection
 
 from monitor.health import reading
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth
+from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Stream
 from monitor.store import versions
 from monitor.web import figures, rendering, session, stretch, views
 from monitor.web import services as surroundings
-from monitor.web.charts import Mark, moment
+from monitor.web.charts import Chart, Mark, moment
+from monitor.web.stretch import Stretch
 
 
 def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
@@ -30,16 +33,18 @@ def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[Client
     return health, settings
 
 
-@get("/c/{key:str}/", sync_to_thread=True, include_in_schema=False)
-def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
-    """A client's models at one glance."""
-    health, settings = _health(request, key)
-    return rendering.page("client.html", page=views.client(health, settings))
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One model of a client, and its charts over the stretch that was asked for."""
+
+    health: ClientHealth
+    one: ModelHealth
+    settings: ClientSettings
+    shown: Stretch
+    charts: Sequence[Chart]
 
 
-@get("/c/{key:str}/m/{model:str}", sync_to_thread=True, include_in_schema=False)
-def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str]) -> Response[str]:
-    """One model: its state, its figures, its charts."""
+def _seen(request: Request[Any, Any, Any], key: str, model: str) -> _Seen:
     health, settings = _health(request, key)
     one = next((one for one in health.models if one.stream.model == model), None)
     if one is None:
@@ -50,8 +55,26 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
         sampler = stretch.sampler(connection, one.stream, shown, services.base_seconds)
         metric = one.quality.metric if one.quality else settings.view(model).quality
         marks = new_versions(connection, one.stream)
-        drawn = [views.draw(chart) for chart in figures.charts(sampler, settings, one.stream, metric, marks)]
-    return rendering.page("model.html", page=views.model(health, one, settings, drawn, shown))
+        return _Seen(
+            health, one, settings, shown, figures.charts(sampler, settings, one.stream, metric, marks)
+        )
+
+
+@get("/c/{key:str}/", sync_to_thread=True, include_in_schema=False)
+def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
+    """A client's models at one glance."""
+    health, settings = _health(request, key)
+    return rendering.page("client.html", page=views.client(health, settings))
+
+
+@get("/c/{key:str}/m/{model:str}", sync_to_thread=True, include_in_schema=False)
+def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str]) -> Response[str]:
+    """One model: its state, its figures, its charts."""
+    seen = _seen(request, key, model)
+    drawn = [views.draw(chart) for chart in seen.charts]
+    return rendering.page(
+        "model.html", page=views.model(seen.health, seen.one, seen.settings, drawn, seen.shown)
+    )
 
 
 @get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)
@@ -79,21 +102,15 @@ def days_csv(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[st
 @get("/c/{key:str}/m/{model:str}/figures.csv", sync_to_thread=True, include_in_schema=False)
 def figures_csv(request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str]) -> Response[str]:
     """What the charts of a model show."""
-    health, settings = _health(request, key)
-    one = next((one for one in health.models if one.stream.model == model), None)
-    if one is None:
-        raise NotFoundException
-    services = surroundings.of(request)
-    shown = stretch.chosen(request.query_params, health.now, settings.zone)
-    with services.store.read() as connection:
-        sampler = stretch.sampler(connection, one.stream, shown, services.base_seconds)
-        metric = one.quality.metric if one.quality else settings.view(model).quality
-        drawn = figures.charts(sampler, settings, one.stream, metric, ())
-    curves = [(f"{chart.title}, {curve.name}", curve) for chart in drawn for curve in chart.curves]
+    seen = _seen(request, key, model)
+    curves = [(f"{chart.title}, {curve.name}", curve) for chart in seen.charts for curve in chart.curves]
     times = sorted({at for _, curve in curves for at in curve.x})
     values = [dict(zip(curve.x, curve.y, strict=True)) for _, curve in curves]
     rows = [
-        [moment(at, settings.zone), *("" if (v := known.get(at)) is None else f"{v:.6g}" for known in values)]
+        [
+            moment(at, seen.settings.zone),
+            *("" if (v := known.get(at)) is None else f"{v:.6g}" for known in values),
+        ]
         for at in times
     ]
     return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}.csv")

@@ -1,6 +1,7 @@
 """The demonstration: real flights, a real model, faults on request, through the daemon's own front door."""
 
 import itertools
+import json
 import time
 from pathlib import Path
 
@@ -14,12 +15,18 @@ from monitor.config import load
 from monitor.demo import flights, history, incidents
 from monitor.demo.incidents import FeatureServiceError, Kind, Switch, disturb
 from monitor.demo.model import LateModel, train
-from monitor.demo.process import write_configuration
+from monitor.demo.process import ailment, write_configuration
+from monitor.demo.runner import bring
 from monitor.demo.serving import PER_SECOND, Serving, endless
+from monitor.errors import WatchkeeperError
 from monitor.rules_in_force import rules_of
 from monitor.store import register
 from monitor.store.db import Store
+from monitor.web.services import Readiness
+from tests.support import clients
 from tests.support.daemon import Daemon
+from tests.support.ports import free_port
+from tests.support.server import serving
 from tests.support.waiting import until
 
 NOW = 1_795_420_800.0
@@ -139,3 +146,18 @@ def test_the_configuration_that_the_demonstration_writes_is_in_order(tmp_path: P
     config = load(tmp_path / "watchkeeper.yaml")
     assert config.clients["skyline"].models["late-arrival"].title == "Late arrivals"
     assert rules_of(config).rule("NoPredictions") is not None
+
+
+def test_an_incident_without_a_demonstration_says_why_and_how_to_start_one(tmp_path: Path) -> None:
+    (tmp_path / "demo.json").write_text(json.dumps({"port": free_port()}))
+    with pytest.raises(WatchkeeperError, match="not ready: it does not answer") as caught:
+        bring(tmp_path, "errors", lambda _: None)
+    assert "watchkeeper demo" in caught.value.hint
+
+
+def test_a_daemon_that_cannot_work_says_why(tmp_path: Path) -> None:
+    shop = clients.opened(tmp_path, hours=1)
+    with serving(shop, ready=lambda: Readiness(False, ("no tick ended",))) as web:
+        assert ailment(str(web.base_url)) == "no tick ended"
+    with serving(shop) as web:
+        assert ailment(str(web.base_url)) == ""

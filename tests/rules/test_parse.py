@@ -36,7 +36,7 @@ MISTAKES = [
     ("for: 1m", "for: 24 hrs", "7:5: error: RULE.for", "'24 hrs' is not a duration"),
     ("for: 1m", "for: 90", "7:5: error: RULE.for", "is not a duration"),
     ("for: 1m", "windows: 5 of 3", "7:5: error: RULE.windows", "is not a count of windows"),
-    ("severity: critical", "severity: urgent", "5:5: error: RULE.labels", "critical, warning or info"),
+    ("severity: critical", "severity: urgent", "5:5: error: RULE.labels", "warning or info, not 'urgent'"),
     ('"{client}: {value}"', '"{clint}"', "8:19: error: RULE.annotations.summary", "did you mean 'client'"),
     ('"{client}: {value}"', '"{feature}"', "8:19: error: RULE.annotations.summary", "has {feature}"),
     ("impact: It is bad.", "impct: x", "8:5: error: RULE.annotations", "needs impact"),
