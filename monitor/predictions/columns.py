@@ -53,8 +53,8 @@ def column(values: Sequence[Value]) -> pa.Array:
 
 def texts(values: Sequence[str | None]) -> pa.Array:
     """Categories as a dictionary column, long texts (by the first few) as plain text."""
-    first = [value for value in values[:TEXT_LOOK] if value is not None]
-    if sum(map(len, first)) > TEXT_FROM * len(first):
+    first = values[:TEXT_LOOK]
+    if sum(map(len, filter(None, first))) > TEXT_FROM * (len(first) - first.count(None)):
         return pa.array(values, pa.string())
     return pa.array(values, LABEL)
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 from sqlalchemy import Column, Connection, Float, LargeBinary, Table, delete, select
@@ -35,7 +36,7 @@ def put(connection: Connection, requests: Sequence[Request], now: float) -> dict
     token = os.urandom(8)
     rows = [
         {"key": request.key, "content": request.content, "received_at": now, "token": token}
-        for request in requests
+        for request in sorted(requests, key=attrgetter("key"))  # in the order in which they lie on disk
     ]
     if _INSERT.run(connection, rows) == len(rows):
         return {}
