@@ -85,11 +85,12 @@ class Shape:
         return changed
 
     def _decoder(self, form: str, bound: bool) -> Any:
-        if (form, bound) not in self._decoders:
+        known = self._decoders  # of this moment: see `_group`
+        if (form, bound) not in known:
             row = self._struct(bound)
             decoder: Any = msgspec.json.Decoder(row if form in ("one", "lines") else list[row])  # type: ignore[valid-type]
-            self._decoders[form, bound] = decoder.decode_lines if form == "lines" else decoder.decode
-        return self._decoders[form, bound]
+            known[form, bound] = decoder.decode_lines if form == "lines" else decoder.decode
+        return known[form, bound]
 
     def _struct(self, bound: bool) -> type[msgspec.Struct]:
         text = Annotated[str, msgspec.Meta(max_length=self._settings.max_label)]
@@ -125,6 +126,9 @@ class Shape:
             list: Annotated[list[float], msgspec.Meta(max_length=self._settings.max_list)],
         }
         fields: list[Any] = []
+        known = {
+            name: set(kinds) for name, kinds in list(known.items())
+        }  # others may teach it something meanwhile
         for index, kinds in enumerate(known.values()):
             union: Any = None
             for kind in sorted(kinds, key=str):
