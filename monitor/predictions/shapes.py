@@ -126,9 +126,8 @@ class Shape:
             list: Annotated[list[float], msgspec.Meta(max_length=self._settings.max_list)],
         }
         fields: list[Any] = []
-        known = {
-            name: set(kinds) for name, kinds in list(known.items())
-        }  # others may teach it something meanwhile
+        # Another thread may teach the shape something meanwhile.
+        known = {name: set(kinds) for name, kinds in list(known.items())}
         for index, kinds in enumerate(known.values()):
             union: Any = None
             for kind in sorted(kinds, key=str):
