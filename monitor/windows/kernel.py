@@ -148,9 +148,9 @@ def _count_plain(column: Column, values: Floats, places: Floats) -> Floats:
     ordered = in_order(values)
     cuts = column.cuts
     if ordered.size > _FEW * cuts.size:
-        below = np.searchsorted(ordered, cuts)
+        below = ordered.searchsorted(cuts)
         places[MINUS_INFINITY] += below[0]
-        places[MINUS_INFINITY + 1 :] += np.diff(below)
+        places[MINUS_INFINITY + 1 :] += below[1:] - below[:-1]
         places[NAN] += ordered.size - below[-1]
         return ordered[below[0] : below[-2]]
     index = np.searchsorted(cuts, ordered, side="right")

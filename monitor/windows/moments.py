@@ -34,7 +34,8 @@ def add_moments(
     """Add sum, squares and extremes of finite values, which are in order unless they have weights."""
     if finite.size == 0:
         return
-    lowest, highest = (finite[0], finite[-1]) if each is None else (finite.min(), finite.max())
+    ends = (finite[0], finite[-1]) if each is None else (finite.min(), finite.max())
+    lowest, highest = float(ends[0]), float(ends[1])
     extremes = into.extremes[column.moment]
     extremes[0], extremes[1] = min(extremes[0], lowest), max(extremes[1], highest)
     with np.errstate(over="ignore"):

@@ -17,6 +17,7 @@ from monitor.windows.profile import Slice
 
 _HALF = 0.5  # added to every cell: a zero is then no infinity, and small samples are less biased
 _LIMB = 2.0**32
+_LEAST = 2.0**-40  # divides no rows without a warning; less than the least weight of one
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -123,10 +124,9 @@ def ordered(plan: Plan, current: Side, base: Side) -> Ordered:
     n, m = current.values, base.values
     lengths = plan.lengths
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        steps = plan.order(current.counts) / np.repeat(n, lengths) - plan.order(base.counts) / np.repeat(
-            m, lengths
-        )
-        gaps = np.abs(_running(np.nan_to_num(steps), plan.first_ordered, lengths))
+        shares = plan.order(current.counts) / np.repeat(np.maximum(n, _LEAST), lengths)
+        usual = plan.order(base.counts) / np.repeat(np.maximum(m, _LEAST), lengths)
+        gaps = np.abs(_running(shares - usual, plan.first_ordered, lengths))
         distance = np.where((n > 0) & (m > 0), np.maximum.reduceat(gaps, plan.first_ordered), np.nan)
         usable = (current.finite > 0) & (base.finite > 0) & (base.deviations > 0)
         scale = np.where(usable, base.deviations, np.nan)
@@ -169,8 +169,9 @@ def _times_log(p: np.ndarray, middle: np.ndarray) -> np.ndarray:
 def _running(steps: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Cumulative sums that begin anew with each column."""
     total = np.cumsum(steps)
-    before = np.concatenate([[0.0], total])[first]
-    return np.asarray(total - np.repeat(before, lengths))
+    before = np.where(first > 0, total[first - 1], 0.0)
+    total -= np.repeat(before, lengths)
+    return total
 
 
 def _last_places(plan: Plan, part: Slice) -> np.ndarray:
