@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, delete, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, delete, select
 
 Prefix = tuple[Any, ...]
 """The values that a key begins with."""
@@ -38,17 +38,13 @@ class Aged:
 
 def with_old(connection: Connection, aged: Aged, before: float) -> list[Prefix]:
     """The prefixes under which something ended by `before`, in order."""
-    columns = [aged.table.c[name] for name in aged.prefix]
     found: list[Prefix] = []
-    after: Prefix | None = None
-    while True:  # from one prefix to the next by the key, over all that lies between
-        query = select(*columns).order_by(*columns).limit(1)
-        row = connection.execute(query if after is None else query.where(tuple_(*columns) > after)).first()
-        if row is None:
-            return found
-        after = tuple(row)
-        if connection.execute(select(1).where(*aged.is_old(after, before)).limit(1)).first():
-            found.append(after)
+    prefix = _first(connection, aged, ())
+    while prefix is not None:
+        if connection.execute(select(1).where(*aged.is_old(prefix, before)).limit(1)).first():
+            found.append(prefix)
+        prefix = _next(connection, aged, prefix)
+    return found
 
 
 def delete_old(
@@ -64,6 +60,28 @@ def delete_old(
             break
         deleted += _delete(connection, aged, aged.is_old(prefix, before), most - deleted)
     return deleted
+
+
+def _next(connection: Connection, aged: Aged, prefix: Prefix) -> Prefix | None:
+    """The prefix after this one: one that differs in its last value, else in the one before, and so on.
+
+    SQLite would compare whole prefixes by their first value only, and read everything from there.
+    """
+    for depth in reversed(range(len(prefix))):
+        found = _first(connection, aged, prefix[:depth], above=prefix[depth])
+        if found is not None:
+            return found
+    return None
+
+
+def _first(connection: Connection, aged: Aged, same: Prefix, above: Any = None) -> Prefix | None:
+    """The first prefix that begins with the values of `same` and, where given, goes on with one `above`."""
+    columns = [aged.table.c[name] for name in aged.prefix]
+    where = [column == value for column, value in zip(columns, same, strict=False)]
+    if above is not None:
+        where.append(columns[len(same)] > above)
+    row = connection.execute(select(*columns).where(*where).order_by(*columns).limit(1)).first()
+    return None if row is None else tuple(row)
 
 
 def _delete(connection: Connection, aged: Aged, old: list[ColumnElement[bool]], most: int) -> int:

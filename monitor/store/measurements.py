@@ -54,7 +54,8 @@ MEASUREMENTS = Table(
 
 AGED = Aged(MEASUREMENTS, ("stream", "seconds", "part"))
 
-HEADLINE, DETAIL, SLOW = 0, 1, 2
+PARTS = HEADLINE, DETAIL, SLOW = 0, 1, 2
+"""Named in every query: the part stands before the start in the key."""
 _DETAILED = frozenset({"feature", "output", "segment", "class", "version", "against"})
 
 
@@ -123,9 +124,8 @@ def of_window(connection: Connection, stream: Stream, window: Window) -> list[Me
     """Every measurement of one window."""
     columns = MEASUREMENTS.c
     mine = (columns.stream == register.find(connection, stream), columns.seconds == window.seconds)
-    query = select(columns.shape, columns.figures, columns.reasons).where(
-        *mine, columns.start == window.start
-    )
+    here = (columns.part.in_(PARTS), columns.start == window.start)
+    query = select(columns.shape, columns.figures, columns.reasons).where(*mine, *here)
     found: list[Measurement] = []
     for shape, figures, reasons in connection.execute(query.order_by(columns.part)):
         table = np.frombuffer(figures, np.float64).reshape(-1, FIGURES)
@@ -138,7 +138,7 @@ def has_any(connection: Connection, stream: Stream, seconds: int, start: float, 
     """Was any window of this length measured that begins in `[start, end)`?"""
     columns = MEASUREMENTS.c
     mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
-    inside = (columns.start >= int(start), columns.start < end)
+    inside = (columns.part.in_(PARTS), columns.start >= int(start), columns.start < end)
     return connection.scalar(select(columns.start).where(*mine, *inside).limit(1)) is not None
 
 

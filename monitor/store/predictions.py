@@ -176,18 +176,17 @@ def unsearched(connection: Connection, stream: Stream, last: int | None = None) 
     return [(row.id, bytes(row.ids)) for row in rows]
 
 
-def searched_ids(
-    connection: Connection, stream: Stream, chunk: int = 2000
-) -> Iterator[list[tuple[int, bytes]]]:
-    """The other batches, those of the newest windows first, some at a time: number and id hashes."""
-    values: dict[str, Any] = {"number": register.find(connection, stream), "most": chunk}
-    start = number = _NO_LIMIT
+def searched_ids(connection: Connection, stream: Stream) -> Iterator[list[tuple[int, bytes]]]:
+    """The other batches, those of the newest windows first, few at a time and then more: number and id hashes."""
+    here = register.find(connection, stream)
+    start, number, most = _NO_LIMIT, _NO_LIMIT, 32
     while True:
-        rows = _SEARCHED.run(connection, {**values, "start": start, "before": number}).all()
+        values = {"number": here, "start": start, "before": number, "most": most}
+        rows = _SEARCHED.run(connection, values).all()
         if not rows:
             return
         yield [(row.id, bytes(row.ids)) for row in rows]
-        start, number = rows[-1].start, rows[-1].id
+        start, number, most = rows[-1].start, rows[-1].id, min(4 * most, 2048)
 
 
 def mark_searched(connection: Connection, ids: Sequence[int]) -> None:

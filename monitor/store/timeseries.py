@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from monitor.block import BASELINE, FIGURES, HIGH, LOW, VALUE, N, Shape
 from monitor.records import Labels, Stream
 from monitor.store import register
-from monitor.store.measurements import MEASUREMENTS, SLOW, part_of, stored_shape
+from monitor.store.measurements import MEASUREMENTS, PARTS, SLOW, part_of, stored_shape
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +80,7 @@ def load_columns(
     query = select(c.start, c.shape, c.figures).where(
         c.stream == register.find(connection, stream),
         c.seconds == seconds,
+        c.part.in_(PARTS),
         c.start >= int(start),
         c.start < end,
     )

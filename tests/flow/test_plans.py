@@ -17,6 +17,7 @@ from monitor.clock import ManualClock
 from monitor.config import Config
 from monitor.predictions.batches import split
 from monitor.predictions.intake import Kind
+from monitor.status import overview
 from monitor.store.db import Store
 from tests.support.log import STREAM, outcome, send
 
@@ -125,6 +126,72 @@ def test_no_statement_of_a_job_reads_a_whole_table(app: tuple[App, ManualClock],
     with heard(daemon.store) as statements:
         getattr(daemon.jobs, job)()
     assert_none_is_slow(daemon, statements)
+
+
+def status_of(app: App, clock: ManualClock) -> None:
+    with app.store.read() as connection:
+        overview(connection, MINUTE, clock.now())
+
+
+def age(app: App, days: int) -> None:
+    """Write what stands of the minutes so far again for each hour of so many days before, as if it had come then."""
+    path = app.store.path
+    assert path is not None
+    with sqlite3.connect(path) as connection:
+        for table, changed, kept in (
+            ("profiles", {}, f"seconds = {MINUTE}"),
+            ("measurements", {}, "1"),
+            (
+                "prediction_batches",
+                {"end": '"end" - 3600 * h', "id": "NULL", "digest": "randomblob(8)"},
+                "counted",
+            ),
+        ):
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            values = [({"start": "start - 3600 * h"} | changed).get(name, f'"{name}"') for name in columns]
+            connection.execute(
+                f"WITH RECURSIVE hours(h) AS (SELECT 1 UNION ALL SELECT h + 1 FROM hours WHERE h < {24 * days}) "
+                f"INSERT OR IGNORE INTO {table} SELECT {', '.join(values)} FROM {table}, hours WHERE {kept}"
+            )
+    connection.close()
+
+
+@contextmanager
+def steps(store: Store) -> Iterator[list[int]]:
+    """How many hundreds of steps SQLite's machine takes meanwhile, as a list that grows by one for each."""
+    taken: list[int] = []
+
+    def listen(driver: sqlite3.Connection, *_: Any) -> None:
+        driver.set_progress_handler(lambda: taken.append(1), 100)
+
+    event.listen(store.engine, "checkout", listen)
+    yield taken
+    event.remove(store.engine, "checkout", listen)
+
+
+def test_a_tick_and_the_jobs_ask_no_more_of_a_database_that_is_older(app: tuple[App, ManualClock]) -> None:
+    daemon, clock = app
+    for number in range(60):
+        minute(daemon, clock, number)
+    work = {
+        "tick": lambda number: minute(daemon, clock, number),
+        "learn": lambda _: daemon.jobs.learn(),
+        "compact": lambda _: daemon.jobs.compact(),
+        "forget": lambda _: daemon.jobs.forget(),
+        "days": lambda _: daemon.days.update(clock.now()),
+        "status": lambda _: status_of(daemon, clock),
+    }
+    asked: list[dict[str, int]] = []
+    for first, days in ((60, 10), (70, 0)):
+        asked.append({})
+        for number, (name, step) in enumerate(work.items()):
+            step(first + number)  # what happens once happens here
+            with steps(daemon.store) as taken:
+                step(first + number + 1)
+            asked[-1][name] = len(taken)
+        age(daemon, days)
+    young, old = asked
+    assert {name: old[name] for name in work if old[name] > 2 * young[name] + 20} == {}
 
 
 def test_the_check_would_see_one(app: tuple[App, ManualClock]) -> None:
