@@ -96,6 +96,8 @@ def read(place: File, as_text: Collection[str] = (), delimiter: str = ",") -> It
         broken.append(Broken(row.number, row.text, reason))
         return "skip"
 
+    if not place.size:
+        raise pa.ArrowInvalid("it is empty")
     with place.open() as file:
         names = _names(place, delimiter)
         convert = pa.csv.ConvertOptions(
@@ -111,6 +113,9 @@ def read(place: File, as_text: Collection[str] = (), delimiter: str = ",") -> It
                 share = min(1.0, file.tell() / max(1, place.size))
                 yield Piece(_converted(rows, kinds), share, tuple(broken))
                 broken.clear()
+    if broken:  # no row stood behind them
+        nothing = pa.RecordBatch.from_arrays([pa.nulls(0, pa.string()) for _ in names], names=names)
+        yield Piece(nothing, 1.0, tuple(broken))
 
 
 def table(place: File, delimiter: str = ",") -> pa.Table:

@@ -7,42 +7,41 @@ from collections.abc import Collection, Iterator, Sequence
 import msgspec
 import pyarrow as pa
 
-from monitor.errors import InputError
 from monitor.predictions.columns import Value, column, name_of
+from monitor.sources.delimited import Broken, Piece
 from monitor.sources.places import Place
 
 _PIECE = 20_000
 _PLAIN = (str, bool, int, float, list, type(None))
 
 
-def read(place: Place, after: int, read_as_text: Collection[str]) -> Iterator[tuple[pa.RecordBatch, float]]:
-    """The records after the first ones some at a time, and the share of the file that is read then.
+def read(place: Place, after: int, read_as_text: Collection[str]) -> Iterator[Piece]:
+    """The records after the first ones some at a time; a line that is no object of JSON is set aside.
 
     Objects inside records are columns with a dot. Each column has the widest kind of its piece; those in
     `read_as_text` are the texts that stand there.
-
-    Raises:
-        InputError: a line is not an object of JSON.
     """
     records: list[dict[str, object]] = []
+    broken: list[Broken] = []
     with place.open() as file:
         number = 0
         for line in io.BufferedReader(file):
             number += bool(line.strip())
             if number > after and line.strip():
-                records.append(_record(line, f"{place.name}:{number}"))
-            if len(records) == _PIECE:
-                yield _batch(records, read_as_text), min(1.0, file.tell() / max(1, place.size))
-                records = []
-        if records:
-            yield _batch(records, read_as_text), 1.0
+                try:
+                    records.append(_record(line))
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    broken.append(Broken(number, line.decode(errors="replace"), str(error)))
+            if len(records) + len(broken) >= _PIECE:
+                share = min(1.0, file.tell() / max(1, place.size))
+                yield Piece(_batch(records, read_as_text), share, tuple(broken))
+                records, broken = [], []
+        if records or broken:
+            yield Piece(_batch(records, read_as_text), 1.0, tuple(broken))
 
 
-def _record(line: bytes, where: str) -> dict[str, object]:
-    try:
-        record = msgspec.json.decode(line, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{where} cannot be read: {error}", hint="one JSON object a line") from error
+def _record(line: bytes) -> dict[str, object]:
+    record = msgspec.json.decode(line, type=dict[str, object])
     flat: dict[str, object] = {}
     for name, value in record.items():
         if isinstance(value, dict):

@@ -121,3 +121,24 @@ def test_a_file_without_columns_is_said_to_be_none(tmp_path: Path, text: str) ->
 
 def test_a_file_with_columns_and_no_row_is_an_empty_table(tmp_path: Path) -> None:
     assert delimited.table(write(tmp_path, "a,b\n")).num_rows == 0
+
+
+def test_a_file_of_nothing_but_broken_lines_says_so(tmp_path: Path) -> None:
+    place = write(tmp_path, "timestamp;prediction;amount\n2026-11-03T08:00:00;ok;1,5\n")
+    reader = HistoryReader([place], STREAM, PredictionSettings(), NOW)
+    assert [batch for part in reader.parts() for batch in part.batches] == []
+    assert [one.error for one in reader.examples] == [f"{place.name}:2: 2 values instead of 1"]
+
+
+def test_a_line_that_is_no_json_is_refused_by_its_number_and_the_others_are_taken(tmp_path: Path) -> None:
+    good = f'{{"timestamp": {NOW - 60}, "prediction": "ok", "features": {{"x": 1}}}}\n'
+    (tmp_path / "rows.ndjson").write_bytes(
+        good.encode() + b"{oops\n\xff\xfe\n" + good.encode() + b'{"confidence": 7}\n'
+    )
+    (tmp_path / "none.jsonl").write_text("nothing\nhere\n")
+    files = [tmp_path / "rows.ndjson", tmp_path / "none.jsonl"]
+    reader = HistoryReader(files, STREAM, PredictionSettings(), NOW)
+    assert sum(batch.rows.num_rows for part in reader.parts() for batch in part.batches) == 2
+    assert reader.refused["malformed"] == 4
+    places = [one.error.split(": ")[0].removeprefix(f"{tmp_path}/") for one in reader.examples]
+    assert places == ["rows.ndjson:2", "rows.ndjson:3", "rows.ndjson:5", "none.jsonl:1", "none.jsonl:2"]
