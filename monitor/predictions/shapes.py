@@ -93,15 +93,18 @@ class Shape:
         return known[form, bound]
 
     def _struct(self, bound: bool) -> type[msgspec.Struct]:
-        text = Annotated[str, msgspec.Meta(max_length=self._settings.max_label)]
+        longest = self._settings.max_label
+        text = Annotated[str, msgspec.Meta(max_length=longest)]
+        most = min(10 ** (longest - 1), 2**63) - 1  # is a text in the end, and must not be a longer one
+        whole = Annotated[int, msgspec.Meta(ge=-most, le=most)]
         is_default = self.stream.environment == "production"
         fields: list[Any] = [
             _field("client", Literal[self.stream.client], self.stream.client if bound else None),
             _field("model", Literal[self.stream.model], None),
             _field("environment", Literal[self.stream.environment], "production" if is_default else None),
-            ("id", text | int | None, None),
+            ("id", text | whole | None, None),
             ("timestamp", str | int | float | None, None),
-            ("version", text | int | None, None),
+            ("version", text | whole | None, None),
             ("prediction", text | bool | float | None, None),
             ("confidence", Annotated[float, msgspec.Meta(ge=0, le=1)] | None, None),
             ("latency_ms", Annotated[float, msgspec.Meta(ge=0)] | None, None),

@@ -111,6 +111,7 @@ records = st.fixed_dictionaries(
 @settings(max_examples=400)
 @given(st.lists(records, min_size=1, max_size=4), st.booleans())
 @example([{**USUAL, "id": True}], False)
+@example([{**USUAL, "version": -(10**19)}], False)
 @example([{**USUAL, "prediction": True}, {**USUAL, "id": "2", "prediction": "ok"}], False)
 @example([{**USUAL, "id": 7}, {**USUAL, "id": "7"}], False)
 @example([{**USUAL, "timestamp": 2.0**73}], False)
