@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from monitor.web.exchange import Exchange
 from monitor.web.front import Door, Doors
+from monitor.web.reply import Headers, lines
 from monitor.web.sending import Gathering
 
 
@@ -23,6 +24,7 @@ class Wire(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._doors = doors
         self._out: Gathering
+        self._offered: bytes | None = None
         self.peer = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -37,6 +39,29 @@ class Wire(HttpToolsProtocol):
             self.cycle.lost()
             self.cycle = None  # type: ignore[assignment]
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in.
+
+        Where a request offers to go on in another protocol (Java's client does), it is read as if it did not: the
+        parser would take its body for that protocol.
+        """
+        self._unset_keepalive_if_required()
+        while data:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._offered is None:
+                    self._unsupported_upgrade_warning()
+                    return
+                data, self._offered = self._offered + data[upgrade.args[0] :], None
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+            except httptools.HttpParserError:
+                self.logger.warning("Invalid HTTP request received.")
+                self.send_400_response("Invalid HTTP request received.")
+                return
 
     def on_message_begin(self) -> None:
         """A request begins. What ASGI wants to know of it is put together later, where it is asked for."""
@@ -53,6 +78,8 @@ class Wire(HttpToolsProtocol):
             self.url, self.headers, self.expect_100_continue = url, headers, expects
             self.scope["headers"] = headers
             super().on_headers_complete()
+        elif self.parser.should_upgrade():
+            self._offered = _without_offer(self.parser.get_method(), self.url, self.headers)
         else:
             self._open(door)
 
@@ -65,6 +92,8 @@ class Wire(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is whole."""
+        if self._offered is not None:
+            return
         if isinstance(self.cycle, Exchange):
             self.cycle.complete()
         else:
@@ -113,3 +142,13 @@ def _path(url: bytes) -> bytes:
     """The path of a request's target, without what may stand around it."""
     path = httptools.parse_url(url).path or b""
     return unquote_to_bytes(path) if b"%" in path else path
+
+
+def _without_offer(method: bytes, url: bytes, headers: Headers) -> bytes:
+    """The head of a request without the offer to go on in another protocol."""
+    kept = [header for header in headers if header[0] not in (b"upgrade", b"connection", b"http2-settings")]
+    said = b",".join(value for name, value in headers if name == b"connection").split(b",")
+    options = [one.strip() for one in said if one.strip().lower() not in (b"upgrade", b"http2-settings", b"")]
+    if options:
+        kept.append((b"connection", b", ".join(options)))
+    return b"%b %b HTTP/1.1\r\n%b\r\n" % (method, url, lines(kept))

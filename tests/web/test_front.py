@@ -224,6 +224,21 @@ def test_a_connection_that_ends_after_one_answer(server, options):
         assert connection.recv(1) == b""
 
 
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_who_offers_another_protocol_is_answered_in_this_one(server, size):
+    """Java's client offers HTTP/2 with each request; the offer may be left."""
+    offer = {"upgrade": "h2c", "http2_settings": "AAMAAABkAAQAAP__"}
+    data = post(b"first", connection="Upgrade, HTTP2-Settings", **offer)
+    data += post(b"second", connection="close, Upgrade, HTTP2-Settings", **offer)
+    with server.connect() as connection:
+        for at in range(0, len(data), size):
+            connection.sendall(data[at : at + size])
+        found = answers(connection, 2)
+        assert bodies(found) == [b"first", b"second"]
+        assert found[1][1][b"connection"] == b"close"
+        assert connection.recv(1) == b""
+
+
 def test_a_head_is_answered_without_a_body(server):
     with server.connect() as connection:
         connection.sendall(post(b"", method="HEAD"))
