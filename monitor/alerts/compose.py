@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence, Set
+from urllib.parse import quote
 
 from monitor.alerts.notification import MOST_MEMBERS, Link, Notification, alert_labels, one_line
 from monitor.alerts.settings import AlertSettings
-from monitor.records import Action, Alert, Severity, Stream
+from monitor.records import DAEMON, Action, Alert, Severity, Stream
 from monitor.rules.wording import figure, render, span
 
 AROUND = 6 * 3600
@@ -111,10 +112,12 @@ def _runbook(alert: Alert, name: str, settings: AlertSettings) -> str:
 
 def model_page(stream: Stream, settings: AlertSettings) -> tuple[Link, ...]:
     """The engineers' page of a model; nothing where the daemon's address is not known."""
-    if not settings.public_url:
-        return ()
-    path = f"/staff/m/{stream.client}/{stream.model}/{stream.environment}"
-    return (Link("Model page", settings.public_url.rstrip("/") + path),)
+    parts = (quote(part, safe="") for part in (stream.client, stream.model, stream.environment))
+    return _page("Model page", f"/staff/m/{'/'.join(parts)}", settings)
+
+
+def _page(text: str, path: str, settings: AlertSettings) -> tuple[Link, ...]:
+    return (Link(text, settings.public_url.rstrip("/") + path),) if settings.public_url else ()
 
 
 def _links(alert: Alert, settings: AlertSettings, started: float, shared: str = "") -> tuple[Link, ...]:
@@ -126,4 +129,6 @@ def _links(alert: Alert, settings: AlertSettings, started: float, shared: str = 
             "end": str(round((started + AROUND) * 1000)),
         }
         links.append(Link("Dashboard", render(settings.dashboard_url, {**alert_labels(alert), **around})))
+    if shared or alert.stream == DAEMON:  # it is about many models, or about none
+        return (*links, *_page("Overview", "/staff/", settings))
     return (*links, *model_page(alert.stream, settings))

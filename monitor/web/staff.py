@@ -46,6 +46,7 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
         "staff.html",
         visitor=visitor,
         rows=rows,
+        shown={row.stream for row in rows},
         urgent=[alert for alert in found if alert.severity is not Severity.INFO],
         informing=[alert for alert in found if alert.severity is Severity.INFO],
         silences=mutes,
