@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from monitor.errors import InputError
 from monitor.predictions.batches import Batch, split
 from monitor.predictions.fields import OUTCOME_FIELDS, PREDICTION_FIELDS
 from monitor.predictions.intake import KEPT_OF_A_RECORD
@@ -153,8 +154,12 @@ class FileReader:
         """The batches of some rows, whose columns are named as in the log.
 
         Raises:
-            InputError: a column has a type that cannot be used.
+            InputError: a column has a type that cannot be used, or nothing says when the rows were made.
         """
+        if rows.num_rows and "timestamp" not in rows.schema.names:
+            where = self._place.name if self._place else "the table"
+            hint = "call the column that says when a row was made `timestamp`: the past must not count as now"
+            raise InputError(f"{where} has no column 'timestamp'", hint=hint)
         found = []
         for stream, clear in self._clear(look_through(rows, self._rules, with_outcomes=True), read_both):
             found += split(stream, clear, self._base_seconds)

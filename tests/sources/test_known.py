@@ -9,6 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from monitor.errors import InputError
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.history import HistoryReader
 from monitor.store import outcomes
@@ -120,6 +121,14 @@ def test_times_and_dates_among_the_features_are_taken_as_texts(tmp_path: Path) -
     assert batch.column("features.when").to_pylist() == ["2026-01-01 05:00:00Z"]
     assert batch.column("features.day").to_pylist() == ["2026-01-01"]
     assert not np.isnan(times_of_texts(pa.array(["2026-01-01 05:00:00Z", "2026-01-01"]))).any()
+
+
+def test_a_file_that_does_not_say_when_its_rows_were_made_is_not_taken_for_the_present(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "rows.parquet", predictions(scored_at=[OLD] * ROWS).drop_columns("timestamp"))
+    with pytest.raises(InputError, match=r"rows\.parquet has no column 'timestamp'"):
+        load(tmp_path, path)
 
 
 def test_loading_again_tells_nothing_new(tmp_path: Path) -> None:
