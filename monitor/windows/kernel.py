@@ -14,6 +14,7 @@ import pyarrow as pa
 from monitor.predictions import arrays
 from monitor.predictions.columns import names, numbers
 from monitor.predictions.hashing import hash_texts
+from monitor.predictions.readable import is_number
 from monitor.windows import derived
 from monitor.windows.grid import FEWEST_ROWS, MOST_ROWS, count_on_grid
 from monitor.windows.layout import (
@@ -133,6 +134,8 @@ def _read(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray | None]:
     if pa.types.is_float64(array.type):
         return arrays.floats(array), None
     kind = array.type
+    if is_number(kind):
+        return arrays.floats(array.cast(pa.float64(), safe=False)), None
     if not (pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_boolean(kind)):
         return np.full(len(array), np.nan), arrays.valid(array)
     read = numbers(array)

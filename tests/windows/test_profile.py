@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
 from monitor.windows import codec, describe, layout
 from monitor.windows.count import count
@@ -54,3 +55,13 @@ def test_versions_and_segments_are_counted_apart_and_add_up():
         for v, n in ((x["values"].as_py(), x["counts"]) for x in ROWS["segments.region"].value_counts())
     }
     assert regions == truth
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.uint8(), pa.float32(), pa.decimal128(10, 2)])
+@pytest.mark.parametrize("rows", [50, 5000])
+def test_numbers_of_any_width_are_counted_as_numbers(kind, rows):
+    """Whoever calls the kernel with columns as they are gets the counts of the same values as float64."""
+    values = pa.array([float(n % 40) if n % 7 else None for n in range(rows)])
+    layout = describe.of(pa.table({"features.x": values}))
+    wide, narrow = (pa.RecordBatch.from_arrays([one], ["features.x"]) for one in (values, values.cast(kind)))
+    assert codec.encode(count(narrow, layout)) == codec.encode(count(wide, layout))
