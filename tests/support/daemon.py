@@ -47,7 +47,12 @@ class Daemon:
                 stdout=log,
                 stderr=log,
             )
-        until(self._is_ready, f"the daemon is ready; it said:\n{self.said()}")
+        try:
+            until(self._is_ready, "the daemon is ready")
+        except AssertionError as error:  # nobody else would end it
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"{error}; it said:\n{self.said()}") from error
         return self
 
     @property
