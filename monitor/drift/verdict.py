@@ -11,9 +11,10 @@ from monitor.drift.decide import Judgement, onsets, spread
 from monitor.drift.moved import moved
 from monitor.drift.state import State
 from monitor.durations import format_duration
+from monitor.metrics.daemon import DRIFT_EVIDENCE
 from monitor.records import Labels, Measurement, Stream, Window, labels
 
-METRIC = "drift_evidence"
+METRIC = DRIFT_EVIDENCE.name
 
 MOST_SAID = 1e6
 WORTH_SAYING = 0.01
@@ -102,6 +103,8 @@ def measurements(found: Sequence[DriftVerdict], because: str = "") -> list[Measu
             verdict.window,
             METRIC,
             value,
+            DRIFT_EVIDENCE.unit,
+            DRIFT_EVIDENCE.better,
             n=verdict.rows,
             labels=verdict.labels,
             because="" if verdict.role else because,

@@ -45,7 +45,6 @@ class IntakeStats:
     accepted: Mapping[str, int]
     rejected: Mapping[str, int]
     replayed: int
-    commits: int
     waiting: int
 
     @property
@@ -91,7 +90,6 @@ class PredictionLog:
         self.on_refused: Callable[[Stream, pa.RecordBatch], object] = lambda _stream, _rows: None
         """Told of predictions that were valid and had to be refused, because the store is out of reach."""
         self._replayed = 0
-        self._commits = 0
 
     def start(self) -> None:
         """Begin to take requests."""
@@ -171,7 +169,7 @@ class PredictionLog:
     def stats(self) -> IntakeStats:
         """What came in since the start."""
         return IntakeStats(
-            dict(self._accepted), dict(self._rejected), self._replayed, self._commits, self._bytes
+            dict(self._accepted), dict(self._rejected), self._replayed, self._bytes
         )
 
     def _write(self) -> None:
@@ -245,7 +243,6 @@ class PredictionLog:
             predictions.put(connection, made.predictions, now)
             outcomes.put(connection, made.outcomes, now)
             quarantine.put(connection, made.refused)
-        self._commits += 1
         self._replayed += len(group) - len(fresh)
         for kind in Kind:
             self._accepted[kind] += sum([one.accepted for one in fresh if one.kind is kind])

@@ -27,13 +27,15 @@ _PLACE = re.compile(r"\{(\w+)\}")
 
 
 def figure(value: float | None, unit: str) -> str:
-    """A number with its unit: `7.1 %`, `230 ms`, `1,250 predictions`; a dash where there is none."""
+    """A number with its unit: `7.1 %`, `230 ms`, `1,250 predictions`, `3 times the limit`; a dash for none."""
     if value is None:
         return "-"
     if unit == "share":
         return f"{value * 100:.3g} %"
     if unit == "seconds":
         return _seconds(value)
+    if unit == "of the limit":
+        return _of_limit(value)
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{text} {unit}" if unit else text
 
@@ -52,6 +54,14 @@ def placeholders(template: str) -> set[str]:
 def render(template: str, fields: Mapping[str, str]) -> str:
     """Fill in `{name}`; a field without a value stays empty."""
     return _PLACE.sub(lambda place: fields.get(place[1], ""), template)
+
+
+def _of_limit(value: float) -> str:
+    if value == 1:
+        return "the limit"
+    if value > 1000:
+        return "over 1,000 times the limit"
+    return f"{value:.2g} times the limit"
 
 
 def _seconds(value: float) -> str:

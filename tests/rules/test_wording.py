@@ -1,0 +1,25 @@
+"""Figures as people read them."""
+
+import pytest
+
+from monitor.metrics.daemon import DRIFT_EVIDENCE
+from monitor.rules.wording import figure
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "said"),
+    [
+        (None, "share", "-"),
+        (0.0714, "share", "7.14 %"),
+        (0.23, "seconds", "230 ms"),
+        (1.5, "seconds", "1.5 s"),
+        (7200.0, "seconds", "2h"),
+        (1250.0, "predictions", "1,250 predictions"),
+        (0.4, DRIFT_EVIDENCE.unit, "0.4 times the limit"),
+        (1.0, DRIFT_EVIDENCE.unit, "the limit"),
+        (3.21, DRIFT_EVIDENCE.unit, "3.2 times the limit"),
+        (1e6, DRIFT_EVIDENCE.unit, "over 1,000 times the limit"),
+    ],
+)
+def test_a_figure_is_said_with_its_unit(value: float | None, unit: str, said: str) -> None:
+    assert figure(value, unit) == said
