@@ -168,9 +168,7 @@ class PredictionLog:
 
     def stats(self) -> IntakeStats:
         """What came in since the start."""
-        return IntakeStats(
-            dict(self._accepted), dict(self._rejected), self._replayed, self._bytes
-        )
+        return IntakeStats(dict(self._accepted), dict(self._rejected), self._replayed, self._bytes)
 
     def _write(self) -> None:
         while True:

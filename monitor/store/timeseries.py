@@ -4,12 +4,22 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Integer, bindparam, select
 
 from monitor.block import BASELINE, FIGURES, HIGH, LOW, VALUE, N, Shape
 from monitor.records import Labels, Stream
 from monitor.store import register
 from monitor.store.measurements import MEASUREMENTS, PARTS, SLOW, part_of, stored_shape
+from monitor.store.prepared import Prepared
+
+_C = MEASUREMENTS.c
+_SERIES = Prepared(
+    select(_C.start, _C.shape, _C.figures)
+    .where(_C.stream == bindparam("stream"), _C.seconds == bindparam("seconds"))
+    .where(_C.part.in_([bindparam("part", type_=Integer), SLOW]))
+    .where(_C.start >= bindparam("first"), _C.start < bindparam("end"))
+    .order_by(_C.start)
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,21 +61,20 @@ def load(
     labels: Labels = (),
 ) -> Series:
     """One metric over the windows of this length that begin in `[start, end)`, in order of time."""
-    c = MEASUREMENTS.c
-    part = part_of(labels)
-    mine = (c.stream == register.find(connection, stream), c.seconds == seconds)
-    inside = (c.part.in_((part, SLOW)), c.start >= int(start), c.start < end)
-    query = select(c.start, c.shape, c.figures).where(*mine, *inside)
+    here = {"stream": register.find(connection, stream), "seconds": seconds, "part": part_of(labels)}
     starts: list[int] = []
     picked: list[tuple[float, ...]] = []
     places: dict[str, int | None] = {}
-    for at, shape, figures in connection.execute(query.order_by(c.start)):
+    for row in _SERIES.run(connection, here | {"first": int(start), "end": end}):
+        shape = row.shape
         if shape not in places:
             places[shape] = _place(stored_shape(connection, shape), metric, labels)
         place = places[shape]
         if place is not None:
-            starts.append(at)
-            picked.append(tuple(np.frombuffer(figures, np.float64, FIGURES, place * FIGURES * 8).tolist()))
+            starts.append(row.start)
+            picked.append(
+                tuple(np.frombuffer(row.figures, np.float64, FIGURES, place * FIGURES * 8).tolist())
+            )
     table = np.array(picked, np.float64).reshape(-1, FIGURES)
     return Series(
         np.array(starts, np.int64), table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], seconds
