@@ -9,13 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 DAY = 86_400
+WEEK = 7 * DAY
 
 
 def table(
     start: int, end: int, step: int, rows: int, *, older_by: float = 0.0, version: str = "7", seed: int = 1
 ) -> pa.Table:
-    """`rows` predictions in every `step` seconds of `[start, end)`; people are `older_by` years than usual."""
-    rng = np.random.default_rng([seed, start])
+    """`rows` predictions in every `step` seconds of `[start, end)`; people are `older_by` years than usual.
+
+    They are those of the same time in any other week, so that a test does not depend on its date.
+    """
+    rng = np.random.default_rng([seed, start % WEEK])
     n = (end - start) // step * rows
     times = np.repeat(np.arange(start, end, step), rows) + rng.random(n) * (step - 1)
     hours = times % DAY / 3600
