@@ -1,6 +1,6 @@
 """How everything stands, for somebody at a terminal: each stream's state, figures and what is still missing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -108,7 +108,7 @@ def _line(
         tuple(f"{_named(alert)}: {alert.reason}" for alert in own),
         tuple(_shown(base, hour)),
         max(0.0, now - figures.last_received),
-        (*notes(connection, figures, base_seconds), *_refusals(stream, refused)),
+        (*notes(connection, figures, base_seconds, hour), *_refusals(stream, refused)),
     )
 
 
@@ -145,10 +145,10 @@ _CHANGES = {
 }
 
 
-def _schema(connection: Connection, stream: Stream) -> list[str]:
+def _schema(hour: Iterable[Measurement]) -> list[str]:
     """Features that came, went or changed their type, as the newest hour has it."""
     found: dict[str, list[str]] = {}
-    for one in measurements.latest(connection, stream, HOUR):
+    for one in hour:
         if one.metric == "schema_changes" and one.label("feature"):
             found.setdefault(one.label("change"), []).append(one.label("feature"))
     told = [
@@ -185,9 +185,11 @@ def _shown(base: list[Measurement], hour: list[Measurement]) -> list[tuple[str, 
     return shown
 
 
-def notes(connection: Connection, figures: StreamFigures, base_seconds: int) -> list[str]:
+def notes(
+    connection: Connection, figures: StreamFigures, base_seconds: int, hour: Iterable[Measurement]
+) -> list[str]:
     """What else there is to know of a stream: what is not measured yet and why, what waits, from when on figures can
-    be compared.
+    be compared. `hour` is what was measured of its newest hour.
     """
     notes = []
     held_against = baselines.current(connection, figures.stream, DEFAULT)
@@ -195,7 +197,7 @@ def notes(connection: Connection, figures: StreamFigures, base_seconds: int) -> 
         notes.append("no baseline yet: drift and comparisons are not measured")
     else:
         notes += _comparable(connection, figures.stream, base_seconds, held_against.layout)
-        notes += _schema(connection, figures.stream)
+        notes += _schema(hour)
     notes += _outcomes(connection, figures.stream)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:

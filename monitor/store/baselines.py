@@ -9,7 +9,6 @@ from sqlalchemy import (
     Connection,
     Float,
     Index,
-    Integer,
     LargeBinary,
     Row,
     String,
@@ -24,6 +23,7 @@ from monitor.records import Stream
 from monitor.store import register
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
+from monitor.store.register import KEY
 from monitor.store.upsert import insert_new
 
 LAYOUTS = Table(
@@ -36,7 +36,7 @@ LAYOUTS = Table(
 BASELINES = Table(
     "baselines",
     metadata,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("id", KEY, primary_key=True),
     Column("stream", BigInteger, nullable=False),
     Column("name", String, nullable=False),
     Column("created_at", Float, nullable=False),

@@ -33,12 +33,10 @@ from monitor.store.db import metadata
 from monitor.store.prepared import Prepared, PreparedReplace
 from monitor.store.upsert import insert_new
 
-_KEY = BigInteger().with_variant(Integer, "sqlite")
-
 OUTCOMES = Table(
     "outcome_batches",
     metadata,
-    Column("id", _KEY, primary_key=True),
+    Column("id", register.KEY, primary_key=True),
     Column("stream", BigInteger, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("received_at", Float, nullable=False, index=True),
@@ -53,7 +51,7 @@ OUTCOMES = Table(
 KNOWN = Table(
     "known_outcomes",
     metadata,
-    Column("batch", _KEY, primary_key=True, autoincrement=False),
+    Column("batch", register.KEY, primary_key=True, autoincrement=False),
     Column("blob", LargeBinary, nullable=False),
 )
 _PUT_KNOWN = PreparedReplace(KNOWN, ("batch",))
@@ -61,7 +59,7 @@ _PUT_KNOWN = PreparedReplace(KNOWN, ("batch",))
 COUNTS = Table(
     "outcome_counts",
     metadata,
-    Column("stream", _KEY, primary_key=True, autoincrement=False),
+    Column("stream", register.KEY, primary_key=True, autoincrement=False),
     Column("received", BigInteger, nullable=False),
     Column("matched", BigInteger, nullable=False),
     Column("repeated", BigInteger, nullable=False),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
     Float,
@@ -19,6 +18,7 @@ from sqlalchemy import (
 
 from monitor.records import Rejected
 from monitor.store.db import metadata
+from monitor.store.register import KEY
 
 REASONS = (
     "future",
@@ -36,12 +36,10 @@ REASONS = (
 )
 """Why a record may be refused: the short names under which refusals are counted."""
 
-_KEY = BigInteger().with_variant(Integer, "sqlite")
-
 QUARANTINE = Table(
     "quarantine",
     metadata,
-    Column("id", _KEY, primary_key=True),
+    Column("id", KEY, primary_key=True),
     Column("at", Float, nullable=False, index=True),
     Column("kind", String, nullable=False),
     Column("reason", String, nullable=False),

@@ -57,9 +57,8 @@ def model(
 
 def _page(connection: Connection, services: Services, known: StreamFigures, shown: Stretch) -> dict[str, Any]:
     stream, now = known.stream, services.clock.now()
-    latest = measurements.latest(connection, stream, HOUR)
-    if not latest:
-        latest = measurements.latest(connection, stream, services.base_seconds)
+    hour = measurements.latest(connection, stream, HOUR)
+    latest = hour or measurements.latest(connection, stream, services.base_seconds)
     of_stream = [alert for alert in alerts.load(connection).values() if alert.stream == stream]
     compared = _compared(shown)
     baseline, found = distributions.of_stream(connection, stream, compared, services.base_seconds)
@@ -71,7 +70,7 @@ def _page(connection: Connection, services: Services, known: StreamFigures, show
         "measured": sorted(latest, key=lambda one: (one.metric, one.labels)),
         "window": latest[0].window if latest else None,
         "versions": versions.load(connection, stream.client).get(stream, []),
-        "notes": status.notes(connection, known, services.base_seconds),
+        "notes": status.notes(connection, known, services.base_seconds, hour),
         "failures": failures.of_stream(connection, stream, now, services.base_seconds),
         "drift": drifting.of_stream(connection, stream),
         "refused": refusals.of_stream(connection, stream, now),

@@ -45,7 +45,7 @@ def _parts(arguments: argparse.Namespace) -> Mapping[str, Callable[[], list[Line
         "kernel": lambda: kernel.measure(peers, rows, arguments.runs),
         "window": kernel.alone,
         "lengths": lengths.run,
-        "fleet": lambda: fleet.measure(arguments.streams),
+        "fleet": lambda: [*fleet.measure(arguments.streams), *fleet.kept()],
         "ticks": ticks.measure,
         "onset": onset.measure,
         "ingest": lambda: [show(line) for line in ingest.lines()],

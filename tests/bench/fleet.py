@@ -35,6 +35,17 @@ GOAL = 30.0
 """Seconds for a thousand streams."""
 
 
+_KEPT = {
+    "rows": ("prediction_batches", "length(blob) + length(ids)"),
+    "profiles of minutes": (f"profiles WHERE seconds = {MINUTE}", "length(blob)"),
+    "sums of profiles": (f"profiles WHERE seconds > {MINUTE}", "length(blob)"),
+    "measurements of minutes": (
+        f"measurements WHERE seconds = {MINUTE}",
+        "length(figures) + length(reasons)",
+    ),
+}
+
+
 class Cost(NamedTuple):
     """What one piece of work took, in seconds."""
 
@@ -126,6 +137,22 @@ def measure(streams: int = 1000, minutes: int = 4) -> list[Line]:
             against_goal("the same streams, nothing new", idle.wall, 2.0 * streams / 1000, "s wall", memory)
         ),
     ]
+
+
+def kept(minutes: int = 64, rows: int = 100) -> list[Line]:
+    """What a stream takes on disk: bytes for each minute of so many rows."""
+    with fleet(1) as made:
+        for _ in range(minutes):
+            made.minute(rows)
+            made.tick()
+        with made.app.store.read() as connection:
+            sizes = {
+                name: float(connection.exec_driver_sql(f"SELECT sum({size}) FROM {table}").scalar_one())
+                / minutes
+                for name, (table, size) in _KEPT.items()
+            }
+    work = f"kept on disk for a minute of {rows} rows x {FEATURES} features:"
+    return [show(Line(f"{work} {name}", "", size, None, "bytes", None)) for name, size in sizes.items()]
 
 
 def _resident_mb() -> float:
