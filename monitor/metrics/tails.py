@@ -25,17 +25,16 @@ def chi_square(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     half = np.maximum(np.asarray(statistic, np.float64), 0.0) / 2
     degrees = np.asarray(degrees, np.int64)
     odd = degrees % 2 == 1
-    root = np.sqrt(2 * half)
-    erfc = np.array([math.erfc(x / math.sqrt(2)) for x in root.tolist()])
-    total = np.where(odd, erfc, np.where(degrees > 0, np.exp(-half), 1.0))
+    erfc = np.array([math.erfc(x) for x in np.sqrt(half).tolist()])
+    first = np.where(odd, erfc, np.where(degrees > 0, np.exp(-half), 1.0))
+    steps = np.arange(1, int(degrees.max(initial=0)) // 2 + 1)[:, None]
+    power = np.where(odd, steps - 0.5, steps)
+    gammas = [[math.lgamma(step + 1.0), math.lgamma(step + 0.5)] for step in steps[:, 0].tolist()]
+    log_gamma = np.where(odd, *(np.reshape([pair[at] for pair in gammas], (-1, 1)) for at in (1, 0)))
     with np.errstate(divide="ignore", invalid="ignore"):
-        log_half = np.log(half)
-        for step in range(1, int(degrees.max(initial=0)) // 2 + 1):
-            power = np.where(odd, step - 0.5, float(step))
-            wanted = np.where(odd, degrees >= 2 * step + 1, degrees >= 2 * step + 2)
-            gamma = np.where(odd, math.lgamma(step + 0.5), math.lgamma(step + 1.0))
-            term = np.exp(power * log_half - half - gamma)
-            total = total + np.where(wanted & (half > 0), term, 0.0)
+        term = np.exp(power * np.log(half) - half - log_gamma)
+    wanted = (degrees >= 2 * steps + np.where(odd, 1, 2)) & (half > 0)
+    total = first + np.where(wanted, term, 0.0).sum(axis=0)
     return np.asarray(np.clip(total, 0.0, 1.0))
 
 

@@ -19,13 +19,22 @@ def valid(array: pa.Array) -> np.ndarray:
     bitmap = array.buffers()[0]
     if array.null_count == 0 or bitmap is None:
         return np.full(len(array), array.null_count == 0)
-    bits = np.unpackbits(np.frombuffer(bitmap, np.uint8), bitorder="little")
-    return np.asarray(bits[array.offset : array.offset + len(array)].view(bool))
+    skipped, first = divmod(array.offset, 8)
+    packed = np.frombuffer(
+        bitmap, np.uint8, -(-(first + len(array)) // 8), skipped
+    )  # of a slice, not of the whole
+    return np.asarray(np.unpackbits(packed, bitorder="little")[first : first + len(array)].view(bool))
 
 
 def floats(array: pa.Array) -> np.ndarray:
     """A float64 array, NaN where there is no value, shape (n,). Without nulls it is the buffer itself: do not write."""
     return _numbers(array.fill_null(_NAN) if array.null_count else array, np.dtype(np.float64))
+
+
+def known_floats(array: pa.Array) -> np.ndarray:
+    """A float64 array of the values that are there, shape (n - missing,). Without nulls it is the buffer itself."""
+    values = _numbers(array, np.dtype(np.float64))
+    return values[valid(array)] if array.null_count else values
 
 
 def with_missing_last(values: np.ndarray, missing: int) -> pa.Array:

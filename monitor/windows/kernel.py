@@ -7,6 +7,7 @@ the values are looked up after all. Labels are counted by their dictionary codes
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, repeat
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +17,7 @@ from monitor.predictions.columns import names, numbers
 from monitor.predictions.hashing import hash_texts
 from monitor.predictions.readable import is_number
 from monitor.windows import derived
-from monitor.windows.grid import FEWEST_ROWS, MOST_ROWS, count_on_grid
+from monitor.windows.grid import FEWEST_ROWS, MOST_ROWS, count_on_grid, grid_of
 from monitor.windows.layout import (
     MINUS_INFINITY,
     MISSING,
@@ -32,7 +33,6 @@ from monitor.windows.moments import Target, add_moments
 from monitor.windows.order import in_order, looks_ordered
 from monitor.windows.tally import Tally, bounded
 
-_CHUNK = 32_768  # rows that are sorted at a time: they and what follows stay in the processor's cache
 _FEW = 0.2  # below this many rows an edge, values are looked up among the edges
 
 
@@ -46,28 +46,37 @@ class Weights:
 
 def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
     """Add a column of numbers (or of one part of texts, times or vectors) to its places."""
-    values, unreadable = _read(column, array)
     places = into.counts[column.span]
-    if weights.each is None:
-        found = np.zeros(column.size)
-        for some in _pieces(values, MOST_ROWS):
-            if some.size >= FEWEST_ROWS and not looks_ordered(some):
-                some = count_on_grid(column, some, weights.same, found, into)
-            for few in _pieces(some, _CHUNK):
-                finite = _count_plain(column, few, found)
-                add_moments(column, finite, weights.same, into)
-        absent, texts = array.null_count, 0 if unreadable is None else int(unreadable.sum())
-        found[MISSING], found[UNREADABLE] = absent, texts
-        found[NAN] -= absent + texts
-        places += found if weights.same == 1.0 else found * weights.same
+    if weights.each is not None:
+        values, unreadable = _read(column, array)
+        _count_weighted(column, values, weights.each, places)
+        for place, chosen in ((MISSING, ~arrays.valid(array)), (UNREADABLE, unreadable)):
+            amount = 0.0 if chosen is None else float(weights.each[chosen].sum())
+            places[place] += amount
+            places[NAN] -= amount
+        usable = np.isfinite(values)
+        add_moments(column, values[usable], 1.0, into, weights.each[usable])
         return
-    _count_weighted(column, values, weights.each, places)
-    for place, chosen in ((MISSING, ~arrays.valid(array)), (UNREADABLE, unreadable)):
-        amount = 0.0 if chosen is None else float(weights.each[chosen].sum())
-        places[place] += amount
-        places[NAN] -= amount
-    usable = np.isfinite(values)
-    add_moments(column, values[usable], 1.0, into, weights.each[usable])
+    found = np.zeros(column.size)
+    if not column.part and pa.types.is_float64(array.type):
+        _count_alike(column, arrays.known_floats(array), weights.same, found, into)
+    else:
+        values, unreadable = _read(column, array)
+        found[UNREADABLE] = 0 if unreadable is None else int(unreadable.sum())
+        found[NAN] = -array.null_count - found[UNREADABLE]  # they are read as NaN
+        _count_alike(column, values, weights.same, found, into)
+    found[MISSING] = array.null_count
+    places += found if weights.same == 1.0 else found * weights.same
+
+
+def _count_alike(column: Column, values: Floats, same: float, found: Floats, into: Target) -> None:
+    """Add values to the places `found` of their column, where each counts one, and to its moments, as `same`."""
+    grid = grid_of(column) if values.size >= FEWEST_ROWS and not looks_ordered(values) else None
+    for some in _pieces(values, MOST_ROWS):
+        rest = some if grid is None else count_on_grid(column, grid, some, same, found, into)
+        if rest.size:
+            finite = _count_plain(column, rest, found)
+            add_moments(column, finite, same, into)
 
 
 def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target) -> Tally:
@@ -110,8 +119,8 @@ def _count_presence(column: Column, array: pa.Array, weights: Weights, into: Tar
 
 def _slots(column: Column, labels: pa.Array) -> np.ndarray:
     """The place of each entry of a dictionary, and at the end that of missing."""
-    known = column.places
-    slots = np.array([known.get(label, NEW) for label in labels.to_pylist()] + [MISSING])
+    places = map(column.places.get, labels.to_pylist(), repeat(NEW))
+    slots = np.fromiter(chain(places, (MISSING,)), np.int64, len(labels) + 1)
     open_places = np.flatnonzero(slots == NEW)
     if open_places.size and (column.known.size or column.open_ended):
         hashes = hash_texts(labels.take(arrays.places(open_places)))

@@ -58,7 +58,7 @@ class LayoutMismatchError(WatchkeeperError):
     """Profiles of different layouts do not add."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Column:
     """One column's buckets. `source` is the Arrow column it is read from, `part` what is taken of it (texts,
     times and embeddings become several columns of numbers).

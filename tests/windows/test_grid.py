@@ -1,5 +1,7 @@
 """Many rows are counted on a grid, to the same bits as when they are sorted."""
 
+from weakref import WeakKeyDictionary, ref
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,7 +12,7 @@ from monitor.windows.layout import Column, Kind, Layout
 from monitor.windows.moments import Target
 from monitor.windows.profile import Slice, empty
 
-ROWS = 3 * grid.FEWEST_ROWS + 17
+ROWS = 3 * grid.MOST_ROWS + 17
 _RNG = np.random.default_rng(7)
 _NORMAL = _RNG.normal(3.0, 2.0, ROWS)
 SHAPES = {
@@ -48,8 +50,8 @@ def counted(column: Column, values: np.ndarray, same: float, rows_at_a_time: int
 
 def assert_same(column: Column, values: np.ndarray, same: float = 1.0) -> None:
     """All at once, in parts that are too small for a grid, and in parts of both kinds."""
-    sorted_ones = counted(column, values, same, 10_000)
-    for found in (counted(column, values, same, values.size), counted(column, values, same, 77_777)):
+    sorted_ones = counted(column, values, same, grid.FEWEST_ROWS - 1)
+    for found in (counted(column, values, same, values.size), counted(column, values, same, 3_333)):
         assert np.array_equal(found.counts, sorted_ones.counts)
         assert np.array_equal(found.sums, sorted_ones.sums)
         assert np.array_equal(found.extremes, sorted_ones.extremes)
@@ -99,8 +101,27 @@ def test_the_grid_is_used_where_it_is_meant_to_be(monkeypatch):
 
     monkeypatch.setattr("monitor.windows.kernel.count_on_grid", watched)
     counted(learned(_NORMAL), _NORMAL, 1.0, ROWS)
-    assert len(left) == 1
-    assert left[0] < 0.05 * ROWS  # the missing ones, and few of the others
+    assert len(left) == 3  # so many that are there, at a time
+    assert sum(left) == 0
+
+
+def test_no_more_tables_are_kept_than_there_is_room_for(monkeypatch):
+    monkeypatch.setattr(grid, "_GRIDS", WeakKeyDictionary())
+    monkeypatch.setattr(grid, "_MOST_KEPT", 3)
+    columns = [learned(_NORMAL * scale) for scale in (1.0, 2.0, 3.0, 5.0)]
+    for column in (*columns, *columns):
+        assert grid.grid_of(column) is grid.grid_of(column) is not None
+        assert 1 <= len(grid._GRIDS) <= 3
+
+
+def test_a_table_goes_with_its_column():
+    column = learned(_NORMAL)
+    grid.grid_of(column)
+    tables = len(grid._GRIDS)
+    gone = ref(column)
+    del column
+    assert gone() is None
+    assert len(grid._GRIDS) == tables - 1
 
 
 def test_edges_of_a_baseline_run_between_cells_but_for_the_deciles_and_the_ends():

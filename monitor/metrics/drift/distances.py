@@ -124,14 +124,19 @@ def ordered(plan: Plan, current: Side, base: Side) -> Ordered:
     n, m = current.values, base.values
     lengths = plan.lengths
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        shares = plan.order(current.counts) / np.repeat(np.maximum(n, _LEAST), lengths)
-        usual = plan.order(base.counts) / np.repeat(np.maximum(m, _LEAST), lengths)
-        gaps = np.abs(_running(shares - usual, plan.first_ordered, lengths))
+        gaps = plan.order(current.counts)
+        gaps /= np.repeat(np.maximum(n, _LEAST), lengths)
+        usual = plan.order(base.counts)
+        usual /= np.repeat(np.maximum(m, _LEAST), lengths)
+        gaps -= usual
+        gaps = _running(gaps, plan.first_ordered, lengths)
+        np.abs(gaps, out=gaps)
         distance = np.where((n > 0) & (m > 0), np.maximum.reduceat(gaps, plan.first_ordered), np.nan)
         usable = (current.finite > 0) & (base.finite > 0) & (base.deviations > 0)
         scale = np.where(usable, base.deviations, np.nan)
         shift = (current.means - base.means) / scale
-        moved = np.add.reduceat(gaps * plan.widths, plan.first_ordered) / scale
+        gaps *= plan.widths
+        moved = np.add.reduceat(gaps, plan.first_ordered) / scale
         n_rows, m_rows = current.finite / current.design, base.finite / base.design
         ratio = current.deviations / scale
         mean_error = np.sqrt(ratio**2 / n_rows + 1 / m_rows)
