@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli import comparing
-from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, EncodingOption, JsonOption, SeparatorOption
 from monitor.cli.output import bar, put, put_json, say
 from monitor.cli.streams import StreamArgument, moment, stream_of
 from monitor.clock import iso
@@ -62,23 +62,25 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
 @baseline.command("set")
 def set_baseline(
     model: StreamArgument,
-    file: Annotated[Path, typer.Argument(help="The training set: Parquet, CSV or Arrow.")],
+    file: Annotated[Path, typer.Argument(help="The training set: Parquet, CSV, JSON or Arrow.")],
     config: ConfigOption = DEFAULT_CONFIG,
+    separator: SeparatorOption = "",
+    encoding: EncodingOption = "",
 ) -> None:
     """Make a baseline from a file and put it in force; rows that are kept are counted again.
 
     Example: watchkeeper baseline set acme/fraud training.parquet
     """
+    from monitor.cli import stores
     from monitor.config import load
-    from monitor.store.db import Store
-    from monitor.store.migrate import migrate
+    from monitor.sources.dialect import dialect
     from monitor.upkeep.baselines import Baselines, accepted
     from monitor.windows import baseline as baselines
 
     settings, now = load(config), time.time()
-    store = Store(settings.store.url)
-    migrate(store)
-    made = accepted(baselines.from_file(stream_of(model), file, now), f"{file}, by hand")
+    store = stores.made(settings)
+    found = baselines.from_file(stream_of(model), file, now, said=dialect(separator, encoding))
+    made = accepted(found, f"{file}, by hand")
     with bar("counting again") as progress:
         keeper = Baselines(store, int(settings.predictions.base_window), settings.windows, {})
         since = keeper.put_in_force(made, now, progress)
@@ -130,15 +132,17 @@ def accept(
 
 
 def compare(
-    reference: Annotated[Path, typer.Argument(help="Parquet, CSV or Arrow: what is held against.")],
+    reference: Annotated[Path, typer.Argument(help="Parquet, CSV, JSON or Arrow: what is held against.")],
     current: Annotated[Path, typer.Argument(help="The table to look at.")],
     as_json: JsonOption = False,
     html: Annotated[
         Path | None, typer.Option(help="Also write Evidently's report here (extra `reports`).")
     ] = None,
+    separator: SeparatorOption = "",
+    encoding: EncodingOption = "",
 ) -> None:
     """Compare two tables column by column, the most different first; needs no daemon and no configuration.
 
     Example: watchkeeper compare training.parquet yesterday.parquet
     """
-    comparing.compare(reference, current, as_json=as_json, html=html)
+    comparing.compare(reference, current, as_json=as_json, html=html, separator=separator, encoding=encoding)

@@ -7,24 +7,36 @@ from monitor.cli.output import bar, put, put_json, say
 from monitor.lean import collect_less, use_jemalloc, without_pandas
 
 
-def compare(reference: Path, current: Path, *, as_json: bool, html: Path | None = None) -> None:
+def compare(
+    reference: Path,
+    current: Path,
+    *,
+    as_json: bool,
+    html: Path | None = None,
+    separator: str = "",
+    encoding: str = "",
+) -> None:
     """Print how far the columns of two tables are from each other; needs no daemon and no configuration."""
     without_pandas()
     collect_less()
     use_jemalloc()
-    from monitor.comparison import compare_files
+    from monitor.comparison import compare as run
 
     with bar("comparing columns") as progress:
-        found = compare_files(reference, current, progress)
+        found = run(reference, current, progress=progress, separator=separator, encoding=encoding)
     if as_json:
         put_json(found.to_dicts())
+        for note in found.notes:
+            say(note)
     else:
         put(found.text())
     if html is not None:
         from monitor.reports.making import write
         from monitor.reports.settings import ReportSettings
+        from monitor.sources.dialect import dialect
 
-        say(f"Evidently's report: {write(reference, current, html, ReportSettings())}")
+        said = dialect(separator, encoding)
+        say(f"Evidently's report: {write(reference, current, html, ReportSettings(), said)}")
 
 
 def compare_at_once(arguments: Sequence[str]) -> bool:

@@ -47,10 +47,9 @@ def create(
 
     Example: watchkeeper key create ingest --client acme --expires 365d
     """
+    from monitor.cli import stores
     from monitor.config import load
     from monitor.store import access
-    from monitor.store.db import Store
-    from monitor.store.migrate import migrate
     from monitor.yamlfile import suggest
 
     now = time.time()
@@ -66,8 +65,7 @@ def create(
         raise InputError(
             f"client '{client}' is not configured{known}", hint=f"add it under clients: in {config}"
         )
-    store = Store(settings.store.url)
-    migrate(store)
+    store = stores.made(settings)
     with store.write() as connection:
         before = {one.kind for one in access.keys(connection)}
         made, token = access.create(connection, wanted, client, now, name=name, expires_at=until)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import JsonOption
+from monitor.cli.options import EncodingOption, JsonOption, SeparatorOption
 from monitor.cli.output import bar, put, put_json
 from monitor.errors import InputError
 
@@ -19,7 +19,9 @@ def register(app: typer.Typer) -> None:
 
 
 def rehearse(
-    file: Annotated[Path, typer.Argument(help="Parquet, CSV or Arrow: rows of some weeks, with their time.")],
+    file: Annotated[
+        Path, typer.Argument(help="Parquet, CSV, JSON or Arrow: rows of some weeks, with their time.")
+    ],
     time: Annotated[str, typer.Option(help="The column with the time of each row.")] = "timestamp",
     ignore: Annotated[list[str] | None, typer.Option(help="A column that is not watched.")] = None,
     reference: Annotated[str, typer.Option(help="Learn from so much (at most half of it).")] = "28d",
@@ -27,6 +29,8 @@ def rehearse(
     false_alarms: Annotated[str, typer.Option(help="How many can be borne.")] = "1 per 30 days",
     min_effect: Annotated[float, typer.Option(help="Smaller changes never matter, in sd.")] = 0.1,
     time_zone: Annotated[str, typer.Option(help="Whose hours and weekends make the season.")] = "UTC",
+    separator: SeparatorOption = "",
+    encoding: EncodingOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Learn from the first weeks of a file, judge the rest as the daemon would, and say what it would have raised.
@@ -45,7 +49,15 @@ def rehearse(
         time_zone=time_zone,
     )
     with bar("counting windows") as progress:
-        found = run(file, time=time, settings=settings, ignore=ignore or (), progress=progress)
+        found = run(
+            file,
+            time=time,
+            settings=settings,
+            ignore=ignore or (),
+            progress=progress,
+            separator=separator,
+            encoding=encoding,
+        )
     if as_json:
         put_json(found.to_dict())
     else:

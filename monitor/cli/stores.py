@@ -5,6 +5,7 @@ from sqlalchemy import inspect
 from monitor.config import Config
 from monitor.errors import StoreError
 from monitor.store.db import Store
+from monitor.store.migrate import migrate
 
 _HINT = (
     "has the daemon run with this configuration, and from this folder? A relative path begins where you are"
@@ -23,4 +24,11 @@ def opened(settings: Config) -> Store:
     with store.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             raise StoreError(f"the database {store.url.database} is empty", hint=_HINT)
+    return store
+
+
+def made(settings: Config) -> Store:
+    """The store of a configuration with all of its tables; a new one where there is none."""
+    store = Store(settings.store.url)
+    migrate(store)
     return store

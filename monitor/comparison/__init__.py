@@ -1,7 +1,7 @@
 """Two tables against each other, column by column: in a notebook, in CI, or from the command line.
 
     from monitor import compare
-    compare(reference, current)          # pandas, Polars, Arrow, or paths of Parquet, CSV or Arrow files
+    compare(reference, current)          # pandas, Polars, Arrow, or paths of files
 
 One column at a time is in memory, so a file of any width and of some hundred million rows fits.
 """
@@ -9,7 +9,6 @@ One column at a time is in memory, so a file of any width and of some hundred mi
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from monitor.comparison.counting import STREAM, WINDOW, Counted, count_column, measure_columns
 from monitor.comparison.result import ColumnResult, Comparison
@@ -18,6 +17,7 @@ from monitor.metrics import MetricSettings
 from monitor.metrics.drift import presence
 from monitor.metrics.subject import MetricInfo
 from monitor.records import Measurement, labels
+from monitor.sources.dialect import dialect
 from monitor.windows.layout import Kind
 
 Progress = Callable[[int, int], None]
@@ -34,16 +34,20 @@ def compare(
     kinds_of: Mapping[str, Kind] | None = None,
     settings: MetricSettings | None = None,
     progress: Progress | None = None,
+    separator: str = "",
+    encoding: str = "",
 ) -> Comparison:
     """Measure how far each column of `current` is from the same column of `reference`.
 
-    Both are a pandas or Polars frame, an Arrow table or stream, or the path of a Parquet, CSV or Arrow file.
+    Both are a pandas or Polars frame, an Arrow table or stream, or the path of a Parquet, CSV, JSON or Arrow file.
     `kinds_of` names the kind of single columns where their values mislead. `progress` is told (done, of) columns.
+    `separator` and `encoding` of CSV files are found where that is safe; here they can be said.
 
     Raises:
         InputError: a path does not exist or cannot be read, or a value is no table.
     """
-    base, new = open_source(reference), open_source(current)
+    said = dialect(separator, encoding)
+    base, new = open_source(reference, said), open_source(current, said)
     rules = settings or MetricSettings()
     named = {name: _name(name) for name in base.names if name not in _SKIPPED}
     columns: list[ColumnResult] = []
@@ -71,14 +75,8 @@ def compare(
         )
         for name in names
     ]
-    return Comparison(tuple(columns), tuple(schema), base.rows, new.rows, rules.drifted_psi)
-
-
-def compare_files(
-    reference: Path, current: Path, progress: Progress | None = None, settings: MetricSettings | None = None
-) -> Comparison:
-    """Compare two files, one column at a time (see `compare`)."""
-    return compare(reference, current, settings=settings, progress=progress)
+    notes = (*base.notes, *new.notes)
+    return Comparison(tuple(columns), tuple(schema), base.rows, new.rows, rules.drifted_psi, notes)
 
 
 def _name(name: str) -> str:
@@ -91,4 +89,4 @@ def _schema(name: str, change: str, rows: int) -> Measurement:
     return Measurement(STREAM, WINDOW, info.name, 1.0, info.unit, info.better, rows, at)
 
 
-__all__ = ["ColumnResult", "Comparison", "compare", "compare_files"]
+__all__ = ["ColumnResult", "Comparison", "compare"]

@@ -17,6 +17,7 @@ def html(
     rows: Sequence[Sequence[str]],
     shares: Sequence[float],
     changes: Sequence[tuple[str, str]],
+    notes: Sequence[str],
     left_out: int,
 ) -> str:
     """The table. `shares` say how far each row's distance is on its way to the line, 0 to 1; the last cell of a row is
@@ -35,7 +36,7 @@ def html(
     return (
         f'<div style="font-size:13px"><p><b>{escape(summary)}</b></p>'
         f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f"{more}{schema}</div>"
+        f"{more}{schema}{''.join(f'<p>{escape(note)}</p>' for note in notes)}</div>"
     )
 
 

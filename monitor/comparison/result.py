@@ -64,13 +64,17 @@ class ColumnResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The columns, worst first (those that vanished before all others), and changes of the schema."""
+    """The columns, worst first (those that vanished before all others), and changes of the schema.
+
+    `notes` is what a person should know about the tables themselves, such as lines that could not be read.
+    """
 
     columns: tuple[ColumnResult, ...]
     schema: tuple[Measurement, ...]
     reference_rows: int
     current_rows: int
     drifted_psi: float
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         gone = self._vanished
@@ -153,7 +157,7 @@ class Comparison:
         left_out = len(self.columns) - len(rows)
         more = [f"({left_out:,} more columns, all less different: .to_pandas() has them)"] if left_out else []
         changes = [f"{feature}: {change}" for feature, change in self._changes()]
-        return "\n".join([self.summary, "", *texts, *more, *changes])
+        return "\n".join([self.summary, "", *texts, *more, *changes, *self.notes])
 
     def __repr__(self) -> str:
         return self.text(_MOST)
@@ -161,7 +165,9 @@ class Comparison:
     def _repr_html_(self) -> str:
         shares = [column.distance / self.drifted_psi for column in self.columns[:_MOST]]
         left_out = max(0, len(self.columns) - _MOST)
-        return html(self.summary, self.header, self.rows()[:_MOST], shares, self._changes(), left_out)
+        return html(
+            self.summary, self.header, self.rows()[:_MOST], shares, self._changes(), self.notes, left_out
+        )
 
     @property
     def _vanished(self) -> set[str]:

@@ -1,7 +1,7 @@
 """Tables of any kind as columns that can be read one at a time."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import local
 from typing import Any, Protocol
@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 
 from monitor.errors import InputError
 from monitor.predictions.readable import flat, flat_table
-from monitor.windows.reference import read_table
+from monitor.sources.dialect import FOUND, Dialect
+from monitor.sources.local import PARQUET, ending, first_line
+from monitor.sources.tables import read_table
 
 _ROWS_AT_A_TIME = 131_072
 _MANY_COLUMNS, _SMALL = 500, 64_000_000
@@ -36,6 +38,11 @@ class Source(Protocol):
         """How many rows there are."""
         ...
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a person should know about rows that could not be read."""
+        ...
+
     def type(self, name: str) -> pa.DataType:
         """What a column is made of."""
         ...
@@ -51,7 +58,8 @@ class Source(Protocol):
 class TableSource:
     """A table in memory."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, notes: Sequence[str] = ()) -> None:
+        self.notes = notes
         self._table = table = flat_table(table)
         self._places = _places(table.schema)
         self.names = list(self._places)
@@ -70,6 +78,8 @@ class TableSource:
 
 class ParquetSource:
     """A Parquet file, of which each thread reads one column at a time."""
+
+    notes: Sequence[str] = ()
 
     def __init__(self, path: Path, first: pq.ParquetFile) -> None:
         self._path = path
@@ -111,14 +121,14 @@ class ParquetSource:
         return file
 
 
-def open_source(data: Any) -> Source:
-    """A path, an Arrow table, or any frame that gives Arrow data.
+def open_source(data: Any, said: Dialect = FOUND) -> Source:
+    """A path, an Arrow table, or any frame that gives Arrow data. `said` is what somebody says of a CSV file.
 
     Raises:
         InputError: it is none of these, or the file cannot be read.
     """
     if isinstance(data, str | Path):
-        return _open_path(Path(data))
+        return _open_path(Path(data), said)
     if isinstance(data, pa.Table):
         return TableSource(data)
     if isinstance(data, pa.RecordBatch):
@@ -132,15 +142,16 @@ def open_source(data: Any) -> Source:
     )
 
 
-def _open_path(path: Path) -> Source:
-    if path.suffix in (".parquet", ".pq"):
+def _open_path(path: Path, said: Dialect) -> Source:
+    if ending(path.name) in PARQUET and not path.is_dir():
         try:
             return _parquet(path)
         except FileNotFoundError as error:
             raise InputError(f"{path} does not exist") from error
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-    return TableSource(read_table(path))
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(f"{path} cannot be read: {first_line(error)}") from error
+    read = read_table(path, said)
+    return TableSource(read.rows, read.notes)
 
 
 def _parquet(path: Path) -> Source:

@@ -16,7 +16,7 @@ def run(work: Work, progress: Progress) -> Iterator[Counted]:
     total = sum(place.size for place in work.places) or 1
     before = 0
     for place in work.places:
-        for piece in pieces(place):
+        for piece in pieces(place, said=work.said):
             yield counter.count(piece)
             progress(counter.read, (before + piece.share * place.size) / total)
         before += place.size

@@ -12,6 +12,7 @@ from monitor.lake.work import Counted, Engine, Progress, Work, add_up
 from monitor.metrics import MetricSettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Rejected, Stream, Window
+from monitor.sources.dialect import FOUND, Dialect
 from monitor.sources.places import Place
 from monitor.store import history, register
 from monitor.store.db import Store
@@ -61,6 +62,7 @@ def profile_lake(
     now: float,
     progress: Progress = lambda _rows, _share: None,
     engine: Engine = here.run,
+    said: Dialect = FOUND,
     *,
     anew: bool = False,
 ) -> Profiled:
@@ -81,7 +83,7 @@ def profile_lake(
     _make_room(store, known, seconds, anew=anew)
     encoded = {stream: layouts.encode(one.layout) for stream, one in known.items()}
     most = settings.windows.max_segments
-    work = Work(tuple(places), stream, seconds, settings.predictions, encoded, most, now)
+    work = Work(tuple(places), stream, seconds, settings.predictions, encoded, most, now, said)
     keeping = Keeping(store, settings.base_seconds, {s: one.layout for s, one in known.items()}, now)
     total = Counted()
     for counted in engine(work, progress):

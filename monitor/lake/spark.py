@@ -23,6 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from monitor.lake.work import Counted, PieceCounter, Progress, Work, add_up
 from monitor.records import Rejected, Stream, Window
 from monitor.sources import places
+from monitor.sources.local import PARQUET
 from monitor.sources.pieces import pieces, row_groups
 from monitor.sources.places import Place
 from monitor.windows import codec
@@ -108,7 +109,7 @@ def _items(files: Sequence[Place], enough: int) -> list[_Item]:
 
 
 def _parts(place: Place) -> list[list[int]]:
-    if place.suffix != ".parquet" or place.size <= _ITEM_BYTES:
+    if place.suffix not in PARQUET or place.size <= _ITEM_BYTES:
         return [[]]
     groups = row_groups(place)
     parts = min(groups, -(-place.size // _ITEM_BYTES))
@@ -139,7 +140,7 @@ def _count(
     for batch in batches:
         for number in batch.column(0).to_pylist():
             name, groups = items[number]
-            for piece in pieces(places.at(name), groups or None):
+            for piece in pieces(places.at(name), groups or None, said=work.said):
                 waiting = add_up([waiting, counter.count(piece)])
                 done.rows.add(piece.rows.num_rows)
                 if len(waiting.profiles) > _MOST_OPEN:

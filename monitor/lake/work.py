@@ -7,6 +7,7 @@ from monitor.predictions.batches import Batch
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Rejected, Stream, Window
 from monitor.sources.delimited import Piece
+from monitor.sources.dialect import FOUND, Dialect
 from monitor.sources.files import ColumnMap, FileReader
 from monitor.sources.places import Place
 from monitor.windows import layout as layouts
@@ -23,7 +24,8 @@ NO_BASELINE = "no_baseline"
 class Work:
     """Which files to count, into windows of how many seconds, by which layouts (encoded, so that they travel).
 
-    With a `stream` rows that name no other are its own; without one, rows name their client and model.
+    With a `stream` rows that name no other are its own; without one, rows name their client and model. `said` is what
+    somebody says of CSV files.
     """
 
     places: tuple[Place, ...]
@@ -33,6 +35,7 @@ class Work:
     layouts: Mapping[Stream, bytes]
     most_segments: int
     now: float
+    said: Dialect = FOUND
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from monitor.records import Window
 from monitor.rehearsal.history import History, read
 from monitor.rehearsal.result import Rehearsal
 from monitor.rehearsal.watching import watch_over
+from monitor.sources.dialect import dialect
 from monitor.windows import describe
 from monitor.windows.count import count
 from monitor.windows.layout import Kind, Layout
@@ -37,18 +38,20 @@ def rehearse(
     ignore: Collection[str] = (),
     kinds_of: Mapping[str, Kind] | None = None,
     progress: Progress = lambda _done, _of: None,
+    separator: str = "",
+    encoding: str = "",
 ) -> Rehearsal:
     """Learn from the first `settings.reference` seconds of a table (at most half of it), and judge what follows.
 
     `time` is the column that says when a row was; `prediction` and `confidence` are outputs, every other column that
     `ignore` does not name is a feature. `kinds_of` names the kind of single columns where their values mislead.
-    `progress` is told (done, of) windows.
+    `progress` is told (done, of) windows. `separator` and `encoding` of a CSV file are found where that is safe.
 
     Raises:
         InputError: the file cannot be read, has no such column, or is too short to learn from.
     """
     rules = settings or drift.DriftSettings()
-    past = read(data, time, ignore)
+    past = read(data, time, ignore, dialect(separator, encoding))
     split = past.start + min(rules.reference, (past.end - past.start) / 2)
     first = past.rows(past.start, split)
     layout = describe.of(first, kinds_of)
@@ -67,6 +70,7 @@ def rehearse(
         seconds=seconds,
         columns=past.columns,
         untimed=past.untimed,
+        notes=past.notes,
         meaning=power.meaning(calibration, needed, rules.budget),
         raised=calibration.raised,
         note=replaying.too_little(calibration.start, calibration.end, len(learned)),

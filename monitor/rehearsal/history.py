@@ -11,6 +11,7 @@ from monitor.comparison.source import Source, open_source
 from monitor.drift.adapter import OUTPUTS
 from monitor.errors import InputError
 from monitor.records import Window
+from monitor.sources.dialect import FOUND, Dialect
 from monitor.windows.reference import conform, typed
 
 
@@ -18,12 +19,13 @@ from monitor.windows.reference import conform, typed
 class History:
     """Rows in order of time, named as in a prediction batch; `seconds` says when each was, float64 (n,).
 
-    `untimed` rows had no time that could be read, and are left out.
+    `untimed` rows had no time that could be read, and are left out. `notes` tell of lines that are no rows.
     """
 
     table: pa.Table
     seconds: np.ndarray
     untimed: int
+    notes: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -52,13 +54,13 @@ class History:
         return [Window(int(number) * seconds, (int(number) + 1) * seconds) for number in numbers]
 
 
-def read(data: object, time: str, ignore: Collection[str]) -> History:
+def read(data: object, time: str, ignore: Collection[str], said: Dialect = FOUND) -> History:
     """Rows of a file or frame by the time that the column `time` says.
 
     Raises:
         InputError: it cannot be read, has no such column, or no row has a time.
     """
-    source = open_source(data)
+    source = open_source(data, said)
     unknown = sorted({time, *ignore} - set(source.names))
     if unknown:
         raise InputError(
@@ -76,7 +78,7 @@ def read(data: object, time: str, ignore: Collection[str]) -> History:
         raise InputError(f"no row has a time in {time!r}", hint="use ISO 8601, a timestamp, or a number")
     table, micros = table.filter(known), micros.filter(known)
     order = pc.sort_indices(micros)
-    return History(table.take(order), np.asarray(micros.take(order)) / 1e6, untimed)
+    return History(table.take(order), np.asarray(micros.take(order)) / 1e6, untimed, tuple(source.notes))
 
 
 def _micros(source: Source, time: str) -> pa.Array:

@@ -42,7 +42,7 @@ class Rehearsal:
     """What was learned from, what the budget means there, and the incidents of the windows that were `judged`.
 
     `raised` is what the limit is multiplied by, because the reference itself would have raised alarms; `note` says why
-    a daemon would not page on it. `untimed` rows were left out.
+    a daemon would not page on it. `untimed` rows were left out; `notes` tell of lines that are no rows.
     """
 
     learned: Window
@@ -54,6 +54,7 @@ class Rehearsal:
     raised: float
     note: str
     judged: tuple[Window, ...]
+    notes: tuple[str, ...]
     incidents: tuple[Incident, ...]
 
     def text(self) -> str:
@@ -71,6 +72,7 @@ class Rehearsal:
             lines.append(f"note      a daemon would tell of drift in the digest only: {self.note}")
         if self.untimed:
             lines.append(f"left out  {self.untimed:,} rows without a time that can be read")
+        lines += [f"left out  {note}" for note in self.notes]
         lines.append(f"judged    {self._judged()}")
         for incident in self.incidents:
             over = f"closed {iso(incident.closed)}" if incident.closed else "still open at the end"
@@ -93,8 +95,8 @@ class Rehearsal:
                 "start": iso(self.learned.start), "end": iso(self.learned.end), "windows": self.learned_windows,
             },
             "window_seconds": self.seconds, "columns": list(self.columns), "untimed": self.untimed,
-            "budget": self.meaning, "raised": self.raised, "note": self.note, "judged_windows": len(self.judged),
-            "incidents": incidents,
+            "budget": self.meaning, "raised": self.raised, "note": self.note, "notes": list(self.notes),
+            "judged_windows": len(self.judged), "incidents": incidents,
         }  # fmt: skip
 
     def __repr__(self) -> str:

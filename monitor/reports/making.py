@@ -21,7 +21,8 @@ from monitor.errors import InputError, WatchkeeperError
 from monitor.predictions.readable import flat_table, readable
 from monitor.reports.settings import ReportSettings
 from monitor.settings import format_size
-from monitor.windows.reference import read_table
+from monitor.sources.dialect import FOUND, Dialect
+from monitor.sources.tables import read_table
 
 MOST_ROWS = 10_000
 STEP = "step: "
@@ -31,14 +32,14 @@ _HANDED_ON = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "LANG", "L
 _TOO_MUCH = ("MemoryError", "Unable to allocate", "cannot allocate memory", "malloc of size")
 
 
-def write(reference: Path, current: Path, out: Path, settings: ReportSettings) -> Path:
+def write(reference: Path, current: Path, out: Path, settings: ReportSettings, said: Dialect = FOUND) -> Path:
     """Write Evidently's data drift report of two files to `out`, on at most 10,000 evenly spread rows of each.
 
     Raises:
         InputError: a file cannot be read, or the files share no column.
         WatchkeeperError: Evidently is not installed, it failed, or it went beyond its limits.
     """
-    return Making(settings).write(read_table(reference), read_table(current), out)
+    return Making(settings).write(read_table(reference, said).rows, read_table(current, said).rows, out)
 
 
 class Making:

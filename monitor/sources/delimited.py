@@ -1,67 +1,28 @@
 """CSV some rows at a time, whatever stands in it: no value ends a file, and no value is lost.
 
-Everything is read as the text that it is. A column whose first values are all numbers, or all true and false, is
-converted piece by piece; a piece in which it holds anything else keeps its texts. Codes such as `01067` are texts. A
-line with too many or too few values is set aside with its number. An empty cell is a missing value.
+Everything is read as the text that it is, and becomes numbers where a column holds such (see `cells`). A line with too
+many or too few values, or with a byte that is none of the file's encoding, is set aside with its number. An empty cell
+is a missing value.
 """
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 
 from monitor.errors import InputError
+from monitor.sources import dialect, text
+from monitor.sources.cells import Cells
+from monitor.sources.dialect import FOUND, Dialect
+from monitor.sources.local import File
 
-_BLOCK = 8_000_000
-_NO_VALUE = ("NA", "N/A", "n/a", "#N/A", "NULL", "null", "None")
-"""What stands for a missing number. Among texts it may be one: `NA` is a country."""
-
-
-class File(Protocol):
-    """What can be read: one of `monitor.sources.places`, or simply one of this machine."""
-
-    @property
-    def name(self) -> str:
-        """Its full name as people write it."""
-        ...
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        ...
-
-    def open(self) -> pa.NativeFile:
-        """The file for reading at any place in it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file of this machine, without Arrow's file systems: a daemon would hold seven megabytes for them."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """Its path."""
-        return str(self.path)
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return self.path.stat().st_size
-
-    def open(self) -> pa.NativeFile:
-        """The file for reading.
-
-        Raises:
-            OSError: it cannot be read.
-        """
-        return pa.OSFile(str(self.path))
+_BLOCKS = (8_000_000, 128_000_000, 2_000_000_000)
+"""Bytes at a time: one that no row is longer than."""
+_BLOCK_OF_A_HEADER = 500_000
+_TOO_LONG = "straddling"
+_FIRST_ROW = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +32,7 @@ class Broken:
     line: int
     text: str
     reason: str
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,119 +44,136 @@ class Piece:
     broken: tuple[Broken, ...] = ()
 
 
-def read(place: File, as_text: Collection[str] = (), delimiter: str = ",") -> Iterator[Piece]:
+def read(file: File, as_text: Collection[str] = (), said: Dialect = FOUND) -> Iterator[Piece]:
     """The rows of a file; columns in `as_text` stay texts.
 
     Raises:
-        pyarrow.ArrowInvalid: it is empty, or no UTF-8.
+        InputError: bytes of its header are none of its encoding.
+        pyarrow.ArrowInvalid: it is empty.
         OSError: it cannot be read.
     """
-    broken: list[Broken] = []
+    if not file.size:
+        raise pa.ArrowInvalid("it is empty")
+    known = dialect.of(file, said)
+    names = _names(file, known)
+    kinds = [pa.string() if name in as_text else None for name in names]
+    cells = Cells(kinds, decimal_commas=known.has_decimal_commas)
+    first = _FIRST_ROW
+    for block in _BLOCKS:
+        lines = _Lines(known, first)
+        try:
+            yield from _pieces(file, names, cells, lines, block)
+        except pa.ArrowInvalid as error:
+            if _TOO_LONG not in str(error) or block == _BLOCKS[-1]:
+                raise
+            first = lines.next
+        else:
+            return
 
-    def set_aside(row: pa.csv.InvalidRow) -> str:
+
+def _pieces(file: File, names: list[str], cells: Cells, lines: "_Lines", block: int) -> Iterator[Piece]:
+    with (
+        text.opened(file, lines.known.encoding) as found,
+        _reader(found.stream, names, lines, block) as reader,
+    ):
+        for rows in reader:
+            clear, broken = lines.parted(rows, look=found.has_wrong_bytes)
+            yield Piece(cells.converted(clear), found.share, broken)
+    if broken := lines.rest():
+        nothing = pa.RecordBatch.from_arrays([pa.nulls(0, pa.string()) for _ in names], names=names)
+        yield Piece(nothing, 1.0, broken)
+
+
+class _Lines:
+    """Which lines are rows: those that have as many values as the header, and no byte that is none of the encoding.
+
+    Each row is taken for one line. Lines are counted from 1, the header; those before `first` were told before.
+    """
+
+    def __init__(self, known: Dialect, first: int) -> None:
+        self.known = known
+        self.next = _FIRST_ROW
+        self._first = first
+        self._skipped: list[Broken] = []
+
+    def skip(self, row: pa.csv.InvalidRow) -> str:
+        """Set a line aside that has another number of values than the header."""
         reason = f"{row.actual_columns} values instead of {row.expected_columns}"
-        broken.append(Broken(row.number, row.text, reason))
+        self._skipped.append(Broken(row.number, text.unmarked(row.text), reason))
         return "skip"
 
-    if not place.size:
-        raise pa.ArrowInvalid("it is empty")
-    with place.open() as file:
-        names = _names(place, delimiter)
-        convert = pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
+    def parted(self, rows: pa.RecordBatch, *, look: bool) -> tuple[pa.RecordBatch, tuple[Broken, ...]]:
+        """The rows of a block without those that hold a wrong byte (if it is to `look` for such), and all lines of the
+        block that are no rows.
+        """
+        numbers = self._numbers(rows.num_rows)
+        wrong = np.zeros(rows.num_rows, bool)
+        for column in rows.columns if look else ():
+            wrong |= np.asarray(text.has_marks(column))
+        broken = [self._undecoded(rows.slice(at, 1), int(numbers[at])) for at in np.flatnonzero(wrong)]
+        clear = ~wrong & (numbers >= self._first)
+        self.next = int(numbers[-1]) + 1 if len(numbers) else self.next
+        kept = rows if clear.all() else rows.filter(pa.array(clear))
+        return kept, self._told([*broken, *(one for one in self._skipped if one.line < self.next)])
+
+    def rest(self) -> tuple[Broken, ...]:
+        """The lines behind the last row."""
+        return self._told(self._skipped)
+
+    def _told(self, broken: list[Broken]) -> tuple[Broken, ...]:
+        self._skipped = [one for one in self._skipped if one.line >= self.next]  # Arrow looks a block ahead
+        return tuple(sorted((one for one in broken if one.line >= self._first), key=lambda one: one.line))
+
+    def _numbers(self, rows: int) -> np.ndarray:
+        """The line of each row of a block, int64 (rows,)."""
+        every = np.arange(self.next, self.next + rows + len(self._skipped))
+        skipped = [one.line - self.next for one in self._skipped if one.line - self.next < len(every)]
+        return np.delete(every, skipped)[:rows]
+
+    def _undecoded(self, row: pa.RecordBatch, line: int) -> Broken:
+        values = [column[0].as_py() or "" for column in row.columns]
+        name, value = next(
+            (n, v) for n, v in zip(row.schema.names, values, strict=True) if text.wrong_byte(v)
         )
-        options = pa.csv.ReadOptions(block_size=_BLOCK, use_threads=False)  # only one thread counts lines
-        parse = pa.csv.ParseOptions(
-            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=set_aside
-        )
-        kinds: list[pa.DataType | None] = [pa.string() if name in as_text else None for name in names]
-        with pa.csv.open_csv(file, options, parse, convert) as reader:
-            for rows in reader:
-                share = min(1.0, file.tell() / max(1, place.size))
-                yield Piece(_converted(rows, kinds), share, tuple(broken))
-                broken.clear()
-    if broken:  # no row stood behind them
-        nothing = pa.RecordBatch.from_arrays([pa.nulls(0, pa.string()) for _ in names], names=names)
-        yield Piece(nothing, 1.0, tuple(broken))
+        reason = f"byte {text.wrong_byte(value)} in {name!r} is not {self.known.encoding.upper()}"
+        whole = (self.known.separator or ",").join(text.unmarked(one) for one in values)
+        return Broken(line, whole, reason, dialect.OTHER_ENCODING)
 
 
-def table(place: File, delimiter: str = ",") -> pa.Table:
-    """A whole file. A column that holds anything but numbers anywhere holds texts everywhere.
-
-    Raises:
-        InputError: a line is no row, or the file cannot be read.
-    """
-    try:
-        batches = [_whole(piece, place) for piece in read(place, (), delimiter)]
-        kinds = [{column.type for column in columns} - {pa.null()} for columns in _columns(batches)]
-        mixed = {name for name, kind in zip(_names_of(batches), kinds, strict=True) if len(kind) > 1}
-        if mixed:
-            batches = [_whole(piece, place) for piece in read(place, mixed, delimiter)]
-    except FileNotFoundError as error:
-        raise InputError(f"{place.name} does not exist") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{place.name} cannot be read: {str(error).splitlines()[0]}") from error
-    columns = [_joined(column) for column in _columns(batches)]
-    return pa.Table.from_arrays(columns, names=_names_of(batches))
+def _reader(stream: pa.NativeFile, names: list[str], lines: _Lines, block: int) -> pa.csv.CSVStreamingReader:
+    convert = pa.csv.ConvertOptions(
+        check_utf8=False,  # it is
+        column_types=dict.fromkeys(names, pa.string()),
+        strings_can_be_null=True,
+        null_values=[""],
+    )
+    options = pa.csv.ReadOptions(block_size=block, use_threads=False)  # only one thread counts lines
+    parse = pa.csv.ParseOptions(
+        delimiter=lines.known.separator, newlines_in_values=True, invalid_row_handler=lines.skip
+    )
+    return pa.csv.open_csv(stream, options, parse, convert)
 
 
-def _names(place: File, delimiter: str) -> list[str]:
-    parse = pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=lambda _: "skip")
-    with place.open() as file, pa.csv.open_csv(file, parse_options=parse) as reader:
-        return list(reader.schema.names)
+def _names(file: File, known: Dialect) -> list[str]:
+    names = _header(file, known)
+    for place, name in enumerate(names, 1):
+        if byte := text.wrong_byte(name):
+            raise InputError(
+                f"{file.name}:1: byte {byte} in the name of column {place} is not {known.encoding.upper()}",
+                hint=dialect.OTHER_ENCODING,
+            )
+    return names
 
 
-def _converted(rows: pa.RecordBatch, kinds: list[pa.DataType | None]) -> pa.RecordBatch:
-    """The columns in their kinds; of a column of no kind yet, the first values decide."""
-    columns = []
-    for place, column in enumerate(rows.columns):
-        wanted = kinds[place]
-        tried = _tried(column) if wanted is None else (wanted,)
-        found = next((cast for kind in tried if (cast := _cast(column, kind)) is not None), column)
-        if wanted is None and column.null_count < len(column):
-            kinds[place] = found.type
-        columns.append(found)
-    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
-
-
-def _tried(texts: pa.Array) -> tuple[pa.DataType, ...]:
-    """What a column may hold besides texts: digits behind a zero are a code, such as `01067`."""
-    return () if pc.any(pc.match_substring_regex(texts, r"^0\d")).as_py() else (pa.float64(), pa.bool_())
-
-
-def _cast(texts: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """The texts as values of a kind, or None where one is none."""
-    if texts.null_count == len(texts):
-        return pa.nulls(len(texts), kind)
-    try:
-        return texts.cast(kind)
-    except pa.ArrowInvalid:
-        pass
-    try:
-        return _cleaned(texts).cast(kind)
-    except pa.ArrowInvalid:
-        return None
-
-
-def _cleaned(texts: pa.Array) -> pa.Array:
-    trimmed = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.is_in(trimmed, pa.array(_NO_VALUE)), pa.scalar(None, pa.string()), trimmed)
-
-
-def _whole(piece: Piece, place: File) -> pa.RecordBatch:
-    for one in piece.broken:
-        raise InputError(f"{place.name}:{one.line}: {one.reason}")
-    return piece.rows
-
-
-def _columns(batches: list[pa.RecordBatch]) -> list[tuple[pa.Array, ...]]:
-    return list(zip(*(batch.columns for batch in batches), strict=True))
-
-
-def _names_of(batches: list[pa.RecordBatch]) -> list[str]:
-    return list(batches[0].schema.names) if batches else []
-
-
-def _joined(parts: tuple[pa.Array, ...]) -> pa.ChunkedArray:
-    kind = next((part.type for part in parts if part.null_count < len(part)), pa.null())
-    return pa.chunked_array([part if part.type == kind else part.cast(kind) for part in parts], kind)
+def _header(file: File, known: Dialect) -> list[str]:
+    """The first line of a file, which Arrow reads together with some rows."""
+    parse = pa.csv.ParseOptions(delimiter=known.separator, invalid_row_handler=lambda _: "skip")
+    for block in (_BLOCK_OF_A_HEADER, *_BLOCKS):
+        options = pa.csv.ReadOptions(block_size=block, use_threads=False)
+        with text.opened(file, known.encoding) as found:
+            try:
+                return list(pa.csv.open_csv(found.stream, options, parse).schema.names)
+            except pa.ArrowInvalid as error:
+                if _TOO_LONG not in str(error) or block == _BLOCKS[-1]:
+                    raise
+    raise AssertionError

@@ -19,6 +19,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.sheet import Sheet, look_through, look_through_outcomes
 from monitor.predictions.values import RecordError
 from monitor.records import Rejected, Stream
+from monitor.sources import dialect
 from monitor.sources.delimited import Piece
 from monitor.sources.known import slices, telling
 from monitor.sources.places import Place
@@ -29,8 +30,9 @@ Read = Callable[[dict[str, object], Rules], object]
 """Reads one record, or says what is wrong with it."""
 
 _KIND = "predictions"
-_FIRST_LINE = {".csv": 2}
+_FIRST_LINE = {".csv": 2, ".tsv": 2}
 _AGES = 1e11
+_NO_TIME = "call the column that says when a row was made `timestamp`: the past must not count as now"
 _KEPT = 100
 
 
@@ -111,6 +113,7 @@ class FileReader:
         self._place: Place | None = None
         self._began = 0
         self._broken: list[int] = []
+        self._theirs: list[str] = []
         self.taken = 0
         self.others = 0
         self.ignored: set[str] = set()
@@ -158,7 +161,7 @@ class FileReader:
         """
         if rows.num_rows and "timestamp" not in rows.schema.names:
             where = self._place.name if self._place else "the table"
-            hint = "call the column that says when a row was made `timestamp`: the past must not count as now"
+            hint = dialect.doubt(self._theirs) or _NO_TIME
             raise InputError(f"{where} has no column 'timestamp'", hint=hint)
         found = []
         for stream, clear in self._clear(look_through(rows, self._rules, with_outcomes=True), read_both):
@@ -179,12 +182,15 @@ class FileReader:
         for one in piece.broken:
             self._broken.append(one.line)
             where = f"{self._place.name}:{one.line}" if self._place else f"line {one.line}"
-            rejected = Rejected(self.read, f"{where}: {one.reason}", "", *self._named(), one.text.encode())
+            rejected = Rejected(
+                self.read, f"{where}: {one.reason}", one.hint, *self._named(), one.text.encode()
+            )
             self._keep("malformed", rejected)
 
     def renamed(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows whose columns are named as in the files with the names of the log."""
-        names = self.columns.rename(rows.schema.names)
+        self._theirs = list(rows.schema.names)
+        names = self.columns.rename(self._theirs)
         kept = [index for index, name in enumerate(names) if name is not None]
         stream = self._stream
         said = None if stream is None else {name.encode(): value for name, value in stream.labels}

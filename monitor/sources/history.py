@@ -8,6 +8,7 @@ from monitor.predictions.batches import Batch
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.sources import known, places
+from monitor.sources.dialect import FOUND, Dialect
 from monitor.sources.files import ColumnMap, FileReader
 from monitor.sources.known import Known
 from monitor.sources.pieces import CHECKED, NAMED, pieces
@@ -35,8 +36,10 @@ class HistoryReader(FileReader):
         settings: PredictionSettings,
         now: float,
         columns: ColumnMap | None = None,
+        said: Dialect = FOUND,
     ) -> None:
         super().__init__(stream, settings, now, columns)
+        self._said = said
         self._places = [places.at(str(file)) if isinstance(file, Path) else file for file in files]
         self.outcomes = 0
 
@@ -51,7 +54,7 @@ class HistoryReader(FileReader):
         before = 0
         for place in self._places:
             self.turn_to(place)
-            for piece in pieces(place, read_as_text=as_text):
+            for piece in pieces(place, read_as_text=as_text, said=self._said):
                 rows = self.renamed(piece.rows)
                 self.refuse_broken(piece)
                 if known.is_only_known(rows.schema.names):

@@ -1,15 +1,18 @@
-"""Files as rows some at a time: Parquet, CSV and JSON lines. Memory does not grow with the files."""
+"""Files as rows some at a time: Parquet, CSV, JSON and Arrow. Memory does not grow with the files, except for an array
+of JSON, which is read whole.
+"""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
-import pyarrow.json
 import pyarrow.parquet
 
 from monitor.errors import InputError
 from monitor.predictions.readable import flat
-from monitor.sources import delimited, lines, places
+from monitor.sources import delimited, lines
 from monitor.sources.delimited import Piece
+from monitor.sources.dialect import FOUND, Dialect
+from monitor.sources.local import ARROW, DELIMITED, JSON, KINDS, arrow_batches, first_line
 from monitor.sources.places import Place
 
 CHECKED = ("timestamp", "confidence", "latency_ms", "automated", "cost", "reviewed", "corrected", "feedback")
@@ -17,29 +20,33 @@ CHECKED = ("timestamp", "confidence", "latency_ms", "automated", "cost", "review
 NAMED = ("id", "version", "error", "client", "model", "environment")
 """Fields that are names, also where they look like numbers: `007`, `1.10`."""
 _PIECE = 65_536
-_BLOCK = 8_000_000
-
-
-Reader = Callable[[Place, Sequence[str]], Iterator[Piece]]
 
 
 def pieces(
-    place: Place, groups: Sequence[int] | None = None, read_as_text: Sequence[str] = (*CHECKED, *NAMED)
+    place: Place,
+    groups: Sequence[int] | None = None,
+    read_as_text: Sequence[str] = (*CHECKED, *NAMED),
+    said: Dialect = FOUND,
 ) -> Iterator[Piece]:
-    """The rows of a file some at a time; of a Parquet file, only some row groups if they are named; of a file of texts,
-    some columns as the texts that they are.
+    """The rows of a file some at a time; of a Parquet file, only some row groups if they are named; of a file of text,
+    some columns as the texts that they are. `said` is what somebody says of a CSV file.
 
     Raises:
-        InputError: the file cannot be read, or its name ends in none of .parquet, .csv, .ndjson, .jsonl.
+        InputError: the file cannot be read, or its name ends in none of `monitor.sources.local.KINDS`.
     """
-    readers: dict[str, Reader] = {".csv": delimited.read, ".ndjson": _json, ".jsonl": _json}
-    reader = readers.get(place.suffix)
-    if reader is None and place.suffix != ".parquet":
-        raise InputError(f"{place.name} is of no known kind", hint=f"known are {', '.join(places.KINDS)}")
+    if place.suffix not in KINDS:
+        raise InputError(f"{place.name} is of no known kind", hint=f"known are {', '.join(KINDS)}")
     try:
-        yield from _parquet(place, groups) if reader is None else reader(place, read_as_text)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(f"{place.name} cannot be read: {error}") from error
+        if place.suffix in DELIMITED:
+            yield from delimited.read(place, read_as_text, said)
+        elif place.suffix in JSON:
+            yield from lines.read(place, read_as_text)
+        elif place.suffix in ARROW:
+            yield from _arrow(place)
+        else:
+            yield from _parquet(place, groups)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{place.name} cannot be read: {first_line(error)}") from error
 
 
 def row_groups(place: Place) -> int:
@@ -51,8 +58,8 @@ def row_groups(place: Place) -> int:
     try:
         with place.open() as source, pa.parquet.ParquetFile(source) as file:
             return int(file.num_row_groups)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{place.name} cannot be read: {error}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{place.name} cannot be read: {first_line(error)}") from error
 
 
 def _parquet(place: Place, groups: Sequence[int] | None) -> Iterator[Piece]:
@@ -65,12 +72,8 @@ def _parquet(place: Place, groups: Sequence[int] | None) -> Iterator[Piece]:
             yield Piece(flat(piece), rows / max(1, total))
 
 
-def _json(place: Place, read_as_text: Sequence[str]) -> Iterator[Piece]:
-    rows = 0
-    try:
-        with place.open() as file, pa.json.open_json(file, pa.json.ReadOptions(block_size=_BLOCK)) as reader:
-            for piece in reader:
-                yield Piece(flat(piece), min(1.0, file.tell() / max(1, place.size)))
-                rows += piece.num_rows
-    except pa.ArrowInvalid:
-        yield from lines.read(place, rows, read_as_text)
+def _arrow(place: Place) -> Iterator[Piece]:
+    """An Arrow file, or a stream that was written into one."""
+    with place.open() as file:
+        for rows in arrow_batches(file):
+            yield Piece(flat(rows), min(1.0, file.tell() / max(1, place.size)))

@@ -16,8 +16,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 from monitor.errors import InputError
+from monitor.sources.local import KINDS, ending
 
-KINDS = (".parquet", ".csv", ".ndjson", ".jsonl")
 _HINT = "use a path, or s3://bucket/... with the AWS variables set"
 _WILD = re.compile(r"[*?\[]")
 
@@ -34,7 +34,7 @@ class Place:
     @property
     def suffix(self) -> str:
         """The end of the name that says what kind of file it is, in small letters."""
-        return Path(self.path).suffix.lower()
+        return ending(self.path)
 
     def open(self) -> pa.NativeFile:
         """The file for reading at any place in it.

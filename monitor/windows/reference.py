@@ -15,7 +15,8 @@ from monitor.predictions.fields import OUTCOME_FIELDS, PREDICTION_FIELDS
 from monitor.predictions.readable import flat_table, is_time, readable
 from monitor.predictions.times import micros_of_numbers
 from monitor.records import Stream, Window
-from monitor.sources import delimited
+from monitor.sources.dialect import FOUND, Dialect
+from monitor.sources.tables import read_table
 from monitor.windows import codec, describe, kinds, loss
 from monitor.windows.count import count
 from monitor.windows.layout import Kind, Layout
@@ -26,7 +27,6 @@ from monitor.windows.profile import Profile, blank, merge
 DEFAULT = "baseline"
 SAMPLE_ROWS = 2000
 _CHUNK = 250_000
-_ARROW_FILE = b"ARROW1"
 _PREDICTION_COLUMNS = frozenset({*PREDICTION_FIELDS, "sampled", "weight"})
 _OUTCOME_COLUMNS = frozenset({*OUTCOME_FIELDS, "delay"})
 _PREFIXES = ("features.", "segments.", "probabilities.", "outcome.")
@@ -66,15 +66,16 @@ def from_table(
     source: str = "table",
     name: str = DEFAULT,
     overrides: Mapping[str, Kind] | None = None,
+    notes: Iterable[str] = (),
 ) -> Baseline:
     """A baseline from rows. Columns named as in a prediction batch are what they say; all others are features.
 
-    `outcome.truth` (or `truth`) gives the quality to hold later windows against.
+    `outcome.truth` (or `truth`) gives the quality to hold later windows against. `notes` is what a person should know.
     """
     named = conform(table)
     if named.num_rows == 0:
         raise InputError("a baseline needs at least one row", hint=f"{source} has none")
-    layout = describe.of(named, overrides, _left_out(table, named))
+    layout = describe.of(named, overrides, [*notes, *_left_out(table, named)])
     some = sample(named, loss.MOST_ROWS)
     return Baseline(
         stream,
@@ -95,13 +96,18 @@ def from_file(
     *,
     name: str = DEFAULT,
     overrides: Mapping[str, Kind] | None = None,
+    said: Dialect = FOUND,
 ) -> Baseline:
-    """A baseline from a Parquet, CSV or Arrow file (or a folder of Parquet files).
+    """A baseline from a Parquet, CSV, JSON or Arrow file (or a folder of Parquet files). Lines that are no rows are
+    left out, and noted in the layout. `said` is what somebody says of a CSV file.
 
     Raises:
         InputError: the file is missing, of another format, or empty.
     """
-    return from_table(stream, read_table(path), now, source=str(path), name=name, overrides=overrides)
+    read = read_table(path, said)
+    return from_table(
+        stream, read.rows, now, source=str(path), name=name, overrides=overrides, notes=read.notes
+    )
 
 
 def count_table(table: pa.Table, layout: Layout) -> Profile:
@@ -123,37 +129,6 @@ def conform(table: pa.Table) -> pa.Table:
     table = flat_table(table)
     found = {target: typed(target, table.column(index)) for target, index in _targets(table.schema).items()}
     return pa.table({target: column for target, column in found.items() if column is not None})
-
-
-def read_table(path: Path) -> pa.Table:
-    """A file as an Arrow table.
-
-    Raises:
-        InputError: the file is missing or of another format.
-    """
-    from pyarrow import parquet  # 12 MB that a daemon needs only while it makes a baseline from such a file
-
-    try:
-        if path.suffix in (".csv", ".tsv"):
-            return delimited.table(delimited.LocalFile(path), "\t" if path.suffix == ".tsv" else ",")
-        if path.suffix in (".arrow", ".feather", ".ipc"):
-            return _arrow(path)
-        return parquet.read_table(path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist") from error
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            f"{path} cannot be read: {reason}", hint="use a Parquet, CSV or Arrow file"
-        ) from error
-
-
-def _arrow(path: Path) -> pa.Table:
-    """An Arrow file, or a stream that was written into one."""
-    with pa.OSFile(str(path)) as file:
-        is_file = file.read(len(_ARROW_FILE)) == _ARROW_FILE
-        file.seek(0)
-        return (pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)).read_all()
 
 
 def sample(table: pa.Table, most: int) -> pa.RecordBatch:

@@ -12,9 +12,10 @@ import monitor
 from monitor.metrics import MetricSettings, Subject, measure
 from monitor.metrics.drift import features, presence
 from monitor.records import Stream, Window
+from monitor.sources.tables import read_table
 from monitor.windows import codec
 from monitor.windows.count import count
-from monitor.windows.reference import Baseline, conform, from_table, read_table
+from monitor.windows.reference import Baseline, conform, from_table
 
 STREAM = Stream("bench", "bench")
 
@@ -60,11 +61,11 @@ def shares(reference: Path, current: Path) -> dict[str, float]:
 
 
 def _baseline(path: Path) -> Baseline:
-    return from_table(STREAM, read_table(path), 0.0)
+    return from_table(STREAM, read_table(path).rows, 0.0)
 
 
 def _rows(path: Path) -> pa.RecordBatch:
-    return conform(read_table(path)).combine_chunks().to_batches()[0]
+    return conform(read_table(path).rows).combine_chunks().to_batches()[0]
 
 
 def _subject(base: Baseline, rows: pa.RecordBatch) -> Subject:

@@ -11,6 +11,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.sources import delimited, places
 from monitor.sources.delimited import Broken
 from monitor.sources.history import HistoryReader
+from monitor.sources.tables import read_table
 from tests.support.log import NOW, STREAM
 
 LONG = 120_000
@@ -25,6 +26,10 @@ def write(folder: Path, text: str) -> places.Place:
 
 def long(folder: Path, last: str) -> places.Place:
     return write(folder, "\n".join(["a,b", *(f"{n},{'x' * 90}" for n in range(LONG)), last]))
+
+
+def whole(place: places.Place) -> pa.Table:
+    return read_table(Path(place.name)).rows
 
 
 def columns(place: places.Place) -> list[pa.Array]:
@@ -54,7 +59,7 @@ def test_a_text_whose_later_values_look_like_numbers_stays_a_text(tmp_path: Path
 
 
 def test_a_table_has_texts_everywhere_where_it_has_one_anywhere(tmp_path: Path) -> None:
-    table = delimited.table(long(tmp_path, "unknown,x"))
+    table = whole(long(tmp_path, "unknown,x"))
     assert table.schema.field("a").type == pa.string()
     assert table.column("a").to_pylist()[:2] + table.column("a").to_pylist()[-1:] == ["0", "1", "unknown"]
 
@@ -86,8 +91,12 @@ def test_lines_that_are_no_rows_are_set_aside_with_their_numbers(tmp_path: Path)
         Broken(3, "3", "1 values instead of 2"),
         Broken(5, "7,8,9", "3 values instead of 2"),
     ]
-    with pytest.raises(InputError, match=r"rows.csv:3: 1 values instead of 2"):
-        delimited.table(place)
+    read = read_table(Path(place.name))
+    assert read.rows.column("a").to_pylist() == ["1", "4\n5"]
+    assert [note.rpartition("/")[2] for note in read.notes] == [
+        "rows.csv:3 is left out: 1 values instead of 2",
+        "rows.csv:5 is left out: 3 values instead of 2",
+    ]
 
 
 def test_a_broken_line_goes_to_the_quarantine_and_the_lines_after_it_keep_their_numbers(
@@ -116,18 +125,18 @@ def test_ids_and_versions_that_look_like_numbers_keep_their_text(tmp_path: Path)
 @pytest.mark.parametrize("text", ["", "\n"])
 def test_a_file_without_columns_is_said_to_be_none(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match=r"rows\.csv cannot be read"):
-        delimited.table(write(tmp_path, text))
+        whole(write(tmp_path, text))
 
 
 def test_a_file_with_columns_and_no_row_is_an_empty_table(tmp_path: Path) -> None:
-    assert delimited.table(write(tmp_path, "a,b\n")).num_rows == 0
+    assert whole(write(tmp_path, "a,b\n")).num_rows == 0
 
 
 def test_a_file_of_nothing_but_broken_lines_says_so(tmp_path: Path) -> None:
-    place = write(tmp_path, "timestamp;prediction;amount\n2026-11-03T08:00:00;ok;1,5\n")
+    place = write(tmp_path, "timestamp,prediction\n2026-11-03T08:00:00,ok,1,5\n")
     reader = HistoryReader([place], STREAM, PredictionSettings(), NOW)
     assert [batch for part in reader.parts() for batch in part.batches] == []
-    assert [one.error for one in reader.examples] == [f"{place.name}:2: 2 values instead of 1"]
+    assert [one.error for one in reader.examples] == [f"{place.name}:2: 4 values instead of 2"]
 
 
 def test_a_line_that_is_no_json_is_refused_by_its_number_and_the_others_are_taken(tmp_path: Path) -> None:
