@@ -14,6 +14,7 @@ BASE = ("client", "environment", "model")
 RECENT = 60
 """The range that stands for the open window: Prometheus needs some scrapes in it."""
 
+_ON = f"on ({', '.join(BASE)})"
 _BY = f"by ({', '.join(BASE)})"
 _PERFORMANCE = frozenset(
     ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "roc_auc", "log_loss")
@@ -32,9 +33,7 @@ def expression(condition: Condition) -> str:
         NotExposedError: there is none.
     """
     if isinstance(condition, All):
-        return " and on (client, environment, model) ".join(
-            f"({expression(part)})" for part in condition.parts
-        )
+        return f" and {_ON} ".join(f"({expression(part)})" for part in condition.parts)
     if isinstance(condition, Any):
         return " or ".join(f"({expression(part)})" for part in condition.parts)
     if isinstance(condition, Burn):
@@ -65,7 +64,8 @@ def _threshold(condition: Threshold) -> str:
     if not condition.samples:
         return compared
     seconds = format_duration(condition.seconds or RECENT)
-    return f"{compared} and sum {_BY} (increase(watchkeeper_predictions_total[{seconds}])) >= {condition.samples:g}"
+    seen = f"sum {_BY} (increase(watchkeeper_predictions_total[{seconds}]))"
+    return f"{compared} and {_ON} {seen} >= {condition.samples:g}"
 
 
 def _level(condition: Threshold) -> str:
@@ -122,12 +122,33 @@ def _gauge(name: str, *fixed: str, by: tuple[str, ...] = BASE, before: str = "")
     return made
 
 
+def _psi(seconds: str, offset: str, matchers: tuple[Matcher, ...]) -> str:
+    """Features have a series each, and answers have one; confidence has none."""
+    output = next((one for one in matchers if one.name == "output"), None)
+    if output is None:
+        return _gauge(_FEATURE_DRIFT, _PSI, by=_FEATURES)(seconds, offset, matchers)
+    if (output.operator, output.value) != ("=", "prediction"):
+        raise NotExposedError("drift of confidence is not exposed")
+    rest = tuple(one for one in matchers if one is not output)
+    return _gauge("watchkeeper_prediction_drift_score", _PSI)(seconds, offset, rest)
+
+
+def _changes(seconds: str, offset: str, matchers: tuple[Matcher, ...]) -> str:
+    """The features that changed, where they are asked for; else how many there are."""
+    if any(one.name == "feature" for one in matchers):
+        return _gauge(_FEATURE_CHANGE, by=(*_FEATURES, "change"))(seconds, offset, matchers)
+    return f"sum {_BY} (watchkeeper_schema_changes{_selector(matchers)}{offset})"
+
+
 _FEATURES = (*BASE, "feature")
+_FEATURE_DRIFT, _FEATURE_CHANGE = "watchkeeper_feature_drift_score", "watchkeeper_feature_schema_change"
+_PSI = 'method="psi"'
 _MADE: dict[str, Callable[[str, str, tuple[Matcher, ...]], str]] = {
     "volume": _counted("increase"),
     "throughput": _counted("rate"),
     "silence_seconds": _gauge("watchkeeper_prediction_last_received_timestamp_seconds", before="time() - "),
     "missing_share": _gauge("watchkeeper_feature_missing_ratio", by=_FEATURES),
-    "psi": _gauge("watchkeeper_feature_drift_score", 'method="psi"', by=_FEATURES),
+    "psi": _psi,
+    "schema_changes": _changes,
     "drifted_share": _gauge("watchkeeper_drifted_features_ratio"),
 }

@@ -10,6 +10,7 @@ from monitor.block import Key, valued
 from monitor.health import verdict
 from monitor.health.settings import ClientSettings
 from monitor.metrics import business, calibration, classification, daemon, outcomes
+from monitor.metrics.drift import presence
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.store.register import StreamFigures
 from monitor.web import compared
@@ -42,6 +43,7 @@ _COVERAGE, _DRIFTED, _MISSING, _EVIDENCE = (
     "missing_share",
     "drift_evidence",
 )
+_SCHEMA = presence.SCHEMA_CHANGES.name
 _AVAILABILITY = daemon.AVAILABILITY.name
 _PREFERRED = 3600
 """Seconds of the windows whose figures are shown, where they are measured: drift in a minute is mostly noise."""
@@ -89,6 +91,7 @@ def write(sheet: Sheet, model: Model, settings: MetricsSettings, now: float) -> 
     _state(sheet, model, versions, now)
     _traffic(sheet, model, versions)
     _drift(sheet, model, settings)
+    _schema(sheet, model, settings)
     _quality(sheet, model, settings)
     compared.write(sheet, model.b, model.compared)
 
@@ -211,6 +214,20 @@ def _badness(measured: Sequence[Measurement], limits: Mapping[str, float]) -> fl
         if shares and limits.get(method):
             return max(shares)
     return -1.0
+
+
+def _schema(sheet: Sheet, model: Model, settings: MetricsSettings) -> None:
+    """How many features changed, by how, also where none did; and which."""
+    changes = [one for one in model.measured if one.metric == _SCHEMA and _is_about(one, "feature", "change")]
+    if not changes:
+        return
+    found = sorted((one.label("feature"), one.label("change")) for one in changes if one.label("feature"))
+    for change in presence.CHANGES:
+        count = sum(how == change for _, how in found)
+        sheet.put("watchkeeper_schema_changes", [*model.b, change], count)
+    for feature, change in found[: settings.max_features]:
+        sheet.put("watchkeeper_feature_schema_change", [*model.b, feature, change], 1)
+    sheet.drop("watchkeeper_feature_schema_change", len(found[settings.max_features :]))
 
 
 def _quality(sheet: Sheet, model: Model, settings: MetricsSettings) -> None:

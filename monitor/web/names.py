@@ -121,6 +121,18 @@ DRIFT = (
         "Share of predictions in which a feature is missing.",
     ),
     Exported(
+        "watchkeeper_feature_schema_change",
+        "gauge",
+        (*B, "feature", "change"),
+        "1 where a feature was added, has vanished, changed its type, or is filled and was empty in the baseline.",
+    ),
+    Exported(
+        "watchkeeper_schema_changes",
+        "gauge",
+        (*B, "change"),
+        "How many features were added, have vanished, changed their type, or are filled and were empty.",
+    ),
+    Exported(
         "watchkeeper_drifted_features_ratio",
         "gauge",
         B,

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -93,3 +94,54 @@ def test_the_shipped_packs_export_to_a_file_that_promtool_takes(tmp_path: Path) 
     assert exported.left_out["HighLatency"] == "the baseline of this metric is not exposed"
     assert "the confidence bound" in exported.differs["HighErrorRate"]
     assert f"# HighLatency is left out: {exported.left_out['HighLatency']}" in exported.text
+
+
+_OF = 'client="acme",environment="production",model="fraud"'
+
+
+@pytest.mark.parametrize(
+    ("rule", "series", "fires"),
+    [
+        ("SchemaChanged", f'watchkeeper_feature_schema_change{{{_OF},feature="device",change="added"}}', True),
+        ("FeatureShifted", f'watchkeeper_feature_drift_score{{{_OF},version="7",feature="x",method="psi"}}', True),
+        ("FeatureShifted", f'watchkeeper_feature_drift_score{{{_OF},version="7",feature="x",method="ks"}}', False),
+    ],
+)  # fmt: skip
+def test_rules_on_single_features_fire_in_prometheus(
+    tmp_path: Path, rule: str, series: str, fires: bool
+) -> None:
+    """Their series have labels that the number of predictions, which they ask for as well, does not have."""
+    (tmp_path / "rules.yaml").write_text(export(load(PACKS, METRICS).rules).text, encoding="utf-8")
+    test = f"""
+        rule_files: [rules.yaml]
+        evaluation_interval: 1m
+        tests:
+        - interval: 1m
+          input_series:
+          - {{series: '{series}', values: '1x120'}}
+          - {{series: 'watchkeeper_predictions_total{{{_OF},version="7"}}', values: '0+100x120'}}
+          promql_expr_test:
+          - expr: count(ALERTS{{alertname="{rule}",alertstate="firing"}})
+            eval_time: 100m
+            exp_samples: {"[{labels: '{}', value: 1}]" if fires else "[]"}
+        """
+    (tmp_path / "test.yaml").write_text(textwrap.dedent(test), encoding="utf-8")
+    assert "SUCCESS" in promtool(tmp_path, "test", "rules", "test.yaml")
+
+
+@pytest.mark.parametrize(
+    ("output", "found"), [("prediction", "watchkeeper_prediction_drift_score{"), ("confidence", "")]
+)
+def test_answers_have_a_series_and_confidence_has_none(tmp_path: Path, output: str, found: str) -> None:
+    text = f"""
+        groups:
+          - name: mine
+            rules:
+              - alert: Shifted
+                when: {{metric: psi, over: 1h, above: 0.1, match: [output="{output}"]}}
+                labels: {{severity: info}}
+                annotations: {{summary: x, impact: x}}
+        """
+    exported = export(rule_set(tmp_path, text).rules)
+    assert ("Shifted" in exported.left_out) == (not found)
+    assert found in exported.text

@@ -92,6 +92,32 @@ def test_no_series_comes_twice_when_figures_are_measured_more_finely(shop: Shop)
     assert not any(line.endswith(" 9.0") for line in own)
 
 
+def test_changes_of_the_schema_are_counted_by_their_kind_and_named(shop: Shop) -> None:
+    def changed():
+        found = drift()
+        about = [{}, *({"feature": f"new{n}", "change": "added"} for n in range(3))]
+        about.append({"feature": "amount", "change": "type"})
+        found[FRAUD, 3600] += [
+            Measurement(FRAUD, HOUR, "schema_changes", 1.0, n=500, labels=labels(**one)) for one in about
+        ]
+        return found
+
+    settings = WebSettings(metrics=MetricsSettings(max_features=3))
+    with serving(shop, settings=settings, measured=changed) as client:
+        told = samples(client.get("/metrics").text)
+    counts = {dict(of)["change"]: n for (name, of), n in told.items() if name == "watchkeeper_schema_changes"}
+    assert counts == {"added": 3, "vanished": 0, "type": 1, "filled": 0}
+    name = "watchkeeper_feature_schema_change"
+    assert {(dict(of)["feature"], dict(of)["change"]) for found, of in told if found == name} == {
+        ("amount", "type"),
+        ("new0", "added"),
+        ("new1", "added"),
+    }
+    assert told["watchkeeper_metric_series_dropped_total", (("metric", name),)] == 1
+    with serving(shop, measured=drift) as client:
+        assert "\nwatchkeeper_schema_changes{" not in client.get("/metrics").text
+
+
 def test_season_and_version_before_have_series_of_their_own(shop: Shop) -> None:
     def compared():
         found = drift()

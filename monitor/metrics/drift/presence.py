@@ -61,6 +61,10 @@ SCHEMA_CHANGES = MetricInfo(
     ("feature", "change"), "features not in the baseline + features without any value + features mostly unreadable",
     "a baseline",
 )  # fmt: skip
+ADDED, VANISHED, TYPE, FILLED = CHANGES = ("added", "vanished", "type", "filled")
+"""How the schema changes: a feature that the baseline does not have; one without any value that had some; one that is
+mostly texts where numbers belong; one that has values and had none.
+"""
 INFO = (MISSING_SHARE, NEW_CATEGORY_SHARE, OUT_OF_RANGE_SHARE, UNREADABLE_SHARE, SCHEMA_CHANGES)
 
 
@@ -203,7 +207,7 @@ def _changed(looked_at: _Columns, now: _Counts, usual: _Counts | None, needed: i
     return [
         (
             looked_at.columns[index].feature,
-            "type" if unreadable[index] else "vanished" if vanished[index] else "filled",
+            TYPE if unreadable[index] else VANISHED if vanished[index] else FILLED,
         )
         for index in np.flatnonzero(changed).tolist()
     ]
@@ -214,7 +218,7 @@ def _schema(
 ) -> list[Measurement]:
     if not is_compared:
         return [subject.not_measured(SCHEMA_CHANGES, "no baseline")]
-    changes = changes + [(name, "added") for name in extra.unknown_features(dict(part.tallies))]
+    changes = changes + [(name, ADDED) for name in extra.unknown_features(dict(part.tallies))]
     return [
         subject.ok(SCHEMA_CHANGES, float(len(changes)), part.rows),
         *(
