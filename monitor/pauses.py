@@ -4,6 +4,9 @@ A daemon with hundreds of streams holds millions of objects for as long as it ru
 all of them again and again, for a fifth of a second each time, in which every sender waits. So what survives a long
 look is set aside (`gc.freeze`); it is still freed when nobody refers to it any more. Only rings of such objects would
 stay, so once an hour the collector looks at everything.
+
+What a request is made of counts as new objects, which are gone a moment later without the collector. With Python's
+thresholds it would look at the youngest after every few dozen requests: a twentieth of what taking one in costs.
 """
 
 import gc
@@ -12,6 +15,8 @@ from collections.abc import Callable, Mapping
 
 _LONG = 0.02
 _ALL_EVERY = 3600.0
+_THRESHOLDS = (20_000, 20, 10)
+"""New objects until the youngest are looked at, and looks at one generation until the next older one is, too."""
 
 
 class Pauses:
@@ -37,4 +42,5 @@ class Pauses:
 
 def keep_pauses_short() -> None:
     """From now on, in this process."""
+    gc.set_threshold(*_THRESHOLDS)
     gc.callbacks.append(Pauses())

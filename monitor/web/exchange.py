@@ -11,7 +11,8 @@ from typing import Protocol
 
 from monitor.web import reply
 from monitor.web.front import Door, Visit
-from monitor.web.reply import Headers, Reply
+from monitor.web.heads import Head
+from monitor.web.reply import Reply
 
 log = logging.getLogger(__name__)
 
@@ -53,31 +54,25 @@ class Exchange:
 
     __slots__ = (
         "_chunks",
-        "_door",
-        "_expects",
-        "_headers",
-        "_is_whole",
         "_line",
-        "_method",
         "_size",
         "_visit",
+        "door",
+        "head",
+        "is_whole",
         "keep_alive",
         "response_complete",
     )
 
-    def __init__(
-        self, line: Line, door: Door, method: bytes, headers: Headers, *, keep_alive: bool, expects: bool
-    ) -> None:
+    def __init__(self, line: Line, door: Door, head: Head) -> None:
         self._line = line
-        self._door = door
-        self._method = method
-        self._headers = headers
-        self._expects = expects
+        self.door = door
+        self.head = head
         self._chunks: list[bytes] = []
         self._size = 0
-        self._is_whole = False
+        self.is_whole = False
         self._visit: Visit | None = None
-        self.keep_alive = keep_alive
+        self.keep_alive = head.keep_alive
         self.response_complete = False
 
     def start(self) -> None:
@@ -94,7 +89,7 @@ class Exchange:
 
     def complete(self) -> None:
         """The body is whole."""
-        self._is_whole = True
+        self.is_whole = True
         if self._visit is not None and not self.response_complete:
             self._guarded(self._take)
 
@@ -102,30 +97,30 @@ class Exchange:
         """The sender hung up."""
         if not self.response_complete:
             self.response_complete = True
-            self._door.count(0)
-            if self._visit is not None and not self._is_whole:
+            self.door.count(0)
+            if self._visit is not None and not self.is_whole:
                 self._visit.leave()
 
     def _guarded(self, step: Callable[[], None]) -> None:
         try:
             step()
         except Exception as error:  # the border: told to whoever runs the daemon, not to whoever asked
-            log.error("%s %s failed", self._method.decode(), self._door.path, exc_info=error)
+            log.error("%s %s failed", self.head.method.decode(), self.door.path, exc_info=error)
             self._answer(_UNFORESEEN)
 
     def _start(self) -> None:
-        admitted = self._door.endpoint.admit(self._method, self._headers, self._line.peer)
+        admitted = self.door.endpoint.admit(self.head, self._line.peer)
         if isinstance(admitted, Reply):
             self._answer(admitted)
             return
         self._visit = admitted
-        if self._size:
-            self._grow()
-        if self.response_complete:
+        size = self._size if self.is_whole else max(self._size, self.head.length)
+        if size and (refusal := admitted.grow(size)) is not None:
+            self._answer(refusal)
             return
-        if self._is_whole:
+        if self.is_whole:
             self._take()
-        elif self._expects:
+        elif self.head.expects:
             self._line.send(_CONTINUE)
 
     def _grow(self) -> None:
@@ -145,11 +140,11 @@ class Exchange:
             return
         self.response_complete = True
         self._chunks = []
-        self._door.count(answer.status)
+        self.door.count(answer.status)
         self.keep_alive = self.keep_alive and not answer.closes
         close = b"" if self.keep_alive or answer.closes else b"connection: close\r\n"
-        parts = [_FIRST_LINE[answer.status], self._line.head(), answer.head, self._door.head, close, b"\r\n"]
-        if self._method != b"HEAD":
+        parts = [_FIRST_LINE[answer.status], self._line.head(), answer.head, self.door.head, close, b"\r\n"]
+        if self.head.method != b"HEAD":
             parts.append(answer.body)
         self._line.send(b"".join(parts))
         self._line.answered(closes=not self.keep_alive)

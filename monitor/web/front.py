@@ -10,8 +10,9 @@ from functools import lru_cache
 from typing import Protocol
 
 from monitor.web import security
+from monitor.web.heads import Head
 from monitor.web.meters import Meters
-from monitor.web.reply import Headers, Reply, lines
+from monitor.web.reply import Reply, lines
 
 
 class Visit(Protocol):
@@ -33,8 +34,8 @@ class Visit(Protocol):
 class Endpoint(Protocol):
     """What answers at a hot address, on the event loop."""
 
-    def admit(self, method: bytes, headers: Headers, peer: str) -> Visit | Reply:
-        """Let a request in, or answer it at once. Names of headers are in lower case."""
+    def admit(self, head: Head, peer: str) -> Visit | Reply:
+        """Let a request in, or answer it at once."""
         ...
 
 

@@ -21,6 +21,7 @@ from monitor.store import access as keys
 from monitor.web import access, reply
 from monitor.web.access import Access
 from monitor.web.front import Endpoint, Visit
+from monitor.web.heads import Head
 from monitor.web.mailbox import Mailbox
 from monitor.web.reply import Headers, Reply
 from monitor.web.room import Held, Room
@@ -28,9 +29,7 @@ from monitor.web.room import Held, Room
 _ENCODE = msgspec.json.Encoder().encode
 _LARGE = 262_144
 """Bodies above this are decoded in a thread of their own, so that small ones need not wait for them."""
-_NEEDED = {
-    name.encode(): name for name in (*access.HEADERS, "content-type", "content-length", "idempotency-key")
-}
+_NEEDED = {name.encode(): name for name in (*access.HEADERS, "content-type", "idempotency-key")}
 """The headers that mean something here; the others are not even decoded."""
 _ONLY_POST = reply.of_json(
     405,
@@ -61,18 +60,16 @@ class _Taking:
         self._access = access
         self._room = room
 
-    def admit(self, method: bytes, headers: Headers, peer: str) -> Visit | Reply:
-        """Let a request in whose sender may send it, and whose body is not announced to be too large."""
-        if method != b"POST":
+    def admit(self, head: Head, peer: str) -> Visit | Reply:
+        """Let a request in whose sender may send it."""
+        if head.method != b"POST":
             return _ONLY_POST
-        known = {_NEEDED[name]: value.decode("latin-1") for name, value in headers if name in _NEEDED}
+        known = head.texts(_NEEDED)
         try:
             principal = self._access.who(keys.Kind.INGEST, known, peer)
-            visit = _Visit(self, known, principal.client, Held(self._room))
-            announced = known.get("content-length", "")
         except WatchkeeperError as error:
             return self.refused(error, known)
-        return (visit.grow(int(announced)) if announced.isdecimal() else None) or visit
+        return _Visit(self, known, principal.client, Held(self._room))
 
     def refused(self, error: WatchkeeperError, headers: Mapping[str, str]) -> Reply:
         """What a sender is told who cannot be served; it is counted, too."""

@@ -1,7 +1,8 @@
 """HTTP/1.1 for uvicorn, with two differences: the hot addresses are answered here, and answers leave in one packet.
 
 A request at a hot address becomes an `Exchange`; all others become what uvicorn makes of them. Parsing, keep-alive, the
-order of pipelined requests, time limits and the end of the server are uvicorn's for both.
+order of pipelined requests, time limits and the end of the server are uvicorn's for both. A request to a hot address
+whose head came before on this connection is not even parsed (`monitor.web.heads`).
 """
 
 import asyncio
@@ -13,8 +14,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from monitor.web.exchange import Exchange
 from monitor.web.front import Door, Doors
+from monitor.web.heads import Head, Known
 from monitor.web.reply import Headers, lines
 from monitor.web.sending import Gathering
+
+_PATIENCE = 8
+"""So many heads in a row are taken note of although none comes again: each may have a number of its own."""
 
 
 class Wire(HttpToolsProtocol):
@@ -25,6 +30,9 @@ class Wire(HttpToolsProtocol):
         self._doors = doors
         self._out: Gathering
         self._offered: bytes | None = None
+        self._known: tuple[Known, Door] | None = None  # only while the parser is between two requests
+        self._patience = _PATIENCE
+        self._begun = 0
         self.peer = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -41,15 +49,28 @@ class Wire(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came in.
+        """Bytes came in."""
+        self._unset_keepalive_if_required()
+        known, self._known = self._known, None
+        body = None if known is None else known[0].body(data)
+        if known is None or body is None:
+            self._begun = 0
+            self._parse(data)
+            return
+        self._known, self._patience = known, _PATIENCE
+        exchange = Exchange(self, known[1], known[0].head)
+        exchange.add(body)
+        exchange.complete()
+        self._queue(exchange)
 
-        Where a request offers to go on in another protocol (Java's client does), it is read as if it did not: the
+    def _parse(self, data: bytes) -> None:
+        """Where a request offers to go on in another protocol (Java's client does), it is read as if it did not: the
         parser would take its body for that protocol.
         """
-        self._unset_keepalive_if_required()
         while data:
             try:
                 self.parser.feed_data(data)
+                self._remember(data)
                 return
             except httptools.HttpParserUpgrade as upgrade:
                 if self._offered is None:
@@ -58,16 +79,26 @@ class Wire(HttpToolsProtocol):
                 data, self._offered = self._offered + data[upgrade.args[0] :], None
                 self.parser = httptools.HttpRequestParser(self)
                 self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+                self._begun = 2  # none to be remembered: this is not what came in
             except httptools.HttpParserError:
                 self.logger.warning("Invalid HTTP request received.")
                 self.send_400_response("Invalid HTTP request received.")
                 return
+
+    def _remember(self, data: bytes) -> None:
+        """Take note of the head of a request if it and its body are all that came in."""
+        exchange = self.cycle
+        if self._begun == 1 and self._patience and isinstance(exchange, Exchange) and exchange.is_whole:
+            self._patience -= 1
+            known = Known.of(exchange.head, data)
+            self._known = None if known is None else (known, exchange.door)
 
     def on_message_begin(self) -> None:
         """A request begins. What ASGI wants to know of it is put together later, where it is asked for."""
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
+        self._begun += 1
 
     def on_headers_complete(self) -> None:
         """The head is here: to a hot address, or to the application."""
@@ -114,15 +145,15 @@ class Wire(HttpToolsProtocol):
         self.on_response_complete()
 
     def _open(self, door: Door) -> None:
-        parser, before = self.parser, self.cycle
-        exchange = Exchange(
-            self,
-            door,
-            parser.get_method(),
-            self.headers,
-            keep_alive=parser.should_keep_alive() and parser.get_http_version() != "1.0",
-            expects=self.expect_100_continue,
+        parser = self.parser
+        keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        head = Head(
+            parser.get_method(), self.headers, keep_alive=keep_alive, expects=self.expect_100_continue
         )
+        self._queue(Exchange(self, door, head))
+
+    def _queue(self, exchange: Exchange) -> None:
+        before = self.cycle
         self.cycle = exchange  # type: ignore[assignment]
         if before is None or before.response_complete:
             exchange.start()

@@ -42,7 +42,7 @@ def record(index: int, rng: np.random.Generator) -> dict[str, Any]:
         "client": "acme",
         "model": "fraud",
         "version": "7",
-        "timestamp": time.time(),
+        "timestamp": int(time.time()) + 0.123456,  # the load writes each request's own in its place
         "features": features,
         "prediction": ("ok", "fraud")[index % 2],
         "confidence": round(float(rng.random()), 4),

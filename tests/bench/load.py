@@ -2,11 +2,12 @@
 
 Runs in a process of its own (`python -m tests.bench.load`), reads its orders as JSON on standard input and writes what
 it saw as JSON on standard output. Each request is made of one body in which eight `@` stand for its number, so that no
-two are equal.
+two are equal, and the time of its JSON records for the time when it is sent, as it is in life.
 """
 
 import asyncio
 import json
+import re
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -74,13 +75,16 @@ class Load:
             f"POST {orders.path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: {orders.content_type}\r\n"
             f"content-length: {len(self.body)}\r\n\r\n"
         ).encode()
+        written = re.search(rb'"timestamp": (\d{10}\.\d{6})', self.body)
+        self.moment = written[1] if written else b""
         self.sent, self.idle, self.done = 0, [], asyncio.Event()
         self.began = 0.0
 
     def request(self) -> bytes:
         number = b"%08x" % (self.orders.first + self.sent)
         self.sent += 1
-        return self.head + self.body.replace(b"@@@@@@@@", number)
+        body = self.body.replace(b"@@@@@@@@", number)
+        return self.head + (body.replace(self.moment, b"%.6f" % time.time()) if self.moment else body)
 
     def ready(self, connection: Connection) -> None:
         if self.sent >= self.orders.requests or time.perf_counter() - self.began > self.orders.most_seconds:

@@ -16,6 +16,7 @@ from litestar import Litestar
 
 from monitor.clock import Clock, SystemClock
 from monitor.lean import without_pandas
+from monitor.pauses import keep_pauses_short
 from monitor.predictions.log import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import access
@@ -118,7 +119,9 @@ class Process:
 
 
 def main(folder: str, port: int) -> None:
-    """Serve until the process is ended."""
+    """Serve until the process is ended, in the surroundings that a daemon has."""
+    without_pandas()
+    keep_pauses_short()
     store, clock, settings = Store(f"sqlite:///{folder}/watchkeeper.db"), SystemClock(), PredictionSettings()
     metadata.create_all(store.engine)
     log = PredictionLog(store, settings, clock)
@@ -129,5 +132,4 @@ def main(folder: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    without_pandas()
     main(sys.argv[1], int(sys.argv[2]))

@@ -31,11 +31,11 @@ class Echo:
         self.limit, self.is_holding = limit, False
         self.held, self.left, self.seen = [], 0, []
 
-    def admit(self, method, headers, peer):
-        self.seen.append((method, dict(headers), peer))
-        if method != b"POST":
+    def admit(self, head, peer):
+        self.seen.append((head.method, dict(head.headers), peer))
+        if head.method != b"POST":
             return reply.of_json(405, b'{"error":"no"}')
-        if dict(headers).get(b"x-refuse"):
+        if dict(head.headers).get(b"x-refuse"):
             return reply.of_json(401, b"{}")
         return self
 
