@@ -116,7 +116,7 @@ def _side_by_side(layout: Layout, slices: Sequence[Slice]) -> Slice:
     """Counts of different columns as one slice of `layout`, which has the columns one after another."""
     return replace(
         empty(layout),
-        counts=np.concatenate([part.counts for part in slices]),
+        kept=np.concatenate([part.counts for part in slices]),
         sums=np.concatenate([part.sums for part in slices]),
         extremes=np.concatenate([part.extremes for part in slices]),
     )

@@ -123,7 +123,7 @@ def _distinct(profile: Profile) -> tuple[list[tuple[SliceKey, Slice]], list[Slic
 def _covers(part: Slice, overall: Slice) -> bool:
     """Does a version's slice hold all rows of the window (and all their outcomes)?"""
     return (
-        part.counts.size == overall.counts.size
+        part.kept.size == overall.kept.size
         and part.rows == overall.rows
         and np.array_equal(part.counts, overall.counts)
         and np.array_equal(part.sums, overall.sums)
@@ -133,7 +133,7 @@ def _covers(part: Slice, overall: Slice) -> bool:
 
 
 def _storable(key: SliceKey, part: Slice) -> _StoredSlice:
-    core_only = part.counts.size != part.layout.size
+    core_only = part.kept.size != part.layout.size
     totals = {name: exact.pack(total) for name, total in part.totals.items() if total}
     tallies = {name: dict(tally) for name, tally in part.tallies.items() if tally}
     return _StoredSlice(*key, part.rows, part.weight, part.weight_squares, core_only, totals, tallies)

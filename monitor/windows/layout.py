@@ -17,6 +17,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from sys import intern
 
 import msgspec
 import numpy as np
@@ -289,7 +290,7 @@ def _restored(stored: _Stored) -> Column:
         name=stored.name,
         kind=Kind(stored.kind),
         edges=np.frombuffer(stored.edges, np.float64),
-        labels=tuple(stored.labels),
+        labels=tuple(map(intern, stored.labels)),  # models of one client share them
         known=np.frombuffer(stored.known, np.uint64),
         cells=tuple(stored.cells),
         unit=stored.unit,

@@ -114,18 +114,24 @@ class ColumnCounts:
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Slice:
     """Counts of some of a window's rows. `rows` are predictions; `weight` and `weight_squares` are of those whose
-    features were kept. `sums` (moments, 3) and `extremes` (moments, 2) belong to the number columns.
+    features were kept. `kept` are the counts, float64 or, where they live long, the fewest bytes that hold them
+    (places,). `sums` (moments, 3) and `extremes` (moments, 2) belong to the number columns.
     """
 
     layout: Layout
     rows: int
     weight: float
     weight_squares: float
-    counts: Floats
+    kept: np.ndarray
     sums: np.ndarray
     extremes: Floats
     totals: Mapping[str, int] = field(default_factory=dict)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Floats:
+        """The counts of all places as float64, shape (places,); a copy where they are kept as something else."""
+        return as_floats(self.kept)
 
     def column(self, name: str) -> ColumnCounts:
         """The counts of one column.
@@ -134,17 +140,17 @@ class Slice:
             KeyError: the layout has no such column, or this slice does not count it (segments count outputs only).
         """
         column = self.layout.column(name)
-        if column.start + column.size > self.counts.size:
+        if column.start + column.size > self.kept.size:
             raise KeyError(name)
         moment = column.moment
         sums = self.sums[moment] if moment >= 0 else np.zeros(3, np.int64)
         extremes = self.extremes[moment] if moment >= 0 else np.array([np.inf, -np.inf])
-        return ColumnCounts(column, self.counts[column.span], sums, extremes)
+        return ColumnCounts(column, as_floats(self.kept[column.span]), sums, extremes)
 
     def has(self, name: str) -> bool:
         """Is the column counted here?"""
         column = self.layout.by_name.get(name)
-        return column is not None and column.start + column.size <= self.counts.size
+        return column is not None and column.start + column.size <= self.kept.size
 
     def total(self, name: str) -> float:
         """A named exact sum, 0 if nothing was added to it."""
@@ -169,6 +175,11 @@ def empty(layout: Layout, *, core_only: bool = False) -> Slice:
     size, moments = (layout.core, layout.core_moments) if core_only else (layout.size, layout.moments)
     extremes = np.tile(np.array([np.inf, -np.inf]), (moments, 1))
     return Slice(layout, 0, 0.0, 0.0, np.zeros(size), np.zeros((moments, 3), np.int64), extremes)
+
+
+def as_floats(kept: np.ndarray) -> Floats:
+    """Counts as float64, without a copy where they are that already."""
+    return np.asarray(kept, np.float64)
 
 
 def merge_slices(slices: Sequence[Slice]) -> Slice:
@@ -253,7 +264,7 @@ def _core(part: Slice) -> Slice:
     layout = part.layout
     moments = layout.core_moments
     counts, sums, extremes = part.counts[: layout.core], part.sums[:moments], part.extremes[:moments]
-    return replace(part, counts=counts.copy(), sums=sums.copy(), extremes=extremes.copy())
+    return replace(part, kept=counts.copy(), sums=sums.copy(), extremes=extremes.copy())
 
 
 def merge(profiles: Iterable[Profile]) -> Profile:

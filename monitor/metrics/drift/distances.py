@@ -13,7 +13,7 @@ from monitor.metrics import intervals
 from monitor.metrics.drift.plan import Plan
 from monitor.windows.layout import MINUS_INFINITY
 from monitor.windows.moments import WEIGHT_UNIT
-from monitor.windows.profile import Slice
+from monitor.windows.profile import Slice, as_floats
 
 _HALF = 0.5  # added to every cell: a zero is then no infinity, and small samples are less biased
 _LIMB = 2.0**32
@@ -22,11 +22,11 @@ _LEAST = 2.0**-40  # divides no rows without a warning; less than the least weig
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Side:
-    """What one side brings to the comparison. Shapes: `counts` (places,), `cells` (cells,), `rows` (columns,);
+    """What one side brings to the comparison. Shapes: `kept` (places,), `cells` (cells,), `rows` (columns,);
     `values`, `finite`, `means`, `deviations` (number columns,).
     """
 
-    counts: np.ndarray
+    kept: np.ndarray
     cells: np.ndarray
     rows: np.ndarray
     values: np.ndarray
@@ -66,15 +66,13 @@ class Ordered:
 def side_of(plan: Plan, part: Slice) -> Side:
     """Prepare one side."""
     cells = plan.cells(part)
-    order = plan.order(part.counts)
+    order = plan.order(part.kept)
     numbers = plan.starts[plan.numeric]
     values = np.add.reduceat(order, plan.first_ordered) if numbers.size else np.empty(0)
-    infinite = part.counts[numbers + MINUS_INFINITY] + _last_places(plan, part)
+    infinite = as_floats(part.kept[numbers + MINUS_INFINITY]) + _last_places(plan, part)
     finite = values - infinite
     means, deviations = _moments(plan, part, finite)
-    return Side(
-        part.counts, cells, plan.sums(cells), values, finite, means, deviations, max(part.design, 1.0)
-    )
+    return Side(part.kept, cells, plan.sums(cells), values, finite, means, deviations, max(part.design, 1.0))
 
 
 _REFERENCES: WeakKeyDictionary[Slice, Side] = WeakKeyDictionary()
@@ -124,9 +122,9 @@ def ordered(plan: Plan, current: Side, base: Side) -> Ordered:
     n, m = current.values, base.values
     lengths = plan.lengths
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        gaps = plan.order(current.counts)
+        gaps = plan.order(current.kept)
         gaps /= np.repeat(np.maximum(n, _LEAST), lengths)
-        usual = plan.order(base.counts)
+        usual = plan.order(base.kept)
         usual /= np.repeat(np.maximum(m, _LEAST), lengths)
         gaps -= usual
         gaps = _running(gaps, plan.first_ordered, lengths)
@@ -136,7 +134,7 @@ def ordered(plan: Plan, current: Side, base: Side) -> Ordered:
         scale = np.where(usable, base.deviations, np.nan)
         shift = (current.means - base.means) / scale
         gaps *= plan.widths
-        moved = np.add.reduceat(gaps, plan.first_ordered) / scale
+        moved = np.add.reduceat(gaps, plan.first_ordered) * plan.units / scale
         n_rows, m_rows = current.finite / current.design, base.finite / base.design
         ratio = current.deviations / scale
         mean_error = np.sqrt(ratio**2 / n_rows + 1 / m_rows)
@@ -181,7 +179,7 @@ def _running(steps: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.nd
 
 def _last_places(plan: Plan, part: Slice) -> np.ndarray:
     ends = plan.starts[plan.numeric] + MINUS_INFINITY + plan.lengths - 1
-    return np.asarray(part.counts[ends]) if ends.size else np.empty(0)
+    return as_floats(part.kept[ends])
 
 
 def _moments(plan: Plan, part: Slice, finite: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

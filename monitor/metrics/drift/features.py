@@ -5,7 +5,20 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from monitor.block import FIGURES, HIGH, LOW, P_VALUE, VALUE, Block, N, Name, Shape, block_of, joined
+from monitor.block import (
+    FIGURES,
+    HIGH,
+    LOW,
+    P_VALUE,
+    VALUE,
+    Block,
+    N,
+    Name,
+    Shape,
+    block_of,
+    joined,
+    shape_of,
+)
 from monitor.metrics import intervals
 from monitor.metrics.drift import distances
 from monitor.metrics.drift.distances import Binned, Ordered, Side
@@ -131,7 +144,7 @@ def _places(plan: Plan, base: Side) -> _Places:
     numeric = plan.numeric[columns]
     ranks = (np.cumsum(plan.numeric) - 1)[columns]
     return _Places(
-        Shape(tuple(names)), columns, np.array(first, np.int64), np.flatnonzero(numeric), ranks[numeric]
+        shape_of(tuple(names)), columns, np.array(first, np.int64), np.flatnonzero(numeric), ranks[numeric]
     )
 
 

@@ -18,6 +18,7 @@ from monitor.block import (
     Shape,
     block_of,
     joined,
+    shape_of,
 )
 from monitor.metrics import intervals
 from monitor.metrics.drift.features import where
@@ -168,7 +169,7 @@ def _columns(layout: Layout, *, is_compared: bool) -> _Columns:
         features=np.array([bool(column.feature) for column in columns], bool),
         empty=np.array([column.kind is Kind.EMPTY for column in columns], bool),
         picked=np.array([place for place, _ in picked], np.int64),
-        shape=Shape(tuple(name for _, name in picked)),
+        shape=shape_of(tuple(name for _, name in picked)),
     )
 
 
