@@ -1,4 +1,4 @@
-"""The flights of June as history that ends now: through the bulk path, so that nobody is paged for it."""
+"""Flights as four weeks of history that end now: through the bulk path, so that nobody is paged for it."""
 
 from pathlib import Path
 
@@ -19,14 +19,17 @@ from monitor.store.db import Store
 from monitor.store.migrate import migrate
 
 MONTH = 6
+"""The month whose days give the history its times."""
+
 _HOUR = 3_600_000_000
 
 
 def load(folder: Path, model: LateModel, now: float) -> int:
     """Write the history into the demonstration's store; return the number of flights."""
     table = flights.load()
-    table = table.filter(pc.equal(table["month"], MONTH))
-    rows, known = _records(table, model, now)
+    departed = _times(table.filter(pc.equal(table["month"], MONTH)))
+    past = flights.dealt(table, flights.Part.PAST).slice(0, len(departed))
+    rows, known = _records(past, departed[: past.num_rows], model, now)
     stream = Stream(STREAM["client"], STREAM["model"], STREAM["environment"])
     store = Store(f"sqlite:///{folder}/watchkeeper.db")
     migrate(store)
@@ -34,18 +37,25 @@ def load(folder: Path, model: LateModel, now: float) -> int:
     log.append(split(stream, rows, int(log.settings.base_window)))
     log.append_outcomes(stream, known)
     store.close()
-    return int(table.num_rows)
+    return int(past.num_rows)
 
 
-def _records(table: pa.Table, model: LateModel, now: float) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+def _times(table: pa.Table) -> np.ndarray:
+    """When flights left, in microseconds: the rhythm of a month's days."""
+    times: np.ndarray = pc.cast(pc.cast(table["departed"], pa.timestamp("us")), pa.int64()).to_numpy()
+    return times
+
+
+def _records(
+    table: pa.Table, departed: np.ndarray, model: LateModel, now: float
+) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     late = model.answers(table)
     said = predicted(table, late)
-    departed = pc.cast(pc.cast(table["departed"], pa.timestamp("us")), pa.int64()).to_numpy()
     moved = _gathered(departed + (int(now * 1e6) - int(departed.max())))
     ids = pa.array([f"history-{index}" for index in range(table.num_rows)])
     rows = said.append_column("id", ids).append_column("timestamp", pa.array(moved))
     rows = rows.append_column("version", pa.array([VERSION] * table.num_rows).dictionary_encode())
-    return _one_batch(rows), _outcomes(table, late, ids, moved)
+    return one_batch(rows), _outcomes(table, late, ids, moved)
 
 
 def _gathered(times: np.ndarray) -> np.ndarray:
@@ -68,7 +78,8 @@ def _outcomes(table: pa.Table, late: np.ndarray, ids: pa.Array, moved: np.ndarra
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _one_batch(table: pa.Table) -> pa.RecordBatch:
+def one_batch(table: pa.Table) -> pa.RecordBatch:
+    """What was said of flights as a batch of predictions, or of what became known."""
     return pa.RecordBatch.from_pydict(
         {name: _plain(name, table[name].combine_chunks()) for name in table.column_names}
     )

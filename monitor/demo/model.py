@@ -1,4 +1,4 @@
-"""A gradient-boosted classifier: does a flight arrive more than 15 minutes late? Trained on January to March."""
+"""A gradient-boosted classifier: does a flight arrive more than 15 minutes late?"""
 
 import time
 from dataclasses import dataclass
@@ -97,8 +97,7 @@ def load_or_train(folder: Path) -> LateModel:
     path = folder / "model.joblib"
     if path.exists():
         return LateModel(joblib.load(path))
-    table = flights.load()
-    model, baseline = train(table.filter(pc.less_equal(table["month"], 3)))
+    model, baseline = train(flights.dealt(flights.load(), flights.Part.TRAINING))
     pq.write_table(baseline, folder / "training.parquet")
     joblib.dump(model.pipeline, path)
     return model

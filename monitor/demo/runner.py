@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
-import pyarrow.compute as pc
 
 from monitor.demo import flights, history, process
 from monitor.demo.incidents import MEANING, SECONDS, Kind, Switch
@@ -57,7 +56,7 @@ def bring(folder: Path, name: str, say: Say) -> None:
 def _prepare(folder: Path, port: int, say: Say) -> LateModel:
     is_first = not process.is_prepared(folder)
     if is_first:
-        say("Training the model on the flights of January to March, and loading those of June as history ...")
+        say("Training the model on a third of a summer's flights, and loading another as history ...")
     model = load_or_train(folder)
     process.write_configuration(folder, port)
     if is_first:
@@ -66,9 +65,8 @@ def _prepare(folder: Path, port: int, say: Say) -> LateModel:
 
 
 def _schedule() -> Iterator[dict[str, object]]:
-    table = flights.load()
-    later = table.filter(pc.greater(table["month"], 6))
-    return endless(later, int(time.time()) * PER_SECOND % later.num_rows)
+    live = flights.dealt(flights.load(), flights.Part.LIVE)
+    return endless(live, int(time.time()) * PER_SECOND % live.num_rows)
 
 
 def _url(folder: Path) -> str:

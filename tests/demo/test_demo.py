@@ -13,6 +13,7 @@ import pytest
 
 from monitor.config import load
 from monitor.demo import flights, history, incidents
+from monitor.demo.flights import Part
 from monitor.demo.incidents import FeatureServiceError, Kind, Switch, disturb
 from monitor.demo.model import LateModel, train
 from monitor.demo.process import ailment, write_configuration
@@ -39,8 +40,7 @@ def table() -> pa.Table:
 
 @pytest.fixture(scope="module")
 def trained(table: pa.Table) -> tuple[LateModel, pa.Table]:
-    winter = table.filter(pc.less_equal(table["month"], 3))
-    return train(winter.take(pa.array(range(0, winter.num_rows, 12))))
+    return train(flights.dealt(table, Part.TRAINING).slice(0, 7000))
 
 
 def test_flights_come_in_order_with_their_weather(table: pa.Table) -> None:
@@ -49,6 +49,16 @@ def test_flights_come_in_order_with_their_weather(table: pa.Table) -> None:
     assert (departed[1:] >= departed[:-1]).all()
     assert table["temp"].null_count < 0.01 * table.num_rows
     assert 0.2 < pc.mean(pc.cast(table["late"], pa.float64())).as_py() < 0.3
+
+
+def test_a_flight_is_dealt_once(table: pa.Table) -> None:
+    named = table.append_column("row", pa.array(range(table.num_rows)))
+    parts = [flights.dealt(named, part) for part in Part]
+    rows = [row for part in parts for row in part["row"].to_pylist()]
+    assert len(rows) == len(set(rows)) > 80_000
+    assert {month for part in parts for month in part["month"].to_pylist()} == {6, 7, 8}
+    hours = [pc.mean(part["hour"]).as_py() for part in parts]
+    assert max(hours) - min(hours) < 0.1
 
 
 def test_the_model_is_better_than_always_saying_on_time(trained: tuple[LateModel, pa.Table]) -> None:
