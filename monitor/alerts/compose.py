@@ -7,7 +7,7 @@ from urllib.parse import quote
 from monitor.alerts.notification import MOST_MEMBERS, Link, Notification, alert_labels, one_line
 from monitor.alerts.settings import AlertSettings
 from monitor.records import DAEMON, Action, Alert, Severity, Stream
-from monitor.rules.wording import figure, render, span
+from monitor.rules.wording import bound, figure, render, span
 
 AROUND = 6 * 3600
 """A dashboard link shows this many seconds to either side."""
@@ -85,7 +85,7 @@ def _single(action: Action, key: str, alert: Alert, settings: AlertSettings, now
         alert=alert.rule,
         started_at=started,
         value=figure(alert.value, alert.unit),
-        limit=figure(alert.limit, alert.unit),
+        limit=bound(alert.limit, alert.unit),
         baseline=figure(alert.baseline, alert.unit),
         sample=f"n = {alert.n:,.0f} over {span(alert.window.seconds if alert.window else 0)}",
         reason=alert.reason,

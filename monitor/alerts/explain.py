@@ -13,7 +13,7 @@ from monitor.errors import NotFoundError
 from monitor.records import Alert, DataState, Delivery, Silence, State, Status, Transition
 from monitor.rules.rule import Rule, RuleSet
 from monitor.rules.state import remaining
-from monitor.rules.wording import figure
+from monitor.rules.wording import bound, figure
 from monitor.store import alerts as alert_rows
 from monitor.store import incidents, outbox, silences
 from monitor.store.incidents import Incident
@@ -130,7 +130,8 @@ def _numbers(alert: Alert) -> list[str]:
     if alert.value is None:
         return []
     parts = [f"value {figure(alert.value, alert.unit)}"]
-    parts += [f"limit {figure(alert.limit, alert.unit)}"] if alert.limit is not None else []
+    limit = bound(alert.limit, alert.unit)
+    parts += [f"limit {limit}"] if limit != "-" else []
     parts += [f"baseline {figure(alert.baseline, alert.unit)}"] if alert.baseline is not None else []
     return [f"  numbers   {', '.join(parts)}, n = {alert.n:,.0f}"]
 

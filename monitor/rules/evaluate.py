@@ -12,7 +12,7 @@ from monitor.rules.memory import Memory
 from monitor.rules.readings import Readings
 from monitor.rules.rule import Rule, RuleSet
 from monitor.rules.state import decide
-from monitor.rules.wording import figure, render, span
+from monitor.rules.wording import bound, figure, render, span
 
 STEP = 10.0
 """The longest time one look may count for by default, in seconds: twice the tick."""
@@ -190,6 +190,6 @@ def _fields(rule: Rule, alert: Alert) -> dict[str, str]:
     return {
         **dict(rule.labels), **dict(alert.instance), **dict(alert.stream.labels),
         "alert": rule.name, "severity": rule.severity.value, "value": figure(alert.value, alert.unit),
-        "limit": figure(alert.limit, alert.unit), "baseline": figure(alert.baseline, alert.unit),
+        "limit": bound(alert.limit, alert.unit), "baseline": figure(alert.baseline, alert.unit),
         "n": f"{alert.n:,.0f}", "window": span(seconds), "reason": alert.reason,
     }  # fmt: skip

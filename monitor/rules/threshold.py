@@ -9,7 +9,7 @@ from monitor.records import Labels, Measurement
 from monitor.rules.condition import Finding, Findings, Question, unknown
 from monitor.rules.level import BASELINE, PAST, Level
 from monitor.rules.matchers import Matcher, all_match
-from monitor.rules.wording import figure, span
+from monitor.rules.wording import bound, figure, span
 
 PROPORTIONS = frozenset(
     (
@@ -131,14 +131,16 @@ class Threshold:
         return self._beyond(_edge(measurement, self.confidence, upper=not self.is_above), limit)
 
     def _reason(self, measurement: Measurement, limit: float, fires: bool) -> str:
-        value, bar = figure(measurement.value, measurement.unit), figure(limit, measurement.unit)
+        value, bar = figure(measurement.value, measurement.unit), bound(limit, measurement.unit)
         side = "above" if self.is_above else "below"
-        rows = f", n = {measurement.n:g}" if measurement.n else ""
         relative = f" = {self.level}" if self.level.reference else ""
         over = span(measurement.window.seconds)
         compared = measurement.label("against").replace("_", " ")
         beside = f" against the {compared}" if compared else ""
-        text = f"{self.metric} is {value} over {over}{beside} (limit: {side} {bar}{relative}{rows})"
+        notes = [f"limit: {side} {bar}{relative}"] if bar != "-" else []
+        notes += [f"n = {measurement.n:g}"] if measurement.n else []
+        text = f"{self.metric} is {value} over {over}{beside}"
+        text += f" ({', '.join(notes)})" if notes else ""
         text = f"{measurement.because} ({text})" if measurement.because and fires else text
         is_unsure = not fires and self._beyond(measurement.value or 0.0, limit)
         return f"{text}, beyond it but not surely" if is_unsure else text

@@ -23,6 +23,9 @@ FIELDS = frozenset(
 )
 """What a template may name besides the rule's own labels and instance labels."""
 
+OF_THE_LIMIT = "of the limit"
+"""The unit of a figure that is a multiple of its own limit."""
+
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -34,10 +37,15 @@ def figure(value: float | None, unit: str) -> str:
         return f"{value * 100:.3g} %"
     if unit == "seconds":
         return _seconds(value)
-    if unit == "of the limit":
-        return _of_limit(value)
+    if unit == OF_THE_LIMIT:
+        return "the limit" if value == 1 else _times(value)
     text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{text} {unit}" if unit else text
+
+
+def bound(limit: float | None, unit: str) -> str:
+    """The limit that a figure is held against; a dash where the figure itself is said in times of its limit."""
+    return "-" if unit == OF_THE_LIMIT and limit == 1 else figure(limit, unit)
 
 
 @lru_cache(maxsize=1024)
@@ -56,12 +64,8 @@ def render(template: str, fields: Mapping[str, str]) -> str:
     return _PLACE.sub(lambda place: fields.get(place[1], ""), template)
 
 
-def _of_limit(value: float) -> str:
-    if value == 1:
-        return "the limit"
-    if value > 1000:
-        return "over 1,000 times the limit"
-    return f"{value:.2g} times the limit"
+def _times(value: float) -> str:
+    return "over 1,000 times the limit" if value > 1000 else f"{value:.2g} times the limit"
 
 
 def _seconds(value: float) -> str:

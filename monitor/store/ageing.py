@@ -5,6 +5,7 @@ found and deleted by that key: a condition on time alone would read the whole ta
 everybody who sends predictions has to wait.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,7 @@ class Aged:
 
     def is_old(self, prefix: Prefix, before: float) -> list[ColumnElement[bool]]:
         """The rows of a prefix that ended by `before`."""
+        before = math.floor(before)  # PostgreSQL uses no index of whole numbers for a number that is none
         columns, named = self.table.c, dict(zip(self.prefix, prefix, strict=True))
         found = [columns[name] == value for name, value in named.items()]
         found.append(columns[self.time] <= before - named.get("seconds", 0))

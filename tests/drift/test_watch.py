@@ -100,7 +100,7 @@ def any_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]
         yield made
         made.store.close()
         return
-    with postgresql(tmp_path) as server:
+    with postgresql() as server:
         made = begun(Store(server.url))
         yield made
         made.store.close()

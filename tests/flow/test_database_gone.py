@@ -75,10 +75,9 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    (tmp_path / "pg").mkdir()
     (tmp_path / "mine.yaml").write_text(RULES, encoding="utf-8")
     clock = ManualClock(START)
-    with postgresql(tmp_path / "pg") as database, PagerDutyStandIn(tmp_path, clock.now) as pager:
+    with postgresql() as database, PagerDutyStandIn(tmp_path, clock.now) as pager:
         config = Config.model_validate(
             {
                 "store": {"url": database.url},

@@ -7,22 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 from sqlalchemy import event
 
 from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config import Config
-from monitor.predictions.batches import split
-from monitor.predictions.intake import Kind
-from monitor.status import overview
 from monitor.store.db import Store
-from tests.support.log import STREAM, outcome, send
+from tests.support.minutes import MINUTE, START, everything, minute
 
-MINUTE = 60
-START = 1_800_000_000
 GROWING = (
     "prediction_batches",
     "known_outcomes",
@@ -74,26 +67,6 @@ def assert_none_is_slow(app: App, statements: set[str]) -> None:
     assert not found, "\n\n".join(f"{steps}\n{statement}" for statement, steps in found.items())
 
 
-def minute(app: App, clock: ManualClock, number: int) -> None:
-    """A minute of predictions, late rows, and what became known of them; and a tick after it."""
-    times = START + MINUTE * number + np.arange(20) * 2.5
-    times[0] -= 10 * MINUTE
-    rows = pa.RecordBatch.from_arrays(
-        [
-            pa.array([f"{number}-{index}" for index in range(20)]),
-            pa.array((times * 1e6).astype(np.int64)),
-            pa.array(["ok", "fraud"] * 10).dictionary_encode(),
-            pa.array(np.random.default_rng(number).normal(size=20)),
-        ],
-        names=["id", "timestamp", "prediction", "features.amount"],
-    )
-    app.log.append(split(STREAM, rows, MINUTE))
-    known = [outcome(id=f"{number - 1}-{index}", truth="ok", timestamp=clock.now()) for index in range(20)]
-    send(app.log, Kind.OUTCOMES, known)
-    clock.advance(MINUTE)
-    app.tick()
-
-
 @pytest.fixture
 def app(tmp_path: Path) -> Iterator[tuple[App, ManualClock]]:
     clock = ManualClock(float(START))
@@ -126,11 +99,6 @@ def test_no_statement_of_a_job_reads_a_whole_table(app: tuple[App, ManualClock],
     with heard(daemon.store) as statements:
         getattr(daemon.jobs, job)()
     assert_none_is_slow(daemon, statements)
-
-
-def status_of(app: App, clock: ManualClock) -> None:
-    with app.store.read() as connection:
-        overview(connection, MINUTE, clock.now())
 
 
 def age(app: App, days: int) -> None:
@@ -173,14 +141,7 @@ def test_a_tick_and_the_jobs_ask_no_more_of_a_database_that_is_older(app: tuple[
     daemon, clock = app
     for number in range(60):
         minute(daemon, clock, number)
-    work = {
-        "tick": lambda number: minute(daemon, clock, number),
-        "learn": lambda _: daemon.jobs.learn(),
-        "compact": lambda _: daemon.jobs.compact(),
-        "forget": lambda _: daemon.jobs.forget(),
-        "days": lambda _: daemon.days.update(clock.now()),
-        "status": lambda _: status_of(daemon, clock),
-    }
+    work = everything(daemon, clock)
     asked: list[dict[str, int]] = []
     for first, days in ((60, 10), (70, 0)):
         asked.append({})

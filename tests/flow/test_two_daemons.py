@@ -69,9 +69,8 @@ class Two:
 
 @pytest.fixture
 def two(tmp_path: Path) -> Iterator[Two]:
-    (tmp_path / "pg").mkdir()
     (tmp_path / "mine.yaml").write_text(RULES, encoding="utf-8")
-    with postgresql(tmp_path / "pg") as server, PagerDutyStandIn(tmp_path, time.time) as pager:
+    with postgresql() as server, PagerDutyStandIn(tmp_path, time.time) as pager:
         config = CONFIG.format(
             store=server.url, folder=tmp_path, key=pager.routing_key, url=pager.url, ca=pager.ca_file
         )

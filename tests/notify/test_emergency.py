@@ -14,9 +14,8 @@ RULE = "{metric: error_rate, over: open, above: 5%}"
 
 
 def test_21_pages_go_out_from_memory_and_the_outbox_learns_of_it_when_it_is_back(tmp_path: Path) -> None:
-    (tmp_path / "pg").mkdir()
     with (
-        postgresql(tmp_path / "pg") as server,
+        postgresql() as server,
         World(tmp_path, one_rule(tmp_path, RULE), url=server.url) as world,
     ):
         emergency = Emergency(world.store, world.channels, world.clock, tmp_path / "spool")

@@ -21,10 +21,9 @@ def work(dispatcher: Dispatcher) -> None:
 
 
 def test_what_two_dispatchers_find_is_sent_by_one_of_them(tmp_path: Path) -> None:
-    (tmp_path / "pg").mkdir()
     settings = AlertSettings.model_validate({"storm": {"more_than": 1000}})
     with (
-        postgresql(tmp_path / "pg") as server,
+        postgresql() as server,
         World(tmp_path, one_rule(tmp_path, RULE), settings, server.url) as world,
     ):
         world.tick([errors(0.3, Stream("acme", f"model-{number}")) for number in range(18)])

@@ -27,11 +27,11 @@ BOTH = ["sqlite", "postgresql"]
 
 @pytest.fixture(scope="module", params=BOTH)
 def url(request, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("database")
     if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("database")
         yield f"sqlite:///{folder}/watchkeeper.db"
     else:
-        with postgresql(folder) as server:
+        with postgresql() as server:
             yield server.url
 
 

@@ -23,11 +23,11 @@ from tests.support.world import MINUTE, World
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("findings")
     if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("findings")
         yield f"sqlite:///{folder}/watchkeeper.db"
         return
-    with postgresql(folder) as server:
+    with postgresql() as server:
         yield server.url
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.metrics.daemon import DRIFT_EVIDENCE
-from monitor.rules.wording import figure
+from monitor.rules.wording import bound, figure
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,9 @@ from monitor.rules.wording import figure
 )
 def test_a_figure_is_said_with_its_unit(value: float | None, unit: str, said: str) -> None:
     assert figure(value, unit) == said
+
+
+def test_a_figure_in_times_of_its_limit_needs_no_limit_beside_it() -> None:
+    assert bound(1.0, DRIFT_EVIDENCE.unit) == "-"
+    assert bound(0.02, "share") == "2 %"
+    assert bound(None, "share") == "-"

@@ -13,11 +13,11 @@ from tests.support.postgresql import postgresql
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    folder = tmp_path_factory.mktemp("leases")
     if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("leases")
         yield _made(f"sqlite:///{folder}/a.db")
         return
-    with postgresql(folder) as server:
+    with postgresql() as server:
         made = _made(server.url)
         yield made
         made.close()
@@ -59,7 +59,7 @@ def test_a_clock_that_was_set_back_does_not_hold_a_lease_for_hours(store: Store)
 
 
 def test_of_two_daemons_one_judges_and_the_paused_one_writes_nothing(tmp_path: Path) -> None:
-    with postgresql(tmp_path) as server:
+    with postgresql() as server:
         store = _made(server.url)
         one, other = Duty(store), Duty(store)
         assert one.is_ours(100)

@@ -20,13 +20,13 @@ FRAUD = Stream("acme", "fraud")
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    folder = tmp_path_factory.mktemp("nouns")
     if request.param == "sqlite":
+        folder = tmp_path_factory.mktemp("nouns")
         made = Store(f"sqlite:///{folder}/a.db")
         metadata.create_all(made.engine)
         yield made
         return
-    with postgresql(folder) as server:
+    with postgresql() as server:
         made = Store(server.url)
         metadata.create_all(made.engine)
         yield made

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,18 +23,16 @@ def _program(name: str) -> str:
 class Server:
     """PostgreSQL on a free port; may be stopped and started again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.port = folder, free_port()
+    def __init__(self) -> None:
+        # Not in pytest's folder, which only the user who runs the tests may enter.
+        self.folder, self.port = Path(tempfile.mkdtemp(prefix="postgresql-")), free_port()
         self.url = f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/postgres"
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to run as root; a container that runs tests as root has a user for it.
         self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
         if self._user:
-            folder.chmod(0o777)
-            for parent in folder.parents:
-                if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-                    parent.chmod(parent.stat().st_mode | 0o011)
-        data = str(folder / "data")
+            shutil.chown(self.folder, "postgres")
+        data = str(self.folder / "data")
         make = [
             *self._user,
             _program("initdb"),
@@ -47,7 +46,7 @@ class Server:
             "UTF8",
             "-N",
         ]
-        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=folder)
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, cwd=self.folder)
 
     @property
     def is_down(self) -> bool:
@@ -84,11 +83,12 @@ class Server:
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[Server]:
-    """A server that runs, and is gone afterwards."""
-    server = Server(folder)
-    server.start()
+def postgresql() -> Iterator[Server]:
+    """A server that runs, and is gone afterwards with all that it held."""
+    server = Server()
     try:
+        server.start()
         yield server
     finally:
         server.stop()
+        shutil.rmtree(server.folder)
