@@ -12,6 +12,8 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, delete, select
 
+from monitor.store.db import whole
+
 Prefix = tuple[Any, ...]
 """The values that a key begins with."""
 
@@ -31,7 +33,7 @@ class Aged:
 
     def is_old(self, prefix: Prefix, before: float) -> list[ColumnElement[bool]]:
         """The rows of a prefix that ended by `before`."""
-        before = math.floor(before)  # PostgreSQL uses no index of whole numbers for a number that is none
+        before = whole(before, math.floor)
         columns, named = self.table.c, dict(zip(self.prefix, prefix, strict=True))
         found = [columns[name] == value for name, value in named.items()]
         found.append(columns[self.time] <= before - named.get("seconds", 0))

@@ -5,10 +5,11 @@ together commits together. SQLite takes one writer at a time: `write` serialises
 takes the lock at once, so that no transaction fails half way for having read first.
 """
 
+import math
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,11 @@ class Store:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def whole(moment: float, towards: Callable[[float], int] = math.ceil) -> float:
+    """A moment to compare a column of whole seconds with: PostgreSQL uses no index of whole numbers for a fraction."""
+    return towards(moment) if math.isfinite(moment) else moment
 
 
 def sqlite_driver(connection: Connection) -> sqlite3.Connection | None:

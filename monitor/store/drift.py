@@ -23,7 +23,7 @@ from sqlalchemy import (
 from monitor.records import Stream
 from monitor.store import register
 from monitor.store.ageing import Aged
-from monitor.store.db import metadata
+from monitor.store.db import metadata, whole
 from monitor.store.prepared import Prepared
 from monitor.store.upsert import replace
 
@@ -223,8 +223,8 @@ def verdicts(connection: Connection, stream: Stream, start: float, end: float) -
     columns = VERDICTS.c
     mine = (
         columns.stream == register.find(connection, stream),
-        columns.start >= start,
-        columns.start < end,
+        columns.start >= whole(start),
+        columns.start < whole(end),
     )
     rows = connection.execute(select(VERDICTS).where(*mine).order_by(columns.start, columns.ratio.desc()))
     return [StoredVerdict(r.start, r.column, r.ratio, r.significant, r.reason) for r in rows]

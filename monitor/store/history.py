@@ -4,6 +4,7 @@ They stand apart from what the daemon counts, so neither writes over the other; 
 The natural key is stream, length and start; the windows of one stream have one length and never overlap.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,7 @@ from sqlalchemy import (
 from monitor.records import Stream, Window
 from monitor.store import register, revisions
 from monitor.store.ageing import Aged
-from monitor.store.db import metadata
+from monitor.store.db import metadata, whole
 from monitor.store.prepared import Prepared
 from monitor.store.profiles import StoredProfile
 from monitor.store.upsert import replace
@@ -81,7 +82,7 @@ def inside(
 ) -> Iterator[StoredProfile]:
     """The profiles of the windows that lie inside `[start, end]`, in order of time; of one layout if it is named."""
     c = HISTORY.c
-    within = (c.start >= start, c.start < end, c.start + c.seconds <= end)
+    within = (c.start >= whole(start), c.start < whole(end), c.start + c.seconds <= whole(end, math.floor))
     query = select(HISTORY).where(c.stream == register.find(connection, stream), *within)
     for row in connection.execute((query.where(c.layout == layout) if layout else query).order_by(c.start)):
         yield _stored(row)

@@ -30,7 +30,7 @@ from monitor.block import FIGURES, Block, Name, Shape, block_of
 from monitor.records import Labels, Measurement, Stream, Window
 from monitor.store import register
 from monitor.store.ageing import Aged
-from monitor.store.db import metadata
+from monitor.store.db import metadata, whole
 from monitor.store.prepared import PreparedInsert, PreparedReplace
 
 SHAPES = Table(
@@ -138,7 +138,7 @@ def has_any(connection: Connection, stream: Stream, seconds: int, start: float, 
     """Was any window of this length measured that begins in `[start, end)`?"""
     columns = MEASUREMENTS.c
     mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
-    inside = (columns.part.in_(PARTS), columns.start >= int(start), columns.start < end)
+    inside = (columns.part.in_(PARTS), columns.start >= int(start), columns.start < whole(end))
     return connection.scalar(select(columns.start).where(*mine, *inside).limit(1)) is not None
 
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from monitor.records import Stream, Window
 from monitor.store import register
-from monitor.store.db import metadata
+from monitor.store.db import metadata, whole
 from monitor.store.prepared import Prepared, PreparedInsert
 
 BATCHES = Table(
@@ -202,7 +202,7 @@ def some(connection: Connection, stream: Stream, numbers: Sequence[int]) -> Iter
 
 def batches(connection: Connection, stream: Stream, start: float, end: float) -> Iterator[StoredBatch]:
     """The batches of the windows that begin in `[start, end)`, in order of time; one at a time in memory."""
-    inside = (BATCHES.c.start >= int(start), BATCHES.c.start < end)
+    inside = (BATCHES.c.start >= int(start), BATCHES.c.start < whole(end))
     query = select(BATCHES.c.id).where(BATCHES.c.stream == register.number(stream), *inside)
     for number in connection.scalars(query.order_by(BATCHES.c.start, BATCHES.c.id)).all():
         row = connection.execute(_batches(stream).where(BATCHES.c.id == number)).first()
@@ -247,7 +247,7 @@ def count_rows(connection: Connection, stream: Stream, before: float | None = No
     query = select(func.coalesce(func.sum(BATCHES.c.rows), 0)).where(
         BATCHES.c.stream == register.number(stream)
     )
-    query = query if before is None else query.where(BATCHES.c.start < before)
+    query = query if before is None else query.where(BATCHES.c.start < whole(before))
     return int(connection.scalar(query) or 0)
 
 

@@ -3,6 +3,7 @@
 The natural key is stream, length and start. `monitor.windows` reads the bytes.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ from sqlalchemy import (
 from monitor.records import Stream, Window
 from monitor.store import register
 from monitor.store.ageing import Aged
-from monitor.store.db import metadata
+from monitor.store.db import metadata, whole
 from monitor.store.prepared import Prepared, PreparedReplace
 
 PROFILES = Table(
@@ -181,7 +182,7 @@ def delete_sums(connection: Connection, stream: Stream, windows: Iterable[Window
 def delete_all(connection: Connection, stream: Stream, start: float, end: float) -> None:
     """Delete every profile that overlaps `[start, end)`, before the rows are counted again."""
     columns = PROFILES.c
-    overlaps = (columns.start < end, columns.start + columns.seconds > start)
+    overlaps = (columns.start < whole(end), columns.start + columns.seconds > whole(start, math.floor))
     connection.execute(delete(PROFILES).where(columns.stream == register.find(connection, stream), *overlaps))
 
 
@@ -194,7 +195,8 @@ def _inside(
 ) -> tuple[Any, ...]:
     columns = PROFILES.c
     mine = columns.stream == register.find(connection, stream)
-    return mine, columns.seconds == seconds, columns.start >= start, columns.start <= end - seconds
+    inside = (columns.start >= whole(start), columns.start <= whole(end, math.floor) - seconds)
+    return mine, columns.seconds == seconds, *inside
 
 
 def _stored(row: Row[Any]) -> StoredProfile:

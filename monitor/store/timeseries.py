@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Integer, bindparam, select
 from monitor.block import BASELINE, FIGURES, HIGH, LOW, VALUE, N, Shape
 from monitor.records import Labels, Stream
 from monitor.store import register
+from monitor.store.db import whole
 from monitor.store.measurements import MEASUREMENTS, PARTS, SLOW, part_of, stored_shape
 from monitor.store.prepared import Prepared
 
@@ -65,7 +66,7 @@ def load(
     starts: list[int] = []
     picked: list[tuple[float, ...]] = []
     places: dict[str, int | None] = {}
-    for row in _SERIES.run(connection, here | {"first": int(start), "end": end}):
+    for row in _SERIES.run(connection, here | {"first": int(start), "end": whole(end)}):
         shape = row.shape
         if shape not in places:
             places[shape] = _place(stored_shape(connection, shape), metric, labels)
@@ -91,7 +92,7 @@ def load_columns(
         c.seconds == seconds,
         c.part.in_(PARTS),
         c.start >= int(start),
-        c.start < end,
+        c.start < whole(end),
     )
     blocks: dict[str, tuple[list[int], list[bytes]]] = {}
     for at, shape, figures in connection.execute(query.order_by(c.part, c.start)).fetchall():
