@@ -1,6 +1,6 @@
 """Rows of predictions to the profile of their window: the one function that the daemon, a worker and Spark call."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +14,10 @@ from monitor.windows.exact import exact_sum
 from monitor.windows.kernel import Weights, count_labels, count_numbers
 from monitor.windows.layout import MISSING, Column, Floats, Layout
 from monitor.windows.moments import WEIGHT_UNIT, Target
-from monitor.windows.profile import OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
+from monitor.windows.profile import Profile, Slice, empty
+from monitor.windows.slicing import MOST_SLICES, in_slices
 from monitor.windows.tally import Tally, bounded
 
-MOST_SLICES = 50
 _ANSWERS = ("prediction", "confidence", "entropy", "margin")
 _APART = ("features.", "confidence.right", "confidence.wrong", "outcome.", "truth.")
 """Columns that are not counted with the predictions themselves: features by weight, the others by their outcomes."""
@@ -28,41 +28,12 @@ def count(rows: pa.RecordBatch, layout: Layout, most_slices: int = MOST_SLICES) 
 
     At most `most_slices` versions, and as many values of each segment, are counted apart.
     """
-    slices: dict[SliceKey, Slice] = {}
-    parts = list(partition(rows, VERSION, most_slices))
-    counted = [count_slice(part, layout, layout.columns) for _, part in parts]
-    for (value, _), one in zip(parts, counted, strict=True):
-        if value is not None:
-            slices[(VERSION, value)] = one
-    slices[OVERALL] = merge_slices(counted)
-    for name in rows.schema.names:
-        if name.startswith("segments."):
-            for value, part in partition(rows, name, most_slices):
-                if value is not None:
-                    slices[(name, value)] = count_slice(part, layout, layout.core_columns, core_only=True)
-    return Profile(layout, dict(sorted(slices.items())))
 
+    def count_one(part: pa.RecordBatch, core_only: bool) -> Slice:
+        columns = layout.core_columns if core_only else layout.columns
+        return count_slice(part, layout, columns, core_only=core_only)
 
-def partition(rows: pa.RecordBatch, name: str, most: int) -> Iterator[tuple[str | None, pa.RecordBatch]]:
-    """The rows of each value of a column, and under None those without value or beyond the `most` frequent."""
-    column = rows.column(name) if name in rows.schema.names else None
-    if column is None or column.null_count == len(column):
-        yield None, rows
-        return
-    encoded = names(column)
-    labels = [*encoded.dictionary.to_pylist(), None]
-    codes = arrays.codes(encoded, len(labels) - 1)
-    totals = np.bincount(codes, minlength=len(labels))
-    present = [i for i in range(len(labels)) if totals[i] and labels[i] is not None]
-    if len(present) == 1 and totals[-1] == 0:
-        yield labels[present[0]], rows
-        return
-    apart = sorted(present, key=lambda i: (-totals[i], labels[i]))[:most]
-    for place in apart:
-        yield labels[place], rows.filter(pa.array(codes == place))
-    rest = ~np.isin(codes, apart)
-    if rest.any():
-        yield None, rows.filter(pa.array(rest))
+    return Profile(layout, in_slices(rows, most_slices, count_one))
 
 
 def count_slice(

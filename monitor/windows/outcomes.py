@@ -7,12 +7,13 @@ import pyarrow as pa
 
 from monitor.predictions import arrays
 from monitor.predictions.columns import name_of, names, numbers
-from monitor.windows.count import MOST_SLICES, finite, partition, probabilities, yes_and_known
+from monitor.windows.count import finite, probabilities, yes_and_known
 from monitor.windows.exact import exact_sum
 from monitor.windows.kernel import Weights, count_numbers
 from monitor.windows.layout import Layout
 from monitor.windows.moments import Target
-from monitor.windows.profile import OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
+from monitor.windows.profile import Profile, Slice, empty
+from monitor.windows.slicing import MOST_SLICES, in_slices
 from monitor.windows.tally import Tally, bounded
 
 PAIR = "\x1f"
@@ -22,19 +23,11 @@ _SMALLEST = 1e-15
 
 def count_outcomes(joined: pa.RecordBatch, layout: Layout, most_slices: int = MOST_SLICES) -> Profile:
     """Count outcomes joined to their predictions; adds no prediction, so it merges into the window's profile."""
-    slices: dict[SliceKey, Slice] = {}
-    parts = list(partition(joined, VERSION, most_slices))
-    counted = [_count_slice(part, layout) for _, part in parts]
-    for (value, _), one in zip(parts, counted, strict=True):
-        if value is not None:
-            slices[(VERSION, value)] = one
-    slices[OVERALL] = merge_slices(counted)
-    for name in joined.schema.names:
-        if name.startswith("segments."):
-            for value, part in partition(joined, name, most_slices):
-                if value is not None:
-                    slices[(name, value)] = _count_slice(part, layout, core_only=True)
-    return Profile(layout, dict(sorted(slices.items())))
+
+    def count_one(part: pa.RecordBatch, core_only: bool) -> Slice:
+        return _count_slice(part, layout, core_only=core_only)
+
+    return Profile(layout, in_slices(joined, most_slices, count_one))
 
 
 def _count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = False) -> Slice:
