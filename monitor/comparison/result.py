@@ -59,7 +59,7 @@ class ColumnResult:
     def reason(self) -> str:
         """Why the column was not measured, or the empty string."""
         found = self.measurement("psi")
-        return self.note if found is None else found.reason
+        return found.reason if found is not None else self.note or "the reference has no value of this kind"
 
 
 @dataclass(frozen=True, slots=True)

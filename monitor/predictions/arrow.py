@@ -17,7 +17,7 @@ import pyarrow.ipc
 from monitor.errors import InputError
 from monitor.predictions.arrays import floats, valid
 from monitor.predictions.batches import concatenate
-from monitor.predictions.columns import TEXT_FROM, names
+from monitor.predictions.columns import TEXT_FROM, names, times_as_texts
 from monitor.predictions.readable import flat, is_text, is_time, is_uuid, readable, uuids
 from monitor.predictions.times import micros_of, micros_of_numbers
 from monitor.predictions.values import RecordError, boolean, number
@@ -139,7 +139,7 @@ def _label(values: pa.Array) -> pa.Array:
     if found is None or pa.types.is_list(found.type):
         raise pa.ArrowInvalid("it is no text")
     if is_time(found.type):
-        return _times_as_texts(found)
+        return times_as_texts(found)
     encoded = names(found)
     return pa.DictionaryArray.from_arrays(encoded.indices.cast(pa.int32()), encoded.dictionary)
 
@@ -155,7 +155,7 @@ def _feature(values: pa.Array) -> pa.Array | None:
     if found is None or pa.types.is_boolean(found.type) or pa.types.is_floating(found.type):
         return found
     if is_time(found.type):
-        return _times_as_texts(found)
+        return times_as_texts(found)
     if pa.types.is_list(found.type):
         return found
     if pa.types.is_dictionary(found.type):
@@ -163,17 +163,6 @@ def _feature(values: pa.Array) -> pa.Array | None:
     known = len(found) - found.null_count
     is_long = known and pc.sum(pc.binary_length(found)).as_py() > TEXT_FROM * known
     return found if is_long else found.dictionary_encode()
-
-
-def _times_as_texts(values: pa.Array) -> pa.Array:
-    """Times and dates among the features as ISO 8601, to the second, those with a zone as UTC: the log has no type of
-    its own for them.
-    """
-    if pa.types.is_date(values.type):
-        return values.cast(pa.string()).dictionary_encode()
-    zone = "UTC" if getattr(values.type, "tz", None) else None
-    whole = values.cast(pa.timestamp("s", zone), safe=False)
-    return whole.cast(pa.string()).dictionary_encode()
 
 
 def _time(values: pa.Array) -> pa.Array:

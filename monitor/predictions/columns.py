@@ -5,7 +5,8 @@ numbers is a kind of its own and is not mixed). The next batch may have another 
 reads it through `numbers` or `names`, by what its layout expects, and never relies on the type of the batch at hand:
 
 - `numbers`: true is 1, false is 0; a text that reads as a number is that number; any other text is unreadable;
-- `names`: true is `true`, false is `false`; a number is written in its shortest form, whole ones without `.0`.
+- `names`: true is `true`, false is `false`; a number is written in its shortest form, whole ones without `.0`; a
+  time as ISO 8601; a list with its numbers in brackets.
 """
 
 import math
@@ -85,9 +86,22 @@ def names(column: pa.Array) -> pa.DictionaryArray:
         return column
     if pa.types.is_string(column.type):
         return column.dictionary_encode()
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return times_as_texts(column)
+    if pa.types.is_list(column.type):
+        return pa.array([name_of(value) for value in column.to_pylist()], pa.string()).dictionary_encode()
     encoded = column.dictionary_encode()
     written = pa.array([name_of(value) for value in encoded.dictionary.to_pylist()], pa.string())
     return pa.DictionaryArray.from_arrays(encoded.indices, written)
+
+
+def times_as_texts(column: pa.Array) -> pa.DictionaryArray:
+    """Times and dates as ISO 8601, to the second, those with a zone as UTC."""
+    if pa.types.is_date(column.type):
+        return column.cast(pa.string()).dictionary_encode()
+    zone = "UTC" if column.type.tz else None
+    whole = column.cast(pa.timestamp("s", zone), safe=False)
+    return whole.cast(pa.string()).dictionary_encode()
 
 
 def _numbers_of_texts(column: pa.Array, missing: np.ndarray) -> Numbers:

@@ -8,6 +8,7 @@ and moments in time. One column that is none of these must never stop the others
 - texts of any layout, bytes that hold nothing but text, and uuids are texts;
 - a dictionary column holds categories, also when they are written as numbers (a pandas categorical);
 - timestamps and dates stay what they are;
+- a text that is none in UTF-8 keeps what can be read, with question marks;
 - bytes, maps, lists of anything but numbers, and other nested types cannot be measured.
 """
 
@@ -18,7 +19,8 @@ import pyarrow.compute as pc
 from monitor.predictions.columns import EMBEDDING, names
 
 _NO_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
-_A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+"""How many of a unit of time are a second."""
 _UUID_BYTES, _UUID_LENGTH = 16, 36
 _UUID_DIGITS = np.delete(np.arange(_UUID_LENGTH), [8, 13, 18, 23])
 
@@ -31,15 +33,15 @@ def readable(column: pa.Array) -> pa.Array | None:
     if isinstance(kind, pa.BaseExtensionType):
         return uuids(column) if is_uuid(kind) else readable(column.storage)
     if pa.types.is_dictionary(kind):
-        return column if pa.types.is_string(kind.value_type) else _categories(column)
+        return _labels(column) if pa.types.is_string(kind.value_type) else _categories(column)
     if pa.types.is_run_end_encoded(kind):
         return readable(pc.run_end_decode(column))
-    if pa.types.is_boolean(kind) or pa.types.is_string(kind) or is_time(kind):
+    if pa.types.is_boolean(kind) or is_time(kind):
         return column
     if is_number(kind) or pa.types.is_null(kind):
         return column.cast(pa.float64(), safe=False)
     if is_text(kind):
-        return column.cast(pa.string())
+        return _text(column.cast(pa.string()))
     if pa.types.is_duration(kind) or pa.types.is_time(kind):
         return _seconds(column)
     if is_vector(kind):
@@ -117,6 +119,27 @@ def uuids(column: pa.Array) -> pa.StringArray:
     return pc.if_else(column.is_valid(), texts, None)
 
 
+def _text(column: pa.StringArray) -> pa.StringArray:
+    """Texts. Files and programs may call bytes a text that are none in UTF-8; those bytes become question marks."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        found = [
+            None if one is None else one.decode(errors="replace")
+            for one in column.cast(pa.binary()).to_pylist()
+        ]
+        return pa.array(found, pa.string())
+    return column
+
+
+def _labels(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Each label once, none of them missing: a dictionary may be otherwise."""
+    labels = _text(column.dictionary)
+    if labels is column.dictionary and not labels.null_count and len(labels.unique()) == len(labels):
+        return column
+    return labels.take(column.indices).dictionary_encode()
+
+
 def _categories(column: pa.DictionaryArray) -> pa.Array | None:
     """Categories are texts. Moments and lists are no categories: there, a dictionary only saves space."""
     inner = readable(column.dictionary)
@@ -132,7 +155,7 @@ def _categories(column: pa.DictionaryArray) -> pa.Array | None:
 def _seconds(column: pa.Array) -> pa.Array:
     kind = column.type
     width = pa.int32() if pa.types.is_time32(kind) else pa.int64()
-    return pc.divide(column.cast(width).cast(pa.float64(), safe=False), _A_SECOND[kind.unit])
+    return pc.divide(column.cast(width).cast(pa.float64(), safe=False), A_SECOND[kind.unit])
 
 
 def _text_of_bytes(column: pa.Array) -> pa.Array | None:

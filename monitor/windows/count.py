@@ -18,6 +18,7 @@ from monitor.windows.profile import Profile, Slice, empty
 from monitor.windows.slicing import MOST_SLICES, in_slices
 from monitor.windows.tally import Tally, bounded
 
+_LARGEST_SQUARED = 1e150
 _ANSWERS = ("prediction", "confidence", "entropy", "margin")
 _APART = ("features.", "confidence.right", "confidence.wrong", "outcome.", "truth.")
 """Columns that are not counted with the predictions themselves: features by weight, the others by their outcomes."""
@@ -161,9 +162,9 @@ def label_counts(column: pa.Array) -> Tally:
 
 
 def finite(column: pa.Array) -> Floats:
-    """The finite numbers of a column."""
+    """The numbers of a column that are finite, and whose squares are."""
     values = arrays.floats(column) if pa.types.is_float64(column.type) else numbers(column).values
-    return np.asarray(values[np.isfinite(values)])
+    return np.asarray(values[np.abs(values) < _LARGEST_SQUARED])
 
 
 def _uncertainties(rows: pa.RecordBatch, columns: Sequence[Column]) -> dict[str, pa.Array | None]:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.predictions import arrays
-from monitor.predictions.readable import is_time, is_vector
+from monitor.predictions.columns import names
+from monitor.predictions.readable import A_SECOND, is_time, is_vector
 from monitor.windows import edges, kinds
 from monitor.windows.layout import Column, Kind
 
@@ -42,7 +43,8 @@ def read(column: pa.Array, part: str, parameters: np.ndarray) -> np.ndarray:
     if part in TEXT_PARTS:
         return TEXT_PARTS[part](_texts(column))
     if part in TIME_PARTS:
-        return TIME_PARTS[part](_seconds(column))
+        with np.errstate(invalid="ignore"):  # an infinite time has no hour
+            return TIME_PARTS[part](_seconds(column))
     return _project(column, part, parameters)
 
 
@@ -62,9 +64,7 @@ def _part(column: Column, source: str, part: str, kind: Kind, parameters: np.nda
 
 
 def _texts(column: pa.Array) -> pa.Array:
-    if pa.types.is_string(column.type):
-        return column
-    return column.cast(pa.string())
+    return column if pa.types.is_string(column.type) else names(column).cast(pa.string())
 
 
 def _count(texts: pa.Array, pattern: str) -> np.ndarray:
@@ -72,7 +72,7 @@ def _count(texts: pa.Array, pattern: str) -> np.ndarray:
 
 
 def _floats(array: pa.Array) -> np.ndarray:
-    return arrays.floats(array.cast(pa.float64()))
+    return arrays.floats(array.cast(pa.float64(), safe=False))
 
 
 def _length(texts: pa.Array) -> np.ndarray:
@@ -121,14 +121,24 @@ TEXT_PARTS: dict[str, Callable[[pa.Array], np.ndarray]] = {
 def _seconds(column: pa.Array) -> np.ndarray:
     kind = column.type
     if is_time(kind):
-        return _floats(column.cast(pa.timestamp("us"), safe=False).cast(pa.int64())) / 1e6
+        return _moments(column)
     if pa.types.is_floating(kind):
         return arrays.floats(column.cast(pa.float64()))
-    encoded = column if pa.types.is_dictionary(kind) else column.cast(pa.string()).dictionary_encode()
+    encoded = names(column)
     seconds = np.append(kinds.times_of_texts(encoded.dictionary), np.nan)
     return np.asarray(seconds[arrays.codes(encoded, len(seconds) - 1)])
 
 
+def _moments(column: pa.Array) -> np.ndarray:
+    """Of any year: some timestamps of seconds are beyond what microseconds can hold."""
+    kind = column.type
+    if pa.types.is_date32(kind):
+        return np.asarray(_floats(column.cast(pa.int32())) * _DAY)
+    unit = "ms" if pa.types.is_date64(kind) else kind.unit
+    return np.asarray(_floats(column.cast(pa.int64())) / A_SECOND[unit])
+
+
+_DAY = 86400.0
 TIME_PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "hour": lambda seconds: np.floor(seconds % 86400 / 3600),
     "weekday": lambda seconds: (np.floor(seconds / 86400) + 3) % 7,
@@ -138,8 +148,8 @@ TIME_PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def _describe_vectors(name: str, column: pa.Array) -> list[Column]:
     known = column.drop_null()
     lengths = _floats(pc.list_value_length(known)).astype(np.int64)
-    size = int(np.bincount(lengths).argmax()) if lengths.size else 0
-    centre = _matrix(known, size)[1].mean(axis=0) if size else np.empty(0)
+    size = int(np.bincount(lengths[lengths > 0], minlength=1).argmax())
+    centre = _centre(_matrix(known, size)[1]) if size else np.empty(0)
     directions = np.random.default_rng(size).standard_normal((PROJECTIONS, max(size, 1)))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     parts = {"distance": centre} | {f"projection{i + 1}": row[:size] for i, row in enumerate(directions)}
@@ -148,6 +158,12 @@ def _describe_vectors(name: str, column: pa.Array) -> list[Column]:
         values = read(column, part, parameters.astype(np.float32))
         made.append(_part(edges.numbers(f"{name}#{part}", values), name, part, Kind.EMBEDDING, parameters))
     return made
+
+
+def _centre(matrix: np.ndarray) -> np.ndarray:
+    """The mean of the vectors that have a number in each place; of none, all places are unknown."""
+    whole = matrix[np.isfinite(matrix).all(axis=1)]
+    return whole.mean(axis=0) if len(whole) else np.full(matrix.shape[1], np.nan)
 
 
 def _matrix(column: pa.Array, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -54,7 +54,8 @@ def _of_numbers(column: pa.Array) -> Kind:
     if _has_fractions(finite):
         return Kind.NUMBER
     enough = finite.size >= _FEWEST_FOR_IDENTIFIER
-    is_running = enough and (np.diff(finite) == 1).mean() > _UNIQUE
+    with np.errstate(over="ignore"):
+        is_running = enough and (np.diff(finite) == 1).mean() > _UNIQUE
     if is_running and np.ptp(finite) > _UNIQUE * (finite.size - 1):  # a minute of the hour begins anew
         return Kind.IDENTIFIER
     return Kind.INTEGER

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from monitor.errors import InputError
 from monitor.predictions import arrays
-from monitor.predictions.columns import names
+from monitor.predictions.columns import names, numbers
 from monitor.predictions.fields import OUTCOME_FIELDS, PREDICTION_FIELDS
 from monitor.predictions.readable import flat_table, is_time, readable
 from monitor.predictions.times import micros_of_numbers
@@ -27,7 +27,10 @@ from monitor.windows.profile import Profile, blank, merge
 DEFAULT = "baseline"
 SAMPLE_ROWS = 2000
 _CHUNK = 250_000
-_PREDICTION_COLUMNS = frozenset({*PREDICTION_FIELDS, "sampled", "weight"})
+_PREDICTION_COLUMNS = frozenset(PREDICTION_FIELDS)
+_OF_A_SAMPLE = ("sampled", "weight")
+"""What the log adds to predictions of which only some are kept whole. Elsewhere a weight is a feature like others."""
+_NUMBERS = ("confidence", "latency_ms", "cost", "outcome.feedback", "outcome.delay", "weight")
 _OUTCOME_COLUMNS = frozenset({*OUTCOME_FIELDS, "delay"})
 _PREFIXES = ("features.", "segments.", "probabilities.", "outcome.")
 
@@ -171,6 +174,8 @@ def target_of(name: str, *, has_prefixed: bool) -> str:
     """What a column is called in a prediction batch; empty when it is none of that. Where no column is called
     `features.`, every unknown one is a feature.
     """
+    if has_prefixed and name in _OF_A_SAMPLE:
+        return name
     if name in _PREDICTION_COLUMNS or name.startswith(_PREFIXES):
         return name
     if name in _OUTCOME_COLUMNS:
@@ -180,11 +185,13 @@ def target_of(name: str, *, has_prefixed: bool) -> str:
 
 def typed(name: str, column: pa.ChunkedArray) -> pa.Array | None:
     """A column in the type that a prediction batch gives it; None where it is of none that can be measured."""
-    if name == "timestamp":
-        return _microseconds(column)
     array = readable(column.combine_chunks())
     if array is None:
         return None
+    if name == "timestamp":
+        return _microseconds(array)
+    if name in _NUMBERS or name.startswith("probabilities."):
+        return _numeric(array)
     if name in ("version", "error") or name.startswith("segments."):
         return _labels(array)
     if name in ("automated", "sampled", "outcome.reviewed", "outcome.corrected"):
@@ -199,7 +206,7 @@ def typed(name: str, column: pa.ChunkedArray) -> pa.Array | None:
 def _labels(array: pa.Array) -> pa.Array | None:
     if pa.types.is_list(array.type):
         return None
-    return names(array.cast(pa.string()) if is_time(array.type) else array)
+    return names(array)
 
 
 def _truths(array: pa.Array) -> pa.Array | None:
@@ -212,8 +219,17 @@ def _truths(array: pa.Array) -> pa.Array | None:
         return None
 
 
-def _microseconds(column: pa.ChunkedArray) -> pa.Array:
-    array = column.combine_chunks()
+def _numeric(array: pa.Array) -> pa.Array | None:
+    """Numbers, also as texts; None where something else stands there."""
+    if is_time(array.type) or pa.types.is_list(array.type):
+        return None
+    found = numbers(array)
+    return pa.array(found.values, mask=found.missing | found.unreadable)
+
+
+def _microseconds(array: pa.Array) -> pa.Array | None:
+    if pa.types.is_list(array.type):
+        return None
     if is_time(array.type):
         return array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
     if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):

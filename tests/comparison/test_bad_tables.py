@@ -1,5 +1,6 @@
 """Tables as they come: nothing in them makes a comparison fail, and the columns that can be compared are."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from monitor import compare
 from monitor.comparison.source import TableSource, open_source
 from monitor.errors import InputError
+from tests.support.every_type import COLUMNS
 from tests.support.strategies import INPUTS
 
 _quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -207,3 +209,31 @@ def test_a_time_that_is_gone_has_vanished_with_all_of_its_parts():
         "when#hour": "vanished",
         "when#weekday": "vanished",
     }
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_of_any_type_may_turn_into_any_other(name: str) -> None:
+    """Nothing fails, what cannot be measured says why, and the column beside it is measured."""
+    good = COLUMNS["number"]
+    base = pa.table({"good": good, "x": COLUMNS[name]})
+    for other in COLUMNS.values():
+        found = compare(base, pa.table({"good": good, "x": other}))
+        assert found["good"].value("psi") == 0
+        for column in found.columns:
+            assert column.value("psi") is not None or column.reason, column.name
+        assert repr(found)
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_a_column_of_any_type_may_have_few_rows(name: str) -> None:
+    table = pa.table({"good": COLUMNS["number"], "x": COLUMNS[name]})
+    for base, new in ((0, 200), (1, 200), (3, 200), (200, 1), (200, 0), (0, 0)):
+        found = compare(table.slice(0, base), table.slice(0, new))
+        assert all(column.value("psi") is not None or column.reason for column in found.columns)
+
+
+def test_vectors_with_gaps_are_measured_where_they_have_none() -> None:
+    vectors = [[float(n % 7), 1.0] if n % 4 else [math.nan, 1.0] for n in range(400)]
+    found = compare(pa.table({"x": vectors}), pa.table({"x": vectors}))
+    assert found["x#distance"].value("psi") == 0
+    assert found["x#distance"].value("missing_share") == 0.25
