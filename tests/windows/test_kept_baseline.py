@@ -26,7 +26,7 @@ def store(tmp_path):
 
 def made(weight: float) -> Baseline:
     rows = table(3000, 10, 0, moved=False)
-    rows = rows.rename_columns([f"features.{name}" for name in rows.column_names])  # else a weight is a feature
+    rows = rows.rename_columns([f"features.{name}" for name in rows.column_names])
     weighted = rows.append_column("weight", pa.array(np.full(3000, weight)))
     return from_table(STREAM, weighted, 0.0)
 
