@@ -145,7 +145,6 @@ class AlertSettings(Section):
     """Somebody is woken: at once, at any hour."""
     warning: Route = Route(
         channels=("pagerduty", "alertmanager", "slack", "email", "webhook", "apprise", "console", "file"),
-        wait=1.0,  # less than a tick: what begins together is told together, by the next one
         group_by=("client", "model", "environment"),
     )
     """The team is told, with low urgency."""

@@ -27,12 +27,12 @@ def volume(daemon: World, start: float, seconds: int) -> float | None:
 def test_what_just_came_in_is_readable_at_once_and_gone_after_the_last_seconds(daemon: World) -> None:
     daemon.predict(20, error=None, latency_ms=30.0)
     assert daemon.figure(daemon.look(), "volume", OPEN).value == 20
-    daemon.clock.advance(10)
+    daemon.clock.advance(9)
     daemon.predict(5)
     assert daemon.figure(daemon.look(), "volume", OPEN).value == 25
-    daemon.clock.advance(10)
+    daemon.clock.advance(9)
     assert daemon.figure(daemon.look(), "volume", OPEN).value == 5
-    daemon.clock.advance(10)
+    daemon.clock.advance(9)
     assert list(daemon.look().find(STREAM, OPEN, "volume")) == []
 
 

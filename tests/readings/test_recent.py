@@ -39,6 +39,31 @@ def test_what_came_in_adds_up_and_is_forgotten_after_the_last_seconds():
     assert recent.profile(STREAM, now) is None
 
 
+def test_the_last_seconds_are_whole_looks_however_late_in_each_was_counted():
+    """A look is counted a little after it began; twelve seconds of looks each two seconds are six looks, not seven."""
+    now = NOW
+    recent = Recent(12.0, lambda: now)
+    for look in range(20):
+        began = NOW + 2.0 * look + 0.05 * (look % 3)
+        now = began + 0.02 + 0.1 * (look % 2)
+        recent.add(STREAM, Window(int(NOW), int(NOW) + 60), count(predictions(10, look), BASE.layout))
+        found = recent.profile(STREAM, began)
+        assert found is not None
+        if look > 6:  # the first one is taken to have come in at once: nobody looked before it
+            assert found[1].rows == 60
+
+
+def test_a_look_that_took_longer_than_the_last_seconds_is_seen_all_the_same():
+    now = NOW
+    recent = Recent(12.0, lambda: now)
+    for look in range(3):
+        now = NOW + 40.0 * look
+        recent.add(STREAM, Window(int(now), int(now) + 60), count(predictions(10, look), BASE.layout))
+        found = recent.profile(STREAM, now)
+        assert found is not None
+        assert found[1].rows == 10
+
+
 def test_an_hour_of_the_past_is_read_once_and_again_when_it_was_measured_anew(tmp_path):
     with running(tmp_path) as (_, store):
         hour = Window(int(NOW) - HOUR, int(NOW))
