@@ -3,7 +3,7 @@
 from monitor.drift.budget import Budget, limits, parse
 from monitor.drift.calibration import Calibration, fit
 from monitor.drift.codec import decode_calibration, decode_state, encode_calibration, encode_state
-from monitor.drift.columns import Column, Kind, Role, WindowCounts, merged
+from monitor.drift.columns import Column, Kind, Role, WindowCounts
 from monitor.drift.decide import Judgement, advance
 from monitor.drift.settings import DriftSettings
 from monitor.drift.state import State, begin
@@ -26,6 +26,5 @@ __all__ = [
     "encode_state",
     "fit",
     "limits",
-    "merged",
     "parse",
 ]

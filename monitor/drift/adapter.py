@@ -1,5 +1,6 @@
 """From profiles to what the decision sees: which columns are watched, and where their counts stand."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,14 +21,14 @@ PRESENCE_ONLY = frozenset({layouts.Kind.TIME, layouts.Kind.IDENTIFIER})
 class Adapter:
     """How the flat counts of a layout become those of the watched columns.
 
-    `take` picks places of the layout's array, and `cuts` says where each watched place begins among them. `inputs`
-    marks the watched places whose counts carry weights.
+    `cuts` says where each watched place begins in the layout's array, and where what is not watched does; `watched`
+    tells them apart. `inputs` marks the watched places whose counts carry weights.
     """
 
     layout: str
     columns: tuple[Column, ...]
-    take: Integers
     cuts: Integers
+    watched: np.ndarray
     inputs: np.ndarray
 
     def counts(self, profile: Profile, window: Window) -> WindowCounts:
@@ -36,19 +37,31 @@ class Adapter:
 
     def of_slice(self, part: Slice) -> Floats:
         """The rows of one slice. Weighted rows count as many as they are worth, so that variances are right."""
+        return self._of(part.counts, part.design)
+
+    def of_slices(self, parts: Iterable[Slice]) -> Floats:
+        """The rows of several slices together: those that are weighted alike are added first, which costs less."""
+        alike: dict[float, Floats] = {}
+        for part in parts:
+            if part.design in alike:
+                alike[part.design] += part.kept
+            else:
+                alike[part.design] = part.counts.copy()
+        return np.asarray(sum(self._of(counts, design) for design, counts in alike.items()))
+
+    def _of(self, counts: Floats, design: float) -> Floats:
         if not len(self.cuts):
             return np.zeros(0)
-        counts = np.add.reduceat(part.counts[self.take], self.cuts)
-        return np.where(self.inputs, counts / max(part.design, 1e-9), counts)
+        found = np.add.reduceat(counts, self.cuts)[self.watched]
+        return np.asarray(np.where(self.inputs, found / max(design, 1e-9), found))
 
 
 def adapter(layout: Layout) -> Adapter:
     """Watch every feature, the prediction and the confidence."""
     columns: list[Column] = []
-    take: list[Integers] = []
     cuts: list[int] = []
+    is_watched: list[bool] = []
     inputs: list[bool] = []
-    at = 0
     for column in layout.columns:
         role = Role.OUTPUT if column.name in OUTPUTS else Role.INPUT
         if (
@@ -57,13 +70,19 @@ def adapter(layout: Layout) -> Adapter:
             continue
         watched, sizes = _watched(column, role)
         columns.append(watched)
-        take.append(np.arange(column.start, column.start + sum(sizes)))
-        cuts.extend(int(place) for place in at + np.cumsum([0, *sizes[:-1]]))
-        inputs.extend([role is Role.INPUT] * len(sizes))
-        at += sum(sizes)
-    places = np.concatenate(take) if take else np.zeros(0, dtype=np.int64)
+        if cuts and cuts[-1] == column.start:  # nothing stands between
+            cuts.pop(), is_watched.pop()
+        cuts += (column.start + np.cumsum([0, *sizes])).tolist()
+        is_watched += [True] * len(sizes) + [False]
+        inputs += [role is Role.INPUT] * len(sizes)
+    if cuts and cuts[-1] == layout.size:
+        cuts.pop(), is_watched.pop()
     return Adapter(
-        layout.id, tuple(columns), places, np.array(cuts, dtype=np.int64), np.array(inputs, dtype=bool)
+        layout.id,
+        tuple(columns),
+        np.array(cuts, np.int64),
+        np.array(is_watched, bool),
+        np.array(inputs, bool),
     )
 
 

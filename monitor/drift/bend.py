@@ -33,10 +33,10 @@ class Bend:
         return np.asarray(np.where(rows > 0, effects - self.slope * first - self.curve * second, 0.0))
 
     def doubt(self, effects: Floats) -> Floats:
-        """Variance of the straight effects (charts,) where a leader is beyond its range: as far as it is beyond, it may
-        have taken its followers along. The leader itself tells of that.
+        """Variance of the straight effects (..., charts) where a leader is beyond its range: as far as it is beyond, it
+        may have taken its followers along. The leader itself tells of that.
         """
-        lead = effects[self.leader]
+        lead = effects[..., self.leader]
         beyond = lead - np.clip(lead, self.low, self.high)
         return np.asarray((beyond * (self.leader != np.arange(len(self.leader)))) ** 2)
 

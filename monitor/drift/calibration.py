@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.drift import charts as chart_room
+from monitor.drift import fitting, season
 from monitor.drift import scores as score_room
-from monitor.drift import season
 from monitor.drift.charts import Charts
-from monitor.drift.columns import MISSING, Column, Floats, Integers, WindowCounts, starts
+from monitor.drift.columns import MISSING, Column, Floats, Integers, WindowCounts, starts, total
 from monitor.drift.scores import Family, Scores
 
 FEW = 20
@@ -81,14 +80,14 @@ def fit(
     if len(reference) < 2:
         raise ValueError("a calibration needs at least two windows")
     windows = [item.window for item in reference]
-    scores = score_room.build(columns, np.sum([item.counts for item in reference], axis=0))
+    scores = score_room.build(columns, total(reference))
     effects, rows = score_reference(scores, reference)
     kind = season.scheme(windows)
     where = season.cells(windows, kind, zone)
     gaps = distances([window.start for window in windows], windows[0].seconds)
     least = np.full(scores.charts, min_effect)
-    charts = chart_room.fit(effects, rows, windows, kind, zone, gaps, scores.family, least, scores.leader)
-    errors, responses = chart_room.replay(charts, effects, rows, where, gaps)
+    charts = fitting.fit(effects, rows, windows, kind, zone, gaps, scores.family, least, scores.leader)
+    errors, responses = fitting.replay(charts, effects, rows, where, gaps)
     together = np.array(
         [
             density(scores, charts.tails.normal(e, charts.family), charts.tolerated * one, r > 0)
@@ -98,7 +97,7 @@ def fit(
     scale = max(float(together.std()), 1e-9)
     family, alone = np.array([Family.GLOBAL], dtype=np.int64), np.zeros(1, dtype=np.int64)
     ones = np.ones_like(together)
-    dense = chart_room.fit(
+    dense = fitting.fit(
         together / scale, ones, windows, kind, zone, gaps, family, np.full(1, DENSE_EFFECT), alone
     )
     return Calibration(

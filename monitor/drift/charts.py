@@ -1,25 +1,20 @@
 """Calibrated charts: from raw effects to scores that behave like independent standard normals while nothing drifts.
 
-Fitted on the reference windows: overall mean, season, wander, leftover dependence (a variance ratio) and tails. A step
-takes one window's effects to normal scores, and to the score that a just tolerable drift would have now: the margin.
+Fitted on the reference windows (`monitor.drift.fitting`): overall mean, season, wander, leftover dependence (a variance
+ratio) and tails. A step takes one window's effects to normal scores, and to the score that a just tolerable drift would
+have now: the margin.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.drift import bend, season, tails, wander
+from monitor.drift import wander
 from monitor.drift.bend import Bend
 from monitor.drift.columns import Floats, Integers
-from monitor.drift.evidence import SIZES
-from monitor.drift.scores import Family
 from monitor.drift.season import Season
 from monitor.drift.tails import Tails
 from monitor.drift.wander import Wander
-from monitor.records import Window
-
-DAY = 24
 
 # Ages of a drift that are told apart: begun now, one window ago, two, and longer.
 AGES = 4
@@ -28,12 +23,6 @@ AGES = 4
 # for, at first and in a row. A rare shock in what wanders stays for some windows and fades; where the filter does not
 # follow it, no few windows may suffice.
 BOUNDS = np.array([[4.0, 4.0], [3.0, 3.5], [2.5, 2.5], [2.5, 2.5], [2.5, 2.5], [3.0, 4.0], [2.0, 2.0]])
-
-# By family: the part of the smallest effect that matters which is taken off every score.
-TOLERATED = np.array([0.1, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25])
-
-# Scores of a lasting drift that bets are made for: the smallest lies within these, the largest is that.
-LOWEST, LARGEST = (0.4, 1.5), 4.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,109 +132,3 @@ def stakes(charts: Charts, scored: Scored) -> Floats:
 def bounds(charts: Charts) -> Floats:
     """The most that a score counts for, in a first window and in the next ones: (charts, 2)."""
     return np.asarray(BOUNDS[charts.family])
-
-
-def fit(
-    effects: Floats,
-    rows: Floats,
-    windows: Sequence[Window],
-    kind: str,
-    zone: str,
-    gaps: Floats,
-    family: Integers,
-    least: Floats,
-    leader: Integers,
-) -> Charts:
-    """Charts from reference windows: `effects` and `rows` are (windows, charts) of `windows`, `gaps` the distance of
-    each from the one before in windows, `least` the smallest effect that matters on each chart, `leader` which chart
-    it may follow.
-    """
-    raw, bent = effects, bend.fit(effects, rows, leader)
-    effects = bent.straight(effects, rows)
-    observed = rows > 0
-    total = np.maximum(rows.sum(axis=0), 1e-9)
-    mean = (effects * rows).sum(axis=0) / total
-    centred = np.where(observed, effects - mean, 0.0)
-    pattern = season.fit(centred, observed, windows, kind, zone, family)
-    where = season.cells(windows, kind, zone)
-    deviations = np.where(observed, centred - pattern.offset[where], 0.0)
-    walk = wander.fit(deviations, rows, gaps, family)
-    seen = np.maximum(observed.sum(axis=0), 1)
-    noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed).sum(axis=0) / seen
-    tolerated = least * TOLERATED[family] + np.sqrt((noise + walk.long_run()) / seen)
-    one = np.ones_like(mean)
-    plain = Charts(
-        family,
-        bent,
-        mean,
-        pattern,
-        walk,
-        one,
-        tails.fit(effects[:0], observed[:0], family, int(family.max()) + 1),
-        tolerated,
-        one,
-        total / seen,
-        np.zeros((mean.size, SIZES)),
-        np.zeros_like(mean),
-    )
-    heavy = _heaviness(replay(plain, raw, rows, where, gaps)[0], observed, family)
-    plain = replace(plain, heaviness=heavy)
-    errors, responses = replay(plain, raw, rows, where, gaps)
-    inflation = _inflation(errors, observed)
-    errors = errors / inflation
-    return Charts(
-        family=family,
-        bend=bent,
-        mean=mean,
-        season=pattern,
-        wander=walk,
-        inflation=inflation,
-        tails=tails.fit(errors, observed, family, int(family.max()) + 1),
-        tolerated=tolerated,
-        largest=np.abs(errors).max(axis=0),
-        typical_rows=total / seen,
-        bets=_bets(least - tolerated, responses.sum(axis=0) / seen / inflation),
-        heaviness=heavy,
-    )
-
-
-def _heaviness(errors: Floats, observed: np.ndarray, family: Integers) -> Floats:
-    """The shape of each chart's tail. A month of few columns tells it badly: a location's is taken for heavy."""
-    shape = tails.fit(errors, observed, family, int(family.max()) + 1).shape[family]
-    return np.asarray(np.where(family == Family.LOCATION, np.maximum(shape, wander.HEAVY), shape))
-
-
-def replay(
-    charts: Charts, effects: Floats, rows: Floats, where: Integers, gaps: Floats
-) -> tuple[Floats, Floats]:
-    """Errors of a row of windows, and how far a lasting drift of size one moves them: both (windows, charts)."""
-    state = begin(charts)
-    errors, responses = np.zeros_like(effects), np.zeros_like(effects)
-    for t in range(len(effects)):
-        state, scored = step(charts, state, effects[t], rows[t], int(where[t]), float(gaps[t]))
-        errors[t], responses[t] = scored.error, scored.response[:, -1]
-    return errors, responses
-
-
-def _bets(least: Floats, response: Floats) -> Floats:
-    """Sizes from the smallest that matters to one that every window shows, in equal proportions: (charts, SIZES).
-
-    `response` is how far a lasting drift of size one moves an error.
-    """
-    safe = np.maximum(response, 1e-9)
-    lowest = np.clip(least * safe, *LOWEST)
-    power = np.linspace(0, 1, SIZES)
-    return np.asarray(lowest[:, None] ** (1 - power) * LARGEST**power / safe[:, None])
-
-
-def _inflation(errors: Floats, observed: np.ndarray) -> Floats:
-    """What dependence is left: the variance of single errors or of sums over 24 windows, half each chart's own and
-    half the mean of all, never below one.
-    """
-    ratio = (errors**2).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
-    blocks = len(errors) // DAY
-    if blocks >= DAY // 2:
-        sums = errors[: blocks * DAY].reshape(blocks, DAY, -1).sum(axis=1)
-        counts = observed[: blocks * DAY].reshape(blocks, DAY, -1).sum(axis=1)
-        ratio = np.maximum(ratio, (sums**2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1))
-    return np.asarray(np.sqrt(np.maximum(1.0, 0.5 * ratio + 0.5 * ratio.mean())))

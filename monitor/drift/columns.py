@@ -5,7 +5,7 @@ the highest edge. A label column with k labels takes k + 3 places: missing, neve
 frequency, rare ones together. A presence column takes two: missing, there. Everything is a count, so windows add.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,10 +55,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowCounts:
-    """The counts of one window: `counts` has one float64 place for each place of each column, in their order."""
+    """The counts of one window: `kept` has one place for each place of each column, in their order, as float64 or,
+    where there are many windows, in the fewest bytes that hold them.
+    """
 
     window: Window
-    counts: Floats
+    kept: np.ndarray
+
+    @property
+    def counts(self) -> Floats:
+        """As float64; a copy where they are kept as something else."""
+        return np.asarray(self.kept, np.float64)
 
 
 def starts(columns: Sequence[Column]) -> Integers:
@@ -66,7 +73,16 @@ def starts(columns: Sequence[Column]) -> Integers:
     return np.concatenate([[0], np.cumsum([column.size for column in columns])]).astype(np.int64)
 
 
-def merged(parts: Sequence[WindowCounts]) -> WindowCounts:
-    """Several windows as one, from the first start to the last end."""
-    window = Window(min(part.window.start for part in parts), max(part.window.end for part in parts))
-    return WindowCounts(window, np.sum([part.counts for part in parts], axis=0))
+def total(parts: Iterable[WindowCounts]) -> Floats:
+    """The sum of several windows' counts, one after another: a month of them side by side would be a gigabyte."""
+    first, *others = parts
+    counts = first.counts.copy()
+    for part in others:
+        counts += part.kept
+    return counts
+
+
+def packed(counts: Floats) -> np.ndarray:
+    """The same counts in as few bytes as hold them, where they are whole."""
+    whole = counts.astype(np.min_scalar_type(int(counts.max(initial=0.0))))
+    return whole if np.array_equal(whole, counts) else counts

@@ -1,11 +1,14 @@
 """Which past a stream is judged against, and its windows as counts: what the daemon counted, and what lay in a lake."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 
+import numpy as np
 from sqlalchemy import Connection
 
 from monitor.drift.adapter import Adapter
-from monitor.drift.columns import WindowCounts, merged
+from monitor.drift.columns import WindowCounts, packed
 from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
 from monitor.store import history, profiles
@@ -91,14 +94,18 @@ def windows(
         for index, span in enumerate(spans)
         for start in range(span.start, span.end, base_seconds)
     }
-    found: dict[int, WindowCounts] = {}
     whole = Window(spans[0].start, spans[-1].end)
-    for stored in _stored(connection, stream, layout, base_seconds, whole, spans[0].seconds):
-        index = place.get(stored.window.start)
-        if index is not None and stored.layout == layout.id and stored.rows:
-            counted = adapter.counts(codec.decode(stored.blob, layout), spans[index])
-            found[index] = merged([found[index], counted]) if index in found else counted
-    return [found[index] for index in sorted(found)]
+    stored = _stored(connection, stream, layout, base_seconds, whole, spans[0].seconds)
+    fitting = (
+        (place[one.window.start], one)
+        for one in stored
+        if one.window.start in place and one.layout == layout.id and one.rows
+    )
+    found: dict[int, np.ndarray] = {}
+    for index, some in groupby(fitting, itemgetter(0)):
+        counted = adapter.of_slices(codec.decode(one.blob, layout).overall for _, one in some)
+        found[index] = packed(counted + found.get(index, 0.0))  # unpacked, a month would take a gigabyte
+    return [WindowCounts(spans[index], found[index]) for index in sorted(found)]
 
 
 def spans(start: float, end: float, seconds: int) -> list[Window]:

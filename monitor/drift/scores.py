@@ -101,7 +101,8 @@ class Scores:
         scored = np.empty((MOMENTS, len(numbers)))
         for index, (first, stop) in enumerate(zip(bounds[numbers], bounds[numbers + 1], strict=True)):
             scored[:, index] = self.polynomials[:, first:stop] @ counts[first:stop]
-        running = np.concatenate([[0.0], np.cumsum(counts)])
+        running = np.zeros(counts.size + 1)
+        np.cumsum(counts, out=running[1:])
         shares = running[self.spans[:, 1]] - running[self.spans[:, 0]]
         base = np.where(self.with_missing, rows[self.column], present[self.column])
         return np.concatenate([scored.T.ravel(), shares]), base

@@ -105,18 +105,24 @@ def _losses(deviations: Floats, rows: Floats, gaps: Floats) -> Floats:
     power = power * _typical(rows)
     level, spread = np.zeros_like(power), power.copy()
     loss = np.zeros_like(power)
-    kept = memory
-    for t in range(len(deviations)):
-        if gaps[t] != 1:
-            kept = memory ** gaps[t]
-        forecast = level * kept
-        before = spread * kept**2 + power * (1 - kept**2)
-        total = before + noise[t]
-        total[:, ~seen[t]] = 1.0
-        error = np.where(seen[t], deviations[t] - forecast, 0.0)
-        loss += np.where(seen[t], np.log(total) + error**2 / total, 0.0)
-        gain = np.where(seen[t], before / total, 0.0)
-        level = forecast + gain * error
-        spread = before * (1 - gain)
-        kept = memory
+    usual = (memory, memory**2, power * (1 - memory**2))
+    for t, some in enumerate(seen):
+        kept = memory if gaps[t] == 1 else memory ** gaps[t]
+        squared, fresh = usual[1:] if gaps[t] == 1 else (kept**2, power * (1 - kept**2))
+        level *= kept
+        spread *= squared
+        spread += fresh
+        total = spread + noise[t]
+        error = deviations[t] - level
+        if not some.all():
+            total[:, ~some], error[:, ~some] = 1.0, 0.0
+        gain = spread / total
+        if not some.all():
+            gain[:, ~some] = 0.0
+        level += gain * error
+        spread *= 1 - gain
+        error *= error
+        error /= total
+        error += np.log(total)
+        loss += error
     return loss

@@ -221,6 +221,7 @@ def _latest(state: StoredState | None) -> list[DriftVerdict]:
     return [] if state is None else msgspec.msgpack.decode(state.latest, type=list[DriftVerdict])
 
 
+_MOST_KEPT = 64
 _CALIBRATIONS: dict[bytes, Calibration] = {}
 _ADAPTERS: dict[str, Adapter] = {}
 
@@ -232,7 +233,7 @@ def _is_readable(blob: bytes) -> bool:
 
 def _calibration(blob: bytes) -> Calibration:
     if blob not in _CALIBRATIONS:
-        if len(_CALIBRATIONS) >= 64:
+        if len(_CALIBRATIONS) >= _MOST_KEPT:
             _CALIBRATIONS.clear()
         _CALIBRATIONS[blob] = codec.decode_calibration(blob)
     return _CALIBRATIONS[blob]
@@ -240,5 +241,7 @@ def _calibration(blob: bytes) -> Calibration:
 
 def _adapter(layout: Layout) -> Adapter:
     if layout.id not in _ADAPTERS:
+        if len(_ADAPTERS) >= _MOST_KEPT:
+            _ADAPTERS.clear()
         _ADAPTERS[layout.id] = adapter(layout)
     return _ADAPTERS[layout.id]

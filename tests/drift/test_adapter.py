@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.drift.adapter import adapter
-from monitor.drift.columns import Kind, Role, starts
+from monitor.drift.columns import Kind, Role, WindowCounts, packed, starts, total
 from monitor.records import Window
 from monitor.windows import describe
 from monitor.windows.count import count
@@ -56,3 +56,29 @@ def test_no_row_is_lost_or_doubled_in_any_column() -> None:
         if column.name != "confidence"
     }
     assert set(sums.values()) == {500}
+
+
+def test_slices_are_put_together_before_or_after_they_are_watched() -> None:
+    rng = np.random.default_rng(2)
+    table = rows(list(rng.normal(size=500)), list(rng.choice(["DE", "FR"], 500)))
+    layout = describe.of(pa.Table.from_batches([table]))
+    watched = adapter(layout)
+    plain = [count(table.slice(first, 100), layout).overall for first in range(0, 500, 100)]
+    before = [one.counts.copy() for one in plain]
+    assert np.array_equal(watched.of_slices(plain), sum(watched.of_slice(one) for one in plain))
+    assert all(np.array_equal(one.counts, known) for one, known in zip(plain, before, strict=True))
+    heavy = [
+        count(table.slice(first, 100).append_column("weight", pa.array(np.full(100, weight))), layout).overall
+        for first, weight in ((0, 10.0), (100, 10.0), (200, 3.0))
+    ]
+    apart = np.sum([watched.of_slice(one) for one in (*heavy, *plain)], axis=0)
+    assert np.allclose(watched.of_slices([*heavy, *plain]), apart, rtol=1e-12)
+
+
+def test_counts_are_kept_in_few_bytes_only_where_they_are_whole() -> None:
+    whole, parts = np.array([0.0, 300.0, 7.0]), np.array([0.0, 1.5])
+    assert packed(whole).dtype == np.uint16
+    assert np.array_equal(WindowCounts(WINDOW, packed(whole)).counts, whole)
+    assert packed(parts).dtype == np.float64
+    held = [WindowCounts(WINDOW, packed(whole)) for _ in range(300)]
+    assert np.array_equal(total(held), 300 * whole)

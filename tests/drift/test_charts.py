@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from scipy.special import ndtri
 
-from monitor.drift import bend, charts, season, tails, wander
+from monitor.drift import bend, charts, fitting, season, tails, wander
 from monitor.records import Window
 
 HOUR = 3600
@@ -50,7 +50,7 @@ def test_errors_are_white_with_variance_one_on_new_data(memory: float) -> None:
     windows, gaps = hours(count), np.ones(count)
     where, half = season.cells(windows, "hour", "UTC"), count // 2
     family, least = np.zeros(series, dtype=np.int64), np.full(series, 0.1)
-    fitted = charts.fit(
+    fitted = fitting.fit(
         effects[:half],
         rows[:half],
         windows[:half],
@@ -61,7 +61,7 @@ def test_errors_are_white_with_variance_one_on_new_data(memory: float) -> None:
         least,
         np.arange(series),
     )
-    errors, _ = charts.replay(fitted, effects[half:], rows[half:], where[half:], gaps[half:])
+    errors, _ = fitting.replay(fitted, effects[half:], rows[half:], where[half:], gaps[half:])
     assert errors.var() == pytest.approx(1.0, abs=0.12)
     lagged = (errors[1:] * errors[:-1]).mean(axis=0)
     assert abs(lagged.mean()) < 0.06
@@ -155,3 +155,24 @@ def test_the_tail_is_the_generalised_pareto_distribution_of_scipy() -> None:
     found = fitted.normal(sizes, np.zeros(4, dtype=np.int64))
     chance = 0.01 * stats.genpareto.sf(sizes - 3.0, 0.25, scale=0.8)
     assert np.allclose(found, np.minimum(sizes, stats.norm.isf(chance / 2)))
+
+
+@pytest.mark.parametrize("rare", [0.0, 0.3])
+def test_a_replay_is_the_same_to_the_last_bit_as_one_step_after_another(rare: float) -> None:
+    rng = np.random.default_rng(9)
+    count, series = 400, 24
+    rows = rng.integers(20, 900, (count, series)) * (rng.random((count, series)) >= rare).astype(float)
+    noise = rng.standard_t(3, (count, series)) / np.sqrt(np.maximum(rows, 1.0))
+    effects = np.where(rows > 0, walk(rng, count, series, 0.8, 0.06) + noise, 0.0)
+    windows = hours(count)
+    gaps = np.where(rng.random(count) < 0.05, 2.5, 1.0)
+    where = season.cells(windows, "hour", "UTC")
+    family, leader = np.arange(series) % 5, np.arange(series) // 4 * 4
+    least = np.full(series, 0.1)
+    fitted = fitting.fit(effects, rows, windows, "hour", "UTC", gaps, family, least, leader)
+    errors, responses = fitting.replay(fitted, effects, rows, where, gaps)
+    state = charts.begin(fitted)
+    for t in range(count):
+        state, scored = charts.step(fitted, state, effects[t], rows[t], int(where[t]), float(gaps[t]))
+        assert np.array_equal(scored.error, errors[t])
+        assert np.array_equal(scored.response[:, -1], responses[t])

@@ -41,7 +41,7 @@ def reordered(
     counts: drift.WindowCounts, held: tuple[drift.Column, ...], order: list[int]
 ) -> drift.WindowCounts:
     bounds = np.concatenate([[0], np.cumsum([column.size for column in held])])
-    return replace(counts, counts=np.concatenate([counts.counts[bounds[i] : bounds[i + 1]] for i in order]))
+    return replace(counts, kept=np.concatenate([counts.counts[bounds[i] : bounds[i + 1]] for i in order]))
 
 
 def test_permuting_columns_changes_nothing(stream: list[drift.WindowCounts]) -> None:
@@ -97,7 +97,7 @@ def test_gaps_empty_windows_and_unequal_volumes_are_borne(calibration: drift.Cal
             else rng.binomial(window.counts.astype(int), rng.choice([0.02, 0.3, 1]))
         )
         state, judgement = drift.advance(
-            calibration, state, replace(window, counts=counts.astype(float)), limits
+            calibration, state, replace(window, kept=counts.astype(float)), limits
         )
         assert np.isfinite(judgement.ratio).all()
     assert not state.incident.is_open
@@ -118,7 +118,7 @@ def test_thin_windows_roll_into_the_next_and_lose_no_rows(
     calibration: drift.Calibration, stream: list[drift.WindowCounts]
 ) -> None:
     window = stream[REFERENCE]
-    part = replace(window, counts=np.floor(window.counts * 0.02))
+    part = replace(window, kept=np.floor(window.counts * 0.02))
     state, limits = drift.begin(calibration), drift.limits(calibration.columns, A)
     seen = waiting = 0.0
     for t in range(40):
@@ -139,7 +139,7 @@ def test_a_gross_break_pages_in_one_window(
     dead[0] = dead[:size].sum()
     dead[1:size] = 0
     state, limits = drift.begin(calibration), drift.limits(calibration.columns, A)
-    state, judgement = drift.advance(calibration, state, replace(window, counts=dead), limits)
+    state, judgement = drift.advance(calibration, state, replace(window, kept=dead), limits)
     assert judgement.opened
     assert list(np.flatnonzero(judgement.joined)) == [0]
 
