@@ -142,6 +142,16 @@ def has_any(connection: Connection, stream: Stream, seconds: int, start: float, 
     return connection.scalar(select(columns.start).where(*mine, *inside).limit(1)) is not None
 
 
+def first(connection: Connection, stream: Stream, seconds: int) -> int | None:
+    """When the oldest measured window of this length began; None where none was measured."""
+    columns = MEASUREMENTS.c
+    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
+    found: int | None = connection.scalar(
+        select(func.min(columns.start)).where(*mine, columns.part == HEADLINE)
+    )
+    return found
+
+
 def names(connection: Connection, stream: Stream, seconds: int) -> list[tuple[str, Labels]]:
     """Which metrics with which labels the newest window of this length has."""
     return [(m.metric, m.labels) for m in latest(connection, stream, seconds)]

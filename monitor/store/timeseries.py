@@ -1,12 +1,12 @@
 """Figures over time: one number is picked from each blob of measurements (see `monitor.store.measurements`)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection, Integer, bindparam, select
 
-from monitor.block import BASELINE, FIGURES, HIGH, LOW, VALUE, N, Shape
+from monitor.block import BASELINE, FIGURES, HIGH, LOW, VALUE, Key, N, Shape
 from monitor.records import Labels, Stream
 from monitor.store import register
 from monitor.store.db import whole
@@ -62,20 +62,38 @@ def load(
     labels: Labels = (),
 ) -> Series:
     """One metric over the windows of this length that begin in `[start, end)`, in order of time."""
-    here = {"stream": register.find(connection, stream), "seconds": seconds, "part": part_of(labels)}
-    starts: list[int] = []
-    picked: list[tuple[float, ...]] = []
-    places: dict[str, int | None] = {}
-    for row in _SERIES.run(connection, here | {"first": int(start), "end": whole(end)}):
+    return _read(connection, stream, [(metric, labels)], seconds, start, end)[metric, labels]
+
+
+def load_plain(
+    connection: Connection, stream: Stream, metrics: Collection[str], seconds: int, start: float, end: float
+) -> dict[str, Series]:
+    """Some metrics without labels, as `load` has them, in one pass over the windows."""
+    found = _read(connection, stream, [(metric, ()) for metric in metrics], seconds, start, end)
+    return {metric: series for (metric, _), series in found.items()}
+
+
+def _read(
+    connection: Connection, stream: Stream, keys: Sequence[Key], seconds: int, start: float, end: float
+) -> dict[Key, Series]:
+    """Series that stand in the same part of the measurements."""
+    here = {"stream": register.find(connection, stream), "seconds": seconds, "part": part_of(keys[0][1])}
+    starts: dict[Key, list[int]] = {key: [] for key in keys}
+    picked: dict[Key, list[np.ndarray]] = {key: [] for key in keys}
+    places: dict[str, list[tuple[Key, int]]] = {}
+    for row in _SERIES.run(connection, here | {"first": int(start), "end": end}):
         shape = row.shape
         if shape not in places:
-            places[shape] = _place(stored_shape(connection, shape), metric, labels)
-        place = places[shape]
-        if place is not None:
-            starts.append(row.start)
-            picked.append(
-                tuple(np.frombuffer(row.figures, np.float64, FIGURES, place * FIGURES * 8).tolist())
-            )
+            places[shape] = _places(stored_shape(connection, shape), keys)
+        if places[shape]:
+            table = np.frombuffer(row.figures, np.float64).reshape(-1, FIGURES)
+            for key, place in places[shape]:
+                starts[key].append(row.start)
+                picked[key].append(table[place])
+    return {key: _series(starts[key], picked[key], seconds) for key in keys}
+
+
+def _series(starts: list[int], picked: list[np.ndarray], seconds: int) -> Series:
     table = np.array(picked, np.float64).reshape(-1, FIGURES)
     return Series(
         np.array(starts, np.int64), table[:, VALUE], table[:, N], table[:, LOW], table[:, HIGH], seconds
@@ -121,6 +139,11 @@ def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> Co
     )  # fmt: skip
 
 
-def _place(shape: Shape, metric: str, labels: Labels) -> int | None:
-    places = shape.by_metric.get(metric, ())
-    return next((place for place in places if shape.names[place].labels == labels), None)
+def _places(shape: Shape, keys: Iterable[Key]) -> list[tuple[Key, int]]:
+    """Where the figures of a shape stand that are asked for."""
+    return [
+        ((metric, labels), place)
+        for metric, labels in keys
+        for place in shape.by_metric.get(metric, ())
+        if shape.names[place].labels == labels
+    ]

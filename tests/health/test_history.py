@@ -1,10 +1,12 @@
 """Incidents from transitions, and days that may be 23 or 25 hours long."""
 
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import event
 
 from monitor.health import daybook, history
 from monitor.health.daybook import DayBook, bounds
@@ -13,6 +15,8 @@ from monitor.health.verdict import Health
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window
 from monitor.store import days, measurements, register
 from monitor.store.db import Store, metadata
+from tests.support import clients
+from tests.support.clients import NOW
 
 FRAUD = Stream("acme", "fraud")
 HOUR = 3600
@@ -98,7 +102,7 @@ def test_days_that_changed_are_rolled_up_again_and_today_at_most_once_a_minute(t
         register.key(connection, FRAUD, now)
         measurements.put(connection, FRAUD, window, [Measurement(FRAUD, window, "volume", 10.0, n=10)])
     book = DayBook(store, {})
-    assert book.update(now) > 1  # the last months, once
+    assert book.update(now) == 1  # since its first hour, once
     assert book.update(now + 1) == 0
     with store.write() as connection:
         measurements.put(connection, FRAUD, window, [Measurement(FRAUD, window, "volume", 25.0, n=25)])
@@ -121,3 +125,27 @@ def test_a_day_shows_its_worst_and_a_day_without_decisions_waits() -> None:
     figures = [days.DayFigures(FRAUD, date(2026, 11, day), decisions=5) for day in (21, 22)]
     found = history.days(FRAUD, figures, happened, date(2026, 11, 20), date(2026, 11, 22), settings)
     assert [day.health for day in found] == [Health.WAITING, Health.WORKING, Health.ATTENTION]
+
+
+def test_a_day_is_read_in_one_pass_over_its_hours(tmp_path: Path) -> None:
+    with closing(clients.opened(tmp_path, hours=24).store) as store, store.read() as connection:
+        daybook.roll(
+            connection, FRAUD, date(2026, 11, 23), ClientSettings(), NOW
+        )  # shapes are known from now on
+        asked: list[str] = []
+
+        def note(_c: object, _k: object, statement: str, *_: object) -> None:
+            asked.append(statement)
+
+        event.listen(store.engine, "before_cursor_execute", note)
+        daybook.roll(connection, FRAUD, date(2026, 11, 23), ClientSettings(), NOW)
+    assert sum("figures" in statement for statement in asked) == 1
+
+
+def test_a_stream_without_a_past_has_one_day_to_sum_up_not_three_months(tmp_path: Path) -> None:
+    with closing(clients.opened(tmp_path, hours=1).store) as store:
+        with store.write() as connection:
+            for number in range(20):
+                register.key(connection, Stream("acme", f"new-{number}"), NOW)
+            known = len(days.last_days(connection))
+        assert DayBook(store, {}).update(NOW) <= 20 + 2 * known + 1
