@@ -11,7 +11,7 @@ import pytest
 from monitor import status
 from monitor.lake.run import Lake, profile_lake
 from monitor.sources import places
-from monitor.store import outcomes, probes, register, timeseries
+from monitor.store import measurements, outcomes, probes, register, timeseries
 from monitor.store.ageing import delete_old, with_old
 from monitor.store.probes import Probed
 from monitor.upkeep.baselines import Baselines
@@ -32,7 +32,8 @@ def told(daemon: World) -> str:
     with daemon.store.read() as connection:
         figures = register.figures(connection, STREAM)
         assert figures is not None
-        return "\n".join(status.notes(connection, figures, MINUTE))
+        hour = measurements.latest(connection, STREAM, status.HOUR)
+        return "\n".join(status.notes(connection, figures, MINUTE, hour))
 
 
 def trained(rows: int, **columns: object) -> pa.Table:
