@@ -22,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
+    or_,
     select,
     update,
 )
@@ -193,6 +194,21 @@ def add(connection: Connection, stream: Stream, more: OutcomeCounts, now: float)
     if not connection.execute(update(COUNTS).where(COUNTS.c.stream == number).values(changes)).rowcount:
         row = {"stream": number} | {name: getattr(more, name) for name in names}
         insert_new(connection, COUNTS, [row], ("stream",))
+
+
+def counts_of_all(connection: Connection) -> dict[Stream, OutcomeCounts]:
+    """The same of every stream of which an outcome ever came."""
+    streams, key = register.STREAMS.c, (register.STREAMS.c.client, register.STREAMS.c.model)
+    lying = select(OUTCOMES.c.stream, func.sum(OUTCOMES.c.rows).label("rows")).group_by(OUTCOMES.c.stream)
+    here = lying.subquery()
+    figures = (COUNTS.c.received, COUNTS.c.matched, COUNTS.c.repeated, COUNTS.c.unmatched, here.c.rows)
+    query = (
+        select(*key, streams.environment, *(func.coalesce(figure, 0) for figure in figures))
+        .outerjoin(COUNTS, COUNTS.c.stream == streams.id)
+        .outerjoin(here, here.c.stream == streams.id)
+        .where(or_(COUNTS.c.stream.is_not(None), here.c.stream.is_not(None)))
+    )
+    return {Stream(*row[:3]): OutcomeCounts(*map(int, row[3:])) for row in connection.execute(query)}
 
 
 def counts(connection: Connection, stream: Stream) -> OutcomeCounts:

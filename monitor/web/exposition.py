@@ -1,7 +1,7 @@
 """`/metrics`: what the store and the daemon know, in Prometheus' text form or, when asked for, OpenMetrics."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from litestar import Request, Response, get
@@ -28,6 +28,8 @@ from monitor.web.sheet import Sheet
 from monitor.web.totals import Counted
 
 log = logging.getLogger(__name__)
+
+_OPEN_METRICS = "openmetrics"
 
 
 class Exposition:
@@ -127,11 +129,16 @@ class _Families(Collector):
 
 
 def encode(sheet: Sheet, accept: str, own: Iterable[Metric] = ()) -> tuple[bytes, str]:
-    """The text and its content type, as the scraper asked for it."""
+    """The text and its content type, as the scraper asked for it; the daemon's own meters stand last."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families([*sheet.families(), *own]))
-    encoder, content_type = choose_encoder(accept)
-    return encoder(registry), content_type
+    registry.register(_Families(own))
+    encoder, kind = _encoder(accept)
+    return sheet.text(open_metrics=_OPEN_METRICS in kind).encode() + encoder(registry), kind
+
+
+def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    # Our names need no escaping; only `dots` would change them, and a scraper takes what the answer says.
+    return choose_encoder(accept.replace("escaping=dots", "escaping=underscores"))
 
 
 def _attempts(connection: Connection) -> dict[tuple[str, str], float]:
@@ -144,7 +151,7 @@ def _attempts(connection: Connection) -> dict[tuple[str, str], float]:
 
 
 def _tells_exemplars(request: Request[Any, Any, Any]) -> bool:
-    return "openmetrics" in request.headers.get("accept", "")
+    return _OPEN_METRICS in _encoder(request.headers.get("accept", ""))[1]
 
 
 def _by_stream(found: Iterable[Alert]) -> Mapping[Stream, Sequence[Alert]]:
@@ -155,8 +162,9 @@ def _by_stream(found: Iterable[Alert]) -> Mapping[Stream, Sequence[Alert]]:
 
 
 def _outcomes(sheet: Sheet, connection: Connection, streams: Sequence[Stream]) -> None:
+    everything = outcomes.counts_of_all(connection)
     for stream in streams:
-        counts = outcomes.counts(connection, stream)
+        counts = everything.get(stream, outcomes.OutcomeCounts())
         values = [stream.client, stream.environment, stream.model]
         for state in ("received", "matched", "repeated", "unmatched"):
             sheet.put("watchkeeper_outcomes", [*values, state], getattr(counts, state))

@@ -67,6 +67,7 @@ def test_from_arrival_to_what_is_known(log, store):
         assert NOW - 180 in window
         assert joined.column("outcome.truth").to_pylist() == ["fraud"]
         assert outcomes.counts(connection, STREAM) == outcomes.OutcomeCounts(2, 1, 0, 0, 1)
+        assert outcomes.counts_of_all(connection) == {STREAM: outcomes.OutcomeCounts(2, 1, 0, 0, 1)}
         figures = register.figures(connection, STREAM)
         assert (figures.rows, figures.watermark, figures.last_received) == (5, NOW, NOW)
     send(log, Kind.PREDICTIONS, [prediction(id="later")])
