@@ -141,7 +141,7 @@ _CHANGES = {
     "added": "{} not in the baseline",
     "filled": "{} without any value in the baseline, and with values now",
     "vanished": "{} without any value now",
-    "type": "{} with texts where the baseline has numbers",
+    "type": "{} with texts where the baseline has numbers, or vectors of another length",
 }
 
 

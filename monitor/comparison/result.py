@@ -22,6 +22,8 @@ _SHOWN = (
     ("missing_share", "missing"),
     ("new_category_share", "new labels"),
 )
+_UNREADABLE = {Kind.EMBEDDING: "are vectors of another length or with gaps", Kind.TIME: "are no times"}
+"""What values are that cannot be read; of all others they are texts, not numbers."""
 _MOST = 100
 """Columns that a notebook shows: of ten thousand, nobody reads the last."""
 
@@ -189,9 +191,10 @@ class Comparison:
         ]
 
     def _verdict(self, column: ColumnResult) -> str:
-        texts = column.value("unreadable_share") or 0.0
+        share = column.value("unreadable_share") or 0.0
+        what = _UNREADABLE.get(column.kind, "are texts, not numbers")
         found = self._judged(column)
-        return f"{found}; {texts:.1%} are texts, not numbers" if texts else found
+        return f"{found}; {share:.1%} {what}" if share else found
 
     def _judged(self, column: ColumnResult) -> str:
         if column.distance >= self.drifted_psi:

@@ -137,9 +137,12 @@ def _is_among(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _read(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray | None]:
-    """Values with NaN where there is none, and which of them are texts that are no number (None: none is)."""
+    """Values with NaN where there is none, and which of them cannot be read (None: none): texts that are no number or
+    no time, vectors of another length than the baseline's.
+    """
     if column.part:
-        return derived.read(array, column.part, column.parameters), None
+        values = derived.read(array, column.part, column.parameters)
+        return values, np.isnan(values) & arrays.valid(array)
     if pa.types.is_float64(array.type):
         return arrays.floats(array), None
     kind = array.type

@@ -61,7 +61,7 @@ class ColumnCounts:
 
     @property
     def unreadable(self) -> float:
-        """Texts where numbers belong."""
+        """Texts where numbers belong, and vectors of another length."""
         return 0.0 if self.column.labelled else float(self.counts[UNREADABLE])
 
     @property

@@ -237,3 +237,29 @@ def test_vectors_with_gaps_are_measured_where_they_have_none() -> None:
     found = compare(pa.table({"x": vectors}), pa.table({"x": vectors}))
     assert found["x#distance"].value("psi") == 0
     assert found["x#distance"].value("missing_share") == 0.25
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_vectors_of_another_length_are_told(share):
+    rng = np.random.default_rng(0)
+    rows = 400
+    vectors = [rng.normal(size=8).tolist() for _ in range(rows)]
+    others = [rng.normal(size=6 if row < share * rows else 8).tolist() for row in range(rows)]
+    reference, current = (
+        pa.table({"embedding": pa.array(each, pa.list_(pa.float32()))}) for each in (vectors, others)
+    )
+    found = compare(reference, current)
+    parts = [column for column in found.columns if column.name.startswith("embedding#")]
+    assert len(parts) == 5
+    for column in parts:
+        assert column.value("unreadable_share") == pytest.approx(share)
+    told = {line[-1].partition("; ")[2] for line in found.rows()}
+    assert told == ({f"{share:.1%} are vectors of another length or with gaps"} if share else {""})
+
+
+def test_texts_that_are_no_times_are_told_too():
+    times = pa.array(range(0, 200 * 3600, 3600), pa.timestamp("s"))
+    texts = pa.array([f"2026-01-{1 + n % 28:02d}T08:00:00Z" if n % 4 else "soon" for n in range(200)])
+    found = compare(pa.table({"when": times}), pa.table({"when": texts}))
+    assert {column.value("unreadable_share") for column in found.columns} == {0.25}
+    assert all(line[-1].endswith("; 25.0% are no times") for line in found.rows())

@@ -1,3 +1,4 @@
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -94,3 +95,33 @@ def test_an_empty_window_is_measured_as_empty():
     assert found["error_rate", ()].reason == "0 rows of 1 needed"
     assert found["psi", (("feature", "amount"),)].reason == "0 rows of 100 needed"
     assert found["accuracy", ()].reason == "0 outcomes of 30 needed"
+
+
+@pytest.mark.parametrize(("share", "changes"), [(0.0, 0), (0.25, 0), (0.75, 5), (1.0, 5)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_vectors_of_another_length_are_unreadable_and_where_most_are_the_type_changed(
+    share, changes, weighted
+):
+    """As texts are where numbers belong; a vector that is not there is missing, and no more than that."""
+
+    def rows(seed, share=0.0):
+        batch = predictions(2000, seed)
+        rng = np.random.default_rng(seed)
+        vectors = [
+            None if row % 10 == 9 else rng.normal(size=3 if row < share * 2000 else 4).tolist()
+            for row in range(2000)
+        ]
+        batch = batch.append_column("features.embedding", pa.array(vectors, pa.list_(pa.float32())))
+        return batch.append_column("weight", pa.array(np.full(2000, 2.0))) if weighted else batch
+
+    base = baseline.from_table(STREAM, pa.Table.from_batches([rows(1)]), 0.0)
+    found = figures(rows(2, share), base, base.layout)
+    parts = [
+        labels for metric, labels in found if metric == "unreadable_share" and "embedding#" in str(labels)
+    ]
+    assert len(parts) == 5
+    for part in parts:
+        assert found["unreadable_share", part].value == pytest.approx(0.9 * share)
+        assert found["missing_share", part].value == pytest.approx(0.1 + 0.9 * share)
+        assert (("schema_changes", (("change", "type"), *part)) in found) == (share > 0.5)
+    assert found["schema_changes", ()].value == changes

@@ -54,7 +54,8 @@ OUT_OF_RANGE_SHARE = MetricInfo(
     _WHERE, "(below + above) / rows with a value", "a baseline; numbers",
 )  # fmt: skip
 UNREADABLE_SHARE = MetricInfo(
-    "unreadable_share", "share", Better.LOWER, "Share of the rows with a text where a number belongs.", _WHERE,
+    "unreadable_share", "share", Better.LOWER,
+    "Share of the rows with a text where a number belongs, or a vector of another length.", _WHERE,
     "unreadable / rows", "a baseline; numbers",
 )  # fmt: skip
 SCHEMA_CHANGES = MetricInfo(
@@ -64,7 +65,7 @@ SCHEMA_CHANGES = MetricInfo(
 )  # fmt: skip
 ADDED, VANISHED, TYPE, FILLED = CHANGES = ("added", "vanished", "type", "filled")
 """How the schema changes: a feature that the baseline does not have; one without any value that had some; one that is
-mostly texts where numbers belong; one that has values and had none.
+mostly texts where numbers belong, or vectors of another length; one that has values and had none.
 """
 INFO = (MISSING_SHARE, NEW_CATEGORY_SHARE, OUT_OF_RANGE_SHARE, UNREADABLE_SHARE, SCHEMA_CHANGES)
 

@@ -1,0 +1,46 @@
+"""Bodies that do not hold what they should: what the sender is told."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.errors import InputError
+from monitor.predictions.bodies import records
+from monitor.predictions.values import RecordError
+
+RECORDS = [{"id": f"r{number}", "features": {"a": [1, 2], "b": "x, [y"}} for number in range(4)]
+
+
+def ends(count):
+    """Where each record ends in the array of so many."""
+    return [len(json.dumps(RECORDS[: number + 1])) - 1 for number in range(count)]
+
+
+@given(st.integers(1, len(json.dumps(RECORDS)) - 1))
+def test_a_body_that_ended_early_says_in_which_record_and_where(at):
+    whole = json.dumps(RECORDS).encode()
+    with pytest.raises(InputError) as told:
+        records(whole[:at])
+    number = sum(end <= at for end in ends(len(RECORDS)))
+    assert told.value.message == f"the body ended in the middle of record {number}, after {at:,} bytes"
+    assert told.value.hint == "send it again whole: nothing of it was taken"
+
+
+def test_a_very_long_one_says_where_it_ended():
+    body = b"[" + b'{"id": "1"},' * 200_000
+    with pytest.raises(InputError, match="in the middle of a record, after 2,400,001 bytes"):
+        records(body)
+
+
+def test_a_line_that_ended_early_is_refused_alone():
+    first, second = records(b'{"id": 1}\n{"id": 2, "predic')
+    assert first == {"id": 1}
+    assert isinstance(second, RecordError)
+    assert second.message == "the line ended in the middle of a record, after 17 bytes"
+
+
+def test_one_record_over_several_lines_that_ended_early_is_one_record():
+    with pytest.raises(InputError, match="the body ended in the middle of a record"):
+        records(json.dumps(RECORDS[0], indent=1).encode()[:-3])
