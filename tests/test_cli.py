@@ -341,3 +341,53 @@ def test_a_comparison_with_a_file_that_is_not_there_exits_with_2(tmp_path: Path)
     done = run("compare", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet"))
     assert done.returncode == 2
     assert done.stderr == f"error: {tmp_path}/a.parquet does not exist\n"
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("rows") / "rows.ndjson"
+    path.write_text("\n".join(json.dumps({"amount": n % 40 + 0.5, "label": "ab"[n % 2]}) for n in range(300)))
+    return path
+
+
+def test_files_of_one_kind_and_another_are_compared_and_a_line_that_is_none_is_named(rows: Path) -> None:
+    other = rows.with_suffix(".csv")
+    lines = [f"{n % 40},5;{'ab'[n % 2]}" for n in range(300)]
+    other.write_bytes("\n".join(["amount;label", *lines, "1;Köln", "2"]).encode("latin-1"))
+    done = run("compare", str(rows), str(other))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "0 of 2 columns drifted (300 reference rows, 300 current rows)" in done.stdout
+    assert f"{other}:302 is left out: byte 0xf6 in 'label' is not UTF-8" in done.stdout
+    told = run("compare", str(rows), str(other), "--json", "--encoding", "cp1252", "--separator", ";")
+    assert {one["column"] for one in json.loads(told.stdout)} == {"amount", "label"}
+    assert told.stderr == f"{other}:303 is left out: 1 values instead of 2\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("export", "grafana", "--out", "/proc/nowhere"), 4),
+        (("compare", "{rows}", "{rows}", "--html", "/proc/nowhere/report.html"), 4),
+        (("compare", "{rows}", "{rows}", "--html", "{folder}"), 2),
+        (("compare", "{folder}", "{rows}"), 2),
+        (("compare", "{rows}", "{rows}", "--separator", ";;"), 2),
+        (("baseline", "set", "acme/fraud", "{rows}", "--encoding", "klingon"), 2),
+    ],
+)
+def test_what_the_system_or_we_refuse_is_told_without_a_traceback(
+    rows: Path, tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    config = tmp_path / "watchkeeper.yaml"
+    config.write_text(f'store: {{url: "sqlite:///{tmp_path}/wk.db"}}\nclients: {{acme: {{name: A}}}}\n')
+    named = [word.format(rows=rows, folder=rows.parent) for word in words]
+    more = ["--config", str(config)] if words[0] == "baseline" else []
+    done = run(*named, *more)
+    assert done.returncode == code, done.stderr
+    assert done.stderr.splitlines()[0].startswith("error: ")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(rows: Path) -> None:
+    command = f"{sys.executable} -m monitor compare {rows} {rows} | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -4,6 +4,7 @@ Commands import the rooms that they need when they are called: help has to appea
 bring numpy, Arrow and a web server with them.
 """
 
+import os
 import sys
 
 from monitor.cli.comparing import compare_at_once
@@ -13,7 +14,7 @@ from monitor.lean import load_less
 
 
 def main() -> None:
-    """Run a command; own errors become one line on stderr and an exit code."""
+    """Run a command; own errors, and what the system refuses, become a line on stderr and an exit code."""
     load_less()
     try:
         _run(sys.argv[1:])
@@ -24,6 +25,13 @@ def main() -> None:
     except WatchkeeperError as error:
         say(f"error: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
         sys.exit(Exit.USAGE if isinstance(error, InputError) else Exit.CANNOT_TELL)
+    except BrokenPipeError:  # whoever reads our lines has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.OK)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"error: {where}{error.strerror or error}")
+        sys.exit(Exit.CANNOT_TELL)
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
 

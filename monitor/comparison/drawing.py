@@ -6,7 +6,7 @@ from html import escape
 _CELL = "padding:2px 10px;border-bottom:1px solid rgba(128,128,128,.25);white-space:nowrap;"
 _NUMBER = _CELL + "text-align:right;font-variant-numeric:tabular-nums;"
 _TEXT = _CELL + "text-align:left;"
-_VERDICTS = {"drifted": "#c0392b", "moved": "#b9770e", "alike": "inherit"}
+_VERDICTS = {"drifted": "#d64541", "moved": "#b9770e", "alike": "inherit"}
 _BAR = "rgba(192,57,43,.28)"
 _FIRST_NUMBER, _DISTANCE = 2, 2
 
@@ -21,7 +21,7 @@ def html(
     left_out: int,
 ) -> str:
     """The table. `shares` say how far each row's distance is on its way to the line, 0 to 1; the last cell of a row is
-    its verdict, the first two are texts, all others numbers.
+    its verdict, the first two are texts, all others numbers. `notes` stand below.
     """
     last = len(header) - 1
     head = "".join(f'<th style="{_style(i, last)}">{escape(title)}</th>' for i, title in enumerate(header))
@@ -52,10 +52,13 @@ def _cells(row: Sequence[str], share: float) -> Iterator[str]:
             style += f"background:linear-gradient(to left,{_BAR} {min(share, 1):.0%},transparent 0);"
         if i == last and cell in _VERDICTS:
             style += f"color:{_VERDICTS[cell]};" + ("font-weight:600;" if cell == "drifted" else "")
-        yield f'<td style="{style}">{escape(cell)}</td>'
+        whole = f' title="{escape(cell)}"' if i == 0 else ""
+        yield f'<td style="{style}"{whole}>{escape(cell)}</td>'
 
 
 def _style(i: int, last: int) -> str:
     if i == last:  # a reason may be long
-        return _TEXT + "white-space:normal;"
+        return _TEXT + "white-space:normal;min-width:16em;"
+    if i == 0:
+        return _TEXT + "max-width:24em;overflow:hidden;text-overflow:ellipsis;"
     return _TEXT if i < _FIRST_NUMBER else _NUMBER

@@ -24,6 +24,9 @@ _SHOWN = (
 )
 _UNREADABLE = {Kind.EMBEDDING: "are vectors of another length or with gaps", Kind.TIME: "are no times"}
 """What values are that cannot be read; of all others they are texts, not numbers."""
+_SHARES = ("missing_share", "new_category_share")
+_SMALLEST_P = 0.001
+_WIDEST = 80
 _MOST = 100
 """Columns that a notebook shows: of ten thousand, nobody reads the last."""
 
@@ -66,7 +69,8 @@ class ColumnResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The columns, worst first (those that vanished before all others), and changes of the schema.
+    """The columns, worst first (those that vanished before all others, those that could not be measured behind them),
+    and changes of the schema.
 
     `notes` is what a person should know about the tables themselves, such as lines that could not be read.
     """
@@ -80,7 +84,9 @@ class Comparison:
 
     def __post_init__(self) -> None:
         gone = self._vanished
-        ranked = sorted(self.columns, key=lambda one: (one.source not in gone, -one.distance, one.name))
+        ranked = sorted(
+            self.columns, key=lambda one: (one.source not in gone, bool(one.reason), -one.distance, one.name)
+        )
         object.__setattr__(self, "columns", tuple(ranked))
 
     def __getitem__(self, name: str) -> ColumnResult:
@@ -104,8 +110,11 @@ class Comparison:
         """One sentence."""
         count = len(self.schema)
         changes = f", {count} {'change' if count == 1 else 'changes'} of the schema" if count else ""
+        gone = self._vanished
+        unmeasured = sum(bool(column.reason) and column.source not in gone for column in self.columns)
+        more = f", {unmeasured:,} could not be measured" if unmeasured else ""
         return (
-            f"{len(self.drifted)} of {len(self.columns)} columns drifted "
+            f"{len(self.drifted):,} of {len(self.columns):,} columns drifted{more} "
             f"({self.reference_rows:,} reference rows, {self.current_rows:,} current rows{changes})"
         )
 
@@ -146,7 +155,7 @@ class Comparison:
 
     def text(self, most: int | None = None) -> str:
         """The columns as lines, worst first: all of them, or at most so many."""
-        rows = self.rows()[:most]
+        rows = [[_one_line(cell) for cell in row] for row in self.rows()[:most]]
         lines = [self.header, *rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
         texts = [
@@ -158,7 +167,7 @@ class Comparison:
         ]
         left_out = len(self.columns) - len(rows)
         more = [f"({left_out:,} more columns, all less different: .to_pandas() has them)"] if left_out else []
-        changes = [f"{feature}: {change}" for feature, change in self._changes()]
+        changes = [f"{_one_line(feature)}: {change}" for feature, change in self._changes()]
         return "\n".join([self.summary, "", *texts, *more, *changes, *self.notes])
 
     def __repr__(self) -> str:
@@ -167,8 +176,14 @@ class Comparison:
     def _repr_html_(self) -> str:
         shares = [column.distance / self.drifted_psi for column in self.columns[:_MOST]]
         left_out = max(0, len(self.columns) - _MOST)
-        return html(
-            self.summary, self.header, self.rows()[:_MOST], shares, self._changes(), self.notes, left_out
+        notes = [self._legend, *self.notes]
+        return html(self.summary, self.header, self.rows()[:_MOST], shares, self._changes(), notes, left_out)
+
+    @property
+    def _legend(self) -> str:
+        line = self.drifted_psi
+        return (
+            f"drifted: PSI beyond what chance alone gives is {line:g} or more; moved: {line / 2:g} or more."
         )
 
     @property
@@ -179,14 +194,14 @@ class Comparison:
         return [(m.label("feature"), m.label("change")) for m in self.schema]
 
     def _row(self, column: ColumnResult, *, is_there: bool) -> list[str]:
-        cells = [_short(column.value(metric)) for metric, _ in _SHOWN]
+        cells = [_written(metric, column.value(metric)) for metric, _ in _SHOWN]
         psi = column.measurement("psi")
         p_value = psi.p_value if psi is not None else None
         return [
             column.name,
             column.kind.value,
             *cells,
-            _short(p_value),
+            _written("p", p_value),
             self._verdict(column) if is_there else "vanished",
         ]
 
@@ -201,8 +216,21 @@ class Comparison:
             return "drifted"
         if column.distance >= self.drifted_psi / 2:
             return "moved"
-        return column.reason or "alike"
+        return column.reason.removeprefix(f"{column.source} ") or "alike"
 
 
-def _short(value: float | None) -> str:
-    return "" if value is None else f"{value:.2g}" if 0 < abs(value) < 0.001 else f"{value:.3f}"
+def _one_line(text: str) -> str:
+    """A name or reason that does not tear a table apart."""
+    seen = text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return seen if len(seen) <= _WIDEST else seen[: _WIDEST - 1] + "…"
+
+
+def _written(metric: str, value: float | None) -> str:
+    """A figure as people read it: shares in percent, no p-value smaller than anybody believes."""
+    if value is None:
+        return ""
+    if metric == "p":
+        return f"{value:.3f}" if value >= _SMALLEST_P else f"< {_SMALLEST_P:g}"
+    if metric in _SHARES:
+        return f"{value:.1%}"
+    return f"{value:.2g}" if 0 < abs(value) < 0.001 or abs(value) >= 1e6 else f"{value:.3f}"

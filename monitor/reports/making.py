@@ -56,12 +56,15 @@ class Making:
         """Write the report of two tables; what is at `out` afterwards is whole.
 
         Raises:
-            InputError: the tables share no column.
+            InputError: the tables share no column, or `out` is a folder.
             WatchkeeperError: Evidently is not installed, it failed, or it went beyond its limits.
         """
+        if out.is_dir():
+            raise InputError(f"{out} is a folder", hint="name the file to write, such as report.html")
         base, new = shown(reference, current)
         if not base.num_columns:
             raise InputError("the two tables share no column that a report can show")
+        out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="watchkeeper-report-") as folder:
             for name, some in (("reference", base), ("current", new)):
                 with (
@@ -70,7 +73,6 @@ class Making:
                 ):
                     sink.write_table(some)
             self._run(Path(folder))
-            out.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(Path(folder) / "report.html", out.with_suffix(".part"))
         out.with_suffix(".part").replace(out)
         return out

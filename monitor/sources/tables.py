@@ -38,6 +38,7 @@ def read_table(path: Path, said: Dialect = FOUND) -> FileTable:
         raise InputError(f"{path} does not exist") from error
     except (pa.ArrowException, OSError) as error:
         hint = "" if ending(path.name) in KINDS else f"known are {', '.join(KINDS)}"
+        hint = "a folder is read as one table of Parquet files; name a file" if path.is_dir() else hint
         raise InputError(f"{path} cannot be read: {first_line(error)}", hint=hint) from error
 
 

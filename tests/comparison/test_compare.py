@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -74,3 +76,23 @@ def test_what_is_no_table_is_refused_in_words(tmp_path):
     (tmp_path / "bad.parquet").write_bytes(b"no")
     with pytest.raises(InputError, match="cannot be read"):
         compare(tmp_path / "bad.parquet", CURRENT)
+
+
+def test_what_a_person_reads_is_short_and_in_order():
+    rng = np.random.default_rng(3)
+    long, torn = "x" * 300, "a\nb\u202e"
+    reference = pd.DataFrame(
+        {"id_of": [f"c{n}" for n in range(400)], "label": rng.choice(["a", "b"], 400), long: 1.0, torn: 2.0}
+    )
+    current = reference.assign(label=rng.choice(["a", "c"], 400))
+    found = compare(reference, current)
+    assert found.summary.startswith("1 of 4 columns drifted, 1 could not be measured (400 reference rows")
+    lines = repr(found).splitlines()
+    assert [line.split()[0] for line in lines[3:]] == ["label", r"a\nb\u202e", f"{'x' * 79}…", "id_of"]
+    label = dict(zip(found.header, found.rows()[0], strict=True))
+    assert label["new labels"].endswith("%")
+    assert label["p"] == "< 0.001"
+    assert found.rows()[-1][-1] == "looks like an identifier: only its missing values are watched"
+    html = found._repr_html_()
+    assert "PSI beyond what chance alone gives is 0.2 or more" in html
+    assert not re.search(r"https?:|<script|<link|<img|url\(", html)
