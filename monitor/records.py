@@ -142,7 +142,8 @@ class Alert:
     several (feature, segment). `annotations` are rendered. `held` is how long the running wait (to fire, or
     to resolve) has been watched, in seconds; `recent` the last windows as (start, beyond the limit?);
     `data_since` since when `data` is as it is, and `unjudged` how long of that was watched, in seconds;
-    `changes` when the condition came or went.
+    `changes` when the condition came or went; `metric` is what `value` was last judged of;
+    `worst` how far from its limit the value was in this episode, and `at_worst` the client's sentence of that moment.
     """
 
     fingerprint: str
@@ -175,6 +176,9 @@ class Alert:
     unjudged: float = 0.0
     acknowledged_at: float | None = None
     acknowledged_by: str = ""
+    metric: str = ""
+    worst: float = 0.0
+    at_worst: str = ""
 
     @property
     def is_open(self) -> bool:

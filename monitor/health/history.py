@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from monitor.health.daybook import bounds
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import Day, Health, Incident, told, told_of_past
+from monitor.health.verdict import Day, Health, Incident, told, told_of_end, told_of_past
 from monitor.records import Alert, Severity, State, Stream, Transition
 from monitor.store.days import DayFigures
 
@@ -68,7 +68,9 @@ def _opened(transition: Transition, alert: Alert | None, settings: ClientSetting
     title = settings.title(transition.stream.model)
     current = alert if alert is not None and alert.episode == transition.episode else None
     is_now = current is not None and current.is_open and current.state is not State.RECOVERING
-    sentence = told(alert, title) if alert and is_now else told_of_past(alert, transition.severity, title)
+    ended = told_of_end(current, title) if current is not None else ""
+    past = ended or told_of_past(alert, transition.severity, title)
+    sentence = told(alert, title) if alert and is_now else past
     return Incident(
         transition.stream,
         title,

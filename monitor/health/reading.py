@@ -72,11 +72,7 @@ def _read(connection: Connection, key: str, settings: ClientSettings, now: float
     today = local_date(now, settings)
     first = today - timedelta(days=span_days - 1)
     start, _ = bounds(first, settings.zone)
-    alerts = {
-        fingerprint: alert
-        for fingerprint, alert in alert_store.load(connection).items()
-        if alert.stream.client == key and alert.stream.environment == SHOWN
-    }
+    alerts = alert_store.of_client(connection, key, SHOWN)
     transitions = [
         transition
         for transition in alert_store.load_transitions(connection, start, now + 1, key)
@@ -102,6 +98,7 @@ def _model(stream: Stream, figures: StreamFigures | None, known: _Known, span_da
         health,
         quality=quality(stream, days, known.today, settings),
         is_counted=today is not None or received is None or local_date(received, settings) < known.today,
+        counted_at=today.updated_at if today else None,
         decisions=today.decisions if today else 0.0,
         errors=today.errors if today else 0.0,
         decisions_before=None if week_ago is None else week_ago.decisions * _elapsed(known),

@@ -97,7 +97,8 @@ class Incident:
 class ModelHealth:
     """One model: its state with the reason in a sentence, its figures, its last days.
 
-    Until `is_counted`, what came in today is not summed up yet, and its figures are no zeros.
+    Until `is_counted`, what came in today is not summed up yet, and its figures are no zeros. `counted_at` is when
+    today was summed up last.
     """
 
     stream: Stream
@@ -113,6 +114,7 @@ class ModelHealth:
     days: tuple[Day, ...] = ()
     incidents: tuple[Incident, ...] = ()
     is_counted: bool = True
+    counted_at: float | None = None
 
     @property
     def strip(self) -> str:
@@ -168,6 +170,14 @@ def told(alert: Alert, title: str) -> str:
     if alert.severity is Severity.CRITICAL:
         return f"{title} is outside what was agreed."
     return f"{title} behaves differently from before; it is being looked at."
+
+
+def told_of_end(alert: Alert, title: str) -> str:
+    """How far out an episode that is over was, in its own words; empty where they held no figure."""
+    text = alert.at_worst
+    if not any(letter.isdigit() for letter in text):
+        return ""
+    return f"{title}, at its worst: {text[0].lower()}{text[1:]}"
 
 
 def told_of_past(alert: Alert | None, severity: Severity, title: str) -> str:

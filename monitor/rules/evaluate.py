@@ -175,14 +175,28 @@ def _dressed(rule: Rule, before: Alert, alert: Alert, *, is_true: bool) -> Alert
     """The alert with its rule's tier, labels and, while its condition is true, its sentences: the end of an alert is
     told in the words of its fault.
     """
-    annotations = alert.annotations
+    annotations, worst, at_worst = alert.annotations, alert.worst, alert.at_worst
     is_changed = before.state is not alert.state or before.value != alert.value or before.n != alert.n
     if is_true and alert.is_open and is_changed:
         fields = _fields(rule, alert)
         annotations = tuple((name, render(text, fields)) for name, text in rule.annotations)
+        distance = _distance(alert)
+        if distance >= worst or before.episode != alert.episode:
+            worst, at_worst = distance, dict(annotations).get("client", "")
     if annotations is alert.annotations and (alert.severity, alert.labels) == (rule.severity, rule.labels):
         return alert
-    return replace(alert, severity=rule.severity, labels=rule.labels, annotations=annotations)
+    return replace(
+        alert,
+        severity=rule.severity,
+        labels=rule.labels,
+        annotations=annotations,
+        worst=worst,
+        at_worst=at_worst,
+    )
+
+
+def _distance(alert: Alert) -> float:
+    return 0.0 if alert.value is None or alert.limit is None else abs(alert.value - alert.limit)
 
 
 def _fields(rule: Rule, alert: Alert) -> dict[str, str]:

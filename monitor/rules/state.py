@@ -149,6 +149,7 @@ def _measured(alert: Alert, finding: Finding, now: float, recent: tuple[tuple[in
         unjudged=0.0,
         value=finding.value,
         limit=finding.limit,
+        metric=finding.metric,
         baseline=finding.baseline,
         unit=finding.unit,
         n=finding.n,

@@ -72,6 +72,19 @@ def load(connection: Connection) -> dict[str, Alert]:
     return {alert.fingerprint: alert for alert in _decoded(connection.execute(select(alerts.c.alert)))}
 
 
+def of_stream(connection: Connection, stream: Stream) -> list[Alert]:
+    """Every alert of one stream that was ever stored."""
+    c = alerts.c
+    mine = (c.client == stream.client, c.model == stream.model, c.environment == stream.environment)
+    return _decoded(connection.execute(select(alerts.c.alert).where(*mine)))
+
+
+def of_client(connection: Connection, client: str, environment: str) -> dict[str, Alert]:
+    """Every alert of a client's models in one environment, by fingerprint."""
+    query = select(alerts.c.alert).where(alerts.c.client == client, alerts.c.environment == environment)
+    return {alert.fingerprint: alert for alert in _decoded(connection.execute(query))}
+
+
 def load_open(connection: Connection, client: str = "") -> list[Alert]:
     """Alerts that are firing or recovering, of one client or of all, worst and newest first."""
     query = select(alerts.c.alert).where(alerts.c.state.in_(_OPEN))

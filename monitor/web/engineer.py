@@ -51,7 +51,9 @@ def model(
         if known is None or not visitor.may_read(client):
             raise NotFoundException
         page = _page(connection, services, known, shown)
-        page |= _chart(connection, services, stream, shown, page["measured"], metric, read_labels(of))
+        judged_last = next((one.metric for one in page["alerts"] if one.is_open and not one.instance), "")
+        asked = metric or judged_last
+        page |= _chart(connection, services, stream, shown, page["measured"], asked, read_labels(of))
     return rendering.page("staff_model.html", visitor=visitor, **page)
 
 
@@ -59,7 +61,7 @@ def _page(connection: Connection, services: Services, known: StreamFigures, show
     stream, now = known.stream, services.clock.now()
     hour = measurements.latest(connection, stream, HOUR)
     latest = hour or measurements.latest(connection, stream, services.base_seconds)
-    of_stream = [alert for alert in alerts.load(connection).values() if alert.stream == stream]
+    of_stream = alerts.of_stream(connection, stream)
     compared = _compared(shown)
     baseline, found = distributions.of_stream(connection, stream, compared, services.base_seconds)
     return {

@@ -69,7 +69,7 @@ def model(
         "health": one.health,
         "lines": _model_lines(one, settings, health.now),
         "explanation": settings.view(one.stream.model).explanation,
-        "figures": _model_figures(one, health.now),
+        "figures": _model_figures(one, settings, health.now),
         "strip": charts.strip([day.health.value for day in one.days], one.strip, fills=True),
         "strip_words": one.strip,
         "spans": [{"key": s.key, "label": s.label, "current": s.key == shown.key} for s in SPANS],
@@ -178,11 +178,22 @@ def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figu
     ]
     errors = sum(model.errors for model in health.models)
     if decisions:
-        figures.append(Figure("Answered today", wording.share(1 - errors / decisions), "of all requests"))
+        of = "of all requests" + _as_of(health.models, settings, health.now)
+        figures.append(Figure("Answered today", wording.share(1 - errors / decisions), of))
     return [*figures, _freshness(_newest(health.models), health.now, settings.stale_after)]
 
 
-def _model_figures(one: ModelHealth, now: float) -> list[Figure]:
+def _as_of(models: Sequence[ModelHealth], settings: ClientSettings, now: float) -> str:
+    """Up to when today is counted at least, of the models whose last answers came after that."""
+    late = [
+        one.counted_at
+        for one in models
+        if one.counted_at is not None and one.last_received is not None and one.counted_at < one.last_received
+    ]
+    return f", as of {wording.clock(min(late), settings.zone).split()[0]}" if late and min(late) < now else ""
+
+
+def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> list[Figure]:
     figures = []
     quality = one.quality
     if quality is not None:
@@ -195,7 +206,7 @@ def _model_figures(one: ModelHealth, now: float) -> list[Figure]:
     figures.append(Figure("Decisions today", _decisions(one), against))
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
-        figures.append(Figure("Answered today", answered, "of all requests"))
+        figures.append(Figure("Answered today", answered, "of all requests" + _as_of((one,), settings, now)))
     return [*figures, _freshness(one.last_received, now, None)]
 
 

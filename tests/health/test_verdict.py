@@ -14,6 +14,7 @@ from monitor.health.verdict import (
     headline,
     judge,
     told,
+    told_of_end,
     told_of_past,
     within_limits,
 )
@@ -200,3 +201,11 @@ def test_what_recovers_is_not_told_by_figures_that_are_fine() -> None:
 )
 def test_almost_all_is_not_all(value: float, said: str) -> None:
     assert wording.share(value) == said
+
+
+def test_what_is_over_is_told_as_it_was_at_its_worst_where_it_had_figures() -> None:
+    over = replace(
+        alert(Severity.CRITICAL, State.RESOLVED), at_worst="30 % of requests fail; at most 5 % is agreed."
+    )
+    assert told_of_end(over, "Fraud") == "Fraud, at its worst: 30 % of requests fail; at most 5 % is agreed."
+    assert told_of_end(replace(over, at_worst="This model does not answer."), "Fraud") == ""

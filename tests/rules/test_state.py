@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from monitor.records import DataState, State
-from tests.support.judging import Judge, measured, one_rule
+from tests.support.judging import Judge, measured, one_rule, rule_set
 
 ERRORS = "{metric: error_rate, over: open, above: 5%, clear: 4%}"
 
@@ -111,3 +111,19 @@ def test_the_end_of_an_alert_is_told_in_the_words_of_its_fault(tmp_path: Path) -
         (State.RECOVERING, "acme/fraud: 33 %", 0.0),
         (State.RESOLVED, "acme/fraud: 33 %", 0.0),
     ]
+
+
+def test_an_alert_knows_what_it_judged_and_its_worst_moment(tmp_path: Path) -> None:
+    text = f"groups:\n- name: g\n  labels: {{severity: critical}}\n  rules:\n  - alert: Bad\n    when: {ERRORS}\n"
+    words = "    annotations: {summary: s, impact: i, client: '{value} fail; {limit} is agreed.'}\n"
+    judge = Judge(rule_set(tmp_path, text + words))
+    for value in (0.06, 0.3, 0.045):
+        judge.look(measured("error_rate", value))
+    (alert,) = judge.alerts.values()
+    assert (alert.state, alert.metric) == (State.FIRING, "error_rate")
+    assert alert.at_worst.startswith("30")
+    for value in (0.0, 0.06):
+        judge.look(measured("error_rate", value))
+    (alert,) = judge.alerts.values()
+    assert (alert.state, alert.episode) == (State.FIRING, 2)
+    assert alert.at_worst.startswith("6")

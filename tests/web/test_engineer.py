@@ -4,6 +4,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -59,6 +60,23 @@ def test_a_link_from_grafana_shows_the_time_that_it_names(shop: Shop) -> None:
     assert times(page)[-1] == "2026-11-21 20:00"
     assert len(times(page)) == 10
     assert "2026-11-21 11:00 to 2026-11-21 21:00" in reader
+
+
+def test_the_page_opens_on_the_figure_that_an_open_alert_judged(tmp_path: Path) -> None:
+    own = clients.opened(tmp_path, hours=3)
+    drawn = re.compile(r'id="zoom-title"[^>]*>([^<]*)<')
+    with serving(own) as web:
+        usual = drawn.search(web.get(PAGE).text)
+        alert = fire(own, rule="HighErrorRate")
+        with own.store.write() as connection:
+            alerts.put(connection, [replace(alert, metric="error_rate")])
+        in_trouble = drawn.search(web.get(PAGE).text)
+        asked = drawn.search(web.get(f"{PAGE}?metric=volume").text)
+    assert usual is not None
+    assert in_trouble is not None
+    assert asked is not None
+    found = [one[1].split()[0].strip(",:") for one in (usual, in_trouble, asked)]
+    assert found == ["accuracy", "error_rate", "volume"]
 
 
 def test_a_short_stretch_is_shown_by_the_minute_and_one_of_history_by_the_hour(shop: Shop) -> None:

@@ -3,11 +3,15 @@
 import csv
 import io
 import re
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 
 import pytest
 
+from monitor.health.settings import ClientSettings
+from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.records import Severity
+from monitor.web import views
 from tests.support import clients
 from tests.support.clients import CHURN, NOW, Shop, fire, resolve
 from tests.support.server import serving
@@ -168,3 +172,15 @@ def test_what_is_not_counted_yet_is_no_zero(tmp_path) -> None:
     assert "Decisions today — being counted" in page
     assert "Decisions today — being counted" in whole
     assert [one["decisions_today"] for one in said if one["model"] == "fraud"] == [None]
+
+
+@pytest.mark.parametrize(("age", "said"), [(50.0, "of all requests, as of 19:59"), (1.0, "of all requests")])
+def test_today_s_figures_say_as_of_when_they_are_where_answers_came_since(age: float, said: str) -> None:
+    now = datetime(2026, 11, 23, 20, 0, tzinfo=UTC).timestamp()
+    one = ModelHealth(
+        CHURN, "Churn", Health.WORKING, "", last_received=now - 5, decisions=10, counted_at=now - age
+    )
+    page = views.client(ClientHealth("acme", "Acme", now, (one,), "", Health.WORKING), ClientSettings())
+    figures = page["figures"]
+    assert isinstance(figures, list)
+    assert {figure.label: figure.note for figure in figures}["Answered today"] == said
