@@ -114,6 +114,7 @@ def test_features_that_came_went_or_changed_their_type_are_told(daemon):
     daemon.clock.advance(120)
     daemon.look()
     assert (
-        "features in the last hour: device not in the baseline; amount with texts where the baseline has numbers, or vectors of another length; "
+        "features in the last hour: device not in the baseline; "
+        "amount with texts where the baseline has numbers, or vectors of another length; "
         "country without any value now"
     ) in told(daemon)
