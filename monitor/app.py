@@ -161,6 +161,7 @@ class App:
         self.log.start()
         self.dispatcher.start()
         self.scheduler.every(self.config.evaluate.every, "tick", self.tick, URGENT)
+        self.scheduler.every(1.0, "beat", lambda: self.pipeline.listening.beat(self.clock.now()), URGENT)
         self.scheduler.every(30.0, "baselines", lambda: self.baselines.keep_up(self.clock.now()))
         self.scheduler.every(10.0, "day summaries", lambda: self.days.update(self.clock.now()))
         self.scheduler.every(5.0, "versions seen", self._keep_versions)

@@ -13,7 +13,7 @@ from monitor.errors import StoreError
 log = logging.getLogger(__name__)
 
 URGENT = "urgent"
-"""A thread that only the tick uses: probes that hang must not keep anybody from being paged."""
+"""Threads that only the tick and the beat use: probes that hang must not keep anybody from being paged."""
 
 
 class Scheduler:
@@ -23,7 +23,7 @@ class Scheduler:
         logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": ThreadPoolExecutor(8), URGENT: ThreadPoolExecutor(1)},
+            executors={"default": ThreadPoolExecutor(8), URGENT: ThreadPoolExecutor(2)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
 

@@ -9,6 +9,8 @@ REMEMBERED = 30 * 86400.0
 """How long periods are known, in seconds."""
 _LOST = 60.0
 """After so many seconds without a look the process was frozen, or without its database: nobody listened."""
+_FROZEN = 5.0
+"""After so many seconds without a beat, too: a look may take long, a beat takes no time."""
 _WRITTEN_EVERY = 10.0
 
 
@@ -20,7 +22,15 @@ class Listening:
         self._holder = secrets.token_hex(8)
         self._periods: list[tuple[float, float]] = []
         self._since: float | None = None
+        self._beaten: float | None = None
+        self._is_lost = False
         self._until = self._written = 0.0
+
+    def beat(self, now: float) -> None:
+        """Say that this process runs; called every second, from a thread of its own, so that it writes nothing."""
+        if self._beaten is not None and abs(now - self._beaten) > _FROZEN:
+            self._is_lost = True
+        self._beaten = now
 
     def keep(self, now: float) -> None:
         """Say that this process listens now; called at every look.
@@ -29,8 +39,10 @@ class Listening:
             StoreError: the database is out of reach, so that nothing can be taken in either.
         """
         since = self._since
-        if since is None or abs(now - self._until) > _LOST:
-            since = now
+        if self._beaten is not None:
+            self.beat(now)  # the beat may wake up later
+        if since is None or self._is_lost or abs(now - self._until) > _LOST:
+            since, self._is_lost = now, False
         if since != self._since or now - self._written >= _WRITTEN_EVERY:
             with self._store.write() as connection:
                 if since != self._since:

@@ -68,6 +68,27 @@ def test_a_daemon_that_was_frozen_did_not_listen(store: Store) -> None:
     assert silence(store, kept, NOW + 100, NOW + 1010) == 10
 
 
+def test_a_daemon_that_was_frozen_for_half_a_minute_did_not_listen_either(store: Store) -> None:
+    kept = Listening(store)
+    for second in range(100):
+        kept.beat(NOW + second)
+        kept.keep(NOW + second)
+    kept.keep(NOW + 135)  # wakes up in the tick, before the beat does
+    assert silence(store, kept, NOW + 99, NOW + 135) == 0
+    kept.beat(NOW + 136)
+    kept.keep(NOW + 137)
+    assert silence(store, kept, NOW + 99, NOW + 150) == 15
+
+
+def test_a_look_that_takes_half_a_minute_is_no_frost(store: Store) -> None:
+    kept = Listening(store)
+    kept.keep(NOW)
+    for second in range(30):
+        kept.beat(NOW + second)
+    kept.keep(NOW + 30)
+    assert silence(store, kept, NOW + 1, NOW + 30) == 29
+
+
 def test_a_clock_set_back_makes_nobody_silent(store: Store) -> None:
     kept = Listening(store)
     listen(kept, NOW, NOW + 100)
