@@ -123,9 +123,12 @@ def _per_class(
 ) -> Iterator[Measurement]:
     known = [share for share, _ in figures.values()]
     usual = [share for share, _ in before.values()]
-    spread = [_squared_error(share, of) for share, of in figures.values()]
+    if info is F1:
+        spread = _squared_error_of_f1(table)
+    else:
+        spread = math.fsum(_squared_error(share, of) for share, of in figures.values())
     mean = math.fsum(known) / len(known)
-    half = intervals.Z * math.sqrt(math.fsum(spread)) / len(known)
+    half = intervals.Z * math.sqrt(spread) / len(known)
     yield subject.ok(
         info,
         mean,
@@ -145,7 +148,7 @@ def _per_class(
         if of < subject.settings.min_rates:
             yield subject.not_measured(info, "the class did not occur", of, where=at)
             continue
-        interval = intervals.wilson(share * of, of)
+        interval = _interval_of_f1(share, of) if info is F1 else intervals.wilson(share * of, of)
         base = before.get(name)
         yield subject.ok(info, share, of, where=at, interval=interval, baseline=base[0] if base else None)
 
@@ -174,6 +177,21 @@ def _mean_recall(table: Confusion) -> tuple[float, Interval]:
     mean = float(shares.mean())
     half = intervals.Z * math.sqrt(math.fsum(errors)) / len(errors)
     return mean, (max(0.0, mean - half), min(1.0, mean + half))
+
+
+def _interval_of_f1(f1: float, of: float) -> Interval:
+    """F1 = 2 J / (1 + J), where J is the share of true positives among the rows that are or were called the class."""
+    right = f1 * of / 2
+    low, high = intervals.wilson(right, of - right)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def _squared_error_of_f1(table: Confusion) -> float:
+    """The squared error of the sum of all classes' F1, by the delta method: a wrong row counts in two classes."""
+    sums = np.maximum(table.actual + table.predicted, 1.0)
+    each = 2 * table.right / sums / sums
+    effects = np.diag(2 / sums) - each[:, None] - each[None, :]
+    return float((table.counts * effects**2).sum())
 
 
 def _squared_error(share: float, n: float) -> float:

@@ -17,7 +17,7 @@ def wilson(successes: float, n: float) -> Interval:
     share, squared = min(successes / n, 1.0), Z * Z
     middle = (share + squared / (2 * n)) / (1 + squared / n)
     half = Z * math.sqrt(share * (1 - share) / n + squared / (4 * n * n)) / (1 + squared / n)
-    return max(0.0, middle - half), min(1.0, middle + half)
+    return max(0.0, min(middle - half, share)), min(1.0, max(middle + half, share))  # rounding, at 0 and 1
 
 
 def wilson_each(successes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -25,7 +25,8 @@ def wilson_each(successes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.nd
     share, squared = np.minimum(successes / n, 1.0), Z * Z
     middle = (share + squared / (2 * n)) / (1 + squared / n)
     half = Z * np.sqrt(share * (1 - share) / n + squared / (4 * n * n)) / (1 + squared / n)
-    return np.maximum(0.0, middle - half), np.minimum(1.0, middle + half)
+    low, high = np.minimum(middle - half, share), np.maximum(middle + half, share)
+    return np.maximum(0.0, low), np.minimum(1.0, high)
 
 
 def of_mean(mean: float, variance: float, n: float) -> Interval:
