@@ -14,6 +14,7 @@ from monitor.predictions import arrays
 from monitor.predictions.readable import is_number, readable
 from monitor.records import Labels, Measurement, Stream, Window
 from monitor.windows import describe, edges, kinds
+from monitor.windows.assembly import assemble
 from monitor.windows.count import count_slice
 from monitor.windows.layout import Column, Floats, Kind, Layout
 from monitor.windows.profile import OVERALL, Profile, Slice, empty, merge_slices
@@ -40,7 +41,7 @@ class Counted:
 def count_column(base: Source, new: Source, name: str, target: str, chosen: Mapping[str, Kind]) -> Counted:
     """Find the buckets of a column from the one table, and count both tables by them. `target` is its name there."""
     made, notes, whole = _described(base, name, target, chosen.get(name))
-    layout = Layout.assemble((), made)
+    layout = assemble((), made)
     if whole is None:
         return Counted(name, layout, notes, empty(layout), empty(layout))
     reference = _count((whole.slice(at, _ROWS) for at in range(0, len(whole), _ROWS)), target, layout)
@@ -53,7 +54,7 @@ def measure_columns(counted: Sequence[Counted], settings: MetricSettings) -> lis
     names = [column.name for one in counted for column in one.layout.columns]
     if len(set(names)) < len(names):  # one layout cannot hold two columns of one name
         return [result for one in counted for result in measure_columns([one], settings)]
-    layout = Layout.assemble((), (column for one in counted for column in one.layout.columns))
+    layout = assemble((), (column for one in counted for column in one.layout.columns))
     reference = _side_by_side(layout, [one.reference for one in counted])
     current = _side_by_side(layout, [one.current for one in counted])
     baseline = Baseline(STREAM, "reference", 0.0, "", layout, Profile(layout, {OVERALL: reference}))

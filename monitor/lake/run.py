@@ -16,8 +16,7 @@ from monitor.sources.dialect import FOUND, Dialect
 from monitor.sources.places import Place
 from monitor.store import history, register
 from monitor.store.db import Store
-from monitor.windows import baseline
-from monitor.windows import layout as layouts
+from monitor.windows import assembly, baseline
 from monitor.windows.baseline import Baseline
 from monitor.windows.settings import WindowSettings
 
@@ -81,7 +80,7 @@ def profile_lake(
         )
     known = _baselines(store, stream)
     _make_room(store, known, seconds, anew=anew)
-    encoded = {stream: layouts.encode(one.layout) for stream, one in known.items()}
+    encoded = {stream: assembly.encode(one.layout) for stream, one in known.items()}
     most = settings.windows.max_segments
     work = Work(tuple(places), stream, seconds, settings.predictions, encoded, most, now, said)
     keeping = Keeping(store, settings.base_seconds, {s: one.layout for s, one in known.items()}, now)

@@ -26,8 +26,7 @@ from monitor.sources import places
 from monitor.sources.local import PARQUET
 from monitor.sources.pieces import pieces, row_groups
 from monitor.sources.places import Place
-from monitor.windows import codec
-from monitor.windows import layout as layouts
+from monitor.windows import assembly, codec
 from monitor.windows.layout import Layout
 
 _ITEM_BYTES = 64_000_000
@@ -79,7 +78,7 @@ def run(work: Work, progress: Progress) -> Iterator[Counted]:
     items = _items(work.places, 4 * context.defaultParallelism)
     done = _Done(context.accumulator(0), context.accumulator(0))
     with _telling(done, len(items), progress):
-        decoded = {stream: layouts.decode(blob) for stream, blob in work.layouts.items()}
+        decoded = {stream: assembly.decode(blob) for stream, blob in work.layouts.items()}
         for row in _frame(session, items, replace(work, places=()), done).toLocalIterator():
             yield _restored(row, decoded, work.seconds)
 
@@ -152,7 +151,7 @@ def _count(
 
 def _merge(work: Work, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """On an executor: partial profiles, those of one window next to each other, to whole ones."""
-    decoded = {stream: layouts.decode(blob) for stream, blob in work.layouts.items()}
+    decoded = {stream: assembly.decode(blob) for stream, blob in work.layouts.items()}
     rows = (row for batch in batches for row in batch.to_pylist())
     for _, alike in groupby(rows, key=lambda row: tuple(row[name] for name in _KEY)):
         yield _written(add_up(_restored(row, decoded, work.seconds) for row in alike))

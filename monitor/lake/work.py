@@ -10,7 +10,7 @@ from monitor.sources.delimited import Piece
 from monitor.sources.dialect import FOUND, Dialect
 from monitor.sources.files import ColumnMap, FileReader
 from monitor.sources.places import Place
-from monitor.windows import layout as layouts
+from monitor.windows import assembly
 from monitor.windows.count import count
 from monitor.windows.layout import Layout
 from monitor.windows.outcomes import count_outcomes
@@ -64,7 +64,7 @@ class PieceCounter:
         # Ids are for joining, which needs the log; and the same id twice is no mistake in a lake.
         columns = ColumnMap(skip=("id",))
         self._reader = FileReader(work.stream, settings, work.now, columns)
-        self._layouts = {stream: layouts.decode(blob) for stream, blob in work.layouts.items()}
+        self._layouts = {stream: assembly.decode(blob) for stream, blob in work.layouts.items()}
         self._most_segments = work.most_segments
 
     @property

@@ -16,8 +16,7 @@ from monitor.predictions.batches import encode as encode_rows
 from monitor.records import Stream, Window
 from monitor.store import baselines, predictions
 from monitor.store.baselines import StoredBaseline
-from monitor.windows import codec, describe, loss
-from monitor.windows import layout as layouts
+from monitor.windows import assembly, codec, describe, loss
 from monitor.windows.count import count
 from monitor.windows.layout import Kind, Layout
 from monitor.windows.outcomes import count_outcomes
@@ -92,7 +91,7 @@ def from_period(
 
 def save(connection: Connection, baseline: Baseline, now: float) -> bool:
     """Write a baseline and its layout; it is in force from now on. False if the very same was so already."""
-    baselines.put_layout(connection, baseline.layout.id, layouts.encode(baseline.layout))
+    baselines.put_layout(connection, baseline.layout.id, assembly.encode(baseline.layout))
     span = baseline.span
     stored = StoredBaseline(
         baseline.stream,
@@ -156,7 +155,7 @@ def layout_by_id(connection: Connection, identity: str) -> Layout:
         raise StoreError(
             f"layout {identity} is not in the store", hint="was the store restored only in part?"
         )
-    layout = _LAYOUTS[identity] = layouts.decode(blob)
+    layout = _LAYOUTS[identity] = assembly.decode(blob)
     return layout
 
 

@@ -9,6 +9,7 @@ from monitor.predictions import arrays
 from monitor.predictions.columns import names, numbers
 from monitor.predictions.hashing import hash_texts
 from monitor.windows import derived, edges, kinds
+from monitor.windows.assembly import assemble
 from monitor.windows.layout import NEW, Column, Kind, Layout
 
 MOST_CLASSES = 10
@@ -16,7 +17,7 @@ MOST_CLASSES = 10
 
 def bare() -> Layout:
     """The layout before any baseline: latency, confidence and outcomes have fixed buckets; features have none yet."""
-    return Layout.assemble(_fixed(), ())
+    return assemble(_fixed(), ())
 
 
 def of(
@@ -41,7 +42,7 @@ def of(
         notes += note
     classes = _classes(table)
     core = [*_fixed(), *outputs]
-    return Layout.assemble(core, [*features, *_by_truth(classes)], notes, classes)
+    return assemble(core, [*features, *_by_truth(classes)], notes, classes)
 
 
 def describe(name: str, column: pa.Array, kind: Kind | None = None) -> tuple[list[Column], list[str]]:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from monitor.metrics import METRICS, MetricSettings, Subject, daemon, measure, multivariate
 from monitor.metrics.drift import features
 from monitor.records import Measurement, Window
-from monitor.windows import codec, describe, layout
+from monitor.windows import assembly, codec, describe, layout
 from monitor.windows.count import count
 from monitor.windows.outcomes import count_outcomes
 from monitor.windows.profile import Profile, blank, merge
@@ -177,7 +177,7 @@ def test_more_of_the_same_changes_no_figure(pair, times):
 @given(tables())
 def test_a_layout_survives_its_bytes(table):
     made = describe.of(conform(table))
-    again = layout.decode(layout.encode(made))
+    again = assembly.decode(assembly.encode(made))
     assert again.id == made.id
     assert count(batch(table), again) == count(batch(table), made)
 

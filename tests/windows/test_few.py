@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.windows import edges
+from monitor.windows.assembly import assemble
 from monitor.windows.few import count_few, fits
 from monitor.windows.kernel import Weights, count_numbers
 from monitor.windows.layout import Kind, Layout
@@ -31,7 +32,7 @@ def cases(draw) -> tuple[Layout, list[pa.Array], float]:
         ]
     columns.append(edges.duration("features.latency", 0.01, 1e7))
     batch = [pa.array(draw(st.lists(_values, min_size=rows, max_size=rows)), pa.float64()) for _ in columns]
-    return Layout.assemble((), columns), batch, draw(st.sampled_from([1.0, 2.0, 1.5, 1000.0, 1 / 1024]))
+    return assemble((), columns), batch, draw(st.sampled_from([1.0, 2.0, 1.5, 1000.0, 1 / 1024]))
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])

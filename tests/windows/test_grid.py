@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 
 from monitor.windows import edges, grid
+from monitor.windows.assembly import assemble
 from monitor.windows.kernel import Weights, count_numbers
-from monitor.windows.layout import Column, Kind, Layout
+from monitor.windows.layout import Column, Kind
 from monitor.windows.moments import Target
 from monitor.windows.profile import Slice, empty
 
@@ -38,7 +39,7 @@ def target(part: Slice) -> Target:
 
 def counted(column: Column, values: np.ndarray, same: float, rows_at_a_time: int) -> Slice:
     """Count the values as an Arrow column in which some are missing, so many at a time."""
-    layout = Layout.assemble((), [column])
+    layout = assemble((), [column])
     part = empty(layout)
     missing = np.random.default_rng(1).random(values.size) < 0.02
     array = pa.array(values, pa.float64(), mask=missing)

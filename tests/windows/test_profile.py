@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor.windows import codec, describe, layout
+from monitor.windows import assembly, codec, describe
 from monitor.windows.count import count
 from monitor.windows.outcomes import count_outcomes
 from monitor.windows.profile import merge
@@ -40,7 +40,7 @@ def test_a_profile_survives_its_bytes_and_equal_ones_give_equal_bytes():
 
 
 def test_a_layout_survives_its_bytes_under_the_same_name():
-    again = layout.decode(layout.encode(LAYOUT))
+    again = assembly.decode(assembly.encode(LAYOUT))
     assert again.id == LAYOUT.id
     assert count(ROWS, again) == count(ROWS, LAYOUT)
 
