@@ -32,10 +32,12 @@ def of(
     features: list[Column] = []
     notes = [*notes_before, *_duplicates(table.schema.names)]
     outputs: list[Column] = []
-    for name in dict.fromkeys(table.schema.names):
+    found = table.schema.names
+    places = {name: place for place, name in reversed(list(enumerate(found)))}
+    for name in dict.fromkeys(found):
         if not (name == "prediction" or name.startswith(("features.", "probabilities."))):
             continue
-        column = kinds.plain(table.column(table.schema.names.index(name)))
+        column = kinds.plain(table.column(places[name]))
         kind = chosen.get(name) or chosen.get(name.removeprefix("features."))
         made, note = describe(name, column, kind)
         (features if name.startswith("features.") else outputs).extend(made)

@@ -152,10 +152,11 @@ def _chunks(table: pa.Table) -> Iterable[pa.RecordBatch]:
 def _left_out(table: pa.Table, named: pa.Table) -> list[str]:
     """What `conform` left out because of its type, in words."""
     schema = flat_table(table.slice(0, 0)).schema
+    types, kept = schema.types, set(named.column_names)  # each is a new list whenever it is asked for
     return [
-        f"{target} is of type {schema.types[index]}, which cannot be measured"
+        f"{target} is of type {types[index]}, which cannot be measured"
         for target, index in _targets(schema).items()
-        if target not in named.column_names
+        if target not in kept
     ]
 
 
