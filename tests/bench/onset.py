@@ -17,7 +17,7 @@ from tests.support.daemon import Daemon
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.traffic import failed, prediction, send
 
-GOAL = 8.0
+GOAL = 10.0
 _GOOD_SECONDS = 20.0
 _LIMIT = 60.0
 CONFIG = """\
