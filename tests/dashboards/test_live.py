@@ -80,7 +80,8 @@ def send(daemon: Daemon, batch: int) -> None:
         }
         record |= {"latency_ms": made["latency_ms"][index], "automated": index % 2 == 0}
         record |= {"segments": {"region": "eu" if index % 2 else "us"}}
-        record |= {"features": {"amount": made["amount"][index], "country": made["country"][index]}}
+        known = {"amount": made["amount"][index], "country": made["country"][index]}
+        record |= {"features": {**known, "channel": "app"}}  # which the baseline does not have
         if fails:
             record |= {"error": "Timeout"}
         else:
