@@ -1,20 +1,28 @@
 # make run     start Watchkeeper on live flights and look at it
 # make test    install what the tests need and run all of them
 # make check   format, lint, types, architecture
+# make soak    an hour under load (DURATION=20 for twenty minutes): is memory flat?
 # make bench   speed against the peers (PEERS=none for ours alone)
+# make first-model   the README's way from a clone to the first own model on a page, with its time
+# make lock    lock the newest allowed versions of all packages (see requirements/README.md)
 
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
-.PHONY: run test check format bench bench-alerts dashboards clean
+# Files are shared out in the order that tests/conftest.py gives them: the slow ones first.
+PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock bench soak bench-alerts dashboards clean
 
 run: $(VENV)/.demo
 	@$(BIN)/watchkeeper demo
 
 test: $(VENV)/.dev
 	@.ci/system-packages
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest $(PARALLEL)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
@@ -29,25 +37,76 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.bench --peers $(or $(PEERS),all)
 
+soak: $(VENV)/.dev
+	$(BIN)/python -m tests.bench.soak --minutes $(or $(DURATION),60)
+
 bench-alerts: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.alerts --peers $(or $(PEERS),all)
 
+# A million connections of malformed requests to a daemon of its own (COUNT=20000 for fewer): for a nightly job.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.support.http_fuzz --count $(or $(COUNT),1000000)
+
+first-model: $(VENV)/.dev
+	$(BIN)/python -m tests.readme_walk
+
 dashboards: $(VENV)/.dev
-	$(BIN)/python -m monitor.dashboards.build
+	$(BIN)/python -m monitor.exporters.grafana.build
 
 clean:
 	rm -rf $(VENV) var build dist
 
-# A stamp for each set of packages: nothing is installed again until pyproject.toml changes.
-$(VENV)/.demo: pyproject.toml | $(BIN)/python
+# Every cell of the generated tables, and ten times as many generated examples: for a nightly job.
+test-thorough: $(VENV)/.dev
+	@.ci/system-packages
+	WATCHKEEPER_EACH=1 $(BIN)/python -m pytest $(PARALLEL) --timeout 3600
+
+# The same tests with other versions than the locked ones, each in an environment of its own.
+test-newest: | $(VENV)-newest/bin/uv
+	@.ci/system-packages
+	$(VENV)-newest/bin/uv pip install --quiet --python $(VENV)-newest/bin/python --upgrade --editable '.[dev]'
+	$(VENV)-newest/bin/python -m pytest $(PARALLEL)
+
+# Old versions warn of each other, so warnings are no errors here.
+test-lowest: | $(VENV)-lowest/bin/uv
+	@.ci/system-packages
+	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	$(VENV)-lowest/bin/python -m pytest $(PARALLEL) -W ignore::DeprecationWarning
+
+$(VENV)-%/bin/uv:
+	@$(PYTHON) -m venv $(VENV)-$*
+	@$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/uv.txt
+
+# Which branches no test takes, room by room.
+coverage: $(VENV)/.dev
+	@.ci/system-packages
+	$(BIN)/python -m pytest $(PARALLEL) --cov=monitor --cov-branch --cov-report=term-missing:skip-covered
+
+LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+       --no-header --upgrade pyproject.toml requirements/build.in
+
+lock: | $(VENV)-lock/bin/uv
+	echo uv | $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade - --output-file requirements/uv.txt
+	$(LOCK) --extra dev --output-file requirements/dev.txt
+	$(LOCK) --extra demo --constraint requirements/dev.txt --output-file requirements/demo.txt
+
+# A stamp for each set of packages: nothing is installed again until pyproject.toml or the lock changes.
+$(VENV)/.demo: pyproject.toml requirements/demo.txt | $(BIN)/uv
 	@echo "Installing Watchkeeper and its demonstration (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[demo]'
+	@$(INSTALL) --require-hashes --requirement requirements/demo.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(BIN)/python
+$(VENV)/.dev: pyproject.toml requirements/dev.txt | $(BIN)/uv
 	@echo "Installing Watchkeeper and what its tests need (a minute or two, once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(INSTALL) --require-hashes --requirement requirements/dev.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.demo
+
+# uv installs by hashes also where a package is required with and without extras; pip does not.
+$(BIN)/uv: requirements/uv.txt | $(BIN)/python
+	@$(PIP) --require-hashes --requirement requirements/uv.txt
+	@touch $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || .ci/system-packages

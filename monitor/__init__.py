@@ -1,21 +1,24 @@
-"""Watchkeeper keeps watch over machine-learning models in production."""
+"""Watchkeeper keeps watch over machine-learning models in production. Programs import it as `watchkeeper`.
+
+`from monitor import compare, rehearse` works as well. Each is loaded when it is first used.
+"""
 
 from importlib import import_module
 from typing import Any
 
-from monitor.processor import choose_sort, keep_freed_memory
-
 __version__ = "0.1.0"
 
-choose_sort()
-keep_freed_memory()
-
-
-_LOADED_WHEN_ASKED_FOR = {"compare": "monitor.comparison", "rehearse": "monitor.rehearsal"}
+FUNCTIONS = {"compare": "monitor.comparison", "rehearse": "monitor.rehearsal"}
+"""The functions for notebooks and scripts, and their modules."""
 
 
 def __getattr__(name: str) -> Any:
-    """`from monitor import compare, rehearse`: loaded when asked for, because Arrow and numpy take their time."""
-    if name in _LOADED_WHEN_ASKED_FOR:
-        return getattr(import_module(_LOADED_WHEN_ASKED_FOR[name]), name)
-    raise AttributeError(f"module 'monitor' has no attribute '{name}'")
+    """Load one of `FUNCTIONS`.
+
+    Raises:
+        AttributeError: there is no such function.
+    """
+    if name not in FUNCTIONS:
+        message = f"module 'monitor' has no attribute {name!r}"
+        raise AttributeError(message)
+    return getattr(import_module(FUNCTIONS[name]), name)

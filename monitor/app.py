@@ -1,279 +1,308 @@
-"""The only wiring: a configuration and a clock become a daemon that can be started, stepped and stopped."""
+"""The daemon, made from a configuration and a clock: it can be started, stepped and stopped."""
 
 import logging
+import math
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 
-from monitor import __version__
-from monitor.alerts import standing
+from monitor import __version__, wiring
+from monitor.alerts import load_situation
 from monitor.alerts.compose import runbook
-from monitor.alerts.deploys import deploys
-from monitor.blackout import Blackout
+from monitor.childprocess import HERE, ChildProcesses, Runner
 from monitor.clock import Clock, SystemClock
-from monitor.config import Config
+from monitor.config.root import Config
+from monitor.config.rule_files import rules_of
 from monitor.digest import Sender
-from monitor.drift import power
 from monitor.errors import StoreError
-from monitor.health.daybook import DayBook
+from monitor.evaluation.self_monitoring import SelfMonitor
+from monitor.exporters.prediction_counters import PredictionCounters
+from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.health.daily_summary import DailySummaries
 from monitor.jobs import Jobs
+from monitor.maintenance.baseline_selection import BaselineSelector
+from monitor.maintenance.clock_watch import ClockWatch
+from monitor.maintenance.leader import LeaderLease
+from monitor.maintenance.rule_reload import RuleReloader
+from monitor.maintenance.upgrade import upgrade_apart
 from monitor.notify import build
-from monitor.notify.dispatcher import Dispatcher
+from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline, Tick
-from monitor.predictions.log import PredictionLog
-from monitor.readings.against import Against
-from monitor.readings.listening import Listening
-from monitor.readings.measuring import Measuring
-from monitor.readings.recent import Recent
-from monitor.readings.selfwatch import SelfWatch
-from monitor.readings.wallclock import WallClock
-from monitor.records import Action, Severity, Stream, Window
+from monitor.predictions.log.writer import PredictionLog
+from monitor.records import Action
+from monitor.releases.version_tracker import VersionTracker
 from monitor.reports.drilldowns import Drilldowns
-from monitor.rules_in_force import rules_of
-from monitor.scheduler import URGENT, Scheduler
-from monitor.store import outbox, versions
+from monitor.runtime.scheduler import URGENT, Scheduler
+from monitor.runtime.shutdown import in_time
+from monitor.runtime.termination import on_signals
+from monitor.sources.group import SourceGroup
+from monitor.store import faults as stored_faults
+from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
+from monitor.store.integrity import quick_check
 from monitor.store.migrate import migrate
-from monitor.upkeep.baselines import Baselines
-from monitor.upkeep.duty import Duty
-from monitor.upkeep.reloading import Reloading
-from monitor.web.access import Access
-from monitor.web.address import ensure_free
-from monitor.web.app import create
-from monitor.web.front import doors
-from monitor.web.ingest import endpoints
-from monitor.web.meters import Meters
-from monitor.web.pagerduty import routes as webhooks
-from monitor.web.rollouts import routes as rollouts
-from monitor.web.server import Server
+from monitor.web.auth.access import Access
+from monitor.web.listen_address import ensure_free
 from monitor.web.services import Readiness, Services
-from monitor.web.totals import Totals
-from monitor.windows.profile import Profile
 
 log = logging.getLogger(__name__)
 
+FILE_CHECK_SECONDS = 2.0
+"""Time limit of the check of an embedded database at the start; `watchkeeper doctor` checks all of it."""
+SHUTDOWN_SECONDS = 4.0
+"""Seconds after SIGINT or SIGTERM in which work in progress may finish."""
 
-def check(config: Config) -> list[str]:
-    """Read everything that `config` leads to; say in a few lines what it means.
 
-    Raises:
-        ConfigError: with every mistake in the rule files.
-    """
-    rules = rules_of(config).rules
-    tiers = ", ".join(f"{sum(rule.severity is tier for rule in rules)} {tier}" for tier in Severity)
-    models = [str(stream) for stream in config.streams()]
-    channels = ", ".join(build(config.notify)) or "none: nobody will be told"
-    return [
-        f"{len(rules)} rules: {tiers}",
-        f"models: {', '.join(models) or 'none named: every client is taken in'}",
-        f"channels: {channels}",
-        f"drift: {power.typical(config.drift)}",
-    ]
+def _check_file(store: Store) -> None:
+    """Log what a quick check finds wrong with the file of an embedded database."""
+    for damage in quick_check(store, FILE_CHECK_SECONDS):
+        log.error("the database is damaged: %s; keep a backup, and run `watchkeeper doctor`", damage)
 
 
 class App:
-    """The daemon. `start` makes it run by itself; `tick` makes one step, for tests and for judging the past."""
+    """The daemon. `start` makes it run by itself; `tick` runs one step, for tests and backtests.
 
-    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+    With `in_children`, heavy jobs run in child processes.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None, *, in_children: bool = False) -> None:
         self.config = config
         self.clock = clock or SystemClock()
-        self.rules = Reloading(partial(rules_of, config))
+        self.rules = RuleReloader(partial(rules_of, config))
         self.store = Store(config.store.url)
-        migrate(self.store)
+        is_apart = in_children and not self.store.is_in_memory
+        self.runner: Runner = ChildProcesses(self.store.faults) if is_apart else HERE
+        upgrade_apart(self.store) if is_apart else migrate(self.store)
+        _check_file(self.store)
+        self.access = Access(self.store, self.clock, config.web.public_url)
+        channels = build(config.notify)
+        emergency = wiring.emergency(config, self.clock, self.store, channels)
+        others = [emergency] if emergency else []
+        self.dispatcher = Dispatcher(self.store, channels, self.clock, config.notify.lease, others)
         named_clients = frozenset(config.clients) or None
-        self.log = PredictionLog(self.store, config.predictions, self.clock, clients=named_clients)
-        self.access = Access(self.store, self.clock)
-        spool = "" if self.store.is_sqlite else config.notify.spool
-        self.dispatcher = Dispatcher(self.store, build(config.notify), self.clock, config.notify.lease, spool)
-        self._told_of_changes = frozenset(
-            lane.channel.name for lane in self.dispatcher.lanes if Action.CHANGE in lane.channel.actions
+        self.outage = wiring.outage_evaluator(config, self.clock, emergency)
+        self.log = PredictionLog(self.store, config.predictions, self.clock, named_clients, self.outage.see)
+        self.sources = SourceGroup(config.sources, self.log, self.store, self.clock)
+        leader = LeaderLease(self.store, config.evaluate.takeover)
+        self.jobs = Jobs(
+            self.store, config, self.clock, self.dispatcher.is_alive, lambda: leader.is_held, self.runner
         )
-        self.blackout = Blackout(
-            config.alerts,
-            config.metrics.settings(),
-            self.base_seconds,
-            config.evaluate.recent,
-            self.clock.now,
-            self.dispatcher.emergency,
+        self.clock_watch = ClockWatch(self.clock, self.store.faults)
+        self.meters = DaemonMeters(config.evaluate.every)
+        self.counters = PredictionCounters()
+        self.versions = VersionTracker(self.store, config.alerts, self._channels(Action.CHANGE))
+        self.self_monitor = self._self_monitor()
+        named = {stream: model.held_against for stream, model in config.streams().items()}
+        self.baselines = BaselineSelector(self.store, self.base_seconds, config.windows, named, self.runner)
+        self.daily_summaries = DailySummaries(self.store, config.clients)
+        self.pipeline = self._pipeline(leader)
+        self.digests = Sender(
+            self.store, config.clients, self.channels, config.web.public_url, __version__, self.base_seconds
         )
-        self.log.on_refused = self.blackout.see
-        self.jobs = Jobs(self.store, config, self.clock, self.dispatcher.is_alive)
-        self.meters = Meters(config.evaluate.every)
-        self.totals = Totals()
-        self.itself = SelfWatch(self.store, self.log, config.clients, lambda: self.rules.failed)
-        named = {stream: model.baseline for stream, model in config.streams().items()}
-        self.baselines = Baselines(self.store, self.base_seconds, config.windows, named)
-        self.days = DayBook(self.store, config.clients)
-        self.pipeline = self._pipeline()
-        self.digests = Sender(self.store, config.clients, self.channels, config.web.public_url, __version__)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
-        self.server = self._server()
-        self.scheduler = Scheduler()
+        self.application = wiring.application(config, self._services())
+        self.server = wiring.server(config, self.application, self.log, self.access, self.meters)
+        self.scheduler = Scheduler(self.store.faults)
 
     @property
     def url(self) -> str:
-        """Where the daemon answers."""
+        """The URL that the daemon listens at."""
         return self.server.url
 
     @property
     def channels(self) -> frozenset[str]:
-        """Names of the channels that can be told."""
-        return frozenset(lane.channel.name for lane in self.dispatcher.lanes)
+        """Names of the configured channels."""
+        return self._channels()
+
+    def _channels(self, *actions: Action) -> frozenset[str]:
+        """Those that support all of `actions`."""
+        channels = (worker.channel for worker in self.dispatcher.workers)
+        return frozenset(channel.name for channel in channels if set(actions) <= set(channel.actions))
 
     @property
     def base_seconds(self) -> int:
-        """Length of a base window."""
+        """Length of a base window, in seconds."""
         return int(self.config.predictions.base_window)
 
     def tick(self) -> Tick:
         """One step of the whole pipeline, now."""
         began = self.clock.now()
+        self.clock_watch.check(began)
         try:
-            self.blackout.catch_up()
+            self.outage.catch_up()
             done = self.pipeline.tick(began)
         except StoreError:
-            if self.blackout.lost(self.rules.current, began):
-                self.jobs.after_look(began)
-                self.itself.after_look(began)
+            if self.outage.lost(self.rules.current, began):
+                self.jobs.after_outage_tick()
+                self.self_monitor.after_outage_tick()
             raise
-        self.blackout.remember(done.after)
+        self.outage.remember(done.after)
         ended = self.clock.now()
-        self.jobs.after_tick(ended)
+        self.jobs.after_tick()
         self.meters.cycle(ended - began, ended)
-        self.meters.judged("ok", done.judgement.evaluated - done.judgement.errors)
-        self.meters.judged("error", done.judgement.errors)
+        self.meters.judged("ok", done.evaluation.evaluated - done.evaluation.errors)
+        self.meters.judged("error", done.evaluation.errors)
         self.meters.reload_worked.set(not self.rules.failed)
-        self.itself.after_tick(ended, done.judgement.errors)
+        self.self_monitor.after_tick(done.evaluation.errors)
         if done.deliveries:
             self.dispatcher.wake()
         return done
 
-    def look_on(self) -> None:
-        """While another daemon judges, know what it knows: the database may go and take it along."""
-        if not self.pipeline.duty.is_held:
-            with self.store.read() as connection:
-                found = standing(connection, self.channels, self.clock.now(), self.pipeline.confirming)
-            self.blackout.remember(found)
+    def follow_leader(self) -> None:
+        """If another daemon is the leader, load its alerts and incidents, to be able to take over during an outage."""
+        if not self.pipeline.leader.is_held:
+            self._load_outage_state()
+
+    def _load_outage_state(self) -> None:
+        with self.store.read() as connection:
+            situation = load_situation(connection, self.channels, self.clock.now(), self.pipeline.confirming)
+        self.outage.remember(situation)
+
+    def store_faults(self) -> None:
+        """Store this process's active faults, for commands such as `watchkeeper status`."""
+        present, now = self.store.faults.active(), self.clock.now()
+        with self.store.write() as connection:
+            stored_faults.put(connection, present, now)
 
     def start(self) -> None:
-        """Begin to take predictions, to look, and to tell."""
-        self.baselines.keep_up(self.clock.now())
+        """Start to accept predictions, to evaluate rules, and to deliver notifications."""
+        self._load_outage_state()  # the database may fail before the first tick is complete
         self.log.start()
+        self.sources.start()
         self.dispatcher.start()
         self.scheduler.every(self.config.evaluate.every, "tick", self.tick, URGENT)
-        self.scheduler.every(1.0, "beat", lambda: self.pipeline.listening.beat(self.clock.now()), URGENT)
-        self.scheduler.every(30.0, "baselines", lambda: self.baselines.keep_up(self.clock.now()))
-        self.scheduler.every(10.0, "day summaries", lambda: self.days.update(self.clock.now()))
-        self.scheduler.every(5.0, "versions seen", self._keep_versions)
-        self.scheduler.every(20.0, "digests", lambda: self.digests.send_due(self.clock.now()))
-        self.scheduler.every(60.0, "write down when keys were used", self.access.write_uses)
-        self.scheduler.every(10.0, "know what the judge knows", self.look_on)
+        self.scheduler.every(
+            1.0, "record uptime", lambda: self.pipeline.uptime.beat(self.clock.now()), URGENT
+        )
+        self.scheduler.every(
+            30.0, "update baselines", lambda: self.baselines.update(self.clock.now()), first=0.0
+        )
+        self.scheduler.every(3.0, "learn drift models of new baselines", self._learn_new_baselines)
+        self.scheduler.every(
+            10.0, "update daily summaries", lambda: self.daily_summaries.update(self.clock.now())
+        )
+        self.scheduler.every(5.0, "store model versions", self.store_versions)
+        self.scheduler.every(20.0, "send digests", lambda: self.digests.send_due(self.clock.now()))
+        self.scheduler.every(60.0, "store key usage", self.access.write_uses)
+        self.scheduler.every(10.0, "refresh outage state", self.follow_leader)
+        self.scheduler.every(10.0, "store faults", self.store_faults)
+        self.scheduler.every(5.0, "store source states", self.sources.write_states)
         self.jobs.schedule(self.scheduler)
         self.scheduler.start()
 
-    def stop(self) -> None:
-        """Finish what is under way; nothing that was accepted is lost."""
-        self.scheduler.stop()
-        self.drilldowns.stop()
-        self.log.stop()
-        self.pipeline.duty.hand_over()
-        self.dispatcher.stop()
-        self.store.close()
+    def stop(self, until: float = math.inf) -> None:
+        """Finish work in progress; nothing that was accepted is lost. Jobs of child processes run again after a start.
+
+        What has not finished at `until` (seconds of the monotonic clock) is abandoned: its transaction is rolled back.
+        """
+        parts = (self.runner, self.scheduler, self.sources, self.drilldowns, self.log, self.dispatcher)
+        unfinished = in_time([part.stop for part in parts], until)
+        unfinished |= in_time([self.pipeline.leader.hand_over], until)
+        if unfinished:
+            log.warning(
+                "stopped before all work was done", extra={"unfinished": ",".join(sorted(unfinished))}
+            )
+            self.store.abandon()
+        else:
+            self.store.close()
+            log.info("stopped", extra={"version": __version__})
 
     def serve(self, announce: Callable[[], None]) -> None:
-        """Run until SIGINT or SIGTERM. SIGHUP has the rules read anew.
+        """Run until SIGINT or SIGTERM, then stop within `SHUTDOWN_SECONDS`, or at once on a second signal. SIGHUP
+        reloads the rules.
 
         Raises:
-            WatchkeeperError: one cannot listen at the address of the configuration.
+            WatchkeeperError: the listen address of the configuration cannot be used.
         """
         ensure_free(self.config.web.host, self.config.web.port)
-        signal.signal(signal.SIGHUP, lambda *_: self.rules.ask())
+        signal.signal(signal.SIGHUP, lambda *_: self.rules.request())
+        on_signals(self.server.stop)
+        deadline = math.inf
+
+        def begin_shutdown() -> None:
+            nonlocal deadline
+            deadline = time.monotonic() + SHUTDOWN_SECONDS
+            self.dispatcher.finish()
+            self.scheduler.pause()
+
         self.start()
         try:
-            self.server.run_until_stopped(announce)
+            self.server.run_until_stopped(partial(self._started, announce), begin_shutdown)
         finally:
-            self.stop()
+            self.stop(deadline)
 
-    def _pipeline(self) -> Pipeline:
-        config = self.config
-        pager = config.notify.pagerduty
-        recent = Recent(config.evaluate.recent, self.clock.now)
-        listening = Listening(self.store)
-        wall = WallClock(self.store, lambda stream: bool(config.model(stream).probe.url), listening.seconds)
-        measuring = Measuring(
+    def _started(self, announce: Callable[[], None]) -> None:
+        fields = {
+            "version": __version__,
+            "store": self.store.url.render_as_string(hide_password=True),
+            "listen": self.url,
+            "channels": ",".join(sorted(self.channels)),
+            "rules": len(self.rules.current.rules),
+        }
+        log.info("started", extra=fields)
+        if self.access.is_open(KeyKind.INGEST):
+            log.warning("no ingest key exists, so only this machine may send predictions")
+        announce()
+
+    def _self_monitor(self) -> SelfMonitor:
+        return SelfMonitor(
             self.store,
-            self.base_seconds,
-            config.windows,
-            config.metrics.settings(),
-            config.drift,
-            recent,
-            wall,
+            self.log,
+            self.config.clients,
+            lambda: self.rules.failed,
+            self.clock.elapsed,
+            self.sources.limits,
         )
-        measuring.on_measured = self.days.touch
-        measuring.against = Against(lambda stream: config.model(stream).baseline, config.metrics.settings())
 
-        def counted(stream: Stream, window: Window, profile: Profile) -> None:
-            recent.add(stream, window, profile)
-            self.totals.add(stream, window, profile, self.clock.now())
-
-        return Pipeline(
+    def _pipeline(self, leader: LeaderLease) -> Pipeline:
+        return wiring.pipeline(
+            self.config,
+            self.clock,
             self.store,
-            config.windows,
-            measuring,
             self.rules,
-            config.alerts,
+            leader,
             self.channels,
-            self.itself,
-            counted,
-            Duty(self.store, config.evaluate.takeover),
-            listening,
-            frozenset({"pagerduty"} if pager and (pager.webhook_secrets or pager.api_token) else ()),
+            self.self_monitor,
+            self.daily_summaries,
+            self.counters,
+            self.versions,
         )
-
-    def _server(self) -> Server:
-        web, hot = self.config.web, endpoints(self.log, self.access, self.config.predictions)
-        return Server(create(self._services()), web, doors(hot, self.meters, is_secure=web.is_secure))
 
     def _services(self) -> Services:
-        pager = self.config.notify.pagerduty
         return Services(
             store=self.store,
             clock=self.clock,
             access=self.access,
             meters=self.meters,
-            totals=self.totals,
+            counters=self.counters,
             measured=lambda: self.pipeline.measuring.last,
             channels=sorted(self.channels),
             intake=self.log.stats,
             drilldowns=self.drilldowns,
             runbook=partial(runbook, settings=self.config.alerts),
+            alerts=self.config.alerts,
+            rule=lambda name: self.rules.current.rule(name),
+            rules=lambda: self.rules.current,
+            past=lambda *asked: self.pipeline.measuring.past(*asked),
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
+            importance=self.config.drift.importance,
             base_seconds=self.base_seconds,
             settings=self.config.web,
             version=__version__,
             clients=self.config.clients,
             ready=self._readiness,
             stuck=self.jobs.stuck,
-            webhooks=[
-                *webhooks(self.store, pager.webhook_secrets if pager else (), self.clock),
-                *rollouts(self.store, self.access, self.clock, self.base_seconds),
-            ],
         )
 
-    def _keep_versions(self) -> None:
-        """Note which versions answered; a new one is a change that PagerDuty shows beside its incidents."""
-        seen = self.totals.take_versions()
-        if not seen:
-            return
-        with self.store.read() as connection:
-            known = versions.load(connection)
-        with self.store.write() as connection:
-            changes = deploys(seen, known, self._told_of_changes, self.config.alerts, self.clock.now())
-            outbox.add(connection, changes)
-            versions.put(connection, seen)
-        if changes:
+    def _learn_new_baselines(self) -> None:
+        self.baselines.learned(self.jobs.learn(self.baselines.new(self.clock.now())))
+
+    def store_versions(self) -> None:
+        """Store which model versions answered; each new one is sent to PagerDuty as a change event."""
+        if self.versions.store(self.clock.now()):
             self.dispatcher.wake()
 
     def _readiness(self) -> Readiness:
-        wrong = self.jobs.ailment()
-        return Readiness(not wrong, (wrong,) if wrong else ())
+        problem = self.jobs.health_problem()
+        return Readiness(not problem, (problem,) if problem else ())

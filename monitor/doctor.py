@@ -5,20 +5,24 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import text
-
-from monitor.config import Config
+from monitor.config.root import Config
+from monitor.config.rule_files import rules_of
 from monitor.errors import ConfigError, WatchkeeperError
 from monitor.notify import build
-from monitor.notify.reach import reach
-from monitor.rules_in_force import rules_of
+from monitor.notify.delivery.reachability import check_reachability
 from monitor.sources.probes import probe
+from monitor.store import faults
 from monitor.store.db import Store
+from monitor.store.integrity import full_check
 from monitor.store.migrate import migrate
-from monitor.web.address import refusal
-from monitor.web.oidc import Provider
+from monitor.web.auth.oidc import Provider
+from monitor.web.listen_address import problem
+
+_MOST_DAMAGE = 20
+_MOST_SET_ASIDE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +39,32 @@ def examine(config: Config) -> Iterator[Finding]:
     """Try everything; nothing that is tried stops the rest."""
     yield _rules(config)
     yield _store(config)
+    yield from _integrity(config)
+    yield from _set_aside(config)
     yield _listening(config)
     yield from _disk(config)
     for stream, model in config.streams().items():
         if model.probe.url:
             answer = probe(stream, model.probe, time.time())
-            hint = "is the model up, and may this machine reach it?"
+            hint = "check that the model is running and reachable from this machine"
             yield Finding(f"health address of {stream}", answer.succeeded, answer.detail, hint)
     yield from _sign_in(config)
     yield from _certificate(config)
     channels = build(config.notify)
     hint = "add one under `notify`; try it with: watchkeeper notify test NAME"
-    yield Finding("channels", bool(channels), ", ".join(channels) or "none: nobody will be told", hint)
-    hint = "is the address right, and may this machine reach it? Then: watchkeeper notify test NAME"
-    for one in reach(config.notify):
+    yield Finding(
+        "channels", bool(channels), ", ".join(channels) or "none: no notifications will be sent", hint
+    )
+    hint = "check the address and the network; then run: watchkeeper notify test NAME"
+    for one in check_reachability(config.notify):
         yield Finding(one.what, not one.problem, one.problem or "can be reached", hint)
 
 
 def _rules(config: Config) -> Finding:
     try:
-        return Finding("rules", True, f"{len(rules_of(config).rules)} in force")
+        return Finding("rules", True, f"{len(rules_of(config).rules)} active")
     except ConfigError as error:
-        return Finding("rules", False, str(error), "mend them; a running daemon keeps the old ones")
+        return Finding("rules", False, str(error), "fix the rule files; a running daemon keeps its old rules")
 
 
 def _store(config: Config) -> Finding:
@@ -64,17 +72,48 @@ def _store(config: Config) -> Finding:
         store = Store(config.store.url)
         migrate(store)
         with store.read() as connection:
-            connection.execute(text("select 1"))
+            store.ping(connection)
         store.close()
     except WatchkeeperError as error:
         return Finding("store", False, error.message, error.hint or "check `store.url`")
     return Finding("store", True, "can be read and written")
 
 
+def _integrity(config: Config) -> Iterator[Finding]:
+    store = Store(config.store.url)
+    hint = "restore the last backup; `watchkeeper export predictions` saves the rows that are still readable"
+    try:
+        found = list(islice(full_check(store), _MOST_DAMAGE))
+    except WatchkeeperError as error:
+        found = [error.message]
+    finally:
+        store.close()
+    for one in found:
+        yield Finding("stored data", is_well=False, detail=one, hint=hint)
+    if not found:
+        yield Finding("stored data", is_well=True, detail="is intact")
+
+
+def _set_aside(config: Config) -> Iterator[Finding]:
+    """What a daemon that runs on this store has left out."""
+    hint = "see the runbook SetAside"
+    try:
+        store = Store(config.store.url)
+        with store.read() as connection:
+            found = faults.load(connection, time.time())
+        store.close()
+    except WatchkeeperError:
+        return  # told above
+    for one in found[:_MOST_SET_ASIDE]:
+        yield Finding(f"{one.part} {one.subject}", False, f"is skipped: {one.reason}", hint)
+    if not found:
+        yield Finding("skipped rows", True, "none")
+
+
 def _listening(config: Config) -> Finding:
     what = f"listening on {config.web.listen}"
-    reason = refusal(config.web.host, config.web.port)
-    hint = "is the daemon running already? then all is well; else choose another `web.listen`"
+    reason = problem(config.web.host, config.web.port)
+    hint = "if the daemon is running, this is expected; otherwise change `web.listen`"
     return Finding(what, not reason, reason or "is free", hint)
 
 
@@ -99,10 +138,10 @@ def _certificate(config: Config) -> Iterator[Finding]:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
-        hint = "both are PEM files, readable by the daemon, and belong together"
+        hint = "use two PEM files that the daemon can read: a certificate and its key"
         yield Finding("certificate", False, str(error), hint)
     else:
-        yield Finding("certificate", True, "fits its key")
+        yield Finding("certificate", True, "matches its key")
 
 
 def _disk(config: Config) -> Iterator[Finding]:
@@ -111,5 +150,5 @@ def _disk(config: Config) -> Iterator[Finding]:
         usage = shutil.disk_usage(path.parent if path.parent.exists() else Path())
         share = usage.used / usage.total
         yield Finding(
-            "disk of the store", share < 0.9, f"{share:.0%} used", "free some, or shorten retention"
+            "disk of the store", share < 0.9, f"{share:.0%} used", "free some space, or shorten the retention"
         )

@@ -3,11 +3,14 @@
     WatchkeeperError          what happened, and what to do about it (`hint`)
     ├── ConfigError           a file that cannot be used; carries every problem found in it
     ├── InputError            a record or a request that cannot be accepted
-    │   └── TooLargeError     refused for its size (HTTP 413)
+    │   ├── TooLargeError     refused for its size (HTTP 413)
+    │   └── TooSlowError      it did not come in time (HTTP 408)
     ├── AccessError           who asks is unknown, or may not do this (HTTP 401 or 403)
     ├── BusyError             refused for now: the same request may pass later (HTTP 429 or 503)
     ├── NotFoundError         a name that nothing answers to
     ├── StoreError            the database cannot do what was asked
+    ├── DamageError           stored bytes are not those that were written
+    ├── UnreadableError       one thing in the database is damaged, or was written by another version
     └── DeliveryError         a notification that did not go out; says whether to try again
 
 Foreign errors are turned into these where they enter, so that nothing above a border catches a library's own.
@@ -60,6 +63,10 @@ class TooLargeError(InputError):
     """Refused for its size."""
 
 
+class TooSlowError(InputError):
+    """Refused because it did not come in time."""
+
+
 class AccessError(WatchkeeperError):
     """Who asks is unknown (`known` is false), or may not do this."""
 
@@ -81,7 +88,23 @@ class NotFoundError(WatchkeeperError):
 
 
 class StoreError(WatchkeeperError):
-    """The database refused or could not be reached."""
+    """The database refused or could not be reached. `is_damage`: it can be, but a part of its file is not whole.
+
+    `public` is what answers to requests say of it, where `message` has the words of a driver: addresses, names, paths.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", is_damage: bool = False, public: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.is_damage = is_damage
+        self.public = public or message
+
+
+class DamageError(WatchkeeperError):
+    """Stored bytes are not those that were written. Nothing but the row that they belong to is to blame."""
+
+
+class UnreadableError(WatchkeeperError):
+    """One thing that is stored cannot be read: damaged, incomplete, or written by another version."""
 
 
 class DeliveryError(WatchkeeperError):

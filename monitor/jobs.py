@@ -1,139 +1,172 @@
-"""What the daemon does beside its tick: probing, learning, forgetting, comparing notes with PagerDuty."""
+"""The daemon's periodic jobs beside the tick: drift models, compaction, retention, probes, PagerDuty reconciliation."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
+from monitor.childprocess import HERE, Runner
 from monitor.clock import Clock
-from monitor.config import Config
-from monitor.drift.learning import prepare
+from monitor.config.root import Config
+from monitor.config.units import HOUR, MINUTE
+from monitor.drift.learning import LearningContext, LearningTask, prepare
+from monitor.evaluation.row_metrics import measure_rows
+from monitor.maintenance.retention import delete_expired
 from monitor.notify import reconcile
-from monitor.notify.dead_man import DeadMan, Vitals, ailment
+from monitor.notify.dead_man import DeadMan, Vitals, health_problem
 from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
-from monitor.predictions.compaction import compact
-from monitor.predictions.outcomes import give_up
-from monitor.readings.rows import measure_rows
-from monitor.records import Stream
-from monitor.scheduler import Scheduler
+from monitor.predictions.log.compaction import compact
+from monitor.predictions.outcomes.join import expire_outcomes
+from monitor.records import Priority, Stream
+from monitor.runtime.cpu_tuning import give_back_freed_memory
+from monitor.runtime.scheduler import Scheduler
 from monitor.sources.probes import ProbeSettings, probe
-from monitor.store import outbox, probes, register
+from monitor.store import outbox, probes
+from monitor.store import streams as stream_rows
 from monitor.store.db import Store
-from monitor.upkeep.housekeeping import forget
 from monitor.windows import cut
 
 log = logging.getLogger(__name__)
 
-RECONCILE_EVERY = 300.0
-SURELY_OVER = 300.0
+LEARN_INTERVAL, EXPIRY_INTERVAL = float(MINUTE), float(HOUR)
+RECONCILE_INTERVAL = 300.0
+COMPACT_DELAY = 300.0
+"""Seconds after a window's lateness limit before its batches are compacted."""
 STUCK_AFTER = 150.0
-"""A tick may take long after much history came in; the loop is taken for dead only after this."""
-SOON = 3.0
-"""After a start drift is judged as soon as it was learned: what it needs may be there already."""
-CRITICAL = 1
-"""Priority of a critical page and its resolve: what may not wait."""
+"""Seconds without a tick after which the loop counts as stuck. A tick after a large load may take long."""
+FIRST_LEARN_DELAY = 3.0
+"""Seconds after the start: the history to learn from may be there already."""
 
 
 class Jobs:
-    """The jobs, ready to be scheduled. `is_delivering` says whether every channel's thread runs."""
+    """The jobs, ready to be scheduled.
 
-    def __init__(self, store: Store, config: Config, clock: Clock, is_delivering: Callable[[], bool]) -> None:
+    `is_delivering` says whether the thread of every channel runs. `is_leader` says whether this daemon does the work
+    that only one of several daemons on a database does. `runner` runs heavy jobs.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        clock: Clock,
+        is_delivering: Callable[[], bool],
+        is_leader: Callable[[], bool] = lambda: True,
+        runner: Runner = HERE,
+    ) -> None:
         self._store = store
         self._config = config
         self._clock = clock
         self._is_delivering = is_delivering
-        self._judged_at = self._looked_at = clock.now()
+        self._is_leader = is_leader
+        self._runner = runner
+        self._evaluated_at = self._attempted_at = clock.elapsed()
         self._dead_man = DeadMan(config.notify.dead_man) if config.notify.dead_man else None
 
     def schedule(self, scheduler: Scheduler) -> None:
-        """Have everything that is configured repeated."""
-        scheduler.every(60.0, "learn what drift is held against", self.learn, first=SOON)
-        scheduler.every(60.0, "put small batches together", self.compact)
-        scheduler.every(3600.0, "forget what is old", self.forget)
-        scheduler.every(120.0, "look at several columns at once", self.look_across)
+        """Schedule every job that the configuration needs."""
+        scheduler.every(LEARN_INTERVAL, "learn drift models", self.learn, first=FIRST_LEARN_DELAY)
+        scheduler.every(60.0, "compact batches", self.compact)
+        scheduler.every(EXPIRY_INTERVAL, "delete expired data", self.delete_expired)
+        scheduler.every(120.0, "measure row metrics", self.measure_rows)
         for stream, model in self._config.streams().items():
             if model.probe.url:
                 scheduler.every(
                     model.probe.every, f"probe {stream}", partial(self.probe, stream, model.probe)
                 )
         if self._config.notify.pagerduty and self._config.notify.pagerduty.api_token:
-            scheduler.every(RECONCILE_EVERY, "compare notes with PagerDuty", self.reconcile)
+            scheduler.every(RECONCILE_INTERVAL, "reconcile with PagerDuty", self.reconcile)
         if self._dead_man:
-            scheduler.every(10.0, "dead man's switch", self.show_life)
+            scheduler.every(10.0, "ping the dead man's switch", self.ping_dead_man)
 
-    def look_across(self) -> None:
-        """Measure what needs rows, for each stream's last whole hour."""
-        measure_rows(self._store, self._config.windows, self._config.metrics.settings(), self._clock.now())
+    def measure_rows(self) -> None:
+        """Measure the metrics that need rows, for the last whole hour of each stream."""
+        measure_rows(self._store, self._config.windows, self._config.measuring(), self._clock.now())
 
-    def after_tick(self, at: float) -> None:
-        """A tick went through to its end: everything was judged, and the store took it."""
-        self._judged_at = self._looked_at = at
+    def after_tick(self) -> None:
+        """Note a complete tick: every rule was evaluated, and the result is stored."""
+        self._evaluated_at = self._attempted_at = self._clock.elapsed()
 
-    def after_look(self, at: float) -> None:
-        """A tick went as far as it can without a store: the loop goes round, and a restart would only forget."""
-        self._looked_at = at
+    def after_outage_tick(self) -> None:
+        """Note a tick that went as far as it can without a database. The loop runs, and a restart would not help."""
+        self._attempted_at = self._clock.elapsed()
 
-    def ailment(self) -> str:
-        """What keeps the daemon from doing its work, or the empty string."""
-        return ailment(self._vitals(), self._config.evaluate.every, self._clock.now())
+    def health_problem(self) -> str:
+        """What keeps the daemon from its work; the empty string if nothing does."""
+        return health_problem(self._vitals(), self._config.evaluate.every)
 
     def stuck(self) -> str:
-        """Why the loop is taken for dead, or the empty string."""
-        age = self._clock.now() - self._looked_at
+        """Why the loop counts as stuck; the empty string if it runs."""
+        age = self._clock.elapsed() - self._attempted_at
         return f"the last tick ended {age:.0f} seconds ago" if age > STUCK_AFTER else ""
 
-    def learn(self) -> None:
-        """Where there is enough history, learn how each stream varies when nothing is wrong."""
+    def learn(self, only: Collection[Stream] | None = None) -> list[Stream]:
+        """Learn the normal variation of each stream that has enough history; return the streams that were learned."""
+        if not self._is_leader() or only == []:
+            return []
         config, now = self._config, self._clock.now()
         with self._store.read() as connection:
-            known = register.figures_of_all(connection)
-        base = int(config.predictions.base_window)
+            known = stream_rows.figures_of_all(connection)
+        tasks = []
         for figures in known:
-            until = cut.horizon(figures.watermark, figures.last_received, now, config.windows)
-            prepare(self._store, figures.stream, config.drift, base, until, now, len(known))
+            if only is not None and figures.stream not in only:
+                continue
+            with self._store.faults.isolate(
+                "streams", f"{figures.stream}: learning", lasts=2 * LEARN_INTERVAL
+            ):
+                until = cut.horizon(figures.watermark, figures.last_received, now, config.windows)
+                tasks.append(LearningTask(figures.stream, until, len(known)))
+        context = LearningContext(config.drift, int(config.predictions.base_window), now)
+        return prepare(self._store, tasks, context, self._runner)
 
     def compact(self) -> None:
-        """Put the batches of windows that are surely over together: a row takes a tenth of the space then."""
-        compact(self._store, self._clock.now() - self._config.windows.lateness - SURELY_OVER)
+        """Merge the batches of windows that take no more rows: a row then takes a tenth of the space."""
+        before = self._clock.now() - self._config.windows.lateness - COMPACT_DELAY
+        if self._is_leader():
+            compact(self._store, before, runner=self._runner)
+        give_back_freed_memory()  # of the batches that were compacted, and of ticks
 
-    def forget(self) -> None:
-        """Delete what is past its retention; stop waiting for the predictions of outcomes that came long ago."""
+    def delete_expired(self) -> None:
+        """Delete data past its retention, and outcomes whose predictions have not arrived in time."""
         config, now = self._config, self._clock.now()
-        forget(self._store, config.store, config.predictions, config.windows, now)
+        delete_expired(self._store, config.store, config.predictions, config.windows, now)
         with self._store.read() as connection:
-            streams = register.streams(connection)
+            streams = stream_rows.streams(connection)
         for stream in streams:
-            with self._store.write() as connection:
-                give_up(connection, stream, now - config.predictions.outcome_wait, now)
+            isolated = self._store.faults.isolate("streams", f"{stream}: outcomes", lasts=2 * EXPIRY_INTERVAL)
+            with isolated, self._store.write() as connection:
+                expire_outcomes(connection, stream, now - config.predictions.outcome_wait, now)
 
     def probe(self, stream: Stream, settings: ProbeSettings) -> None:
-        """Ask one health address."""
-        answer = probe(stream, settings, self._clock.now())
+        """Request the health endpoint of one model, and store the result."""
+        result = probe(stream, settings, self._clock.now())
         with self._store.write() as connection:
-            probes.put(connection, answer)
+            probes.put(connection, result)
 
     def reconcile(self) -> None:
-        """Close at PagerDuty what is over here; take acknowledgements over that we missed."""
+        """Resolve PagerDuty incidents of alerts that have ended; store acknowledgements that no webhook delivered."""
         settings = self._config.notify.pagerduty
         assert settings is not None
         try:
             remotes = reconcile.fetch(settings, Http("PagerDuty", settings.ca_file))
         except AttemptError as error:
-            log.warning("notes could not be compared with PagerDuty: %s", error.message)
+            log.warning("reconciliation with PagerDuty failed: %s", error.message)
             return
         with self._store.write() as connection:
             for key in reconcile.settle(connection, remotes, self._clock.now()):
-                log.warning("PagerDuty and we disagreed about %s: settled", key)
+                log.warning("PagerDuty incident %s had a different state and was corrected", key)
 
-    def show_life(self) -> None:
-        """Ping the dead man's switch, if all is well."""
+    def ping_dead_man(self) -> None:
+        """Ping the dead man's switch if the daemon is healthy."""
         assert self._dead_man is not None
-        said = self._dead_man.step(self._vitals(), self._config.evaluate.every, self._clock.now())
-        if said.startswith("not"):
-            log.error("dead man's switch: %s", said)
+        vitals, elapsed = self._vitals(), self._clock.elapsed()
+        outcome = self._dead_man.step(vitals, self._config.evaluate.every, elapsed)
+        if outcome.startswith("not"):
+            log.error("dead man's switch: %s", outcome)
 
     def _vitals(self) -> Vitals:
         now = self._clock.now()
         with self._store.read() as connection:
-            waiting = outbox.oldest_due(connection, now, CRITICAL)
-        return Vitals(self._judged_at, self._judged_at, waiting, self._is_delivering())
+            waiting = outbox.oldest_due(connection, now, Priority.CRITICAL_RESOLVE)
+        age = self._clock.elapsed() - self._evaluated_at
+        return Vitals(age, None if waiting is None else max(now - waiting, 0.0), self._is_delivering())

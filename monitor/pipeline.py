@@ -6,23 +6,35 @@ simply run again: nothing is counted, decided or told twice.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from monitor import alerts as paging
-from monitor.alerts.plan import Situation
+from monitor.alerts.diagnosis.load import diagnosed
 from monitor.alerts.settings import AlertSettings
-from monitor.readings.listening import Listening
-from monitor.readings.measuring import Measuring
-from monitor.readings.selfwatch import SelfWatch
-from monitor.records import Stream, Window
-from monitor.rules.evaluate import Judgement, judge
-from monitor.rules.memory import Memory
+from monitor.alerts.situation import Situation
+from monitor.evaluation import targets as target_judging
+from monitor.evaluation.measure import Measurer
+from monitor.evaluation.self_monitoring import SelfMonitor
+from monitor.evaluation.uptime import UptimeRecorder
+from monitor.maintenance.leader import LeaderLease
+from monitor.maintenance.rule_reload import RuleReloader
+from monitor.records import DAEMON, Stream, Window
+from monitor.rules.engine.condition_cache import ConditionCache
+from monitor.rules.engine.evaluate import Evaluation, evaluate, is_active
 from monitor.store import alerts as alert_rows
+from monitor.store import targets as target_rows
 from monitor.store.db import Store
-from monitor.upkeep.duty import Duty
-from monitor.upkeep.reloading import Reloading
-from monitor.windows.counting import count_new
+from monitor.windows.accumulate import count_new
 from monitor.windows.profile import Profile
+from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import WindowSettings
+
+COUNTING = 4.0
+"""Seconds of a tick in which rows are counted: a past that was loaded must not keep the present from being judged."""
+EVALUATING = 4.0
+"""Seconds of a tick in which rules are evaluated. Streams that receive records or have an alert come first."""
+_AT_LEAST = 200
+"""Streams that are evaluated in each tick, however slow the machine is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +44,7 @@ class Tick:
     at: float
     streams: int
     windows: int
-    judgement: Judgement
+    evaluation: Evaluation
     deliveries: int
     after: Situation | None = None
 
@@ -43,33 +55,49 @@ class Pipeline:
 
     store: Store
     windows: WindowSettings
-    measuring: Measuring
-    rules: Reloading
+    measuring: Measurer
+    rules: RuleReloader
     alerts: AlertSettings
     channels: frozenset[str]
-    itself: SelfWatch
+    self_monitor: SelfMonitor
     on_counted: Callable[[Stream, Window, Profile], None]
-    duty: Duty
-    listening: Listening
+    leader: LeaderLease
+    uptime: UptimeRecorder
     confirming: frozenset[str] = frozenset()
-    memory: Memory = field(default_factory=Memory)
+    cache: ConditionCache = field(default_factory=ConditionCache)
+    order: RoundRobin = field(default_factory=lambda: RoundRobin(COUNTING))
+    evaluating: RoundRobin = field(default_factory=lambda: RoundRobin(EVALUATING))
 
     def tick(self, now: float) -> Tick:
         """Do all that is to be done at `now`."""
         rules = self.rules.rules()
-        self.listening.keep(now)
-        touched = count_new(self.store, self.windows, now, self.on_counted)  # rows -> profiles
-        readings = self.measuring.measure(rules.reads(), self.itself.measure(now), now)  # -> measurements
-        done = Tick(now, len(readings.streams()), len(touched), Judgement(), 0)
-        if not self.duty.is_ours(now):  # another daemon on this database judges
+        self.uptime.keep(now)
+        touched = count_new(self.store, self.windows, now, self.on_counted, self.order)  # rows -> profiles
+        own = self.self_monitor.measure(now)
+        readings = self.measuring.measure(rules.reads(), own, now)  # profiles -> measurements
+        done = Tick(now, len(readings.streams()), len(touched), Evaluation(), 0)
+        if not self.leader.is_ours(now):  # another daemon on this database judges
             return done
         with self.store.read() as connection:
             known = alert_rows.load(connection)
-        judgement = judge(
-            rules, readings, known, now, memory=self.memory
-        )  # measurements -> states, with reasons
-        with self.duty.write() as writing:  # states -> messages, in one transaction with them
+            standing = target_rows.current(connection)
+        faults = self.store.faults  # measurements -> states, with reasons
+        urgent = {
+            DAEMON,
+            *self.measuring.live,
+            *(alert.stream for alert in known.values() if is_active(alert)),
+        }
+        in_turn = partial(self.evaluating.serve, urgent=urgent, at_least=_AT_LEAST)
+        evaluation = evaluate(rules, readings, known, now, cache=self.cache, faults=faults, in_turn=in_turn)
+        if evaluation.alerts:  # what exactly is wrong, and what changed before
+            with self.store.read() as connection:
+                recent = self.measuring.recent_profiles
+                evaluation = diagnosed(connection, evaluation, known, self.measuring.base, now, recent)
+        with self.leader.write() as writing:  # states -> messages, in one transaction with them
             if writing is None:
                 return done
-            plan = paging.advance(writing, judgement, known, self.alerts, self.channels, now, self.confirming)
-        return replace(done, judgement=judgement, deliveries=len(plan.deliveries), after=plan.after)
+            target_rows.put(writing, target_judging.advance(standing, self.measuring.judged(), now))
+            plan = paging.advance(
+                writing, evaluation, known, self.alerts, self.channels, now, self.confirming
+            )
+        return replace(done, evaluation=evaluation, deliveries=len(plan.deliveries), after=plan.after)

@@ -6,7 +6,7 @@ measured is a `Measurement` with a reason, never a zero and never NaN.
 
 import hashlib
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from functools import lru_cache
 
 Labels = tuple[tuple[str, str], ...]
@@ -135,6 +135,31 @@ def fingerprint(rule: str, stream: Stream, instance: Labels = ()) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Peak:
+    """The value of an alert when it was furthest beyond its limit, with its metric and unit."""
+
+    value: float
+    metric: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What exactly is wrong, and what may have caused it, as known at `at`.
+
+    `what` names the error type, version, segment or column, with the figures before and since the onset; it is empty
+    if no more is known than the alert says. `causes` are possible ones, the likeliest first. `kinds` are the error
+    types or columns that are beyond their limit by themselves, each with its own words.
+    """
+
+    at: float
+    since: float
+    what: str = ""
+    causes: tuple[str, ...] = ()
+    kinds: Labels = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """The state of one rule for one stream and instance, kept across restarts.
 
@@ -143,7 +168,8 @@ class Alert:
     to resolve) has been watched, in seconds; `recent` the last windows as (start, beyond the limit?);
     `data_since` since when `data` is as it is, and `unjudged` how long of that was watched, in seconds;
     `changes` when the condition came or went; `metric` is what `value` was last judged of;
-    `worst` how far from its limit the value was in this episode, and `at_worst` the client's sentence of that moment.
+    `worst` how far from its limit the value was in this episode, `peak` the value and `at_worst` the client's sentence
+    of that moment.
     """
 
     fingerprint: str
@@ -179,6 +205,8 @@ class Alert:
     metric: str = ""
     worst: float = 0.0
     at_worst: str = ""
+    peak: Peak | None = None
+    diagnosis: Diagnosis | None = None
 
     @property
     def is_open(self) -> bool:
@@ -225,6 +253,24 @@ class Status(StrEnum):
     DEAD = "dead"
 
 
+class Priority(IntEnum):
+    """The order in which a channel's deliveries are sent: smaller numbers first, a resolve after its tier's pages."""
+
+    CRITICAL = 0
+    CRITICAL_RESOLVE = 1
+    WARNING = 2
+    WARNING_RESOLVE = 3
+    INFO = 4
+    LAST = 5
+    """Resolves of info alerts, digests and change events."""
+
+    @classmethod
+    def of(cls, severity: str, *, is_resolve: bool) -> "Priority":
+        """The priority of a notification about an alert."""
+        first = {"critical": cls.CRITICAL, "warning": cls.WARNING}.get(severity, cls.INFO)
+        return cls(first + is_resolve)
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A row of the outbox: one thing to tell one channel. Natural key: channel, key, sequence.
@@ -239,7 +285,7 @@ class Delivery:
     action: Action
     body: bytes
     created_at: float
-    priority: int = 1
+    priority: int = Priority.CRITICAL_RESOLVE
     not_before: float = 0.0
     status: Status = Status.PENDING
     attempts: int = 0
@@ -248,6 +294,11 @@ class Delivery:
     episode: int = 0
     id: int | None = None
     lease: str = ""
+
+    @property
+    def is_critical(self) -> bool:
+        """Whether it is a critical page or its resolve: what may not wait."""
+        return self.priority <= Priority.CRITICAL_RESOLVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,44 @@
-"""How everything stands, for somebody at a terminal: each stream's state, figures and what is still missing."""
+"""The state of every stream for the terminal (`watchkeeper status`): alerts, figures and missing data."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from monitor.alerts.inhibition import suppressed
+from monitor.alerts.settings import AlertSettings
 from monitor.clock import iso
-from monitor.durations import format_duration
+from monitor.config.units import DAY, HOUR, format_duration
+from monitor.config.yaml import suggest
+from monitor.drift.progress import missing
+from monitor.drift.settings import DriftSettings
+from monitor.health import targets
+from monitor.health.targets import Standing
+from monitor.metrics.quality.in_sample import first_accuracy
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
-from monitor.rules.wording import figure
+from monitor.rules.engine.unjudged import unjudged
+from monitor.rules.language.wording import figure
+from monitor.rules.rule import RuleSet
 from monitor.store import (
     alerts,
-    baselines,
     drift,
-    history,
+    faults,
+    lake_profiles,
     measurements,
     outcomes,
     profiles,
     quarantine,
-    register,
+    silences,
+    streams,
+    timeseries,
 )
+from monitor.store import targets as target_rows
 from monitor.store.quarantine import Refused
-from monitor.store.register import StreamFigures
-from monitor.windows.baseline import DEFAULT
+from monitor.store.streams import StreamFigures
+from monitor.store.targets import TargetPeriod
+from monitor.windows.baseline import Baseline
+from monitor.windows.baseline import load as load_baseline
+from monitor.windows.settings import BaselineSettings
 
 SHOWN = (
     "volume",
@@ -33,15 +49,24 @@ SHOWN = (
     "automation_rate",
     "drifted_share",
 )
-"""The figures of a line, from the last closed base window or the running hour."""
-HOUR = 3600
-DAY = 86_400
-MOST_NAMED = 5
+"""The metrics shown per stream, from the last closed base window or the current hour."""
+MOST_NAMED, MOST_SKIPPED = 5, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the configuration says of streams: baselines, models of each client, drift, rules and inhibitions."""
+
+    drift: DriftSettings = field(default_factory=DriftSettings)
+    baselines: Mapping[Stream, BaselineSettings] = field(default_factory=dict)
+    models: Mapping[str, Collection[str]] = field(default_factory=dict)
+    rules: RuleSet | None = None
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """One line: `state` is ok, unknown, info, warning or critical; `notes` say what is not measured yet, and why."""
+    """A stream: `state` is ok, unknown, info, warning or critical; `notes` list what is not measured yet and why."""
 
     stream: Stream
     state: str
@@ -52,18 +77,36 @@ class StreamStatus:
 
 
 def overview(
-    connection: Connection, base_seconds: int, now: float, client: str = "", mistakes: Sequence[str] = ()
+    connection: Connection,
+    base_seconds: int,
+    now: float,
+    client: str = "",
+    mistakes: Sequence[str] = (),
+    configured: Configured = Configured(),
 ) -> list[StreamStatus]:
-    """Every stream, worst first; the daemon itself where something is wrong with it.
+    """Every stream, worst first, and the daemon itself if it has a problem.
 
-    `mistakes` are those of the rule files as they are on disk now, which a running daemon refuses to read.
+    `mistakes` are errors in the rule files on disk, which a running daemon would reject.
     """
-    open_alerts = alerts.load_open(connection, client)
-    known = [
-        figures for figures in register.figures_of_all(connection) if client in ("", figures.stream.client)
+    open_alerts = alerts.load_open(connection)
+    held = suppressed(open_alerts, silences.load(connection, now), now, configured.alerts)
+    known = [one for one in streams.figures_of_all(connection) if client in ("", one.stream.client)]
+    rejected = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
+    agreed = target_rows.current(connection, client)
+    lines = [
+        _line(
+            connection,
+            figures,
+            open_alerts,
+            rejected,
+            base_seconds,
+            now,
+            configured,
+            agreed.get(figures.stream, ()),
+            held,
+        )
+        for figures in known
     ]
-    refused = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
-    lines = [_line(connection, figures, open_alerts, refused, base_seconds, now) for figures in known]
     itself = _itself(connection, open_alerts, mistakes, now)
     lines += [itself] if itself and client in ("", DAEMON.client) else []
     rank = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "ok": 4}
@@ -73,18 +116,24 @@ def overview(
 def _itself(
     connection: Connection, open_alerts: Sequence[Alert], mistakes: Sequence[str], now: float
 ) -> StreamStatus | None:
-    """A line on the daemon: its own open alerts, and rule files that it would refuse."""
+    """The state of the daemon: its own open alerts, errors in rule files, and quarantined items."""
     own = [alert for alert in open_alerts if alert.stream == DAEMON]
-    if not own and not mistakes:
+    skipped = faults.load(connection, now)
+    if not own and not mistakes and not skipped:
         return None
-    notes = [f"the rule files have mistakes, so a daemon keeps its old rules: {one}" for one in mistakes]
-    looked = max((a.evaluated_at or 0.0 for a in alerts.load(connection).values()), default=0.0)
+    notes = [f"error in a rule file, so the daemon keeps its previous rules: {one}" for one in mistakes]
+    notes += [
+        f"skipped since {iso(one.since)}: {one.part} {one.subject}: {one.reason}"
+        for one in skipped[:MOST_SKIPPED]
+    ]
+    notes += [f"and {len(skipped) - MOST_SKIPPED:,} more"] if len(skipped) > MOST_SKIPPED else []
+    evaluated_at = max((a.evaluated_at or 0.0 for a in alerts.load(connection).values()), default=0.0)
     return StreamStatus(
         DAEMON,
-        own[0].severity.value if own else Severity.WARNING.value,
+        _worst(own) if own else Severity.WARNING.value,
         tuple(f"{alert.rule}: {alert.annotation('summary') or alert.reason}" for alert in own),
         (),
-        max(0.0, now - looked) if looked else 0.0,
+        max(0.0, now - evaluated_at) if evaluated_at else 0.0,
         tuple(notes),
     )
 
@@ -93,70 +142,108 @@ def _line(
     connection: Connection,
     figures: StreamFigures,
     open_alerts: list[Alert],
-    refused: list[Refused],
+    rejected: list[Refused],
     base_seconds: int,
     now: float,
+    configured: Configured,
+    agreed: Sequence[TargetPeriod],
+    held: Mapping[str, str],
 ) -> StreamStatus:
     stream = figures.stream
     own = [alert for alert in open_alerts if alert.stream == stream]
     base = measurements.latest(connection, stream, base_seconds)
     hour = measurements.latest(connection, stream, HOUR)
-    state = own[0].severity.value if own else "ok" if base or hour else "unknown"
+    state = _worst(own) if own else "ok" if base or hour else "unknown"
     return StreamStatus(
         stream,
-        state,
-        tuple(f"{_named(alert)}: {alert.reason}" for alert in own),
+        _with_targets(state, agreed),
+        (
+            *(f"{_named(alert, held.get(alert.fingerprint, ''))}: {alert.reason}" for alert in own),
+            *_targets(agreed, wrong=True),
+        ),
         tuple(_shown(base, hour)),
         max(0.0, now - figures.last_received),
-        (*notes(connection, figures, base_seconds, hour), *_refusals(stream, refused)),
+        (
+            *unknown_model(stream, configured.models),
+            *_targets(agreed, wrong=False),
+            *notes(connection, figures, base_seconds, hour, configured),
+            *(unjudged(configured.rules, stream, base, hour, base_seconds, now) if configured.rules else ()),
+            *_rejections(stream, rejected),
+        ),
     )
 
 
-def _named(alert: Alert) -> str:
-    """The rule, and of what the alert is: which feature, which output."""
+def _worst(own: Sequence[Alert]) -> str:
+    return min((alert.severity for alert in own), key=list(Severity).index).value
+
+
+def _with_targets(state: str, agreed: Sequence[TargetPeriod]) -> str:
+    """The state, which is at least a warning while an agreed target is missed, and info while one may be."""
+    standing = {one.standing for one in agreed}
+    if Standing.MISSED in standing and state not in ("critical", "warning"):
+        return Severity.WARNING.value
+    if Standing.AT_RISK in standing and state in ("ok", "unknown"):
+        return Severity.INFO.value
+    return state
+
+
+def _targets(agreed: Sequence[TargetPeriod], *, wrong: bool) -> list[str]:
+    """How agreed targets stand: those that are or may be missed, or the others."""
+    return [
+        f"agreed target {targets.summary(one)}"
+        for one in targets.by_urgency(agreed)
+        if (one.standing in (Standing.MISSED, Standing.AT_RISK)) is wrong
+    ]
+
+
+def _named(alert: Alert, why_not_sent: str) -> str:
+    """The rule with the instance of the alert, such as its feature or output, and what keeps it from being sent."""
     of = ", ".join(value for _, value in alert.instance)
-    return f"{alert.rule} ({of})" if of else alert.rule
+    return " ".join((alert.rule, *(f"({note})" for note in (of, why_not_sent) if note)))
 
 
 def _comparable(connection: Connection, stream: Stream, base_seconds: int, layout: str) -> list[str]:
-    """From when on windows were counted as the present baseline has it, where there are older ones."""
+    """Since when windows can be compared with the current baseline, if there are older ones."""
     extent = profiles.extent(connection, stream, base_seconds)
     since = profiles.first_of(connection, stream, base_seconds, layout)
-    told = []
+    lines = []
     if extent is not None and since is None:
-        told.append("no window was counted by the present baseline yet: nothing can be compared with it")
+        lines.append(
+            "no window has been profiled with the current baseline yet: nothing can be compared with it"
+        )
     elif extent is not None and since is not None and since > extent[0]:
-        told.append(
-            f"figures can be compared with the baseline from {iso(since)} on; "
-            "older windows were counted before it"
+        lines.append(
+            f"figures can be compared with the baseline since {iso(since)}; "
+            "older windows were profiled with an earlier baseline"
         )
-    if outdated := history.outdated(connection, stream, layout):
-        told.append(
-            f"{outdated:,} windows of history were counted before the present baseline: profile them again"
+    if outdated := lake_profiles.outdated(connection, stream, layout):
+        lines.append(
+            f"{outdated:,} windows of history were profiled with an earlier baseline: profile them again"
         )
-    return told
+    return lines
 
 
 _CHANGES = {
     "added": "{} not in the baseline",
-    "filled": "{} without any value in the baseline, and with values now",
-    "vanished": "{} without any value now",
-    "type": "{} with texts where the baseline has numbers, or vectors of another length",
+    "filled": "{} empty in the baseline, with values now",
+    "notation": "{} in a different notation than in the baseline, with the same meaning",
+    "vanished": "{} without values now",
+    "type": "{} with a different data type or vector length than in the baseline",
 }
 
 
 def _schema(hour: Iterable[Measurement]) -> list[str]:
-    """Features that came, went or changed their type, as the newest hour has it."""
-    found: dict[str, list[str]] = {}
+    """Schema changes in the newest hour: features that appeared, disappeared or changed their data type."""
+    changes: dict[str, list[str]] = {}
     for one in hour:
         if one.metric == "schema_changes" and one.label("feature"):
-            found.setdefault(one.label("change"), []).append(one.label("feature"))
-    told = [
+            changes.setdefault(one.label("change"), []).append(one.label("feature"))
+    lines = [
         _CHANGES[change].format(_listed(sorted(features)))
-        for change, features in sorted(found.items())
+        for change, features in sorted(changes.items())
         if change in _CHANGES
     ]
-    return [f"features in the last hour: {'; '.join(told)}"] if told else []
+    return [f"features in the last hour: {'; '.join(lines)}"] if lines else []
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -165,57 +252,121 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _outcomes(connection: Connection, stream: Stream) -> list[str]:
-    """Outcomes that have not found their predictions."""
+    """Outcomes without a prediction."""
     counts = outcomes.counts(connection, stream)
-    if not counts.waiting and not counts.unmatched:
-        return []
-    return [
-        f"outcomes: {counts.received:,} came in, {counts.waiting:,} wait for their prediction, "
-        f"{counts.unmatched:,} were given up"
-    ]
+    told = (
+        f"outcomes: {counts.received:,} received, {counts.waiting:,} waiting for their prediction, "
+        f"{counts.unmatched:,} never matched"
+    )
+    return [told] if counts.waiting or counts.unmatched else []
 
 
 def _shown(base: list[Measurement], hour: list[Measurement]) -> list[tuple[str, str]]:
     shown = []
     for metric in SHOWN:
-        # Rows come in every minute, outcomes later: what the last minute cannot tell, the hour may.
-        found = [m for m in (*base, *hour) if m.metric == metric and not m.labels and m.value is not None]
-        if found:
-            shown.append((metric, figure(found[0].value, found[0].unit)))
+        # Metrics of outcomes are often missing in the last minute, but measured in the hour.
+        measured = [m for m in (*base, *hour) if m.metric == metric and not m.labels and m.value is not None]
+        if measured:
+            shown.append((metric, figure(measured[0].value, measured[0].unit)))
     return shown
 
 
+def unknown_model(stream: Stream, models: Mapping[str, Collection[str]]) -> list[str]:
+    """What to do about a model that no configuration names, although it names others of the client."""
+    named = models.get(stream.client)
+    if not named or stream.model in named:
+        return []
+    return [
+        f"unknown model{suggest(stream.model, named)}: it is not under clients.{stream.client}.models, so the client "
+        "does not see it. Add it there, or correct the name in what is sent"
+    ]
+
+
 def notes(
-    connection: Connection, figures: StreamFigures, base_seconds: int, hour: Iterable[Measurement]
+    connection: Connection,
+    figures: StreamFigures,
+    base_seconds: int,
+    hour: Iterable[Measurement],
+    configured: Configured = Configured(),
 ) -> list[str]:
-    """What else there is to know of a stream: what is not measured yet and why, what waits, from when on figures can
-    be compared. `hour` is what was measured of its newest hour.
+    """Notes on a stream: what is not measured yet and why, and since when figures can be compared.
+
+    `hour` holds the measurements of its newest hour.
     """
     notes = []
-    held_against = baselines.current(connection, figures.stream, DEFAULT)
-    if held_against is None:
-        notes.append("no baseline yet: drift and comparisons are not measured")
+    baseline = load_baseline(connection, figures.stream)
+    if baseline is None:
+        settings = configured.baselines.get(figures.stream, BaselineSettings())
+        notes.append(f"no baseline yet: drift and comparisons are not measured. {_until(figures, settings)}")
     else:
-        notes += _comparable(connection, figures.stream, base_seconds, held_against.layout)
+        notes += _comparable(connection, figures.stream, base_seconds, baseline.layout.id)
         notes += _schema(hour)
+        notes += _in_sample(connection, figures.stream, hour)
     notes += _outcomes(connection, figures.stream)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:
-        notes.append("drift goes to the digest only, until a week of windows was seen")
+        note = "drift is reported in the digest only, until a week of windows is available"
+        notes.append(note + _missing(connection, figures.stream, baseline, base_seconds, configured.drift))
     else:
         notes += [f"drift: {text}" for text in (learned.note, learned.meaning) if text]
     for at, since, author in drift.acceptances(connection, figures.stream)[:1]:
-        notes.append(
-            f"drift: what came in since {iso(since)} is the normal state: {author} said so at {iso(at)}"
-        )
+        notes.append(f"drift: data since {iso(since)} was accepted as normal by {author} at {iso(at)}")
     return notes
 
 
-def _refusals(stream: Stream, refused: list[Refused]) -> list[str]:
-    """The quarantine knows a record's client and model; its environment need not have been readable."""
-    own = [one for one in refused if (one.client, one.model) == (stream.client, stream.model)]
+def _until(figures: StreamFigures, settings: BaselineSettings) -> str:
+    """What the baseline of a stream waits for."""
+    if settings.file is not None:
+        return f"The running daemon has not read {settings.file} yet"
+    if settings.start is not None:
+        return (
+            f"It is created from {settings.start.isoformat()} to {settings.end and settings.end.isoformat()}"
+        )
+    after, age = format_duration(settings.after), max(0.0, figures.last_received - figures.first_received)
+    return (
+        f"It is created from the first {after} of traffic with at least {settings.rows:,} predictions "
+        f"(so far {figures.rows:,} in {format_duration(round(age))}). "
+        f"To start now: watchkeeper baseline set {figures.stream.client}/{figures.stream.model} TRAINING_FILE"
+    )
+
+
+def _missing(
+    connection: Connection,
+    stream: Stream,
+    baseline: Baseline | None,
+    base_seconds: int,
+    settings: DriftSettings,
+) -> str:
+    """What is missing before drift can be evaluated, after a colon."""
+    if baseline is None:
+        return ": there is no baseline"
+    extent = profiles.extent(connection, stream, base_seconds)
+    until = float(extent[1]) if extent is not None else 0.0
+    return f": {missing(connection, stream, baseline, base_seconds, until, settings)}"
+
+
+def _in_sample(connection: Connection, stream: Stream, hour: Iterable[Measurement]) -> list[str]:
+    """Whether live accuracy has been far below the baseline's since the first day."""
+    usual = next((m.baseline for m in hour if m.metric == "accuracy" and not m.labels and m.baseline), None)
+    first = measurements.first(connection, stream, HOUR)
+    if usual is None or first is None:
+        return []
+    series = timeseries.load(connection, stream, "accuracy", HOUR, first, first + DAY)
+    live = first_accuracy(usual, series.values, series.n)
+    if live is None:
+        return []
     return [
-        f"{one.count:,} of its records were refused in the last 24 hours ({one.reason}), such as: {one.example}"
+        f"the baseline looks in-sample: its accuracy is {figure(usual, 'share')}, that of live traffic was "
+        f"{figure(live, 'share')} from the first day; use rows that the model was not trained on"
+    ]
+
+
+def _rejections(stream: Stream, rejected: list[Refused]) -> list[str]:
+    """Rejected records of the last 24 hours. They are matched by client and model only."""
+    own = [one for one in rejected if (one.client, one.model) == (stream.client, stream.model)]
+    return [
+        f"{one.count:,} {'record' if one.count == 1 else 'records'} rejected in the last 24 hours ({one.reason}), "
+        f"for example: {one.example}"
         for one in own
     ]
 
@@ -241,9 +392,9 @@ def as_json(line: StreamStatus) -> dict[str, object]:
 
 
 def as_text(line: StreamStatus) -> list[str]:
-    """A line on the model, and one for each reason and note. Icon and word, for whoever cannot see colours."""
+    """A line with icon, state and figures, then one line per reason and note."""
     icon = {"ok": "✔", "unknown": "?", "info": "✔"}.get(line.state, "✖")
-    figures = "  ".join(f"{name} {value}" for name, value in line.figures) or "nothing measured yet"
+    figures = "  ".join(f"{name} {value}" for name, value in line.figures) or "not measured yet"
     age = format_duration(round(line.silent_for))
-    first = f"{icon} {line.state:<8}  {line.stream}  {figures}  (newest data {age} old)"
+    first = f"{icon} {line.state:<8}  {line.stream}  {figures}  (newest data: {age} ago)"
     return [first, *(f"    {text}" for text in (*line.reasons, *line.notes))]

@@ -1,6 +1,26 @@
 """What holds for all tests."""
 
+import pytest
 from hypothesis import settings
 
-settings.register_profile("untimed", deadline=None)  # a shared machine is slow now and then: no test is timed
-settings.load_profile("untimed")
+from tests.support.thorough import THOROUGH, examples
+
+# A shared machine is slow now and then: no test is timed. The usual run draws the same examples each time, so that a
+# change fails by what it changed; a thorough run draws new ones, and what it finds becomes an `@example`.
+settings.register_profile(
+    "watchkeeper", deadline=None, max_examples=examples(40), derandomize=not THOROUGH, print_blob=THOROUGH
+)
+settings.load_profile("watchkeeper")
+
+SLOW = (
+    "tests/flow/",
+    "tests/rules/test_export",
+    "tests/store/test_damaged_rows",
+    "tests/web/",
+    "tests/client/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that start real daemons and servers come first: workers that share out files then end together."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))

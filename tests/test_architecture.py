@@ -1,91 +1,164 @@
 """The house rules that a machine can hold: which way imports run, and how large a thing may grow."""
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "monitor"
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "monitor"
+CLIENT = ROOT / "client" / "watchkeeper_client"
 
-# A room imports only what stands before it. Rooms on one line do not know each other.
+# A room imports only what stands before it. Rooms on one line do not know each other. The room `config` stands at both
+# ends: `sections`, `units` and `yaml` are what every room's settings are made of; `schema` joins those settings.
 ORDER: tuple[tuple[str, ...], ...] = (
-    ("errors", "records", "block", "clock", "durations", "shipped", "lean", "pauses", "processor"),
-    ("settings", "yamlfile", "scheduler"),
-    ("store",),
-    ("predictions",),
+    ("errors", "records", "clock", "shipped", "config.units", "texts", "visible"),
+    (
+        "config.location",
+        "config.sections",
+        "config.yaml_text",
+        "measurement_table",
+        "outgoing",
+        "runtime",
+        "times",
+    ),
+    ("config.relative_paths", "config.yaml"),
+    ("store", "config.template", "childprocess"),
+    ("predictions", "health"),
     ("sources",),
     ("windows",),
     ("metrics",),
-    ("drift",),
-    ("rules",),
+    ("drift", "rules", "reports"),
     ("alerts",),
-    ("notify",),
-    ("health",),
-    ("digest",),
-    ("readings", "upkeep", "status", "reports", "rollouts"),
-    ("pipeline", "blackout", "web", "dashboards", "backtest", "comparison", "lake"),
-    ("config", "config_text", "rehearsal"),
-    ("rules_in_force",),
-    ("jobs", "doctor"),
+    ("notify", "digest"),
+    ("evaluation", "maintenance", "releases", "status", "backtest", "comparison", "lake"),
+    ("pipeline", "outage", "exporters", "rehearsal"),
+    ("web",),
+    ("config.schema",),
+    ("config.cross_checks",),
+    ("config.root",),
+    ("config.rule_files",),
+    ("jobs", "doctor", "config.summary", "wiring"),
     ("app",),
     ("demo",),
     ("cli",),
     ("__main__",),
 )
-RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
+CLIENT_ORDER: tuple[tuple[str, ...], ...] = (
+    ("version", "counters", "problems", "settings"),
+    ("records", "protocol"),
+    ("delivery",),
+    ("client",),
+    ("integrations",),
+)
+RANKS = {
+    package: {room: rank for rank, rooms in enumerate(order) for room in rooms}
+    for package, order in ((PACKAGE, ORDER), (CLIENT, CLIENT_ORDER))
+}
 
 # Where a foreign failure of any kind is caught, because one failing part must not stop the others.
 CATCH_ALLS = {
-    "predictions/letters.py",
-    "predictions/log.py",
-    "scheduler.py",
-    "web/exchange.py",
-    "windows/counting.py",
-    "windows/aside.py",
+    "childprocess/runner.py",
+    "childprocess/work.py",
+    "evaluation/measure.py",
+    "notify/delivery/attempt.py",
+    "notify/delivery/worker.py",
+    "outgoing/names.py",
+    "predictions/intake/requests.py",
+    "predictions/log/writer.py",
     "reports/drilldowns.py",
+    "runtime/faults.py",
+    "runtime/scheduler.py",
+    "runtime/shutdown.py",
+    "sources/brokers/amqp.py",
+    "sources/brokers/asynchronous.py",
+    "sources/reading.py",
+    "sources/runner.py",
+    "web/app.py",
+    "web/connections.py",
+    "web/ingest/front.py",
+    "web/server.py",
+    "windows/accumulate.py",
+    "windows/recount.py",
 }
 
-MOST_LINES, MOST_FUNCTION_LINES = 500, 50
-FILES = sorted(PACKAGE.rglob("*.py"))
+MOST_LINES, MOST_FUNCTION_LINES, MOST_MODULES = 400, 40, 15
+FILES = sorted([*PACKAGE.rglob("*.py"), *CLIENT.rglob("*.py")])
+
+
+@cache
+def parsed() -> dict[Path, list[ast.AST]]:
+    """The nodes of each file, walked once: a test goes over all files, and names all that break its rule."""
+    return {path: list(ast.walk(ast.parse(path.read_text()))) for path in FILES}
+
+
+def package_of(path: Path) -> Path:
+    """The package that a file belongs to: the daemon's or the client's."""
+    return CLIENT if path.is_relative_to(CLIENT) else PACKAGE
 
 
 def name_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).as_posix()
+    inside = path.relative_to(package_of(path)).as_posix()
+    return inside if package_of(path) == PACKAGE else f"client/{inside}"
+
+
+def module_of(path: Path) -> str:
+    """The dotted name: `monitor.web.app` of `monitor/web/app.py`."""
+    return ".".join(path.relative_to(package_of(path).parent).with_suffix("").parts).removesuffix(".__init__")
 
 
 def room_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return room_named(module_of(path).partition(".")[2] or "__init__")
 
 
-def own_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Names below `monitor` that are imported, with the line."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "monitor":
-            names = [node.module] if node.module != "monitor" else [f"monitor.{a.name}" for a in node.names]
-            yield from ((name, node.lineno) for name in names)
+def room_named(module: str) -> str:
+    """The room of a module below `monitor`: `web` of `web.auth.access`; `config.root` is one by itself."""
+    first, _, rest = module.partition(".")
+    return f"{first}.{rest}" if first == "config" and rest else first
+
+
+def own_imports(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
+    """Names below `monitor` or `watchkeeper_client` that are imported, with the line."""
+    packages = {PACKAGE.name, CLIENT.name}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in packages:
+            inner = [f"{node.module}.{a.name}" for a in node.names]
+            yield from ((name, node.lineno) for name in (inner if node.module in packages else [node.module]))
         elif isinstance(node, ast.Import):
-            yield from ((a.name, node.lineno) for a in node.names if a.name.split(".")[0] == "monitor")
+            yield from ((a.name, node.lineno) for a in node.names if a.name.split(".")[0] in packages)
 
 
-def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+def functions(nodes: Iterable[ast.AST]) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_run_one_way(path: Path) -> None:
-    room = room_of(path)
-    if room == "__init__":
-        return
-    assert room in RANK, f"{room} has no place in the order of rooms"
-    for imported, line in own_imports(ast.parse(path.read_text())):
-        other = imported.split(".")[1] if "." in imported else "__init__"
-        if other in (room, "__init__", "__version__"):
+def is_allowed(path: Path, imported: str) -> bool:
+    """Whether a module may import another by the order of the rooms of its own distribution."""
+    rank, room = RANKS[package_of(path)], room_of(path)
+    package, _, module = imported.partition(".")
+    if package != package_of(path).name:
+        return False
+    other = room_named(module) if module else "__init__"
+    return other in (room, "__init__", "__version__") or (
+        rank[other] < rank[room] or (rank[other] == rank[room] == 0)
+    )
+
+
+def test_imports_run_one_way() -> None:
+    wrong = []
+    for path, nodes in parsed().items():
+        room = room_of(path)
+        if room in ("__init__", "config"):
             continue
-        assert RANK[other] < RANK[room] or (RANK[other] == RANK[room] == 0), (
-            f"{path}:{line} imports {imported}"
-        )
+        assert room in RANKS[package_of(path)], f"{room} has no place in the order of rooms"
+        wrong += [
+            f"{path}:{line} imports {name}" for name, line in own_imports(nodes) if not is_allowed(path, name)
+        ]
+    assert not wrong, "\n".join(wrong)
 
 
 def test_the_documents_show_the_same_order() -> None:
@@ -94,16 +167,11 @@ def test_the_documents_show_the_same_order() -> None:
 
 
 def test_no_modules_import_each_other() -> None:
-    modules = {
-        ".".join(("monitor", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
-            ".__init__"
-        ): path
-        for path in FILES
-    }
+    modules = {module_of(path): path for path in FILES}
     graph: dict[str, set[str]] = {}
     for module, path in modules.items():
         found = set()
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in parsed()[path]:
             if isinstance(node, ast.ImportFrom) and node.module in modules:
                 inner = {f"{node.module}.{alias.name}" for alias in node.names}
                 found |= (inner & modules.keys()) or {node.module}
@@ -114,36 +182,67 @@ def test_no_modules_import_each_other() -> None:
     assert graph.keys() <= resolved, f"import each other: {sorted(graph.keys() - resolved)}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_no_own_module_is_imported_inside_a_function(path: Path) -> None:
-    if room_of(path) == "cli":  # help has to appear at once: see docs/decisions.md
-        return
-    tree = ast.parse(path.read_text())
-    lazy = [line for function in functions(tree) for _, line in own_imports(function)]
-    assert not lazy, f"{path} imports its own modules late, on lines {lazy}"
+def test_no_own_module_is_imported_inside_a_function() -> None:
+    # The help of a command has to appear at once, and importing the client costs a program next to nothing.
+    late = [
+        f"{path}:{line} imports {name} inside a function"
+        for path, nodes in parsed().items()
+        if not name_of(path).startswith(("cli/", "client/client.py"))
+        for function in functions(nodes)
+        for name, line in own_imports(ast.walk(function))
+    ]
+    assert not late, "\n".join(late)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_files_and_functions_stay_readable(path: Path) -> None:
-    if path.parent.name == "versions":  # a migration is a list of tables, written once
-        return
-    text = path.read_text()
-    assert text.count("\n") <= MOST_LINES, f"{path} is too long: which second concept is in it?"
-    for function in functions(ast.parse(text)):
-        first = function.body[1 if ast.get_docstring(function) and len(function.body) > 1 else 0]
-        length = (function.end_lineno or 0) - first.lineno + 1
-        assert length <= MOST_FUNCTION_LINES, f"{path}:{function.lineno} {function.name} has {length} lines"
+def test_files_and_functions_stay_readable() -> None:
+    long = []
+    for path, nodes in parsed().items():
+        if path.parent.name == "versions":  # a migration is a list of tables, written once
+            continue
+        if path.read_text().count("\n") > MOST_LINES:
+            long.append(f"{path} is too long: which second concept is in it?")
+        for function in functions(nodes):
+            first = function.body[1 if ast.get_docstring(function) and len(function.body) > 1 else 0]
+            length = (function.end_lineno or 0) - first.lineno + 1
+            if length > MOST_FUNCTION_LINES:
+                long.append(f"{path}:{function.lineno} {function.name} has {length} lines")
+    assert not long, "\n".join(long)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_catching_everything_happens_only_where_it_is_listed(path: Path) -> None:
+def test_catching_everything_happens_only_where_it_is_listed() -> None:
     broad = [
-        node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
+        f"{path}:{node.lineno} catches everything"
+        for path, nodes in parsed().items()
+        if package_of(path) == PACKAGE and name_of(path) not in CATCH_ALLS
+        for node in nodes
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
     ]
-    assert not broad or name_of(path) in CATCH_ALLS, f"{path} catches everything on lines {broad}"
+    assert not broad, "\n".join(broad)
+
+
+def remembers_without_limit(node: ast.AST) -> bool:
+    """`cache` on a function with arguments, or `lru_cache(None)`."""
+    if isinstance(node, ast.FunctionDef):
+        return any(ast.unparse(one) == "cache" for one in node.decorator_list) and bool(
+            ast.unparse(node.args)
+        )
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name | ast.Attribute)
+        and ast.unparse(node.func).rpartition(".")[2] == "lru_cache"
+        and "None" in ast.unparse(node)
+    )
+
+
+def test_what_functions_remember_has_a_limit() -> None:
+    endless = [
+        f"{path}:{node.lineno} remembers every argument"
+        for path, nodes in parsed().items()
+        for node in nodes
+        if isinstance(node, ast.FunctionDef | ast.Call) and remembers_without_limit(node)
+    ]
+    assert not endless, "\n".join(endless)
 
 
 def test_no_room_is_called_by_a_word_that_says_nothing() -> None:
@@ -158,3 +257,78 @@ def test_each_room_says_what_it_is() -> None:
     for folder, _ in groupby(FILES, package):
         opening = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
         assert opening, f"{folder} does not open with a docstring"
+
+
+def test_at_most_fifteen_modules_stand_side_by_side() -> None:
+    for folder in sorted({path.parent for path in FILES}):
+        if folder.name in ("store", "versions"):  # one file a table, one a migration
+            continue
+        modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
+        assert len(modules) <= MOST_MODULES, (
+            f"{folder} has {len(modules)} modules: which sub-folder is in it?"
+        )
+
+
+def test_no_file_name_stands_twice_in_a_room() -> None:
+    for room in sorted(path for package in (PACKAGE, CLIENT) for path in package.iterdir() if path.is_dir()):
+        names = Counter(path.name for path in room.rglob("*.py") if path.name != "__init__.py")
+        twice = sorted(name for name, times in names.items() if times > 1)
+        assert not twice, f"{room}: {twice} stand in several folders"
+
+
+@pytest.mark.parametrize("name", ["app.py", "pipeline.py", "jobs.py"])
+def test_what_is_wired_together_is_passed_as_an_argument(name: str) -> None:
+    """No attribute of another object is assigned after it was constructed."""
+    for node in parsed()[PACKAGE / name]:
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        for target in targets:
+            if isinstance(target, ast.Attribute):
+                assert ast.unparse(target.value) == "self", f"{name}:{node.lineno} {ast.unparse(target)}"
+
+
+STATEMENTS = {"select", "insert", "delete", "update", "text", "func", "and_", "or_", "union_all"}
+
+
+def test_only_the_store_builds_sql_statements() -> None:
+    """Others may hold a `Connection`, and hand it on."""
+    built = [
+        f"{path}:{node.lineno} builds statements with {sorted(names)}"
+        for path, nodes in parsed().items()
+        if room_of(path) != "store"
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("sqlalchemy")
+        if (names := STATEMENTS & {alias.name for alias in node.names})
+    ]
+    assert not built, "\n".join(built)
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_no_callback_is_assigned_after_construction(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        targets = node.targets if isinstance(node, ast.Assign) else []
+        for target in targets:
+            is_foreign = isinstance(target, ast.Attribute) and ast.unparse(target.value) != "self"
+            assert not (is_foreign and target.attr.lstrip("_").startswith("on_")), f"{path}:{node.lineno}"
+
+
+def test_one_file_writes_on_conflict() -> None:
+    writing = [name_of(path) for path in FILES if ".on_conflict_do_" in path.read_text()]
+    assert [name for name in writing if "/migrations/" not in name] == ["store/statements.py"]
+
+
+CONNECTING = {"socket", "smtplib", "http.client", "urllib.request", "httpx2", "httpx", "requests", "boto3"}
+OUTSIDE = {"outgoing", "notify", "sources", "web", "exporters", "demo", "protocol"}
+"""Rooms that open connections. The demonstration is a client of its own daemon; `protocol` is the client library's."""
+
+
+def test_only_these_rooms_open_connections() -> None:
+    opened = []
+    for path, nodes in parsed().items():
+        if room_of(path) in OUTSIDE:
+            continue
+        for node in nodes:
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            used = {n for n in names if n in CONNECTING or n.partition(".")[0] in CONNECTING}
+            opened += [f"{path}:{node.lineno} opens connections with {sorted(used)}"] if used else []
+    assert not opened, "\n".join(opened)

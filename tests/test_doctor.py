@@ -13,7 +13,7 @@ from aiosmtpd import smtp
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
-from monitor.config import Config
+from monitor.config.root import Config
 from monitor.doctor import Finding, examine
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver
@@ -125,7 +125,7 @@ def test_a_stranger_who_answers_for_a_channel_is_found_out(tmp_path: Path) -> No
         hook = {"url": f"https://127.0.0.1:{port}/hook", "secret": "s" * 32, "ca_file": str(trusted)}
         told = found(tmp_path, notify={"webhook": hook})
         answering.join(timeout=10)
-    assert "its certificate is refused" in told["webhook at 127.0.0.1"].detail
+    assert "its certificate is rejected" in told["webhook at 127.0.0.1"].detail
 
 
 def test_a_certificate_and_the_key_of_another_are_found_out(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_certificate_and_the_key_of_another_are_found_out(tmp_path: Path) -> N
     ]
     assert fits.is_well
     assert not mixed.is_well
-    assert "belong together" in mixed.hint
+    assert "a certificate and its key" in mixed.hint
 
 
 def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
@@ -155,4 +155,4 @@ def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
         listen = f"127.0.0.1:{taken.getsockname()[1]}"
         told = found(tmp_path, web={"listen": listen})[f"listening on {listen}"]
     assert not told.is_well
-    assert "running already" in told.hint
+    assert "otherwise change" in told.hint

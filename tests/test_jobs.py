@@ -6,10 +6,9 @@ from litestar.testing import TestClient
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config import Config
+from monitor.config.root import Config
 from monitor.notify.settings import NotifySettings
 from monitor.store.settings import StoreSettings
-from monitor.web.app import create
 from tests.support.receiver import Receiver
 
 NOW = 1_795_420_800.0
@@ -22,22 +21,22 @@ def test_25_a_loop_that_is_stuck_stops_the_ping_and_fails_the_health_check_withi
     with Receiver() as outside:
         notify = NotifySettings.model_validate({"dead_man": {"url": outside.url}})
         app = App(Config(store=StoreSettings(url=f"sqlite:///{tmp_path}/a.db"), notify=notify), clock)
-        with TestClient(create(app._services())) as http:
+        with TestClient(app.application) as http:
             for _ in range(18):  # three minutes in which it goes round
                 app.tick()
-                app.jobs.show_life()
+                app.jobs.ping_dead_man()
                 clock.advance(10)
             assert len(outside.requests) == 3
             assert http.get("/healthz").status_code == 200
             for _ in range(18):  # and three in which it is stuck, though HTTP answers
                 clock.advance(10)
-                app.jobs.show_life()
+                app.jobs.ping_dead_man()
             assert len(outside.requests) <= 4, (
                 "one more at most, until half a minute without a tick has passed"
             )
             assert http.get("/healthz").status_code == 503
             app.tick()
-            app.jobs.show_life()
+            app.jobs.ping_dead_man()
             assert len(outside.requests) == 5, "it goes round again"
         app.store.close()
 
@@ -45,7 +44,7 @@ def test_25_a_loop_that_is_stuck_stops_the_ping_and_fails_the_health_check_withi
 def test_a_loop_that_no_longer_goes_round_fails_the_health_check_though_http_answers(tmp_path: Path) -> None:
     clock = ManualClock(NOW)
     app = App(Config(store=StoreSettings(url=f"sqlite:///{tmp_path}/a.db")), clock)
-    with TestClient(create(app._services())) as http:
+    with TestClient(app.application) as http:
         app.tick()
         assert http.get("/healthz").status_code == 200
         clock.advance(100)

@@ -1,5 +1,6 @@
 """What `status` and the engineers' page say of a stream besides its figures."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,30 +10,33 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor import status
-from monitor.lake.run import Lake, profile_lake
-from monitor.sources import places
-from monitor.store import measurements, outcomes, probes, register, timeseries
-from monitor.store.ageing import delete_old, with_old
+from monitor.config.units import HOUR
+from monitor.health import client_state
+from monitor.health.settings import ClientSettings, ModelView
+from monitor.lake.run import LakeSettings, profile_lake
+from monitor.maintenance.baseline_selection import BaselineSelector
+from monitor.sources.files import locations
+from monitor.store import measurements, outcomes, probes, streams, timeseries
 from monitor.store.probes import Probed
-from monitor.upkeep.baselines import Baselines
+from monitor.store.retention import delete_old, with_old
 from monitor.windows import baseline
-from monitor.windows.reference import from_table
+from monitor.windows.baseline_from_table import from_table
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, STREAM
-from tests.support.world import MINUTE, World, world
+from tests.support.measuring import MINUTE, MeasuringDaemon, measuring_daemon
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as fresh:
+def daemon(tmp_path: Path) -> Iterator[MeasuringDaemon]:
+    with measuring_daemon(tmp_path) as fresh:
         yield fresh
 
 
-def told(daemon: World) -> str:
+def told(daemon: MeasuringDaemon) -> str:
     with daemon.store.read() as connection:
-        figures = register.figures(connection, STREAM)
+        figures = streams.figures(connection, STREAM)
         assert figures is not None
-        hour = measurements.latest(connection, STREAM, status.HOUR)
+        hour = measurements.latest(connection, STREAM, HOUR)
         return "\n".join(status.notes(connection, figures, MINUTE, hour))
 
 
@@ -41,19 +45,19 @@ def trained(rows: int, **columns: object) -> pa.Table:
     return pa.table({"amount": rng.normal(size=rows), "prediction": ["ok"] * rows, **columns})
 
 
-def keep(daemon: World, table: pa.Table) -> float | None:
-    keeper = Baselines(daemon.store, MINUTE, WindowSettings(), {})
+def keep(daemon: MeasuringDaemon, table: pa.Table) -> float | None:
+    keeper = BaselineSelector(daemon.store, MINUTE, WindowSettings(), {})
     return keeper.put_in_force(from_table(STREAM, table, NOW), daemon.clock.now())
 
 
 def test_outcomes_that_wait_for_their_prediction_are_told(daemon):
     daemon.predict(3)
-    daemon.tell("p0", truth="ok")
-    daemon.look()
+    daemon.send_outcomes("p0", truth="ok")
+    daemon.measure()
     assert "outcomes" not in told(daemon)
-    daemon.tell("nobody", "somebody", truth="ok")
-    daemon.look()
-    assert "outcomes: 3 came in, 2 wait for their prediction, 0 were given up" in told(daemon)
+    daemon.send_outcomes("nobody", "somebody", truth="ok")
+    daemon.measure()
+    assert "outcomes: 3 received, 2 waiting for their prediction, 0 never matched" in told(daemon)
 
 
 def test_a_new_layout_says_from_when_figures_can_be_compared(daemon, tmp_path):
@@ -62,14 +66,14 @@ def test_a_new_layout_says_from_when_figures_can_be_compared(daemon, tmp_path):
     daemon.predict(20, features={"amount": 1.0, "age": 30.0})
     daemon.clock.advance(3600)
     daemon.predict(20, features={"amount": 1.0, "age": 30.0})
-    daemon.look()
+    daemon.measure()
     assert "compared" not in told(daemon)
     with daemon.store.write() as connection:
         aged = outcomes.AGED_PREDICTIONS
         assert delete_old(connection, aged, with_old(connection, aged, NOW + 1800), NOW + 1800) > 0
     since = keep(daemon, trained(300, age=np.arange(300.0)))
     assert since == NOW + 3600
-    assert "figures can be compared with the baseline from 2026-11-23T09:00:00Z on" in told(daemon)
+    assert "figures can be compared with the baseline since 2026-11-23T09:00:00Z" in told(daemon)
 
 
 def test_history_of_an_older_baseline_is_to_be_profiled_again(daemon, tmp_path):
@@ -78,11 +82,11 @@ def test_history_of_an_older_baseline_is_to_be_profiled_again(daemon, tmp_path):
         pa.array((NOW - 86400 + np.arange(300) * 60) * 1e6).cast(pa.int64()).cast(pa.timestamp("us", "UTC"))
     )
     pq.write_table(trained(300, timestamp=times), tmp_path / "lake.parquet")
-    files = places.find([str(tmp_path / "lake.parquet")])
-    done = profile_lake(daemon.store, files, STREAM, 3600, Lake(), NOW)
+    files = locations.find_locations([str(tmp_path / "lake.parquet")])
+    done = profile_lake(daemon.store, files, STREAM, 3600, LakeSettings(), NOW)
     assert "profile them again" not in told(daemon)
     keep(daemon, trained(300, age=np.arange(300.0)))
-    assert f"{len(done.windows)} windows of history were counted before the present baseline" in told(daemon)
+    assert f"{len(done.windows)} windows of history were profiled with an earlier baseline" in told(daemon)
 
 
 def test_availability_is_kept_for_each_hour_with_its_interval(daemon):
@@ -92,7 +96,7 @@ def test_availability_is_kept_for_each_hour_with_its_interval(daemon):
     daemon.predict(5)
     daemon.clock.advance(3700)
     daemon.predict(5)
-    daemon.look()
+    daemon.measure()
     with daemon.store.read() as connection:
         hours = timeseries.load(connection, STREAM, "availability", 3600, NOW, NOW + 3600)
     assert hours.values[0] == pytest.approx(59 / 60)
@@ -110,11 +114,50 @@ def test_a_baseline_in_force_stays_when_it_is_put_again(daemon):
 def test_features_that_came_went_or_changed_their_type_are_told(daemon):
     keep(daemon, trained(300, country=["DE"] * 300))
     daemon.predict(200, features={"amount": "n/a", "device": "ios"})
-    daemon.look()
+    daemon.measure()
     daemon.clock.advance(120)
-    daemon.look()
+    daemon.measure()
     assert (
         "features in the last hour: device not in the baseline; "
-        "amount with texts where the baseline has numbers, or vectors of another length; "
-        "country without any value now"
+        "amount with a different data type or vector length than in the baseline; "
+        "country without values now"
     ) in told(daemon)
+
+
+def test_what_drift_waits_for_is_told_exactly_before_and_after_a_past_is_there(daemon):
+    daemon.predict(20, features={"amount": 1.0})
+    daemon.measure()
+    before = told(daemon)
+    assert (
+        "no baseline yet: drift and comparisons are not measured. It is created from the first 1d" in before
+    )
+    assert "at least 1,000 predictions (so far 20 in 0s)" in before
+    assert "watchkeeper baseline set acme/fraud TRAINING_FILE" in before
+    assert "until a week of windows is available: there is no baseline" in before
+    keep(daemon, trained(300))
+    daemon.clock.advance(3600)
+    daemon.predict(200, features={"amount": 1.0})
+    daemon.measure()
+    text = told(daemon)
+    assert re.search(r": [12] of 100 windows of \d+\w+ are counted with the current baseline \(", text), text
+    assert re.search(r"; 9[89] more are needed, which takes at least ", text), text
+
+
+def test_a_model_that_no_configuration_names_is_unknown_to_status_and_hidden_from_the_client(daemon):
+    daemon.predict(20)
+    daemon.measure()
+    configured = status.Configured(models={"acme": ["fraud-check", "churn"], "globex": []})
+    with daemon.store.read() as connection:
+        (line,) = status.overview(connection, MINUTE, daemon.clock.now(), configured=configured)
+        named = ClientSettings(models={"fraud-check": ModelView()})
+        page = client_state.client(connection, "acme", named, daemon.clock.now())
+        open_page = client_state.client(connection, "acme", ClientSettings(), daemon.clock.now())
+    assert line.notes[0].startswith(
+        "unknown model (did you mean 'fraud-check'?): it is not under clients.acme.models"
+    )
+    assert page is not None
+    assert [one.stream.model for one in page.models] == ["fraud-check"]
+    assert open_page is not None
+    assert [one.stream.model for one in open_page.models] == ["fraud"]
+    assert status.unknown_model(STREAM, {}) == []
+    assert status.unknown_model(STREAM, {"acme": ["fraud"]}) == []

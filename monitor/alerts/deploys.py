@@ -1,22 +1,25 @@
-"""A new version of a model answers: told as a change, so that an incident after it shows what came before.
+"""Change events for new model versions, so that the pager shows a deployment next to the incident that followed it.
 
-A change wakes nobody. It is a row of the outbox under a key of its own, so it is told once, whoever saw it.
+A change event pages no one. It is a row of the outbox with a key of its own, so it is sent once by all daemons.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from monitor.alerts.compose import model_page
 from monitor.alerts.notification import Notification, encode
 from monitor.alerts.settings import AlertSettings
 from monitor.clock import iso
-from monitor.records import Action, Delivery, Severity, Stream
-from monitor.store.versions import Version
+from monitor.config.units import HOUR
+from monitor.records import Action, Delivery, Priority, Severity, Stream
+from monitor.store.model_versions import Version
 
-RECENT = 3600.0
-"""A version whose newest answer is older than this comes from history, and is no news; in seconds."""
-PRIORITY = 5
+RECENT = float(HOUR)
+"""Seconds after which the newest answer of a version counts as history: no change event is sent for it."""
 LONGEST_NAME = 120
+MOST_AT_ONCE = 5
+"""New versions of one stream, seen since the last call, that are sent: a sender may make up any number."""
 
 
 def deploys(
@@ -26,22 +29,23 @@ def deploys(
     settings: AlertSettings,
     now: float,
 ) -> list[Delivery]:
-    """A change for each of `channels` and each version that was not known before. Pure.
-
-    The first version of a model is none: nothing changed.
-    """
-    told = list(channels)
-    found = []
-    for version in seen:
+    """One change event per channel for each version that was not known before, except the first of a model. Pure."""
+    names = list(channels)
+    deliveries = []
+    told: Counter[Stream] = Counter()
+    for version in sorted(seen, key=lambda one: one.last_seen, reverse=True):
         before = [one for one in known.get(version.stream, ()) if one.version != version.version]
         is_known = len(before) < len(known.get(version.stream, ()))
         if is_known or not before or not version.version or version.last_seen < now - RECENT:
             continue
+        told[version.stream] += 1
+        if told[version.stream] > MOST_AT_ONCE:
+            continue
         latest = max(before, key=lambda one: one.last_seen)
         body = encode(_notification(version, latest, settings, now))
         key = _key(version)
-        found += [Delivery(name, key, 1, Action.CHANGE, body, now, PRIORITY) for name in told]
-    return found
+        deliveries += [Delivery(name, key, 1, Action.CHANGE, body, now, Priority.LAST) for name in names]
+    return deliveries
 
 
 def _key(version: Version) -> str:
@@ -56,14 +60,14 @@ def _notification(version: Version, before: Version, settings: AlertSettings, no
         action=Action.CHANGE,
         key=_key(version),
         severity=Severity.INFO.value,
-        title=f"{stream.client}/{stream.model} {stream.environment}: version {new} answers (before it: {old})",
+        title=f"{stream.client}/{stream.model} {stream.environment}: version {new} is serving (before: {old})",
         impact="",
         client=stream.client,
         model=stream.model,
         environment=stream.environment,
         alert="VersionChanged",
         started_at=version.first_seen,
-        reason=f"version {new} answered for the first time at {iso(version.first_seen)}",
+        reason=f"first answer of version {new} at {iso(version.first_seen)}",
         links=model_page(stream, settings),
         labels=tuple(sorted({"version": new, "before": old, **dict(stream.labels)}.items())),
         said_at=now,

@@ -1,30 +1,30 @@
-"""Why an alert is in the state it is in, in words and with its numbers."""
+"""Explain the state of an alert: reason, figures, silences, notifications and history."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from monitor.alerts.mute import Inhibitor, silenced
+from monitor.alerts.inhibition import suppressed
 from monitor.alerts.settings import AlertSettings
 from monitor.clock import iso
-from monitor.durations import format_duration
+from monitor.config.units import format_duration
 from monitor.errors import NotFoundError
-from monitor.records import Alert, DataState, Delivery, Silence, State, Status, Transition
+from monitor.records import Alert, DataState, Delivery, State, Status, Transition
+from monitor.rules.engine.state import remaining
+from monitor.rules.language.wording import bound, figure
 from monitor.rules.rule import Rule, RuleSet
-from monitor.rules.state import remaining
-from monitor.rules.wording import bound, figure
 from monitor.store import alerts as alert_rows
 from monitor.store import incidents, outbox, silences
 from monitor.store.incidents import Incident
 
 LATEST = 10
-"""How many past changes are told."""
+"""Number of past transitions shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What one channel was told about an alert: its incident, and the deliveries with their states."""
+class ChannelRecord:
+    """The incident of an alert in one channel, with its deliveries."""
 
     incident: Incident
     deliveries: tuple[Delivery, ...]
@@ -32,83 +32,88 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Everything that is known about one alert. `lines` is it in words."""
+    """All facts about one alert; `lines` is the text for the terminal."""
 
     alert: Alert
-    held_back: str
-    told: tuple[Told, ...]
+    suppressed: str
+    channels: tuple[ChannelRecord, ...]
     changes: tuple[Transition, ...]
     lines: tuple[str, ...]
 
 
 def find(connection: Connection, word: str) -> list[Alert]:
-    """Alerts by fingerprint, rule name, or `client/model/environment`; open ones first.
+    """Alerts by fingerprint, rule name, `client/model`, or `client/model/rule`; open ones first.
+
+    The environment may follow the model.
 
     Raises:
-        NotFoundError: nothing answers to it.
+        NotFoundError: no alert matches.
     """
     known = alert_rows.load(connection).values()
-    found = [a for a in known if word in (a.fingerprint, a.rule, str(a.stream), f"{a.stream}/{a.rule}")]
-    if not found:
-        hint = "watchkeeper alerts lists what fires; an alert that never fired has no history"
-        raise NotFoundError(f"no alert answers to {word!r}", hint=hint)
-    return sorted(found, key=lambda a: (not a.is_open, -(a.fired_at or 0.0), a.fingerprint))
+    matching = [alert for alert in known if word in _names(alert)]
+    if not matching:
+        hint = "watchkeeper alerts lists the firing alerts; an alert that never fired has no history"
+        raise NotFoundError(f"no alert matches {word!r}", hint=hint)
+    return sorted(matching, key=lambda a: (not a.is_open, -(a.fired_at or 0.0), a.fingerprint))
+
+
+def _names(alert: Alert) -> Iterator[str]:
+    """Every way to name an alert."""
+    yield alert.fingerprint
+    yield alert.rule
+    for stream in (f"{alert.stream.client}/{alert.stream.model}", str(alert.stream)):
+        yield stream
+        yield f"{stream}/{alert.rule}"
 
 
 def explain(
     connection: Connection, alert: Alert, rules: RuleSet, settings: AlertSettings, now: float
 ) -> Explanation:
-    """Explain one alert as it stands at `now`."""
+    """Explain one alert at the time `now`."""
     everything = alert_rows.load(connection)
-    muted = silences.load(connection, now)
-    held_back = _held_back(alert, everything.values(), muted, settings, now)
-    told = tuple(_told(connection, alert))
+    reasons = suppressed(everything.values(), silences.load(connection, now), now, settings)
+    why_not = reasons.get(alert.fingerprint, "")
+    channels = tuple(_channel_records(connection, alert))
     changes = alert_rows.load_transitions(connection, 0.0, now + 1, fingerprint=alert.fingerprint)[-LATEST:]
     rule = next((r for r in rules.for_stream(alert.stream) if r.name == alert.rule), None)
     lines = [
         f"{alert.rule} of {alert.stream}{_instance(alert)} is {_state(alert, now)}.",
-        f"  why       {alert.reason or 'it was never judged'}",
+        f"  why           {alert.reason or 'not evaluated yet'}",
+        *_diagnosis(alert),
         *_numbers(alert),
         *_waiting(rule, alert),
-        *([f"  held back {held_back}"] if held_back else []),
-        *([f"  taken     by {alert.acknowledged_by}"] if alert.acknowledged_at is not None else []),
-        *(_telling(one) for one in told),
-        *([f"  rule      {rule.source}"] if rule is not None else ["  rule      is not in force any more"]),
+        *([f"  suppressed    {why_not}"] if why_not else []),
+        *([f"  acknowledged  by {alert.acknowledged_by}"] if alert.acknowledged_at is not None else []),
+        *(_notified(one) for one in channels),
+        *([f"  rule          {rule.source}"] if rule is not None else ["  rule          no longer in force"]),
         *(["  history"] if changes else []),
         *(f"    {iso(c.at)}  {c.before.value} -> {c.to.value}: {c.reason}" for c in changes),
     ]
-    return Explanation(alert, held_back, told, tuple(changes), tuple(lines))
+    return Explanation(alert, why_not, channels, tuple(changes), tuple(lines))
 
 
-def _held_back(
-    alert: Alert, alerts: Iterable[Alert], muted: Sequence[Silence], settings: AlertSettings, now: float
-) -> str:
-    if alert.state is not State.FIRING:
-        return ""
-    return silenced(alert, muted, now) or Inhibitor(settings.inhibitions, alerts).reason(alert)
-
-
-def _told(connection: Connection, alert: Alert) -> list[Told]:
+def _channel_records(connection: Connection, alert: Alert) -> list[ChannelRecord]:
     mine = [
         incident
         for incident in incidents.load_since(connection, 0.0)
         if (alert.fingerprint, alert.episode) in incident.members
     ]
-    return [Told(i, tuple(outbox.conversation(connection, i.channel, i.key))) for i in mine]
+    return [ChannelRecord(i, tuple(outbox.conversation(connection, i.channel, i.key))) for i in mine]
 
 
-def _telling(told: Told) -> str:
-    last = told.deliveries[-1] if told.deliveries else None
+def _notified(record: ChannelRecord) -> str:
+    last = record.deliveries[-1] if record.deliveries else None
     if last is None:
-        return f"  told      {told.incident.channel}: nothing"
+        return f"  notified      {record.incident.channel}: nothing sent"
+    attempts = f"{last.attempts} {'attempt' if last.attempts == 1 else 'attempts'}"
     words = {
-        Status.SENT: f"{last.action.value} was taken",
-        Status.PENDING: f"{last.action.value} waits after {last.attempts} attempts",
-        Status.LEASED: f"{last.action.value} is on its way",
-        Status.SUPERSEDED: "nothing: it was over before it went out",
-        Status.DEAD: f"{last.action.value} was refused",
+        Status.SENT: f"{last.action.value} accepted",
+        Status.PENDING: f"{last.action.value} pending after {attempts}",
+        Status.LEASED: f"{last.action.value} in progress",
+        Status.SUPERSEDED: "nothing sent: the alert resolved first",
+        Status.DEAD: f"{last.action.value} rejected",
     }
-    return f"  told      {told.incident.channel}: {words[last.status]} ({told.incident.key})"
+    return f"  notified      {record.incident.channel}: {words[last.status]} ({record.incident.key})"
 
 
 def _state(alert: Alert, now: float) -> str:
@@ -122,8 +127,20 @@ def _state(alert: Alert, now: float) -> str:
     if since is not None:
         text += f" since {iso(since)} ({format_duration(round(max(now - since, 0.0)))})"
     if alert.flapping:
-        text += ", comes and goes"
-    return text if alert.data is DataState.OK else f"{text}, frozen: {alert.data.value.replace('_', ' ')}"
+        text += ", flapping"
+    return (
+        text
+        if alert.data is DataState.OK
+        else f"{text}, evaluation paused: {alert.data.value.replace('_', ' ')}"
+    )
+
+
+def _diagnosis(alert: Alert) -> list[str]:
+    known = alert.diagnosis
+    if known is None:
+        return []
+    what = [f"  what          {known.what}"] if known.what else []
+    return [*what, *(f"  possible      {cause}" for cause in known.causes)]
 
 
 def _numbers(alert: Alert) -> list[str]:
@@ -133,7 +150,7 @@ def _numbers(alert: Alert) -> list[str]:
     limit = bound(alert.limit, alert.unit)
     parts += [f"limit {limit}"] if limit != "-" else []
     parts += [f"baseline {figure(alert.baseline, alert.unit)}"] if alert.baseline is not None else []
-    return [f"  numbers   {', '.join(parts)}, n = {alert.n:,.0f}"]
+    return [f"  numbers       {', '.join(parts)}, n = {alert.n:,.0f}"]
 
 
 def _waiting(rule: Rule | None, alert: Alert) -> list[str]:
@@ -141,7 +158,7 @@ def _waiting(rule: Rule | None, alert: Alert) -> list[str]:
     if wait is None:
         return []
     what = "fires" if alert.state is State.PENDING else "resolves"
-    return [f"  next      {what} in {format_duration(round(wait))} if nothing changes"]
+    return [f"  next          {what} in {format_duration(round(wait))} if nothing changes"]
 
 
 def _instance(alert: Alert) -> str:

@@ -1,6 +1,7 @@
-"""What is said to a channel: made when the decision is made, stored as JSON, rendered by each channel."""
+"""A notification: composed once, stored in the outbox as JSON, rendered by each channel."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -12,17 +13,28 @@ MOST_MEMBERS = 50
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Somewhere to go on."""
+    """A link: its text and its address."""
 
     text: str
     href: str
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """A letter: what e-mail and chat send as it is, such as a digest. Its action is `message`.
+class Enclosure:
+    """A file in a mail. With `is_inline` it is a picture that the HTML shows as `cid:` and its name."""
 
-    `to` and `headers` (name, value) are for e-mail; `blocks` are Slack's, as JSON; `text` stands alone without them.
+    name: str
+    kind: str
+    content: bytes
+    is_inline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A ready text for e-mail and chat, such as a digest. The action of its notification is `message`.
+
+    `to`, `headers` (name, value) and `files` are for e-mail; `blocks` are Slack blocks as JSON; `text` is complete
+    without them. The `kind` of a file is a media type such as `image/png`.
     """
 
     subject: str
@@ -31,13 +43,17 @@ class Message:
     to: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     blocks: str = ""
+    files: tuple[Enclosure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """One message, for any channel. Times are seconds since the epoch; figures carry their units.
+    """One notification, for any channel. Times are seconds since the epoch; figures are texts with units.
 
-    `sequence` counts what was said under the key: a second page tells what has changed since the first.
+    `sequence` numbers the notifications of a key from 1; a later trigger is an update of the first. `said_at` is when
+    it was composed. `is_small` asks channels for the shortest form. At the end, `value` is the figure of that moment
+    and `worst` the one furthest beyond the limit. `causes` are possible causes, the likeliest first; `commands` are
+    first checks that can be pasted into a shell, `checks` those that a person makes.
     """
 
     action: Action
@@ -66,15 +82,18 @@ class Notification:
     note: str = ""
     said_at: float = 0.0
     sequence: int = 1
+    worst: str = ""
+    causes: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
 
     @property
     def is_update(self) -> bool:
-        """A page that goes on from an earlier one."""
+        """Whether this is an update of an earlier page."""
         return self.action is Action.TRIGGER and self.sequence > 1
 
     @property
     def source(self) -> str:
-        """The stream, as one word."""
+        """The stream as `client/model/environment`."""
         return f"{self.client}/{self.model}/{self.environment}"
 
 
@@ -83,17 +102,41 @@ _decoder = msgspec.json.Decoder(Notification)
 
 
 def encode(notification: Notification) -> bytes:
-    """The body of an outbox row."""
-    return _encoder.encode(notification)
+    """Encode for the outbox. Lone surrogates, which JSON cannot hold, become question marks."""
+    try:
+        return _encoder.encode(notification)
+    except UnicodeEncodeError:
+        return _encoder.encode(_readable(msgspec.to_builtins(notification)))
+
+
+def legible(notification: Notification) -> Notification:
+    """The notification without lone surrogates, so that any encoder accepts it."""
+    try:
+        _encoder.encode(notification)
+    except UnicodeEncodeError:
+        return decode(encode(notification))
+    return notification
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {_readable(name): _readable(inner) for name, inner in value.items()}
+    return [_readable(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def decode(body: bytes) -> Notification:
-    """What an outbox row says."""
+    """Decode the body of an outbox row.
+
+    Raises:
+        msgspec.MsgspecError: it is not a notification.
+    """
     return _decoder.decode(body)
 
 
 def alert_labels(alert: Alert) -> dict[str, str]:
-    """What matchers see of an alert."""
+    """The labels that matchers of routes, silences and inhibitions can use."""
     return {
         **dict(alert.labels),
         **dict(alert.instance),
@@ -101,8 +144,3 @@ def alert_labels(alert: Alert) -> dict[str, str]:
         "alert": alert.rule,
         "severity": alert.severity.value,
     }
-
-
-def one_line(alert: Alert) -> str:
-    """An alert among others."""
-    return alert.annotation("summary") or f"{alert.stream}: {alert.rule}: {alert.reason}"

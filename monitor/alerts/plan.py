@@ -1,261 +1,378 @@
-"""Who must be told what now. Pure: alerts and what was said about them go in, deliveries come out.
+"""Which notifications are due now: routing, grouping, silences, inhibition, escalation and fallback together.
 
-It compares what is with what was told, instead of reacting to transitions: a page that was held back by a
-silence goes out when the silence ends, and a tick that runs twice tells nothing twice.
+Pure: alerts and their incidents go in, deliveries for the outbox come out. The plan compares the alerts with their
+incidents instead of reacting to transitions. So a page that a silence suppressed goes out when the silence ends, and
+a tick that runs twice sends nothing twice.
+
+An incident holds alerts of one rule; only a storm holds those of several, and then it names them when it opens. What
+begins after a person has acknowledged an incident, or has closed it by hand, opens another one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any
 
+from monitor.alerts import dedup_key
+from monitor.alerts.acknowledge import covered, is_answered
 from monitor.alerts.compose import compose
-from monitor.alerts.ladder import climb
-from monitor.alerts.mute import Inhibitor, silenced
+from monitor.alerts.diagnosis.kinds import about, due_kinds, kinds_of
+from monitor.alerts.fallback import plan_fallback
+from monitor.alerts.grouping import group
+from monitor.alerts.inhibition import Inhibitor
 from monitor.alerts.notification import encode
-from monitor.alerts.route import group, opening, route
+from monitor.alerts.routing import opening, route
 from monitor.alerts.settings import AlertSettings, Route
-from monitor.records import Action, Alert, Delivery, Silence, State
+from monitor.alerts.silencing import Silencer
+from monitor.alerts.situation import Plan, Situation
+from monitor.records import Action, Alert, Delivery, Priority, Severity, State
+from monitor.runtime.faults import Faults, Isolation
 from monitor.store.incidents import Incident
 
-PRIORITY = {"critical": 0, "warning": 2, "info": 4}
-"""Lower goes first; a resolve comes right behind the pages of its tier."""
-
 GROUPS_ITSELF = frozenset(("alertmanager",))
-"""Channels that get every alert by itself, because grouping is their own business."""
+"""Channels that receive every alert individually, because they group alerts themselves."""
 
-Fresh = Sequence[tuple[Alert, Route]]
+AHEAD = 5.0
+"""Seconds by which the clocks of several daemons may differ."""
+ESCALATED = "it became critical: a new critical incident replaces this one"
 
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Everything that the decision rests on.
-
-    `incidents` are those still open, and those opened within the storm's time. `channels` are the names of
-    the channels that are configured, `confirming` those that tell us back what became of a page.
-    """
-
-    alerts: Mapping[str, Alert]
-    incidents: Sequence[Incident]
-    silences: Sequence[Silence]
-    channels: frozenset[str]
-    now: float
-    confirming: frozenset[str] = frozenset()
+RoutedAlerts = Sequence[tuple[Alert, Route]]
+_SINGLE = "single:"
+_RANK = {severity.value: place for place, severity in enumerate(Severity)}
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Rows for the outbox, the incidents as they are then, and why some alerts are held back.
-
-    `after` is the situation as it is once all of this is stored.
-    """
-
-    deliveries: list[Delivery] = field(default_factory=list)
-    incidents: list[Incident] = field(default_factory=list)
-    held_back: dict[str, str] = field(default_factory=dict)
-    after: Situation | None = None
-
-
-def plan(situation: Situation, settings: AlertSettings) -> Plan:
-    """Decide what to tell."""
-    planner = _Planner(situation, settings)
-    planner.close_what_is_over()
-    planner.tell_what_is_new()
-    planner.update_what_grew()
-    planner.take_another_way()
+def plan(situation: Situation, settings: AlertSettings, faults: Faults | None = None) -> Plan:
+    """Plan the notifications that are due. Whatever raises is reported to `faults` and skipped."""
+    planner = _Planner(situation, settings, faults or Faults())
+    planner.resolve_finished()
+    planner.release_untold_members()
+    planner.notify_new_alerts()
+    planner.notify_new_kinds()
+    planner.update_changed_incidents()
+    planner.use_fallbacks()
     return planner.result()
 
 
 class _Planner:
-    def __init__(self, situation: Situation, settings: AlertSettings) -> None:
+    def __init__(self, situation: Situation, settings: AlertSettings, faults: Faults) -> None:
         self.alerts, self.now = situation.alerts, situation.now
-        self.situation, self.settings = situation, settings
+        self.situation, self.settings, self.faults = situation, settings, faults
+        self.silencer = Silencer(situation.silences, situation.now, faults)
+        self.inhibitor = Inhibitor(settings.inhibitions, situation.alerts.values())
         self.before = {(i.channel, i.key): i for i in situation.incidents}
-        self.incidents = dict(self.before)
-        self.made = Plan()
+        self.incidents = {key: _not_ahead(incident, self.now) for key, incident in self.before.items()}
+        self.planned = Plan()
 
     def result(self) -> Plan:
-        """What was decided."""
+        """The plan, with the incidents that changed."""
         changed = [i for key, i in self.incidents.items() if self.before.get(key) != i]
-        return replace(self.made, incidents=changed)
+        return replace(self.planned, incidents=changed)
 
-    def close_what_is_over(self) -> None:
-        """Resolve each incident that has no member left that is on."""
+    def resolve_finished(self) -> None:
+        """Resolve each incident of which no member is still open."""
         for incident in self._open():
-            if not any(self._is_on(*member) for member in incident.members):
-                members = [self.alerts[f] for f, _ in incident.members if f in self.alerts]
-                closed = replace(incident, closed_at=self.now)
-                if members and incident.dismissed_at is None:
-                    self._say(closed, Action.RESOLVE, members, 0.0)
-                else:
-                    self._keep(closed)
+            with self._isolated(incident):
+                if not any(self._is_member_open(*member) for member in incident.members):
+                    self._close(incident)
 
-    def tell_what_is_new(self) -> None:
-        """Open an incident for what fires and its channels have not heard of, or let it join one."""
-        for channel, found in self._untold().items():
-            buckets: dict[str, list[tuple[Alert, Route]]] = {}
-            for alert, wanted in found:
-                is_grouped = bool(wanted.group_by) and channel not in GROUPS_ITSELF
-                name = f"{alert.severity.value}|{group(alert, wanted)}" if is_grouped else ""
-                buckets.setdefault(name or f"one by one:{alert.stream.client}", []).append((alert, wanted))
-            for name, pages in buckets.items():
-                if not name.startswith("one by one:"):
+    def _close(self, incident: Incident, note: str = "") -> None:
+        """Close an incident and notify of its end, with the tier that it was opened with."""
+        fingerprints = dict.fromkeys(fingerprint for fingerprint, _ in incident.members)
+        members = [self.alerts[f] for f in fingerprints if f in self.alerts]
+        if incident.kind in ("single", "kind") and incident.severity in _RANK:
+            members = [replace(alert, severity=Severity(incident.severity)) for alert in members]
+        closed = replace(incident, closed_at=self.now)
+        if members and incident.dismissed_at is None:
+            self._notify(closed, Action.RESOLVE, members, 0.0, note)
+        else:
+            self._store(closed)
+
+    def release_untold_members(self) -> None:
+        """Remove from an answered incident the members that it has not named: another incident is opened for them."""
+        for incident in self._open():
+            if is_answered(incident) and 0 < incident.told < len(incident.members):
+                self._store(replace(incident, members=incident.members[: incident.told]))
+
+    def notify_new_alerts(self) -> None:
+        """Open an incident for each firing alert that a channel was not notified of, or join it to an open one."""
+        for channel, routed in self._unnotified().items():
+            groups: dict[str, list[tuple[Alert, Route]]] = {}
+            for alert, route_of_alert in routed:
+                is_grouped = bool(route_of_alert.group_by) and channel not in GROUPS_ITSELF
+                name = f"{alert.severity.value}|{group(alert, route_of_alert)}" if is_grouped else ""
+                name = name or f"{_SINGLE}{alert.stream.client}"
+                groups.setdefault(name, []).append((alert, route_of_alert))
+            for name, pages in groups.items():
+                if not name.startswith(_SINGLE):
                     self._group(channel, name, pages)
                 else:
-                    self._one_by_one(channel, [(a, r) for a, r in pages if self._has_waited(a, r)])
+                    self._notify_individually(channel, [(a, r) for a, r in pages if self._has_waited(a, r)])
 
-    def update_what_grew(self) -> None:
-        """Tell of the new members of a group or storm, but not too often."""
+    def notify_new_kinds(self) -> None:
+        """Open an incident for each kind of problem that has joined an alert since it was told."""
+        for channel, alert, incidents in self._told_alerts():
+            first = incidents[0]
+            if not any(fingerprint == alert.fingerprint for i in incidents for fingerprint, _ in i.kinds):
+                self._store(replace(first, kinds=(*first.kinds, *kinds_of([alert]))))
+                continue
+            due = due_kinds(alert, incidents, self.now, self.settings.update_every)
+            if due and not self._suppressed_by(alert):
+                key = self._successor(channel, dedup_key.of_kind(alert, due[0][0]))
+                new = Incident(channel, key, "kind", "", "", self.now)
+                self._join(
+                    new, [(about(alert, due), route(alert, self.settings))], route(alert, self.settings)
+                )
+
+    def _told_alerts(self) -> list[tuple[str, Alert, list[Incident]]]:
+        """The firing alerts with known kinds of problem, and the open incidents of each channel that hold them."""
+        with_kinds = [a for a in self.alerts.values() if a.state is State.FIRING and kinds_of([a])]
+        told = []
+        for alert in with_kinds:
+            by_channel: dict[str, list[Incident]] = {}
+            for incident in self._open():
+                is_mine = (alert.fingerprint, alert.episode) in incident.members
+                if is_mine and incident.channel not in GROUPS_ITSELF and incident.kind != "fallback":
+                    by_channel.setdefault(incident.channel, []).append(incident)
+            told += [(channel, alert, incidents) for channel, incidents in by_channel.items()]
+        return told
+
+    def update_changed_incidents(self) -> None:
+        """Notify of members of a group or storm that began or ended, at most every `update_every` seconds."""
         for incident in self._open():
             grew = len(incident.members) - incident.told
-            if grew > 0 and self.now - incident.updated_at >= self.settings.update_every:
-                note = f"{grew} more since it was last told"
-                self._say(incident, Action.TRIGGER, self._members(incident), 0.0, note)
+            ended = sum(not self._is_member_open(*member) for member in incident.members)
+            is_changed = grew > 0 or ended > incident.told_ended
+            if is_changed and self.now - incident.updated_at >= self.settings.update_every:
+                with self._isolated(incident):
+                    self._update(incident, grew, ended)
 
-    def take_another_way(self) -> None:
-        """Climb the fallback ladder for critical pages that their pager did not take."""
-        settings, confirming = self.settings.fallback, self.situation.confirming
+    def _update(self, incident: Incident, grew: int, ended: int) -> None:
+        if incident.dismissed_at is not None:
+            return  # an update would open it again
+        counts = ((grew, "more"), (ended - incident.told_ended, "fewer"))
+        changes = " and ".join(f"{count} {word}" for count, word in counts if count > 0)
+        is_one = grew + max(ended - incident.told_ended, 0) == 1
+        note = f"{changes} {'alert' if is_one else 'alerts'} since the last notification"
+        self._notify(incident, Action.TRIGGER, self._all_members(incident), 0.0, note)
+
+    def use_fallbacks(self) -> None:
+        """Escalate critical pages that their pager did not deliver: notify the fallback channels."""
         for incident in self._open():
-            is_confirming = incident.channel in confirming
-            for step in climb(incident, settings, is_confirming=is_confirming, now=self.now):
-                current = self.incidents[incident.channel, incident.key]
-                self._keep(replace(current, steps=current.steps | step.rung))
-                for channel in self._other_ways(incident.channel, everybody=step.everybody):
-                    known = self.incidents.get((channel, incident.key))
-                    copy = Incident(channel, incident.key, "fallback", "", incident.severity, self.now)
-                    way = replace(known or copy, members=incident.members, stream=incident.stream)
-                    self._say(way, Action.TRIGGER, self._members(incident), 0.0, step.why)
+            with self._isolated(incident):
+                self._use_fallback(incident)
 
-    def _other_ways(self, channel: str, *, everybody: bool) -> list[str]:
+    def _use_fallback(self, incident: Incident) -> None:
+        is_confirming = incident.channel in self.situation.confirming
+        due = plan_fallback(incident, self.settings.fallback, is_confirming=is_confirming, now=self.now)
+        members = self._members(incident)
+        if due and all(self._suppressed_by(alert) for alert in members):
+            self._store(
+                replace(incident, due_at=self.now)
+            )  # waits start again when it is no longer suppressed
+            return
+        for fallback in due:
+            current = self.incidents[incident.channel, incident.key]
+            self._store(replace(current, steps=current.steps | fallback.step))
+            for channel in self._fallback_channels(incident.channel, everybody=fallback.everybody):
+                known = self.incidents.get((channel, incident.key))
+                copy = Incident(channel, incident.key, "fallback", "", incident.severity, self.now)
+                backup = replace(known or copy, members=incident.members, stream=incident.stream)
+                self._notify(backup, Action.TRIGGER, members, 0.0, fallback.why)
+
+    def _fallback_channels(self, channel: str, *, everybody: bool) -> list[str]:
         others = self.situation.channels - {channel}
         named = [c for c in self.settings.fallback.channels if c in others]
         return sorted(others) if everybody or not named else named
 
-    def _untold(self) -> dict[str, list[tuple[Alert, Route]]]:
-        """What fires and may be told, by channel that does not know of it."""
-        told = {(i.channel, *m) for i in self._open() if not self._is_to_reopen(i) for m in i.members}
-        inhibitor = Inhibitor(self.settings.inhibitions, self.alerts.values())
-        untold: dict[str, list[tuple[Alert, Route]]] = {}
+    def _unnotified(self) -> dict[str, list[tuple[Alert, Route]]]:
+        """Firing alerts that are due, by the channel that was not notified of them, or not of their escalation."""
+        notified: dict[tuple[str, str, int], int] = {}
+        for incident in self._open():
+            if not self._is_to_reopen(incident):
+                rank = _RANK.get(incident.severity, 0)
+                for member in covered(incident):
+                    place = (incident.channel, *member)
+                    notified[place] = min(rank, notified.get(place, rank))
+        unnotified: dict[str, list[tuple[Alert, Route]]] = {}
         for alert in self.alerts.values():
             if alert.state is not State.FIRING:
                 continue
-            wanted = route(alert, self.settings)
-            names = [c for c in wanted.channels if c in self.situation.channels]
-            names = [c for c in names if (c, alert.fingerprint, alert.episode) not in told]
-            why = names and (silenced(alert, self.situation.silences, self.now) or inhibitor.reason(alert))
-            if why:
-                self.made.held_back[alert.fingerprint] = why
-                continue
-            for channel in names:
-                untold.setdefault(channel, []).append((alert, wanted))
-        return untold
+            with self.faults.isolate("alerts", alert.fingerprint):
+                for channel, route_of_alert in self._channels(alert, notified):
+                    unnotified.setdefault(channel, []).append((alert, route_of_alert))
+        return unnotified
 
-    def _one_by_one(self, channel: str, pages: Fresh) -> None:
-        """An incident each, or one for all where they are too many at once."""
+    def _channels(
+        self, alert: Alert, notified: Mapping[tuple[str, str, int], int]
+    ) -> list[tuple[str, Route]]:
+        """The channels to notify of a firing alert; none while it is silenced or inhibited."""
+        chosen = route(alert, self.settings)
+        names = [c for c in chosen.channels if c in self.situation.channels]
+        names = [
+            c for c in names if self._is_news(alert, notified.get((c, alert.fingerprint, alert.episode)))
+        ]
+        if names and (why := self._suppressed_by(alert)):
+            self.planned.suppressed[alert.fingerprint] = why
+            return []
+        if names:  # raise here if it cannot be rendered, before it joins a group or storm
+            encode(compose(Action.TRIGGER, "", [alert], self.settings, self.now))
+        return [(channel, chosen) for channel in names]
+
+    def _is_news(self, alert: Alert, notified_rank: int | None) -> bool:
+        """Whether a channel was not notified of an alert yet, or the alert has become critical since."""
+        is_escalated = alert.severity is Severity.CRITICAL and notified_rank != _RANK[Severity.CRITICAL.value]
+        return notified_rank is None or is_escalated
+
+    def _suppressed_by(self, alert: Alert) -> str:
+        return self.silencer.reason(alert) or self.inhibitor.reason(alert)
+
+    def _notify_individually(self, channel: str, pages: RoutedAlerts) -> None:
+        """Open one incident per alert, or a storm if there are too many at once."""
         if not pages:
             return
-        client, wanted = pages[0][0].stream.client, pages[0][1]
-        storm = None if channel in GROUPS_ITSELF else self._storm(channel, f"storm:{client}", len(pages))
-        if storm is not None:
-            new = Incident(channel, storm, "storm", f"storm:{client}", "critical", self.now)
-            self._join(self.incidents.get((channel, storm), new), pages, wanted)
-            return
+        client, first_route = pages[0][0].stream.client, pages[0][1]
+        name = f"storm:{client}"
+        if channel not in GROUPS_ITSELF:
+            pages = self._join_storm(channel, name, pages)
+            if self._is_storm(channel, client, len(pages)):
+                key = self._successor(channel, dedup_key.of_storm(name, self.now))
+                self._join(Incident(channel, key, "storm", name, "critical", self.now), pages, first_route)
+                return
         for alert, route_of_alert in pages:
-            key = f"watchkeeper:{alert.stream.environment}:{alert.rule}:{alert.fingerprint}:{alert.episode}"
+            key = dedup_key.of_alert(alert)
+            self._close_milder(channel, key)
             new = Incident(channel, self._successor(channel, key), "single", "", "", self.now)
             self._join(new, [(alert, route_of_alert)], route_of_alert)
 
-    def _storm(self, channel: str, name: str, count: int) -> str | None:
-        """The key of the storm that `count` new alerts belong to, or None where they are few."""
-        within = self.settings.storm.within
-        mine = [i for i in self.incidents.values() if i.channel == channel]
-        for incident in mine:
-            is_blowing = incident.group == name and self.now - incident.joined_at <= within
-            if is_blowing and incident.closed_at is None and incident.dismissed_at is None:
-                return incident.key
-        client = name.removeprefix("storm:")
-        recent = [i for i in mine if i.kind == "single" and i.stream.client == client]
-        count += sum(self.now - i.opened_at <= within for i in recent)
-        return f"watchkeeper:{name}:{round(self.now)}" if count > self.settings.storm.more_than else None
+    def _close_milder(self, channel: str, key: str) -> None:
+        """Escalation: close the open incident of an alert that has become critical; a new one is opened for it."""
+        milder = self.incidents.get((channel, key))
+        if milder is not None and milder.closed_at is None and milder.dismissed_at is None:
+            self._close(milder, ESCALATED)
 
-    def _group(self, channel: str, name: str, pages: Fresh) -> None:
-        """Join the open incident of the group, or open one when the first has waited long enough."""
+    def _join_storm(self, channel: str, name: str, pages: RoutedAlerts) -> RoutedAlerts:
+        """Join alerts to the ongoing storm if it has their rule already; the others."""
+        for incident in self._open():
+            is_ongoing = self.now - incident.joined_at <= self.settings.storm.within
+            is_same = (incident.channel, incident.group) == (channel, name)
+            if is_same and is_ongoing and not is_answered(incident):
+                rules = {self.alerts[f].rule for f, _ in incident.members if f in self.alerts}
+                joining = [page for page in pages if page[0].rule in rules]
+                if joining:
+                    self._join(incident, joining, joining[0][1])
+                pages = [page for page in pages if page[0].rule not in rules]
+        return pages
+
+    def _is_storm(self, channel: str, client: str, count: int) -> bool:
+        """Whether `count` new alerts, with those of the last minute, are too many to be sent individually."""
+        mine = [i for i in self.incidents.values() if i.channel == channel and i.kind == "single"]
+        recent = [i for i in mine if i.stream.client == client]
+        recently = sum(self.now - i.opened_at <= self.settings.storm.within for i in recent)
+        return count > 0 and count + recently > self.settings.storm.more_than
+
+    def _group(self, channel: str, name: str, pages: RoutedAlerts) -> None:
+        """Join the open incident of the group, or open one when the first alert has waited for `wait` seconds."""
         mine = (i for i in self._open() if i.channel == channel and i.group == name)
-        found = next((i for i in mine if i.dismissed_at is None), None)
-        if found is not None:
-            self._join(found, pages, pages[0][1])
-        elif any(self._has_waited(alert, wanted) for alert, wanted in pages):
+        ongoing = next((i for i in mine if not is_answered(i)), None)
+        if ongoing is not None:
+            self._join(ongoing, pages, pages[0][1])
+        elif any(self._has_waited(alert, route_of_alert) for alert, route_of_alert in pages):
             alert = min((alert for alert, _ in pages), key=lambda a: (a.fired_at or 0.0, a.fingerprint))
-            key = f"watchkeeper:{alert.stream.environment}:group:{alert.fingerprint}:{alert.episode}"
-            new = Incident(channel, f"{key}:{round(self.now)}", "group", name, "", self.now)
+            new = Incident(channel, dedup_key.of_group(alert, self.now), "group", name, "", self.now)
             self._join(new, pages, pages[0][1])
 
-    def _join(self, incident: Incident, pages: Fresh, wanted: Route) -> None:
-        """Make alerts members of an incident; say so at once if nothing was said yet."""
+    def _join(self, incident: Incident, pages: RoutedAlerts, route_of_alert: Route) -> None:
+        """Make alerts members of an incident; notify at once if it is new."""
         alerts = [alert for alert, _ in pages]
         members = dict.fromkeys((*incident.members, *((a.fingerprint, a.episode) for a in alerts)))
         joined = replace(incident, members=tuple(members), joined_at=self.now)
         if incident.sequence:
-            self._keep(joined)
+            self._store(joined)
             return
         lead = alerts[0]
         severity = incident.severity or lead.severity.value
         joined = replace(joined, severity=severity, stream=lead.stream, rule=lead.rule)
-        opens_at = opening(wanted.hours, self.now)
-        # 0 is "at once" whatever the clock does; a time is only given where it has to wait.
-        self._say(joined, Action.TRIGGER, alerts, opens_at if opens_at > self.now else 0.0)
+        opens_at = opening(route_of_alert.hours, self.now)
+        joined = replace(joined, due_at=opens_at)
+        # 0 means "at once" even if the clock is set back later; only a delivery that must wait has a time.
+        self._notify(joined, Action.TRIGGER, alerts, opens_at if opens_at > self.now else 0.0)
 
-    def _say(
+    def _notify(
         self, incident: Incident, action: Action, members: Sequence[Alert], not_before: float, note: str = ""
     ) -> None:
-        said = replace(
-            incident, sequence=incident.sequence + 1, updated_at=self.now, told=len(incident.members)
+        told_at = incident.told_at or (incident.opened_at,) * incident.told
+        untold = incident.members[len(told_at) :]
+        notified = replace(
+            incident,
+            sequence=incident.sequence + 1,
+            updated_at=self.now,
+            told=len(incident.members),
+            told_at=(*told_at, *(self.now for _ in untold)),
+            told_ended=sum(not self._is_member_open(*member) for member in incident.members),
         )
+        if not incident.sequence:
+            notified = replace(notified, kinds=kinds_of(members))
+        news = frozenset(fingerprint for fingerprint, _ in untold)
         notification = replace(
-            compose(action, incident.key, members, self.settings, self.now), note=note, sequence=said.sequence
+            compose(action, incident.key, members, self.settings, self.now, news),
+            note=note,
+            sequence=notified.sequence,
         )
         fingerprint, episode = incident.members[0]
         delivery = Delivery(
             incident.channel,
             incident.key,
-            said.sequence,
+            notified.sequence,
             action,
             encode(notification),
-            self.now,
-            PRIORITY.get(incident.severity, 4) + (action is Action.RESOLVE),
+            max(self.now, not_before),  # lateness counts from when it may be sent
+            Priority.of(incident.severity, is_resolve=action is Action.RESOLVE),
             not_before,
             fingerprint=fingerprint,
             episode=episode,
         )
-        self.made.deliveries.append(delivery)
-        self._keep(said)
+        self.planned.deliveries.append(delivery)
+        self._store(notified)
 
     def _successor(self, channel: str, key: str) -> str:
-        """The key, or the one after it where somebody closed the incident of that key by hand."""
+        """The key, or the next one if the incident of that key was closed by hand."""
         while (channel, key) in self.incidents:
             dismissed = self.incidents[channel, key]
-            self._keep(replace(dismissed, closed_at=dismissed.closed_at or self.now))
-            base, _, count = key.partition("#")
-            key = f"{base}#{int(count or 1) + 1}"
+            self._store(replace(dismissed, closed_at=dismissed.closed_at or self.now))
+            key = dedup_key.successor(key)
         return key
 
-    def _has_waited(self, alert: Alert, wanted: Route) -> bool:
+    def _has_waited(self, alert: Alert, route_of_alert: Route) -> bool:
         waited = self.now - (alert.fired_at or 0.0)
-        return (
-            waited >= wanted.wait or waited < 0
-        )  # the clock was set back: nobody waits for it to come round
+        return waited >= route_of_alert.wait or waited < 0  # below 0: the clock was set back
 
     def _is_to_reopen(self, incident: Incident) -> bool:
         waited = None if incident.dismissed_at is None else self.now - incident.dismissed_at
         return waited is not None and waited >= self.settings.reopen_after
 
-    def _is_on(self, fingerprint: str, episode: int) -> bool:
+    def _is_member_open(self, fingerprint: str, episode: int) -> bool:
         alert = self.alerts.get(fingerprint)
         return alert is not None and alert.is_open and alert.episode == episode
 
+    def _all_members(self, incident: Incident) -> list[Alert]:
+        """The members, those that have ended included."""
+        known = ((self.alerts.get(f), episode) for f, episode in incident.members)
+        return [alert for alert, episode in known if alert is not None and alert.episode == episode]
+
     def _members(self, incident: Incident) -> list[Alert]:
-        return [self.alerts[f] for f, episode in incident.members if self._is_on(f, episode)]
+        return [self.alerts[f] for f, episode in incident.members if self._is_member_open(f, episode)]
 
     def _open(self) -> list[Incident]:
         return [incident for incident in self.incidents.values() if incident.closed_at is None]
 
-    def _keep(self, incident: Incident) -> None:
+    def _isolated(self, incident: Incident) -> Isolation:
+        return self.faults.isolate("incidents", f"{incident.channel} {incident.key}")
+
+    def _store(self, incident: Incident) -> None:
         self.incidents[incident.channel, incident.key] = incident
+
+
+def _not_ahead(incident: Incident, now: float) -> Incident:
+    """The incident with times in the future set to now: after the clock was set back, its waits start again."""
+    times = ("opened_at", "updated_at", "joined_at", "accepted_at", "dismissed_at")
+    ahead: dict[str, Any] = {name: now for name in times if (getattr(incident, name) or 0.0) > now + AHEAD}
+    return replace(incident, **ahead) if ahead and incident.closed_at is None else incident

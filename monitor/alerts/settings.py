@@ -1,17 +1,17 @@
-"""`alerts:` in the configuration: who is told what, when, and what is held back."""
+"""`alerts:` in the configuration: routes, grouping, hours, inhibitions, storms and fallback."""
 
-import re
-from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, ConfigDict, field_validator
+from pydantic import BeforeValidator, ConfigDict, field_validator, model_validator
 
-from monitor.rules import matchers
-from monitor.rules.matchers import Matcher
-from monitor.settings import Duration, Section
+from monitor.config.sections import Duration, Section, TimeOfDay
+from monitor.rules.language import matchers
+from monitor.rules.language.matchers import Matcher
 
+DAY = 24 * 60
+"""Minutes of a day."""
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)|24:00")
 
 
 def _match(value: object) -> object:
@@ -20,30 +20,18 @@ def _match(value: object) -> object:
     return value
 
 
-def _minutes(value: object) -> int:
-    if isinstance(value, int):
-        return value
-    text = str(value)
-    if _TIME.fullmatch(text) is None:
-        msg = f"{value!r} is not a time of day (use 09:00)"
-        raise ValueError(msg)
-    hours, minutes = text.split(":")
-    return int(hours) * 60 + int(minutes)
-
-
 Match = Annotated[tuple[Matcher, ...], BeforeValidator(_match)]
-Minutes = Annotated[int, BeforeValidator(_minutes)]
 
 
 class Hours(Section):
-    """When people of a team want to be told."""
+    """Hours in which a team is notified. Hours that end before they start last past midnight."""
 
     days: tuple[str, ...] = ("mon", "tue", "wed", "thu", "fri")
-    """Days of the week."""
-    start: Minutes = 540
-    """First minute of the day, as 09:00."""
-    end: Minutes = 1080
-    """The minute after the last, as 18:00."""
+    """Days of the week on which the hours start."""
+    start: TimeOfDay = 540
+    """Start, such as 09:00."""
+    end: TimeOfDay = 1080
+    """End (exclusive), such as 18:00. An end before the start is on the next day."""
     timezone: str = "UTC"
     """An IANA time zone, such as Europe/Berlin."""
 
@@ -51,58 +39,67 @@ class Hours(Section):
     @classmethod
     def _are_days(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value or set(value) - set(DAYS):
-            msg = f"days are some of {', '.join(DAYS)}"
+            msg = f"use at least one of {', '.join(DAYS)}"
             raise ValueError(msg)
         return value
+
+    @model_validator(mode="after")
+    def _last(self) -> Self:
+        if self.start == self.end or self.start == DAY:
+            msg = "hours must not start and end at the same minute (omit `hours` for all day)"
+            raise ValueError(msg)
+        return self
 
     @field_validator("timezone")
     @classmethod
     def _is_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (KeyError, ValueError, OSError) as error:
             msg = f"{value!r} is not a time zone (use Europe/Berlin)"
             raise ValueError(msg) from error
         return value
 
 
 class Route(Section):
-    """Who is told about a tier, and how soon."""
+    """The channels that are notified of a severity, and how soon."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     channels: tuple[str, ...]
-    """Channels by name; one that is not configured under `notify` is passed over."""
+    """Names of channels. Channels that are not configured under `notify` are skipped."""
     wait: Duration = 0.0
-    """How long to wait for others of the same group before the first word."""
+    """How long to wait for further alerts of the same group before the first notification."""
     group_by: tuple[str, ...] = ()
-    """Labels that make one incident of several alerts; none: each alert is one."""
+    """Alerts of one rule with equal values of these labels form one incident. Empty: one incident per alert."""
     hours: Hours | None = None
-    """Only within these hours; outside them the page waits for the next opening."""
+    """Send only within these hours. Outside them, notifications wait for the next start."""
 
 
 class RouteOverride(Route):
     """Another route for the alerts that match."""
 
     match: Match
-    """Matchers on alert, severity, client, model, environment and the alert's own labels."""
+    """Matchers on alert, severity, client, model, environment and the alert's labels."""
 
 
 class Inhibition(Section):
-    """While a source fires, matching targets are held back."""
+    """While a source alert is open, matching target alerts are suppressed. They are sent when it has resolved, if
+    they still fire.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     source: Match
-    """What fires."""
+    """Matchers of the suppressing alerts."""
     target: Match
-    """What is held back."""
+    """Matchers of the suppressed alerts."""
     equal: tuple[str, ...] = ("client", "model", "environment")
-    """Labels that both must have, with the same value."""
+    """Labels whose values must be equal in both alerts."""
 
 
 def _could_be(one: tuple[Matcher, ...], other: tuple[Matcher, ...]) -> bool:
-    """Whether some alert might match both: not, where they ask for different values of one label."""
+    """Whether an alert can match both: not if they require different values of one label."""
     for mine in one:
         for theirs in other:
             if mine.name != theirs.name:
@@ -118,71 +115,86 @@ class Storm(Section):
     """When many critical alerts fire at once, one incident lists them."""
 
     more_than: int = 5
-    """How many new ones are still told one by one."""
+    """Up to this number, new critical alerts of a client are sent individually."""
     within: Duration = 60.0
-    """The time in which they are counted."""
+    """The period in which they are counted."""
 
 
 class Fallback(Section):
-    """What to do when the pager does not take a page, or takes it and opens no incident."""
+    """Fallback and escalation when the pager does not accept a page, or accepts it and opens no incident."""
 
     channels: tuple[str, ...] = ("email", "slack", "webhook", "apprise")
-    """The second route; those that are configured are all told."""
+    """Fallback channels. All that are configured are notified."""
     unaccepted_after: Duration = 60.0
-    """The page was not accepted for so long."""
+    """Use the fallback if the page has not been accepted for this long."""
     unconfirmed_after: Duration = 120.0
-    """It was accepted, but no incident was seen to open; judged only where PagerDuty's webhooks come in."""
+    """Use the fallback if the page was accepted but no incident was opened. Requires PagerDuty's webhooks."""
     all_hands_after: Duration = 300.0
-    """Still not accepted: every channel is told."""
+    """Notify all channels if the page has not been accepted for this long."""
     unacknowledged_after: Duration = 900.0
-    """Nobody took it: the second route is told again; needs PagerDuty's webhooks."""
+    """Use the fallback again if the page has not been acknowledged for this long. Requires PagerDuty's
+    webhooks."""
 
 
 class AlertSettings(Section):
-    """Who is told what, when, and what is held back."""
+    """Routing, grouping, inhibition and fallback of notifications."""
 
     critical: Route = Route(channels=("pagerduty", "alertmanager", "console", "file"))
-    """Somebody is woken: at once, at any hour."""
+    """Critical alerts: sent at once, at any hour."""
     warning: Route = Route(
         channels=("pagerduty", "alertmanager", "slack", "email", "webhook", "apprise", "console", "file"),
         group_by=("client", "model", "environment"),
     )
-    """The team is told, with low urgency."""
+    """Warnings: sent to the team with low urgency."""
     info: Route = Route(channels=("file",), wait=60.0, group_by=("client", "model", "environment"))
-    """Read in the daily digest."""
+    """Info: for the daily digest."""
     routes: tuple[RouteOverride, ...] = ()
-    """Other routes for some alerts; the first that matches counts."""
+    """Other routes for matching alerts. The first match wins."""
     inhibitions: tuple[Inhibition, ...] = (
         Inhibition.model_validate(
             {"source": ['severity="critical"'], "target": ['severity=~"warning|info"']}
         ),
     )
-    """What holds back what."""
+    """Alerts that suppress other alerts while they are open."""
 
     @field_validator("inhibitions")
     @classmethod
-    def _hold_back_no_loop(cls, value: tuple[Inhibition, ...]) -> tuple[Inhibition, ...]:
+    def _has_no_loop(cls, value: tuple[Inhibition, ...]) -> tuple[Inhibition, ...]:
         for index, one in enumerate(value):
             for other in value[: index + 1]:
                 if _could_be(one.source, other.target) and _could_be(other.source, one.target):
                     msg = (
-                        f"inhibitions {value.index(other)} and {index} hold each other back: "
-                        "what matches both would never be told"
+                        f"inhibitions {value.index(other)} and {index} suppress each other: "
+                        "no notification would be sent for alerts that match both"
                     )
                     raise ValueError(msg)
         return value
 
     storm: Storm = Storm()
-    """Many critical alerts at once."""
+    """Many critical alerts at the same time."""
     fallback: Fallback = Fallback()
-    """When the pager fails."""
+    """Fallback if the pager fails."""
     update_every: Duration = 300.0
-    """How often an open group or storm is told of its new members at most."""
+    """Minimum interval between updates of an open group or storm."""
     reopen_after: Duration = 1800.0
-    """When somebody closed an incident by hand while it still fires, it is opened again after this time."""
-    runbook_url: str = "https://github.com/watchkeeper/watchkeeper/blob/main/docs/runbooks/{alert}.md"
-    """Where runbooks are; {alert} is the rule's name."""
+    """An incident that was resolved manually while its alert still fires is reopened after this time."""
+    runbook_url: str = ""
+    """URL of runbooks, such as https://wiki.example.com/{alert}. Empty: the daemon serves them."""
     dashboard_url: str = ""
-    """Link to a dashboard; {client}, {model}, {environment}, {start}, {end} (milliseconds) are filled in."""
+    """URL of a dashboard. {client}, {model}, {environment}, {start} and {end} (milliseconds) are replaced."""
     public_url: str = ""
-    """Where engineers reach this daemon's pages, for links in notifications; empty: `web.public_url`."""
+    """URL of the daemon's pages for engineers, for links in notifications. Empty: `web.public_url`, or the
+    listen address."""
+
+
+class LocatedAlertSettings(AlertSettings):
+    """The settings of a daemon that was started with a configuration file."""
+
+    config_file: str = ""
+    """Path of the configuration file, for commands in notifications."""
+
+
+def located(settings: AlertSettings, config_file: str) -> LocatedAlertSettings:
+    """The settings with the path of the configuration file."""
+    fields = {name: getattr(settings, name) for name in AlertSettings.model_fields}
+    return LocatedAlertSettings.model_construct(**fields, config_file=config_file)

@@ -1,23 +1,50 @@
-"""Silences and maintenance windows, as people set them."""
+"""Silences and maintenance windows: created and expired by people, applied to new notifications of matching alerts."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
-from monitor.durations import format_duration
+from monitor.alerts.notification import alert_labels
+from monitor.config.units import DAY, format_duration
 from monitor.errors import InputError, NotFoundError
-from monitor.records import Silence
-from monitor.rules import matchers
+from monitor.records import Alert, Silence
+from monitor.rules.language import matchers
+from monitor.rules.language.matchers import Matcher, all_match
+from monitor.runtime.faults import Faults
 from monitor.store import silences
 
-LONGEST = 30 * 86400.0
-"""Nobody remembers a silence for longer than this; set it anew."""
+LONGEST = 30.0 * DAY
+"""The longest silence in seconds, so that a forgotten one expires."""
+
+
+def is_active(silence: Silence, now: float) -> bool:
+    """Whether a silence is in force."""
+    return silence.expired_at is None and silence.starts_at <= now < silence.ends_at
+
+
+class Silencer:
+    """The silences in force at one moment. An unreadable silence is reported to `faults` and silences nothing."""
+
+    def __init__(self, silences: Iterable[Silence], now: float, faults: Faults) -> None:
+        self._active: list[tuple[Silence, Sequence[Matcher]]] = []
+        for silence in silences:
+            with faults.isolate("silences", silence.id):
+                if is_active(silence, now):
+                    self._active.append((silence, [matchers.parse(text) for text in silence.matchers]))
+
+    def reason(self, alert: Alert) -> str:
+        """Why an alert is silenced, or the empty string."""
+        labels = alert_labels(alert) if self._active else {}
+        for silence, parsed in self._active:
+            if all_match(parsed, labels):
+                return f"silenced by {silence.author}: {silence.comment}"
+        return ""
 
 
 def add(
     connection: Connection,
-    wanted: Sequence[str],
+    texts: Sequence[str],
     *,
     starts_at: float,
     seconds: float,
@@ -25,19 +52,20 @@ def add(
     comment: str,
     now: float,
 ) -> Silence:
-    """Set a silence; a maintenance window is one that begins later.
+    """Store a silence for the alerts that match all matchers in `texts`; a maintenance window starts later than now.
 
     Raises:
-        InputError: without matchers, an author, a reason or a sensible end, or with a matcher that is none.
+        InputError: no matcher, an invalid matcher, no author, no reason, or a duration that is not allowed.
     """
-    if not wanted:
-        raise InputError("a silence needs at least one matcher", hint='such as model="fraud"')
+    if not texts:
+        raise InputError("a silence needs at least one matcher", hint='for example model="fraud"')
     if not author.strip() or not comment.strip():
-        raise InputError("a silence needs an author and a reason", hint="somebody will ask at three at night")
+        raise InputError("a silence needs an author and a reason", hint="set both, so that others can ask")
     if not 0 < seconds <= LONGEST:
-        raise InputError(f"a silence lasts up to {format_duration(LONGEST)}", hint="set it anew when it ends")
+        limit = format_duration(LONGEST)
+        raise InputError(f"a silence lasts at most {limit}", hint="create a new one when it expires")
     try:
-        parsed = tuple(str(matchers.parse(text)) for text in wanted)
+        parsed = tuple(str(matchers.parse(text)) for text in texts)
     except ValueError as error:
         raise InputError(str(error)) from error
     name = hashlib.sha256("\0".join((*parsed, author, str(starts_at), str(now))).encode()).hexdigest()[:8]
@@ -47,10 +75,10 @@ def add(
 
 
 def expire(connection: Connection, identity: str, now: float) -> None:
-    """End a silence early.
+    """Expire a silence before its end.
 
     Raises:
-        NotFoundError: there is none of that name, or it is over.
+        NotFoundError: no silence in force has this id.
     """
     if not silences.expire(connection, identity, now):
         raise NotFoundError(f"no silence {identity!r} is in force", hint="watchkeeper silence list")

@@ -1,4 +1,6 @@
-"""Backtests: what rules would have done over what was measured, by the very code that judges live."""
+"""Backtests: the alerts that rules would have raised on stored measurements, with the code that evaluates live. Start
+with `run.py`.
+"""
 
 from monitor.backtest.report import compare, summary
 from monitor.backtest.run import Backtest, Firing, actual, backtest

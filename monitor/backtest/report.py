@@ -1,4 +1,6 @@
-"""Backtests as tables: how often and how long each rule fired, beside what really fired or another rule file."""
+"""Backtests as tables: how often and how long each rule fired, compared with the alerts that really fired, or with
+other rules.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from monitor.backtest.run import Backtest, Firing
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One rule's row. The second pair is what it is held against: what really fired, or other rules."""
+    """The row of one rule. The second pair of numbers is for the comparison: real alerts, or other rules."""
 
     rule: str
     times: int
@@ -23,7 +25,7 @@ def summary(result: Backtest, really: Sequence[Firing]) -> list[Line]:
 
 
 def compare(one: Backtest, other: Backtest) -> list[Line]:
-    """Two rule files side by side over the same span."""
+    """Two rule files over the same period."""
     return _lines(one.firings, other.firings, one.end)
 
 
@@ -31,9 +33,9 @@ def _lines(one: Sequence[Firing], other: Sequence[Firing], end: float) -> list[L
     rules = sorted({firing.rule for firing in (*one, *other)})
     lines = []
     for rule in rules:
-        mine = [f for f in one if f.rule == rule]
-        theirs = [f for f in other if f.rule == rule]
-        lines.append(Line(rule, len(mine), _total(mine, end), len(theirs), _total(theirs, end)))
+        first = [f for f in one if f.rule == rule]
+        second = [f for f in other if f.rule == rule]
+        lines.append(Line(rule, len(first), _total(first, end), len(second), _total(second, end)))
     return sorted(lines, key=lambda line: (-line.times, line.rule))
 
 

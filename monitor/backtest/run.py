@@ -1,6 +1,7 @@
-"""Rules over a history: the same conditions and the same state machine as live, moment by moment.
+"""Evaluates rules over a history: the same conditions and the same state machine as live, moment by moment.
 
-What needs the wall clock (silence, probes, the daemon's own figures) was not stored, so rules on it stay quiet.
+Signals that need the wall clock (silence, probes, the daemon's own metrics) are not stored, so rules on them never
+fire.
 """
 
 import math
@@ -9,13 +10,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from monitor.backtest.history import History, read
-from monitor.backtest.screen import screen
+from monitor.backtest.measurement_history import History, read
+from monitor.backtest.prefilter import screen
 from monitor.records import Alert, DataState, Labels, Severity, State, Stream, Transition, fingerprint
-from monitor.rules.condition import Finding, Findings, Question
+from monitor.rules.engine.condition import ConditionResult, ConditionResults, EvaluationContext
+from monitor.rules.engine.state import decide, remaining
 from monitor.rules.rule import Rule, RuleSet
-from monitor.rules.state import decide, remaining
-from monitor.store import register
+from monitor.store import streams as stream_rows
 from monitor.store.db import Store
 
 Progress = Callable[[int, int], object]
@@ -23,7 +24,7 @@ Progress = Callable[[int, int], object]
 
 @dataclass(frozen=True, slots=True)
 class Firing:
-    """One episode: what fired, from when to when (None: it still does), and why."""
+    """One episode of an alert: start, end (None: it still fires), and reason."""
 
     rule: str
     severity: Severity
@@ -34,13 +35,13 @@ class Firing:
     reason: str
 
     def seconds(self, until: float) -> float:
-        """How long it lasted, or has lasted by `until`."""
+        """Its duration, or its duration until `until`."""
         return (self.ended_at if self.ended_at is not None else until) - self.started_at
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What rules would have done over a span."""
+    """The alerts that rules would have raised over a period."""
 
     start: float
     end: float
@@ -58,99 +59,99 @@ def backtest(
     streams: Sequence[Stream] = (),
     progress: Progress | None = None,
 ) -> Backtest:
-    """Judge `[start, end)` of some streams, or of all. `progress` is told after each stream."""
+    """Evaluate `[start, end)` of some streams, or of all. `progress` is called after each stream."""
     result = Backtest(start, end)
     moments = 0
     with store.read() as connection:
-        wanted = list(streams) or register.streams(connection)
-    for done, stream in enumerate(wanted, 1):
+        selected = list(streams) or stream_rows.streams(connection)
+    for done, stream in enumerate(selected, 1):
         with store.read() as connection:
             history = read(connection, stream, base_seconds, start, end, sorted(rules.metrics()))
         for rule in rules.for_stream(stream):
-            result.firings.extend(judge_rule(rule, history))
+            result.firings.extend(evaluate_rule(rule, history))
         moments += len(history.moments)
         if progress is not None:
-            progress(done, len(wanted))
+            progress(done, len(selected))
     ordered = sorted(result.firings, key=lambda firing: (firing.started_at, firing.rule, firing.stream))
     return Backtest(start, end, ordered, moments)
 
 
-def judge_rule(rule: Rule, history: History) -> list[Firing]:
+def evaluate_rule(rule: Rule, history: History) -> list[Firing]:
     """Every episode of one rule over one stream's history."""
     if not len(history.moments):
         return []
-    walk = _Walk(rule, history)
-    at = walk.next(0)
-    while at is not None:
-        walk.visit(at)
-        at = walk.next(at + 1)
-    return walk.firings()
+    replay = _Replay(rule, history)
+    position = replay.next(0)
+    while position is not None:
+        replay.visit(position)
+        position = replay.next(position + 1)
+    return replay.firings()
 
 
-class _Walk:
-    """Visits the moments at which something can happen: new figures, and the end of a wait."""
+class _Replay:
+    """Visits the moments at which the state can change: new measurements, and the end of a wait."""
 
     def __init__(self, rule: Rule, history: History) -> None:
         self._rule, self._history = rule, history
         self._alerts: dict[Labels, Alert] = {}
-        self._found: Findings = {}
+        self._results: ConditionResults = {}
         self._done: list[Firing] = []
         self._started: dict[Labels, str] = {}
         masks = screen(rule.condition, history)
-        self._is_news = _news(rule, history)
+        self._is_new = _new_measurements(rule, history)
         either = masks.fires | masks.releases if rule.by else masks.releases
-        self._to_fire = np.flatnonzero(masks.fires & self._is_news)
-        self._to_change = np.flatnonzero(either & self._is_news)
-        self._all_news = np.flatnonzero(self._is_news)
+        self._to_fire = np.flatnonzero(masks.fires & self._is_new)
+        self._to_change = np.flatnonzero(either & self._is_new)
+        self._all_new = np.flatnonzero(self._is_new)
 
     def next(self, at: int) -> int | None:
-        """The next moment that matters, from `at` on."""
+        """The next moment to visit, at or after position `at`."""
         waits = [remaining(self._rule, alert) for alert in self._alerts.values()]
-        running = [wait for wait in waits if wait is not None]
+        pending = [wait for wait in waits if wait is not None]
         states = {alert.state for alert in self._alerts.values()}
         candidates = self._to_change if State.FIRING in states else self._to_fire
         if self._rule.of > 1 or states & {State.PENDING, State.RECOVERING}:
-            candidates = self._all_news
-        place = int(np.searchsorted(candidates, at))
-        coming = [int(candidates[place])] if place < len(candidates) else []
-        coming += [max(at - 1 + math.ceil(wait / self._history.step), at) for wait in running]
-        soonest = min(coming, default=len(self._history.moments))
+            candidates = self._all_new
+        index = int(np.searchsorted(candidates, at))
+        next_moments = [int(candidates[index])] if index < len(candidates) else []
+        next_moments += [max(at - 1 + math.ceil(wait / self._history.step), at) for wait in pending]
+        soonest = min(next_moments, default=len(self._history.moments))
         return soonest if soonest < len(self._history.moments) else None
 
     def visit(self, at: int) -> None:
-        """Judge one moment. Without new figures the findings are the last ones, and only waits go on."""
+        """Evaluate one moment. Without new measurements the results are unchanged, and only waits continue."""
         rule, history = self._rule, self._history
         history.at = at
         now = float(history.moments[at])
-        if self._is_news[at]:
-            self._found = rule.condition.judge(Question(history.stream, history, rule.by, now))
-        for instance, finding in self._found.items():
+        if self._is_new[at]:
+            self._results = rule.condition.evaluate(EvaluationContext(history.stream, history, rule.by, now))
+        for instance, result in self._results.items():
             alert = self._alerts.get(instance)
             if alert is None:
-                if finding.fires is not True and rule.of == 1:
+                if result.fires is not True and rule.of == 1:
                     continue
                 identity = fingerprint(rule.name, history.stream, instance)
                 alert = Alert(identity, rule.name, rule.severity, history.stream, instance)
-            if self._is_still(alert, finding):
+            if self._is_still(alert, result):
                 continue
-            if self._is_news[at] or remaining(rule, alert) is not None:
-                # What was skipped was watched, and nothing happened; what had no data was not.
+            if self._is_new[at] or remaining(rule, alert) is not None:
+                # Skipped moments count as evaluated, without change; moments without data do not.
                 most = math.inf if alert.data is DataState.OK else float(history.step)
-                step = decide(rule, finding, alert, now, most)
+                step = decide(rule, result, alert, now, most)
                 self._note(alert, step.alert, step.reason)
 
-    def _is_still(self, alert: Alert, finding: Finding) -> bool:
-        """Whether a finding changes nothing: a closed alert that goes on not firing, or an open one that holds."""
+    def _is_still(self, alert: Alert, result: ConditionResult) -> bool:
+        """Whether a result changes nothing: a closed alert that does not fire, or an open one that holds."""
         if self._rule.of > 1 or alert.data is not DataState.OK:
             return False
         if alert.state is State.FIRING:
-            return finding.holds is True
-        return finding.fires is False and alert.state in (State.INACTIVE, State.RESOLVED)
+            return result.holds is True
+        return result.fires is False and alert.state in (State.INACTIVE, State.RESOLVED)
 
     def firings(self) -> list[Firing]:
-        """Every episode, those that still last included."""
-        lasting = [self._firing(alert, None) for alert in self._alerts.values() if alert.is_open]
-        return [*self._done, *lasting]
+        """All episodes, including those that still fire."""
+        open_episodes = [self._firing(alert, None) for alert in self._alerts.values() if alert.is_open]
+        return [*self._done, *open_episodes]
 
     def _note(self, before: Alert, after: Alert, reason: str) -> None:
         self._alerts[after.instance] = after
@@ -171,19 +172,19 @@ class _Walk:
         )
 
 
-def _news(rule: Rule, history: History) -> np.ndarray:
-    """Moments at which any figure that the rule reads is a new one."""
-    news = np.zeros(len(history.moments), bool)
-    news[:1] = True
+def _new_measurements(rule: Rule, history: History) -> np.ndarray:
+    """The moments at which any measurement that the rule reads is new."""
+    is_new = np.zeros(len(history.moments), bool)
+    is_new[:1] = True
     for seconds in rule.condition.lengths():
         for metric in rule.condition.metrics():
             for _, columns in history.aligned(seconds, metric):
-                news[1:] |= columns.starts[1:] != columns.starts[:-1]
-    return news
+                is_new[1:] |= columns.starts[1:] != columns.starts[:-1]
+    return is_new
 
 
 def actual(transitions: Iterable[Transition]) -> list[Firing]:
-    """What really fired, from the recorded transitions."""
+    """The episodes that really fired, from the stored transitions."""
     firings: list[Firing] = []
     started: dict[str, Transition] = {}
     for change in transitions:

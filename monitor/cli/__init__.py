@@ -1,44 +1,70 @@
-"""The command line: what may be asked, how it is answered, and exit codes. Nothing is decided here.
+"""The command line: commands, output and exit codes.
 
 Commands import the rooms that they need when they are called: help has to appear at once, and the rooms
 bring numpy, Arrow and a web server with them.
 """
 
-import os
+import contextlib
 import sys
 
-from monitor.cli.comparing import compare_at_once
-from monitor.cli.output import Exit, say
+from monitor.cli import output_streams
+from monitor.cli.compare import compare_at_once
+from monitor.cli.output import Exit, counted, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
-from monitor.lean import load_less
+from monitor.runtime.abandoned import leave
+from monitor.runtime.cpu_tuning import tune_process
+from monitor.runtime.imports import load_less
+from monitor.runtime.logs import log_warnings_only
 
 
 def main() -> None:
-    """Run a command; own errors, and what the system refuses, become a line on stderr and an exit code."""
+    """Run a command; expected errors and errors of the system become a line on stderr and an exit code."""
     load_less()
+    tune_process()
+    output_streams.prepare()
+    log_warnings_only()
     try:
-        _run(sys.argv[1:])
+        code = _told(sys.argv[1:])
+        output_streams.flush()
+    except output_streams.NotWrittenError as error:
+        code = Exit.NOT_WRITTEN
+        with contextlib.suppress(OSError):
+            if not error.nobody_reads:
+                say(f"error: {error.strerror}")
+        output_streams.give_up()
+    leave(code)
+
+
+def _told(arguments: list[str]) -> int | str | None:
+    """Run a command and say what went wrong; its exit code.
+
+    Raises:
+        NotWrittenError: standard output or standard error cannot be written.
+    """
+    try:
+        _run(arguments)
+    except SystemExit as end:
+        return end.code
     except ConfigError as error:
-        count = len(error.problems)
-        say(f"{error}\n{count} {'error' if count == 1 else 'errors'}")
-        sys.exit(Exit.INVALID_CONFIG)
+        say(f"{error}\n{counted(len(error.problems), 'error')}")
+        return Exit.INVALID_CONFIG
     except WatchkeeperError as error:
         say(f"error: {error.message}" + (f"\n{error.hint}" if error.hint else ""))
-        sys.exit(Exit.USAGE if isinstance(error, InputError) else Exit.CANNOT_TELL)
-    except BrokenPipeError:  # whoever reads our lines has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.OK)
+        return Exit.USAGE if isinstance(error, InputError) else Exit.CANNOT_TELL
+    except output_streams.NotWrittenError:
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         say(f"error: {where}{error.strerror or error}")
-        sys.exit(Exit.CANNOT_TELL)
+        return Exit.CANNOT_TELL
     except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
+        return Exit.INTERRUPTED
+    return Exit.OK
 
 
 def _run(arguments: list[str]) -> None:
     if compare_at_once(arguments):
         return
-    from monitor.cli.commands import app
+    from monitor.cli.registry import app
 
     app()

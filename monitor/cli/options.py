@@ -5,15 +5,39 @@ from typing import Annotated
 
 import typer
 
+from monitor.config.location import find
+
+DEFAULT_CONFIG = Path("watchkeeper.yaml")
+
+
+def _located(context: typer.Context, parameter: typer.CallbackParam, value: Path) -> Path:
+    """The file that was named, or the first that is found."""
+    source = context.get_parameter_source(parameter.name or "")
+    if source is not None and source.name == "DEFAULT" and not context.resilient_parsing:
+        return find()
+    return value
+
+
 ConfigOption = Annotated[
-    Path, typer.Option("--config", "-c", help="The configuration file.", envvar="WATCHKEEPER_CONFIG")
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The configuration file. Default: watchkeeper.yaml in the current folder or above it, "
+        "a demonstration in var/demo, ~/.config/watchkeeper, /etc/watchkeeper.",
+        envvar="WATCHKEEPER_CONFIG",
+        show_default=False,
+        callback=_located,
+    ),
 ]
 ClientOption = Annotated[str, typer.Option("--client", help="Only this client.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 SeparatorOption = Annotated[
-    str, typer.Option("--separator", help="Of CSV files: ';', tab, '|'. Found where that is safe.")
+    str, typer.Option("--separator", help="Separator of CSV files: ';', tab or '|'. Detected by default.")
 ]
 EncodingOption = Annotated[
-    str, typer.Option("--encoding", help="Of CSV files, such as cp1252. Otherwise UTF-8 (or UTF-16).")
+    str, typer.Option("--encoding", help="Encoding of CSV files, such as cp1252. Default: UTF-8 or UTF-16.")
 ]
-DEFAULT_CONFIG = Path("config/minimal.yaml")
+DatesOption = Annotated[
+    str, typer.Option("--dates", help="day-first or month-first, for ambiguous dates such as 10/11/2026.")
+]

@@ -1,4 +1,4 @@
-"""How commands speak: data on stdout, messages on stderr, exit codes that scripts can rely on."""
+"""Output of commands: data on stdout, messages on stderr, and stable exit codes."""
 
 import json
 import sys
@@ -17,22 +17,28 @@ class Exit(IntEnum):
     USAGE = 2
     INVALID_CONFIG = 3
     CANNOT_TELL = 4
+    NOT_WRITTEN = 5
     INTERRUPTED = 130
 
 
 def say(message: str) -> None:
-    """A message for the person at the terminal (stderr)."""
+    """Print a message to stderr."""
     sys.stderr.write(message + "\n")
 
 
 def ask(question: str, default: str) -> str:
-    """Ask the person at the terminal (on stderr: stdout is for data); an empty answer is the default."""
+    """Ask a question on stderr (stdout is for data); an empty answer takes the default."""
     sys.stderr.write(f"{question} [{default}]: ")
     sys.stderr.flush()
     line = sys.stdin.readline()
     if not line:
-        raise InputError("nobody answered", hint="give the answers as options, or --no-input")
+        raise InputError("no answer on standard input", hint="pass the answers as options, or use --no-input")
     return line.strip() or default
+
+
+def counted(count: int, word: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def put(text: str) -> None:
@@ -41,13 +47,14 @@ def put(text: str) -> None:
 
 
 def put_json(data: object) -> None:
-    """Data as JSON (stdout)."""
-    put(json.dumps(data, indent=2, ensure_ascii=False))
+    """Data as JSON (stdout), the same data in every encoding."""
+    is_unicode = (sys.stdout.encoding or "").lower().replace("_", "-") in ("utf-8", "utf8")
+    put(json.dumps(data, indent=2, ensure_ascii=not is_unicode))
 
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr where that is a terminal; hands out `progress(done, of)`."""
+    """A progress bar on stderr if it is a terminal; yields `progress(done, of)`."""
     if not sys.stderr.isatty():
         yield lambda _done, _of: None
         return
@@ -59,7 +66,7 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def rows_bar(what: str) -> Iterator[Callable[[int, float], None]]:
-    """A progress bar that also counts rows and how many there are a second; hands out `progress(rows, share done)`."""
+    """A progress bar with rows and rows per second; yields `progress(rows, share done)`."""
     if not sys.stderr.isatty():
         yield lambda _rows, _share: None
         return

@@ -1,4 +1,4 @@
-"""What is drawn at a terminal: progress bars and tables. Loaded when something is drawn: rich takes its time."""
+"""Progress bars and tables of the terminal; imported on use, because rich loads slowly."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from rich.table import Table
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr; hands out `progress(done, of)`."""
+    """A progress bar on stderr; yields `progress(done, of)`."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         task = shown.add_task(what, total=None)
@@ -21,7 +21,7 @@ def bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def rows_bar(what: str) -> Iterator[Callable[[int, float], None]]:
-    """A progress bar that also counts rows and how many there are a second; hands out `progress(rows, share done)`."""
+    """A progress bar with rows and rows per second; yields `progress(rows, share done)`."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

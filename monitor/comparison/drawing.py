@@ -1,64 +1,93 @@
-"""A comparison as a table in HTML, for notebooks: worst columns first, the distance as a bar, verdicts in words."""
+"""Pictures of distributions before and after, as SVG: no script, no style attribute, colours by class."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from html import escape
 
-_CELL = "padding:2px 10px;border-bottom:1px solid rgba(128,128,128,.25);white-space:nowrap;"
-_NUMBER = _CELL + "text-align:right;font-variant-numeric:tabular-nums;"
-_TEXT = _CELL + "text-align:left;"
-_VERDICTS = {"drifted": "#d64541", "moved": "#b9770e", "alike": "inherit"}
-_BAR = "rgba(192,57,43,.28)"
-_FIRST_NUMBER, _DISTANCE = 2, 2
+from monitor.comparison.distribution import Labels, Numbers, NumberSide
+
+WIDTH, _HEIGHT = 340, 104
+_PLOT, _BOXES = 62, (72, 84)
+_LEFT, _RIGHT = 4, WIDTH - 4
+_ROW = 22
+_NAME, _BAR = 120, 170
+_LONGEST = 18
 
 
-def html(
-    summary: str,
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    shares: Sequence[float],
-    changes: Sequence[tuple[str, str]],
-    notes: Sequence[str],
-    left_out: int,
-) -> str:
-    """The table. `shares` say how far each row's distance is on its way to the line, 0 to 1; the last cell of a row is
-    its verdict, the first two are texts, all others numbers. `notes` stand below.
-    """
-    last = len(header) - 1
-    head = "".join(f'<th style="{_style(i, last)}">{escape(title)}</th>' for i, title in enumerate(header))
-    body = "".join(_row(row, share) for row, share in zip(rows, shares, strict=True))
-    more = (
-        f"<p>{left_out:,} more columns, all less different, are in <code>.to_pandas()</code>.</p>"
-        if left_out
-        else ""
-    )
-    listed = "".join(f"<li><b>{escape(name)}</b> {escape(change)}</li>" for name, change in changes)
-    schema = f"<p>Changes of the schema:</p><ul>{listed}</ul>" if changes else ""
+def draw(found: Numbers | Labels, title: str) -> str:
+    """A picture: histograms with quantile boxes for numbers, pairs of bars for labels."""
+    inner, height = _numbers(found) if isinstance(found, Numbers) else _labels(found)
     return (
-        f'<div style="font-size:13px"><p><b>{escape(summary)}</b></p>'
-        f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-        f"{more}{schema}{''.join(f'<p>{escape(note)}</p>' for note in notes)}</div>"
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
+        f"<title>{escape(title)}</title>{inner}</svg>"
     )
 
 
-def _row(row: Sequence[str], share: float) -> str:
-    return f"<tr>{''.join(_cells(row, share))}</tr>"
+def number(value: float) -> str:
+    """A figure in four digits: `0.0123`, `1,234`, `1.2e+09`."""
+    if value != 0 and not 1e-4 <= abs(value) < 1e7:
+        return f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _cells(row: Sequence[str], share: float) -> Iterator[str]:
-    last = len(row) - 1
-    for i, cell in enumerate(row):
-        style = _style(i, last)
-        if i == _DISTANCE and share > 0:
-            style += f"background:linear-gradient(to left,{_BAR} {min(share, 1):.0%},transparent 0);"
-        if i == last and cell in _VERDICTS:
-            style += f"color:{_VERDICTS[cell]};" + ("font-weight:600;" if cell == "drifted" else "")
-        whole = f' title="{escape(cell)}"' if i == 0 else ""
-        yield f'<td style="{style}"{whole}>{escape(cell)}</td>'
+def percent(share: float) -> str:
+    """`12.3 %`."""
+    return f"{share * 100:.1f} %"
 
 
-def _style(i: int, last: int) -> str:
-    if i == last:  # a reason may be long
-        return _TEXT + "white-space:normal;min-width:16em;"
-    if i == 0:
-        return _TEXT + "max-width:24em;overflow:hidden;text-overflow:ellipsis;"
-    return _TEXT if i < _FIRST_NUMBER else _NUMBER
+def _numbers(found: Numbers) -> tuple[str, int]:
+    highest = max(float(found.before.bins.max()), float(found.after.bins.max())) or 1.0
+    step = (_RIGHT - _LEFT) / len(found.before.bins)
+    outlines = [
+        _steps([share / highest for share in side.bins], step) for side in (found.before, found.after)
+    ]
+    parts = [
+        f'<path class="a" d="M{_LEFT} {_PLOT}{outlines[0]}V{_PLOT}Z"/>',
+        f'<path class="b" d="M{_LEFT} {_PLOT}{outlines[1]}V{_PLOT}"/>',
+        f'<path class="x" d="M{_LEFT} {_PLOT}H{_RIGHT}"/>',
+        _box(found, found.before, _BOXES[0], "a"),
+        _box(found, found.after, _BOXES[1], "b"),
+        f'<text x="{_LEFT}" y="{_HEIGHT - 4}">{escape(number(found.low))}</text>',
+        f'<text x="{_RIGHT}" y="{_HEIGHT - 4}" text-anchor="end">{escape(number(found.high))}</text>',
+    ]
+    return "".join(parts), _HEIGHT
+
+
+def _steps(heights: Sequence[float], step: float) -> str:
+    """The outline of a histogram; `heights` are 0 to 1."""
+    return "".join(
+        f"V{_PLOT - height * (_PLOT - 4):.1f}H{_LEFT + (i + 1) * step:.1f}"
+        for i, height in enumerate(heights)
+    )
+
+
+def _box(found: Numbers, side: NumberSide, y: float, name: str) -> str:
+    """The 5th to the 95th percentile as a line, the quartiles as a box, the median as a bar."""
+    if not side.n:
+        return ""
+
+    def x(value: float) -> float:
+        share = (value - found.low) / (found.high - found.low)
+        return _LEFT + min(max(share, 0.0), 1.0) * (_RIGHT - _LEFT)
+
+    p5, p25, p50, p75, p95 = (round(x(value), 1) for value in side.quantiles[1:-1])
+    return (
+        f'<path class="{name}w" d="M{p5} {y}H{p95}"/>'
+        f'<rect class="{name}q" x="{p25}" y="{y - 4}" width="{max(p75 - p25, 1):.1f}" height="8"/>'
+        f'<path class="{name}m" d="M{p50} {y - 5}v10"/>'
+    )
+
+
+def _labels(found: Labels) -> tuple[str, int]:
+    largest = max(*found.before, *found.after) or 1.0
+    parts = []
+    for row, (name, before, after) in enumerate(zip(found.names, found.before, found.after, strict=True)):
+        y = row * _ROW
+        shown = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+        parts.append(
+            f'<text x="0" y="{y + 14}">{escape(shown)}</text>'
+            f'<rect class="aq" x="{_NAME}" y="{y + 2}" width="{before / largest * _BAR:.1f}" height="8"/>'
+            f'<rect class="bq" x="{_NAME}" y="{y + 11}" width="{after / largest * _BAR:.1f}" height="8"/>'
+            f'<text x="{WIDTH}" y="{y + 10}" text-anchor="end">{percent(before)}</text>'
+            f'<text x="{WIDTH}" y="{y + 20}" text-anchor="end">{percent(after)}</text>'
+        )
+    return "".join(parts), len(found.names) * _ROW

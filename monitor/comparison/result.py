@@ -1,13 +1,16 @@
 """What a comparison found: worst columns first, as text, as HTML, or as a frame."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from monitor.comparison.drawing import html
+from monitor.comparison.distribution import Labels, Numbers, distribution
+from monitor.comparison.drawing import number, percent
+from monitor.comparison.report import Report, ShownColumn, fragment, page
 from monitor.records import Measurement
-from monitor.windows.layout import Kind
+from monitor.windows.layout.layout import ColumnKind
+from monitor.windows.profile import ColumnCounts
 
 if TYPE_CHECKING:
     import pandas
@@ -22,24 +25,36 @@ _SHOWN = (
     ("missing_share", "missing"),
     ("new_category_share", "new labels"),
 )
-_UNREADABLE = {Kind.EMBEDDING: "are vectors of another length or with gaps", Kind.TIME: "are no times"}
+_UNREADABLE = {
+    ColumnKind.EMBEDDING: "are vectors of another length or with gaps",
+    ColumnKind.TIME: "are no times",
+}
 """What values are that cannot be read; of all others they are texts, not numbers."""
 _SHARES = ("missing_share", "new_category_share")
 _SMALLEST_P = 0.001
 _WIDEST = 80
 _MOST = 100
 """Columns that a notebook shows: of ten thousand, nobody reads the last."""
+_MOST_LISTED = 400
+"""Columns in the table of a page."""
+_MOST_PICTURES = 60
+_OPEN = 12
+"""Pictures that are not folded, if their columns are different at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnResult:
-    """One column's measurements. `expected_psi` is what PSI would be by chance alone."""
+    """One column's measurements. `expected_psi` is what PSI would be by chance alone.
+
+    `counts` are those of the reference and of the current table, kept for the most different columns.
+    """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     measurements: tuple[Measurement, ...]
     expected_psi: float
     note: str = ""
+    counts: tuple[ColumnCounts, ColumnCounts] | None = field(default=None, repr=False, compare=False)
 
     def value(self, metric: str) -> float | None:
         """A metric's value, or None when it was not measured."""
@@ -59,6 +74,11 @@ class ColumnResult:
     def distance(self) -> float:
         """PSI beyond chance: what columns are ranked by."""
         return max((self.value("psi") or 0.0) - self.expected_psi, 0.0)
+
+    @property
+    def distribution(self) -> Numbers | Labels | None:
+        """The values before and after, or None if there are none or they were not kept."""
+        return distribution(*self.counts) if self.counts is not None else None
 
     @property
     def reason(self) -> str:
@@ -104,6 +124,11 @@ class Comparison:
     def drifted(self) -> list[ColumnResult]:
         """The columns whose PSI is beyond the line, after subtracting what chance alone gives."""
         return [column for column in self.columns if column.distance >= self.drifted_psi]
+
+    @property
+    def has_drifted(self) -> bool:
+        """Whether a column drifted or vanished."""
+        return bool(self.drifted or self._vanished)
 
     @property
     def summary(self) -> str:
@@ -174,10 +199,22 @@ class Comparison:
         return self.text(_MOST)
 
     def _repr_html_(self) -> str:
-        shares = [column.distance / self.drifted_psi for column in self.columns[:_MOST]]
-        left_out = max(0, len(self.columns) - _MOST)
+        return fragment(self._report(_MOST))
+
+    def to_html(self, title: str = "Comparison", subtitle: str = "") -> str:
+        """A whole page without script or addresses of other hosts."""
+        return page(self._report(_MOST_LISTED), title, subtitle)
+
+    def _report(self, most: int) -> Report:
+        half = self.drifted_psi / 2
+        shown = []
+        for place, (column, cells) in enumerate(zip(self.columns[:most], self.rows()[:most], strict=True)):
+            picture = column.distribution if place < _MOST_PICTURES else None
+            is_open = place < _OPEN and (column.distance >= half or column.source in self._vanished)
+            shown.append(ShownColumn(cells, _effect(column, picture), picture, is_open))
+        left_out = max(0, len(self.columns) - most)
         notes = [self._legend, *self.notes]
-        return html(self.summary, self.header, self.rows()[:_MOST], shares, self._changes(), notes, left_out)
+        return Report(self.summary, self.header, shown, _MOST_PICTURES, self._changes(), notes, left_out)
 
     @property
     def _legend(self) -> str:
@@ -217,6 +254,40 @@ class Comparison:
         if column.distance >= self.drifted_psi / 2:
             return "moved"
         return column.reason.removeprefix(f"{column.source} ") or "alike"
+
+
+def _effect(column: ColumnResult, picture: Numbers | Labels | None) -> str:
+    """How large the change is, with its 95 % interval."""
+    return "; ".join(part for part in (_moved(column, picture), _more_missing(column)) if part)
+
+
+def _more_missing(column: ColumnResult) -> str:
+    """The change of the share of missing values, if there surely is one of a point or more."""
+    now = column.measurement("missing_share")
+    if now is None or now.value is None or now.baseline is None or now.low is None or now.high is None:
+        return ""
+    if abs(now.value - now.baseline) < 0.01 or now.low <= now.baseline <= now.high:
+        return ""
+    return f"missing: {percent(now.baseline)} → {percent(now.value)}"
+
+
+def _moved(column: ColumnResult, picture: Numbers | Labels | None) -> str:
+    """The change of the mean, or of the label that changed most, with its 95 % interval."""
+    shift = column.measurement("mean_shift")
+    if isinstance(picture, Labels) and shift is None:
+        place = picture.largest_change
+        low, high = picture.interval(place)
+        before, after = picture.before[place], picture.after[place]
+        return (
+            f"{_one_line(picture.names[place])}: {percent(before)} → {percent(after)} "
+            f"({(after - before) * 100:+.1f} points [{low * 100:.1f}, {high * 100:.1f}])"
+        )
+    if shift is None or shift.value is None or shift.low is None or shift.high is None:
+        return ""
+    size = f"{shift.value:+.2f} sd [{shift.low:.2f}, {shift.high:.2f}]"
+    means = [one.mean for one in column.counts or ()]
+    shown = [number(mean) for mean in means if mean is not None]
+    return f"mean {' → '.join(shown)} ({size})" if len(shown) == 2 else f"mean {size}"
 
 
 def _one_line(text: str) -> str:

@@ -1,1 +1,1 @@
-"""A real model on real flights, served live: what a newcomer looks at first. The daemon knows nothing of it."""
+"""The demonstration: a real model serves real flights. The daemon has no code for it."""

@@ -33,8 +33,8 @@ SUMMER = (6, 8)
 """First and last month of the flights that the demonstration uses."""
 
 
-class Part(IntEnum):
-    """What a third of the summer's flights is for."""
+class FlightSplit(IntEnum):
+    """The use of each third of the summer's flights."""
 
     TRAINING = 0
     PAST = 1
@@ -65,18 +65,18 @@ def load() -> pa.Table:
     return joined.sort_by("departed").select([*FEATURES, "late", "departed", "flight", "month"])
 
 
-def dealt(table: pa.Table, part: Part) -> pa.Table:
-    """A third of the summer's flights, dealt at random.
+def shuffled(table: pa.Table, part: FlightSplit) -> pa.Table:
+    """A random third of the summer's flights.
 
-    A demonstration plays days in an hour, at any time of the day: flights in their own order would differ from the past
-    by their season, their weather and their hour, and that is drift. Dealt, nothing sets them apart but a fault.
+    The demonstration plays days of flights per hour, at any time of day. In their own order, they would differ from the
+    history by season, weather and hour, which is drift. In random order, only faults change the data.
     """
     first, last = SUMMER
     summer = table.filter(
         pc.and_(pc.greater_equal(table["month"], first), pc.less_equal(table["month"], last))
     )
     order = np.random.default_rng(7).permutation(summer.num_rows)
-    return summer.take(order[part :: len(Part)])
+    return summer.take(order[part :: len(FlightSplit)])
 
 
 def _package_data() -> Path:
@@ -91,7 +91,7 @@ def _minutes(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _unique(weather: pa.Table) -> pa.Table:
-    # The hour that the clocks go back stands in the file twice.
+    # The file contains the hour in which the clocks go back twice.
     grouped = weather.group_by(["origin", "time_hour"], use_threads=False)
     measures = [name for name in weather.column_names if name not in ("origin", "time_hour")]
     table = grouped.aggregate([(name, "first") for name in measures])

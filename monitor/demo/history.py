@@ -1,4 +1,4 @@
-"""Flights as four weeks of history that end now: through the bulk path, so that nobody is paged for it."""
+"""Loads flights as four weeks of history that end now, through the bulk path, which pages nobody."""
 
 from pathlib import Path
 
@@ -11,8 +11,8 @@ from monitor.demo import flights
 from monitor.demo.model import AUTOMATIC, LateModel, predicted
 from monitor.demo.process import STREAM
 from monitor.demo.serving import VERSION
-from monitor.predictions.batches import split
-from monitor.predictions.log import PredictionLog
+from monitor.predictions.log.batch import split
+from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.store.db import Store
@@ -21,14 +21,14 @@ from monitor.store.migrate import migrate
 MONTH = 6
 """The month whose days give the history its times."""
 
-_HOUR = 3_600_000_000
+_HOUR = 3_600_000_000  # microseconds
 
 
 def load(folder: Path, model: LateModel, now: float) -> int:
-    """Write the history into the demonstration's store; return the number of flights."""
+    """Write the history into the demonstration's store; the number of flights."""
     table = flights.load()
     departed = _times(table.filter(pc.equal(table["month"], MONTH)))
-    past = flights.dealt(table, flights.Part.PAST).slice(0, len(departed))
+    past = flights.shuffled(table, flights.FlightSplit.PAST).slice(0, len(departed))
     rows, known = _records(past, departed[: past.num_rows], model, now)
     stream = Stream(STREAM["client"], STREAM["model"], STREAM["environment"])
     store = Store(f"sqlite:///{folder}/watchkeeper.db")
@@ -41,7 +41,7 @@ def load(folder: Path, model: LateModel, now: float) -> int:
 
 
 def _times(table: pa.Table) -> np.ndarray:
-    """When flights left, in microseconds: the rhythm of a month's days."""
+    """Departure times in microseconds since the epoch, shape (rows,)."""
     times: np.ndarray = pc.cast(pc.cast(table["departed"], pa.timestamp("us")), pa.int64()).to_numpy()
     return times
 
@@ -50,18 +50,18 @@ def _records(
     table: pa.Table, departed: np.ndarray, model: LateModel, now: float
 ) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     late = model.answers(table)
-    said = predicted(table, late)
-    moved = _gathered(departed + (int(now * 1e6) - int(departed.max())))
+    predictions = predicted(table, late)
+    moved = _compressed(departed + (int(now * 1e6) - int(departed.max())))
     ids = pa.array([f"history-{index}" for index in range(table.num_rows)])
-    rows = said.append_column("id", ids).append_column("timestamp", pa.array(moved))
+    rows = predictions.append_column("id", ids).append_column("timestamp", pa.array(moved))
     rows = rows.append_column("version", pa.array([VERSION] * table.num_rows).dictionary_encode())
     return one_batch(rows), _outcomes(table, late, ids, moved)
 
 
-def _gathered(times: np.ndarray) -> np.ndarray:
-    """Each hour pressed into its first minute: a flight or two a minute would be a batch for each pair."""
-    gathered: np.ndarray = times - times % _HOUR + (times % _HOUR) // 60
-    return gathered
+def _compressed(times: np.ndarray) -> np.ndarray:
+    """Move the flights of each hour into its first minute, because each minute with flights becomes a batch."""
+    compressed: np.ndarray = times - times % _HOUR + (times % _HOUR) // 60
+    return compressed
 
 
 def _outcomes(table: pa.Table, late: np.ndarray, ids: pa.Array, moved: np.ndarray) -> pa.RecordBatch:
@@ -79,14 +79,14 @@ def _outcomes(table: pa.Table, late: np.ndarray, ids: pa.Array, moved: np.ndarra
 
 
 def one_batch(table: pa.Table) -> pa.RecordBatch:
-    """What was said of flights as a batch of predictions, or of what became known."""
+    """A table of predictions or outcomes as one record batch."""
     return pa.RecordBatch.from_pydict(
         {name: _plain(name, table[name].combine_chunks()) for name in table.column_names}
     )
 
 
 def _plain(name: str, column: pa.Array) -> pa.Array:
-    """The kinds of column that a prediction batch knows: numbers, truths, and texts by dictionary."""
+    """A column in a type of a prediction batch: float64, bool, or dictionary-encoded string."""
     if name in ("id", "timestamp"):
         return column
     if pa.types.is_string(column.type):

@@ -1,4 +1,4 @@
-"""Faults that `watchkeeper demo --incident` brings into the running demonstration for two minutes."""
+"""Faults that `watchkeeper demo --incident` injects into the running demonstration for two minutes."""
 
 import json
 import time
@@ -10,8 +10,8 @@ from pathlib import Path
 SECONDS = 120.0
 
 
-class Kind(StrEnum):
-    """What goes wrong."""
+class FaultKind(StrEnum):
+    """The kinds of faults."""
 
     ERRORS = "errors"
     LATENCY = "latency"
@@ -20,62 +20,62 @@ class Kind(StrEnum):
 
 
 MEANING = {
-    Kind.ERRORS: "a third of the flights fail, because the weather service does not answer",
-    Kind.LATENCY: "each answer waits 150 ms for a slow disk",
-    Kind.DRIFT: "distances arrive in kilometres and temperatures in Celsius",
-    Kind.SILENCE: "no flight reaches the model",
+    FaultKind.ERRORS: "a third of the flights fail, because the weather service does not answer",
+    FaultKind.LATENCY: "each answer waits 150 ms for a slow disk",
+    FaultKind.DRIFT: "distances arrive in kilometres and temperatures in Celsius",
+    FaultKind.SILENCE: "no flight reaches the model",
 }
 
 
 class FeatureServiceError(Exception):
-    """The weather of a flight cannot be looked up."""
+    """The weather of a flight is unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
-    """One fault, and until when it lasts (seconds since the epoch)."""
+class InjectedFault:
+    """A fault that lasts until `until`, in seconds since the epoch."""
 
-    kind: Kind
+    kind: FaultKind
     until: float
 
 
 class Switch:
-    """A small file through which one process tells another which fault to bring."""
+    """A file by which one process tells another which fault to inject."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "incident.json"
 
-    def turn_on(self, kind: Kind, now: float) -> Incident:
-        """Ask for a fault from now on."""
-        incident = Incident(kind, now + SECONDS)
+    def turn_on(self, kind: FaultKind, now: float) -> InjectedFault:
+        """Start a fault at `now`."""
+        incident = InjectedFault(kind, now + SECONDS)
         partial = self._path.with_suffix(".part")
         partial.write_text(json.dumps(asdict(incident)), encoding="utf-8")
         partial.replace(self._path)
         return incident
 
-    def current(self, now: float) -> Kind | None:
-        """The fault to bring now, if any."""
+    def current(self, now: float) -> FaultKind | None:
+        """The fault at `now`, or None."""
         try:
-            told = json.loads(self._path.read_text(encoding="utf-8"))
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        incident = replace(Incident(**told), kind=Kind(told["kind"]))
+        incident = replace(InjectedFault(**stored), kind=FaultKind(stored["kind"]))
         return incident.kind if now < incident.until else None
 
 
 def disturb(
-    kind: Kind | None, features: dict[str, object], turn: int, wait: Callable[[float], None] = time.sleep
+    kind: FaultKind | None, features: dict[str, object], turn: int, wait: Callable[[float], None] = time.sleep
 ) -> dict[str, object]:
-    """The features as the model gets them while `kind` lasts.
+    """The features that the model receives during a fault of this kind.
 
     Raises:
-        FeatureServiceError: for every third flight during `errors`.
+        FeatureServiceError: for every third flight during `ERRORS`.
     """
-    if kind is Kind.ERRORS and turn % 3 == 0:
+    if kind is FaultKind.ERRORS and turn % 3 == 0:
         raise FeatureServiceError
-    if kind is Kind.LATENCY:
+    if kind is FaultKind.LATENCY:
         wait(0.15)
-    if kind is Kind.DRIFT:
+    if kind is FaultKind.DRIFT:
         return {**features, "distance": _scaled(features["distance"]), "temp": _celsius(features["temp"])}
     return features
 

@@ -19,14 +19,14 @@ from threadpoolctl import threadpool_limits
 from monitor.demo import flights
 
 AUTOMATIC = 0.8
-"""At this confidence the passenger is told without a person looking."""
+"""From this confidence on, passengers are notified without a human review."""
 
 _TIMED = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model said about one flight, and how long it took (milliseconds)."""
+    """The prediction for one flight: the probability `late`, and the latency in milliseconds."""
 
     late: float
     latency_ms: float
@@ -38,33 +38,33 @@ class Answer:
 
     @property
     def confidence(self) -> float:
-        """The probability of the label given."""
+        """The probability of `label`."""
         return max(self.late, 1.0 - self.late)
 
 
 class LateModel:
-    """The trained pipeline, asked for one flight at a time, as a server would."""
+    """The trained pipeline, as a server uses it: one flight at a time."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        threadpool_limits(1)  # threads that wait for each other on a busy machine take longer than one alone
+        threadpool_limits(1)  # on a busy machine, threads that wait for each other are slower than one
         self.pipeline = pipeline
 
     def answer(self, features: dict[str, object]) -> Answer:
-        """Predict one flight; the time is measured, not made up."""
+        """Predict one flight, and measure the latency."""
         began = time.perf_counter()
         row = np.array([[_cell(features[name]) for name in flights.FEATURES]], dtype=object)
         late = float(self.pipeline.predict_proba(row)[0, 1])
         return Answer(late, (time.perf_counter() - began) * 1000)
 
     def answers(self, table: pa.Table) -> np.ndarray:
-        """Probability of `late` for each row, shape (rows,)."""
+        """The probability of `late` for each row, shape (rows,)."""
         return np.asarray(self.pipeline.predict_proba(_matrix(table))[:, 1])
 
 
 def train(table: pa.Table) -> tuple[LateModel, pa.Table]:
     """Fit on `table`; also return the training set as a baseline file's table.
 
-    The baseline's predictions are cross-fitted, because a model is surer of rows that it was trained on.
+    The baseline's predictions are cross-validated, because a model is more confident on its training rows.
     """
     threadpool_limits(1)
     pipeline = _pipeline()
@@ -75,7 +75,7 @@ def train(table: pa.Table) -> tuple[LateModel, pa.Table]:
 
 
 def predicted(table: pa.Table, late: np.ndarray) -> pa.Table:
-    """The features of `table` with what the model said: the columns of a prediction, without id and time."""
+    """The features of `table` with the model's predictions: the columns of a prediction, without id and time."""
     columns = {f"features.{name}": table[name] for name in flights.FEATURES}
     label = np.where(late >= 0.5, "late", "on time")
     confidence = np.maximum(late, 1 - late)
@@ -93,11 +93,11 @@ def predicted(table: pa.Table, late: np.ndarray) -> pa.Table:
 
 
 def load_or_train(folder: Path) -> LateModel:
-    """The model in `folder`, trained there first if need be, together with `training.parquet`."""
+    """The model in `folder`; if it is missing, it is trained and stored together with `training.parquet`."""
     path = folder / "model.joblib"
     if path.exists():
         return LateModel(joblib.load(path))
-    model, baseline = train(flights.dealt(flights.load(), flights.Part.TRAINING))
+    model, baseline = train(flights.shuffled(flights.load(), flights.FlightSplit.TRAINING))
     pq.write_table(baseline, folder / "training.parquet")
     joblib.dump(model.pipeline, path)
     return model

@@ -1,4 +1,4 @@
-"""The demonstration's daemon: its configuration, and its process, which starts while the model is being loaded."""
+"""The demonstration's daemon: its configuration, and its process, which starts while the model loads."""
 
 import contextlib
 import socket
@@ -16,7 +16,7 @@ STREAM = {"client": "skyline", "model": "late-arrival", "environment": "producti
 
 CONFIG = """\
 # Written by `watchkeeper demo`: the configuration of a daemon that watches one model.
-store: {{url: "sqlite:///{folder}/watchkeeper.db"}}
+store: {{url: "sqlite:///watchkeeper.db"}}
 web: {{listen: "127.0.0.1:{port}", public_url: "http://127.0.0.1:{port}"}}
 clients:
   {client}:
@@ -24,16 +24,16 @@ clients:
     models:
       {model}:
         title: Late arrivals
-        baseline: {{file: "{folder}/training.parquet"}}
-rules: {{files: ["{folder}/rules.yaml"]}}
+        baseline: {{file: training.parquet}}
+rules: {{files: [rules.yaml]}}
 notify:
-  file: {{path: "{folder}/pages.jsonl"}}
+  file: {{path: pages.jsonl}}
   console: true
 """
 
 RULES = """\
-# Written by `watchkeeper demo`. The shipped rule waits until an hour has shown how busy a stream is; this one is known
-# to be busy, so half a minute of silence is an outage.
+# Written by `watchkeeper demo`. The shipped rule first learns for an hour how busy a stream is; this one is known to be
+# busy, so half a minute of silence is an outage.
 extend:
   NoPredictions:
     when:
@@ -48,21 +48,22 @@ def is_prepared(folder: Path) -> bool:
 
 def write_configuration(folder: Path, port: int) -> None:
     """Write `watchkeeper.yaml` and `rules.yaml` for the demonstration's daemon."""
-    config = CONFIG.format(folder=folder, port=port, **STREAM)
+    config = CONFIG.format(port=port, **STREAM)
     (folder / "watchkeeper.yaml").write_text(config, encoding="utf-8")
     (folder / "rules.yaml").write_text(RULES, encoding="utf-8")
 
 
 def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
-    """Start the daemon; it takes a moment until it answers.
+    """Start the daemon, without waiting until it responds.
 
     Raises:
-        InputError: something else answers at the port; what is asked there would be answered by that.
+        InputError: another process listens at the port.
     """
     with socket.socket() as attempt:
         if attempt.connect_ex(("127.0.0.1", port)) == 0:
             raise InputError(
-                f"port {port} is taken", hint="stop what listens there, or choose another: --port"
+                f"port {port} is taken",
+                hint="stop the process that uses it, or choose another port with --port",
             )
     command = [sys.executable, "-m", "monitor", "run", "--config", str(folder / "watchkeeper.yaml")]
     return subprocess.Popen(command)  # noqa: S603 - our own program
@@ -70,15 +71,15 @@ def start(folder: Path, port: int) -> "subprocess.Popen[bytes]":
 
 @contextlib.contextmanager
 def answering(process: "subprocess.Popen[bytes]", url: str) -> Iterator[None]:
-    """Wait until the daemon answers; afterwards, end it.
+    """Wait until the daemon responds; at the end of the block, stop it.
 
     Raises:
-        WatchkeeperError: it ended by itself.
+        WatchkeeperError: the daemon ended.
     """
     try:
-        while ailment(url):
+        while health_problem(url):
             if process.poll() is not None:
-                raise WatchkeeperError("the daemon did not start; its own message stands above")
+                raise WatchkeeperError("the daemon did not start; see its message above")
             time.sleep(0.05)
         yield
     finally:
@@ -86,10 +87,10 @@ def answering(process: "subprocess.Popen[bytes]", url: str) -> Iterator[None]:
         process.wait(timeout=30)
 
 
-def ailment(url: str) -> str:
-    """Why no daemon does its work there, in words; empty where one does."""
+def health_problem(url: str) -> str:
+    """Why the daemon at `url` is not ready; empty if it is."""
     try:
         answer = httpx2.get(f"{url}/readyz", timeout=5)
     except httpx2.TransportError:
-        return "it does not answer"
+        return "it does not respond"
     return "" if answer.status_code == 200 else "; ".join(answer.json()["reasons"])

@@ -1,4 +1,4 @@
-"""`watchkeeper demo`: prepares once, starts the daemon as its own process, and serves flights until Ctrl-C."""
+"""`watchkeeper demo`: prepares the model once, starts the daemon as a process, and serves flights until Ctrl-C."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 
 from monitor.demo import flights, history, process
-from monitor.demo.incidents import MEANING, SECONDS, Kind, Switch
+from monitor.demo.incidents import MEANING, SECONDS, FaultKind, Switch
 from monitor.demo.model import LateModel, load_or_train
 from monitor.demo.process import STREAM
 from monitor.demo.serving import PER_SECOND, Serving, endless
@@ -20,14 +20,14 @@ Say = Callable[[str], None]
 
 
 def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | None" = None) -> None:
-    """Start everything, say where to look, and serve until interrupted. `early` is a daemon that was started before."""
+    """Start everything, print the URLs, and serve until interrupted. `early` is a daemon that was started before."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "demo.json").write_text(json.dumps({"port": port}), encoding="utf-8")
     model = _prepare(folder, port, say)
     url = f"http://127.0.0.1:{port}"
     daemon = early or process.start(folder, port)
     with process.answering(daemon, url):
-        say(f"Look:  {url}/c/{STREAM['client']}/   engineers: {url}/staff/   metrics: {url}/metrics")
+        say(f"Open:  {url}/c/{STREAM['client']}/   engineers: {url}/staff/   metrics: {url}/metrics")
         say(
             f"Next:  {PER_SECOND} flights a second are predicted and watched; in a second terminal, "
             f"`watchkeeper demo --incident errors` brings a page, which closes by itself."
@@ -37,18 +37,18 @@ def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | Non
             _serve(Serving(model, url, Switch(folder), _schedule()), daemon)
 
 
-def bring(folder: Path, name: str, say: Say) -> None:
-    """Break the running demonstration for two minutes and follow the page until it closes."""
+def inject(folder: Path, name: str, say: Say) -> None:
+    """Break the running demonstration for two minutes, and print its notifications until all pages are resolved."""
     try:
-        kind = Kind(name)
+        kind = FaultKind(name)
     except ValueError:
-        raise InputError(f"there is no incident '{name}'", hint=f"use one of: {', '.join(Kind)}") from None
-    wrong = process.ailment(_url(folder))
+        raise InputError(f"unknown incident '{name}'", hint=f"use one of: {', '.join(FaultKind)}") from None
+    wrong = process.health_problem(_url(folder))
     if wrong:
         hint = "is it running? Start it with: watchkeeper demo"
         raise WatchkeeperError(f"the demonstration is not ready: {wrong}", hint=hint)
     incident = Switch(folder).turn_on(kind, time.time())
-    say(f"For {SECONDS:.0f} seconds, {MEANING[kind]}. Following the pages (Ctrl-C stops following) ...")
+    say(f"For {SECONDS:.0f} seconds, {MEANING[kind]}. Watching for notifications (Ctrl-C stops watching) ...")
     with contextlib.suppress(KeyboardInterrupt):
         _follow(folder / "pages.jsonl", incident.until + 600, say)
 
@@ -65,23 +65,23 @@ def _prepare(folder: Path, port: int, say: Say) -> LateModel:
 
 
 def _schedule() -> Iterator[dict[str, object]]:
-    live = flights.dealt(flights.load(), flights.Part.LIVE)
+    live = flights.shuffled(flights.load(), flights.FlightSplit.LIVE)
     return endless(live, int(time.time()) * PER_SECOND % live.num_rows)
 
 
 def _url(folder: Path) -> str:
     try:
-        told = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
+        state = json.loads((folder / "demo.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return "http://127.0.0.1:8080"
-    return f"http://127.0.0.1:{told['port']}"
+    return f"http://127.0.0.1:{state['port']}"
 
 
 def _serve(serving: Serving, daemon: "subprocess.Popen[bytes]") -> None:
     with httpx2.Client(timeout=10) as http:
         while daemon.poll() is None:
             began = time.monotonic()
-            with contextlib.suppress(httpx2.HTTPError):  # a refused second is lost to the demonstration only
+            with contextlib.suppress(httpx2.HTTPError):  # a second without flights does not matter
                 serving.second(http, time.time())
             time.sleep(max(0.0, 1.0 - (time.monotonic() - began)))
 

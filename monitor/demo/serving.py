@@ -1,4 +1,4 @@
-"""Serves flights live: predicts several a second, sends them over HTTP, and tells the truth some time later."""
+"""Serves flights: predicts several per second, sends them over HTTP, and sends their outcomes later."""
 
 import heapq
 import itertools
@@ -12,7 +12,7 @@ import httpx2
 import pyarrow as pa
 
 from monitor.demo import flights
-from monitor.demo.incidents import FeatureServiceError, Kind, Switch, disturb
+from monitor.demo.incidents import FaultKind, FeatureServiceError, Switch, disturb
 from monitor.demo.model import AUTOMATIC, Answer, LateModel
 from monitor.demo.process import STREAM
 
@@ -26,7 +26,7 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Serving:
-    """The model behind its server: flights in, predictions and outcomes out."""
+    """The model server: predicts flights, and sends predictions and outcomes."""
 
     model: LateModel
     url: str
@@ -37,17 +37,17 @@ class Serving:
     _random: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - delays, not secrets
 
     def second(self, http: httpx2.Client, now: float) -> int:
-        """Serve one second's flights and send what became known; return how many were served."""
+        """Serve the flights of one second, and send due outcomes; the number of flights."""
         kind = self.switch.current(now)
-        served = [] if kind is Kind.SILENCE else [self.serve(kind, now) for _ in range(PER_SECOND)]
+        served = [] if kind is FaultKind.SILENCE else [self.serve(kind, now) for _ in range(PER_SECOND)]
         if served:
             http.post(f"{self.url}/v1/predictions", json=served).raise_for_status()
         if known := list(self._due(now)):
             http.post(f"{self.url}/v1/outcomes", json=known).raise_for_status()
         return len(served)
 
-    def serve(self, kind: Kind | None, now: float) -> Record:
-        """One flight through the model, as a record for `POST /v1/predictions`."""
+    def serve(self, kind: FaultKind | None, now: float) -> Record:
+        """Predict one flight; a record for `POST /v1/predictions`."""
         turn, flight = next(self._turns), next(self.schedule)
         identity = f"{flight['flight']}-{now:.3f}-{turn}"
         features = {name: flight[name] for name in flights.FEATURES}
@@ -64,7 +64,7 @@ class Serving:
                 "latency_ms": _since(began),
             }
         self._remember(identity, flight, answer, now, turn)
-        return {**record, "features": features, "latency_ms": _since(began), **_said(answer, flight)}
+        return {**record, "features": features, "latency_ms": _since(began), **_prediction(answer, flight)}
 
     def _remember(self, identity: str, flight: Record, answer: Answer, now: float, turn: int) -> None:
         truth = "late" if flight["late"] else "on time"
@@ -81,13 +81,13 @@ class Serving:
 
 
 def endless(table: pa.Table, start: int) -> Iterator[Record]:
-    """The flights of `table` from row `start` on, round and round."""
+    """The flights of `table` from row `start` on, repeated without end."""
     size = table.num_rows
     for position in itertools.count(start):
         yield table.slice(position % size, 1).to_pylist()[0]
 
 
-def _said(answer: Answer, flight: Record) -> Record:
+def _prediction(answer: Answer, flight: Record) -> Record:
     return {
         "prediction": answer.label,
         "confidence": answer.confidence,

@@ -1,4 +1,4 @@
-"""The daily and weekly summary: composed from the store, delivered through the outbox."""
+"""Digests: the daily and weekly summaries for clients, composed from the store and delivered through the outbox."""
 
 from monitor.digest.compose import Digest
 from monitor.digest.sending import Sender, overdue

@@ -1,32 +1,28 @@
-"""A digest from what is known: pure. The verdict first, gaps said and not hidden."""
+"""Compose a digest: the verdict first, then models, charts, figures, and gaps in the data. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from types import MappingProxyType
+from urllib.parse import quote
 
+from monitor.digest import raster
 from monitor.digest.schedule import Due
-from monitor.health import wording
-from monitor.health.reading import local_date
+from monitor.digest.section import Observed, Section, section
+from monitor.health import targets, wording
+from monitor.health.client_state import local_date
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import ClientHealth, Health, ModelHealth, Quality
+from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.records import Stream
-from monitor.store.days import DayFigures
+from monitor.store.daily_summaries import DayFigures
+from monitor.visible import one_line
 
-STALE_TRUTH_DAYS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One model: its name, what to know about it, where to look."""
-
-    title: str
-    text: str
-    link: str
+CHART_DAYS = 28
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One figure over three spans, and how the first compares, as a share of the greatest (0 to 1)."""
+    """One figure in three periods, and each as a share of the greatest (0 to 1)."""
 
     name: str
     values: tuple[str, str, str]
@@ -34,8 +30,17 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A chart: its name within the mail, the PNG, and all that it shows in words."""
+
+    name: str
+    png: bytes
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class Digest:
-    """What a reader gets, before it is a mail or a chat message."""
+    """The content of a digest, before it is rendered as a mail or chat message. `models` are in the page's order."""
 
     client: str
     name: str
@@ -43,21 +48,24 @@ class Digest:
     day: date
     subject: str
     verdict: str
-    attention: tuple[Line, ...]
-    watch: tuple[Line, ...]
-    waiting: tuple[Line, ...]
-    fine: tuple[str, ...]
+    models: tuple[Section, ...]
     columns: tuple[str, str, str]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
-    gaps: tuple[str, ...]
     span: str
     page: str
+    charts: tuple[Picture, ...] = ()
+
+    def of(self, health: Health) -> tuple[Section, ...]:
+        """The models in one state."""
+        return tuple(model for model in self.models if model.health is health)
 
     @property
     def is_news(self) -> bool:
-        """Whether there is anything to tell besides that all is well."""
-        return bool(self.attention or self.watch or self.waiting or self.gaps or self.notes)
+        """Whether there is anything to report besides working models."""
+        return bool(self.notes) or any(
+            model.health is not Health.WORKING or model.coming for model in self.models
+        )
 
 
 def compose(
@@ -67,12 +75,12 @@ def compose(
     due: Due,
     settings: ClientSettings,
     public_url: str,
+    observed: Mapping[Stream, Observed] = MappingProxyType({}),
 ) -> Digest:
-    """The digest of one client. `notes` is what was collected below a warning, in words."""
+    """The digest of one client. `notes` are sentences about info alerts."""
     spans = [due.span(0), due.span(due.days), due.span(28 if due.kind == "weekly" else 7)]
     totals = [_total(days, *span) for span in spans]
-    page = f"{public_url.rstrip('/')}/c/{health.client}/"
-    by_health = {state: [m for m in health.models if m.health is state] for state in Health}
+    page = f"{public_url.rstrip('/')}/c/{quote(health.client, safe='')}/" if public_url else ""
     return Digest(
         health.client,
         health.name,
@@ -80,17 +88,72 @@ def compose(
         due.day,
         _subject(health, totals[0][0], due),
         _verdict(health, totals[0][0], due),
-        tuple(_line(m, days, due, page, settings) for m in by_health[Health.ATTENTION]),
-        tuple(_line(m, days, due, page, settings) for m in by_health[Health.WATCH]),
-        tuple(_line(m, days, due, page, settings) for m in by_health[Health.WAITING]),
-        tuple(model.title for model in by_health[Health.WORKING]),
+        tuple(
+            section(
+                model, days.get(model.stream, ()), observed.get(model.stream, Observed()), due, page, settings
+            )
+            for model in health.models
+        ),
         _columns(due),
         _rows(health, totals, spans, settings),
         tuple(notes),
-        tuple(_gaps(health, days, due)),
         _span(spans[0], settings, health.now),
         page,
+        tuple(_charts(health, days, due, settings)),
     )
+
+
+def _charts(
+    health: ClientHealth,
+    days: Mapping[Stream, Sequence[DayFigures]],
+    due: Due,
+    settings: ClientSettings,
+) -> list[Picture]:
+    """The decisions per day of all models, and the quality of the model that needs it most."""
+    last = due.span()[1]
+    dates = [last - timedelta(days=back) for back in reversed(range(CHART_DAYS))]
+    decided: dict[date, float] = {}
+    for one in (one for own in days.values() for one in own):
+        decided[one.day] = decided.get(one.day, 0.0) + one.decisions
+    volume = [decided.get(day) for day in dates]
+    found = []
+    if sum(value is not None for value in volume) > 1:
+        words = f"Decisions per day, all models: {_course('volume', dates, volume)}"
+        found.append(Picture("decisions", raster.bars(volume), words))
+    shown = next((one for one in health.models if one.quality is not None), None)
+    if shown is not None and shown.quality is not None:
+        metric = shown.quality.metric
+        by_day = {one.day: one.quality for one in days.get(shown.stream, ()) if one.metric == metric}
+        values = [by_day.get(day) for day in dates]
+        if sum(value is not None for value in values) > 1:
+            found.append(_quality_chart(shown, metric, dates, values, settings))
+    return found
+
+
+def _quality_chart(
+    model: ModelHealth,
+    metric: str,
+    dates: Sequence[date],
+    values: Sequence[float | None],
+    settings: ClientSettings,
+) -> Picture:
+    limit = targets.limits_of(settings.view(model.stream.model), (metric,)).get(metric)
+    words = f"{wording.name(metric)} per day, {one_line(model.title)[:80]}: {_course(metric, dates, values)}"
+    if limit is not None:
+        bound = targets.agreed(metric, limit, least=targets.is_least(metric))
+        words += f" Dashed: agreed, {bound}."
+    return Picture("quality", raster.line(values, limit), words)
+
+
+def _course(metric: str, dates: Sequence[date], values: Sequence[float | None]) -> str:
+    """The lowest, highest and newest value with their days."""
+    known = [(value, day) for value, day in zip(values, dates, strict=True) if value is not None]
+    low, high, newest = min(known), max(known), known[-1]
+    parts = [
+        f"{word} {wording.figure(metric, value)} ({wording.date_words(day)})"
+        for word, (value, day) in (("lowest", low), ("highest", high), ("last", newest))
+    ]
+    return f"{', '.join(parts)}; from {wording.date_words(dates[0])} to {wording.date_words(dates[-1])}."
 
 
 def _total(days: Mapping[Stream, Sequence[DayFigures]], first: date, last: date) -> tuple[float, float, int]:
@@ -118,55 +181,9 @@ def _verdict(health: ClientHealth, decisions: float, due: Due) -> str:
     if decisions:
         return health.headline
     first, last = due.span()
-    when = f"on {_date(last)}" if first == last else f"from {_date(first)} to {_date(last)}"
-    return f"No data came in {when}. {health.headline}"
-
-
-def _line(
-    model: ModelHealth,
-    days: Mapping[Stream, Sequence[DayFigures]],
-    due: Due,
-    page: str,
-    settings: ClientSettings,
-) -> Line:
-    parts = [model.sentence]
-    if model.quality is not None:
-        parts += _quality(model.quality, days.get(model.stream, ()), due)
-    if model.since is not None and model.health is not Health.WAITING:
-        parts.append(f"Since {wording.moment(model.since, settings.zone, due.at)}.")
-    return Line(model.title, " ".join(parts), f"{page}m/{model.stream.model}")
-
-
-def _quality(quality: Quality, days: Sequence[DayFigures], due: Due) -> list[str]:
-    """The figure of the days that the digest is about; where they have none, the newest with its date."""
-    name, agreed = wording.name(quality.metric), f" (agreed {quality.agreed})" if quality.agreed else ""
-    value, is_estimated = _quality_on(days, due.span(), quality.metric)
-    if value is None:
-        when = f", {_date(quality.day)}" if quality.day else ""
-        value, is_estimated = quality.value, quality.estimated
-    else:
-        when = ", last week" if due.kind == "weekly" else ", yesterday"
-    marked = ", estimated" if is_estimated else ""
-    parts = [f"{name}{when}: {wording.figure(quality.metric, value)}{agreed}{marked}."]
-    earlier, _ = _quality_on(days, due.span(due.days), quality.metric)
-    if earlier is not None:
-        before = "The week before" if due.kind == "weekly" else "The day before"
-        parts.append(f"{before}: {wording.figure(quality.metric, earlier)}.")
-    return parts
-
-
-def _quality_on(
-    days: Sequence[DayFigures], span: tuple[date, date], metric: str
-) -> tuple[float | None, bool]:
-    """The mean over some days, weighted by what they were taken of, and whether any part of it is estimated."""
-    inside = [
-        one
-        for one in days
-        if span[0] <= one.day <= span[1] and one.metric == metric and one.quality is not None
-    ]
-    n = sum(one.quality_n for one in inside)
-    mean = sum((one.quality or 0.0) * one.quality_n for one in inside) / n if n else None
-    return mean, any(one.estimated for one in inside)
+    begin, end = wording.date_words(first), wording.date_words(last)
+    when = f"on {end}" if first == last else f"from {begin} to {end}"
+    return f"No data was received {when}. {health.headline}"
 
 
 def _columns(due: Due) -> tuple[str, str, str]:
@@ -198,30 +215,12 @@ def _row(name: str, values: Sequence[float | None], metric: str) -> Row:
     return Row(name, (shown[0], shown[1], shown[2]), (shares[0], shares[1], shares[2]))
 
 
-def _gaps(health: ClientHealth, days: Mapping[Stream, Sequence[DayFigures]], due: Due) -> list[str]:
-    """What is not known, said."""
-    _, last = due.span()
-    gaps = []
-    for model in health.models:
-        own = days.get(model.stream, ())
-        known = [one.day for one in own if one.quality is not None and not one.estimated and one.day <= last]
-        answered = any(one.decisions for one in own)
-        if answered and not known:
-            gaps.append(f"{model.title}: the truth of its answers has not become known yet.")
-        elif known and (last - max(known)).days >= STALE_TRUTH_DAYS:
-            age = wording.plural((last - max(known)).days, "day")
-            gaps.append(
-                f"{model.title}: the truth of its answers is {age} behind; quality is estimated since then."
-            )
-    return gaps
-
-
 def _span(span: tuple[date, date], settings: ClientSettings, now: float) -> str:
     first, last = span
     zone = wording.clock(now, settings.zone).split()[-1]
-    dates = _date(last) if first == last else f"{_date(first)} to {_date(last)}"
+    dates = (
+        wording.date_words(last)
+        if first == last
+        else f"{wording.date_words(first)} to {wording.date_words(last)}"
+    )
     return f"{dates}, midnight to midnight, {zone}"
-
-
-def _date(day: date) -> str:
-    return f"{day:%a} {day.day} {day:%b}"

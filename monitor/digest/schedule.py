@@ -1,19 +1,20 @@
-"""When a digest is due: once for each local date, also after a restart, a missed night and both clock changes."""
+"""When a digest is due: once per local date, also after restarts, downtime and daylight-saving changes."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from monitor.config.units import HOUR
 from monitor.health.settings import WEEKDAYS, ClientSettings
 
-LATE = 12 * 3600.0
-"""A digest that is this late is not sent any more: the next one will say it all."""
+LATE = 12.0 * HOUR
+"""Seconds after which a late digest is skipped; the next one covers its content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A digest that is to be composed on the reader's date `day`: about the day, or the seven days, before it."""
+    """A digest due on the local date `day`, about the day (daily) or the seven days (weekly) before it."""
 
     kind: Literal["daily", "weekly"]
     day: date
@@ -21,35 +22,35 @@ class Due:
 
     @property
     def days(self) -> int:
-        """How many days it is about."""
+        """Number of days that it covers."""
         return 7 if self.kind == "weekly" else 1
 
     def span(self, back: int = 0) -> tuple[date, date]:
-        """First and last day that it is about; `back` days earlier to compare."""
+        """First and last day that it covers, shifted `back` days into the past for comparison."""
         last = self.day - timedelta(days=1 + back)
         return last - timedelta(days=self.days - 1), last
 
 
 def due(settings: ClientSettings, now: float) -> list[Due]:
-    """The digests whose time has come. Whether one is out already is for the store to say."""
+    """The digests that are due, including those already sent (the store has them)."""
     digest = settings.digest
     if not digest.to and not digest.slack:
         return []
     today = datetime.fromtimestamp(now, settings.zone).date()
-    found = []
+    digests = []
     for day in (today - timedelta(days=1), today):
         at = moment(day, settings)
         if at <= now < at + LATE:
             weekday = WEEKDAYS[day.weekday()]
             if weekday in digest.days:
-                found.append(Due("daily", day, at))
+                digests.append(Due("daily", day, at))
             if weekday == digest.weekly:
-                found.append(Due("weekly", day, at))
-    return found
+                digests.append(Due("weekly", day, at))
+    return digests
 
 
 def moment(day: date, settings: ClientSettings) -> float:
-    """When the digest of a local date goes out. A time that the clock change skips is taken right after it."""
+    """When the digest of a local date is sent. A time that daylight saving skips is moved behind the gap."""
     return _at(datetime.combine(day, settings.digest.clock_time), settings.zone)
 
 

@@ -1,53 +1,108 @@
-"""Digests on their way: composed when due, put into the outbox in the transaction that notes them as out."""
+"""Sending digests: composed when due, and stored in the outbox in the transaction that marks them as sent."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
+from monitor.alerts.dedup_key import fitted
 from monitor.alerts.notification import Message, Notification, encode
-from monitor.digest import render
+from monitor.config.units import HOUR
+from monitor.digest import reading, render
 from monitor.digest.compose import Digest, compose
 from monitor.digest.schedule import Due, due
-from monitor.health import reading
-from monitor.health.daybook import bounds
+from monitor.digest.service import periods, posting, report
+from monitor.digest.service.periods import Period
+from monitor.digest.service.report import ServiceReport
+from monitor.health import client_state
 from monitor.health.settings import ClientSettings
-from monitor.health.verdict import told
-from monitor.records import Action, Delivery, Severity, State, Status
-from monitor.store import alerts, days, digests, outbox
+from monitor.records import Action, Delivery, Priority, Status
+from monitor.store import daily_summaries, digests, outbox
 from monitor.store.db import Store
 
 EMAIL, SLACK = "email", "slack"
-PRIORITY = 5
-"""Behind every page: a morning's digests must not stand before an alert."""
-OVERDUE = 3600.0
+"""After every page: digests must not delay an alert."""
+OVERDUE = float(HOUR)
 LOOKED_BACK = 42
-"""Days that are read: enough to compare with four weeks ago, and to say how long the truth has stayed away."""
+"""Days that are read: enough to compare with four weeks ago and to find the last confirmed outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What is needed to send digests. `channels` are the names of the configured ones."""
+    """Sends digests. `channels` are the names of the configured channels, `base_seconds` the length of base windows."""
 
     store: Store
     clients: Mapping[str, ClientSettings]
     channels: Collection[str]
     public_url: str
     version: str
+    base_seconds: int = 60
 
     def send_due(self, now: float) -> int:
-        """Compose what is due and not out yet; how many digests went into the outbox."""
-        return sum(
-            self._send(client, settings, one, now)
-            for client, settings in self.clients.items()
-            for one in due(settings, now)
-        )
+        """Put digests that are due and not sent yet into the outbox; their number."""
+        sent = 0
+        for client, settings in self.clients.items():
+            with self.store.faults.isolate("digests", client):
+                sent += sum(self._send(client, settings, one, now) for one in due(settings, now))
+            with self.store.faults.isolate("digests", f"{client}: service report"):
+                sent += sum(
+                    self._send_report(client, settings, *one, now) for one in periods.due(settings, now)
+                )
+        return sent
+
+    def service_report(self, client: str, period: Period, now: float) -> ServiceReport | None:
+        """The service report on a period; None for a client without models, or a period that has not begun."""
+        with self.store.read() as connection:
+            return report.read(connection, client, self.clients.get(client, ClientSettings()), period, now)
+
+    def _send_report(
+        self, client: str, settings: ClientSettings, period: Period, at: float, now: float
+    ) -> bool:
+        kind, day = posting.KINDS[period.kind], period.following().first.isoformat()
+        with self.store.read() as connection:
+            if digests.is_out(connection, client, kind, day):
+                return False
+        made = self.service_report(client, period, max(at, now))
+        with self.store.write() as connection:
+            outcome = "sent" if made is not None else "nothing new"
+            if not digests.claim(connection, client, kind, day, now, outcome) or made is None:
+                return False
+            outbox.add(connection, self._report_deliveries(connection, made, settings, kind, day, now))
+        return True
+
+    def _report_deliveries(
+        self,
+        connection: Connection,
+        made: ServiceReport,
+        settings: ClientSettings,
+        kind: str,
+        day: str,
+        now: float,
+    ) -> list[Delivery]:
+        if EMAIL not in self.channels:
+            return []
+        deliveries = []
+        for address, unsubscribe in self._readers(connection, made.client, settings):
+            message = posting.mail(made, self.version, address, self.public_url, unsubscribe)
+            key = _key(made.client, kind, day, address.lower())
+            deliveries.append(_mailing(EMAIL, key, made.client, message, made.verdict, now))
+        return deliveries
+
+    def _readers(
+        self, connection: Connection, client: str, settings: ClientSettings
+    ) -> Iterator[tuple[str, str]]:
+        """Each recipient who has not left, with the address for leaving."""
+        for address in settings.digest.to:
+            token = digests.token(connection, client, address)
+            if token is not None:
+                page = self.public_url.rstrip("/")
+                yield address, f"{page}/unsubscribe/{token}" if page else ""
 
     def preview(self, client: str, now: float, kind: str = "daily") -> Digest | None:
-        """The digest that would go out now; None for a client of whom nothing is known."""
+        """The digest that would be sent now; None for a client without data."""
         settings = self.clients.get(client, ClientSettings())
-        today = reading.local_date(now, settings)
+        today = client_state.local_date(now, settings)
         with self.store.read() as connection:
             return self._composed(
                 connection, client, settings, Due("weekly" if kind == "weekly" else "daily", today, now)
@@ -70,43 +125,46 @@ class Sender:
     def _composed(
         self, connection: Connection, client: str, settings: ClientSettings, one: Due
     ) -> Digest | None:
-        health = reading.client(connection, client, settings, one.at)
+        health = client_state.client(connection, client, settings, one.at)
         if health is None:
             return None
-        figures = days.between(connection, client, one.day - timedelta(days=LOOKED_BACK), one.day)
-        figures = {stream: own for stream, own in figures.items() if stream.environment == reading.SHOWN}
-        notes = _notes(connection, client, settings, one)
-        return compose(health, figures, notes, one, settings, self.public_url)
+        figures = daily_summaries.between(connection, client, one.day - timedelta(days=LOOKED_BACK), one.day)
+        figures = {stream: own for stream, own in figures.items() if stream.environment == client_state.SHOWN}
+        seen = reading.observed(connection, client, health, settings, one, self.base_seconds)
+        notes = reading.notes(connection, client, settings, one, {s for s, own in seen.items() if own.moved})
+        return compose(health, figures, notes, one, settings, self.public_url, seen)
 
     def _deliveries(
         self, connection: Connection, digest: Digest, settings: ClientSettings, now: float
     ) -> list[Delivery]:
-        made = []
+        deliveries = []
         if EMAIL in self.channels:
-            for address in settings.digest.to:
-                carried = digests.token(connection, digest.client, address)
-                if carried is not None:
-                    leave = f"{self.public_url.rstrip('/')}/unsubscribe/{carried}" if self.public_url else ""
-                    message = render.mail(digest, self.version, address, leave)
-                    made.append(_delivery(EMAIL, digest, message, now, address.lower()))
+            for address, unsubscribe in self._readers(connection, digest.client, settings):
+                message = render.mail(digest, self.version, address, unsubscribe)
+                deliveries.append(_delivery(EMAIL, digest, message, now, address.lower()))
         if SLACK in self.channels and settings.digest.slack:
-            made.append(_delivery(SLACK, digest, render.chat(digest, self.version), now))
-        return made
+            deliveries.append(_delivery(SLACK, digest, render.chat(digest, self.version), now))
+        return deliveries
 
 
 def overdue(connection: Connection, clients: Mapping[str, ClientSettings], now: float) -> int:
-    """Digests that should be out for an hour and are not, or whose delivery was given up; anything but 0 is a fault."""
+    """Number of digests and reports that are an hour late, or whose delivery failed permanently."""
     late = 0
     for client, settings in clients.items():
-        for one in due(settings, now):
-            is_out = digests.is_out(connection, client, one.kind, one.day.isoformat())
-            late += not is_out and now - one.at > OVERDUE
+        for kind, day, at in _due(settings, now):
+            is_out = digests.is_out(connection, client, kind, day)
+            late += not is_out and now - at > OVERDUE
             for channel, address in _receivers(settings) if is_out else ():
-                told_so_far = outbox.conversation(
-                    connection, channel, _key(client, one.kind, one.day.isoformat(), address)
-                )
-                late += any(delivery.status is Status.DEAD for delivery in told_so_far)
+                deliveries = outbox.conversation(connection, channel, _key(client, kind, day, address))
+                late += any(delivery.status is Status.DEAD for delivery in deliveries)
     return late
+
+
+def _due(settings: ClientSettings, now: float) -> Iterator[tuple[str, str, float]]:
+    """Kind, local date and time of all that is due."""
+    yield from ((one.kind, one.day.isoformat(), one.at) for one in due(settings, now))
+    for period, at in periods.due(settings, now):
+        yield posting.KINDS[period.kind], period.following().first.isoformat(), at
 
 
 def _receivers(settings: ClientSettings) -> list[tuple[str, str]]:
@@ -114,38 +172,17 @@ def _receivers(settings: ClientSettings) -> list[tuple[str, str]]:
 
 
 def _key(client: str, kind: str, day: str, address: str) -> str:
-    return f"digest/{client}/{kind}/{day}/{address}"[:255]
+    """Each reader's own, also where the names are so long that they have to be cut."""
+    return fitted(f"digest/{client}/{kind}/{day}/{address}")
 
 
 def _delivery(channel: str, digest: Digest, message: Message, now: float, address: str = "") -> Delivery:
+    key = _key(digest.client, digest.kind, digest.day.isoformat(), address)
+    return _mailing(channel, key, digest.client, message, digest.verdict, now)
+
+
+def _mailing(channel: str, key: str, client: str, message: Message, verdict: str, now: float) -> Delivery:
     notification = Notification(
-        Action.MESSAGE,
-        _key(digest.client, digest.kind, digest.day.isoformat(), address),
-        "info",
-        digest.subject,
-        digest.verdict,
-        digest.client,
-        "",
-        "",
-        "Digest",
-        now,
-        message=message,
+        Action.MESSAGE, key, "info", message.subject, verdict, client, "", "", "Digest", now, message=message
     )
-    return Delivery(channel, notification.key, 1, Action.MESSAGE, encode(notification), now, PRIORITY)
-
-
-def _notes(connection: Connection, client: str, settings: ClientSettings, one: Due) -> list[str]:
-    """What the info tier saw in the span, in words, each once with how often."""
-    first, last = one.span()
-    start, end = bounds(first, settings.zone)[0], bounds(last, settings.zone)[1]
-    known = alerts.load(connection)
-    amounts: dict[str, int] = {}
-    for transition in alerts.load_transitions(connection, start, end, client):
-        is_note = transition.severity is Severity.INFO and transition.to is State.FIRING
-        alert = known.get(transition.fingerprint)
-        if is_note and alert is not None and transition.stream.environment == reading.SHOWN:
-            sentence = told(alert, settings.title(transition.stream.model))
-            amounts[sentence] = amounts.get(sentence, 0) + 1
-    return [
-        f"{sentence} ({amount} times)" if amount > 1 else sentence for sentence, amount in amounts.items()
-    ]
+    return Delivery(channel, key, 1, Action.MESSAGE, encode(notification), now, Priority.LAST)

@@ -1,20 +1,20 @@
 """Drift decisions that keep to a budget of false alarms."""
 
-from monitor.drift.budget import Budget, limits, parse
-from monitor.drift.calibration import Calibration, fit
 from monitor.drift.codec import decode_calibration, decode_state, encode_calibration, encode_state
-from monitor.drift.columns import Column, Kind, Role, WindowCounts
-from monitor.drift.decide import Judgement, advance
+from monitor.drift.columns import Column, ColumnType, Role, WindowCounts
+from monitor.drift.decision.budget import Budget, limits, parse
+from monitor.drift.decision.decide import Decision, advance
+from monitor.drift.decision.state import State, begin
+from monitor.drift.model.calibration import Calibration, fit
 from monitor.drift.settings import DriftSettings
-from monitor.drift.state import State, begin
 
 __all__ = [
     "Budget",
     "Calibration",
     "Column",
+    "ColumnType",
+    "Decision",
     "DriftSettings",
-    "Judgement",
-    "Kind",
     "Role",
     "State",
     "WindowCounts",

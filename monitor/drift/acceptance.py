@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from monitor.drift import codec, reference, season
-from monitor.drift.adapter import adapter
-from monitor.drift.calibration import Calibration, score_reference
+from monitor.drift import codec, reference
 from monitor.drift.columns import WindowCounts
+from monitor.drift.decision.state import begin
 from monitor.drift.learning import budget_of, storable
+from monitor.drift.model import season
+from monitor.drift.model.calibration import Calibration, score_reference
+from monitor.drift.profile_columns import adapter
 from monitor.drift.settings import DriftSettings
-from monitor.drift.state import begin
 from monitor.errors import NotFoundError
 from monitor.records import Stream
 from monitor.store import drift as stored_drift
@@ -28,14 +29,15 @@ def accepted(calibration: Calibration, windows: Sequence[WindowCounts]) -> Calib
     """
     scores, charts = calibration.scores, calibration.charts
     effects, rows = score_reference(scores, windows)
-    effects = charts.bend.straight(effects, rows)
+    effects = charts.coupling.remove(effects, rows)
     where = season.cells([item.window for item in windows], charts.season.scheme, calibration.zone)
     total = rows.sum(axis=0)
     deviations = ((effects - charts.mean - charts.season.offset[where]) * rows).sum(axis=0)
     moved = np.divide(deviations, total, out=np.zeros_like(total), where=total > 0)
     seen = np.maximum((rows > 0).sum(axis=0), 1)
     error = np.sqrt(
-        1 / np.maximum(total, 1.0) + np.minimum(charts.wander.long_run() / seen, charts.wander.power)
+        1 / np.maximum(total, 1.0)
+        + np.minimum(charts.autocorrelation.long_run_variance() / seen, charts.autocorrelation.variance)
     )
     found = np.array([scores.unseen_counts(item.counts) for item in windows]).sum(axis=0)
     usual = np.where(found[0] > 0, (found[0] + 3 * np.sqrt(found[0]) + 3) / np.maximum(found[1], 1.0), 0.0)

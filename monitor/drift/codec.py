@@ -1,50 +1,76 @@
-"""States and calibrations as bytes, and back bit by bit."""
+"""Encode and decode drift states and calibrations; decoding returns identical bits.
+
+The format is a checksum, then zstd-compressed msgpack. Arrays are stored with data type, shape and bytes.
+"""
 
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from monitor.drift.bend import Bend
-from monitor.drift.calibration import Calibration
-from monitor.drift.charts import Charts, Filter
-from monitor.drift.columns import Column, Kind, Role
-from monitor.drift.evidence import Evidence, Unseen
-from monitor.drift.present import Present
-from monitor.drift.scores import Scores, build
-from monitor.drift.season import Season
-from monitor.drift.state import Incident, State
-from monitor.drift.tails import Tails
-from monitor.drift.wander import Wander
-from monitor.errors import StoreError
+from monitor.drift.columns import Column, ColumnType, Role
+from monitor.drift.decision.current_effect import CurrentEffect
+from monitor.drift.decision.e_detector import Evidence, Unseen
+from monitor.drift.decision.state import IncidentState, State
+from monitor.drift.model.autocorrelation import Autocorrelation
+from monitor.drift.model.calibration import Calibration
+from monitor.drift.model.control_charts import Charts
+from monitor.drift.model.kalman_filter import KalmanState
+from monitor.drift.model.location_coupling import LocationCoupling
+from monitor.drift.model.scores import Scores, build
+from monitor.drift.model.season import Season
+from monitor.drift.model.tails import Tails
+from monitor.errors import UnreadableError
+from monitor.store.checksums import reading, seal, unseal
 
 VERSION = 3
 _ZSTD = pa.Codec("zstd", compression_level=3)
-_RECORDS = {
-    kind.__name__: kind
-    for kind in (Bend, Charts, Filter, Evidence, Unseen, Present, Season, Incident, Tails, Wander)
+_NAMES: dict[type, str] = {
+    Autocorrelation: "Wander",
+    Charts: "Charts",
+    CurrentEffect: "Present",
+    Evidence: "Evidence",
+    IncidentState: "Incident",
+    KalmanState: "Filter",
+    LocationCoupling: "Bend",
+    Season: "Season",
+    Tails: "Tails",
+    Unseen: "Unseen",
+}
+"""The stored name of each record. It is part of the format and stays if the class is renamed."""
+_FIELDS: dict[type, dict[str, str]] = {
+    Autocorrelation: {"correlation": "memory", "variance": "power"},
+    Charts: {
+        "autocorrelation": "wander", "coupling": "bend", "effect_sizes": "bets", "tail_shape": "heaviness",
+    },
+    KalmanState: {"mean": "level", "variance": "spread", "absorbed": "followed"},
+}  # fmt: skip
+"""The stored names of fields, where they differ from the attributes."""
+_RECORDS = {name: kind for kind, name in _NAMES.items()}
+_ATTRIBUTES = {
+    kind: {stored: attribute for attribute, stored in names.items()} for kind, names in _FIELDS.items()
 }
 
 
 def encode_state(state: State) -> bytes:
-    """Compact bytes, versioned."""
+    """Return compact, versioned bytes."""
     return _write({item.name: _plain(getattr(state, item.name)) for item in fields(State)})
 
 
 def decode_state(blob: bytes) -> State:
-    """What `encode_state` was given.
+    """Return the state that `encode_state` encoded.
 
     Raises:
-        StoreError: the bytes are of another version.
+        UnreadableError: the bytes are damaged or of another version.
     """
     return State(**{name: _rich(value) for name, value in _read(blob).items()})
 
 
 def encode_calibration(calibration: Calibration) -> bytes:
-    """Compact bytes, versioned. Scores are kept as the columns and counts that they are built from."""
+    """Return compact, versioned bytes. Scores are kept as the columns and counts that they are built from."""
     named = {
         item.name: _plain(getattr(calibration, item.name))
         for item in fields(Calibration)
@@ -58,23 +84,26 @@ def encode_calibration(calibration: Calibration) -> bytes:
 
 
 def decode_calibration(blob: bytes) -> Calibration:
-    """What `encode_calibration` was given.
+    """Return the calibration that `encode_calibration` encoded.
 
     Raises:
-        StoreError: the bytes are of another version.
+        UnreadableError: the bytes are damaged or of another version.
     """
-    held = _read(blob)
+    content = _read(blob)
     columns = [
-        Column(name, Kind(kind), buckets, Role(role), tuple(labels), tuple(edges))
-        for name, kind, buckets, role, labels, edges in held.pop("columns")
+        Column(name, ColumnType(kind), buckets, Role(role), tuple(labels), tuple(edges))
+        for name, kind, buckets, role, labels, edges in content.pop("columns")
     ]
-    scores: Scores = build(columns, _rich(held.pop("reference")))
-    return Calibration(scores=scores, **{name: _rich(value) for name, value in held.items()})
+    scores: Scores = build(columns, _rich(content.pop("reference")))
+    return Calibration(scores=scores, **{name: _rich(value) for name, value in content.items()})
 
 
 def is_current(blob: bytes) -> bool:
-    """Was this written by the present version?"""
-    return bool(_unpacked(blob)["version"] == VERSION)
+    """Return whether the bytes are undamaged and of this version."""
+    try:
+        return bool(_unpacked(blob)["version"] == VERSION)
+    except (msgspec.MsgspecError, ValueError, TypeError, LookupError, OverflowError, MemoryError, OSError):
+        return False
 
 
 def learned_with(blob: bytes) -> tuple[float, str]:
@@ -85,32 +114,38 @@ def learned_with(blob: bytes) -> tuple[float, str]:
 
 def _write(content: Mapping[str, Any]) -> bytes:
     raw = msgspec.msgpack.encode({"version": VERSION, "content": content})
-    return len(raw).to_bytes(8, "little") + bytes(_ZSTD.compress(raw, asbytes=True))
+    return seal(len(raw).to_bytes(8, "little") + bytes(_ZSTD.compress(raw, asbytes=True)))
 
 
 def _read(blob: bytes) -> dict[str, Any]:
-    held = _unpacked(blob)
-    if held["version"] != VERSION:
-        raise StoreError(
-            f"a drift state of version {held['version']} cannot be read",
-            hint="was it written by a newer one?",
+    stored = _unpacked(blob)
+    if stored["version"] != VERSION:
+        raise UnreadableError(
+            f"unsupported drift state version {stored['version']}",
+            hint="upgrade Watchkeeper; a newer version wrote it",
         )
-    content: dict[str, Any] = held["content"]
+    content: dict[str, Any] = stored["content"]
     return content
 
 
 def _unpacked(blob: bytes) -> dict[str, Any]:
-    raw = _ZSTD.decompress(blob[8:], int.from_bytes(blob[:8], "little"), asbytes=True)
-    unpacked: dict[str, Any] = msgspec.msgpack.decode(raw)
-    return unpacked
+    with reading("a drift state"):
+        blob = unseal(blob)
+        raw = _ZSTD.decompress(blob[8:], int.from_bytes(blob[:8], "little"), asbytes=True)
+        unpacked: dict[str, Any] = msgspec.msgpack.decode(raw)
+        return unpacked
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return {"array": value.dtype.str, "shape": list(value.shape), "bytes": value.tobytes()}
-    if is_dataclass(value) and not isinstance(value, type):
-        held = {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
-        return {"record": type(value).__name__, "fields": held}
+    kind = type(value)
+    if kind in _NAMES:
+        stored = _FIELDS.get(kind, {})
+        content = {
+            stored.get(item.name, item.name): _plain(getattr(value, item.name)) for item in fields(kind)
+        }
+        return {"record": _NAMES[kind], "fields": content}
     return value
 
 
@@ -118,5 +153,7 @@ def _rich(value: Any) -> Any:
     if isinstance(value, dict) and "array" in value:
         return np.frombuffer(value["bytes"], np.dtype(value["array"])).reshape(value["shape"])
     if isinstance(value, dict) and "record" in value:
-        return _RECORDS[value["record"]](**{name: _rich(item) for name, item in value["fields"].items()})
+        kind = _RECORDS[value["record"]]
+        attributes = _ATTRIBUTES.get(kind, {})
+        return kind(**{attributes.get(name, name): _rich(item) for name, item in value["fields"].items()})
     return value

@@ -19,7 +19,7 @@ Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 MISSING, OUTSIDE, FIRST = 0, 1, 2
 
 
-class Kind(StrEnum):
+class ColumnType(StrEnum):
     """How a column is counted."""
 
     NUMBER = "number"
@@ -41,7 +41,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnType
     buckets: int
     role: Role = Role.INPUT
     labels: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Column:
     @property
     def size(self) -> int:
         """Places in the flat array."""
-        return 2 if self.kind is Kind.PRESENCE else self.buckets + 3
+        return 2 if self.kind is ColumnType.PRESENCE else self.buckets + 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,80 +3,143 @@
 Slow (it reads up to a month of profiles, fits and replays), and done a few times in a stream's life.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from monitor.drift import codec, power, reference
+from monitor.childprocess import HERE, Runner
+from monitor.drift import codec, reference
 from monitor.drift import replay as replaying
-from monitor.drift.adapter import adapter
-from monitor.drift.budget import Budget, limits
-from monitor.drift.calibration import Calibration, fit
 from monitor.drift.columns import Column, WindowCounts
+from monitor.drift.decision.budget import Budget, limits
+from monitor.drift.explain import detection_delay
+from monitor.drift.model.calibration import Calibration, fit
+from monitor.drift.profile_columns import adapter
 from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
 from monitor.store import drift as stored_drift
+from monitor.store import profiles
+from monitor.store.completeness import is_settled
 from monitor.store.db import Store
 from monitor.store.drift import StoredCalibration
-from monitor.store.settled import is_settled
 from monitor.windows.baseline import Baseline, load
+from monitor.windows.layout.layout import Layout
 
 GROWTH = 2
 
 
-def prepare(
-    store: Store,
-    stream: Stream,
-    settings: DriftSettings,
-    base_seconds: int,
-    until: float,
-    now: float,
-    models: int = 1,
-) -> bool:
-    """Learn from the stream's past if there is enough of it and it was not learned yet. True if a calibration was made.
+@dataclass(frozen=True, slots=True)
+class LearningTask:
+    """A stream to learn. `until` is up to when its windows are closed; `models` how many share the budget if its scope
+    is the fleet.
+    """
 
-    `until` is up to when windows are closed; `models` how many share the budget if its scope is the fleet.
+    stream: Stream
+    until: float
+    models: int = 1
+
+
+_LASTS = 120.0
+"""Seconds for which a stream that could not be learned is told of: twice as long as until it is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningContext:
+    """What all streams are learned with."""
+
+    settings: DriftSettings
+    base_seconds: int
+    now: float
+
+
+def prepare(
+    store: Store, lessons: Sequence[LearningTask], means: LearningContext, runner: Runner = HERE
+) -> list[Stream]:
+    """Learn from the past of each stream that has enough of it and was not learned yet; which were learned.
+
+    Reading, fitting and replaying is what `runner` has done; what was learned is written here.
     """
     with store.read() as connection:
-        made = _learn(connection, stream, settings, base_seconds, until, now, models)
-    if made is None:
-        return False
+        due = []
+        for lesson in lessons:
+            with store.faults.isolate(
+                "streams", f"{lesson.stream}: learning", lasts=_LASTS, in_transaction=True
+            ):
+                due += [lesson] if _span(connection, lesson, means) is not None else []
+    tasks = {f"learning the drift of {lesson.stream}": lesson for lesson in due}
+    done: list[Stream] = []
+    for name, made in runner.each(partial(learned, store, means), tasks, means.now):
+        if isinstance(made, StoredCalibration) and _commit(store, tasks[name], made, means):
+            done.append(tasks[name].stream)
+    return done
+
+
+def learned(store: Store, means: LearningContext, lesson: LearningTask) -> Iterator[StoredCalibration]:
+    """What a stream's past teaches, if it is enough. Writes nothing."""
+    settings, base = means.settings, means.base_seconds
+    with store.read() as connection:
+        baseline, span = load(connection, lesson.stream), _span(connection, lesson, means)
+        if baseline is None or span is None:
+            return
+        layout, watched = baseline.layout, adapter(baseline.layout)
+        seconds = _length(connection, lesson.stream, layout, span, means)
+        days = [w for w in reference.spans(*span, seconds) if not is_special(w, settings)]
+        windows = reference.windows(connection, lesson.stream, layout, watched, base, days)
+    if len(windows) < replaying.LEAST_WINDOWS or not watched.columns:
+        return
+    budget = budget_of(settings, lesson.models)
+    calibration = learn(watched.columns, windows, budget, settings)
+    note = replaying.too_little(span[0], span[1], len(windows))
+    yield storable(calibration, layout.id, budget, settings, note, means.now)
+
+
+def _commit(store: Store, lesson: LearningTask, made: StoredCalibration, means: LearningContext) -> bool:
+    """Write what was learned, unless somebody put another baseline in force or accepted a state meanwhile."""
+    stream = lesson.stream
     with store.write() as connection:
-        stored_drift.put_calibration(connection, stream, made, now)
+        baseline, span = load(connection, stream), _span(connection, lesson, means)
+        if baseline is None or span is None or baseline.layout.id != made.layout:
+            return False
+        stored_drift.put_calibration(connection, stream, made, means.now)
         stored_drift.delete_state(connection, stream)
     return True
 
 
-def _learn(
-    connection: Connection,
-    stream: Stream,
-    settings: DriftSettings,
-    base: int,
-    until: float,
-    now: float,
-    models: int,
-) -> StoredCalibration | None:
+def _span(connection: Connection, lesson: LearningTask, means: LearningContext) -> tuple[int, int] | None:
+    """The span to learn from, None where it is not the time to. Reads no profiles."""
+    stream, settings, base = lesson.stream, means.settings, means.base_seconds
     baseline = load(connection, stream)
-    span = reference.period(connection, stream, baseline, base, until, settings) if baseline else None
+    span = reference.period(connection, stream, baseline, base, lesson.until, settings) if baseline else None
     if baseline is None or span is None or not _is_due(connection, stream, baseline, span, settings):
         return None
     if not is_settled(connection, stream, base, baseline.layout.id, Window(*span)):
         return None
-    layout, whole = baseline.layout, Window(*span)
-    unit = reference.unit(connection, stream, layout, base, whole, settings)
+    return span if _may_be_enough(connection, stream, baseline.layout, span, means) else None
+
+
+def _may_be_enough(
+    connection: Connection, stream: Stream, layout: Layout, span: tuple[int, int], means: LearningContext
+) -> bool:
+    """False where there are surely too few windows: learning begins a process, and is asked for every minute."""
+    whole, base = Window(*span), means.base_seconds
+    if reference.unit(connection, stream, layout, base, whole, means.settings) != base:
+        return True  # in a lake
+    seconds = _length(connection, stream, layout, span, means)
+    counted = profiles.counted(connection, stream, base, whole.start, whole.end, layout.id)
+    return len({start // seconds for start, rows in counted if rows}) >= replaying.LEAST_WINDOWS
+
+
+def _length(
+    connection: Connection, stream: Stream, layout: Layout, span: tuple[int, int], means: LearningContext
+) -> int:
+    whole, base = Window(*span), means.base_seconds
+    unit = reference.unit(connection, stream, layout, base, whole, means.settings)
     rows = reference.rows_within(connection, stream, layout, base, whole, unit)
-    seconds = reference.length(rows, whole.seconds, unit, settings)
-    watched = adapter(baseline.layout)
-    days = [w for w in reference.spans(*span, seconds) if not is_special(w, settings)]
-    windows = reference.windows(connection, stream, baseline.layout, watched, base, days)
-    if len(windows) < replaying.LEAST_WINDOWS or not watched.columns:
-        return None
-    budget = budget_of(settings, models)
-    calibration = learn(watched.columns, windows, budget, settings)
-    note = replaying.too_little(span[0], span[1], len(windows))
-    return storable(calibration, baseline.layout.id, budget, settings, note, now)
+    return reference.length(rows, whole.seconds, unit, means.settings)
 
 
 def learn(
@@ -134,6 +197,6 @@ def storable(
         calibration.windows,
         False,
         f"drift is told in the digest only: {note}" if note else "",
-        power.meaning(calibration, needed, budget),
+        detection_delay.meaning(calibration, needed, budget),
         codec.encode_calibration(calibration),
     )

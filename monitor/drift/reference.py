@@ -7,20 +7,20 @@ from operator import itemgetter
 import numpy as np
 from sqlalchemy import Connection
 
-from monitor.drift.adapter import Adapter
+from monitor.config.units import HOUR, MINUTE, WEEK
 from monitor.drift.columns import WindowCounts, packed
+from monitor.drift.profile_columns import Adapter
 from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
-from monitor.store import history, profiles
+from monitor.store import lake_profiles, profiles
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec, cut
 from monitor.windows.baseline import Baseline
-from monitor.windows.layout import Layout
+from monitor.windows.layout.layout import Layout
 
-LENGTHS = (900, 1800, 3600)
+LENGTHS = (15 * MINUTE, 30 * MINUTE, HOUR)
 ROWS = 100
 MOST_WINDOWS = 12_000
-WEEK = 604_800
 
 
 def period(
@@ -64,7 +64,7 @@ def unit(
     """What evaluation windows are put together from: base windows, or the longer ones of a lake where the span has
     some.
     """
-    lake, seconds = _lake(connection, stream, layout, settings), history.seconds(connection, stream)
+    lake, seconds = _lake(connection, stream, layout, settings), lake_profiles.seconds(connection, stream)
     is_there = lake is not None and lake.end > span.start and lake.start < span.end
     return seconds if is_there and seconds is not None else base_seconds
 
@@ -72,8 +72,9 @@ def unit(
 def rows_within(
     connection: Connection, stream: Stream, layout: Layout, base_seconds: int, span: Window, unit: int
 ) -> int:
-    """Predictions counted in a span."""
-    return sum(one.rows for one in _stored(connection, stream, layout, base_seconds, span, unit))
+    """Predictions counted in a span, also by other layouts."""
+    live = profiles.rows_within(connection, stream, base_seconds, span.start, span.end)
+    return live + sum(one.rows for one in _in_lake(connection, stream, layout, span, unit))
 
 
 def windows(
@@ -89,17 +90,19 @@ def windows(
     """
     if not spans:
         return []
-    place = {
-        start: index
-        for index, span in enumerate(spans)
-        for start in range(span.start, span.end, base_seconds)
-    }
+    place = {span.start: index for index, span in enumerate(spans)}
     whole = Window(spans[0].start, spans[-1].end)
-    stored = _stored(connection, stream, layout, base_seconds, whole, spans[0].seconds)
+    seconds = spans[0].seconds
+
+    def begun(one: StoredProfile) -> int:
+        """When the span begins that holds the window."""
+        return one.window.start - one.window.start % seconds
+
+    stored = _stored(connection, stream, layout, base_seconds, whole, seconds)
     fitting = (
-        (place[one.window.start], one)
+        (place[begun(one)], one)
         for one in stored
-        if one.window.start in place and one.layout == layout.id and one.rows
+        if begun(one) in place and one.layout == layout.id and one.rows
     )
     found: dict[int, np.ndarray] = {}
     for index, some in groupby(fitting, itemgetter(0)):
@@ -110,7 +113,7 @@ def windows(
 
 def spans(start: float, end: float, seconds: int) -> list[Window]:
     """Evaluation windows inside `[start, end]`, at most the newest 12,000."""
-    return cut.between(start, end, seconds)[-MOST_WINDOWS:]
+    return cut.between(start, end, seconds, MOST_WINDOWS)
 
 
 def _extent(
@@ -126,10 +129,10 @@ def _extent(
 
 def _lake(connection: Connection, stream: Stream, layout: Layout, settings: DriftSettings) -> Window | None:
     """The extent of what lies in a lake, unless evaluation windows are set to a length that its windows do not fit."""
-    seconds = history.seconds(connection, stream)
+    seconds = lake_profiles.seconds(connection, stream)
     if seconds is None or (settings.window != "auto" and settings.window % seconds):
         return None
-    return history.extent_of(connection, stream, layout.id)
+    return lake_profiles.extent_of(connection, stream, layout.id)
 
 
 def _stored(
@@ -137,6 +140,12 @@ def _stored(
 ) -> Iterator[StoredProfile]:
     """What was counted live, and then what lies in a lake's windows that fit into windows of `fitting` seconds."""
     yield from profiles.between(connection, stream, base_seconds, span.start, span.end)
-    seconds = history.seconds(connection, stream)
+    yield from _in_lake(connection, stream, layout, span, fitting)
+
+
+def _in_lake(
+    connection: Connection, stream: Stream, layout: Layout, span: Window, fitting: int
+) -> Iterator[StoredProfile]:
+    seconds = lake_profiles.seconds(connection, stream)
     if seconds is not None and fitting % seconds == 0:
-        yield from history.inside(connection, stream, span.start, span.end, layout.id)
+        yield from lake_profiles.inside(connection, stream, span.start, span.end, layout.id)

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from monitor.clock import iso
-from monitor.drift import season
-from monitor.drift.budget import Budget, limits
-from monitor.drift.calibration import Calibration, fit
+from monitor.config.units import DAY, WEEK
 from monitor.drift.columns import Column, WindowCounts
-from monitor.drift.decide import advance
-from monitor.drift.state import begin
+from monitor.drift.decision.budget import Budget, limits
+from monitor.drift.decision.decide import advance
+from monitor.drift.decision.state import begin
+from monitor.drift.model.calibration import Calibration, fit
 
 PARTS = 4
-LEAST_SECONDS, LEAST_WINDOWS = season.WEEK, 100
+LEAST_SECONDS, LEAST_WINDOWS = WEEK, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ def replay(
         needed = limits(calibration.columns, budget.limit(calibration.seconds), silent=calibration.silent)
         state = begin(calibration)
         for window in held:
-            state, judgement = advance(calibration, state, window, needed)
-            alarms += judgement.opened
+            state, decision = advance(calibration, state, window, needed)
+            alarms += decision.opened
     span = sum(window.window.seconds for window in reference)
     return Replay(alarms, span / budget.seconds * budget.alarms)
 
@@ -59,7 +59,7 @@ def checked(calibration: Calibration, found: Replay) -> Calibration:
 def too_little(start: int, end: int, windows: int) -> str:
     """Why drift cannot page yet, in words, or nothing when it can."""
     if end - start < LEAST_SECONDS:
-        days, wanted = (end - start) / 86_400, LEAST_SECONDS / 86_400
+        days, wanted = (end - start) / DAY, LEAST_SECONDS / DAY
         known = iso(start + LEAST_SECONDS)
         return f"the reference covers {days:.1f} days, and {wanted:.0f} are needed to know the season (until {known})"
     if windows < LEAST_WINDOWS:

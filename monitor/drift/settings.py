@@ -2,38 +2,39 @@
 
 from datetime import date
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from monitor.drift.budget import Budget, parse
-from monitor.settings import Duration, Section
+from monitor.config.sections import Duration, Section
+from monitor.config.units import DAY
+from monitor.drift.decision.budget import Budget, parse
 
 
 class DriftSettings(Section):
     """Drift decisions and their budget of false alarms."""
 
     false_alarms: str = "1 per 30 days"
-    """How many false alarms can be borne, in words: `1 per 30 days`, `2 per week`, `1 per quarter`."""
+    """The accepted number of false alarms: `1 per 30 days`, `2 per week`, `1 per quarter`."""
     scope: Literal["model", "fleet"] = "model"
-    """Whether the budget is for each model, or shared by all of them."""
+    """`model`: the budget applies to each model. `fleet`: all models share it."""
     min_effect: float = Field(default=0.1, gt=0, le=2)
-    """The smallest change that matters, in standard deviations; smaller ones never raise an alarm, however many
-    rows show them."""
+    """The smallest relevant change, in standard deviations. Smaller changes never raise an alarm, whatever
+    the number of rows."""
     importance: dict[str, float] = Field(default_factory=dict)
-    """How much a feature matters beside the others (1 where not listed): important ones are found sooner, at the
-    others' cost."""
+    """Relative importance of features (default 1). Drift of important features is detected earlier, at the
+    expense of the others."""
     window: Duration | Literal["auto"] = "auto"
-    """Length of the windows that are judged; `auto` takes 15 minutes to an hour, so that most hold 100 rows. The
-    length does not change the budget."""
+    """Length of the evaluated windows. `auto` uses 15 minutes to an hour, so that most windows have 100 rows.
+    The length does not affect the budget."""
     time_zone: str = "UTC"
-    """Whose hours and weekends make the season."""
+    """The time zone of hours and weekends in the seasonal model."""
     special_days: tuple[date, ...] = ()
-    """Days that are not judged, such as holidays or a sale."""
+    """Days that are excluded, such as holidays or a sale."""
     quiet: bool = False
-    """Report drift in the digest only, never page."""
-    reference: Duration = 28 * 86_400.0
-    """How much of a stream's past is learned from while it has no baseline of its own."""
+    """Report drift in the digest only."""
+    reference: Duration = 28.0 * DAY
+    """How much of a stream's history is used for learning if it has no baseline of its own."""
 
     @field_validator("false_alarms")
     @classmethod
@@ -46,7 +47,7 @@ class DriftSettings(Section):
     def _known(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (KeyError, ValueError, OSError) as error:
             msg = f"{value!r} is not a time zone (use a name such as Europe/Berlin)"
             raise ValueError(msg) from error
         return value

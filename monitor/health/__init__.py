@@ -1,1 +1,1 @@
-"""How each model is doing, told in words that a client knows: pages and digests read from here."""
+"""The state of models in a client's words, for pages and digests. Start with `verdict.py` and `client_state.py`."""

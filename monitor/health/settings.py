@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from monitor.settings import Duration, Section
+from monitor.config.sections import Duration, Section
+from monitor.config.units import HOUR
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -43,19 +44,20 @@ class ModelView(Section):
     """What a client reads about one model."""
 
     title: str = ""
-    """What the client calls the model; empty shows its name."""
+    """Title of the model on the pages; empty shows its name."""
     quality: str = ""
-    """The metric that stands for quality, such as `accuracy`; empty takes the first that is measured."""
+    """The metric shown as quality, such as `accuracy`; empty uses the first that is measured."""
     target: float | None = None
-    """The agreed limit of that metric, shown as a line."""
+    """Agreed limit of that metric, shown as a line."""
     targets: dict[str, float] = Field(default_factory=dict)
-    """What was agreed for other figures, by metric, such as `automation_rate: 0.6`."""
+    """Agreed limits of other metrics, such as `automation_rate: 0.6`."""
     explanation: str = ""
-    """One sentence on what the model does for the client."""
+    """One sentence for the client on what the model does."""
     owner: str = ""
-    """The team that looks after the model."""
+    """The team that owns the model."""
     task: str = ""
-    """What kind of model it is, such as `binary`."""
+    """`binary`, `multiclass`, `classification` or `regression`. It determines whether whole numbers are
+    classes. Empty: decided from predictions and outcomes."""
 
     @property
     def limits(self) -> dict[str, float]:
@@ -68,17 +70,19 @@ class DigestSettings(Section):
     """When a summary goes out, and to whom."""
 
     to: tuple[str, ...] = ()
-    """Addresses that get the summary by e-mail."""
+    """E-mail recipients."""
     slack: bool = False
-    """Whether it goes to the Slack channel of `notify` too."""
+    """Also send digests to the Slack channel in `notify`."""
     at: TimeOfDay = "08:00"
-    """Local time of the reader."""
+    """Local time of the digest."""
     days: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
-    """Days on which the daily summary goes out."""
+    """Days of the daily digest."""
     weekly: Weekday | None = "mon"
-    """The day of the weekly summary; null sends none."""
+    """Day of the weekly digest; null for none."""
+    service_reports: Literal["weekly", "monthly"] | None = None
+    """Service reports by e-mail, to the same recipients: `weekly` on Mondays, `monthly` on the first day."""
     when: Literal["always", "changes"] = "always"
-    """`changes` leaves out the days on which there is nothing to tell."""
+    """`changes` sends no digest for days without anything to report."""
 
     @property
     def clock_time(self) -> time:
@@ -90,21 +94,21 @@ class ClientSettings(Section):
     """One client: how it is called, where it lives, what it reads."""
 
     name: str = ""
-    """What the client is called on its pages; empty shows its key."""
+    """Name of the client on its pages; empty shows its key."""
     timezone: Zone = "UTC"
-    """Local time of the pages and digests."""
+    """Time zone of the pages and digests."""
     contact: str = ""
-    """Whom the client asks: a name, an address or a link."""
+    """Contact for the client: a name, an address or a link."""
     next_update: Duration = 7200.0
-    """How soon the client hears again while something needs attention."""
-    stale_after: Duration = 3600.0
-    """A model without predictions for so long is shown as waiting for data."""
+    """Time until the next update while a model needs attention, as shown to the client."""
+    stale_after: Duration = float(HOUR)
+    """A model without predictions for this long is shown as waiting for data."""
     availability_target: float = Field(default=0.99, ge=0, le=1)
     """The agreed share of time within limits, over 30 days."""
     digest: DigestSettings = DigestSettings()
-    """The daily and the weekly summary."""
+    """Daily and weekly digests."""
     frame_ancestors: tuple[str, ...] = ()
-    """Sites that may show the page inside their own."""
+    """Sites that may embed the client's page."""
     models: Mapping[str, ModelView] = Field(default_factory=dict)
     """What the client reads about each model, by the model's name."""
 
@@ -112,6 +116,10 @@ class ClientSettings(Section):
     def zone(self) -> ZoneInfo:
         """The time zone."""
         return ZoneInfo(self.timezone)
+
+    def shows(self, model: str) -> bool:
+        """Whether the client sees a model: with models named here, only these."""
+        return not self.models or model in self.models
 
     def view(self, model: str) -> ModelView:
         """A model's section, or the defaults."""

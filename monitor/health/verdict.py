@@ -1,16 +1,23 @@
-"""The verdict on a model and on a client: pure, from alerts, freshness and figures. Waiting is never shown as fine."""
+"""The state of a model and of a client, from alerts, freshness and figures. Pure. Waiting is never shown as working."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from monitor.health import targets as agreed_targets
 from monitor.health import wording
+from monitor.health.targets import Standing
 from monitor.records import Alert, Severity, State, Stream
+from monitor.store.incident_notes import IncidentNote
+from monitor.store.targets import TargetPeriod
+
+_TOLD = (Severity.CRITICAL, Severity.WARNING)
+"""The tiers that clients are told of."""
 
 
 class Health(StrEnum):
-    """How a model is doing, the best first."""
+    """The state of a model, best first."""
 
     WORKING = "working"
     WAITING = "waiting"
@@ -19,7 +26,7 @@ class Health(StrEnum):
 
     @property
     def icon(self) -> str:
-        """A sign that tells the states apart without colour."""
+        """A symbol that distinguishes the states without colour."""
         return {"working": "✔", "waiting": "?", "watch": "◆", "attention": "✖"}[self.value]
 
     @property
@@ -36,7 +43,10 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """One figure that stands for quality, of one local day, beside what was agreed and what it was a week before."""
+    """The quality of one local day, with its agreed limit and the value of a week before.
+
+    Where a target is judged, `period` holds the figure that it is judged by, and so does `value`.
+    """
 
     metric: str
     value: float | None
@@ -45,19 +55,26 @@ class Quality:
     estimated: bool = False
     n: float = 0
     day: date | None = None
+    period: TargetPeriod | None = None
 
     @property
     def shown(self) -> str:
         """`71 %`, or a dash."""
-        return wording.figure(self.metric, self.value)
+        if self.value is None or self.target is None:
+            return wording.figure(self.metric, self.value)
+        return wording.beside(self.metric, self.value, self.target)
 
     @property
     def agreed(self) -> str:
-        """`at least 75 %`, or nothing where nothing was agreed."""
+        """`at least 75 %`, or empty without an agreed limit."""
         if self.target is None:
             return ""
-        bound = "at most" if self.metric in ("mae", "rmse", "mape") else "at least"
-        return f"{bound} {wording.figure(self.metric, self.target)}"
+        return agreed_targets.agreed(self.metric, self.target, least=agreed_targets.is_least(self.metric))
+
+    @property
+    def standing(self) -> Standing | None:
+        """Whether the target is kept; None without one."""
+        return None if self.period is None else Standing(self.period.standing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +90,12 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
-    """One time that something was outside what was agreed."""
+class ClientIncident:
+    """One incident of a model, in a client's words. `is_missed`: an agreed target was missed, whatever the tier.
+
+    `about` names the input, answer or segment; `cause` is what was found out by itself, `notes` what the delivery lead
+    has written.
+    """
 
     stream: Stream
     title: str
@@ -86,19 +107,34 @@ class Incident:
     acknowledged: float | None = None
     fingerprint: str = ""
     episode: int = 0
+    is_missed: bool = False
+    about: str = ""
+    cause: str = ""
+    notes: tuple[IncidentNote, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """The sentence, with what it is about: `Churn: one of the inputs is missing: age.`"""
+        return naming(self.sentence, self.about)
+
+    @property
+    def id(self) -> str:
+        """What a command or a form names it by: the alert and the second of its start."""
+        return f"{self.fingerprint}-{int(self.started)}"
 
     @property
     def health(self) -> Health:
-        """How the model was doing for the incident's sake."""
-        return Health.ATTENTION if self.severity is Severity.CRITICAL else Health.WATCH
+        """The state of the model because of this incident."""
+        is_bad = self.is_missed or self.severity is Severity.CRITICAL
+        return Health.ATTENTION if is_bad else Health.WATCH
 
 
 @dataclass(frozen=True, slots=True)
 class ModelHealth:
     """One model: its state with the reason in a sentence, its figures, its last days.
 
-    Until `is_counted`, what came in today is not summed up yet, and its figures are no zeros. `counted_at` is when
-    today was summed up last.
+    While `is_counted` is False, today is not summarized yet, so its zeros are not real. `counted_at` is when today was
+    last summarized.
     """
 
     stream: Stream
@@ -112,9 +148,10 @@ class ModelHealth:
     decisions_before: float | None = None
     errors: float = 0
     days: tuple[Day, ...] = ()
-    incidents: tuple[Incident, ...] = ()
+    incidents: tuple[ClientIncident, ...] = ()
     is_counted: bool = True
     counted_at: float | None = None
+    targets: tuple[TargetPeriod, ...] = ()
 
     @property
     def strip(self) -> str:
@@ -125,7 +162,7 @@ class ModelHealth:
 
 @dataclass(frozen=True, slots=True)
 class ClientHealth:
-    """All models of a client, the worst first, and the sentence that comes before everything else."""
+    """All models of a client, worst first, and the headline."""
 
     client: str
     name: str
@@ -136,7 +173,7 @@ class ClientHealth:
     within_limits: float | None = None
 
 
-def judge(
+def model_health(
     stream: Stream,
     title: str,
     alerts: Sequence[Alert],
@@ -144,23 +181,80 @@ def judge(
     *,
     now: float,
     stale_after: float,
+    targets: Sequence[TargetPeriod] = (),
 ) -> ModelHealth:
-    """The state of one model from its open alerts and the time of its last prediction."""
+    """The state of one model from its open alerts, its agreed targets and the time of its last prediction."""
+    health, sentence, since = _state(title, alerts, last_received, now, stale_after, targets)
+    return ModelHealth(stream, title, health, sentence, since, last_received, targets=tuple(targets))
+
+
+_State = tuple[Health, str, float | None]
+
+
+def _state(
+    title: str,
+    alerts: Sequence[Alert],
+    last_received: float | None,
+    now: float,
+    stale_after: float,
+    targets: Sequence[TargetPeriod],
+) -> _State:
+    """State, sentence and since when; the first that holds, worst first."""
     open_alerts = sorted((alert for alert in alerts if alert.is_open), key=_urgency)
-    for tier, health in ((Severity.CRITICAL, Health.ATTENTION), (Severity.WARNING, Health.WATCH)):
-        hits = [alert for alert in open_alerts if alert.severity is tier]
-        if hits:
-            since = min((alert.fired_at for alert in hits if alert.fired_at is not None), default=None)
-            return ModelHealth(stream, title, health, told(hits[0], title), since, last_received)
+    return (
+        _of_alerts(open_alerts, Severity.CRITICAL, Health.ATTENTION, title)
+        or _of_targets(targets, Standing.MISSED, Health.ATTENTION, title)
+        or _of_alerts(open_alerts, Severity.WARNING, Health.WATCH, title)
+        or _of_targets(targets, Standing.AT_RISK, Health.WATCH, title)
+        or _of_data(last_received, now, stale_after, title)
+        or (Health.WORKING, _working(title, targets), None)
+    )
+
+
+def _of_alerts(alerts: Sequence[Alert], tier: Severity, health: Health, title: str) -> _State | None:
+    hits = [alert for alert in alerts if alert.severity is tier]
+    if not hits:
+        return None
+    since = min((alert.fired_at for alert in hits if alert.fired_at is not None), default=None)
+    # What fires is told before what recovers, also before something worse that recovers. Targets speak for themselves.
+    firing = [one for one in alerts if one.state is State.FIRING and one.severity in _TOLD]
+    others = [one for one in (*firing, *hits) if one.rule != agreed_targets.RULE]
+    return health, state_sentence((others or hits)[0], title), since
+
+
+def _of_targets(
+    targets: Sequence[TargetPeriod], standing: Standing, health: Health, title: str
+) -> _State | None:
+    hits = [one for one in agreed_targets.by_urgency(targets) if one.standing == standing]
+    if not hits:
+        return None
+    return health, agreed_targets.sentence(hits[0], title), min(one.since for one in hits)
+
+
+def _of_data(last_received: float | None, now: float, stale_after: float, title: str) -> _State | None:
     if last_received is None:
-        return ModelHealth(stream, title, Health.WAITING, f"{title} has not sent any data yet.")
+        return Health.WAITING, f"{title} has not sent any data yet.", None
     if now - last_received > stale_after:
-        sentence = f"{title} has not sent data for {wording.span(now - last_received)}."
-        return ModelHealth(stream, title, Health.WAITING, sentence, last_received, last_received)
-    return ModelHealth(stream, title, Health.WORKING, f"{title} is working as agreed.", None, last_received)
+        return (
+            Health.WAITING,
+            f"{title} has not sent data for {wording.span(now - last_received)}.",
+            last_received,
+        )
+    return None
 
 
-def told(alert: Alert, title: str) -> str:
+def _working(title: str, targets: Sequence[TargetPeriod]) -> str:
+    """`working as agreed` where all that was agreed is known to be kept."""
+    unknown = [one for one in targets if one.standing == Standing.UNKNOWN]
+    if not unknown:
+        return f"{title} is working as agreed."
+    names = " and ".join(wording.name(one.metric).lower() for one in unknown[:2])
+    if len(unknown) > 2:
+        names = wording.plural(len(unknown), "agreed target")
+    return f"{title} is working. Not known yet: {names} ({unknown[0].reason})."
+
+
+def state_sentence(alert: Alert, title: str) -> str:
     """An alert in a client's words: its `client` annotation, or a sentence that says no more than is known."""
     if alert.state is State.RECOVERING:
         return f"{title} is back within its limits; we watch until that lasts."
@@ -172,16 +266,16 @@ def told(alert: Alert, title: str) -> str:
     return f"{title} behaves differently from before; it is being looked at."
 
 
-def told_of_end(alert: Alert, title: str) -> str:
-    """How far out an episode that is over was, in its own words; empty where they held no figure."""
+def end_sentence(alert: Alert, title: str) -> str:
+    """The sentence of a resolved episode at its worst; empty if it contains no figure."""
     text = alert.at_worst
     if not any(letter.isdigit() for letter in text):
         return ""
     return f"{title}, at its worst: {text[0].lower()}{text[1:]}"
 
 
-def told_of_past(alert: Alert | None, severity: Severity, title: str) -> str:
-    """What was wrong, without figures: an alert's words carry those of now, and not those of then."""
+def past_sentence(alert: Alert | None, severity: Severity, title: str) -> str:
+    """What was wrong, without figures, because the alert's texts contain current figures."""
     text = alert.annotation("client") if alert is not None else ""
     head, colon, _ = text.partition(":")
     for words in (text, f"{head}." if colon else ""):
@@ -196,8 +290,13 @@ def _about(title: str, text: str) -> str:
     return f"{title}: {text[0].lower()}{text[1:]}" if title.lower() not in text.lower() else text
 
 
+def naming(sentence: str, names: str) -> str:
+    """A sentence that ends with what it is about; unchanged without names."""
+    return f"{sentence.rstrip('.')}: {names}." if names else sentence
+
+
 def headline(models: Sequence[ModelHealth]) -> tuple[str, Health]:
-    """The whole verdict in one sentence, and the worst state."""
+    """The verdict in one sentence, and the worst state."""
     total = len(models)
     if not total:
         return "No model has sent data yet.", Health.WAITING
@@ -210,27 +309,46 @@ def headline(models: Sequence[ModelHealth]) -> tuple[str, Health]:
     if worst is Health.ATTENTION:
         return f"{subject} {'needs' if one else 'need'} attention.", worst
     if worst is Health.WATCH:
-        return (
-            f"{subject} {'is' if one else 'are'} being watched closely; nothing needs your attention.",
-            worst,
+        at_risk = sum(_has(model, Standing.AT_RISK) for model in models if model.health is worst)
+        rest = (
+            f"{wording.plural(at_risk, 'model')} may miss a target"
+            if at_risk
+            else "nothing needs your attention"
         )
+        return f"{subject} {'is' if one else 'are'} being watched closely; {rest}.", worst
     if worst is Health.WAITING:
         rest = (
             f"; {wording.plural(amount[Health.WORKING], 'model')} working" if amount[Health.WORKING] else ""
         )
         return f"{subject} {'is' if one else 'are'} waiting for data{rest}.", worst
-    return (
-        f"All {total} models are working as agreed." if total > 1 else "The model is working as agreed."
-    ), worst
+    subject = f"All {total} models are" if total > 1 else "The model is"
+    unknown = sum(_has(model, Standing.UNKNOWN) for model in models)
+    if unknown:
+        whose = f" of {wording.plural(unknown, 'model')}" if total > 1 else ""
+        return f"{subject} working; not every agreed target{whose} can be measured yet.", worst
+    return f"{subject} working as agreed.", worst
+
+
+def _has(model: ModelHealth, standing: Standing) -> bool:
+    return any(one.standing == standing for one in model.targets)
 
 
 def worst_first(models: Sequence[ModelHealth]) -> tuple[ModelHealth, ...]:
-    """The order of a page: what needs attention on top, then by title."""
+    """The order on a page: worst state first, then by title."""
     return tuple(sorted(models, key=lambda model: (-model.health.code, model.title.lower())))
 
 
-def within_limits(incidents: Sequence[Incident], models: int, start: float, end: float) -> float | None:
-    """The share of time in `[start, end)` in which no model needed attention, averaged over models."""
+def within_limits(
+    incidents: Sequence[ClientIncident],
+    models: int,
+    start: float,
+    end: float,
+    missed: Mapping[Stream, Sequence[tuple[float, float]]] | None = None,
+) -> float | None:
+    """The share of time in `[start, end)` in which no model needed attention, averaged over models.
+
+    `missed` are further times in which a target was missed.
+    """
     if not models or end <= start:
         return None
     broken: dict[Stream, list[tuple[float, float]]] = {}
@@ -241,6 +359,8 @@ def within_limits(incidents: Sequence[Incident], models: int, start: float, end:
                 min(end, incident.ended if incident.ended is not None else end),
             )
             broken.setdefault(incident.stream, []).append(span)
+    for stream, spans in (missed or {}).items():
+        broken.setdefault(stream, []).extend((max(start, begun), min(end, over)) for begun, over in spans)
     lost = sum(_covered(spans) for spans in broken.values())
     return max(0.0, 1 - lost / (models * (end - start)))
 

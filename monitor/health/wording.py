@@ -1,17 +1,21 @@
-"""Numbers, times and metrics in plain words: nothing here needs statistics to be understood."""
+"""Numbers, times and metrics in plain words, for readers without statistics."""
 
 import math
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+from monitor.config.units import DAY, HOUR, MINUTE, format_number
+
 NOTHING = "—"
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|(?:ms|s|min|h|d|k|M|G|sd)\b))|(?<=[✔✖◆?]) ")
 _SCALE = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """How a metric is told to a client: a name, and what its value says (`{value}`)."""
+    """A metric in a client's words: its name, a clause with its `{value}`, and an explanation."""
 
     name: str
     says: str
@@ -23,7 +27,7 @@ PHRASES: dict[str, Phrase] = {
     "accuracy": Phrase(
         "Right answers",
         "is right in {value} of all cases",
-        explains="Share of the model's answers that turned out to be right, once the truth was known.",
+        explains="Share of the model's answers that turned out to be right, once the outcomes were known.",
     ),
     "balanced_accuracy": Phrase(
         "Right answers, all groups alike",
@@ -53,7 +57,7 @@ PHRASES: dict[str, Phrase] = {
     "estimated_accuracy": Phrase(
         "Right answers, estimated",
         "is estimated to be right in {value} of all cases",
-        explains="An estimate from how sure the model is of its answers, until the truth is known.",
+        explains="An estimate from how sure the model is of its answers, until the outcomes are known.",
     ),
     "mae": Phrase(
         "Usual distance from the truth",
@@ -143,19 +147,19 @@ PHRASES: dict[str, Phrase] = {
         explains="Share of the model's inputs that look different from the time in which it learned.",
     ),
 }
-"""What can be shown to a client; a metric that is not here stays on the engineer's view."""
+"""The metrics that clients can see; others are shown to engineers only."""
 
 QUALITY = ("accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape")
-"""Metrics that can stand for quality, the plainest first."""
+"""Metrics that can represent quality, in order of preference."""
 ESTIMATES = {"accuracy": "estimated_accuracy"}
-"""The estimate that stands in for a metric while the truth is not known."""
+"""The estimate that replaces a metric until outcomes are known."""
 
 
 def share(value: float) -> str:
     """`0.714` as `71 %`; one decimal where the whole number would hide it."""
     percent = value * 100
     if 0 < abs(percent) < 1 or 99 < percent < 100:
-        # What is not all of it does not read as all of it.
+        # A share below 100 % must not be shown as 100 %.
         return f"{min(percent, 99.9):.1f} %" if abs(percent) >= 0.05 else "under 0.1 %"
     return f"{percent:.0f} %"
 
@@ -164,7 +168,7 @@ def count(value: float) -> str:
     """`1240000` as `1.24 M`."""
     for size, letter in _SCALE:
         if abs(value) >= size * (10 if letter == "k" else 1):
-            return f"{value / size:.3g} {letter}"
+            return f"{format_number(value / size)} {letter}"
     return f"{value:,.0f}".replace(",", " ")
 
 
@@ -178,8 +182,8 @@ def seconds(value: float) -> str:
 
 
 def number(value: float) -> str:
-    """Three digits that count."""
-    return f"{value:.3g}" if abs(value) < 1000 else count(value)
+    """Three significant digits."""
+    return format_number(value) if abs(value) < 999.5 else count(value)
 
 
 _SHAPES = {"share": share, "count": count, "seconds": seconds, "number": number}
@@ -193,13 +197,27 @@ def figure(metric: str, value: float | None) -> str:
     return _SHAPES[phrase.shape if phrase else "number"](value)
 
 
+def beside(metric: str, value: float, limit: float) -> str:
+    """A figure beside its limit: with more digits where both would read alike and are not."""
+    text, bound = figure(metric, value), figure(metric, limit)
+    if text != bound or value == limit:
+        return text
+    shape = PHRASES[metric].shape if metric in PHRASES else "number"
+    scale, unit = {"share": (100.0, " %"), "seconds": (1000.0, " ms")}.get(shape, (1.0, ""))
+    for digits in range(1, 7):
+        finer = f"{value * scale:.{digits}f}"
+        if finer != f"{limit * scale:.{digits}f}":
+            return finer + unit
+    return f"{value * scale:.9g}{unit}"
+
+
 def is_share(metric: str) -> bool:
-    """Whether a metric lies between 0 and 1 and is told in percent."""
+    """Whether a metric lies between 0 and 1 and is shown in percent."""
     return metric in PHRASES and PHRASES[metric].shape == "share"
 
 
 def tick(metric: str, value: float, step: float) -> str:
-    """A value at an axis whose marks are `step` apart: as many digits as tell two marks apart."""
+    """The label of an axis tick, with enough digits to distinguish ticks that are `step` apart."""
     shape = PHRASES[metric].shape if metric in PHRASES else "number"
     if abs(value) < step / 1000:
         return "0 %" if shape == "share" else "0"
@@ -223,9 +241,14 @@ def name(metric: str) -> str:
 
 
 def says(metric: str, value: float) -> str:
-    """What a value says, to be read after the model's name: `is right in 71 % of all cases`."""
+    """A clause that follows the model's name: `is right in 71 % of all cases`."""
+    return says_as(metric, figure(metric, value))
+
+
+def says_as(metric: str, text: str) -> str:
+    """The same clause around a figure that is written already."""
     phrase = PHRASES.get(metric)
-    return (phrase.says if phrase else "measures {value}").format(value=figure(metric, value))
+    return phrase.says.format(value=text) if phrase else f"has a {metric.replace('_', ' ')} of {text}"
 
 
 def span(duration: float) -> str:
@@ -234,7 +257,7 @@ def span(duration: float) -> str:
         return f"{max(0, round(duration))} s"
     parts = []
     rest = int(duration)
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+    for unit, size in (("d", DAY), ("h", HOUR), ("min", MINUTE)):
         amount, rest = divmod(rest, size)
         if amount:
             parts.append(f"{amount} {unit}")
@@ -242,9 +265,9 @@ def span(duration: float) -> str:
 
 
 def moment(at: float, zone: ZoneInfo, now: float) -> str:
-    """`Sun 21:40`, with the date where the weekday alone could mislead."""
+    """`Sun 21:40`; with the date if it is six days or more away."""
     local = datetime.fromtimestamp(at, zone)
-    if abs(now - at) < 6 * 86400:
+    if abs(now - at) < 6 * DAY:
         return local.strftime("%a %H:%M")
     return f"{local.day} {local:%b %H:%M}"
 
@@ -255,13 +278,18 @@ def day(at: float, zone: ZoneInfo) -> str:
     return f"{local:%a} {local.day} {local:%b}"
 
 
+def date_words(day: date) -> str:
+    """`Mon 23 Nov`, of a local date."""
+    return f"{day:%a} {day.day} {day:%b}"
+
+
 def clock(at: float, zone: ZoneInfo) -> str:
     """`08:00 CET`."""
     return datetime.fromtimestamp(at, zone).strftime("%H:%M %Z")
 
 
 def change(now: float | None, before: float | None, metric: str) -> str:
-    """How a figure moved: `▲ 3 %` or `▲ 5-fold` for amounts, `▼ 4 points` for shares, `no change`, or a dash."""
+    """The change of a figure: `▲ 3 %` or `▲ 5-fold` for amounts, `▼ 4 points` for shares, `no change`, or a dash."""
     if now is None or before is None:
         return NOTHING
     if metric in PHRASES and PHRASES[metric].shape == "share":
@@ -274,6 +302,11 @@ def change(now: float | None, before: float | None, metric: str) -> str:
         return f"▲ {now / before:.0f}-fold"
     percent = round((now / before - 1) * 100)
     return "no change" if percent == 0 else f"{'▲' if percent > 0 else '▼'} {abs(percent)} %"
+
+
+def joined(text: str) -> str:
+    """The text with no-break spaces, so that units stay beside their figures, and words beside their icons."""
+    return _UNIT.sub("\u00a0", text)
 
 
 def plural(amount: int, noun: str) -> str:

@@ -1,6 +1,6 @@
-"""History at scale: files of predictions, wherever they lie, straight into profiles and measurements.
+"""Profiles of large histories: files of predictions, local or in S3, directly to profiles and measurements.
 
-The rows are counted by the same kernel and the same layout as live ones, a piece at a time and without keeping any,
-so memory does not grow with the files. What counts them is an engine: this process (`here`), or Spark (`spark`).
-Counts add to the same bits in any order, so both make the same profiles.
+Rows are counted by the same kernel and layout as live ones, chunk by chunk without storing them, so memory does not
+grow with the files. An engine counts: this process (`local`), or Spark (`spark`). Counts add exactly in any order, so
+both produce identical profiles. Start with `run.py`.
 """

@@ -1,9 +1,9 @@
-"""The engine for lakes that one machine does not get through: Spark runs the same kernel on many.
+"""The Spark engine, for lakes that are too large for one machine: the same kernel on many machines.
 
 Each task opens its part of a file itself (a few row groups of a Parquet file, or a whole file) and counts it with
-`mapInArrow`, so no row passes through the JVM, and S3 is reached with the same credentials as without Spark. Partial
-profiles are brought together by stream and window and merged there; what comes back to the driver is one profile a
-window. Executors need Watchkeeper installed and must reach the files.
+`mapInArrow`. No row passes through the JVM, and S3 is accessed with the same credentials as without Spark. Partial
+profiles are shuffled by stream and window and merged; the driver receives one profile per window. Executors need
+Watchkeeper installed and access to the files.
 """
 
 import os
@@ -20,18 +20,20 @@ import pyarrow as pa
 from pyspark import Accumulator, SparkConf
 from pyspark.sql import DataFrame, SparkSession
 
-from monitor.lake.work import Counted, PieceCounter, Progress, Work, add_up
+from monitor.lake.task import ChunkCounter, Counted, CountingTask, Progress, merge_counts
 from monitor.records import Rejected, Stream, Window
-from monitor.sources import places
-from monitor.sources.local import PARQUET
-from monitor.sources.pieces import pieces, row_groups
-from monitor.sources.places import Place
-from monitor.windows import assembly, codec
-from monitor.windows.layout import Layout
+from monitor.runtime.cpu_tuning import keep_freed_memory
+from monitor.sources.files import locations
+from monitor.sources.files.chunked import chunks, row_groups
+from monitor.sources.files.local import PARQUET
+from monitor.sources.files.locations import Location
+from monitor.windows import codec
+from monitor.windows.layout import build
+from monitor.windows.layout.layout import Layout
 
 _ITEM_BYTES = 64_000_000
-_MOST_OPEN = 48
-_TELL_EVERY = 0.25
+_MAX_IN_MEMORY = 48
+_REPORT_INTERVAL = 0.25
 _PARTIAL = pa.schema(
     [
         ("client", pa.string()),
@@ -47,44 +49,44 @@ _KEY = ("client", "model", "environment", "start")
 
 
 _Item = tuple[str, list[int]]
-"""A file and the row groups of it to read; none: all of it."""
+"""A file, and the row groups to read; none: all."""
 
 
 class _Notes(msgspec.Struct):
-    """What else a task has to say: rows refused and passed over, and columns left out."""
+    """Further results of a task: rejected and skipped rows, and ignored columns."""
 
-    refused: dict[str, int] = {}
+    rejected: dict[str, int] = {}
     others: int = 0
     examples: list[Rejected] = []
     ignored: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
-    """How far the tasks are, as Spark's accumulators tell the driver: items (parts of files), and rows."""
+class _Progress:
+    """Progress of the tasks, in Spark's accumulators: items (parts of files), and rows."""
 
     items: Accumulator[int]
     rows: Accumulator[int]
 
 
-def run(work: Work, progress: Progress) -> Iterator[Counted]:
-    """Count the files on Spark: the session that is there, or a new one on this machine's cores.
+def run(task: CountingTask, progress: Progress) -> Iterator[Counted]:
+    """Count the files on Spark: in the active session, or in a new one on this machine's cores.
 
     Raises:
-        InputError: a Parquet file cannot be read here, on the driver.
+        InputError: the driver cannot read a Parquet file.
     """
     session = _session()
     context = session.sparkContext
-    items = _items(work.places, 4 * context.defaultParallelism)
-    done = _Done(context.accumulator(0), context.accumulator(0))
-    with _telling(done, len(items), progress):
-        decoded = {stream: assembly.decode(blob) for stream, blob in work.layouts.items()}
-        for row in _frame(session, items, replace(work, places=()), done).toLocalIterator():
-            yield _restored(row, decoded, work.seconds)
+    items = _items(task.places, 4 * context.defaultParallelism)
+    done = _Progress(context.accumulator(0), context.accumulator(0))
+    with _reporting(done, len(items), progress):
+        decoded = {stream: build.decode(blob) for stream, blob in task.layouts.items()}
+        for row in _frame(session, items, replace(task, places=()), done).toLocalIterator():
+            yield _restored(row, decoded, task.seconds)
 
 
 def _session() -> SparkSession:
-    """The session that is there; else one as `spark-submit` or its variables say; else on this machine's cores."""
+    """The active session, or one as `spark-submit` or its variables configure it, or one on this machine's cores."""
     conf = SparkConf()
     is_own = not conf.contains("spark.master") and "SPARK_MASTER" not in os.environ
     if is_own:
@@ -92,7 +94,7 @@ def _session() -> SparkSession:
         conf.setMaster("local[*]").set("spark.ui.enabled", "false")
         conf.set("spark.driver.host", "127.0.0.1").set("spark.driver.bindAddress", "127.0.0.1")
     conf.set("spark.ui.showConsoleProgress", "false")
-    # A row holds a profile: a few of them make a batch.
+    # A row is a profile, so a batch is a few rows.
     conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "64")
     session = SparkSession.builder.appName("watchkeeper profile").config(conf=conf).getOrCreate()
     if is_own:
@@ -100,14 +102,14 @@ def _session() -> SparkSession:
     return session
 
 
-def _items(files: Sequence[Place], enough: int) -> list[_Item]:
-    """Parts of files that a task counts: a whole file, or row groups of one where there are few large files."""
+def _items(files: Sequence[Location], enough: int) -> list[_Item]:
+    """The parts of files that tasks count: whole files, or row groups if there are few large files."""
     if len(files) >= enough:
         return [(place.name, []) for place in files]
     return [(place.name, groups) for place in files for groups in _parts(place)]
 
 
-def _parts(place: Place) -> list[list[int]]:
+def _parts(place: Location) -> list[list[int]]:
     if place.suffix not in PARQUET or place.size <= _ITEM_BYTES:
         return [[]]
     groups = row_groups(place)
@@ -115,15 +117,15 @@ def _parts(place: Place) -> list[list[int]]:
     return [list(range(groups))[number::parts] for number in range(parts)]
 
 
-def _frame(session: SparkSession, items: Sequence[_Item], work: Work, done: _Done) -> DataFrame:
-    """One row a window: its profile. And rows without a window, that hold what was refused."""
+def _frame(session: SparkSession, items: Sequence[_Item], task: CountingTask, done: _Progress) -> DataFrame:
+    """One row per window with its profile, and rows without a window that hold rejected rows."""
     chosen = tuple(items)
 
     def counted(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _count(work, chosen, batches, done)
+        return _count(task, chosen, batches, done)
 
     def merged(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _merge(work, batches)
+        return _merge(task, batches)
 
     tasks = max(1, min(len(items), 8 * session.sparkContext.defaultParallelism))
     partial = session.range(0, len(items), 1, tasks).mapInArrow(counted, _COLUMNS)
@@ -131,30 +133,31 @@ def _frame(session: SparkSession, items: Sequence[_Item], work: Work, done: _Don
 
 
 def _count(
-    work: Work, items: Sequence[_Item], batches: Iterator[pa.RecordBatch], done: _Done
+    task: CountingTask, items: Sequence[_Item], batches: Iterator[pa.RecordBatch], done: _Progress
 ) -> Iterator[pa.RecordBatch]:
-    """On an executor: parts of files, which rows name by number, to partial profiles."""
-    counter = PieceCounter(work)
+    """On an executor: count parts of files, given by their numbers, into partial profiles."""
+    keep_freed_memory()
+    counter = ChunkCounter(task)
     waiting = Counted()
     for batch in batches:
         for number in batch.column(0).to_pylist():
             name, groups = items[number]
-            for piece in pieces(places.at(name), groups or None, said=work.said):
-                waiting = add_up([waiting, counter.count(piece)])
-                done.rows.add(piece.rows.num_rows)
-                if len(waiting.profiles) > _MOST_OPEN:
+            for chunk in chunks(locations.location_of(name), groups or None, dialect=task.dialect):
+                waiting = merge_counts([waiting, counter.count(chunk)])
+                done.rows.add(chunk.rows.num_rows)
+                if len(waiting.profiles) > _MAX_IN_MEMORY:
                     yield _written(waiting)
                     waiting = Counted()
             done.items.add(1)
     yield _written(waiting)
 
 
-def _merge(work: Work, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """On an executor: partial profiles, those of one window next to each other, to whole ones."""
-    decoded = {stream: assembly.decode(blob) for stream, blob in work.layouts.items()}
+def _merge(task: CountingTask, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """On an executor: merge the partial profiles of each window, which are adjacent rows."""
+    decoded = {stream: build.decode(blob) for stream, blob in task.layouts.items()}
     rows = (row for batch in batches for row in batch.to_pylist())
     for _, alike in groupby(rows, key=lambda row: tuple(row[name] for name in _KEY)):
-        yield _written(add_up(_restored(row, decoded, work.seconds) for row in alike))
+        yield _written(merge_counts(_restored(row, decoded, task.seconds) for row in alike))
 
 
 def _written(counted: Counted) -> pa.RecordBatch:
@@ -162,8 +165,8 @@ def _written(counted: Counted) -> pa.RecordBatch:
         {**dict(stream.labels), "start": window.start, "blob": codec.encode(profile)}
         for stream, window, profile in counted.profiles
     ]
-    if counted.refused or counted.others or counted.ignored:
-        notes = _Notes(dict(counted.refused), counted.others, counted.examples, set(counted.ignored))
+    if counted.rejected or counted.others or counted.ignored:
+        notes = _Notes(dict(counted.rejected), counted.others, counted.examples, set(counted.ignored))
         rows.append({"notes": msgspec.msgpack.encode(notes)})
     return pa.RecordBatch.from_pylist(rows, schema=_PARTIAL)
 
@@ -171,26 +174,26 @@ def _written(counted: Counted) -> pa.RecordBatch:
 def _restored(row: Any, decoded: Mapping[Stream, Layout], seconds: int) -> Counted:
     if row["notes"] is not None:
         notes = msgspec.msgpack.decode(row["notes"], type=_Notes)
-        return Counted([], notes.refused, notes.others, notes.examples, notes.ignored)
+        return Counted([], notes.rejected, notes.others, notes.examples, notes.ignored)
     stream = Stream(row["client"], row["model"], row["environment"])
     profile = codec.decode(row["blob"], decoded[stream])
     return Counted([(stream, Window(row["start"], row["start"] + seconds), profile)])
 
 
 @contextmanager
-def _telling(done: _Done, items: int, progress: Progress) -> Iterator[None]:
-    """Passes on, several times a second, how far the tasks are, while the driver waits for them."""
-    over = threading.Event()
+def _reporting(done: _Progress, items: int, progress: Progress) -> Iterator[None]:
+    """Report the progress of the tasks several times per second while the driver waits."""
+    is_finished = threading.Event()
 
-    def tell() -> None:
-        while not over.wait(_TELL_EVERY):
+    def report() -> None:
+        while not is_finished.wait(_REPORT_INTERVAL):
             progress(done.rows.value, done.items.value / max(items, 1))
 
-    teller = threading.Thread(target=tell, name="progress", daemon=True)
-    teller.start()
+    reporter = threading.Thread(target=report, name="progress", daemon=True)
+    reporter.start()
     try:
         yield
     finally:
-        over.set()
-        teller.join()
+        is_finished.set()
+        reporter.join()
         progress(done.rows.value, done.items.value / max(items, 1))

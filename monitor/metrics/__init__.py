@@ -8,31 +8,32 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from types import ModuleType
 
-from monitor.block import Block, block_of, joined
-from monitor.metrics import (
-    business,
-    calibration,
+from monitor.measurement_table import MeasurementTable, merge_tables, table_of
+from monitor.metrics.business import automation, cost, satisfaction, target
+from monitor.metrics.drift import column_drift, multivariate, presence
+from monitor.metrics.estimated import cbpe, dle
+from monitor.metrics.metric import MetricInfo, Subject
+from monitor.metrics.quality import (
+    calibration_error,
     classification,
     confidence,
-    daemon,
-    estimated,
-    multivariate,
-    outcomes,
+    decline,
+    label_delay,
     ranking,
     regression,
-    system,
-    worst,
+    worst_segments,
 )
-from monitor.metrics.drift import features, presence
 from monitor.metrics.settings import MetricSettings
-from monitor.metrics.subject import MetricInfo, Subject
+from monitor.metrics.system import daemon, errors, latency, volume
 from monitor.records import Measurement
 
 Family = Callable[[Subject], Iterable[Measurement]]
 
 AGAINST = "against"
 """The label of figures that are held against something else than the pinned baseline: `season`, `previous_version`."""
-_COMPARED = (system, features, confidence, classification, regression, business)
+_COMPARED = (
+    volume, latency, errors, column_drift, confidence, classification, regression, automation, satisfaction, cost,
+)  # fmt: skip
 COMPARED: frozenset[Family] = frozenset(module.measure for module in _COMPARED)
 """The families that can be held against it."""
 
@@ -45,25 +46,34 @@ def _registered(module: ModuleType) -> tuple[MetricInfo, ...]:
 
 
 _MODULES = (
-    system,
-    features,
+    volume,
+    latency,
+    errors,
+    column_drift,
     presence,
     multivariate,
     confidence,
-    calibration,
+    calibration_error,
     classification,
     ranking,
     regression,
-    worst,
-    estimated,
-    outcomes,
-    business,
+    worst_segments,
+    cbpe,
+    dle,
+    label_delay,
+    automation,
+    satisfaction,
+    cost,
+    target,
+    decline,
     daemon,
 )
-# Those two are measured from rows, on a schedule, and from the daemon's own clock.
-_OF_A_WINDOW = tuple(module for module in _MODULES if module not in (multivariate, daemon))
+# Those are measured from rows, on a schedule, and from other figures or the daemon's own clock.
+_OF_A_WINDOW = tuple(module for module in _MODULES if module not in (multivariate, target, decline, daemon))
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
-LIVE: tuple[Family, ...] = (system.measure, confidence.measure, business.measure)
+LIVE: tuple[Family, ...] = tuple(
+    module.measure for module in (volume, latency, errors, confidence, automation, satisfaction, cost)
+)
 FAMILIES: tuple[Family, ...] = tuple(module.measure for module in _OF_A_WINDOW)
 
 
@@ -74,17 +84,17 @@ def families_of(metrics: Collection[str]) -> tuple[Family, ...]:
     )
 
 
-def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> Block:
+def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> MeasurementTable:
     """Everything that the families measure of a window."""
-    blocks: list[Block] = []
+    blocks: list[MeasurementTable] = []
     others: list[Measurement] = []
     for family in families:
         found = family(subject)
-        if isinstance(found, Block):
+        if isinstance(found, MeasurementTable):
             blocks.append(found)
         else:
             others += found
-    return joined([*blocks, block_of(subject.stream, subject.window, others)])
+    return merge_tables([*blocks, table_of(subject.stream, subject.window, others)])
 
 
 __all__ = [

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from monitor.metrics import tails
+from monitor.metrics import tail_probabilities
 
 Interval = tuple[float, float]
 Z = 1.959963984540054
@@ -69,23 +69,23 @@ def two_shares_each(successes: np.ndarray, n: np.ndarray, others: np.ndarray, m:
 
 def two_sided_each(z: np.ndarray) -> np.ndarray:
     """P-values of standard normal deviates, shape (k,)."""
-    return np.array([tails.normal_two_sided(one) for one in z.tolist()], np.float64)
+    return np.array([tail_probabilities.normal_two_sided(one) for one in z.tolist()], np.float64)
 
 
 def two_sided(z: float) -> float:
     """P-value of a standard normal deviate."""
-    return tails.normal_two_sided(z)
+    return tail_probabilities.normal_two_sided(z)
 
 
 def kolmogorov(distance: np.ndarray, n: np.ndarray, m: np.ndarray) -> np.ndarray:
     """P-values of two-sample Kolmogorov-Smirnov distances (asymptotic, with Stephens' correction)."""
     effective = np.sqrt(n * m / (n + m))
-    return tails.kolmogorov(np.nan_to_num((effective + 0.12 + 0.11 / effective) * distance))
+    return tail_probabilities.kolmogorov(np.nan_to_num((effective + 0.12 + 0.11 / effective) * distance))
 
 
 def chi_square(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """Upper tail of the chi-square distribution; 1 without degrees of freedom."""
-    return tails.chi_square(statistic, degrees)
+    return tail_probabilities.chi_square(statistic, degrees)
 
 
 def rank_interval(n: float, share: float) -> Interval:

@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
+from monitor.config.sections import Section
 from monitor.metrics.settings import MetricSettings
-from monitor.settings import Section
 
 _USUAL = MetricSettings()
 
@@ -12,21 +12,22 @@ class MetricSection(Section):
     """What it takes to measure, and where the lines are that some figures count against."""
 
     min_rows: int = Field(default=_USUAL.min_rows, ge=1)
-    """Rows that a window needs before drift is measured in it. Fewer give `not_measured`, with the number."""
+    """Minimum rows in a window for drift metrics. With fewer, they are not measured."""
     min_outcomes: int = Field(default=_USUAL.min_outcomes, ge=1)
-    """Outcomes that a window needs before quality is measured in it."""
+    """Minimum outcomes in a window for quality metrics."""
     min_rates: int = Field(default=_USUAL.min_rates, ge=1)
-    """Rows that a rate or a percentile needs."""
+    """Minimum rows for a rate or a percentile."""
     low_confidence: float = Field(default=_USUAL.low_confidence, gt=0, le=1)
-    """Confidence below this counts as low."""
+    """A confidence below this is low."""
     drifted_psi: float = Field(default=_USUAL.drifted_psi, gt=0)
-    """A feature counts as drifted from this PSI on (after subtracting what chance alone gives), for `drifted_share`."""
+    """A feature counts as drifted in `drifted_share` from this PSI, after subtracting the PSI expected by
+    chance."""
     calibration_bins: int = Field(default=_USUAL.calibration_bins, ge=2, le=100)
-    """Bins of the calibration error. 100 must be a multiple of it."""
+    """Number of bins of the calibration error. It must divide 100."""
     by_segment: bool = _USUAL.by_segment
-    """Measure rates, confidence and quality for each declared segment too."""
+    """Also measure rates, confidence and quality for each declared segment."""
     promoters_from: int = Field(default=_USUAL.promoters_from, ge=1)
-    """On a scale to 10, feedback from this on is a promoter's (for `net_promoter_score`)."""
+    """Lowest feedback that counts as a promoter, on a scale to 10 (for `net_promoter_score`)."""
 
     def settings(self) -> MetricSettings:
         """The same for those who measure."""

@@ -1,6 +1,7 @@
 """What measuring needs to know. Plain: pydantic, which reads it from the configuration, takes its time to load."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +16,5 @@ class MetricSettings:
     calibration_bins: int = 10
     by_segment: bool = True
     promoters_from: int = 9
+    tasks: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """What the configuration says of the task of a (client, model)."""

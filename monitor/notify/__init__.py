@@ -1,18 +1,22 @@
-"""Telling people: one file per channel, one dispatcher that works through the outbox."""
+"""Delivery of notifications to channels.
 
-from monitor.notify.alertmanager import Alertmanager
-from monitor.notify.apprise import Apprise
+`channels/` has one file per channel; `delivery/` sends the outbox, with retries and rate limits. Start with
+`delivery/worker.py`.
+"""
+
 from monitor.notify.channel import Channel
-from monitor.notify.console import Console
-from monitor.notify.email import Email
-from monitor.notify.file import File
-from monitor.notify.pagerduty import PagerDuty
+from monitor.notify.channels.alertmanager import Alertmanager
+from monitor.notify.channels.apprise import Apprise
+from monitor.notify.channels.console import Console
+from monitor.notify.channels.email import Email
+from monitor.notify.channels.file import File
+from monitor.notify.channels.pagerduty import PagerDuty
+from monitor.notify.channels.slack import Slack
+from monitor.notify.channels.webhook import Webhook
 from monitor.notify.settings import NotifySettings
-from monitor.notify.slack import Slack
-from monitor.notify.webhook import Webhook
 
 CHANNELS = (PagerDuty, Alertmanager, Slack, Email, Webhook, Apprise, File, Console)
-"""Every kind of channel; its name is that of its section under `notify`."""
+"""All channel classes; the name of a channel is that of its section under `notify`."""
 
 
 def build(settings: NotifySettings) -> dict[str, Channel]:

@@ -1,4 +1,4 @@
-"""What every channel is: one attempt a call."""
+"""The interface of a channel: one attempt per call."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,37 +7,41 @@ from monitor.alerts.notification import Notification
 from monitor.records import Action
 
 ATTEMPT_SECONDS = 5.0
-"""How long one attempt may take, well below a lease."""
+"""Deadline of one request, from name resolution to the last byte of the response."""
+MARGIN = 10.0
+"""Seconds by which a lease must exceed the longest attempt, for the writes before and after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many calls a channel may make: `burst` at once, `per_second` after that."""
+    """The rate limit of a channel: `burst` calls at once, then `per_second`."""
 
     burst: float
     per_second: float
 
 
 class Channel(Protocol):
-    """A way to tell somebody. Each call is one attempt: no retry, no wait beyond its time limit."""
+    """A notification channel. Each call is one attempt: no retry, and no wait beyond its deadline."""
 
     name: str
+    seconds: float
+    """Deadline of one attempt, all its requests together."""
     rate: Rate | None
     actions: frozenset[Action]
-    """What it can say; a delivery of another action is passed over."""
+    """The actions that it supports; deliveries of other actions are skipped."""
 
     def send(self, notification: Notification) -> str:
-        """Tell it, and return what the other side answered, in a few words.
+        """Send it, and return the response in a few words.
 
         Raises:
-            AttemptError: it did not go out, or nobody knows whether it did.
+            AttemptError: it was not sent, or it is unknown whether it was.
         """
         ...
 
     def close(self) -> None:
-        """Give connections back."""
+        """Close connections."""
         ...
 
 
 PAGES = frozenset((Action.TRIGGER, Action.RESOLVE))
-"""Channels without an acknowledgement of their own."""
+"""The actions of a channel that only reports the start and the end of an incident."""

@@ -1,41 +1,36 @@
-"""Why a channel did not take a notification, in the few kinds that ask for something different."""
+"""Failed attempts of channels, by the reaction that they need."""
 
 from enum import StrEnum
 
 from monitor.errors import DeliveryError
+from monitor.visible import one_line
+
+LONGEST = 500
+"""Characters of the reason that a receipt stores."""
 
 
-class Kind(StrEnum):
+class FailureKind(StrEnum):
     """What a failed attempt means."""
 
     UNREACHABLE = "unreachable"
-    """No answer, or an answer that says: later. It may have arrived."""
+    """No response, or a temporary error. The notification may have arrived."""
     LIMITED = "limited"
-    """Too many at once: the whole channel pauses."""
+    """Rate limit exceeded: the whole channel pauses."""
     MALFORMED = "malformed"
-    """This message is refused as it is; a smaller one may pass."""
+    """This notification was rejected; a smaller one may be accepted."""
     MISCONFIGURED = "misconfigured"
-    """Every message is refused: a key, an address or a certificate is wrong."""
+    """Every notification is rejected: a key, an address or a certificate is invalid."""
+    FAILED = "failed"
+    """An unexpected error in Watchkeeper: the fallback is used, and the attempt is retried."""
 
 
 class AttemptError(DeliveryError):
-    """A failed attempt; `code` is the HTTP status where there was one."""
+    """A failed attempt; `code` is the HTTP or SMTP status, if any. The message is one printable line."""
 
     def __init__(
-        self, message: str, kind: Kind, *, code: int | None = None, retry_after: float | None = None
+        self, message: str, kind: FailureKind, *, code: int | None = None, retry_after: float | None = None
     ) -> None:
-        super().__init__(message, permanent=kind is Kind.MALFORMED, retry_after=retry_after)
+        message = one_line(message)[:LONGEST]
+        super().__init__(message, permanent=kind is FailureKind.MALFORMED, retry_after=retry_after)
         self.kind = kind
         self.code = code
-
-
-def of_status(channel: str, code: int, text: str, retry_after: float | None = None) -> AttemptError:
-    """The failure that an HTTP status means."""
-    message = f"{channel} answered {code}: {text[:200].strip()}"
-    if code == 429:
-        return AttemptError(message, Kind.LIMITED, code=code, retry_after=retry_after)
-    if code in (400, 413, 422):
-        return AttemptError(message, Kind.MALFORMED, code=code)
-    if code in (408, 425) or code >= 500 or 200 <= code < 300:
-        return AttemptError(message, Kind.UNREACHABLE, code=code, retry_after=retry_after)
-    return AttemptError(message, Kind.MISCONFIGURED, code=code)

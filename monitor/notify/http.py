@@ -1,67 +1,72 @@
-"""One HTTP request, one attempt, with every failure as an `AttemptError`."""
+"""HTTP requests of channels: one attempt each, every failure an `AttemptError` (see `http_failure.py`)."""
 
-import ssl
 from collections.abc import Mapping
 
 import httpx2
 
+from monitor import outgoing
 from monitor.notify.channel import ATTEMPT_SECONDS
-from monitor.notify.failure import AttemptError, Kind, of_status
+from monitor.notify.failure import AttemptError, FailureKind
+from monitor.notify.http_failure import from_exception, from_response
+from monitor.outgoing.client import BUDGET
+from monitor.outgoing.headers import given_header
 
 
 class Http:
-    """A client for one channel; `ca_file` names certificates to trust instead of the system's."""
+    """A client for one channel; `ca_file` names certificates to trust instead of the system's. A request takes at
+    most `seconds` in total, and its response at most `most_bytes`.
+    """
 
-    def __init__(self, who: str, ca_file: str = "") -> None:
-        self._who = who
-        verify = ssl.create_default_context(cafile=ca_file or None)
-        self._client = httpx2.Client(timeout=ATTEMPT_SECONDS, verify=verify, follow_redirects=False)
+    def __init__(
+        self,
+        channel: str,
+        ca_file: str = "",
+        seconds: float | None = None,
+        most_bytes: int = outgoing.MOST_BYTES,
+    ) -> None:
+        self._channel = channel
+        self._client = outgoing.client(seconds or ATTEMPT_SECONDS, ca_file, most_bytes)
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
-        """Post once; returns an answer of 2xx.
+        """Post once and return the response, which has a 2xx status.
 
         Raises:
-            AttemptError: anything else.
+            AttemptError: no response, or another status.
         """
         return self._request("POST", url, body, headers)
 
-    def get(self, url: str, headers: Mapping[str, str]) -> httpx2.Response:
-        """Get once; returns an answer of 2xx.
+    def get(
+        self, url: str, headers: Mapping[str, str], budget: outgoing.Budget | None = None
+    ) -> httpx2.Response:
+        """Get once and return the response, which has a 2xx status. `budget` limits several requests together.
 
         Raises:
-            AttemptError: anything else.
+            AttemptError: no response, or another status.
         """
-        return self._request("GET", url, b"", headers)
+        return self._request("GET", url, b"", headers, budget)
 
-    def _request(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
+    def _request(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        budget: outgoing.Budget | None = None,
+    ) -> httpx2.Response:
         try:
-            response = self._client.request(method, url, content=body, headers=dict(headers))
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            raise failure(self._who, error) from error
+            sent = [given_header(name, value) for name, value in headers.items()]
+        except ValueError as error:
+            raise AttemptError(f"{self._channel}: {error}", FailureKind.MISCONFIGURED) from error
+        try:
+            response = self._client.request(
+                method, url, content=body, headers=sent, extensions={BUDGET: budget} if budget else None
+            )
+        except outgoing.FAILURES as error:
+            raise from_exception(self._channel, error) from error
         if not response.is_success:
-            text, wait = response.text, retry_after(response)
-            raise of_status(self._who, response.status_code, text, wait)
+            raise from_response(self._channel, response)
         return response
 
     def close(self) -> None:
         """Give connections back."""
         self._client.close()
-
-
-def failure(who: str, error: BaseException) -> AttemptError:
-    """A request without an answer: a broken address or certificate is a mistake, the rest may pass."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return AttemptError(
-                f"{who}: the certificate is refused: {cause.verify_message}", Kind.MISCONFIGURED
-            )
-        cause = cause.__cause__ or cause.__context__
-    kind = Kind.MISCONFIGURED if isinstance(error, httpx2.InvalidURL) else Kind.UNREACHABLE
-    return AttemptError(f"{who} did not answer: {type(error).__name__}: {error}", kind)
-
-
-def retry_after(response: httpx2.Response) -> float | None:
-    """The seconds that an answer asks to wait, where it names them."""
-    value = response.headers.get("Retry-After", "")
-    return float(value) if value.isdigit() else None

@@ -1,23 +1,23 @@
-"""`notify:` in the configuration: the channels that exist. Which alert takes which is under `alerts`."""
+"""`notify:` in the configuration: the channels. Routes from alerts to channels are under `alerts`."""
 
-from monitor.notify.alertmanager import AlertmanagerSettings
-from monitor.notify.apprise import AppriseSettings
+from monitor.config.sections import Duration, Section
+from monitor.notify.channels.alertmanager import AlertmanagerSettings
+from monitor.notify.channels.apprise import AppriseSettings
+from monitor.notify.channels.email import EmailSettings
+from monitor.notify.channels.file import FileSettings
+from monitor.notify.channels.pagerduty import PagerDutySettings
+from monitor.notify.channels.slack import SlackSettings
+from monitor.notify.channels.webhook import WebhookSettings
 from monitor.notify.dead_man import DeadManSettings
-from monitor.notify.email import EmailSettings
-from monitor.notify.file import FileSettings
-from monitor.notify.pagerduty import PagerDutySettings
-from monitor.notify.slack import SlackSettings
-from monitor.notify.webhook import WebhookSettings
-from monitor.settings import Duration, Section
 
 
 class NotifySettings(Section):
-    """The channels; one that is left out does not exist."""
+    """The notification channels; a channel without a section is not used."""
 
     pagerduty: PagerDutySettings | None = None
     """PagerDuty, Events API v2."""
     alertmanager: AlertmanagerSettings | None = None
-    """A Prometheus Alertmanager; with it, leave `pagerduty` out: only one of them should page."""
+    """A Prometheus Alertmanager. If you use it, omit `pagerduty`: only one of them should page."""
     slack: SlackSettings | None = None
     """Slack, through an incoming webhook."""
     email: EmailSettings | None = None
@@ -25,14 +25,14 @@ class NotifySettings(Section):
     webhook: WebhookSettings | None = None
     """A signed webhook."""
     apprise: AppriseSettings | None = None
-    """Any service that Apprise knows."""
+    """Any service that Apprise supports."""
     dead_man: DeadManSettings | None = None
-    """An outside service that raises the alarm when this daemon stops pinging it."""
+    """An external service that raises an alarm when the daemon stops pinging it."""
     console: bool = True
-    """Print every notification on standard error."""
+    """Print every notification to standard error."""
     file: FileSettings | None = None
     """Append every notification to a file, as JSON lines."""
     spool: str = "watchkeeper.spool"
-    """Where pages are noted that went out while the shared database was out of reach."""
+    """File that records notifications sent while the database was unavailable."""
     lease: Duration = 30.0
-    """How long a delivery belongs to the process that tries it; longer than any attempt takes."""
+    """How long a delivery is reserved for the process that attempts it. Renewed during longer attempts."""

@@ -1,1 +1,5 @@
-"""The prediction log: what models answered and what became known about it, as columns in the one store."""
+"""The prediction log: predictions and their outcomes, as columns in the store.
+
+`intake/` parses and validates request bodies, `log/` writes batches, `outcomes/` matches outcomes to predictions. Start
+with `log/writer.py`.
+"""

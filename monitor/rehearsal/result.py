@@ -1,18 +1,21 @@
-"""What a rehearsal found, as a table, as text, and for programs."""
+"""The result of a rehearsal, as objects, as text, and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from monitor.clock import iso
-from monitor.durations import format_duration
+from monitor.config.units import format_duration
 from monitor.records import Window
+from monitor.rehearsal.picture import ShownIncident, TimeLine, html
 
 
 @dataclass(frozen=True, slots=True)
-class Incident:
-    """One page that the drift watch would have sent. `opened` is when, `since` its estimate of the beginning;
-    `columns` are in the order in which they joined, and `reason` says why in words. Times are seconds since the epoch.
+class RehearsedIncident:
+    """A page that drift detection would have sent.
+
+    `opened` is its time, `since` the estimated start of the drift. `columns` are in the order in which they joined, and
+    `reason` explains it. Times are seconds since the epoch.
     """
 
     opened: float
@@ -23,26 +26,26 @@ class Incident:
 
     @property
     def end(self) -> str:
-        """When it was over, in words."""
+        """When it closed, in words."""
         return f"over at {iso(self.closed)}" if self.closed else "still open at the end"
 
-    def joined_by(self, columns: Sequence[str], reason: str) -> "Incident":
-        """With further columns; the reason is that of the first ones."""
+    def joined_by(self, columns: Sequence[str], reason: str) -> "RehearsedIncident":
+        """The incident with further columns; it keeps its first reason."""
         names = (name.removeprefix("features.") for name in columns)
         more = tuple(name for name in names if name not in self.columns)
         return replace(self, columns=self.columns + more, reason=self.reason or reason)
 
-    def closed_at(self, moment: float) -> "Incident":
-        """Over."""
+    def closed_at(self, moment: float) -> "RehearsedIncident":
+        """The incident, closed."""
         return replace(self, closed=moment)
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What was learned from, what the budget means there, and the incidents of the windows that were `judged`.
+    """The reference, the meaning of the budget there, and the incidents of the windows in `judged`.
 
-    `raised` is what the limit is multiplied by, because the reference itself would have raised alarms; `note` says why
-    a daemon would not page on it. `untimed` rows were left out; `notes` tell of lines that are no rows.
+    `raised` is the factor by which the limit was raised because the reference itself would have caused alarms. `note`
+    says why a daemon would not page. `untimed` rows were skipped; `notes` describe unreadable lines.
     """
 
     learned: Window
@@ -55,25 +58,11 @@ class Rehearsal:
     note: str
     judged: tuple[Window, ...]
     notes: tuple[str, ...]
-    incidents: tuple[Incident, ...]
+    incidents: tuple[RehearsedIncident, ...]
 
     def text(self) -> str:
-        """For a terminal."""
-        lines = [
-            f"learned   {iso(self.learned.start)} to {iso(self.learned.end)}: {self.learned_windows:,} windows of "
-            f"{format_duration(self.seconds)}, {len(self.columns)} columns",
-            f"budget    {self.meaning}",
-        ]
-        if self.raised > 1:
-            lines.append(
-                f"replay    the limit is {self.raised:.2g} times as high: what was learned from was restless"
-            )
-        if self.note:
-            lines.append(f"note      a daemon would tell of drift in the digest only: {self.note}")
-        if self.untimed:
-            lines.append(f"left out  {self.untimed:,} rows without a time that can be read")
-        lines += [f"left out  {note}" for note in self.notes]
-        lines.append(f"judged    {self._judged()}")
+        """The result for a terminal."""
+        lines = [f"{name:<8}  {text}" for name, text in self._facts()]
         for incident in self.incidents:
             over = f"closed {iso(incident.closed)}" if incident.closed else "still open at the end"
             lines += [
@@ -83,13 +72,55 @@ class Rehearsal:
             lines.append(f"  {incident.reason}")
         return "\n".join(lines)
 
-    def to_dict(self) -> dict[str, Any]:
-        """For programs: times are ISO 8601."""
+    def _facts(self) -> list[tuple[str, str]]:
+        """The facts of the rehearsal, each as (name, text)."""
+        facts = [
+            (
+                "learned",
+                f"{iso(self.learned.start)} to {iso(self.learned.end)}: {self.learned_windows:,} windows of "
+                f"{format_duration(self.seconds)}, {len(self.columns)} columns",
+            ),
+            ("budget", self.meaning),
+        ]
+        if self.raised > 1:
+            facts.append(
+                (
+                    "replay",
+                    f"the limit is {self.raised:.2g} times as high: the reference period varied strongly",
+                )
+            )
+        if self.note:
+            facts.append(("note", f"a daemon would report drift in the digest only: {self.note}"))
+        if self.untimed:
+            facts.append(("left out", f"{self.untimed:,} rows without a time that can be read"))
+        return [*facts, *(("left out", note) for note in self.notes), ("judged", self._judged())]
+
+    def _repr_html_(self) -> str:
+        start, end = float(self.learned.start), float(self.learned.end)
+        last = float(self.judged[-1].end) if self.judged else end
         incidents = [
-            {"opened": iso(one.opened), "since": iso(one.since), "closed": iso(one.closed) if one.closed else None,
-             "columns": list(one.columns), "reason": one.reason}
+            ShownIncident(
+                one.opened,
+                one.closed or last,
+                (iso(one.opened), ", ".join(one.columns), iso(one.since), one.end, one.reason),
+            )
             for one in self.incidents
-        ]  # fmt: skip
+        ]
+        line = TimeLine((start, end), (end, last), (iso(start), iso(last)), incidents)
+        return html(line, self._facts())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result for JSON: times are ISO 8601."""
+        incidents = [
+            {
+                "opened": iso(incident.opened),
+                "since": iso(incident.since),
+                "closed": iso(incident.closed) if incident.closed else None,
+                "columns": list(incident.columns),
+                "reason": incident.reason,
+            }
+            for incident in self.incidents
+        ]
         return {
             "learned": {
                 "start": iso(self.learned.start), "end": iso(self.learned.end), "windows": self.learned_windows,
@@ -104,9 +135,7 @@ class Rehearsal:
 
     def _judged(self) -> str:
         if not self.judged:
-            return "nothing: no window follows what was learned from"
+            return "nothing: no window follows the reference period"
         count = len(self.incidents)
-        told = "no incident" if not count else "1 incident" if count == 1 else f"{count:,} incidents"
-        return (
-            f"{iso(self.judged[0].start)} to {iso(self.judged[-1].end)}: {len(self.judged):,} windows, {told}"
-        )
+        incidents = "no incident" if not count else "1 incident" if count == 1 else f"{count:,} incidents"
+        return f"{iso(self.judged[0].start)} to {iso(self.judged[-1].end)}: {len(self.judged):,} windows, {incidents}"

@@ -1,1 +1,1 @@
-"""The one border to Evidently: drill-down reports as HTML, each made in a process of its own with its own limits."""
+"""Drill-down reports as HTML, each made by Evidently in a child process with its own limits."""

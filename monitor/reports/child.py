@@ -1,6 +1,6 @@
-"""Runs by itself, as `python -m monitor.reports.child FOLDER MEMORY SECONDS`: the only file that loads Evidently.
+"""The child process that makes a report: `python -m monitor.reports.child FOLDER MEMORY SECONDS`.
 
-It limits itself before it loads anything, and lets the kernel end it before anything else when memory runs out.
+The only file that loads Evidently. It sets its limits first, and is the kernel's first choice if memory runs out.
 """
 
 import contextlib
@@ -9,10 +9,13 @@ import resource
 import sys
 from pathlib import Path
 
+from monitor.runtime.cpu_tuning import tune_process
+
 
 def main(folder: str, memory: str, seconds: str) -> None:
     """Read `reference.arrow` and `current.arrow` in the folder, and write `report.html` there."""
     _limit(int(memory), int(seconds))
+    tune_process()
     _step("loading Evidently")
     from evidently import Report
     from evidently.presets import DataDriftPreset, DataSummaryPreset
@@ -20,13 +23,15 @@ def main(folder: str, memory: str, seconds: str) -> None:
 
     base, new = (feather.read_feather(f"{folder}/{name}.arrow") for name in ("reference", "current"))
     for frame in (base, new):
-        for name in frame.columns[frame.isna().all()]:  # Evidently refuses columns without any value
+        for name in frame.columns[frame.isna().all()]:  # Evidently rejects columns without any value
             base.drop(columns=name, inplace=True, errors="ignore")
             new.drop(columns=name, inplace=True, errors="ignore")
-    _step(f"comparing {len(base.columns)} columns of {len(new):,} rows with {len(base):,} of the baseline")
-    made = Report([DataDriftPreset(), DataSummaryPreset()]).run(new, base)
-    _step("drawing")
-    made.save_html(f"{folder}/report.html")
+    _step(
+        f"comparing {len(base.columns)} columns of {len(new):,} rows with {len(base):,} rows of the baseline"
+    )
+    report = Report([DataDriftPreset(), DataSummaryPreset()]).run(new, base)
+    _step("rendering")
+    report.save_html(f"{folder}/report.html")
 
 
 def _limit(memory: int, seconds: int) -> None:

@@ -1,4 +1,4 @@
-"""Reports on alerts, one at a time, in the background of a daemon that has more important things to do."""
+"""Drill-down reports on alerts: a queue and a background thread that makes one at a time."""
 
 import logging
 import os
@@ -11,9 +11,10 @@ from pathlib import Path
 from monitor.clock import Clock
 from monitor.errors import BusyError, NotFoundError, WatchkeeperError
 from monitor.records import Alert
-from monitor.reports.around import tables
-from monitor.reports.making import Making
+from monitor.reports.alert_rows import tables
+from monitor.reports.child_process import ReportProcess
 from monitor.reports.settings import ReportSettings
+from monitor.runtime.supervisor import SupervisedThread
 from monitor.store.db import Store
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drilldown:
-    """Where one report stands: what is being done since when, or why there is none and what to do about it."""
+    """The state of one report: its stage, the current step or the error, since when, and a hint."""
 
     stage: Stage
     text: str = ""
@@ -41,46 +42,47 @@ class Drilldown:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether it will be something else soon."""
+        """Whether the report is waiting or being made."""
         return self.stage in (Stage.WAITING, Stage.RUNNING)
 
 
 class Drilldowns:
-    """Makes reports in a thread of its own; whatever happens to one, the daemon goes on."""
+    """Makes reports in a background thread. A failed report does not affect the daemon."""
 
     def __init__(self, store: Store, clock: Clock, settings: ReportSettings) -> None:
         self._store = store
         self._clock = clock
         self._settings = settings
-        self._asked: queue.Queue[Alert | None] = queue.Queue(settings.most_waiting)
-        self._known: dict[str, Drilldown] = {}
+        self._requests: queue.Queue[Alert | None] = queue.Queue(settings.most_waiting)
+        self._states: dict[str, Drilldown] = {}
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._making: Making | None = None
+        self._ended = threading.Event()
+        self._thread: SupervisedThread | None = None
+        self._running: ReportProcess | None = None
         self._is_stopping = False
 
     def ask(self, alert: Alert) -> None:
-        """Have a report made of the rows around an alert, unless there is one or it is on its way.
+        """Request a report on an alert, unless one exists or is being made.
 
         Raises:
-            BusyError: too many wait already.
+            BusyError: the queue is full.
         """
         with self._lock:
-            found = self._state(alert)
-            if found is not None and (found.is_under_way or found.stage is Stage.READY):
+            current = self._state(alert)
+            if current is not None and (current.is_under_way or current.stage is Stage.READY):
                 return
-            self._forget_old()
+            self._delete_old()
             try:
-                self._asked.put_nowait(alert)
+                self._requests.put_nowait(alert)
             except queue.Full as error:
-                raise BusyError("too many reports wait already", retry_after=_RETRY_AFTER) from error
-            self._known[_name(alert)] = Drilldown(Stage.WAITING, "waits for its turn", self._clock.now())
+                raise BusyError("too many reports are waiting", retry_after=_RETRY_AFTER) from error
+            self._states[_name(alert)] = Drilldown(Stage.WAITING, "waiting in the queue", self._clock.now())
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="reports", daemon=True)
+                self._thread = SupervisedThread("reports", self._work, self._ended, self._store.faults)
                 self._thread.start()
 
     def state(self, alert: Alert) -> Drilldown | None:
-        """Where the report on this episode of an alert stands; None if nobody asked for it."""
+        """The state of the report on this episode of an alert; None if none was requested."""
         with self._lock:
             return self._state(alert)
 
@@ -93,23 +95,24 @@ class Drilldowns:
         try:
             return self._path(alert).read_bytes()
         except FileNotFoundError as error:
-            raise NotFoundError("there is no report on this alert") from error
+            raise NotFoundError("no report on this alert") from error
 
     def stop(self) -> None:
-        """End what is under way; what waits is forgotten."""
+        """Cancel the running report and drop the waiting ones."""
         with self._lock:
             self._is_stopping = True
-            making, thread = self._making, self._thread
+            self._ended.set()
+            process, thread = self._running, self._thread
         if thread is not None:
-            if making is not None:
-                making.give_up("the daemon is stopping")
-            while not self._asked.empty():
-                self._asked.get_nowait()
-            self._asked.put(None)
+            if process is not None:
+                process.cancel("the daemon is stopping")
+            while not self._requests.empty():
+                self._requests.get_nowait()
+            self._requests.put(None)
             thread.join(timeout=5)
 
     def _work(self) -> None:
-        while (alert := self._asked.get()) is not None:
+        while (alert := self._requests.get()) is not None:
             name, began = _name(alert), self._clock.now()
             try:
                 self._make(alert, name, began)
@@ -120,30 +123,34 @@ class Drilldowns:
                 Exception
             ):  # a report is a convenience: nothing that goes wrong with it may reach the daemon
                 log.exception("the report on %s failed", name)
-                ended = Drilldown(Stage.FAILED, "something went wrong here", hint="see the daemon's log")
+                ended = _failed()
+            except BaseException:  # the thread is restarted for the next report
+                with self._lock:
+                    self._states[name] = _failed()
+                raise
             with self._lock:
-                self._known[name] = ended
+                self._states[name] = ended
 
     def _make(self, alert: Alert, name: str, began: float) -> None:
-        def say(text: str) -> None:
+        def on_step(text: str) -> None:
             with self._lock:
-                self._known[name] = Drilldown(Stage.RUNNING, text, began)
+                self._states[name] = Drilldown(Stage.RUNNING, text, began)
 
-        making = Making(self._settings, say)
+        process = ReportProcess(self._settings, on_step)
         with self._lock:
             if self._is_stopping:
                 return
-            self._making = making
-        say("reading the rows")
+            self._running = process
+        on_step("reading the rows")
         with self._store.read() as connection:
             reference, current = tables(connection, alert, began)
         ended = self._clock.now()
-        os.utime(making.write(reference, current, self._path(alert)), (ended, ended))
+        os.utime(process.write(reference, current, self._path(alert)), (ended, ended))
 
     def _state(self, alert: Alert) -> Drilldown | None:
-        known = self._known.get(_name(alert))
-        if known is not None and known.stage is not Stage.READY:
-            return known
+        state = self._states.get(_name(alert))
+        if state is not None and state.stage is not Stage.READY:
+            return state
         try:
             written = self._path(alert).stat().st_mtime
         except FileNotFoundError:
@@ -153,15 +160,19 @@ class Drilldowns:
     def _path(self, alert: Alert) -> Path:
         return self._settings.folder / f"{_name(alert)}.html"
 
-    def _forget_old(self) -> None:
-        """Called with the lock held."""
+    def _delete_old(self) -> None:
+        """Delete old report files and states. The lock must be held."""
         folder, before = self._settings.folder, self._clock.now() - self._settings.kept
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in folder.glob("*.html"):
             if path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
-        self._known = {name: one for name, one in self._known.items() if one.since >= before}
+        self._states = {name: one for name, one in self._states.items() if one.since >= before}
 
 
 def _name(alert: Alert) -> str:
     return f"{alert.fingerprint}-{alert.episode}"
+
+
+def _failed() -> Drilldown:
+    return Drilldown(Stage.FAILED, "internal error", hint="see the daemon's log")

@@ -4,19 +4,20 @@ from pathlib import Path
 
 from pydantic import Field
 
-from monitor.settings import Duration, Section, Size
+from monitor.config.sections import Duration, FilePath, Section, Size
+from monitor.config.units import DAY
 
 
 class ReportSettings(Section):
     """Drill-down reports by Evidently (extra `reports`), made in a process of their own."""
 
-    folder: Path = Path("var/reports")
-    """Where finished reports are kept; nobody else may read it."""
+    folder: FilePath = Path("var/reports")
+    """Folder of finished reports, readable only by the daemon's user."""
     memory: Size = 3_000_000_000
-    """Address space that a report's process may take; about four times what it fills."""
+    """Address space of a report's process, about four times the memory that it uses."""
     time_limit: Duration = 300.0
-    """A report that is not ready by then is given up."""
-    kept: Duration = 86400.0
-    """How long a finished report can be looked at."""
+    """Reports that take longer are cancelled."""
+    kept: Duration = float(DAY)
+    """How long a finished report is kept."""
     most_waiting: int = Field(default=4, ge=1)
-    """Reports that may wait for their turn; one is made at a time."""
+    """Maximum number of waiting reports. Reports run one at a time."""

@@ -1,17 +1,20 @@
-"""Rules: what to watch for, in files; and the pure engine that judges them."""
+"""Alerting rules: the language of rule files, the pure engine that evaluates them, and exports to Prometheus.
+
+Start with `rule.py` (what a rule is) and `engine/evaluate.py` (how rules become alerts).
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from monitor.rules.build import Metric, known
-from monitor.rules.parse import read_rules
+from monitor.rules.language.build import Metric, known
+from monitor.rules.language.parse import read_rules
 from monitor.rules.rule import RuleSet
 
 
 def load(paths: Sequence[Path], metrics: Iterable[Metric], shipped: Path | None = None) -> RuleSet:
-    """Read rule files. `shipped` is the folder of the packs that a file may include by name.
+    """Read rule files. `shipped` is the folder of packs that a file can include by name.
 
     Raises:
-        ConfigError: with every mistake of all files as file:line:column.
+        ConfigError: with every error of all files as file:line:column.
     """
     return read_rules(paths, known(metrics), shipped)

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from monitor.records import Labels, Severity, Stream
-from monitor.rules.condition import Condition
-from monitor.rules.matchers import Matcher, all_match
+from monitor.rules.engine.condition import Condition
+from monitor.rules.language.matchers import Matcher, all_match
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What to watch for, how long, and what to say.
+    """A condition, its waits, and the texts of its alerts.
 
-    `wait` and `keep` are Prometheus's `for` and `keep_firing_for` in seconds. With `of` windows looked at,
-    at least `needed` must be beyond the limit. `by` names the labels that make one alert each. When an open
-    alert has had no data for `no_data_for` seconds, or, with `no_data_tier` set, any stream that once had
-    them, a `NoData` alert of that tier opens.
+    `wait` and `keep` are Prometheus's `for` and `keep_firing_for` in seconds. At least `needed` of the last `of`
+    windows must be beyond the limit. `by` are the labels that make separate alerts. If an open alert has had no data
+    for `no_data_for` seconds (with `no_data_tier` set: any stream that once had data), a `NoData` alert of that tier
+    opens.
     """
 
     name: str
@@ -34,13 +34,13 @@ class Rule:
     source: str = ""
 
     def annotation(self, name: str) -> str:
-        """One annotation's template, or the empty string."""
+        """The template of one annotation, or the empty string."""
         return next((value for key, value in self.annotations if key == name), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A rule as it reads for the streams that match; None switches it off there."""
+    """A replacement of a rule for the matching streams; None switches it off there."""
 
     matchers: tuple[Matcher, ...]
     rule: Rule | None
@@ -48,13 +48,13 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A rule and what some clients or environments have instead; the last override that matches counts."""
+    """A rule and its overrides for some clients or environments. The last matching override is used."""
 
     rule: Rule
     overrides: tuple[Override, ...] = ()
 
     def for_stream(self, labels: Mapping[str, str]) -> Rule | None:
-        """The rule as it holds for a stream, or None where it does not apply."""
+        """The rule for a stream, or None if it does not apply."""
         rule: Rule | None = self.rule
         for override in self.overrides:
             if all_match(override.matchers, labels):
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """Every rule that is in force. Immutable; a reload makes another one."""
+    """All rules in force. Immutable; a reload creates a new set."""
 
     entries: tuple[Entry, ...] = ()
     files: tuple[str, ...] = ()
@@ -80,30 +80,31 @@ class RuleSet:
         return next((entry.rule for entry in self.entries if entry.rule.name == name), None)
 
     def for_stream(self, stream: Stream) -> Sequence[Rule]:
-        """The rules that hold for a stream, with its overrides."""
+        """The rules for a stream, with its overrides."""
         rules = self._applied.get(stream)
         if rules is None:
             labels = dict(stream.labels)
-            found = (entry.for_stream(labels) for entry in self.entries)
-            rules = self._applied[stream] = tuple(rule for rule in found if rule is not None)
+            applied = (entry.for_stream(labels) for entry in self.entries)
+            rules = self._applied[stream] = tuple(rule for rule in applied if rule is not None)
         return rules
 
     def windows(self) -> set[int]:
-        """The window lengths that must be measured, in seconds; `OPEN` (0) stands for the open window."""
-        return {length for rule in self._every() for length in rule.condition.lengths()}
+        """The window lengths that must be measured, in seconds; `OPEN` (0) is the open window."""
+        return {length for rule in self.every() for length in rule.condition.lengths()}
 
     def reads(self) -> dict[int, set[str]]:
-        """Which metrics some rule reads over which window length, in seconds."""
+        """The metrics that rules read, by window length in seconds."""
         read: dict[int, set[str]] = {}
-        for rule in self._every():
+        for rule in self.every():
             for length in rule.condition.lengths():
                 read.setdefault(length, set()).update(rule.condition.metrics())
         return read
 
     def metrics(self) -> set[str]:
-        """The metrics that some rule reads."""
-        return {metric for rule in self._every() for metric in rule.condition.metrics()}
+        """The metrics that rules read."""
+        return {metric for rule in self.every() for metric in rule.condition.metrics()}
 
-    def _every(self) -> list[Rule]:
+    def every(self) -> list[Rule]:
+        """The rules as written, and those of overrides."""
         others = [o.rule for entry in self.entries for o in entry.overrides if o.rule is not None]
         return [*self.rules, *others]

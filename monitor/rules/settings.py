@@ -1,12 +1,12 @@
 """`rules:` in the configuration: which rule files are in force."""
 
-from monitor.settings import Section
+from monitor.config.sections import FileName, Section
 
 
 class RuleSettings(Section):
     """Which rule files are in force."""
 
     packs: tuple[str, ...] = ("critical", "warning", "info", "daemon")
-    """Shipped packs, by name."""
-    files: tuple[str, ...] = ()
-    """Your own rule files, read after the packs; they may extend them or switch rules off."""
+    """Names of the shipped packs to load."""
+    files: tuple[FileName, ...] = ()
+    """Your own rule files, loaded after the packs. They can change the packs' rules or switch them off."""

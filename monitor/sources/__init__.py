@@ -1,1 +1,1 @@
-"""Where records come from: files, probes. Each source turns its format into what the prediction log takes."""
+"""Sources of records: files (`files/`) and health probes. Each converts its format to batches of the prediction log."""

@@ -1,34 +1,39 @@
-"""Asks a model's health address whether it is well."""
+"""Probes the health endpoint of a model."""
 
 import time
 from collections.abc import Mapping
 
-import httpx2
-
+from monitor import outgoing
+from monitor.config.sections import Duration, Section
+from monitor.outgoing.headers import given_header
 from monitor.records import Stream
-from monitor.settings import Duration, Section
 from monitor.store.probes import Probed
 
 
 class ProbeSettings(Section):
-    """A health address that is asked every so often; anything but an answer of 2xx in time counts as down."""
+    """A health endpoint that is requested periodically. Every response but 2xx within the timeout counts as down."""
 
     url: str = ""
-    """The address; empty asks nothing."""
+    """URL of the endpoint; empty for no probe."""
     every: Duration = 15.0
-    """How often."""
+    """Interval."""
     timeout: Duration = 5.0
-    """How long an answer may take."""
+    """Deadline for the whole response."""
     headers: Mapping[str, str] = {}
-    """Sent along, such as an access token."""
+    """Additional HTTP headers, such as an access token."""
 
 
 def probe(stream: Stream, settings: ProbeSettings, now: float) -> Probed:
-    """Ask once. Never raises for what the other side does: that is the answer."""
-    began = time.monotonic()
+    """Request the endpoint once. Never raises for failures of the other side; they are the result.
+
+    `timeout` limits the whole response, also if it arrives one byte per second.
+    """
+    started = time.monotonic()
     try:
-        answer = httpx2.get(settings.url, timeout=settings.timeout, headers=dict(settings.headers))
-    except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-        return Probed(stream, now, False, time.monotonic() - began, f"{type(error).__name__}: {error}"[:256])
-    detail = f"HTTP {answer.status_code}"
-    return Probed(stream, now, answer.is_success, time.monotonic() - began, detail)
+        headers = [given_header(name, value) for name, value in settings.headers.items()]
+        with outgoing.client(settings.timeout) as client:
+            response = client.get(settings.url, headers=headers)
+    except outgoing.FAILURES as error:
+        return Probed(stream, now, False, time.monotonic() - started, outgoing.reason(error)[:256])
+    detail = f"HTTP {response.status_code}"
+    return Probed(stream, now, response.is_success, time.monotonic() - started, detail)

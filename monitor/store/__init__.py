@@ -1,1 +1,1 @@
-"""The store: the only SQL in Watchkeeper. One file per noun; each function works on a connection it is given."""
+"""The database: the only SQL in Watchkeeper. One file per table; each function takes an open connection."""

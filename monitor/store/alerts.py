@@ -1,6 +1,7 @@
-"""Alerts and their transitions. An alert is one row; what it looks like inside is a blob, its key is not."""
+"""Alerts and their transitions. An alert is one row: its key and state as columns, the whole as a blob of JSON."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
@@ -10,25 +11,31 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    Row,
+    Select,
     String,
     Table,
     Text,
     delete,
+    func,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from monitor.records import Alert, Severity, State, Stream, Transition
-from monitor.store.db import metadata
+from monitor.store.checksums import seal, unseal
+from monitor.store.db import faults_of, metadata
+from monitor.store.rows import moment, whole_number, write_each
+from monitor.store.statements import insert_or_skip, upsert
+from monitor.texts import ENVIRONMENT, NAME
 
 alerts = Table(
     "alerts",
     metadata,
     Column("fingerprint", String(16), primary_key=True),
     Column("rule", String(128), nullable=False),
-    Column("client", String(128), nullable=False),
-    Column("model", String(128), nullable=False),
-    Column("environment", String(32), nullable=False),
+    Column("client", String(NAME), nullable=False),
+    Column("model", String(NAME), nullable=False),
+    Column("environment", String(ENVIRONMENT), nullable=False),
     Column("severity", String(16), nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("alert", LargeBinary, nullable=False),
@@ -44,67 +51,82 @@ transitions = Table(
     Column("episode", Integer, nullable=False),
     Column("rule", String(128), nullable=False),
     Column("severity", String(16), nullable=False),
-    Column("client", String(128), nullable=False),
-    Column("model", String(128), nullable=False),
-    Column("environment", String(32), nullable=False),
+    Column("client", String(NAME), nullable=False),
+    Column("model", String(NAME), nullable=False),
+    Column("environment", String(ENVIRONMENT), nullable=False),
     Column("reason", Text, nullable=False),
     Index("ix_transitions_at", "at"),
 )
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Alert)
+_STORED = (alerts.c.fingerprint, alerts.c.alert)
+_MOST_ASKED = 500
 _OPEN = (State.FIRING.value, State.RECOVERING.value)
 
 
 def put(connection: Connection, changed: Iterable[Alert]) -> None:
-    """Store alerts as they are now, over what was there."""
-    rows = [_row(alert) for alert in changed]
-    if not rows:
-        return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(alerts)
-    updated = {name: statement.excluded[name] for name in ("severity", "state", "alert")}
-    connection.execute(statement.on_conflict_do_update(index_elements=["fingerprint"], set_=updated), rows)
+    """Insert or replace alerts."""
+    rows = []
+    for alert in changed:
+        with faults_of(connection).isolate("alerts", alert.fingerprint):
+            rows.append(_row(alert))
+    writing = upsert(connection.dialect.name, alerts, ["fingerprint"], ("severity", "state", "alert"))
+    write_each(connection, writing, rows, "alerts", lambda row: str(row["fingerprint"]))
 
 
 def load(connection: Connection) -> dict[str, Alert]:
-    """Every alert that was ever stored, by fingerprint: what the next look goes on from."""
-    return {alert.fingerprint: alert for alert in _decoded(connection.execute(select(alerts.c.alert)))}
+    """Every stored alert, by fingerprint."""
+    return {alert.fingerprint: alert for alert in _decoded(connection, select(*_STORED))}
 
 
 def of_stream(connection: Connection, stream: Stream) -> list[Alert]:
-    """Every alert of one stream that was ever stored."""
+    """Every stored alert of one stream."""
     c = alerts.c
     mine = (c.client == stream.client, c.model == stream.model, c.environment == stream.environment)
-    return _decoded(connection.execute(select(alerts.c.alert).where(*mine)))
+    return _decoded(connection, select(*_STORED).where(*mine))
 
 
 def of_client(connection: Connection, client: str, environment: str) -> dict[str, Alert]:
     """Every alert of a client's models in one environment, by fingerprint."""
-    query = select(alerts.c.alert).where(alerts.c.client == client, alerts.c.environment == environment)
-    return {alert.fingerprint: alert for alert in _decoded(connection.execute(query))}
+    query = select(*_STORED).where(alerts.c.client == client, alerts.c.environment == environment)
+    return {alert.fingerprint: alert for alert in _decoded(connection, query)}
 
 
 def load_open(connection: Connection, client: str = "") -> list[Alert]:
-    """Alerts that are firing or recovering, of one client or of all, worst and newest first."""
-    query = select(alerts.c.alert).where(alerts.c.state.in_(_OPEN))
+    """Firing alerts, then recovering ones, of one client or of all; in each group the most severe and newest first."""
+    query = select(*_STORED).where(alerts.c.state.in_(_OPEN))
     if client:
         query = query.where(alerts.c.client == client)
     rank = {severity: index for index, severity in enumerate(Severity)}
-    found = _decoded(connection.execute(query))
-    return sorted(
-        found, key=lambda alert: (rank[alert.severity], -(alert.fired_at or 0.0), alert.fingerprint)
-    )
+
+    def urgency(alert: Alert) -> tuple[bool, int, float, str]:
+        is_recovering = alert.state is State.RECOVERING
+        return is_recovering, rank[alert.severity], -(alert.fired_at or 0.0), alert.fingerprint
+
+    return sorted(_decoded(connection, query), key=urgency)
 
 
 def get(connection: Connection, fingerprint: str) -> Alert | None:
-    """One alert."""
-    blob = connection.execute(select(alerts.c.alert).where(alerts.c.fingerprint == fingerprint)).scalar()
-    return None if blob is None else _decoder.decode(blob)
+    """One alert; None if it is not stored or is damaged."""
+    matching = _decoded(connection, select(*_STORED).where(alerts.c.fingerprint == fingerprint))
+    return matching[0] if matching else None
+
+
+def last_episodes(connection: Connection, fingerprints: Iterable[str]) -> dict[str, int]:
+    """The newest stored episode of each of these alerts, by fingerprint."""
+    c = transitions.c
+    query = select(c.fingerprint, func.max(c.episode)).group_by(c.fingerprint)
+    episodes: dict[str, int] = {}
+    asked = sorted(fingerprints)
+    for at in range(0, len(asked), _MOST_ASKED):
+        some = query.where(c.fingerprint.in_(asked[at : at + _MOST_ASKED]))
+        episodes |= {row[0]: row[1] for row in connection.execute(some) if isinstance(row[1], int)}
+    return episodes
 
 
 def add_transitions(connection: Connection, new: Iterable[Transition]) -> None:
-    """Append transitions; one that is there already stays as it is."""
+    """Append transitions; those that are stored already are skipped."""
     rows = [
         {
             "fingerprint": t.fingerprint,
@@ -121,9 +143,8 @@ def add_transitions(connection: Connection, new: Iterable[Transition]) -> None:
         }
         for t in new
     ]
-    if rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(transitions).on_conflict_do_nothing(), rows)
+    writing = insert_or_skip(connection.dialect.name, transitions)
+    write_each(connection, writing, rows, "transitions", lambda row: str(row["fingerprint"]))
 
 
 def load_transitions(
@@ -135,25 +156,22 @@ def load_transitions(
         query = query.where(transitions.c.client == client)
     if fingerprint:
         query = query.where(transitions.c.fingerprint == fingerprint)
-    return [
-        Transition(
-            row.fingerprint,
-            row.at,
-            State(row.before),
-            State(row.to),
-            row.episode,
-            row.reason,
-            row.rule,
-            Severity(row.severity),
-            Stream(row.client, row.model, row.environment),
-        )
-        for row in connection.execute(query.order_by(transitions.c.at, transitions.c.fingerprint))
-    ]
+    faults, found = faults_of(connection), []
+    for row in connection.execute(query.order_by(transitions.c.at, transitions.c.fingerprint)):
+        with faults.isolate("transitions", f"{row.fingerprint} at {row.at}"):
+            found.append(_transition(row))
+    return found
 
 
 def delete_before(connection: Connection, moment: float) -> int:
-    """Delete transitions older than `moment`; how many there were."""
+    """Delete transitions older than `moment`; the number of rows."""
     return connection.execute(delete(transitions).where(transitions.c.at < moment)).rowcount
+
+
+def _transition(row: Row[Any]) -> Transition:
+    stream = Stream(row.client, row.model, row.environment)
+    values = (moment(row.at), State(row.before), State(row.to), whole_number(row.episode), str(row.reason))
+    return Transition(row.fingerprint, *values, row.rule, Severity(row.severity), stream)
 
 
 def _row(alert: Alert) -> dict[str, object]:
@@ -165,9 +183,36 @@ def _row(alert: Alert) -> dict[str, object]:
         "environment": alert.stream.environment,
         "severity": alert.severity.value,
         "state": alert.state.value,
-        "alert": _encoder.encode(alert),
+        "alert": seal(_encoder.encode(alert)),
     }
 
 
-def _decoded(rows: Iterable[tuple[bytes]]) -> list[Alert]:
-    return [_decoder.decode(row[0]) for row in rows]
+def _decoded(connection: Connection, query: Select[Any]) -> list[Alert]:
+    """The alerts that can be read. A damaged one is reported as a fault, and starts again at its next evaluation."""
+    faults, decoded = faults_of(connection), []
+    for fingerprint, blob in connection.execute(query):
+        with faults.isolate("alerts", str(fingerprint)):
+            alert = _decoder.decode(unseal(blob))
+            if alert.fingerprint != fingerprint:
+                msg = f"it holds another alert: {alert.fingerprint}"
+                raise ValueError(msg)
+            moment(alert.fired_at or 0.0)
+            whole_number(alert.episode)
+            decoded.append(alert)
+    return decoded
+
+
+def last_transition(connection: Connection, client: str) -> float | None:
+    """When an alert of a client last changed its state, in seconds since the epoch; None if none ever did."""
+    at: float | None = connection.scalar(
+        select(func.max(transitions.c.at)).where(transitions.c.client == client)
+    )
+    return at
+
+
+def count_transitions(connection: Connection) -> dict[tuple[Stream, str, str], float]:
+    """The number of stored transitions, by stream, rule and new state."""
+    table = transitions.c
+    key = (table.client, table.model, table.environment, table.rule, table.to)
+    rows = connection.execute(select(*key, func.count()).group_by(*key))
+    return {(Stream(row[0], row[1], row[2]), row[3], row[4]): float(row[5]) for row in rows}

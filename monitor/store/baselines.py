@@ -1,4 +1,4 @@
-"""Layouts and baselines as bytes. A layout is named by its content; the newest baseline of a stream is in force."""
+"""Layouts and baselines as bytes. The id of a layout is a hash of it; the newest baseline of a stream is in force."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +20,11 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream
-from monitor.store import register
+from monitor.store import streams
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
-from monitor.store.register import KEY
-from monitor.store.upsert import insert_new
+from monitor.store.statements import insert_new
+from monitor.store.streams import KEY
 
 LAYOUTS = Table(
     "layouts",
@@ -60,9 +60,9 @@ _DIGEST = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class StoredBaseline:
-    """A baseline as it lies in the store. `id` is its version: a later one has a higher number.
+    """A stored baseline. `id` is its version: a later one has a higher number.
 
-    `loss` is the model of a regressor's errors and `sample` some of the rows, both empty where there are none.
+    `loss` is the model of a regressor's errors and `sample` some of its rows; either may be empty.
     """
 
     stream: Stream
@@ -80,23 +80,23 @@ class StoredBaseline:
 
 
 def put_layout(connection: Connection, layout: str, blob: bytes) -> None:
-    """Write a layout, unless it is there."""
+    """Insert a layout, unless it is stored already."""
     insert_new(connection, LAYOUTS, [{"id": layout, "blob": blob}], ("id",))
 
 
 def get_layout(connection: Connection, layout: str) -> bytes | None:
     """A layout by its id."""
-    found = connection.scalar(select(LAYOUTS.c.blob).where(LAYOUTS.c.id == layout))
-    return None if found is None else bytes(found)
+    blob = connection.scalar(select(LAYOUTS.c.blob).where(LAYOUTS.c.id == layout))
+    return None if blob is None else bytes(blob)
 
 
 def put(connection: Connection, baseline: StoredBaseline, now: float) -> bool:
-    """Write a baseline; from now on it is the one of its name in force. False if the very same is so already."""
+    """Insert a baseline, which is then in force under its name; False if the same one is in force already."""
     present = current(connection, baseline.stream, baseline.name)
     if present is not None and present.digest == baseline.digest:
         return False
     row = {
-        "stream": register.key(connection, baseline.stream, now),
+        "stream": streams.key(connection, baseline.stream, now),
         "name": baseline.name,
         "created_at": baseline.created_at,
         "source": baseline.source,
@@ -113,21 +113,37 @@ def put(connection: Connection, baseline: StoredBaseline, now: float) -> bool:
 
 
 def current(connection: Connection, stream: Stream, name: str = "baseline") -> StoredBaseline | None:
-    """The baseline of this name in force: the newest."""
-    mine = (BASELINES.c.stream == register.find(connection, stream), BASELINES.c.name == name)
+    """The baseline in force under this name: the newest."""
+    mine = (BASELINES.c.stream == streams.find(connection, stream), BASELINES.c.name == name)
     row = connection.execute(select(BASELINES).where(*mine).order_by(BASELINES.c.id.desc()).limit(1)).first()
     return None if row is None else _stored(stream, row)
 
 
 def current_digest(connection: Connection, stream: Stream, name: str = "baseline") -> str | None:
-    """The digest of the baseline of this name in force, without reading it."""
-    mine = {"number": register.find(connection, stream), "of": name}
+    """The digest of the baseline in force, without reading its bytes."""
+    mine = {"number": streams.find(connection, stream), "of": name}
     return _DIGEST.run(connection, mine).scalar()
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The source of the baseline in force, and the id of its layout."""
+
+    source: str
+    layout: str
+
+
+def in_force(connection: Connection, stream: Stream, name: str = "baseline") -> InForce | None:
+    """The source and layout of the baseline in force, without reading its bytes."""
+    mine = (BASELINES.c.stream == streams.find(connection, stream), BASELINES.c.name == name)
+    query = select(BASELINES.c.source, BASELINES.c.layout).where(*mine)
+    row = connection.execute(query.order_by(BASELINES.c.id.desc()).limit(1)).first()
+    return None if row is None else InForce(row.source, row.layout)
+
+
 def remove(connection: Connection, stream: Stream, name: str) -> int:
-    """Delete every version of a baseline."""
-    mine = (BASELINES.c.stream == register.find(connection, stream), BASELINES.c.name == name)
+    """Delete every version of a baseline; the number of rows."""
+    mine = (BASELINES.c.stream == streams.find(connection, stream), BASELINES.c.name == name)
     return connection.execute(delete(BASELINES).where(*mine)).rowcount
 
 

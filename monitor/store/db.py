@@ -1,24 +1,28 @@
-"""The one database: SQLite by default (WAL, every commit synced), PostgreSQL when shared.
+"""The database: SQLite by default (WAL, every commit synced), PostgreSQL if several daemons share it.
 
-A caller opens a transaction and hands its connection to the functions of this room, so that what belongs
-together commits together. SQLite takes one writer at a time: `write` serialises them in this process and
-takes the lock at once, so that no transaction fails half way for having read first.
+A caller opens a transaction and passes its connection to the functions of this package. SQLite allows one writer at a
+time: `write` serializes writers in this process and takes SQLite's lock at the start, so that no transaction fails
+halfway because it read first.
 """
 
 import math
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy import Connection, MetaData, event, make_url
 
 from monitor.errors import StoreError
+from monitor.runtime.faults import Faults
+from monitor.store import errors, postgresql, sqlite, text_values
+from monitor.store.availability import Condition
+from monitor.store.sqlite import OpenFile
 
 metadata = MetaData(
     naming_convention={
@@ -30,71 +34,82 @@ metadata = MetaData(
 
 
 FROZEN_AFTER = 15
-"""A process that stops in the middle of a transaction keeps its locks from the others for so many seconds."""
+"""Seconds after which PostgreSQL ends the transaction of a process that has stopped, and releases its locks."""
 
 READING = "reading"
 """The execution option of connections from `Store.read`."""
-
-
-_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "foreign_keys=ON",
-    "cache_size=-16384",
-    "temp_store=MEMORY",  # else a statement that touches sixteen pages makes a file to be able to undo itself
-    "wal_autocheckpoint=4000",  # pages: many commits change the same ones, and each is copied back once
-)
-
-_HINTS = {  # by SQLite's own words
-    "unable to open": "`store.url` names the file: does its folder exist, and may this user write there?",
-    "readonly": "may this user write to the file and its folder?",
-    "is locked": "does another process write to this file? Several daemons need PostgreSQL",
-    "is full": "make room on the disk, or shorten `predictions.retention`",
-    "not a database": "`store.url` names a file of another kind: name a new one",
-    "malformed": "the file is damaged: put the last backup in its place",
-}
+_FAULTS = "faults"
+_WRITER_WITHIN = 60.0
+"""Seconds that a transaction waits for the one before it in this process."""
 
 
 class Store:
-    """Connections to the database, and its transactions."""
+    """Connections and transactions. Damaged rows are reported to `faults`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, faults: Faults | None = None) -> None:
+        self.faults = faults or Faults()
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.condition = Condition()
+        self._file = OpenFile(self.path)
         self._writer = threading.Lock()
-        self.engine = _sqlite_engine(url) if self.is_sqlite else _shared_engine(url)
-        weakref.finalize(self, self.engine.dispose)  # one that is dropped unclosed gives its connections back
+        self._is_silent = False
+        self._asking = threading.Lock()
+        engine = sqlite.engine_of(url, self._file) if self.is_sqlite else postgresql.engine_of(url)
+        self.engine = text_values.guard(engine).execution_options(**{_FAULTS: self.faults})
+        self._drivers = drivers = dict[int, Any]()
+        event.listen(engine, "connect", lambda driver, _record: drivers.update({id(driver): driver}))
+        event.listen(engine, "close", lambda driver, _record: drivers.pop(id(driver), None))
+        self._is_abandoned = False
+        self._in_use = in_use = set[int]()
+        event.listen(engine, "checkout", lambda driver, _record, _proxy: in_use.add(id(driver)))
+        event.listen(engine, "checkin", lambda driver, _record: in_use.discard(id(driver)))
+        weakref.finalize(self, self.engine.dispose)  # closes the connections of a store that was never closed
+
+    def __reduce__(self) -> tuple[Callable[[str], "Store"], tuple[str]]:
+        """Pickle the URL only: in a child process, the store opens its own connections."""
+        return opened, (self.url.render_as_string(hide_password=False),)
+
+    def size(self, connection: Connection) -> float:
+        """Size of the database in bytes."""
+        if self.is_sqlite:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            return float(pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one())
+        return float(connection.exec_driver_sql("SELECT pg_database_size(current_database())").scalar_one())
+
+    @staticmethod
+    def ping(connection: Connection) -> None:
+        """Run a trivial query."""
+        connection.exec_driver_sql("SELECT 1")
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that may write: all of it is durable after the block, or none of it.
+    def write(self, patience: float | None = None) -> Iterator[Connection]:
+        """A transaction that may write: after the block all of it is durable, or none of it.
+
+        `patience` is the limit in seconds for each statement and lock, if the default is too short.
 
         Raises:
             StoreError: the database is locked by another process, full, or out of reach.
         """
-        if not self.is_sqlite:
-            with _mapped(), self.engine.begin() as connection:
-                connection.exec_driver_sql(
-                    f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}s'"
-                )
-                yield connection
-            return
-        with self._writer, _mapped(), self.engine.connect() as connection:
-            driver = sqlite_driver(connection)
-            assert driver is not None
-            driver.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                driver.execute("COMMIT")
-            except BaseException:
-                if driver.in_transaction:  # a full disk ends it by itself
-                    driver.execute("ROLLBACK")
-                raise
+        with self._mapped():
+            if self.is_sqlite:
+                with self._write_alone(_WRITER_WITHIN if patience is None else patience) as connection:
+                    yield connection
+            else:
+                with self._connected() as connection, connection.begin():
+                    connection.exec_driver_sql(_limits(patience))
+                    with _waiting(connection, patience):
+                        yield connection
+        self.condition.wrote()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view of the database; nothing is written, and nothing that is seen can be rolled back."""
-        with _mapped(), self.engine.connect() as connection:
+        """A consistent, read-only view of committed data.
+
+        Raises:
+            StoreError: the database is out of reach.
+        """
+        with self._mapped(), self._connected() as connection:
             connection.execution_options(**{READING: True})
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
@@ -104,80 +119,148 @@ class Store:
                 if self.is_sqlite:
                     connection.exec_driver_sql("ROLLBACK")
 
+    @contextmanager
+    def _write_alone(self, within: float) -> Iterator[Connection]:
+        if not self._writer.acquire(timeout=within):
+            raise StoreError(f"the database has been busy with one transaction for {within:.0f} seconds")
+        try:
+            with self._connected() as connection:
+                driver = sqlite_driver(connection)
+                assert driver is not None
+                driver.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    self._file.check()
+                    driver.execute("COMMIT")
+                except BaseException:
+                    if driver.in_transaction:  # a full disk ends it by itself
+                        driver.execute("ROLLBACK")
+                    raise
+        finally:
+            self._writer.release()
+
+    def _connected(self) -> Connection:
+        if self._is_abandoned:
+            raise StoreError("the daemon is stopping")
+        self._file.check()
+        if not self._is_silent:
+            return self.engine.connect()
+        if not self._asking.acquire(blocking=False):  # one waiting thread is enough
+            raise StoreError(
+                "the database cannot be used: it does not respond", hint="is it overloaded, or does it hang?"
+            )
+        try:
+            connection = self.engine.connect()
+            self._is_silent = False
+            return connection
+        finally:
+            self._asking.release()
+
+    @contextmanager
+    def _mapped(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreError as error:
+            self.condition.failed(error.message)
+            raise
+        except errors.FOREIGN as error:
+            if not errors.is_theirs(error):
+                raise
+            if self._is_abandoned:
+                raise StoreError("the daemon is stopping") from error
+            self._is_silent = self._is_silent or errors.is_silence(error)
+            if errors.is_standby(error):
+                self.engine.dispose()  # the name in `store.url` may lead to the primary by now
+            unusable = errors.unusable(error)
+            self.condition.failed(unusable.message)
+            raise unusable from error
+
     @property
     def path(self) -> Path | None:
-        """Where SQLite keeps the database; None for one in memory or on a server."""
+        """The file of an SQLite database; None if it is in memory or on a server."""
         name = self.url.database if self.is_sqlite else None
         return Path(name) if name and name != ":memory:" else None
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether the database is in the memory of this process."""
+        return self.is_sqlite and self.path is None
+
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
+
+    def abandon(self, within: float = 0.5) -> None:
+        """Interrupt all statements and close all connections, at the end of a process whose threads have not ended.
+
+        Unfinished writes are rolled back; later reads and writes fail. `within` is the time in seconds that threads
+        have to release their connections. A connection that is still in use then stays open: closing it under a
+        running statement would crash the process. SQLite recovers its write-ahead log at the next start.
+        """
+        self._is_abandoned = True
+        self.engine.dispose()
+        ends = time.monotonic() + within
+        while True:
+            drivers = [one for one in list(self._drivers.values()) if isinstance(one, sqlite3.Connection)]
+            busy = [driver for driver in drivers if id(driver) in self._in_use]
+            for driver in busy:
+                with suppress(sqlite3.Error):
+                    driver.interrupt()
+            if not busy or time.monotonic() >= ends:
+                break
+            time.sleep(0.02)
+        for driver in drivers:
+            if id(driver) not in self._in_use:
+                with suppress(sqlite3.Error):
+                    driver.close()
+        if (
+            busy and self.path is not None
+        ):  # what is committed goes into the file itself, for whoever copies it
+            with suppress(sqlite3.Error), closing(sqlite3.connect(self.path, timeout=within)) as last:
+                last.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+@lru_cache(maxsize=1)
+def opened(url: str) -> Store:
+    """The store that was sent to a child process."""
+    return Store(url)
 
 
 def whole(moment: float, towards: Callable[[float], int] = math.ceil) -> float:
-    """A moment to compare a column of whole seconds with: PostgreSQL uses no index of whole numbers for a fraction."""
+    """`moment` as an integer, to compare with a column of integers: PostgreSQL would not use its index for a float."""
     return towards(moment) if math.isfinite(moment) else moment
 
 
+def faults_of(connection: Connection) -> Faults:
+    """The faults of the store that this connection belongs to."""
+    faults = connection.get_execution_options().get(_FAULTS)
+    return faults if isinstance(faults, Faults) else Faults()
+
+
 def sqlite_driver(connection: Connection) -> sqlite3.Connection | None:
-    """The connection below, for statements without SQLAlchemy around them; None where the database is another one."""
+    """The driver's own connection, to bypass SQLAlchemy; None if the database is not SQLite."""
     driver = connection.connection.driver_connection
     return driver if isinstance(driver, sqlite3.Connection) else None
 
 
+def _limits(patience: float | None) -> str:
+    """The `SET` statements of one transaction on PostgreSQL; `patience` in seconds."""
+    frozen = f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_AFTER}s'"
+    if patience is None:
+        return frozen
+    longer = f"{patience:.0f}s"
+    return f"{frozen}; SET LOCAL statement_timeout = '{longer}'; SET LOCAL lock_timeout = '{longer}'"
+
+
 @contextmanager
-def _mapped() -> Iterator[None]:
+def _waiting(connection: Connection, patience: float | None) -> Iterator[None]:
+    """Apply `patience` to the client side of the connection as well."""
+    driver: Any = connection.connection.driver_connection
+    if patience is None:
+        yield
+        return
+    usual, driver.patience = driver.patience, patience
     try:
         yield
-    except DBAPIError as error:
-        is_out_of_reach = isinstance(error, OperationalError) or error.connection_invalidated
-        if not is_out_of_reach and not _is_damaged(error.orig):
-            raise
-        raise _unusable(error.orig) from error
-    except sqlite3.DatabaseError as error:  # of a statement that went to the driver itself
-        if not isinstance(error, sqlite3.OperationalError) and not _is_damaged(error):
-            raise
-        raise _unusable(error) from error
-
-
-def _is_damaged(error: BaseException | None) -> bool:
-    """Whether the file is none of SQLite's, or not whole any more."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
-
-
-def _unusable(error: BaseException | None) -> StoreError:
-    reason = str(error).splitlines()[0]
-    hint = next((hint for words, hint in _HINTS.items() if words in reason), "is it full, locked, or down?")
-    return StoreError(f"the database cannot be used: {reason}", hint=hint)
-
-
-def _shared_engine(url: str) -> Engine:
-    """PostgreSQL: a host that vanished is noticed within seconds, not when the kernel gives up."""
-    patience = {
-        "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "tcp_user_timeout": 15_000,
-    }
-    try:
-        return create_engine(url, pool_pre_ping=True, connect_args=patience)
-    except ModuleNotFoundError as error:
-        hint = "pip install 'watchkeeper[postgresql]'"
-        raise StoreError(f"PostgreSQL needs {error.name}, which is not installed", hint=hint) from error
-
-
-def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(
-        url, poolclass=QueuePool, pool_size=8, connect_args={"check_same_thread": False, "timeout": 30}
-    )
-
-    # Transactions are begun by hand (BEGIN IMMEDIATE): the driver's own would take the lock too late.
-    @event.listens_for(engine, "connect")
-    def _configure(dbapi_connection: Any, _record: Any) -> None:
-        dbapi_connection.isolation_level = None
-        for pragma in _PRAGMAS:
-            dbapi_connection.execute(f"PRAGMA {pragma}")
-
-    return engine
+    finally:
+        driver.patience = usual

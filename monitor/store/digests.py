@@ -1,16 +1,18 @@
-"""Which digests went out for which local date, and who does not want them any more."""
+"""Which digests were composed for which local date, and who has unsubscribed."""
 
 import secrets
 
 from sqlalchemy import Column, Connection, Float, String, Table, func, select, update
 
-from monitor.store.db import metadata
-from monitor.store.upsert import insert_new
+from monitor.store.db import faults_of, metadata
+from monitor.store.rows import moment, words
+from monitor.store.statements import insert_new
+from monitor.texts import NAME
 
 digests = Table(
     "digests",
     metadata,
-    Column("client", String(128), primary_key=True),
+    Column("client", String(NAME), primary_key=True),
     Column("kind", String(8), primary_key=True),
     Column("day", String(10), primary_key=True),
     Column("composed_at", Float, nullable=False),
@@ -19,7 +21,7 @@ digests = Table(
 readers = Table(
     "digest_readers",
     metadata,
-    Column("client", String(128), primary_key=True),
+    Column("client", String(NAME), primary_key=True),
     Column("address", String(320), primary_key=True),
     Column("token", String(64), nullable=False, unique=True),
     Column("left_at", Float),
@@ -27,13 +29,13 @@ readers = Table(
 
 
 def claim(connection: Connection, client: str, kind: str, day: str, now: float, outcome: str) -> bool:
-    """Note that the digest of a local date is out; False where it was before, by this process or another."""
+    """Record that the digest of a local date is composed; False if this or another process has done so before."""
     row = {"client": client, "kind": kind, "day": day, "composed_at": now, "outcome": outcome}
     return bool(insert_new(connection, digests, [row], ("day",)))
 
 
 def is_out(connection: Connection, client: str, kind: str, day: str) -> bool:
-    """Whether the digest of a local date was composed."""
+    """Whether the digest of a local date has been composed."""
     query = select(digests.c.day).where(
         digests.c.client == client, digests.c.kind == kind, digests.c.day == day
     )
@@ -44,20 +46,24 @@ def last_composed(connection: Connection) -> dict[tuple[str, str], float]:
     """When each digest was last composed: (client, kind) to seconds since the epoch."""
     key = (digests.c.client, digests.c.kind)
     query = select(*key, func.max(digests.c.composed_at)).group_by(*key)
-    return {(row[0], row[1]): row[2] for row in connection.execute(query)}
+    faults, composed = faults_of(connection), {}
+    for client, kind, at in connection.execute(query):
+        with faults.isolate("digests", f"{client} {kind}"):
+            composed[words(client), words(kind)] = moment(at)
+    return composed
 
 
 def token(connection: Connection, client: str, address: str) -> str | None:
-    """What a reader's unsubscribe link carries; None for one who does not want digests of this client any more."""
+    """The token of a reader's unsubscribe link; None if the reader has unsubscribed from this client's digests."""
     row = {"client": client, "address": address.lower(), "token": secrets.token_urlsafe(24), "left_at": None}
     insert_new(connection, readers, [row], ("client",))
     query = select(readers).where(readers.c.client == client, readers.c.address == address.lower())
-    found = connection.execute(query).one()
-    return str(found.token) if found.left_at is None else None
+    reader = connection.execute(query).one()
+    return str(reader.token) if reader.left_at is None else None
 
 
 def unsubscribe(connection: Connection, carried: str, now: float) -> tuple[str, str] | None:
-    """Send the reader of this link no more digests: (client, address), or None where the link is not ours."""
+    """Unsubscribe the reader with this token: (client, address), or None if the token is unknown."""
     row = connection.execute(select(readers).where(readers.c.token == carried)).first()
     if row is None:
         return None
@@ -66,7 +72,7 @@ def unsubscribe(connection: Connection, carried: str, now: float) -> tuple[str, 
 
 
 def subscribe(connection: Connection, carried: str) -> tuple[str, str] | None:
-    """Send them to the reader of this link again: (client, address), or None where the link is not ours."""
+    """Subscribe the reader with this token again: (client, address), or None if the token is unknown."""
     changed = update(readers).where(readers.c.token == carried).values(left_at=None)
     row = connection.execute(changed.returning(readers.c.client, readers.c.address)).first()
     return None if row is None else (row.client, row.address)

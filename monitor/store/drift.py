@@ -1,4 +1,4 @@
-"""What drift decisions keep: one calibration and one state a stream, its incidents, and verdicts worth explaining."""
+"""Drift: one calibration and one state per stream, its incidents, and the verdicts that explain them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +21,13 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream
-from monitor.store import register
-from monitor.store.ageing import Aged
-from monitor.store.db import metadata, whole
+from monitor.store import streams
+from monitor.store.db import faults_of, metadata, whole
 from monitor.store.prepared import Prepared
-from monitor.store.upsert import replace
+from monitor.store.retention import Aged
+from monitor.store.rows import blob, moment, whole_number, words
+from monitor.store.statements import replace
+from monitor.texts import COLUMN
 
 
 def _stream() -> Column[int]:
@@ -73,7 +75,7 @@ VERDICTS = Table(
     metadata,
     _stream(),
     Column("start", BigInteger, primary_key=True, autoincrement=False),
-    Column("column", String(256), primary_key=True),
+    Column("column", String(COLUMN), primary_key=True),
     Column("ratio", Float, nullable=False),
     Column("significant", Boolean, nullable=False),
     Column("reason", Text, nullable=False),
@@ -96,9 +98,9 @@ _ONE_A_STREAM = {
 
 @dataclass(frozen=True, slots=True)
 class StoredCalibration:
-    """A calibration as it lies in the store.
+    """A stored calibration of the windows from `start` to `end` (seconds since the epoch).
 
-    `note` says why it may not page, if so; `meaning` what its budget means.
+    `note` says why it may not page, or is empty; `meaning` explains its false-alarm budget.
     """
 
     made_at: float
@@ -115,7 +117,7 @@ class StoredCalibration:
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """A state, up to where it has judged, and the verdicts of the last window, all as bytes."""
+    """The state of the decision after the window that ended at `judged_until`, and that window's verdicts, as bytes."""
 
     judged_until: int
     blob: bytes
@@ -123,7 +125,7 @@ class StoredState:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftIncident:
+class StoredDriftIncident:
     """One drift incident of a stream; `closed` is None while it is open. Natural key: stream and `opened`."""
 
     opened: float
@@ -147,42 +149,50 @@ class StoredVerdict:
 def put_calibration(
     connection: Connection, stream: Stream, calibration: StoredCalibration, now: float
 ) -> None:
-    """Write a stream's calibration in place of the one before."""
+    """Insert or replace the calibration of a stream."""
     row = {name: getattr(calibration, name) for name in StoredCalibration.__slots__}
-    replace(connection, CALIBRATIONS, [{"stream": register.key(connection, stream, now), **row}], ("stream",))
+    replace(connection, CALIBRATIONS, [{"stream": streams.key(connection, stream, now), **row}], ("stream",))
 
 
 def calibration(connection: Connection, stream: Stream) -> StoredCalibration | None:
-    """A stream's calibration, or None before there is one."""
-    found = _only(connection, CALIBRATIONS, stream)
-    return (
-        None
-        if found is None
-        else StoredCalibration(*(getattr(found, name) for name in StoredCalibration.__slots__))
-    )
+    """The calibration of a stream; None if there is none, or it is damaged and will be learned again."""
+    row = _only(connection, CALIBRATIONS, stream)
+    if row is None:
+        return None
+    with faults_of(connection).isolate("drift_calibrations", str(stream)):
+        for at in (row.made_at, row.start, row.end):
+            moment(at)
+        if whole_number(row.seconds) == 0:
+            raise ValueError("a window of 0 seconds")
+        return StoredCalibration(*(getattr(row, name) for name in StoredCalibration.__slots__))
+    return None
 
 
 def put_state(connection: Connection, stream: Stream, state: StoredState, now: float) -> None:
-    """Write a stream's state in place of the one before."""
+    """Insert or replace the state of a stream."""
     row = {"judged_until": state.judged_until, "blob": state.blob, "latest": state.latest}
-    replace(connection, STATES, [{"stream": register.key(connection, stream, now), **row}], ("stream",))
+    replace(connection, STATES, [{"stream": streams.key(connection, stream, now), **row}], ("stream",))
 
 
 def state(connection: Connection, stream: Stream) -> StoredState | None:
-    """A stream's state, or None before its first window."""
-    found = _only(connection, STATES, stream)
-    return None if found is None else StoredState(found.judged_until, bytes(found.blob), bytes(found.latest))
+    """The state of a stream; None before its first window, or if it is damaged and starts again."""
+    row = _only(connection, STATES, stream)
+    if row is None:
+        return None
+    with faults_of(connection).isolate("drift_states", f"{stream}: its row"):
+        return StoredState(int(moment(row.judged_until)), blob(row.blob), blob(row.latest))
+    return None
 
 
 def delete_state(connection: Connection, stream: Stream) -> None:
-    """Forget a stream's state; its calibration stays."""
-    connection.execute(delete(STATES).where(STATES.c.stream == register.find(connection, stream)))
+    """Delete the state of a stream, but not its calibration."""
+    connection.execute(delete(STATES).where(STATES.c.stream == streams.find(connection, stream)))
 
 
-def put_incident(connection: Connection, stream: Stream, incident: DriftIncident, now: float) -> None:
-    """Write an incident, or what became of it."""
+def put_incident(connection: Connection, stream: Stream, incident: StoredDriftIncident, now: float) -> None:
+    """Insert or replace an incident."""
     row = {
-        "stream": register.key(connection, stream, now),
+        "stream": streams.key(connection, stream, now),
         "opened": incident.opened,
         "closed": incident.closed,
         "since": incident.since,
@@ -192,37 +202,45 @@ def put_incident(connection: Connection, stream: Stream, incident: DriftIncident
     replace(connection, INCIDENTS, [row], ("stream", "opened"))
 
 
-def incidents(connection: Connection, stream: Stream, start: float = 0.0) -> list[DriftIncident]:
-    """Incidents that were opened since `start`, newest first."""
-    mine = (INCIDENTS.c.stream == register.find(connection, stream), INCIDENTS.c.opened >= start)
+def incidents(connection: Connection, stream: Stream, start: float = 0.0) -> list[StoredDriftIncident]:
+    """Incidents opened at `start` (seconds since the epoch) or later, newest first."""
+    mine = (INCIDENTS.c.stream == streams.find(connection, stream), INCIDENTS.c.opened >= start)
     rows = connection.execute(select(INCIDENTS).where(*mine).order_by(INCIDENTS.c.opened.desc()))
-    return [DriftIncident(r.opened, r.closed, r.since, tuple(r.columns.split("\n")), r.reason) for r in rows]
+    faults, found = faults_of(connection), []
+    for r in rows:
+        with faults.isolate("drift_incidents", f"{stream} {r.opened}"):
+            closed = None if r.closed is None else moment(r.closed)
+            columns = tuple(words(r.columns).split("\n"))
+            found.append(
+                StoredDriftIncident(moment(r.opened), closed, moment(r.since), columns, words(r.reason))
+            )
+    return found
 
 
 def put_verdicts(
     connection: Connection, stream: Stream, verdicts: Sequence[StoredVerdict], now: float
 ) -> None:
-    """Write the verdicts of a window."""
-    number = register.key(connection, stream, now)
+    """Insert or replace the verdicts of a window."""
+    number = streams.key(connection, stream, now)
     rows = [
         {
             "stream": number,
-            "start": one.start,
-            "column": one.column,
-            "ratio": one.ratio,
-            "significant": one.significant,
-            "reason": one.reason,
+            "start": verdict.start,
+            "column": verdict.column,
+            "ratio": verdict.ratio,
+            "significant": verdict.significant,
+            "reason": verdict.reason,
         }
-        for one in verdicts
+        for verdict in verdicts
     ]
     replace(connection, VERDICTS, rows, ("stream", "start", "column"))
 
 
 def verdicts(connection: Connection, stream: Stream, start: float, end: float) -> list[StoredVerdict]:
-    """Verdicts on windows that begin in `[start, end)`, by time and then by strength."""
+    """Verdicts on windows that begin in `[start, end)`, by time, then by descending ratio."""
     columns = VERDICTS.c
     mine = (
-        columns.stream == register.find(connection, stream),
+        columns.stream == streams.find(connection, stream),
         columns.start >= whole(start),
         columns.start < whole(end),
     )
@@ -231,22 +249,26 @@ def verdicts(connection: Connection, stream: Stream, start: float, end: float) -
 
 
 def put_acceptance(connection: Connection, stream: Stream, at: float, since: float, author: str) -> None:
-    """Record that somebody took the state since `since` for the new normal."""
-    row = {"stream": register.key(connection, stream, at), "at": at, "since": since, "author": author}
+    """Record that `author` accepted the data since `since` as the new normal."""
+    row = {"stream": streams.key(connection, stream, at), "at": at, "since": since, "author": author}
     replace(connection, ACCEPTANCES, [row], ("stream", "at"))
 
 
 def acceptances(connection: Connection, stream: Stream) -> list[tuple[float, float, str]]:
-    """(at, since, author) of every acceptance, newest first."""
-    mine = ACCEPTANCES.c.stream == register.find(connection, stream)
+    """Every acceptance as (at, since, author), newest first."""
+    mine = ACCEPTANCES.c.stream == streams.find(connection, stream)
     rows = connection.execute(select(ACCEPTANCES).where(mine).order_by(ACCEPTANCES.c.at.desc()))
-    return [(row.at, row.since, row.author) for row in rows]
+    faults, found = faults_of(connection), []
+    for row in rows:
+        with faults.isolate("drift_acceptances", f"{stream} {row.at}"):
+            found.append((moment(row.at), moment(row.since), words(row.author)))
+    return found
 
 
 def delete_before(connection: Connection, before: float) -> int:
-    """Delete incidents that were closed before."""
+    """Delete incidents that were closed before `before`; the number of rows."""
     return connection.execute(delete(INCIDENTS).where(INCIDENTS.c.closed < before)).rowcount
 
 
 def _only(connection: Connection, table: Table, stream: Stream) -> Row[tuple[object, ...]] | None:
-    return _ONE_A_STREAM[table.name].run(connection, {"number": register.find(connection, stream)}).first()
+    return _ONE_A_STREAM[table.name].run(connection, {"number": streams.find(connection, stream)}).first()

@@ -1,18 +1,20 @@
-"""Incidents: what a channel was told under one key, and what became of it.
+"""Incidents: what was sent to a channel under one key, and how the channel responded.
 
-The row is written in the transaction of the outbox rows that belong to it, so that what was said and what is
-to be said never part.
+An incident is written in the same transaction as its outbox rows, so that both always agree.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Connection, Float, LargeBinary, String, Table, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Column, Connection, Float, LargeBinary, Select, String, Table, delete, select
 
 from monitor.records import DAEMON, Stream
-from monitor.store.db import metadata
+from monitor.store import rows
+from monitor.store.checksums import seal, unseal
+from monitor.store.db import faults_of, metadata
+from monitor.store.statements import upsert
 
 Member = tuple[str, int]
 """An alert and its episode: (fingerprint, episode)."""
@@ -22,12 +24,15 @@ Member = tuple[str, int]
 class Incident:
     """One conversation with one channel.
 
-    `kind` is `single`, `group` or `storm`; `group` is what its members have in common. `sequence` is that of
-    the last delivery, `updated_at` when that was made, and `told` how many members it named; `joined_at` is
-    when the last member came. `accepted_at` is when the channel took the page, `refused_at` when it said that
-    it never will, `confirmed_at` when it was seen to have opened an incident, `dismissed_at` when a person
-    closed it there by hand, `event_at` the time of the newest event that came back, `steps` how far the
-    fallback ladder was climbed.
+    `kind` is `single`, `group`, `storm`, `kind` (another kind of problem of an alert that was told) or `fallback`;
+    `group` is what its members have in common. `sequence` is that of the last delivery, `updated_at` when that was
+    made. `told` is how many members were named so far, `told_at` when each of them was named first, `told_ended` how
+    many of them the last delivery named as ended; `kinds` are the kinds of problem that were named, as (fingerprint,
+    error type or column). `joined_at` is when the last member came. `accepted_at` is when the channel took the page,
+    `refused_at` when it said that it never will, `confirmed_at` when it was seen to have opened an incident,
+    `dismissed_at` when a person closed it there by hand, `event_at` the time of the newest event that came back,
+    `steps` how far the fallback ladder was climbed, `due_at` from when on it may be told: office hours open, or a
+    silence ended.
     """
 
     channel: str
@@ -52,6 +57,10 @@ class Incident:
     steps: int = 0
     stream: Stream = DAEMON
     rule: str = ""
+    due_at: float = 0.0
+    told_at: tuple[float, ...] = ()
+    told_ended: int = 0
+    kinds: tuple[tuple[str, str], ...] = ()
 
 
 incidents = Table(
@@ -64,56 +73,68 @@ incidents = Table(
     Column("incident", LargeBinary, nullable=False),
 )
 
+_STORED = (incidents.c.channel, incidents.c.key, incidents.c.incident)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Incident)
 
 
 def put(connection: Connection, changed: Iterable[Incident]) -> None:
-    """Store incidents as they are now, over what was there."""
-    rows = [
+    """Insert or replace incidents."""
+    written = [
         {
             "channel": incident.channel,
             "key": incident.key,
             "opened_at": incident.opened_at,
             "closed_at": incident.closed_at,
-            "incident": _encoder.encode(incident),
+            "incident": seal(_encoder.encode(incident)),
         }
         for incident in changed
     ]
-    if not rows:
-        return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(incidents)
-    updated = {name: statement.excluded[name] for name in ("closed_at", "incident")}
-    connection.execute(statement.on_conflict_do_update(index_elements=["channel", "key"], set_=updated), rows)
+    writing = upsert(connection.dialect.name, incidents, ("channel", "key"), ("closed_at", "incident"))
+    rows.write_each(connection, writing, written, "incidents", lambda row: f"{row['channel']} {row['key']}")
 
 
 def load_open(connection: Connection, *, lock: bool = False) -> list[Incident]:
-    """Incidents that are not closed, oldest first; locked where they are to be changed."""
-    query = select(incidents.c.incident).where(incidents.c.closed_at.is_(None))
+    """Open incidents, oldest first; with `lock`, their rows are locked for a change."""
+    query = select(*_STORED).where(incidents.c.closed_at.is_(None))
     query = query.order_by(incidents.c.opened_at, incidents.c.channel, incidents.c.key)
-    return [_decoder.decode(row[0]) for row in connection.execute(query.with_for_update() if lock else query)]
+    return _decoded(connection, query.with_for_update() if lock else query)
 
 
 def load_since(connection: Connection, moment: float) -> list[Incident]:
     """Incidents that were opened at `moment` or later, oldest first."""
-    query = select(incidents.c.incident).where(incidents.c.opened_at >= moment)
-    return [_decoder.decode(row[0]) for row in connection.execute(query.order_by(incidents.c.opened_at))]
+    query = select(*_STORED).where(incidents.c.opened_at >= moment)
+    return _decoded(connection, query.order_by(incidents.c.opened_at))
 
 
 def load_closed_since(connection: Connection, moment: float) -> list[Incident]:
-    """Incidents that were closed at `moment` or later, in the order of their ends."""
-    query = select(incidents.c.incident).where(incidents.c.closed_at >= moment)
-    return [_decoder.decode(row[0]) for row in connection.execute(query.order_by(incidents.c.closed_at))]
+    """Incidents that were closed at `moment` or later, by time of closing."""
+    query = select(*_STORED).where(incidents.c.closed_at >= moment)
+    return _decoded(connection, query.order_by(incidents.c.closed_at))
 
 
 def get(connection: Connection, channel: str, key: str, *, lock: bool = False) -> Incident | None:
-    """One incident; locked where it is to be changed."""
-    query = select(incidents.c.incident).where(incidents.c.channel == channel, incidents.c.key == key)
-    blob = connection.execute(query.with_for_update() if lock else query).scalar()
-    return None if blob is None else _decoder.decode(blob)
+    """One incident, or None; with `lock`, its row is locked for a change."""
+    query = select(*_STORED).where(incidents.c.channel == channel, incidents.c.key == key)
+    matching = _decoded(connection, query.with_for_update() if lock else query)
+    return matching[0] if matching else None
 
 
 def delete_before(connection: Connection, moment: float) -> int:
-    """Delete incidents that were closed before `moment`; how many there were."""
+    """Delete incidents that were closed before `moment`; the number of rows."""
     return connection.execute(delete(incidents).where(incidents.c.closed_at < moment)).rowcount
+
+
+def _decoded(connection: Connection, query: Select[Any]) -> list[Incident]:
+    """The incidents that can be read. A damaged one is reported as a fault, and its alerts are notified again."""
+    faults, decoded = faults_of(connection), []
+    for channel, key, blob in connection.execute(query):
+        with faults.isolate("incidents", f"{channel} {key}"):
+            incident = _decoder.decode(unseal(blob))
+            if (incident.channel, incident.key) != (channel, key):
+                msg = f"it holds another incident: {incident.channel} {incident.key}"
+                raise ValueError(msg)
+            rows.moment(incident.opened_at)
+            rows.whole_number(incident.sequence)
+            decoded.append(incident)
+    return decoded

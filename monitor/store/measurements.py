@@ -1,4 +1,4 @@
-"""Measurements of windows: two blobs a window and stream, headline figures apart from those of single features.
+"""Measurements of windows: per window and stream one blob of headline figures and one of figures per feature.
 
 A blob holds six numbers for each measurement: value, n, low, high, p-value, baseline (float64, NaN where there is
 none). Which measurements those are is its `shape` (metric, labels, unit, direction of each), which is the same from
@@ -6,7 +6,7 @@ window to window and so is written once. `monitor.store.timeseries` reads one fi
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,12 +26,14 @@ from sqlalchemy import (
     select,
 )
 
-from monitor.block import FIGURES, Block, Name, Shape, block_of
+from monitor.measurement_table import FIGURES, MeasurementName, MeasurementTable, TableSchema, table_of
 from monitor.records import Labels, Measurement, Stream, Window
-from monitor.store import register
-from monitor.store.ageing import Aged
-from monitor.store.db import metadata, whole
-from monitor.store.prepared import PreparedInsert, PreparedReplace
+from monitor.store import streams
+from monitor.store.checksums import reading, seal, unseal
+from monitor.store.db import faults_of, metadata, whole
+from monitor.store.prepared import prepared_insert, prepared_upsert
+from monitor.store.retention import Aged
+from monitor.store.rows import FARTHEST
 
 SHAPES = Table(
     "measurement_shapes",
@@ -55,17 +57,17 @@ MEASUREMENTS = Table(
 AGED = Aged(MEASUREMENTS, ("stream", "seconds", "part"))
 
 PARTS = HEADLINE, DETAIL, SLOW = 0, 1, 2
-"""Named in every query: the part stands before the start in the key."""
+"""The kinds of blob. Every query names them, because `part` precedes `start` in the key."""
 _DETAILED = frozenset({"feature", "output", "segment", "class", "version", "against"})
 
 
-_PUT = PreparedReplace(MEASUREMENTS, ("stream", "seconds", "part", "start"))
-_PUT_SHAPE = PreparedInsert(SHAPES)
+_PUT = prepared_upsert(MEASUREMENTS, ("stream", "seconds", "part", "start"))
+_PUT_SHAPE = prepared_insert(SHAPES)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """The places of a shape that stand in one blob, and the shape of these."""
+    """The measurements of a schema that are stored in one blob: their places, and the stored schema of these."""
 
     number: int
     places: np.ndarray
@@ -73,7 +75,7 @@ class _Part:
     raw: bytes
 
 
-_PARTS: WeakKeyDictionary[Shape, tuple[_Part, ...]] = WeakKeyDictionary()
+_PARTS: WeakKeyDictionary[TableSchema, tuple[_Part, ...]] = WeakKeyDictionary()
 
 
 def put(
@@ -83,127 +85,163 @@ def put(
     measurements: Sequence[Measurement],
     now: float = 0.0,
 ) -> None:
-    """Write the measurements of a window in place of what was there."""
+    """Insert or replace the measurements of a window."""
     block = _block(stream, window, measurements)
     parts = _PARTS.get(block.shape)
     if parts is None:
         parts = _PARTS[block.shape] = _parts(block.shape)
     at = _key(connection, stream, window, now)
-    _PUT.run(connection, [at | {"part": part.number} | _written(connection, block, part) for part in parts])
+    _PUT.run_for_each(
+        connection, [at | {"part": part.number} | _written(connection, block, part) for part in parts]
+    )
 
 
 def put_slow(
-    connection: Connection, stream: Stream, window: Window, found: Sequence[Measurement], now: float
+    connection: Connection, stream: Stream, window: Window, measurements: Sequence[Measurement], now: float
 ) -> None:
-    """Write measurements that are made apart from the others of a window, in place of earlier ones of that kind."""
-    block = _block(stream, window, found)
+    """Insert or replace the measurements of a window that are made separately because they are slow."""
+    block = _block(stream, window, measurements)
     part = _part(SLOW, block.shape, range(len(block)))
     at = _key(connection, stream, window, now)
-    _PUT.run(connection, [at | {"part": SLOW} | _written(connection, block, part)])
+    _PUT.run_for_each(connection, [at | {"part": SLOW} | _written(connection, block, part)])
 
 
 def has_slow(connection: Connection, stream: Stream, window: Window) -> bool:
-    """Were the slow measurements of a window made?"""
+    """Whether the slow measurements of a window are stored."""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == register.find(connection, stream), columns.seconds == window.seconds)
-    here = (columns.part == SLOW, columns.start == window.start)
-    return connection.scalar(select(columns.start).where(*mine, *here)) is not None
+    mine = (columns.stream == streams.find(connection, stream), columns.seconds == window.seconds)
+    at_window = (columns.part == SLOW, columns.start == window.start)
+    return connection.scalar(select(columns.start).where(*mine, *at_window)) is not None
 
 
 def latest(connection: Connection, stream: Stream, seconds: int) -> list[Measurement]:
     """Every measurement of the newest measured window of this length."""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
-    newest = select(func.max(columns.start)).where(*mine)
+    mine = (columns.stream == streams.find(connection, stream), columns.seconds == seconds)
+    newest = select(func.max(columns.start)).where(
+        *mine, columns.start < FARTHEST
+    )  # a text is larger, in SQLite
     parts = (newest.where(columns.part == part).scalar_subquery() for part in (HEADLINE, DETAIL))
     starts = [start for start in connection.execute(select(*parts)).one() if start is not None]
     return of_window(connection, stream, Window(max(starts), max(starts) + seconds)) if starts else []
 
 
-def of_window(connection: Connection, stream: Stream, window: Window) -> list[Measurement]:
-    """Every measurement of one window."""
+def of_window(
+    connection: Connection, stream: Stream, window: Window, parts: Collection[int] = PARTS
+) -> list[Measurement]:
+    """Every measurement of one window, or those in some of the blobs (`HEADLINE`, `DETAIL`, `SLOW`)."""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == register.find(connection, stream), columns.seconds == window.seconds)
-    here = (columns.part.in_(PARTS), columns.start == window.start)
+    mine = (columns.stream == streams.find(connection, stream), columns.seconds == window.seconds)
+    here = (columns.part.in_(parts), columns.start == window.start)
     query = select(columns.shape, columns.figures, columns.reasons).where(*mine, *here)
-    found: list[Measurement] = []
+    measurements: list[Measurement] = []
+    faults = faults_of(connection)
     for shape, figures, reasons in connection.execute(query.order_by(columns.part)):
-        table = np.frombuffer(figures, np.float64).reshape(-1, FIGURES)
-        told = msgspec.msgpack.decode(reasons, type=dict[int, str]) if reasons else {}
-        found += Block(stream, window, stored_shape(connection, shape), table, told)
-    return found
+        with faults.isolate("measurements", f"{stream} {window.start}"):
+            schema = stored_shape(connection, shape)
+            decoded = msgspec.msgpack.decode(unseal(reasons), type=dict[int, str]) if reasons else {}
+            measurements += list(
+                MeasurementTable(stream, window, schema, figures_of(figures, schema), decoded)
+            )
+    return measurements
+
+
+def figures_of(stored: bytes, schema: TableSchema) -> np.ndarray:
+    """The figures of a row, shape (measurements, figures).
+
+    Raises:
+        DamageError: the bytes have changed since they were written.
+    """
+    with reading("a row of measurements"):
+        return np.frombuffer(unseal(stored), np.float64).reshape(len(schema.names), FIGURES)
 
 
 def has_any(connection: Connection, stream: Stream, seconds: int, start: float, end: float) -> bool:
-    """Was any window of this length measured that begins in `[start, end)`?"""
+    """Whether any window of this length that begins in `[start, end)` is measured."""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
+    mine = (columns.stream == streams.find(connection, stream), columns.seconds == seconds)
     inside = (columns.part.in_(PARTS), columns.start >= int(start), columns.start < whole(end))
     return connection.scalar(select(columns.start).where(*mine, *inside).limit(1)) is not None
 
 
 def first(connection: Connection, stream: Stream, seconds: int) -> int | None:
-    """When the oldest measured window of this length began; None where none was measured."""
+    """The start of the oldest measured window of this length; None if there is none."""
     columns = MEASUREMENTS.c
-    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
-    found: int | None = connection.scalar(
+    mine = (columns.stream == streams.find(connection, stream), columns.seconds == seconds)
+    start: int | None = connection.scalar(
         select(func.min(columns.start)).where(*mine, columns.part == HEADLINE)
     )
-    return found
+    return start
 
 
 def names(connection: Connection, stream: Stream, seconds: int) -> list[tuple[str, Labels]]:
-    """Which metrics with which labels the newest window of this length has."""
+    """The metrics of the newest window of this length, with their labels."""
     return [(m.metric, m.labels) for m in latest(connection, stream, seconds)]
 
 
 def _key(connection: Connection, stream: Stream, window: Window, now: float) -> dict[str, Any]:
-    number = register.key(connection, stream, now)
+    number = streams.key(connection, stream, now)
     return {"stream": number, "seconds": window.seconds, "start": window.start}
 
 
-def _block(stream: Stream, window: Window, measurements: Sequence[Measurement]) -> Block:
-    return measurements if isinstance(measurements, Block) else block_of(stream, window, measurements)
+def _block(stream: Stream, window: Window, measurements: Sequence[Measurement]) -> MeasurementTable:
+    return (
+        measurements if isinstance(measurements, MeasurementTable) else table_of(stream, window, measurements)
+    )
 
 
-def _parts(shape: Shape) -> tuple[_Part, ...]:
-    """What of a shape stands in which blob."""
+def _parts(shape: TableSchema) -> tuple[_Part, ...]:
+    """Divide a schema among the blobs."""
     places: dict[int, list[int]] = {HEADLINE: [], DETAIL: []}
     for place, name in enumerate(shape.names):
         places[part_of(name.labels)].append(place)
     return tuple(_part(number, shape, own) for number, own in places.items() if own)
 
 
-def _part(number: int, shape: Shape, places: Sequence[int]) -> _Part:
+def _part(number: int, shape: TableSchema, places: Sequence[int]) -> _Part:
     raw = msgspec.msgpack.encode([shape.names[place] for place in places])
-    return _Part(number, np.array(places, np.int64), hashlib.sha256(raw).hexdigest()[:16], raw)
+    return _Part(number, np.array(places, np.int64), _identity(raw), raw)
 
 
 def part_of(labels: Labels) -> int:
-    """In which blob a measurement with these labels stands."""
+    """The blob that holds a measurement with these labels."""
     return DETAIL if any(name in _DETAILED for name, _ in labels) else HEADLINE
 
 
-def _written(connection: Connection, block: Block, part: _Part) -> dict[str, Any]:
-    """The columns of a row that hold the measurements; the shape is written once."""
-    _PUT_SHAPE.run(connection, [{"id": part.id, "blob": part.raw}])
+def _written(connection: Connection, block: MeasurementTable, part: _Part) -> dict[str, Any]:
+    """The columns of a row that hold the measurements; a schema is stored once."""
+    _PUT_SHAPE.insert(connection, [{"id": part.id, "blob": part.raw}])
     reasons: dict[int, str] = {}
     if block.reasons:
-        told = map(block.reasons.get, part.places.tolist())
-        reasons = {index: reason for index, reason in enumerate(told) if reason}
+        of_part = map(block.reasons.get, part.places.tolist())
+        reasons = {index: reason for index, reason in enumerate(of_part) if reason}
     return {
         "shape": part.id,
-        "figures": block.figures[part.places].tobytes(),
-        "reasons": msgspec.msgpack.encode(reasons) if reasons else b"",
+        "figures": seal(block.figures[part.places].tobytes()),
+        "reasons": seal(msgspec.msgpack.encode(reasons)) if reasons else b"",
     }
 
 
-def stored_shape(connection: Connection, identity: str) -> Shape:
-    """The shape under which figures were written."""
+def stored_shape(connection: Connection, identity: str) -> TableSchema:
+    """The schema of stored figures.
+
+    Raises:
+        DamageError: it is missing or damaged.
+    """
     blob = connection.scalar(select(SHAPES.c.blob).where(SHAPES.c.id == identity))
-    return _decoded(bytes(blob)) if blob is not None else Shape(())
+    with reading(f"the schema {identity} of measurements"):
+        if blob is None:
+            raise KeyError(identity)
+        return _decoded(identity, bytes(blob))
 
 
 @lru_cache(maxsize=512)
-def _decoded(blob: bytes) -> Shape:
-    return Shape(msgspec.msgpack.decode(blob, type=tuple[Name, ...]))
+def _decoded(identity: str, blob: bytes) -> TableSchema:
+    if _identity(blob) != identity:
+        msg = "its bytes have changed since they were written"
+        raise ValueError(msg)
+    return TableSchema(msgspec.msgpack.decode(blob, type=tuple[MeasurementName, ...]))
+
+
+def _identity(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]

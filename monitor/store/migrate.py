@@ -1,4 +1,4 @@
-"""Brings the database to the tables that this version works with (Alembic)."""
+"""Migrates the database to the tables of this version, with Alembic."""
 
 import logging
 import re
@@ -9,28 +9,40 @@ from sqlalchemy import inspect
 from monitor.errors import StoreError
 from monitor.store.db import Store
 
+PATIENCE = 600.0
+"""Limit in seconds for each statement of a migration, and for the wait for another process's migration."""
+_LOCK = int.from_bytes(b"watchkpr", "big")
 _SCRIPTS = Path(__file__).parent / "migrations"
 _REVISION = re.compile(r'^revision(?:: str)? = "(\w+)"', re.MULTILINE)
 
 
 def migrate(store: Store) -> None:
-    """Apply the migrations that the database does not have yet; does nothing on an up-to-date one.
+    """Apply missing migrations.
 
     Raises:
-        StoreError: it was written by a newer version, or there can be none at this place.
+        StoreError: the database was written by a newer version, cannot be reached, or cannot be created.
+    """
+    if not is_current(store):
+        _upgrade(store)
+
+
+def is_current(store: Store) -> bool:
+    """Whether the database has the tables of this version. Creates the folder of an embedded database.
+
+    Raises:
+        StoreError: the database cannot be reached, or its folder cannot be created.
     """
     if store.path is not None:
         _make_folder(store.path.parent)
-    if _revision(store) != _newest():
-        _upgrade(store)
+    return _revision(store) == _newest()
 
 
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        hint = "`store.url` names it: may this user write there?"
-        raise StoreError(f"the folder {folder} cannot be made: {error.strerror}", hint=hint) from error
+        hint = "it is the folder of `store.url`: may this user write there?"
+        raise StoreError(f"the folder {folder} cannot be created: {error.strerror}", hint=hint) from error
 
 
 def _revision(store: Store) -> str | None:
@@ -42,15 +54,15 @@ def _revision(store: Store) -> str | None:
 
 
 def _newest() -> str:
-    """The revision of the last migration, by its file: each says its own."""
+    """The revision of the last migration, read from its file."""
     last = max(_SCRIPTS.glob("versions/v*.py"))
-    found = _REVISION.search(last.read_text(encoding="utf-8"))
-    assert found, f"{last} does not say its revision"
-    return found[1]
+    match = _REVISION.search(last.read_text(encoding="utf-8"))
+    assert match, f"{last} has no revision"
+    return match[1]
 
 
 def _upgrade(store: Store) -> None:
-    # Alembic is 50 modules and 11 MB, and most starts of a daemon have nothing to change.
+    # Alembic takes 50 modules and 11 MB, and most starts have nothing to migrate.
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
@@ -60,7 +72,9 @@ def _upgrade(store: Store) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     scripts = ScriptDirectory.from_config(config)
-    with store.write() as connection:
+    with store.write(patience=PATIENCE) as connection:
+        if not store.is_sqlite:  # other processes that start now wait here, and then have nothing to do
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
         current = MigrationContext.configure(connection).get_current_revision()
         if current == scripts.get_current_head():
             return

@@ -1,7 +1,8 @@
-"""The outbox: what is to be told, in order for each key; claimed by a lease; a receipt for each attempt."""
+"""The outbox: deliveries, in order per key, claimed by leases; and a receipt for each attempt."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -12,6 +13,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Row,
+    Select,
     String,
     Table,
     Text,
@@ -25,10 +27,14 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
+from monitor.config.units import DAY
+from monitor.errors import DamageError
 from monitor.records import Action, Delivery, Receipt, Status
-from monitor.store.db import metadata
+from monitor.store.checksums import seal, unseal
+from monitor.store.db import faults_of, metadata
+from monitor.store.rows import blob, moment, whole_number, words, write_each
+from monitor.store.statements import insert_or_skip
 
 outbox = Table(
     "outbox",
@@ -65,27 +71,53 @@ receipts = Table(
     Column("seconds", Float, nullable=False),
 )
 
+ANY_PRIORITY = 99
+"""As a limit: deliveries of every priority."""
 LONGEST_WAIT = 900.0
-"""No retry waits longer than this, in seconds."""
+"""The longest wait before a retry, in seconds."""
+FARTHEST_OPENING = 10.0 * DAY
+"""The longest wait for office hours, in seconds. A longer wait comes from a wrong clock or a damaged row."""
+_MOST_ASKED = 500
 _WAITING = (Status.PENDING.value, Status.LEASED.value)
 
 
 def add(connection: Connection, deliveries: Iterable[Delivery]) -> None:
-    """Put deliveries in; one whose channel, key and sequence are there already is left as it is."""
+    """Add deliveries; those whose channel, key and sequence are stored already are skipped."""
     rows = [_row(delivery) for delivery in deliveries]
-    if rows:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        connection.execute(dialect.insert(outbox).on_conflict_do_nothing(), rows)
+    writing = insert_or_skip(connection.dialect.name, outbox)
+    write_each(connection, writing, rows, "outbox", lambda row: f"{row['channel']} {row['key']}")
+
+
+def last_sequences(
+    connection: Connection, conversations: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], int]:
+    """The newest stored sequence of each of these (channel, key) pairs; pairs without one are left out."""
+    wanted, sequences = set(conversations), {}
+    keys = sorted({key for _, key in wanted})
+    query = select(outbox.c.channel, outbox.c.key, func.max(outbox.c.sequence))
+    for at in range(0, len(keys), _MOST_ASKED):
+        some = query.where(
+            outbox.c.channel.in_({channel for channel, _ in wanted}),
+            outbox.c.key.in_(keys[at : at + _MOST_ASKED]),
+        )
+        for channel, key, last in connection.execute(some.group_by(outbox.c.channel, outbox.c.key)):
+            if (channel, key) in wanted:
+                sequences[channel, key] = whole_number(last)
+    return sequences
 
 
 def claim(
-    connection: Connection, channel: str, now: float, lease_seconds: float, lowest_priority: int = 99
+    connection: Connection,
+    channel: str,
+    now: float,
+    lease_seconds: float,
+    lowest_priority: int = ANY_PRIORITY,
 ) -> Delivery | None:
-    """Take the next due delivery of a channel: lowest priority number first, then oldest, in order per key;
-    none above `lowest_priority`.
+    """Claim the next due delivery of a channel: lowest priority number first, then oldest, in order per key; none
+    above `lowest_priority`. None if nothing is due.
 
-    It is ours until the lease ends; whoever finds it after that may take it again. From here on it may have
-    been sent, whatever happens to this process.
+    After the lease ends, another worker may claim it again. From now on it counts as possibly sent, whatever happens
+    to this process.
     """
     earlier = outbox.alias("earlier")
     blocked = exists().where(
@@ -95,9 +127,11 @@ def claim(
         earlier.c.status.in_(_WAITING),
     )
     is_pending, is_leased = outbox.c.status == Status.PENDING.value, outbox.c.status == Status.LEASED.value
-    # The second half is for a clock that was set back: no lease and no retry is that far ahead.
+    # The second parts are for a clock that was set back: no lease and no retry is that far ahead.
     is_late = or_(
-        outbox.c.not_before <= now, and_(outbox.c.attempts > 0, outbox.c.not_before > now + LONGEST_WAIT)
+        outbox.c.not_before <= now,
+        and_(outbox.c.attempts > 0, outbox.c.not_before > now + LONGEST_WAIT),
+        outbox.c.not_before > now + FARTHEST_OPENING,
     )
     is_free = or_(outbox.c.leased_until <= now, outbox.c.leased_until > now + 2 * lease_seconds)
     due = or_(and_(is_pending, is_late), and_(is_leased, is_free))
@@ -105,17 +139,31 @@ def claim(
         outbox.c.channel == channel, outbox.c.priority <= lowest_priority, due, ~blocked
     )
     query = query.order_by(outbox.c.priority, outbox.c.id).limit(1).with_for_update(skip_locked=True)
-    row = connection.execute(query).first()
-    if row is None:
-        return None
     lease = secrets.token_hex(8)
-    taken = {"status": Status.LEASED.value, "lease": lease, "leased_until": now + lease_seconds}
-    connection.execute(
-        update(outbox).where(outbox.c.id == row.id).values(
-            **taken, attempts=row.attempts + 1, maybe_sent=True
-        )
-    )  # fmt: skip
-    return _delivery(row, lease)
+    while (row := connection.execute(query).first()) is not None:
+        this, claimed = outbox.c.id == row.id, None
+        with faults_of(connection).isolate("outbox", f"{row.channel} {row.key}"):
+            delivery = _delivery(row, lease)
+            taken = {"status": Status.LEASED.value, "lease": lease, "leased_until": now + lease_seconds}
+            connection.execute(
+                update(outbox).where(this).values(**taken, attempts=row.attempts + 1, maybe_sent=True)
+            )
+            claimed = delivery
+        if claimed is not None:
+            return claimed
+        connection.execute(update(outbox).where(this).values(status=Status.DEAD.value))
+    return None
+
+
+def renew(connection: Connection, delivery: Delivery, now: float, lease_seconds: float) -> bool:
+    """Renew the lease of a claimed delivery; False if it was lost to another process."""
+    mine = (
+        outbox.c.id == delivery.id,
+        outbox.c.lease == delivery.lease,
+        outbox.c.status == Status.LEASED.value,
+    )
+    statement = update(outbox).where(*mine).values(leased_until=now + lease_seconds)
+    return connection.execute(statement).rowcount > 0
 
 
 def settle(
@@ -125,16 +173,16 @@ def settle(
     not_before: float = 0.0,
     body: bytes | None = None,
 ) -> bool:
-    """Record what became of a claimed delivery; False where the lease was lost to another process."""
+    """Record the outcome of a claimed delivery; False if the lease was lost to another process."""
     values: dict[str, object] = {"status": status.value, "not_before": not_before, "lease": ""}
     if body is not None:
-        values["body"] = body
+        values["body"] = seal(body)
     statement = update(outbox).where(outbox.c.id == delivery.id, outbox.c.lease == delivery.lease)
     return connection.execute(statement.values(**values)).rowcount > 0
 
 
 def mark_sent(connection: Connection, channel: str, key: str, sequence: int) -> bool:
-    """Record that something went out without the outbox; False where that is known already."""
+    """Record that a delivery was sent without the outbox; False if that is recorded already."""
     statement = update(outbox).where(
         outbox.c.channel == channel,
         outbox.c.key == key,
@@ -147,7 +195,7 @@ def mark_sent(connection: Connection, channel: str, key: str, sequence: int) -> 
 
 
 def supersede(connection: Connection, channel: str, key: str, before: int) -> int:
-    """Withdraw what waits for a key below a sequence and was never tried."""
+    """Withdraw the deliveries of a key below a sequence that were never attempted; the number of rows."""
     statement = update(outbox).where(
         outbox.c.channel == channel,
         outbox.c.key == key,
@@ -158,34 +206,34 @@ def supersede(connection: Connection, channel: str, key: str, before: int) -> in
 
 
 def conversation(connection: Connection, channel: str, key: str) -> list[Delivery]:
-    """Everything that was to be told under a key, in order."""
+    """All deliveries under a key, in order."""
     query = select(outbox).where(outbox.c.channel == channel, outbox.c.key == key).order_by(outbox.c.sequence)
-    return [_delivery(row, row.lease) for row in connection.execute(query)]
+    return _deliveries(connection, query)
 
 
 def about(connection: Connection, fingerprint: str, episode: int) -> list[Delivery]:
-    """Everything that was to be told about one episode of an alert that opened a conversation, in order."""
+    """All deliveries for one episode of the alert that opened a conversation, in order."""
     mine = (outbox.c.fingerprint == fingerprint, outbox.c.episode == episode)
     query = select(outbox).where(*mine).order_by(outbox.c.id)
-    return [_delivery(row, row.lease) for row in connection.execute(query)]
+    return _deliveries(connection, query)
 
 
 def waiting(connection: Connection) -> list[Delivery]:
-    """What has not been told yet, oldest first."""
+    """Deliveries that have not been sent yet, oldest first."""
     query = select(outbox).where(outbox.c.status.in_(_WAITING)).order_by(outbox.c.id)
-    return [_delivery(row, row.lease) for row in connection.execute(query)]
+    return _deliveries(connection, query)
 
 
 def next_due(connection: Connection) -> float | None:
-    """The earliest moment at which something waits to be told."""
+    """When the next delivery is due, in seconds since the epoch; None if none waits."""
     pending = select(func.min(outbox.c.not_before)).where(outbox.c.status == Status.PENDING.value)
     leased = select(func.min(outbox.c.leased_until)).where(outbox.c.status == Status.LEASED.value)
     moments = [connection.execute(query).scalar() for query in (pending, leased)]
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def oldest_due(connection: Connection, now: float, priority: int = 9) -> float | None:
-    """When the longest waiting delivery that is due was put in, of that priority or a more urgent one."""
+def oldest_due(connection: Connection, now: float, priority: int = ANY_PRIORITY) -> float | None:
+    """When the oldest due delivery of this priority or a more urgent one was added; None if there is none."""
     query = select(func.min(outbox.c.created_at)).where(
         outbox.c.status.in_(_WAITING), outbox.c.not_before <= now, outbox.c.priority <= priority
     )
@@ -194,7 +242,7 @@ def oldest_due(connection: Connection, now: float, priority: int = 9) -> float |
 
 
 def lengths(connection: Connection) -> dict[str, int]:
-    """How many deliveries wait, by channel."""
+    """The number of waiting deliveries, by channel."""
     query = (
         select(outbox.c.channel, func.count()).where(outbox.c.status.in_(_WAITING)).group_by(outbox.c.channel)
     )
@@ -202,7 +250,7 @@ def lengths(connection: Connection) -> dict[str, int]:
 
 
 def add_receipt(connection: Connection, receipt: Receipt) -> None:
-    """Note what a channel answered."""
+    """Store the receipt of an attempt."""
     connection.execute(
         insert(receipts).values(
             delivery=receipt.delivery,
@@ -215,8 +263,24 @@ def add_receipt(connection: Connection, receipt: Receipt) -> None:
     )
 
 
+def receipts_of(connection: Connection, deliveries: Sequence[int]) -> dict[int, list[Receipt]]:
+    """What channels answered to these deliveries, by their id, in order of time."""
+    found: dict[int, list[Receipt]] = {}
+    faults = faults_of(connection)
+    for at in range(0, len(deliveries), _MOST_ASKED):
+        query = select(receipts).where(receipts.c.delivery.in_(deliveries[at : at + _MOST_ASKED]))
+        for row in connection.execute(query.order_by(receipts.c.id)):
+            with faults.isolate("outbox", f"receipt {row.id}"):
+                one = Receipt(
+                    whole_number(row.delivery), moment(row.at), words(row.outcome), words(row.detail), row.code,
+                    moment(row.seconds),
+                )  # fmt: skip
+                found.setdefault(one.delivery, []).append(one)
+    return found
+
+
 def outcomes(connection: Connection) -> dict[tuple[str, str], int]:
-    """How many attempts ended how: (channel, outcome) to count."""
+    """The number of attempts by (channel, outcome)."""
     joined = outbox.join(receipts, receipts.c.delivery == outbox.c.id)
     query = select(outbox.c.channel, receipts.c.outcome, func.count()).select_from(joined)
     return {
@@ -226,10 +290,19 @@ def outcomes(connection: Connection) -> dict[tuple[str, str], int]:
 
 
 def delete_before(connection: Connection, moment: float) -> int:
-    """Delete what was settled and is older than `moment`, with its receipts; how many deliveries."""
+    """Delete settled deliveries older than `moment`, with their receipts; the number of deliveries."""
     old = and_(outbox.c.created_at < moment, outbox.c.status.not_in(_WAITING))
     connection.execute(delete(receipts).where(receipts.c.delivery.in_(select(outbox.c.id).where(old))))
     return connection.execute(delete(outbox).where(old)).rowcount
+
+
+def _deliveries(connection: Connection, query: Select[Any]) -> list[Delivery]:
+    """The deliveries that can be read."""
+    faults, found = faults_of(connection), []
+    for row in connection.execute(query):
+        with faults.isolate("outbox", f"{row.channel} {row.key}"):
+            found.append(_delivery(row, row.lease))
+    return found
 
 
 def _row(delivery: Delivery) -> dict[str, object]:
@@ -238,9 +311,9 @@ def _row(delivery: Delivery) -> dict[str, object]:
         "key": delivery.key,
         "sequence": delivery.sequence,
         "action": delivery.action.value,
-        "body": delivery.body,
+        "body": seal(delivery.body),
         "created_at": delivery.created_at,
-        "priority": delivery.priority,
+        "priority": int(delivery.priority),
         "not_before": delivery.not_before,
         "status": delivery.status.value,
         "attempts": delivery.attempts,
@@ -254,19 +327,27 @@ def _row(delivery: Delivery) -> dict[str, object]:
 
 def _delivery(row: Row[tuple[object, ...]], lease: str) -> Delivery:
     return Delivery(
-        channel=row.channel,
-        key=row.key,
-        sequence=row.sequence,
+        channel=words(row.channel),
+        key=words(row.key),
+        sequence=whole_number(row.sequence),
         action=Action(row.action),
-        body=row.body,
-        created_at=row.created_at,
-        priority=row.priority,
-        not_before=row.not_before,
+        body=_body(blob(row.body)),
+        created_at=moment(row.created_at),
+        priority=whole_number(row.priority),
+        not_before=moment(row.not_before),
         status=Status(row.status),
-        attempts=row.attempts,
-        maybe_sent=row.maybe_sent,
-        fingerprint=row.fingerprint,
-        episode=row.episode,
+        attempts=whole_number(row.attempts),
+        maybe_sent=bool(row.maybe_sent),
+        fingerprint=words(row.fingerprint),
+        episode=whole_number(row.episode),
         id=row.id,
         lease=lease,
     )
+
+
+def _body(stored: bytes) -> bytes:
+    """A stored body; empty if it is damaged, which makes its delivery unreadable."""
+    try:
+        return unseal(stored)
+    except DamageError:
+        return b""

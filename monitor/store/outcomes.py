@@ -1,12 +1,13 @@
-"""Outcomes on their way to their predictions, and what is known of predictions since.
+"""Outcomes that wait for their predictions, and the outcomes of stored predictions.
 
-A batch of outcomes is `new` until it was held against the whole log; what matched nothing then lies in `waiting`
-batches, which are held against new predictions only. What matched is written beside the batch of predictions it
-belongs to, in `known`, so that nothing is counted twice and the log can be counted again.
+A batch of outcomes is `new` until it has been matched with the whole log. Outcomes without a prediction are then kept
+in `waiting` batches, which are matched with new predictions only. Matched outcomes are stored in `known`, one row per
+batch of predictions, so that nothing is counted twice and the log can be recounted.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import (
@@ -28,16 +29,18 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream
-from monitor.store import predictions, register
-from monitor.store.ageing import Aged
-from monitor.store.db import metadata
-from monitor.store.prepared import Prepared, PreparedReplace
-from monitor.store.upsert import insert_new
+from monitor.store import predictions
+from monitor.store import streams as stream_rows
+from monitor.store.db import faults_of, metadata
+from monitor.store.prepared import Prepared, prepared_upsert
+from monitor.store.retention import Aged
+from monitor.store.rows import whole_number, words
+from monitor.store.statements import insert_new
 
 OUTCOMES = Table(
     "outcome_batches",
     metadata,
-    Column("id", register.KEY, primary_key=True),
+    Column("id", stream_rows.KEY, primary_key=True),
     Column("stream", BigInteger, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("received_at", Float, nullable=False, index=True),
@@ -52,15 +55,15 @@ OUTCOMES = Table(
 KNOWN = Table(
     "known_outcomes",
     metadata,
-    Column("batch", register.KEY, primary_key=True, autoincrement=False),
+    Column("batch", stream_rows.KEY, primary_key=True, autoincrement=False),
     Column("blob", LargeBinary, nullable=False),
 )
-_PUT_KNOWN = PreparedReplace(KNOWN, ("batch",))
+_PUT_KNOWN = prepared_upsert(KNOWN, ("batch",))
 
 COUNTS = Table(
     "outcome_counts",
     metadata,
-    Column("stream", register.KEY, primary_key=True, autoincrement=False),
+    Column("stream", stream_rows.KEY, primary_key=True, autoincrement=False),
     Column("received", BigInteger, nullable=False),
     Column("matched", BigInteger, nullable=False),
     Column("repeated", BigInteger, nullable=False),
@@ -68,7 +71,7 @@ COUNTS = Table(
 )
 
 AGED_PREDICTIONS = Aged(predictions.BATCHES, ("stream",), dependents=(KNOWN.c.batch,))
-"""The batches of the prediction log, with what is known of them."""
+"""The batches of the prediction log, with their outcomes."""
 
 _PENDING = {
     waiting: Prepared(
@@ -83,7 +86,7 @@ _PENDING = {
 
 @dataclass(frozen=True, slots=True)
 class NewOutcomes:
-    """A batch of outcomes on its way into the store."""
+    """A batch of outcomes to be stored."""
 
     stream: Stream
     rows: int
@@ -94,7 +97,7 @@ class NewOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class StoredOutcomes:
-    """A batch of outcomes in the store; `waiting` once it was held against the whole log."""
+    """A stored batch of outcomes; `waiting` after it has been matched with the whole log."""
 
     id: int
     rows: int
@@ -106,7 +109,7 @@ class StoredOutcomes:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCounts:
-    """Outcomes of a stream since it began: `repeated` fields were known before; `unmatched` were given up."""
+    """Outcomes of a stream since its start: `repeated` ones were known before, `unmatched` ones have expired."""
 
     received: int = 0
     matched: int = 0
@@ -119,15 +122,15 @@ NOTHING = OutcomeCounts()
 
 
 def put(connection: Connection, batches: Sequence[NewOutcomes], now: float) -> None:
-    """Write batches of outcomes that came in and are not there yet, and count them as received."""
+    """Insert new batches of outcomes, and count them as received; batches that are stored already are skipped."""
     for batch in batches:
         if put_back(connection, batch, now, waiting=False):
             add(connection, batch.stream, OutcomeCounts(received=batch.rows), now)
 
 
 def put_back(connection: Connection, batch: NewOutcomes, received_at: float, *, waiting: bool) -> bool:
-    """Write outcomes that found no prediction yet; False where they are there."""
-    number = register.key(connection, batch.stream, received_at)
+    """Insert outcomes that have no prediction yet; False if they are stored already."""
+    number = stream_rows.key(connection, batch.stream, received_at)
     row: dict[str, Any] = {"stream": number, "rows": batch.rows, "received_at": received_at}
     row |= {"waiting": waiting, "digest": batch.digest, "ids": batch.ids, "blob": batch.blob}
     return bool(insert_new(connection, OUTCOMES, [row], ("id",)))
@@ -136,59 +139,68 @@ def put_back(connection: Connection, batch: NewOutcomes, received_at: float, *, 
 def pending(
     connection: Connection, stream: Stream, *, waiting: bool, limit: int = 1000, most_rows: int | None = None
 ) -> list[StoredOutcomes]:
-    """The oldest batches of outcomes that still look for their predictions, new or waiting ones; with `most_rows`, as
-    many batches as make up so many rows.
+    """The oldest batches of unmatched outcomes, either new or waiting; with `most_rows`, as many batches as hold that
+    many rows.
     """
-    number = register.find(connection, stream)
-    found: list[StoredOutcomes] = []
+    number = stream_rows.find(connection, stream)
+    batches: list[StoredOutcomes] = []
     left = most_rows
     for row in _PENDING[waiting].run(connection, {"number": number, "most": limit}):
         if left is not None and left <= 0:
             break
-        found.append(
+        batches.append(
             StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, bytes(row.ids), bytes(row.blob))
         )
         left = None if left is None else left - row.rows
-    return found
+    return batches
 
 
 def streams_with_new(connection: Connection) -> list[Stream]:
-    """The streams that have outcomes which were not held against the log yet."""
+    """The streams with outcomes that have not been matched with the log yet."""
     numbers = select(OUTCOMES.c.stream).where(OUTCOMES.c.waiting.is_(False)).distinct()
-    columns = register.STREAMS.c
+    columns = stream_rows.STREAMS.c
     query = select(columns.client, columns.model, columns.environment).where(columns.id.in_(numbers))
     return [Stream(*row) for row in connection.execute(query.order_by(columns.id))]
 
 
 def remove(connection: Connection, ids: Sequence[int]) -> None:
-    """Take batches away whose outcomes are all matched, or were written again as waiting ones."""
+    """Delete batches whose outcomes are all matched, or were stored again as waiting ones."""
     for at in range(0, len(ids), 500):
         connection.execute(delete(OUTCOMES).where(OUTCOMES.c.id.in_(ids[at : at + 500])))
 
 
 def known(connection: Connection, batches: Sequence[int]) -> dict[int, bytes]:
-    """What is known of the rows of batches of predictions, as Arrow rows with their `row` number, where anything is."""
-    found: dict[int, bytes] = {}
+    """The known outcomes of batches of predictions, as Arrow rows with their `row` number, by batch."""
+    blobs: dict[int, bytes] = {}
     for at in range(0, len(batches), 500):
         query = select(KNOWN.c.batch, KNOWN.c.blob).where(KNOWN.c.batch.in_(batches[at : at + 500]))
-        found |= {row.batch: bytes(row.blob) for row in connection.execute(query)}
-    return found
+        blobs |= {row.batch: bytes(row.blob) for row in connection.execute(query)}
+    return blobs
+
+
+def known_digest(connection: Connection, batches: Sequence[int]) -> bytes:
+    """A hash of the known outcomes of batches, which changes with them."""
+    digest = blake2b(digest_size=16)
+    for number, blob in sorted(known(connection, batches).items()):
+        digest.update(b"%d:%d:" % (number, len(blob)))
+        digest.update(blob)
+    return digest.digest()
 
 
 def put_known(connection: Connection, known: Mapping[int, bytes]) -> None:
-    """Replace what is known of the rows of batches of predictions."""
-    _PUT_KNOWN.run(connection, [{"batch": batch, "blob": blob} for batch, blob in known.items()])
+    """Insert or replace the known outcomes of batches of predictions."""
+    _PUT_KNOWN.run_for_each(connection, [{"batch": batch, "blob": blob} for batch, blob in known.items()])
 
 
 def forget(connection: Connection, batches: Sequence[int]) -> None:
-    """Delete what is known of the rows of some batches."""
+    """Delete the known outcomes of batches."""
     for at in range(0, len(batches), 500):
         connection.execute(delete(KNOWN).where(KNOWN.c.batch.in_(batches[at : at + 500])))
 
 
 def add(connection: Connection, stream: Stream, more: OutcomeCounts, now: float) -> None:
-    """Add to the counts of a stream (`waiting` is not added: it is what lies there)."""
-    number = register.key(connection, stream, now)
+    """Add to the counts of a stream, except `waiting`, which is computed from the stored batches."""
+    number = stream_rows.key(connection, stream, now)
     names = ("received", "matched", "repeated", "unmatched")
     changes: dict[str, Any] = {name: COUNTS.c[name] + getattr(more, name) for name in names}
     if not connection.execute(update(COUNTS).where(COUNTS.c.stream == number).values(changes)).rowcount:
@@ -197,8 +209,8 @@ def add(connection: Connection, stream: Stream, more: OutcomeCounts, now: float)
 
 
 def counts_of_all(connection: Connection) -> dict[Stream, OutcomeCounts]:
-    """The same of every stream of which an outcome ever came."""
-    streams, key = register.STREAMS.c, (register.STREAMS.c.client, register.STREAMS.c.model)
+    """The counts of every stream that has received an outcome."""
+    streams, key = stream_rows.STREAMS.c, (stream_rows.STREAMS.c.client, stream_rows.STREAMS.c.model)
     lying = select(OUTCOMES.c.stream, func.sum(OUTCOMES.c.rows).label("rows")).group_by(OUTCOMES.c.stream)
     here = lying.subquery()
     figures = (COUNTS.c.received, COUNTS.c.matched, COUNTS.c.repeated, COUNTS.c.unmatched, here.c.rows)
@@ -208,12 +220,18 @@ def counts_of_all(connection: Connection) -> dict[Stream, OutcomeCounts]:
         .outerjoin(here, here.c.stream == streams.id)
         .where(or_(COUNTS.c.stream.is_not(None), here.c.stream.is_not(None)))
     )
-    return {Stream(*row[:3]): OutcomeCounts(*map(int, row[3:])) for row in connection.execute(query)}
+    faults, counts = faults_of(connection), {}
+    for row in connection.execute(query):
+        with faults.isolate("outcome_counts", "/".join(map(str, row[:3]))):
+            counts[Stream(*map(words, row[:3]))] = OutcomeCounts(
+                *(whole_number(int(count)) for count in row[3:])
+            )
+    return counts
 
 
 def counts(connection: Connection, stream: Stream) -> OutcomeCounts:
-    """What became of the outcomes of a stream."""
-    number = register.find(connection, stream)
+    """The counts of one stream."""
+    number = stream_rows.find(connection, stream)
     row = connection.execute(select(COUNTS).where(COUNTS.c.stream == number)).first()
     lying = connection.scalar(
         select(func.coalesce(func.sum(OUTCOMES.c.rows), 0)).where(OUTCOMES.c.stream == number)

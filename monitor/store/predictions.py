@@ -1,6 +1,6 @@
-"""The batches of the prediction log: one row a batch, its rows as one compressed Arrow blob.
+"""The batches of the prediction log: one row per batch, its records as one compressed Arrow blob.
 
-The natural key of a batch is stream, window and digest: the same batch written twice is there once.
+The natural key of a batch is stream, window and digest: a batch that is written twice is stored once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,15 +27,17 @@ from sqlalchemy import (
     update,
 )
 
+from monitor.config.units import DAY, HOUR
 from monitor.records import Stream, Window
-from monitor.store import register
-from monitor.store.db import metadata, whole
-from monitor.store.prepared import Prepared, PreparedInsert
+from monitor.store import streams
+from monitor.store.db import faults_of, metadata, whole
+from monitor.store.prepared import Prepared, prepared_insert
+from monitor.store.rows import FARTHEST, blob, moment, whole_number
 
 BATCHES = Table(
     "prediction_batches",
     metadata,
-    Column("id", register.KEY, primary_key=True),
+    Column("id", streams.KEY, primary_key=True),
     Column("stream", BigInteger, nullable=False),
     Column("start", BigInteger, nullable=False),
     Column("end", BigInteger, nullable=False),
@@ -55,7 +57,6 @@ Index(
     BATCHES.c.stream,
     BATCHES.c.id,
     sqlite_where=_OPEN,
-    postgresql_where=_OPEN,
 )
 _NEW = ~BATCHES.c.searched
 Index(
@@ -63,16 +64,18 @@ Index(
     BATCHES.c.stream,
     BATCHES.c.id,
     sqlite_where=_NEW,
-    postgresql_where=_NEW,
 )
 
 
 INGESTED = 8
-"""Bytes of the random digest of a batch from the ingest. One of history has a longer digest, of its content."""
+"""Length in bytes of the random digest of a batch from the ingest. Loaded history has a longer hash of its content."""
 
 _SETTLED = (BATCHES.c.counted, BATCHES.c.searched, func.length(BATCHES.c.digest) == INGESTED)
-_INSERT = PreparedInsert(BATCHES)
+_INSERT = prepared_insert(BATCHES)
 _AT_ONCE = 64
+_BEGUN_BEFORE = HOUR
+_MOST_ROWS = 2**31 - 1
+_LONGEST_WINDOW = 366 * DAY
 _NO_LIMIT = 2**62
 _MINE = BATCHES.c.stream == bindparam("number")
 _THESE = BATCHES.c.id.in_([bindparam(f"batch{n}") for n in range(_AT_ONCE)])
@@ -80,13 +83,19 @@ _KEPT = select(
     BATCHES.c.id, BATCHES.c.start, BATCHES.c.end, BATCHES.c.rows, BATCHES.c.blob, BATCHES.c.received_at
 )
 _UNCOUNTED = Prepared(_KEPT.where(_MINE, _OPEN).order_by(BATCHES.c.id).limit(bindparam("most")))
+_NEWEST = Prepared(
+    _KEPT.where(_MINE, _OPEN, BATCHES.c.start >= bindparam("start"), BATCHES.c.end >= bindparam("since"))
+    .order_by(BATCHES.c.start.desc(), BATCHES.c.id.desc())
+    .limit(bindparam("most"))
+)
 _SOME = Prepared(_KEPT.where(_THESE).order_by(BATCHES.c.id))
 _UNSEARCHED = Prepared(
     select(BATCHES.c.id, BATCHES.c.ids)
     .where(_MINE, _NEW, BATCHES.c.id <= bindparam("last"))
     .order_by(BATCHES.c.id)
 )
-# By the index of windows: one by number would be another index to write for each batch.
+_UNSEARCHED_AMONG = Prepared(select(BATCHES.c.id, BATCHES.c.ids).where(_THESE, _NEW).order_by(BATCHES.c.id))
+# Uses the index of windows: an index by number would have to be written for each batch.
 _SEARCHED = Prepared(
     select(BATCHES.c.id, BATCHES.c.start, BATCHES.c.ids)
     .where(_MINE, BATCHES.c.searched, BATCHES.c.start <= bindparam("start"))
@@ -98,7 +107,7 @@ _COUNT = Prepared(update(BATCHES).where(_THESE, _OPEN).values(counted=True))
 _SCATTERED = Prepared(
     select(BATCHES.c.start, BATCHES.c.end)
     .where(_MINE, BATCHES.c.start >= bindparam("first"), BATCHES.c.start < bindparam("last"))
-    .where(BATCHES.c.end <= bindparam("before"), *_SETTLED)
+    .where(BATCHES.c.end > BATCHES.c.start, BATCHES.c.end <= bindparam("before"), *_SETTLED)
     .group_by(BATCHES.c.start, BATCHES.c.end)
     .having(func.count() > 1)
     .order_by(BATCHES.c.start)
@@ -108,7 +117,7 @@ _SEARCH = Prepared(update(BATCHES).where(_THESE).values(searched=True))
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
-    """A batch on its way into the store. `latest` is the time of its latest row, in seconds."""
+    """A batch to be stored. `latest` is the time of its latest row, in seconds since the epoch."""
 
     stream: Stream
     window: Window
@@ -121,7 +130,7 @@ class NewBatch:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """A batch as it lies in the store; `monitor.predictions.batches.decode` reads the blob."""
+    """A stored batch; `monitor.predictions.log.batch.decode` reads the blob."""
 
     id: int
     stream: Stream
@@ -131,83 +140,153 @@ class StoredBatch:
     received_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """Uncounted batches, and the numbers of the damaged ones among them."""
+
+    batches: Sequence[StoredBatch]
+    damaged: Sequence[int]
+
+
 def put(connection: Connection, batches: Sequence[NewBatch], now: float) -> int:
-    """Write batches that are not there yet, move their streams' figures along, and return the rows written."""
+    """Insert new batches and update the figures of their streams; the number of rows inserted."""
     written = 0
     for stream in dict.fromkeys(batch.stream for batch in batches):
         own = [batch for batch in batches if batch.stream == stream]
         rows, latest = sum(batch.rows for batch in own), max(batch.latest for batch in own)
-        number = register.advance(connection, stream, rows, latest, now)
-        fresh = [batch for batch in own if _INSERT.run(connection, [_row(number, batch, now)])]
+        number = streams.advance(connection, stream, rows, latest, now)
+        fresh = [batch for batch in own if _INSERT.insert(connection, [_row(number, batch, now)])]
         if len(fresh) < len(own):
-            register.take_back(connection, number, rows - sum(batch.rows for batch in fresh))
+            streams.take_back(connection, number, rows - sum(batch.rows for batch in fresh))
         written += sum(batch.rows for batch in fresh)
     return written
 
 
-def uncounted(connection: Connection, stream: Stream, limit: int = 1000) -> list[StoredBatch]:
-    """The oldest batches that are in no profile yet, at most `limit`."""
-    rows = _UNCOUNTED.run(connection, {"number": register.find(connection, stream), "most": limit})
-    return [_stored(stream, row) for row in rows]
-
-
-def streams_with_uncounted(connection: Connection) -> list[Stream]:
-    """The streams that have something to count."""
-    query = select(register.STREAMS).where(
-        register.STREAMS.c.id.in_(select(BATCHES.c.stream).where(_OPEN).distinct())
+def ids_in(connection: Connection, stream: Stream, window: Window) -> list[bytes]:
+    """The id hashes of the batches of a window."""
+    query = select(BATCHES.c.ids).where(
+        BATCHES.c.stream == streams.find(connection, stream),
+        BATCHES.c.start == window.start,
+        BATCHES.c.end == window.end,
     )
-    return [register.read(row).stream for row in connection.execute(query.order_by(register.STREAMS.c.id))]
+    return [_ids(row.ids) for row in connection.execute(query)]
+
+
+def uncounted(connection: Connection, stream: Stream, limit: int = 1000) -> Uncounted:
+    """The oldest uncounted batches, at most `limit`."""
+    rows = _UNCOUNTED.run(connection, {"number": streams.find(connection, stream), "most": limit}).all()
+    return _sorted_out(connection, stream, rows)
+
+
+def newest_uncounted(connection: Connection, stream: Stream, since: float, limit: int) -> Uncounted:
+    """The uncounted batches of windows that end after `since` and begin at most an hour before it, newest first."""
+    values = {"number": streams.find(connection, stream), "most": limit}
+    values |= {"start": int(since) - _BEGUN_BEFORE, "since": int(since)}
+    return _sorted_out(connection, stream, _NEWEST.run(connection, values).all())
+
+
+def _sorted_out(connection: Connection, stream: Stream, rows: Sequence[Row[Any]]) -> Uncounted:
+    found = {row.id: _readable(connection, stream, row) for row in rows}
+    damaged = [number for number, batch in found.items() if batch is None]
+    return Uncounted([batch for batch in found.values() if batch is not None], damaged)
+
+
+def streams_with_uncounted(connection: Connection, received_since: float = 0.0) -> list[Stream]:
+    """The streams with uncounted batches that have received records since `received_since`."""
+    query = select(streams.STREAMS).where(
+        streams.STREAMS.c.id.in_(select(BATCHES.c.stream).where(_OPEN).distinct()),
+        streams.STREAMS.c.last_received >= received_since,
+    )
+    return [streams.read(row).stream for row in connection.execute(query.order_by(streams.STREAMS.c.id))]
 
 
 def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
-    """Say that these batches are in their windows' profiles, and return how many were not until now.
+    """Mark batches as counted; the number of those that were not.
 
-    Call it in the transaction that writes the profiles; fewer than expected means that somebody else counted.
+    Call it in the transaction that writes the profiles. A smaller number than expected means that another process has
+    counted some of them.
     """
     return _COUNT.run_for_each(connection, _some_at_once(ids))
 
 
 def unsearched(connection: Connection, stream: Stream, last: int | None = None) -> list[tuple[int, bytes]]:
-    """The batches that waiting outcomes were not held against yet, as far as the one numbered `last`: number and id
-    hashes, oldest first.
+    """The batches up to number `last` that have not been matched with waiting outcomes: (number, id hashes), oldest
+    first.
     """
-    values = {"number": register.find(connection, stream), "last": _NO_LIMIT if last is None else last}
+    values = {"number": streams.find(connection, stream), "last": _NO_LIMIT if last is None else last}
     rows = _UNSEARCHED.run(connection, values)
-    return [(row.id, bytes(row.ids)) for row in rows]
+    return [(row.id, _ids(row.ids)) for row in rows]
+
+
+def unsearched_among(connection: Connection, batches: Sequence[int]) -> list[tuple[int, bytes]]:
+    """The same of these batches, in order of their numbers."""
+    values = _some_at_once(sorted(batches))
+    return [(row.id, _ids(row.ids)) for each in values for row in _UNSEARCHED_AMONG.run(connection, each)]
 
 
 def searched_ids(connection: Connection, stream: Stream) -> Iterator[list[tuple[int, bytes]]]:
-    """The other batches, those of the newest windows first, few at a time and then more: number and id hashes."""
-    here = register.find(connection, stream)
+    """The batches that have been matched, newest windows first, in growing groups: (number, id hashes)."""
+    here = streams.find(connection, stream)
     start, number, most = _NO_LIMIT, _NO_LIMIT, 32
     while True:
         values = {"number": here, "start": start, "before": number, "most": most}
         rows = _SEARCHED.run(connection, values).all()
         if not rows:
             return
-        yield [(row.id, bytes(row.ids)) for row in rows]
+        yield [(row.id, _ids(row.ids)) for row in rows]
         start, number, most = rows[-1].start, rows[-1].id, min(4 * most, 2048)
 
 
 def mark_searched(connection: Connection, ids: Sequence[int]) -> None:
-    """Say that all outcomes that wait were held against these batches."""
+    """Mark batches as matched with all waiting outcomes."""
     _SEARCH.run_for_each(connection, _some_at_once(ids))
 
 
 def some(connection: Connection, stream: Stream, numbers: Sequence[int]) -> Iterator[StoredBatch]:
-    """Batches of a stream by their numbers, oldest first; some at a time in memory."""
+    """Batches of a stream by number, in order; a few at a time are in memory. Damaged ones are left out."""
     for values in _some_at_once(sorted(numbers)):
-        yield from (_stored(stream, row) for row in _SOME.run(connection, values).all())
+        for row in _SOME.run(connection, values).all():
+            batch = _readable(connection, stream, row)
+            if batch is not None:
+                yield batch
 
 
 def batches(connection: Connection, stream: Stream, start: float, end: float) -> Iterator[StoredBatch]:
-    """The batches of the windows that begin in `[start, end)`, in order of time; one at a time in memory."""
-    inside = (BATCHES.c.start >= int(start), BATCHES.c.start < whole(end))
-    query = select(BATCHES.c.id).where(BATCHES.c.stream == register.number(stream), *inside)
-    for number in connection.scalars(query.order_by(BATCHES.c.start, BATCHES.c.id)).all():
+    """The batches of the windows that begin in `[start, end)`, in order of time; one at a time is in memory. Damaged
+    ones are left out.
+    """
+    for number in numbers(connection, stream, start, end):
         row = connection.execute(_batches(stream).where(BATCHES.c.id == number)).first()
-        if row is not None:
-            yield _stored(stream, row)
+        batch = None if row is None else _readable(connection, stream, row)
+        if batch is not None:
+            yield batch
+
+
+def numbers(connection: Connection, stream: Stream, start: float, end: float) -> list[int]:
+    """The numbers of the batches of the windows that begin in `[start, end)`, in order of time."""
+    inside = (BATCHES.c.start >= int(start), BATCHES.c.start < whole(end))
+    query = select(BATCHES.c.id).where(BATCHES.c.stream == streams.number(stream), *inside)
+    return list(connection.scalars(query.order_by(BATCHES.c.start, BATCHES.c.id)))
+
+
+def sizes(connection: Connection, stream: Stream, start: float, end: float) -> list[tuple[int, Window, int]]:
+    """As `numbers`, with windows and numbers of rows."""
+    inside = (BATCHES.c.start >= int(start), BATCHES.c.start < whole(end))
+    columns = (BATCHES.c.id, BATCHES.c.start, BATCHES.c.end, BATCHES.c.rows)
+    query = select(*columns).where(BATCHES.c.stream == streams.number(stream), *inside)
+    found = []
+    for row in connection.execute(query.order_by(BATCHES.c.start, BATCHES.c.id)):
+        with faults_of(connection).isolate("prediction_batches", f"{row.id} of {stream}"):
+            found.append((row.id, _window(row), whole_number(row.rows)))
+    return found
+
+
+def first_start(connection: Connection, stream: Stream) -> int | None:
+    """The start of the oldest window with stored batches; None if there is none."""
+    mine = BATCHES.c.stream == streams.find(connection, stream)
+    is_time = BATCHES.c.start.between(0, int(FARTHEST))
+    found: int | None = connection.scalar(select(func.min(BATCHES.c.start)).where(mine, is_time))
+    return None if found is None else int(found)
 
 
 def ids(connection: Connection, number: int) -> bytes:
@@ -217,14 +296,15 @@ def ids(connection: Connection, number: int) -> bytes:
 
 def scattered(connection: Connection, stream: Stream, begun: Window, before: float) -> list[Window]:
     """Windows that began inside `begun`, ended `before`, and have several settled batches from the ingest, in order."""
-    values: dict[str, Any] = {"number": register.find(connection, stream), "before": before}
+    values: dict[str, Any] = {"number": streams.find(connection, stream), "before": before}
     values |= {"first": begun.start, "last": begun.end}
     return [Window(row.start, row.end) for row in _SCATTERED.run(connection, values)]
 
 
 def settled(connection: Connection, stream: Stream, window: Window) -> list[tuple[int, int]]:
-    """The batches of a window that came by the ingest and are done with: number and rows, oldest first."""
-    mine = (BATCHES.c.stream == register.number(stream), BATCHES.c.start == window.start, *_SETTLED)
+    """The counted and matched batches of a window from the ingest: (number, rows), oldest first."""
+    here = (BATCHES.c.start == window.start, BATCHES.c.end == window.end)
+    mine = (BATCHES.c.stream == streams.number(stream), *here, *_SETTLED)
     query = select(BATCHES.c.id, BATCHES.c.rows).where(*mine).order_by(BATCHES.c.id)
     return [(row.id, row.rows) for row in connection.execute(query)]
 
@@ -232,10 +312,10 @@ def settled(connection: Connection, stream: Stream, window: Window) -> list[tupl
 def replace(
     connection: Connection, stream: Stream, numbers: Sequence[int], batch: NewBatch, received_at: float
 ) -> int:
-    """Put one settled batch in the place of several, and return its number."""
+    """Replace several settled batches by one; its number."""
     for at in range(0, len(numbers), 500):
         connection.execute(delete(BATCHES).where(BATCHES.c.id.in_(numbers[at : at + 500])))
-    row = _row(register.key(connection, stream, received_at), batch, received_at) | {
+    row = _row(streams.key(connection, stream, received_at), batch, received_at) | {
         "counted": True,
         "searched": True,
     }
@@ -243,26 +323,48 @@ def replace(
 
 
 def count_rows(connection: Connection, stream: Stream, before: float | None = None) -> int:
-    """Rows of a stream that are in the log now (older ones may have been deleted), in windows that begin before."""
+    """The number of stored rows of a stream, in windows that begin before `before`."""
     query = select(func.coalesce(func.sum(BATCHES.c.rows), 0)).where(
-        BATCHES.c.stream == register.number(stream)
+        BATCHES.c.stream == streams.number(stream), BATCHES.c.rows.between(0, _MOST_ROWS)
     )
     query = query if before is None else query.where(BATCHES.c.start < whole(before))
     return int(connection.scalar(query) or 0)
 
 
 def _some_at_once(numbers: Sequence[int]) -> list[dict[str, int]]:
-    """Values for a statement about `_AT_ONCE` batches; the last one stands for those that are not there."""
+    """Parameters of statements for `_AT_ONCE` batches each; the last number fills up the rest."""
     parts = [numbers[at : at + _AT_ONCE] for at in range(0, len(numbers), _AT_ONCE)]
     return [{f"batch{n}": some[min(n, len(some) - 1)] for n in range(_AT_ONCE)} for some in parts]
 
 
 def _batches(stream: Stream) -> Any:
-    return _KEPT.where(BATCHES.c.stream == register.number(stream))
+    return _KEPT.where(BATCHES.c.stream == streams.number(stream))
 
 
-def _stored(stream: Stream, row: Row[Any]) -> StoredBatch:
-    return StoredBatch(row.id, stream, Window(row.start, row.end), row.rows, bytes(row.blob), row.received_at)
+def _readable(connection: Connection, stream: Stream, row: Row[Any]) -> StoredBatch | None:
+    """The batch of a row; None, which is reported, where the row is damaged."""
+    with faults_of(connection).isolate("prediction_batches", f"{row.id} of {stream}"):
+        rows, received_at = whole_number(row.rows), moment(row.received_at)
+        return StoredBatch(row.id, stream, _window(row), rows, blob(row.blob), received_at)
+    return None
+
+
+def _window(row: Any) -> Window:
+    """The window of a row.
+
+    Raises:
+        ValueError: the row is damaged.
+    """
+    start, end = whole_number(row.start), whole_number(row.end)
+    if not (start < end <= FARTHEST and end - start <= _LONGEST_WINDOW):
+        msg = f"a window from {start} to {end} is none"
+        raise ValueError(msg)
+    return Window(start, end)
+
+
+def _ids(value: object) -> bytes:
+    """The id hashes of a batch; none where they are damaged: no outcome then finds its prediction in this batch."""
+    return value[: len(value) // 8 * 8] if isinstance(value, bytes) else b""
 
 
 def _row(number: int, batch: NewBatch, now: float) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""A statement whose text is made once: for the few that run hundreds of times a second.
+"""Statements that SQLAlchemy compiles once, for those that run hundreds of times a second.
 
-SQLAlchemy still writes the SQL, so it is right for SQLite and PostgreSQL; only the work of finding that out anew for
-each execution is saved. Values go to the driver as they are: numbers, texts, booleans and bytes. What writes goes to
-SQLite's driver itself: SQLAlchemy's own steps around a statement take ten times as long as a small statement does.
+SQLAlchemy writes the SQL for SQLite and PostgreSQL; only its work at each execution is saved. Parameters go to the
+driver unconverted: numbers, strings, booleans and bytes. Writes bypass SQLAlchemy on SQLite, because its steps around a
+small statement take ten times as long as the statement.
 """
 
 import re
@@ -13,41 +13,46 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Table
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.expression import ClauseElement
 
 from monitor.store.db import sqlite_driver
+from monitor.store.statements import Changes, insert_or_skip, upsert
 
 _VALUES = re.compile(r" VALUES (\([?, ]+\))")
 _MOST_AT_ONCE = 64
 
 
 class Prepared:
-    """One statement for each dialect, written when it is first run there."""
+    """One statement, compiled at its first execution on a dialect.
 
-    def __init__(self, statement: ClauseElement, columns: Sequence[str] | None = None) -> None:
+    `statement` may be a function of the dialect's name, if the statements differ.
+    """
+
+    def __init__(
+        self, statement: ClauseElement | Callable[[str], ClauseElement], columns: Sequence[str] | None = None
+    ) -> None:
         self._statement = statement
         self._columns = columns
         self._texts: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
-        """Run it once."""
+        """Execute the statement."""
         text, arranged = self._text(connection)
         return connection.exec_driver_sql(text, arranged(values))
 
     def row(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any] | None:
-        """Run it once, and return the first row of its answer."""
+        """Execute the statement, and return the first row of the result; None if it is empty."""
         driver = sqlite_driver(connection)
         if driver is None:
             return self.run(connection, values).first()
         text, arranged = self._text(connection)
-        found = driver.execute(
+        rows = driver.execute(
             text, arranged(values)
-        ).fetchall()  # to its end: it must not be open at the commit
-        return found[0] if found else None
+        ).fetchall()  # all of it: no cursor may be open at the commit
+        return rows[0] if rows else None
 
     def run_for_each(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> int:
-        """Run it for each set of values, and return the number of rows that were written."""
+        """Execute the statement for each set of values; the number of rows written."""
         if not values:
             return 0
         text, arranged = self._text(connection)
@@ -57,9 +62,9 @@ class Prepared:
         return driver.executemany(text, rows).rowcount
 
     def insert(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> int:
-        """The same for a statement that inserts a row, with many rows a step.
+        """As `run_for_each`, for an insert statement, with many rows per execution.
 
-        SQLite's driver lets go of the interpreter at each step, and has to wait for it again when others compute.
+        SQLite's driver releases the GIL at each execution, and has to wait for it again while other threads compute.
         """
         driver = sqlite_driver(connection)
         if driver is None:
@@ -73,58 +78,40 @@ class Prepared:
     def _text(self, connection: Connection) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
         name = connection.dialect.name
         if name not in self._texts:
-            compiled = self._statement.compile(dialect=connection.dialect, column_keys=self._columns)
+            made = self._statement
+            statement = made if isinstance(made, ClauseElement) else made(name)
+            compiled = statement.compile(dialect=connection.dialect, column_keys=self._columns)
             order: Sequence[str] | None = compiled.positiontup  # type: ignore[attr-defined]
-            given = self._columns or ()
+            named = self._columns or ()
             fixed = {
-                key: value for key, value in compiled.params.items() if value is not None and key not in given
+                key: value for key, value in compiled.params.items() if value is not None and key not in named
             }
             self._texts[name] = (str(compiled), _arranger(order, fixed))
         return self._texts[name]
 
 
-class PreparedInsert:
-    """Insert rows whose unique key is free, and leave the others."""
-
-    def __init__(self, table: Table) -> None:
-        columns = [column.name for column in table.columns if column is not table.autoincrement_column]
-        self._by_dialect = {
-            "sqlite": Prepared(sqlite.insert(table).on_conflict_do_nothing(), columns),
-            "postgresql": Prepared(postgresql.insert(table).on_conflict_do_nothing(), columns),
-        }
-
-    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-        """The number of rows that were written."""
-        return self._by_dialect[connection.dialect.name].insert(connection, rows)
+def prepared_insert(table: Table) -> Prepared:
+    """A statement that inserts rows and skips those whose unique key is taken."""
+    columns = [column.name for column in table.columns if column is not table.autoincrement_column]
+    return Prepared(lambda dialect: insert_or_skip(dialect, table), columns)
 
 
-class PreparedReplace:
-    """Insert rows; where the unique `key` is taken, the new row takes the old one's place."""
-
-    def __init__(self, table: Table, key: Sequence[str]) -> None:
-        columns = [column.name for column in table.columns]
-        self._by_dialect = {}
-        for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql)):
-            statement = dialect.insert(table)
-            changed = {column: statement.excluded[column] for column in columns if column not in key}
-            taken = statement.on_conflict_do_update(index_elements=list(key), set_=changed)
-            self._by_dialect[name] = Prepared(taken, columns)
-
-    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write the rows, each with a value for every column."""
-        self._by_dialect[connection.dialect.name].run_for_each(connection, rows)
+def prepared_upsert(table: Table, key: Sequence[str], changes: Changes | Sequence[str] = ()) -> Prepared:
+    """A statement that inserts or updates rows, each with a value for every column; see `statements.upsert`."""
+    columns = [column.name for column in table.columns]
+    return Prepared(lambda dialect: upsert(dialect, table, key, changes), columns)
 
 
 @lru_cache
 def _of_many(text: str, rows: int) -> str:
-    """A statement that inserts a row, for several."""
-    one = _VALUES.search(text)
-    assert one is not None, "not a statement that inserts a row"
-    return f"{text[: one.start(1)]}{', '.join([one[1]] * rows)}{text[one.end(1) :]}"
+    """The insert statement of one row, for `rows` rows."""
+    match = _VALUES.search(text)
+    assert match is not None, "not an insert statement"
+    return f"{text[: match.start(1)]}{', '.join([match[1]] * rows)}{text[match.end(1) :]}"
 
 
 def _halved(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
-    """Rows in parts of 64, 32, 16, ...: so there are few statements, and the driver knows them all."""
+    """The rows in parts of 64, 32, 16, ...: few different statements, which all fit in the driver's cache."""
     start = 0
     while start < len(rows):
         size = min(_MOST_AT_ONCE, 1 << ((len(rows) - start).bit_length() - 1))
@@ -133,7 +120,7 @@ def _halved(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...
 
 
 def _arranger(order: Sequence[str] | None, fixed: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Any]:
-    """How a statement's values become what the driver takes: in `order` where it wants them so, else by name."""
+    """A function from named values to the driver's parameters: in `order`, or by name if it is None."""
     if order is None:
         return lambda values: {**fixed, **values}
     if fixed or len(order) < 2:

@@ -1,4 +1,4 @@
-"""What health probes answered: one row a look. Natural key: stream and time."""
+"""The results of health probes, one row each. Natural key: stream and time."""
 
 from dataclasses import dataclass
 
@@ -16,15 +16,16 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream
-from monitor.store.ageing import Aged
 from monitor.store.db import metadata
+from monitor.store.retention import Aged
+from monitor.texts import ENVIRONMENT, NAME
 
 probes = Table(
     "probes",
     metadata,
-    Column("client", String(128), primary_key=True),
-    Column("model", String(128), primary_key=True),
-    Column("environment", String(32), primary_key=True),
+    Column("client", String(NAME), primary_key=True),
+    Column("model", String(NAME), primary_key=True),
+    Column("environment", String(ENVIRONMENT), primary_key=True),
     Column("at", Float, primary_key=True),
     Column("succeeded", Boolean, nullable=False),
     Column("seconds", Float, nullable=False),
@@ -36,7 +37,7 @@ AGED = Aged(probes, ("client", "model", "environment"), "at")
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """One look at a model's health address: whether it was well, after how long, and in which words."""
+    """The result of one request to a model's health endpoint, its duration in seconds, and the details."""
 
     stream: Stream
     at: float
@@ -46,17 +47,17 @@ class Probed:
 
 
 def put(connection: Connection, probed: Probed) -> None:
-    """Keep one answer."""
+    """Store one result."""
     row = {"at": probed.at, "succeeded": probed.succeeded, "seconds": probed.seconds, "detail": probed.detail}
     connection.execute(insert(probes).values(**dict(probed.stream.labels), **row))
 
 
 def share(connection: Connection, stream: Stream, start: float, end: float) -> tuple[int, int]:
-    """(succeeded, asked) in `[start, end)`."""
+    """The numbers of probes in `[start, end)`: (succeeded, total)."""
     wanted = (*_is(stream), probes.c.at >= start, probes.c.at < end)
-    asked = connection.scalar(select(func.count()).select_from(probes).where(*wanted)) or 0
+    total = connection.scalar(select(func.count()).select_from(probes).where(*wanted)) or 0
     failed = connection.scalar(select(func.count()).where(*wanted, probes.c.succeeded.is_(False))) or 0
-    return asked - failed, asked
+    return total - failed, total
 
 
 def _is(stream: Stream) -> tuple[ColumnElement[bool], ...]:

@@ -1,6 +1,6 @@
-"""Profiles of windows as bytes: base windows, and the sums of several that longer windows are put together from.
+"""Profiles of windows as bytes: base windows, and sums of base windows, of which longer windows are composed.
 
-The natural key is stream, length and start. `monitor.windows` reads the bytes.
+The natural key is stream, length and start. `monitor.windows.codec` reads the bytes.
 """
 
 import math
@@ -26,10 +26,10 @@ from sqlalchemy import (
 )
 
 from monitor.records import Stream, Window
-from monitor.store import register
-from monitor.store.ageing import Aged
+from monitor.store import streams
 from monitor.store.db import metadata, whole
-from monitor.store.prepared import Prepared, PreparedReplace
+from monitor.store.prepared import Prepared, prepared_upsert
+from monitor.store.retention import Aged
 
 PROFILES = Table(
     "profiles",
@@ -59,10 +59,12 @@ _GET_SOME = Prepared(
         )
     )
 )
-_PUT = PreparedReplace(PROFILES, ("stream", "seconds", "start"))
+_PUT = prepared_upsert(PROFILES, ("stream", "seconds", "start"))
 _LENGTHS = tuple(range(1, 25))
 """How often a base window is doubled in the longest sum."""
-# Each part names the whole key: else SQLite reads the index of all windows of the stream.
+_LONGEST = 2**31 - 1
+"""The largest length in seconds that PostgreSQL's integer column holds or can be compared with."""
+# Each part names the whole key: otherwise SQLite scans the index of all windows of the stream.
 _DELETE_SUMS = Prepared(
     delete(PROFILES).where(
         or_(
@@ -77,7 +79,7 @@ _DELETE_SUMS = Prepared(
         )
     )
 )
-# One look-up in the key for each end: both in one select would read all windows between them.
+# One index look-up per end: both in one select would read all windows between them.
 _EXTENT = Prepared(
     select(
         *(select(end(PROFILES.c.start)).where(*_HERE[:2]).scalar_subquery() for end in (func.min, func.max))
@@ -92,7 +94,7 @@ _STARTS = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class StoredProfile:
-    """A profile as it lies in the store."""
+    """A stored profile; `blob` is its encoded form."""
 
     window: Window
     layout: str
@@ -101,32 +103,28 @@ class StoredProfile:
 
 
 def put(connection: Connection, stream: Stream, written: Iterable[StoredProfile], now: float) -> None:
-    """Write the profiles of windows in place of what was there."""
-    number = register.key(connection, stream, now)
-    rows = [
-        _key(number, one.window) | {"layout": one.layout, "rows": one.rows, "blob": one.blob}
-        for one in written
-    ]
-    _PUT.run(connection, rows)
+    """Insert or replace the profiles of windows."""
+    number = streams.key(connection, stream, now)
+    _PUT.run_for_each(connection, [row_of(number, profile) for profile in written])
 
 
 def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile | None:
     """The profile of exactly this window."""
-    row = _GET.run(connection, _key(register.find(connection, stream), window)).first()
-    return None if row is None else _stored(row)
+    row = _GET.run(connection, _key(streams.find(connection, stream), window)).first()
+    return None if row is None else stored(row)
 
 
 def get_some(connection: Connection, stream: Stream, windows: Sequence[Window]) -> list[StoredProfile]:
-    """The profiles of exactly these windows, of those that have one, in any order. A dozen takes one statement."""
-    number, found = register.find(connection, stream), []
+    """The stored profiles of exactly these windows, in any order; one statement per dozen."""
+    number, profiles = streams.find(connection, stream), []
     for at in range(0, len(windows), _AT_ONCE):
         some = windows[at : at + _AT_ONCE]
         values: dict[str, Any] = {"stream": number}
         for n in range(_AT_ONCE):
-            window = some[min(n, len(some) - 1)]  # one that is asked for twice is told once
+            window = some[min(n, len(some) - 1)]  # a repeated key yields one row
             values |= {f"seconds{n}": window.seconds, f"start{n}": window.start}
-        found += [_stored(row) for row in _GET_SOME.run(connection, values)]
-    return found
+        profiles += [stored(row) for row in _GET_SOME.run(connection, values)]
+    return profiles
 
 
 def between(
@@ -137,27 +135,63 @@ def between(
         select(PROFILES).where(*_inside(connection, stream, seconds, start, end)).order_by("start")
     )
     for row in rows:
-        yield _stored(row)
+        yield stored(row)
 
 
 def starts(connection: Connection, stream: Stream, seconds: int, start: float, end: float) -> list[int]:
-    """When the windows of this length begin that lie inside `[start, end]` and have a profile, in order."""
-    number = register.find(connection, stream)
+    """The starts of the stored windows of this length inside `[start, end]`, in order."""
+    number = streams.find(connection, stream)
     inside = {"stream": number, "seconds": seconds, "first": start, "last": end - seconds}
     return [int(row[0]) for row in _STARTS.run(connection, inside)]
 
 
+def counted(
+    connection: Connection, stream: Stream, seconds: int, start: float, end: float, layout: str
+) -> list[tuple[int, int]]:
+    """(start, rows) of the windows of this length inside `[start, end]` that were counted by `layout`, in order.
+
+    Reads no profiles.
+    """
+    columns = (PROFILES.c.start, PROFILES.c.rows)
+    mine = (*_inside(connection, stream, seconds, start, end), PROFILES.c.layout == layout)
+    rows = connection.execute(select(*columns).where(*mine).order_by(PROFILES.c.start))
+    return [(int(row[0]), int(row[1])) for row in rows]
+
+
+def of_others(
+    connection: Connection,
+    stream: Stream,
+    seconds: int,
+    layout: str,
+    start: float = -math.inf,
+    end: float = math.inf,
+) -> list[int]:
+    """The starts of the windows of this length inside `[start, end]` that were counted by another layout, in order."""
+    columns = PROFILES.c
+    mine = (columns.stream == streams.find(connection, stream), columns.seconds == seconds)
+    inside = [columns.start >= whole(start)] if math.isfinite(start) else []
+    inside += [columns.start <= whole(end, math.floor) - seconds] if math.isfinite(end) else []
+    query = select(columns.start).where(*mine, *inside, columns.layout != layout).order_by(columns.start)
+    return [int(value) for value in connection.scalars(query)]
+
+
+def rows_within(connection: Connection, stream: Stream, seconds: int, start: float, end: float) -> int:
+    """The number of rows of the windows of this length inside `[start, end]`, without reading their profiles."""
+    inside = _inside(connection, stream, seconds, start, end)
+    return int(connection.scalar(select(func.coalesce(func.sum(PROFILES.c.rows), 0)).where(*inside)) or 0)
+
+
 def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, int] | None:
-    """Start of the first and end of the last window of this length, or None when there is none."""
-    here = {"stream": register.find(connection, stream), "seconds": seconds}
+    """The start of the first and end of the last window of this length; None if there is none."""
+    here = {"stream": streams.find(connection, stream), "seconds": seconds}
     first, last = list(_EXTENT.run(connection, here).one())
     return None if first is None else (int(first), int(last) + seconds)
 
 
 def first_of(connection: Connection, stream: Stream, seconds: int, layout: str) -> int | None:
-    """When the first window of this length begins that was counted by this layout, or None when there is none."""
+    """The start of the first window of this length that was counted by this layout; None if there is none."""
     columns = PROFILES.c
-    mine = (columns.stream == register.find(connection, stream), columns.seconds == seconds)
+    mine = (columns.stream == streams.find(connection, stream), columns.seconds == seconds)
     first: int | None = connection.scalar(
         select(func.min(columns.start)).where(*mine, columns.layout == layout)
     )
@@ -165,15 +199,16 @@ def first_of(connection: Connection, stream: Stream, seconds: int, layout: str) 
 
 
 def delete_sums(connection: Connection, stream: Stream, windows: Iterable[Window]) -> None:
-    """Delete the profiles of longer windows that cover these, because they changed: in one step for each, since
-    SQLite's driver lets go of the interpreter at every step and has to wait for it again.
+    """Delete the sums that cover these base windows, because they have changed.
+
+    One statement per window: SQLite's driver releases the GIL at each statement, and has to wait for it again.
     """
-    number = register.find(connection, stream)
+    number = streams.find(connection, stream)
     rows: list[dict[str, Any]] = []
     for window in windows:
         values: dict[str, Any] = {"stream": number}
         for n in _LENGTHS:
-            length = window.seconds << n
+            length = min(window.seconds << n, window.seconds * (_LONGEST // window.seconds))
             values |= {f"seconds{n}": length, f"start{n}": window.start // length * length}
         rows.append(values)
     _DELETE_SUMS.run_for_each(connection, rows)
@@ -183,7 +218,13 @@ def delete_all(connection: Connection, stream: Stream, start: float, end: float)
     """Delete every profile that overlaps `[start, end)`, before the rows are counted again."""
     columns = PROFILES.c
     overlaps = (columns.start < whole(end), columns.start + columns.seconds > whole(start, math.floor))
-    connection.execute(delete(PROFILES).where(columns.stream == register.find(connection, stream), *overlaps))
+    connection.execute(delete(PROFILES).where(columns.stream == streams.find(connection, stream), *overlaps))
+
+
+def row_of(number: int, profile: StoredProfile) -> dict[str, Any]:
+    """A profile as a row; `number` is that of the stream."""
+    rest = {"layout": profile.layout, "rows": profile.rows, "blob": profile.blob}
+    return _key(number, profile.window) | rest
 
 
 def _key(number: int | None, window: Window) -> dict[str, Any]:
@@ -194,10 +235,11 @@ def _inside(
     connection: Connection, stream: Stream, seconds: int, start: float, end: float
 ) -> tuple[Any, ...]:
     columns = PROFILES.c
-    mine = columns.stream == register.find(connection, stream)
+    mine = columns.stream == streams.find(connection, stream)
     inside = (columns.start >= whole(start), columns.start <= whole(end, math.floor) - seconds)
     return mine, columns.seconds == seconds, *inside
 
 
-def _stored(row: Row[Any]) -> StoredProfile:
+def stored(row: Row[Any]) -> StoredProfile:
+    """A row as a profile."""
     return StoredProfile(Window(row.start, row.start + row.seconds), row.layout, row.rows, bytes(row.blob))

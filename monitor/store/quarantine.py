@@ -1,10 +1,11 @@
-"""Records that were refused: a bounded number of them to look at, all of them counted."""
+"""The quarantine: rejected records. A limited number is stored; all are counted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Float,
     Integer,
@@ -13,12 +14,14 @@ from sqlalchemy import (
     Table,
     delete,
     func,
+    or_,
     select,
 )
 
 from monitor.records import Rejected
-from monitor.store.db import metadata
-from monitor.store.register import KEY
+from monitor.store.db import faults_of, metadata
+from monitor.store.rows import blob, moment, whole_number, words
+from monitor.store.streams import KEY
 
 REASONS = (
     "future",
@@ -34,8 +37,9 @@ REASONS = (
     "uncountable",
     "unknown_client",
 )
-"""Why a record may be refused: the short names under which refusals are counted."""
+"""The reasons for rejecting a record, under which rejections are counted."""
 
+_FOREVER = 1e12
 QUARANTINE = Table(
     "quarantine",
     metadata,
@@ -55,7 +59,7 @@ QUARANTINE = Table(
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """A refused record as it is kept. `count` is above one where more like it came than are kept."""
+    """A stored rejected record. `count` is above one if it stands for similar records that are not stored."""
 
     at: float
     kind: str
@@ -66,9 +70,9 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """How many records of a client's model were refused for one reason, and what was wrong with one of them.
+    """The number of records of a model that were rejected for one reason, with the error of one of them.
 
-    Client and model are empty where a record did not say them.
+    Client and model are empty if the records did not name them.
     """
 
     client: str
@@ -78,29 +82,29 @@ class Refused:
     example: str
 
 
-def put(connection: Connection, refused: Sequence[Quarantined]) -> None:
-    """Keep refused records."""
+def put(connection: Connection, records: Sequence[Quarantined]) -> None:
+    """Store rejected records."""
     rows = [
         {
-            "at": one.at,
-            "kind": one.kind,
-            "reason": one.reason,
-            "client": one.rejected.client,
-            "model": one.rejected.model,
-            "position": one.rejected.index,
-            "error": one.rejected.error,
-            "hint": one.rejected.hint,
-            "record": one.rejected.record,
-            "count": one.count,
+            "at": record.at,
+            "kind": record.kind,
+            "reason": record.reason,
+            "client": record.rejected.client,
+            "model": record.rejected.model,
+            "position": record.rejected.index,
+            "error": record.rejected.error,
+            "hint": record.rejected.hint,
+            "record": record.rejected.record,
+            "count": record.count,
         }
-        for one in refused
+        for record in records
     ]
     if rows:
         connection.execute(QUARANTINE.insert(), rows)
 
 
 def latest(connection: Connection, client: str | None = None, limit: int = 100) -> list[Quarantined]:
-    """The last refused records, newest first; of one client, or of all."""
+    """The last rejected records, newest first, of one client or of all."""
     query = select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit)
     if client is not None:
         query = query.where(QUARANTINE.c.client == client)
@@ -116,8 +120,76 @@ def latest(connection: Connection, client: str | None = None, limit: int = 100) 
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which refused records are meant: those of `[start, end)` that have these values; None and "" mean any.
+
+    `text` must be part of the error or the hint, in any case.
+    """
+
+    client: str | None = None
+    model: str = ""
+    reason: str = ""
+    text: str = ""
+    start: float = 0.0
+    end: float = _FOREVER
+
+
+def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Quarantined]:
+    """Refused records that fit, newest first, from the one with number `offset` on; those that can be read."""
+    query = select(QUARANTINE).where(*_conditions(wanted)).order_by(QUARANTINE.c.id.desc())
+    faults, found = faults_of(connection), []
+    for row in connection.execute(query.offset(offset).limit(limit)):
+        with faults.isolate("quarantine", str(row.id)):
+            for one in (row.kind, row.reason, row.error, row.hint, row.client, row.model):
+                words(one)
+            rejected = Rejected(
+                whole_number(row.position),
+                row.error,
+                row.hint,
+                row.client,
+                row.model,
+                bytes(blob(row.record)),
+            )
+            count = whole_number(row._mapping["count"])
+            found.append(Quarantined(moment(row.at), row.kind, row.reason, rejected, count))
+    return found
+
+
+def count(connection: Connection, wanted: Filter) -> int:
+    """How many kept records fit."""
+    query = select(func.count()).select_from(QUARANTINE).where(*_conditions(wanted))
+    return int(connection.scalar(query) or 0)
+
+
+def reasons(connection: Connection, wanted: Filter) -> list[tuple[str, int]]:
+    """How many records that fit were refused, by reason, the most frequent first: also those that are not kept."""
+    total = func.sum(QUARANTINE.c.count)
+    query = select(QUARANTINE.c.reason, total).where(*_conditions(wanted)).group_by(QUARANTINE.c.reason)
+    rows = connection.execute(query.order_by(total.desc(), QUARANTINE.c.reason))
+    return [(str(reason), int(number or 0)) for reason, number in rows]
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    kept = QUARANTINE.c
+    found: list[ColumnElement[bool]] = [kept.at >= wanted.start, kept.at < wanted.end]
+    if wanted.client is not None:
+        found.append(kept.client == wanted.client)
+    found += [
+        column == value
+        for column, value in ((kept.model, wanted.model), (kept.reason, wanted.reason))
+        if value
+    ]
+    if wanted.text:
+        text = wanted.text.lower()
+        found.append(
+            or_(*(func.lower(column).contains(text, autoescape=True) for column in (kept.error, kept.hint)))
+        )
+    return found
+
+
 def summary(connection: Connection, start: float, end: float, client: str | None = None) -> list[Refused]:
-    """What was refused in `[start, end)`, by client, model and reason; the most frequent first."""
+    """The rejections in `[start, end)`, by client, model and reason, most frequent first."""
     kept = QUARANTINE.c
     total = func.sum(kept.count)
     query = select(kept.client, kept.model, kept.reason, total, func.max(kept.error))
@@ -129,6 +201,6 @@ def summary(connection: Connection, start: float, end: float, client: str | None
 
 
 def delete_before(connection: Connection, before: float, limit: int = 10_000) -> int:
-    """Delete at most `limit` that were refused before; call again until it returns 0."""
+    """Delete at most `limit` records that were rejected before `before`; call again until it returns 0."""
     old = select(QUARANTINE.c.id).where(QUARANTINE.c.at < before).limit(limit)
     return connection.execute(delete(QUARANTINE).where(QUARANTINE.c.id.in_(old.scalar_subquery()))).rowcount

@@ -1,4 +1,4 @@
-"""Who is signed in. Only a hash of a session's secret is stored; a session made with a key ends with the key."""
+"""Sessions of users. Only a hash of a session's secret is stored; a session made with a key ends with the key."""
 
 import hashlib
 import secrets
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Connection, Float, LargeBinary, String, Table, delete, select
 
 from monitor.store.db import metadata
+from monitor.texts import NAME
 
 sessions = Table(
     "sessions",
@@ -14,7 +15,7 @@ sessions = Table(
     Column("hash", LargeBinary(32), primary_key=True),
     Column("who", String(256), nullable=False),
     Column("role", String(16), nullable=False),
-    Column("client", String(128), nullable=False),
+    Column("client", String(NAME), nullable=False),
     Column("key_id", String(32), nullable=False, index=True),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
@@ -23,7 +24,7 @@ sessions = Table(
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A sign-in. `role` is empty for a client's reader, who is bound to `client`; staff see every client."""
+    """A session. `role` is empty for a reader of one `client`; staff see every client."""
 
     who: str
     role: str
@@ -34,12 +35,12 @@ class Session:
 
 
 def digest(secret: str) -> bytes:
-    """What is stored of a session's secret."""
+    """The SHA-256 of a session's secret, which is stored in its place."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def open_session(connection: Connection, session: Session) -> str:
-    """Keep a sign-in and return its secret, which goes into the cookie."""
+    """Store a session; its secret, for the cookie."""
     secret = secrets.token_urlsafe(32)
     connection.execute(
         sessions.insert(),
@@ -57,7 +58,7 @@ def open_session(connection: Connection, session: Session) -> str:
 
 
 def find(connection: Connection, secret: str, now: float) -> Session | None:
-    """The sign-in that a secret belongs to, unless it has ended."""
+    """The session with this secret; None if there is none, or it has expired."""
     query = select(sessions).where(sessions.c.hash == digest(secret), sessions.c.expires_at > now)
     row = connection.execute(query).first()
     if row is None:
@@ -66,10 +67,10 @@ def find(connection: Connection, secret: str, now: float) -> Session | None:
 
 
 def close(connection: Connection, secret: str) -> None:
-    """Sign out."""
+    """Delete the session with this secret."""
     connection.execute(delete(sessions).where(sessions.c.hash == digest(secret)))
 
 
 def delete_expired(connection: Connection, now: float) -> int:
-    """Forget the sign-ins that have ended; how many there were."""
+    """Delete expired sessions; the number of rows."""
     return connection.execute(delete(sessions).where(sessions.c.expires_at <= now)).rowcount

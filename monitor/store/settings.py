@@ -1,19 +1,23 @@
 """The `store` section of the configuration."""
 
+from typing import Annotated
+
 from pydantic import field_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from monitor.settings import Duration, Section
+from monitor.config.sections import Duration, Section, Written
+from monitor.config.units import DAY
 
 
 class StoreSettings(Section):
     """The one database."""
 
-    url: str = "sqlite:///var/watchkeeper.db"
-    """`sqlite:///path`, or `postgresql+psycopg://user:password@host/name` for a store that daemons share."""
-    keep_deliveries: Duration = 90 * 86400.0
-    """How long it is remembered what was told to whom."""
+    url: Annotated[str, Written.DATABASE] = "sqlite:///var/watchkeeper.db"
+    """`sqlite:///path`, or `postgresql+psycopg://user:password@host/name` for a database that several daemons
+    share. A relative path is relative to the folder of this file."""
+    keep_deliveries: Duration = 90.0 * DAY
+    """How long sent notifications and their receipts are kept."""
 
     @field_validator("url")
     @classmethod
@@ -23,6 +27,6 @@ class StoreSettings(Section):
         except ArgumentError:
             kind = ""
         if kind not in ("sqlite", "postgresql"):  # the address itself is not shown: it may hold a password
-            msg = "is no database (use sqlite:///var/watchkeeper.db or postgresql+psycopg://user:password@host/name)"
+            msg = "is not a database URL (use sqlite:///var/watchkeeper.db or postgresql+psycopg://user:password@host/name)"
             raise ValueError(msg)
         return value

@@ -1,10 +1,11 @@
-"""Silences and maintenance windows that people set."""
+"""Silences, including maintenance windows."""
 
 import msgspec
 from sqlalchemy import Column, Connection, Float, String, Table, Text, insert, select, update
 
 from monitor.records import Silence
-from monitor.store.db import metadata
+from monitor.store.db import faults_of, metadata
+from monitor.store.rows import moment, words
 
 silences = Table(
     "silences",
@@ -35,26 +36,24 @@ def add(connection: Connection, silence: Silence) -> None:
 
 
 def load(connection: Connection, now: float, *, with_past: bool = False) -> list[Silence]:
-    """Silences that are in force or still to come, by their end; with those of the past on request."""
+    """Active and future silences, by end; `with_past` adds expired ones."""
     query = select(silences)
     if not with_past:
         query = query.where(silences.c.ends_at > now, silences.c.expired_at.is_(None))
-    return [
-        Silence(
-            row.id,
-            tuple(msgspec.json.decode(row.matchers, type=list[str])),
-            row.starts_at,
-            row.ends_at,
-            row.author,
-            row.comment,
-            row.expired_at,
-        )
-        for row in connection.execute(query.order_by(silences.c.ends_at, silences.c.id))
-    ]
+    faults, found = faults_of(connection), []
+    for row in connection.execute(query.order_by(silences.c.ends_at, silences.c.id)):
+        with faults.isolate("silences", str(row.id)):
+            matchers = tuple(msgspec.json.decode(row.matchers, type=list[str]))
+            times = moment(row.starts_at), moment(row.ends_at)
+            over = None if row.expired_at is None else moment(row.expired_at)
+            found.append(
+                Silence(words(row.id), matchers, *times, words(row.author), words(row.comment), over)
+            )
+    return found
 
 
 def expire(connection: Connection, identity: str, now: float) -> bool:
-    """End a silence early; whether there was one to end."""
+    """End a silence early; False if there is no such active or future silence."""
     ended = update(silences).where(
         silences.c.id == identity, silences.c.expired_at.is_(None), silences.c.ends_at > now
     )

@@ -1,4 +1,4 @@
-"""Figures over time: one number is picked from each blob of measurements (see `monitor.store.measurements`)."""
+"""Metrics over time, read from the blobs of `monitor.store.measurements`."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -6,11 +6,20 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import Connection, Integer, bindparam, select
 
-from monitor.block import BASELINE, FIGURES, HIGH, LOW, VALUE, Key, N, Shape
+from monitor.measurement_table import BASELINE, FIGURES, HIGH, LOW, VALUE, Key, N, TableSchema
 from monitor.records import Labels, Stream
-from monitor.store import register
-from monitor.store.db import whole
-from monitor.store.measurements import MEASUREMENTS, PARTS, SLOW, part_of, stored_shape
+from monitor.store import streams
+from monitor.store.db import faults_of, whole
+from monitor.store.measurements import (
+    DETAIL,
+    HEADLINE,
+    MEASUREMENTS,
+    PARTS,
+    SLOW,
+    figures_of,
+    part_of,
+    stored_shape,
+)
 from monitor.store.prepared import Prepared
 
 _C = MEASUREMENTS.c
@@ -25,7 +34,7 @@ _SERIES = Prepared(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Series:
-    """One figure over time: arrays of one length. `values`, `low` and `high` are NaN where not measured."""
+    """One metric over time: arrays of shape (windows,). `values`, `low` and `high` are NaN where not measured."""
 
     starts: np.ndarray
     values: np.ndarray
@@ -40,7 +49,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """One figure over time with all that rules need: arrays of one length, NaN where there is nothing."""
+    """One metric over time with all columns that rules need: arrays of shape (windows,), NaN where not measured."""
 
     starts: np.ndarray
     values: np.ndarray
@@ -68,26 +77,82 @@ def load(
 def load_plain(
     connection: Connection, stream: Stream, metrics: Collection[str], seconds: int, start: float, end: float
 ) -> dict[str, Series]:
-    """Some metrics without labels, as `load` has them, in one pass over the windows."""
-    found = _read(connection, stream, [(metric, ()) for metric in metrics], seconds, start, end)
-    return {metric: series for (metric, _), series in found.items()}
+    """Several metrics without labels, as `load`, in one pass over the windows."""
+    series_of = _read(connection, stream, [(metric, ()) for metric in metrics], seconds, start, end)
+    return {metric: series for (metric, _), series in series_of.items()}
+
+
+def load_keys(
+    connection: Connection, stream: Stream, keys: Sequence[Key], seconds: int, start: float, end: float
+) -> dict[Key, Series]:
+    """Some metrics with the same labels, as `load` has them, in one pass over the windows."""
+    return _read(connection, stream, keys, seconds, start, end)
+
+
+def load_part(
+    connection: Connection,
+    stream: Stream,
+    metrics: Collection[str],
+    seconds: int,
+    start: float,
+    end: float,
+    *,
+    detailed: bool,
+) -> dict[Key, Series]:
+    """Some metrics with every label that they carry, over the windows that begin in `[start, end)`, in one pass.
+
+    `detailed` are those by version, segment, class, feature or output; the others are those of the whole stream, by
+    type of error for example.
+    """
+    here = {"stream": streams.find(connection, stream), "seconds": seconds}
+    here["part"] = DETAIL if detailed else HEADLINE
+    starts: dict[Key, list[int]] = {}
+    picked: dict[Key, list[np.ndarray]] = {}
+    schemas: dict[str, tuple[TableSchema, list[tuple[Key, int]]]] = {}
+    faults = faults_of(connection)
+    for row in _SERIES.run(connection, here | {"first": int(start), "end": end}):
+        with faults.isolate("measurements", f"{stream} {row.start}"):
+            if row.shape not in schemas:
+                schema = stored_shape(connection, row.shape)
+                schemas[row.shape] = schema, _labelled_places(schema, metrics)
+            schema, places = schemas[row.shape]
+            if not places:
+                continue
+            table = figures_of(row.figures, schema)
+            for key, place in places:
+                starts.setdefault(key, []).append(row.start)
+                picked.setdefault(key, []).append(table[place])
+    return {key: _series(starts[key], picked[key], seconds) for key in starts}
+
+
+def _labelled_places(schema: TableSchema, metrics: Collection[str]) -> list[tuple[Key, int]]:
+    """Where the figures of some metrics stand, whatever their labels."""
+    return [
+        ((metric, schema.names[place].labels), place)
+        for metric in metrics
+        for place in schema.by_metric.get(metric, ())
+    ]
 
 
 def _read(
     connection: Connection, stream: Stream, keys: Sequence[Key], seconds: int, start: float, end: float
 ) -> dict[Key, Series]:
-    """Series that stand in the same part of the measurements."""
-    here = {"stream": register.find(connection, stream), "seconds": seconds, "part": part_of(keys[0][1])}
+    """Series of metrics that are stored in the same part."""
+    here = {"stream": streams.find(connection, stream), "seconds": seconds, "part": part_of(keys[0][1])}
     starts: dict[Key, list[int]] = {key: [] for key in keys}
     picked: dict[Key, list[np.ndarray]] = {key: [] for key in keys}
-    places: dict[str, list[tuple[Key, int]]] = {}
+    schemas: dict[str, tuple[TableSchema, list[tuple[Key, int]]]] = {}
+    faults = faults_of(connection)
     for row in _SERIES.run(connection, here | {"first": int(start), "end": end}):
-        shape = row.shape
-        if shape not in places:
-            places[shape] = _places(stored_shape(connection, shape), keys)
-        if places[shape]:
-            table = np.frombuffer(row.figures, np.float64).reshape(-1, FIGURES)
-            for key, place in places[shape]:
+        with faults.isolate("measurements", f"{stream} {row.start}"):
+            if row.shape not in schemas:
+                schema = stored_shape(connection, row.shape)
+                schemas[row.shape] = schema, _places(schema, keys)
+            schema, places = schemas[row.shape]
+            if not places:
+                continue
+            table = figures_of(row.figures, schema)
+            for key, place in places:
                 starts[key].append(row.start)
                 picked[key].append(table[place])
     return {key: _series(starts[key], picked[key], seconds) for key in keys}
@@ -103,29 +168,34 @@ def _series(starts: list[int], picked: list[np.ndarray], seconds: int) -> Series
 def load_columns(
     connection: Connection, stream: Stream, seconds: int, start: float, end: float, metrics: Collection[str]
 ) -> dict[tuple[str, Labels], Columns]:
-    """Some metrics, with every label they carry, over the windows that begin in `[start, end)`, in order."""
+    """Several metrics with all their labels, over the windows that begin in `[start, end)`, in order of time."""
     c = MEASUREMENTS.c
     query = select(c.start, c.shape, c.figures).where(
-        c.stream == register.find(connection, stream),
+        c.stream == streams.find(connection, stream),
         c.seconds == seconds,
         c.part.in_(PARTS),
         c.start >= int(start),
         c.start < whole(end),
     )
-    blocks: dict[str, tuple[list[int], list[bytes]]] = {}
+    blocks: dict[str, tuple[TableSchema, list[int], list[np.ndarray]]] = {}
+    faults = faults_of(connection)
     for at, shape, figures in connection.execute(query.order_by(c.part, c.start)).fetchall():
-        starts, blobs = blocks.setdefault(shape, ([], []))
-        starts.append(at)
-        blobs.append(figures)
-    found: dict[tuple[str, Labels], list[tuple[np.ndarray, np.ndarray, str]]] = {}
-    for shape, (starts, blobs) in blocks.items():
-        names = stored_shape(connection, shape).names
-        table = np.frombuffer(b"".join(blobs), np.float64).reshape(-1, len(names), FIGURES)
-        for place, name in enumerate(names):
+        with faults.isolate("measurements", f"{stream} {at}"):
+            if shape not in blocks:
+                blocks[shape] = (stored_shape(connection, shape), [], [])
+            schema, starts, tables = blocks[shape]
+            tables.append(figures_of(figures, schema))
+            starts.append(at)
+    parts_of: dict[tuple[str, Labels], list[tuple[np.ndarray, np.ndarray, str]]] = {}
+    for schema, starts, tables in blocks.values():
+        if not tables:
+            continue
+        table = np.array(tables).reshape(-1, len(schema.names), FIGURES)
+        for place, name in enumerate(schema.names):
             if name.metric in metrics:
                 part = (np.array(starts, np.int64), table[:, place].copy(), name.unit)
-                found.setdefault((name.metric, name.labels), []).append(part)
-    return {key: _joined(parts, seconds) for key, parts in found.items()}
+                parts_of.setdefault((name.metric, name.labels), []).append(part)
+    return {key: _joined(parts, seconds) for key, parts in parts_of.items()}
 
 
 def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> Columns:
@@ -139,8 +209,8 @@ def _joined(parts: list[tuple[np.ndarray, np.ndarray, str]], seconds: int) -> Co
     )  # fmt: skip
 
 
-def _places(shape: Shape, keys: Iterable[Key]) -> list[tuple[Key, int]]:
-    """Where the figures of a shape stand that are asked for."""
+def _places(shape: TableSchema, keys: Iterable[Key]) -> list[tuple[Key, int]]:
+    """The places in a schema of the metrics that are wanted."""
     return [
         ((metric, labels), place)
         for metric, labels in keys

@@ -1,1 +1,3 @@
-"""The web: what comes in over HTTP, `/metrics`, the pages that clients and engineers read."""
+"""The HTTP side: the ingest (`ingest/`), the JSON API and `/metrics` (`api/`), sign-in (`auth/`), and the pages of
+clients and engineers (`pages/`). Start with `app.py`.
+"""

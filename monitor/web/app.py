@@ -1,142 +1,177 @@
-"""All of the web in one application: what is served where, and what every answer carries."""
+"""The web application: its handlers, error handling and middleware."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 from litestar.types import ExceptionHandlersMap
+from sqlalchemy.exc import SQLAlchemyError
 
-from monitor.errors import (
-    AccessError,
-    BusyError,
-    InputError,
-    NotFoundError,
-    StoreError,
-    TooLargeError,
-    WatchkeeperError,
-)
-from monitor.web import (
-    api,
+from monitor.errors import NotFoundError, WatchkeeperError
+from monitor.web import probes
+from monitor.web import services as web_services
+from monitor.web.api import exposition, routes
+from monitor.web.auth import response_headers, sign_in
+from monitor.web.auth.audit import AuditLog
+from monitor.web.auth.oidc import Provider
+from monitor.web.middleware import Guard
+from monitor.web.pages import (
+    actions,
     assets,
-    changes,
-    doors,
-    engineer,
+    client,
     events,
-    exposition,
-    mailing,
-    pages,
-    probes,
+    incidents,
     rendering,
-    reporting,
-    security,
+    reports,
+    runbooks,
+    service_reports,
     staff,
+    unsubscribe,
 )
-from monitor.web import services as surroundings
-from monitor.web.audit import AuditLog
-from monitor.web.guard import Guard
-from monitor.web.oidc import Provider
+from monitor.web.pages.alert import alert_page
+from monitor.web.pages.features import one as feature
+from monitor.web.pages.features import table as features
+from monitor.web.pages.listings import audit_page, quarantine_page
+from monitor.web.pages.model import engineer
+from monitor.web.pages.overview import page as overview
 from monitor.web.services import Services
+from monitor.web.statuses import status_of, words_of
 
 log = logging.getLogger(__name__)
 
 AUDIT_EVERY = 2.0
-_STATUS: tuple[tuple[type[WatchkeeperError], int], ...] = (
-    (TooLargeError, 413),
-    (InputError, 400),
-    (AccessError, 401),
-    (BusyError, 503),
-    (NotFoundError, 404),
-    (StoreError, 503),
-)
-_WORDS = {  # the same for what does not exist and for what is not the asker's
+_MAX_BODY_BYTES = 262_144
+"""Maximum size of a form or webhook."""
+_MESSAGES = {  # equal for missing resources and for those without access
     404: (
-        "nothing is here for you",
+        "not found, or you have no access",
         "records go to /v1/predictions and /v1/outcomes; pages are below /c/, the JSON API below /api/v1/",
     ),
-    405: ("this address does not take requests of this kind", ""),
+    405: ("this method is not allowed here", ""),
 }
-_ROOMS = (probes, api, assets, exposition, pages, events, doors, staff, engineer, reporting, changes, mailing)
+_MODULES = (
+    probes,
+    routes,
+    assets,
+    exposition,
+    client,
+    events,
+    sign_in,
+    overview,
+    staff,
+    engineer,
+    features,
+    feature,
+    alert_page,
+    quarantine_page,
+    audit_page,
+    reports,
+    actions,
+    incidents,
+    service_reports,
+    unsubscribe,
+    runbooks,
+)
 
 
-def create(services: Services) -> Litestar:
-    """The application behind `monitor.web.front`."""
+class _Application(Litestar):
+    """Without Litestar's support for pydantic, which loads both versions of pydantic to encode what we never return."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
+
+
+def create(services: Services, routes: Sequence[HTTPRouteHandler] = ()) -> Litestar:
+    """The application behind `monitor.web.ingest.front`. `routes` are further ones, which a configuration may add."""
     audit = AuditLog(services.store)
     oidc = services.settings.oidc
     state = {
         "services": services,
         "listeners": events.Listeners(),
-        "exposition": exposition.Exposition(services),
+        "collector": exposition.collector(services),
         "provider": Provider(oidc) if oidc.issuer else None,
     }
     errors: ExceptionHandlersMap = {
         500: _unexpected,
+        SQLAlchemyError: _database_error,
         HTTPException: _http_error,
         WatchkeeperError: _own_error,
     }
 
     @contextlib.asynccontextmanager
     async def audited(_app: Litestar) -> AsyncGenerator[None, None]:
-        writer = asyncio.create_task(_write_often(audit))
+        writer = asyncio.create_task(_write_periodically(audit))
         try:
             yield
         finally:
             writer.cancel()
             await asyncio.to_thread(audit.flush)
 
-    return Litestar(
-        [*services.webhooks, *(handler for room in _ROOMS for handler in room.HANDLERS)],
+    return _Application(
+        [*routes, *(handler for module in _MODULES for handler in module.HANDLERS)],
         state=State(state),
         middleware=[Guard(services, audit, services.meters)],
         exception_handlers=errors,
         lifespan=[audited],
         openapi_config=None,
         logging_config=None,
+        request_max_body_size=_MAX_BODY_BYTES,
         debug=False,
     )
 
 
-async def _write_often(audit: AuditLog) -> None:
+async def _write_periodically(audit: AuditLog) -> None:
     while True:
         await asyncio.sleep(AUDIT_EVERY)
-        # A store that cannot be written for a moment must not end the log: what waits is written next time.
-        with contextlib.suppress(StoreError):
+        try:
             await asyncio.to_thread(audit.flush)
+        except Exception:  # must not end the task: waiting entries are written next time
+            log.exception("the audit log could not be written; it will be retried")
 
 
 def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     if error.status_code == 404 and _wants_page(request):
-        return _kept_to_itself(request, doors.closed(request))
-    message, hint = _WORDS.get(error.status_code, (error.detail, ""))
-    return _kept_to_itself(request, _shape(request, error.status_code, message, hint))
+        return _with_security_headers(request, sign_in.closed(request))
+    message, hint = _MESSAGES.get(error.status_code, (error.detail, ""))
+    return _with_security_headers(request, _error_response(request, error.status_code, message, hint))
 
 
 def _own_error(request: Request[Any, Any, Any], error: WatchkeeperError) -> Response[Any]:
-    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
-    if isinstance(error, AccessError) and error.known:
-        status = 403
     if isinstance(error, NotFoundError) and _wants_page(request):
-        return doors.closed(request)
-    answer = _shape(request, status, error.message, error.hint)
-    if isinstance(error, BusyError):
-        answer.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        return sign_in.closed(request)
+    status, headers = status_of(error)
+    answer = _error_response(request, status, *words_of(error))
+    answer.headers.update(headers)
     return answer
 
 
 def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """What nobody foresaw: told to whoever runs the daemon, not to whoever asked."""
+    """An unexpected error: logged for the operator, not shown to the client."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return _shape(request, 500, "something went wrong here", "it has been written to the daemon's log")
+    return _error_response(request, 500, "internal error", "the daemon's log has the details")
 
 
-def _kept_to_itself(request: Request[Any, Any, Any], answer: Response[Any]) -> Response[Any]:
-    """An address that leads nowhere is answered before the guard is asked."""
-    is_secure = surroundings.of(request).settings.is_secure
-    answer.headers.update(security.headers(is_secure=is_secure))
+def _database_error(request: Request[Any, Any, Any], error: SQLAlchemyError) -> Response[Any]:
+    """A value or statement that the database rejects. The error contains both, and is logged only."""
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _error_response(
+        request, 503, "the database cannot process this request", "the daemon's log has the details"
+    )
+
+
+def _with_security_headers(request: Request[Any, Any, Any], answer: Response[Any]) -> Response[Any]:
+    """Unknown paths are answered before the middleware runs."""
+    is_secure = web_services.of(request).settings.is_secure
+    answer.headers.update(response_headers.headers(is_secure=is_secure))
     return answer
 
 
@@ -144,8 +179,8 @@ def _wants_page(request: Request[Any, Any, Any]) -> bool:
     return "text/html" in request.headers.get("accept", "")
 
 
-def _shape(request: Request[Any, Any, Any], status: int, message: str, hint: str) -> Response[Any]:
-    """Every error of every address has this one shape; whoever wants a page gets the same words as a page."""
+def _error_response(request: Request[Any, Any, Any], status: int, message: str, hint: str) -> Response[Any]:
+    """All errors have this form: JSON, or a page with the same texts."""
     if _wants_page(request):
         return rendering.page(
             "problem.html", status=status, message=message.rstrip("."), hint=hint.rstrip(".")

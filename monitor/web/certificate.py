@@ -1,4 +1,4 @@
-"""The TLS certificate in use: a renewed file is taken without a restart, one that does not fit is not."""
+"""The TLS certificate in use: renewed files are loaded without a restart, mismatching ones are not."""
 
 import logging
 import ssl
@@ -8,32 +8,32 @@ log = logging.getLogger(__name__)
 
 
 class Certificate:
-    """A certificate with its key, as files that somebody else renews."""
+    """A certificate with its key, as files that another program renews."""
 
     def __init__(self, certificate: Path, private_key: Path) -> None:
         self._files = (certificate, private_key)
-        self._taken = self._written()
+        self._loaded = self._modification_times()
 
     def renew(self, context: ssl.SSLContext) -> bool:
-        """Take the files into a running server's context if they changed; whether it did.
+        """Load the files into a running server's context if they changed. Returns whether they were loaded.
 
-        Renewing programs write one file after the other, so a pair that does not fit is looked at again.
+        Renewing programs write one file after the other, so a mismatching pair is checked again at the next call.
         """
-        written = self._written()
-        if written == self._taken:
+        modified = self._modification_times()
+        if modified == self._loaded:
             return False
         try:
-            # Tried apart first: a context that was given half a pair would answer nobody any more.
+            # Tried separately first: a context with half a pair could not serve any connection.
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*self._files)
             context.load_cert_chain(*self._files)
         except (OSError, ssl.SSLError) as error:
             log.warning("the renewed certificate %s cannot be used yet: %s", self._files[0], error)
             return False
-        self._taken = written
+        self._loaded = modified
         log.info("the renewed certificate %s is in use", self._files[0])
         return True
 
-    def _written(self) -> tuple[int, ...]:
+    def _modification_times(self) -> tuple[int, ...]:
         try:
             return tuple(path.stat().st_mtime_ns for path in self._files)
         except OSError:

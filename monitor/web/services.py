@@ -1,4 +1,4 @@
-"""What the web needs of the daemon, handed to it whole: it starts nothing and reaches for nothing else."""
+"""The parts of the daemon that the web server uses. They are passed in; it creates none of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,24 +6,26 @@ from typing import Any
 
 from litestar import Request
 
+from monitor.alerts.inhibition import suppressed
+from monitor.alerts.settings import AlertSettings
 from monitor.clock import Clock
+from monitor.exporters.collector import Measured
+from monitor.exporters.prediction_counters import PredictionCounters
+from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.health.settings import ClientSettings
-from monitor.predictions.log import IntakeStats
-from monitor.records import Alert, Measurement, Stream
+from monitor.predictions.log.writer import IntakeStats
+from monitor.records import Alert, Silence
 from monitor.reports.drilldowns import Drilldowns
+from monitor.rules.engine.readings import Past, no_past
+from monitor.rules.rule import Rule, RuleSet
 from monitor.store.db import Store
-from monitor.web.access import Access
-from monitor.web.meters import Meters
+from monitor.web.auth.access import Access
 from monitor.web.settings import WebSettings
-from monitor.web.totals import Totals
-
-Measured = Mapping[tuple[Stream, int], Sequence[Measurement]]
-"""Measurements by stream and length of window in seconds (0 for the open one)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the daemon can do its work, and what is missing where it cannot."""
+    """Whether the daemon can do its work, and the reasons if it cannot."""
 
     is_ready: bool
     reasons: tuple[str, ...] = ()
@@ -31,13 +33,15 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the web needs.
+    """The parts of the daemon that handlers use.
 
-    `webhooks` are handlers of other senders (see `monitor.web.pagerduty`), `intake` counts what came in. `/healthz`
-    asks `stuck` why the loop does not go round, `/readyz` asks `ready`. `base_seconds` is the length of a base
-    window. `measured` gives the measurements of the last tick; `channels` names those that are configured;
-    `drift_limits` says from which value on a feature counts as drifted, by metric; `drilldowns` makes reports
-    on alerts; `runbook` is where the runbook of an alert stands, empty where nowhere.
+    `counters` counts predictions, `intake` received records.
+    `/healthz` calls `stuck` for the reason why the evaluation loop is stuck, `/readyz` calls `ready`. `base_seconds` is
+    the length of a base window. `measured` returns the measurements of the last tick; `channels` are the configured
+    ones; `drift_limits` are the values, by metric, from which a feature counts as drifted, `importance` is what the
+    configuration says of features, by name; `drilldowns` creates reports on alerts; `runbook` returns the URL of an
+    alert's runbook, or an empty string; `alerts` are the settings of notifications; `rule` returns a rule in force by
+    name, `rules` all of them; `past` returns measurements of an earlier day.
     """
 
     store: Store
@@ -48,24 +52,37 @@ class Services:
     clients: Mapping[str, ClientSettings] = field(default_factory=dict)
     ready: Callable[[], Readiness] = lambda: Readiness(True)
     stuck: Callable[[], str] = lambda: ""
-    webhooks: Sequence[Any] = ()
     base_seconds: int = 60
-    meters: Meters = field(default_factory=Meters)
-    totals: Totals = field(default_factory=Totals)
+    meters: DaemonMeters = field(default_factory=DaemonMeters)
+    counters: PredictionCounters = field(default_factory=PredictionCounters)
     measured: Callable[[], Measured] = dict
     channels: Sequence[str] = ()
     intake: Callable[[], IntakeStats | None] = lambda: None
     drilldowns: Drilldowns | None = None
     runbook: Callable[[Alert], str] = lambda _alert: ""
+    rule: Callable[[str], Rule | None] = lambda _name: None
+    rules: Callable[[], RuleSet] = RuleSet
+    past: Past = no_past
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    importance: Mapping[str, float] = field(default_factory=dict)
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:
-        """A client's section; one that is not configured is shown under its own name."""
+        """The settings of a client; defaults if it is not configured."""
         return self.clients.get(name, ClientSettings())
+
+    def held(self, alerts: Sequence[Alert], silences: Sequence[Silence]) -> Mapping[str, str]:
+        """What keeps firing alerts from being sent, by fingerprint; `alerts` are all that are open."""
+        return suppressed(alerts, silences, self.clock.now(), self.alerts)
+
+    @property
+    def models(self) -> dict[str, list[str]]:
+        """The models that the configuration names, by client."""
+        return {client: list(settings.models) for client, settings in self.clients.items()}
 
 
 def of(request: Request[Any, Any, Any]) -> Services:
-    """The services of the application that a request came to."""
+    """The services of the application that received the request."""
     services = request.app.state["services"]
     assert isinstance(services, Services)
     return services

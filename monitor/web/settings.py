@@ -1,13 +1,19 @@
 """The `web` section: where the daemon listens, who signs in how, and what `/metrics` may grow to."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from monitor.settings import Duration, Secret, Section
+from monitor.config.sections import Duration, FilePath, Secret, Section
+from monitor.exporters.settings import MetricsSettings
+from monitor.web.public_url import PublicUrl, path_of
 
 Role = Literal["viewer", "operator", "admin"]
+RANKS: Mapping[str, int] = {"": 0, "viewer": 1, "operator": 2, "admin": 3}
+"""A role includes those of lower rank: viewers read every client, operators acknowledge and silence, admins make keys.
+The empty role is that of a client's reader.
+"""
 
 
 def _address(value: str) -> str:
@@ -26,51 +32,49 @@ class OidcSettings(Section):
     """Sign-in for staff through OpenID Connect (authorization code with PKCE)."""
 
     issuer: str = ""
-    """The provider's address, without `/.well-known/openid-configuration`; empty switches sign-in off."""
+    """The provider's URL, without `/.well-known/openid-configuration`. Empty disables this sign-in."""
     client_id: str = "watchkeeper"
-    """What the provider calls this daemon."""
+    """The client id registered with the provider."""
     client_secret: Secret = Secret("")
-    """What the provider gave it; empty for a public client."""
+    """The client secret; empty for a public client."""
     scopes: str = "openid profile email"
-    """What is asked of the provider."""
+    """The requested scopes."""
     role_claim: str = "groups"
-    """The claim that lists a person's groups."""
+    """The claim that lists a person's groups, or a path into one: `realm_access.roles`."""
     roles: dict[str, Role] = Field(default_factory=dict)
-    """Which group has which role; people in none of them cannot sign in."""
-    ca_file: Path | None = None
-    """Certificates that the provider is trusted by; empty uses the system's."""
-
-
-class MetricsSettings(Section):
-    """What `/metrics` may grow to: the worst are kept, and what is dropped is counted."""
-
-    max_features: int = Field(default=50, ge=1)
-    """Features a model."""
-    max_segments: int = Field(default=20, ge=1)
-    """Segments a model."""
-    max_series: int = Field(default=10_000, ge=100)
-    """Series a daemon."""
-    version_age: Duration = 86400.0
-    """A version that has not answered for so long is left out."""
+    """The role of each group: `viewer`, `operator` or `admin`. People in none of these groups cannot sign
+    in."""
+    ca_file: FilePath | None = None
+    """A file of CA certificates for the provider; empty uses the system's."""
 
 
 class WebSettings(Section):
     """The daemon's web server."""
 
     listen: Address = "127.0.0.1:8080"
-    """Host and port. Whatever the address, only this machine itself may send and look until keys are made."""
-    public_url: str = ""
-    """The address that readers use; links in pages, mails and chats begin with it."""
-    certificate: Path | None = None
-    """TLS certificate with its chain (PEM); needs `private_key`. A renewed file is taken within a minute."""
-    private_key: Path | None = None
+    """Host and port. Until keys are created, only this machine may send data and open pages, whatever the
+    address."""
+    public_url: PublicUrl = ""
+    """The public URL of the daemon, used for links in pages, mails and chat messages. May have a path:
+    `https://example.com/watch/`."""
+    certificate: FilePath | None = None
+    """TLS certificate with its chain (PEM). Requires `private_key`. A renewed file is loaded within a
+    minute."""
+    private_key: FilePath | None = None
     """TLS private key (PEM)."""
     session_lifetime: Duration = 28800.0
-    """How long a sign-in lasts."""
+    """How long a sign-in is valid."""
     requests_per_minute: int = Field(default=300, ge=1)
-    """Requests for pages that one address may make; more are answered with 429."""
+    """Page requests per minute and client address. Further requests get 429."""
+    max_connections: int = Field(default=1000, ge=10)
+    """Maximum number of connections. Beyond it, the address with the most loses its longest-idle
+    connection."""
+    head_within: Duration = Field(default=10.0, gt=0)
+    """Deadline for the head of the next request on a connection, including idle time before it."""
+    body_within: Duration = Field(default=60.0, gt=0)
+    """Deadline for the body of a request. Later ones get 408."""
     allowed_proxies: tuple[str, ...] = ()
-    """Proxies whose `X-Forwarded-For` is believed."""
+    """Proxies whose `X-Forwarded-For` header is trusted."""
     oidc: OidcSettings = OidcSettings()
     """Sign-in for staff."""
     metrics: MetricsSettings = MetricsSettings()
@@ -79,7 +83,7 @@ class WebSettings(Section):
     @model_validator(mode="after")
     def _whole_pair(self) -> "WebSettings":
         if (self.certificate is None) != (self.private_key is None):
-            raise ValueError("certificate and private_key belong together")
+            raise ValueError("certificate and private_key require each other")
         return self
 
     @property
@@ -89,10 +93,24 @@ class WebSettings(Section):
 
     @property
     def port(self) -> int:
-        """The port to listen on; 0 takes a free one."""
+        """The port to listen on; 0 chooses a free one."""
         return int(self.listen.rpartition(":")[2])
 
     @property
+    def local_url(self) -> str:
+        """The address on this machine; empty if the port is chosen at the start."""
+        if not self.port:
+            return ""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - not bound here
+        scheme = "https" if self.certificate is not None else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def public_path(self) -> str:
+        """The path of the public URL without trailing slash: empty, or `/watch`."""
+        return path_of(self.public_url)
+
+    @property
     def is_secure(self) -> bool:
-        """Whether readers come by TLS, here or at a proxy: cookies are then sent by TLS only."""
+        """Whether readers connect by TLS, here or at a proxy. Cookies are then sent by TLS only."""
         return self.certificate is not None or self.public_url.startswith("https://")

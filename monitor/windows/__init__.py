@@ -1,1 +1,5 @@
-"""From rows to counts: which buckets a column has, the profile of a window, the baseline it is held against."""
+"""Counts rows into profiles, one per window: layouts (`layout/`), the counting kernel (`kernel/`), baselines, rolling
+sums.
+
+Start with `accumulate.py` (counting of new batches) and `profile.py` (the counts of a window).
+"""

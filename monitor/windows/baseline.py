@@ -1,38 +1,43 @@
-"""The baseline that a stream's windows are held against: kept in the store, or made from a past period."""
+"""The baseline that a stream's windows are compared with: loaded from the store, or created from a past period."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
-from monitor.errors import NotFoundError, StoreError
-from monitor.predictions import outcomes as joining
-from monitor.predictions.batches import concatenate
-from monitor.predictions.batches import decode as decode_rows
-from monitor.predictions.batches import encode as encode_rows
+from monitor.errors import NotFoundError, UnreadableError
+from monitor.predictions.log.batch import concatenate
+from monitor.predictions.log.batch import decode as decode_rows
+from monitor.predictions.log.batch import encode as encode_rows
+from monitor.predictions.log.stored_rows import decoded
+from monitor.predictions.outcomes import join as joining
 from monitor.records import Stream, Window
 from monitor.store import baselines, predictions
 from monitor.store.baselines import StoredBaseline
-from monitor.windows import assembly, codec, describe, loss
-from monitor.windows.count import count
-from monitor.windows.layout import Kind, Layout
-from monitor.windows.outcomes import count_outcomes
-from monitor.windows.profile import Profile, Slice, merge
-from monitor.windows.reference import DEFAULT, SAMPLE_ROWS, Baseline, from_file, from_table, sample
+from monitor.windows import codec
+from monitor.windows.baseline_from_table import DEFAULT, SAMPLE_ROWS, Baseline, from_file, from_table
+from monitor.windows.baseline_period import Period, merged
+from monitor.windows.kernel import loss_model
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.layout import build
+from monitor.windows.layout import from_table as layout_from_table
+from monitor.windows.layout.layout import ColumnKind, Layout
+from monitor.windows.outcome_counts import count_outcomes
+from monitor.windows.profile import Profile, Slice, blank, merge
 
-_MOST_ROWS = 2_000_000
-_MOST_KEPT_BYTES = 2 * 1024**3
-"""Two thousand baselines of fifty features take as much; to read one again costs ten times what measuring does."""
+_LAYOUT_ROWS = 2_000_000
+_CACHE_BYTES = 2 * 1024**3
+"""Enough for 2,000 baselines of 50 features. Reading one costs ten times as much as measuring a window."""
 
-_KEPT: dict[tuple[Stream, str, str], Baseline] = {}
-"""Baselines that were read, by what they hold: they never change, only which one is in force does."""
+_CACHE: dict[tuple[Stream, str, str], Baseline] = {}
+"""Loaded baselines by stream, name and digest. They never change; only the choice of the current one does."""
 
 
 _LAYOUTS: WeakValueDictionary[str, Layout] = WeakValueDictionary()
-"""Layouts that some baseline in memory has."""
+"""Layouts of the baselines in memory, by id."""
 
 
 def from_period(
@@ -43,55 +48,75 @@ def from_period(
     now: float,
     *,
     name: str = DEFAULT,
-    overrides: Mapping[str, Kind] | None = None,
+    overrides: Mapping[str, ColumnKind] | None = None,
 ) -> Baseline:
-    """A baseline from the predictions of the windows that begin in `[start, end)`, with the outcomes known by now.
+    """Create a baseline from the predictions of the windows that start in `[start, end)`, with the outcomes known so
+    far.
 
-    The layout is made from the first two million rows; the profile counts them all. Its span is from the first to the
-    last window that holds rows.
+    The layout is built from the first two million rows; the profile counts all rows. The span runs from the first to
+    the last window that has rows.
 
     Raises:
-        NotFoundError: the log holds nothing of that period.
+        NotFoundError: the log holds no predictions of that period.
     """
-    some: list[pa.RecordBatch] = []
-    taken = 0
-    for stored in predictions.batches(connection, stream, start, end):
-        some.append(decode_rows(stored.blob))
-        taken += stored.rows
-        if taken >= _MOST_ROWS:
-            break
-    if not some:
+    sizes = predictions.sizes(connection, stream, start, end)
+    if not sizes:
         raise NotFoundError(
-            f"no prediction of {stream} is kept from that period", hint="see `watchkeeper status`"
+            f"no predictions of {stream} are stored for that period", hint="see `watchkeeper status`"
         )
-    layout = describe.of(pa.Table.from_batches([concatenate(some)]), overrides)
-    parts: list[Profile] = []
-    judged: list[pa.RecordBatch] = []
-    filled: list[Window] = []
-    for stored in predictions.batches(connection, stream, start, end):
-        parts.append(count(decode_rows(stored.blob), layout))
-        known = joining.with_known(connection, stored)
-        if known is not None:
-            parts.append(count_outcomes(known, layout))
-            judged += [known] if sum(part.num_rows for part in judged) < loss.MOST_ROWS else []
-        parts = [merge(parts)]
-        filled = [*filled[:1], stored.window]
+    before = np.cumsum([0, *(rows for _, _, rows in sizes)])
+    first = [number for (number, _, _), rows in zip(sizes, before, strict=False) if rows < _LAYOUT_ROWS]
+    period = Period(connection, stream, first)
+    layout = layout_from_table.of(period, overrides)
+    chosen = np.linspace(0, period.num_rows - 1, min(period.num_rows, SAMPLE_ROWS)).astype(np.int64)
+    profile, with_outcomes = _count_batches(connection, stream, [number for number, _, _ in sizes], layout)
     return Baseline(
         stream,
         name,
         now,
         "period",
         layout,
-        parts[0],
-        Window(max(int(start), filled[0].start), min(int(end), filled[-1].end)),
-        loss.learn(concatenate(judged), layout) if judged else None,
-        sample(pa.Table.from_batches([concatenate(some)]), SAMPLE_ROWS),
+        profile,
+        Window(max(int(start), sizes[0][1].start), min(int(end), sizes[-1][1].end)),
+        loss_model.learn(concatenate(with_outcomes), layout) if with_outcomes else None,
+        period.take(chosen),
     )
 
 
-def save(connection: Connection, baseline: Baseline, now: float) -> bool:
-    """Write a baseline and its layout; it is in force from now on. False if the very same was so already."""
-    baselines.put_layout(connection, baseline.layout.id, assembly.encode(baseline.layout))
+def _count_batches(
+    connection: Connection, stream: Stream, numbers: Sequence[int], layout: Layout
+) -> tuple[Profile, list[pa.RecordBatch]]:
+    """The profile of some batches, and a sample of their rows that have outcomes."""
+    total = blank(layout)
+    with_outcomes: list[pa.RecordBatch] = []
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal total
+        for stored, rows in decoded(connection, predictions.some(connection, stream, numbers)):
+            joined = joining.with_outcomes_of(connection, stored)
+            if joined is not None:
+                total = merge([total, count_outcomes(joined, layout)])
+                with_outcomes.extend(
+                    [joined] if sum(part.num_rows for part in with_outcomes) < loss_model.MOST_ROWS else []
+                )
+            yield rows
+
+    for rows in merged(batches()):
+        total = merge([total, count(rows, layout)])
+    return total, with_outcomes
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBaseline:
+    """A baseline as the store keeps it, with its layout. `notes` are hints for users."""
+
+    stored: StoredBaseline
+    layout: bytes
+    notes: tuple[str, ...]
+
+
+def encoded(baseline: Baseline) -> EncodedBaseline:
+    """Encode a baseline and its layout."""
     span = baseline.span
     stored = StoredBaseline(
         baseline.stream,
@@ -103,39 +128,50 @@ def save(connection: Connection, baseline: Baseline, now: float) -> bool:
         baseline.layout.id,
         baseline.digest,
         codec.encode(baseline.profile),
-        loss.encode(baseline.loss) if baseline.loss is not None else b"",
+        loss_model.encode(baseline.loss) if baseline.loss is not None else b"",
         encode_rows(baseline.sample) if baseline.sample is not None else b"",
     )
-    return baselines.put(connection, stored, now)
+    return EncodedBaseline(stored, build.encode(baseline.layout), tuple(baseline.layout.notes))
+
+
+def save(connection: Connection, baseline: Baseline, now: float) -> bool:
+    """Store a baseline and its layout, and make it the current one. Returns False if it is already the current one."""
+    return put(connection, encoded(baseline), now)
+
+
+def put(connection: Connection, baseline: EncodedBaseline, now: float) -> bool:
+    """Store an encoded baseline, and make it the current one. Returns False if it is already the current one."""
+    baselines.put_layout(connection, baseline.stored.layout, baseline.layout)
+    return baselines.put(connection, baseline.stored, now)
 
 
 def load(
     connection: Connection, stream: Stream, name: str = DEFAULT, *, with_sample: bool = False
 ) -> Baseline | None:
-    """The baseline of this name in force, or None before there is one. Its rows come along only where asked for."""
+    """The current baseline of this name, or None. Its sample of rows is loaded only `with_sample`."""
     if with_sample:
-        found = baselines.current(connection, stream, name)
-        return None if found is None else _restored(connection, found)
+        stored = baselines.current(connection, stream, name)
+        return None if stored is None else _restored(connection, stored)
     digest = baselines.current_digest(connection, stream, name)
     if digest is None:
         return None
-    kept = _KEPT.get((stream, name, digest))
-    if kept is not None:
-        return kept
+    cached = _CACHE.get((stream, name, digest))
+    if cached is not None:
+        return cached
     stored = baselines.current(connection, stream, name)
     assert stored is not None
     loaded = _restored(connection, replace(stored, sample=b""))
-    _KEPT[(stream, name, digest)] = loaded
-    held = sum(map(_bytes, list(_KEPT.values())))
-    for key in list(_KEPT)[:-1]:  # the oldest first
-        if held <= _MOST_KEPT_BYTES:
+    _CACHE[(stream, name, digest)] = loaded
+    cached_bytes = sum(map(_bytes, list(_CACHE.values())))
+    for key in list(_CACHE)[:-1]:  # the oldest first
+        if cached_bytes <= _CACHE_BYTES:
             break
-        held -= _bytes(_KEPT.pop(key))
+        cached_bytes -= _bytes(_CACHE.pop(key))
     return loaded
 
 
 def _bytes(baseline: Baseline) -> int:
-    """About what a baseline takes in memory, with what metrics prepare of it, for each place of the layout."""
+    """About how much memory a baseline takes, with the arrays that metrics derive from it."""
     return 24 * baseline.layout.size
 
 
@@ -143,25 +179,25 @@ def layout_by_id(connection: Connection, identity: str) -> Layout:
     """A layout that was stored with a baseline.
 
     Raises:
-        StoreError: it is not in the store.
+        UnreadableError: it is not in the store.
     """
-    if identity == describe.BARE.id:
-        return describe.BARE
-    known = _LAYOUTS.get(identity)
-    if known is not None:
-        return known
+    if identity == layout_from_table.BARE.id:
+        return layout_from_table.BARE
+    cached = _LAYOUTS.get(identity)
+    if cached is not None:
+        return cached
     blob = baselines.get_layout(connection, identity)
     if blob is None:
-        raise StoreError(
-            f"layout {identity} is not in the store", hint="was the store restored only in part?"
+        raise UnreadableError(
+            f"layout {identity} is not in the store", hint="check that the store was restored completely"
         )
-    layout = _LAYOUTS[identity] = assembly.decode(blob)
+    layout = _LAYOUTS[identity] = build.decode(blob)
     return layout
 
 
 def _restored(connection: Connection, stored: StoredBaseline) -> Baseline:
     layout = layout_by_id(connection, stored.layout)
-    profile = _packed(codec.decode(stored.blob, layout))
+    profile = _with_narrow_counts(codec.decode(stored.blob, layout))
     span = None if stored.start is None or stored.end is None else Window(stored.start, stored.end)
     return Baseline(
         stored.stream,
@@ -171,19 +207,19 @@ def _restored(connection: Connection, stored: StoredBaseline) -> Baseline:
         layout,
         profile,
         span,
-        loss.decode(stored.loss) if stored.loss else None,
+        loss_model.decode(stored.loss) if stored.loss else None,
         decode_rows(stored.sample) if stored.sample else None,
     )
 
 
-def _packed(profile: Profile) -> Profile:
-    """The same profile with its counts in as few bytes as hold them, a quarter or an eighth: it is kept for long."""
-    made: dict[int, Slice] = {}  # slices that are one object stay one
+def _with_narrow_counts(profile: Profile) -> Profile:
+    """The same profile with counts in the smallest integer type that holds them: it stays in memory for long."""
+    narrowed: dict[int, Slice] = {}  # slices that are one object stay one
     for part in profile.slices.values():
-        whole = part.kept.astype(np.min_scalar_type(int(part.kept.max(initial=0.0))))
-        if id(part) not in made:
-            made[id(part)] = replace(part, kept=whole) if np.array_equal(whole, part.kept) else part
-    return Profile(profile.layout, {key: made[id(part)] for key, part in profile.slices.items()})
+        integers = part.kept.astype(np.min_scalar_type(int(part.kept.max(initial=0.0))))
+        if id(part) not in narrowed:
+            narrowed[id(part)] = replace(part, kept=integers) if np.array_equal(integers, part.kept) else part
+    return Profile(profile.layout, {key: narrowed[id(part)] for key, part in profile.slices.items()})
 
 
 __all__ = ["DEFAULT", "Baseline", "from_file", "from_period", "from_table", "layout_by_id", "load", "save"]

@@ -1,18 +1,19 @@
-"""A profile as bytes: a small header, and one compressed block of numbers.
+"""Profiles as bytes: a small header and one compressed array of counts.
 
-Counts become whole numbers whose bytes are laid out plane by plane (all lowest bytes, then all second bytes, ...),
-which compresses to about 300 bytes for a column of 1,000 buckets at 1,000 rows, 1.3 kB at a million, and never more
-than the planes themselves. A slice that equals the whole (a single version) is stored once.
+Counts become integers whose bytes are stored plane by plane (all lowest bytes, then all second bytes, ...). This
+compresses to about 300 bytes for a column of 1,000 buckets at 1,000 rows, 1.3 kB at a million rows, and never to more
+than the planes themselves. Slices that equal the overall slice (a window with a single version) are stored once.
 """
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from monitor.errors import StoreError
-from monitor.windows import exact
-from monitor.windows.layout import Layout, LayoutMismatchError
-from monitor.windows.moments import WEIGHT_UNIT
+from monitor.errors import UnreadableError
+from monitor.store.checksums import reading, seal, unseal
+from monitor.windows.kernel import confusion_counts, exact_sums
+from monitor.windows.kernel.exact_sums import WEIGHT_UNIT
+from monitor.windows.layout.layout import Layout, LayoutMismatchError
 from monitor.windows.profile import OVERALL, Profile, Slice, SliceKey, empty
 
 VERSION = 1
@@ -30,7 +31,7 @@ class _StoredSlice(msgspec.Struct, array_like=True):
     tallies: dict[str, dict[str, float]]
 
 
-class _Stored(msgspec.Struct, array_like=True):
+class _StoredProfile(msgspec.Struct, array_like=True):
     version: int
     layout: str
     slices: list[_StoredSlice]
@@ -42,86 +43,99 @@ class _Stored(msgspec.Struct, array_like=True):
 
 
 def encode(profile: Profile) -> bytes:
-    """Compact bytes, versioned; equal profiles give equal bytes."""
-    kept, same = _distinct(profile)
-    parts = [part for _, part in kept]
-    counts = np.concatenate([part.counts for part in parts])
-    whole = np.rint(counts)
-    scaled = not np.array_equal(whole, counts)
-    numbers = (counts / WEIGHT_UNIT if scaled else whole).astype(np.uint64)
+    """Encode a profile as versioned, compressed bytes. Equal profiles give equal bytes."""
+    distinct, same = _distinct(profile)
+    slices = [piece for _, piece in distinct]
+    counts = np.concatenate([piece.counts for piece in slices])
+    rounded = np.rint(counts)
+    scaled = not np.array_equal(rounded, counts)
+    numbers = (counts / WEIGHT_UNIT if scaled else rounded).astype(np.uint64)
     planes = max((int(numbers.max(initial=0)).bit_length() + 7) // 8, 1)
-    block = b"".join((numbers >> np.uint64(8 * plane)).astype(np.uint8).tobytes() for plane in range(planes))
-    tail = b"".join(part.sums.T.tobytes() + part.extremes.T.tobytes() for part in parts)
-    raw = block + tail
-    stored = _Stored(
+    compressible = b"".join(
+        (numbers >> np.uint64(8 * plane)).astype(np.uint8).tobytes() for plane in range(planes)
+    )
+    tail = b"".join(piece.sums.T.tobytes() + piece.extremes.T.tobytes() for piece in slices)
+    raw = compressible + tail
+    stored = _StoredProfile(
         VERSION,
         profile.layout.id,
-        [_storable(key, part) for key, part in kept],
+        [_storable(key, piece) for key, piece in distinct],
         same,
         scaled,
         planes,
         len(raw),
         _CODEC.compress(raw, asbytes=True),
     )
-    return msgspec.msgpack.encode(stored, order="deterministic")
+    return seal(msgspec.msgpack.encode(stored, order="deterministic"))
 
 
 def decode(blob: bytes, layout: Layout) -> Profile:
-    """What `encode` was given.
+    """Decode the bytes of `encode`.
 
     Raises:
-        LayoutMismatchError: the profile was counted by another layout.
-        StoreError: the bytes are of a version that this program does not know.
+        LayoutMismatchError: the profile was counted with another layout.
+        UnreadableError: the bytes have a version that this program does not support.
+        DamageError: the bytes were changed.
     """
-    stored = msgspec.msgpack.decode(blob, type=_Stored)
+    with reading("a profile"):
+        stored = msgspec.msgpack.decode(unseal(blob), type=_StoredProfile)
     if stored.version != VERSION:
-        raise StoreError(
-            f"a profile of version {stored.version} cannot be read", hint="was it written by a newer one?"
+        raise UnreadableError(
+            f"unsupported profile version {stored.version}",
+            hint="upgrade Watchkeeper; a newer version wrote it",
         )
     if stored.layout != layout.id:
         raise LayoutMismatchError(f"the profile was counted by layout {stored.layout}, not {layout.id}")
+    with reading("a profile"):
+        return _profile(stored, layout)
+
+
+def _profile(stored: _StoredProfile, layout: Layout) -> Profile:
     raw = _CODEC.decompress(stored.block, stored.length, asbytes=True)
     sizes = [layout.core if part.core_only else layout.size for part in stored.slices]
     counts = _counts(raw, sum(sizes), stored.planes, scaled=stored.scaled)
     slices: dict[SliceKey, Slice] = {}
-    place, at = 0, sum(sizes) * stored.planes
+    start, offset = 0, sum(sizes) * stored.planes
     for part, size in zip(stored.slices, sizes, strict=True):
         moments = layout.core_moments if part.core_only else layout.moments
         # Copies: a view would keep all of `raw` in memory for as long as the profile.
-        sums = np.frombuffer(raw, np.int64, 3 * moments, at).reshape(3, moments).T.copy()
-        extremes = np.frombuffer(raw, np.float64, 2 * moments, at + 24 * moments).reshape(2, moments).T.copy()
-        totals = {name: exact.unpack(*packed) for name, packed in part.totals.items()}
+        sums = np.frombuffer(raw, np.int64, 3 * moments, offset).reshape(3, moments).T.copy()
+        extremes = (
+            np.frombuffer(raw, np.float64, 2 * moments, offset + 24 * moments).reshape(2, moments).T.copy()
+        )
+        totals = {name: exact_sums.unpack(*packed) for name, packed in part.totals.items()}
         slices[(part.name, part.value)] = Slice(
             layout,
             part.rows,
             part.weight,
             part.weight_squares,
-            counts[place : place + size],
+            counts[start : start + size],
             sums,
             extremes,
             totals,
-            part.tallies,
+            confusion_counts.restored(part.tallies),
         )
-        place, at = place + size, at + 40 * moments
+        start, offset = start + size, offset + 40 * moments
     slices |= {tuple(key): slices[OVERALL] for key in stored.same}  # type: ignore[misc]
     return Profile(layout, dict(sorted(slices.items())))
 
 
 def _distinct(profile: Profile) -> tuple[list[tuple[SliceKey, Slice]], list[SliceKey]]:
+    """The slices that differ from the overall slice, with it in front; and the keys of those that equal it."""
     overall = profile.slices.get(OVERALL) or empty(profile.layout)
-    kept, same = [(OVERALL, overall)], []
+    distinct, same = [(OVERALL, overall)], []
     for key, part in sorted(profile.slices.items()):
         if key == OVERALL:
             continue
         if part is overall or _covers(part, overall):
             same.append(key)
         else:
-            kept.append((key, part))
-    return kept, same
+            distinct.append((key, part))
+    return distinct, same
 
 
 def _covers(part: Slice, overall: Slice) -> bool:
-    """Does a version's slice hold all rows of the window (and all their outcomes)?"""
+    """Whether a slice holds all rows of the window, and all their outcomes."""
     return (
         part.kept.size == overall.kept.size
         and part.rows == overall.rows
@@ -134,14 +148,14 @@ def _covers(part: Slice, overall: Slice) -> bool:
 
 def _storable(key: SliceKey, part: Slice) -> _StoredSlice:
     core_only = part.kept.size != part.layout.size
-    totals = {name: exact.pack(total) for name, total in part.totals.items() if total}
-    tallies = {name: dict(tally) for name, tally in part.tallies.items() if tally}
+    totals = {name: exact_sums.pack(total) for name, total in part.totals.items() if total}
+    tallies = {name: dict(tally) for name, tally in confusion_counts.compact(part.tallies).items() if tally}
     return _StoredSlice(*key, part.rows, part.weight, part.weight_squares, core_only, totals, tallies)
 
 
 def _counts(raw: bytes, size: int, planes: int, *, scaled: bool) -> np.ndarray:
-    bytes_of = np.frombuffer(raw, np.uint8, size * planes).reshape(planes, size)
-    counts = bytes_of[0].astype(np.float64)
+    planes_of_bytes = np.frombuffer(raw, np.uint8, size * planes).reshape(planes, size)
+    counts = planes_of_bytes[0].astype(np.float64)
     for plane in range(1, planes):  # exact: a count has 53 significant bits at most
-        counts += bytes_of[plane] * 256.0**plane
+        counts += planes_of_bytes[plane] * 256.0**plane
     return np.asarray(counts * WEIGHT_UNIT) if scaled else counts

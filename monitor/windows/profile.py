@@ -1,8 +1,7 @@
-"""The profile of a window: counts that add, for the whole and for each version and segment.
+"""The profile of a window: additive counts, for all rows and for each version and segment.
 
-Everything in a profile is a sum of integers (or of weights in multiples of 1/1024), a minimum or a maximum, so
-merging is associative and commutative to the last bit: minutes into hours, processes into one, late rows into a
-closed window.
+A profile consists of sums of integers (or of weights in multiples of 1/1024), minima and maxima. Merging is therefore
+exactly associative and commutative: minutes into hours, several processes into one, late rows into a closed window.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,8 +9,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from monitor.windows import exact
-from monitor.windows.layout import (
+from monitor.windows.kernel import exact_sums
+from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, carry
+from monitor.windows.kernel.tally import Tally, add
+from monitor.windows.layout.layout import (
     ABOVE,
     BELOW,
     FIRST,
@@ -27,17 +28,17 @@ from monitor.windows.layout import (
     Layout,
     LayoutMismatchError,
 )
-from monitor.windows.moments import WEIGHT_UNIT, carry
-from monitor.windows.tally import Tally, add
 
 SliceKey = tuple[str, str]
 OVERALL: SliceKey = ("", "")
 VERSION = "version"
+NOTATION = "notation:"
+"""Prefix, before a column's name, of the tallies of labels that the baseline writes differently."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ColumnCounts:
-    """One column's counts in one slice; `counts` stand in the order that `monitor.windows.layout` describes."""
+    """The counts of one column in one slice, in the order that `monitor.windows.layout.layout` describes."""
 
     column: Column
     counts: Floats
@@ -46,7 +47,7 @@ class ColumnCounts:
 
     @property
     def missing(self) -> float:
-        """Rows without a usable value: missing, not a number, or a text where a number belongs."""
+        """Rows without a usable value: missing, NaN, or a text in a column of numbers."""
         return float(self.counts[MISSING] if self.column.labelled else self.counts[: NAN + 1].sum())
 
     @property
@@ -61,7 +62,7 @@ class ColumnCounts:
 
     @property
     def unreadable(self) -> float:
-        """Texts where numbers belong, and vectors of another length."""
+        """Texts in a column of numbers, and vectors of a wrong length."""
         return 0.0 if self.column.labelled else float(self.counts[UNREADABLE])
 
     @property
@@ -82,17 +83,17 @@ class ColumnCounts:
 
     @property
     def new(self) -> float:
-        """Rows with a label that the baseline never saw."""
+        """Rows with a label that the baseline does not contain."""
         return float(self.counts[NEW]) if self.column.labelled else 0.0
 
     @property
     def finite(self) -> float:
-        """Rows behind the moments."""
+        """Rows that the moments are computed from."""
         return float(self.counts[BELOW:PLUS_INFINITY].sum())
 
     @property
     def mean(self) -> float | None:
-        """Mean of the finite values, or None without any."""
+        """Mean of the finite values; None without any."""
         n = self.finite
         if self.column.labelled or n == 0:
             return None
@@ -101,7 +102,7 @@ class ColumnCounts:
 
     @property
     def deviation(self) -> float | None:
-        """Standard deviation (divided by n) of the finite values, or None without any."""
+        """Standard deviation (divided by n) of the finite values; None without any."""
         n = self.finite
         if self.column.labelled or n == 0:
             return None
@@ -113,9 +114,11 @@ class ColumnCounts:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Slice:
-    """Counts of some of a window's rows. `rows` are predictions; `weight` and `weight_squares` are of those whose
-    features were kept. `kept` are the counts, float64 or, where they live long, the fewest bytes that hold them
-    (places,). `sums` (moments, 3) and `extremes` (moments, 2) belong to the number columns.
+    """Counts of a subset of a window's rows.
+
+    `rows` is the number of predictions; `weight` and `weight_squares` are sums over those whose features are stored.
+    `kept` are the counts, shape (places,), as float64 or in a narrower type for long-lived profiles. `sums` (moments,
+    3) and `extremes` (moments, 2) belong to the columns of numbers.
     """
 
     layout: Layout
@@ -130,7 +133,7 @@ class Slice:
 
     @property
     def counts(self) -> Floats:
-        """The counts of all places as float64, shape (places,); a copy where they are kept as something else."""
+        """The counts of all places as float64, shape (places,); a copy if they are stored in another type."""
         return as_floats(self.kept)
 
     def column(self, name: str) -> ColumnCounts:
@@ -148,42 +151,42 @@ class Slice:
         return ColumnCounts(column, as_floats(self.kept[column.span]), sums, extremes)
 
     def has(self, name: str) -> bool:
-        """Is the column counted here?"""
+        """Whether the column is counted in this slice."""
         column = self.layout.by_name.get(name)
         return column is not None and column.start + column.size <= self.kept.size
 
     def total(self, name: str) -> float:
-        """A named exact sum, 0 if nothing was added to it."""
-        return exact.to_float(self.totals.get(name, 0))
+        """A named exact sum; 0 if there is none."""
+        return exact_sums.to_float(self.totals.get(name, 0))
 
     def tally(self, name: str) -> Tally:
-        """A named tally, empty if nothing was counted."""
+        """A named tally; empty if there is none."""
         return self.tallies.get(name, {})
 
     def flag(self, name: str) -> float:
-        """One of the plain counts, such as `errors` or `automated`."""
+        """A single count, such as `errors` or `automated`."""
         return self.tallies.get("flags", {}).get(name, 0.0)
 
     @property
     def design(self) -> float:
-        """By how much weights inflate the variance of a feature's counts: count / design rows stand behind a count."""
+        """The design effect of the weights: by which factor they inflate the variance of a feature's counts."""
         return self.weight_squares / self.weight if self.weight else 1.0
 
 
 def empty(layout: Layout, *, core_only: bool = False) -> Slice:
-    """A slice of no rows."""
+    """A slice without rows."""
     size, moments = (layout.core, layout.core_moments) if core_only else (layout.size, layout.moments)
     extremes = np.tile(np.array([np.inf, -np.inf]), (moments, 1))
     return Slice(layout, 0, 0.0, 0.0, np.zeros(size), np.zeros((moments, 3), np.int64), extremes)
 
 
 def as_floats(kept: np.ndarray) -> Floats:
-    """Counts as float64, without a copy where they are that already."""
+    """Counts as float64, without a copy if they already are."""
     return np.asarray(kept, np.float64)
 
 
 def merge_slices(slices: Sequence[Slice]) -> Slice:
-    """The sum of slices of one layout and one extent."""
+    """The sum of slices of one layout and one size."""
     if len(slices) == 1:
         return slices[0]
     first = slices[0]
@@ -210,8 +213,8 @@ def merge_slices(slices: Sequence[Slice]) -> Slice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """The counts of one window. Slices are keyed (name, value): `("", "")` is the whole, `("version", "7")` a
-    version, `("segments.region", "eu")` a declared segment (outputs, latency and outcomes only).
+    """The counts of one window. Slices are keyed (name, value): `("", "")` for all rows, `("version", "7")` for a
+    version, `("segments.region", "eu")` for a declared segment (outputs, latency and outcomes only).
     """
 
     layout: Layout
@@ -219,17 +222,17 @@ class Profile:
 
     @property
     def overall(self) -> Slice:
-        """All rows."""
+        """The slice of all rows."""
         return self.slices[OVERALL]
 
     @property
     def versions(self) -> dict[str, Slice]:
-        """By version of the model; rows without a version are in the whole only."""
+        """Slices by version of the model. Rows without a version are in the overall slice only."""
         return {value: part for (name, value), part in self.slices.items() if name == VERSION}
 
     @property
     def segments(self) -> dict[SliceKey, Slice]:
-        """By (segment's name, value)."""
+        """Slices by (segment name, value)."""
         return {
             (name.removeprefix("segments."), value): part
             for (name, value), part in self.slices.items()
@@ -238,7 +241,7 @@ class Profile:
 
     @property
     def rows(self) -> int:
-        """Predictions."""
+        """The number of predictions."""
         return self.overall.rows
 
     def __eq__(self, other: object) -> bool:
@@ -251,12 +254,12 @@ class Profile:
 
 
 def blank(layout: Layout) -> Profile:
-    """A profile of no rows."""
+    """A profile without rows."""
     return Profile(layout, {OVERALL: empty(layout)})
 
 
 def core_of(profile: Profile) -> Profile:
-    """The counts of outputs, latency and outcomes alone, in arrays of their own: a fiftieth of the whole."""
+    """The counts of outputs, latency and outcomes only, copied: about one fiftieth of the size."""
     return Profile(profile.layout, {key: _core(part) for key, part in profile.slices.items()})
 
 
@@ -271,15 +274,15 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     """The sum of profiles of one layout.
 
     Raises:
-        LayoutMismatchError: they are of different layouts.
-        ValueError: there are none.
+        LayoutMismatchError: the layouts differ.
+        ValueError: there are no profiles.
     """
     parts = list(profiles)
     if not parts:
         raise ValueError("nothing to merge")
     layout = parts[0].layout
     if any(part.layout.id != layout.id for part in parts):
-        raise LayoutMismatchError("profiles of different layouts do not add", hint="count the rows again")
+        raise LayoutMismatchError("profiles of different layouts cannot be added", hint="recount the rows")
     if len(parts) == 1:
         return parts[0]
     keys = dict.fromkeys(key for part in parts for key in part.slices)

@@ -1,10 +1,10 @@
 """The profile of the last N seconds, at a cost that does not grow with N.
 
-Base windows are put together in pairs, pairs of pairs, and so on, aligned to the epoch: a window of n base windows
-is the sum of at most 2 log2(n) such sums, each made once and kept in the store. A sum is deleted when a base window
-in it changes (late rows, outcomes), and is made again when it is next needed.
+Base windows are summed in pairs, pairs of pairs, and so on, aligned to the epoch. A window of n base windows is the sum
+of at most 2 log2(n) such blocks, each computed once and stored. A stored sum is deleted when one of its base windows
+changes (late rows, outcomes), and computed again when it is needed.
 
-Reading makes sums, and writes nothing: they are put down later, in a transaction that knows that they still hold.
+Reading computes sums but writes nothing. They are stored later, in a transaction that checks that they are still valid.
 """
 
 from bisect import bisect_left
@@ -13,55 +13,63 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from monitor.records import Stream, Window
-from monitor.store import history, profiles
+from monitor.store import lake_profiles, profiles
+from monitor.store.db import faults_of
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
 from monitor.windows.baseline import load
-from monitor.windows.describe import BARE
-from monitor.windows.layout import Layout
+from monitor.windows.layout.from_table import BARE
+from monitor.windows.layout.layout import Layout
 from monitor.windows.profile import Profile, blank, merge
 
 
 class Rolling:
-    """Profiles of any stretch of base windows of a stream. `settled` is up to when base windows are closed: sums
-    that reach beyond it are made anew each time, and not kept.
+    """Profiles of any time range of a stream's base windows.
+
+    `settled`: base windows that end by this time are closed. Sums that reach beyond it are computed each time and not
+    stored.
     """
 
     def __init__(self, connection: Connection, base_seconds: int, *, settled: float) -> None:
         self._connection = connection
         self._base = base_seconds
         self._settled = settled
-        self._made: dict[tuple[Stream, Window], Profile] = {}
+        self._sums: dict[tuple[Stream, Window], Profile] = {}
         self._extents: dict[Stream, Window | None] = {}
 
     def profile(self, stream: Stream, window: Window) -> Profile:
-        """The counts of all base windows inside `window`, and of all history that was profiled where it lies; blank
-        where there are none.
+        """The sum of all base windows within `window` and of all profiles from the lake; a blank profile if there are
+        none.
 
-        What was counted by an older layout is left out: it cannot be compared.
+        Profiles of an older layout are ignored, because they are not comparable.
         """
         layout = current_layout(self._connection, stream)
         starts = profiles.starts(self._connection, stream, self._base, window.start, window.end)
         parts = [part for block in blocks(window, self._base) if (part := self._least(block, starts))]
-        unmade = [part for part in parts if (stream, part) not in self._made]
-        stored = {one.window: one for one in profiles.get_some(self._connection, stream, unmade)}
-        found = [self._sum(stream, layout, part, starts, stored.get(part)) for part in parts]
-        present = [part for part in found if part is not None] + self._history(stream, window, layout)
+        missing = [part for part in parts if (stream, part) not in self._sums]
+        stored = {profile.window: profile for profile in profiles.get_some(self._connection, stream, missing)}
+        sums = [self._sum(stream, layout, part, starts, stored.get(part)) for part in parts]
+        present = [part for part in sums if part is not None] + self._history(stream, window, layout)
         return merge(present) if present else blank(layout)
 
     def _history(self, stream: Stream, window: Window, layout: Layout) -> list[Profile]:
         if stream not in self._extents:
-            self._extents[stream] = history.extent(self._connection, stream)
+            self._extents[stream] = lake_profiles.extent(self._connection, stream)
         extent = self._extents[stream]
         if extent is None or extent.start >= window.end or extent.end <= window.start:
             return []
-        stored = history.inside(self._connection, stream, window.start, window.end, layout.id)
-        return [codec.decode(one.blob, layout) for one in stored]
+        stored = lake_profiles.inside(self._connection, stream, window.start, window.end, layout.id)
+        decoded: list[Profile] = []
+        for profile in stored:
+            with faults_of(self._connection).isolate(
+                "profiles", f"{stream} from {profile.window.start}", in_transaction=True
+            ):
+                decoded.append(codec.decode(profile.blob, layout))
+        return decoded
 
     def _least(self, block: Window, starts: Sequence[int]) -> Window | None:
-        """The block, or the one base window in it that has a profile; None where none has.
-
-        `starts` says which base windows have one.
+        """The block, or its only base window that has a profile; None if it has none. `starts` are the starts of the
+        base windows with a profile.
         """
         first, end = bisect_left(starts, block.start), bisect_left(starts, block.end)
         if end - first > 1:
@@ -76,50 +84,53 @@ class Rolling:
         starts: Sequence[int],
         stored: StoredProfile | None,
     ) -> Profile | None:
-        """The counts of a block: made before, as they are stored, or else from its halves; None where nothing is."""
-        if (stream, block) in self._made:
-            return self._made[stream, block]
+        """The counts of a block: from memory, from the store, or summed from its halves; None if it has none."""
+        if (stream, block) in self._sums:
+            return self._sums[stream, block]
         if stored is not None and stored.layout == layout.id:
-            return codec.decode(stored.blob, layout)
+            with faults_of(self._connection).isolate("profiles", f"{stream} {block.start} {block.seconds}"):
+                return codec.decode(stored.blob, layout)
         if block.seconds == self._base:
             return None
         half = block.start + block.seconds // 2
         halves = (self._least(part, starts) for part in (Window(block.start, half), Window(half, block.end)))
-        found = [
+        sums = [
             self._sum(stream, layout, part, starts, profiles.get(self._connection, stream, part))
             for part in halves
             if part is not None
         ]
-        present = [part for part in found if part is not None]
+        present = [part for part in sums if part is not None]
         if len(present) > 1:
             total = merge(present)
             if block.end <= self._settled:
-                self._made[stream, block] = total
+                self._sums[stream, block] = total
             return total
         return present[0] if present else None
 
     def sums(self) -> list[tuple[Stream, StoredProfile]]:
-        """The sums that were made and are worth keeping, as the store takes them."""
+        """The sums that were computed and are worth storing."""
         return [
             (stream, StoredProfile(block, total.layout.id, total.rows, codec.encode(total)))
-            for (stream, block), total in self._made.items()
+            for (stream, block), total in self._sums.items()
         ]
 
 
 def blocks(window: Window, base_seconds: int) -> list[Window]:
-    """The fewest aligned blocks of 1, 2, 4, ... base windows that fill a window, in order."""
-    found = []
-    at, end = window.start // base_seconds, window.end // base_seconds
-    while at < end:
-        length = at & -at if at else 1 << end.bit_length()
-        while at + length > end:
+    """The fewest aligned blocks of 1, 2, 4, ... base windows that fill a window, sorted."""
+    filled = []
+    start, end = window.start // base_seconds, window.end // base_seconds
+    while start < end:
+        length = start & -start if start else 1 << end.bit_length()
+        while start + length > end:
             length //= 2
-        found.append(Window(at * base_seconds, (at + length) * base_seconds))
-        at += length
-    return found
+        filled.append(Window(start * base_seconds, (start + length) * base_seconds))
+        start += length
+    return filled
 
 
 def current_layout(connection: Connection, stream: Stream) -> Layout:
-    """The layout that a stream's rows are counted by: its baseline's, or the bare one."""
+    """The layout that a stream's rows are counted with: that of its baseline, or the layout for streams without
+    baseline.
+    """
     baseline = load(connection, stream)
     return BARE if baseline is None else baseline.layout

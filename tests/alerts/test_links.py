@@ -28,16 +28,16 @@ def test_one_model_one_page() -> None:
     found = links(firing(Stream("acme & co", "fraud")))
     assert found == {
         "Runbook": "docs.example.org/Bad",
-        "Model page": "watch.example.org/staff/m/acme%20%26%20co/fraud/production",
+        "Alert page": "watch.example.org/staff/alerts/ffffffffffffffff?episode=0",
     }
 
 
-def test_what_is_about_many_models_or_about_the_daemon_leads_to_the_overview() -> None:
+def test_what_is_about_many_models_leads_to_the_overview_and_the_daemon_has_alert_pages_too() -> None:
     many = links(firing(FRAUD), replace(firing(CHURN), fingerprint="e" * 16))
     assert many == {"Runbook": "docs.example.org/Storm", "Overview": "watch.example.org/staff/"}
     assert links(firing(DAEMON)) == {
         "Runbook": "docs.example.org/Bad",
-        "Overview": "watch.example.org/staff/",
+        "Alert page": "watch.example.org/staff/alerts/ffffffffffffffff?episode=0",
     }
 
 
@@ -51,3 +51,19 @@ def test_every_link_of_a_page_and_of_the_overview_leads_somewhere(tmp_path: Path
         overview = web.get("/staff/").text
     assert "DiskNearlyFull" in overview
     assert "/staff/m/watchkeeper" not in overview
+
+
+def test_the_daemon_serves_the_runbook_unless_it_lies_elsewhere_and_says_where_a_link_works() -> None:
+    def runbooks(settings: AlertSettings, alert: Alert) -> dict[str, str]:
+        said = compose(Action.TRIGGER, "key", [alert], settings, NOW)
+        return {link.text: link.href for link in said.links if link.text.startswith("Runbook")}
+
+    bad = firing(FRAUD)
+    served = AlertSettings(public_url="https://watch.example.org/prefix/")
+    assert runbooks(served, bad) == {"Runbook": "https://watch.example.org/prefix/runbooks/Bad"}
+    local = AlertSettings(public_url="http://127.0.0.1:8080")
+    only_here = "Runbook (reachable only on the daemon's machine; set web.public_url)"
+    assert runbooks(local, bad) == {only_here: "http://127.0.0.1:8080/runbooks/Bad"}
+    assert runbooks(AlertSettings(), bad) == {}
+    own = replace(bad, annotations=(("runbook_url", "https://wiki.example.org/bad"),))
+    assert runbooks(local, own) == {"Runbook": "https://wiki.example.org/bad"}

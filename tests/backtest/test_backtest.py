@@ -9,19 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from monitor.backtest import actual, backtest, compare, summary
-from monitor.backtest.history import History
-from monitor.backtest.run import Firing, judge_rule
+from monitor.backtest.measurement_history import History
+from monitor.backtest.run import Firing, evaluate_rule
 from monitor.metrics import METRICS
 from monitor.records import Alert, Measurement, State, Stream, Transition, Window
 from monitor.rules import load
-from monitor.rules.evaluate import judge
-from monitor.rules.readings import OPEN, Readings
+from monitor.rules.engine.evaluate import evaluate
+from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from monitor.store import measurements
 from monitor.store.db import Store, metadata
 from monitor.store.timeseries import Columns
 from tests.support import month
 from tests.support.judging import STREAM, measured, one_rule, rule_set
+from tests.support.thorough import examples
 
 START = 1_800_000_000 - 1_800_000_000 % 3600
 
@@ -45,7 +46,7 @@ def judged_live(rules: RuleSet, values: list[float]) -> list[tuple[float, float 
         now = float(START + 60 * minute + 60)
         figure = None if np.isnan(value) else value
         reading = replace(measured("error_rate", figure, start=START + 60 * minute), baseline=0.1)
-        made = judge(rules, Readings({(STREAM, OPEN): [reading]}), alerts, now, step=60.0)
+        made = evaluate(rules, Readings({(STREAM, OPEN): [reading]}), alerts, now, step=60.0)
         alerts |= {alert.fingerprint: alert for alert in made.alerts}
         transitions += [t for t in made.transitions if t.rule == "Bad"]
     return [(firing.started_at, firing.ended_at) for firing in actual(transitions)]
@@ -53,7 +54,7 @@ def judged_live(rules: RuleSet, values: list[float]) -> list[tuple[float, float 
 
 @pytest.mark.parametrize("windows", ["1 of 1", "2 of 3"])
 @pytest.mark.parametrize("when", ["{metric: error_rate, over: open, above: 5%, clear: 3%}"])
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30))
 @given(
     st.lists(st.sampled_from([0.0, 0.02, 0.04, 0.06, 0.2, float("nan")]), min_size=1, max_size=80),
     st.sampled_from(["0s", "2m", "5m"]),
@@ -63,7 +64,7 @@ def test_it_fires_and_ends_exactly_when_the_live_judge_would(
     tmp_path: Path, windows: str, when: str, values: list[float], wait: str, keep: str
 ) -> None:
     rules = one_rule(tmp_path, when, **{"for": wait, "keep_firing_for": keep, "windows": windows})
-    found = judge_rule(rules.rules[0], history(values))
+    found = evaluate_rule(rules.rules[0], history(values))
     assert [(f.started_at, f.ended_at) for f in found] == judged_live(rules, values)
 
 

@@ -1,3 +1,5 @@
 """Speed, against the peers and against our own goals. See docs/performance.md for results."""
 
-import monitor  # noqa: F401  before numpy, which it tells how to sort (see monitor/processor.py)
+from monitor.runtime.cpu_tuning import tune_process
+
+tune_process()  # before numpy is loaded: it chooses how numpy sorts

@@ -18,11 +18,11 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from monitor import drift
-from monitor.drift.adapter import adapter
+from monitor.drift.profile_columns import adapter
 from monitor.drift.replay import replay
 from monitor.records import Window
-from monitor.windows import describe
-from monitor.windows.count import count
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.layout import from_table
 
 ZONE = "America/New_York"
 HOUR = 3600
@@ -111,7 +111,7 @@ class Flights:
     def __init__(self) -> None:
         self.table = flights()
         reference = self.table.filter(pc.less(self.table["hour"], QUIET))
-        self.layout = describe.of(reference.drop_columns(["hour"]))
+        self.layout = from_table.of(reference.drop_columns(["hour"]))
         self.adapter = adapter(self.layout)
         held = list(self.windows(reference))
         self.calibration = drift.fit(self.adapter.columns, held, zone=ZONE)

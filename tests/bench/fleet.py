@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -20,11 +21,12 @@ import pyarrow.compute as pc
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config import Config
-from monitor.predictions.batches import split
+from monitor.config.root import Config
+from monitor.predictions.log.batch import split
 from monitor.records import Stream
 from monitor.windows import baseline
-from monitor.windows.reference import Baseline, conform
+from monitor.windows.baseline_from_table import Baseline, conform
+from monitor.windows.round_robin import RoundRobin
 from tests.bench.line import Line, against_goal, show
 from tests.bench.tables import table
 
@@ -82,6 +84,9 @@ class Fleet:
         self.clock = ManualClock(float(START))
         url = f"sqlite:///{folder}/fleet.db"
         self.app = App(Config.model_validate({"store": {"url": url}, "notify": {}}), self.clock)
+        endless = RoundRobin(float("inf"))  # all of the work, however long it takes
+        self.app.pipeline = replace(self.app.pipeline, order=endless, evaluating=RoundRobin(float("inf")))
+        self.app.pipeline.measuring.round_robin = RoundRobin(float("inf"))
         self.streams = [Stream("bench", f"model-{number:04}") for number in range(streams)]
 
     def learn(self) -> None:

@@ -89,7 +89,7 @@ def floor(paths: Sequence[Path]) -> list[str]:
 
 
 def compare(paths: Sequence[Path], rows: int, peers: Sequence[str], runs: int) -> list[Line]:
-    """Each kind of work against the floor and each peer, in turns.
+    """Each kind of work against the floor and each peer, in round_robin.
 
     A peer's process does the whole work once and times its own part of it, so that one run stands for both kinds.
     """

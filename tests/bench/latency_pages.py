@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from monitor.config import EvaluateSettings
+from monitor.config.schema import EvaluateSettings
 from monitor.metrics import METRICS, intervals
 from monitor.records import Alert, Measurement, State, Stream, Window
 from monitor.rules import load
-from monitor.rules.evaluate import judge
-from monitor.rules.readings import OPEN, Readings
+from monitor.rules.engine.evaluate import evaluate
+from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from tests.support.daemon import ROOT
 
@@ -97,7 +97,7 @@ def pages(way: Way, times: np.ndarray, took: np.ndarray, usual: tuple[float, flo
             continue  # neither rule fires there, and nothing is open
         calm = [replace(high, value=usual[1])]  # what the rule sees over minutes
         measured = {(STREAM, OPEN): [median, high], (STREAM, 300): calm, (STREAM, 60): calm}
-        made = judge(way.rules, Readings(measured), alerts, now, step=10.0)
+        made = evaluate(way.rules, Readings(measured), alerts, now, step=10.0)
         alerts |= {alert.fingerprint: alert for alert in made.alerts}
         for alert in alerts.values():
             waited = now - (alert.fired_at or 0.0)

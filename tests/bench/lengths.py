@@ -11,10 +11,10 @@ from monitor.records import Stream, Window
 from monitor.store import profiles
 from monitor.store.db import Store
 from monitor.windows import baseline
-from monitor.windows.count import count
-from monitor.windows.counting import add_to_window
+from monitor.windows.accumulate import add_to_window
+from monitor.windows.baseline_from_table import Baseline
+from monitor.windows.kernel.count_rows import count
 from monitor.windows.profile import Profile
-from monitor.windows.reference import Baseline
 from monitor.windows.rolling import Rolling
 from tests.bench.fleet import MINUTE, START, minute_of_rows, model
 from tests.bench.line import Line, against_goal, show
@@ -28,7 +28,7 @@ def slide(store: Store, base: Baseline, counted: Profile, *, spared: bool) -> di
     """CPU seconds of a minute by length: put the last `length` seconds together and measure all of it. The median, or
     if measuring is `spared` while less than a twentieth of it is new, as the daemon does, the mean.
 
-    Each length has a stream of its own, whose sums no other length has made already; they take turns.
+    Each length has a stream of its own, whose sums no other length has made already; they take round_robin.
     """
     costs: dict[int, list[float]] = {length: [] for length in LENGTHS}
     for length in LENGTHS:

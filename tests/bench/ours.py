@@ -10,12 +10,12 @@ import pyarrow as pa
 
 import monitor
 from monitor.metrics import MetricSettings, Subject, measure
-from monitor.metrics.drift import features, presence
+from monitor.metrics.drift import column_drift, presence
 from monitor.records import Stream, Window
-from monitor.sources.tables import read_table
+from monitor.sources.files.tables import read_table
 from monitor.windows import codec
-from monitor.windows.count import count
-from monitor.windows.reference import Baseline, conform, from_table
+from monitor.windows.baseline_from_table import Baseline, conform, from_table
+from monitor.windows.kernel.count_rows import count
 
 STREAM = Stream("bench", "bench")
 
@@ -39,7 +39,7 @@ def shares(reference: Path, current: Path) -> dict[str, float]:
 
     def drift() -> None:
         fresh = _subject(base, rows)
-        for family in (features.measure, presence.measure):
+        for family in (column_drift.measure, presence.measure):
             family(fresh)
 
     cost = _best_in_turns(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from monitor.drift.columns import Column, Kind, WindowCounts
+from monitor.drift.columns import Column, ColumnType, WindowCounts
 from monitor.records import Window
 
 HOUR, MONDAY = 3600, 1_735_516_800
@@ -65,12 +65,12 @@ def columns(spec: Spec) -> tuple[Column, ...]:
     """The columns' description."""
     numbers, categories, absent = spec.split
     return (
-        *(Column(f"number {i}", Kind.NUMBER, BUCKETS) for i in range(numbers)),
+        *(Column(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(numbers)),
         *(
-            Column(f"category {i}", Kind.LABEL, len(SHARES), labels=tuple("abcdefgh"))
+            Column(f"category {i}", ColumnType.LABEL, len(SHARES), labels=tuple("abcdefgh"))
             for i in range(categories)
         ),
-        *(Column(f"absent {i}", Kind.LABEL, 1, labels=("present",)) for i in range(absent)),
+        *(Column(f"absent {i}", ColumnType.LABEL, 1, labels=("present",)) for i in range(absent)),
     )
 
 

@@ -12,7 +12,7 @@ from tests.bench.line import Line, show
 from tests.support import month
 from tests.support.judging import one_rule
 from tests.support.log import running
-from tests.support.paging import World, errors
+from tests.support.paging import PagingDaemon, errors
 
 BASE = 60
 START = 1_800_000_000 - 1_800_000_000 % 3600
@@ -21,10 +21,13 @@ START = 1_800_000_000 - 1_800_000_000 % 3600
 def storm() -> float:
     """Wall seconds to judge and store ten thousand new alerts in one tick, the dearest there is."""
     rule = "{metric: error_rate, over: open, above: 5%}"
-    with tempfile.TemporaryDirectory() as folder, World(Path(folder), one_rule(Path(folder), rule)) as world:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        PagingDaemon(Path(folder), one_rule(Path(folder), rule)) as daemon,
+    ):
         many = [errors(0.3, Stream("acme", f"model-{number:05}")) for number in range(10_000)]
         began = time.perf_counter()
-        world.tick(many)
+        daemon.tick(many)
         return time.perf_counter() - began
 
 

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor import compare
-from monitor.comparison.source import TableSource, open_source
+from monitor.comparison.tables import TableSource, open_source
 from monitor.errors import InputError
 from tests.support.every_type import COLUMNS
 from tests.support.strategies import INPUTS
+from tests.support.thorough import examples
+from watchkeeper import compare
 
-_quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite
@@ -124,7 +125,7 @@ def test_texts_among_numbers_are_told_apart_from_missing_values() -> None:
     "one", [pd.Series([1.0, 2.0]), pl.Series([1.0, 2.0]), 3], ids=["pandas", "polars", "number"]
 )
 def test_what_is_no_table_is_said_to_be_none(one: object) -> None:
-    with pytest.raises(InputError, match="is no table"):
+    with pytest.raises(InputError, match="is not a table"):
         compare(one, one)
 
 

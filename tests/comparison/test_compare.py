@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from monitor import compare
 from monitor.errors import InputError
+from watchkeeper import compare
 
 
 def frame(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def test_a_file_in_many_row_groups_is_the_same_file(tmp_path):
 def test_what_is_no_table_is_refused_in_words(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         compare(tmp_path / "gone.parquet", CURRENT)
-    with pytest.raises(InputError, match="is no table"):
+    with pytest.raises(InputError, match="is not a table"):
         compare(REFERENCE, 7)
     (tmp_path / "bad.parquet").write_bytes(b"no")
     with pytest.raises(InputError, match="cannot be read"):

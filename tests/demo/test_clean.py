@@ -9,13 +9,13 @@ import pyarrow.compute as pc
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config import load
+from monitor.config.root import load
 from monitor.demo import flights, history
-from monitor.demo.flights import Part
+from monitor.demo.flights import FlightSplit
 from monitor.demo.model import LateModel, load_or_train, predicted
 from monitor.demo.process import STREAM, write_configuration
 from monitor.demo.serving import PER_SECOND, VERSION
-from monitor.predictions.batches import split
+from monitor.predictions.log.batch import split
 from monitor.records import Severity, Stream
 from monitor.store import alerts, drift
 
@@ -42,7 +42,7 @@ class Demonstration:
             self.clock.advance(MINUTE)
             self._send(MINUTE * PER_SECOND)
             if second % 600 == 0:
-                self.app.baselines.keep_up(self.clock.now())
+                self.app.baselines.update(self.clock.now())
                 self.app.jobs.learn()
             self.app.tick()
 
@@ -88,7 +88,7 @@ class Demonstration:
 def begun(folder: Path, model: LateModel) -> Demonstration:
     write_configuration(folder, 8080)
     history.load(folder, model, MORNING)
-    live = flights.dealt(flights.load(), Part.LIVE)
+    live = flights.shuffled(flights.load(), FlightSplit.LIVE)
     clock = ManualClock(MORNING)
     app = App(load(folder / "watchkeeper.yaml"), clock)
     return Demonstration(app, clock, live, predicted(live, model.answers(live)))

@@ -5,26 +5,25 @@ import json
 import time
 from pathlib import Path
 
-import httpx2
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from monitor.config import load
+from monitor.config.root import load
+from monitor.config.rule_files import rules_of
 from monitor.demo import flights, history, incidents
-from monitor.demo.flights import Part
-from monitor.demo.incidents import FeatureServiceError, Kind, Switch, disturb
+from monitor.demo.flights import FlightSplit
+from monitor.demo.incidents import FaultKind, FeatureServiceError, Switch, disturb
 from monitor.demo.model import LateModel, train
-from monitor.demo.process import ailment, write_configuration
-from monitor.demo.runner import bring
+from monitor.demo.process import health_problem, write_configuration
+from monitor.demo.runner import inject
 from monitor.demo.serving import PER_SECOND, Serving, endless
 from monitor.errors import WatchkeeperError
-from monitor.rules_in_force import rules_of
-from monitor.store import register
+from monitor.store import streams
 from monitor.store.db import Store
 from monitor.web.services import Readiness
-from tests.support import clients
+from tests.support import clients, http
 from tests.support.daemon import Daemon
 from tests.support.ports import free_port
 from tests.support.server import serving
@@ -40,7 +39,7 @@ def table() -> pa.Table:
 
 @pytest.fixture(scope="module")
 def trained(table: pa.Table) -> tuple[LateModel, pa.Table]:
-    return train(flights.dealt(table, Part.TRAINING).slice(0, 7000))
+    return train(flights.shuffled(table, FlightSplit.TRAINING).slice(0, 7000))
 
 
 def test_flights_come_in_order_with_their_weather(table: pa.Table) -> None:
@@ -53,7 +52,7 @@ def test_flights_come_in_order_with_their_weather(table: pa.Table) -> None:
 
 def test_a_flight_is_dealt_once(table: pa.Table) -> None:
     named = table.append_column("row", pa.array(range(table.num_rows)))
-    parts = [flights.dealt(named, part) for part in Part]
+    parts = [flights.shuffled(named, part) for part in FlightSplit]
     rows = [row for part in parts for row in part["row"].to_pylist()]
     assert len(rows) == len(set(rows)) > 80_000
     assert {month for part in parts for month in part["month"].to_pylist()} == {6, 7, 8}
@@ -75,7 +74,7 @@ def test_errors_strike_every_third_flight_and_the_others_pass() -> None:
     struck = []
     for turn in range(6):
         try:
-            assert disturb(Kind.ERRORS, features, turn) == features
+            assert disturb(FaultKind.ERRORS, features, turn) == features
         except FeatureServiceError:
             struck.append(turn)
     assert struck == [0, 3]
@@ -83,18 +82,18 @@ def test_errors_strike_every_third_flight_and_the_others_pass() -> None:
 
 def test_drift_is_a_change_of_units_and_latency_a_wait() -> None:
     features: dict[str, object] = {"distance": 100, "temp": 50.0}
-    assert disturb(Kind.DRIFT, features, 1) == {"distance": 161, "temp": 10.0}
+    assert disturb(FaultKind.DRIFT, features, 1) == {"distance": 161, "temp": 10.0}
     waited: list[float] = []
-    assert disturb(Kind.LATENCY, features, 1, waited.append) == features
+    assert disturb(FaultKind.LATENCY, features, 1, waited.append) == features
     assert waited == [0.15]
-    assert disturb(Kind.DRIFT, {"distance": 100, "temp": None}, 1)["temp"] is None
+    assert disturb(FaultKind.DRIFT, {"distance": 100, "temp": None}, 1)["temp"] is None
 
 
 def test_an_incident_lasts_two_minutes_for_whoever_reads_the_switch(tmp_path: Path) -> None:
     switch = Switch(tmp_path)
     assert switch.current(NOW) is None
-    switch.turn_on(Kind.SILENCE, NOW)
-    assert Switch(tmp_path).current(NOW + incidents.SECONDS - 1) is Kind.SILENCE
+    switch.turn_on(FaultKind.SILENCE, NOW)
+    assert Switch(tmp_path).current(NOW + incidents.SECONDS - 1) is FaultKind.SILENCE
     assert switch.current(NOW + incidents.SECONDS) is None
 
 
@@ -103,13 +102,13 @@ def test_what_is_served_arrives_in_the_daemon_with_its_truth(
 ) -> None:
     with (
         Daemon(tmp_path, "evaluate: {every: 200ms}\nnotify: {console: false}\n") as daemon,
-        httpx2.Client() as http,
+        http.client() as session,
     ):
         serving = Serving(trained[0], daemon.url, Switch(tmp_path), endless(table, 200_000))
         began = time.time()
-        served = sum(serving.second(http, began - 100 + second) for second in range(20))
+        served = sum(serving.second(session, began - 100 + second) for second in range(20))
         assert served == 20 * PER_SECOND
-        serving.second(http, began)  # by now the truth about the first ones is known
+        serving.second(session, began)  # by now the truth about the first ones is known
         until(lambda: _rows(daemon) == served + PER_SECOND, "all flights are in the log")
         metrics = until(lambda: _counted(daemon, served + PER_SECOND), "all flights are counted")
         assert 'client="skyline"' in metrics
@@ -121,7 +120,7 @@ def test_history_ends_now_and_is_not_loaded_as_the_present(
     loaded = history.load(tmp_path, trained[0], NOW)
     store = Store(f"sqlite:///{tmp_path}/watchkeeper.db")
     with store.read() as connection:
-        (figures,) = register.figures_of_all(connection)
+        (figures,) = streams.figures_of_all(connection)
     assert figures.rows == loaded > 20_000
     assert figures.watermark is not None
     assert 0 <= NOW - figures.watermark < 3600
@@ -135,7 +134,7 @@ def test_the_training_set_can_be_a_baseline_file(tmp_path: Path, trained: tuple[
 
 def _rows(daemon: Daemon) -> int:
     with Store(daemon.store_url).read() as connection:
-        return sum(figures.rows for figures in register.figures_of_all(connection))
+        return sum(figures.rows for figures in streams.figures_of_all(connection))
 
 
 def _counted(daemon: Daemon, rows: int) -> str:
@@ -160,14 +159,14 @@ def test_the_configuration_that_the_demonstration_writes_is_in_order(tmp_path: P
 
 def test_an_incident_without_a_demonstration_says_why_and_how_to_start_one(tmp_path: Path) -> None:
     (tmp_path / "demo.json").write_text(json.dumps({"port": free_port()}))
-    with pytest.raises(WatchkeeperError, match="not ready: it does not answer") as caught:
-        bring(tmp_path, "errors", lambda _: None)
+    with pytest.raises(WatchkeeperError, match="not ready: it does not respond") as caught:
+        inject(tmp_path, "errors", lambda _: None)
     assert "watchkeeper demo" in caught.value.hint
 
 
 def test_a_daemon_that_cannot_work_says_why(tmp_path: Path) -> None:
     shop = clients.opened(tmp_path, hours=1)
     with serving(shop, ready=lambda: Readiness(False, ("no tick ended",))) as web:
-        assert ailment(str(web.base_url)) == "no tick ended"
+        assert health_problem(str(web.base_url)) == "no tick ended"
     with serving(shop) as web:
-        assert ailment(str(web.base_url)) == ""
+        assert health_problem(str(web.base_url)) == ""

@@ -16,17 +16,20 @@ from aiosmtpd.controller import Controller
 
 from monitor.alerts.notification import decode
 from monitor.digest import Sender, overdue, render
-from monitor.digest.compose import Digest, Line
+from monitor.digest.compose import Digest
+from monitor.digest.section import Fact, Section
+from monitor.digest.sending import _key
 from monitor.health.settings import DigestSettings
-from monitor.notify.email import Email, EmailSettings
-from monitor.notify.slack import message as slack_message
+from monitor.health.verdict import Health
+from monitor.notify.channels.email import Email, EmailSettings
+from monitor.notify.channels.slack import message as slack_message
 from monitor.records import Severity, Status
-from monitor.store import days, digests, outbox
+from monitor.store import daily_summaries, digests, outbox
 from tests.support import clients
 from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW, Shop, fire, resolve
 from tests.support.ports import free_port
 from tests.support.server import serving
-from tests.web.test_pages import JARGON, words
+from tests.web.pages.test_client_view import JARGON, words
 
 PUBLIC = "https://watch.example.com"
 
@@ -92,6 +95,8 @@ def test_the_mail_says_the_verdict_first_in_both_parts(shop: Shop, box: tuple[Bo
     assert {mail["to"] for mail in mails} == {"lead@example.com", "boss@example.com"}
     mail = mails[0]
     assert mail["subject"] == "Acme: 1 of 3 models needs attention · Mon 23 Nov"
+    assert mail.get_content_type() == "multipart/alternative"
+    assert [part.get_content_type() for part in mail.walk()][-2:] == ["image/png", "image/png"]
     plain = mail.get_body(("plain",)).get_content()  # type: ignore[union-attr]
     html = mail.get_body(("html",)).get_content()  # type: ignore[union-attr]
     assert plain.startswith("1 of 3 models needs attention.")
@@ -104,7 +109,7 @@ def test_the_mail_says_the_verdict_first_in_both_parts(shop: Shop, box: tuple[Bo
         assert "Same day last week" in text
         assert JARGON.findall(text) == []
     assert len(html.encode()) < 100_000
-    assert "<img" not in html
+    assert html.count("<img") == 2
     assert "<script" not in html
 
 
@@ -143,23 +148,23 @@ def test_who_left_by_mistake_comes_back_by_a_button(shop: Shop) -> None:
 def test_a_day_without_data_is_told_as_one(tmp_path: Path) -> None:
     shop = clients.opened(tmp_path, hours=0)
     with shop.store.write() as connection:
-        connection.execute(days.days.delete())
+        connection.execute(daily_summaries.days.delete())
     digest = sender(shop).preview("acme", NOW)
     assert digest is not None
     assert digest.subject == "Acme: no data · Mon 23 Nov"
-    assert "No data came in on Sun 22 Nov." in render.text(digest, "0.1.0")
+    assert "No data was received on Sun 22 Nov." in render.text(digest, "0.1.0")
     assert digest.rows[0].values[0] == "—"
 
 
 def test_truth_that_stays_away_is_said(shop: Shop) -> None:
     with shop.store.write() as connection:
-        found = days.between(connection, "acme", date(2026, 11, 1), date(2026, 11, 23))[CHURN]
+        found = daily_summaries.between(connection, "acme", date(2026, 11, 1), date(2026, 11, 23))[CHURN]
         late = [_without_truth(day) for day in found if day.day > date(2026, 11, 23) - timedelta(days=9)]
-        days.put(connection, late)
+        daily_summaries.put(connection, late)
     digest = sender(shop).preview("acme", NOW)
     assert digest is not None
-    [gap] = [gap for gap in digest.gaps if gap.startswith("Churn")]
-    assert re.search(r"the truth of its answers is \d days behind", gap)
+    [coming] = next(model.coming for model in digest.models if model.title == "Churn")
+    assert re.search(r"Outcomes are late: the last confirmed ones are \d days old", coming)
 
 
 def test_what_the_info_tier_saw_is_gathered(shop: Shop) -> None:
@@ -192,7 +197,7 @@ def test_a_digest_that_cannot_be_delivered_is_overdue(shop: Shop) -> None:
 
 
 def test_a_chat_message_keeps_to_slack_s_limits(shop: Shop) -> None:
-    lines = tuple(Line(f"Model {index}", "x & <y> " * 200, f"{PUBLIC}/m/{index}") for index in range(300))
+    lines = models(300, "x & <y> " * 200)
     digest = sender(shop).preview("acme", NOW)
     assert digest is not None
     message = render.chat(_with_attention(digest, lines), "0.1.0")
@@ -215,10 +220,7 @@ def test_slack_gets_the_blocks_and_a_text(shop: Shop) -> None:
 
 
 def test_a_client_of_hundreds_of_models_still_fits_a_mail(shop: Shop) -> None:
-    lines = tuple(
-        Line(f"Model {index}", "Answers take longer than usual. " * 5, f"{PUBLIC}/m/{index}")
-        for index in range(500)
-    )
+    lines = models(500, "Answers take longer than usual. " * 5)
     digest = sender(shop).preview("acme", NOW)
     assert digest is not None
     assert len(render.html(_with_attention(digest, lines), "0.1.0").encode()) < 100_000
@@ -255,12 +257,20 @@ def test_the_html_is_closed(shop: Shop) -> None:
     assert digest.columns == ("Last week", "Week before", "Four weeks earlier")
 
 
-def _with_attention(digest: Digest, lines: tuple[Line, ...]) -> Digest:
+def models(count: int, text: str) -> tuple[Section, ...]:
+    facts = tuple(Fact(f"Figure {number}", text) for number in range(6))
+    return tuple(
+        Section(f"Model {index}", Health.ATTENTION, f"{PUBLIC}/m/{index}", text, facts)
+        for index in range(count)
+    )
 
-    return replace(digest, attention=lines)
+
+def _with_attention(digest: Digest, lines: tuple[Section, ...]) -> Digest:
+
+    return replace(digest, models=lines)
 
 
-def _without_truth(day: days.DayFigures) -> days.DayFigures:
+def _without_truth(day: daily_summaries.DayFigures) -> daily_summaries.DayFigures:
 
     return replace(day, quality=0.9, estimated=True)
 
@@ -279,13 +289,16 @@ def test_the_figures_are_of_the_days_that_it_is_about(shop: Shop) -> None:
     fire(shop)
     stream, yesterday = FRAUD, date(2026, 11, 22)
     with shop.store.write() as connection:
-        known = days.between(connection, "acme", yesterday, yesterday)[stream][0]
-        days.put(
+        known = daily_summaries.between(connection, "acme", yesterday, yesterday)[stream][0]
+        daily_summaries.put(
             connection, [replace(known, metric="accuracy", quality=0.77, quality_n=1000.0, estimated=True)]
         )
     made = sender(shop).preview("acme", NOW, "daily")
     assert made is not None
-    assert "Right answers, yesterday: 77 % (agreed at least 85 %), estimated." in made.attention[0].text
+    facts = {fact.name: fact.text for fact in made.models[0].facts}
+    assert facts["Right answers, yesterday"].startswith(
+        "◆ may be missed: 77 %, estimated, agreed at least 85 %; "
+    )
 
 
 def test_what_did_not_happen_has_no_bar(shop: Shop) -> None:
@@ -296,3 +309,10 @@ def test_what_did_not_happen_has_no_bar(shop: Shop) -> None:
     (decisions,) = [row for row in rows if ">Decisions<" in row]
     assert incidents.count('class="bar"') == 0
     assert decisions.count('class="bar"') == 3
+
+
+def test_readers_whose_long_addresses_differ_only_at_their_ends_have_keys_of_their_own() -> None:
+    same = f"{'a' * 60}@{'b' * 60}.{'c' * 60}."
+    keys = {_key("x" * 128, "daily", "2026-11-01", same + end) for end in ("example.org", "example.com")}
+    assert len(keys) == 2
+    assert all(len(key) <= 255 for key in keys)

@@ -6,14 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor.drift.attribution import Arrival, causes
 from monitor.drift.columns import Role
-from monitor.drift.impact import impacts
-from monitor.drift.segments import seats
-from monitor.drift.verdict import DriftVerdict
+from monitor.drift.decision.verdict import DriftVerdict
+from monitor.drift.explain.attribution import Arrival, causes
+from monitor.drift.explain.impact import impacts
+from monitor.drift.explain.segments import affected_segments
 from monitor.records import Stream, Window
-from monitor.windows.count import count
-from monitor.windows.reference import Baseline, from_table
+from monitor.windows.baseline_from_table import Baseline, from_table
+from monitor.windows.kernel.count_rows import count
 
 STREAM = Stream("acme", "fraud")
 START = 1_735_516_800
@@ -106,14 +106,14 @@ def test_given_importance_counts_for_more_than_the_guess() -> None:
 
 def test_the_segment_whose_answers_broke_is_named_and_no_other() -> None:
     made = baseline()
-    found = seats(made.profile, count(traffic(6, broken="eu"), made.layout))
+    found = affected_segments(made.profile, count(traffic(6, broken="eu"), made.layout))
     assert len(found) == 1
     assert found[0].words.startswith("it sits in segment region=eu: ")
 
 
 def test_a_segment_that_sends_more_is_named() -> None:
     made = baseline()
-    found = seats(made.profile, count(traffic(7, eu=0.7), made.layout))
+    found = affected_segments(made.profile, count(traffic(7, eu=0.7), made.layout))
     assert len(found) == 1
     assert re.fullmatch(
         r"segment region=us makes up (29|30|31)% of the rows instead of (58|59|60)%", found[0].words
@@ -126,9 +126,9 @@ def test_a_segment_that_sends_more_is_named() -> None:
 
 def test_what_moves_everywhere_or_nowhere_sits_in_no_segment() -> None:
     made = baseline()
-    assert not seats(made.profile, count(traffic(8, amount=0.8), made.layout))
-    assert not seats(made.profile, count(traffic(9), made.layout))
-    assert not seats(made.profile, count(traffic(10, n=60, broken="eu"), made.layout))
+    assert not affected_segments(made.profile, count(traffic(8, amount=0.8), made.layout))
+    assert not affected_segments(made.profile, count(traffic(9), made.layout))
+    assert not affected_segments(made.profile, count(traffic(10, n=60, broken="eu"), made.layout))
 
 
 def test_three_causes_are_told_the_version_first_and_the_answers_last() -> None:
@@ -138,7 +138,8 @@ def test_three_causes_are_told_the_version_first_and_the_answers_last() -> None:
     told = causes(
         [verdict("prediction", 1.2, role=Role.OUTPUT), verdict("features.amount", 0.8),
          verdict("features.noise", 0.0, significant=False)],
-        [Arrival("8", START - 600.0)], {}, impacts(made.sample, made.profile, now), seats(made.profile, now),
+        [Arrival("8", START - 600.0)], {}, impacts(made.sample, made.profile, now),
+        affected_segments(made.profile, now),
     )  # fmt: skip
     assert len(told) == 3
     assert told[0].words == "version 8 began to answer 10m before the change began"

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from monitor import drift
-from monitor.drift import codec, power
-from monitor.drift.calibration import fit
-from monitor.drift.columns import Column, Kind, Role, WindowCounts
+from monitor.drift import codec
+from monitor.drift.columns import Column, ColumnType, Role, WindowCounts
+from monitor.drift.explain import detection_delay
+from monitor.drift.model.calibration import fit
 from monitor.drift.settings import DriftSettings
 from monitor.records import Window
-from tests.drift.test_evidence import first_alarms
+from tests.drift.test_e_detector import first_alarms
 
 
 @pytest.mark.parametrize(
@@ -50,21 +51,23 @@ def test_shorter_windows_are_more_looks_and_no_more_false_alarms(minutes: int) -
 
 
 def test_what_the_budget_means_is_told_before_any_data_came() -> None:
-    told = power.typical(DriftSettings(false_alarms="2 per week", scope="fleet"))
+    told = detection_delay.typical(DriftSettings(false_alarms="2 per week", scope="fleet"))
     assert told.startswith("2 false alarms in 7 days: a shift of 0.2 sd is found in about ")
     assert "for all models together" in told
 
 
 def test_a_shift_too_small_to_matter_is_not_promised() -> None:
-    assert "a shift of 0.2 sd takes more than 336 windows of 1h" in power.typical(
+    assert "a shift of 0.2 sd takes more than 336 windows of 1h" in detection_delay.typical(
         DriftSettings(min_effect=0.4)
     )
 
 
 def test_an_output_that_is_never_sent_takes_no_share() -> None:
     """A model without confidence spends the outputs' fifth on what it answers; with one, nothing is changed."""
-    inputs = tuple(Column(f"features.{n}", Kind.NUMBER, 10) for n in range(4))
-    answer, confidence = (Column(name, Kind.NUMBER, 10, Role.OUTPUT) for name in ("prediction", "confidence"))
+    inputs = tuple(Column(f"features.{n}", ColumnType.NUMBER, 10) for n in range(4))
+    answer, confidence = (
+        Column(name, ColumnType.NUMBER, 10, Role.OUTPUT) for name in ("prediction", "confidence")
+    )
     columns = (*inputs, answer, confidence)
     all_speak = drift.limits(columns, 720, silent=np.zeros(6, bool))
     np.testing.assert_array_equal(all_speak, drift.limits(columns, 720))
@@ -77,7 +80,10 @@ def test_an_output_that_is_never_sent_takes_no_share() -> None:
 
 
 def test_where_no_output_was_ever_sent_the_inputs_have_their_share() -> None:
-    columns = (Column("features.x", Kind.NUMBER, 10), Column("confidence", Kind.NUMBER, 10, Role.OUTPUT))
+    columns = (
+        Column("features.x", ColumnType.NUMBER, 10),
+        Column("confidence", ColumnType.NUMBER, 10, Role.OUTPUT),
+    )
     alone, beside = drift.limits(columns[:1], 720), drift.limits(columns, 720, silent=np.array([False, True]))
     assert beside[0] == pytest.approx(alone[0], rel=1e-3)
     assert (1 / beside).sum() == pytest.approx((1 / alone).sum())
@@ -85,9 +91,9 @@ def test_where_no_output_was_ever_sent_the_inputs_have_their_share() -> None:
 
 def test_a_calibration_knows_which_columns_never_had_a_value() -> None:
     columns = [
-        Column("features.x", Kind.NUMBER, 3),
-        Column("features.y", Kind.PRESENCE, 0),
-        Column("z", Kind.LABEL, 1),
+        Column("features.x", ColumnType.NUMBER, 3),
+        Column("features.y", ColumnType.PRESENCE, 0),
+        Column("z", ColumnType.LABEL, 1),
     ]
     counts = np.array([5.0, 0, 40, 30, 25, 0, 100, 0, 0, 0, 100, 0])
     windows = [WindowCounts(Window(t * 3600, (t + 1) * 3600), counts) for t in range(120)]

@@ -1,12 +1,15 @@
 """States and calibrations as bytes."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from monitor import drift
-from monitor.errors import StoreError
+from monitor.errors import UnreadableError
 from tests.bench.streams import REFERENCE, Spec, columns, windows
 
+DATA = Path(__file__).parents[1] / "data"
 SPEC = Spec("all", 60, 10, seed=3, windows=60)
 
 
@@ -39,7 +42,7 @@ def test_bytes_of_another_version_are_refused(
     monkeypatch.setattr("monitor.drift.codec.VERSION", 99)
     blob = drift.encode_state(drift.begin(calibration))
     monkeypatch.undo()
-    with pytest.raises(StoreError, match="version 99"):
+    with pytest.raises(UnreadableError, match="version 99"):
         drift.decode_state(blob)
 
 
@@ -50,3 +53,24 @@ def test_the_state_of_fifty_columns_is_small() -> None:
     for window in stream[100:110]:
         state, _ = drift.advance(calibration, state, window, np.full(51, 1e9))
     assert len(drift.encode_state(state)) < 250_000
+
+
+def test_what_an_earlier_release_stored_is_read_and_decides_the_same() -> None:
+    """The two files were written before classes and fields were renamed; the names in the format are older."""
+    spec = Spec("all", 60, 3, seed=3, windows=20)
+    stream = list(windows(spec))
+    fitted = drift.fit(columns(spec), stream[:60])
+    limits = drift.limits(fitted.columns, 720)
+    state = drift.begin(fitted)
+    for window in stream[60:70]:
+        state, _ = drift.advance(fitted, state, window, limits)
+    stored = {name: (DATA / f"drift-{name}-3.bin").read_bytes() for name in ("calibration", "state")}
+    assert stored == {"calibration": drift.encode_calibration(fitted), "state": drift.encode_state(state)}
+    calibration, before = (
+        drift.decode_calibration(stored["calibration"]),
+        drift.decode_state(stored["state"]),
+    )
+    for window in stream[70:]:
+        before, one = drift.advance(calibration, before, window, limits)
+        state, other = drift.advance(fitted, state, window, limits)
+        assert one.ratio.tobytes() == other.ratio.tobytes()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from monitor import drift
-from monitor.drift import wander
-from monitor.drift.budget import RESERVE
+from monitor.drift.decision.budget import RESERVE
+from monitor.drift.model import kalman_filter
 from monitor.records import Window
 from tests.bench.streams import HOUR, REFERENCE, Drift, Spec, columns, moved_column, window_at, windows
 
@@ -28,12 +28,12 @@ def calibration(stream: list[drift.WindowCounts]) -> drift.Calibration:
 
 def judged(
     calibration: drift.Calibration, held: list[drift.WindowCounts]
-) -> tuple[drift.State, list[drift.Judgement]]:
+) -> tuple[drift.State, list[drift.Decision]]:
     state, found = drift.begin(calibration), []
     limits = drift.limits(calibration.columns, A)
     for window in held:
-        state, judgement = drift.advance(calibration, state, window, limits)
-        found.append(judgement)
+        state, decision = drift.advance(calibration, state, window, limits)
+        found.append(decision)
     return state, found
 
 
@@ -57,10 +57,10 @@ def test_permuting_columns_changes_nothing(stream: list[drift.WindowCounts]) -> 
 
 def test_a_constant_column_never_fires() -> None:
     held = [
-        drift.Column("constant", drift.Kind.NUMBER, 1),
-        drift.Column("one label", drift.Kind.LABEL, 1),
-        drift.Column("there", drift.Kind.PRESENCE, 0),
-        drift.Column("empty", drift.Kind.NUMBER, 5),
+        drift.Column("constant", drift.ColumnType.NUMBER, 1),
+        drift.Column("one label", drift.ColumnType.LABEL, 1),
+        drift.Column("there", drift.ColumnType.PRESENCE, 0),
+        drift.Column("empty", drift.ColumnType.NUMBER, 5),
     ]
     rng = np.random.default_rng(2)
     made = []
@@ -70,7 +70,7 @@ def test_a_constant_column_never_fires() -> None:
         made.append(drift.WindowCounts(Window(t * HOUR, (t + 1) * HOUR), counts))
     calibration = drift.fit(held, made[:200])
     _, found = judged(calibration, made[200:])
-    assert max(judgement.ratio.max() for judgement in found) < 0.05
+    assert max(decision.ratio.max() for decision in found) < 0.05
 
 
 @pytest.mark.parametrize("name", ["0.5 sd", "sd x1.3", "missing 2 -> 5 %", "new category 2 %"])
@@ -96,10 +96,10 @@ def test_gaps_empty_windows_and_unequal_volumes_are_borne(calibration: drift.Cal
             if t % 7 == 5
             else rng.binomial(window.counts.astype(int), rng.choice([0.02, 0.3, 1]))
         )
-        state, judgement = drift.advance(
+        state, decision = drift.advance(
             calibration, state, replace(window, kept=counts.astype(float)), limits
         )
-        assert np.isfinite(judgement.ratio).all()
+        assert np.isfinite(decision.ratio).all()
     assert not state.incident.is_open
 
 
@@ -107,11 +107,11 @@ def test_a_window_that_was_judged_before_changes_nothing(
     calibration: drift.Calibration, stream: list[drift.WindowCounts]
 ) -> None:
     state, _ = judged(calibration, stream[REFERENCE : REFERENCE + 5])
-    again, judgement = drift.advance(
+    again, decision = drift.advance(
         calibration, state, stream[REFERENCE + 2], drift.limits(calibration.columns, A)
     )
     assert again is state
-    assert judgement.skipped == "the window was judged before"
+    assert decision.skipped == "the window was judged before"
 
 
 def test_thin_windows_roll_into_the_next_and_lose_no_rows(
@@ -123,9 +123,9 @@ def test_thin_windows_roll_into_the_next_and_lose_no_rows(
     seen = waiting = 0.0
     for t in range(40):
         moment = Window(window.window.start + t * HOUR, window.window.end + t * HOUR)
-        state, judgement = drift.advance(calibration, state, replace(part, window=moment), limits)
-        assert judgement.scored is not None
-        seen += judgement.scored.rows.sum()
+        state, decision = drift.advance(calibration, state, replace(part, window=moment), limits)
+        assert decision.scored is not None
+        seen += decision.scored.rows.sum()
         waiting = state.carried[1].sum()
     assert seen + waiting == pytest.approx(40 * calibration.scores.sums(part.counts)[1].sum())
 
@@ -139,9 +139,9 @@ def test_a_gross_break_pages_in_one_window(
     dead[0] = dead[:size].sum()
     dead[1:size] = 0
     state, limits = drift.begin(calibration), drift.limits(calibration.columns, A)
-    state, judgement = drift.advance(calibration, state, replace(window, kept=dead), limits)
-    assert judgement.opened
-    assert list(np.flatnonzero(judgement.joined)) == [0]
+    state, decision = drift.advance(calibration, state, replace(window, kept=dead), limits)
+    assert decision.opened
+    assert list(np.flatnonzero(decision.joined)) == [0]
 
 
 def test_an_incident_closes_after_the_effect_was_small_for_a_while(calibration: drift.Calibration) -> None:
@@ -151,9 +151,9 @@ def test_an_incident_closes_after_the_effect_was_small_for_a_while(calibration: 
     for index, (normal, moved) in enumerate(
         zip(windows(SPEC, REFERENCE), windows(spec, REFERENCE), strict=True)
     ):
-        state, judgement = drift.advance(calibration, state, moved if index < 12 else normal, limits)
-        opened += judgement.opened
-        closed += judgement.closed
+        state, decision = drift.advance(calibration, state, moved if index < 12 else normal, limits)
+        opened += decision.opened
+        closed += decision.closed
     assert (opened, closed) == (1, 1)
     assert not state.evidence.ratio[:, calibration.scores.column == 0].max() > 1e6
 
@@ -168,9 +168,9 @@ def life(drifted: Spec, last: int, after: int) -> tuple[list[int], list[int]]:
     ended = begun + last
     held = [*windows(spec, REFERENCE)][: begun - REFERENCE], [*windows(drifted, begun)][:last]
     for index, window in enumerate([*held[0], *held[1], *itertools.islice(windows(spec, ended), after)]):
-        state, judgement = drift.advance(calibration, state, window, limits)
-        opened += [REFERENCE + index - begun] * judgement.opened
-        closed += [REFERENCE + index - ended] * judgement.closed
+        state, decision = drift.advance(calibration, state, window, limits)
+        opened += [REFERENCE + index - begun] * decision.opened
+        closed += [REFERENCE + index - ended] * decision.closed
     return opened, closed
 
 
@@ -186,11 +186,11 @@ def test_with_few_rows_an_incident_lasts_as_long_as_its_change_and_little_longer
 
 def test_a_shock_of_what_wanders_is_followed_at_once_where_tails_are_heavy_and_no_more_than_so_far() -> None:
     error = np.array([0.0, 1.0, 3.0, 6.0, 60.0])
-    assert list(wander.surprise(error, np.zeros(5))) == [1.0] * 5
-    heavy = wander.surprise(error, np.full(5, 0.3))
+    assert list(kalman_filter.shock_factor(error, np.zeros(5))) == [1.0] * 5
+    heavy = kalman_filter.shock_factor(error, np.full(5, 0.3))
     assert list(heavy[:3]) == [1.0] * 3
     assert (np.diff(heavy) >= 0).all()
-    assert heavy[-1] == wander.MOST
+    assert heavy[-1] == kalman_filter.MOST
 
 
 def test_the_windows_length_does_not_change_the_budget() -> None:
@@ -207,7 +207,7 @@ def test_importance_moves_evidence_between_columns_and_keeps_the_sum() -> None:
 
 
 def test_all_shares_add_to_the_budget_less_its_reserve() -> None:
-    held = (*columns(SPEC), drift.Column("prediction", drift.Kind.LABEL, 2, drift.Role.OUTPUT))
+    held = (*columns(SPEC), drift.Column("prediction", drift.ColumnType.LABEL, 2, drift.Role.OUTPUT))
     assert A * (1 / drift.limits(held, A)).sum() == pytest.approx(1 / RESERVE)
 
 
@@ -218,11 +218,11 @@ def test_many_small_shifts_at_once_are_found_together_before_any_of_them_alone()
     limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
     value = np.full(spec.columns, 0.12)
     for t in range(REFERENCE, REFERENCE + 60):
-        state, judgement = drift.advance(calibration, state, window_at(spec, value, t), limits)
-        if judgement.opened:
+        state, decision = drift.advance(calibration, state, window_at(spec, value, t), limits)
+        if decision.opened:
             break
-    assert judgement.joined[-1]
-    assert not judgement.joined[:-1].any()
+    assert decision.joined[-1]
+    assert not decision.joined[:-1].any()
 
 
 @pytest.mark.parametrize("kind", ["daily", "all"])
@@ -231,5 +231,5 @@ def test_mondays_after_weekends_that_differ_are_no_drift(kind: str) -> None:
     calibration = drift.fit(columns(spec), list(windows(spec))[:REFERENCE])
     limits, state = drift.limits(calibration.columns, A), drift.begin(calibration)
     for window in windows(spec, REFERENCE):
-        state, judgement = drift.advance(calibration, state, window, limits)
-        assert not judgement.opened
+        state, decision = drift.advance(calibration, state, window, limits)
+        assert not decision.opened

@@ -7,42 +7,42 @@ import pytest
 from monitor.drift.settings import DriftSettings
 from monitor.records import Window
 from monitor.store import drift as stored
-from monitor.store import history
+from monitor.store import lake_profiles
 from monitor.store.profiles import StoredProfile
 from monitor.windows import baseline, codec
-from monitor.windows.count import count
-from tests.drift.test_watch import DAY, STREAM, World, fresh, rows, significant
+from monitor.windows.kernel.count_rows import count
+from tests.drift.test_evaluate import DAY, STREAM, DriftScenario, fresh, rows, significant
 
 HOUR = 3600
 
 
-def lake(world: World, seconds: int, layout: str = "") -> None:
+def lake(scenario: DriftScenario, seconds: int, layout: str = "") -> None:
     """Hours of a lake instead of windows that were counted live."""
-    with world.store.write() as connection:
+    with scenario.store.write() as connection:
         found = baseline.load(connection, STREAM)
         assert found is not None
-        for start in range(world.at, world.at + seconds, HOUR):
-            profile = count(rows(world.rng, 240), found.layout)
+        for start in range(scenario.at, scenario.at + seconds, HOUR):
+            profile = count(rows(scenario.rng, 240), found.layout)
             kept = StoredProfile(
                 Window(start, start + HOUR), layout or found.layout.id, profile.rows, codec.encode(profile)
             )
-            history.put(connection, STREAM, kept, float(start))
-    world.at += seconds
+            lake_profiles.put(connection, STREAM, kept, float(start))
+    scenario.at += seconds
 
 
 @pytest.fixture
-def profiled(tmp_path: Path) -> World:
+def profiled(tmp_path: Path) -> DriftScenario:
     made = fresh(tmp_path)
     lake(made, 10 * DAY)
     return made
 
 
-def calibration(world: World) -> stored.StoredCalibration | None:
-    with world.store.read() as connection:
+def calibration(scenario: DriftScenario) -> stored.StoredCalibration | None:
+    with scenario.store.read() as connection:
         return stored.calibration(connection, STREAM)
 
 
-def test_a_model_whose_past_lies_in_a_lake_is_watched_from_its_first_day(profiled: World) -> None:
+def test_a_model_whose_past_lies_in_a_lake_is_watched_from_its_first_day(profiled: DriftScenario) -> None:
     assert profiled.prepare()
     known = calibration(profiled)
     assert known is not None
@@ -54,7 +54,7 @@ def test_a_model_whose_past_lies_in_a_lake_is_watched_from_its_first_day(profile
     profiled.store.close()
 
 
-def test_lake_and_live_windows_are_one_past(profiled: World) -> None:
+def test_lake_and_live_windows_are_one_past(profiled: DriftScenario) -> None:
     profiled.write(4 * DAY)
     assert profiled.prepare()
     known = calibration(profiled)
@@ -63,7 +63,7 @@ def test_lake_and_live_windows_are_one_past(profiled: World) -> None:
     profiled.store.close()
 
 
-def test_where_windows_of_another_length_are_wanted_the_lake_teaches_nothing(profiled: World) -> None:
+def test_where_windows_of_another_length_are_wanted_the_lake_teaches_nothing(profiled: DriftScenario) -> None:
     profiled.write(DAY)
     assert not profiled.prepare(DriftSettings.model_validate({"window": "30m"}))
     profiled.store.close()

@@ -9,7 +9,7 @@ from monitor.metrics import METRICS
 from monitor.records import Measurement, State
 from monitor.rules import load
 from monitor.store.db import Store
-from tests.drift.test_watch import BASE, DAY, START, STREAM, World, ten_days
+from tests.drift.test_evaluate import BASE, DAY, START, STREAM, DriftScenario, ten_days
 from tests.support.judging import Judge
 
 PACKS = sorted(Path("rules").glob("[a-z]*[a-z].yaml"))
@@ -19,22 +19,24 @@ __all__ = ["ten_days"]
 
 def test_one_page_names_the_likeliest_causes_stays_one_and_closes(ten_days: Path, tmp_path: Path) -> None:
     shutil.copy(ten_days, tmp_path / "state.db")
-    world = World(Store(f"sqlite:///{tmp_path}/state.db"), np.random.default_rng(6), START + 10 * DAY)
+    scenario = DriftScenario(
+        Store(f"sqlite:///{tmp_path}/state.db"), np.random.default_rng(6), START + 10 * DAY
+    )
     judge = Judge(load([path for path in PACKS if "test" not in path.name], METRICS), STREAM)
 
     def look() -> list[Measurement]:
-        found = list(world.watch().measurements)
+        found = list(scenario.watch().measurements)
         for _ in range(3):
             judge.look(*found, after=BASE / 3, seconds=3600)
         return found
 
     for _ in range(12):
-        world.write(BASE)
+        scenario.write(BASE)
         look()
     assert not judge.alerts
 
     for _ in range(8):
-        world.write(BASE, shift=1.5, version="8")
+        scenario.write(BASE, shift=1.5, version="8")
         look()
     (alert,) = judge.alerts.values()
     assert (alert.rule, alert.state, alert.episode) == ("SignificantDrift", State.FIRING, 1)
@@ -43,9 +45,9 @@ def test_one_page_names_the_likeliest_causes_stays_one_and_closes(ten_days: Path
     assert "version 8" not in alert.annotation("client"), "the client page never says it"
 
     for _ in range(48):
-        world.write(BASE)
+        scenario.write(BASE)
         look()
     (alert,) = judge.alerts.values()
     # Looks are rare here, so the rule's hour of recovering does not run out; the condition is over.
     assert (alert.state, alert.episode) == (State.RECOVERING, 1)
-    world.store.close()
+    scenario.store.close()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from monitor import drift
-from monitor.drift import power
+from monitor.drift.explain import detection_delay
+from monitor.drift.model.autocorrelation import Autocorrelation
 from monitor.drift.replay import Replay, replay, too_little
-from monitor.drift.wander import Wander
 from tests.bench.streams import HOUR, REFERENCE, Spec, columns, windows
 
 BUDGET = drift.parse("1 per 30 days")
@@ -37,14 +37,14 @@ def test_larger_shifts_are_promised_sooner_and_the_promise_is_told_in_words() ->
     spec = Spec("iid", 300, 10, seed=52, windows=1)
     calibration = drift.fit(columns(spec), list(windows(spec))[:REFERENCE])
     needed = drift.limits(calibration.columns, BUDGET.limit(HOUR))
-    small, large = power.delays(calibration, needed)
+    small, large = detection_delay.delays(calibration, needed)
     assert small.windows is not None
     assert large.windows is not None
     assert large.windows < small.windows
-    told = power.meaning(calibration, needed, BUDGET)
+    told = detection_delay.meaning(calibration, needed, BUDGET)
     assert told.startswith("1 false alarm in 30 days: a shift of 0.2 sd is found in about")
     assert "windows of 1h, 0.5 sd in about" in told
-    raised = power.meaning(replace(calibration, raised=4.1), needed, BUDGET)
+    raised = detection_delay.meaning(replace(calibration, raised=4.1), needed, BUDGET)
     assert raised == f"{told}; the limit is raised 4.1 times by the replay"
 
 
@@ -53,9 +53,9 @@ def test_columns_that_wander_too_much_to_show_a_shift_are_told_apart() -> None:
     calm = drift.fit(columns(spec), list(windows(spec))[:REFERENCE])
     needed = drift.limits(calm.columns, BUDGET.limit(HOUR))
     restless = calm.scores.column > 2
-    wander = Wander(np.where(restless, 0.97, 0.0), np.where(restless, 0.3, 0.0))
-    mixed = replace(calm, charts=replace(calm.charts, wander=wander))
-    assert {(one.found, one.of) for one in power.delays(mixed, needed)} == {(3, 7)}
-    told = power.meaning(mixed, needed, BUDGET)
+    wander = Autocorrelation(np.where(restless, 0.97, 0.0), np.where(restless, 0.3, 0.0))
+    mixed = replace(calm, charts=replace(calm.charts, autocorrelation=wander))
+    assert {(one.found, one.of) for one in detection_delay.delays(mixed, needed)} == {(3, 7)}
+    told = detection_delay.meaning(mixed, needed, BUDGET)
     assert "0.5 sd in about" in told
     assert told.endswith("on 3 of 7 number columns (the others wander too much)")

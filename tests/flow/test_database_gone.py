@@ -8,9 +8,9 @@ import pytest
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config import Config
+from monitor.config.root import Config
 from monitor.errors import BusyError, StoreError
-from monitor.predictions.intake import Kind
+from monitor.predictions.intake.parse import RecordKind
 from monitor.records import State, Status
 from monitor.store import alerts, incidents, outbox
 from tests.support.log import send
@@ -43,7 +43,7 @@ class Site:
         """As a sender would; while the database is gone it is refused, and told to send again."""
         stamped = [{**record, "timestamp": self.clock.now()} for record in records]
         try:
-            send(self.app.log, Kind.PREDICTIONS, stamped)
+            send(self.app.log, RecordKind.PREDICTIONS, stamped)
         except BusyError:
             assert self.database.is_down
 
@@ -60,11 +60,11 @@ class Site:
                 pass
 
     def step(self) -> bool:
-        """Every lane once; those that need the database wait for it."""
+        """Every worker once; those that need the database wait for it."""
         worked = False
-        for lane in self.app.dispatcher.lanes:
+        for worker in self.app.dispatcher.workers:
             try:
-                worked |= lane.step()
+                worked |= worker.step()
             except StoreError:
                 assert self.database.is_down
         return worked
@@ -175,8 +175,8 @@ def test_21_two_daemons_that_lose_their_database_open_one_incident_between_them(
 ) -> None:
     site.run(20, 10, bad=False)
     other.run(20, 2, bad=False)
-    assert (site.app.pipeline.duty.is_held, other.app.pipeline.duty.is_held) == (True, False)
-    other.app.look_on()
+    assert (site.app.pipeline.leader.is_held, other.app.pipeline.leader.is_held) == (True, False)
+    other.app.follow_leader()
     site.database.stop()
     for _ in range(30):
         site.run(20, 2, bad=True)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from monitor.cli.commands import app
+from monitor.cli.registry import app
 from monitor.clock import iso
 from monitor.records import Stream
 from monitor.store import drift
 from monitor.store.db import Store
-from monitor.store.drift import DriftIncident
+from monitor.store.drift import StoredDriftIncident
 from tests.support import history
 from tests.support.daemon import Daemon
 from tests.support.history import DAY, WEEK
@@ -56,7 +56,7 @@ class Model:
         """What a command prints; beside the daemon, in this process."""
         return CliRunner().invoke(app, [*words, "--config", str(self.daemon.config)]).output
 
-    def incidents(self) -> list[DriftIncident]:
+    def incidents(self) -> list[StoredDriftIncident]:
         """Its drift incidents, newest first."""
         with self._store.read() as connection:
             return drift.incidents(connection, STREAM)
@@ -90,8 +90,10 @@ def model(tmp_path: Path) -> Iterator[Model]:
         )  # fmt: skip
         daemon = Daemon(tmp_path, config)
         made = Model(daemon, pager, began)
-        assert "46,080 rows taken, 0 refused" in made.run("load", "acme/fraud", str(file))
-        assert "drift goes to the digest only, until a week of windows was seen" in made.run("status")
+        assert "46,080 rows accepted, 0 rejected" in made.run("load", "acme/fraud", str(file))
+        assert "drift is reported in the digest only, until a week of windows is available" in made.run(
+            "status"
+        )
         with daemon:
             until(made.is_learned, "the past is learned")
             yield made
@@ -131,14 +133,14 @@ def test_a_shift_pages_once_says_what_moved_outlives_a_kill_and_is_accepted(mode
     assert "still open" in engineers
     assert "e-value" in engineers
     client = model.daemon.get("/c/acme/m/fraud").text
-    assert "looks different from what the model was made for" in client
+    assert "look different from those that the model was built for" in client
     assert not any(word in client for word in ("e-value", "standard deviation", "drift", "sd"))
 
     told = model.run("baseline", "accept", "acme/fraud", "--since", iso(model.at - 3 * STEP))
-    assert "are the new normal of acme/fraud/production" in told
+    assert "are the new reference of acme/fraud/production" in told
     model.answer(1, older_by=40.0, version="8")
     until(lambda: model.pager.incidents[0].status == "resolved", "the page is closed")
     assert model.incidents()[0].closed is not None
-    assert "is the normal state" in model.run("status")
+    assert "was accepted as normal by" in model.run("status")
     model.answer(5, older_by=40.0, version="8")
     assert len(model.incidents()) == len(model.pager.incidents) == 1

@@ -1,12 +1,13 @@
 """The main job, on the real daemon: predictions come in, a fault pages somebody, the page closes by itself."""
 
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from monitor.store import versions
+from monitor.store import model_versions
 from monitor.store.db import Store
 from tests.support.daemon import Daemon
 from tests.support.pagerduty import PagerDutyStandIn
@@ -62,10 +63,16 @@ def test_a_fault_pages_somebody_who_reads_what_is_wrong_and_the_page_closes(
     assert page["summary"].startswith("acme/fraud production: ")
     assert "of predictions fail (limit 5 %)" in page["summary"]
     told = str(page["custom_details"])
-    for what in ("callers get an error", "limit", "since", "n ="):
+    for what in ("get an error instead of a prediction", "limit", "since", "n ="):
         assert what in told
-    assert len(page["custom_details"]["first_checks"]) == 3
-    assert any(link["text"] == "Runbook" for link in pager.incidents[0].events[0]["links"])
+    explain, status, *checks = page["custom_details"]["first_checks"]
+    config = f"--config {shlex.quote(str(daemon.config))}"
+    assert explain == f"watchkeeper explain acme/fraud/production/HighErrorRate {config}"
+    assert status == f"watchkeeper status --client acme {config}"
+    assert len(checks) == 3
+    links = {link["text"]: link["href"] for link in pager.incidents[0].events[0]["links"]}
+    runbook = links["Runbook (reachable only on the daemon's machine; set web.public_url)"]
+    assert "<h1>HighErrorRate</h1>" in daemon.get(runbook.removeprefix(daemon.url)).text
 
     def all_is_well_again() -> bool:
         send(daemon, [prediction() for _ in range(20)])
@@ -98,7 +105,7 @@ def test_a_new_version_is_a_change_beside_the_incidents(daemon: Daemon, pager: P
 
     def is_written_down() -> bool:
         with store.read() as connection:
-            return bool(versions.load(connection))
+            return bool(model_versions.load(connection))
 
     until(is_written_down, "the first version is known")
     store.close()
@@ -109,6 +116,6 @@ def test_a_new_version_is_a_change_beside_the_incidents(daemon: Daemon, pager: P
 
     until(another_version_answers, "the change is told")
     assert [change["payload"]["summary"] for change in pager.changes] == [
-        "acme/fraud production: version 7 answers (before it: 6)"
+        "acme/fraud production: version 7 is serving (before: 6)"
     ]
     assert pager.incidents == []

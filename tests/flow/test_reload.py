@@ -65,7 +65,7 @@ def test_the_old_rules_stay_in_force_somebody_is_told_and_it_is_over_when_mended
         status = ask(daemon, "status", "--fail-on", "warning")
         assert status.returncode == 1
         assert "watchkeeper/daemon/production" in status.stdout
-        assert "ConfigReloadFailed: Watchkeeper keeps its old configuration" in status.stdout
+        assert "ConfigReloadFailed: Reload failed" in status.stdout
         assert f"mine.yaml:12:12: {mistake}" in status.stdout
 
         def still_judged_by_the_old_rules() -> bool:

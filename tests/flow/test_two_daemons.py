@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from monitor.maintenance.leader import NAME
 from monitor.store import alerts, outbox
 from monitor.store.db import Store
 from monitor.store.leases import leases
@@ -52,7 +53,7 @@ class Two:
     def judge(self) -> int:
         """The process that has the duty."""
         with self.store.read() as connection:
-            holder = connection.execute(select(leases.c.holder)).scalar()
+            holder = connection.execute(select(leases.c.holder).where(leases.c.name == NAME)).scalar()
         return int(holder.split("/")[1]) if holder else 0
 
     def apart(self) -> tuple[Daemon, Daemon]:
@@ -139,5 +140,7 @@ def test_20_one_that_is_frozen_past_its_lease_and_wakes_up_tells_nothing_twice(t
     until(lambda: judging.get("/healthz").status_code == 200, "it is awake")
     look_several_times(two, judging)
     assert two.judge() == other.pid, "who wakes up is not the judge any more"
+    assert [daemon.said().count('msg="leader lease acquired"') for daemon in (judging, other)] == [1, 1]
+    assert [daemon.said().count('msg="leader lease lost"') for daemon in (judging, other)] == [1, 0]
     told = [[event["event_action"] for event in incident.events] for incident in two.pager.incidents]
     assert told == [["trigger", "resolve"], ["trigger"]]

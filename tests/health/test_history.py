@@ -6,14 +6,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
-from monitor.health import daybook, history
-from monitor.health.daybook import DayBook, bounds
+from monitor.health import daily_summary, incident_history
+from monitor.health.daily_summary import DailySummaries, bounds
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import Health
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window
-from monitor.store import days, measurements, register
+from monitor.store import daily_summaries, measurements, streams
 from monitor.store.db import Store, metadata
 from tests.support import clients
 from tests.support.clients import NOW
@@ -29,7 +29,7 @@ def step(
 
 
 def test_an_episode_begins_when_it_fires_and_ends_when_it_resolves() -> None:
-    found = history.incidents(
+    found = incident_history.incidents(
         [
             step(10, State.PENDING, State.FIRING),
             step(20, State.FIRING, State.RECOVERING),
@@ -44,7 +44,7 @@ def test_an_episode_begins_when_it_fires_and_ends_when_it_resolves() -> None:
 
 
 def test_info_is_no_incident() -> None:
-    found = history.incidents(
+    found = incident_history.incidents(
         [step(10, State.PENDING, State.FIRING, severity=Severity.INFO)], {}, ClientSettings()
     )
     assert found == []
@@ -52,7 +52,7 @@ def test_info_is_no_incident() -> None:
 
 def test_what_fires_since_before_the_history_is_in_it() -> None:
     alert = Alert("f" * 16, "Rule", Severity.WARNING, FRAUD, state=State.FIRING, episode=3, fired_at=5.0)
-    [one] = history.incidents([], {alert.fingerprint: alert}, ClientSettings())
+    [one] = incident_history.incidents([], {alert.fingerprint: alert}, ClientSettings())
     assert (one.started, one.ended, one.episode) == (5.0, None, 3)
 
 
@@ -70,7 +70,7 @@ def test_a_day_is_the_sum_of_its_hours_and_quality_is_weighted(tmp_path: Path) -
     settings = ClientSettings(timezone="Europe/Berlin")
     start, end = bounds(date(2026, 10, 25), settings.zone)
     with store.write() as connection:
-        register.key(connection, FRAUD, 0.0)
+        streams.key(connection, FRAUD, 0.0)
         for index in range(-2, 27):
             window = Window(int(start) + index * HOUR, int(start) + (index + 1) * HOUR)
             quality = 1.0 if index == 0 else 0.5
@@ -85,7 +85,7 @@ def test_a_day_is_the_sum_of_its_hours_and_quality_is_weighted(tmp_path: Path) -
                     Measurement(FRAUD, window, "accuracy", quality, n=240 if index == 0 else 10),
                 ],
             )
-        found = daybook.roll(connection, FRAUD, date(2026, 10, 25), settings, end)
+        found = daily_summary.roll_up(connection, FRAUD, date(2026, 10, 25), settings, end)
     assert found.decisions == 2500
     assert found.errors == 250
     assert found.quality == pytest.approx((240 + 24 * 10 * 0.5) / 480)
@@ -99,9 +99,9 @@ def test_days_that_changed_are_rolled_up_again_and_today_at_most_once_a_minute(t
     now = 1795435200.0
     window = Window(int(now) - HOUR, int(now))
     with store.write() as connection:
-        register.key(connection, FRAUD, now)
+        streams.key(connection, FRAUD, now)
         measurements.put(connection, FRAUD, window, [Measurement(FRAUD, window, "volume", 10.0, n=10)])
-    book = DayBook(store, {})
+    book = DailySummaries(store, {})
     assert book.update(now) == 1  # since its first hour, once
     assert book.update(now + 1) == 0
     with store.write() as connection:
@@ -110,26 +110,46 @@ def test_days_that_changed_are_rolled_up_again_and_today_at_most_once_a_minute(t
     assert book.update(now + 30) == 0
     assert book.update(now + 61) == 1
     with store.read() as connection:
-        [day] = days.between(connection, "acme", date(2026, 11, 23), date(2026, 11, 23))[FRAUD]
+        [day] = daily_summaries.between(connection, "acme", date(2026, 11, 23), date(2026, 11, 23))[FRAUD]
     assert day.decisions == 25
+
+
+def test_a_stream_that_was_seen_before_it_was_measured_is_summed_up_at_its_first_figure(
+    tmp_path: Path,
+) -> None:
+    now = 1795435200.0
+    window = Window(int(now) - HOUR, int(now))
+    with closing(Store(f"sqlite:///{tmp_path}/a.db")) as store:
+        metadata.create_all(store.engine)
+        with store.write() as connection:
+            streams.key(connection, FRAUD, now)
+        summaries = DailySummaries(store, {})
+        assert summaries.update(now) == 1  # nothing to sum up yet
+        with store.write() as connection:
+            measurements.put(connection, FRAUD, window, [Measurement(FRAUD, window, "volume", 10.0, n=10)])
+        summaries.touch([(FRAUD, window)])
+        assert summaries.update(now + 1) == 1
+        with store.read() as connection:
+            day = daily_summaries.between(connection, "acme", date(2026, 11, 23), date(2026, 11, 23))[FRAUD]
+    assert [one.decisions for one in day] == [10]
 
 
 def test_a_day_shows_its_worst_and_a_day_without_decisions_waits() -> None:
     settings = ClientSettings()
     start, _ = bounds(date(2026, 11, 22), settings.zone)
-    happened = history.incidents(
+    happened = incident_history.incidents(
         [step(start + 100, State.PENDING, State.FIRING), step(start + 200, State.RECOVERING, State.RESOLVED)],
         {},
         settings,
     )
-    figures = [days.DayFigures(FRAUD, date(2026, 11, day), decisions=5) for day in (21, 22)]
-    found = history.days(FRAUD, figures, happened, date(2026, 11, 20), date(2026, 11, 22), settings)
+    figures = [daily_summaries.DayFigures(FRAUD, date(2026, 11, day), decisions=5) for day in (21, 22)]
+    found = incident_history.days(FRAUD, figures, happened, date(2026, 11, 20), date(2026, 11, 22), settings)
     assert [day.health for day in found] == [Health.WAITING, Health.WORKING, Health.ATTENTION]
 
 
 def test_a_day_is_read_in_one_pass_over_its_hours(tmp_path: Path) -> None:
     with closing(clients.opened(tmp_path, hours=24).store) as store, store.read() as connection:
-        daybook.roll(
+        daily_summary.roll_up(
             connection, FRAUD, date(2026, 11, 23), ClientSettings(), NOW
         )  # shapes are known from now on
         asked: list[str] = []
@@ -138,7 +158,7 @@ def test_a_day_is_read_in_one_pass_over_its_hours(tmp_path: Path) -> None:
             asked.append(statement)
 
         event.listen(store.engine, "before_cursor_execute", note)
-        daybook.roll(connection, FRAUD, date(2026, 11, 23), ClientSettings(), NOW)
+        daily_summary.roll_up(connection, FRAUD, date(2026, 11, 23), ClientSettings(), NOW)
     assert sum("figures" in statement for statement in asked) == 1
 
 
@@ -146,6 +166,16 @@ def test_a_stream_without_a_past_has_one_day_to_sum_up_not_three_months(tmp_path
     with closing(clients.opened(tmp_path, hours=1).store) as store:
         with store.write() as connection:
             for number in range(20):
-                register.key(connection, Stream("acme", f"new-{number}"), NOW)
-            known = len(days.last_days(connection))
-        assert DayBook(store, {}).update(NOW) <= 20 + 2 * known + 1
+                streams.key(connection, Stream("acme", f"new-{number}"), NOW)
+            known = len(daily_summaries.last_days(connection))
+        assert DailySummaries(store, {}).update(NOW) <= 20 + 2 * known + 1
+
+
+def test_a_day_long_before_any_stream_is_not_where_summing_up_begins(tmp_path: Path) -> None:
+    with closing(clients.opened(tmp_path, hours=1).store) as store:
+        with store.write() as connection:
+            connection.execute(delete(daily_summaries.days))
+            daily_summaries.put(connection, [daily_summaries.DayFigures(FRAUD, date(1, 1, 1))])
+            known = len(daily_summaries.last_days(connection))
+        assert known
+        assert DailySummaries(store, {}).update(NOW) <= known * (daily_summary.MOST_PAST_DAYS + 1) + 3

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from monitor.health import verdict, wording
 from monitor.health.verdict import (
+    ClientIncident,
     Health,
-    Incident,
     ModelHealth,
+    end_sentence,
     headline,
-    judge,
-    told,
-    told_of_end,
-    told_of_past,
+    model_health,
+    past_sentence,
+    state_sentence,
     within_limits,
 )
 from monitor.records import Alert, Severity, State, Stream, labels
@@ -31,7 +31,16 @@ def alert(severity: Severity, state: State = State.FIRING, text: str = "") -> Al
 
 
 def state(*alerts: Alert, last: float | None = NOW - 10) -> Health:
-    return judge(FRAUD, "Fraud", alerts, last, now=NOW, stale_after=3600).health
+    return model_health(FRAUD, "Fraud", alerts, last, now=NOW, stale_after=3600).health
+
+
+@pytest.mark.parametrize("firing", [Severity.CRITICAL, Severity.WARNING])
+def test_what_fires_is_told_before_what_recovers(firing: Severity) -> None:
+    over = alert(Severity.CRITICAL, State.RECOVERING, "Requests fail.")
+    bad = replace(alert(firing, text="Answers are slow."), fired_at=NOW)
+    for order in ([over, bad], [bad, over]):
+        found = model_health(FRAUD, "Fraud", order, NOW, now=NOW, stale_after=3600)
+        assert (found.health, found.sentence) == (Health.ATTENTION, "Fraud: answers are slow.")
 
 
 def test_the_worst_alert_decides() -> None:
@@ -61,10 +70,11 @@ def test_a_broken_limit_is_told_also_when_data_stays_away() -> None:
 
 def test_the_rule_s_own_words_are_used_and_name_the_model_once() -> None:
     assert (
-        told(alert(Severity.WARNING, text="Answers take longer."), "Fraud") == "Fraud: answers take longer."
+        state_sentence(alert(Severity.WARNING, text="Answers take longer."), "Fraud")
+        == "Fraud: answers take longer."
     )
-    assert told(alert(Severity.WARNING, text="Fraud is slow."), "Fraud") == "Fraud is slow."
-    assert told(alert(Severity.CRITICAL), "Fraud") == "Fraud is outside what was agreed."
+    assert state_sentence(alert(Severity.WARNING, text="Fraud is slow."), "Fraud") == "Fraud is slow."
+    assert state_sentence(alert(Severity.CRITICAL), "Fraud") == "Fraud is outside what was agreed."
 
 
 @pytest.mark.parametrize(
@@ -96,7 +106,7 @@ incidents = st.lists(
 @given(incidents)
 def test_time_within_limits_is_what_a_clock_would_count(found: list[tuple[float, float, str, bool]]) -> None:
     made = [
-        Incident(
+        ClientIncident(
             Stream("c", model),
             model,
             "R",
@@ -183,14 +193,14 @@ FIRING = Alert(
 )
 def test_what_is_over_is_told_without_the_figures_of_now(text: str, said: str) -> None:
     alert = replace(FIRING, annotations=labels(client=text))
-    assert told_of_past(alert, Severity.CRITICAL, "Fraud") == said
+    assert past_sentence(alert, Severity.CRITICAL, "Fraud") == said
 
 
 def test_what_recovers_is_not_told_by_figures_that_are_fine() -> None:
     alert = replace(
         FIRING, annotations=labels(client="0 % of requests to this model fail."), state=State.RECOVERING
     )
-    judged = judge(FRAUD, "Fraud", [alert], 100.0, now=100.0, stale_after=60.0)
+    judged = model_health(FRAUD, "Fraud", [alert], 100.0, now=100.0, stale_after=60.0)
     assert judged.health is Health.ATTENTION
     assert judged.sentence == "Fraud is back within its limits; we watch until that lasts."
 
@@ -207,5 +217,5 @@ def test_what_is_over_is_told_as_it_was_at_its_worst_where_it_had_figures() -> N
     over = replace(
         alert(Severity.CRITICAL, State.RESOLVED), at_worst="30 % of requests fail; at most 5 % is agreed."
     )
-    assert told_of_end(over, "Fraud") == "Fraud, at its worst: 30 % of requests fail; at most 5 % is agreed."
-    assert told_of_end(replace(over, at_worst="This model does not answer."), "Fraud") == ""
+    assert end_sentence(over, "Fraud") == "Fraud, at its worst: 30 % of requests fail; at most 5 % is agreed."
+    assert end_sentence(replace(over, at_worst="This model does not answer."), "Fraud") == ""

@@ -6,15 +6,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from monitor.errors import InputError, NotFoundError
-from monitor.lake.run import Lake, profile_lake
-from monitor.predictions.batches import split
+from monitor.lake.run import LakeSettings, profile_lake
+from monitor.predictions.log.batch import split
 from monitor.records import Stream, Window
-from monitor.sources import places
-from monitor.store import history, profiles, timeseries
+from monitor.sources.files import locations
+from monitor.store import lake_profiles, profiles, timeseries
 from monitor.windows import codec
-from monitor.windows.count import count
-from monitor.windows.counting import count_new
-from monitor.windows.reference import conform
+from monitor.windows.accumulate import count_new
+from monitor.windows.baseline_from_table import conform
+from monitor.windows.kernel.count_rows import count
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
 from tests.support.lakes import END, HOURS, NOW, STREAM, kept, store_with_baseline, table, write
@@ -25,7 +25,13 @@ FIRST = Window(int(NOW), int(NOW) + 3600)
 
 def profile(store, *sources, stream=STREAM, seconds=3600, **options):
     return profile_lake(
-        store, places.find([str(one) for one in sources]), stream, seconds, Lake(), END, **options
+        store,
+        locations.find_locations([str(one) for one in sources]),
+        stream,
+        seconds,
+        LakeSettings(),
+        END,
+        **options,
     )
 
 
@@ -53,9 +59,9 @@ def test_a_lake_is_profiled_into_windows_and_measured_with_its_outcomes(tmp_path
     whole = write(tmp_path / "lake")
     with store_with_baseline(tmp_path) as (store, base):
         done = profile(store, tmp_path / "lake" / "*.parquet")
-        assert (done.rows, done.refused, len(done.windows), done.left) == (len(whole), {}, HOURS, ())
+        assert (done.rows, done.rejected, len(done.windows), done.left) == (len(whole), {}, HOURS, ())
         with store.read() as connection:
-            stored = history.get(connection, STREAM, FIRST)
+            stored = lake_profiles.get(connection, STREAM, FIRST)
             volume = timeseries.load(connection, STREAM, "volume", 3600, NOW, END)
             accuracy = timeseries.load(connection, STREAM, "accuracy", 3600, NOW, END)
         assert stored is not None
@@ -138,7 +144,7 @@ def test_the_windows_of_a_history_have_one_length(tmp_path):
     write(tmp_path / "lake", parts=1)
     with store_with_baseline(tmp_path) as (store, _):
         profile(store, tmp_path / "lake")
-        with pytest.raises(InputError, match="kept in windows of 1h") as caught:
+        with pytest.raises(InputError, match="has windows of 1h") as caught:
             profile(store, tmp_path / "lake", seconds=86400)
         assert "--anew" in caught.value.hint
         profile(store, tmp_path / "lake", seconds=86400, anew=True)
@@ -150,7 +156,7 @@ def test_a_length_that_does_not_fit_is_refused(tmp_path, seconds):
     write(tmp_path / "lake", parts=1)
     with (
         store_with_baseline(tmp_path) as (store, _),
-        pytest.raises(InputError, match="no length of a window"),
+        pytest.raises(InputError, match="not a valid window length"),
     ):
         profile(store, tmp_path / "lake", seconds=seconds)
 
@@ -174,7 +180,7 @@ def test_one_run_takes_a_lake_of_many_models(tmp_path):
     pq.write_table(mixed, tmp_path / "mixed.parquet")
     with store_with_baseline(tmp_path, STREAM, other) as (store, _):
         done = profile(store, tmp_path / "mixed.parquet", stream=None)
-        assert (done.rows, done.refused) == (2000, {"no_baseline": 1000})
+        assert (done.rows, done.rejected) == (2000, {"no_baseline": 1000})
         assert {stream for stream, _ in done.windows} == {STREAM, other}
         assert kept(store, unknown) == []
         one = profile(store, tmp_path / "mixed.parquet", stream=other)
@@ -187,5 +193,5 @@ def test_refused_rows_are_counted_with_examples(tmp_path):
     pyarrow.csv.write_csv(wrong, tmp_path / "rows.csv")
     with store_with_baseline(tmp_path) as (store, _):
         done = profile(store, tmp_path / "rows.csv")
-    assert (done.rows, sum(done.refused.values())) == (99, 1)
+    assert (done.rows, sum(done.rejected.values())) == (99, 1)
     assert "confidence" in done.examples[0].error

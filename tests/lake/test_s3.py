@@ -4,8 +4,8 @@ import pytest
 from pyarrow import fs
 
 from monitor.errors import InputError
-from monitor.lake.run import Lake, profile_lake
-from monitor.sources import places
+from monitor.lake.run import LakeSettings, profile_lake
+from monitor.sources.files import locations
 from tests.support.lakes import END, STREAM, kept, s3_server, store_with_baseline, write
 
 
@@ -22,7 +22,7 @@ def lake(tmp_path_factory):
             "AWS_REGION": "eu-central-1",
         }.items():
             patch.setenv(name, value)
-        options = places.s3_options({"AWS_ENDPOINT_URL_S3": address, "AWS_REGION": "eu-central-1"})
+        options = locations.s3_options({"AWS_ENDPOINT_URL_S3": address, "AWS_REGION": "eu-central-1"})
         bucket = fs.S3FileSystem(**options, allow_bucket_creation=True)
         bucket.create_dir("lake")
         fs.copy_files(str(folder / "lake"), "lake/fraud/2026", destination_filesystem=bucket)
@@ -38,39 +38,39 @@ def test_s3_and_a_folder_give_the_same_profiles(lake, tmp_path, source):
     found = []
     for name, one in (("here", str(lake)), ("there", source)):
         with store_with_baseline(tmp_path / name) as (store, _):
-            done = profile_lake(store, places.find([one]), STREAM, 3600, Lake(), END)
+            done = profile_lake(store, locations.find_locations([one]), STREAM, 3600, LakeSettings(), END)
             found.append((done.rows, kept(store)))
     assert found[0] == found[1]
 
 
 def test_names_are_whole_so_that_another_machine_can_open_them(lake):
-    names = [place.name for place in places.find(["s3://lake/fraud/*/*.parquet"])]
+    names = [place.name for place in locations.find_locations(["s3://lake/fraud/*/*.parquet"])]
     assert names == [f"s3://lake/fraud/2026/part-{number}.parquet" for number in range(3)]
-    assert places.at(names[0]).size == (lake / "part-0.parquet").stat().st_size
+    assert locations.location_of(names[0]).size == (lake / "part-0.parquet").stat().st_size
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("s3://nobody/*.parquet", "names no file"),
+        ("s3://nobody/*.parquet", "matches no file"),
         ("s3://lake/fraud/2027", "does not exist"),
         ("ftp://lake/fraud", "cannot be reached"),
     ],
 )
 def test_what_is_not_there_is_said(lake, source, said):
     with pytest.raises(InputError, match=said):
-        places.find([source])
+        locations.find_locations([source])
 
 
 def test_a_store_that_refuses_is_said(lake, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     with pytest.raises(InputError, match="cannot be reached"):
-        places.find(["s3://lake/*.parquet"])
+        locations.find_locations(["s3://lake/*.parquet"])
 
 
 def test_endpoint_and_region_come_from_the_usual_variables():
-    assert places.s3_options({}) == {}
+    assert locations.s3_options({}) == {}
     said = {"AWS_ENDPOINT_URL": "https://minio:9000", "AWS_DEFAULT_REGION": "eu-west-1"}
     expected = {"endpoint_override": "minio:9000", "scheme": "https", "region": "eu-west-1"}
-    assert places.s3_options(said) == expected
+    assert locations.s3_options(said) == expected

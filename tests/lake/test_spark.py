@@ -5,8 +5,8 @@ import shutil
 import pytest
 
 from monitor.lake import spark
-from monitor.lake.run import Lake, profile_lake
-from monitor.sources import places
+from monitor.lake.run import LakeSettings, profile_lake
+from monitor.sources.files import locations
 from tests.support.lakes import END, STREAM, kept, store_with_baseline, write
 
 pytestmark = [
@@ -39,11 +39,11 @@ def test_both_engines_give_bit_identical_profiles(session, tmp_path, monkeypatch
     found, told = [], []
     for name, engine in (("here", {}), ("there", {"engine": spark.run})):
         with store_with_baseline(tmp_path / name) as (store, _):
-            files = places.find([str(tmp_path / "lake")])
+            files = locations.find_locations([str(tmp_path / "lake")])
             done = profile_lake(
-                store, files, STREAM, 3600, Lake(), END, lambda *so_far: told.append(so_far), **engine
+                store, files, STREAM, 3600, LakeSettings(), END, lambda *so_far: told.append(so_far), **engine
             )
-            found.append((done.rows, done.refused, done.windows, kept(store)))
+            found.append((done.rows, done.rejected, done.windows, kept(store)))
     assert found[0][0] == len(whole) + 1
     assert found[0] == found[1]
     assert told[-1] == (len(whole) + 2, 1.0), "the driver hears how far the executors are"

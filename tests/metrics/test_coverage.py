@@ -6,10 +6,10 @@ import pytest
 
 from monitor.metrics import MetricSettings, Subject, intervals, measure
 from monitor.records import Measurement, Stream, Window
-from monitor.windows.count import count
-from monitor.windows.outcomes import count_outcomes
+from monitor.windows.baseline_from_table import Baseline, from_table
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import merge
-from monitor.windows.reference import Baseline, from_table
 
 STREAM, HOUR = Stream("acme", "fraud"), Window(0, 3600)
 WINDOWS, ROWS = 400, 300

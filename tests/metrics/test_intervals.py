@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from monitor.metrics import intervals, tails
+from monitor.metrics import intervals, tail_probabilities
 
 
 def test_tails_agree_with_scipy():
     statistic = np.concatenate([[0.0, 1e-9], np.geomspace(1e-4, 2000, 400)])
     for degrees in (1, 2, 3, 4, 5, 10, 11, 19, 21, 40):
-        ours = tails.chi_square(statistic, np.full(statistic.size, degrees))
+        ours = tail_probabilities.chi_square(statistic, np.full(statistic.size, degrees))
         np.testing.assert_allclose(ours, special.chdtrc(degrees, statistic), rtol=1e-9, atol=1e-300)
-    assert tails.chi_square(np.array([3.0]), np.array([0])) == [1.0]
+    assert tail_probabilities.chi_square(np.array([3.0]), np.array([0])) == [1.0]
     x = np.linspace(0, 4, 500)
-    np.testing.assert_allclose(tails.kolmogorov(x), special.kolmogorov(x), rtol=1e-9, atol=1e-14)
-    assert tails.normal_two_sided(-2.5) == pytest.approx(2 * stats.norm.sf(2.5), rel=1e-12)
+    np.testing.assert_allclose(tail_probabilities.kolmogorov(x), special.kolmogorov(x), rtol=1e-9, atol=1e-14)
+    assert tail_probabilities.normal_two_sided(-2.5) == pytest.approx(2 * stats.norm.sf(2.5), rel=1e-12)
 
 
 def test_the_interval_of_a_share_is_wilsons():
@@ -33,6 +33,6 @@ def test_the_beta_distribution_agrees_with_scipy():
     x = [*np.geomspace(1e-12, 0.5, 40).tolist(), *(1 - np.geomspace(1e-12, 0.4, 40)).tolist()]
     for a in (1e-3, 0.5, 1, 2.5, 30, 4000, 1e6):
         for b in (0.5, 1, 3, 700, 2e6):
-            ours = [tails.beta(a, b, one) for one in x]
+            ours = [tail_probabilities.beta(a, b, one) for one in x]
             np.testing.assert_allclose(ours, special.betainc(a, b, x), rtol=1e-7, atol=1e-12)
-    assert (tails.beta(2, 3, 0.0), tails.beta(2, 3, 1.0)) == (0.0, 1.0)
+    assert (tail_probabilities.beta(2, 3, 0.0), tail_probabilities.beta(2, 3, 1.0)) == (0.0, 1.0)

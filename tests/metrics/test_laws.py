@@ -12,21 +12,27 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from monitor.metrics import METRICS, MetricSettings, Subject, daemon, measure, multivariate
-from monitor.metrics.drift import features
+from monitor.metrics import METRICS, MetricSettings, Subject, measure
+from monitor.metrics.business.target import TARGET_SHORTFALL
+from monitor.metrics.drift import column_drift, multivariate
+from monitor.metrics.quality.decline import DECLINE_EVIDENCE
+from monitor.metrics.system import daemon
 from monitor.records import Measurement, Window
-from monitor.windows import assembly, codec, describe, layout
-from monitor.windows.count import count
-from monitor.windows.outcomes import count_outcomes
+from monitor.windows import codec
+from monitor.windows.baseline_from_table import Baseline, conform, from_table
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.layout import build, layout
+from monitor.windows.layout import from_table as layout_from_table
+from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, blank, merge
-from monitor.windows.reference import Baseline, conform, from_table
 from tests.support.strategies import pairs, tables
 from tests.support.tables import STREAM, predictions
+from tests.support.thorough import THOROUGH, examples
 
 WINDOW = Window(0, 60)
 LIGHT = MetricSettings(min_rows=1, min_outcomes=1)
 NAMES = frozenset(info.name for info in METRICS)
-DRIFT = frozenset(info.name for info in features.INFO)
+DRIFT = frozenset(info.name for info in column_drift.INFO)
 """What is zero between equals."""
 STANDARDISED = frozenset({"wasserstein", "mean_shift", "spread_shift", "drifted_share"})
 """Drift in the baseline's own units: the other way round it is in other units."""
@@ -40,10 +46,11 @@ GROWING = {
     "drifted_share": "it counts psi beyond what chance explains",
 }
 """What more of the same changes."""
-ELSEWHERE = {info.name for info in (*multivariate.INFO, *daemon.INFO)}
-"""Measured from rows, or of the daemon: not from profiles. They have tests of their own."""
+_ELSEWHERE = (*multivariate.INFO, *daemon.INFO, DECLINE_EVIDENCE, TARGET_SHORTFALL)
+ELSEWHERE = {info.name for info in _ELSEWHERE}
+"""Measured from rows, arrivals or targets, or of the daemon: not from profiles. They have tests of their own."""
 pytestmark = pytest.mark.timeout(600)
-_quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+_quick = settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 
 
 def batch(table: pa.Table) -> pa.RecordBatch:
@@ -176,23 +183,24 @@ def test_more_of_the_same_changes_no_figure(pair, times):
 @_quick
 @given(tables())
 def test_a_layout_survives_its_bytes(table):
-    made = describe.of(conform(table))
-    again = assembly.decode(assembly.encode(made))
+    made = layout_from_table.of(conform(table))
+    again = build.decode(build.encode(made))
     assert again.id == made.id
     assert count(batch(table), again) == count(batch(table), made)
 
 
-def test_ten_thousand_columns_are_profiled_and_measured():
+def test_thousands_of_columns_are_profiled_and_measured():
+    columns = 10_000 if THOROUGH else 2_000
     rng = np.random.default_rng(0)
-    table = pa.table({f"c{i}": rng.normal(size=200) for i in range(10_000)})
+    table = pa.table({f"c{i}": rng.normal(size=200) for i in range(columns)})
     base = from_table(STREAM, table, 0.0)
     found = hold(count(batch(table.slice(0, 100)), base.layout), base)
-    assert sum(m.metric == "psi" and m.value is not None for m in found) == 10_000
+    assert sum(m.metric == "psi" and m.value is not None for m in found) == columns
 
 
 def test_of_columns_with_one_name_the_first_is_watched_and_it_is_said():
     table = pa.table([pa.array([1.0, 2.0]), pa.array(["x", "y"])], names=["features.a", "features.a"])
-    made = describe.of(table)
+    made = layout_from_table.of(table)
     assert [column.kind for column in made.features] == ["integer"]
     assert made.notes == ("features.a occurs more than once; the first one is watched",)
 
@@ -208,19 +216,25 @@ def test_what_a_column_holds_is_found_from_its_values():
             "zip": rng.integers(10, 60, 500).astype(str),
             "reading": [f"{x:.3f}" for x in rng.normal(size=500)],
             "when": ["2026-11-23 08:00:00"] * 250 + ["23.11.2026"] * 250,
+            "day": ["23.11.2026", "5.11.2026"] * 250,
+            "release": ["1.2.3", "1.2.4"] * 250,
             "open": rng.random(500) < 0.5,
             "country": rng.choice(["DE", "FR"], 500),
             "comment": ["this is a long comment that somebody wrote about a delivery that came late"] * 500,
         }
     )
     kinds = {
-        column.source or column.name: column.kind.value for column in describe.of(conform(table)).features
+        column.source or column.name: column.kind.value
+        for column in layout_from_table.of(conform(table)).features
     }
     assert {name.removeprefix("features."): kind for name, kind in kinds.items()} == {
         "price": "number", "count": "integer", "customer": "identifier", "row": "identifier", "zip": "category",
-        "reading": "number", "when": "time", "open": "boolean", "country": "category", "comment": "text",
+        "reading": "number", "when": "time", "day": "time", "release": "category", "open": "boolean",
+            "country": "category", "comment": "text",
     }  # fmt: skip
-    chosen = describe.of(conform(table), {"zip": layout.Kind.NUMBER, "count": layout.Kind.CATEGORY})
+    chosen = layout_from_table.of(
+        conform(table), {"zip": layout.ColumnKind.NUMBER, "count": layout.ColumnKind.CATEGORY}
+    )
     assert chosen.column("features.zip").kind == "number"
     assert chosen.column("features.count").labelled
 

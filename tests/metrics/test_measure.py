@@ -5,9 +5,9 @@ import pytest
 from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.records import Window
 from monitor.windows import baseline
-from monitor.windows.count import count
-from monitor.windows.describe import BARE
-from monitor.windows.outcomes import count_outcomes
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.layout.from_table import BARE
+from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import blank, merge
 from tests.support.tables import STREAM, predictions
 

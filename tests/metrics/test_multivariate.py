@@ -2,10 +2,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor.metrics import MetricSettings, Subject, multivariate
+from monitor.metrics import MetricSettings, Subject
+from monitor.metrics.drift import multivariate
 from monitor.records import Measurement, Window
+from monitor.windows.baseline_from_table import conform, from_table
 from monitor.windows.profile import blank
-from monitor.windows.reference import conform, from_table
 from tests.support.tables import STREAM
 
 

@@ -11,10 +11,10 @@ from sklearn import metrics as oracle
 
 from monitor.metrics import MetricSettings, Subject, measure
 from monitor.records import Measurement, Window
-from monitor.windows.count import count
-from monitor.windows.outcomes import count_outcomes
+from monitor.windows.baseline_from_table import conform, from_table
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import merge
-from monitor.windows.reference import conform, from_table
 from tests.support.tables import STREAM
 
 WINDOW = Window(0, 60)
@@ -187,6 +187,32 @@ def test_the_estimate_of_accuracy_is_right_when_only_the_inputs_change():
     assert estimate.value > estimate.baseline + 0.05
     error = found["estimated_accuracy_error", ()]
     assert error.value == pytest.approx(estimate.value - realised, abs=1e-9)
+
+
+@pytest.mark.parametrize("rows", [120, 449, 2000, 20_000])
+@pytest.mark.parametrize(("sharper", "surer"), [(1.0, 0.0), (2.5, 0.5), (0.5, -0.3)])
+def test_the_estimate_of_accuracy_is_right_whatever_the_size_of_the_baseline(rows, sharper, surer):
+    """Also of a model whose confidence is too low or too high, as that of a random forest of ten classes."""
+
+    def table(rng, n: int) -> pa.Table:
+        claimed = rng.beta(6, 1.5, n)
+        odds = sharper * np.log(claimed / (1 - claimed)) + surer
+        right = rng.random(n) < 1 / (1 + np.exp(-odds))
+        truth = rng.choice(["a", "b", "c"], n)
+        answer = np.where(right, truth, "d")
+        columns = {"prediction": answer, "confidence": claimed, "outcome.truth": truth}
+        return pa.table({"features.x": rng.normal(size=n), **columns})
+
+    inside = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        current = table(rng, 5000)
+        estimate = measured(table(rng, rows), current)["estimated_accuracy", ()]
+        answers, truths = (current.column(name).to_numpy() for name in ("prediction", "outcome.truth"))
+        realised = float(np.mean(answers == truths))
+        inside += estimate.low <= realised <= estimate.high
+        assert abs(estimate.value - realised) < 0.01 + 1.6 / np.sqrt(rows)
+    assert inside >= 8
 
 
 def test_the_estimate_of_errors_follows_the_inputs():

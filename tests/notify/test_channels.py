@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import io
 import json
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -14,21 +15,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from aiosmtpd.controller import Controller
+from pydantic import SecretStr, ValidationError
 
-from monitor.alerts.notification import decode
+from monitor.alerts.dedup_key import fitted
+from monitor.alerts.notification import Link, decode
 from monitor.notify import CHANNELS, build
-from monitor.notify.alertmanager import Alertmanager, AlertmanagerSettings
-from monitor.notify.apprise import Apprise, AppriseSettings
 from monitor.notify.channel import Channel
-from monitor.notify.console import Console
-from monitor.notify.email import Email, EmailSettings
-from monitor.notify.failure import AttemptError, Kind
-from monitor.notify.file import File, FileSettings
+from monitor.notify.channels.alertmanager import Alertmanager, AlertmanagerSettings
+from monitor.notify.channels.apprise import Apprise, AppriseSettings
+from monitor.notify.channels.console import Console
+from monitor.notify.channels.email import Email, EmailSettings
+from monitor.notify.channels.file import File, FileSettings
+from monitor.notify.channels.pagerduty import event
+from monitor.notify.channels.slack import LARGEST_MESSAGE, Slack, SlackSettings, message
+from monitor.notify.channels.webhook import Webhook, WebhookSettings
+from monitor.notify.failure import AttemptError, FailureKind
+from monitor.notify.http_failure import retry_after
 from monitor.notify.settings import NotifySettings
-from monitor.notify.slack import LONGEST_MESSAGE, Slack, SlackSettings, message
-from monitor.notify.webhook import Webhook, WebhookSettings
 from monitor.records import Action
 from tests.support import alertmanager as am
 from tests.support.pages import PAGE
@@ -88,8 +94,8 @@ def test_the_console_prints_the_page_as_a_person_reads_it() -> None:
     Console(out).send(RESOLVE)
     text = out.getvalue()
     assert text.startswith("CRITICAL acme/fraud production: 31 % of predictions fail (limit 5 %)\n")
-    assert "check 3  Is it one version?" in text
-    assert text.endswith("It lasted 1m30s, since 2027-01-15T08:00:00Z.\n")
+    assert re.search(r"check 3 +Is it one version\?", text)
+    assert text.endswith("Duration: 1m30s, since 2027-01-15T08:00:00Z.\n")
 
 
 def test_the_file_keeps_each_notification_as_a_line(tmp_path: Path) -> None:
@@ -104,7 +110,7 @@ def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("in the way", encoding="utf-8")
     with pytest.raises(AttemptError) as caught:
         File(FileSettings(path=str(tmp_path / "folder" / "pages.jsonl"))).send(PAGE)
-    assert caught.value.kind is Kind.UNREACHABLE
+    assert caught.value.kind is FailureKind.UNREACHABLE
 
 
 def test_a_mail_carries_the_page_and_its_end_answers_to_it(smtp: tuple[Inbox, int]) -> None:
@@ -115,15 +121,27 @@ def test_a_mail_carries_the_page_and_its_end_answers_to_it(smtp: tuple[Inbox, in
     channel.send(RESOLVE)
     first, again, end = inbox.mails
     assert first["Subject"] == "CRITICAL acme/fraud production: 31 % of predictions fail (limit 5 %)"
-    assert "check 1" in first.get_content()
+    text, html = first.get_body(("plain",)), first.get_body(("html",))
+    for told in (
+        "Which errors?",
+        "version 7 is serving since 14:01 UTC",
+        "https://example.org/HighErrorRate",
+    ):
+        assert told in text.get_content()
+        assert told in html.get_content()
+    assert (
+        "watchkeeper explain &#x27;acme &amp; co/fraud/production/HighErrorRate&#x27;" in html.get_content()
+    )
     assert first["Message-ID"] == again["Message-ID"] != end["Message-ID"]
     assert end["In-Reply-To"] == first["Message-ID"]
     assert first["Auto-Submitted"] == "auto-generated"
 
 
-@pytest.mark.parametrize(("to", "kind"), [("nobody@x.org", Kind.MALFORMED), ("full@x.org", Kind.UNREACHABLE)])
+@pytest.mark.parametrize(
+    ("to", "kind"), [("nobody@x.org", FailureKind.MALFORMED), ("full@x.org", FailureKind.UNREACHABLE)]
+)
 def test_a_mail_server_that_refuses_says_for_good_or_for_now(
-    smtp: tuple[Inbox, int], to: str, kind: Kind
+    smtp: tuple[Inbox, int], to: str, kind: FailureKind
 ) -> None:
     with pytest.raises(AttemptError) as caught:
         mailer(smtp[1], to).send(PAGE)
@@ -133,7 +151,7 @@ def test_a_mail_server_that_refuses_says_for_good_or_for_now(
 def test_no_mail_server_is_tried_again() -> None:
     with pytest.raises(AttemptError) as caught:
         mailer(free_port()).send(PAGE)
-    assert caught.value.kind is Kind.UNREACHABLE
+    assert caught.value.kind is FailureKind.UNREACHABLE
 
 
 def test_slack_gets_a_headline_facts_and_buttons(receiver: Receiver) -> None:
@@ -142,16 +160,31 @@ def test_slack_gets_a_headline_facts_and_buttons(receiver: Receiver) -> None:
         channel.send(PAGE)
     posted = json.loads(receiver.requests[0].body)
     assert posted["text"].startswith("CRITICAL acme/fraud")
-    assert [block["type"] for block in posted["blocks"]] == ["header", "section", "actions"]
-    assert posted["blocks"][2]["elements"][0]["url"] == "https://example.org/HighErrorRate"
+    kinds = [block["type"] for block in posted["blocks"]]
+    assert kinds == ["header", *["section"] * (len(kinds) - 2), "actions"]
+    assert posted["blocks"][-1]["elements"][0]["url"] == "https://example.org/HighErrorRate"
+    texts = sections(posted)
+    assert "*Value*\n31 %" in texts
+    assert "*Possible cause*\nversion 7 is serving since 14:01 UTC (before: 6)" in texts
+    checks = "*First checks*\n```\nwatchkeeper explain 'acme &amp; co/fraud/production/HighErrorRate'\n```"
+    assert checks in texts, "a command can be copied as it is"
+    assert "*Then*\n1. Which errors?\n2. Since when?\n3. Is it one version?" in texts
+
+
+def sections(posted: dict[str, Any]) -> list[str]:
+    """The texts of all sections and of their fields."""
+    found = [block for block in posted["blocks"] if block["type"] == "section"]
+    return [text["text"] for block in found for text in (*block.get("fields", ()), block.get("text")) if text]
 
 
 def test_slack_never_gets_more_than_it_takes() -> None:
     members = tuple(f"<{'m' * 500}>" for _ in range(50))
     posted = message(replace(PAGE, title="<&>" * 2000, reason="r" * 9000, members=members, count=50))
-    assert len(json.dumps(posted)) < LONGEST_MESSAGE
+    assert len(json.dumps(posted)) < LARGEST_MESSAGE + 1000
     assert len(posted["blocks"][0]["text"]["text"]) <= 150
-    assert len(posted["blocks"][1]["text"]["text"]) <= 3000
+    assert max(map(len, sections(posted))) <= 3000
+    assert "*Value*\n31 %" in sections(posted), "what is omitted is the least important"
+    assert posted["blocks"][-1]["type"] == "actions"
 
 
 def test_a_webhook_can_be_checked_and_repeats_are_recognised(receiver: Receiver) -> None:
@@ -191,7 +224,7 @@ def test_a_real_alertmanager_takes_the_alert_hands_it_on_and_lets_it_go(
         closing(Alertmanager(AlertmanagerSettings(urls=(url, *peers)))) as channel,
     ):
         page = replace(PAGE, started_at=now - 30, said_at=now)
-        assert channel.send(page) == "taken by 1 of 2 peers"
+        assert channel.send(page) == "accepted by 1 of 2 peers"
         found = am.alerts(url)
         assert found[0]["labels"] == {
             "alertname": "HighErrorRate", "client": "acme", "environment": "production", "model": "fraud",
@@ -257,5 +290,140 @@ def test_law_a_channel_makes_one_attempt_and_says_so_in_our_own_error(tmp_path: 
         ).items():
             with pytest.raises(AttemptError) as caught:
                 channel.send(PAGE)
-            assert caught.value.kind is Kind.UNREACHABLE, name
+            assert caught.value.kind is FailureKind.UNREACHABLE, name
             channel.close()
+
+
+HOSTILE = "``` <!channel> <@U1> @here <https://evil.example|click> &amp;"
+
+
+def test_a_hostile_name_neither_calls_anybody_in_slack_nor_breaks_the_message() -> None:
+    page = replace(PAGE, title=HOSTILE, reason=HOSTILE, members=(HOSTILE,), count=2)
+    for posted in (message(page), message(replace(page, is_small=True))):
+        told = json.dumps(posted, ensure_ascii=False)
+        assert "@here" not in told
+        assert "<!channel>" not in posted["text"]
+    for text in sections(message(page)):
+        assert text.count("```") == 2 * text.startswith("*First checks*")
+        assert "<" not in text
+
+
+def test_no_escape_is_cut_in_two() -> None:
+    for length in range(140, 160):
+        text = sections(message(replace(PAGE, reason="x" * length + "&" * 3000)))[-1]
+        assert text.endswith("&amp;")
+
+
+def test_a_button_leads_to_an_address_or_is_left_out() -> None:
+    links = (
+        Link("", "https://h/x"),
+        Link("b", "https://h/a b"),
+        Link("c", "javascript:x"),
+        Link("d", "https://h/\n"),
+    )
+    buttons = message(replace(PAGE, links=links))["blocks"][-1]["elements"]
+    assert [(button["text"]["text"], button["url"]) for button in buttons] == [("Link", "https://h/x")]
+
+
+def test_a_mail_through_apprise_keeps_its_lines_and_escapes_names(smtp: tuple[Inbox, int]) -> None:
+    inbox, port = smtp
+    address = f"mailto://127.0.0.1:{port}?mode=insecure&from=a@b.org&to=c@d.org"
+    page = replace(PAGE, reason="<b>bold</b>")
+    Apprise(AppriseSettings.model_validate({"urls": [address]})).send(page)
+    assert inbox.mails[0].get_content().splitlines()[7:9] == [
+        "  check 1         Which errors?",
+        "  check 2         Since when?",
+    ]
+    Apprise(AppriseSettings.model_validate({"urls": [f"{address}&format=html"]})).send(page)
+    html = inbox.mails[1].get_body(("html",))
+    assert html is not None
+    assert len(re.split(r"<br ?/?>", html.get_content())) >= 8
+    assert "<b>bold" not in html.get_content()
+
+
+def test_apprise_says_which_address_was_not_told(receiver: Receiver) -> None:
+    good, bad = receiver.url.replace("http", "json"), f"json://127.0.0.1:{free_port()}"
+    with pytest.raises(AttemptError, match=r"could not notify address 2$"):
+        Apprise(AppriseSettings.model_validate({"urls": [good, bad]})).send(PAGE)
+    with pytest.raises(AttemptError, match=r"does not support address 1$") as caught:
+        Apprise(AppriseSettings.model_validate({"urls": ["nosuch://x"]})).send(PAGE)
+    assert caught.value.kind is FailureKind.MISCONFIGURED
+
+
+def test_a_header_of_a_webhook_may_hold_any_letter_and_no_line_break(receiver: Receiver) -> None:
+    values = {"url": receiver.url, "secret": "x", "headers": {"X-Team": "Zürich"}}
+    with closing(Webhook(WebhookSettings.model_validate(values))) as channel:
+        channel.send(PAGE)
+    assert receiver.requests[0].headers["X-Team"].encode("latin-1").decode() == "Zürich"
+    with pytest.raises(ValidationError, match="the header X-Team holds a line break"):
+        WebhookSettings.model_validate(values | {"headers": {"X-Team": "a\nX-Other: b"}})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h/\ud800", "https://b\u00fccher.invalid/\u2603", "http://[::1", "http://h:99999/"]
+)
+def test_an_address_that_is_none_is_a_failed_attempt(url: str) -> None:
+    settings = SlackSettings.model_construct(webhook_url=SecretStr(url), clients={}, ca_file="")
+    with closing(Slack(settings)) as channel, pytest.raises(AttemptError):
+        channel.send(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "words"),
+    [
+        ("pagerduty", {"routing_key": ""}, "is empty"),
+        ("pagerduty", {"routing_key": "R" * 32, "clients": {"acme": "  "}}, "is empty"),
+        ("slack", {"webhook_url": "hooks.slack.com/x"}, "is not a web address"),
+        ("slack", {"webhook_url": "https://h", "clients": {"acme": ""}}, "is empty"),
+        ("webhook", {"url": "ftp://h", "secret": "x"}, "is not a web address"),
+        ("alertmanager", {"urls": []}, "needs the URL of at least one peer"),
+        ("alertmanager", {"urls": ["alertmanager:9093"]}, "is not a web address"),
+        ("dead_man", {"url": ""}, "is empty"),
+        ("apprise", {"urls": []}, "needs at least one address"),
+    ],
+)
+def test_what_can_never_be_told_is_a_mistake_of_the_configuration(
+    name: str, section: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValidationError, match=words):
+        NotifySettings.model_validate({name: section})
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "17"}, 17.0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:02:00 GMT"}, 120.0),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:02:00 GMT", "Date": "Thu, 01 Jan 1970 00:01:50 GMT"}, 10.0),
+        ({"Retry-After": "Thursday, 01-Jan-70 00:02:00 GMT"}, 120.0),
+        ({"Retry-After": "Thu, 01 Jan 1969 00:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 GMT"}, None),
+        ({"Retry-After": "9" * 5000}, 1e9),
+        ({"Retry-After": "-5"}, None),
+        ({"Retry-After": "1.5"}, None),
+        ({"Retry-After": "\u0663"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": ""}, None),
+        ({}, None),
+    ],
+)
+def test_an_answer_may_ask_to_wait_in_seconds_or_until_a_date(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    raw = [(name, value.encode()) for name, value in headers.items()]
+    found = retry_after(httpx2.Response(429, headers=raw), now=0.0)
+    if seconds is None and "9999" in headers.get("Retry-After", ""):
+        assert found is not None
+        assert found > 1e9  # what is done with it is bounded by `retry.LONGEST`
+    else:
+        assert found == seconds
+
+
+def test_keys_that_are_too_long_differ_where_only_their_ends_do() -> None:
+    long = "watchkeeper:" + "x" * 400
+    one, other = event(replace(PAGE, key=f"{long}:1")), event(replace(PAGE, key=f"{long}:2"))
+    assert one["dedup_key"] != other["dedup_key"]
+    assert len(one["dedup_key"]) == 255
+    assert one["dedup_key"].startswith("watchkeeper:")
+    assert one == event(replace(PAGE, key=f"{long}:1"))
+    assert fitted("x" * 255) == "x" * 255

@@ -11,16 +11,16 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from monitor.alerts.settings import AlertSettings
-from monitor.notify.alertmanager import Alertmanager, AlertmanagerSettings
-from monitor.notify.dispatcher import Dispatcher
-from monitor.notify.email import Email, EmailSettings
-from monitor.notify.slack import Slack, SlackSettings
-from monitor.notify.webhook import Webhook, WebhookSettings
+from monitor.notify.channels.alertmanager import Alertmanager, AlertmanagerSettings
+from monitor.notify.channels.email import Email, EmailSettings
+from monitor.notify.channels.slack import Slack, SlackSettings
+from monitor.notify.channels.webhook import Webhook, WebhookSettings
+from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.records import Stream
 from tests.notify.test_channels import Inbox
 from tests.support import alertmanager as am
 from tests.support.judging import one_rule
-from tests.support.paging import World, errors
+from tests.support.paging import PagingDaemon, errors
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver
 from tests.support.slack import Slack as SlackStandIn
@@ -30,7 +30,7 @@ RULE = "{metric: error_rate, over: open, above: 5%}"
 ONE, TWO = Stream("acme", "fraud"), Stream("acme", "churn")
 
 
-class Team(World):
+class Team(PagingDaemon):
     """Everything is told to one channel, one incident a client, with what joins it."""
 
     def __init__(self, folder: Path, name: str, channel: object) -> None:
@@ -73,14 +73,18 @@ def test_mail_tells_the_page_what_joined_it_and_its_end_as_one_thread(
         "sender": "wk@example.org",
         "to": ["a@b.org"],
     }
-    world = stack.enter_context(Team(tmp_path, "email", Email(EmailSettings.model_validate(settings))))
-    world.story()
+    daemon = stack.enter_context(Team(tmp_path, "email", Email(EmailSettings.model_validate(settings))))
+    daemon.story()
     page, update, end = inbox.mails
     assert page["Subject"] == "CRITICAL acme/fraud: 30 %"
-    assert update["Subject"] == "UPDATE CRITICAL acme production: 2 alerts on 2 models (Bad 2)"
-    assert "1 more since it was last told" in update.get_content()
-    assert "acme/churn: 30 %" in update.get_content()
+    subject = "UPDATE CRITICAL acme production: 2 alerts on 2 models (Bad 2); new: acme/churn: 30 %"
+    assert update["Subject"] == subject
+    assert "1 more alert since the last notification" in update.get_body(("plain",)).get_content()
+    assert "acme/churn: 30 %" in update.get_body(("plain",)).get_content()
     assert end["Subject"].startswith("RESOLVED acme production: 2 alerts")
+    assert (
+        "ended: acme/churn production: Bad: 0 % now, 30 % at worst" in end.get_body(("plain",)).get_content()
+    )
     assert len({page["Message-ID"], update["Message-ID"], end["Message-ID"]}) == 3, (
         "none is taken for a repetition"
     )
@@ -92,12 +96,12 @@ def test_slack_takes_the_page_what_joined_it_and_its_end(tmp_path: Path, stack: 
     slack = SlackStandIn()
     stack.enter_context(slack)
     channel = Slack(SlackSettings.model_validate({"webhook_url": f"{slack.url}/T/B/x"}))
-    world = stack.enter_context(Team(tmp_path, "slack", channel))
-    world.story()
+    daemon = stack.enter_context(Team(tmp_path, "slack", channel))
+    daemon.story()
     assert slack.refused == []
     assert [message["text"] for message in slack.messages] == [
         "CRITICAL acme/fraud: 30 %",
-        "UPDATE CRITICAL acme production: 2 alerts on 2 models (Bad 2)",
+        "UPDATE CRITICAL acme production: 2 alerts on 2 models (Bad 2); new: acme/churn: 30 %",
         "RESOLVED acme production: 2 alerts on 2 models (Bad 2)",
     ]
 
@@ -119,17 +123,17 @@ def test_alertmanager_gets_each_alert_by_itself_and_groups_them_itself(
     tmp_path: Path, stack: ExitStack
 ) -> None:
     url = stack.enter_context(am.alertmanager(tmp_path))
-    world = stack.enter_context(
+    daemon = stack.enter_context(
         Team(tmp_path, "alertmanager", Alertmanager(AlertmanagerSettings(urls=(url,))))
     )
-    world.clock.set(time.time() - 5)
+    daemon.clock.set(time.time() - 5)
     many = [errors(0.3, Stream("acme", f"model-{number}")) for number in range(12)]
-    world.tick(many)
-    world.deliver()
+    daemon.tick(many)
+    daemon.deliver()
     models = sorted(alert["labels"]["model"] for alert in am.alerts(url))
     assert models == sorted(f"model-{number}" for number in range(12)), "no storm and no group of ours"
-    world.tick([replace(one, value=0.0) for one in many])
-    world.deliver()
+    daemon.tick([replace(one, value=0.0) for one in many])
+    daemon.deliver()
     until(lambda: am.alerts(url) == [], "all of them are over")
 
 
@@ -137,33 +141,33 @@ def test_an_end_that_alertmanager_takes_for_the_future_is_said_again(
     tmp_path: Path, stack: ExitStack
 ) -> None:
     url = stack.enter_context(am.alertmanager(tmp_path))
-    world = stack.enter_context(
+    daemon = stack.enter_context(
         Team(tmp_path, "alertmanager", Alertmanager(AlertmanagerSettings(urls=(url,))))
     )
-    world.clock.set(time.time() + 2)  # our clock is ahead of its
-    world.tick([errors(0.3, ONE)])
-    world.deliver()
-    world.tick([errors(0.0, ONE)], after=0.001)
-    world.deliver()
-    ahead = world.now
+    daemon.clock.set(time.time() + 2)  # our clock is ahead of its
+    daemon.tick([errors(0.3, ONE)])
+    daemon.deliver()
+    daemon.tick([errors(0.0, ONE)], after=0.001)
+    daemon.deliver()
+    ahead = daemon.now
     assert len(am.alerts(url)) == 1, "it does not believe in an end that is yet to come"
     until(lambda: time.time() > ahead, "its clock is there, too")
-    world.clock.advance(61)
-    world.deliver()
+    daemon.clock.advance(61)
+    daemon.deliver()
     until(lambda: am.alerts(url) == [], "it is over")
 
 
 def test_the_end_is_taken_though_the_clock_was_set_back_meanwhile(tmp_path: Path, stack: ExitStack) -> None:
     url = stack.enter_context(am.alertmanager(tmp_path))
-    world = stack.enter_context(
+    daemon = stack.enter_context(
         Team(tmp_path, "alertmanager", Alertmanager(AlertmanagerSettings(urls=(url,))))
     )
-    world.clock.set(time.time() - 5)
-    world.tick([errors(0.3, ONE)])
-    world.deliver()
-    world.clock.advance(-600)
-    world.tick([errors(0.0, ONE)])
-    world.deliver()
+    daemon.clock.set(time.time() - 5)
+    daemon.tick([errors(0.3, ONE)])
+    daemon.deliver()
+    daemon.clock.advance(-600)
+    daemon.tick([errors(0.0, ONE)])
+    daemon.deliver()
     until(lambda: am.alerts(url) == [], "it is over")
 
 
@@ -172,18 +176,18 @@ def test_an_alertmanager_that_forgot_everything_is_told_again_within_a_minute(
 ) -> None:
     port = free_port()
     channel = Alertmanager(AlertmanagerSettings(urls=(f"http://127.0.0.1:{port}",)))
-    world = stack.enter_context(Team(tmp_path, "alertmanager", channel))
-    world.clock.set(time.time())
+    daemon = stack.enter_context(Team(tmp_path, "alertmanager", channel))
+    daemon.clock.set(time.time())
     (tmp_path / "first").mkdir()
     with am.alertmanager(tmp_path / "first", port=port) as url:
-        world.tick([errors(0.3, ONE)])
-        world.deliver()
+        daemon.tick([errors(0.3, ONE)])
+        daemon.deliver()
         assert len(am.alerts(url)) == 1
     (tmp_path / "second").mkdir()
     with am.alertmanager(tmp_path / "second", port=port) as url:
         assert am.alerts(url) == []
-        world.clock.advance(61)
-        world.deliver()
+        daemon.clock.advance(61)
+        daemon.deliver()
         assert [alert["labels"]["model"] for alert in am.alerts(url)] == ["fraud"]
 
 
@@ -191,9 +195,11 @@ def test_an_alertmanager_that_does_not_answer_is_backed_up_within_a_minute(
     tmp_path: Path, stack: ExitStack
 ) -> None:
     nobody = Alertmanager(AlertmanagerSettings(urls=(f"http://127.0.0.1:{free_port()}",)))
-    world = stack.enter_context(Team(tmp_path, "alertmanager", nobody))
-    world.channels["slack"] = world.chat
-    world.dispatcher = Dispatcher(world.store, world.channels, world.clock)
+    daemon = stack.enter_context(Team(tmp_path, "alertmanager", nobody))
+    daemon.channels["slack"] = daemon.chat
+    daemon.dispatcher = Dispatcher(daemon.store, daemon.channels, daemon.clock)
     with closing(nobody):
-        world.run(0.3, 62)
-    assert [told.note for told in world.chat.told] == ["alertmanager has not taken this page (1m)"]
+        daemon.run(0.3, 62)
+    assert [told.note for told in daemon.chat.notifications] == [
+        "alertmanager has not accepted this page for 1m"
+    ]

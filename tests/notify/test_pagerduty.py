@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitor.alerts.notification import Notification
-from monitor.notify.failure import AttemptError, Kind
-from monitor.notify.pagerduty import PagerDuty, PagerDutySettings
+from monitor.notify.channels.pagerduty import PagerDuty, PagerDutySettings
+from monitor.notify.failure import AttemptError, FailureKind
 from monitor.records import Action
 from tests.support.pagerduty import Fault, PagerDutyStandIn
 from tests.support.pages import PAGE
@@ -23,7 +23,7 @@ def stand_in(tmp_path: Path) -> Iterator[PagerDutyStandIn]:
 
 @pytest.fixture
 def channel(stand_in: PagerDutyStandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[PagerDuty]:
-    monkeypatch.setattr("monitor.notify.pagerduty.ATTEMPT_SECONDS", 1.0)
+    monkeypatch.setattr("monitor.notify.channels.pagerduty.ATTEMPT_SECONDS", 1.0)
     made = PagerDuty(
         PagerDutySettings.model_validate(
             {
@@ -50,7 +50,9 @@ def test_a_page_names_what_the_woken_person_needs(channel: PagerDuty, stand_in: 
     assert event["payload"]["severity"] == "critical"
     assert event["payload"]["timestamp"] == "2027-01-15T08:00:00+00:00"
     assert list(event["payload"]["custom_details"])[:3] == ["impact", "value", "limit"]
-    assert event["payload"]["custom_details"]["first_checks"][0] == "Which errors?"
+    details = event["payload"]["custom_details"]
+    assert details["first_checks"][:2] == [*PAGE.commands, "Which errors?"]
+    assert details["possible_causes"] == list(PAGE.causes)
     assert event["links"] == [{"href": "https://example.org/HighErrorRate", "text": "Runbook"}]
 
 
@@ -68,23 +70,23 @@ def test_one_key_is_one_incident_until_it_is_resolved(channel: PagerDuty, stand_
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, Kind.MALFORMED),
-        (413, Kind.MALFORMED),
-        (401, Kind.MISCONFIGURED),
-        (403, Kind.MISCONFIGURED),
-        (404, Kind.MISCONFIGURED),
-        (301, Kind.MISCONFIGURED),
-        (429, Kind.LIMITED),
-        (408, Kind.UNREACHABLE),
-        (500, Kind.UNREACHABLE),
-        (502, Kind.UNREACHABLE),
-        (503, Kind.UNREACHABLE),
-        (504, Kind.UNREACHABLE),
-        (200, Kind.UNREACHABLE),
+        (400, FailureKind.MALFORMED),
+        (413, FailureKind.MALFORMED),
+        (401, FailureKind.MISCONFIGURED),
+        (403, FailureKind.MISCONFIGURED),
+        (404, FailureKind.MISCONFIGURED),
+        (301, FailureKind.MISCONFIGURED),
+        (429, FailureKind.LIMITED),
+        (408, FailureKind.UNREACHABLE),
+        (500, FailureKind.UNREACHABLE),
+        (502, FailureKind.UNREACHABLE),
+        (503, FailureKind.UNREACHABLE),
+        (504, FailureKind.UNREACHABLE),
+        (200, FailureKind.UNREACHABLE),
     ],
 )
 def test_every_status_but_202_is_one_attempt_and_has_its_meaning(
-    channel: PagerDuty, stand_in: PagerDutyStandIn, status: int, kind: Kind
+    channel: PagerDuty, stand_in: PagerDutyStandIn, status: int, kind: FailureKind
 ) -> None:
     stand_in.standing = Fault(status)
     error = refused(channel)
@@ -100,8 +102,8 @@ def test_a_hanging_and_a_cut_line_are_tried_once_and_end_in_time(
     channel: PagerDuty, stand_in: PagerDutyStandIn
 ) -> None:
     stand_in.script([Fault(hang=True), Fault(cut=True)])
-    assert refused(channel).kind is Kind.UNREACHABLE
-    assert refused(channel).kind is Kind.UNREACHABLE
+    assert refused(channel).kind is FailureKind.UNREACHABLE
+    assert refused(channel).kind is FailureKind.UNREACHABLE
     assert stand_in.requests == 2
 
 
@@ -109,7 +111,7 @@ def test_an_acceptance_without_a_key_may_be_one_or_none(
     channel: PagerDuty, stand_in: PagerDutyStandIn
 ) -> None:
     stand_in.script([Fault(202)])
-    assert refused(channel).kind is Kind.UNREACHABLE
+    assert refused(channel).kind is FailureKind.UNREACHABLE
 
 
 def test_a_certificate_that_is_not_trusted_is_a_mistake_of_the_configuration(
@@ -117,14 +119,14 @@ def test_a_certificate_that_is_not_trusted_is_a_mistake_of_the_configuration(
 ) -> None:
     values = {"routing_key": stand_in.routing_key, "events_url": stand_in.url}
     channel = PagerDuty(PagerDutySettings.model_validate(values))
-    assert refused(channel).kind is Kind.MISCONFIGURED
+    assert refused(channel).kind is FailureKind.MISCONFIGURED
     channel.close()
 
 
 def test_09_a_host_that_does_not_exist_may_pass() -> None:
     values = {"routing_key": "R" * 32, "events_url": "https://events.pagerduty.invalid"}
     channel = PagerDuty(PagerDutySettings.model_validate(values))
-    assert refused(channel).kind is Kind.UNREACHABLE
+    assert refused(channel).kind is FailureKind.UNREACHABLE
     channel.close()
 
 
@@ -135,14 +137,14 @@ def test_09_an_expired_certificate_is_a_mistake_of_the_configuration(tmp_path: P
         channel = PagerDuty(PagerDutySettings.model_validate(values))
         error = refused(channel)
         channel.close()
-    assert error.kind is Kind.MISCONFIGURED
+    assert error.kind is FailureKind.MISCONFIGURED
     assert "expired" in error.message
 
 
 def test_nobody_listening_may_pass(tmp_path: Path) -> None:
     values = {"routing_key": "R" * 32, "events_url": "https://127.0.0.1:9"}
     channel = PagerDuty(PagerDutySettings.model_validate(values))
-    assert refused(channel).kind is Kind.UNREACHABLE
+    assert refused(channel).kind is FailureKind.UNREACHABLE
     channel.close()
 
 
@@ -164,7 +166,7 @@ def test_the_stand_in_refuses_what_the_real_one_refuses(
     channel: PagerDuty, stand_in: PagerDutyStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(channel.__init__.__globals__["SEVERITIES"], "critical", "CRITICAL")
-    assert refused(channel).kind is Kind.MALFORMED
+    assert refused(channel).kind is FailureKind.MALFORMED
     monkeypatch.undo()
 
 

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
+from monitor.alerts.notification import Link
 from monitor.notify.text import LONGEST_LINE, lines
+from monitor.records import Action
 from tests.support.pages import PAGE
 
 DRIFT = (
@@ -22,6 +24,22 @@ def test_a_reason_of_many_clauses_has_a_line_for_each() -> None:
 
 
 def test_a_short_reason_stays_on_its_line() -> None:
-    assert "  reason   too slow; for both versions" in lines(
-        replace(PAGE, reason="too slow; for both versions")
-    )
+    told = lines(replace(PAGE, reason="too slow; for both versions"))
+    assert "  reason          too slow; for both versions" in told
+
+
+def test_a_command_stays_on_one_line_however_long_it_is() -> None:
+    command = "watchkeeper explain '" + "a; b" * 60 + "/fraud/production/HighErrorRate'"
+    assert f"  run             {command}" in lines(replace(PAGE, commands=(command,)))
+
+
+def test_a_link_that_works_only_on_one_machine_says_so() -> None:
+    link = Link("Runbook (reachable only on the daemon's machine; set web.public_url)", "http://127.0.0.1/x")
+    told = lines(replace(PAGE, links=(link,)))
+    note = "(reachable only on the daemon's machine; set web.public_url)"
+    assert told[-1] == f"  runbook         http://127.0.0.1/x {note}"
+
+
+def test_the_end_tells_how_each_alert_ended() -> None:
+    over = replace(PAGE, action=Action.RESOLVE, ended_at=PAGE.started_at + 840, count=2, members=("a", "b"))
+    assert lines(over)[1:] == ["Duration: 14m, since 2027-01-15T08:00:00Z.", "  - a", "  - b"]

@@ -4,12 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from monitor.alerts.settings import AlertSettings
-from monitor.notify.dispatcher import Dispatcher
+from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.records import Stream
 from monitor.store.db import Store
 from monitor.store.outbox import waiting
 from tests.support.judging import one_rule
-from tests.support.paging import World, errors
+from tests.support.paging import PagingDaemon, errors
 from tests.support.postgresql import postgresql
 
 RULE = "{metric: error_rate, over: open, above: 5%}"
@@ -24,18 +24,18 @@ def test_what_two_dispatchers_find_is_sent_by_one_of_them(tmp_path: Path) -> Non
     settings = AlertSettings.model_validate({"storm": {"more_than": 1000}})
     with (
         postgresql() as server,
-        World(tmp_path, one_rule(tmp_path, RULE), settings, server.url) as world,
+        PagingDaemon(tmp_path, one_rule(tmp_path, RULE), settings, server.url) as daemon,
     ):
-        world.tick([errors(0.3, Stream("acme", f"model-{number}")) for number in range(18)])
+        daemon.tick([errors(0.3, Stream("acme", f"model-{number}")) for number in range(18)])
         second = Store(server.url)
-        other = Dispatcher(second, world.channels, world.clock)
+        other = Dispatcher(second, daemon.channels, daemon.clock)
         with ThreadPoolExecutor(2) as threads:
-            list(threads.map(work, (world.dispatcher, other)))
-        assert len(world.pagerduty.incidents) >= 10
-        assert {len(incident.events) for incident in world.pagerduty.incidents} == {1}
-        world.clock.advance(60)
-        world.deliver()
+            list(threads.map(work, (daemon.dispatcher, other)))
+        assert len(daemon.pagerduty.incidents) >= 10
+        assert {len(incident.events) for incident in daemon.pagerduty.incidents} == {1}
+        daemon.clock.advance(60)
+        daemon.deliver()
         with second.read() as connection:
             assert waiting(connection) == []
-        assert len(world.pagerduty.incidents) == 18
+        assert len(daemon.pagerduty.incidents) == 18
         second.close()

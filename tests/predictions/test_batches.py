@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.predictions.batches import concatenate, decode, encode, hashes, sampled, split
-from monitor.predictions.columns import column, names, numbers
-from monitor.predictions.hashing import hash_texts
+from monitor.errors import DamageError
+from monitor.predictions.log.batch import concatenate, decode, encode, hashes, sampled, split
+from monitor.predictions.log.columns import column, names, numbers
+from monitor.predictions.log.hashing import hash_texts
 from monitor.records import Stream, Window
 
 STREAM = Stream("acme", "fraud")
@@ -65,7 +66,7 @@ def test_a_blob_gives_back_the_rows(values):
 
 
 def test_another_format_is_refused_by_name():
-    with pytest.raises(AssertionError, match="not a batch"):
+    with pytest.raises(DamageError, match="not a batch"):
         decode(b"x" * 40)
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.errors import InputError
-from monitor.predictions.bodies import records
-from monitor.predictions.values import RecordError
+from monitor.predictions.intake.bodies import records
+from monitor.predictions.intake.validation import RecordError
 
 RECORDS = [{"id": f"r{number}", "features": {"a": [1, 2], "b": "x, [y"}} for number in range(4)]
 
@@ -25,7 +25,7 @@ def test_a_body_that_ended_early_says_in_which_record_and_where(at):
         records(whole[:at])
     number = sum(end <= at for end in ends(len(RECORDS)))
     assert told.value.message == f"the body ended in the middle of record {number}, after {at:,} bytes"
-    assert told.value.hint == "send it again whole: nothing of it was taken"
+    assert told.value.hint == "send the complete body again: nothing was stored"
 
 
 def test_a_very_long_one_says_where_it_ended():

@@ -2,10 +2,10 @@ import random
 
 import pytest
 
-from monitor.predictions.batches import decode, hashes
-from monitor.predictions.compaction import compact
-from monitor.predictions.intake import Kind
-from monitor.predictions.outcomes import with_known
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.log.batch import decode, hashes
+from monitor.predictions.log.compaction import compact
+from monitor.predictions.outcomes.join import with_outcomes_of
 from monitor.store import predictions
 from tests.support.joining import join
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
@@ -19,7 +19,9 @@ def log_and_store(tmp_path):
 
 def settle(store):
     with store.write() as connection:
-        predictions.mark_counted(connection, [b.id for b in predictions.uncounted(connection, STREAM)])
+        predictions.mark_counted(
+            connection, [b.id for b in predictions.uncounted(connection, STREAM).batches]
+        )
         return join(connection, STREAM, NOW)
 
 
@@ -33,7 +35,7 @@ def contents(store):
             assert predictions.ids(connection, batch.id) == hashes(rows).tobytes()
             for row in rows.to_pylist():
                 found[row["id"]] = {name: value for name, value in row.items() if value is not None}
-            joined = with_known(connection, batch)
+            joined = with_outcomes_of(connection, batch)
             for row in [] if joined is None else joined.to_pylist():
                 found[row["id"]] |= {name: value for name, value in row.items() if value is not None}
     return found, count
@@ -46,11 +48,11 @@ def test_a_window_of_single_posts_becomes_one_batch_that_says_the_same(log_and_s
         features = {f"f{rng.randint(0, 4)}": rng.choice((1.5, "text", True)) for _ in range(3)}
         send(
             log,
-            Kind.PREDICTIONS,
+            RecordKind.PREDICTIONS,
             prediction(id=f"p{number}", timestamp=NOW - 120 + number % 2 * 60, features=features),
         )
         if number % 3 == 0:
-            send(log, Kind.OUTCOMES, outcome(id=f"p{number}", truth=rng.choice(("ok", "fraud"))))
+            send(log, RecordKind.OUTCOMES, outcome(id=f"p{number}", truth=rng.choice(("ok", "fraud"))))
             settle(store)
     settle(store)
     before, many = contents(store)
@@ -71,11 +73,13 @@ def test_a_window_of_single_posts_becomes_one_batch_that_says_the_same(log_and_s
 def test_outcomes_find_their_predictions_after_they_were_put_together(log_and_store):
     log, store = log_and_store
     for number in range(10):
-        send(log, Kind.PREDICTIONS, prediction(id=f"p{number}", timestamp=NOW - 300))
-    send(log, Kind.OUTCOMES, outcome(id="p4", truth="ok"))
+        send(log, RecordKind.PREDICTIONS, prediction(id=f"p{number}", timestamp=NOW - 300))
+    send(log, RecordKind.OUTCOMES, outcome(id="p4", truth="ok"))
     settle(store)
     compact(store, NOW)
-    send(log, Kind.OUTCOMES, [outcome(id="p4", truth="fraud", feedback=2), outcome(id="p7", truth="ok")])
+    send(
+        log, RecordKind.OUTCOMES, [outcome(id="p4", truth="fraud", feedback=2), outcome(id="p7", truth="ok")]
+    )
     ((_, rows),) = settle(store)
     told = {row["id"]: (row["outcome.truth"], row["outcome.feedback"]) for row in rows.to_pylist()}
     assert told == {"p4": (None, 2.0), "p7": ("ok", None)}
@@ -84,7 +88,7 @@ def test_outcomes_find_their_predictions_after_they_were_put_together(log_and_st
 def test_what_is_not_counted_yet_or_still_open_is_left_alone(log_and_store):
     log, store = log_and_store
     for number in range(4):
-        send(log, Kind.PREDICTIONS, prediction(id=f"old{number}", timestamp=NOW - 300))
+        send(log, RecordKind.PREDICTIONS, prediction(id=f"old{number}", timestamp=NOW - 300))
     assert compact(store, NOW) == 0
     settle(store)
     assert compact(store, NOW - 301) == 0

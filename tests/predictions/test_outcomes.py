@@ -3,8 +3,8 @@ from collections import Counter
 
 import pytest
 
-from monitor.predictions.intake import Kind
-from monitor.predictions.outcomes import give_up, with_known
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.outcomes.join import expire_outcomes, with_outcomes_of
 from monitor.store import outcomes, predictions
 from tests.support.joining import join
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
@@ -17,11 +17,11 @@ def log_and_store(tmp_path):
 
 
 def predict(log, *rows):
-    send(log, Kind.PREDICTIONS, [prediction(**row) for row in rows])
+    send(log, RecordKind.PREDICTIONS, [prediction(**row) for row in rows])
 
 
 def learn(log, *rows):
-    send(log, Kind.OUTCOMES, [outcome(**row) for row in rows])
+    send(log, RecordKind.OUTCOMES, [outcome(**row) for row in rows])
 
 
 def joined(store, now=NOW):
@@ -74,7 +74,7 @@ def test_what_was_joined_is_not_joined_again(log_and_store):
 
 
 def test_of_very_many_outcomes_some_are_joined_at_a_time_and_none_is_forgotten(log_and_store, monkeypatch):
-    monkeypatch.setattr("monitor.predictions.outcomes._MOST_ROWS", 4)
+    monkeypatch.setattr("monitor.predictions.outcomes.join._MAX_OUTCOMES", 4)
     log, store = log_and_store
     predict(log, *({"id": str(n)} for n in range(10)))
     for start in range(0, 10, 2):
@@ -118,7 +118,7 @@ def test_all_that_is_known_of_a_batch_can_be_counted_again(log_and_store):
     joined(store)
     with store.read() as connection:
         (batch,) = predictions.batches(connection, STREAM, 0, 2 * NOW)
-        rows = with_known(connection, batch).to_pylist()
+        rows = with_outcomes_of(connection, batch).to_pylist()
     assert [
         (row["id"], row["outcome.truth"], row["outcome.reviewed"], row["outcome.feedback"]) for row in rows
     ] == [
@@ -135,7 +135,7 @@ def test_outcomes_that_wait_too_long_are_given_up_and_counted(log_and_store):
     learn(log, {"id": "c", "truth": "ok"})
     joined(store)
     with store.write() as connection:
-        assert give_up(connection, STREAM, NOW + 50, NOW + 100) == 2
+        assert expire_outcomes(connection, STREAM, NOW + 50, NOW + 100) == 2
         counts = outcomes.counts(connection, STREAM)
     assert (counts.unmatched, counts.waiting) == (2, 1)
     predict(log, {"id": "a"}, {"id": "c"})

@@ -1,6 +1,7 @@
 """A past of one's own, judged before anybody is paged."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from monitor import rehearse
 from monitor.drift import DriftSettings
 from monitor.errors import InputError
 from monitor.rehearsal import Rehearsal
+from watchkeeper import rehearse
 
 BEGIN, HOUR, DAY = 1_790_000_000 // 604_800 * 604_800, 3600, 86_400
 DAYS = 28
@@ -69,6 +70,20 @@ def test_a_change_is_one_incident_that_says_what_and_since_when_and_ends(two_bad
     assert "feature `amount`" in incident.reason
     assert incident.closed is not None
     assert incident.closed > change + 2 * DAY
+
+
+def test_a_notebook_draws_the_incident_on_the_time_line(two_bad_days: Rehearsal) -> None:
+    html = two_bad_days._repr_html_()
+    assert html.count('<rect class="i"') == 1
+    assert html.count("<tr>") == 2
+    assert "1 incident on the time line" in html
+    assert not re.search(r"https?:|<script|<link|<img|url\(|nan", html)
+    start, width = (float(re.search(rf'class="i" .*?{name}="([\d.]+)"', html)[1]) for name in ("x", "width"))  # type: ignore[index]
+    (incident,) = two_bad_days.incidents
+    whole = two_bad_days.judged[-1].end - two_bad_days.learned.start
+    assert start == pytest.approx((incident.opened - two_bad_days.learned.start) / whole * 720, abs=0.1)
+    assert incident.closed is not None
+    assert width == pytest.approx((incident.closed - incident.opened) / whole * 720, abs=0.1)
 
 
 def test_a_change_that_lasts_is_still_open_at_the_end() -> None:

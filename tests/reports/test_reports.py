@@ -7,17 +7,17 @@ import pytest
 
 from monitor.errors import InputError, NotFoundError, WatchkeeperError
 from monitor.records import Alert, Severity
-from monitor.reports import making
-from monitor.reports.around import tables
-from monitor.reports.making import Making
+from monitor.reports import child_process
+from monitor.reports.alert_rows import tables
+from monitor.reports.child_process import ReportProcess
 from monitor.reports.settings import ReportSettings
 from monitor.windows import baseline
 from tests.support.log import NOW, STREAM
-from tests.support.world import world
+from tests.support.measuring import measuring_daemon
 
 
 def write_tables(reference: pa.Table, current: pa.Table, out: Path) -> Path:
-    return Making(ReportSettings()).write(reference, current, out)
+    return ReportProcess(ReportSettings()).write(reference, current, out)
 
 
 def table(rows: int, shift: float) -> pa.Table:
@@ -47,26 +47,26 @@ def test_columns_of_any_name_and_type_are_shown_or_left_out(tmp_path):
     user = pa.array([{"age": n % 5} for n in range(count)])
     reference = pa.table([numbers, label, numbers, blob, wait, label, user], names)
     current = pa.table([numbers, label, label, blob, wait, label.cast(pa.string()), user], names)
-    base, new = making.shown(reference, current)
+    base, new = child_process.shown(reference, current)
     assert base.column_names == ["amount", "mixed", "wait", "label", "user.age"]
     assert base.schema == new.schema
     text = write_tables(reference, current, tmp_path / "report.html").read_text()
     assert "user.age" in text
-    long, short = making.shown(pa.table({"x": range(25_000)}), pa.table({"x": range(20)}))
-    assert (long.num_rows, short.num_rows) == (making.MOST_ROWS, 20)
+    long, short = child_process.shown(pa.table({"x": range(25_000)}), pa.table({"x": range(20)}))
+    assert (long.num_rows, short.num_rows) == (child_process.MOST_ROWS, 20)
 
 
 def test_what_cannot_be_reported_is_said_in_words(tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="share no column"):
+    with pytest.raises(InputError, match="no column in common"):
         write_tables(table(10, 0), pa.table({"other": [1]}), tmp_path / "no.html")
-    monkeypatch.setattr(making, "_CHILD", "monitor.reports.missing")
+    monkeypatch.setattr(child_process, "_CHILD", "monitor.reports.missing")
     with pytest.raises(WatchkeeperError, match="No module named") as refused:
         write_tables(table(10, 0), table(10, 0), tmp_path / "no.html")
     assert "watchkeeper[reports]" in refused.value.hint
 
 
 def test_the_rows_around_an_alert_are_compared_with_the_baseline(tmp_path: Path) -> None:
-    with world(tmp_path) as daemon:
+    with measuring_daemon(tmp_path) as daemon:
         reference = pa.table({"amount": [float(n % 50) for n in range(500)]})
         with daemon.store.write() as connection:
             baseline.save(connection, baseline.from_table(STREAM, reference, NOW), NOW)
@@ -81,11 +81,11 @@ def test_the_rows_around_an_alert_are_compared_with_the_baseline(tmp_path: Path)
 
 
 def test_without_a_baseline_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
-    with world(tmp_path) as daemon:
+    with measuring_daemon(tmp_path) as daemon:
         daemon.predict(5)
         alert = Alert("f" * 16, "Drifted", Severity.WARNING, STREAM, fired_at=NOW)
         with (
             daemon.store.read() as connection,
-            pytest.raises(NotFoundError, match="has no baseline with rows"),
+            pytest.raises(NotFoundError, match="has no baseline with sample rows"),
         ):
             tables(connection, alert, NOW)

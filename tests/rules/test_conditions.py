@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.readings.past import Past
+from monitor.evaluation.past_measurements import PastMeasurements
 from monitor.records import Alert, Measurement, Severity, State, Stream, Window, labels
-from monitor.rules.burn import Burn
-from monitor.rules.condition import Any, Finding, Question
-from monitor.rules.level import Level, parse_level
-from monitor.rules.matchers import parse
-from monitor.rules.readings import OPEN, Readings
+from monitor.rules.engine.burn_rate import Burn
+from monitor.rules.engine.condition import Any, ConditionResult, EvaluationContext
+from monitor.rules.engine.readings import OPEN, Readings
+from monitor.rules.engine.state import decide
+from monitor.rules.engine.threshold import Absent, Share, Threshold
+from monitor.rules.language.level import Level, parse_level
+from monitor.rules.language.matchers import parse
 from monitor.rules.rule import Rule
-from monitor.rules.state import decide
-from monitor.rules.threshold import Absent, Share, Threshold
 from monitor.store import measurements
 from monitor.store.db import Store, metadata
 from tests.support.judging import START as NOW
@@ -30,7 +30,7 @@ def ask(
     condition: object, found: dict[int, list[Measurement]], by: tuple[str, ...] = ()
 ) -> dict[object, object]:
     readings = Readings({(STREAM, seconds): some for seconds, some in found.items()})
-    return dict(condition.judge(Question(STREAM, readings, by, NOW)))  # type: ignore[attr-defined]
+    return dict(condition.evaluate(EvaluationContext(STREAM, readings, by, NOW)))  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_a_share_counts_the_features_that_are_beyond_among_those_that_were_measu
 ) -> None:
     condition = Share(Threshold("psi", OPEN, Level(offset=limit), is_above=True), "feature", share, share)
     found = [measured("psi", value, instance=labels(feature=f"f{i}")) for i, value in enumerate(values)]
-    finding = ask(condition, {OPEN: found})[()]
+    result = ask(condition, {OPEN: found})[()]
     known = [value for value in values if value is not None]
     if not known:
-        assert finding.fires is None  # type: ignore[attr-defined]
+        assert result.fires is None  # type: ignore[attr-defined]
     else:
-        assert finding.fires is (sum(value > limit for value in known) > share * len(known))  # type: ignore[attr-defined]
+        assert result.fires is (sum(value > limit for value in known) > share * len(known))  # type: ignore[attr-defined]
 
 
 @given(st.floats(0.01, 10), st.floats(0.01, 10), st.sampled_from([0.5, 1.5, 2.0, 3.0]))
@@ -92,17 +92,17 @@ def test_an_open_alert_tells_the_figures_of_the_branch_that_keeps_it_open() -> N
     now = Threshold("latency_p95", OPEN, parse_level("100ms"), is_above=True)
     lately = Threshold("latency_p95", 300, parse_level("100ms"), is_above=True, clear=parse_level("80ms"))
     found = {OPEN: [measured("latency_p95", None)], 300: [measured("latency_p95", 0.09, seconds=300)]}
-    finding = ask(Any((now, lately)), found)[()]
-    assert (finding.fires, finding.holds) == (None, True)  # type: ignore[attr-defined]
-    assert finding.value == 0.09  # type: ignore[attr-defined]
-    assert "latency_p95 is 90 ms" in finding.reason  # type: ignore[attr-defined]
+    result = ask(Any((now, lately)), found)[()]
+    assert (result.fires, result.holds) == (None, True)  # type: ignore[attr-defined]
+    assert result.value == 0.09  # type: ignore[attr-defined]
+    assert "latency_p95 is 90 ms" in result.reason  # type: ignore[attr-defined]
 
 
 @given(st.lists(st.one_of(RATES, st.none()), max_size=4))
 def test_absence_is_that_nothing_was_measured(values: list[float | None]) -> None:
     found = [measured("accuracy", value, instance=labels(version=str(i))) for i, value in enumerate(values)]
-    finding = ask(Absent("accuracy", OPEN), {OPEN: found})[()]
-    assert finding.fires is all(value is None for value in values)  # type: ignore[attr-defined]
+    result = ask(Absent("accuracy", OPEN), {OPEN: found})[()]
+    assert result.fires is all(value is None for value in values)  # type: ignore[attr-defined]
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(1, 5), st.integers(0, 4))
@@ -113,9 +113,9 @@ def test_k_of_n_windows_are_counted_over_the_last_n_windows(
     rule = Rule("Bad", Severity.CRITICAL, Absent("x", 60), needed=needed, of=of)
     alert = Alert("f", "Bad", Severity.CRITICAL, STREAM)
     for at, answer in enumerate(beyond):
-        finding = Finding(answer, answer, "", window=Window(at * 60, at * 60 + 60))
+        result = ConditionResult(answer, answer, "", window=Window(at * 60, at * 60 + 60))
         for look in range(3):  # the same window looked at again counts once
-            alert = decide(rule, finding, alert, NOW + at * 60 + look, 10.0).alert
+            alert = decide(rule, result, alert, NOW + at * 60 + look, 10.0).alert
         if alert.flapping:
             return  # held open from here on, whatever the count says
         assert alert.is_open is (sum(beyond[max(0, at + 1 - of) : at + 1]) >= needed)
@@ -157,7 +157,7 @@ def test_half_of_last_week_is_held_against_the_stored_hours_around_the_same_time
     around = [value for start, value in hours.items() if start + 3600 > then - 1800 and start < then + 1800]
     assert len(around) == 2
     for value, fires in ((np.mean(around) * 0.49, True), (np.mean(around) * 0.51, False)):
-        judge = Judge(rules, past=Past(store))
+        judge = Judge(rules, past=PastMeasurements(store))
         found = Measurement(STREAM, Window(now - 300, now), "throughput", float(value), n=100)
         judge.look(found, seconds=300)
         assert (judge.state is State.FIRING) is fires

@@ -6,8 +6,9 @@ import pytest
 
 from monitor.metrics import METRICS
 from monitor.records import DAEMON, Severity, Stream
-from monitor.rules import load, selftest
-from monitor.rules.no_data import NAME as NO_DATA
+from monitor.rules import load
+from monitor.rules.engine.no_data import NAME as NO_DATA
+from monitor.rules.exports import selftest
 from monitor.rules.rule import Rule
 
 ROOT = Path(__file__).parent.parent.parent

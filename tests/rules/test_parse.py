@@ -9,6 +9,8 @@ from monitor.metrics import METRICS
 from monitor.records import Severity, Stream
 from monitor.rules import load
 from monitor.rules.rule import RuleSet
+from monitor.rules.settings import RuleSettings
+from monitor.shipped import shipped
 
 GOOD = """\
 groups:
@@ -20,6 +22,9 @@ groups:
     for: 1m
     annotations: {summary: "{client}: {value}", impact: It is bad.}
 """
+
+PACKS = [shipped("rules") / f"{name}.yaml" for name in RuleSettings().packs]
+SHIPPED = load(PACKS, METRICS, PACKS[0].parent)
 
 
 def read(folder: Path, text: str, name: str = "rules.yaml") -> RuleSet:
@@ -51,6 +56,11 @@ MISTAKES = [
     ("groups:", "extend: {Bed: {for: 1m}}\ngroups:", "1:10: error: extend.Bed", "there is no rule Bed"),
     ("groups:", "extend: {Bad: {for: soon}}\ngroups:", "1:16: error: extend.Bad.for", "is not a duration"),
     ("groups:", "overrides: [{match: [x], set: {}}]\ngroups:", "1:14: error: overrides[0].match", "is not a matcher"),
+    ("for: 1m", "labels: {severity: critical, alertname: x}", "7:5: error: RULE.labels", "set by Watchkeeper"),
+    ("severity: critical", "severity: critical, client: x", "3:3: error: groups[0].labels", "set by Watchkeeper"),
+    ("for: 1m", "labels: {cost-center: x}", "7:5: error: RULE.labels", "such as cost_center"),
+    ("for: 1m", "labels: {__x: x}", "7:5: error: RULE.labels", "is not a label name"),
+    ("for: 1m", "labels: {team: 12}", "7:5: error: RULE.labels", "write it in quotes"),
 ]  # fmt: skip
 
 
@@ -102,3 +112,19 @@ def test_the_last_override_that_matches_a_stream_counts(tmp_path: Path) -> None:
     assert rule("beta", "staging") == [(Severity.INFO, 0.05)]
     assert rule("acme", "staging") == [(Severity.CRITICAL, 0.5)]
     assert rule("quiet", "production") == []
+
+
+@pytest.mark.parametrize("rule", sorted({entry.rule.name for entry in SHIPPED.entries}))
+def test_each_shipped_rule_can_be_switched_off_and_the_others_stay(tmp_path: Path, rule: str) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(f"off: [{rule}]\n", encoding="utf-8")
+    left = {entry.rule.name for entry in load([*PACKS, own], METRICS, PACKS[0].parent).entries}
+    assert left == {entry.rule.name for entry in SHIPPED.entries} - {rule}
+
+
+def test_a_name_that_was_never_a_rule_cannot_be_switched_off_twice_either(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("off: [HighErrorRate, HighErrorRate, HighErorRate]\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="there is no rule HighErorRate") as raised:
+        load([*PACKS, own], METRICS, PACKS[0].parent)
+    assert len(raised.value.problems) == 1

@@ -6,8 +6,8 @@ import pytest
 
 from monitor.errors import ConfigError
 from monitor.metrics import METRICS
-from monitor.rules import selftest
-from tests.test_cli import run
+from monitor.rules.exports import selftest
+from tests.cli.test_commands import run
 
 RULES = """\
 groups:
@@ -47,7 +47,7 @@ def test_a_story_that_comes_true_has_no_problems(story: Path) -> None:
         ("0.4x2", "0.4y2", "5:38", "'0.4y2' is not a value"),
         ("0.4x2", "0.4x0", "5:38", "'0.4x0' is not a value"),
         ("0.4x2", "0.4x99999999", "5:38", "is not a value"),
-        ("values: 0.01x3 0.4x2 _ 0.01", "values: ''", "5:38", "holds no value"),
+        ("values: 0.01x3 0.4x2 _ 0.01", "values: ''", "5:38", "has no value"),
         ("metric: error_rate", "metric: eror_rate", "5:6", "did you mean 'error_rate'"),
         ("alert: Bad", "alert: Bed", "7:6", "did you mean 'Bad'"),
         ("from: 4s", "from: 4", "7:18", "is not a duration"),

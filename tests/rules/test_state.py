@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from monitor.records import DataState, State
+from monitor.records import DataState, Peak, State
 from tests.support.judging import Judge, measured, one_rule, rule_set
 
 ERRORS = "{metric: error_rate, over: open, above: 5%, clear: 4%}"
@@ -122,8 +122,10 @@ def test_an_alert_knows_what_it_judged_and_its_worst_moment(tmp_path: Path) -> N
     (alert,) = judge.alerts.values()
     assert (alert.state, alert.metric) == (State.FIRING, "error_rate")
     assert alert.at_worst.startswith("30")
+    assert alert.peak == Peak(0.3, "error_rate", "share")
     for value in (0.0, 0.06):
         judge.look(measured("error_rate", value))
     (alert,) = judge.alerts.values()
     assert (alert.state, alert.episode) == (State.FIRING, 2)
     assert alert.at_worst.startswith("6")
+    assert alert.peak == Peak(0.06, "error_rate", "share")

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
 from monitor.records import State, labels
-from monitor.rules.evaluate import judge as look_once
-from monitor.rules.readings import Readings
-from monitor.rules.threshold import is_surely_beyond
+from monitor.rules.engine.evaluate import evaluate as look_once
+from monitor.rules.engine.readings import Readings
+from monitor.rules.engine.threshold import is_surely_beyond
 from tests.support.judging import Judge, measured, one_rule
 
 

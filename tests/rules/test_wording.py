@@ -2,8 +2,8 @@
 
 import pytest
 
-from monitor.metrics.daemon import DRIFT_EVIDENCE
-from monitor.rules.wording import bound, figure
+from monitor.metrics.system.daemon import DRIFT_EVIDENCE
+from monitor.rules.language.wording import bound, figure
 
 
 @pytest.mark.parametrize(

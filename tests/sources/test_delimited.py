@@ -8,32 +8,32 @@ import pytest
 
 from monitor.errors import InputError
 from monitor.predictions.settings import PredictionSettings
-from monitor.sources import delimited, places
-from monitor.sources.delimited import Broken
-from monitor.sources.history import HistoryReader
-from monitor.sources.tables import read_table
+from monitor.sources.files import csv_reader, locations
+from monitor.sources.files.csv_reader import UnreadableRow
+from monitor.sources.files.load import HistoryReader
+from monitor.sources.files.tables import read_table
 from tests.support.log import NOW, STREAM
 
 LONG = 120_000
 """Rows that are more than one block: of kinds that the first one decides, the later ones may be none."""
 
 
-def write(folder: Path, text: str) -> places.Place:
+def write(folder: Path, text: str) -> locations.Location:
     path = folder / "rows.csv"
     path.write_text(text, encoding="utf-8")
-    return places.at(str(path))
+    return locations.location_of(str(path))
 
 
-def long(folder: Path, last: str) -> places.Place:
+def long(folder: Path, last: str) -> locations.Location:
     return write(folder, "\n".join(["a,b", *(f"{n},{'x' * 90}" for n in range(LONG)), last]))
 
 
-def whole(place: places.Place) -> pa.Table:
+def whole(place: locations.Location) -> pa.Table:
     return read_table(Path(place.name)).rows
 
 
-def columns(place: places.Place) -> list[pa.Array]:
-    return [piece.rows.column(0) for piece in delimited.read(place)]
+def columns(place: locations.Location) -> list[pa.Array]:
+    return [piece.rows.column(0) for piece in csv_reader.read(place)]
 
 
 def test_a_number_that_turns_into_a_text_late_in_a_file_costs_no_value(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_table_has_texts_everywhere_where_it_has_one_anywhere(tmp_path: Path) 
 
 def test_codes_with_a_zero_in_front_are_texts_and_fractions_are_not(tmp_path: Path) -> None:
     zip_code, share = next(
-        delimited.read(write(tmp_path, "zip,share\n01067,0.5\n10115,0\n,-0.25\n"))
+        csv_reader.read(write(tmp_path, "zip,share\n01067,0.5\n10115,0\n,-0.25\n"))
     ).rows.columns
     assert zip_code.to_pylist() == ["01067", "10115", None]
     assert share.to_pylist() == [0.5, 0.0, -0.25]
@@ -74,7 +74,7 @@ def test_codes_with_a_zero_in_front_are_texts_and_fractions_are_not(tmp_path: Pa
 
 def test_empty_cells_are_missing_and_words_for_nothing_only_among_numbers(tmp_path: Path) -> None:
     place = write(tmp_path, "number,country,truth\n1,NA,true\n,,\nNA,DE,FALSE\n nan ,FR,true\n-inf,FR,true\n")
-    number, country, truth = next(delimited.read(place)).rows.columns
+    number, country, truth = next(csv_reader.read(place)).rows.columns
     values = number.to_pylist()
     assert values[:3] == [1.0, None, None]
     assert math.isnan(values[3])
@@ -85,17 +85,17 @@ def test_empty_cells_are_missing_and_words_for_nothing_only_among_numbers(tmp_pa
 
 def test_lines_that_are_no_rows_are_set_aside_with_their_numbers(tmp_path: Path) -> None:
     place = write(tmp_path, 'a,b\n1,2\n3\n"4\n5",6\n7,8,9\n')
-    pieces = list(delimited.read(place))
+    pieces = list(csv_reader.read(place))
     assert pieces[0].rows.column("a").to_pylist() == ["1", "4\n5"]
-    assert [broken for piece in pieces for broken in piece.broken] == [
-        Broken(3, "3", "1 values instead of 2"),
-        Broken(5, "7,8,9", "3 values instead of 2"),
+    assert [broken for piece in pieces for broken in piece.unreadable] == [
+        UnreadableRow(3, "3", "1 values instead of 2"),
+        UnreadableRow(5, "7,8,9", "3 values instead of 2"),
     ]
     read = read_table(Path(place.name))
     assert read.rows.column("a").to_pylist() == ["1", "4\n5"]
     assert [note.rpartition("/")[2] for note in read.notes] == [
-        "rows.csv:3 is left out: 1 values instead of 2",
-        "rows.csv:5 is left out: 3 values instead of 2",
+        "rows.csv:3 was skipped: 1 values instead of 2",
+        "rows.csv:5 was skipped: 3 values instead of 2",
     ]
 
 
@@ -107,7 +107,7 @@ def test_a_broken_line_goes_to_the_quarantine_and_the_lines_after_it_keep_their_
     place = write(tmp_path, "\n".join(lines))
     reader = HistoryReader([place], STREAM, PredictionSettings(), NOW)
     assert sum(batch.rows.num_rows for part in reader.parts() for batch in part.batches) == 8
-    assert reader.refused == {"malformed": 1, "invalid": 1}
+    assert reader.rejected == {"malformed": 1, "invalid": 1}
     assert [one.error for one in reader.examples] == [
         f"{place.name}:5: 2 values instead of 3",
         f"{place.name}:8: confidence is 7.0, outside 0 to 1",
@@ -148,6 +148,6 @@ def test_a_line_that_is_no_json_is_refused_by_its_number_and_the_others_are_take
     files = [tmp_path / "rows.ndjson", tmp_path / "none.jsonl"]
     reader = HistoryReader(files, STREAM, PredictionSettings(), NOW)
     assert sum(batch.rows.num_rows for part in reader.parts() for batch in part.batches) == 2
-    assert reader.refused["malformed"] == 4
-    places = [one.error.split(": ")[0].removeprefix(f"{tmp_path}/") for one in reader.examples]
-    assert places == ["rows.ndjson:2", "rows.ndjson:3", "rows.ndjson:5", "none.jsonl:1", "none.jsonl:2"]
+    assert reader.rejected["malformed"] == 4
+    locations = [one.error.split(": ")[0].removeprefix(f"{tmp_path}/") for one in reader.examples]
+    assert locations == ["rows.ndjson:2", "rows.ndjson:3", "rows.ndjson:5", "none.jsonl:1", "none.jsonl:2"]

@@ -8,10 +8,10 @@ import pytest
 
 from monitor.errors import InputError
 from monitor.predictions.settings import PredictionSettings
-from monitor.sources import places
-from monitor.sources.dialect import FOUND, Dialect, dialect
-from monitor.sources.history import HistoryReader
-from monitor.sources.tables import FileTable, read_table
+from monitor.sources.files import locations
+from monitor.sources.files.csv_dialect import DETECTED, Dialect, dialect
+from monitor.sources.files.load import HistoryReader
+from monitor.sources.files.tables import FileTable, read_table
 from tests.support.log import NOW, STREAM
 
 
@@ -21,7 +21,7 @@ def file(folder: Path, data: bytes, name: str = "rows.csv") -> Path:
     return path
 
 
-def read(folder: Path, text: str, said: Dialect = FOUND) -> dict[str, list[object]]:
+def read(folder: Path, text: str, said: Dialect = DETECTED) -> dict[str, list[object]]:
     found: dict[str, list[object]] = read_table(file(folder, text.encode()), said).rows.to_pydict()
     return found
 
@@ -58,8 +58,8 @@ def test_where_it_is_not_clear_a_person_is_asked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("separator", "encoding", "message"),
-    [(";;", "", "separates nothing"), ('"', "", "separates nothing"), ("", "utf-9", "no encoding"),
-     ("", "hex", "no encoding"), ("", "\0", "no encoding")],
+    [(";;", "", "is not a valid separator"), ('"', "", "is not a valid separator"), ("", "utf-9", "unknown encoding"),
+     ("", "hex", "unknown encoding"), ("", "\0", "unknown encoding")],
 )  # fmt: skip
 def test_what_is_no_separator_and_no_encoding_is_said_to_be_none(
     separator: str, encoding: str, message: str
@@ -79,9 +79,9 @@ def test_a_line_in_another_encoding_is_set_aside_by_file_line_and_byte(tmp_path:
     found = read_table(path)
     assert found.rows.to_pydict() == {"a": [1.0, 4.0], "b": ["x", "y"]}
     assert found.notes == (
-        f"{path}:3 is left out: byte 0xf6 in 'b' is not UTF-8 "
+        f"{path}:3 was skipped: byte 0xf6 in 'b' is not UTF-8 "
         "(if the file is written in another encoding, name it: --encoding cp1252)",
-        f"{path}:4 is left out: 1 values instead of 2",
+        f"{path}:4 was skipped: 1 values instead of 2",
     )
     assert read_table(path, dialect(encoding="cp1252")).rows.column("b").to_pylist() == ["x", "Köln", "y"]
 
@@ -104,13 +104,13 @@ def test_lines_keep_their_numbers_over_many_blocks_and_one_value_of_ten_megabyte
     assert len(found.rows.column("b")[-2].as_py()) == 10_000_000
     numbers = [note.split(":")[1].split()[0] for note in found.notes[:3]]
     assert numbers == ["1500002", "1500003", "1500006"]
-    assert found.notes[3] == f"1 more lines of {path} are left out"
+    assert found.notes[3] == f"1 more lines of {path} were skipped"
 
 
 def test_the_past_is_loaded_without_the_line_that_cannot_be_read(tmp_path: Path) -> None:
     text = f"timestamp;prediction;city\n{NOW - 60};ok;Köln\n{NOW - 60};ok;Bonn\n"
     path = file(tmp_path, gzip.compress(text.encode("latin-1")), "rows.csv.gz")
-    reader = HistoryReader([places.at(str(path))], STREAM, PredictionSettings(), NOW)
+    reader = HistoryReader([locations.location_of(str(path))], STREAM, PredictionSettings(), NOW)
     (batch,) = [batch for part in reader.parts() for batch in part.batches]
     assert batch.rows.column("features.city").to_pylist() == ["Bonn"]
     (kept,) = reader.quarantined(NOW)

@@ -9,9 +9,9 @@ import pytest
 from monitor.errors import InputError
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
-from monitor.sources.files import ColumnMap
-from monitor.sources.history import HistoryReader
-from monitor.store import predictions, register
+from monitor.sources.files.load import HistoryReader
+from monitor.sources.files.prediction_rows import ColumnMap
+from monitor.store import predictions, streams
 from tests.support.log import NOW, running
 
 STREAM = Stream("acme", "fraud")
@@ -56,7 +56,7 @@ def batches_of(source, progress=lambda _rows, _share: None):
 def test_every_format_gives_the_same_rows(tmp_path, suffix):
     source = reader(write(tmp_path / f"rows.{suffix}", table()))
     batches = batches_of(source)
-    assert (source.taken, source.refused) == (500, Counter())
+    assert (source.accepted, source.rejected) == (500, Counter())
     assert len({batch.window for batch in batches}) == 500
     rows = [row for batch in batches for row in batch.rows.to_pylist()]
     assert rows[7] == {
@@ -77,7 +77,7 @@ def test_loading_a_file_twice_gives_its_rows_once(tmp_path):
                 log.append(part.batches)
         with store.read() as connection:
             assert predictions.count_rows(connection, STREAM) == 500
-            assert register.figures(connection, STREAM).rows == 500
+            assert streams.figures(connection, STREAM).rows == 500
 
 
 def test_progress_rises_to_the_whole_over_all_files(tmp_path):
@@ -94,8 +94,8 @@ def test_bad_rows_are_counted_with_their_reason_and_the_others_are_taken(tmp_pat
     path = write(tmp_path / "rows.parquet", pa.Table.from_pylist(rows))
     source = reader(path)
     taken = [row["id"] for batch in batches_of(source) for row in batch.rows.to_pylist()]
-    assert source.refused == {"incomplete": 1, "invalid": 1, "repeated_id": 2}
-    assert taken == [f"row-{n}" for n in (0, 1, 2, 4, 6, 7)]
+    assert source.rejected == {"incomplete": 1, "invalid": 1, "repeated_id": 1}
+    assert taken == [f"row-{n}" for n in (0, 1, 2, 4, 6, 7, 9)]
     assert [(one.index, one.error) for one in source.examples][:2] == [
         (3, f"{path}:4: prediction is missing"),
         (5, f"{path}:6: confidence is 7.0, outside 0 to 1"),

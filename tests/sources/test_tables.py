@@ -10,9 +10,9 @@ import pytest
 
 from monitor.errors import InputError
 from monitor.predictions.settings import PredictionSettings
-from monitor.sources.history import HistoryReader
-from monitor.sources.local import KINDS
-from monitor.sources.tables import read_table
+from monitor.sources.files.load import HistoryReader
+from monitor.sources.files.local import KINDS
+from monitor.sources.files.tables import read_table
 from tests.support.log import NOW, STREAM
 
 RECORDS = [{"amount": n / 2, "country": "DE", "user": {"age": n}} for n in range(3)]
@@ -51,7 +51,7 @@ def test_records_that_are_none_are_left_out_by_number(tmp_path: Path) -> None:
     path.write_bytes(b'[{"a": 1}, 5, {"a": 2}, ["x"]]')
     found = read_table(path)
     assert found.rows.column("a").to_pylist() == [1.0, 2.0]
-    assert [note.split(" is ")[0] for note in found.notes] == [f"{path}:2", f"{path}:4"]
+    assert [note.split(" was ")[0] for note in found.notes] == [f"{path}:2", f"{path}:4"]
 
 
 def test_a_text_that_is_no_utf_8_is_left_out_and_does_not_reach_the_log(tmp_path: Path) -> None:

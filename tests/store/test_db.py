@@ -1,5 +1,7 @@
 """Transactions of the store."""
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -77,7 +79,7 @@ def test_a_file_that_is_no_database_says_so(tmp_path: Path) -> None:
     (tmp_path / "letter.db").write_text("Dear reader, " * 1000, encoding="utf-8")
     error = unusable(tmp_path / "letter.db")
     assert "not a database" in error.message
-    assert "a file of another kind" in error.hint
+    assert "names a file that is not a database" in error.hint
 
 
 def test_a_damaged_database_is_told_apart_from_a_mistake_of_ours(store: Store) -> None:
@@ -91,3 +93,46 @@ def test_a_damaged_database_is_told_apart_from_a_mistake_of_ours(store: Store) -
     with pytest.raises(DatabaseError, match="UNIQUE"), Store("sqlite://").write() as connection:
         connection.execute(text("create table t (n integer primary key)"))
         connection.execute(text("insert into t values (1), (1)"))
+
+
+ABANDONED = """
+import sys, threading, time
+from sqlalchemy import text
+from monitor.store.db import Store
+
+store = Store(sys.argv[1])
+LONG = "with recursive n(i) as (select 1 union all select i + 1 from n limit 300000) select i from n"
+
+def work(write):
+    while True:
+        try:
+            with (store.write() if write else store.read()) as connection:
+                for row in connection.execute(text(LONG)):
+                    pass
+        except Exception:
+            return
+
+def hold():
+    with store.read() as connection:
+        connection.execute(text("select 1"))
+        time.sleep(30)
+
+for target, arguments in [(work, (False,)), (work, (False,)), (work, (True,)), (hold, ())]:
+    threading.Thread(target=target, args=arguments, daemon=True).start()
+time.sleep(0.05)
+store.abandon()
+sys.exit(0)
+"""
+
+
+def test_a_store_that_is_left_while_threads_use_it_does_not_crash_the_process(
+    store: Store, tmp_path: Path
+) -> None:
+    with store.write() as connection:
+        connection.execute(text("update counts set n = 7"))
+    for _ in range(6):
+        done = subprocess.run(
+            [sys.executable, "-c", ABANDONED, str(store.url)], capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert count(store) == 7

@@ -5,8 +5,8 @@ import pytest
 
 from monitor.records import Better, Measurement, Stream, Window, labels
 from monitor.store import measurements, timeseries
-from monitor.store.ageing import delete_old, with_old
 from monitor.store.db import Store, metadata
+from monitor.store.retention import delete_old, with_old
 
 STREAM = Stream("acme", "fraud")
 

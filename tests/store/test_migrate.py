@@ -1,16 +1,21 @@
 """Migrations make the tables that the code works with, on SQLite, and say what they do not know."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from monitor.errors import StoreError
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.store.tables import NOUNS, metadata
+from monitor.store.tables import MODULES, metadata
+from tests.support.postgresql import postgresql
 
 ROOM = Path(__file__).parent.parent.parent / "monitor" / "store"
 
@@ -46,4 +51,34 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 def test_every_file_with_a_table_is_known_to_the_migrations() -> None:
     with_tables = {path.stem for path in ROOM.glob("*.py") if "= Table(" in path.read_text()}
-    assert with_tables == {noun.__name__.rpartition(".")[2] for noun in NOUNS}
+    assert with_tables == {noun.__name__.rpartition(".")[2] for noun in MODULES}
+
+
+@pytest.mark.parametrize("begins_at", ["", "0001"])
+def test_five_that_start_at_once_on_one_postgresql_share_the_migration(begins_at: str) -> None:
+    with postgresql() as server:
+        if begins_at:
+            _upgraded(Store(server.url), begins_at)
+        stores = [Store(server.url) for _ in range(5)]
+        together = threading.Barrier(len(stores))
+
+        def start(store: Store) -> None:
+            together.wait()
+            migrate(store)
+
+        with ThreadPoolExecutor(len(stores)) as pool:
+            for done in [pool.submit(start, store) for store in stores]:
+                done.result()
+        with stores[0].read() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        for store in stores:
+            store.close()
+
+
+def _upgraded(store: Store, revision: str) -> None:
+    with store.write() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(ROOM / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    store.close()

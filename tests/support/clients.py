@@ -11,11 +11,11 @@ import pyarrow as pa
 from sqlalchemy import Connection
 
 from monitor.clock import ManualClock
-from monitor.health.daybook import DayBook
+from monitor.health.daily_summary import DailySummaries
 from monitor.health.settings import ClientSettings, DigestSettings, ModelView
-from monitor.predictions.batches import encode
+from monitor.predictions.log.batch import encode
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window, labels
-from monitor.store import alerts, days, measurements, predictions
+from monitor.store import alerts, daily_summaries, measurements, predictions
 from monitor.store.db import Store, metadata
 from monitor.store.predictions import NewBatch
 
@@ -65,9 +65,9 @@ def opened(folder: Path, *, hours: int = 9 * 24, streams: Sequence[Stream] = (FR
                 put_window(connection, stream, 3600, index)
             for index in range(min(hours * 60, 180)):
                 put_window(connection, stream, 60, index)
-    DayBook(store, CLIENTS).update(NOW)
+    DailySummaries(store, CLIENTS).update(NOW)
     with store.write() as connection:
-        days.put(connection, [day for stream in streams for day in _days(stream)])
+        daily_summaries.put(connection, [day for stream in streams for day in _days(stream)])
     return Shop(store, ManualClock(NOW), CLIENTS)
 
 
@@ -107,11 +107,11 @@ def put_window(connection: Connection, stream: Stream, seconds: int, index: int)
     )
 
 
-def _days(stream: Stream) -> list[days.DayFigures]:
+def _days(stream: Stream) -> list[daily_summaries.DayFigures]:
 
     today = date(2026, 11, 23)
     return [
-        days.DayFigures(
+        daily_summaries.DayFigures(
             stream,
             today - timedelta(days=back),
             860_000 + 1000 * back,
@@ -180,12 +180,15 @@ def crowded(folder: Path) -> Shop:
     streams = [Stream("acme", f"model-{index:03d}") for index in range(99)]
     today = date(2026, 11, 23)
     with own.store.write() as connection:
-        sample = days.between(connection, "acme", today - timedelta(days=90), today)[CHURN]
+        sample = daily_summaries.between(connection, "acme", today - timedelta(days=90), today)[CHURN]
         for stream in streams:
             window = Window(int(NOW) - 60, int(NOW))
             batch = NewBatch(stream, window, 5, NOW - 30, str(stream).encode(), b"", b"")
             predictions.put(connection, [batch], NOW - 20)
-            days.put(connection, [replace(day, stream=stream) for day in sample])
+            daily_summaries.put(connection, [replace(day, stream=stream) for day in sample])
     for index in range(0, 99, 4):
         fire(own, streams[index], rule=f"R{index}")
-    return own
+    named = {stream.model: ModelView() for stream in streams}
+    acme = own.clients["acme"]
+    acme = acme.model_copy(update={"models": {**acme.models, **named}})
+    return replace(own, clients={**own.clients, "acme": acme})

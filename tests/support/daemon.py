@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 
+from tests.support import http
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -35,18 +36,28 @@ class Daemon:
             with self.config.open("a", encoding="utf-8") as file:
                 file.write(f'\nweb: {{listen: "127.0.0.1:{self.port}"}}\n')
         self.process: subprocess.Popen[bytes] | None = None
-        self.verify: ssl.SSLContext | bool = True
+        self.prefix: tuple[str, ...] = ()
+        self.verify: ssl.SSLContext = http.context()
 
-    def start(self) -> "Daemon":
-        """Start, and return when it says that it is ready."""
+    def launch(self) -> None:
+        """Start, and return at once."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "monitor", "run", "--config", str(self.config)],
+                [*self.prefix, sys.executable, "-m", "monitor", "run", "--config", str(self.config)],
                 cwd=ROOT,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
             )
+
+    def start(self) -> "Daemon":
+        """Start, and return when it says that it is ready."""
+        self.launch()
+        return self.await_ready()
+
+    def await_ready(self) -> "Daemon":
+        """Return when it says that it is ready."""
+        assert self.process is not None
         try:
             until(self._is_ready, "the daemon is ready")
         except AssertionError as error:  # nobody else would end it
@@ -65,7 +76,7 @@ class Daemon:
         assert self.process is not None
         assert self.process.poll() is None, f"the daemon ended:\n{self.said()}"
         try:
-            return httpx2.get(f"{self.url}/readyz", timeout=2, verify=self.verify).status_code == 200
+            return http.get(f"{self.url}/readyz", timeout=2, verify=self.verify).status_code == 200
         except httpx2.TransportError:
             return False
 
@@ -89,11 +100,11 @@ class Daemon:
 
     def post(self, path: str, body: Any, **headers: str) -> httpx2.Response:
         """POST JSON."""
-        return httpx2.post(f"{self.url}{path}", json=body, headers=headers, timeout=20, verify=self.verify)
+        return http.post(f"{self.url}{path}", json=body, headers=headers, timeout=20, verify=self.verify)
 
     def get(self, path: str, **headers: str) -> httpx2.Response:
         """GET."""
-        return httpx2.get(f"{self.url}{path}", headers=headers, timeout=20, verify=self.verify)
+        return http.get(f"{self.url}{path}", headers=headers, timeout=20, verify=self.verify)
 
     def __enter__(self) -> "Daemon":
         return self.start()

@@ -2,34 +2,33 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import uvicorn
 from litestar import Litestar
 
 from monitor.clock import Clock, SystemClock
-from monitor.lean import without_pandas
-from monitor.pauses import keep_pauses_short
-from monitor.predictions.log import PredictionLog
+from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
-from monitor.store import access
-from monitor.store.access import Kind
+from monitor.runtime.cpu_tuning import keep_freed_memory
+from monitor.runtime.gc_tuning import tune_garbage_collector
+from monitor.runtime.imports import without_pandas
+from monitor.store import api_keys
+from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store, metadata
-from monitor.web.access import Access
-from monitor.web.front import Doors, doors
-from monitor.web.ingest import endpoints
-from monitor.web.meters import Meters
+from monitor.web.auth.access import Access
+from monitor.web.ingest.endpoints import endpoints
+from monitor.web.ingest.front import Front
 from monitor.web.server import Server
 from monitor.web.settings import WebSettings
-from monitor.web.wire import Wire
+from tests.support import http
 from tests.support.ports import free_port
+from tests.support.server import running
 from tests.support.waiting import until
 
 
@@ -49,44 +48,36 @@ class Ingest:
         if key:
             sent["authorization"] = f"Bearer {key}"
         if isinstance(body, bytes) or not isinstance(body, list | dict):
-            return httpx2.post(self.url + path, content=body, headers=sent, timeout=60)
-        return httpx2.post(self.url + path, json=body, headers=sent, timeout=60)
+            return http.post(self.url + path, content=body, headers=sent, timeout=60)
+        return http.post(self.url + path, json=body, headers=sent, timeout=60)
 
-    def make_key(self, client: str, kind: Kind = Kind.INGEST, **options: Any) -> str:
+    def make_key(self, client: str, kind: KeyKind = KeyKind.INGEST, **options: Any) -> str:
         """A new API key."""
         with self.store.write() as connection:
-            return access.create(connection, kind, client, self.log.clock.now(), **options)[1]
+            return api_keys.create(connection, kind, client, self.log.clock.now(), **options)[1]
 
 
-def _doors(log: PredictionLog, store: Store, clock: Clock) -> Doors:
-    return doors(endpoints(log, Access(store, clock), log.settings), Meters())
-
-
-def _nothing() -> Litestar:
-    """An application without a page."""
-    return Litestar(openapi_config=None, logging_config=None)
+def server_of(log: PredictionLog, store: Store, clock: Clock, web: WebSettings) -> Server:
+    """The server of a daemon, with an application without a page."""
+    hot = endpoints(log, Access(store, clock), log.settings, web.body_within)
+    return Server(Front(Litestar(openapi_config=None, logging_config=None), hot, DaemonMeters()), web)
 
 
 @contextmanager
-def serving(folder: Path, clock: Clock | None = None, **settings: Any) -> Iterator[Ingest]:
+def serving(
+    folder: Path, clock: Clock | None = None, web: WebSettings | None = None, **settings: Any
+) -> Iterator[Ingest]:
     """The ingest in a thread of this process, over SQLite in `folder`."""
     clock, chosen = clock or SystemClock(), PredictionSettings(**settings)
     store = Store(f"sqlite:///{folder}/watchkeeper.db")
     metadata.create_all(store.engine)
     log = PredictionLog(store, chosen, clock)
     log.start()
-    port = free_port()
-    config = uvicorn.Config(_nothing(), host="127.0.0.1", port=port, log_level="error", access_log=False)
-    config.http = partial(Wire, _doors(log, store, clock))  # type: ignore[assignment]
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
+    listening = (web or WebSettings()).model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
     try:
-        until(lambda: server.started, "the server listens")
-        yield Ingest(f"http://127.0.0.1:{port}", store, log)
+        with running(server_of(log, store, clock, listening)) as url:
+            yield Ingest(url, store, log)
     finally:
-        server.should_exit = True
-        thread.join(20)
         log.stop()
         store.close()
 
@@ -113,7 +104,7 @@ class Process:
 
     def _answers(self) -> bool:
         try:
-            return httpx2.get(f"{self.url}/v1/predictions").status_code == 405
+            return http.get(f"{self.url}/v1/predictions").status_code == 405
         except httpx2.TransportError:
             return False
 
@@ -121,13 +112,14 @@ class Process:
 def main(folder: str, port: int) -> None:
     """Serve until the process is ended, in the surroundings that a daemon has."""
     without_pandas()
-    keep_pauses_short()
+    keep_freed_memory()
+    tune_garbage_collector()
     store, clock, settings = Store(f"sqlite:///{folder}/watchkeeper.db"), SystemClock(), PredictionSettings()
     metadata.create_all(store.engine)
     log = PredictionLog(store, settings, clock)
     log.start()
     web = WebSettings(listen=f"127.0.0.1:{port}")
-    Server(_nothing(), web, _doors(log, store, clock)).run_until_stopped(lambda: None)
+    server_of(log, store, clock, web).run_until_stopped(lambda: None)
     log.stop()
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from monitor.metrics import METRICS
 from monitor.records import Alert, Labels, Measurement, State, Stream, Transition, Window, labels
 from monitor.rules import load
-from monitor.rules.evaluate import Judgement, judge
-from monitor.rules.readings import OPEN, Past, Readings, no_past
+from monitor.rules.engine.evaluate import Evaluation, evaluate
+from monitor.rules.engine.readings import OPEN, Past, Readings, no_past
 from monitor.rules.rule import RuleSet
 
 STREAM = Stream("acme", "fraud")
@@ -40,14 +40,14 @@ class Judge:
         self.transitions: list[Transition] = []
         self.now = START
 
-    def look(self, *measurements: Measurement, after: float = 1.0, seconds: int = OPEN) -> Judgement:
+    def look(self, *measurements: Measurement, after: float = 1.0, seconds: int = OPEN) -> Evaluation:
         """Move the clock by `after` seconds and judge once."""
         self.now += after
         readings = Readings({(self.stream, seconds): measurements}, self.past)
-        judgement = judge(self.rules, readings, self.alerts, self.now)
-        self.alerts |= {alert.fingerprint: alert for alert in judgement.alerts}
-        self.transitions += judgement.transitions
-        return judgement
+        evaluation = evaluate(self.rules, readings, self.alerts, self.now)
+        self.alerts |= {alert.fingerprint: alert for alert in evaluation.alerts}
+        self.transitions += evaluation.transitions
+        return evaluation
 
     def measured(self, metric: str, value: float | None, n: float = 1000, **fields: str) -> Measurement:
         """A measurement of the open window."""

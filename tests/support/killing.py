@@ -9,14 +9,16 @@ class KilledError(BaseException):
 
 
 class Mortal:
-    """A channel whose process dies when the other side has answered."""
+    """A channel whose process dies when the other side has answered; unless `taken`, just before it is asked."""
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, channel: Channel, *, taken: bool = True) -> None:
+        self.channel, self.taken = channel, taken
         self.name, self.rate, self.actions = channel.name, channel.rate, channel.actions
+        self.seconds = channel.seconds
 
     def send(self, notification: Notification) -> str:
-        self.channel.send(notification)
+        if self.taken:
+            self.channel.send(notification)
         raise KilledError
 
     def close(self) -> None:

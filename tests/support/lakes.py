@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from monitor.records import Stream
-from monitor.store import history
+from monitor.store import lake_profiles
 from monitor.store.db import Store
 from monitor.windows import baseline
-from monitor.windows.reference import Baseline, from_table
+from monitor.windows.baseline_from_table import Baseline, from_table
+from tests.support import http
 from tests.support.log import NOW, STREAM, running
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -68,7 +69,7 @@ def store_with_baseline(folder: Path, *streams: Stream) -> Iterator[tuple[Store,
 def kept(store: Store, stream: Stream = STREAM) -> list[tuple[int, int, bytes]]:
     """The history of a stream: start, seconds and bytes of each window."""
     with store.read() as connection:
-        stored = history.inside(connection, stream, 0, 1e12)
+        stored = lake_profiles.inside(connection, stream, 0, 1e12)
         return [(one.window.start, one.window.seconds, one.blob) for one in stored]
 
 
@@ -83,7 +84,7 @@ def s3_server(folder: Path) -> Iterator[str]:
 
     def answers() -> bool:
         try:
-            return httpx2.get(f"{address}/moto-api/", timeout=2).status_code < 500
+            return http.get(f"{address}/moto-api/", timeout=2).status_code < 500
         except httpx2.TransportError:
             return False
 

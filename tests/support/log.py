@@ -10,10 +10,10 @@ import msgspec
 
 from monitor.clock import Clock, ManualClock
 from monitor.errors import WatchkeeperError
-from monitor.predictions import intake
-from monitor.predictions.intake import Kind
-from monitor.predictions.log import PredictionLog
-from monitor.predictions.receipts import Receipt
+from monitor.predictions.intake import parse
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.intake.requests import Receipt
+from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.store.db import Store, metadata
@@ -38,12 +38,12 @@ def running(
         store.close()
 
 
-def send(log: PredictionLog, kind: Kind, records: object, client: str = "", key: str = "") -> Receipt:
+def send(log: PredictionLog, kind: RecordKind, records: object, client: str = "", key: str = "") -> Receipt:
     """Hand records to the log as a request would, and wait until they are on disk."""
     rules = log.rules(client)
     body = records if isinstance(records, bytes) else msgspec.json.encode(records)
     answer: Queue[Receipt | WatchkeeperError] = Queue()
-    log.hand_over([(intake.read(kind, body, "application/json", rules, log.shapes, key), answer.put)])
+    log.submit([(parse.read(kind, body, "application/json", rules, log.decoders, key), answer.put)])
     receipt = answer.get(timeout=30)
     if isinstance(receipt, WatchkeeperError):
         raise receipt

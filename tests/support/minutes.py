@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.predictions.batches import split
-from monitor.predictions.intake import Kind
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.log.batch import split
 from monitor.status import overview
 from tests.support.log import STREAM, outcome, send
 
@@ -31,7 +31,7 @@ def minute(app: App, clock: ManualClock, number: int) -> None:
     )
     app.log.append(split(STREAM, rows, MINUTE))
     known = [outcome(id=f"{number - 1}-{index}", truth="ok", timestamp=clock.now()) for index in range(20)]
-    send(app.log, Kind.OUTCOMES, known)
+    send(app.log, RecordKind.OUTCOMES, known)
     clock.advance(MINUTE)
     app.tick()
 
@@ -42,8 +42,8 @@ def everything(app: App, clock: ManualClock) -> Mapping[str, Callable[[int], obj
         "tick": lambda number: minute(app, clock, number),
         "learn": lambda _: app.jobs.learn(),
         "compact": lambda _: app.jobs.compact(),
-        "forget": lambda _: app.jobs.forget(),
-        "days": lambda _: app.days.update(clock.now()),
+        "delete_expired": lambda _: app.jobs.delete_expired(),
+        "days": lambda _: app.daily_summaries.update(clock.now()),
         "status": lambda _: status_of(app, clock),
     }
 

@@ -7,9 +7,10 @@ import numpy as np
 from sqlalchemy import insert
 
 from monitor.records import Stream
-from monitor.store import measurements, register
+from monitor.store import measurements
+from monitor.store import streams as stream_rows
 from monitor.store.db import Store
-from monitor.store.upsert import insert_new
+from monitor.store.statements import insert_new
 
 METRICS = (
     *(("error_rate", "share"), ("other_rate", "share"), ("volume", "predictions")),
@@ -63,7 +64,7 @@ def _insert(
         raw = msgspec.msgpack.encode(items)
         shape = hashlib.sha256(raw).hexdigest()[:16]
         insert_new(connection, measurements.SHAPES, [{"id": shape, "blob": raw}], ("id",))
-        number = register.key(connection, stream, 0.0)
+        number = stream_rows.key(connection, stream, 0.0)
         rows = [
             {
                 "stream": number,

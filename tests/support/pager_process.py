@@ -15,10 +15,10 @@ from typing import Any
 
 from monitor.alerts import AlertSettings, advance
 from monitor.clock import SystemClock
-from monitor.notify.dispatcher import Dispatcher
-from monitor.notify.pagerduty import PagerDuty, PagerDutySettings
-from monitor.rules.evaluate import judge
-from monitor.rules.readings import OPEN, Readings
+from monitor.notify.channels.pagerduty import PagerDuty, PagerDutySettings
+from monitor.notify.delivery.dispatcher import Dispatcher
+from monitor.rules.engine.evaluate import evaluate
+from monitor.rules.engine.readings import OPEN, Readings
 from monitor.store import alerts as alert_rows
 from monitor.store import outbox
 from monitor.store.db import Store, metadata
@@ -57,7 +57,7 @@ def _look(store: Store, folder: Path, rate: float, step: Callable[[str], None]) 
     with store.write() as connection:
         alerts = alert_rows.load(connection)
         readings = Readings({(STREAM, OPEN): [measured("error_rate", rate)]})
-        judgement = judge(rules, readings, alerts, now)
+        judgement = evaluate(rules, readings, alerts, now)
         step("judged")
         advance(connection, judgement, alerts, AlertSettings(), ["pagerduty"], now)
         step("committed")

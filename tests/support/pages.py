@@ -17,6 +17,8 @@ PAGE = Notification(
     value="31 %",
     limit="5 %",
     sample="n = 210 over the last 1m",
+    causes=("version 7 is serving since 14:01 UTC (before: 6)",),
+    commands=("watchkeeper explain 'acme & co/fraud/production/HighErrorRate'",),
     checks=("Which errors?", "Since when?", "Is it one version?"),
     links=(Link("Runbook", "https://example.org/HighErrorRate"),),
     labels=(

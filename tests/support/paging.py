@@ -1,6 +1,6 @@
-"""Rules, alerts, outbox, dispatcher and a stand-in PagerDuty around one clock, moved step by step.
+"""Rules, alerts, outbox and dispatcher of a daemon without threads, with a stand-in PagerDuty.
 
-What it leaves out of the daemon is where measurements come from: a test says what each tick measured.
+The test moves the clock, and says what each tick measured.
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from monitor.alerts import AlertSettings, Plan, advance
 from monitor.alerts.notification import Notification
 from monitor.clock import ManualClock
 from monitor.notify.channel import Channel, Rate
-from monitor.notify.dispatcher import Dispatcher
-from monitor.notify.failure import AttemptError, Kind
-from monitor.notify.pagerduty import PagerDuty, PagerDutySettings
+from monitor.notify.channels.pagerduty import PagerDuty, PagerDutySettings
+from monitor.notify.delivery.dispatcher import Dispatcher
+from monitor.notify.failure import AttemptError, FailureKind
 from monitor.records import Action, Alert, Measurement, Silence, Stream
-from monitor.rules.evaluate import STEP, judge
-from monitor.rules.readings import OPEN, Readings
+from monitor.rules.engine.evaluate import STEP, evaluate
+from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from monitor.store import alerts as alert_rows
 from monitor.store import incidents, silences
@@ -31,28 +31,29 @@ from tests.support.pagerduty import PagerDutyStandIn
 
 @dataclass
 class Chat:
-    """A channel that keeps what it is told, and fails while `down`."""
+    """A channel that keeps its notifications, and fails while `down`."""
 
     name: str = "slack"
+    seconds = 5.0
     rate: Rate | None = None
     actions = frozenset(Action)
 
     def __post_init__(self) -> None:
-        self.told: list[Notification] = []
+        self.notifications: list[Notification] = []
         self.down = False
 
     def send(self, notification: Notification) -> str:
         if self.down:
-            raise AttemptError("the chat is down", Kind.UNREACHABLE)
-        self.told.append(notification)
-        return "told"
+            raise AttemptError("the chat is down", FailureKind.UNREACHABLE)
+        self.notifications.append(notification)
+        return "sent"
 
     def close(self) -> None:
         """Nothing to give back."""
 
 
-class World:
-    """`tick` judges and plans, `deliver` sends, `run` does both every second."""
+class PagingDaemon:
+    """`tick` evaluates and plans, `deliver` sends, `run` does both each second."""
 
     def __init__(
         self, folder: Path, rules: RuleSet, settings: AlertSettings | None = None, url: str = ""
@@ -64,7 +65,7 @@ class World:
         self.chat = Chat()
         self.dies_before_commit = False
         self.confirming: frozenset[str] = frozenset()
-        self.store = Store(url or f"sqlite:///{folder}/world.db")
+        self.store = Store(url or f"sqlite:///{folder}/paging.db")
         metadata.create_all(self.store.engine)
         self.pagerduty_settings = PagerDutySettings.model_validate(
             {
@@ -81,7 +82,7 @@ class World:
         }
         self.dispatcher = self.new_dispatcher()
 
-    def __enter__(self) -> "World":
+    def __enter__(self) -> "PagingDaemon":
         self.pagerduty.__enter__()
         return self
 
@@ -102,14 +103,14 @@ class World:
         return Dispatcher(self.store, self.channels, self.clock)
 
     def tick(self, measurements: Iterable[Measurement], after: float = 1.0) -> Plan:
-        """Move the clock and judge once; nothing is sent."""
+        """Move the clock and evaluate the rules once; nothing is sent."""
         self.clock.advance(after)
         by_stream: dict[tuple[Stream, int], list[Measurement]] = {}
         for measurement in measurements:
             by_stream.setdefault((measurement.stream, OPEN), []).append(measurement)
         with self.store.write() as connection:
             alerts = alert_rows.load(connection)
-            judgement = judge(self.rules, Readings(by_stream), alerts, self.now, max(STEP, after))
+            judgement = evaluate(self.rules, Readings(by_stream), alerts, self.now, max(STEP, after))
             plan = advance(
                 connection, judgement, alerts, self.settings, self.channels, self.now, self.confirming
             )
@@ -119,16 +120,16 @@ class World:
             return plan
 
     def kill_before_commit(self) -> None:
-        """The next tick dies when all is written and nothing is committed."""
+        """Kill the next tick after its writes and before the commit."""
         self.dies_before_commit = True
 
     def deliver(self) -> None:
-        """Try everything that is due now."""
+        """Attempt every delivery that is due."""
         while self.dispatcher.step():
             pass
 
     def run(self, value: float | None, seconds: float = 1.0, every: float = 1.0) -> None:
-        """An error rate for a while, judged and delivered every so often."""
+        """Measure an error rate for `seconds`; evaluate and deliver at every `every` seconds."""
         for _ in range(max(round(seconds / every), 1)):
             self.tick([errors(value)], after=every)
             self.deliver()
@@ -147,7 +148,7 @@ class World:
             return [i for i in incidents.load_open(connection) if i.channel == channel]
 
     def silence(self, *matchers: str, seconds: float = 3600.0) -> Silence:
-        """Mute what matches from now on."""
+        """Silence matching alerts from now on."""
         silence = Silence(f"s{round(self.now)}", matchers, self.now, self.now + seconds, "ann", "we know")
         with self.store.write() as connection:
             silences.add(connection, silence)

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 
+from tests.support import http
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -28,7 +29,7 @@ class Prometheus:
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The series of an instant query."""
-        answer = httpx2.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=10).json()
+        answer = http.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=10).json()
         assert answer["status"] == "success", (expression, answer)
         return list(answer["data"]["result"])
 
@@ -70,6 +71,6 @@ def prometheus(folder: Path, target: str, history: str = "") -> Iterator[Prometh
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx2.get(f"{url}/-/ready", timeout=2).status_code == 200
+        return http.get(f"{url}/-/ready", timeout=2).status_code == 200
     except httpx2.TransportError:
         return False

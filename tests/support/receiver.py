@@ -20,7 +20,7 @@ class Request:
 class Receiver:
     """Listens on a free port of this host. `statuses` are the next answers; 200 after them."""
 
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list, repr=False)
     statuses: deque[int] = field(default_factory=deque)
     server: ThreadingHTTPServer = field(init=False)
 

@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx2
-import uvicorn
 
-from monitor.web.access import Access
 from monitor.web.app import create
+from monitor.web.auth.access import Access
+from monitor.web.ingest.front import Front
+from monitor.web.public_path import behind as published
+from monitor.web.server import Server
 from monitor.web.services import Services
 from monitor.web.settings import WebSettings
+from tests.support import http
 from tests.support.clients import Shop
 from tests.support.ports import free_port
 from tests.support.waiting import until
@@ -31,19 +34,24 @@ def services(shop: Shop, **fields: Any) -> Services:
 
 
 @contextmanager
-def serving(shop: Shop, **fields: Any) -> Iterator[httpx2.Client]:
-    """A client of the running web; it does not follow redirects."""
-    port = free_port()
-    config = uvicorn.Config(
-        create(services(shop, **fields)), port=port, log_level="warning", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+def serving(shop: Shop, port: int = 0, **fields: Any) -> Iterator[httpx2.Client]:
+    """A client of the running web, on a free port if none is given; it does not follow redirects."""
+    behind = services(shop, **fields)
+    settings = behind.settings.model_copy(update={"listen": f"127.0.0.1:{port or free_port()}"})
+    server = Server(published(Front(create(behind), {}, behind.meters), settings.public_path), settings)
+    with running(server) as url, http.client(base_url=url, timeout=20) as client:
+        yield client
+
+
+@contextmanager
+def running(server: Server) -> Iterator[str]:
+    """The address of a server that runs in a thread."""
+    thread = threading.Thread(target=server.run_until_stopped, args=(lambda: None,), daemon=True)
     thread.start()
-    until(lambda: server.started, "the web is up")
     try:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            yield client
+        until(lambda: server.is_listening, "the server listens")
+        yield server.url
     finally:
-        server.should_exit = True
-        thread.join(timeout=10)
+        server.stop()
+        thread.join(timeout=20)
+        assert not thread.is_alive()

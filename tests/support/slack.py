@@ -48,8 +48,17 @@ def _of_block(block: dict[str, Any]) -> str:
         text = block["text"]
         is_fine = text["type"] == "plain_text" and 0 < len(text["text"]) <= LONGEST[kind]
     elif kind == "section":
-        text = block["text"]
-        is_fine = text["type"] in ("mrkdwn", "plain_text") and 0 < len(text["text"]) <= LONGEST[kind]
+        fields = block.get("fields", [])
+        texts = [*([block["text"]] if "text" in block else []), *fields]
+        limits = [LONGEST[kind]] * (len(texts) - len(fields)) + [2000] * len(fields)
+        is_fine = (
+            len(texts) > 0
+            and len(fields) <= 10
+            and all(
+                text["type"] in ("mrkdwn", "plain_text") and 0 < len(text["text"]) <= longest
+                for text, longest in zip(texts, limits, strict=True)
+            )
+        )
     elif kind == "actions":
         elements = block["elements"]
         is_fine = 0 < len(elements) <= 25 and all(

@@ -1,8 +1,8 @@
 """TLS by certificate files: on the real daemon, and renewed while it runs."""
 
 import shutil
+import socket
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +11,7 @@ import httpx2
 import pytest
 import trustme
 
-from monitor.config import load
+from monitor.config.root import load
 from monitor.errors import ConfigError
 from monitor.web import server as serving
 from monitor.web.app import create
@@ -19,6 +19,7 @@ from monitor.web.settings import WebSettings
 from tests.support import clients
 from tests.support.daemon import Daemon
 from tests.support.ports import free_port
+from tests.support.server import running as under_way
 from tests.support.server import services
 from tests.support.waiting import until
 
@@ -61,19 +62,14 @@ def test_the_daemon_speaks_tls_that_a_client_verifies(tmp_path: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path, certificate: Path, key: Path) -> Iterator[str]:
+def running(folder: Path, certificate: Path, key: Path, head_within: float = 10.0) -> Iterator[str]:
     """The daemon's own server in a thread, without a daemon around it."""
     shop = clients.opened(folder, hours=1)
-    settings = WebSettings(listen=f"127.0.0.1:{free_port()}", certificate=certificate, private_key=key)
-    server = serving.Server(create(services(shop, settings=settings)), settings)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started, "the server listens")
-    try:
-        yield server.url
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
+    settings = WebSettings(
+        listen=f"127.0.0.1:{free_port()}", certificate=certificate, private_key=key, head_within=head_within
+    )
+    with under_way(serving.Server(create(services(shop, settings=settings)), settings)) as url:
+        yield url
 
 
 def number(url: str, context: ssl.SSLContext) -> int:
@@ -86,7 +82,7 @@ def number(url: str, context: ssl.SSLContext) -> int:
 def test_a_renewed_certificate_is_taken_while_it_runs_and_half_a_one_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(serving, "LOOK_EVERY", 0)
+    monkeypatch.setattr(serving, "CERTIFICATE_CHECK_SECONDS", 0)
     authority = trustme.CA()
     context = trusting(authority)
     certificate, key = written(tmp_path, authority, "own")
@@ -100,10 +96,34 @@ def test_a_renewed_certificate_is_taken_while_it_runs_and_half_a_one_is_not(
         until(lambda: number(url, context) != first, "the renewed certificate is shown")
 
 
+def test_a_handshake_that_is_never_finished_has_a_deadline_and_keeps_no_other_waiting(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate, key = written(tmp_path, authority, "own")
+    with running(tmp_path, certificate, key, head_within=1.0) as url:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        silent, half = socket.create_connection(address), socket.create_connection(address)
+        with silent, half:
+            half.sendall(b"\x16\x03\x01\x02\x00")  # the first bytes of a greeting
+            assert httpx2.get(f"{url}/healthz", verify=trusting(authority)).status_code == 200
+            for peer in (silent, half):
+                peer.settimeout(20)
+                assert is_closed(peer)
+
+
+def is_closed(peer: socket.socket) -> bool:
+    """Whether the other side closes the connection; False where it says nothing for long."""
+    try:
+        return peer.recv(1000) == b"" or is_closed(peer)
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("web: {certificate: own.pem}", "certificate and private_key belong together"),
+        ("web: {certificate: own.pem}", "certificate and private_key require each other"),
         (
             "web: {certificate: no.pem, private_key: no.key}",
             "web.certificate: the file no.pem does not exist",

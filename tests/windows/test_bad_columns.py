@@ -5,10 +5,10 @@ import pytest
 
 from monitor.metrics import MetricSettings, Subject, measure
 from monitor.records import Stream, Window
-from monitor.windows.count import count
-from monitor.windows.outcomes import count_outcomes
+from monitor.windows.baseline_from_table import Baseline, conform, from_table
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import merge
-from monitor.windows.reference import Baseline, conform, from_table
 from tests.support.every_type import COLUMNS
 
 STREAM, HOUR = Stream("acme", "fraud"), Window(0, 3600)

@@ -4,16 +4,19 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor.predictions.batches import split
-from monitor.predictions.intake import Kind
+from monitor.clock import ManualClock
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.log.batch import split
 from monitor.records import Stream, Window
-from monitor.store import profiles
-from monitor.windows import baseline, codec, counting
-from monitor.windows.count import count
-from monitor.windows.counting import count_new
+from monitor.store import outcomes, profiles
+from monitor.store import predictions as stored_predictions
+from monitor.windows import accumulate, baseline, codec
+from monitor.windows.accumulate import count_new
+from monitor.windows.kernel.count_rows import count
 from monitor.windows.profile import merge
 from monitor.windows.recount import recount
 from monitor.windows.rolling import Rolling, blocks, current_layout
+from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
 from tests.support.tables import predictions
@@ -107,16 +110,18 @@ def test_a_killed_count_leaves_nothing_half_done(log_and_store, monkeypatch):
 
 def test_outcomes_restate_the_window_of_their_predictions(log_and_store):
     log, store = log_and_store
-    send(log, Kind.PREDICTIONS, [prediction(id="a", confidence=0.9), prediction(id="b", confidence=0.6)])
+    send(
+        log, RecordKind.PREDICTIONS, [prediction(id="a", confidence=0.9), prediction(id="b", confidence=0.6)]
+    )
     window = Window(int(NOW), int(NOW) + 60)
     assert count_new(store, SETTINGS, NOW) == [(STREAM, window)]
     send(
         log,
-        Kind.OUTCOMES,
+        RecordKind.OUTCOMES,
         [outcome(id="b", truth="fraud", timestamp=NOW + 60), outcome(id="nobody", truth="ok")],
     )
     assert count_new(store, SETTINGS, NOW) == [(STREAM, window)]
-    send(log, Kind.OUTCOMES, [outcome(id="b", truth="fraud", timestamp=NOW + 60)])
+    send(log, RecordKind.OUTCOMES, [outcome(id="b", truth="fraud", timestamp=NOW + 60)])
     assert count_new(store, SETTINGS, NOW) == []
     part = profile_of(store, window).overall
     assert (part.rows, part.flag("truths"), part.flag("right")) == (2, 1.0, 0.0)
@@ -143,8 +148,9 @@ def test_a_new_baseline_has_the_kept_rows_counted_again(log_and_store):
         assert not baseline.save(connection, made, NOW)
     window = Window(int(NOW), int(NOW) + 600)
     assert profile_of(store, window).rows == 0  # not comparable yet
-    assert recount(store, STREAM, SETTINGS, BASE, NOW) == NOW
-    assert recount(store, STREAM, SETTINGS, BASE, NOW) is None
+    assert recount(store, [STREAM], SETTINGS, BASE, NOW).since == {STREAM: NOW}
+    again = recount(store, [STREAM], SETTINGS, BASE, NOW)
+    assert (again.since, again.complete) == ({}, {STREAM})
     profile = profile_of(store, window)
     assert profile.rows == 1000
     assert profile.layout.id == made.layout.id
@@ -162,7 +168,7 @@ def test_many_small_batches_of_different_types_count_as_one(log_and_store):
         made = baseline.from_table(STREAM, pa.table({"x": [1.0, 2.0, 3.0], "y": ["a", "b", "1"]}), NOW)
         baseline.save(connection, made, NOW)
     for features in ({"x": 1, "y": 1}, {"x": "2", "y": "a"}, {"x": True, "y": None}, {"y": "b"}, {"x": "no"}):
-        send(log, Kind.PREDICTIONS, [prediction(features=features)])
+        send(log, RecordKind.PREDICTIONS, [prediction(features=features)])
     count_new(store, SETTINGS, NOW)  # three batches at most are read at a time
     part = profile_of(store, Window(int(NOW), int(NOW) + 60)).overall
     x, y = part.column("features.x"), part.column("features.y")
@@ -195,7 +201,7 @@ def test_while_rows_are_read_and_counted_others_can_write(log_and_store, monkeyp
             connection.exec_driver_sql("select 1")
         return count(*arguments)
 
-    monkeypatch.setattr(counting, "count", count_while_others_write)
+    monkeypatch.setattr(accumulate, "count", count_while_others_write)
     assert len(count_new(store, SETTINGS, NOW)) == 2
 
 
@@ -205,11 +211,11 @@ def test_what_somebody_else_counted_meanwhile_is_not_counted_twice(log_and_store
     heard: list[int] = []
 
     def somebody_is_faster(*arguments):
-        monkeypatch.setattr(counting, "count", count)
+        monkeypatch.setattr(accumulate, "count", count)
         count_new(store, SETTINGS, NOW, lambda *told: heard.append(told[2].rows))
         return count(*arguments)
 
-    monkeypatch.setattr(counting, "count", somebody_is_faster)
+    monkeypatch.setattr(accumulate, "count", somebody_is_faster)
     count_new(store, SETTINGS, NOW, lambda *told: heard.append(told[2].rows))
     assert heard == [100]
     assert profile_of(store, Window(int(NOW), int(NOW) + 60)).rows == 100
@@ -220,13 +226,13 @@ def test_rows_counted_by_a_layout_that_changed_meanwhile_are_counted_again(log_a
     log.append(split(STREAM, rows_at(NOW, 1, 100), BASE))
 
     def baseline_is_set(*arguments):
-        monkeypatch.setattr(counting, "count", count)
+        monkeypatch.setattr(accumulate, "count", count)
         with store.write() as connection:
             made = baseline.from_table(STREAM, pa.Table.from_batches([predictions(500, 3)]), NOW)
             baseline.save(connection, made, NOW)
         return count(*arguments)
 
-    monkeypatch.setattr(counting, "count", baseline_is_set)
+    monkeypatch.setattr(accumulate, "count", baseline_is_set)
     count_new(store, SETTINGS, NOW)
     profile = profile_of(store, Window(int(NOW), int(NOW) + 60))
     assert profile.rows == 100
@@ -241,3 +247,50 @@ def test_an_hour_is_the_sum_of_its_minutes_after_each_new_one(log_and_store):
         end = int(NOW) + 60 * (minute + 1)
         rows = sum(10 + at for at in range(max(0, minute - 59), minute + 1))
         assert profile_of(store, Window(end - 3600, end), settled=end).rows == rows
+
+
+class OneTurn(RoundRobin):
+    """A tick that has time for one transaction."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+
+
+def test_what_happens_now_is_counted_before_a_backlog_and_the_backlog_in_the_end(tmp_path):
+    """Outcomes of both are matched, and every profile is the one of a daemon that was never behind."""
+    found = []
+    for name, is_behind in (("behind", True), ("in time", False)):
+        (tmp_path / name).mkdir()
+        with running(tmp_path / name, clock=ManualClock(NOW)) as (log, store):
+            for minute in (*range(-60, 0), 0):
+                at = NOW + minute * 60
+                rows = [prediction(id=f"{minute}/{n}", timestamp=at + n, error="timeout") for n in range(5)]
+                send(log, RecordKind.PREDICTIONS, rows)
+                truths = [outcome(id=f"{minute}/{n}", truth="ok", timestamp=NOW) for n in range(0, 5, 2)]
+                send(log, RecordKind.OUTCOMES, truths)
+                if not is_behind:
+                    count_new(store, SETTINGS, NOW)
+            if is_behind:
+                (first, *_) = reversed(count_new(store, SETTINGS, NOW, round_robin=OneTurn()))
+                assert first == (STREAM, Window(int(NOW), int(NOW) + 60))
+                while count_new(store, SETTINGS, NOW, round_robin=OneTurn()):
+                    pass
+            found.append(profile_of(store, Window(int(NOW) - 3600, int(NOW) + 60)))
+            with store.read() as connection:
+                assert outcomes.counts(connection, STREAM).matched == 61 * 3
+    assert found[0] == found[1]
+    assert found[0].rows == 61 * 5
+
+
+def test_a_new_batch_that_cannot_be_counted_keeps_no_backlog_waiting(tmp_path):
+    with running(tmp_path, clock=ManualClock(NOW)) as (log, store):
+        for minute in range(-20, 1):
+            rows = [prediction(timestamp=NOW + minute * 60 + n) for n in range(5)]
+            send(log, RecordKind.PREDICTIONS, rows)
+        with store.write() as connection:
+            batches = stored_predictions.BATCHES
+            connection.execute(batches.update().where(batches.c.start == int(NOW)).values(blob=b"no rows"))
+        while count_new(store, SETTINGS, NOW, round_robin=OneTurn()):
+            pass
+        assert profile_of(store, Window(int(NOW) - 3600, int(NOW) + 60)).rows == 100
+        assert store.faults.active() == []

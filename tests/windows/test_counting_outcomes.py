@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from monitor.predictions import outcomes
-from monitor.predictions.compaction import compact
-from monitor.predictions.intake import Kind
-from monitor.predictions.log import PredictionLog
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.log.compaction import compact
+from monitor.predictions.log.writer import PredictionLog
+from monitor.predictions.outcomes import join
 from monitor.records import Window
 from monitor.store import outcomes as stored
 from monitor.store.db import Store
-from monitor.windows import counting
-from monitor.windows.counting import count_new
-from monitor.windows.outcomes import count_outcomes
+from monitor.windows import accumulate
+from monitor.windows.accumulate import count_new
+from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
@@ -35,13 +35,13 @@ def taken(tmp_path: Path) -> Iterator[Taken]:
 def predict(log: PredictionLog) -> None:
     """One prediction a minute, each a batch of its own."""
     for minute in range(MINUTES):
-        send(log, Kind.PREDICTIONS, [prediction(id=f"p{minute}", timestamp=HOUR.start + 60 * minute)])
+        send(log, RecordKind.PREDICTIONS, [prediction(id=f"p{minute}", timestamp=HOUR.start + 60 * minute)])
 
 
 def tell(log: PredictionLog) -> None:
     """One request with the truth of all of them, half of it "ok", and of one that nobody ever saw."""
     told = [outcome(id=f"p{minute}", truth=("ok", "fraud")[minute % 2]) for minute in range(MINUTES)]
-    send(log, Kind.OUTCOMES, [*told, outcome(id="nobody", truth="ok")])
+    send(log, RecordKind.OUTCOMES, [*told, outcome(id="nobody", truth="ok")])
 
 
 def assert_each_is_counted_once(store: Store) -> None:
@@ -60,7 +60,7 @@ def test_of_outcomes_about_many_batches_some_are_written_at_a_time(
     together: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(outcomes, "_MOST_BATCHES", 4)
+    monkeypatch.setattr(join, "_MAX_BATCHES", 4)
     log, store = taken
     for step in order:
         step(log)
@@ -79,11 +79,11 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, taken: Taken, happens: Callable[[
     tell(log)
 
     def interrupted(*arguments: object) -> object:
-        monkeypatch.setattr(counting, "count_outcomes", count_outcomes)
+        monkeypatch.setattr(accumulate, "count_outcomes", count_outcomes)
         happens(store)
         return count_outcomes(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(counting, "count_outcomes", interrupted)
+    monkeypatch.setattr(accumulate, "count_outcomes", interrupted)
     count_new(store, WindowSettings(), NOW)
 
 
@@ -110,7 +110,7 @@ def test_batches_that_were_put_together_meanwhile_lose_no_outcome(
 ) -> None:
     log, store = taken
     send(
-        log, Kind.PREDICTIONS, [prediction(id="another", timestamp=HOUR.start)]
+        log, RecordKind.PREDICTIONS, [prediction(id="another", timestamp=HOUR.start)]
     )  # so that the first window has two batches
     saved: list[int] = []
     meanwhile(monkeypatch, taken, lambda store: saved.append(compact(store, NOW)))
@@ -126,12 +126,12 @@ def test_outcomes_that_are_given_up_meanwhile_do_not_come_back(
     taken: Taken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, store = taken
-    send(log, Kind.OUTCOMES, [outcome(id="never", truth="ok")])
+    send(log, RecordKind.OUTCOMES, [outcome(id="never", truth="ok")])
     count_new(store, SETTINGS, NOW)
 
     def give_up(store: Store) -> None:
         with store.write() as connection:
-            assert outcomes.give_up(connection, STREAM, NOW + 1, NOW) == 1
+            assert join.expire_outcomes(connection, STREAM, NOW + 1, NOW) == 1
 
     meanwhile(monkeypatch, taken, give_up)
     with store.read() as connection:

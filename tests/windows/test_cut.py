@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -36,7 +38,23 @@ def test_each_moment_is_in_exactly_one_window(moment, seconds):
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.integers(60, 3600))
 def test_windows_between_two_moments_tile_what_lies_inside(start, end, seconds):
-    found = cut.between(start, end, seconds)
+    found = cut.between(start, end, seconds, 20_000)
     assert all(start <= w.start and w.end <= end for w in found)
     assert len(found) >= (end - start) / seconds - 2
     assert cut.last(end, seconds, 60).end <= end < cut.last(end, seconds, 60).end + 60
+
+
+FAR = st.floats(-4e18, 4e18) | st.floats(-1e6, 1e6)
+
+
+@given(FAR, FAR, st.integers(1, 86_400), st.integers(0, 50))
+def test_of_any_span_at_most_so_many_windows_are_made_the_newest(start, end, seconds, most):
+    found = cut.between(start, end, seconds, most)
+    assert len(found) <= most
+    last = int(end // seconds) * seconds
+    if found:
+        assert found[-1].end == last
+        assert all(earlier.end == later.start for earlier, later in pairwise(found))
+        assert found[0].start - seconds < start or len(found) == most
+    if abs(start) < 1e6 and abs(end) < 1e6 and seconds > 1000:
+        assert found == (cut.between(start, end, seconds, 10_000)[-most:] if most else [])

@@ -6,11 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor.windows import edges, grid
-from monitor.windows.assembly import assemble
-from monitor.windows.kernel import Weights, count_numbers
-from monitor.windows.layout import Column, Kind
-from monitor.windows.moments import Target
+from monitor.windows.kernel import grid
+from monitor.windows.kernel.count_column import Weights, count_numbers
+from monitor.windows.kernel.exact_sums import Target
+from monitor.windows.layout import edges
+from monitor.windows.layout.build import assemble
+from monitor.windows.layout.layout import Column, ColumnKind
 from monitor.windows.profile import Slice, empty
 
 ROWS = 3 * grid.MOST_ROWS + 17
@@ -100,7 +101,7 @@ def test_the_grid_is_used_where_it_is_meant_to_be(monkeypatch):
         left.append(rest.size)
         return rest
 
-    monkeypatch.setattr("monitor.windows.kernel.count_on_grid", watched)
+    monkeypatch.setattr("monitor.windows.kernel.count_column.count_on_grid", watched)
     counted(learned(_NORMAL), _NORMAL, 1.0, ROWS)
     assert len(left) == 3  # so many that are there, at a time
     assert sum(left) == 0
@@ -108,7 +109,7 @@ def test_the_grid_is_used_where_it_is_meant_to_be(monkeypatch):
 
 def test_no_more_tables_are_kept_than_there_is_room_for(monkeypatch):
     monkeypatch.setattr(grid, "_GRIDS", WeakKeyDictionary())
-    monkeypatch.setattr(grid, "_MOST_KEPT", 3)
+    monkeypatch.setattr(grid, "_CACHE_SIZE", 3)
     columns = [learned(_NORMAL * scale) for scale in (1.0, 2.0, 3.0, 5.0)]
     for column in (*columns, *columns):
         assert grid.grid_of(column) is grid.grid_of(column) is not None
@@ -129,10 +130,12 @@ def test_edges_of_a_baseline_run_between_cells_but_for_the_deciles_and_the_ends(
     column = learned(_NORMAL)
     at = np.rint(column.edges / column.unit)
     through = at == np.rint(np.nextafter(column.edges, -np.inf) / column.unit)
-    assert column.kind is Kind.NUMBER
+    assert column.kind is ColumnKind.NUMBER
     assert through.sum() <= 0.1 * edges.MOST_BUCKETS
     assert (np.diff(column.edges) > 0).all()
     ordered = np.sort(_NORMAL)
-    deciles = ordered[np.arange(10) * ordered.size // 10]
-    assert np.isin(deciles, column.edges).all()
+    first = np.searchsorted(ordered, column.edges)
+    assert np.isin(np.arange(10) * ordered.size // 10, first).all()
+    narrow = np.searchsorted(ordered.astype(np.float32).astype(float), column.edges)
+    assert (narrow == first)[:: edges.MOST_BUCKETS // 10].all()
     assert np.abs(np.diff(np.searchsorted(ordered, column.edges)) - ROWS / 1000).max() < 0.5 * ROWS / 1000

@@ -4,14 +4,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor.windows import assembly, codec, describe
-from monitor.windows.count import count
-from monitor.windows.outcomes import count_outcomes
+from monitor.windows import codec
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.layout import build, from_table
+from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import merge
 from tests.support.tables import predictions
 
 ROWS = predictions(3000, outcomes=True)
-LAYOUT = describe.of(pa.Table.from_batches([ROWS]))
+LAYOUT = from_table.of(pa.Table.from_batches([ROWS]))
 WHOLE = merge([count(ROWS, LAYOUT), count_outcomes(ROWS, LAYOUT)])
 
 
@@ -40,7 +41,7 @@ def test_a_profile_survives_its_bytes_and_equal_ones_give_equal_bytes():
 
 
 def test_a_layout_survives_its_bytes_under_the_same_name():
-    again = assembly.decode(assembly.encode(LAYOUT))
+    again = build.decode(build.encode(LAYOUT))
     assert again.id == LAYOUT.id
     assert count(ROWS, again) == count(ROWS, LAYOUT)
 
@@ -62,6 +63,6 @@ def test_versions_and_segments_are_counted_apart_and_add_up():
 def test_numbers_of_any_width_are_counted_as_numbers(kind, rows):
     """Whoever calls the kernel with columns as they are gets the counts of the same values as float64."""
     values = pa.array([float(n % 40) if n % 7 else None for n in range(rows)])
-    layout = describe.of(pa.table({"features.x": values}))
+    layout = from_table.of(pa.table({"features.x": values}))
     wide, narrow = (pa.RecordBatch.from_arrays([one], ["features.x"]) for one in (values, values.cast(kind)))
     assert codec.encode(count(narrow, layout)) == codec.encode(count(wide, layout))

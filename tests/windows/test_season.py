@@ -2,15 +2,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from monitor.config.units import WEEK
 from monitor.metrics import MetricSettings, Subject, measure
-from monitor.predictions.batches import split
+from monitor.predictions.log.batch import split
 from monitor.records import Window
-from monitor.windows import season
-from monitor.windows.count import count
-from monitor.windows.counting import count_new
-from monitor.windows.reference import conform, from_table
+from monitor.windows import reference_windows
+from monitor.windows.accumulate import count_new
+from monitor.windows.baseline_from_table import conform, from_table
+from monitor.windows.kernel.count_rows import count
 from monitor.windows.rolling import Rolling
-from monitor.windows.season import WEEK
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, STREAM, running
 from tests.support.tables import predictions
@@ -32,8 +32,8 @@ def test_the_seasonal_baseline_is_the_same_hour_of_past_weeks(tmp_path):
         count_new(store, WindowSettings(), NOW)
         with store.write() as connection:
             rolling = Rolling(connection, 60, settled=HOUR.start)
-            found = season.same_hour_of_week(rolling, STREAM, HOUR, 3, NOW)
-            assert season.same_hour_of_week(rolling, STREAM, Window(0, 3600), 3, NOW) is None
+            found = reference_windows.same_hour_of_week(rolling, STREAM, HOUR, 3, NOW)
+            assert reference_windows.same_hour_of_week(rolling, STREAM, Window(0, 3600), 3, NOW) is None
         assert found is not None
         assert found.profile.rows == 900
         assert found.source == "the same time of the week, 2 weeks"
@@ -51,9 +51,9 @@ def test_a_version_is_held_against_the_one_before():
     )
     base = from_table(STREAM, rows, 0.0)
     profile = count(conform(rows).combine_chunks().to_batches()[0], base.layout)
-    before = season.of_version(STREAM, profile, "7", NOW)
+    before = reference_windows.of_version(STREAM, profile, "7", NOW)
     assert before is not None
-    assert season.of_version(STREAM, profile, "9", NOW) is None
-    subject = Subject(STREAM, HOUR, season.only_version(profile, "8"), before, MetricSettings())
+    assert reference_windows.of_version(STREAM, profile, "9", NOW) is None
+    subject = Subject(STREAM, HOUR, reference_windows.only_version(profile, "8"), before, MetricSettings())
     shift = next(m for m in measure(subject) if m.metric == "mean_shift" and m.label("feature") == "x")
     assert shift.value == pytest.approx(1 / 0.05, rel=0.01)

@@ -5,27 +5,27 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from monitor.block import (
+from monitor.measurement_table import (
     BASELINE,
     FIGURES,
     HIGH,
     LOW,
     P_VALUE,
     VALUE,
-    Block,
+    MeasurementName,
+    MeasurementTable,
     N,
-    Name,
-    Shape,
-    block_of,
-    joined,
-    shape_of,
+    TableSchema,
+    merge_tables,
+    schema_of,
+    table_of,
 )
 from monitor.metrics import intervals
-from monitor.metrics.drift.features import where
-from monitor.metrics.subject import MetricInfo, Subject, too_few
+from monitor.metrics.drift.column_drift import where
+from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Measurement, labels
-from monitor.windows import extra
-from monitor.windows.layout import (
+from monitor.windows.kernel import unknown_columns
+from monitor.windows.layout.layout import (
     ABOVE,
     BELOW,
     MINUS_INFINITY,
@@ -35,10 +35,10 @@ from monitor.windows.layout import (
     PLUS_INFINITY,
     UNREADABLE,
     Column,
-    Kind,
+    ColumnKind,
     Layout,
 )
-from monitor.windows.profile import Slice
+from monitor.windows.profile import NOTATION, Slice
 
 _WHERE = ("feature", "output")
 MISSING_SHARE = MetricInfo(
@@ -59,13 +59,15 @@ UNREADABLE_SHARE = MetricInfo(
     "unreadable / rows", "a baseline; numbers",
 )  # fmt: skip
 SCHEMA_CHANGES = MetricInfo(
-    "schema_changes", "features", Better.LOWER, "How many features appeared, vanished or changed their type.",
-    ("feature", "change"), "features not in the baseline + features without any value + features mostly unreadable",
+    "schema_changes", "features", Better.LOWER,
+    "How many features appeared, vanished, or changed their type or notation.", ("feature", "change"),
+    "features not in the baseline + without any value + mostly unreadable + mostly written in another way",
     "a baseline",
 )  # fmt: skip
-ADDED, VANISHED, TYPE, FILLED = CHANGES = ("added", "vanished", "type", "filled")
+ADDED, VANISHED, TYPE, FILLED, WRITTEN = CHANGES = ("added", "vanished", "type", "filled", "notation")
 """How the schema changes: a feature that the baseline does not have; one without any value that had some; one that is
-mostly texts where numbers belong, or vectors of another length; one that has values and had none.
+mostly texts where numbers belong, or vectors of another length; one that has values and had none; one whose labels
+mean what they did and are mostly written in another way, such as `True` or 1 for true.
 """
 INFO = (MISSING_SHARE, NEW_CATEGORY_SHARE, OUT_OF_RANGE_SHARE, UNREADABLE_SHARE, SCHEMA_CHANGES)
 
@@ -95,7 +97,7 @@ class _Columns:
     features: np.ndarray
     empty: np.ndarray
     picked: np.ndarray
-    shape: Shape
+    shape: TableSchema
 
     def counts(self, part: Slice) -> _Counts:
         """All that is needed of a slice."""
@@ -120,7 +122,7 @@ _COLUMNS: dict[bool, WeakKeyDictionary[Layout, _Columns]] = {
 _USUAL: WeakKeyDictionary[Slice, _Counts] = WeakKeyDictionary()
 
 
-def measure(subject: Subject) -> Block | list[Measurement]:
+def measure(subject: Subject) -> MeasurementTable | list[Measurement]:
     """Shares of each watched column, and the changes of the schema."""
     part, base, layout = subject.profile.overall, _comparable(subject), subject.profile.layout
     looked_at = _COLUMNS[base is not None].get(layout)
@@ -142,10 +144,10 @@ def measure(subject: Subject) -> Block | list[Measurement]:
         (usual.of if usual is not None else np.zeros(now.of.size))[picked],
         subject.settings.min_rates,
     )
-    block = Block(subject.stream, subject.window, looked_at.shape, figures, reasons)
+    block = MeasurementTable(subject.stream, subject.window, looked_at.shape, figures, reasons)
     changed = _changed(looked_at, now, usual, subject.settings.min_rows)
     changes = _schema(subject, part, base is not None, changed)
-    return joined([block, block_of(subject.stream, subject.window, changes)])
+    return merge_tables([block, table_of(subject.stream, subject.window, changes)])
 
 
 def _comparable(subject: Subject) -> Slice | None:
@@ -157,26 +159,26 @@ def _comparable(subject: Subject) -> Slice | None:
 
 def _columns(layout: Layout, *, is_compared: bool) -> _Columns:
     columns = tuple(c for c in layout.columns if c.name in ("prediction", "confidence") or c.feature)
-    picked: list[tuple[int, Name]] = []
+    picked: list[tuple[int, MeasurementName]] = []
     for index, column in enumerate(columns):
         for kind in _kinds(column, is_compared=is_compared):
             info = _SHARES[kind]
-            name = Name(info.name, where(column), info.unit, info.better)
+            name = MeasurementName(info.name, where(column), info.unit, info.better)
             picked.append((kind * len(columns) + index, name))
     return _Columns(
         columns=columns,
         ends=np.array([at for c in columns for at in (c.start, c.start + c.size)], np.int64),
         labelled=np.array([column.labelled for column in columns], bool),
         features=np.array([bool(column.feature) for column in columns], bool),
-        empty=np.array([column.kind is Kind.EMPTY for column in columns], bool),
+        empty=np.array([column.kind is ColumnKind.EMPTY for column in columns], bool),
         picked=np.array([place for place, _ in picked], np.int64),
-        shape=shape_of(tuple(name for _, name in picked)),
+        shape=schema_of(tuple(name for _, name in picked)),
     )
 
 
 def _kinds(column: Column, *, is_compared: bool) -> tuple[int, ...]:
     """Which of the shares a column has."""
-    if not is_compared or column.kind in (Kind.IDENTIFIER, Kind.EMPTY):
+    if not is_compared or column.kind in (ColumnKind.IDENTIFIER, ColumnKind.EMPTY):
         return (0,)
     if column.labelled:
         return (0,) if column.open_ended else (0, 1)
@@ -215,12 +217,27 @@ def _changed(looked_at: _Columns, now: _Counts, usual: _Counts | None, needed: i
     ]
 
 
+def _rewritten(part: Slice, needed: int) -> list[tuple[str, str]]:
+    """The columns whose labels are mostly written in another way than in the baseline: features, and the answers."""
+    found = {
+        name.removeprefix(NOTATION): sum(tally.values())
+        for name, tally in part.tallies.items()
+        if name.startswith(NOTATION)
+    }
+    return [
+        (name.removeprefix("features."), WRITTEN)
+        for name, rows in sorted(found.items())
+        if part.rows >= needed and rows > part.column(name).n / 2
+    ]
+
+
 def _schema(
     subject: Subject, part: Slice, is_compared: bool, changes: list[tuple[str, str]]
 ) -> list[Measurement]:
     if not is_compared:
         return [subject.not_measured(SCHEMA_CHANGES, "no baseline")]
-    changes = changes + [(name, ADDED) for name in extra.unknown_features(dict(part.tallies))]
+    changes = changes + _rewritten(part, subject.settings.min_rows)
+    changes += [(name, ADDED) for name in unknown_columns.unknown_features(dict(part.tallies))]
     return [
         subject.ok(SCHEMA_CHANGES, float(len(changes)), part.rows),
         *(

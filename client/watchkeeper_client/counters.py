@@ -1,0 +1,56 @@
+"""How many records were taken, sent and dropped, and why."""
+
+from __future__ import annotations
+
+from threading import get_ident
+
+ACCEPTED = "accepted"
+"""Records that the queue took."""
+SENT = "sent"
+"""Records that the daemon has on disk."""
+DROPPED = (
+    "queue_full",
+    "busy",
+    "too_large",
+    "unusable",
+    "refused",
+    "spool_damaged",
+    "not_sent",
+    "off",
+)
+"""Why a record was lost; each is explained in docs/client.md."""
+CHANGED = ("left_out", "cut")
+"""Values, not records: what cannot be sent, and texts that were shortened."""
+_MOST_NAMES = 20
+
+
+class Counters:
+    """Counts that any thread adds to without a lock: each thread writes only its own entries."""
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[int, str], int] = {}
+        self.left_out: dict[str, str] = {}
+        """Names of values that were left out, with their type; some of them."""
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Add to a count."""
+        key = (get_ident(), name)
+        self._parts[key] = self._parts.get(key, 0) + count
+
+    def leave_out(self, name: object, value: object) -> None:
+        """Count a value that cannot be sent."""
+        self.add("left_out")
+        if len(self.left_out) < _MOST_NAMES and type(name) is str:
+            self.left_out[name[:100]] = type(value).__name__
+
+    def totals(self) -> dict[str, int]:
+        """Every count by name, zeros included."""
+        sums = dict.fromkeys((ACCEPTED, SENT, *DROPPED, *CHANGED), 0)
+        for (_, name), count in list(self._parts.items()):
+            sums[name] = sums.get(name, 0) + count
+        return sums
+
+
+def dropped(totals: dict[str, int]) -> int:
+    """How many records were lost."""
+    return sum(totals[name] for name in DROPPED)

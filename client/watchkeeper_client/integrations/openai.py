@@ -1,0 +1,216 @@
+"""Clients of language models that look like OpenAI's: `openai` itself, Azure's, and compatible ones; sync and async."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from watchkeeper_client.client import Client
+from watchkeeper_client.integrations.completions import Completion, characters
+
+_WATCHED = {
+    ("chat", "completions", "create"),
+    ("chat", "completions", "parse"),
+    ("beta", "chat", "completions", "parse"),
+    ("completions", "create"),
+    ("responses", "create"),
+    ("responses", "parse"),
+}
+_COPIES = {"with_options", "copy"}
+
+
+def watch_openai(openai: Any, client: Client, **fields: Any) -> Any:
+    """The same client, with its completions and responses recorded. `fields` stand in each record.
+
+    Streamed answers are recorded when they end or are closed. Texts are not recorded.
+    """
+    return _Proxy(openai, (), client, fields)
+
+
+class _Proxy:
+    """A part of the client on the way to a method that is watched."""
+
+    def __init__(self, target: Any, path: tuple[str, ...], client: Client, fields: dict[str, Any]) -> None:
+        self._target = target
+        self._path = path
+        self._client = client
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._target, name)
+        path = (*self._path, name)
+        if path in _WATCHED:
+            return _Method(found, self._client, self._fields)
+        if any(watched[: len(path)] == path for watched in _WATCHED):
+            return _Proxy(found, path, self._client, self._fields)
+        if not self._path and name in _COPIES:
+            return lambda *args, **kwargs: _Proxy(found(*args, **kwargs), (), self._client, self._fields)
+        return found
+
+    def __enter__(self) -> _Proxy:
+        self._target.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> Any:
+        return self._target.__exit__(*error)
+
+    async def __aenter__(self) -> _Proxy:
+        await self._target.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> Any:
+        return await self._target.__aexit__(*error)
+
+
+class _Method:
+    def __init__(self, method: Any, client: Client, fields: dict[str, Any]) -> None:
+        self._method = method
+        self._client = client
+        self._fields = fields
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        call = Completion(self._client, self._fields, kwargs)
+        try:
+            result = self._method(*args, **kwargs)
+        except Exception as error:
+            call.end(error=error)
+            raise
+        return self._awaited(call, result) if hasattr(result, "__await__") else _answered(call, result)
+
+    async def _awaited(self, call: Completion, waiting: Any) -> Any:
+        try:
+            result = await waiting
+        except Exception as error:
+            call.end(error=error)
+            raise
+        return _answered(call, result)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._method, name)
+
+
+def _answered(call: Completion, result: Any) -> Any:
+    if call.features["stream"]:
+        return _Stream(call, result)
+    seen = _Seen(call)
+    seen.see(result)
+    seen.end()
+    return result
+
+
+class _Seen:
+    """What an answer, or the pieces of one, said so far. Nothing here raises."""
+
+    def __init__(self, call: Completion) -> None:
+        self.call = call
+        self._id = self._version = self._reason = ""
+        self._characters = 0
+
+    def see(self, piece: Any) -> None:
+        """Look at an answer or a piece of one."""
+        try:
+            self._see(getattr(piece, "response", None) or piece)
+        except Exception:  # a client that looks otherwise: what is not found is not recorded
+            return
+
+    def _see(self, piece: Any) -> None:
+        self._id = _text(piece, "id") or self._id
+        self._version = _text(piece, "model") or self._version
+        self._reason = _text(piece, "status") or self._reason
+        for choice in getattr(piece, "choices", None) or ():
+            self._reason = _text(choice, "finish_reason") or self._reason
+            said = getattr(choice, "message", None) or getattr(choice, "delta", None)
+            self._said(getattr(said, "content", None) or getattr(choice, "text", None))
+        self._said(getattr(piece, "delta", None) if isinstance(getattr(piece, "delta", None), str) else None)
+        usage = getattr(piece, "usage", None)
+        for name, names in (
+            ("input_tokens", ("prompt_tokens", "input_tokens")),
+            ("output_tokens", ("completion_tokens", "output_tokens")),
+        ):
+            for one in names:
+                if isinstance(getattr(usage, one, None), int):
+                    self.call.features[name] = getattr(usage, one)
+
+    def _said(self, text: Any) -> None:
+        length = characters(text)
+        if length and self.call.features["stream"]:
+            self.call.first_piece()
+        self._characters += length
+
+    def end(self, error: object = None, reason: str = "") -> None:
+        """Nothing more comes."""
+        if self._characters:
+            self.call.features["output_characters"] = self._characters
+        self.call.end(reason or self._reason, error, self._id, self._version)
+
+
+class _Stream:
+    """A streamed answer, looked at as it comes."""
+
+    def __init__(self, call: Completion, stream: Any) -> None:
+        self._stream = stream
+        self._seen = _Seen(call)
+        self._pieces: Any = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        if self._pieces is None:
+            self._pieces = iter(self._stream)
+        try:
+            piece = next(self._pieces)
+        except StopIteration:
+            self._seen.end()
+            raise
+        except Exception as error:
+            self._seen.end(error)
+            raise
+        self._seen.see(piece)
+        return piece
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._pieces is None:
+            self._pieces = self._stream.__aiter__()
+        try:
+            piece = await self._pieces.__anext__()
+        except StopAsyncIteration:
+            self._seen.end()
+            raise
+        except Exception as error:
+            self._seen.end(error)
+            raise
+        self._seen.see(piece)
+        return piece
+
+    def close(self) -> Any:
+        """Nobody wants the rest. Of an async stream, this is to be awaited."""
+        self._seen.end(reason="cancelled")
+        return self._stream.close()
+
+    def __enter__(self) -> _Stream:
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> Any:
+        self._seen.end(reason="cancelled")
+        return self._stream.__exit__(*error)
+
+    async def __aenter__(self) -> _Stream:
+        await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: Any) -> Any:
+        self._seen.end(reason="cancelled")
+        return await self._stream.__aexit__(*error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _text(piece: Any, name: str) -> str:
+    value = getattr(piece, name, None)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,120 @@
+"""What of a request and its answer becomes a prediction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Callable, Union
+
+from watchkeeper_client.integrations.paths import MISSING, Path
+from watchkeeper_client.problems import ERROR, log
+
+LARGEST_BODY = 1_048_576
+"""Bytes: of a larger request or answer nothing is read but how long it took."""
+FIELDS = (
+    "id", "features", "prediction", "confidence", "probabilities", "segments", "version", "automated", "cost",
+    "timestamp",
+)  # fmt: skip
+Document = dict[str, Any]
+"""`request`, `response`: the bodies, read as JSON; `headers` of the request by lower-case name; `path`; `status`."""
+Rule = Union[str, Callable[[Document], Any]]
+
+
+class Payload:
+    """Where the fields of a prediction stand in a request and its answer.
+
+    Each field is a path (`$.request.inputs`, `$.response.label`) or a function of the document. A path with `[*]` makes
+    one prediction of each element; paths without it then hold for all of them. Functions run in the sending thread.
+    What is no field or no path is logged and left out.
+    """
+
+    def __init__(self, **fields: Rule) -> None:
+        self._rules: dict[str, Path | Callable[[Document], Any]] = {}
+        for name, rule in fields.items():
+            try:
+                if name not in FIELDS:
+                    raise ValueError(f"a prediction has no {name}; its fields are {', '.join(FIELDS)}")
+                self._rules[name] = Path(rule) if isinstance(rule, str) else rule
+            except ValueError as error:
+                log(ERROR, f"a payload is read without one of its fields: {error}")
+
+    def rows(self, document: Document) -> list[dict[str, Any]]:
+        """The fields of each prediction that the document holds."""
+        single: dict[str, Any] = {}
+        many: dict[str, list[Any]] = {}
+        for name, rule in self._rules.items():
+            found = rule.find(document) if isinstance(rule, Path) else rule(document)
+            if isinstance(rule, Path) and rule.is_of_rows and found is not MISSING:
+                many[name] = found
+            elif found is not MISSING and found is not None:
+                single[name] = found
+        count = max(map(len, many.values())) if many else 1
+        return [
+            {**single, **{name: v[row] for name, v in many.items() if row < len(v) and v[row] is not MISSING}}
+            for row in range(count)
+        ]
+
+
+class Exchange:
+    """A request and its answer as bytes, read by the sending thread."""
+
+    def __init__(
+        self,
+        payload: Payload,
+        base: dict[str, Any],
+        request: bytes,
+        response: bytes,
+        headers: Mapping[str, str],
+        path: str,
+        status: int,
+        error: str = "",
+    ) -> None:
+        self._payload = payload
+        self._base = base
+        self._request = request
+        self._response = response
+        self._headers = headers
+        self._path = path
+        self._status = status
+        self._error = error
+
+    @property
+    def weight(self) -> int:
+        """Bytes in memory, roughly."""
+        return 2_000 + len(self._request) + len(self._response)
+
+    def records(self) -> list[dict[str, Any]]:
+        """A record for each prediction; for a request that failed, one with its error."""
+        document = {
+            "request": _json(self._request),
+            "response": None if self._error else _json(self._response),
+            "headers": self._headers,
+            "path": self._path,
+            "status": self._status,
+        }
+        found = []
+        for rank, row in enumerate(self._payload.rows(document)):
+            record = {**self._base, **row}
+            if not isinstance(record.get("features", {}), dict):
+                record["features"] = _numbered(record["features"])
+            if self._error:
+                record.pop("prediction", None)
+                record["error"] = self._error
+            if rank and "id" not in row:
+                record["id"] = f"{record['id']}-{rank}"
+            found.append(record)
+        return found
+
+
+def _numbered(features: Any) -> Any:
+    """A row without names, such as `[5.1, 3.5]`: `x0`, `x1`, ..."""
+    if isinstance(features, list):
+        return {f"x{rank}": value for rank, value in enumerate(features)}
+    return {"x0": features}
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,1 @@
+"""A caller's values as records: copied, checked, and as JSON."""

@@ -1,0 +1,3 @@
+"""The version, which each request carries."""
+
+__version__ = "0.1.0"

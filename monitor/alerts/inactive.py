@@ -1,0 +1,65 @@
+"""Explains a rule that has no alert for a model: what was measured last, and why that is not an alert."""
+
+from collections.abc import Iterable, Iterator
+
+from sqlalchemy import Connection
+
+from monitor.clock import iso
+from monitor.config.yaml import suggest
+from monitor.errors import NotFoundError
+from monitor.records import Measurement, Stream
+from monitor.rules.language.wording import figure
+from monitor.rules.rule import Rule, RuleSet
+from monitor.store import measurements, streams
+
+_MOST_FIGURES = 5
+
+
+def explain_inactive(connection: Connection, word: str, rules: RuleSet) -> list[str]:
+    """Lines for the terminal on the rules that `word` names: `rule`, or `client/model[/environment]/rule`.
+
+    Raises:
+        NotFoundError: there is no such model or no such rule.
+    """
+    path, _, name = word.rpartition("/")
+    known = [figures.stream for figures in streams.figures_of_all(connection)]
+    found = [one for one in known if path in ("", f"{one.client}/{one.model}", str(one))]
+    pairs = [(stream, rule) for stream in found for rule in rules.for_stream(stream) if rule.name == name]
+    if not pairs:
+        raise NotFoundError(f"no alert matches {word!r}{_suggestion(word, known, rules)}", hint=_HINT)
+    return [line for stream, rule in pairs for line in _lines(connection, stream, rule)]
+
+
+_HINT = (
+    "use the id of an alert, a rule, client/model, or client/model/rule. "
+    "Lists: watchkeeper alerts --all, watchkeeper status"
+)
+
+
+def _suggestion(word: str, known: Iterable[Stream], rules: RuleSet) -> str:
+    models = [name for one in known for name in (f"{one.client}/{one.model}", str(one))]
+    names = [rule.name for rule in rules.rules]
+    path, _, last = word.rpartition("/")
+    if path in models:
+        return suggest(last, names)
+    return suggest(word, [*names, *models, *(f"{model}/{name}" for model in models for name in names)])
+
+
+def _lines(connection: Connection, stream: Stream, rule: Rule) -> Iterator[str]:
+    yield f"{rule.name} of {stream} is not active: it has not fired, and its condition is not true."
+    for metric in sorted(rule.condition.metrics()):
+        yield from _figures(metric, [one for length in sorted(rule.condition.lengths())
+                                     for one in measurements.latest(connection, stream, length)
+                                     if one.metric == metric])  # fmt: skip
+    yield f"  rule          {rule.source}"
+
+
+def _figures(metric: str, found: list[Measurement]) -> Iterator[str]:
+    if not found:
+        yield f"  {metric:<12}  not measured yet, or only over the last seconds, which are not stored"
+    for one in found[:_MOST_FIGURES]:
+        labels = "".join(f", {name} {value}" for name, value in one.labels)
+        value = f"not measured: {one.reason}" if one.value is None else figure(one.value, one.unit)
+        yield f"  {metric:<12}  {value} (window from {iso(one.window.start)}, n = {one.n:,.0f}{labels})"
+    if len(found) > _MOST_FIGURES:
+        yield f"  {'':<12}  and {len(found) - _MOST_FIGURES:,} more"

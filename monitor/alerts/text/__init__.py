@@ -1,0 +1,1 @@
+"""The words of a notification: titles, endings, and commands to run first. All are pure."""

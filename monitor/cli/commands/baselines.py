@@ -1,0 +1,179 @@
+"""`baseline`, `compare`: baselines of models, and comparisons of tables."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli import compare as compare_command
+from monitor.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    DatesOption,
+    EncodingOption,
+    JsonOption,
+    SeparatorOption,
+)
+from monitor.cli.output import bar, put, put_json, say
+from monitor.cli.stream_names import StreamArgument, moment, stream_of
+from monitor.clock import iso
+from monitor.errors import NotFoundError
+
+baseline = typer.Typer(
+    help="The baseline of a model.\n\nExample: watchkeeper baseline set acme/fraud training.parquet",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.add_typer(baseline, name="baseline")
+    app.command("compare")(compare)
+
+
+@baseline.command("show")
+def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """Show the baseline of a model: its source, number of rows, and columns with their kinds.
+
+    Example: watchkeeper baseline show acme/fraud
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.windows import baseline as baselines
+
+    stream = stream_of(model)
+    with opened(load(config)).read() as connection:
+        found = baselines.load(connection, stream)
+    if found is None:
+        raise NotFoundError(f"{stream} has no baseline yet", hint="see: watchkeeper baseline set --help")
+    columns = {column.name: column.kind.value for column in found.layout.columns}
+    about = {
+        "source": found.source,
+        "made": iso(found.created_at),
+        "rows": found.profile.rows,
+        "columns": columns,
+        "notes": list(found.layout.notes),
+    }
+    if as_json:
+        put_json({"stream": str(stream), **about})
+        return
+    put(f"{stream}: {found.profile.rows:,} rows from {found.source}, made {iso(found.created_at)}")
+    for name, kind in columns.items():
+        put(f"  {name}: {kind}")
+    for note in found.layout.notes:
+        put(f"  note: {note}")
+
+
+@baseline.command("set")
+def set_baseline(
+    model: StreamArgument,
+    file: Annotated[Path, typer.Argument(help="The training set: Parquet, CSV, JSON or Arrow.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    separator: SeparatorOption = "",
+    encoding: EncodingOption = "",
+    dates: DatesOption = "",
+) -> None:
+    """Make a baseline from a file and put it in force; stored rows are recounted.
+
+    Example: watchkeeper baseline set acme/fraud training.parquet
+    """
+    from monitor.cli import store_option
+    from monitor.config.root import load
+    from monitor.maintenance.baseline_selection import BaselineSelector, accepted
+    from monitor.sources.files.csv_dialect import dialect
+    from monitor.windows import baseline as baselines
+
+    settings, now = load(config), time.time()
+    store = store_option.made(settings)
+    stream = stream_of(model)
+    kinds = settings.model(stream).held_against.columns
+    found = baselines.from_file(
+        stream, file, now, overrides=kinds, dialect=dialect(separator, encoding, dates)
+    )
+    made = accepted(found, f"{file}, by hand")
+    with bar("counting again") as progress:
+        keeper = BaselineSelector(store, int(settings.predictions.base_window), settings.windows, {})
+        since = keeper.put_in_force(made, now, progress)
+    say(
+        f"{made.profile.rows:,} rows with {len(made.layout.columns)} columns are the baseline of {made.stream} now"
+    )
+    for note in made.layout.notes:
+        say(f"  {note}")
+    if since is not None:
+        say(
+            f"rows since {iso(since)} were counted again; figures from that time can be compared with the baseline"
+        )
+
+
+@baseline.command("accept")
+def accept(
+    model: StreamArgument,
+    since: Annotated[
+        str, typer.Option("--since", help="Start of the new normal, such as 2026-11-20T08:00:00Z.")
+    ],
+    author: Annotated[str, typer.Option("--author", help="Your name.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Accept the data of a model since a time as the new normal for drift.
+
+    Example: watchkeeper baseline accept acme/fraud --since 2026-11-20T08:00:00Z
+    """
+    import getpass
+
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.drift.acceptance import accept as accept_drift
+    from monitor.store.streams import figures as figures_of
+    from monitor.store.streams import streams
+    from monitor.windows import cut
+
+    settings, now, stream = load(config), time.time(), stream_of(model)
+    store = opened(settings)
+    with store.read() as connection:
+        figures = figures_of(connection, stream)
+        models = len(streams(connection))
+    if figures is None:
+        raise NotFoundError(f"no predictions of {stream} have been received", hint="see: watchkeeper status")
+    until = cut.horizon(figures.watermark, figures.last_received, now, settings.windows)
+    base = int(settings.predictions.base_window)
+    begin = moment(since)
+    count = accept_drift(
+        store, stream, settings.drift, base, begin, until, now, author or getpass.getuser(), models
+    )
+    say(f"{count} windows since {iso(begin)} are the new reference of {stream}")
+
+
+def compare(
+    reference: Annotated[Path, typer.Argument(help="The reference table: Parquet, CSV, JSON or Arrow.")],
+    current: Annotated[Path, typer.Argument(help="The table to compare with it.")],
+    as_json: JsonOption = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a report with pictures here: one file, no scripts.")
+    ] = None,
+    evidently: Annotated[
+        Path | None, typer.Option(help="Also write Evidently's report here (extra `reports`).")
+    ] = None,
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help="Exit with 1 if a column drifted or vanished.")
+    ] = False,
+    separator: SeparatorOption = "",
+    encoding: EncodingOption = "",
+    dates: DatesOption = "",
+) -> None:
+    """Compare two tables column by column, largest difference first; needs no daemon and no configuration.
+
+    Example: watchkeeper compare training.parquet yesterday.parquet --html report.html --fail-on-drift
+    """
+    compare_command.compare(
+        reference,
+        current,
+        as_json=as_json,
+        html=html,
+        evidently=evidently,
+        fail_on_drift=fail_on_drift,
+        separator=separator,
+        encoding=encoding,
+        dates=dates,
+    )

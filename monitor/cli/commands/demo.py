@@ -1,0 +1,54 @@
+"""`demo`: a real model on real flights, with incidents on request."""
+
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from monitor.cli.output import say
+from monitor.errors import WatchkeeperError
+
+FolderOption = Annotated[Path, typer.Option("--dir", help="The folder for the files of the demonstration.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command("demo")(demo)
+
+
+def demo(
+    incident: Annotated[
+        str | None, typer.Option("--incident", help="Inject a fault: errors, latency, drift or silence.")
+    ] = None,
+    folder: FolderOption = Path("var/demo"),
+    port: Annotated[int, typer.Option(help="The port of the daemon (on loopback).")] = 8080,
+) -> None:
+    """Serve a model on real flights and monitor it; with --incident, break the running demonstration for two minutes.
+
+    Example: watchkeeper demo --incident errors
+    """
+    from monitor.demo import process
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the daemon with the demonstration
+    early = None
+    if incident is None and process.is_prepared(folder):
+        process.write_configuration(folder, port)
+        early = process.start(folder, port)  # while scikit-learn is loaded here
+
+    try:
+        try:
+            from monitor.demo.runner import inject, run
+        except ModuleNotFoundError as error:
+            hint = "pip install 'watchkeeper[demo]'"
+            raise WatchkeeperError(
+                f"the demonstration needs {error.name}, which is not installed", hint=hint
+            ) from error
+
+        if incident is None:
+            run(folder, port, say, early)
+        else:
+            inject(folder, incident, say)
+    finally:
+        if early is not None:
+            early.terminate()

@@ -1,0 +1,125 @@
+"""`incident`: what happened to a client's models, and what the delivery lead writes about it for the client."""
+
+import getpass
+import time
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.output import put, put_json, say
+from monitor.clock import iso
+from monitor.errors import NotFoundError
+
+incident = typer.Typer(
+    help="Incidents as clients read them, and updates on them.\n\nExample: watchkeeper incident list acme",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+AuthorOption = Annotated[str, typer.Option("--author", help="Your name.")]
+_ADDRESS = "command line"
+
+
+def register(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.add_typer(incident, name="incident")
+
+
+@incident.command("list")
+def list_incidents(
+    client: Annotated[str, typer.Argument(help="The client's key in the configuration.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """List a client's incidents of the last 30 days, newest first, with their ids and updates.
+
+    Example: watchkeeper incident list acme
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.health import client_state, wording
+    from monitor.health.settings import ClientSettings
+
+    settings, now = load(config), time.time()
+    with opened(settings).read() as connection:
+        found = client_state.incidents(
+            connection, client, settings.clients.get(client, ClientSettings()), now
+        )
+    if as_json:
+        from msgspec import to_builtins
+
+        from monitor.web.api import schemas
+
+        put_json([to_builtins(schemas.incident(one)) for one in found])
+        return
+    for one in found:
+        length = wording.span((one.ended or now) - one.started)
+        state = f"ongoing for {length}" if one.ended is None else f"ended after {length}"
+        put(f"{one.id}  {one.stream}  {one.rule}  {iso(one.started)}, {state}")
+        put(f"    {one.told}")
+        for note in one.notes:
+            put(f"    {note.id}  {iso(note.at)}  {note.author}: {note.text}")
+    if not found:
+        say("no incidents in the last 30 days")
+
+
+@incident.command("note")
+def note(
+    name: Annotated[str, typer.Argument(metavar="INCIDENT", help="client/model/rule, or an id of `list`.")],
+    text: Annotated[str, typer.Argument(help="The update, up to 1,000 characters. The client reads it.")],
+    author: AuthorOption = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write an update on an incident: it appears on the client's page, in the digest and in the service report.
+
+    Example: watchkeeper incident note acme/fraud/HighErrorRate "The supplier has confirmed the outage."
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.health import client_state, notes
+    from monitor.health.settings import ClientSettings
+    from monitor.store import streams
+
+    settings, now = load(config), time.time()
+    with opened(settings).write() as connection:
+        known = {*settings.clients, *(one.client for one in streams.streams(connection))}
+        client = name.partition("/")[0]
+        asked = [client] if client in known else sorted(known)
+        found = [
+            one
+            for key in asked
+            for one in client_state.incidents(
+                connection, key, settings.clients.get(key, ClientSettings()), now
+            )
+        ]
+        chosen = notes.named(found, name)
+        who = author or getpass.getuser()
+        written = notes.write(connection, chosen, text, author=who, address=_ADDRESS, now=now)
+    say(f"the client reads this on {chosen.id}; to take it back: watchkeeper incident withdraw {written.id}")
+    put(written.id)
+
+
+@incident.command("withdraw")
+def withdraw(
+    identity: Annotated[
+        str, typer.Argument(metavar="ID", help="Of the update, as `incident list` shows it.")
+    ],
+    author: AuthorOption = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Withdraw an update: clients no longer see it.
+
+    Example: watchkeeper incident withdraw 3f9a01bc77de
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.health import notes
+    from monitor.store import incident_notes
+
+    with opened(load(config)).write() as connection:
+        client = incident_notes.client_of(connection, identity)
+        if client is None:
+            raise NotFoundError(f"no update {identity!r}", hint="watchkeeper incident list CLIENT")
+        who = author or getpass.getuser()
+        notes.withdraw(connection, client, identity, author=who, address=_ADDRESS, now=time.time())
+    say("update withdrawn")

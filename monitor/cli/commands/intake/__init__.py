@@ -1,0 +1,1 @@
+"""Commands for intake: sources and rejected records."""

@@ -1,0 +1,129 @@
+"""`key`: API keys."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.output import put, put_json, put_table, say
+from monitor.cli.stream_names import seconds_of
+from monitor.clock import iso
+from monitor.errors import InputError, NotFoundError
+
+key = typer.Typer(
+    help="API keys and page tokens.\n\nExample: watchkeeper key create ingest --client acme",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+_CLOSES = {
+    "ingest": "from now on records are taken with a key only, from this machine too",
+    "page": "from now on pages open with a key only, on this machine too",
+    "metrics": "from now on /metrics opens with a key only, on this machine too",
+    "staff": "from now on staff sign in with a key (or the provider), on this machine too",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.add_typer(key, name="key")
+
+
+@key.command("create")
+def create(
+    kind: Annotated[str, typer.Argument(help="The kind of key: ingest, page, metrics or staff.")],
+    client: Annotated[
+        str, typer.Option("--client", help="The client of the key; optional for staff and metrics.")
+    ] = "",
+    name: Annotated[str, typer.Option("--name", help="A name for lists.")] = "",
+    expires: Annotated[
+        str, typer.Option("--expires", help="Lifetime, such as 90d. Default: until revoked.")
+    ] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Create a key and print it once; only its hash is stored.
+
+    Example: watchkeeper key create ingest --client acme --expires 365d
+    """
+    from monitor.cli import store_option
+    from monitor.config.root import load
+    from monitor.config.yaml import suggest
+    from monitor.store import api_keys
+
+    now = time.time()
+    if kind not in set(api_keys.KeyKind):
+        raise InputError(f"'{kind}' is not a kind of key", hint=f"use one of: {', '.join(api_keys.KeyKind)}")
+    wanted = api_keys.KeyKind(kind)
+    until = now + seconds_of(expires) if expires else None
+    if wanted in (api_keys.KeyKind.INGEST, api_keys.KeyKind.PAGE) and not client:
+        raise InputError(f"a key of kind {kind} needs a client", hint="add --client NAME")
+    settings = load(config)
+    if client and settings.clients and client not in settings.clients:
+        known = suggest(client, settings.clients)
+        raise InputError(
+            f"client '{client}' is not configured{known}", hint=f"add it under clients: in {config}"
+        )
+    store = store_option.made(settings)
+    with store.write() as connection:
+        before = {one.kind for one in api_keys.keys(connection)}
+        made, token = api_keys.create(connection, wanted, client, now, name=name, expires_at=until)
+    if wanted not in before:
+        say(f"the first key for {wanted}: {_CLOSES[wanted]}")
+    if api_keys.KeyKind.STAFF not in before | {wanted} and wanted is api_keys.KeyKind.PAGE:
+        say("/staff/ now needs a key: watchkeeper key create staff")
+    say(f"key {made.id}; it is shown only once:")
+    put(token)
+
+
+@key.command("list")
+def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:
+    """List keys with their last use; the keys themselves cannot be shown again.
+
+    Example: watchkeeper key list --json
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.store import api_keys
+
+    with opened(load(config)).read() as connection:
+        found = api_keys.keys(connection)
+    now = time.time()
+    columns = ("id", "kind", "client", "name", "made", "expires", "last used", "valid")
+    rows = [
+        (
+            one.id,
+            one.kind.value,
+            one.client or "-",
+            one.name or "-",
+            iso(one.created_at),
+            iso(one.expires_at) if one.expires_at else "never",
+            iso(one.last_used_at) if one.last_used_at else "never",
+            "yes" if one.is_valid(now) else "no",
+        )
+        for one in found
+    ]
+    if as_json:
+        put_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        put_table(columns, rows)
+
+
+@key.command("revoke")
+def revoke(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="As `key list` shows it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Revoke a key, within seconds, for every process.
+
+    Example: watchkeeper key revoke 1f3a9c00aa42
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.store import api_keys
+
+    with opened(load(config)).write() as connection:
+        if not api_keys.revoke(connection, identity, time.time()):
+            raise NotFoundError(f"no valid key '{identity}'", hint="see: watchkeeper key list")
+    say("key revoked")

@@ -1,0 +1,139 @@
+"""`profile`: windows and measurements of a lake."""
+
+import time
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.load_report import tell_ignored, tell_refused
+from monitor.cli.options import (
+    DEFAULT_CONFIG,
+    ConfigOption,
+    DatesOption,
+    EncodingOption,
+    JsonOption,
+    SeparatorOption,
+)
+from monitor.cli.output import put_json, rows_bar, say
+from monitor.cli.stream_names import seconds_of, stream_of
+from monitor.errors import InputError
+
+if TYPE_CHECKING:
+    from monitor.config.root import Config
+    from monitor.lake.run import LakeResult
+    from monitor.lake.task import Engine
+    from monitor.store.db import Store
+
+
+class EngineName(StrEnum):
+    """What counts a lake."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
+def register(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command("profile")(profile)
+
+
+def profile(
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="client/model; without it, rows name client and model.")
+    ] = "",
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--source", "-s", help="Files, folders or s3://..., with * and ** (in quotes)."),
+    ] = None,
+    window: Annotated[str, typer.Option(help="Length of a window, such as 1h.")] = "1h",
+    engine: Annotated[
+        EngineName, typer.Option(help="This process, or Spark (extra `spark`).")
+    ] = EngineName.LOCAL,
+    anew: Annotated[bool, typer.Option(help="Delete earlier profiles of these models first.")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+    separator: SeparatorOption = "",
+    encoding: EncodingOption = "",
+    dates: DatesOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Profile a lake: count files of any size into windows and measure them, without storing the rows.
+
+    Windows that the daemon counted itself are not changed. S3 uses the usual AWS environment variables.
+
+    Example: watchkeeper profile acme/fraud --source 's3://lake/fraud/*.parquet' --window 1h
+    """
+    from monitor.cli.store_option import made
+    from monitor.config.root import load
+    from monitor.lake.run import LakeSettings, profile_lake
+    from monitor.sources.files import locations
+    from monitor.sources.files.csv_dialect import dialect
+
+    settings, stream = load(config), stream_of(model) if model else None
+    said = dialect(separator, encoding, dates)
+    if not source:
+        raise InputError("no source given", hint="--source FILE, FOLDER or 's3://bucket/**/*.parquet'")
+    seconds, counting = int(seconds_of(window)), _engine(engine)
+    found = locations.find_locations(source)
+    store, began, now = made(settings), time.monotonic(), time.time()
+    lake = LakeSettings(settings.predictions, settings.windows, settings.measuring())
+    with rows_bar("profiling") as progress:
+        done = profile_lake(store, found, stream, seconds, lake, now, progress, counting, said, anew=anew)
+    _touch_days(store, settings, done, now)
+    rate = done.rows / max(time.monotonic() - began, 1e-9)
+    if as_json:
+        put_json(_as_json(done, len(found), rate))
+    else:
+        _tell(done, len(found), rate, oldest=now - settings.windows.retention)
+
+
+def _engine(name: EngineName) -> "Engine":
+    if name is EngineName.LOCAL:
+        from monitor.lake import local
+
+        return local.run
+    try:
+        from monitor.lake import spark
+    except ImportError as error:
+        raise InputError(
+            f"Spark is not installed here ({error})",
+            hint="pip install 'watchkeeper[spark]', and a Java 17 runtime",
+        ) from error
+    return spark.run
+
+
+def _touch_days(store: "Store", settings: "Config", done: "LakeResult", now: float) -> None:
+    """Have the pages' days say what was profiled."""
+    from monitor.health.daily_summary import DailySummaries
+
+    days = DailySummaries(store, settings.clients)
+    days.touch(done.windows)
+    days.update(now)
+
+
+def _as_json(done: "LakeResult", files: int, rate: float) -> dict[str, object]:
+    return {
+        "rows": done.rows,
+        "windows": len(done.windows),
+        "left": len(done.left),
+        "refused": done.rejected,
+        "others": done.others,
+        "ignored": sorted(done.ignored),
+        "files": files,
+        "rows_per_second": round(rate),
+    }
+
+
+def _tell(done: "LakeResult", files: int, rate: float, *, oldest: float) -> None:
+    """What was done, for the person at the terminal; windows before `oldest` will not be kept."""
+    refused = sum(done.rejected.values())
+    say(
+        f"{done.rows:,} rows of {files:,} files in {len(done.windows):,} windows ({rate:,.0f} rows/s), "
+        f"{refused:,} refused"
+    )
+    tell_refused(done.rejected, done.others, done.examples)
+    tell_ignored(done.ignored)
+    if done.left:
+        say(f"{len(done.left):,} windows not changed: the daemon already counted rows in them")
+    if any(one.start < oldest for _, one in done.windows):
+        say("some windows are older than windows.retention and will be deleted within an hour")

@@ -1,0 +1,145 @@
+"""`run`, `check-config`, `version`: the daemon itself."""
+
+import contextlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from monitor import __version__
+from monitor.cli import output_streams
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.output import Exit, counted, put, put_json, say
+from monitor.errors import ConfigError
+from monitor.runtime.cpu_tuning import give_back_freed_memory, share_freed_memory
+from monitor.runtime.gc_tuning import tune_garbage_collector
+from monitor.runtime.imports import without_extras, without_pandas
+from monitor.runtime.termination import on_signals
+
+if TYPE_CHECKING:
+    from monitor.config.schema import Config
+
+log = logging.getLogger(__name__)
+
+
+def register(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.command("run")(run)
+    app.command("check-config")(check_config)
+    app.command("version")(version)
+
+
+def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Start the daemon and stay in the foreground until Ctrl-C or SIGTERM.
+
+    Example: watchkeeper run --config watchkeeper.yaml
+    """
+    on_signals(lambda: sys.exit(0))  # until the daemon itself listens to them
+    without_pandas()
+    without_extras()
+    tune_garbage_collector()
+    share_freed_memory()
+    from monitor.app import App
+    from monitor.config.root import check
+    from monitor.runtime.logs import configure
+    from monitor.runtime.secrets import secrets_of
+    from monitor.store.api_keys import KeyKind
+
+    checked = check(config)
+    if checked.errors:
+        raise ConfigError(checked.errors)
+    settings = checked.config
+    as_json = settings.log.format == "json"
+    configure(settings.log.level, as_json=as_json, secrets=secrets_of(settings))
+    for problem in checked.warnings:
+        log.warning("configuration", extra={"problem": str(problem)})
+    _wait(settings)
+    app = App(_located(settings, config), in_children=True)
+
+    def announce() -> None:
+        give_back_freed_memory()  # of all that was only loaded
+        if as_json:  # every line is an object; the start was logged
+            return
+        say(f"Watchkeeper {__version__} is ready at {app.url}")
+        if app.access.is_open(KeyKind.INGEST):
+            say(
+                "Until a key is made, only this machine may send: watchkeeper key create ingest --client NAME"
+            )
+
+    def announce_if_heard() -> None:
+        with contextlib.suppress(OSError):  # a terminal that is full or gone stops no daemon
+            announce()
+
+    app.serve(announce_if_heard)
+    _leave()
+
+
+def _located(settings: "Config", file: Path) -> "Config":
+    """The configuration with its own path, for the commands in notifications."""
+    from monitor.alerts.settings import located
+
+    return settings.model_copy(update={"alerts": located(settings.alerts, str(file.absolute()))})
+
+
+def _wait(settings: "Config") -> None:
+    """Until a database server answers."""
+    from monitor.clock import SystemClock
+    from monitor.notify import build
+    from monitor.outage.emergency import spool_path
+    from monitor.outage.startup import wait_for_server
+    from monitor.store.db import Store
+
+    store = Store(settings.store.url)
+    wait_for_server(store, build(settings.notify), spool_path(settings.notify.spool, store), SystemClock())
+    store.close()
+
+
+def _leave() -> None:
+    """End the process, also where threads still compute: all is written, and nobody waits for what they find."""
+    logging.shutdown()
+    with contextlib.suppress(OSError):
+        output_streams.flush()
+    os._exit(0)
+
+
+def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Check the configuration and the rules; print every error with its place.
+
+    Example: watchkeeper check-config --config config/full.yaml
+    """
+    from monitor.config.root import check
+    from monitor.config.rule_files import rules_of
+    from monitor.config.summary import summary
+
+    checked = check(config)
+    problems = list(checked.problems)
+    try:
+        rules_of(checked.config)
+    except ConfigError as error:
+        problems += error.problems
+    for problem in problems:
+        say(str(problem))
+    errors = sum(problem.severity == "error" for problem in problems)
+    if problems:
+        say(
+            ", ".join(
+                counted(n, word) for n, word in ((errors, "error"), (len(problems) - errors, "warning")) if n
+            )
+        )
+    if errors:
+        raise typer.Exit(Exit.INVALID_CONFIG)
+    for line in summary(checked.config):
+        put(line)
+    if problems:
+        raise typer.Exit(Exit.FAILED)
+
+
+def version(as_json: JsonOption = False) -> None:
+    """Print the version.
+
+    Example: watchkeeper version --json
+    """
+    put_json({"version": __version__}) if as_json else put(f"watchkeeper {__version__}")

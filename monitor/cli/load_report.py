@@ -1,0 +1,24 @@
+"""What `load` and `profile` print about rejected rows and ignored columns."""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from monitor.cli.output import say
+from monitor.records import Rejected
+
+_EXAMPLES = 5
+
+
+def tell_refused(refused: Mapping[str, int], others: int, examples: Iterable[Rejected]) -> None:
+    """Print rejected rows by reason, the first of them, and the number of rows of other models."""
+    for reason, count in sorted(refused.items()):
+        say(f"  {count:,} rejected: {reason.replace('_', ' ')}")
+    for rejected in list(examples)[:_EXAMPLES]:
+        say(f"  {rejected.error}" + (f" ({rejected.hint})" if rejected.hint else ""))
+    if others:
+        say(f"  {others:,} rows of other models skipped")
+
+
+def tell_ignored(names: Collection[str]) -> None:
+    """Print columns that cannot be measured."""
+    if names:
+        say(f"  columns skipped because their name or type cannot be measured: {', '.join(sorted(names))}")

@@ -1,0 +1,1 @@
+"""The configuration: its sections, the file they are read from, and what spans several of them."""

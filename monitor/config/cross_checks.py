@@ -1,0 +1,174 @@
+"""Checks what no section of the configuration can see alone: files, names, channels, digests, targets."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monitor.alerts.settings import AlertSettings
+from monitor.config.schema import ClientConfig, Config, ModelSettings
+from monitor.config.yaml import Document, not_a_share, suggest
+from monitor.config.yaml_text import Key
+from monitor.errors import Problem
+from monitor.metrics import METRICS
+from monitor.records import DAEMON
+from monitor.texts import flaw_of_name
+from monitor.visible import visible
+
+CHANNELS = ("pagerduty", "alertmanager", "slack", "email", "webhook", "apprise", "file", "console")
+_INTEGRATION_KEY = re.compile(r"[A-Za-z0-9]{32}")
+_UNBOUNDED = frozenset(("mape", "spread_shift"))
+"""Metrics in the unit `share` that can be more than 1."""
+_SHARES = frozenset(m.name for m in METRICS if m.unit == "share" and m.name not in _UNBOUNDED) | {
+    "confidence_mean",
+    "estimated_roc_auc",
+    "pr_auc",
+    "r_squared",
+    "roc_auc",
+}
+_DEFAULT_CHANNELS: Mapping[object, tuple[str, ...]] = {
+    name: getattr(AlertSettings(), name).channels for name in ("critical", "warning", "info", "fallback")
+}
+_NAMES = [metric.name for metric in METRICS]
+
+
+def across(config: Config, document: Document) -> Iterator[Problem]:
+    """Every mistake that spans two sections. `config` may lack the values that have mistakes of their own."""
+    yield from _certificates(config, document)
+    for name in config.sources:
+        if flaw := flaw_of_name(name):
+            yield document.problem(("sources", name), f"the name {visible(name)!r} {flaw}")
+    for client, section in config.clients.items():
+        if flaw := "is the daemon itself" if client == DAEMON.client else flaw_of_name(client):
+            yield document.problem(("clients", client), f"the name {visible(client)!r} {flaw}")
+        for model, settings in section.models.items():
+            key = ("clients", client, "models", model)
+            if flaw := flaw_of_name(model):
+                yield document.problem(key, f"the name {visible(model)!r} {flaw}")
+            yield from _model(settings, key, document)
+        yield from _digest(section, ("clients", client, "digest"), document)
+    yield from _samples(config, document)
+    yield from _routes(document)
+    yield from _routing_keys(document)
+    yield from _clients_of_channels(config, document)
+
+
+def _certificates(config: Config, document: Document) -> Iterator[Problem]:
+    for name in ("certificate", "private_key"):
+        yield from _missing(getattr(config.web, name), ("web", name), document)
+
+
+def _missing(file: Path | None, key: Key, document: Document) -> Iterator[Problem]:
+    if file is None or file.exists():
+        return
+    folder = Path(document.path).parent
+    shown = (
+        f"{file.relative_to(folder)} does not exist in {folder}"
+        if folder in file.parents
+        else f"{file} does not exist"
+    )
+    yield document.problem(key, f"the file {shown}")
+
+
+def _model(settings: ModelSettings, key: Key, document: Document) -> Iterator[Problem]:
+    """The baseline's file, and whether each target is one that the metric can have."""
+    yield from _missing(settings.baseline.file, (*key, "baseline", "file"), document)
+    if settings.quality and settings.quality not in _NAMES:
+        reason = (
+            f"unknown metric {settings.quality!r}{suggest(settings.quality, _NAMES)}: see docs/metrics.md"
+        )
+        yield document.problem((*key, "quality"), reason)
+    target = settings.target
+    if target is not None and settings.quality in _SHARES and not 0 <= target <= 1:
+        yield document.problem((*key, "target"), not_a_share(target))
+    elif target is not None and target > 1 and not settings.quality and settings.task != "regression":
+        reason = f"{not_a_share(target)}; if it is not a share, name its metric in `quality`"
+        yield document.problem((*key, "target"), reason, "warning")
+    for name, limit in settings.targets.items():
+        if name not in _NAMES:
+            reason = f"unknown metric{suggest(name, _NAMES)}: see docs/metrics.md"
+            yield document.problem((*key, "targets", name), reason)
+        elif name in _SHARES and not 0 <= limit <= 1:
+            yield document.problem((*key, "targets", name), not_a_share(limit))
+
+
+def _digest(section: ClientConfig, key: Key, document: Document) -> Iterator[Problem]:
+    digest = section.digest
+    if digest.to and not _is_configured("email", document):
+        reason = "these digests cannot be sent: configure `notify.email`"
+        yield document.problem((*key, "to"), reason, "warning")
+    if digest.slack and not _is_configured("slack", document):
+        reason = "these digests cannot be sent: configure `notify.slack`"
+        yield document.problem((*key, "slack"), reason, "warning")
+    if digest.service_reports and not digest.to:
+        reason = "service reports are sent by e-mail: add `to: [name@example.org]`"
+        yield document.problem((*key, "service_reports"), reason, "warning")
+    elif key in document.positions and not digest.to and not digest.slack:
+        reason = "this digest has no recipients: add `to: [name@example.org]` or `slack: true`"
+        yield document.problem(key, reason, "warning")
+
+
+def _samples(config: Config, document: Document) -> Iterator[Problem]:
+    for name in config.predictions.samples:
+        client, _, model = name.partition("/")
+        if config.clients and model not in config.clients.get(client, ClientConfig()).models:
+            yield document.problem(("predictions", "samples", name), "no such client and model under clients")
+
+
+def _routes(document: Document) -> Iterator[Problem]:
+    """Channels of written routes that do not exist or are not configured."""
+    alerts = _mapping(document.data, "alerts")
+    places: list[tuple[Key, Any]] = [
+        (("alerts", name), alerts.get(name)) for name in ("critical", "warning", "info", "fallback")
+    ]
+    routes = alerts.get("routes")
+    if isinstance(routes, Sequence) and not isinstance(routes, str):
+        places += [(("alerts", "routes", index), route) for index, route in enumerate(routes)]
+    for key, route in places:
+        channels = route.get("channels") if isinstance(route, Mapping) else None
+        if not isinstance(channels, list) or tuple(channels) == _DEFAULT_CHANNELS.get(key[-1]):
+            continue
+        for index, name in enumerate(channels):
+            at = (*key, "channels", index)
+            if not isinstance(name, str):
+                continue
+            if name not in CHANNELS:
+                use = f"use one of {', '.join(CHANNELS)}"
+                yield document.problem(at, f"unknown channel {name!r}{suggest(name, CHANNELS)}: {use}")
+            elif not _is_configured(name, document):
+                reason = f"the channel {name!r} is not configured: add `notify.{name}`, or remove it here"
+                yield document.problem(at, reason, "warning")
+
+
+def _routing_keys(document: Document) -> Iterator[Problem]:
+    settings = _mapping(_mapping(document.data, "notify"), "pagerduty")
+    base = ("notify", "pagerduty")
+    keys: dict[Key, Any] = {(*base, "routing_key"): settings.get("routing_key")}
+    keys |= {(*base, "clients", client): key for client, key in _mapping(settings, "clients").items()}
+    for at, text in keys.items():
+        if isinstance(text, str) and not _INTEGRATION_KEY.fullmatch(text):
+            reason = (
+                f"is not an integration key: it has {len(text)} characters instead of 32 letters and digits. "
+                "Copy it from the Integrations tab of the PagerDuty service (Events API v2)"
+            )
+            yield document.problem(at, reason, "warning")
+
+
+def _clients_of_channels(config: Config, document: Document) -> Iterator[Problem]:
+    for channel in ("pagerduty", "email", "slack"):
+        named = _mapping(_mapping(_mapping(document.data, "notify"), channel), "clients")
+        for client in named if config.clients else ():
+            if client not in config.clients:
+                reason = f"no client {client!r} under clients{suggest(client, config.clients)}"
+                yield document.problem(("notify", channel, "clients", client), reason, "warning")
+
+
+def _is_configured(channel: str, document: Document) -> bool:
+    """Whether `notify` has a section for a channel, also one with mistakes."""
+    value = _mapping(document.data, "notify").get(channel, channel == "console")
+    return value is not None and value is not False
+
+
+def _mapping(data: Any, name: str) -> Mapping[str, Any]:
+    found = data.get(name)
+    return found if isinstance(found, Mapping) else {}

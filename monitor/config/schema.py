@@ -1,0 +1,131 @@
+"""The whole configuration as one section: joins the sections of the rooms."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Literal
+
+from monitor.alerts.settings import AlertSettings
+from monitor.config.sections import Duration, Section
+from monitor.drift.settings import DriftSettings
+from monitor.health.settings import ClientSettings, ModelView
+from monitor.metrics.quality.task import KINDS, named
+from monitor.metrics.section import MetricSection
+from monitor.metrics.settings import MetricSettings
+from monitor.notify.settings import NotifySettings
+from monitor.predictions.settings import PredictionSettings
+from monitor.records import Stream
+from monitor.reports.settings import ReportSettings
+from monitor.rules.settings import RuleSettings
+from monitor.sources.probes import ProbeSettings
+from monitor.sources.registry import AnySource
+from monitor.store.settings import StoreSettings
+from monitor.web.settings import WebSettings
+from monitor.windows.settings import BaselineSettings, WindowSettings
+
+
+class LogSettings(Section):
+    """The log of the daemon, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level that is logged: debug, info, warning or error."""
+    format: Literal["text", "json"] = "text"
+    """`text` writes `key=value` pairs (logfmt), `json` one object per line."""
+
+
+class EvaluateSettings(Section):
+    """The evaluation loop."""
+
+    every: Duration = 2.0
+    """Interval between ticks. In each tick, new rows are counted, metrics measured and rules evaluated."""
+    recent: Duration = 12.0
+    """Length of the open window (`over: open`)."""
+    takeover: Duration = 15.0
+    """With several daemons on one PostgreSQL, one evaluates rules. If it stops, another takes over after this
+    time."""
+
+
+class ModelSettings(ModelView):
+    """One model of a client: what the client reads about it, and what it is held against."""
+
+    baseline: BaselineSettings = BaselineSettings()
+    """The baseline of the model."""
+    probe: ProbeSettings = ProbeSettings()
+    """A health endpoint of the model."""
+    environment: str = "production"
+    """The environment to which `baseline` and `probe` apply."""
+
+    @property
+    def held_against(self) -> BaselineSettings:
+        """`baseline`, whose answers are of the kind that `task` says."""
+        kind = KINDS.get(named(self.task))
+        if kind is None or "prediction" in self.baseline.columns:
+            return self.baseline
+        return self.baseline.model_copy(update={"columns": {**self.baseline.columns, "prediction": kind}})
+
+
+class ClientConfig(ClientSettings):
+    """One client: how it is called, where it lives, what it reads, which models it has."""
+
+    models: Mapping[str, ModelSettings] = {}
+    """The client's models, by name."""
+
+
+class Config(Section):
+    """Everything that can be configured."""
+
+    store: StoreSettings = StoreSettings()
+    """The database."""
+    log: LogSettings = LogSettings()
+    """The log of the daemon."""
+    web: WebSettings = WebSettings()
+    """The web server: address, access, limits."""
+    evaluate: EvaluateSettings = EvaluateSettings()
+    """The evaluation loop."""
+    predictions: PredictionSettings = PredictionSettings()
+    """The ingest of predictions and outcomes."""
+    windows: WindowSettings = WindowSettings()
+    """Windows, retention, slices."""
+    metrics: MetricSection = MetricSection()
+    """Requirements and thresholds of metrics."""
+    drift: DriftSettings = DriftSettings()
+    """The false-alarm budget of drift, and which changes are relevant."""
+    rules: RuleSettings = RuleSettings()
+    """Rule files."""
+    alerts: AlertSettings = AlertSettings()
+    """Routing, grouping, inhibition and fallback of notifications."""
+    notify: NotifySettings = NotifySettings()
+    """Notification channels."""
+    reports: ReportSettings = ReportSettings()
+    """Limits of Evidently reports."""
+    sources: dict[str, AnySource] = {}
+    """Message brokers from which records are fetched, by name."""
+    clients: dict[str, ClientConfig] = {}
+    """Clients and their models. If none is configured, the daemon accepts every client."""
+
+    def streams(self) -> dict[Stream, ModelSettings]:
+        """The configured models as streams."""
+        return {
+            Stream(client, name, model.environment): model
+            for client, section in self.clients.items()
+            for name, model in section.models.items()
+        }
+
+    def measuring(self) -> MetricSettings:
+        """What measuring needs to know: the section `metrics`, and the tasks of the models."""
+        tasks = {
+            (client, name): model.task
+            for client, section in self.clients.items()
+            for name, model in section.models.items()
+            if model.task
+        }
+        return replace(self.metrics.settings(), tasks=tasks)
+
+    def model(self, stream: Stream) -> ModelSettings:
+        """The section of a stream's model, or the defaults."""
+        client = self.clients.get(stream.client)
+        return client.models.get(stream.model, _UNNAMED) if client else _UNNAMED
+
+
+_UNNAMED = ModelSettings()
+EXAMPLES = {"sources": "orders", "clients": "acme", "clients.*.models": "fraud"}
+"""The names that stand for any name in `config/full.yaml`."""

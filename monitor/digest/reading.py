@@ -1,0 +1,87 @@
+"""Reads what a digest says beside the state of the models: targets over time, inputs that moved, info alerts."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Connection
+
+from monitor.digest import moved_inputs
+from monitor.digest.schedule import Due
+from monitor.digest.section import Observed
+from monitor.health import client_state
+from monitor.health.daily_summary import bounds
+from monitor.health.settings import ClientSettings
+from monitor.health.verdict import ClientHealth, state_sentence
+from monitor.records import Alert, Severity, State, Stream, Transition
+from monitor.store import alerts, targets
+from monitor.store.db import faults_of
+from monitor.windows.baseline import load as load_baseline
+
+
+def observed(
+    connection: Connection,
+    client: str,
+    health: ClientHealth,
+    settings: ClientSettings,
+    one: Due,
+    base_seconds: int,
+) -> dict[Stream, Observed]:
+    """What is known of each model. Of one whose rows cannot be read, nothing is."""
+    start, end = span_of(one, settings)
+    periods = targets.between(connection, client, start, end)
+    known = alerts.of_client(connection, client, client_state.SHOWN)
+    happened = alerts.load_transitions(connection, start, end, client)
+    found = {}
+    for model in health.models:
+        with faults_of(connection).isolate("digests", f"{model.stream}: inputs", in_transaction=True):
+            moved, since = _inputs(connection, model.stream, happened, known, (start, end), base_seconds)
+            found[model.stream] = Observed(moved, since, periods.get(model.stream, ()))
+    return found
+
+
+def _inputs(
+    connection: Connection,
+    stream: Stream,
+    happened: Sequence[Transition],
+    known: Mapping[str, Alert],
+    span: tuple[float, float],
+    base_seconds: int,
+) -> tuple[str, float | None]:
+    """The inputs that moved, and the end of the data that they are compared with."""
+    baseline = load_baseline(connection, stream)
+    if baseline is None:
+        return "", None
+    since = baseline.created_at if baseline.span is None else float(baseline.span.end)
+    names = moved_inputs.moved_names(connection, stream, happened, known, *span)
+    if not names:
+        return "", since
+    after = moved_inputs.of_last_day(connection, stream, base_seconds, span[1])
+    return moved_inputs.words(names, baseline, after), since
+
+
+def span_of(one: Due, settings: ClientSettings) -> tuple[float, float]:
+    """The period of a digest in seconds since the epoch."""
+    first, last = one.span()
+    return bounds(first, settings.zone)[0], bounds(last, settings.zone)[1]
+
+
+def notes(
+    connection: Connection, client: str, settings: ClientSettings, one: Due, named: Collection[Stream] = ()
+) -> list[str]:
+    """Sentences on info alerts in the period, each once with its count; those about inputs of `named` are left out,
+    because their models name them.
+    """
+    start, end = span_of(one, settings)
+    known = alerts.load(connection)
+    amounts: dict[str, int] = {}
+    for transition in alerts.load_transitions(connection, start, end, client):
+        is_note = transition.severity is Severity.INFO and transition.to is State.FIRING
+        alert = known.get(transition.fingerprint)
+        if not is_note or alert is None or transition.stream.environment != client_state.SHOWN:
+            continue
+        if transition.stream in named and "feature" in dict(alert.instance):
+            continue
+        sentence = state_sentence(alert, settings.title(transition.stream.model))
+        amounts[sentence] = amounts.get(sentence, 0) + 1
+    return [
+        f"{sentence} ({amount} times)" if amount > 1 else sentence for sentence, amount in amounts.items()
+    ]

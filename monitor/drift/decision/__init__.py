@@ -1,0 +1,1 @@
+"""The decision for one window: evidence, incident, verdict."""

@@ -1,0 +1,92 @@
+"""The budget of false alarms in numbers: from `1 per 30 days` to the limit of the evidence."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.config.units import DAY, HOUR
+from monitor.drift.columns import Column, Floats, Role
+
+_WORDS = re.compile(r"(\d+(?:\.\d+)?) per (?:(\d+(?:\.\d+)?) )?(hour|day|week|month|quarter|year)s?")
+_SECONDS = {
+    "hour": float(HOUR),
+    "day": float(DAY),
+    "week": 604_800.0,
+    "month": 2_592_000.0,
+    "quarter": 7_862_400.0,
+    "year": 31_536_000.0,
+}
+
+OUTPUT_SHARE, GLOBAL_SHARE = 0.2, 0.1
+SILENT = 1e-3
+
+# Scores are normal only as well as a few weeks can tell: this much of the budget is kept back.
+RESERVE = 1.3
+
+# The more columns, the further out in the tails their limits lie, where calibrated scores are still a little heavier
+# than normal: beyond this many columns the limit grows by this power of their number on top of the first.
+MANY, EXTRA_POWER = 50, 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many false alarms may come in how many seconds."""
+
+    alarms: float
+    seconds: float
+
+    def limit(self, window_seconds: int, raised: float = 1.0) -> float:
+        """Mean number of windows between false alarms that the budget asks for."""
+        return max(self.seconds / self.alarms / window_seconds, 1.0) * raised
+
+    def over(self, models: int) -> "Budget":
+        """One model's part of a budget that a fleet shares."""
+        return Budget(self.alarms / max(models, 1), self.seconds)
+
+    def __str__(self) -> str:
+        days = self.seconds / DAY
+        span = f"{days:g} days" if days != 1 else "day"
+        alarms = f"{self.alarms:g} false alarm" + ("" if self.alarms == 1 else "s")
+        return f"{alarms} in {span}"
+
+
+def parse(words: str) -> Budget:
+    """`1 per 30 days`, `2 per week`, `1 per quarter`.
+
+    Raises:
+        ValueError: the words are not of that form, or ask for no alarms at all.
+    """
+    match = _WORDS.fullmatch(words.strip())
+    if match is None or float(match[1]) <= 0 or float(match[2] or 1) <= 0:
+        raise ValueError(f"{words!r} is not a budget (use '1 per 30 days', '2 per week', '1 per quarter')")
+    return Budget(float(match[1]), float(match[2] or 1) * _SECONDS[match[3]])
+
+
+def limits(
+    columns: tuple[Column, ...],
+    limit: float,
+    importance: dict[str, float] | None = None,
+    silent: np.ndarray | None = None,
+) -> Floats:
+    """The evidence that each column needs, and last the one for all columns together: shape (columns + 1,).
+
+    Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role
+    importance divides it: a column twice as important needs half the evidence, at the cost of the others. `silent`
+    marks columns that never had a value (a model without confidence has such an output), bool (columns,): they have a
+    thousandth of a share, which is enough to see that values begin to come.
+    """
+    limit *= RESERVE * max(len(columns) / MANY, 1.0) ** EXTRA_POWER
+    needed = np.full(len(columns) + 1, limit / GLOBAL_SHARE)
+    outputs = np.array([column.role is Role.OUTPUT for column in columns], dtype=bool)
+    weight = np.array(
+        [max((importance or {}).get(column.name.removeprefix("features."), 1.0), 1e-3) for column in columns]
+    )
+    quiet = np.zeros(len(columns), bool) if silent is None else silent
+    weight = np.where(quiet, weight * SILENT, weight)
+    of_outputs = OUTPUT_SHARE * (1 if (outputs & ~quiet).any() else SILENT * bool(outputs.any()))
+    for role, share in ((outputs, of_outputs), (~outputs, 1 - GLOBAL_SHARE - of_outputs)):
+        if role.any():
+            share = 1 - GLOBAL_SHARE if role.all() else share
+            needed[:-1][role] = limit / share * weight[role].sum() / weight[role]
+    return needed

@@ -1,0 +1,272 @@
+"""The decision: one window's counts and the state before it give evidence, an incident, and the state after it."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.drift.columns import Floats, WindowCounts
+from monitor.drift.decision import current_effect, e_detector
+from monitor.drift.decision.e_detector import Evidence, Unseen, per_column
+from monitor.drift.decision.state import IncidentState, State
+from monitor.drift.model import control_charts, kalman_filter, season
+from monitor.drift.model.calibration import Calibration, carry_small_samples, density
+from monitor.drift.model.control_charts import Scored
+from monitor.drift.model.kalman_filter import KalmanState
+from monitor.drift.model.scores import UNSEEN_WEIGHT, Family
+from monitor.records import Window
+
+QUIET_WINDOWS = 6
+
+# Of the strongest chart's evidence, what another chart must have to be what a column is blamed for.
+INVOLVED = 0.1
+
+# The fast lane: a break that no statistics are needed for.
+BREAK_ROWS, BREAK_EFFECT, BREAK_SHARE, BREAK_ERROR, BREAK_BEYOND = 50, 0.85, 0.25, 6.0, 1.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decision:
+    """What one window says.
+
+    `ratio` (columns + 1,) is evidence over limit, last for all columns together: 1 and more is significant. `broken`
+    (columns,) is the chart by which a column went through the fast lane, or -1. `opened` and `closed` say what became
+    of the incident; `joined` which columns came to it now. `skipped` says why nothing was judged.
+    """
+
+    window: Window
+    ratio: Floats
+    broken: np.ndarray
+    joined: np.ndarray
+    opened: bool
+    closed: bool
+    scored: Scored | None
+    skipped: str = ""
+
+
+def advance(
+    calibration: Calibration, state: State, counts: WindowCounts, limits: Floats
+) -> tuple[State, Decision]:
+    """Judge one window against `limits` (columns + 1,). A window that is not later than the last one is skipped."""
+    window = counts.window
+    if state.last >= 0 and window.start <= state.last:
+        return state, skipped(calibration, window, "the window was judged before")
+    state, scored = _score(calibration, state, counts)
+    broken = _broken(calibration, scored)
+    ratio = _ratios(calibration, state, limits)
+    sudden = np.append((broken >= 0) & (ratio[:-1] < 1), False)
+    ratio = np.where(sudden, 1.0, ratio)
+    incident, opened, closed, recovered = _next_incident(calibration, state, ratio, scored, window, sudden)
+    joined = incident.member & ~state.incident.member
+    state = _reset_recovered(calibration, replace(state, incident=incident), recovered)
+    return state, Decision(window, ratio, broken, joined, opened, closed, scored)
+
+
+def skipped(calibration: Calibration, window: Window, reason: str) -> Decision:
+    """A decision that judges nothing."""
+    none = np.zeros(len(calibration.columns) + 1)
+    return Decision(window, none, np.full(len(none) - 1, -1), none.astype(bool), False, False, None, reason)
+
+
+def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tuple[State, Scored]:
+    scores, window = calibration.scores, counts.window
+    cell = int(season.cells([window], calibration.charts.season.scheme, calibration.zone)[0])
+    gap = (window.start - state.last) / calibration.seconds if state.last >= 0 else 1.0
+    sums, rows, carried = carry_small_samples(*scores.sums(counts.counts), state.carried)
+    effects = scores.effects(sums, rows)
+    filtered, scored = control_charts.step(calibration.charts, state.filter, effects, rows, cell, gap)
+    evidence = e_detector.advance(
+        state.evidence,
+        scored.score,
+        scored.margin,
+        control_charts.lambdas(calibration.charts, scored),
+        control_charts.score_caps(calibration.charts),
+        scored.deviation,
+        rows,
+        window.start,
+    )
+    found, seen = scores.unseen_counts(counts.counts)
+    unseen = e_detector.advance_unseen(state.unseen, found, seen, calibration.unseen, window.start)
+    state = _dense(calibration, state, scored, rows, cell, gap, window)
+    state = replace(
+        state,
+        last=window.start,
+        judged=state.judged + 1,
+        filter=filtered,
+        evidence=evidence,
+        unseen=unseen,
+        carried=carried,
+        present=current_effect.advance(calibration, state.present, scored, found, seen),
+    )
+    return state, scored
+
+
+def _dense(
+    calibration: Calibration,
+    state: State,
+    scored: Scored,
+    rows: Floats,
+    cell: int,
+    gap: float,
+    window: Window,
+) -> State:
+    if not scored.observed.any():
+        return state
+    raw = density(calibration.scores, scored.score, scored.margin, scored.observed)
+    effect = np.array([raw / calibration.dense_scale])
+    filtered, one = control_charts.step(calibration.dense, state.dense_filter, effect, np.ones(1), cell, gap)
+    lambdas = control_charts.lambdas(calibration.dense, one)
+    dense = e_detector.advance(
+        state.dense,
+        one.score,
+        one.margin,
+        lambdas,
+        control_charts.score_caps(calibration.dense),
+        one.deviation,
+        np.ones(1),
+        window.start,
+    )
+    began = dense.since[0, 0] > 0
+    return replace(
+        state,
+        dense_filter=filtered,
+        dense=dense,
+        dense_sums=(state.dense_sums + scored.deviation * rows) * began,
+        dense_rows=(state.dense_rows + rows) * began,
+    )
+
+
+def _ratios(calibration: Calibration, state: State, limits: Floats) -> Floats:
+    scores, columns = calibration.scores, len(calibration.columns)
+    part = state.evidence.mean() * scores.weight[:, None]
+    relevant = state.evidence.effect() >= calibration.least
+    new = state.unseen.mean() * UNSEEN_WEIGHT
+    new_relevant = state.unseen.share() >= calibration.least**2 / 2
+    everything = per_column(part.sum(axis=1), scores.column, columns) + new
+    gated = per_column((part * relevant).sum(axis=1), scores.column, columns) + new * new_relevant
+    together = float(2 * state.dense.mean()[0, 0]) * (spread(calibration, state) >= calibration.least / 2)
+    # Charts whose effect matters must carry at least half of the evidence that is needed.
+    return np.append(np.minimum(everything, 2 * gated), together) / limits
+
+
+def spread(calibration: Calibration, state: State) -> float:
+    """Root mean square effect of all columns since their common evidence began, less what noise alone would show."""
+    chosen = (calibration.scores.family == Family.LOCATION) | (calibration.scores.family == Family.LEVEL)
+    rows = state.dense_rows
+    chosen &= rows > 0
+    if not chosen.any():
+        return 0.0
+    effect = state.dense_sums[chosen] / rows[chosen]
+    windows = np.maximum(rows[chosen] / np.maximum(calibration.charts.typical_rows[chosen], 1e-9), 1.0)
+    chance = 1 / rows[chosen] + np.minimum(
+        calibration.charts.autocorrelation.long_run_variance()[chosen] / windows,
+        calibration.charts.autocorrelation.variance[chosen],
+    )
+    return float(np.sqrt(max((effect**2 - chance).mean(), 0.0)))
+
+
+def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
+    """Columns with a chart that moved by more than a standard deviation, or a quarter of all rows, in one window, and
+    further than the reference ever did.
+    """
+    scores, charts = calibration.scores, calibration.charts
+    far = np.abs(scored.error) >= np.maximum(BREAK_ERROR, BREAK_BEYOND * charts.largest)
+    size = np.abs(scored.deviation)
+    big = np.where(scores.family <= Family.SPREAD, size >= BREAK_EFFECT, size >= share_effect(scores.share))
+    big &= scores.family != Family.SHAPE
+    hit = far & big & scored.observed & (scored.rows >= BREAK_ROWS)
+    found = np.full(len(calibration.columns), -1)
+    # The last one stays: going from right to left leaves the first chart, which is the easiest to say.
+    charts_hit = np.flatnonzero(hit)[::-1]
+    found[scores.column[charts_hit]] = charts_hit
+    return found
+
+
+def share_effect(share: Floats) -> Floats:
+    """The signed root of a share that grew by 25 points."""
+    grown = np.minimum(share + BREAK_SHARE, 1 - 1e-9)
+    gain = grown * np.log(grown / share) + (1 - grown) * np.log((1 - grown) / (1 - share))
+    return np.asarray(np.sqrt(2 * np.maximum(gain, 0.0)))
+
+
+def _next_incident(
+    calibration: Calibration,
+    state: State,
+    ratio: Floats,
+    scored: Scored,
+    window: Window,
+    sudden: np.ndarray,
+) -> tuple[IncidentState, bool, bool, np.ndarray]:
+    before = state.incident
+    small = current_effect.is_small(calibration, state.present, before.involved)
+    quiet = np.where(small, before.quiet + 1, 0) * before.member
+    recovered = before.member & (quiet >= QUIET_WINDOWS)
+    member = (before.member | (ratio >= 1)) & ~recovered
+    opened, closed = member.any() and not before.is_open, before.is_open and not member.any()
+    begun = np.where(sudden, float(window.start), onsets(calibration, state, window))
+    since = np.where(before.member, before.since, begun) * member
+    number = before.number + int(opened)
+    at = float(window.end) if opened else before.opened if member.any() else 0.0
+    involved = _involved(calibration, state, scored, sudden, member & ~before.member) | before.involved
+    involved &= member[:-1][calibration.scores.column]
+    incident = IncidentState(number, at, member, quiet * member, since, involved)
+    return incident, bool(opened), bool(closed), recovered
+
+
+def _involved(
+    calibration: Calibration, state: State, scored: Scored, sudden: np.ndarray, joined: np.ndarray
+) -> np.ndarray:
+    """The charts by which columns join: those with a tenth of the strongest one's evidence, or that broke."""
+    column = calibration.scores.column
+    evidence = state.evidence.mean().sum(axis=1) * calibration.scores.weight
+    strongest = np.zeros(len(calibration.columns))
+    np.maximum.at(strongest, column, evidence)
+    strong = evidence >= np.maximum(INVOLVED * strongest[column], 1.0)
+    broke = sudden[:-1][column] & (np.abs(scored.error) >= BREAK_ERROR)
+    return np.asarray((strong | broke) & joined[:-1][column])
+
+
+def onsets(calibration: Calibration, state: State, window: Window) -> Floats:
+    """When the evidence of each column began: that of its strongest chart, (columns + 1,)."""
+    scores = calibration.scores
+    strength = state.evidence.mean() * scores.weight[:, None]
+    sign = strength.argmax(axis=1)
+    every = np.arange(scores.charts)
+    best, since = strength[every, sign], state.evidence.since[every, sign]
+    begun = np.full(len(calibration.columns), float(window.start))
+    top = state.unseen.mean() * UNSEEN_WEIGHT
+    begun = np.where(state.unseen.since > 0, state.unseen.since, begun)
+    order = np.argsort(best, kind="stable")
+    for chart in order[np.searchsorted(best[order], 1.0) :]:
+        column = scores.column[chart]
+        if best[chart] >= top[column] and since[chart] > 0:
+            top[column], begun[column] = best[chart], since[chart]
+    dense = float(state.dense.since[0, 0])
+    return np.append(begun, dense if dense > 0 else float(window.start))
+
+
+def _reset_recovered(calibration: Calibration, state: State, recovered: np.ndarray) -> State:
+    """Start the evidence of recovered columns anew, and their filters, which had come to follow the change."""
+    if not recovered.any():
+        return state
+    charts = ~recovered[calibration.scores.column]
+    columns = ~recovered[:-1]
+    old, new, fresh = state.evidence, state.unseen, kalman_filter.begin(calibration.charts.autocorrelation)
+    state = replace(
+        state,
+        filter=KalmanState(
+            np.where(charts, state.filter.mean, fresh.mean),
+            np.where(charts, state.filter.variance, fresh.variance),
+            np.where(charts[:, None], state.filter.absorbed, fresh.absorbed),
+        ),
+        evidence=Evidence(
+            old.ratio * charts[:, None, None],
+            old.rows * charts[:, None],
+            old.sums * charts[:, None],
+            old.since * charts[:, None],
+            old.strong * charts[:, None],
+        ),
+        unseen=Unseen(
+            new.ratio * columns[:, None], new.rows * columns, new.found * columns, new.since * columns
+        ),
+    )
+    return replace(state, dense=e_detector.begin(1, kalman_filter.AGES)) if recovered[-1] else state

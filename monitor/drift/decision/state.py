@@ -1,0 +1,76 @@
+"""What is remembered between windows: immutable arrays, written and read bit by bit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.drift.columns import Floats, Integers
+from monitor.drift.decision import current_effect, e_detector
+from monitor.drift.decision.current_effect import CurrentEffect
+from monitor.drift.decision.e_detector import Evidence, Unseen
+from monitor.drift.model import kalman_filter
+from monitor.drift.model.calibration import Calibration
+from monitor.drift.model.kalman_filter import KalmanState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IncidentState:
+    """One open drift incident. `member` says of each column, and last of all columns together, whether it belongs
+    to it; `quiet` for how many windows its effect has been small; `since` when its evidence began. `involved`
+    (charts,) are the charts by which columns came to it.
+    """
+
+    number: int
+    opened: float
+    member: np.ndarray
+    quiet: Integers
+    since: Floats
+    involved: np.ndarray
+
+    @property
+    def is_open(self) -> bool:
+        """Does any column still belong to it?"""
+        return bool(self.member.any())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """Filters, evidence, thin windows that wait, effects of late, and the incident.
+
+    `last` is the start of the window judged last (-1 before the first). `dense_sums` and `dense_rows` (charts,) add up
+    what each chart showed since the evidence of all columns together began.
+    """
+
+    last: int
+    judged: int
+    filter: KalmanState
+    evidence: Evidence
+    unseen: Unseen
+    dense_filter: KalmanState
+    dense: Evidence
+    dense_sums: Floats
+    dense_rows: Floats
+    carried: Floats
+    present: CurrentEffect
+    incident: IncidentState
+
+
+def begin(calibration: Calibration) -> State:
+    """The state before the first window."""
+    charts, columns = calibration.scores.charts, len(calibration.columns)
+    zero = np.zeros(charts)
+    none = np.zeros(columns + 1)
+    return State(
+        last=-1,
+        judged=0,
+        filter=kalman_filter.begin(calibration.charts.autocorrelation),
+        evidence=e_detector.begin(charts, kalman_filter.AGES),
+        unseen=e_detector.begin_unseen(columns),
+        dense_filter=kalman_filter.begin(calibration.dense.autocorrelation),
+        dense=e_detector.begin(1, kalman_filter.AGES),
+        dense_sums=zero,
+        dense_rows=zero,
+        carried=np.zeros((2, charts)),
+        present=current_effect.begin(calibration),
+        incident=IncidentState(0, 0.0, none.astype(bool), none.astype(np.int64), none, zero.astype(bool)),
+    )

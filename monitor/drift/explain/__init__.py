@@ -1,0 +1,1 @@
+"""What moved, where, and the likeliest causes."""

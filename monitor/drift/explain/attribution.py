@@ -1,0 +1,139 @@
+"""The likeliest causes of a drift incident, at most three, in words.
+
+They are drawn from what alarmed and from what happened just before, and are hints: a feature that moved need not be
+why the predictions moved.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from sqlalchemy import Connection
+
+from monitor.config.units import HOUR, format_duration, format_signed
+from monitor.drift.columns import Role
+from monitor.drift.decision.verdict import DriftVerdict
+from monitor.drift.explain.impact import Impact
+from monitor.drift.explain.segments import AffectedSegment
+from monitor.records import Stream
+from monitor.store import profiles
+from monitor.windows import codec
+from monitor.windows.layout.layout import Layout
+from monitor.windows.profile import Profile, merge
+
+MOST = 3
+BEFORE = 3 * HOUR
+MANY = 0.5
+LONGEST = 6 * HOUR
+
+# How strongly each kind of cause is suggested: a version that came just before, many columns at once, the column that
+# moved the answers most, a segment. The answers themselves are what happened, and seldom why.
+VERSION, FEED, COLUMN, SEGMENT, OUTPUT = 100.0, 80.0, 70.0, 60.0, 0.1
+
+# A segment that moved by this much is told with full strength.
+FULL_STRENGTH = 0.2
+
+# What an effect counts for beside what it does to the answers: a hint may be wrong.
+ASIDE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One possible cause: how strongly it is suggested, against other causes of the same incident, and in words."""
+
+    strength: float
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A version that first answered at `since`, while others had answered before."""
+
+    version: str
+    since: float
+
+
+def causes(
+    verdicts: Sequence[DriftVerdict],
+    arrivals: Sequence[Arrival],
+    importance: Mapping[str, float],
+    impacts: Mapping[str, Impact] = MappingProxyType({}),
+    segments: Sequence[AffectedSegment] = (),
+) -> list[Cause]:
+    """The likeliest first: a new version, many columns at once, then the columns by evidence and by what they matter
+    to the model (`importance` where it is given, else `impacts`), and the segment in which the change sits.
+    """
+    alarmed = [verdict for verdict in verdicts if verdict.significant and verdict.role is not None]
+    begun = min(
+        (verdict.since for verdict in verdicts if verdict.significant and verdict.since), default=None
+    )
+    weighed = [(_weight(one, importance, impacts), one) for one in alarmed]
+    most = max((weight for weight, _ in weighed), default=1.0) or 1.0
+    found = [Cause(COLUMN * weight / most, _told(one, impacts)) for weight, one in weighed]
+    found += [Cause(SEGMENT * min(segment.moved / FULL_STRENGTH, 1.0), segment.words) for segment in segments]
+    columns = sum(verdict.role is not None for verdict in verdicts)
+    if len(alarmed) > max(MANY * columns, 2):
+        words = f"{len(alarmed)} of {columns} columns moved at once: suspect what feeds the model"
+        found.append(Cause(FEED, words))
+    if begun is not None:
+        found.extend(_version(arrival, begun) for arrival in arrivals)
+    return sorted(found, key=lambda cause: -cause.strength)[:MOST]
+
+
+def _weight(verdict: DriftVerdict, importance: Mapping[str, float], impacts: Mapping[str, Impact]) -> float:
+    """How much a column matters: its effect times its importance, or what it does to the answers; the logarithm of
+    the evidence decides between equals.
+    """
+    evidence = min(float(np.log1p(verdict.evidence / verdict.limit)), 5.0)
+    effect = min(abs(verdict.effect), 5.0)
+    if verdict.role is Role.OUTPUT:
+        return OUTPUT * effect * evidence
+    if importance or verdict.column not in impacts:
+        return evidence * effect * importance.get(verdict.column.removeprefix("features."), 1.0)
+    return evidence * (impacts[verdict.column].size + ASIDE * effect)
+
+
+def _told(verdict: DriftVerdict, impacts: Mapping[str, Impact]) -> str:
+    kind = "output" if verdict.role is Role.OUTPUT else "feature"
+    name = verdict.column.removeprefix("features.")
+    words = f"{kind} `{name}`: {verdict.part} ({format_signed(verdict.effect, 2)} sd)"
+    impact = impacts.get(verdict.column)
+    return words if impact is None else f"{words}, which by the baseline's answers alone {impact.words}"
+
+
+def _version(arrival: Arrival, begun: float) -> Cause:
+    distance = begun - arrival.since
+    when = f"{format_duration(distance)} before" if distance > 0 else "as"
+    return Cause(VERSION, f"version {arrival.version} began to answer {when} the change began")
+
+
+def arrivals(
+    connection: Connection, stream: Stream, layout: Layout, base_seconds: int, since: float, end: float
+) -> list[Arrival]:
+    """Versions that first answered within three hours before `since`, or after it."""
+    seen: dict[str, int] = {}
+    first: int | None = None
+    for stored in profiles.between(connection, stream, base_seconds, since - 2 * BEFORE, end):
+        if stored.layout != layout.id or not stored.rows:
+            continue
+        first = stored.window.start if first is None else first
+        for version in codec.decode(stored.blob, layout).versions:
+            seen.setdefault(version, stored.window.start)
+    if first is None:
+        return []
+    return [
+        Arrival(version, float(at)) for version, at in seen.items() if at > first and at >= since - BEFORE
+    ]
+
+
+def since(
+    connection: Connection, stream: Stream, layout: Layout, base_seconds: int, begin: float, end: float
+) -> Profile | None:
+    """What came in since a change began, at most of the last six hours; None if nothing did."""
+    parts = [
+        codec.decode(stored.blob, layout)
+        for stored in profiles.between(connection, stream, base_seconds, max(begin, end - LONGEST), end)
+        if stored.layout == layout.id and stored.rows
+    ]
+    return merge(parts) if parts else None

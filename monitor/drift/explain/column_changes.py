@@ -1,0 +1,121 @@
+"""What moved in each column, by the chart that says it best."""
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from monitor.drift.columns import OUTSIDE, Column, ColumnType
+from monitor.drift.decision.decide import Decision
+from monitor.drift.decision.e_detector import SIGNS
+from monitor.drift.decision.state import State
+from monitor.drift.model.calibration import Calibration
+from monitor.drift.model.control_charts import Scored
+from monitor.drift.model.scores import UNSEEN_WEIGHT, Family
+
+# How much more evidence a tenth or a shape must have to be named before what is easier to say.
+PLAINER = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChange:
+    """One column: its effect in standard deviations since the evidence `begun` (else in this window), what moved in
+    words, and the rows behind it.
+    """
+
+    effect: float
+    part: str
+    rows: float
+    begun: bool
+
+
+def column_changes(calibration: Calibration, state: State, decision: Decision) -> list[ColumnChange]:
+    """One for each column; none for a window that was skipped."""
+    scored = decision.scored
+    if scored is None:
+        return []
+    mean, effect = state.evidence.mean(), state.evidence.effect() * SIGNS
+    unseen, share = state.unseen.mean() * UNSEEN_WEIGHT, state.unseen.share()
+    found = []
+    for index, chart in enumerate(_strongest(calibration, state)):
+        broken, pair = int(decision.broken[index]), mean[chart]
+        sign = int(pair.argmax())
+        if broken >= 0 and decision.ratio[index] <= 1:
+            found.append(_now(calibration, scored, broken, begun=True))
+        elif unseen[index] > pair.sum() * calibration.scores.weight[chart] and state.unseen.since[index] > 0:
+            found.append(
+                _new(calibration.columns[index], float(share[index]), float(state.unseen.rows[index]))
+            )
+        elif state.evidence.since[chart, sign] > 0:
+            size = float(effect[chart, sign])
+            rows = float(state.evidence.rows[chart, sign])
+            found.append(
+                ColumnChange(_shown(calibration, chart, size), _part(calibration, chart, size), rows, True)
+            )
+        else:
+            found.append(_now(calibration, scored, chart, begun=False))
+    return found
+
+
+def _now(calibration: Calibration, scored: Scored, chart: int, *, begun: bool) -> ColumnChange:
+    size = float(scored.deviation[chart])
+    part = _part(calibration, chart, size)
+    return ColumnChange(_shown(calibration, chart, size), part, float(scored.rows[chart]), begun)
+
+
+def _new(column: Column, share: float, rows: float) -> ColumnChange:
+    number = column.kind is ColumnType.NUMBER
+    what = "values outside the range of the baseline" if number else "values never seen before"
+    return ColumnChange(float(np.sqrt(share)), f"{what} ({share:.1%})", rows, True)
+
+
+def _shown(calibration: Calibration, chart: int, effect: float) -> float:
+    location = calibration.scores.family[chart] == Family.LOCATION
+    return standard_deviations(effect) if location else effect
+
+
+def standard_deviations(effect: float) -> float:
+    """The shift of a normal column, in standard deviations, that moves the mean rank by this location effect."""
+    share = min(max((effect / np.sqrt(3) + 1) / 2, 1e-6), 1 - 1e-6)
+    return float(np.sqrt(2) * NormalDist().inv_cdf(share))
+
+
+def _strongest(calibration: Calibration, state: State) -> list[int]:
+    """The chart with the most evidence of each column; one that is easier to say wins over a tenth or a shape."""
+    strength = state.evidence.mean().sum(axis=1) * calibration.scores.weight
+    plain = (calibration.scores.family != Family.BIN) & (calibration.scores.family != Family.SHAPE)
+    strength = np.where(plain, strength * PLAINER, strength)
+    order = np.argsort(strength, kind="stable")
+    best = np.zeros(len(calibration.columns), dtype=np.int64)
+    best[calibration.scores.column[order]] = order
+    return [int(chart) for chart in best]
+
+
+def _part(calibration: Calibration, chart: int, effect: float) -> str:
+    scores = calibration.scores
+    column = calibration.columns[int(scores.column[chart])]
+    family, place, up = int(scores.family[chart]), int(scores.place[chart]), effect > 0
+    if family == Family.LOCATION:
+        return "values are higher" if up else "values are lower"
+    if family == Family.SPREAD:
+        return "values are more spread out" if up else "values are less spread out"
+    if family == Family.SHAPE:
+        return "the shape of the distribution changed"
+    if family == Family.MISSING:
+        return "more values are missing" if up else "fewer values are missing"
+    more = "more" if up else "less"
+    if family == Family.LEVEL:
+        name = column.labels[place] if 0 <= place < len(column.labels) else "rare labels"
+        return f"{name!r} is {more} frequent" if place >= 0 else f"rare labels are {more} frequent"
+    return f"values {_between(calibration, column, chart)} are {more} frequent"
+
+
+def _between(calibration: Calibration, column: Column, chart: int) -> str:
+    scores = calibration.scores
+    offset = int(scores.bounds[scores.column[chart]]) + OUTSIDE + 1
+    first, stop = (int(place) - offset for place in scores.spans[chart - scores.moments])
+    if not column.edges:
+        return f"in the {scores.place[chart]}. tenth"
+    low = column.edges[max(first, 0)]
+    high = column.edges[min(stop, len(column.edges) - 1)]
+    return f"of {low:.4g}" if low == high else f"from {low:.4g} to {high:.4g}"

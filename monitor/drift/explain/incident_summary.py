@@ -1,0 +1,31 @@
+"""What somebody who is told of drift reads: what moved most, what else did, and the likeliest causes."""
+
+from collections.abc import Sequence
+
+from monitor.clock import iso
+from monitor.drift.decision.verdict import DriftVerdict
+from monitor.store.drift import StoredDriftIncident
+
+ALL = "all columns"
+CAUSES = "Likeliest causes:"
+
+
+def page(incident: StoredDriftIncident, latest: Sequence[DriftVerdict]) -> str:
+    """An open incident in one line, from its own words and the verdicts of the last window."""
+    lines = incident.reason.split("\n")
+    causes = lines[lines.index(CAUSES) + 1 :] if CAUSES in lines else []
+    return "; ".join(
+        [*_moved(incident, latest), *([f"{CAUSES.lower()} {'; '.join(causes)}"] if causes else [])]
+    )
+
+
+def _moved(incident: StoredDriftIncident, latest: Sequence[DriftVerdict]) -> list[str]:
+    """The strongest column in words, and the names of the others that ever joined."""
+    alarmed = [one for one in latest if one.significant]
+    if not alarmed:
+        return [
+            f"what moved since {iso(incident.since)} has faded: the incident closes after six quiet windows"
+        ]
+    lead = max(alarmed, key=lambda one: (one.role is not None, one.evidence / one.limit))
+    others = [name.removeprefix("features.") for name in incident.columns if name not in (lead.column, ALL)]
+    return [lead.reason, *([f"also moved: {', '.join(others)}"] if others else [])]

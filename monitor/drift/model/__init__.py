@@ -1,0 +1,1 @@
+"""What is learned of a stream: how each column varies while nothing is wrong."""

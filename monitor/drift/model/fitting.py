@@ -1,0 +1,164 @@
+"""Fitting charts: what the reference windows say of each.
+
+Mean, season and autocorrelation come first. The windows are then filtered again to fit the rest: the tails, the
+remaining dependence, and the shift of the errors under a lasting drift.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from monitor.drift.columns import Floats, Integers
+from monitor.drift.decision.e_detector import SIZES
+from monitor.drift.model import autocorrelation, kalman_filter, location_coupling, season, tails
+from monitor.drift.model.control_charts import Charts
+from monitor.drift.model.scores import Family
+from monitor.records import Window
+
+WINDOWS_PER_DAY = 24
+
+# By family: the part of the smallest relevant effect that is subtracted from every score.
+TOLERATED = np.array([0.1, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25])
+
+# Scores of a lasting drift of the smallest effect size (range) and of the largest one.
+LOWEST, LARGEST = (0.4, 1.5), 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceEffects:
+    """The effects of all reference windows, and what is known of the charts before fitting.
+
+    `effects` and `rows` are (windows, charts). `scheme` and `zone` select the cells of the season. `gaps` (windows,) is
+    the distance from the window before, in windows. `family`, `least` (smallest relevant effect) and `leader` (the
+    chart to which a chart may be coupled) are (charts,).
+    """
+
+    effects: Floats
+    rows: Floats
+    windows: Sequence[Window]
+    scheme: str
+    zone: str
+    gaps: Floats
+    family: Integers
+    least: Floats
+    leader: Integers
+
+    @property
+    def cells(self) -> Integers:
+        """The season's cell of each window."""
+        return season.cells(self.windows, self.scheme, self.zone)
+
+
+def fit(reference: ReferenceEffects) -> Charts:
+    """Fit all charts on reference windows."""
+    effects, rows, gaps, family = reference.effects, reference.rows, reference.gaps, reference.family
+    observed, cells = rows > 0, reference.cells
+    initial = _without_tails(reference)
+    shape = _tail_shape(replay(initial, effects, rows, cells, gaps)[0], observed, family)
+    initial = replace(initial, tail_shape=shape)
+    errors, responses = replay(initial, effects, rows, cells, gaps)
+    inflation = _inflation(errors, observed)
+    errors = errors / inflation
+    seen = np.maximum(observed.sum(axis=0), 1)
+    return replace(
+        initial,
+        inflation=inflation,
+        tails=tails.fit(errors, observed, family, int(family.max()) + 1),
+        largest=np.abs(errors).max(axis=0),
+        effect_sizes=_effect_sizes(
+            reference.least - initial.tolerated, responses.sum(axis=0) / seen / inflation
+        ),
+    )
+
+
+def _without_tails(reference: ReferenceEffects) -> Charts:
+    """Fit coupling, mean, season and autocorrelation; tails stay normal, and there are no effect sizes yet."""
+    rows, family = reference.rows, reference.family
+    coupling = location_coupling.fit(reference.effects, rows, reference.leader)
+    effects = coupling.remove(reference.effects, rows)
+    observed = rows > 0
+    total = np.maximum(rows.sum(axis=0), 1e-9)
+    mean = (effects * rows).sum(axis=0) / total
+    centred = np.where(observed, effects - mean, 0.0)
+    pattern = season.fit(centred, observed, reference.windows, reference.scheme, reference.zone, family)
+    deviations = np.where(observed, centred - pattern.offset[reference.cells], 0.0)
+    process = autocorrelation.fit(deviations, rows, reference.gaps, family)
+    seen = np.maximum(observed.sum(axis=0), 1)
+    noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed).sum(axis=0) / seen
+    one = np.ones_like(mean)
+    return Charts(
+        family=family,
+        coupling=coupling,
+        mean=mean,
+        season=pattern,
+        autocorrelation=process,
+        inflation=one,
+        tails=tails.fit(effects[:0], observed[:0], family, int(family.max()) + 1),
+        tolerated=reference.least * TOLERATED[family] + np.sqrt((noise + process.long_run_variance()) / seen),
+        largest=one,
+        typical_rows=total / seen,
+        effect_sizes=np.zeros((mean.size, SIZES)),
+        tail_shape=np.zeros_like(mean),
+    )
+
+
+def _tail_shape(errors: Floats, observed: np.ndarray, family: Integers) -> Floats:
+    """Return the tail shape of each chart. Locations count as heavy: a month of few columns does not identify it."""
+    shape = tails.fit(errors, observed, family, int(family.max()) + 1).shape[family]
+    return np.asarray(np.where(family == Family.LOCATION, np.maximum(shape, kalman_filter.HEAVY), shape))
+
+
+def replay(
+    charts: Charts, effects: Floats, rows: Floats, cells: Integers, gaps: Floats
+) -> tuple[Floats, Floats]:
+    """Filter consecutive windows; return the errors, and their shift by a lasting drift of size one: (windows, charts).
+
+    Equal to the last bit to `control_charts.step` window by window. Everything that does not depend on the window
+    before is computed for all windows at once.
+    """
+    observed, process = rows > 0, charts.autocorrelation
+    noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed)
+    extra = charts.season.variance[cells] + charts.coupling.extra_variance(effects)
+    uncoupled = charts.coupling.remove(effects, rows)
+    deviations = np.where(observed, uncoupled - charts.mean - charts.season.offset[cells], 0.0)
+    state = kalman_filter.begin(process)
+    mean, variance, absorbed = state.mean, state.variance, state.absorbed[:, -1]
+    errors, responses = np.zeros_like(effects), np.zeros_like(effects)
+    for t, present in enumerate(observed):
+        forecast, before = kalman_filter.predict(mean, variance, process, np.full_like(mean, gaps[t]))
+        expected = absorbed * process.correlation ** float(gaps[t])
+        deviates = np.sqrt(np.maximum(before + noise[t] + extra[t], 1e-300)) * charts.inflation
+        innovation = np.where(present, deviations[t] - forecast, 0.0)
+        errors[t], responses[t] = innovation / deviates, np.where(present, (1 - expected) / deviates, 0.0)
+        before = before * kalman_filter.shock_factor(errors[t], charts.tail_shape)
+        total = before + noise[t]
+        gain = np.where(present & (total > 0), before / np.maximum(total, 1e-300), 0.0)
+        mean, variance = forecast + gain * innovation, before * (1 - gain)
+        absorbed = np.where(present, expected + gain * (1 - expected), expected)
+    return errors, responses
+
+
+def _effect_sizes(least: Floats, response: Floats) -> Floats:
+    """Return effect sizes (charts, SIZES): geometric steps from the smallest relevant one to one that is always seen.
+
+    `response` is the shift of an error by a lasting drift of size one.
+    """
+    safe = np.maximum(response, 1e-9)
+    lowest = np.clip(least * safe, *LOWEST)
+    power = np.linspace(0, 1, SIZES)
+    return np.asarray(lowest[:, None] ** (1 - power) * LARGEST**power / safe[:, None])
+
+
+def _inflation(errors: Floats, observed: np.ndarray) -> Floats:
+    """Return the factor by which errors are too large because of remaining dependence, at least 1: (charts,).
+
+    The variance of single errors, or of sums over 24 windows if larger; half each chart's own, half the mean of all.
+    """
+    ratio = (errors**2).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
+    blocks = len(errors) // WINDOWS_PER_DAY
+    if blocks >= WINDOWS_PER_DAY // 2:
+        sums = errors[: blocks * WINDOWS_PER_DAY].reshape(blocks, WINDOWS_PER_DAY, -1).sum(axis=1)
+        counts = observed[: blocks * WINDOWS_PER_DAY].reshape(blocks, WINDOWS_PER_DAY, -1).sum(axis=1)
+        ratio = np.maximum(ratio, (sums**2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1))
+    return np.asarray(np.sqrt(np.maximum(1.0, 0.5 * ratio + 0.5 * ratio.mean())))

@@ -1,0 +1,276 @@
+"""Standardised effects of a window, each in a unit in which its sampling variance is 1/n.
+
+A number column is scored by the first four Legendre polynomials of its mid-rank in the reference (location, spread,
+skewness, tails: Neyman's smooth test) and by the shares of its deciles; a label column by the shares of its labels;
+both by the share of missing values. A share's effect is its signed root of the likelihood ratio, which stays close to
+normal where the normal approximation of a share does not. All of it is a linear function of counts, then one formula.
+"""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from monitor.drift.columns import FIRST, MISSING, OUTSIDE, Column, ColumnType, Floats, Integers, starts
+
+MOMENTS = 4
+GROUPS = 10
+LEVELS = 30
+
+
+class Family(IntEnum):
+    """Charts whose tails are alike."""
+
+    LOCATION = 0
+    SPREAD = 1
+    SHAPE = 2
+    BIN = 3
+    LEVEL = 4
+    MISSING = 5
+    GLOBAL = 6
+
+
+# How a column's evidence is shared among its charts. What is not listed shares the rest equally.
+UNSEEN_WEIGHT = 0.1
+MISSING_WEIGHT = 0.1
+NUMBER_WEIGHTS = (0.4, 0.15, 0.05, 0.05)
+
+# The smallest share of unseen values that counts as usual.
+LEAST_LABEL, LEAST_NUMBER = 1e-4, 1e-3
+
+
+def legendre(u: Floats) -> Floats:
+    """Orthonormal Legendre polynomials of degree 1 to 4 on [0, 1]: shape (4, len(u))."""
+    return np.stack(
+        [
+            np.sqrt(3) * (2 * u - 1),
+            np.sqrt(5) * (6 * u**2 - 6 * u + 1),
+            np.sqrt(7) * (20 * u**3 - 30 * u**2 + 12 * u - 1),
+            3 * (70 * u**4 - 140 * u**3 + 90 * u**2 - 20 * u + 1),
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The scoring of one set of columns against one reference, with all charts in one row.
+
+    Moment charts come first, four for each number column; share charts after them. `column`, `family`, `weight` and
+    `place` have one entry a chart: which column it belongs to, its family, its part of the column's evidence, and
+    what it is about (the polynomial's degree, the decile, the label; -1 is missing, -2 the rare labels). `bounds` is
+    where each column's counts begin, and their end.
+    """
+
+    columns: tuple[Column, ...]
+    bounds: Integers
+    reference: Floats
+    column: Integers
+    family: Integers
+    weight: Floats
+    place: Integers
+    moments: int
+    polynomials: Floats
+    centre: Floats
+    scale: Floats
+    share: Floats
+    spans: Integers
+    with_missing: np.ndarray
+    unseen: Integers
+    unseen_share: Floats
+
+    @property
+    def charts(self) -> int:
+        """How many charts there are."""
+        return len(self.column)
+
+    @property
+    def leader(self) -> Integers:
+        """The chart that each may follow: a column's spread and shape its location, all others themselves."""
+        every = np.arange(self.charts)
+        led = every < self.moments
+        return np.where(led, every - every % MOMENTS, every)
+
+    def sums(self, counts: Floats) -> tuple[Floats, Floats]:
+        """Sums behind each chart and the rows behind each sum: two arrays of shape (charts,). Both add."""
+        bounds = self.bounds
+        rows = np.add.reduceat(counts, bounds[:-1])
+        present = rows - counts[bounds[:-1] + MISSING]
+        numbers = self.column[: self.moments : MOMENTS]
+        scored = np.empty((MOMENTS, len(numbers)))
+        for index, (first, stop) in enumerate(zip(bounds[numbers], bounds[numbers + 1], strict=True)):
+            scored[:, index] = self.polynomials[:, first:stop] @ counts[first:stop]
+        running = np.zeros(counts.size + 1)
+        np.cumsum(counts, out=running[1:])
+        shares = running[self.spans[:, 1]] - running[self.spans[:, 0]]
+        base = np.where(self.with_missing, rows[self.column], present[self.column])
+        return np.concatenate([scored.T.ravel(), shares]), base
+
+    def unseen_counts(self, counts: Floats) -> tuple[Floats, Floats]:
+        """Rows with what the reference never held, and all rows, for each column."""
+        bounds = self.bounds
+        rows = np.add.reduceat(counts, bounds[:-1])
+        found = np.zeros(len(self.columns))
+        np.add.at(found, self.unseen[:, 0], counts[self.unseen[:, 1]])
+        return found, rows
+
+    def effects(self, sums: Floats, rows: Floats) -> Floats:
+        """The effect of each chart; 0 where there are no rows."""
+        n = np.maximum(rows, 1e-9)
+        effects = np.empty(self.charts)
+        first = slice(0, self.moments)
+        effects[first] = (sums[first] / n[first] - self.centre[first]) / self.scale[first]
+        second = slice(self.moments, None)
+        effects[second] = signed_root(sums[second] / n[second], self.share[second], n[second])
+        effects[rows <= 0] = 0.0
+        return effects
+
+
+def signed_root(share: Floats, expected: Floats, n: Floats) -> Floats:
+    """Signed root of twice the mean log likelihood ratio of a share, moved half a row towards what was expected."""
+    moved = share + np.clip(expected - share, -0.5 / n, 0.5 / n)
+    moved = np.clip(moved, 1e-12, 1 - 1e-12)
+    gain = moved * np.log(moved / expected) + (1 - moved) * np.log((1 - moved) / (1 - expected))
+    return np.asarray(np.sign(moved - expected) * np.sqrt(2 * np.maximum(gain, 0.0)))
+
+
+def build(columns: Sequence[Column], reference: Floats) -> Scores:
+    """Scoring against the counts of a whole reference period."""
+    draft = _Draft()
+    bounds = starts(columns)
+    polynomials = np.zeros((MOMENTS, int(bounds[-1])))
+    for index, column in enumerate(columns):
+        if column.kind is ColumnType.NUMBER:
+            _add_moments(
+                draft, index, reference[bounds[index] : bounds[index + 1]], polynomials, int(bounds[index])
+            )
+    moments = len(draft.column)
+    for index, column in enumerate(columns):
+        _add_shares(draft, index, column, reference[bounds[index] : bounds[index + 1]], int(bounds[index]))
+    share = np.array(draft.share, dtype=float)
+    return Scores(
+        columns=tuple(columns),
+        bounds=bounds,
+        reference=reference,
+        column=np.array(draft.column, dtype=np.int64),
+        family=np.array(draft.family, dtype=np.int64),
+        weight=_full(draft, len(columns)),
+        place=np.array(draft.place, dtype=np.int64),
+        moments=moments,
+        polynomials=polynomials,
+        centre=np.array(draft.centre),
+        scale=np.array(draft.scale),
+        share=np.clip(share, 1e-9, 1 - 1e-9),
+        spans=np.array(draft.spans, dtype=np.int64).reshape(-1, 2),
+        with_missing=np.array(draft.with_missing, dtype=bool),
+        unseen=np.array(draft.unseen, dtype=np.int64).reshape(-1, 2),
+        unseen_share=np.array(draft.unseen_share),
+    )
+
+
+def _full(draft: "_Draft", columns: int) -> Floats:
+    """Weights of a column's charts that add to one, less the part of the unseen-value chart."""
+    weight = np.array(draft.weight)
+    total = np.bincount(draft.column, weight, columns)
+    return np.asarray(weight / total[draft.column] * (1 - UNSEEN_WEIGHT))
+
+
+class _Draft:
+    """The charts as they are listed, one column after another."""
+
+    def __init__(self) -> None:
+        self.column: list[int] = []
+        self.family: list[int] = []
+        self.weight: list[float] = []
+        self.place: list[int] = []
+        self.centre: list[float] = []
+        self.scale: list[float] = []
+        self.share: list[float] = []
+        self.spans: list[tuple[int, int]] = []
+        self.with_missing: list[bool] = []
+        self.unseen: list[tuple[int, int]] = []
+        self.unseen_share: list[float] = []
+
+    def chart(
+        self, column: int, family: Family, weight: float, place: int, share: float, missing: bool
+    ) -> None:
+        self.column.append(column)
+        self.family.append(family)
+        self.weight.append(weight)
+        self.place.append(place)
+        self.share.append(share)
+        self.with_missing.append(missing)
+        self.centre.append(0.0)
+        self.scale.append(1.0)
+
+
+def _add_moments(draft: _Draft, index: int, counts: Floats, polynomials: Floats, offset: int) -> None:
+    values = counts[OUTSIDE:]
+    total = values.sum()
+    ranks = (np.cumsum(values) - values / 2) / total if total else np.full(values.shape, 0.5)
+    scored = legendre(ranks)
+    polynomials[:, offset + OUTSIDE : offset + counts.size] = scored
+    centre = scored @ values / total if total else np.zeros(MOMENTS)
+    variance = (scored - centre[:, None]) ** 2 @ values / total if total else np.zeros(MOMENTS)
+    for degree in range(MOMENTS):
+        family = (Family.LOCATION, Family.SPREAD, Family.SHAPE, Family.SHAPE)[degree]
+        draft.chart(index, family, NUMBER_WEIGHTS[degree], degree + 1, 0.5, missing=False)
+        draft.centre[-1] = float(centre[degree])
+        # A column of one value has no spread of ranks: its charts stay silent, its share charts speak.
+        draft.scale[-1] = float(np.sqrt(variance[degree])) if variance[degree] > 1e-6 else np.inf
+
+
+def _add_shares(draft: _Draft, index: int, column: Column, counts: Floats, offset: int) -> None:
+    rows, missing = counts.sum(), counts[MISSING]
+    present = rows - missing
+    spans = list(_deciles(counts)) if column.kind is ColumnType.NUMBER else []
+    spans = list(_levels(counts)) if column.kind is ColumnType.LABEL else spans
+    left = 1 - UNSEEN_WEIGHT - MISSING_WEIGHT
+    left -= sum(NUMBER_WEIGHTS) if column.kind is ColumnType.NUMBER else 0.0
+    family = Family.BIN if column.kind is ColumnType.NUMBER else Family.LEVEL
+    for place, first, stop in spans:
+        share = counts[first:stop].sum() / present if present else 0.0
+        draft.chart(index, family, left / len(spans), place, float(share), missing=False)
+        draft.spans.append((offset + first, offset + stop))
+    draft.chart(index, Family.MISSING, MISSING_WEIGHT, -1, (missing + 0.5) / (rows + 1), missing=True)
+    draft.spans.append((offset + MISSING, offset + MISSING + 1))
+    places = [offset + OUTSIDE] if column.kind is not ColumnType.PRESENCE else []
+    if column.kind is ColumnType.NUMBER:
+        places.append(offset + counts.size - 1)
+    seen = float(sum(counts[place - offset] for place in places))
+    if missing == 0:
+        places.append(offset + MISSING)
+    draft.unseen.extend((index, place) for place in places)
+    # The highest values of a number come in bursts; a label that was never seen does not come by chance.
+    floor = LEAST_NUMBER if column.kind is ColumnType.NUMBER else LEAST_LABEL
+    draft.unseen_share.append(max((seen + 3) / max(rows, 1.0), floor))
+
+
+def _deciles(counts: Floats) -> Iterable[tuple[int, int, int]]:
+    """(decile, first place, stop) of groups of nearly equal share; values that repeat make fewer groups."""
+    values = counts[OUTSIDE:]
+    ends = np.cumsum(values) / max(values.sum(), 1.0)
+    cuts = np.unique([0, *(np.searchsorted(ends, np.arange(1, GROUPS) / GROUPS - 1e-12) + 1), values.size])
+    pairs = [(int(first), int(stop)) for first, stop in itertools.pairwise(cuts)]
+    if len(pairs) > 1:
+        for group, (first, stop) in enumerate(pairs):
+            share = values[first:stop].sum()
+            if 0 < share < values.sum():
+                yield group + 1, OUTSIDE + first, OUTSIDE + stop
+
+
+def _levels(counts: Floats) -> Iterable[tuple[int, int, int]]:
+    """(label's index, place, stop) of the most frequent labels; the others together are -2."""
+    seen = counts[FIRST:-1]
+    top = [int(index) for index in np.argsort(-seen, kind="stable")[:LEVELS] if seen[index] > 0]
+    kept = sorted(top)
+    if (
+        kept == list(range(len(kept)))
+        and len(kept) < counts.size - FIRST
+        and counts[FIRST + len(kept) :].sum() > 0
+    ):
+        yield -2, FIRST + len(kept), counts.size
+    for index in kept:
+        if seen[index] < counts.sum() - counts[MISSING]:
+            yield index, FIRST + index, FIRST + index + 1

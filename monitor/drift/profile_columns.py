@@ -1,0 +1,98 @@
+"""From profiles to what the decision sees: which columns are watched, and where their counts stand."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.drift.columns import Column, ColumnType, Floats, Integers, Role, WindowCounts
+from monitor.records import Window
+from monitor.windows.layout import layout as layouts
+from monitor.windows.layout.layout import Layout
+from monitor.windows.profile import Profile, Slice
+
+OUTPUTS = ("prediction", "confidence")
+
+# Times and identifiers always move on; of them only whether they are there is watched.
+PRESENCE_ONLY = frozenset({layouts.ColumnKind.TIME, layouts.ColumnKind.IDENTIFIER})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Adapter:
+    """How the flat counts of a layout become those of the watched columns.
+
+    `cuts` says where each watched place begins in the layout's array, and where what is not watched does; `watched`
+    tells them apart. `inputs` marks the watched places whose counts carry weights.
+    """
+
+    layout: str
+    columns: tuple[Column, ...]
+    cuts: Integers
+    watched: np.ndarray
+    inputs: np.ndarray
+
+    def counts(self, profile: Profile, window: Window) -> WindowCounts:
+        """All rows of a profile."""
+        return WindowCounts(window, self.of_slice(profile.overall))
+
+    def of_slice(self, part: Slice) -> Floats:
+        """The rows of one slice. Weighted rows count as many as they are worth, so that variances are right."""
+        return self._of(part.counts, part.design)
+
+    def of_slices(self, parts: Iterable[Slice]) -> Floats:
+        """The rows of several slices together: those that are weighted alike are added first, which costs less."""
+        alike: dict[float, Floats] = {}
+        for part in parts:
+            if part.design in alike:
+                alike[part.design] += part.kept
+            else:
+                alike[part.design] = part.counts.copy()
+        return np.asarray(sum(self._of(counts, design) for design, counts in alike.items()))
+
+    def _of(self, counts: Floats, design: float) -> Floats:
+        if not len(self.cuts):
+            return np.zeros(0)
+        found = np.add.reduceat(counts, self.cuts)[self.watched]
+        return np.asarray(np.where(self.inputs, found / max(design, 1e-9), found))
+
+
+def adapter(layout: Layout) -> Adapter:
+    """Watch every feature, the prediction and the confidence."""
+    columns: list[Column] = []
+    cuts: list[int] = []
+    is_watched: list[bool] = []
+    inputs: list[bool] = []
+    for column in layout.columns:
+        role = Role.OUTPUT if column.name in OUTPUTS else Role.INPUT
+        if (
+            role is Role.INPUT and not column.name.startswith("features.")
+        ) or column.kind is layouts.ColumnKind.EMPTY:
+            continue
+        watched, sizes = _watched(column, role)
+        columns.append(watched)
+        if cuts and cuts[-1] == column.start:  # nothing stands between
+            cuts.pop(), is_watched.pop()
+        cuts += (column.start + np.cumsum([0, *sizes])).tolist()
+        is_watched += [True] * len(sizes) + [False]
+        inputs += [role is Role.INPUT] * len(sizes)
+    if cuts and cuts[-1] == layout.size:
+        cuts.pop(), is_watched.pop()
+    return Adapter(
+        layout.id,
+        tuple(columns),
+        np.array(cuts, np.int64),
+        np.array(is_watched, bool),
+        np.array(inputs, bool),
+    )
+
+
+def _watched(column: layouts.Column, role: Role) -> tuple[Column, list[int]]:
+    """The watched column, and how many places of the layout each of its places joins."""
+    k = column.buckets
+    if column.labelled:
+        return Column(column.name, ColumnType.LABEL, k, role, labels=column.labels), [1] * (k + 3)
+    missing = layouts.NAN + 1
+    if column.kind in PRESENCE_ONLY:
+        return Column(column.name, ColumnType.PRESENCE, 0, role), [missing, k + 4]
+    edges = tuple(float(edge) for edge in column.edges)
+    return Column(column.name, ColumnType.NUMBER, k, role, edges=edges), [missing, 2, *([1] * k), 2]

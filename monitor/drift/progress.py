@@ -1,0 +1,53 @@
+"""How far a stream is from a learned reference, in words: what is there, what is missing, and until when."""
+
+from sqlalchemy import Connection
+
+from monitor.clock import iso
+from monitor.config.units import format_duration
+from monitor.drift import reference
+from monitor.drift.replay import LEAST_WINDOWS
+from monitor.drift.settings import DriftSettings
+from monitor.records import Stream, Window
+from monitor.store import profiles
+from monitor.windows.baseline import Baseline
+
+
+def missing(
+    connection: Connection,
+    stream: Stream,
+    baseline: Baseline,
+    base_seconds: int,
+    until: float,
+    settings: DriftSettings,
+) -> str:
+    """What is missing before drift can be evaluated. `until` is the end of the windows that are closed."""
+    span = reference.period(connection, stream, baseline, base_seconds, until, settings)
+    counted_with = f"counted with the current baseline ({baseline.source})"
+    if span is None or span[1] <= span[0]:
+        older = profiles.extent(connection, stream, base_seconds)
+        if older is None:
+            return f"no window of predictions is closed yet; {LEAST_WINDOWS} are needed"
+        return (
+            f"no window is {counted_with}: the windows since {iso(older[0])} were counted with an earlier one. "
+            f"{LEAST_WINDOWS} new ones are needed"
+        )
+    whole = Window(*span)
+    unit = reference.unit(connection, stream, baseline.layout, base_seconds, whole, settings)
+    rows = reference.rows_within(connection, stream, baseline.layout, base_seconds, whole, unit)
+    seconds = reference.length(rows, whole.seconds, unit, settings)
+    length = format_duration(seconds)
+    if unit != base_seconds:
+        return f"the profiled history from {iso(span[0])} to {iso(span[1])} is being learned, in windows of {length}"
+    counted = profiles.counted(connection, stream, base_seconds, whole.start, whole.end, baseline.layout.id)
+    there = len({start // seconds for start, count in counted if count})
+    if there < LEAST_WINDOWS:
+        lacking = LEAST_WINDOWS - there
+        return (
+            f"{there} of {LEAST_WINDOWS} windows of {length} are {counted_with}, from {iso(span[0])} on; "
+            f"{lacking} more are needed, which takes at least {format_duration(lacking * seconds)}. "
+            "Loading past predictions is quicker: watchkeeper load"
+        )
+    return (
+        f"{there} windows of {length} from {iso(span[0])} to {iso(span[1])} are there, and {LEAST_WINDOWS} are needed; "
+        "they are being learned, which the running daemon does within minutes"
+    )

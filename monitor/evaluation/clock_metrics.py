@@ -1,0 +1,78 @@
+"""Figures that come from the clock and not from rows: silence, and whether a health address answers."""
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from monitor.metrics import intervals
+from monitor.metrics.system import daemon
+from monitor.records import Measurement, Stream, Window
+from monitor.store import probes
+from monitor.store.db import Store
+from monitor.store.streams import StreamFigures
+
+PROBED_OVER = 120.0
+"""Seconds over which probes are counted: a few of them, so that one lost packet is not an outage."""
+
+
+class ClockMetrics:
+    """Measures what stays true or becomes worse while nothing comes in.
+
+    `is_probed` says whose health is asked for, `listened` how much of the time between two moments was listened to.
+    """
+
+    def __init__(
+        self, store: Store, is_probed: Callable[[Stream], bool], listened: Callable[[float, float], float]
+    ) -> None:
+        self._store = store
+        self._is_probed = is_probed
+        self._listened = listened
+        self._ahead: dict[Stream, tuple[float, float]] = {}
+
+    def measure(self, figures: StreamFigures, now: float) -> list[Measurement]:
+        """`silence_seconds`, and `availability` where the model has a health address."""
+        found = [self._silence(figures, now)]
+        if self._is_probed(figures.stream):
+            found.append(self._availability(figures.stream, now))
+        return found
+
+    def of_window(self, connection: Connection, stream: Stream, window: Window) -> list[Measurement]:
+        """`availability` over a window of the past, where the model has a health address."""
+        if not self._is_probed(stream):
+            return []
+        return [_availability(stream, window, *probes.share(connection, stream, window.start, window.end))]
+
+    def _silence(self, figures: StreamFigures, now: float) -> Measurement:
+        window = Window(int(figures.last_received), int(now) + 1)
+        info = daemon.SILENCE_SECONDS
+        if figures.rows == 0:
+            reason = "no prediction has been received"
+            return Measurement(figures.stream, window, info.name, None, info.unit, info.better, reason=reason)
+        silence = self._listened(min(self._last_received(figures, now), now), now)
+        return Measurement(figures.stream, window, info.name, silence, info.unit, info.better, figures.rows)
+
+    def _last_received(self, figures: StreamFigures, now: float) -> float:
+        """When the last prediction came; where the clock was set back since, from when on that has been known."""
+        stream, last = figures.stream, figures.last_received
+        if last <= now:
+            self._ahead.pop(stream, None)
+            return last
+        if self._ahead.get(stream, (0.0, 0.0))[0] != last:
+            self._ahead[stream] = (last, now)
+        return self._ahead[stream][1]
+
+    def _availability(self, stream: Stream, now: float) -> Measurement:
+        window = Window(int(now - PROBED_OVER), int(now) + 1)
+        with self._store.read() as connection:
+            succeeded, asked = probes.share(connection, stream, window.start, window.end)
+        return _availability(stream, window, succeeded, asked)
+
+
+def _availability(stream: Stream, window: Window, succeeded: int, asked: int) -> Measurement:
+    info = daemon.AVAILABILITY
+    if asked == 0:
+        reason = "not probed yet"
+        return Measurement(stream, window, info.name, None, info.unit, info.better, reason=reason)
+    low, high = intervals.wilson(succeeded, asked)
+    share = succeeded / asked
+    return Measurement(stream, window, info.name, share, info.unit, info.better, asked, (), low, high)

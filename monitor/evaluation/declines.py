@@ -1,0 +1,210 @@
+"""Sudden declines: figures of the outcomes that arrive now, against what was usual before.
+
+Outcomes count when they arrive, whatever the time of their predictions. So late outcomes are judged at once, and if
+right answers become known sooner or later than wrong ones, the mixture that arrives is that of all, as long as traffic
+and delays stay as they were.
+
+Nothing here is stored: after a start, evidence is gathered anew.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy import Connection
+
+from monitor.config.units import DAY, HOUR, WEEK
+from monitor.metrics.quality.decline import DECLINE_EVIDENCE, WATCHED, Declining, Sums
+from monitor.metrics.sequential import Evidence, Reference, step
+from monitor.records import Labels, Measurement, Stream, Window, labels
+from monitor.rules.language.wording import figure
+from monitor.store import timeseries
+from monitor.store.timeseries import Columns, Series
+from monitor.windows.profile import Profile
+
+STEP = 30
+"""Seconds of a step: half a minute."""
+BUDGET = 30 * DAY
+"""Seconds in which one false alarm is accepted, of all figures of a model together."""
+LIMIT = BUDGET / STEP * len(WATCHED)
+HISTORY = 600.0
+"""Predictions older than this are a past that is loaded, and so are their outcomes."""
+GATHERING = 1200.0
+"""Seconds after a start in which no evidence does not mean that all is well."""
+FEWEST = 300
+"""Outcomes that a reference is made of at least."""
+_GROSS = 0.15
+"""Margin below a share of the baseline."""
+_GROSS_ERRORS = 1.5
+"""Margin above a mean error of the baseline, in multiples of it: a forest's errors on its training rows are about half
+of those on new ones."""
+_SHOWN = 10
+_SOME = 0.001
+_MOST_LOADED = 10_000
+
+
+@dataclass(slots=True)
+class _Watch:
+    """What is known of one figure of one stream. `growing`: for how many steps there has been some evidence."""
+
+    now: Sums = (0.0, 0.0)
+    evidence: Evidence = field(default_factory=Evidence)
+    reference: Reference | None = None
+    referred_at: float = -math.inf
+    latest: deque[Sums] = field(default_factory=lambda: deque(maxlen=_SHOWN))
+    growing: int = 0
+
+
+class DeclineDetector:
+    """Adds up what arrives, judges each half minute, and measures `decline_evidence`. One thread uses it."""
+
+    def __init__(self, base_seconds: int) -> None:
+        self._base = base_seconds
+        self._watched: dict[Stream, dict[str, _Watch]] = {}
+        self._loaded: dict[Stream, set[Window]] = {}
+        self._began: float | None = None
+        self._judged = 0
+
+    def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
+        """Take note of what was just counted; of a past that is being loaded, nothing."""
+        loaded = self._loaded.setdefault(stream, set())
+        if counted.rows and window.end < now - HISTORY:
+            loaded.add(window)
+            if len(loaded) > _MOST_LOADED:
+                loaded.clear()
+        if window in loaded:
+            return
+        watched = self._watched.setdefault(stream, {})
+        for name, one in WATCHED.items():
+            if one.needs and name not in watched and not counted.overall.flag(one.needs):
+                continue
+            good, n = one.sums(counted.overall)
+            if n > 0:
+                watch = watched.setdefault(name, _Watch())
+                watch.now = watch.now[0] + good, watch.now[1] + n
+
+    def advance(self, connection: Connection, now: float) -> None:
+        """Judge what arrived since the last half minute ended, if it has."""
+        self._began = now if self._began is None else self._began
+        if int(now) // STEP == self._judged:
+            return
+        self._judged = int(now) // STEP
+        for stream, watched in self._watched.items():
+            for name, watch in watched.items():
+                if watch.now[1] > 0:
+                    self._step(connection, stream, WATCHED[name], watch, now)
+
+    def measure(self, stream: Stream, now: float) -> list[Measurement]:
+        """The evidence of each figure of a stream."""
+        watched = self._watched.get(stream, {})
+        return [self._measurement(stream, WATCHED[name], watch, now) for name, watch in watched.items()]
+
+    def _step(
+        self, connection: Connection, stream: Stream, one: Declining, watch: _Watch, now: float
+    ) -> None:
+        is_quiet = watch.evidence.beyond(LIMIT) < 0.01
+        is_old = now - watch.referred_at >= (HOUR if watch.reference is not None else STEP * 2)
+        if is_old and (is_quiet or watch.reference is None):
+            found = reference_of(connection, stream, one, self._base, now)
+            if found is not None or watch.reference is None:
+                watch.reference = found
+            watch.referred_at = now
+        if watch.reference is not None:
+            watch.evidence = step(watch.evidence, watch.reference, *watch.now, LIMIT)
+            watch.growing = watch.growing + 1 if watch.evidence.beyond(LIMIT) > _SOME else 0
+        watch.latest.append(watch.now)
+        watch.now = (0.0, 0.0)
+
+    def _measurement(self, stream: Stream, one: Declining, watch: _Watch, now: float) -> Measurement:
+        info, where = DECLINE_EVIDENCE, labels(of=one.metric)
+        window = Window(int(now) - STEP * _SHOWN, int(now))
+        n = sum(amount for _, amount in watch.latest)
+        value: float | None = watch.evidence.beyond(LIMIT)
+        reason = ""
+        if watch.reference is None:
+            value, reason = (
+                None,
+                f"no reference yet: {FEWEST} outcomes of the past, or a baseline, are needed",
+            )
+        elif value is not None and value < 1 and now - (self._began or now) < GATHERING:
+            value, reason = None, "evidence is gathered anew after the start of the daemon"
+        because = _because(one, watch) if value is not None and value >= 1 else ""
+        return Measurement(
+            stream, window, info.name, value, info.unit, info.better, n, where, reason=reason, because=because
+        )
+
+
+def _because(one: Declining, watch: _Watch) -> str:
+    """`accuracy of the last 240 outcomes is 8 %, usually 95 %`: of the steps in which evidence grew."""
+    assert watch.reference is not None
+    unit = "share" if one.is_share else ""
+    latest = list(watch.latest)[-max(2, watch.growing) :]
+    n = sum(amount for _, amount in latest)
+    mean = sum(good for good, _ in latest) / n
+    now, usual = (figure(one.good(value), unit) for value in (mean, watch.reference.mean))
+    return f"{one.metric} of the last {n:,.0f} to arrive is {now}, usually {usual}"
+
+
+def reference_of(
+    connection: Connection, stream: Stream, one: Declining, base: int, now: float
+) -> Reference | None:
+    """What was usual: the last week without the last hour, else the last two hours without the last ten minutes,
+    else the baseline (then only a gross fall counts); None without any.
+    """
+    week = timeseries.load(connection, stream, one.metric, HOUR, now - WEEK, now - 2 * HOUR)
+    if found := _usual(one, week, 24):
+        return found
+    recent = timeseries.load(connection, stream, one.metric, base, now - 2 * HOUR, now - HISTORY)
+    return _usual(one, recent, math.inf) or _of_baseline(connection, stream, one, base, now)
+
+
+def _usual(one: Declining, series: Series, many: float) -> Reference | None:
+    """Mean, margin and deviation of single outcomes from windows; `many` windows are enough to trust their spread."""
+    known = np.isfinite(series.values) & (series.n > 0)
+    values, n = series.values[known], series.n[known]
+    if n.sum() < FEWEST:
+        return None
+    mean = float((values * n).sum() / n.sum())
+    half = (series.high[known] - series.low[known]) / 2 / 1.96
+    deviation = float(np.sqrt(np.nanmedian(half**2 * n))) if np.isfinite(half).any() else 0.0
+    deviation = max(
+        deviation, 0.02 * abs(mean)
+    )  # a past of equal values does not say that others are impossible
+    if one.is_share:
+        deviation = math.sqrt(max(mean * (1 - mean), 1e-9))
+    if deviation <= 0:
+        return None
+    spread = float((n * (values - mean) ** 2).sum() / n.sum()) - deviation**2 * values.size / float(n.sum())
+    wander = math.sqrt(max(spread, 0.0))
+    least = 0.02 if one.is_share else 0.1 * deviation
+    margin = max(least if values.size >= many else 1.5 * least, 2 * wander)
+    return Reference(one.good(mean), margin, deviation, one.is_share)
+
+
+def _of_baseline(
+    connection: Connection, stream: Stream, one: Declining, base: int, now: float
+) -> Reference | None:
+    """The baseline's figure, which may be of rows that the model was trained on: only a gross fall counts."""
+    for seconds in (HOUR, base):
+        found = timeseries.load_columns(
+            connection, stream, seconds, now - HOUR, now, {one.metric, one.spread}
+        )
+        usual = _latest_baseline(found, one.metric)
+        if usual is None:
+            continue
+        if one.is_share:
+            return Reference(one.good(usual), _GROSS)
+        root_square = _latest_baseline(found, one.spread)
+        if root_square is None or usual <= 0:
+            return None
+        deviation = math.sqrt(max(root_square**2 - usual**2, (usual / 2) ** 2))
+        return Reference(one.good(usual), _GROSS_ERRORS * usual, deviation, is_share=False)
+    return None
+
+
+def _latest_baseline(found: Mapping[tuple[str, Labels], Columns], metric: str) -> float | None:
+    columns = found.get((metric, ()))
+    usual = columns.baseline[np.isfinite(columns.baseline)] if columns is not None else np.array([])
+    return float(usual[-1]) if usual.size else None

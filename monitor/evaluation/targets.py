@@ -1,0 +1,164 @@
+"""Judges the agreed targets of a stream from its measurements over several windows. Pure.
+
+A target is agreed over a day. A short window counts only where it alone proves that the target is missed, at a
+confidence at which a model that just keeps its target does not raise an alarm in years.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from monitor.config.units import DAY, HOUR, WEEK
+from monitor.health import targets
+from monitor.health.settings import ModelView
+from monitor.health.targets import Standing
+from monitor.health.wording import ESTIMATES
+from monitor.measurement_table import MeasurementSequence
+from monitor.metrics import METRICS
+from monitor.metrics.business.target import TARGET_SHORTFALL
+from monitor.metrics.system.daemon import AVAILABILITY
+from monitor.records import Better, Measurement, Stream, Window, labels
+from monitor.rules.engine.threshold import PROPORTIONS, edge, is_surely_beyond
+from monitor.store.targets import TargetFigure, TargetPeriod
+
+SHARP: Mapping[int, float] = {300: 0.999999, HOUR: 0.99999}
+"""The confidence at which a short window alone proves that a target is missed."""
+LENGTHS = (*SHARP, DAY, WEEK)
+_BETTER = {info.name: info.better for info in METRICS}
+_UNITS = {info.name: info.unit for info in METRICS}
+Found = Mapping[int, Sequence[Measurement]]
+"""The measurements of a stream, by length of window in seconds."""
+
+
+class TargetJudge:
+    """Knows what was agreed on each stream; `view_of` gives the configuration of its model."""
+
+    def __init__(self, view_of: Callable[[Stream], ModelView] = lambda _: ModelView()) -> None:
+        self._view_of = view_of
+
+    def metrics(self, stream: Stream) -> frozenset[str]:
+        """The metrics that must be measured over `LENGTHS` for a stream's targets, with their estimates."""
+        view = self._view_of(stream)
+        names = set(view.limits)
+        if view.target is not None and not view.quality:
+            names |= {"accuracy", "mae"}
+        return frozenset(names | {ESTIMATES[name] for name in names if name in ESTIMATES})
+
+    def judge(self, stream: Stream, found: Found) -> list[TargetFigure]:
+        """What the measurements say of each target."""
+        plain = {length: _plain(found.get(length, ()), self.metrics(stream)) for length in LENGTHS}
+        measured = [name for name, one in {**plain[WEEK], **plain[DAY]}.items() if one.value is not None]
+        limits = targets.limits_of(self._view_of(stream), measured)
+        return [_judge(metric, limit, plain) for metric, limit in sorted(limits.items())]
+
+
+def shortfalls(stream: Stream, judged: Sequence[TargetFigure], now: float) -> list[Measurement]:
+    """The measurements that rules read: `target_shortfall` of each target."""
+    found = []
+    for one in judged:
+        window = Window(int(now) - (one.seconds or DAY), int(now))
+        where, unit = labels(target=one.metric), _UNITS.get(one.metric, "")
+        missed, info = targets.shortfall(one), TARGET_SHORTFALL
+        if missed is None:
+            reason = one.reason
+            found.append(
+                Measurement(stream, window, info.name, None, unit, info.better, one.n, where, reason=reason)
+            )
+            continue
+        value, low, high = missed
+        because = f"{one.metric} is {targets.told(one)}" if value > 0 else ""
+        found.append(
+            Measurement(
+                stream, window, info.name, value, unit, info.better, one.n, where, low, high, because=because
+            )
+        )
+    return found
+
+
+def advance(
+    known: Mapping[Stream, Sequence[TargetPeriod]],
+    judged: Mapping[Stream, Sequence[TargetFigure]],
+    now: float,
+) -> list[TargetPeriod]:
+    """The periods that changed by a judgement of streams; of those that did not, nothing."""
+    changed: list[TargetPeriod] = []
+    for stream, found in judged.items():
+        before = {one.metric: one for one in known.get(stream, ())}
+        for one in found:
+            old = before.pop(one.metric, None)
+            after = targets.advance(old, stream, one, now)
+            if len(after) > 1 or old is None or _is_news(old, after[0]):
+                changed += after
+        changed += [targets.ended(one, now) for one in before.values()]
+    return changed
+
+
+def _is_news(old: TargetPeriod, new: TargetPeriod) -> bool:
+    figures = [
+        (one.value, one.low, one.high, one.n, one.seconds, one.reason, one.estimated) for one in (old, new)
+    ]
+    return figures[0] != figures[1]
+
+
+def _judge(metric: str, limit: float, plain: Mapping[int, Mapping[str, Measurement]]) -> TargetFigure:
+    least = _BETTER.get(metric, Better.HIGHER) is not Better.LOWER
+    if metric not in _BETTER:
+        return TargetFigure(metric, limit, least, reason=f"there is no metric {metric}")
+    for seconds, confidence in SHARP.items():
+        one = plain[seconds].get(metric)
+        if one is not None and _proves(one, limit, confidence, least=least):
+            return _judged(one, limit, seconds, least=least)
+    for estimated in (False, True):
+        name = ESTIMATES.get(metric, "") if estimated else metric
+        for seconds in (DAY, WEEK):
+            one = plain[seconds].get(name)
+            if one is not None and one.value is not None and one.n >= _least(metric):
+                return _judged(one, limit, seconds, metric, least=least, estimated=estimated)
+    return TargetFigure(metric, limit, least, n=_rows(plain, metric), seconds=DAY, reason=_why(plain, metric))
+
+
+def _judged(
+    one: Measurement, limit: float, seconds: int, metric: str = "", *, least: bool, estimated: bool = False
+) -> TargetFigure:
+    return TargetFigure(
+        metric or one.metric, limit, least, one.value, one.low, one.high, one.n, seconds, estimated
+    )
+
+
+def _least(metric: str) -> int:
+    """A health endpoint is asked a few times a minute: each answer counts."""
+    return 10 if metric == AVAILABILITY.name else targets.FEWEST
+
+
+def _proves(one: Measurement, limit: float, confidence: float, *, least: bool) -> bool:
+    """Whether a short window alone is proof: the exact bound of a share, the scaled interval of other figures."""
+    if one.value is None or one.n < targets.FEWEST:
+        return False
+    if targets.standing(one.value, one.low, one.high, limit, least=least) is not Standing.MISSED:
+        return False
+    if one.metric in PROPORTIONS:
+        return is_surely_beyond(one.value * one.n, one.n, limit, confidence, is_above=not least)
+    return targets.is_short(edge(one, confidence, upper=least), limit, least=least)
+
+
+def _plain(found: Sequence[Measurement], metrics: frozenset[str]) -> dict[str, Measurement]:
+    """The measurements of some metrics without labels."""
+    if isinstance(found, MeasurementSequence):
+        listed = [one for metric in metrics for one in found.of(metric)]
+    else:
+        listed = [one for one in found if one.metric in metrics]
+    return {one.metric: one for one in listed if not one.labels}
+
+
+def _rows(plain: Mapping[int, Mapping[str, Measurement]], metric: str) -> float:
+    return max((plain[seconds][metric].n for seconds in (DAY, WEEK) if metric in plain[seconds]), default=0.0)
+
+
+def _why(plain: Mapping[int, Mapping[str, Measurement]], metric: str) -> str:
+    """Why there is no figure over a week, nor over a day."""
+    for seconds in (WEEK, DAY):
+        one = plain[seconds].get(metric)
+        if one is not None:
+            few = f"{one.n:.0f} of {_least(metric)} rows needed"
+            return one.reason or few
+    if metric == AVAILABILITY.name:
+        return "no health endpoint is configured (`probe`)"
+    return f"{metric} was not measured yet"

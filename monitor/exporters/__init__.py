@@ -1,0 +1,1 @@
+"""Samples for other systems: collected once (`collector.py`), written as Prometheus' text. Grafana's dashboards."""

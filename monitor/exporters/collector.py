@@ -1,0 +1,167 @@
+"""All samples of one scrape: what the store, the counters and the last tick know, without reading rows."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from monitor.clock import Clock
+from monitor.exporters import daemon_samples, model_samples, rule_samples
+from monitor.exporters.exemplars import ByVersion, newest
+from monitor.exporters.metric_names import BY_NAME
+from monitor.exporters.model_samples import Model
+from monitor.exporters.monotonic_counter import MonotonicCounter
+from monitor.exporters.prediction_counters import Counted, PredictionCounters
+from monitor.exporters.samples import SampleSet
+from monitor.exporters.settings import MetricsSettings
+from monitor.health.settings import ClientSettings
+from monitor.metrics import AGAINST
+from monitor.predictions.log.writer import IntakeStats
+from monitor.records import DAEMON, Alert, Measurement, Stream
+from monitor.rules.engine.readings import OPEN, Past, Readings
+from monitor.rules.rule import RuleSet
+from monitor.store import alerts, model_versions, outbox, outcomes, targets
+from monitor.store import streams as stream_rows
+from monitor.store.db import Store
+from monitor.store.streams import StreamFigures
+
+log = logging.getLogger(__name__)
+
+Measured = Mapping[tuple[Stream, int], Sequence[Measurement]]
+"""Measurements by stream and length of window in seconds (0 for the open one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a scrape reads. The functions answer for the moment at which they are called."""
+
+    store: Store
+    clock: Clock
+    version: str
+    settings: MetricsSettings
+    client: Callable[[str], ClientSettings]
+    channels: Sequence[str]
+    counters: PredictionCounters
+    measured: Callable[[], Measured]
+    intake: Callable[[], IntakeStats | None]
+    rules: Callable[[], RuleSet]
+    past: Past
+    drift_limits: Mapping[str, float]
+    on_dropped: Callable[[str, int], None]
+
+
+class Collector:
+    """Collects samples. Keeps what a counter must remember from one scrape to the next."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._transitions: MonotonicCounter[tuple[Stream, str, str]] = MonotonicCounter()
+        self._notifications: MonotonicCounter[tuple[str, str]] = MonotonicCounter()
+        self._has_warned = False
+
+    def collect(self, client: str = "", *, exemplars: bool = False) -> SampleSet:
+        """All samples, or those of one client; with single predictions beside the buckets where that is asked for."""
+        sources, now = self._sources, self._sources.clock.now()
+        samples = SampleSet(BY_NAME, sources.settings.max_series)
+        measured, isolate = sources.measured(), sources.store.faults.isolate
+        with sources.store.read() as connection:
+            streams = [f for f in stream_rows.figures_of_all(connection) if client in ("", f.stream.client)]
+            if not client:
+                with isolate("figures of /metrics", "the daemon"):
+                    self._daemon(samples, connection)
+            models = self._models(connection, client, measured)
+            for figures in streams:
+                with isolate("figures of /metrics", str(figures.stream)):
+                    found = newest(connection, figures.stream, figures.watermark) if exemplars else {}
+                    model_samples.write(samples, models(figures, found), sources.settings, now)
+            shown = [figures.stream for figures in streams]
+            self._rules(samples, measured, shown + ([] if client else [DAEMON]), now)
+            with isolate("figures of /metrics", "changes of alerts"):
+                self._changes(samples, connection, set(shown))
+            with isolate("figures of /metrics", "outcomes"):
+                _outcomes(samples, connection, shown)
+        self._report_dropped(samples)
+        return samples
+
+    def _models(
+        self, connection: Connection, client: str, measured: Measured
+    ) -> Callable[[StreamFigures, ByVersion], Model]:
+        """Makes what is known of one stream from what is read for all."""
+        sources, counted = self._sources, self._sources.counters.streams()
+        deployed, lengths = model_versions.load(connection, client), {seconds for _, seconds in measured}
+        by_stream = _by_stream(alerts.load(connection).values())
+        standing = targets.current(connection, client)
+
+        def model(figures: StreamFigures, exemplars: ByVersion) -> Model:
+            stream = figures.stream
+            found = model_samples.newest(measured, stream, lengths)
+            return Model(
+                figures,
+                sources.client(stream.client),
+                by_stream.get(stream, ()),
+                [one for one in found if not one.label(AGAINST)],
+                [one for one in found if one.label(AGAINST)],
+                counted.get(stream, Counted()),
+                {one.version: one.first_seen for one in deployed.get(stream, ())},
+                exemplars,
+                sources.drift_limits,
+                standing.get(stream, ()),
+            )
+
+        return model
+
+    def _daemon(self, samples: SampleSet, connection: Connection) -> None:
+        sources = self._sources
+        samples.put("watchkeeper_build", [sources.version], 1)
+        if (stats := sources.intake()) is not None:
+            daemon_samples.intake(samples, connection, stats)
+        attempts = self._notifications.follow(daemon_samples.attempts(outbox.outcomes(connection)))
+        daemon_samples.notifications(samples, connection, sources.channels, attempts)
+        samples.put("watchkeeper_store_size_bytes", [], sources.store.size(connection))
+
+    def _rules(self, samples: SampleSet, measured: Measured, streams: Sequence[Stream], now: float) -> None:
+        sources = self._sources
+        rule_samples.write(
+            samples,
+            Readings(measured, sources.past),
+            sources.rules(),
+            dict.fromkeys(streams),
+            sources.settings.max_features,
+            sources.store.faults,
+            max((one.window.end for one in measured.get((DAEMON, OPEN), ())), default=now),
+            now,
+        )
+
+    def _changes(self, samples: SampleSet, connection: Connection, shown: set[Stream]) -> None:
+        counts = alerts.count_transitions(connection)
+        for (stream, rule, to), total in sorted(self._transitions.follow(counts).items()):
+            if stream in shown:
+                values = [stream.client, stream.environment, stream.model, rule, to]
+                samples.put("watchkeeper_rule_transitions", values, total)
+
+    def _report_dropped(self, samples: SampleSet) -> None:
+        """Count what the limits left out, and log it once."""
+        for metric, series in samples.dropped.items():
+            self._sources.on_dropped(metric, series)
+        if samples.dropped and not self._has_warned:
+            self._has_warned = True
+            names = ", ".join(f"{name} ({series})" for name, series in sorted(samples.dropped.items()))
+            log.warning("/metrics omits series to stay within web.metrics: %s", names)
+
+
+def _by_stream(changed: Iterable[Alert]) -> Mapping[Stream, Sequence[Alert]]:
+    by_stream: dict[Stream, list[Alert]] = {}
+    for alert in changed:
+        by_stream.setdefault(alert.stream, []).append(alert)
+    return by_stream
+
+
+def _outcomes(samples: SampleSet, connection: Connection, streams: Sequence[Stream]) -> None:
+    everything = outcomes.counts_of_all(connection)
+    for stream in streams:
+        counts = everything.get(stream, outcomes.OutcomeCounts())
+        values = [stream.client, stream.environment, stream.model]
+        for state in ("received", "matched", "repeated", "unmatched"):
+            samples.put("watchkeeper_outcomes", [*values, state], getattr(counts, state))
+        samples.put("watchkeeper_outcomes_waiting", values, counts.waiting)

@@ -1,0 +1,25 @@
+"""A count taken from the store, as Prometheus needs it: it only grows, also when old rows are deleted."""
+
+import threading
+from collections.abc import Hashable, Mapping
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class MonotonicCounter(Generic[K]):
+    """Totals that follow counts up, and stay where they are when rows age away."""
+
+    def __init__(self) -> None:
+        self._totals: dict[K, float] = {}
+        self._seen: dict[K, float] = {}
+        self._lock = threading.Lock()
+
+    def follow(self, counts: Mapping[K, float]) -> dict[K, float]:
+        """The totals, after what grew since the last look was added."""
+        with self._lock:
+            for key, count in counts.items():
+                grown = max(0.0, count - self._seen.get(key, 0.0))
+                self._totals[key] = self._totals.get(key, 0.0) + grown
+            self._seen = dict(counts)
+            return dict(self._totals)

@@ -1,0 +1,50 @@
+"""What the daemon counts about itself, for `/metrics`. The wiring hands the counts over; nothing here asks for them."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from monitor.exporters.metric_names import BY_NAME
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+class DaemonMeters:
+    """One set for a daemon; known series begin at 0."""
+
+    def __init__(self, cycle_interval: float = 60.0) -> None:
+        self.registry = CollectorRegistry(auto_describe=False)
+        self._cycle = Histogram(
+            "watchkeeper_cycle_duration_seconds",
+            BY_NAME["watchkeeper_cycle_duration_seconds"].help,
+            registry=self.registry,
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+        )
+        self._last_cycle = self._gauge("watchkeeper_cycle_last_success_timestamp_seconds")
+        self._gauge("watchkeeper_cycle_interval_seconds").set(cycle_interval)
+        self.reload_worked = self._gauge("watchkeeper_config_last_reload_successful")
+        self.reload_worked.set(1)
+        self._evaluations = self._counter("watchkeeper_rule_evaluations")
+        self.requests = self._counter("watchkeeper_http_requests")
+        self._dropped = self._counter("watchkeeper_metric_series_dropped")
+        for outcome in ("ok", "no_data", "error"):
+            self._evaluations.labels(outcome=outcome)
+        for metric in ("watchkeeper_feature_drift_score", "watchkeeper_performance_value"):
+            self._dropped.labels(metric=metric)
+
+    def cycle(self, seconds: float, ended_at: float) -> None:
+        """All models were judged."""
+        self._cycle.observe(seconds)
+        self._last_cycle.set(ended_at)
+
+    def judged(self, outcome: str, rules: int) -> None:
+        """Rules were judged: `ok`, `no_data` or `error`."""
+        self._evaluations.labels(outcome=outcome).inc(rules)
+
+    def dropped(self, metric: str, series: int) -> None:
+        """Series were left out of a scrape."""
+        self._dropped.labels(metric=metric).inc(series)
+
+    def _gauge(self, name: str) -> Gauge:
+        return Gauge(name, BY_NAME[name].help, BY_NAME[name].labels, registry=self.registry)
+
+    def _counter(self, name: str) -> Counter:
+        return Counter(name, BY_NAME[name].help, BY_NAME[name].labels, registry=self.registry)

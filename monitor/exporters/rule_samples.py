@@ -1,0 +1,69 @@
+"""The figures that rules in force read, as series: what the exported rules are judged from."""
+
+from collections.abc import Iterable
+
+from monitor.exporters.samples import SampleSet
+from monitor.metrics.system.daemon import TICK_AGE_SECONDS
+from monitor.records import Stream
+from monitor.rules.engine.condition import Source
+from monitor.rules.engine.readings import Readings
+from monitor.rules.exports.exposed import LABELS, VALUE, absences, exposed, used_thresholds, window
+from monitor.rules.rule import Rule, RuleSet
+from monitor.runtime.faults import Faults
+
+_METRIC, _WINDOW = 3, 4
+_FEATURE = 5 + LABELS.index("feature")
+
+
+def write(
+    samples: SampleSet,
+    readings: Readings,
+    rules: RuleSet,
+    streams: Iterable[Stream],
+    max_features: int,
+    faults: Faults,
+    looked_at: float,
+    now: float,
+) -> None:
+    """The series of some streams. `looked_at` is when their figures were measured."""
+    for stream in streams:
+        with faults.isolate("figures of /metrics", f"{stream}: what rules read"):
+            in_force = list(rules.for_stream(stream))
+            found = exposed(in_force, stream, readings)
+            kept = _worst(in_force, stream, readings, max_features)
+            for one in found:
+                if (one.values[_METRIC], one.values[_WINDOW], one.values[_FEATURE]) not in kept:
+                    samples.drop(one.name, 1)
+                    continue
+                is_age = one.name == VALUE and one.values[_METRIC] == TICK_AGE_SECONDS.name
+                # The daemon that no longer looks cannot say so by its last look.
+                samples.put(
+                    one.name, one.values, one.value + max(now - looked_at, 0.0) if is_age else one.value
+                )
+
+
+def _worst(rules: Iterable[Rule], stream: Stream, source: Source, most: int) -> set[tuple[str, str, str]]:
+    """Metric, window and feature of what is shown: of each threshold the features that are the closest to firing.
+
+    Those are the largest figures of a rule on `above`, and the smallest of one on `below`.
+    """
+    kept: set[tuple[str, str, str]] = set()
+    for rule in rules:
+        for absent in absences(rule.condition):
+            named = {one.label("feature") for one in source.find(stream, absent.seconds, absent.metric)}
+            kept |= _places(absent.metric, absent.seconds, sorted(named - {""})[:most])
+        for one in used_thresholds(rule.condition, rule.by):
+            threshold, excess = one.threshold, dict[str, float]()
+            for measured in source.find(stream, threshold.seconds, threshold.metric):
+                feature, value = measured.label("feature"), measured.value
+                if feature and value is not None and threshold.instance(measured, one.by) is not None:
+                    limit = threshold.level.resolve(threshold.reference(measured, stream, source))
+                    beyond = (value - (limit or 0.0)) * (1.0 if threshold.is_above else -1.0)
+                    excess[feature] = max(beyond, excess.get(feature, beyond))
+            worst = sorted(excess, key=lambda feature: (-excess[feature], feature))
+            kept |= _places(threshold.metric, threshold.seconds, worst[:most])
+    return kept
+
+
+def _places(metric: str, seconds: int, features: Iterable[str]) -> set[tuple[str, str, str]]:
+    return {(metric, window(seconds), feature) for feature in (*features, "")}

@@ -1,0 +1,19 @@
+"""The `web.metrics` section: what `/metrics` may grow to."""
+
+from pydantic import Field
+
+from monitor.config.sections import Duration, Section
+from monitor.config.units import DAY
+
+
+class MetricsSettings(Section):
+    """What `/metrics` may grow to: the worst are kept, and what is dropped is counted."""
+
+    max_features: int = Field(default=50, ge=1)
+    """Features per model and condition of a rule: those that are the closest to firing."""
+    max_segments: int = Field(default=20, ge=1)
+    """Segments per model."""
+    max_series: int = Field(default=10_000, ge=100)
+    """Series in total."""
+    version_age: Duration = float(DAY)
+    """Versions without predictions for this long are dropped."""

@@ -1,0 +1,67 @@
+"""In which share of the time agreed targets were kept, from the periods in which they stood alike. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.health import wording
+from monitor.health.targets import Standing
+from monitor.store.targets import TargetPeriod
+
+
+@dataclass(frozen=True, slots=True)
+class Attainment:
+    """How long a target was kept, may have been missed, was missed, and was not known, in seconds."""
+
+    metric: str
+    target: float
+    is_least: bool
+    kept: float = 0.0
+    at_risk: float = 0.0
+    missed: float = 0.0
+    unknown: float = 0.0
+
+    @property
+    def judged(self) -> float:
+        """Seconds in which it was known how the target stood."""
+        return self.kept + self.at_risk + self.missed
+
+    @property
+    def share(self) -> float | None:
+        """The share of the judged time in which it was kept; None if it was never judged."""
+        return self.kept / self.judged if self.judged else None
+
+    @property
+    def words(self) -> str:
+        """`97 % of the time (missed for 12 h)`."""
+        if self.share is None:
+            return "not judged"
+        others = [
+            f"{name} for {wording.span(seconds)}"
+            for name, seconds in (("missed", self.missed), ("perhaps missed", self.at_risk))
+            if seconds >= 1
+        ]
+        shown = "all the time" if self.kept == self.judged else f"{_floored(self.share)} of the time"
+        return shown + (f" ({', '.join(others)})" if others else "")
+
+
+def attained(periods: Sequence[TargetPeriod], start: float, end: float) -> list[Attainment]:
+    """One per target and agreed limit, over `[start, end)`. `periods` are those of one stream."""
+    found: dict[tuple[str, float, bool], dict[str, float]] = {}
+    for one in periods:
+        seconds = min(end, end if one.until is None else one.until) - max(start, one.since)
+        if seconds > 0:
+            sums = found.setdefault((one.metric, one.target, one.is_least), {})
+            sums[one.standing] = sums.get(one.standing, 0.0) + seconds
+    return [
+        Attainment(*key, *(sums.get(standing.value, 0.0) for standing in _ORDER))
+        for key, sums in sorted(found.items())
+    ]
+
+
+_ORDER = (Standing.KEPT, Standing.AT_RISK, Standing.MISSED, Standing.UNKNOWN)
+
+
+def _floored(share: float) -> str:
+    """A share that is never rounded up to all of the time."""
+    percent = int(share * 1000) / 10
+    return f"{percent:.0f} %" if percent == int(percent) else f"{percent:.1f} %"

@@ -1,0 +1,235 @@
+"""Reads the state of a client's models from the store, for pages and digests: figures, days and incidents."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from monitor.health import incident_history, notes, targets, verdict, wording
+from monitor.health.daily_summary import bounds
+from monitor.health.settings import ClientSettings, ModelView
+from monitor.health.verdict import ClientHealth, ClientIncident, Day, Health, ModelHealth, Quality
+from monitor.records import Alert, Stream
+from monitor.store import alerts as alert_store
+from monitor.store import daily_summaries as day_store
+from monitor.store import incident_notes, streams
+from monitor.store import targets as target_store
+from monitor.store.daily_summaries import DayFigures
+from monitor.store.streams import StreamFigures
+from monitor.store.targets import TargetPeriod
+
+SHOWN = "production"
+"""Clients see production only."""
+STRIP_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ClientHistory:
+    """The stored data of a client over some days, for all its models: incidents newest first, days, targets."""
+
+    settings: ClientSettings
+    now: float
+    today: date
+    alerts: Mapping[str, Alert]
+    incidents: Sequence[ClientIncident]
+    days: Mapping[Stream, Sequence[DayFigures]]
+    periods: Mapping[Stream, Sequence[TargetPeriod]]
+
+    def first_data(self, default: float) -> float:
+        """The start of the first day with data, in seconds since the epoch."""
+        starts = [bounds(own[0].day, self.settings.zone)[0] for own in self.days.values() if own]
+        return min(starts, default=default)
+
+    def missed_days(self, stream: Stream) -> list[tuple[float, float]]:
+        """Days of a loaded past whose quality surely missed the target."""
+        days, periods = self.days.get(stream, ()), self.periods.get(stream, ())
+        return incident_history.missed_days(stream, days, periods, self.settings)
+
+
+def client(
+    connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int = STRIP_DAYS
+) -> ClientHealth | None:
+    """The state of a client's models; None for an unknown client."""
+    found = _figures(connection, key, settings)
+    if not found and not settings.models:
+        return None
+    data = history(connection, key, settings, now, span_days)
+    models = [_model(figures.stream, figures, data, span_days) for figures in found]
+    present = {figures.stream.model for figures in found}
+    expected = [Stream(key, model, SHOWN) for model in settings.models if model not in present]
+    models += [_model(stream, None, data, span_days) for stream in expected]
+    headline, health = verdict.headline(models)
+    start, _ = bounds(data.today - timedelta(days=span_days - 1), settings.zone)
+    first = min([figures.first_received for figures in found], default=now)
+    first = min(first, data.first_data(default=now))
+    missed = {stream: data.missed_days(stream) for stream in data.days}
+    within = verdict.within_limits(data.incidents, len(found), max(start, first), now, missed)
+    ordered = verdict.worst_first(models)
+    return ClientHealth(key, settings.name or key, now, ordered, headline, health, within)
+
+
+def _figures(connection: Connection, key: str, settings: ClientSettings) -> list[StreamFigures]:
+    return [
+        figures
+        for figures in streams.figures_of_all(connection)
+        if figures.stream.client == key
+        and figures.stream.environment == SHOWN
+        and settings.shows(figures.stream.model)
+    ]
+
+
+def streams_of(
+    connection: Connection, key: str, settings: ClientSettings
+) -> tuple[list[Stream], list[Stream]]:
+    """The models of a client that have sent data, and those that are only configured, each by title."""
+    found = [figures.stream for figures in _figures(connection, key, settings)]
+    silent = [one for model in settings.models if (one := Stream(key, model, SHOWN)) not in found]
+
+    def title(stream: Stream) -> str:
+        return settings.title(stream.model).lower()
+
+    return sorted(found, key=title), sorted(silent, key=title)
+
+
+def incidents(
+    connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int = STRIP_DAYS
+) -> list[ClientIncident]:
+    """A client's incidents of the last days, newest first."""
+    return list(history(connection, key, settings, now, span_days).incidents)
+
+
+def local_date(at: float, settings: ClientSettings) -> date:
+    """The local date of a client."""
+    return datetime.fromtimestamp(at, settings.zone).date()
+
+
+def history(
+    connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int
+) -> ClientHistory:
+    """What is stored of a client's models from the first of `span_days` local days on, today included."""
+    today = local_date(now, settings)
+    first = today - timedelta(days=span_days - 1)
+    start, _ = bounds(first, settings.zone)
+    alerts = {
+        fingerprint: alert
+        for fingerprint, alert in alert_store.of_client(connection, key, SHOWN).items()
+        if settings.shows(alert.stream.model)
+    }
+    transitions = [
+        transition
+        for transition in alert_store.load_transitions(connection, start, now + 1, key)
+        if transition.stream.environment == SHOWN and settings.shows(transition.stream.model)
+    ]
+    periods = {
+        stream: own
+        for stream, own in target_store.between(connection, key, start, now + 1).items()
+        if stream.environment == SHOWN and settings.shows(stream.model)
+    }
+    written = notes.by_incident(incident_notes.of_client(connection, key))
+    found = [
+        replace(one, notes=written.get((one.fingerprint, int(one.started)), ()))
+        for one in incident_history.incidents(transitions, alerts, settings, periods)
+    ]
+    figures = {
+        stream: own
+        for stream, own in day_store.between(connection, key, first - timedelta(days=7), today).items()
+        if stream.environment == SHOWN and settings.shows(stream.model)
+    }
+    return ClientHistory(settings, now, today, alerts, found, figures, periods)
+
+
+def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, span_days: int) -> ModelHealth:
+    settings, now = data.settings, data.now
+    received = figures.last_received if figures is not None and figures.rows else None
+    mine = [alert for alert in data.alerts.values() if alert.stream == stream]
+    standing = [one for one in data.periods.get(stream, ()) if one.until is None]
+    health = verdict.model_health(
+        stream,
+        settings.title(stream.model),
+        mine,
+        received,
+        now=now,
+        stale_after=settings.stale_after,
+        targets=standing,
+    )
+    days = data.days.get(stream, ())
+    by_day = {one.day: one for one in days}
+    today, week_ago = by_day.get(data.today), by_day.get(data.today - timedelta(days=7))
+    first = data.today - timedelta(days=span_days - 1)
+    return replace(
+        health,
+        quality=quality(stream, days, data.today, settings, standing),
+        is_counted=today is not None or received is None or local_date(received, settings) < data.today,
+        counted_at=today.updated_at if today else None,
+        decisions=today.decisions if today else 0.0,
+        errors=today.errors if today else 0.0,
+        decisions_before=None if week_ago is None else week_ago.decisions * _elapsed(data),
+        days=_until_now(
+            incident_history.days(stream, days, data.incidents, first, data.today, settings), health.health
+        ),
+        incidents=tuple(incident for incident in data.incidents if incident.stream == stream),
+    )
+
+
+def _until_now(found: tuple[Day, ...], health: Health) -> tuple[Day, ...]:
+    """The days, with today at least as bad as the current state."""
+    if not found or found[-1].health.code >= health.code:
+        return found
+    return (*found[:-1], replace(found[-1], health=health))
+
+
+def _elapsed(data: ClientHistory) -> float:
+    """The share of today that has passed: what a whole day of last week is cut to before it is compared."""
+    start, end = bounds(data.today, data.settings.zone)
+    return min(1.0, (data.now - start) / (end - start))
+
+
+def quality(
+    stream: Stream,
+    days: Sequence[DayFigures],
+    today: date,
+    settings: ClientSettings,
+    standing: Sequence[TargetPeriod] = (),
+) -> Quality | None:
+    """The figure that the target of the quality is judged by, else that of the newest of the last seven days.
+
+    Beside it stands the figure of a week before.
+    """
+    view = settings.view(stream.model)
+    judged = _judged(view, standing, days)
+    if judged is not None:
+        week_ago = [
+            one for one in days if one.day == today - timedelta(days=7) and one.metric == judged.metric
+        ]
+        before = week_ago[0].quality if week_ago else None
+        return Quality(
+            judged.metric, judged.value, judged.target, before, judged.estimated, judged.n, None, judged
+        )
+    recent = [one for one in days if today - timedelta(days=7) < one.day <= today and one.quality is not None]
+    if not recent:
+        return None
+    newest = recent[-1]
+    before = next(
+        (
+            one.quality
+            for one in days
+            if one.day == newest.day - timedelta(days=7) and one.metric == newest.metric
+        ),
+        None,
+    )
+    target = targets.limits_of(view, (newest.metric,)).get(newest.metric)
+    return Quality(
+        newest.metric, newest.quality, target, before, newest.estimated, newest.quality_n, newest.day
+    )
+
+
+def _judged(
+    view: ModelView, standing: Sequence[TargetPeriod], days: Sequence[DayFigures]
+) -> TargetPeriod | None:
+    """The target of the metric that stands for quality, if it has a figure."""
+    shown = view.quality or next((one.metric for one in reversed(days) if one.quality is not None), "")
+    names = (shown,) if shown else wording.QUALITY
+    return next(
+        (one for name in names for one in standing if one.metric == name and one.value is not None), None
+    )

@@ -1,0 +1,162 @@
+"""Daily summaries, rolled up from hourly measurements as these change."""
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from sqlalchemy import Connection
+
+from monitor.config.units import HOUR
+from monitor.health import wording
+from monitor.health.settings import ClientSettings
+from monitor.records import Stream, Window
+from monitor.store import daily_summaries, measurements, timeseries
+from monitor.store import streams as stream_rows
+from monitor.store.daily_summaries import DayFigures
+from monitor.store.db import Store
+from monitor.store.timeseries import Series
+
+MOST_PAST_DAYS = 90
+_EVERY = 60.0
+_DAYS = 8
+"""Days per transaction; ingest waits while it is committed."""
+
+
+class DailySummaries:
+    """Tracks days that changed since they were last rolled up. Thread-safe."""
+
+    def __init__(self, store: Store, clients: Mapping[str, ClientSettings]) -> None:
+        self._store = store
+        self._clients = clients
+        self._changed: set[tuple[Stream, date]] = set()
+        self._rolled: dict[tuple[Stream, date], float] = {}
+        self._known: set[Stream] | None = None
+        self._lock = threading.Lock()
+
+    def touch(self, touched: Iterable[tuple[Stream, Window]]) -> None:
+        """Mark the days of windows that were measured (again)."""
+        with self._lock:
+            for stream, window in touched:
+                self._changed.add((stream, self._day(stream, window.start)))
+
+    def update(self, now: float) -> int:
+        """Roll up the days that changed, each at most once per minute; their number."""
+        self._add_new_streams(now)
+        due = self._due(now)
+        for at in range(0, len(due), _DAYS):
+            rolled: list[DayFigures] = []
+            with self._store.read() as connection:
+                for stream, day in due[at : at + _DAYS]:
+                    with self._store.faults.isolate(
+                        "streams", f"{stream}: the day {day}", in_transaction=True
+                    ):
+                        rolled.append(roll_up(connection, stream, day, self._settings(stream), now))
+            with_data = [one for one in rolled if one.decisions or one.quality is not None]
+            self._forget_empty(rolled, with_data)
+            if with_data:
+                with self._store.write() as connection:
+                    daily_summaries.put(connection, with_data)
+        return len(due)
+
+    def _due(self, now: float) -> list[tuple[Stream, date]]:
+        with self._lock:
+            due = []
+            for stream, day in sorted(self._changed):
+                if now - self._rolled.get((stream, day), float("-inf")) >= _EVERY:
+                    due.append((stream, day))
+                    self._rolled[stream, day] = now
+            self._changed -= set(due)
+            return due
+
+    def _forget_empty(self, rolled: Sequence[DayFigures], with_data: Sequence[DayFigures]) -> None:
+        """A day that had nothing yet is rolled up again at its first measurement, not a minute later."""
+        kept = {(one.stream, one.day) for one in with_data}
+        with self._lock:
+            for one in rolled:
+                if (one.stream, one.day) not in kept:
+                    self._rolled.pop((one.stream, one.day), None)
+
+    def _add_new_streams(self, now: float) -> None:
+        """For streams new since the start: mark days from the last stored one, or from the first measured hour."""
+        with self._store.read() as connection:
+            streams = set(stream_rows.streams(connection))
+            if self._known is not None and streams <= self._known:
+                return
+            new = streams - (self._known or set())
+            last = daily_summaries.last_days(connection)
+            hours = {stream: measurements.first(connection, stream, HOUR) for stream in new - last.keys()}
+        with self._lock:
+            for stream in new:
+                today = self._day(stream, now)
+                first = last.get(stream) or self._first(stream, hours[stream], today)
+                first = max(first, today - timedelta(days=MOST_PAST_DAYS))
+                span = range((today - first).days + 1)
+                self._changed |= {(stream, first + timedelta(days=offset)) for offset in span}
+            self._known = streams
+
+    def _first(self, stream: Stream, hour: int | None, today: date) -> date:
+        """The first day to roll up for a stream, from its oldest measured hour."""
+        return today if hour is None else self._day(stream, hour)
+
+    def _settings(self, stream: Stream) -> ClientSettings:
+        return self._clients.get(stream.client, ClientSettings())
+
+    def _day(self, stream: Stream, at: float) -> date:
+        return datetime.fromtimestamp(at, self._settings(stream).zone).date()
+
+
+def bounds(day: date, zone: ZoneInfo) -> tuple[float, float]:
+    """A local day in seconds since the epoch: 23, 24 or 25 hours."""
+    start = datetime.combine(day, datetime.min.time(), zone)
+    end = datetime.combine(day + timedelta(days=1), datetime.min.time(), zone)
+    return start.timestamp(), end.timestamp()
+
+
+def roll_up(
+    connection: Connection, stream: Stream, day: date, settings: ClientSettings, now: float
+) -> DayFigures:
+    """Summarize a local day from its hours: sums of counts, and means weighted by sample size."""
+    start, end = bounds(day, settings.zone)
+    chosen = settings.view(stream.model).quality
+    candidates = (chosen,) if chosen else wording.QUALITY
+    estimates = [wording.ESTIMATES[metric] for metric in candidates if metric in wording.ESTIMATES]
+    metrics = {"volume", "error_rate", "latency_p50", *candidates, *estimates}
+    series = timeseries.load_plain(connection, stream, metrics, HOUR, start, end)
+    errors, _ = _weighted(series["error_rate"])
+    latency, answered = _weighted(series["latency_p50"])
+    metric, total, n, estimated = _quality(candidates, series)
+    return DayFigures(
+        stream,
+        day,
+        float(np.nansum(series["volume"].values)),
+        round(errors),
+        metric,
+        total / n if n else None,
+        n,
+        estimated,
+        latency / answered if answered else None,
+        now,
+    )
+
+
+def _weighted(series: Series) -> tuple[float, float]:
+    """The weighted sum of a figure, and the sum of the weights (sample sizes)."""
+    known = np.isfinite(series.values) & (series.n > 0)
+    weight = series.n[known]
+    return float((series.values[known] * weight).sum()), float(weight.sum())
+
+
+def _quality(candidates: Sequence[str], series: Mapping[str, Series]) -> tuple[str, float, float, bool]:
+    """(metric, weighted sum, sample size, is estimated) of the first measured quality metric, else an estimate."""
+    for metric in candidates:
+        total, n = _weighted(series[metric])
+        if n:
+            return metric, total, n, False
+    for metric in candidates:
+        if metric in wording.ESTIMATES:
+            total, n = _weighted(series[wording.ESTIMATES[metric]])
+            if n:
+                return metric, total, n, True
+    return "", 0.0, 0.0, False

@@ -1,0 +1,203 @@
+"""Incident history for clients: transitions paired into incidents, and the state of each local day."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+
+from monitor.health import targets
+from monitor.health.daily_summary import bounds
+from monitor.health.settings import ClientSettings
+from monitor.health.targets import Standing
+from monitor.health.verdict import ClientIncident, Day, Health, end_sentence, past_sentence, state_sentence
+from monitor.records import Alert, Severity, State, Stream, Transition, fingerprint
+from monitor.store.daily_summaries import DayFigures
+from monitor.store.targets import TargetPeriod
+
+_QUIET = (Severity.INFO,)
+_PERCENTILE = re.compile(r"^p(\d\d) ")
+_OWN_CAUSES = ("version ", "input ", "the volume ")
+"""How causes in the model itself begin. Others name models that may belong to other clients."""
+
+
+def incidents(
+    transitions: Sequence[Transition],
+    alerts: Mapping[str, Alert],
+    settings: ClientSettings,
+    periods: Mapping[Stream, Sequence[TargetPeriod]] | None = None,
+) -> list[ClientIncident]:
+    """All episodes that fired and all missed targets, newest first, without info alerts. What fires now is included.
+
+    A missed target is told by its period, which also the state and the figures are read from, not by its alert.
+    """
+    by_episode: dict[tuple[str, int], ClientIncident] = {}
+    for transition in transitions:
+        if transition.severity in _QUIET or transition.rule == targets.RULE:
+            continue
+        key = (transition.fingerprint, transition.episode)
+        alert = alerts.get(transition.fingerprint)
+        if transition.to is State.FIRING and transition.before is not State.RECOVERING:
+            by_episode.setdefault(key, _opened(transition, alert, settings))
+        elif (
+            transition.to in (State.RESOLVED, State.INACTIVE)
+            and key in by_episode
+            and by_episode[key].ended is None
+        ):
+            by_episode[key] = replace(by_episode[key], ended=transition.at)
+    for alert in alerts.values():
+        key = (alert.fingerprint, alert.episode)
+        if (
+            alert.is_open
+            and alert.severity not in _QUIET
+            and alert.rule != targets.RULE
+            and key not in by_episode
+            and alert.fired_at is not None
+        ):
+            by_episode[key] = _ongoing(alert, settings)
+    missed = (
+        _missed(period, alerts, settings)
+        for own in (periods or {}).values()
+        for period in own
+        if period.standing == Standing.MISSED
+    )
+    return sorted([*by_episode.values(), *missed], key=lambda incident: -incident.started)
+
+
+def _missed(period: TargetPeriod, alerts: Mapping[str, Alert], settings: ClientSettings) -> ClientIncident:
+    """A missed target as an incident; its alert, where the rule is in force, says who took it up."""
+    title = settings.title(period.stream.model)
+    identity = fingerprint(targets.RULE, period.stream, (("target", period.metric),))
+    alert = alerts.get(identity)
+    is_its = alert is not None and alert.fired_at is not None and alert.fired_at >= period.since - 1
+    is_over = period.until is not None
+    return ClientIncident(
+        period.stream,
+        title,
+        targets.RULE,
+        Severity.WARNING,
+        targets.past_sentence(period, title) if is_over else targets.sentence(period, title),
+        period.since,
+        period.until,
+        alert.acknowledged_at if alert is not None and is_its else None,
+        identity,
+        is_missed=True,
+        cause=_cause(alert) if is_its else "",
+    )
+
+
+def missed_days(
+    stream: Stream,
+    figures: Iterable[DayFigures],
+    periods: Sequence[TargetPeriod],
+    settings: ClientSettings,
+) -> list[tuple[float, float]]:
+    """Past days whose quality surely missed today's target while nobody judged it: a past that was loaded."""
+    found = []
+    view = settings.view(stream.model)
+    for one in figures:
+        start, end = bounds(one.day, settings.zone)
+        judged = any(p.since < end and (p.until is None or p.until > start) for p in periods)
+        stood = targets.of_day(one.metric, one.quality, one.quality_n, view, estimated=one.estimated)
+        if not judged and stood is Standing.MISSED:
+            found.append((start, end))
+    return found
+
+
+def days(
+    stream: Stream,
+    figures: Sequence[DayFigures],
+    happened: Sequence[ClientIncident],
+    first: date,
+    last: date,
+    settings: ClientSettings,
+) -> tuple[Day, ...]:
+    """One entry per local day from `first` to `last`; a day without decisions is waiting unless it had incidents."""
+    by_day = {one.day: one for one in figures}
+    mine = [incident for incident in happened if incident.stream == stream]
+    entries = []
+    for offset in range((last - first).days + 1):
+        day = first + timedelta(days=offset)
+        start, end = bounds(day, settings.zone)
+        worst = max(
+            (i.health for i in mine if i.started < end and (i.ended is None or i.ended > start)),
+            key=lambda health: health.code,
+            default=None,
+        )
+        one = by_day.get(day)
+        usual = Health.WORKING if one is not None and one.decisions > 0 else Health.WAITING
+        by_figure = _by_figure(one, settings)
+        health = max(worst or usual, by_figure or usual, key=lambda health: health.code)
+        if one is None:
+            entries.append(Day(day, health))
+        else:
+            entries.append(Day(day, health, one.decisions, one.errors, one.quality, one.estimated))
+    return tuple(entries)
+
+
+def _by_figure(one: DayFigures | None, settings: ClientSettings) -> Health | None:
+    """The state of a day by its quality beside the target: a figure that misses it is not shown as working."""
+    if one is None:
+        return None
+    view = settings.view(one.stream.model)
+    stood = targets.of_day(one.metric, one.quality, one.quality_n, view, estimated=one.estimated)
+    return {Standing.MISSED: Health.ATTENTION, Standing.AT_RISK: Health.WATCH}.get(stood) if stood else None
+
+
+def _opened(transition: Transition, alert: Alert | None, settings: ClientSettings) -> ClientIncident:
+    title = settings.title(transition.stream.model)
+    current = alert if alert is not None and alert.episode == transition.episode else None
+    is_now = current is not None and current.is_open and current.state is not State.RECOVERING
+    ended = end_sentence(current, title) if current is not None else ""
+    past = ended or past_sentence(alert, transition.severity, title)
+    sentence = state_sentence(alert, title) if alert and is_now else past
+    return ClientIncident(
+        transition.stream,
+        title,
+        transition.rule,
+        transition.severity,
+        sentence,
+        transition.at,
+        None,
+        current.acknowledged_at if current else None,
+        transition.fingerprint,
+        transition.episode,
+        about=_about(alert),
+        cause=_cause(current),
+    )
+
+
+def _ongoing(alert: Alert, settings: ClientSettings) -> ClientIncident:
+    title = settings.title(alert.stream.model)
+    assert alert.fired_at is not None
+    return ClientIncident(
+        alert.stream,
+        title,
+        alert.rule,
+        alert.severity,
+        state_sentence(alert, title),
+        alert.fired_at,
+        None,
+        alert.acknowledged_at,
+        alert.fingerprint,
+        alert.episode,
+        about=_about(alert),
+        cause=_cause(alert),
+    )
+
+
+def _about(alert: Alert | None) -> str:
+    """The input, answer or segment that an alert is about: `age`, `region eu`; empty for the whole model."""
+    instance = alert.instance if alert is not None else ()
+    plain = ("feature", "output")
+    return ", ".join(value if name in plain else f"{name} {value}" for name, value in instance)
+
+
+def _cause(alert: Alert | None) -> str:
+    """What was found out about an episode: where the problem is, and the likeliest cause; empty if neither is known."""
+    known = alert.diagnosis if alert is not None else None
+    if known is None:
+        return ""
+    what = _PERCENTILE.sub(r"\1 of 100 answers within ", known.what)
+    what = what.replace("accuracy ", "right answers ", 1) if what.startswith("accuracy ") else what
+    likely = [one for one in known.causes if one.startswith(_OWN_CAUSES)][:1]
+    return "; ".join(filter(None, (what, *likely)))

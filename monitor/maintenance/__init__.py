@@ -1,0 +1,1 @@
+"""Upkeep of the daemon: baselines, rule reload, retention, the leader lease, database upgrades."""

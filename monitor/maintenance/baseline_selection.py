@@ -1,0 +1,220 @@
+"""Keeps the baseline of each stream as its configuration says, or makes one from its first predictions."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from sqlalchemy import Connection
+
+from monitor.childprocess import HERE, Failed, Runner
+from monitor.clock import iso
+from monitor.config.sections import format_size
+from monitor.config.units import HOUR
+from monitor.records import Stream
+from monitor.store import baselines as stored
+from monitor.store import predictions, profiles
+from monitor.store import streams as stream_rows
+from monitor.store.db import Store
+from monitor.store.streams import StreamFigures
+from monitor.windows import baseline
+from monitor.windows.baseline import Baseline, EncodedBaseline
+from monitor.windows.recount import recount
+from monitor.windows.settings import BaselineSettings, WindowSettings
+
+log = logging.getLogger(__name__)
+
+_NEW_SECONDS = 600.0
+"""For so long a baseline counts as new."""
+_ACCEPTED = "accepted"
+"""Prefix of the source of a baseline that a person accepted. No file or period of the configuration replaces it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineTask:
+    """A baseline to make: from the file of the settings or, if they name none, from the period `span`."""
+
+    stream: Stream
+    settings: BaselineSettings
+    source: str
+    span: tuple[float, float] | None
+    now: float
+
+
+class BaselineSelector:
+    """Makes baselines and puts them in force. `runner` does what takes long or much memory."""
+
+    def __init__(
+        self,
+        store: Store,
+        base_seconds: int,
+        windows: WindowSettings,
+        named: Mapping[Stream, BaselineSettings],
+        runner: Runner = HERE,
+    ) -> None:
+        self._store = store
+        self._base = base_seconds
+        self._windows = windows
+        self._named = named
+        self._runner = runner
+        self._reported: dict[Stream, str] = {}
+        self._seen: set[Stream] = set()
+        self._to_recount: set[Stream] = set()
+        self._new: dict[Stream, float] = {}
+
+    def update(self, now: float) -> None:
+        """Make each baseline that is missing or differs from the configuration. The same error is logged once.
+
+        A recount that an earlier process did not finish is continued.
+        """
+        with self._store.read() as connection:
+            known = {figures.stream: figures for figures in stream_rows.figures_of_all(connection)}
+            planned = []
+            for stream in sorted({*self._named, *known}):
+                with self._store.faults.isolate("streams", f"{stream}: baseline", in_transaction=True):
+                    task = self._task(connection, stream, known.get(stream), now)
+                    planned += [task] if task is not None else []
+            unseen = known.keys() - self._seen
+            self._to_recount |= {stream for stream in unseen if not self._is_counted(connection, stream)}
+        self._seen |= unseen
+        tasks = {f"making the baseline of {task.stream}": task for task in planned}
+        for name, made in self._runner.each(partial(make, self._store), tasks, now):
+            stream = tasks[name].stream
+            if isinstance(made, EncodedBaseline):
+                self._put(made, now)
+            elif isinstance(made, Failed) and self._reported.get(stream) != made.reason:
+                self._reported[stream] = made.reason
+                log.error("no new baseline for %s: %s", stream, made.reason)
+        self._recount(now)
+
+    def put_in_force(
+        self, made: Baseline, now: float, progress: Callable[[int, int], None] | None = None
+    ) -> float | None:
+        """Store a baseline, and recount the stored rows by its layout.
+
+        Returns the start of the first recounted window, in seconds since the epoch: from there on, windows can be
+        compared with the baseline. None if no window was recounted.
+        """
+        if not self._put(baseline.encoded(made), now):
+            return None
+        return self._recount(now, progress).get(made.stream)
+
+    def new(self, now: float) -> list[Stream]:
+        """The streams that got a baseline in the last ten minutes and have not been learned since."""
+        self._new = {stream: at for stream, at in self._new.items() if now - at < _NEW_SECONDS}
+        return sorted(self._new)
+
+    def learned(self, streams: Iterable[Stream]) -> None:
+        """Note that the drift models of these streams were learned."""
+        for stream in streams:
+            self._new.pop(stream, None)
+
+    def _put(self, made: EncodedBaseline, now: float) -> bool:
+        with self._store.write() as connection:
+            changed = baseline.put(connection, made, now)
+        if changed:
+            for note in made.notes:
+                log.info("the new baseline of %s: %s", made.stored.stream, note)
+            self._to_recount.add(made.stored.stream)
+            self._new[made.stored.stream] = now
+        return changed
+
+    def _recount(
+        self, now: float, progress: Callable[[int, int], None] | None = None
+    ) -> Mapping[Stream, float]:
+        """Recount the streams whose layout changed; the start of the first recounted window of each."""
+        streams = sorted(self._to_recount)
+        if not streams:
+            return {}
+        recounted = recount(self._store, streams, self._windows, self._base, now, progress, self._runner)
+        for stream, since in recounted.since.items():
+            log.info("%s was recounted by its new baseline from %s on", stream, iso(since))
+        self._to_recount -= recounted.complete
+        return recounted.since
+
+    def _is_counted(self, connection: Connection, stream: Stream) -> bool:
+        """Whether the rows of a stream are counted by its layout. Checks both ends of its history only, which is enough
+        because a recount goes from the newest window to the oldest.
+        """
+        layout, first = stored.in_force(connection, stream), predictions.first_start(connection, stream)
+        extent = profiles.extent(connection, stream, self._base)
+        if layout is None or first is None or extent is None:
+            return True
+        ends = ((first, first + self._base), (extent[1] - HOUR, extent[1]))
+        return not any(
+            profiles.of_others(connection, stream, self._base, layout.layout, *end) for end in ends
+        )
+
+    def _task(
+        self, connection: Connection, stream: Stream, figures: StreamFigures | None, now: float
+    ) -> BaselineTask | None:
+        """The baseline that replaces the current one; None if the current one is right, or none can be made yet."""
+        settings = self._named.get(stream, BaselineSettings())
+        current = stored.in_force(connection, stream)
+        if current is not None and (current.source.startswith(_ACCEPTED) or not settings.is_named):
+            return None
+        try:
+            source = _source(settings, now)
+        except OSError as error:
+            source = f"unreadable: {error}"  # `make` reports the error
+        if current is not None and current.source == source:
+            return None
+        span = None if settings.file is not None else _span(connection, settings, figures, now)
+        if settings.file is None and span is None:
+            return None
+        return BaselineTask(stream, settings, source, span, now)
+
+
+def make(store: Store, task: BaselineTask) -> Iterator[EncodedBaseline]:
+    """Make a baseline, ready to be stored. Writes nothing.
+
+    Raises:
+        InputError: the file cannot be read.
+        NotFoundError: no predictions of the period are stored.
+    """
+    stream, settings, now = task.stream, task.settings, task.now
+    if settings.file is not None:
+        made = baseline.from_file(stream, settings.file, now, overrides=settings.columns)
+    else:
+        assert task.span is not None
+        with store.read() as connection:
+            made = baseline.from_period(connection, stream, *task.span, now, overrides=settings.columns)
+    yield baseline.encoded(replace(made, source=task.source))
+
+
+def accepted(made: Baseline, how: str) -> Baseline:
+    """The baseline marked as accepted by a person: no file or period of the configuration replaces it."""
+    return replace(made, source=f"{_ACCEPTED}: {how}")
+
+
+def _span(
+    connection: Connection, settings: BaselineSettings, figures: StreamFigures | None, now: float
+) -> tuple[float, float] | None:
+    """The period to make the baseline from, in seconds since the epoch; None while there are too few predictions."""
+    if settings.start is not None and settings.end is not None:
+        return settings.start.timestamp(), settings.end.timestamp()
+    if figures is None or figures.rows < settings.rows:
+        return None
+    is_old = now - figures.first_received >= settings.after
+    return (0.0, now) if is_old or _has_history(connection, settings, figures) else None
+
+
+def _has_history(connection: Connection, settings: BaselineSettings, figures: StreamFigures) -> bool:
+    """Whether history was loaded: enough rows are older than the newest by `after`, by their own timestamps.
+
+    One row with a wrong timestamp is not enough.
+    """
+    if figures.watermark is None:
+        return False
+    before = figures.watermark - settings.after
+    return predictions.count_rows(connection, figures.stream, before=before) >= settings.rows
+
+
+def _source(settings: BaselineSettings, now: float) -> str:
+    """Where a baseline comes from, in words that change when the baseline has to be made again."""
+    if settings.file is not None:
+        status = settings.file.stat()
+        return f"{settings.file} ({format_size(status.st_size)} bytes, written {iso(status.st_mtime)})"
+    if settings.start is not None and settings.end is not None:
+        return f"the predictions from {iso(settings.start.timestamp())} to {iso(settings.end.timestamp())}"
+    return f"the predictions until {iso(now)}"

@@ -1,0 +1,108 @@
+"""Deletes data past its retention, in small transactions, so that writers never wait long."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from sqlalchemy import Connection
+
+from monitor.config.units import HOUR
+from monitor.predictions.settings import PredictionSettings
+from monitor.store import (
+    alerts,
+    audit,
+    daily_summaries,
+    drift,
+    idempotency,
+    incident_notes,
+    incidents,
+    lake_profiles,
+    measurements,
+    outbox,
+    outcomes,
+    probes,
+    profiles,
+    quarantine,
+    sessions,
+    targets,
+    uptime,
+    webhook_deliveries,
+)
+from monitor.store.db import Store
+from monitor.store.retention import Aged, Prefix, delete_old, with_old
+from monitor.store.settings import StoreSettings
+from monitor.windows.settings import WindowSettings
+
+IsChosen = Callable[[Prefix], bool]
+_MOST_ROUNDS = 1000
+_KEYS_PER_TRANSACTION = 50
+
+
+def delete_expired(
+    store: Store,
+    settings: StoreSettings,
+    predictions: PredictionSettings,
+    windows: WindowSettings,
+    now: float,
+) -> int:
+    """Delete what is past its retention at `now` (seconds since the epoch); the number of rows. Safe to run again."""
+    figures, deliveries = now - windows.retention, now - settings.keep_deliveries
+    fine = now - min(windows.fine_retention, windows.retention)
+    aged: Sequence[tuple[Aged, float, IsChosen]] = (
+        (outcomes.AGED_PREDICTIONS, now - predictions.retention, _all),
+        (profiles.AGED, figures, _all),
+        (profiles.AGED, fine, lambda prefix: prefix[1] > predictions.base_window),
+        (lake_profiles.AGED, figures, _all),
+        (measurements.AGED, figures, _all),
+        (measurements.AGED, fine, lambda prefix: prefix[1] < HOUR),
+        (drift.AGED_VERDICTS, deliveries, _all),
+        (probes.AGED, deliveries, _all),
+    )
+    steps: tuple[Callable[[Connection], int], ...] = (
+        lambda c: quarantine.delete_before(c, now - predictions.quarantine_retention),
+        lambda c: idempotency.delete_before(c, now - predictions.resend_window),
+        lambda c: uptime.delete_before(c, deliveries),
+        lambda c: drift.delete_before(c, deliveries),
+        lambda c: outbox.delete_before(c, deliveries),
+        lambda c: webhook_deliveries.delete_before(c, deliveries),
+        lambda c: sessions.delete_expired(c, now),
+        lambda c: alerts.delete_before(c, figures),
+        lambda c: incidents.delete_before(c, figures),
+        lambda c: incident_notes.delete_before(c, figures),
+        lambda c: audit.delete_before(c, figures),
+        lambda c: targets.delete_before(c, figures),
+        lambda c: daily_summaries.delete_before(c, datetime.fromtimestamp(figures, UTC).date()),
+    )
+    by_key = sum(_delete_by_key(store, table, before, is_chosen) for table, before, is_chosen in aged)
+    return by_key + sum(_repeat(store, step) for step in steps)
+
+
+def _all(_: Prefix) -> bool:
+    return True
+
+
+def _delete_by_key(store: Store, aged: Aged, before: float, is_chosen: IsChosen) -> int:
+    """Delete the rows of a large table that ended by `before`, under the keys that are chosen."""
+    with store.read() as connection:
+        prefixes = [prefix for prefix in with_old(connection, aged, before) if is_chosen(prefix)]
+    groups = [
+        prefixes[start : start + _KEYS_PER_TRANSACTION]
+        for start in range(0, len(prefixes), _KEYS_PER_TRANSACTION)
+    ]
+    return sum(_repeat(store, partial(_delete, aged, group, before)) for group in groups)
+
+
+def _delete(aged: Aged, prefixes: Sequence[Prefix], before: float, connection: Connection) -> int:
+    return delete_old(connection, aged, prefixes, before)
+
+
+def _repeat(store: Store, step: Callable[[Connection], int]) -> int:
+    """Run `step`, each time in a transaction of its own, until it deletes nothing more; the number of rows."""
+    total = 0
+    for _ in range(_MOST_ROUNDS):
+        with store.write() as connection:
+            deleted = step(connection)
+        total += deleted
+        if deleted == 0:
+            break
+    return total

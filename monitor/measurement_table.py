@@ -1,0 +1,195 @@
+"""All measurements of one window as a table: names apart from numbers.
+
+A window of fifty features has six hundred measurements, and a thousand streams have a thousand windows a minute, of
+which rules read some and the store keeps the numbers. So a `MeasurementTable` holds six numbers for each measurement,
+and the names, units and directions once, in a `TableSchema` that all windows of a stream share. It makes `Measurement`
+objects on demand.
+"""
+
+from abc import abstractmethod
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from monitor.records import Better, Labels, Measurement, Stream, Window
+
+FIGURES = 6
+VALUE, N, LOW, HIGH, P_VALUE, BASELINE = range(FIGURES)
+"""The columns of a table's figures."""
+
+Key = tuple[str, Labels]
+"""Metric and labels, which identify a measurement within a window."""
+
+
+class MeasurementName(NamedTuple):
+    """The name of one row of a table: metric, labels, unit and better direction."""
+
+    metric: str
+    labels: Labels
+    unit: str
+    better: Better
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class TableSchema:
+    """The names of a table's rows. `by_metric` has the places of each metric's measurements."""
+
+    names: tuple[MeasurementName, ...]
+    by_metric: Mapping[str, Sequence[int]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        places: dict[str, list[int]] = {}
+        for place, name in enumerate(self.names):
+            places.setdefault(name.metric, []).append(place)
+        object.__setattr__(self, "by_metric", places)
+
+    def plus(self, other: "TableSchema") -> "TableSchema":
+        """The names of this schema followed by those of the other: the same object for the same two."""
+        return _joined(self, other)
+
+
+@lru_cache(maxsize=4096)
+def _joined(first: TableSchema, second: TableSchema) -> TableSchema:
+    return TableSchema(first.names + second.names)
+
+
+@lru_cache(maxsize=4096)
+def schema_of(names: tuple[MeasurementName, ...]) -> TableSchema:
+    """The schema with these names: the same object for the same names."""
+    return TableSchema(names)
+
+
+class MeasurementSequence(Sequence[Measurement]):
+    """Measurements that can be had by their metric, without looking at the others."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def of(self, metric: str) -> Sequence[Measurement]:
+        """The measurements of one metric: one for each set of labels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MeasurementTable(MeasurementSequence):
+    """The measurements of one window. `figures` has the shape (places, 6), NaN where there is nothing; `reasons` says
+    why the value of a place is missing.
+    """
+
+    stream: Stream
+    window: Window
+    shape: TableSchema
+    figures: np.ndarray
+    reasons: Mapping[int, str]
+    _found: dict[str, list[Measurement]] = field(init=False, repr=False, default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.shape.names)
+
+    def __iter__(self) -> Iterator[Measurement]:
+        return iter(self.at(range(len(self))))
+
+    @overload
+    def __getitem__(self, at: int) -> Measurement: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Measurement]: ...
+    def __getitem__(self, at: int | slice) -> Measurement | Sequence[Measurement]:
+        places = range(len(self))[at]
+        return self.at(places) if isinstance(places, range) else self.at([places])[0]
+
+    def of(self, metric: str) -> Sequence[Measurement]:
+        """The measurements of one metric, made when they are first asked for."""
+        if metric not in self._found:
+            self._found[metric] = self.at(self.shape.by_metric.get(metric, ()))
+        return self._found[metric]
+
+    def at(self, places: Sequence[int]) -> list[Measurement]:
+        """The measurements at some places of the shape."""
+        if not places:
+            return []
+        rows = self.figures[list(places)].tolist()
+        return [self._measurement(place, row) for place, row in zip(places, rows, strict=True)]
+
+    def _measurement(self, place: int, row: Sequence[float]) -> Measurement:
+        value, n, low, high, p_value, baseline = (None if x != x else x for x in row)  # NaN: there is none
+        name = self.shape.names[place]
+        return Measurement(
+            self.stream, self.window, name.metric, value, name.unit, name.better, n or 0, name.labels,
+            low, high, p_value, baseline, self.reasons.get(place, ""),
+        )  # fmt: skip
+
+
+class ConcatenatedTables(MeasurementSequence):
+    """The measurements of several windows of a stream, one after another."""
+
+    __slots__ = ("_found", "parts")
+
+    def __init__(self, parts: Iterable[Sequence[Measurement]]) -> None:
+        self.parts = [part for part in parts if len(part)]
+        self._found: dict[str, Sequence[Measurement]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(part) for part in self.parts)
+
+    def __iter__(self) -> Iterator[Measurement]:
+        return chain.from_iterable(self.parts)
+
+    @overload
+    def __getitem__(self, at: int) -> Measurement: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Measurement]: ...
+    def __getitem__(self, at: int | slice) -> Measurement | Sequence[Measurement]:
+        return list(self)[at]
+
+    def of(self, metric: str) -> Sequence[Measurement]:
+        """The measurements of one metric, of all windows."""
+        if metric not in self._found:
+            found = [some for part in self.parts if (some := _of(part, metric))]
+            # One window's own list stays the same object: what was concluded from it holds.
+            self._found[metric] = found[0] if len(found) == 1 else list(chain.from_iterable(found))
+        return self._found[metric]
+
+
+def valued(measured: Sequence[Measurement], known: Container[Key]) -> Iterator[Measurement]:
+    """The measurements that have a value and are none of what is known already, by metric and labels."""
+    if isinstance(measured, ConcatenatedTables):
+        for part in measured.parts:
+            yield from valued(part, known)
+    elif isinstance(measured, MeasurementTable):
+        with_value = np.flatnonzero(~np.isnan(measured.figures[:, VALUE])).tolist()
+        names = measured.shape.names
+        yield from measured.at([p for p in with_value if (names[p].metric, names[p].labels) not in known])
+    else:
+        yield from (m for m in measured if m.value is not None and (m.metric, m.labels) not in known)
+
+
+def _of(part: Sequence[Measurement], metric: str) -> Sequence[Measurement]:
+    return (
+        part.of(metric) if isinstance(part, MeasurementSequence) else [m for m in part if m.metric == metric]
+    )
+
+
+def table_of(stream: Stream, window: Window, measurements: Iterable[Measurement]) -> MeasurementTable:
+    """Measurements of one window as a block."""
+    found = list(measurements)
+    names = tuple(MeasurementName(m.metric, m.labels, m.unit, m.better) for m in found)
+    rows: list[tuple[Any, ...]] = [(m.value, m.n, m.low, m.high, m.p_value, m.baseline) for m in found]
+    figures = np.array(rows, np.float64).reshape(-1, FIGURES)  # None becomes NaN
+    reasons = {place: m.reason for place, m in enumerate(found) if m.reason}
+    return MeasurementTable(stream, window, schema_of(names), figures, reasons)
+
+
+def merge_tables(blocks: Sequence[MeasurementTable]) -> MeasurementTable:
+    """The measurements of several blocks of one window as one block."""
+    first, *others = blocks
+    shape, reasons = first.shape, dict(first.reasons)
+    for other in others:
+        at = len(shape.names)
+        reasons |= {at + place: reason for place, reason in other.reasons.items()}
+        shape = shape.plus(other.shape)
+    return MeasurementTable(
+        first.stream, first.window, shape, np.concatenate([block.figures for block in blocks]), reasons
+    )

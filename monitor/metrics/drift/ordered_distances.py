@@ -1,0 +1,97 @@
+"""Kolmogorov-Smirnov, Wasserstein, mean shift and spread shift of number columns, from the counts of ordered buckets.
+
+All buckets between minus and plus infinity are compared; missing values are left out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from monitor.metrics import intervals
+from monitor.metrics.drift.compared_counts import ComparedCounts
+from monitor.metrics.drift.distance_plan import Plan
+from monitor.metrics.metric import MetricInfo
+from monitor.records import Better
+
+_WHERE = ("feature", "output")
+KOLMOGOROV_SMIRNOV = MetricInfo(
+    "kolmogorov_smirnov", "", Better.LOWER, "Largest gap between the two distribution functions, 0 to 1.", _WHERE,
+    "largest |F - G| at the edges of up to 1,000 buckets", "a baseline; numbers", "Smirnov 1948; Stephens 1970",
+)  # fmt: skip
+WASSERSTEIN = MetricInfo(
+    "wasserstein", "standard deviations", Better.LOWER,
+    "How far values moved on average, in the baseline's standard deviations.", _WHERE,
+    "area between the distribution functions / standard deviation, and at least |mean shift|",
+    "a baseline; numbers",
+)  # fmt: skip
+MEAN_SHIFT = MetricInfo(
+    "mean_shift", "standard deviations", Better.NONE, "How far the mean moved, and which way.", _WHERE,
+    "(mean - baseline's mean) / baseline's standard deviation", "a baseline; numbers",
+)  # fmt: skip
+SPREAD_SHIFT = MetricInfo(
+    "spread_shift", "share", Better.NONE, "How much wider (above 0) or narrower values became.", _WHERE,
+    "standard deviation / baseline's - 1", "a baseline; numbers",
+)  # fmt: skip
+INFO = (KOLMOGOROV_SMIRNOV, WASSERSTEIN, MEAN_SHIFT, SPREAD_SHIFT)
+_LEAST = 2.0**-40
+"""Smaller than the smallest weight of one row: a column without rows is divided by it without a warning."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderedDistances:
+    """Distances of number columns and the standard errors of their shifts, all of shape (number columns,).
+
+    NaN where a side has no value or the baseline does not vary.
+    """
+
+    kolmogorov_smirnov: np.ndarray
+    p_value: np.ndarray
+    wasserstein: np.ndarray
+    mean_shift: np.ndarray
+    mean_error: np.ndarray
+    spread_shift: np.ndarray
+    spread_error: np.ndarray
+
+
+def compare(plan: Plan, current: ComparedCounts, base: ComparedCounts) -> OrderedDistances:
+    """Compare the values of all number columns."""
+    if plan.first_ordered.size == 0:
+        return OrderedDistances(*(np.empty(0) for _ in range(7)))
+    n, m = current.values, base.values
+    lengths = plan.lengths
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        gaps = plan.order(current.kept)
+        gaps /= np.repeat(np.maximum(n, _LEAST), lengths)
+        usual = plan.order(base.kept)
+        usual /= np.repeat(np.maximum(m, _LEAST), lengths)
+        gaps -= usual
+        gaps = _running(gaps, plan.first_ordered, lengths)
+        np.abs(gaps, out=gaps)
+        distance = np.where((n > 0) & (m > 0), np.maximum.reduceat(gaps, plan.first_ordered), np.nan)
+        usable = (current.finite > 0) & (base.finite > 0) & (base.deviations > 0)
+        scale = np.where(usable, base.deviations, np.nan)
+        shift = (current.means - base.means) / scale
+        gaps *= plan.widths
+        moved = np.add.reduceat(gaps, plan.first_ordered) * plan.units / scale
+        n_rows, m_rows = current.finite / current.design, base.finite / base.design
+        ratio = current.deviations / scale
+        mean_error = np.sqrt(ratio**2 / n_rows + 1 / m_rows)
+        spread_error = np.sqrt(ratio**2 / (2 * n_rows) + ratio**2 / (2 * m_rows))
+        p_value = intervals.kolmogorov(np.nan_to_num(distance), n / current.design, m / base.design)
+    return OrderedDistances(
+        kolmogorov_smirnov=distance,
+        p_value=p_value,
+        wasserstein=np.fmax(moved, np.abs(shift)),
+        mean_shift=shift,
+        mean_error=mean_error,
+        spread_shift=ratio - 1,
+        spread_error=spread_error,
+    )
+
+
+def _running(steps: np.ndarray, first: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Return cumulative sums that start at zero for each column."""
+    total = np.cumsum(steps)
+    before = np.where(first > 0, total[first - 1], 0.0)
+    total -= np.repeat(before, lengths)
+    return total

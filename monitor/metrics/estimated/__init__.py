@@ -1,0 +1,1 @@
+"""Quality estimated before outcomes arrive."""

@@ -1,0 +1,1 @@
+"""Quality against outcomes, confidence and calibration."""

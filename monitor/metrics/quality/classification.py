@@ -1,0 +1,210 @@
+"""Quality of a classifier against outcomes: accuracy, precision, recall, F1, in all and per class."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from monitor.metrics import intervals
+from monitor.metrics.intervals import Interval
+from monitor.metrics.metric import MetricInfo, Subject, too_few
+from monitor.metrics.quality.confusion import TOO_MANY, Confusion, confusion_of, notation_of
+from monitor.metrics.quality.task import Task, task_of
+from monitor.records import Better, Labels, Measurement, labels
+from monitor.windows.layout.expected_answers import Expected, expected_of
+from monitor.windows.profile import Slice
+
+_WHERE = ("version", "segment")
+_NEEDS = "outcomes with `truth`; labels"
+ACCURACY = MetricInfo(
+    "accuracy", "share", Better.HIGHER, "Share of the answers that were right.", _WHERE,
+    "right / answers with a known truth, Wilson interval", _NEEDS, "Wilson 1927",
+)  # fmt: skip
+BALANCED_ACCURACY = MetricInfo(
+    "balanced_accuracy", "share", Better.HIGHER, "Mean over the classes of the share that was found.", _WHERE,
+    "mean recall of the classes that occur", _NEEDS, "Brodersen et al. 2010",
+)  # fmt: skip
+PRECISION = MetricInfo(
+    "precision", "share", Better.HIGHER, "Of what was called a class, the share that was it.",
+    ("class", *_WHERE), "true positives / predicted; without `class`: mean over the classes", _NEEDS,
+)  # fmt: skip
+RECALL = MetricInfo(
+    "recall", "share", Better.HIGHER, "Of what was a class, the share that was called it.",
+    ("class", *_WHERE), "true positives / actual; without `class`: mean over the classes", _NEEDS,
+)  # fmt: skip
+F1 = MetricInfo(
+    "f1", "share", Better.HIGHER, "Harmonic mean of precision and recall; without `class`, the mean.",
+    ("class", *_WHERE), "2 true positives / (predicted + actual); without `class`: mean over the classes", _NEEDS,
+)  # fmt: skip
+INFO = (ACCURACY, BALANCED_ACCURACY, PRECISION, RECALL, F1)
+MOST_CLASSES = 20
+_STRAY = 0.05
+"""Up to this share of rows, numbers among classes are stray values."""
+
+
+def measure(subject: Subject) -> Iterator[Measurement]:
+    """Quality in all, by class, and by version and segment, where enough outcomes are known."""
+    needed, task = subject.settings.min_outcomes, task_of(subject)
+    if task is Task.REGRESSION:
+        return
+    notation = notation_of(subject)
+    for where, part, base in subject.scopes():
+        table = confusion_of(part, notation)
+        n = part.flag("classed") if table is None else table.n
+        lost = _lost(subject, part)
+        if n < needed or lost > _STRAY * (n + lost):
+            reason = _why(part, n, lost, needed)
+            if not where:
+                yield from (subject.not_measured(info, reason, n) for info in INFO)
+            elif n:
+                yield subject.not_measured(ACCURACY, reason, n, where=where)
+            continue
+        usual = confusion_of(base, notation) if base is not None else None
+        before = accuracy_of(base, usual) if base is not None else (0.0, 0.0)
+        known = before[1] >= needed
+        yield _accuracy(subject, where, accuracy_of(part, table), before if known else (0.0, 0.0))
+        yield from _by_class(subject, where, table, usual if known else None, n)
+
+
+def _lost(subject: Subject, part: Slice) -> float:
+    """Rows that were not counted as classes, because nobody knew that numbers with fractions are some."""
+    if expected_of(subject.profile.layout) is Expected.CLASSES:
+        return 0.0
+    return part.flag("residuals") + part.flag("infinite") - part.flag("whole")
+
+
+def _why(part: Slice, n: float, lost: float, needed: int) -> str:
+    if n >= needed:
+        return f"{lost:.0f} rows are numbers with fractions, which were not counted as classes"
+    if part.flag("residuals") >= needed:
+        return "answers and truths are counted as numbers: see `task` in docs/configuration.md"
+    return too_few(n, needed, "outcomes")
+
+
+def accuracy_of(part: Slice, table: Confusion | None) -> tuple[float, float]:
+    """How many answers were right, of how many."""
+    if table is None:
+        return part.flag("right"), part.flag("classed")
+    return float(table.right.sum()), table.n
+
+
+def _accuracy(
+    subject: Subject, where: Labels, now: tuple[float, float], before: tuple[float, float]
+) -> Measurement:
+    (right, n), (usual, m) = now, before
+    return subject.ok(
+        ACCURACY,
+        right / n,
+        n,
+        where=where,
+        interval=intervals.wilson(right, n),
+        p_value=intervals.two_shares(right, n, usual, m) if m else None,
+        baseline=usual / m if m else None,
+    )
+
+
+def _by_class(
+    subject: Subject, where: Labels, table: Confusion | None, usual: Confusion | None, n: float
+) -> Iterator[Measurement]:
+    if table is None:
+        others = (BALANCED_ACCURACY, PRECISION, RECALL, F1)
+        yield from (subject.not_measured(info, TOO_MANY, n, where=where) for info in others)
+        return
+    figures, before = _figures(table), _figures(usual) if usual is not None else {}
+    recall, interval = _mean_recall(table)
+    usual_recall = _mean_recall(usual)[0] if usual is not None else None
+    yield subject.ok(BALANCED_ACCURACY, recall, n, where=where, interval=interval, baseline=usual_recall)
+    for info in (PRECISION, RECALL, F1):
+        yield from _per_class(subject, info, where, table, figures[info.name], before.get(info.name, {}), n)
+
+
+def _per_class(
+    subject: Subject,
+    info: MetricInfo,
+    where: Labels,
+    table: Confusion,
+    figures: dict[str, tuple[float, float]],
+    before: dict[str, tuple[float, float]],
+    n: float,
+) -> Iterator[Measurement]:
+    known = [share for share, _ in figures.values()]
+    usual = [share for share, _ in before.values()]
+    if info is F1:
+        spread = _squared_error_of_f1(table)
+    else:
+        spread = math.fsum(_squared_error(share, of) for share, of in figures.values())
+    mean = math.fsum(known) / len(known)
+    half = intervals.Z * math.sqrt(spread) / len(known)
+    yield subject.ok(
+        info,
+        mean,
+        n,
+        where=where,
+        interval=(max(0.0, mean - half), min(1.0, mean + half)),
+        baseline=math.fsum(usual) / len(usual) if usual else None,
+    )
+    if where:
+        return
+    frequent = np.argsort(-table.actual, kind="stable")[:MOST_CLASSES]
+    for name in (table.classes[index] for index in frequent.tolist()):
+        share, of = figures[name]
+        at = labels(**{"class": name})
+        if of < subject.settings.min_rates:
+            yield subject.not_measured(info, "the class did not occur", of, where=at)
+            continue
+        interval = _interval_of_f1(share, of) if info is F1 else intervals.wilson(share * of, of)
+        base = before.get(name)
+        yield subject.ok(info, share, of, where=at, interval=interval, baseline=base[0] if base else None)
+
+
+def _figures(table: Confusion) -> dict[str, dict[str, tuple[float, float]]]:
+    """Of each class: precision, recall and F1, each with the number of rows behind it (0 where undefined)."""
+    right, actual, predicted = table.right, table.actual, table.predicted
+    pairs = {
+        "precision": (right, predicted),
+        "recall": (right, actual),
+        "f1": (2 * right, predicted + actual),
+    }
+    return {
+        metric: {
+            name: (float(part / of) if of else 0.0, float(of))
+            for name, part, of in zip(table.classes, top, bottom, strict=True)
+        }
+        for metric, (top, bottom) in pairs.items()
+    }
+
+
+def _mean_recall(table: Confusion) -> tuple[float, Interval]:
+    occurs = table.actual > 0
+    shares = table.right[occurs] / table.actual[occurs]
+    errors = [_squared_error(float(s), float(n)) for s, n in zip(shares, table.actual[occurs], strict=True)]
+    mean = float(shares.mean())
+    half = intervals.Z * math.sqrt(math.fsum(errors)) / len(errors)
+    return mean, (max(0.0, mean - half), min(1.0, mean + half))
+
+
+def _interval_of_f1(f1: float, of: float) -> Interval:
+    """F1 = 2 J / (1 + J), where J is the share of true positives among the rows that are or were called the class."""
+    right = f1 * of / 2
+    low, high = intervals.wilson(right, of - right)
+    return 2 * low / (1 + low), 2 * high / (1 + high)
+
+
+def _squared_error_of_f1(table: Confusion) -> float:
+    """The squared error of the sum of all classes' F1, by the delta method: a wrong row counts in two classes.
+
+    Without the pairs of truth and answer it is the largest that they could give.
+    """
+    sums = np.maximum(table.actual + table.predicted, 1.0)
+    each = 2 * table.right / sums / sums
+    found = float((table.right * (2 / sums - 2 * each) ** 2).sum())
+    if table.pairs is None:
+        wrong = table.actual + table.predicted - 2 * table.right
+        return found + 2 * float((wrong * each**2).sum())
+    truths, answers, counts = table.pairs
+    wrong = counts * (truths != answers)
+    return found + float((wrong * (each[truths] + each[answers]) ** 2).sum())
+
+
+def _squared_error(share: float, n: float) -> float:
+    return share * (1 - share) / n if n > 0 else 0.0

@@ -1,0 +1,41 @@
+"""How much is known of what became of the predictions, and how long that takes."""
+
+from collections.abc import Iterator
+
+from monitor.metrics import intervals
+from monitor.metrics.metric import MetricInfo, Subject
+from monitor.metrics.quantiles import Quantiles, percentile
+from monitor.records import Better, Measurement
+
+_WHERE = ("version", "segment")
+OUTCOME_COVERAGE = MetricInfo(
+    "outcome_coverage", "share", Better.HIGHER, "Share of the predictions whose truth is known by now.", _WHERE,
+    "predictions with a known truth / predictions, Wilson interval", "outcomes with `truth`",
+)  # fmt: skip
+LABEL_DELAY = MetricInfo(
+    "label_delay", "seconds", Better.LOWER, "Half of the known truths came within this time of the prediction.",
+    _WHERE, "median, within 5 %", "outcomes with `truth`",
+)  # fmt: skip
+INFO = (OUTCOME_COVERAGE, LABEL_DELAY)
+
+
+def measure(subject: Subject) -> Iterator[Measurement]:
+    """Coverage and delay in all and by version and segment."""
+    for where, part, base in subject.scopes():
+        truths = part.flag("truths")
+        if part.rows and (truths or not where):
+            share = min(truths / part.rows, 1.0)
+            interval = intervals.wilson(min(truths, part.rows), part.rows)
+            yield subject.ok(OUTCOME_COVERAGE, share, part.rows, where=where, interval=interval)
+        elif not where:
+            yield subject.not_measured(OUTCOME_COVERAGE, "no prediction in the window")
+        delay = part.column("outcome.delay")
+        if delay.finite:
+            low, high = intervals.rank_interval(delay.finite, 0.5)
+            usual = percentile(base.column("outcome.delay"), 0.5) if base is not None else None
+            quantiles = Quantiles(delay)
+            value = quantiles.at(delay.finite / 2)
+            interval = (min(value, quantiles.at(low)), max(value, quantiles.at(high)))
+            yield subject.ok(LABEL_DELAY, value, delay.finite, where=where, interval=interval, baseline=usual)
+        elif not where:
+            yield subject.not_measured(LABEL_DELAY, "no truth is known yet")

@@ -1,0 +1,112 @@
+"""Is it a classifier or a regressor? `task` in the configuration says so; else what its answers and truths are."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from monitor.metrics.metric import Subject
+from monitor.windows.kernel.confusion_counts import ANSWERS, TRUTHS
+from monitor.windows.layout.expected_answers import Expected, expected_of
+from monitor.windows.layout.layout import ColumnKind, Layout
+from monitor.windows.layout.notation import is_truth, is_whole, says_nothing
+from monitor.windows.profile import Slice
+
+_FEW = 100
+"""Different whole numbers up to which answers with a confidence are classes."""
+_FEW_TEXTS = 32
+"""The same for whole numbers that one side writes as texts."""
+_STRAY = 0.05
+"""Up to this share of rows, texts among numbers are stray values."""
+
+
+class Task(StrEnum):
+    """What a model does."""
+
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+
+
+_WORDS = {
+    Task.CLASSIFICATION: ("classif", "binary", "multiclass", "multi-class", "multi_class"),
+    Task.REGRESSION: ("regress", "forecast"),
+}
+
+
+KINDS: dict[Task | None, ColumnKind] = {
+    Task.CLASSIFICATION: ColumnKind.CATEGORY,
+    Task.REGRESSION: ColumnKind.NUMBER,
+}
+"""The kind of a baseline's answers by the configured task."""
+
+
+def named(text: str) -> Task | None:
+    """The task that a configured text means, such as `binary` or `regression`; None where it means neither."""
+    small = text.strip().lower()
+    return next((task for task, words in _WORDS.items() if small.startswith(words)), None)
+
+
+def task_of(subject: Subject) -> Task | None:
+    """What the model does, from the configuration or from all that is known; None where nothing is."""
+    told = named(subject.task)
+    if told is not None:
+        return told
+    layout = subject.profile.layout
+    parts = [subject.profile.overall]
+    if subject.baseline is not None:
+        parts.append(subject.baseline.profile.overall)
+    classed, numbers = _sum(parts, "classed"), _sum(parts, "residuals", "infinite")
+    if not (classed and numbers):
+        return Task.CLASSIFICATION if classed else Task.REGRESSION if numbers else _expected(layout)
+    if expected_of(layout) is not Expected.EITHER:
+        return _expected(layout)
+    return _of_either(parts, layout, classed, numbers)
+
+
+def _expected(layout: Layout) -> Task | None:
+    expected = expected_of(layout)
+    if expected is Expected.CLASSES:
+        return Task.CLASSIFICATION
+    column = layout.by_name.get("prediction")
+    is_number = column is not None and column.kind in (ColumnKind.NUMBER, ColumnKind.INTEGER)
+    return Task.REGRESSION if is_number else None
+
+
+def _of_either(parts: list[Slice], layout: Layout, classed: float, numbers: float) -> Task:
+    """Rows were counted as both: which of them are right."""
+    whole = _sum(parts, "whole")
+    words, fractions = classed - whole, numbers - whole
+    if fractions > 0:
+        return Task.REGRESSION if fractions >= words else Task.CLASSIFICATION
+    said = {text for text in _labels(parts) if not says_nothing(text)}
+    digits = {text for text in said if is_whole(text)}
+    if any(not is_truth(text) for text in said - digits) and not (
+        words <= _STRAY * classed and len(digits) > _FEW
+    ):
+        return Task.CLASSIFICATION
+    if digits <= {"0", "1"} and _was_binary(layout):
+        return Task.CLASSIFICATION
+    texts = _sum(parts, "whole_texts")
+    scored = any(part.flag("scored") or _has_confidence(part) for part in parts)
+    if (scored and len(digits) <= _FEW) or (texts and len(digits) <= _FEW_TEXTS):
+        return Task.CLASSIFICATION
+    return Task.CLASSIFICATION if texts > whole / 2 else Task.REGRESSION
+
+
+def _was_binary(layout: Layout) -> bool:
+    column = layout.by_name.get("prediction")
+    return (
+        column is None
+        or column.kind is not ColumnKind.INTEGER
+        or set(column.edges[:-1].tolist()) <= {0.0, 1.0}
+    )
+
+
+def _has_confidence(part: Slice) -> bool:
+    return part.column("confidence.right").n + part.column("confidence.wrong").n > 0
+
+
+def _labels(parts: Iterable[Slice]) -> set[str]:
+    return {text for part in parts for name in (TRUTHS, ANSWERS) for text in part.tally(name)}
+
+
+def _sum(parts: Iterable[Slice], *flags: str) -> float:
+    return sum(part.flag(name) for part in parts for name in flags)

@@ -1,0 +1,1 @@
+"""Volume, latency, errors, and the daemon's own figures."""

@@ -1,0 +1,40 @@
+"""Keys and addresses of channels, checked when the configuration is read and not when the first page is sent."""
+
+from urllib.parse import urlsplit
+
+from monitor.config.sections import Secret
+
+
+def nonempty(value: Secret) -> Secret:
+    """Check a secret.
+
+    Raises:
+        ValueError: it is empty, or contains a line break or control character.
+    """
+    text = value.get_secret_value().strip()
+    if not text:
+        msg = "is empty"
+        raise ValueError(msg)
+    if not text.isprintable():
+        msg = "contains a line break or a control character"
+        raise ValueError(msg)
+    return value
+
+
+def web_url(value: Secret) -> Secret:
+    """Check an address.
+
+    Raises:
+        ValueError: it does not start with http:// or https:// and a host. The message does not contain the address,
+            which may be the only credential.
+    """
+    text = nonempty(value).get_secret_value()
+    try:
+        parts = urlsplit(text)
+        is_valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        msg = "is not a web address: use https:// or http:// and a host"
+        raise ValueError(msg)
+    return value

@@ -1,0 +1,79 @@
+"""A signed webhook: the receiver can verify the sender and detect repeats."""
+
+import hashlib
+import hmac
+
+from pydantic import Field, field_validator
+
+from monitor.alerts.notification import Notification, encode
+from monitor.config.sections import FileName, Secret, Section
+from monitor.notify.addresses import web_url
+from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.http import Http
+from monitor.outgoing.headers import given_header, request_header
+from monitor.records import Action
+
+
+class WebhookSettings(Section):
+    """A signed webhook."""
+
+    url: Secret
+    """URL to post to. Treated as a secret, because it often is the only credential."""
+    secret: Secret
+    """Key of the signature."""
+    headers: dict[str, Secret] = Field(default_factory=dict)
+    """Additional HTTP headers, such as Authorization."""
+    ca_file: FileName = ""
+    """A file of CA certificates to use instead of the system's."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: Secret) -> Secret:
+        return web_url(value)
+
+    @field_validator("headers")
+    @classmethod
+    def _can_be_sent(cls, value: dict[str, Secret]) -> dict[str, Secret]:
+        for name, secret in value.items():
+            given_header(name, secret.get_secret_value())
+        return value
+
+
+class Webhook:
+    """Posts the notification as JSON.
+
+    `X-Watchkeeper-Signature: v1=<hex>` is the HMAC-SHA256 of the body. `Idempotency-Key` is the same for
+    every attempt at one notification.
+    """
+
+    name = "webhook"
+    seconds = ATTEMPT_SECONDS
+    rate: Rate | None = None
+    actions = PAGES | {Action.ACKNOWLEDGE, Action.MESSAGE}
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        self._settings = settings
+        self._http = Http("the webhook", settings.ca_file)
+
+    def send(self, notification: Notification) -> str:
+        """One post, one attempt."""
+        body = encode(notification)
+        headers = {
+            "Content-Type": "application/json",
+            "X-Watchkeeper-Signature": signature(self._settings.secret.get_secret_value(), body),
+            "Idempotency-Key": request_header(
+                f"{notification.key}:{notification.action.value}:{notification.sequence}"
+            ),
+            **{name: value.get_secret_value() for name, value in self._settings.headers.items()},
+        }
+        answer = self._http.post(self._settings.url.get_secret_value(), body, headers)
+        return f"answered {answer.status_code}"
+
+    def close(self) -> None:
+        """Close connections."""
+        self._http.close()
+
+
+def signature(secret: str, body: bytes) -> str:
+    """The value of the `X-Watchkeeper-Signature` header."""
+    return f"v1={hmac.new(secret.encode('utf-8', 'surrogatepass'), body, hashlib.sha256).hexdigest()}"

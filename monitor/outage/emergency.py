@@ -1,0 +1,234 @@
+"""When the store is gone: what is critical still goes out, from memory, with the same keys.
+
+Every second the waiting critical pages are remembered. Once the store could not be used for 30 s, whatever the reason
+(out of reach, read-only, full, its file deleted), they are sent directly, with what is decided from memory meanwhile,
+and so is a page that says so. What was sent is written to a local journal; when the store is back, the journal is
+replayed into it, and the page about the outage is closed.
+"""
+
+import hashlib
+import logging
+import platform
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from monitor.alerts.fallback import PAGERS
+from monitor.alerts.notification import Notification, decode
+from monitor.clock import Clock
+from monitor.errors import StoreError
+from monitor.notify.channel import Channel
+from monitor.notify.delivery.attempt import attempt
+from monitor.notify.failure import AttemptError
+from monitor.outage.journal import Entry, Journal, replay
+from monitor.outage.notice import Outage
+from monitor.records import Action, Delivery
+from monitor.store import leases, outbox
+from monitor.store.db import Store
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 30.0
+"""How long the database may be out of reach before pages go out without it, in seconds."""
+IDLE = 15.0
+"""Seconds without any write after which one is made, to see that it can be."""
+WITHIN = 10.0
+"""Seconds that this write may take."""
+
+
+def spool_path(name: str, store: Store) -> str:
+    """Return the file of the journal: `name`, for an embedded database in the folder of its file unless absolute."""
+    if not store.is_sqlite:
+        return name
+    return str(store.path.absolute().parent / name) if name and store.path else ""
+
+
+class Emergency:
+    """A lane that works without the database. `spool` is the file of its journal; beside it lies that of the outage."""
+
+    def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock, spool: Path) -> None:
+        self._store, self._clock, self._journal = store, clock, Journal(spool)
+        self._outage = Outage(spool.with_name(spool.name + ".outage"))
+        self._channels = dict(channels)
+        self._pagers = [name for name in channels if name in PAGERS]
+        self._told_of_outage = self._pagers or [n for n, c in channels.items() if Action.TRIGGER in c.actions]
+        self.channel = next(iter(channels.values()))
+        self._remembered: list[Entry] = []
+        self._decided: list[Entry] = []
+        self._attempted: set[tuple[str, str, int]] = set()
+        self._told: set[tuple[str, str, int]] = set()
+        self._gone_since: float | None = None
+        self._lock = threading.Lock()
+
+    def step(self) -> bool:
+        """Remember, or send what is remembered; whether something was sent."""
+        now = self._clock.now()
+        try:
+            self._remember(now)
+        except StoreError as error:
+            self._gone_since = now if self._gone_since is None else self._gone_since
+            now = self._clock.now()  # noticing may have taken its time
+            if not 0 <= now - self._gone_since < PATIENCE:
+                return self._send() | self._tell_outage(now, error.message)
+            return False
+        self._gone_since = None
+        if self._store.condition.failing_for() >= PATIENCE:  # it takes small writes, and refuses others
+            return self._tell_outage(now, self._store.condition.reason)
+        self._close_outage(now)
+        return False
+
+    def take(self, entries: Iterable[Entry]) -> None:
+        """Send what was decided from memory, too. Called by the tick, in its own thread."""
+        with self._lock:
+            self._decided += entries
+
+    def accepted(self) -> frozenset[tuple[str, str]]:
+        """Channel and key of what went out without the database."""
+        with self._lock:
+            return frozenset((channel, key) for channel, key, _ in self._told)
+
+    def catch_up(self) -> None:
+        """Write into the database what went out without it; doing it twice changes nothing.
+
+        Raises:
+            StoreError: it is still out of reach.
+        """
+        if self._store.condition.reason:  # a tick that has nothing to write does not show that it could
+            with self._store.write(patience=WITHIN) as connection:
+                leases.beat(connection, self._clock.now())
+        with self._lock:
+            entries = self._journal.read()
+            if entries:
+                self._replay(entries)
+                self._journal.clear()
+            self._attempted.clear()
+            self._told.clear()
+            self._decided.clear()
+
+    def _replay(self, entries: list[Entry]) -> None:
+        for entry in entries:
+            subject = f"{entry.delivery.channel} {entry.delivery.key}"
+            with self._store.faults.isolate("spool", subject), self._store.write() as connection:
+                replay(connection, [entry])
+
+    def _remember(self, now: float) -> None:
+        condition = self._store.condition
+        if condition.reason or condition.idle_for() > IDLE:
+            with self._store.write(patience=WITHIN) as connection:  # a standby, or a full disk, can be read
+                leases.beat(connection, now)
+        with self._store.read() as connection:
+            waiting = outbox.waiting(connection)
+        self.catch_up()
+        urgent = [d for d in waiting if d.is_critical and d.channel in self._pagers]
+        self._remembered = [Entry(delivery) for delivery in urgent]
+
+    def _send(self) -> bool:
+        sent = False
+        with self._lock:
+            waiting = [e for e in (*self._remembered, *self._decided) if e.place not in self._told]
+        stopped: set[tuple[str, str]] = set()
+        for entry in sorted(waiting, key=lambda e: (e.delivery.priority, e.delivery.created_at)):
+            place = (entry.delivery.channel, entry.delivery.key)
+            if place in stopped:
+                continue  # in order for each key: no resolve before its page
+            self._announce(entry)
+            if self._tell(entry.delivery.channel, _read(entry.delivery)):
+                self._note(entry)
+                sent = True
+            else:
+                stopped.add(place)
+        return sent
+
+    def _tell(self, name: str, notification: Notification | None) -> bool:
+        channel = self._channels.get(name)
+        if channel is None or notification is None or notification.action not in channel.actions:
+            return False
+        began = time.monotonic()
+        failure = None
+        try:
+            attempt(partial(channel.send, notification))
+        except AttemptError as error:
+            failure = error
+        fields: dict[str, object] = {
+            "channel": name,
+            "action": str(notification.action),
+            "alert": notification.alert,
+            "stream": notification.source,
+            "key": notification.key,
+            "outcome": "sent" if failure is None else "failed",
+            "duration": round(time.monotonic() - began, 3),
+        }
+        if failure is None:
+            log.info("delivery without a database", extra=fields)
+        else:
+            log.warning("delivery without a database", extra=fields | {"reason": failure.message})
+        return failure is None
+
+    def _announce(self, entry: Entry) -> None:
+        """Write down, before its first attempt, a message that only this process knows of."""
+        with self._lock:
+            if entry.incident is not None and entry.place not in self._attempted:
+                self._attempted.add(entry.place)
+                self._journal.write(replace(entry, was_taken=False))
+
+    def _note(self, entry: Entry) -> None:
+        with self._lock:
+            self._told.add(entry.place)
+            self._journal.write(entry)
+
+    def _tell_outage(self, now: float, why: str) -> bool:
+        page = self._outage.open(self._page(now, why))
+        sent = False
+        for name in self._outage.untold(self._told_of_outage, now):
+            taken = self._tell(name, page)
+            self._outage.answered(name, now, taken=taken)
+            sent |= taken
+        return sent
+
+    def _close_outage(self, now: float) -> None:
+        if self._outage.page is None:
+            return
+        over = self._outage.end(now)
+        for name in self._outage.unclosed(now):
+            channel = self._channels.get(name)
+            is_over = channel is None or Action.RESOLVE not in channel.actions
+            self._outage.closed(name, now, taken=is_over or self._tell(name, over))
+
+    def _page(self, now: float, why: str) -> Notification:
+        """One key for everybody who misses this database, so that several daemons open one incident."""
+        where = self._store.url.render_as_string(hide_password=True)
+        if self._store.path is not None:  # the same path on another machine is another database
+            where = f"{platform.node()}:{self._store.path.absolute()}"
+        return Notification(
+            action=Action.TRIGGER,
+            key=f"watchkeeper:store-down:{hashlib.sha256(where.encode()).hexdigest()[:16]}",
+            severity="critical",
+            title="Watchkeeper cannot reach its database: predictions are refused, models are hardly watched",
+            impact="Senders get 503 and must send again. Only critical rules over the last seconds are judged.",
+            client="watchkeeper",
+            model="daemon",
+            environment="production",
+            alert="StoreDown",
+            started_at=now,
+            reason=f"{where} could not be used for {PATIENCE:.0f} seconds: {why}",
+            checks=(
+                "Does the database run, and take writes?",
+                "Can this host reach it?",
+                "Is its disk full?",
+            ),
+            said_at=now,
+        )
+
+
+def _read(delivery: Delivery) -> Notification | None:
+    """What is to be told, where it can be read."""
+    try:
+        return decode(delivery.body)
+    except (msgspec.MsgspecError, ValueError) as error:
+        log.error("%s cannot be sent: its stored notification cannot be read: %s", delivery.key, error)
+        return None

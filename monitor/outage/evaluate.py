@@ -1,0 +1,139 @@
+"""The database is gone: critical rules are judged over what is still seen, the rows that have to be refused.
+
+The same pure functions judge and plan as ever, over what was remembered of the last whole tick; so an alert that fires
+now gets the episode and key that it would have had. Nothing else is judged: what is not seen is frozen, not healthy.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+
+from monitor.alerts.plan import plan
+from monitor.alerts.settings import AlertSettings
+from monitor.alerts.situation import Plan, Situation
+from monitor.evaluation.recent_window import RecentWindow
+from monitor.metrics import LIVE, Subject, measure
+from monitor.metrics.settings import MetricSettings
+from monitor.outage.emergency import PATIENCE, Emergency
+from monitor.outage.journal import Entry
+from monitor.predictions.log.batch import split
+from monitor.records import Alert, Measurement, Severity, Stream
+from monitor.rules.engine import no_data
+from monitor.rules.engine.evaluate import Evaluation, evaluate
+from monitor.rules.engine.readings import OPEN, Readings
+from monitor.rules.rule import RuleSet
+from monitor.store.incidents import Incident
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.layout.from_table import BARE
+
+
+class OutageEvaluator:
+    """Remembers what a tick left behind, and goes on from there when there is no other way."""
+
+    def __init__(
+        self,
+        alerts: AlertSettings,
+        metrics: MetricSettings,
+        base_seconds: int,
+        recent_seconds: float,
+        clock: Callable[[], float],
+        emergency: Emergency | None,
+    ) -> None:
+        self._alerts, self._metrics, self._base = alerts, metrics, base_seconds
+        self._emergency = emergency
+        self._lost_at: float | None = None
+        self._recent = RecentWindow(recent_seconds, clock)
+        self._streams: set[Stream] = set()
+        self._situation: Situation | None = None
+        self._lock = threading.Lock()
+
+    def remember(self, situation: Situation | None) -> None:
+        """What is so after a whole tick, which had its database."""
+        self._lost_at = None
+        if situation is not None:
+            self._situation = situation
+
+    def see(self, stream: Stream, rows: pa.RecordBatch) -> None:
+        """Rows that had to be refused. Late ones and history are no news."""
+        for batch in split(stream, rows, self._base):
+            with self._lock:
+                self._streams.add(stream)
+                self._recent.add(stream, batch.window, count(batch.rows, BARE))
+
+    def lost(self, rules: RuleSet, now: float) -> bool:
+        """A tick found no database: judge without it, once it has been gone for long enough; whether that was done."""
+        self._lost_at = now if self._lost_at is None else self._lost_at
+        if self._emergency is None or now - self._lost_at < PATIENCE:
+            return False
+        self._emergency.take(self.look(rules, self._emergency.accepted(), now))
+        return True
+
+    def catch_up(self) -> None:
+        """Before the first tick with a database again: write down what was told without it.
+
+        Raises:
+            StoreError: it is still out of reach.
+        """
+        if self._lost_at is not None and self._emergency is not None:
+            self._emergency.catch_up()
+
+    def look(self, rules: RuleSet, accepted: frozenset[tuple[str, str]], now: float) -> list[Entry]:
+        """Judge once more without the database. `accepted` is what went out without it, by channel and key."""
+        if self._situation is None:
+            return []
+        before = replace(self._situation, now=now, incidents=_noted(self._situation, accepted, now))
+        evaluation = _critical(evaluate(rules, Readings(self._measured(now)), before.alerts, now))
+        current = {**before.alerts, **{alert.fingerprint: alert for alert in evaluation.alerts}}
+        planned = plan(replace(before, alerts=current), self._alerts)
+        incidents = {(i.channel, i.key): i for i in (*before.incidents, *planned.incidents)}
+        self._situation = replace(before, alerts=current, incidents=list(incidents.values()))
+        return _entries(planned, current, evaluation)
+
+    def _measured(self, now: float) -> dict[tuple[Stream, int], Sequence[Measurement]]:
+        measured: dict[tuple[Stream, int], Sequence[Measurement]] = {}
+        with self._lock:
+            for stream in self._streams:
+                if (recent := self._recent.profile(stream, now)) is not None:
+                    window, profile = recent
+                    subject = Subject(stream, window, profile, None, self._metrics)
+                    measured[stream, OPEN] = measure(subject, LIVE)
+        return measured
+
+
+def _critical(evaluation: Evaluation) -> Evaluation:
+    """Only what somebody is woken for; that nothing else can be judged is said by the page about the outage."""
+    kept = [a for a in evaluation.alerts if a.severity is Severity.CRITICAL and a.rule != no_data.NAME]
+    names = {alert.fingerprint for alert in kept}
+    return replace(
+        evaluation, alerts=kept, transitions=[t for t in evaluation.transitions if t.fingerprint in names]
+    )
+
+
+def _noted(situation: Situation, accepted: frozenset[tuple[str, str]], now: float) -> list[Incident]:
+    return [
+        replace(incident, accepted_at=now)
+        if incident.accepted_at is None and (incident.channel, incident.key) in accepted
+        else incident
+        for incident in situation.incidents
+    ]
+
+
+def _entries(planned: Plan, alerts: dict[str, Alert], evaluation: Evaluation) -> list[Entry]:
+    incidents = {(i.channel, i.key): i for i in planned.incidents}
+    entries = []
+    for delivery in planned.deliveries:
+        incident = incidents.get((delivery.channel, delivery.key))
+        if not delivery.is_critical or incident is None:
+            continue
+        members = {fingerprint for fingerprint, _ in incident.members}
+        entries.append(
+            Entry(
+                delivery,
+                incident,
+                tuple(alerts[one] for one in sorted(members) if one in alerts),
+                tuple(t for t in evaluation.transitions if t.fingerprint in members),
+            )
+        )
+    return entries

@@ -1,0 +1,53 @@
+"""A daemon that starts while its database is unavailable waits for it, and reports the outage meanwhile."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from monitor.clock import Clock
+from monitor.errors import StoreError
+from monitor.notify.channel import Channel
+from monitor.outage.emergency import Emergency
+from monitor.store.db import Store
+
+log = logging.getLogger(__name__)
+
+EVERY = 1.0
+"""Seconds between two attempts to connect."""
+SAID_EVERY = 60.0
+_WRONG = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted to log in")
+"""What a server says about a configuration: waiting does not change it."""
+
+
+def wait_for_server(
+    store: Store,
+    channels: Mapping[str, Channel],
+    spool: str,
+    clock: Clock,
+    pause: Callable[[float], object] = time.sleep,
+) -> None:
+    """Return once the database server answers; at once for an embedded database.
+
+    Meanwhile, an outage of 30 seconds is reported as StoreDown, and one that the spool holds is still known.
+
+    Raises:
+        StoreError: the server refuses this user or database.
+    """
+    lane, said_at = None, float("-inf")
+    while not store.is_sqlite:
+        try:
+            with store.read() as connection:
+                store.ping(connection)
+            return
+        except StoreError as error:
+            if any(words in error.message for words in _WRONG) or error.public == error.message:
+                raise
+            if time.monotonic() - said_at >= SAID_EVERY:
+                said_at = time.monotonic()
+                log.error("the daemon waits for its database: %s", error.message)
+        if lane is None and spool and channels:
+            lane = Emergency(store, channels, clock, Path(spool))
+        if lane is not None:
+            lane.step()
+        pause(EVERY)

@@ -1,0 +1,1 @@
+"""Parses and validates request bodies. Start with `parse.py`; `requests.py` passes requests to the writer."""

@@ -1,0 +1,123 @@
+"""Splits a request body into records: a JSON array, one record per line, or a single record."""
+
+import json
+import re
+
+import msgspec
+
+from monitor.errors import InputError, TooLargeError
+from monitor.predictions.intake.validation import RecordError
+
+_HINT = "send a JSON array of records, one record, or one record per line"
+_BEYOND_JSON = re.compile(rb"\b(NaN|Infinity)\b|\\u[dD][89a-fA-F]")
+"""NaN and Infinity, which Python writes although they are not JSON, and possible halves of surrogate pairs."""
+_MAX_VALUES = 8_000_000
+"""Maximum number of values in a body: each takes a few bytes in the body, and dozens in memory."""
+MAX_RECORDS = 100_000
+_LINE = re.compile(rb"[^\r\n]+")
+_LARGE_BODY = 1_000_000
+_MAX_DIGITS = 400
+"""Maximum digits of an integer; larger integers exceed every float."""
+_NEXT = re.compile(r"[\s,]*")
+_DECODER = msgspec.json.Decoder()
+_TRUNCATED = "Input data was truncated"
+"""The message of msgspec for truncated JSON."""
+_MAX_SEARCHED = 1_000_000
+"""Maximum size of a truncated body that is searched for the record where it ends."""
+
+
+def records(body: bytes, content_type: str = "", most: int = MAX_RECORDS) -> list[object]:
+    """The records of a body. For an invalid line, the list contains its error.
+
+    Raises:
+        InputError: the body cannot be parsed as records.
+        TooLargeError: the body has too many records or values.
+    """
+    if len(body) > _LARGE_BODY and body.count(b",") + body.count(b"[") + body.count(b"{") > _MAX_VALUES:
+        raise TooLargeError(
+            f"the body has more than {_MAX_VALUES:,} values", hint="send fewer records per request"
+        )
+    if not body.strip():
+        raise InputError("the body is empty", hint=_HINT)
+    if is_lines(content_type):
+        return _lines(body, most)
+    try:
+        content = _value(body)
+    except InputError:
+        if body.lstrip()[:1] == b"{" and b"\n" in body.strip():
+            lines = _lines(body, most)
+            if any(isinstance(line, dict) for line in lines):  # otherwise it is one record over several lines
+                return lines
+        raise
+    if not isinstance(content, list):
+        return [content]
+    if len(content) > most:
+        raise _too_many(f"{len(content):,}", most)
+    return content
+
+
+def is_lines(content_type: str) -> bool:
+    """Whether the content type is one record per line."""
+    return "ndjson" in content_type or "jsonl" in content_type
+
+
+def _lines(body: bytes, most: int) -> list[object]:
+    values: list[object] = []
+    for match in _LINE.finditer(body):
+        if line := match[0].strip():
+            if len(values) == most:
+                raise _too_many(f"more than {most:,}", most)
+            try:
+                values.append(_value(line, "the line"))
+            except InputError as error:
+                values.append(RecordError("malformed", error.message, hint=error.hint))
+    return values
+
+
+def _too_many(count: str, most: int) -> TooLargeError:
+    hint = f"send fewer records per request, at most {most:,}"
+    return TooLargeError(f"the body has {count} records", hint=hint)
+
+
+def _value(text: bytes, what: str = "the body") -> object:
+    """Parse one JSON value. NaN, Infinity, 1e999 and halves of surrogate pairs are checked later, record by record."""
+    try:
+        return _DECODER.decode(text)
+    except RecursionError as error:
+        raise InputError("the JSON is nested too deeply", hint=_HINT) from error
+    except UnicodeDecodeError as error:
+        raise InputError("the body is not UTF-8", hint="send JSON as UTF-8") from error
+    except msgspec.DecodeError as error:
+        if _BEYOND_JSON.search(text) or isinstance(error, msgspec.ValidationError):
+            return _lenient(text)
+        if str(error) == _TRUNCATED:
+            place = f"{what} ended in the middle of {_last_record(text)}, after {len(text):,} bytes"
+            raise InputError(place, hint="send the complete body again: nothing was stored") from error
+        raise InputError(str(error), hint=_HINT) from error
+
+
+def _last_record(text: bytes) -> str:
+    """The record in which truncated JSON ends; records are numbered from 0, as in answers."""
+    if text.lstrip()[:1] != b"[" or len(text) > _MAX_SEARCHED:
+        return "a record"
+    decoded, count, position = text.decode(errors="replace"), 0, text.index(b"[") + 1
+    decoder = json.JSONDecoder()
+    while True:
+        try:
+            _, position = decoder.raw_decode(decoded, _NEXT.match(decoded, position).end())  # type: ignore[union-attr]
+        except (ValueError, RecursionError):
+            return f"record {count:,}"
+        count += 1
+
+
+def _lenient(text: bytes) -> object:
+    try:
+        return json.loads(text.decode(), parse_int=_whole)
+    except RecursionError as error:
+        raise InputError("the JSON is nested too deeply", hint=_HINT) from error
+    except ValueError as error:
+        raise InputError(f"JSON is malformed: {error}", hint=_HINT) from error
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)

@@ -1,0 +1,399 @@
+"""Parses and validates a request body: valid rows by stream, and rejected records. Stores nothing."""
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from monitor.errors import TooLargeError
+from monitor.predictions.fields import GROUPS, OutcomeRow, Row
+from monitor.predictions.intake import arrow, bodies
+from monitor.predictions.intake.fast_decoder import FastDecoders, StreamDecoder, ignored_fields
+from monitor.predictions.intake.schema import Rules, ignored, is_identifiable, read_outcome, read_prediction
+from monitor.predictions.intake.validated_batch import validate_outcome_request, validate_predictions
+from monitor.predictions.intake.validation import RecordError
+from monitor.predictions.log.rows import Fields, by_field, transpose
+from monitor.records import Rejected, Stream
+from monitor.store.idempotency import Request
+from monitor.texts import NAME
+from monitor.times.columns import Micros, column_of_micros
+from monitor.times.reading import micros_of
+from monitor.visible import visible
+
+MAX_RECORD_BYTES = 4096
+"""Bytes of a rejected record that are stored for diagnosis."""
+MAX_LISTED = 100
+"""Maximum number of rejected records listed per request; further ones are only counted."""
+MAX_VALUES = 8_000_000
+"""Maximum number of values of a request as columns. Limits the memory, independent of the format of the body."""
+_MIN_ROWS_BY_FIELD = 48
+"""From this number of rows on, they are ordered by field at once, while in the processor's cache."""
+_TIME = re.compile(rb'"timestamp" *: *"?([0-9][0-9T:.+Z-]{8,40})')
+_BETWEEN_DIGITS = b"T:.+Z-"
+_TIME_SEARCH_BYTES = 4096
+"""Bytes of a body that are searched for its first time."""
+
+
+class RecordKind(StrEnum):
+    """The kind of records in a request."""
+
+    PREDICTIONS = "predictions"
+    OUTCOMES = "outcomes"
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A rejected record, and the short reason under which it is counted."""
+
+    reason: str
+    rejected: Rejected
+
+
+class UnlistedRecords(msgspec.Struct, frozen=True):
+    """The number of rejected records that are only counted, and one of them."""
+
+    count: int
+    example: RejectedRecord
+
+
+class StreamRows(msgspec.Struct, frozen=True):
+    """Accepted rows of one stream with their times in µs: structs of one type, the same by field, or columns.
+
+    `width` is the number of columns.
+    """
+
+    stream: Stream
+    rows: Sequence[Any] | Fields | pa.RecordBatch
+    times: Micros
+    width: int
+
+    @property
+    def places(self) -> int:
+        """The number of values as columns."""
+        return len(self.times) * self.width
+
+
+class ParsedRequest(msgspec.Struct):
+    """A request after validation.
+
+    `rejected` holds the first `MAX_LISTED` rejected records; `unlisted` counts the others by reason, with one example
+    each. `ignored` are names of fields that were ignored. `identifiable`: every accepted record has an id or a time, so
+    that equal content is a resend. `request` is None if a resend cannot be recognized.
+    """
+
+    kind: RecordKind
+    size: int
+    parts: list[StreamRows] = []
+    rejected: list[RejectedRecord] = []
+    unlisted: dict[str, UnlistedRecords] = {}
+    ignored: set[str] = set()
+    identifiable: bool = True
+    request: Request | None = None
+
+    @property
+    def accepted(self) -> int:
+        """The number of accepted records."""
+        parts = self.parts
+        return len(parts[0].times) if len(parts) == 1 else sum([len(part.times) for part in parts])
+
+    @property
+    def rejected_count(self) -> int:
+        """The number of rejected records."""
+        return len(self.rejected) + sum(unlisted.count for unlisted in self.unlisted.values())
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """The number of rejected records by reason."""
+        counts = Counter(record.reason for record in self.rejected)
+        counts.update({reason: unlisted.count for reason, unlisted in self.unlisted.items()})
+        return counts
+
+    @property
+    def places(self) -> int:
+        """The number of values as columns."""
+        return sum(part.places for part in self.parts)
+
+    def reject(self, index: int, record: object, error: RecordError, rules: Rules, count: int = 1) -> None:
+        """Record the rejection of a record, or of `count` records from this one on."""
+        listed = min(MAX_LISTED - len(self.rejected), count)
+        for position in range(index, index + listed):
+            self.rejected.append(_rejected_record(position, record, error, rules))
+        if count > listed:
+            counted = self.unlisted.get(error.reason)
+            example = counted.example if counted else _rejected_record(index + listed, record, error, rules)
+            self.unlisted[error.reason] = UnlistedRecords(
+                (counted.count if counted else 0) + count - listed, example
+            )
+
+
+def read(
+    kind: RecordKind,
+    body: bytes,
+    content_type: str,
+    rules: Rules,
+    decoders: FastDecoders,
+    idempotency_key: str = "",
+    identity: Request | None = None,
+) -> ParsedRequest:
+    """Parse and validate the records of a request: all at once if they match the stream's decoder, else one by one.
+
+    `identity` is the result of `identify` for this request, if it was already called.
+
+    Raises:
+        InputError: the body cannot be parsed as records.
+    """
+    parsed = None
+    if content_type.startswith(arrow.CONTENT_TYPE):
+        parsed = _read_columns(kind, body, rules, decoders)
+    elif kind is RecordKind.PREDICTIONS:
+        parsed = _read_fast(body, content_type, rules, decoders)
+    if parsed is None:
+        parsed = ParsedRequest(kind, len(body))
+        records = bodies.records(body, content_type, rules.settings.max_records)
+        _parse_each(parsed, enumerate(records), rules, decoders)
+    _check_size(parsed)
+    if idempotency_key or parsed.identifiable:
+        parsed.request = identity or identify(kind, body, rules.client, idempotency_key)
+    return parsed
+
+
+def check(
+    kind: RecordKind, records: Sequence[object], size: int, rules: Rules, decoders: FastDecoders
+) -> ParsedRequest:
+    """Validate records that were not sent as a request. `size` is the number of bytes they were decoded from.
+
+    Raises:
+        TooLargeError: the records would take more memory than one request may.
+    """
+    parsed = ParsedRequest(kind, size)
+    _parse_each(parsed, enumerate(records), rules, decoders)
+    _check_size(parsed)
+    return parsed
+
+
+def _check_size(parsed: ParsedRequest) -> None:
+    if parsed.places > MAX_VALUES:
+        hint = "send fewer records per request, or send records with the same features together"
+        raise TooLargeError(f"the records take {parsed.places:,} values as a table", hint=hint)
+
+
+def identify(kind: RecordKind, body: bytes, client: str, idempotency_key: str) -> Request:
+    """The key by which a resend of the request is recognized: from the Idempotency-Key, or from the content.
+
+    The key of a content starts with the first time in it, so that keys of recent requests are adjacent on disk. Random
+    keys would change one page of the database each, and read one once they exceed the memory.
+    """
+    content = _hash_of_sender(kind, client).copy()
+    content.update(body)
+    digest = content.digest()[:16]
+    if not idempotency_key:
+        return Request((_written_time(body) + digest)[:16], digest)
+    key = _hash_of_sender(kind, client).copy()
+    key.update(b"key\0" + idempotency_key.encode())
+    return Request(key.digest()[:16], digest)
+
+
+def _written_time(body: bytes) -> bytes:
+    """The first 16 digits of the first `timestamp` in a body, as 7 bytes; empty without one."""
+    match = _TIME.search(body, 0, _TIME_SEARCH_BYTES)
+    digits = b"" if match is None else match[1].translate(None, _BETWEEN_DIGITS).ljust(16, b"0")
+    return int(digits[:16]).to_bytes(7) if digits else b""
+
+
+@lru_cache(1024)
+def _hash_of_sender(kind: RecordKind, client: str) -> Any:
+    """The SHA-256 state after kind and client, to be continued. Current processors compute SHA-256 fastest."""
+    return hashlib.sha256(f"{kind.value}\0{client}\0".encode())
+
+
+def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecoders) -> ParsedRequest | None:
+    """The rows of a body in which every record matches the stream's decoder; None if any needs a closer check."""
+    decoder = decoders.guess(body, rules.client)
+    if (
+        decoder is None
+        or rules.client not in ("", decoder.stream.client)
+        or not rules.is_known(decoder.stream.client)
+    ):
+        return None
+    form = "lines" if bodies.is_lines(content_type) else "many" if body.lstrip()[:1] == b"[" else "one"
+    rows = decoder.decode(body, form, bool(rules.client))
+    if not rows:
+        return None
+    if len(rows) == 1:
+        return _read_single(decoder, rows, len(body), rules)
+    if len(rows) > rules.settings.max_records:
+        return None  # the slow way reports the error
+    fields = transpose(rows)
+    if _has_repeated(fields["id"]) or not _have_answers(fields):
+        return None
+    times = column_of_micros(fields["timestamp"], rules.now)
+    if times is None or not _are_timely(times, rules):
+        return None
+    ordered = by_field(fields, times) if len(rows) >= _MIN_ROWS_BY_FIELD else rows
+    part = StreamRows(decoder.stream, ordered, times, decoder.width)
+    ignored = ignored_fields(type(rows[0]), fields)
+    return ParsedRequest(
+        RecordKind.PREDICTIONS, len(body), [part], ignored=ignored, identifiable=_are_identifiable(fields)
+    )
+
+
+def _read_single(
+    decoder: StreamDecoder, rows: Sequence[Any], size: int, rules: Rules
+) -> ParsedRequest | None:
+    """As `_read_fast`, for a single record, without columns."""
+    row = rows[0]
+    micros = int(rules.now * 1e6) if row.timestamp is None else micros_of(row.timestamp)
+    if micros is None or (row.prediction is None and row.error is None):
+        return None
+    if not rules.earliest * 1e6 <= micros <= rules.latest * 1e6:
+        return None
+    identifiable = row.id is not None or row.timestamp is not None
+    part = StreamRows(decoder.stream, rows, [micros], decoder.width)
+    ignored = ignored_fields(type(row), transpose(rows)) if decoder.ignored else set()
+    return ParsedRequest(RecordKind.PREDICTIONS, size, [part], ignored=ignored, identifiable=identifiable)
+
+
+def _has_repeated(ids: Sequence[str | int | None]) -> bool:
+    """Whether an id occurs twice."""
+    texts = (
+        ids
+        if all(ids) and set(map(type, ids)) == {str}
+        else [str(record_id) for record_id in ids if record_id is not None]
+    )
+    return len(set(texts)) < len(texts)
+
+
+def _have_answers(fields: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether each record has a prediction or an error."""
+    return all(fields["prediction"]) or not any(
+        prediction is None and error is None
+        for prediction, error in zip(fields["prediction"], fields["error"], strict=True)
+    )
+
+
+def _are_identifiable(fields: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether each record has an id or a time."""
+    return all(fields["id"]) or not any(
+        record_id is None and time is None
+        for record_id, time in zip(fields["id"], fields["timestamp"], strict=True)
+    )
+
+
+def _are_timely(times: Micros, rules: Rules) -> bool:
+    earliest, latest = (min(times), max(times)) if isinstance(times, list) else (times.min(), times.max())
+    return bool(earliest >= rules.earliest * 1e6 and latest <= rules.latest * 1e6)
+
+
+def _read_columns(kind: RecordKind, body: bytes, rules: Rules, decoders: FastDecoders) -> ParsedRequest:
+    """The rows of an Arrow stream: valid ones as columns, suspect ones parsed one by one."""
+    rows = arrow.table(body, rules.settings.max_records, MAX_VALUES)
+    parsed = ParsedRequest(kind, len(body))
+    if kind is RecordKind.OUTCOMES:
+        batch = validate_outcome_request(rows, rules)
+    else:
+        batch = validate_predictions(rows, rules)
+        parsed.ignored = batch.ignored
+    parsed.identifiable = batch.identifiable
+    for (stream, columns), row_numbers in zip(batch.valid, batch.row_numbers, strict=True):
+        try:
+            if kind is RecordKind.OUTCOMES:
+                decoders.admit(stream)
+            else:
+                decoders.learn(stream, _empty_row(columns), batch.ignored)
+        except RecordError as error:  # one stream of many
+            for row_number in row_numbers.tolist():
+                parsed.reject(row_number, {"client": stream.client, "model": stream.model}, error, rules)
+            continue
+        times = np.asarray(columns.column("timestamp"))
+        parsed.parts.append(StreamRows(stream, columns, times, columns.num_columns))
+    _parse_each(parsed, batch.suspect, rules, decoders)
+    return parsed
+
+
+def _empty_row(rows: pa.RecordBatch) -> Row:
+    """A record with all names of the given columns, and without values."""
+    names: dict[str, dict[str, None]] = {group: {} for group in GROUPS}
+    for name in rows.schema.names:
+        group, _, rest = name.partition(".")
+        if rest:
+            names[group][rest] = None
+    return Row(0, **names)  # type: ignore[arg-type]
+
+
+def _parse_each(
+    parsed: ParsedRequest, records: Iterable[tuple[int, object]], rules: Rules, decoders: FastDecoders
+) -> None:
+    """Validate records one by one; each is accepted or rejected separately."""
+    reader: Callable[..., tuple[Stream, Row | OutcomeRow]] = (
+        read_prediction if parsed.kind is RecordKind.PREDICTIONS else read_outcome
+    )
+    first_index: dict[tuple[Stream, str], int] = {}
+    by_stream: dict[Stream, list[Row | OutcomeRow]] = {}
+    for index, record in records:
+        try:
+            if isinstance(record, RecordError):
+                raise record
+            stream, row = reader(record, rules)
+            if isinstance(row, Row):
+                _check_not_repeated(first_index, stream, row, index)
+                extra = ignored(record)
+                decoders.learn(stream, row, extra)
+                parsed.ignored |= extra
+            else:
+                decoders.admit(stream)
+            by_stream.setdefault(stream, []).append(row)
+            parsed.identifiable = parsed.identifiable and is_identifiable(record)
+        except RecordError as error:
+            parsed.reject(index, record, error, rules)
+    for stream, rows in by_stream.items():
+        parsed.parts.append(StreamRows(stream, rows, [row.timestamp for row in rows], _width(rows)))
+
+
+def _width(rows: Sequence[Row | OutcomeRow]) -> int:
+    """The number of columns of the rows of a stream."""
+    names: set[tuple[str, str]] = set()
+    for row in rows:
+        if isinstance(row, Row):
+            for group in GROUPS:
+                names.update((group, name) for name in getattr(row, group))
+    return len(rows[0].__struct_fields__) + len(names)
+
+
+def _check_not_repeated(
+    first_index: dict[tuple[Stream, str], int], stream: Stream, row: Row, index: int
+) -> None:
+    if row.id is None:
+        return
+    first = first_index.setdefault((stream, row.id), index)
+    if first != index:
+        hint = "each prediction needs its own id; the first one was accepted"
+        raise RecordError("repeated_id", f"id {row.id!r} also occurs in record {first}", hint=hint)
+
+
+def _rejected_record(index: int, record: object, error: RecordError, rules: Rules) -> RejectedRecord:
+    fields = record if isinstance(record, dict) else {}
+    client, model = rules.client or _name(fields.get("client")), _name(fields.get("model"))
+    content = b"" if isinstance(record, RecordError) else _written(record)
+    return RejectedRecord(error.reason, Rejected(index, error.message, error.hint, client, model, content))
+
+
+def _name(value: object) -> str:
+    """The client or model of a rejected record, if it can be shown."""
+    is_plain = isinstance(value, str | int | float) and not (isinstance(value, int) and abs(value) > 1e15)
+    return visible(str(value)[:NAME])[:NAME] if is_plain and value else ""
+
+
+def _written(record: object) -> bytes:
+    try:
+        return json.dumps(record, default=str)[:MAX_RECORD_BYTES].encode()
+    except (RecursionError, ValueError):  # nested too deeply, or a number with too many digits
+        return b""

@@ -1,0 +1,151 @@
+"""Requests on their way through the writer: raw, parsed, and answered with a receipt.
+
+The writer's thread parses small requests itself, so that the records are still in the processor's cache when they are
+stored, and the threads that receive requests are free.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from heapq import nsmallest
+
+import msgspec
+from sqlalchemy import Connection
+
+from monitor.errors import BusyError, InputError, WatchkeeperError
+from monitor.predictions.intake import parse
+from monitor.predictions.intake.fast_decoder import FastDecoders
+from monitor.predictions.intake.parse import ParsedRequest, RecordKind
+from monitor.predictions.intake.schema import Rules
+from monitor.records import Rejected
+from monitor.store import idempotency
+from monitor.store.idempotency import Request
+from monitor.texts import NAME, shortened
+from monitor.visible import visible
+
+_LOG = logging.getLogger(__name__)
+_MOST_IGNORED = 100
+_SMALLER = "send fewer records per request"
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The result of a request. `rejected` and `ignored` hold the first ones, the counts are of all.
+
+    `replayed`: the request was stored before, and was not stored again.
+    """
+
+    accepted: int
+    rejected: Sequence[Rejected] = ()
+    ignored: Sequence[str] = ()
+    rejected_count: int = 0
+    ignored_count: int = 0
+    replayed: bool = False
+
+
+Answer = Callable[[Receipt | WatchkeeperError], None]
+"""Called once with the result of a request."""
+
+
+class RawRequest(msgspec.Struct, frozen=True):
+    """A request that is not parsed yet. `rules` are those of its sender when it arrived; `identity` is the result of
+    `parse.identify`, or None if it was not called yet.
+    """
+
+    kind: RecordKind
+    body: bytes
+    content_type: str
+    rules: Rules
+    idempotency_key: str
+    identity: Request | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self.body)
+
+    def parsed(self, decoders: FastDecoders) -> ParsedRequest | WatchkeeperError:
+        """The checked records, or the error for the sender."""
+        try:
+            return parse.read(
+                self.kind,
+                self.body,
+                self.content_type,
+                self.rules,
+                decoders,
+                self.idempotency_key,
+                self.identity,
+            )
+        except WatchkeeperError as error:
+            return error
+        except MemoryError:
+            return BusyError("not enough memory for this request", retry_after=5, hint=_SMALLER)
+        except Exception:  # boundary: one request must not stop the writer
+            _LOG.exception("a request could not be read")
+            return InputError("the request cannot be read", hint="the daemon's log has the reason")
+
+
+def parse_requests(
+    requests: Sequence[tuple[RawRequest | ParsedRequest, Answer]], decoders: FastDecoders
+) -> Iterator[tuple[ParsedRequest, Answer]]:
+    """Parse requests. One that cannot be parsed is answered at once and skipped."""
+    for request, answer in requests:
+        parsed = request.parsed(decoders) if isinstance(request, RawRequest) else request
+        if isinstance(parsed, ParsedRequest):
+            yield parsed, answer
+        else:
+            answer(parsed)
+
+
+def portions(
+    requests: Iterable[tuple[ParsedRequest, Answer]], most_values: int = parse.MAX_VALUES
+) -> Iterator[list[tuple[ParsedRequest, Answer]]]:
+    """Split requests into parts of at most `most_values` values as columns; a larger request is a part of its own."""
+    part: list[tuple[ParsedRequest, Answer]] = []
+    values = 0
+    for entry in requests:
+        if part and values + entry[0].places > most_values:
+            yield part
+            part, values = [], 0
+        part.append(entry)
+        values += entry[0].places
+    if part:
+        yield part
+
+
+def deduplicate(
+    connection: Connection, group: Sequence[ParsedRequest], now: float
+) -> list[Receipt | WatchkeeperError]:
+    """Return a receipt per request; `replayed` marks one that was stored before, or is twice in this group."""
+    first: dict[bytes, Request] = {}
+    for request in group:
+        if request.request is not None:
+            first.setdefault(request.request.key, request.request)
+    stored_before = idempotency.put(connection, list(first.values()), now)
+    answers: list[Receipt | WatchkeeperError] = []
+    for request in group:
+        replayed = False
+        if request.request is not None:
+            content = stored_before.get(request.request.key, first[request.request.key].content)
+            replayed = (
+                request.request.key in stored_before or first[request.request.key] is not request.request
+            )
+            if content != request.request.content:
+                answers.append(
+                    InputError(
+                        "this Idempotency-Key was already used for different content", hint="use a new key"
+                    )
+                )
+                continue
+        rejected = [refusal.rejected for refusal in request.rejected] if request.rejected else ()
+        ignored = _listed(request.ignored) if request.ignored else ()
+        counts = (request.rejected_count if rejected else 0, len(request.ignored))
+        answers.append(Receipt(request.accepted, rejected, ignored, *counts, replayed))
+    return answers
+
+
+def _listed(names: Iterable[str]) -> list[str]:
+    return [shortened(visible(name), NAME) for name in nsmallest(_MOST_IGNORED, names)]
+
+
+def is_settled(answer: Receipt | WatchkeeperError) -> bool:
+    """Whether nothing is left to store: the request was stored before, or is rejected."""
+    return isinstance(answer, WatchkeeperError) or answer.replayed

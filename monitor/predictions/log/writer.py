@@ -1,0 +1,295 @@
+"""The prediction log: commits many requests in one transaction, and answers each after it is on disk.
+
+Requests wait in a queue that one writer thread empties: all waiting requests go into the next commit. A single sender
+is answered after one commit, and a thousand senders share one.
+"""
+
+import logging
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from monitor.clock import Clock
+from monitor.errors import BusyError, StoreError, WatchkeeperError
+from monitor.predictions.intake.fast_decoder import FastDecoders
+from monitor.predictions.intake.parse import ParsedRequest, RecordKind
+from monitor.predictions.intake.requests import (
+    Answer,
+    RawRequest,
+    Receipt,
+    deduplicate,
+    is_settled,
+    parse_requests,
+    portions,
+)
+from monitor.predictions.intake.schema import Rules
+from monitor.predictions.log import batching
+from monitor.predictions.log.batch import Batch, without_ids
+from monitor.predictions.settings import PredictionSettings
+from monitor.records import Stream
+from monitor.runtime.supervisor import SupervisedThread
+from monitor.store import outcomes, predictions, quarantine, streams
+from monitor.store.db import Store
+from monitor.store.outcomes import NewOutcomes
+from monitor.store.predictions import NewBatch
+from monitor.store.quarantine import Quarantined
+
+_LOG = logging.getLogger(__name__)
+_COMMIT_BYTES = 16_000_000
+"""Approximate maximum size of a commit: its senders must not wait long."""
+_COMMIT_AT_ONCE_BYTES = 1_000_000
+"""When this many bytes wait, they are committed at once."""
+_SEE_LOG = "the daemon's log has the reason"
+_LINGER = 0.002
+"""Seconds that fewer bytes, which arrived during a commit, wait after it for further requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeStats:
+    """Counts since the start. `rejected` is by reason; `waiting` is the bytes in the queue now."""
+
+    accepted: Mapping[str, int]
+    rejected: Mapping[str, int]
+    replayed: int
+    waiting: int
+
+    @property
+    def rejected_wrong_key(self) -> int:
+        """Requests with an invalid key, and records of a client that the key does not own."""
+        return self.rejected.get("wrong_key", 0) + self.rejected.get("other_client", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoreRows:
+    """The rows to store for a group of requests."""
+
+    predictions: Sequence[NewBatch]
+    outcomes: Sequence[NewOutcomes]
+    quarantined: Sequence[Quarantined]
+
+    @classmethod
+    def of(cls, requests: Sequence[ParsedRequest], settings: PredictionSettings, now: float) -> "_StoreRows":
+        return cls(
+            batching.ingested(requests, settings),
+            batching.received_outcomes(requests, now),
+            batching.quarantined(requests, now),
+        )
+
+
+class PredictionLog:
+    """Stores predictions and outcomes durably. `clients` are the accepted clients; None for any.
+
+    `on_rejected` receives valid predictions that were rejected because the store is unavailable.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: PredictionSettings,
+        clock: Clock,
+        clients: frozenset[str] | None = None,
+        on_rejected: Callable[[Stream, pa.RecordBatch], object] = lambda _stream, _rows: None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.clients = clients
+        self.decoders = FastDecoders(settings)
+        self._store = store
+        self._queue: deque[tuple[RawRequest | ParsedRequest, Answer]] = deque()
+        self._wake = threading.Condition()
+        self._bytes = 0
+        self._is_called = False
+        self._running = False
+        self._ended = threading.Event()
+        self._thread: SupervisedThread | None = None
+        self._accepted: Counter[str] = Counter()
+        self._rejected: Counter[str] = Counter()
+        self._on_rejected = on_rejected
+        self._replayed = 0
+        self._counting = threading.Lock()
+
+    def start(self) -> None:
+        """Start accepting requests."""
+        with self._store.read() as connection:
+            self.decoders.register(streams.streams(connection))
+        self._running = True
+        self._ended.clear()
+        self._thread = SupervisedThread("prediction-log", self._write, self._ended, self._store.faults)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write the waiting requests, then stop accepting new ones."""
+        with self._wake:
+            self._running = False
+            self._wake.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def rules(self, client: str = "") -> Rules:
+        """The rules for records received now, from a sender whose key is bound to `client`."""
+        return Rules(self.settings, self.clock.now(), client, self.clients)
+
+    def submit(self, requests: Sequence[tuple[RawRequest | ParsedRequest, Answer]]) -> None:
+        """Queue requests for the writer. The requests of one call share a commit.
+
+        Each is answered once, in the writer's thread; or at once, in the calling thread, if too much is waiting or the
+        log is not running. An empty list commits at once what arrived during the last commit.
+        """
+        rejected: list[tuple[Answer, BusyError]] = []
+        with self._wake:
+            for request, answer in requests:
+                if (busy := self._is_busy(request.size)) is not None:
+                    rejected.append((answer, busy))
+                    continue
+                self._bytes += request.size
+                self._queue.append((request, answer))
+            self._is_called = True
+            self._wake.notify()
+        for answer, busy in rejected:
+            answer(busy)
+
+    def _is_busy(self, size: int) -> BusyError | None:
+        """Why a request of this size cannot be accepted; None if it can."""
+        if not self._running:
+            return BusyError("the daemon is stopping", retry_after=5)
+        if self._bytes and self._bytes + size > self.settings.queue_limit:
+            hint = "retry in a few seconds"
+            return BusyError("too many requests are waiting for the database", retry_after=1, hint=hint)
+        return None
+
+    def append(self, batches: Sequence[Batch]) -> None:
+        """Write batches of history; durable on return. Rows whose ids are already stored for their time are skipped,
+        and an equal batch is stored only once.
+
+        Raises:
+            StoreError: the database failed; nothing was written.
+        """
+        now = self.clock.now()
+        with self._store.read() as connection:
+            stored_ids = [predictions.ids_in(connection, batch.stream, batch.window) for batch in batches]
+        remaining = [without_ids(batch, ids) for batch, ids in zip(batches, stored_ids, strict=True)]
+        new = [batching.new_batch(batch, self.settings) for batch in remaining if batch is not None]
+        with self._store.write() as connection:
+            written = predictions.put(connection, new, now)
+        self._accepted["predictions"] += written
+
+    def append_outcomes(self, stream: Stream, rows: pa.RecordBatch) -> None:
+        """Write outcomes of history; durable on return. Repeated outcomes change nothing: a field of an id counts once.
+
+        Raises:
+            StoreError: the database failed; nothing was written.
+        """
+        now = self.clock.now()
+        with self._store.write() as connection:
+            outcomes.put(connection, [batching.new_outcomes(stream, rows, now)], now)
+        self._accepted["outcomes"] += rows.num_rows
+
+    def store_delivery(
+        self, requests: Sequence[ParsedRequest], settle: Callable[[Connection], object]
+    ) -> list[Receipt | WatchkeeperError]:
+        """Write what a source delivered, and with `settle` its positions, in one transaction; durable on return.
+
+        Raises:
+            StoreError: the database rejected the transaction; nothing was written.
+        """
+        return self._store_all(list(requests), settle)
+
+    def count_rejected(self, reason: str, count: int = 1) -> None:
+        """Count requests that were rejected before their records were parsed (wrong key, too large, malformed)."""
+        self._rejected[reason] += count
+
+    def stats(self) -> IntakeStats:
+        """Counts since the start."""
+        return IntakeStats(dict(self._accepted), dict(self._rejected), self._replayed, self._bytes)
+
+    def _write(self) -> None:
+        while True:
+            with self._wake:
+                self._wait()
+                if not self._queue and not self._running:
+                    self._ended.set()
+                    return
+                group = self._take()
+            try:
+                for portion in portions(parse_requests(group, self.decoders)):
+                    self._commit(portion)
+            finally:  # also if the thread fails here and is restarted
+                with self._wake:
+                    self._bytes -= sum([request.size for request, _ in group])
+                    self._is_called = False
+
+    def _wait(self) -> None:
+        """Wait until there is something to store, and until senders that were just answered had a moment to send more.
+
+        A commit costs the same for one small request as for thirty.
+        """
+        while self._running and not self._is_called and self._bytes < _COMMIT_AT_ONCE_BYTES:
+            if not self._wake.wait(_LINGER if self._queue else None):
+                return
+
+    def _take(self) -> list[tuple[RawRequest | ParsedRequest, Answer]]:
+        group: list[tuple[RawRequest | ParsedRequest, Answer]] = []
+        size = 0
+        while self._queue and size < _COMMIT_BYTES:
+            group.append(self._queue.popleft())
+            size += group[-1][0].size
+        return group
+
+    def _commit(self, group: list[tuple[ParsedRequest, Answer]]) -> None:
+        """Store a group in one transaction; if one of its requests cannot be stored, each alone."""
+        results: Sequence[Receipt | WatchkeeperError]
+        try:
+            results = self._store_all([request for request, _ in group])
+        except StoreError as error:
+            hint = "nothing was stored; send the request again"
+            results = [BusyError(error.public, retry_after=5, hint=hint)] * len(group)
+        except Exception:  # boundary: one request must not stop the writer or the others
+            if len(group) > 1:
+                for entry in group:
+                    self._commit([entry])
+                return
+            _LOG.exception("a request could not be stored")
+            results = [WatchkeeperError("the request could not be stored", hint=_SEE_LOG)]
+        for (_, answer), result in zip(group, results, strict=True):
+            try:
+                answer(result)
+            except Exception:  # the sender is gone, which must not delay the others
+                _LOG.exception("an answer could not be delivered")
+        if isinstance(results[0], BusyError):
+            self._report_rejected([request for request, _ in group])
+
+    def _report_rejected(self, requests: list[ParsedRequest]) -> None:
+        """Pass rejected predictions to `on_rejected`, for rules that are evaluated without the store."""
+        try:
+            for stream, rows in batching.assemble(requests, RecordKind.PREDICTIONS):
+                self._on_rejected(stream, rows)
+        except Exception:  # boundary: these rows were answered, and the writer goes on
+            _LOG.exception("rows that could not be stored could not be evaluated either")
+
+    def _store_all(
+        self, group: list[ParsedRequest], settle: Callable[[Connection], object] = lambda _connection: None
+    ) -> list[Receipt | WatchkeeperError]:
+        now = self.clock.now()
+        # Before the transaction, during which other writers wait.
+        rows = _StoreRows.of(group, self.settings, now)
+        with self._store.write() as connection:
+            answers = deduplicate(connection, group, now)
+            new = [request for request, answer in zip(group, answers, strict=True) if not is_settled(answer)]
+            if len(new) < len(group):  # a resend: rare, so the columns of the others are built again
+                rows = _StoreRows.of(new, self.settings, now)
+            predictions.put(connection, rows.predictions, now)
+            outcomes.put(connection, rows.outcomes, now)
+            quarantine.put(connection, rows.quarantined)
+            settle(connection)
+        with self._counting:
+            self._replayed += len(group) - len(new)
+            for kind in RecordKind:
+                self._accepted[kind] += sum([request.accepted for request in new if request.kind is kind])
+            for request in new:
+                if request.rejected:
+                    self._rejected.update(request.reasons)
+        return answers

@@ -1,0 +1,1 @@
+"""Matches outcomes to their predictions. Start with `join.py`."""

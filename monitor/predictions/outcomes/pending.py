@@ -1,0 +1,48 @@
+"""The outcomes that are looked for together: their batches, and where each row came from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.predictions.log.batch import concatenate, decode
+from monitor.store.outcomes import StoredOutcomes
+
+
+@dataclass(frozen=True, slots=True)
+class PendingOutcomes:
+    """Outcomes of several batches, numbered through: the hash of each one's id, its batch and its row there."""
+
+    batches: Sequence[StoredOutcomes]
+    hashes: np.ndarray
+    owner: np.ndarray
+    row: np.ndarray
+    decoded: dict[int, pa.RecordBatch] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batches: Sequence[StoredOutcomes]) -> "PendingOutcomes":
+        """The rows of some batches, in their order."""
+        hashes = [np.frombuffer(batch.ids, "<u8") for batch in batches]
+        owner = np.repeat(np.arange(len(batches)), [len(some) for some in hashes])
+        row = np.concatenate([np.arange(len(some)) for some in hashes])
+        return cls(batches, np.concatenate(hashes), owner, row)
+
+    @property
+    def is_new(self) -> np.ndarray:
+        """Which outcomes were not held against the log yet, bool, shape (n,)."""
+        return np.take([not batch.waiting for batch in self.batches], self.owner)
+
+    def take(self, chosen: np.ndarray) -> pa.RecordBatch:
+        """The chosen outcomes, in their order."""
+        parts = []
+        for owner in np.unique(self.owner[chosen]):
+            mine = chosen[self.owner[chosen] == owner]
+            parts.append(self._decoded(int(owner)).take(pa.array(self.row[mine])))
+        return concatenate(parts)
+
+    def _decoded(self, owner: int) -> pa.RecordBatch:
+        """A batch is read once, however many batches of predictions it is about."""
+        if owner not in self.decoded:
+            self.decoded[owner] = decode(self.batches[owner].blob)
+        return self.decoded[owner]

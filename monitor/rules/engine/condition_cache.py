@@ -1,0 +1,70 @@
+"""A cache of condition results. A condition depends on measurements only, so as long as it would read the same
+measurement objects, its last results are reused. A tick evaluates only the rules that have new measurements.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from monitor.records import Measurement, Stream
+from monitor.rules.engine.condition import ConditionResults, EvaluationContext, Source
+from monitor.rules.engine.readings import Past
+from monitor.rules.rule import Rule
+
+
+@dataclass(slots=True)
+class _RecordingSource:
+    """A source that records the measurements read from it."""
+
+    source: Source
+    read: list[tuple[int, str, Sequence[Measurement]]] = field(default_factory=list)
+    used_past: bool = False
+
+    @property
+    def past(self) -> Past:
+        """The past. Results that use it are not cached, because it changes with time."""
+        self.used_past = True
+        return self.source.past
+
+    def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
+        """The measurements of the source, recorded."""
+        measurements = self.source.find(stream, seconds, metric)
+        self.read.append((seconds, metric, measurements))
+        return measurements
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    rule: Rule
+    read: Sequence[tuple[int, str, Sequence[Measurement]]]
+    results: ConditionResults
+
+
+class ConditionCache:
+    """The last results of each rule for each stream, with the measurements they were computed from."""
+
+    def __init__(self) -> None:
+        self._entries: dict[tuple[str, Stream], _Entry] = {}
+
+    def results(self, rule: Rule, context: EvaluationContext) -> ConditionResults:
+        """The results of a rule: cached if it would read the same measurements again, otherwise evaluated."""
+        key = (rule.name, context.stream)
+        entry = self._entries.get(key)
+        find = context.readings.find
+        if (
+            entry is not None
+            and entry.rule is rule
+            and all(
+                find(context.stream, seconds, metric) is measurements
+                for seconds, metric, measurements in entry.read
+            )
+        ):
+            return entry.results
+        recording = _RecordingSource(context.readings)
+        results = rule.condition.evaluate(
+            EvaluationContext(context.stream, recording, context.by, context.now)
+        )
+        if recording.used_past:
+            self._entries.pop(key, None)
+        else:
+            self._entries[key] = _Entry(rule, recording.read, results)
+        return results

@@ -1,0 +1,53 @@
+"""The measurements of one tick, indexed for the rules."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from monitor.measurement_table import MeasurementSequence
+from monitor.records import Labels, Measurement, Stream
+
+OPEN = 0
+"""The window length that stands for the open base window, which has not ended yet."""
+
+Past = Callable[[Stream, str, Labels, int, float, float], float | None]
+"""(stream, metric, labels, window length, start, end) -> the mean of the measurements in that period, or None."""
+
+
+def no_past(
+    _stream: Stream, _metric: str, _labels: Labels, _seconds: int, _start: float, _end: float
+) -> None:
+    """A past without measurements."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The measurements of one tick by stream and window length (seconds; `OPEN` for the open window).
+
+    `past` gives measurements of an earlier day. Readings are indexed by metric once, so that hundreds
+    of rules over thousands of features stay cheap.
+    """
+
+    measured: Mapping[tuple[Stream, int], Sequence[Measurement]]
+    past: Past = no_past
+    _index: dict[tuple[Stream, int], dict[str, list[Measurement]]] = field(default_factory=dict)
+
+    def streams(self) -> list[Stream]:
+        """Every stream that has readings, in order."""
+        return sorted({stream for stream, _ in self.measured})
+
+    def find(self, stream: Stream, seconds: int, metric: str) -> Sequence[Measurement]:
+        """All measurements of one metric over windows of that length: one for each set of labels."""
+        measured = self.measured.get((stream, seconds), ())
+        if isinstance(measured, MeasurementSequence):
+            return measured.of(metric)
+        index = self._index.get((stream, seconds))
+        if index is None:
+            index = self._index[stream, seconds] = _by_metric(measured)
+        return index.get(metric, ())
+
+
+def _by_metric(measurements: Iterable[Measurement]) -> dict[str, list[Measurement]]:
+    index: dict[str, list[Measurement]] = {}
+    for measurement in measurements:
+        index.setdefault(measurement.metric, []).append(measurement)
+    return index

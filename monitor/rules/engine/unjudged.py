@@ -1,0 +1,50 @@
+"""Which rules cannot be judged of a stream, and what they need: so that no rule is blind without anybody knowing."""
+
+from collections.abc import Sequence
+
+from monitor.metrics import METRICS, families_of
+from monitor.records import Measurement, Stream
+from monitor.rules.engine.condition import EvaluationContext
+from monitor.rules.engine.readings import Readings
+from monitor.rules.language.level import PAST
+from monitor.rules.rule import RuleSet
+
+_INFOS = {info.name: info for info in METRICS}
+_OF_WINDOWS = frozenset(info.name for info in METRICS if families_of([info.name]))
+NOT_MEASURED = "was not measured"
+"""The reason where a stream has nothing that the rule is about, such as numbers among its features."""
+_PAST = tuple(f"no {name} to compare with" for name in PAST)
+
+
+def unjudged(
+    rules: RuleSet,
+    stream: Stream,
+    base: Sequence[Measurement],
+    hour: Sequence[Measurement],
+    base_seconds: int,
+    now: float,
+) -> list[str]:
+    """The rules that cannot be judged of a stream, with what they need, by the newest stored measurements."""
+    if not base and not hour:
+        return []
+    longer = hour or base
+    readings = Readings(
+        {(stream, length): base or hour if length <= base_seconds else longer for length in rules.windows()}
+    )
+    found: dict[str, list[str]] = {}
+    for rule in rules.for_stream(stream):
+        if rule.condition.metrics() <= _OF_WINDOWS:
+            results = rule.condition.evaluate(EvaluationContext(stream, readings, rule.by, now))
+            reasons = [result.reason for result in results.values() if result.fires is None]
+            is_blind = bool(reasons) and len(reasons) == len(results)
+            if is_blind and reasons[0] != NOT_MEASURED and not reasons[0].endswith(_PAST):
+                found.setdefault(_with_needs(reasons[0]), []).append(rule.name)
+    return [f"{', '.join(names)} cannot be judged yet: {reason}" for reason, names in found.items()]
+
+
+def _with_needs(reason: str) -> str:
+    """A reason, with what the rows of a baseline need where there is nothing to compare with."""
+    metric = reason.partition(":")[0]
+    if reason.endswith("no baseline to compare with") and metric in _INFOS:
+        return f"{reason} (a baseline, whose rows need: {_INFOS[metric].needs})"
+    return reason

@@ -1,0 +1,1 @@
+"""Exports rules to Prometheus, and tests rule files."""

@@ -1,0 +1,1 @@
+"""Rule files: their schema, expressions and parser. Start with `parse.py`."""

@@ -1,0 +1,300 @@
+"""Apache Kafka, and what speaks its protocol (Redpanda, Azure Event Hubs), with librdkafka's client.
+
+The daemon joins a consumer group, so several daemons share the partitions. Positions are offsets in the store, which
+are ahead of the group's offsets after a crash: on assignment each partition continues at the larger of the two.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeVar
+
+from pydantic import Field
+
+from monitor.config.sections import Duration, FileName, Secret
+from monitor.runtime import abandoned
+from monitor.sources.settings import SourceSettings
+from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+_CALL_SECONDS = 5.0
+_AT_ONCE, _MOST_BYTES = 100, 8_000_000
+_RECENT = 60.0
+"""Seconds after a fetch for which the time of its last message says how old those are that wait."""
+_GONE = (
+    "_ALL_BROKERS_DOWN",
+    "_AUTHENTICATION",
+    "_SSL",
+    "_RESOLVE",
+    "UNKNOWN_TOPIC_OR_PART",
+    "TOPIC_AUTHORIZATION_FAILED",
+)
+
+
+class KafkaSettings(SourceSettings):
+    """A topic of Apache Kafka. Needs the extra `kafka`."""
+
+    counts_all: ClassVar[bool] = False  # its own partitions
+
+    kind: Literal["kafka"] = "kafka"
+    """Apache Kafka, or Azure Event Hubs through its Kafka endpoint."""
+    brokers: tuple[str, ...]
+    """Addresses to start from, such as `[kafka-1:9092, kafka-2:9092]`."""
+    topic: str
+    """The topic."""
+    group: str = "watchkeeper"
+    """The consumer group."""
+    session: Duration = Field(default=10.0, ge=3.0)
+    """How long the group waits for a daemon that does not answer before others read its partitions."""
+    security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    """How to connect. Event Hubs needs `sasl_ssl`."""
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    """SASL mechanism."""
+    username: str = ""
+    """SASL user; `$ConnectionString` for Event Hubs."""
+    password: Secret | None = None
+    """SASL password; the connection string for Event Hubs."""
+    certificates: FileName = ""
+    """File with the certificates of the brokers' authority, if the system does not know it."""
+
+    def make_source(self, name: str) -> Source:
+        """A consumer, not connected yet."""
+        return Kafka(name, self)
+
+    def consumer_options(self, name: str) -> dict[str, Any]:
+        """The options of librdkafka."""
+        options: dict[str, Any] = {
+            "bootstrap.servers": ",".join(self.brokers),
+            "group.id": self.group,
+            "client.id": f"watchkeeper-{name}",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "partition.assignment.strategy": "cooperative-sticky",
+            "security.protocol": self.security,
+            "session.timeout.ms": int(self.session * 1000),
+            "heartbeat.interval.ms": int(self.session * 300),
+            "queued.max.messages.kbytes": _MOST_BYTES * 2 // 1000,
+            "message.max.bytes": 100_000_000,
+            "log.connection.close": False,
+        }
+        if self.security.startswith("sasl"):
+            options |= {"sasl.mechanism": self.mechanism, "sasl.username": self.username}
+            options["sasl.password"] = self.password.get_secret_value() if self.password else ""
+        if self.certificates:
+            options["ssl.ca.location"] = self.certificates
+        return options
+
+
+class Kafka:
+    """A member of a consumer group."""
+
+    is_ordered = True
+
+    def __init__(self, name: str, settings: KafkaSettings) -> None:
+        self._name, self._settings = name, settings
+        self._consumer: Any = None
+        self._client: Any = None
+        self._problem = ""
+        self._positions: Positions = dict
+        self._stored: Mapping[str, str] = {}
+        self._sent_at: dict[str, float] = {}
+        self._fetched_at = 0.0
+
+    def open(self, positions: Positions) -> None:
+        """Join the group."""
+        self._connect(self._settings.group)
+        self._positions = positions
+        self._partitions()
+        self._consumer.subscribe([self._settings.topic], on_assign=self._assigned)
+
+    def peek(self, most: int, wait: float) -> Sequence[Payload]:
+        """The last messages of the partitions, as a consumer outside of the group."""
+        self._connect(f"{self._settings.group}-peek")
+        places, waiting = [], 0
+        try:
+            ends = time.monotonic() + _CALL_SECONDS
+            for partition in self._partitions():
+                place = self._client.TopicPartition(self._settings.topic, partition)
+                low, high = self._consumer.get_watermark_offsets(place, timeout=_left(ends))
+                place.offset = max(low, high - most)
+                places.append(place)
+                waiting += high - place.offset
+            self._consumer.assign(places)
+        except self._client.KafkaException as error:
+            raise self._failure(error) from error
+        payloads: list[Payload] = []
+        until = time.monotonic() + wait
+        while (missing := min(most, waiting) - len(payloads)) > 0 and (left := until - time.monotonic()) > 0:
+            payloads += map(_payload, self._consume(missing, left))
+        return payloads
+
+    def fetch(self, most: int, wait: float) -> Fetched:
+        """Messages of the assigned partitions, up to about 8 MB."""
+        messages: list[Any] = []
+        expected: dict[int, int] = {}
+        size = 0
+        while len(messages) < most and size < _MOST_BYTES:
+            some = self._consume(min(_AT_ONCE, most - len(messages)), 0.0 if messages else wait)
+            if not some:
+                break
+            for message in some:  # a partition that left and came back meanwhile begins again at its position
+                if message.offset() >= expected.get(message.partition(), 0):
+                    expected[message.partition()] = message.offset() + 1
+                    messages.append(message)
+                    size += len(message)
+        if not messages and self._problem:
+            raise self._failure(self._problem)
+        payloads = [_payload(message) for message in messages]
+        if payloads:
+            self._fetched_at = time.monotonic()
+            sent = {payload.shard: payload.sent_at for payload in payloads if payload.sent_at is not None}
+            self._sent_at.update(sent)
+        return Fetched(payloads, expected)
+
+    def acknowledge(self, fetched: Fetched) -> None:
+        """Commit the offsets to the group. The store's positions count; this is for other tools that show lag."""
+        topic = self._settings.topic
+        offsets = [self._client.TopicPartition(topic, *where) for where in fetched.receipt.items()]
+        try:
+            self._within(lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
+        except self._client.KafkaException as error:
+            if error.args[0].name() in ("ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS"):
+                return  # the partition went to another member, which continues at the position in the store
+            raise self._failure(error) from error
+
+    def lag(self) -> Lag:
+        """Messages behind in the assigned partitions, by their watermarks.
+
+        The age of the oldest is that of the last message that was fetched from its partition: the next one is younger.
+        """
+        try:
+            waiting = self._within(self._waiting)
+        except self._client.KafkaException as error:
+            raise self._failure(error) from error
+        if not self._consumer.assignment():
+            return Lag()
+        if not waiting:
+            return Lag(0, 0.0)
+        sent = [self._sent_at[shard] for shard in waiting if shard in self._sent_at]
+        is_recent = time.monotonic() - self._fetched_at < _RECENT
+        return Lag(sum(waiting.values()), max(0.0, time.time() - min(sent)) if sent and is_recent else None)
+
+    def _waiting(self) -> dict[str, int]:
+        """Messages behind, by partition."""
+        waiting: dict[str, int] = {}
+        ends = time.monotonic() + _CALL_SECONDS
+        for at in self._consumer.position(self._consumer.assignment()):
+            low, high = self._consumer.get_watermark_offsets(at, timeout=_left(ends), cached=False)
+            known = int(self._stored.get(str(at.partition), low))
+            if behind := max(0, high - max(at.offset if at.offset >= 0 else known, low)):
+                waiting[str(at.partition)] = behind
+        return waiting
+
+    def close(self) -> None:
+        """Leave the group. A broker that does not answer is waited for no longer than for any other call."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            try:
+                abandoned.within(_CALL_SECONDS, consumer.close)
+            except (OSError, RuntimeError, self._client.KafkaException) as error:
+                log.debug("Kafka: the consumer did not leave its group: %s", error)
+
+    def _within(self, call: Callable[[], T]) -> T:
+        """A call that librdkafka would repeat for as long as a broker does not answer."""
+        try:
+            return abandoned.within(_CALL_SECONDS + 1.0, call)
+        except abandoned.AbandonedError as error:
+            raise self._failure(error) from error
+
+    def _connect(self, group: str) -> None:
+        try:
+            import confluent_kafka
+        except ImportError as error:
+            hint = "pip install 'watchkeeper[kafka]'"
+            raise SourceError("the client for Kafka is not installed", hint=hint) from error
+        self._client, self._problem = confluent_kafka, ""
+        options = self._settings.consumer_options(self._name) | {"group.id": group}
+        try:
+            self._consumer = confluent_kafka.Consumer(options | {"error_cb": self._note, "logger": _SILENT})
+        except (confluent_kafka.KafkaException, ValueError) as error:
+            raise self._failure(error) from error
+
+    def _partitions(self) -> list[int]:
+        """The partitions of the topic."""
+        topic = self._settings.topic
+        try:
+            metadata = self._consumer.list_topics(topic, timeout=_CALL_SECONDS).topics[topic]
+        except self._client.KafkaException as error:
+            raise self._failure(error) from error
+        if metadata.error is not None:
+            raise SourceError(f"topic {topic}: {metadata.error.str()}", hint="does the topic exist?")
+        return sorted(metadata.partitions)
+
+    def _consume(self, most: int, wait: float) -> list[Any]:
+        try:
+            some = self._consumer.consume(most, timeout=wait)
+        except self._client.KafkaException as error:
+            raise self._failure(error) from error
+        for message in some:
+            if message.error() is not None:
+                raise self._failure(message.error())
+        if some:
+            self._problem = ""
+        return list(some)
+
+    def _assigned(self, consumer: Any, partitions: Sequence[Any]) -> None:
+        """Continue where the store or the group is, whichever is further."""
+        stored = self._stored = self._positions()
+        committed = consumer.committed(list(partitions), timeout=_CALL_SECONDS)
+        for partition, of_group in zip(partitions, committed, strict=True):
+            known = int(stored.get(str(partition.partition), -1))
+            furthest = max(known, of_group.offset if of_group.offset >= 0 else -1)
+            if furthest >= 0:
+                partition.offset = furthest
+        consumer.incremental_assign(list(partitions))
+
+    def _note(self, error: Any) -> None:
+        """Called by librdkafka with errors that no call returns."""
+        if error.fatal() or error.name() in _GONE:
+            self._problem = error.str()
+
+    def _failure(self, error: object) -> SourceError:
+        brokers = ",".join(self._settings.brokers)
+        return SourceError(
+            f"Kafka at {brokers}: {_words(error)}", hint="are the brokers reachable from here?"
+        )
+
+
+_SILENT = logging.getLogger(f"{__name__}.librdkafka")
+"""librdkafka logs each attempt to connect; the runner reports a failure once."""
+_SILENT.setLevel(logging.CRITICAL)
+
+
+def _left(ends: float) -> float:
+    """Seconds until a deadline; librdkafka takes 0 for no deadline."""
+    return max(0.001, ends - time.monotonic())
+
+
+def _words(error: object) -> str:
+    inner = error.args[0] if isinstance(error, Exception) and error.args else error
+    return inner.str() if hasattr(inner, "str") else str(inner)
+
+
+def _payload(message: Any) -> Payload:
+    kind, milliseconds = message.timestamp()
+    partition, offset = message.partition(), message.offset()
+    return Payload(
+        message.value() or b"",
+        f"partition {partition}, offset {offset}",
+        str(partition),
+        str(offset + 1),
+        sent_at=milliseconds / 1000 if kind else None,
+        headers=_headers(message.headers()),
+    )
+
+
+def _headers(pairs: Sequence[tuple[str, bytes | None]] | None) -> Mapping[str, str]:
+    return {name.lower(): (value or b"").decode(errors="replace") for name, value in pairs or ()}

@@ -1,0 +1,282 @@
+"""NATS JetStream: a durable pull consumer with explicit acknowledgement.
+
+Several daemons may share the consumer. Messages that were stored and not acknowledged come again, out of order, and are
+recognized by the publisher's Nats-Msg-Id, or else by the stream's time of creation and the sequence in it.
+"""
+
+import ssl
+import time
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+
+from monitor.config.sections import Duration, FileName, Secret
+from monitor.sources.brokers.addresses import checked, some
+from monitor.sources.brokers.asynchronous import Calls
+from monitor.sources.settings import SourceSettings
+from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
+
+_CALL_SECONDS = 5.0
+_OPEN_SECONDS = 15.0
+_AT_ONCE, _MOST_BYTES = 100, 8_000_000
+_A_MOMENT = 0.05
+"""Seconds to wait for more messages where some have come."""
+_NOT_IN_NAMES = frozenset(" \t\r\n.*>/\\")
+
+T = TypeVar("T")
+
+
+def _address(value: str) -> str:
+    return checked(value if "://" in value else f"nats://{value}", ("nats", "tls"))
+
+
+def _name(value: str) -> str:
+    if not value or _NOT_IN_NAMES.intersection(value):
+        msg = f"{value!r} is not the name of a stream or consumer (no spaces, `.`, `*`, `>`, `/` or `\\`)"
+        raise ValueError(msg)
+    return value
+
+
+class NatsSettings(SourceSettings):
+    """A stream of NATS JetStream. Needs the extra `nats`."""
+
+    kind: Literal["nats"] = "nats"
+    """NATS JetStream."""
+    servers: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], AfterValidator(some)]
+    """Addresses to start from, such as `[nats://nats-1:4222]`; `tls://` for TLS."""
+    stream: Annotated[str, AfterValidator(_name)]
+    """The stream."""
+    subject: str = ""
+    """Only messages of this subject, such as `predictions.>`; all if empty."""
+    consumer: Annotated[str, AfterValidator(_name)] = "watchkeeper"
+    """The durable pull consumer. It is created if it does not exist."""
+    redeliver_after: Duration = Field(default=60.0, ge=1.0)
+    """A consumer that is created delivers a message again if it is not acknowledged within this time."""
+    username: str = ""
+    """User."""
+    password: Secret | None = None
+    """Password."""
+    token: Secret | None = None
+    """Token, instead of a user and a password."""
+    credentials: FileName = ""
+    """File with the user's JWT and NKey seed (`.creds`)."""
+    certificates: FileName = ""
+    """File with the certificates of the servers' authority, if the system does not know it."""
+
+    def make_source(self, name: str) -> Source:
+        """A consumer, not connected yet."""
+        return Nats(name, self)
+
+    def options(self, name: str) -> dict[str, Any]:
+        """How to connect. A connection that breaks is not mended: the source is opened again."""
+        options: dict[str, Any] = {
+            "servers": list(self.servers),
+            "name": f"watchkeeper-{name}",
+            "allow_reconnect": False,
+            "max_reconnect_attempts": 1,
+            "connect_timeout": int(_CALL_SECONDS),
+            "ping_interval": 10,
+        }
+        if self.username:
+            options["user"] = self.username
+            options["password"] = self.password.get_secret_value() if self.password else ""
+        if self.token:
+            options["token"] = self.token.get_secret_value()
+        if self.credentials:
+            options["user_credentials"] = self.credentials
+        if self.certificates:
+            options["tls"] = ssl.create_default_context(cafile=self.certificates)
+        return options
+
+
+class Nats:
+    """One client of a durable consumer."""
+
+    is_ordered = False
+
+    def __init__(self, name: str, settings: NatsSettings) -> None:
+        self._name, self._settings = name, settings
+        self._calls = Calls()
+        self._library: Any = None
+        self._connection: Any = None
+        self._stream: Any = None
+        self._created = ""
+        self._subscription: Any = None
+        self._delivered: Sequence[Any] = ()
+
+    def open(self, positions: Positions) -> None:
+        """Bind to the consumer; create it if it does not exist."""
+        del positions  # the consumer knows
+        self._connect()
+        self._call(self._bind())
+
+    def fetch(self, most: int, wait: float) -> Fetched:
+        """Messages of the consumer, up to about 8 MB."""
+        messages: list[Any] = []
+        before, size = self._delivered, 0
+        while len(messages) < most and size < _MOST_BYTES:
+            some = self._call(
+                self._pulled(min(_AT_ONCE, most - len(messages)), _A_MOMENT if messages else wait)
+            )
+            messages += some
+            size += sum(len(message.data) for message in some)
+            self._delivered = [*before, *messages]
+            if len(some) < _AT_ONCE:
+                break
+        if not messages and not self._connection.is_connected:
+            raise self._failure("the connection broke")
+        return Fetched([self._payload(message) for message in messages], messages)
+
+    def acknowledge(self, fetched: Fetched) -> None:
+        """Acknowledge each message, and wait until the server has read that."""
+        self._call(self._acknowledged(fetched.receipt))
+        self._delivered = ()
+
+    def lag(self) -> Lag:
+        """Messages that were not delivered or not acknowledged, and the age of the first of them in the stream."""
+        return self._call(self._measured())
+
+    def peek(self, most: int, wait: float) -> Sequence[Payload]:
+        """The last messages of the stream, by their sequence: no consumer is needed."""
+        self._connect()
+        return self._call(self._last(most), wait)
+
+    def close(self) -> None:
+        """Give back what was not acknowledged, and disconnect."""
+        connection, self._connection = self._connection, None
+        self._calls.close(None if connection is None else self._left(connection))
+
+    def _connect(self) -> None:
+        try:
+            import nats
+            import nats.aio.client
+            import nats.js.api
+            import nats.js.errors
+        except ImportError as error:
+            hint = "pip install 'watchkeeper[nats]'"
+            raise SourceError("the client for NATS is not installed", hint=hint) from error
+        self._library = nats
+        self._connection = nats.aio.client.Client()
+        try:
+            options = self._settings.options(self._name)
+        except (OSError, ValueError) as error:
+            raise SourceError(f"{self._settings.certificates}: {error}") from error
+        self._call(self._connection.connect(error_cb=_ignore, **options), _OPEN_SECONDS)
+        self._stream = self._connection.jetstream(timeout=_CALL_SECONDS)
+        self._created = str(self._call(self._information()).created)
+
+    async def _information(self) -> Any:
+        try:
+            return await self._stream.stream_info(self._settings.stream)
+        except self._library.js.errors.NotFoundError as error:
+            hint = "create the stream, or correct `stream`"
+            raise SourceError(f"there is no stream {self._settings.stream}", hint=hint) from error
+
+    async def _bind(self) -> None:
+        section, api = self._settings, self._library.js.api
+        try:
+            found = await self._stream.consumer_info(section.stream, section.consumer)
+        except self._library.js.errors.NotFoundError:
+            wanted = api.ConsumerConfig(
+                name=section.consumer,
+                durable_name=section.consumer,
+                ack_policy=api.AckPolicy.EXPLICIT,
+                ack_wait=section.redeliver_after,
+                max_deliver=-1,
+                filter_subject=section.subject or None,
+            )
+            found = await self._stream.add_consumer(section.stream, wanted)
+        if found.config.deliver_subject or found.config.ack_policy != api.AckPolicy.EXPLICIT:
+            which = f"the consumer {section.consumer} of stream {section.stream}"
+            reason = f"{which} is not a pull consumer with explicit acknowledgement"
+            raise SourceError(reason, hint="correct the consumer, or name another one in `consumer`")
+        self._subscription = await self._stream.pull_subscribe_bind(
+            consumer=section.consumer, stream=section.stream
+        )
+
+    async def _pulled(self, most: int, wait: float) -> list[Any]:
+        try:
+            return list(await self._subscription.fetch(max(2, most), timeout=wait))
+        except TimeoutError:  # no messages
+            return []
+
+    async def _acknowledged(self, messages: Sequence[Any]) -> None:
+        for message in messages:
+            await message.ack()
+        await self._connection.flush(int(_CALL_SECONDS))
+
+    async def _measured(self) -> Lag:
+        section = self._settings
+        try:
+            found = await self._stream.consumer_info(section.stream, section.consumer)
+        except self._library.js.errors.NotFoundError as error:
+            reason = f"there is no consumer {section.consumer} of stream {section.stream} any more"
+            raise SourceError(reason, hint="it is created again") from error
+        waiting = (found.num_pending or 0) + (found.num_ack_pending or 0)
+        if not waiting:
+            return Lag(0, 0.0)
+        first = await self._next(found.ack_floor.stream_seq + 1)
+        return Lag(waiting, None if first is None else max(0.0, time.time() - first.time.timestamp()))
+
+    async def _last(self, most: int) -> Sequence[Payload]:
+        """From further and further back, until there are enough messages of the subject."""
+        state = (await self._information()).state
+        span, found = most, list[Payload]()
+        while state.messages:
+            sequence = max(state.first_seq, state.last_seq + 1 - span)
+            is_all = sequence == state.first_seq
+            found = []
+            while len(found) < most and (message := await self._next(sequence)) is not None:
+                found.append(self._looked_at(message))
+                sequence = message.seq + 1
+            if is_all or len(found) == most:
+                break
+            span *= 10
+        return found
+
+    async def _next(self, sequence: int) -> Any:
+        """The first message of the subject at or after a sequence."""
+        subject = self._settings.subject or ">"
+        try:
+            return await self._stream.get_msg(self._settings.stream, seq=sequence, subject=subject, next=True)
+        except self._library.js.errors.NotFoundError:
+            return None
+
+    async def _left(self, connection: Any) -> None:
+        try:
+            if connection.is_connected:
+                for message in self._delivered:
+                    if not message.is_acked:
+                        await message.nak()
+                await connection.flush(1)
+        finally:
+            await connection.close()
+
+    def _payload(self, message: Any) -> Payload:
+        known = message.metadata
+        return self._of(message.data, known.sequence.stream, known.timestamp.timestamp(), message.headers)
+
+    def _looked_at(self, message: Any) -> Payload:
+        return self._of(message.data or b"", message.seq, message.time.timestamp(), message.headers)
+
+    def _of(self, body: bytes, sequence: int, sent_at: float, given: Mapping[str, str] | None) -> Payload:
+        headers = {name.lower(): str(value) for name, value in (given or {}).items()}
+        named = headers.get("nats-msg-id", "")
+        key = f"id {named}" if named else f"{self._created} {sequence}"
+        where = f"stream {self._settings.stream}, sequence {sequence}"
+        return Payload(body, where, key=key.encode(), sent_at=sent_at, headers=headers)
+
+    def _call(self, coroutine: Coroutine[Any, Any, T], seconds: float = _CALL_SECONDS) -> T:
+        try:
+            return self._calls.run(coroutine, seconds)
+        except (self._library.errors.Error, OSError, ssl.SSLError, ValueError) as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: object) -> SourceError:
+        where, words = ", ".join(self._settings.servers), str(error) or "no answer in time"
+        return SourceError(f"NATS at {where}: {words}", hint="are the servers reachable from here?")
+
+
+async def _ignore(error: Exception) -> None:
+    """The client would log each error; the call that fails tells it."""

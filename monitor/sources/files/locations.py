@@ -1,0 +1,222 @@
+"""Files by path or URL, with wildcards: local, or in an object store.
+
+S3 is configured as in every AWS tool: by `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
+`AWS_ENDPOINT_URL_S3` (or `AWS_ENDPOINT_URL`), profiles and instance roles.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+
+from monitor.errors import InputError
+from monitor.runtime import abandoned
+from monitor.sources.files.local import KINDS, ending
+from monitor.sources.files.remote_file import RemoteFile
+
+if TYPE_CHECKING:
+    from pyarrow import fs  # seven megabytes, which only those pay who list files
+
+LISTING_SECONDS = 300.0
+"""Deadline for listing the objects of one source."""
+_HINT = "use a path, or s3://bucket/... with the AWS variables set"
+_WILD = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """One file: its full name, its path in the file system, and its size in bytes.
+
+    `modified` is when it was last written, in seconds since the epoch; 0 where the file system does not know.
+    """
+
+    name: str
+    path: str
+    size: int
+    files: "fs.FileSystem"
+    modified: float = 0.0
+
+    @property
+    def suffix(self) -> str:
+        """The suffix that determines the format, in lower case."""
+        return ending(self.path)
+
+    def open(self) -> pa.NativeFile:
+        """Open the file for random access. Each call to an object store has a deadline.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        from pyarrow import fs
+
+        if isinstance(self.files, fs.LocalFileSystem):
+            return self.files.open_input_file(self.path)
+        return pa.PythonFile(RemoteFile(self.files, self.path), mode="r")
+
+
+def location_of(name: str) -> Location:
+    """The file with this name.
+
+    Raises:
+        InputError: it does not exist, or its file system cannot be reached.
+    """
+    from pyarrow import fs
+
+    files, path = _system(name)
+    with _as_input_errors(name):
+        info = _listed(files, [path])[0]
+    if info.type != fs.FileType.File:
+        raise InputError(
+            f"{name} does not exist" if info.type == fs.FileType.NotFound else f"{name} is not a file"
+        )
+    return Location(name, path, info.size, files)
+
+
+def find_locations(sources: Sequence[str], kinds: Sequence[str] = KINDS) -> list[Location]:
+    """All files that the sources match, sorted and without duplicates.
+
+    A source is a file, a folder (all files of the given suffixes in it, recursively), or a pattern with `*`, `?`,
+    `[...]` in names and `**` for any number of folders.
+
+    Raises:
+        InputError: a source matches no file, or its file system cannot be reached.
+    """
+    by_name: dict[str, Location] = {}
+    for source in sources:
+        matches = _wild(source) if _WILD.search(source) else _plain(source, kinds)
+        if not matches:
+            raise InputError(
+                f"{source} matches no file",
+                hint=f"of a folder, files with these suffixes are read: {', '.join(kinds)}",
+            )
+        by_name |= {match.name: match for match in matches}
+    return list(by_name.values())
+
+
+def matching(source: str) -> list[Location]:
+    """All files that a folder or a pattern matches; none if it matches none.
+
+    Raises:
+        InputError: its file system cannot be reached, or has no such bucket.
+    """
+    from pyarrow import fs
+
+    files, path = _system(source)
+    bucket = path.partition("/")[0]
+    with _as_input_errors(source):
+        is_there = not bucket or _listed(files, [bucket])[0].type != fs.FileType.NotFound
+    if not is_there:
+        raise InputError(f"{source} cannot be reached: there is no bucket {bucket}", hint=_HINT)
+    if _WILD.search(source):
+        return _wild(source)
+    return _below(source, files, path)
+
+
+def _plain(source: str, kinds: Sequence[str]) -> list[Location]:
+    from pyarrow import fs
+
+    files, path = _system(source)
+    with _as_input_errors(source):
+        info = _listed(files, [path])[0]
+    if info.type == fs.FileType.File:
+        return [Location(source, path, info.size, files)]
+    if info.type == fs.FileType.NotFound:
+        raise InputError(f"{source} does not exist")
+    below = _below(source, files, path)
+    return [place for place in below if place.suffix in kinds]
+
+
+def _wild(source: str) -> list[Location]:
+    files, path = _system(source)
+    parts = path.split("/")
+    first = next(number for number, part in enumerate(parts) if _WILD.search(part))
+    pattern = _pattern(path)
+    return [
+        place
+        for place in _below(source, files, "/".join(parts[:first]) or "/")
+        if pattern.fullmatch(place.path)
+    ]
+
+
+def _below(source: str, files: "fs.FileSystem", folder: str) -> list[Location]:
+    from pyarrow import fs
+
+    selector = fs.FileSelector(folder, recursive=True, allow_not_found=True)
+    scheme = source.partition("://")[0] + "://" if "://" in source else ""
+    with _as_input_errors(source):
+        listed = _listed(files, selector)
+    return [
+        Location(scheme + info.path, info.path, info.size, files, _modified(info))
+        for info in sorted(listed, key=lambda info: info.path)
+        if info.type == fs.FileType.File and info.size
+    ]
+
+
+def _listed(files: "fs.FileSystem", what: "fs.FileSelector | list[str]") -> "list[fs.FileInfo]":
+    """What a file system says of paths, or of all below a folder."""
+    from pyarrow import fs
+
+    if isinstance(files, fs.LocalFileSystem):
+        return list(files.get_file_info(what))
+    return abandoned.within(LISTING_SECONDS, lambda: list(files.get_file_info(what)), limits_memory=True)
+
+
+def _modified(info: "fs.FileInfo") -> float:
+    return 0.0 if info.mtime is None else float(info.mtime.timestamp())
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    """A regular expression for a path with wildcards: `*` and `?` stay within a name, `**/` is any number of
+    folders.
+    """
+    pattern = ""
+    for token in re.findall(r"\*\*/|\*|\?|\[[^\]]+\]|[^*?\[]+|\[", path):
+        simple = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
+        is_set = token.startswith("[") and token.endswith("]")
+        pattern += simple.get(token) or (token.replace("[!", "[^") if is_set else re.escape(token))
+    return re.compile(pattern)
+
+
+def _system(source: str) -> "tuple[fs.FileSystem, str]":
+    """The file system of a source, and the path in it."""
+    from pyarrow import fs
+
+    scheme, separator, rest = source.partition("://")
+    if not separator:
+        return fs.LocalFileSystem(), str(Path(source).absolute())
+    if scheme in ("s3", "s3a"):
+        with _as_input_errors(source):
+            options = s3_options(os.environ)
+            made = abandoned.within(LISTING_SECONDS, lambda: fs.S3FileSystem(**options))
+        return made, rest.rstrip("/")
+    plain = _WILD.split(source, maxsplit=1)[0]
+    with _as_input_errors(source):
+        files, path = abandoned.within(LISTING_SECONDS, lambda: fs.FileSystem.from_uri(plain))
+    return files, path + source[len(plain) :]
+
+
+def s3_options(environment: Mapping[str, str]) -> dict[str, str]:
+    """Options from AWS variables that Arrow does not read itself: endpoint and region."""
+    options: dict[str, str] = {}
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        address = urlsplit(endpoint)
+        options = {"endpoint_override": address.netloc or endpoint, "scheme": address.scheme or "https"}
+    return options | ({"region": region} if region else {})
+
+
+@contextmanager
+def _as_input_errors(source: str) -> Iterator[None]:
+    """Convert errors of the file system to an `InputError` with the source."""
+    try:
+        yield
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source} cannot be reached: {reason}", hint=_HINT) from error

@@ -1,0 +1,1 @@
+"""What messages contain: each file turns one notation into records. Start with `format.py`; `catalog.py` lists all."""

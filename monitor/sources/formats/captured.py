@@ -1,0 +1,256 @@
+"""A captured call of a model server: the rows of its request, the rows of its response, and one record for each pair.
+
+Serving platforms log whole requests and responses in the notation of their model server. This module knows the
+notations that they share: MLflow's (`dataframe_records`, `dataframe_split`, `instances`, `inputs`), TensorFlow
+Serving's, SageMaker's, plain lists and objects, and CSV without a header. The platform's own envelope is the concern of
+its format.
+"""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from monitor.predictions.intake import bodies
+from monitor.predictions.intake.nested_json import leaves
+from monitor.predictions.intake.validation import RecordError
+from monitor.sources.formats.format import Contents, FieldMapping, Unreadable
+from monitor.sources.formats.paths import RecordPaths
+from monitor.sources.source import Payload
+
+_PREDICTIONS = (
+    "predicted_label",
+    "prediction",
+    "label",
+    "predicted_class",
+    "class",
+    "value",
+    "output",
+    "score",
+)
+"""Keys of an answer that hold what was predicted, the surest first."""
+_CONFIDENCES = ("confidence", "probability", "score")
+_NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?(?<=[0-9.])")
+_ONE = 1e-3
+"""How far the sum of probabilities may be from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request with its response. `fields` are what the platform knows of the whole call, as fields of a record.
+
+    `inputs` and `answers` are their rows. `answers` is None where the response was not captured.
+    """
+
+    fields: Mapping[str, Any]
+    inputs: Sequence[object] = field(default=())
+    answers: Sequence[object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What became known of one prediction: the fields of an outcome."""
+
+    fields: Mapping[str, Any]
+
+
+class CallRecords:
+    """Makes records of calls. `columns` names the values of rows without names.
+
+    The paths of a mapping stand for what cannot be known: `$` is the call, with `input`, `output` and `fields`; `@` is
+    one row, with `input` and `output`.
+    """
+
+    def __init__(self, mapping: FieldMapping) -> None:
+        self._columns = mapping.columns
+        self._paths = RecordPaths(mapping.fields)
+
+    def records(self, call: Call) -> list[dict[str, Any]]:
+        """One record for each row.
+
+        Raises:
+            ValueError: it has no rows, another number of answers than rows, or a row of more values than `columns`
+                has names.
+        """
+        count = len(call.inputs) or len(call.answers or ())
+        if call.answers is not None and call.inputs and len(call.answers) != len(call.inputs):
+            msg = f"the request has {len(call.inputs)} rows and the response {len(call.answers)}"
+            raise ValueError(msg)
+        if not count:
+            msg = "it has no rows"
+            raise ValueError(msg)
+        message = {
+            "input": list(call.inputs),
+            "output": list(call.answers or ()),
+            "fields": dict(call.fields),
+        }
+        return [self._record(call, message, index, count) for index in range(count)]
+
+    def _record(self, call: Call, message: object, index: int, count: int) -> dict[str, Any]:
+        row = call.inputs[index] if call.inputs else None
+        answer = call.answers[index] if call.answers is not None else None
+        record = dict(call.fields)
+        if count > 1 and record.get("id"):
+            record["id"] = f"{record['id']}#{index}"
+        if row is not None:
+            record["features"] = named(row, self._columns)
+        if not record.get("error"):
+            record |= answered(answer)
+        return record | self._paths.record(message, {"input": row, "output": answer})
+
+
+def contents(
+    payload: Payload,
+    read: Callable[[Mapping[str, Any]], Call | Truth],
+    records: CallRecords,
+    content_type: str = "",
+) -> Contents:
+    """The records of a payload of captured calls, one JSON object each; what cannot be read stops nothing else.
+
+    `read` raises ValueError for an object that it cannot read.
+
+    Raises:
+        InputError: the payload is not JSON.
+    """
+    predictions: list[object] = []
+    outcomes: list[object] = []
+    unreadable: list[Unreadable] = []
+    for line in bodies.records(payload.body, content_type or payload.headers.get("content-type", "")):
+        if isinstance(line, RecordError):
+            unreadable.append(Unreadable("", line.message, line.hint))
+        elif not isinstance(line, Mapping):
+            unreadable.append(Unreadable(line, "a captured call is a JSON object, and this is none"))
+        else:
+            try:
+                captured = read(line)
+                if isinstance(captured, Truth):
+                    outcomes.append(dict(captured.fields))
+                else:
+                    predictions += records.records(captured)
+            except (ValueError, TypeError, RecursionError) as error:
+                unreadable.append(Unreadable(line, f"the captured call cannot be read: {error}"))
+    return Contents(predictions, outcomes, unreadable)
+
+
+def known(fields: Mapping[str, object]) -> dict[str, Any]:
+    """The fields that have a value."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def rows_of(document: object) -> list[object]:
+    """The rows of a request or a response in one of the notations above."""
+    if isinstance(document, Mapping):
+        for key in ("dataframe_records", "instances", "predictions", "outputs", "inputs"):
+            if key in document:
+                return _listed(document[key])
+        split = document.get("dataframe_split")
+        if isinstance(split, Mapping) and isinstance(split.get("data"), list):
+            columns = [str(name) for name in split.get("columns") or ()]
+            return [named(row, columns) for row in split["data"]]
+        return [document]
+    return _listed(document)
+
+
+def _listed(value: object) -> list[object]:
+    """Rows: of a list, its elements, unless all are plain values; of columns by name, what stands side by side."""
+    if isinstance(value, Mapping):
+        columns = {name: cells for name, cells in value.items() if isinstance(cells, list)}
+        if columns and len(columns) == len(value) and len({len(cells) for cells in columns.values()}) == 1:
+            return [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+        return [value]
+    return list(value) if isinstance(value, list) else [value]
+
+
+def csv_rows(text: str) -> list[object]:
+    """Lines of values without a header. A line with one value is that value.
+
+    What is written as a number is one, except with leading zeros (`007`); an empty value and `nan` are missing.
+
+    Raises:
+        ValueError: a value is longer than CSV readers allow.
+    """
+    rows: list[object] = []
+    try:
+        for cells in csv.reader(io.StringIO(text.replace("\0", ""), newline="")):
+            if cells:
+                values = [_cell(cell.strip()) for cell in cells]
+                rows.append(values[0] if len(values) == 1 else values)
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    return rows
+
+
+def _cell(text: str) -> object:
+    if not text or text.lower() == "nan":
+        return None
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def named(row: object, columns: Sequence[str]) -> dict[str, Any]:
+    """The features of a row. Values without names are called `_c0`, `_c1`, ... as Spark does.
+
+    Raises:
+        ValueError: there are fewer names than values.
+    """
+    inner = row.get("features", row) if isinstance(row, Mapping) and len(row) == 1 else row
+    if isinstance(inner, Mapping):
+        return leaves(dict(inner))
+    values = inner if isinstance(inner, list) else [inner]
+    if columns and len(columns) != len(values):
+        msg = f"a row has {len(values)} values, and `columns` names {len(columns)}"
+        raise ValueError(msg)
+    return dict(zip(columns or (f"_c{number}" for number in range(len(values))), values, strict=True))
+
+
+def answered(answer: object) -> dict[str, Any]:
+    """The fields of a record that an answer fills.
+
+    Of an object, the key that is named like a prediction; of two values, a label and its probability; of values that
+    sum to 1, the index of the largest; of any other value, the value itself.
+    """
+    if isinstance(answer, Mapping):
+        return _of_object(answer)
+    if isinstance(answer, list):
+        numbers = _probabilities(answer)
+        if numbers:
+            labelled = {str(index): share for index, share in enumerate(numbers)}
+            best = max(labelled, key=lambda label: labelled[label])
+            return {"prediction": best, "confidence": labelled[best], "probabilities": labelled}
+        if len(answer) == 1:
+            return answered(answer[0])
+        if len(answer) == 2 and _share(answer[1]) is not None:
+            return {"prediction": answer[0], "confidence": _share(answer[1])}
+    return {} if answer is None else {"prediction": answer}
+
+
+def _of_object(answer: Mapping[str, Any]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    key = next((key for key in _PREDICTIONS if answer.get(key) is not None), None)
+    if key is not None:
+        fields["prediction"] = answer[key]
+    confidence = next((c for c in _CONFIDENCES if c != key and _share(answer.get(c)) is not None), None)
+    if confidence is not None:
+        fields["confidence"] = _share(answer[confidence])
+    if isinstance(answer.get("probabilities"), Mapping):
+        fields["probabilities"] = answer["probabilities"]
+    return fields
+
+
+def _probabilities(values: Iterable[object]) -> list[float]:
+    shares = [_share(value) for value in values]
+    known = [share for share in shares if share is not None]
+    return known if len(known) == len(shares) > 1 and abs(math.fsum(known) - 1) < _ONE else []
+
+
+def _share(value: object) -> float | None:
+    """A number from 0 to 1, also as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if 0 <= number <= 1 else None

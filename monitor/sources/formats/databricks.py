@@ -1,0 +1,71 @@
+"""`databricks`: rows of an inference table of Databricks Model Serving or its AI Gateway, as JSON objects.
+
+A row is one call. `request` and `response` are texts with JSON; the status and the time that the call took are known.
+Older tables have `timestamp_ms` and `execution_time_ms` in place of `request_time` and `execution_duration_ms`.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from monitor.sources.formats.captured import Call, CallRecords, contents, known, rows_of
+from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping
+from monitor.sources.source import Payload
+
+_IDS = ("client_request_id", "databricks_request_id")
+_TIMES = ("request_time", "timestamp_ms")
+_DURATIONS = ("execution_duration_ms", "execution_time_ms")
+_VERSIONS = ("served_entity_version", "served_model_version", "served_entity_id")
+_CUT = "MAX_RESPONSE_SIZE_EXCEEDED"
+
+
+class DatabricksFormat:
+    """Reads calls as predictions; a call without status 200 as an error of each of its rows."""
+
+    kind: ClassVar[str] = "databricks"
+
+    def __init__(self, mapping: FieldMapping = NO_MAPPING) -> None:
+        self._records = CallRecords(mapping)
+
+    def read(self, payload: Payload) -> Contents:
+        """The records of some rows.
+
+        Raises:
+            InputError: the body is not JSON.
+        """
+        return contents(payload, _call, self._records)
+
+
+def _call(row: Mapping[str, Any]) -> Call:
+    fields = known(
+        {
+            "id": _first(row, _IDS),
+            "timestamp": _first(row, _TIMES),
+            "latency_ms": _first(row, _DURATIONS),
+            "version": _first(row, _VERSIONS),
+        }
+    )
+    status = row.get("status_code", 200)
+    inputs = _document(row, "request")
+    if str(status) != "200":
+        return Call({**fields, "error": f"HTTP {status}"}, inputs or [{}])
+    if _CUT in (row.get("logging_error_codes") or ()):
+        msg = f"the response was too large to be logged ({_CUT})"
+        raise ValueError(msg)
+    return Call(fields, inputs, _document(row, "response"))
+
+
+def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> object:
+    return next((row[name] for name in names if row.get(name) is not None), None)
+
+
+def _document(row: Mapping[str, Any], name: str) -> list[object]:
+    """The rows of a request or a response: JSON in a text, or already an object."""
+    value = row.get(name)
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else None
+        except json.JSONDecodeError as error:
+            msg = f"its {name} is not JSON: {error}"
+            raise ValueError(msg) from error
+    return [] if value is None else rows_of(value)

@@ -1,0 +1,63 @@
+"""`watchkeeper`: records as they are sent to `/v1/predictions` and `/v1/outcomes`: one, an array, or one per line."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from monitor.predictions.fields import OUTCOME_FIELDS, STREAM_FIELDS
+from monitor.predictions.intake import bodies
+from monitor.predictions.intake.validation import RecordError
+from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, Unreadable
+from monitor.sources.source import Payload
+
+_ANSWERED = ("prediction", "error")
+_OF_BOTH = (*STREAM_FIELDS, "id")
+
+
+class PlainFormat:
+    """Tells predictions and outcomes apart by their fields; a record that has both becomes one of each."""
+
+    kind: ClassVar[str] = "watchkeeper"
+
+    def __init__(self, mapping: FieldMapping = NO_MAPPING) -> None:
+        """Its records need no mapping."""
+
+    def read(self, payload: Payload) -> Contents:
+        """The records of a payload.
+
+        Raises:
+            InputError: the body is not JSON.
+        """
+        return contents_of(bodies.records(payload.body, payload.headers.get("content-type", "")))
+
+
+def contents_of(records: list[object]) -> Contents:
+    """Records sorted into predictions and outcomes."""
+    predictions: list[object] = []
+    outcomes: list[object] = []
+    unreadable: list[Unreadable] = []
+    for record in records:
+        if isinstance(record, RecordError):
+            unreadable.append(Unreadable("", record.message, record.hint))
+        elif not isinstance(record, dict):
+            predictions.append(record)  # its validation says what it is
+        elif not is_outcome(record):
+            predictions.append(record)
+        elif any(record.get(name) is not None for name in _ANSWERED):
+            prediction, outcome = split(record)
+            predictions.append(prediction)
+            outcomes.append(outcome)
+        else:
+            outcomes.append(record)
+    return Contents(predictions, outcomes, unreadable)
+
+
+def is_outcome(record: Mapping[str, Any]) -> bool:
+    """Whether a record says what became known of a prediction."""
+    return any(record.get(name) is not None for name in OUTCOME_FIELDS)
+
+
+def split(record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A prediction and its outcome out of one record that holds both. The outcome became known when it arrived."""
+    prediction = {name: value for name, value in record.items() if name not in OUTCOME_FIELDS}
+    outcome = {name: record[name] for name in (*_OF_BOTH, *OUTCOME_FIELDS) if name in record}
+    return prediction, outcome

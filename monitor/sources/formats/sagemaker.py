@@ -1,0 +1,100 @@
+"""`sagemaker`: lines of SageMaker's Data Capture, and of the ground truth that is merged with it.
+
+One line holds one call of an endpoint. Its bodies are texts whose encoding says how to read them: CSV without a header,
+JSON inside a JSON text, or Base64. SageMaker chooses Base64 for every content type that the endpoint's configuration
+does not list, also for JSON that was served as `text/html`. A capture has no latency, no status and no error.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from monitor.sources.formats.captured import Call, CallRecords, Truth, contents, csv_rows, known, rows_of
+from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping
+from monitor.sources.source import Payload
+
+_LINES = "application/x-ndjson"
+_NO_RESPONSE = "its response was not captured (set CaptureOptions of the endpoint to Input and Output)"
+
+
+class SageMakerFormat:
+    """Reads captures as predictions and ground truth as outcomes.
+
+    The id is the caller's inference id, or else the event's id; of several rows in one call, with the row's number.
+    """
+
+    kind: ClassVar[str] = "sagemaker"
+
+    def __init__(self, mapping: FieldMapping = NO_MAPPING) -> None:
+        self._records = CallRecords(mapping)
+
+    def read(self, payload: Payload) -> Contents:
+        """The records of some lines.
+
+        Raises:
+            InputError: nothing in it is JSON.
+        """
+        return contents(payload, _line, self._records, _LINES)
+
+
+def _line(line: Mapping[str, Any]) -> Call | Truth:
+    return _truth(line) if "groundTruthData" in line else _call(line)
+
+
+def _call(line: Mapping[str, Any]) -> Call:
+    capture, about = line.get("captureData"), line.get("eventMetadata")
+    if not isinstance(capture, Mapping) or not isinstance(about, Mapping):
+        msg = "it has no captureData and eventMetadata"
+        raise ValueError(msg)
+    request, response = capture.get("endpointInput"), capture.get("endpointOutput")
+    if not isinstance(response, Mapping):
+        raise ValueError(_NO_RESPONSE)
+    fields = {"id": _id(about), "timestamp": about.get("inferenceTime")}
+    return Call(known(fields), _rows(request) if isinstance(request, Mapping) else (), _rows(response))
+
+
+def _truth(line: Mapping[str, Any]) -> Truth:
+    data, about = line["groundTruthData"], line.get("eventMetadata")
+    if not isinstance(data, Mapping) or not isinstance(about, Mapping):
+        msg = "it has no groundTruthData and eventMetadata"
+        raise ValueError(msg)
+    rows = _rows(data)
+    if len(rows) != 1:
+        msg = f"its ground truth has {len(rows)} rows, not one"
+        raise ValueError(msg)
+    return Truth({"id": _id(about), "truth": rows[0]})
+
+
+def _id(about: Mapping[str, Any]) -> object:
+    return about.get("inferenceId") or about.get("eventId")
+
+
+def _rows(side: Mapping[str, Any]) -> list[object]:
+    """The rows of a request, a response or a ground truth, whatever its encoding."""
+    data, encoding = side.get("data"), str(side.get("encoding") or "").upper()
+    if not isinstance(data, str):
+        return rows_of(data)
+    content_type = str(side.get("observedContentType") or "").lower()
+    if encoding == "BASE64":
+        try:
+            data = base64.b64decode(data, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError) as error:
+            msg = f"its Base64 data is not text ({content_type or 'no content type'})"
+            raise ValueError(msg) from error
+        encoding = "CSV" if "csv" in content_type else "JSON"
+    if encoding == "CSV":
+        return csv_rows(data)
+    return _json_rows(data)
+
+
+def _json_rows(text: str) -> list[object]:
+    try:
+        return rows_of(json.loads(text))
+    except json.JSONDecodeError as error:
+        lines = [line for line in text.splitlines() if line.strip()]
+        if len(lines) < 2:
+            msg = f"its data is not JSON: {error}"
+            raise ValueError(msg) from error
+    return [row for line in lines for row in rows_of(json.loads(line))]

@@ -1,0 +1,60 @@
+"""All sources of a daemon: started and stopped together, and written down for the commands beside it."""
+
+import os
+import platform
+from collections.abc import Mapping
+
+from monitor.clock import Clock
+from monitor.predictions.log.writer import PredictionLog
+from monitor.sources.registry import kind_of
+from monitor.sources.runner import SourceRunner
+from monitor.sources.settings import SourceSettings
+from monitor.store import source_states
+from monitor.store.db import Store
+from monitor.store.source_states import SourceState
+
+
+class SourceGroup:
+    """One runner per section of `sources`."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, SourceSettings],
+        prediction_log: PredictionLog,
+        store: Store,
+        clock: Clock,
+    ) -> None:
+        self._store, self._clock = store, clock
+        self._owner = f"{platform.node()[:64]}/{os.getpid()}"
+        self._limits = {name: section.max_age for name, section in settings.items()}
+        self._runners = [
+            SourceRunner(name, kind_of(section), section, prediction_log, store, clock)
+            for name, section in settings.items()
+        ]
+
+    def start(self) -> None:
+        """Begin to fetch from all of them."""
+        for runner in self._runners:
+            runner.start()
+
+    def stop(self) -> None:
+        """Have all of them finish the payloads at hand."""
+        for runner in self._runners:
+            runner.ask_to_stop()
+        for runner in self._runners:
+            runner.stop()
+
+    def states(self) -> list[SourceState]:
+        """How each source is doing."""
+        return [runner.state() for runner in self._runners]
+
+    @property
+    def limits(self) -> Mapping[str, float]:
+        """The agreed age of the oldest waiting message by source, in seconds."""
+        return self._limits
+
+    def write_states(self) -> None:
+        """Have the commands know how the sources are doing."""
+        if self._runners:
+            with self._store.write() as connection:
+                source_states.put(connection, self._owner, self.states(), self._clock.now())

@@ -1,0 +1,159 @@
+"""Objects in a folder, S3 or another object store: each is read on from where it was, in order of time."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from monitor.config.sections import Duration, FileName
+from monitor.config.units import DAY
+from monitor.sources.objects.parts import Part, continued, next_part
+from monitor.sources.objects.stores import ObjectStore, StoredObject, store_of
+from monitor.sources.settings import SourceSettings
+from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError, positions_after
+from monitor.store.source_positions import SHARD
+from monitor.visible import visible
+
+_AT_ONCE = 16
+"""Parts of one fetch: about 16 MB."""
+_LINES = "application/x-ndjson"
+_DAMAGED = "restore the database from a backup, or delete the row from source_positions"
+
+
+class ObjectsSettings(SourceSettings):
+    """Files or objects with one JSON object per line, or with rows of Parquet, such as a platform's captures."""
+
+    kind: Literal["objects"] = "objects"
+    """Objects of a folder or bucket."""
+    url: FileName = Field(min_length=1)
+    """A folder with all folders in it, a path with wildcards (`captures/**/*.jsonl`), or `s3://bucket/folder`."""
+    every: Duration = Field(default=10.0, ge=1.0)
+    """How often the objects are listed."""
+    settled: Duration = Field(default=60.0, ge=1.0)
+    """An object that nobody wrote to for this long is complete: its last line needs no line break."""
+    newest: Duration = Field(default=7.0 * DAY, ge=60.0)
+    """Objects that were last written before this time are not read. Use `watchkeeper load` for older ones."""
+
+    def make_source(self, name: str) -> Source:
+        """A reader, not opened yet."""
+        del name  # no store of objects asks who reads
+        return Objects(self, store_of(self.url))
+
+
+class Objects:
+    """Lists and reads. The shards are the objects; their positions say how far each was read."""
+
+    is_ordered = True
+
+    def __init__(self, settings: ObjectsSettings, store: ObjectStore) -> None:
+        self._settings, self._store = settings, store
+        self._positions: dict[str, str] = {}
+        self._complete: dict[str, tuple[int, float]] = {}
+        self._waiting: list[StoredObject] = []
+        self._unreadable: SourceError | None = None
+        self._list_at = 0.0
+
+    def open(self, positions: Positions) -> None:
+        """Read where each object continues, and list the objects."""
+        self._positions = dict(positions())
+        self._list()
+
+    def fetch(self, most: int, wait: float) -> Fetched:
+        """The next part of each object that has more, the oldest object first.
+
+        An object that cannot be read holds up no other: the source fails once the others were read.
+        """
+        if not self._waiting and time.monotonic() >= self._list_at:
+            self._list()
+        payloads: list[Payload] = []
+        for found in self._waiting[: min(most, _AT_ONCE)]:
+            payload = self._next(found)
+            if payload is None:
+                self._waiting.remove(found)
+            else:
+                payloads.append(payload)
+        if not payloads and not self._waiting:
+            if self._unreadable is not None:
+                raise self._unreadable
+            time.sleep(min(wait, max(0.0, self._list_at - time.monotonic())))
+        return Fetched(payloads)
+
+    def acknowledge(self, fetched: Fetched) -> None:
+        """Read on after these payloads. Objects need no acknowledgement."""
+        self._positions |= positions_after(fetched.payloads)
+
+    def lag(self) -> Lag:
+        """The age of the oldest object with something left. How many records that is, nobody knows before reading."""
+        if not self._waiting:
+            return Lag(0, 0.0)
+        return Lag(None, max(0.0, time.time() - self._waiting[0].modified))
+
+    def peek(self, most: int, wait: float) -> Sequence[Payload]:
+        """The beginning of the newest objects, some lines of each."""
+        del wait  # what lies there is there
+        payloads: list[Payload] = []
+        for found in reversed(self._current()):
+            part = next_part(self._store, found, continued(self._store, found, ""), is_settled=True)
+            if part is not None:
+                lines = part.body.splitlines(keepends=True)[: most - len(payloads)]
+                payloads += [self._payload(found, part, line) for line in lines or [b""]]
+            if len(payloads) >= most:
+                break
+        return payloads
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _list(self) -> None:
+        self._list_at = time.monotonic() + self._settings.every
+        current = self._current()
+        self._complete = {one.name: self._complete[one.name] for one in current if one.name in self._complete}
+        self._waiting = [one for one in current if self._complete.get(one.name) != (one.size, one.modified)]
+        self._unreadable = None
+
+    def _current(self) -> list[StoredObject]:
+        """The objects that are young enough and have any bytes, in order of time."""
+        since = time.time() - self._settings.newest
+        listed = [one for one in self._store.listed() if one.modified >= since and one.size]
+        return sorted(listed, key=lambda one: (one.modified, one.name))
+
+    def _next(self, found: StoredObject) -> Payload | None:
+        is_settled = time.time() - found.modified >= self._settings.settled
+        try:
+            position = continued(self._store, found, self._positions.get(shard_of(found.name), ""))
+            part = next_part(self._store, found, position, is_settled=is_settled)
+        except SourceError as error:
+            self._unreadable = error
+            return None
+        except ValueError as error:
+            self._unreadable = SourceError(
+                f"the stored position of {visible(found.name)} is damaged: {error}", hint=_DAMAGED
+            )
+            return None
+        if part is None:
+            if is_settled:
+                self._complete[found.name] = (found.size, found.modified)
+            return None
+        return self._payload(found, part, part.body)
+
+    def _payload(self, found: StoredObject, part: Part, body: bytes) -> Payload:
+        return Payload(
+            body,
+            f"{visible(found.name)}, {part.where}",
+            shard=shard_of(found.name),
+            position=str(part.position),
+            sent_at=found.modified,
+            headers={"content-type": _LINES},
+            error=part.error,
+        )
+
+
+def shard_of(name: str) -> str:
+    """The name of an object as a shard: what is too long, or no Unicode text, ends in a digest."""
+    written = name.encode(errors="surrogateescape")  # names of files may be any bytes
+    shown = written.decode(errors="replace").replace("\0", "\ufffd")
+    if len(name) <= SHARD and shown == name:
+        return name
+    return shown[: SHARD - 33] + "~" + hashlib.sha256(written).hexdigest()[:32]

@@ -1,0 +1,155 @@
+"""Reads the next part of an object: whole lines of text, or rows of Parquet as lines of JSON."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from monitor.predictions.intake.nested_json import as_json
+from monitor.sources.objects.stores import ObjectStore, StoredObject
+
+PART = 1_000_000
+"""Bytes of one part. A line may be longer, up to `LONGEST`."""
+LONGEST = 16_000_000
+MOST_ROWS = 5_000
+"""Rows of Parquet in one part."""
+HEAD = 256
+"""Bytes at the beginning of text by which an object is recognized: it grows at its end."""
+FOOTER = 2_000
+"""Bytes at the end of Parquet by which an object is recognized: its footer counts and describes all of its rows."""
+PARQUET = (".parquet", ".pq")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far an object was read: bytes, or rows of Parquet. `mark` is a digest of `mark_size` of its bytes.
+
+    They are the first bytes of text, and the last ones of Parquet. An object with another mark, or one that is shorter
+    than what was read of it, is another object, although it has the same name.
+    """
+
+    offset: int
+    mark: str
+    mark_size: int
+
+    def __str__(self) -> str:
+        return f"{self.offset} {self.mark_size} {self.mark}"
+
+    @classmethod
+    def parsed(cls, text: str) -> "Position":
+        """A position as it is stored.
+
+        Raises:
+            ValueError: it is none.
+        """
+        offset, size, mark = text.split(" ")
+        return cls(int(offset), mark, int(size))
+
+    def moved(self, offset: int) -> "Position":
+        """The same object, read further."""
+        return Position(offset, self.mark, self.mark_size)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of an object: lines, and the position after them. `error` says why what lies there cannot be read."""
+
+    body: bytes
+    where: str
+    position: Position
+    error: str = ""
+
+
+def continued(store: ObjectStore, found: StoredObject, stored: str) -> Position:
+    """Where to continue: at the stored position, or at the beginning of what is another object by now."""
+    known = Position.parsed(stored) if stored else None
+    is_shorter = known is not None and not _is_parquet(found) and found.size < known.offset
+    if known is not None and not is_shorter and _mark(store, found, known.mark_size) == known.mark:
+        return known
+    size = min(FOOTER if _is_parquet(found) else HEAD, found.size)
+    return Position(0, _mark(store, found, size), size)
+
+
+def _mark(store: ObjectStore, found: StoredObject, size: int) -> str:
+    begin = max(0, found.size - size) if _is_parquet(found) else 0
+    return hashlib.sha256(store.read(found.name, begin, size)).hexdigest()[:16]
+
+
+def _is_parquet(found: StoredObject) -> bool:
+    return found.name.lower().endswith(PARQUET)
+
+
+def next_part(
+    store: ObjectStore, found: StoredObject, position: Position, *, is_settled: bool
+) -> Part | None:
+    """What comes after the position; None where nothing whole does.
+
+    An object is settled if nobody has written to it for a while: its last line is then whole without a line break, and
+    what cannot be read will not become readable.
+    """
+    if _is_parquet(found):
+        return _rows(store, found, position, is_settled=is_settled)
+    return _lines(store, found, position, is_settled=is_settled)
+
+
+def _lines(store: ObjectStore, found: StoredObject, position: Position, *, is_settled: bool) -> Part | None:
+    size = PART
+    while True:
+        content = store.read(found.name, position.offset, size)
+        at_end = len(content) < size
+        end = content.rfind(b"\n") + 1 or (len(content) if at_end and is_settled else 0)
+        if end or at_end or size >= LONGEST:
+            break
+        size = min(size * 4, LONGEST)
+    if not content or (not end and at_end):
+        return None
+    begin = position.offset
+    if not end:
+        after = position.moved(begin + len(content))
+        return Part(b"", _where(begin, after.offset), after, f"it has a line of more than {LONGEST:,} bytes")
+    after = position.moved(begin + end)
+    return Part(content[:end], _where(begin, after.offset), after)
+
+
+def _where(begin: int, end: int) -> str:
+    return f"bytes {begin} to {end}"
+
+
+def _rows(store: ObjectStore, found: StoredObject, position: Position, *, is_settled: bool) -> Part | None:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    begin = position.offset
+    try:
+        with store.open(found.name) as file, pa.parquet.ParquetFile(file) as table:
+            total = table.metadata.num_rows
+            if begin >= total:
+                return None
+            rows = _slice(table, begin)
+    except (pa.ArrowException, OSError) as error:  # being written, or damaged
+        if not is_settled:
+            return None
+        after = position.moved(max(begin, 1))
+        reason = (str(error).strip().splitlines() or ["it is damaged"])[0]
+        return (
+            Part(b"", "the whole object", after, f"it cannot be read as Parquet: {reason}")
+            if not begin
+            else None
+        )
+    body = b"\n".join(json.dumps(row, default=as_json).encode() for row in rows)
+    after = position.moved(begin + len(rows))
+    return Part(body, f"rows {begin} to {after.offset}", after)
+
+
+def _slice(table: Any, begin: int) -> list[dict[str, Any]]:
+    """Up to `MOST_ROWS` rows from `begin` on, of one row group."""
+    first = 0
+    for group in range(table.num_row_groups):
+        count = table.metadata.row_group(group).num_rows
+        if begin < first + count:
+            rows: list[dict[str, Any]] = (
+                table.read_row_group(group).slice(begin - first, MOST_ROWS).to_pylist()
+            )
+            return rows
+        first += count
+    return []

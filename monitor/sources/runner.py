@@ -1,0 +1,198 @@
+"""Runs one source: fetch, read, store records with the new position in one transaction, acknowledge; again.
+
+Unreadable messages are stored as rejected and acknowledged, so that one message never stops the others. Messages stay
+unacknowledged only while the store is unavailable: the source is closed, and opened again after a wait that doubles.
+After a crash between the commit and the acknowledgement, repeated messages are recognized by position or key.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from monitor.clock import Clock
+from monitor.errors import StoreError, WatchkeeperError
+from monitor.predictions.intake.parse import MAX_VALUES, ParsedRequest
+from monitor.predictions.intake.requests import is_settled
+from monitor.predictions.log.writer import PredictionLog
+from monitor.runtime.faults import one_line
+from monitor.runtime.supervisor import SupervisedThread
+from monitor.sources.reading import PayloadReader
+from monitor.sources.settings import SourceSettings
+from monitor.sources.source import Fetched, Payload, Source, SourceError, positions_after
+from monitor.store import source_positions
+from monitor.store.db import Store
+from monitor.store.source_positions import PositionConflictError
+from monitor.store.source_states import SourceState
+
+log = logging.getLogger(__name__)
+
+MOST_PAYLOADS = 500
+FETCH_WAIT = 1.0
+"""Seconds that a fetch waits for the first payload: also how long a stop may take."""
+LAG_EVERY = 10.0
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+"""Seconds before a source that failed is opened again: the first time, and at most."""
+
+
+class SourceRunner:
+    """One source and its thread."""
+
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        settings: SourceSettings,
+        prediction_log: PredictionLog,
+        store: Store,
+        clock: Clock,
+    ) -> None:
+        self.name, self.kind = name, kind
+        self._settings, self._log, self._store, self._clock = settings, prediction_log, store, clock
+        self._stopping = threading.Event()
+        self._positions: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._state = SourceState(name, kind)
+        self._lag_due = 0.0
+        self._thread = SupervisedThread(f"source {name}", self._work, self._stopping, store.faults)
+
+    def start(self) -> None:
+        """Begin to fetch."""
+        self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Have the thread end after what it is doing."""
+        self._stopping.set()
+
+    def stop(self) -> None:
+        """Finish the payloads at hand, and disconnect."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def state(self) -> SourceState:
+        """How the source is doing."""
+        with self._lock:
+            return self._state
+
+    def _work(self) -> None:
+        wait = FIRST_WAIT
+        while not self._stopping.is_set():
+            source = self._settings.make_source(self.name)
+            began = self._clock.elapsed()
+            try:
+                source.open(self._stored_positions)
+                self._read_on(source)
+            except PositionConflictError as error:
+                log.info("%s", error.message, extra={"source": self.name})
+            except WatchkeeperError as error:
+                self._failed(error)
+            except Exception as error:  # boundary: what a client library raises stops only this source
+                log.exception("source %s failed", self.name)
+                self._failed(SourceError(one_line(error), hint="the daemon's log has the details"))
+            finally:
+                source.close()
+            if self._clock.elapsed() - began > LONGEST_WAIT:
+                wait = FIRST_WAIT
+            if self._stopping.wait(wait):
+                return
+            wait = min(wait * 2, LONGEST_WAIT)
+
+    def _read_on(self, source: Source) -> None:
+        """Until the source fails or the daemon stops."""
+        reader = PayloadReader(
+            self.name,
+            self._settings.make_format(),
+            self._log,
+            self._settings.defaults,
+            self._settings.client,
+            is_ordered=source.is_ordered,
+        )
+        while not self._stopping.is_set():
+            fetched = source.fetch(MOST_PAYLOADS, FETCH_WAIT)
+            if fetched.payloads:
+                self._store_all(reader, fetched)
+                source.acknowledge(fetched)
+            self._works()
+            if self._clock.elapsed() >= self._lag_due:
+                self._measure_lag(source)
+
+    def _store_all(self, reader: PayloadReader, fetched: Fetched) -> None:
+        """Store payloads together; where that fails, each for itself, and quarantine those that fail again."""
+        requests = reader.read_all(fetched.payloads)
+        try:
+            if sum(request.places for request in requests) <= MAX_VALUES:
+                self._commit(requests, positions_after(fetched.payloads))
+                return
+        except (StoreError, PositionConflictError):
+            raise
+        except Exception:  # boundary: one payload that cannot be stored does not take the others with it
+            log.exception("source %s: payloads cannot be stored together", self.name)
+        for payload in fetched.payloads:
+            self._store_one(reader, payload)
+
+    def _store_one(self, reader: PayloadReader, payload: Payload) -> None:
+        position = positions_after([payload])
+        try:
+            self._commit(reader.read(payload), position)
+        except (StoreError, PositionConflictError):
+            raise
+        except Exception as error:  # boundary again
+            log.exception("source %s: %s cannot be stored", self.name, payload.name)
+            self._commit([reader.rejected(payload, f"it cannot be stored: {one_line(error)}")], position)
+
+    def _commit(self, requests: Sequence[ParsedRequest], positions: Mapping[str, str]) -> None:
+        now = self._clock.now()
+
+        def settle(connection: Connection) -> None:
+            source_positions.advance(connection, self.name, self._positions, positions, now)
+
+        answers = self._log.store_delivery(requests, settle)
+        self._positions |= positions
+        new = [request for request, answer in zip(requests, answers, strict=True) if not is_settled(answer)]
+        accepted = sum(request.accepted for request in new)
+        rejected = sum(request.rejected_count for request in new)
+        with self._lock:
+            state = self._state
+            self._state = replace(
+                state,
+                accepted=state.accepted + accepted,
+                rejected=state.rejected + rejected,
+                last_stored_at=now if accepted or rejected else state.last_stored_at,
+            )
+
+    def _stored_positions(self) -> Mapping[str, str]:
+        try:
+            with self._store.read() as connection:
+                self._positions = source_positions.load(connection, self.name)
+        except (ValueError, TypeError) as error:
+            hint = "restore the database from a backup, or delete the row from source_positions"
+            raise SourceError(f"its stored position is damaged: {error}", hint=hint) from error
+        return dict(self._positions)
+
+    def _measure_lag(self, source: Source) -> None:
+        self._lag_due = self._clock.elapsed() + LAG_EVERY
+        lag = source.lag()
+        with self._lock:
+            self._state = replace(self._state, waiting=lag.waiting, oldest_seconds=lag.oldest_seconds)
+
+    def _works(self) -> None:
+        with self._lock:
+            was_failing = self._state.failing_since is not None
+            if was_failing:
+                self._state = replace(self._state, error="", failing_since=None)
+        if was_failing:
+            log.warning("source %s works again", self.name)
+
+    def _failed(self, error: WatchkeeperError) -> None:
+        with self._lock:
+            state = self._state
+            since = self._clock.now() if state.failing_since is None else state.failing_since
+            self._state = replace(
+                state, error=str(error), failing_since=since, waiting=None, oldest_seconds=None
+            )
+            is_new = state.error != str(error)
+        if is_new:
+            log.warning("source %s failed: %s", self.name, error)

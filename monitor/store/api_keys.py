@@ -1,0 +1,131 @@
+"""API keys. Only a hash of a key is stored; the key itself is shown once, when it is created."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, Connection, Float, LargeBinary, Row, String, Table, select, update
+
+from monitor.errors import InputError
+from monitor.store.db import faults_of, metadata
+from monitor.store.rows import blob, moment, words
+from monitor.texts import NAME, flaw_of_name
+
+KEYS = Table(
+    "api_keys",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("client", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=True),
+    Column("revoked_at", Float, nullable=True),
+    Column("last_used_at", Float, nullable=True),
+)
+
+
+class KeyKind(StrEnum):
+    """What a key is for."""
+
+    INGEST = "ingest"
+    PAGE = "page"
+    METRICS = "metrics"
+    STAFF = "staff"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key without its secret. `client` is empty for a key that is not bound to a client."""
+
+    id: str
+    kind: KeyKind
+    client: str
+    name: str
+    hash: bytes
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+
+    def is_valid(self, now: float) -> bool:
+        """Whether the key is neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+def digest(token: str) -> bytes:
+    """The SHA-256 of a key, which is stored in its place. A key is 256 random bits, so it needs no slow hash."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def create(
+    connection: Connection,
+    kind: KeyKind,
+    client: str,
+    now: float,
+    *,
+    name: str = "",
+    expires_at: float | None = None,
+) -> tuple[Key, str]:
+    """Create a key, and return it with its secret, which is not stored.
+
+    Raises:
+        InputError: the name of the client or of the key is invalid.
+    """
+    for subject, text in (("client", client), ("name", name)):
+        if text and (flaw := flaw_of_name(text)):
+            hint = f"use 1 to {NAME} visible characters and no slash"
+            raise InputError(f"the {subject} of a key {flaw}", hint=hint)
+    token = "wk_" + secrets.token_urlsafe(32)
+    key = Key(secrets.token_hex(6), kind, client, name, digest(token), now, expires_at)
+    row = {column.name: getattr(key, column.name) for column in KEYS.columns}
+    connection.execute(KEYS.insert(), row | {"kind": kind.value})
+    return key, token
+
+
+def keys(connection: Connection) -> list[Key]:
+    """Every key, including revoked and expired ones, oldest first."""
+    faults, found = faults_of(connection), []
+    for row in connection.execute(select(KEYS).order_by(KEYS.c.created_at, KEYS.c.id)):
+        with faults.isolate("api_keys", str(row.id)):
+            found.append(_key(row))
+    return found
+
+
+def find(connection: Connection, id: str) -> Key | None:  # noqa: A002 - the column's name
+    """One key by its id."""
+    row = connection.execute(select(KEYS).where(KEYS.c.id == id)).first()
+    return None if row is None else _key(row)
+
+
+def revoke(connection: Connection, id: str, now: float) -> bool:  # noqa: A002 - the column's name
+    """Revoke a key; False if there is no such key, or it was revoked before."""
+    mine = (KEYS.c.id == id, KEYS.c.revoked_at.is_(None))
+    return connection.execute(update(KEYS).where(*mine).values(revoked_at=now)).rowcount > 0
+
+
+def mark_used(connection: Connection, used: Mapping[str, float]) -> None:
+    """Store when keys were last used: key id to seconds since the epoch."""
+    for identity, at in used.items():
+        connection.execute(update(KEYS).where(KEYS.c.id == identity).values(last_used_at=at))
+
+
+def _key(row: Row[Any]) -> Key:
+    expires, revoked, used = (
+        None if at is None else moment(at) for at in (row.expires_at, row.revoked_at, row.last_used_at)
+    )
+    texts = words(row.client), words(row.name)
+    return Key(
+        words(row.id),
+        KeyKind(row.kind),
+        *texts,
+        blob(row.hash),
+        moment(row.created_at),
+        expires,
+        revoked,
+        used,
+    )

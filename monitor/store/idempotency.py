@@ -1,0 +1,55 @@
+"""Accepted requests by key, so that a resent request stores nothing twice."""
+
+import os
+from collections.abc import Sequence
+from operator import attrgetter
+
+import msgspec
+from sqlalchemy import Column, Connection, Float, LargeBinary, Table, delete, select
+
+from monitor.store.db import metadata
+from monitor.store.prepared import prepared_insert
+
+REQUESTS = Table(
+    "requests",
+    metadata,
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("content", LargeBinary(16), nullable=False),
+    Column("received_at", Float, nullable=False, index=True),
+    Column("token", LargeBinary(8), nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+_INSERT = prepared_insert(REQUESTS)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A request by its key (what the sender named, or its content) and the digest of its content; 16 bytes each."""
+
+    key: bytes
+    content: bytes
+
+
+def put(connection: Connection, requests: Sequence[Request], now: float) -> dict[bytes, bytes]:
+    """Store requests; return the keys that were used before, each with the content that it was used for."""
+    token = os.urandom(8)
+    rows = [
+        {"key": request.key, "content": request.content, "received_at": now, "token": token}
+        for request in sorted(requests, key=attrgetter("key"))  # in the order of the primary key
+    ]
+    if _INSERT.insert(connection, rows) == len(rows):
+        return {}
+    query = select(REQUESTS.c.key, REQUESTS.c.content).where(REQUESTS.c.token != token)
+    known: dict[bytes, bytes] = {}
+    for at in range(0, len(rows), 500):
+        some = [request.key for request in requests[at : at + 500]]
+        answer = connection.execute(query.where(REQUESTS.c.key.in_(some)))
+        known |= {bytes(row.key): bytes(row.content) for row in answer}
+    return known
+
+
+def delete_before(connection: Connection, before: float, limit: int = 10_000) -> int:
+    """Delete at most `limit` requests received before `before`; call again until it returns 0."""
+    old = select(REQUESTS.c.key).where(REQUESTS.c.received_at < before).limit(limit)
+    return connection.execute(delete(REQUESTS).where(REQUESTS.c.key.in_(old.scalar_subquery()))).rowcount

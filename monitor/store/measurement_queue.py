@@ -1,0 +1,62 @@
+"""Windows whose profile has changed since they were measured.
+
+Rows are added in the transaction of the profile and deleted in the transaction of the measurements, so that a crash
+between the two loses nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, bindparam, delete, select
+
+from monitor.records import Stream, Window
+from monitor.store import streams
+from monitor.store.db import faults_of, metadata
+from monitor.store.prepared import Prepared, prepared_insert
+from monitor.store.rows import moment, whole_number, words
+from monitor.store.streams import STREAMS
+
+UNMEASURED = Table(
+    "unmeasured",
+    metadata,
+    Column("stream", BigInteger, primary_key=True, autoincrement=False),
+    Column("seconds", Integer, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+)
+
+
+_NOTE = prepared_insert(UNMEASURED)
+_REMOVE = Prepared(
+    delete(UNMEASURED).where(
+        *(UNMEASURED.c[name] == bindparam(name) for name in ("stream", "seconds", "start"))
+    )
+)
+
+
+def add(connection: Connection, stream: Stream, windows: Iterable[Window], now: float) -> None:
+    """Queue windows to be measured."""
+    number = streams.key(connection, stream, now)
+    rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
+    _NOTE.insert(connection, rows)
+
+
+def load(connection: Connection) -> dict[Stream, list[Window]]:
+    """The queued windows by stream, oldest first."""
+    query = select(
+        STREAMS.c.client, STREAMS.c.model, STREAMS.c.environment, UNMEASURED.c.seconds, UNMEASURED.c.start
+    )
+    query = query.join(STREAMS, STREAMS.c.id == UNMEASURED.c.stream).order_by(UNMEASURED.c.start)
+    faults = faults_of(connection)
+    queued: dict[Stream, list[Window]] = {}
+    for client, model, environment, seconds, start in connection.execute(query):
+        with faults.isolate("unmeasured", f"{client}/{model}/{environment} from {start}"):
+            stream = Stream(words(client), words(model), words(environment))
+            window = Window(int(moment(start)), int(moment(start)) + whole_number(seconds))
+            queued.setdefault(stream, []).append(window)
+    return queued
+
+
+def remove(connection: Connection, stream: Stream, windows: Sequence[Window]) -> None:
+    """Remove windows that were measured."""
+    number = streams.find(connection, stream)
+    rows = [{"stream": number, "seconds": window.seconds, "start": window.start} for window in windows]
+    _REMOVE.run_for_each(connection, rows)

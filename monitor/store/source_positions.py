@@ -1,0 +1,67 @@
+"""The position of each source, per shard, written in the transaction that stores the records."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Column, Connection, Float, String, Table, insert, select, update
+
+from monitor.errors import WatchkeeperError
+from monitor.store.db import metadata
+from monitor.store.rows import words
+
+SHARD = 512
+"""The largest length of a shard's name, in characters."""
+
+SOURCE_POSITIONS = Table(
+    "source_positions",
+    metadata,
+    Column("source", String(128), primary_key=True),
+    Column("shard", String(SHARD), primary_key=True),
+    Column("position", String(1024), nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+
+class PositionConflictError(WatchkeeperError):
+    """Another daemon has moved this position. The fetched records are stored already, or will be fetched again."""
+
+
+def load(connection: Connection, source: str) -> dict[str, str]:
+    """The position per shard.
+
+    Raises:
+        ValueError, TypeError: a row is damaged.
+    """
+    query = select(SOURCE_POSITIONS.c.shard, SOURCE_POSITIONS.c.position)
+    rows = connection.execute(query.where(SOURCE_POSITIONS.c.source == source))
+    return {words(row.shard): words(row.position) for row in rows}
+
+
+def advance(
+    connection: Connection, source: str, before: Mapping[str, str], after: Mapping[str, str], now: float
+) -> None:
+    """Move positions from `before` to `after`; a shard that is not in `before` must be new.
+
+    Raises:
+        PositionConflictError: a position is not the one in `before`. The transaction must be rolled back.
+    """
+    for shard, position in after.items():
+        old = before.get(shard)
+        if old == position:
+            continue
+        values = {"source": source, "shard": shard, "position": position, "updated_at": now}
+        if old is None:
+            if shard in load(connection, source):
+                raise _conflict(source, shard)
+            connection.execute(insert(SOURCE_POSITIONS), [values])
+            continue
+        columns = SOURCE_POSITIONS.c
+        at_old = (columns.source == source) & (columns.shard == shard) & (columns.position == old)
+        changed = update(SOURCE_POSITIONS).where(at_old).values(position=position, updated_at=now)
+        if connection.execute(changed).rowcount != 1:
+            raise _conflict(source, shard)
+
+
+def _conflict(source: str, shard: str) -> PositionConflictError:
+    return PositionConflictError(
+        f"another daemon has read {source} {shard} further", hint="it is read again from there"
+    )

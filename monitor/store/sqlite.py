@@ -1,0 +1,77 @@
+"""Connections to SQLite: write-ahead log, every commit synced, and always to the file that was opened first."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.pool import QueuePool
+
+from monitor.errors import StoreError
+
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "cache_size=-4096",  # kB per connection: the system caches the pages too
+    "temp_store=MEMORY",  # otherwise a statement that changes sixteen pages writes a journal file
+    "wal_autocheckpoint=4000",  # pages: many commits change the same page, which is then copied back once
+)
+
+
+class OpenFile:
+    """The file that this process opened. Data written to a file that has been deleted would be lost."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._identity: tuple[int, int] | None = None
+
+    def opened(self) -> None:
+        """Remember the identity of the file, at the first connection."""
+        if self._path is not None and self._identity is None:
+            self._identity = self._current()
+
+    def check(self) -> None:
+        """Check that the path still names the same file.
+
+        Raises:
+            StoreError: the file was deleted, moved or replaced.
+        """
+        if self._identity is None or (current := self._current()) == self._identity:
+            return
+        difference = "is gone" if current is None else "is not the one that was opened"
+        hint = "restore the file; or restart the daemon to use the present one"
+        raise StoreError(f"the database cannot be used: the file {self._path} {difference}", hint=hint)
+
+    def _current(self) -> tuple[int, int] | None:
+        assert self._path is not None
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+
+def engine_of(url: str, file: OpenFile) -> Engine:
+    """An engine without the driver's transactions, which lock too late; `Store` begins them (BEGIN IMMEDIATE)."""
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=8,
+        pool_use_lifo=True,
+        pool_timeout=30,
+        connect_args={"check_same_thread": False, "timeout": 30},
+    )
+
+    @event.listens_for(engine, "do_connect")
+    def _before(*_: Any) -> None:
+        file.check()  # SQLite would create a new, empty file
+
+    @event.listens_for(engine, "connect")
+    def _configure(dbapi_connection: sqlite3.Connection, _record: Any) -> None:
+        dbapi_connection.isolation_level = None
+        for pragma in _PRAGMAS:
+            dbapi_connection.execute(f"PRAGMA {pragma}")
+        file.opened()
+
+    return engine

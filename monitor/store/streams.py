@@ -1,0 +1,174 @@
+"""The streams: every stream that has sent a record, its number in the other tables, and its figures."""
+
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    Connection,
+    Engine,
+    Float,
+    Integer,
+    Row,
+    String,
+    Table,
+    UniqueConstraint,
+    bindparam,
+    case,
+    func,
+    select,
+    update,
+)
+
+from monitor.records import Stream
+from monitor.store.db import READING, faults_of, metadata
+from monitor.store.prepared import Prepared
+from monitor.store.rows import moment, whole_number, words
+from monitor.store.statements import insert_new
+
+KEY = BigInteger().with_variant(Integer, "sqlite")
+"""The type of ids that the database assigns."""
+
+STREAMS = Table(
+    "streams",
+    metadata,
+    Column("id", KEY, primary_key=True),
+    Column("client", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("environment", String, nullable=False),
+    Column("first_received", Float, nullable=False),
+    Column("last_received", Float, nullable=False),
+    Column("watermark", Float, nullable=True),
+    Column("rows", BigInteger, nullable=False),
+    UniqueConstraint("client", "model", "environment"),
+)
+
+_NUMBERS: WeakKeyDictionary[Engine, dict[Stream, int]] = WeakKeyDictionary()
+_FIND = Prepared(
+    select(STREAMS.c.id).where(
+        *(STREAMS.c[name] == bindparam(name) for name in ("client", "model", "environment"))
+    )
+)
+_LATEST: BindParameter[float] = bindparam("latest", type_=Float)
+_MOVE = Prepared(
+    update(STREAMS)
+    .where(*(STREAMS.c[name] == bindparam(name) for name in ("client", "model", "environment")))
+    .values(
+        last_received=bindparam("now", type_=Float),
+        watermark=case(
+            (func.coalesce(STREAMS.c.watermark, _LATEST) > _LATEST, STREAMS.c.watermark), else_=_LATEST
+        ),
+        rows=STREAMS.c.rows + bindparam("more", type_=BigInteger),
+    )
+    .returning(STREAMS.c.id)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFigures:
+    """Figures of a stream that need no batches. `watermark` is the latest event time. Times are in epoch seconds."""
+
+    stream: Stream
+    rows: int
+    first_received: float
+    last_received: float
+    watermark: float | None
+
+
+def key(connection: Connection, stream: Stream, now: float) -> int:
+    """The number of a stream; a new stream is inserted."""
+    number = find(connection, stream)
+    if number is not None:
+        return number
+    row: dict[str, Any] = {"client": stream.client, "model": stream.model, "environment": stream.environment}
+    row |= {"first_received": now, "last_received": now, "watermark": None, "rows": 0}
+    insert_new(connection, STREAMS, [row], ("client",))
+    number = find(connection, stream)
+    assert number is not None
+    return number
+
+
+def find(connection: Connection, stream: Stream) -> int | None:
+    """The number of a stream, or None if it is unknown. Numbers never change and are cached."""
+    kept = _NUMBERS.setdefault(connection.engine, {})
+    number = kept.get(stream)
+    if number is None:
+        names = {"client": stream.client, "model": stream.model, "environment": stream.environment}
+        number = _FIND.run(connection, names).scalar()
+        # A number that a writing transaction sees may be rolled back.
+        if number is not None and connection.get_execution_options().get(READING):
+            kept[stream] = number
+    return number
+
+
+def streams(connection: Connection) -> list[Stream]:
+    """Every stream that has sent a prediction or an outcome, in order."""
+    return [figures.stream for figures in figures_of_all(connection)]
+
+
+def figures_of_all(connection: Connection) -> list[StreamFigures]:
+    """The figures of every stream, in order of client, model and environment."""
+    query = select(STREAMS).order_by(STREAMS.c.client, STREAMS.c.model, STREAMS.c.environment)
+    faults, figures_of, numbers = faults_of(connection), [], {}
+    for row in connection.execute(query):
+        with faults.isolate("streams", f"number {row.id}"):
+            figures_of.append(read(row))
+            numbers[figures_of[-1].stream] = row.id
+    if connection.get_execution_options().get(READING):
+        _NUMBERS.setdefault(connection.engine, {}).update(numbers)
+    return figures_of
+
+
+def figures(connection: Connection, stream: Stream) -> StreamFigures | None:
+    """The figures of one stream, or None if it is unknown. If its row is damaged, all figures are 0."""
+    row = connection.execute(select(STREAMS).where(*_is(stream))).first()
+    if row is None:
+        return None
+    with faults_of(connection).isolate("streams", f"number {row.id}"):
+        return read(row)
+    return StreamFigures(stream, 0, 0.0, 0.0, None)
+
+
+def advance(connection: Connection, stream: Stream, rows: int, latest: float, now: float) -> int:
+    """Update the figures of a stream for `rows` new rows, in one statement; its number."""
+    values: dict[str, Any] = {"latest": latest, "more": rows, "now": now}
+    values |= {"client": stream.client, "model": stream.model, "environment": stream.environment}
+    row = _MOVE.row(connection, values)
+    if row is None:
+        key(connection, stream, now)
+        return advance(connection, stream, rows, latest, now)
+    return int(row[0])
+
+
+def take_back(connection: Connection, number: int, rows: int) -> None:
+    """Subtract rows that were stored before."""
+    connection.execute(update(STREAMS).where(STREAMS.c.id == number).values(rows=STREAMS.c.rows - rows))
+
+
+def read(row: Row[Any]) -> StreamFigures:
+    """The figures in a row.
+
+    Raises:
+        ValueError, TypeError: the row is damaged.
+    """
+    stream = Stream(words(row.client), words(row.model), words(row.environment))
+    watermark = None if row.watermark is None else moment(row.watermark)
+    times = moment(row.first_received), moment(row.last_received), watermark
+    return StreamFigures(stream, whole_number(row.rows), *times)
+
+
+def number(stream: Stream) -> Any:
+    """A subquery for the number of a stream."""
+    return select(STREAMS.c.id).where(*_is(stream)).scalar_subquery()
+
+
+def _is(stream: Stream) -> tuple[Any, ...]:
+    columns = STREAMS.c
+    return (
+        columns.client == stream.client,
+        columns.model == stream.model,
+        columns.environment == stream.environment,
+    )

@@ -1,0 +1,59 @@
+"""Texts that come from outside: how long each may be, and what may be a name.
+
+The border, the configuration, the command line and the columns of the store all read their limits here, so that what
+is taken in can be stored, on SQLite and on PostgreSQL alike. Lengths are in characters.
+"""
+
+import re
+
+NAME = 128
+"""Of a client, a model or a key."""
+ENVIRONMENT = 32
+LABEL = 512
+"""Of an id, a version, a label, a segment, an error, and of the name of a feature, a segment or a class."""
+VERSION_BYTES = 1024
+"""Of a version in UTF-8: it is part of a key, and PostgreSQL's index takes 2,704 bytes a row."""
+COLUMN = 600
+"""Of a column's name, such as `probabilities.<label>`."""
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_SHOWN = 60
+
+
+def flaw_of_text(text: str) -> str:
+    """Why a text cannot be stored everywhere, in words; empty where it can."""
+    found = _UNSTORABLE.search(text)
+    if found is None:
+        return ""
+    return "contains a NUL character" if found[0] == "\0" else "contains half of a surrogate pair"
+
+
+def flaw_of_name(name: str) -> str:
+    """Why this cannot be the name of a client, a model or a key, in words; empty where it can.
+
+    Names stand in addresses, file names, commands and logs: they are 1 to `NAME` characters that can be seen, with
+    single spaces between them at most, and without slashes of either kind.
+    """
+    if not name:
+        return "is empty"
+    if len(name) > NAME:
+        return f"has {len(name):,} characters, more than {NAME}"
+    if flaw := flaw_of_text(name):
+        return flaw
+    if not name.isprintable():
+        return "contains a character that cannot be seen"
+    if "/" in name or "\\" in name:
+        return "contains a slash"
+    if name != " ".join(name.split()):
+        return "begins or ends with a space, or contains two in a row"
+    return "is a path, not a name" if name in (".", "..") else ""
+
+
+def storable(text: str) -> str:
+    """The text with a replacement character for each one that a database refuses."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def shortened(text: str, most: int = _SHOWN) -> str:
+    """At most `most` characters of a text, with dots where it was cut."""
+    return text if len(text) <= most else text[: most - 3] + "..."

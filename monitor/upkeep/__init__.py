@@ -1,1 +1,0 @@
-"""What the daemon sees to between ticks: baselines, rules read anew, old rows forgotten."""

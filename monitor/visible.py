@@ -1,0 +1,31 @@
+"""Text from outside, made harmless for a terminal, a log and a header: unprintable characters are escaped."""
+
+import re
+
+JOINERS = "\u00a0\u200c\u200d"
+"""Characters that Python counts as unprintable but that belong in words: the no-break space, the zero-width non-joiner
+and joiner.
+"""
+
+_NOT_ASCII = re.compile(r"[^\x20-\x7e]")
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    r"""Return `text` with each control character, direction mark, line separator and lone surrogate written as `\x1b`
+    or `\u202e`. The characters of `keep`, such as a newline or `JOINERS`, stay.
+    """
+    if text.isprintable():
+        return text
+    return _NOT_ASCII.sub(lambda match: _escaped(match[0], keep), text)
+
+
+def one_line(text: str) -> str:
+    """Return `text` on one line: line breaks and tabs become spaces, other unprintable characters are escaped."""
+    return " ".join(visible(text, keep="\r\n\t" + JOINERS).split())
+
+
+def _escaped(character: str, keep: str) -> str:
+    if character.isprintable() or character in keep:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,76 @@
+"""`/metrics`: Prometheus' text form or, when asked for, OpenMetrics."""
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+from monitor.exporters.collector import Collector, Sources
+from monitor.exporters.prometheus.text import encode, wants_exemplars
+from monitor.store import streams as stream_rows
+from monitor.store.api_keys import KeyKind
+from monitor.web import services as web_services
+from monitor.web.services import Services
+
+
+def collector(services: Services) -> Collector:
+    """The collector of an application."""
+    return Collector(
+        Sources(
+            services.store,
+            services.clock,
+            services.version,
+            services.settings.metrics,
+            services.client,
+            services.channels,
+            services.counters,
+            services.measured,
+            services.intake,
+            services.rules,
+            services.past,
+            services.drift_limits,
+            services.meters.dropped,
+        )
+    )
+
+
+@get("/c/{key:str}/metrics", sync_to_thread=True, include_in_schema=False)
+def client_metrics(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[bytes]:
+    """The series of one client."""
+    _check_access(request, key)
+    services = web_services.of(request)
+    with services.store.read() as connection:
+        known = any(stream.client == key for stream in stream_rows.streams(connection))
+    if not known and key not in services.clients:
+        raise NotFoundException
+    return _answer(request, key)
+
+
+@get("/metrics", sync_to_thread=True, include_in_schema=False)
+def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Every series of every client: for the operator's own Prometheus."""
+    _check_access(request, "")
+    return _answer(request, "")
+
+
+def _check_access(request: Request[Any, Any, Any], client: str) -> None:
+    """Refuse who may not scrape: a key bound to a client sees that client's series at its own address only."""
+    peer = request.client.host if request.client else ""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    principal = web_services.of(request).access.who(
+        KeyKind.METRICS, headers, peer, request.scope["http_version"]
+    )
+    if principal.client and principal.client != client:
+        raise NotFoundException
+
+
+def _answer(request: Request[Any, Any, Any], client: str) -> Response[bytes]:
+    accept = request.headers.get("accept", "")
+    samples = request.app.state["collector"].collect(client, exemplars=wants_exemplars(accept))
+    own = () if client else web_services.of(request).meters.registry.collect()
+    body, kind = encode(samples, accept, own)
+    return Response(body, headers={"Content-Type": kind})
+
+
+HANDLERS = (metrics, client_metrics)

@@ -1,0 +1,187 @@
+"""`/v1/rollouts` and `/v1/flagger`: verdicts for controllers of canary traffic.
+
+A 2xx response always has the meaning that the caller gives it. Argo reads the verdict from a JSON body, so errors are
+never 2xx, and never HTML. Flagger treats any 2xx of its rollback hook as "roll back now", so it is 403 unless there is
+evidence against the version that serves now.
+"""
+
+from asyncio import to_thread
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import HttpMethod, Request, Response, get, route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from monitor.clock import Clock
+from monitor.errors import AccessError, InputError
+from monitor.records import Stream
+from monitor.releases import version_counts
+from monitor.releases.verdict import ALPHA, Gate, Outcome, Verdict
+from monitor.store.api_keys import KeyKind
+from monitor.store.db import Store
+from monitor.web.auth.access import Access
+
+LARGEST_BODY = 65_536
+
+
+class Hook(msgspec.Struct):
+    """The body that Flagger posts. `metadata` has client, model and canary; optionally stable and environment."""
+
+    name: str
+    namespace: str
+    phase: str = ""
+    checksum: str = ""
+    metadata: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutGate:
+    """Computes verdicts for authenticated callers."""
+
+    store: Store
+    access: Access
+    clock: Clock
+    base_seconds: int
+
+    def verdict_on(
+        self, request: Request[Any, Any, Any], parameters: Mapping[str, str], gate: Gate
+    ) -> Verdict:
+        """The verdict on `parameters["canary"]`.
+
+        Raises:
+            AccessError: the key may not read this client's pages.
+            InputError: client, model or canary is missing.
+            StoreError, NotFoundError: there are no data.
+        """
+        stream, canary = self._subject(request, parameters)
+        with self.store.read() as connection:
+            return version_counts.verdict(
+                connection,
+                stream,
+                canary,
+                parameters.get("stable", ""),
+                gate,
+                self.base_seconds,
+                self.clock.now(),
+            )
+
+    def is_to_be_rolled_back(
+        self, request: Request[Any, Any, Any], parameters: Mapping[str, str]
+    ) -> tuple[bool, str]:
+        """Whether there is evidence against the version that serves now, and the reason."""
+        verdict = self.verdict_on(request, parameters, Gate.GUARD)
+        stream, canary = self._subject(request, parameters)
+        if verdict.outcome is not Outcome.FAIL:
+            return False, f"no evidence against {canary}: {verdict.reason}"
+        with self.store.read() as connection:
+            if not version_counts.is_live(connection, stream, canary):
+                return False, f"{canary} is no longer the newest version"
+        return True, verdict.reason
+
+    def _subject(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> tuple[Stream, str]:
+        missing = [name for name in ("client", "model", "canary") if not parameters.get(name)]
+        if missing:
+            raise InputError(f"{', '.join(missing)} missing", hint="set client, model and canary")
+        peer = request.client.host if request.client else ""
+        who = self.access.who(KeyKind.PAGE, request.headers, peer, request.scope["http_version"])
+        if who.client not in ("", parameters["client"]):
+            raise AccessError("this key is for another client", known=True)
+        stream = Stream(
+            parameters["client"], parameters["model"], parameters.get("environment") or "production"
+        )
+        return stream, parameters["canary"]
+
+
+def routes(store: Store, access: Access, clock: Clock, base_seconds: int) -> list[HTTPRouteHandler]:
+    """All routes."""
+    rollouts = RolloutGate(store, access, clock, base_seconds)
+
+    @get("/v1/rollouts/{client:str}/{model:str}/verdict", sync_to_thread=True, include_in_schema=False)
+    def verdict(
+        request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str]
+    ) -> Response[dict[str, Any]]:
+        """For Argo Rollouts and other readers of JSON."""
+        parameters = {**request.query_params.dict(), "client": [client], "model": [model]}
+        values = {name: texts[0] for name, texts in parameters.items()}
+        try:
+            gate = Gate(values.get("gate", Gate.GUARD))
+        except ValueError as error:
+            raise InputError(f"unknown gate {values['gate']!r}", hint="use guard or final") from error
+        return Response(
+            as_json(rollouts.verdict_on(request, values, gate)), headers={"Cache-Control": "no-store"}
+        )
+
+    return [verdict, _rollout(rollouts), _confirm(rollouts), _rollback(rollouts)]
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """A verdict as printed and sent. Keys may be added, never removed."""
+    return {
+        "schema": "watchkeeper.verdict/1",
+        "verdict": verdict.outcome.value,
+        "reason": verdict.reason,
+        "canary": verdict.canary,
+        "stable": verdict.stable,
+        "n_canary": verdict.n_canary,
+        "n_stable": verdict.n_stable,
+        "canary_failed": verdict.canary_failed,
+        "stable_failed": verdict.stable_failed,
+        "e_value": verdict.e_value,
+        "threshold": 1 / ALPHA,
+        "age_seconds": verdict.age,
+    }
+
+
+def _rollout(rollouts: RolloutGate) -> HTTPRouteHandler:
+    @_post("/v1/flagger/rollout")
+    async def rollout(request: Request[Any, Any, Any]) -> Response[Any]:
+        """Continue for now (200), or count a failed check (403). Flagger has no third response, so unclear means
+        continue.
+        """
+        found = await to_thread(rollouts.verdict_on, request, await _hook_metadata(request), Gate.GUARD)
+        return _flagger(found.outcome is not Outcome.FAIL, found.reason)
+
+    return rollout
+
+
+def _confirm(rollouts: RolloutGate) -> HTTPRouteHandler:
+    @_post("/v1/flagger/confirm-promotion")
+    async def confirm(request: Request[Any, Any, Any]) -> Response[Any]:
+        """Promote (200) only after a pass over the whole time; otherwise wait (403)."""
+        found = await to_thread(rollouts.verdict_on, request, await _hook_metadata(request), Gate.FINAL)
+        return _flagger(found.outcome is Outcome.PASS, found.reason)
+
+    return confirm
+
+
+def _rollback(rollouts: RolloutGate) -> HTTPRouteHandler:
+    @_post("/v1/flagger/rollback")
+    async def rollback(request: Request[Any, Any, Any]) -> Response[Any]:
+        """Roll back (200) only on evidence; 403 is the normal response."""
+        return _flagger(
+            *await to_thread(rollouts.is_to_be_rolled_back, request, await _hook_metadata(request))
+        )
+
+    return rollback
+
+
+def _post(path: str) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
+    return route(
+        path, http_method=[HttpMethod.POST], request_max_body_size=LARGEST_BODY, include_in_schema=False
+    )
+
+
+async def _hook_metadata(request: Request[Any, Any, Any]) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(await request.body(), type=Hook).metadata
+    except msgspec.MsgspecError as error:
+        raise InputError(f"not a valid Flagger webhook: {error}") from error
+
+
+def _flagger(is_yes: bool, reason: str) -> Response[dict[str, str]]:
+    return Response(
+        {"verdict": "yes" if is_yes else "no", "reason": reason}, status_code=200 if is_yes else 403
+    )

@@ -1,0 +1,230 @@
+"""The JSON API, version 1: the content of the pages, for programs. Read-only; resources without access are not found.
+
+A reader's key (`page`) sees its client in production, in the client's terms; staff see every measurement and alert.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery
+from sqlalchemy import Connection
+
+from monitor.config.units import HOUR
+from monitor.errors import InputError
+from monitor.health import client_state, wording
+from monitor.health.settings import ClientSettings
+from monitor.health.verdict import ClientHealth, ModelHealth
+from monitor.records import Labels, Measurement, Stream, labels
+from monitor.store import alerts, measurements, silences, streams, timeseries
+from monitor.web import services as web_services
+from monitor.web.api import openapi, schemas, time_range
+from monitor.web.api.schemas import (
+    AlertAnswer,
+    ClientAnswer,
+    DayAnswer,
+    IncidentAnswer,
+    SeriesAnswer,
+    WindowAnswer,
+)
+from monitor.web.auth import session
+from monitor.web.auth.session import Visitor
+from monitor.web.public_path import CURRENT
+from monitor.web.services import Services
+
+PREFIX = "/api/v1"
+MAX_POINTS = 10_000
+
+
+@get(f"{PREFIX}/openapi.json", sync_to_thread=False, include_in_schema=False)
+def description(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """This API as an OpenAPI document."""
+    return openapi.document(DESCRIBED, web_services.of(request).version, CURRENT.get())
+
+
+@get(f"{PREFIX}/clients", sync_to_thread=True, include_in_schema=False)
+def clients(request: Request[Any, Any, Any]) -> list[ClientAnswer]:
+    """All clients that the key may read, with their models."""
+    visitor = _visitor(request)
+    services = web_services.of(request)
+    with services.store.read() as connection:
+        names = {stream.client for stream in streams.streams(connection)} | set(services.clients)
+        healths = [_health(connection, services, name) for name in sorted(names) if visitor.may_read(name)]
+    return [
+        schemas.client(health, services.client(health.client)) for health in healths if health is not None
+    ]
+
+
+@get(f"{PREFIX}/clients/{{client:str}}", sync_to_thread=True, include_in_schema=False)
+def one_client(request: Request[Any, Any, Any], client: FromPath[str]) -> ClientAnswer:
+    """One client with its models."""
+    health, settings = _client(request, client)
+    return schemas.client(health, settings)
+
+
+@get(f"{PREFIX}/clients/{{client:str}}/incidents", sync_to_thread=True, include_in_schema=False)
+def incidents(request: Request[Any, Any, Any], client: FromPath[str]) -> list[IncidentAnswer]:
+    """The incidents of the last 30 days, newest first."""
+    health, _ = _client(request, client)
+    newest_first = sorted(
+        (i for model_health in health.models for i in model_health.incidents), key=lambda i: -i.started
+    )
+    return [schemas.incident(incident) for incident in newest_first]
+
+
+@get(f"{PREFIX}/clients/{{client:str}}/alerts", sync_to_thread=True, include_in_schema=False)
+def open_alerts(request: Request[Any, Any, Any], client: FromPath[str]) -> list[AlertAnswer]:
+    """The firing alerts of all environments, worst first. For staff."""
+    visitor = session.reader(request, client)
+    if not visitor.may("viewer"):
+        raise NotFoundException
+    services = web_services.of(request)
+    with services.store.read() as connection:
+        found = alerts.load_open(connection)
+        held = services.held(found, silences.load(connection, services.clock.now()))
+    mine = [alert for alert in found if alert.stream.client == client]
+    return [schemas.alert(alert, held.get(alert.fingerprint, "")) for alert in mine]
+
+
+@get(
+    f"{PREFIX}/clients/{{client:str}}/models/{{model:str}}/days", sync_to_thread=True, include_in_schema=False
+)
+def days(request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str]) -> list[DayAnswer]:
+    """The last 30 local days of a model, oldest first."""
+    health, _ = _client(request, client)
+    return [schemas.day(day) for day in _model(health, model).days]
+
+
+@get(
+    f"{PREFIX}/clients/{{client:str}}/models/{{model:str}}/measurements",
+    sync_to_thread=True,
+    include_in_schema=False,
+)
+def newest(
+    request: Request[Any, Any, Any],
+    client: FromPath[str],
+    model: FromPath[str],
+    environment: FromQuery[str] = client_state.SHOWN,
+    window: FromQuery[int] = HOUR,
+) -> WindowAnswer:
+    """All measurements of the newest window of a length (in seconds: a base window or an hour)."""
+    stream_request = _stream_request(request, Stream(client, model, environment))
+    with stream_request.services.store.read() as connection:
+        stream_request.must_exist(connection)
+        latest = measurements.latest(connection, stream_request.stream, window)
+    if not latest:
+        raise NotFoundException(f"no window of {window} seconds has been measured yet")
+    return schemas.window(
+        stream_request.stream,
+        latest[0].window,
+        [measurement for measurement in latest if stream_request.may_see(measurement)],
+    )
+
+
+@get(
+    f"{PREFIX}/clients/{{client:str}}/models/{{model:str}}/measurements/{{metric:str}}",
+    sync_to_thread=True,
+    include_in_schema=False,
+)
+def course(
+    request: Request[Any, Any, Any],
+    client: FromPath[str],
+    model: FromPath[str],
+    metric: FromPath[str],
+    environment: FromQuery[str] = client_state.SHOWN,
+    window: FromQuery[int] = HOUR,
+    of: FromQuery[str] = "",
+) -> SeriesAnswer:
+    """One metric over time: `from` and `to` as on the pages, `of` its labels (`feature=amount,version=7`)."""
+    stream_request = _stream_request(request, Stream(client, model, environment))
+    labels_of_series = read_labels(of)
+    services = stream_request.services
+    shown = time_range.time_range_of(request.query_params, services.clock.now(), services.client(client).zone)
+    if window <= 0 or shown.seconds / window > MAX_POINTS:
+        raise InputError(
+            f"a response has at most {MAX_POINTS} points",
+            hint="request a shorter time range or longer windows",
+        )
+    with services.store.read() as connection:
+        stream_request.must_exist(connection)
+        if not stream_request.may_know(metric, labels_of_series):
+            raise NotFoundException
+        values = timeseries.load(
+            connection, stream_request.stream, metric, window, shown.start, shown.end, labels_of_series
+        )
+    return schemas.series(stream_request.stream, metric, dict(labels_of_series), values)
+
+
+@dataclass(frozen=True, slots=True)
+class _StreamRequest:
+    """A request for data of a stream."""
+
+    visitor: Visitor
+    services: Services
+    stream: Stream
+
+    def must_exist(self, connection: Connection) -> None:
+        """Raise 404 if the stream does not exist or the visitor may not see it."""
+        is_shown = self.visitor.may("viewer") or self.stream.environment == client_state.SHOWN
+        if not is_shown or streams.figures(connection, self.stream) is None:
+            raise NotFoundException
+
+    def may_know(self, metric: str, about: Labels) -> bool:
+        """Whether the visitor may see a metric. Clients get the metrics of their pages; others need explanation by an
+        engineer.
+        """
+        return self.visitor.may("viewer") or (metric in wording.PHRASES and not about)
+
+    def may_see(self, measurement: Measurement) -> bool:
+        """Whether the visitor may see a measurement."""
+        return self.may_know(measurement.metric, measurement.labels)
+
+
+def read_labels(text: str) -> Labels:
+    """Parse `feature=temp,version=3` into labels.
+
+    Raises:
+        InputError: a part has no name or value.
+    """
+    pairs = [part.partition("=") for part in text.split(",") if part]
+    if not all(name and value for name, _, value in pairs):
+        raise InputError(f"{text[:80]!r} is not a list of labels", hint="use of=feature=amount,version=7")
+    return labels(**{name: value for name, _, value in pairs})
+
+
+def _visitor(request: Request[Any, Any, Any]) -> Visitor:
+    visitor = session.identify(request)
+    if visitor is None:
+        raise NotFoundException
+    return visitor
+
+
+def _stream_request(request: Request[Any, Any, Any], stream: Stream) -> _StreamRequest:
+    return _StreamRequest(session.reader(request, stream.client), web_services.of(request), stream)
+
+
+def _client(request: Request[Any, Any, Any], key: str) -> tuple[ClientHealth, ClientSettings]:
+    session.reader(request, key)
+    services = web_services.of(request)
+    with services.store.read() as connection:
+        health = _health(connection, services, key)
+    if health is None:
+        raise NotFoundException
+    return health, services.client(key)
+
+
+def _health(connection: Connection, services: Services, key: str) -> ClientHealth | None:
+    return client_state.client(connection, key, services.client(key), services.clock.now())
+
+
+def _model(health: ClientHealth, name: str) -> ModelHealth:
+    match = next((model_health for model_health in health.models if model_health.stream.model == name), None)
+    if match is None:
+        raise NotFoundException
+    return match
+
+
+ROUTES = (clients, one_client, incidents, open_alerts, days, newest, course)
+DESCRIBED = openapi.paths(ROUTES)
+HANDLERS = (description, *ROUTES)

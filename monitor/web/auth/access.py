@@ -1,0 +1,212 @@
+"""Authenticates requests: from an API key to a principal, or an error.
+
+While no key of a kind exists, requests from this machine itself are accepted without one, so that a first try needs no
+setup; no others are. A request that came through a proxy, or from a web page of another site, is not from this machine,
+whatever its address: see `is_local`.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from monitor.clock import Clock
+from monitor.errors import AccessError, StoreError
+from monitor.store import api_keys
+from monitor.store.api_keys import Key, KeyKind
+from monitor.store.db import Store
+
+_STALE_AFTER = 5.0
+_RETRY_AFTER = 1.0
+_VALID_FOR = 900.0
+"""How long keys are used without access to the store."""
+_WAIT, _FIRST_WAIT = 0.25, 2.0
+"""Seconds that a request waits for keys to be read: with keys from before, and without any."""
+_FORWARDED = frozenset(
+    (
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-proto",
+        "x-forwarded-server",
+        "x-original-host",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+    )
+)
+HEADERS = ("authorization", "host", "origin", "sec-fetch-site", *_FORWARDED)
+"""The headers, in lower case, that authentication uses."""
+_HINT = "send the header Authorization: Bearer wk_..."
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The authenticated sender: the kind of key, and the client that it is bound to (empty: all clients)."""
+
+    kind: KeyKind
+    client: str = ""
+    key: str = ""
+
+
+class Access:
+    """Checks keys in memory. New and revoked keys take effect within seconds, in every process."""
+
+    def __init__(self, store: Store, clock: Clock, public_url: str = "") -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._keys: dict[bytes, Key] = {}
+        self._kinds: frozenset[KeyKind] = frozenset()
+        self._read_at = float("-inf")
+        self._used: dict[str, float] = {}
+        self._reading: threading.Thread | None = None
+        self._failure: StoreError | None = None
+        self._is_public = bool(public_url) and not _is_here(_host_of(public_url))
+        self._not_before = float("-inf")
+
+    def who(self, kind: KeyKind, headers: Mapping[str, str], peer: str, version: str = "1.1") -> Principal:
+        """The principal of a request for something of `kind`. Header names are in lower case.
+
+        `peer` is the address of the other end of the connection, `version` the HTTP version of the request.
+
+        Raises:
+            AccessError: a required key is missing, unknown, or of another kind.
+        """
+        now = self._clock.now()
+        self._refresh(now, _STALE_AFTER)
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if not token:
+            return self._without_key(kind, headers, peer, version)
+        key = self._keys.get(api_keys.digest(token.strip())) if scheme.lower() == "bearer" else None
+        if key is None:
+            self._refresh(now, _RETRY_AFTER)
+            key = self._keys.get(api_keys.digest(token.strip()))
+        if key is None or not key.is_valid(now):
+            raise AccessError("the API key is not valid", hint="it is unknown, expired or revoked")
+        if key.kind not in (kind, KeyKind.STAFF):
+            raise AccessError(
+                f"this is a key for {key.kind}, not for {kind}", known=True, hint="use another key"
+            )
+        self._used[key.id] = now
+        return Principal(key.kind, key.client, key.id)
+
+    def is_at_hand(self, headers: Mapping[str, str]) -> bool:
+        """Whether `who` responds without accessing the store, which may be slow."""
+        age = self._clock.now() - self._read_at
+        if not 0 <= age < _STALE_AFTER:
+            return False
+        token = headers.get("authorization", "").partition(" ")[2]
+        return age < _RETRY_AFTER or not token or api_keys.digest(token.strip()) in self._keys
+
+    def is_open(self, kind: KeyKind) -> bool:
+        """Whether requests of a kind are accepted from this machine without a key."""
+        self._refresh(self._clock.now(), _STALE_AFTER)
+        return kind not in self._kinds
+
+    def write_uses(self) -> None:
+        """Store when keys were last used; called by a job of the daemon."""
+        with self._lock:
+            used, self._used = self._used, {}
+        if used:
+            with self._store.write() as connection:
+                api_keys.mark_used(connection, used)
+
+    def _without_key(self, kind: KeyKind, headers: Mapping[str, str], peer: str, version: str) -> Principal:
+        if kind in self._kinds:
+            raise AccessError("an API key is required", hint=_HINT)
+        if self._is_public or not is_local(headers, peer, version):
+            raise AccessError(
+                "without a key, only this machine has access",
+                hint="create a key first: watchkeeper key create",
+            )
+        return Principal(kind)
+
+    def _refresh(self, now: float, age: float) -> None:
+        """Read the keys again if they are older than `age`. An unresponsive store delays nobody for long.
+
+        Raises:
+            StoreError: it was unresponsive for so long that the keys are too old.
+        """
+        if 0 <= now - self._read_at < age:
+            return
+        is_valid = 0 <= now - self._read_at < _VALID_FOR
+        with self._lock:
+            is_new = self._reading is None or not self._reading.is_alive()
+            if is_new and (not is_valid or time.monotonic() >= self._not_before):
+                self._reading = self._begin_to_read(now)
+            reading = self._reading
+        if reading is not None and (is_new or not is_valid):
+            reading.join(_WAIT if is_valid else _FIRST_WAIT)
+        if not 0 <= now - self._read_at < _VALID_FOR:
+            raise self._failure or StoreError("the database is unavailable: no response")
+
+    def _begin_to_read(self, now: float) -> threading.Thread | None:
+        thread = threading.Thread(target=self._read, args=(now,), name="keys", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system allows no further thread
+            self._failure = StoreError(f"the keys cannot be read: {error}")
+            return None
+        return thread
+
+    def _read(self, now: float) -> None:
+        self._not_before = time.monotonic() + _RETRY_AFTER
+        with self._store.faults.isolate("thread", "keys"):
+            try:
+                with self._store.read() as connection:
+                    keys = api_keys.keys(connection)
+            except StoreError as error:
+                # Records cannot be stored now, but rules still evaluate the rejected ones.
+                self._failure = error
+                return
+            self._keys = {key.hash: key for key in keys}
+            self._kinds = frozenset(key.kind for key in keys)
+            self._read_at = now
+            self._failure, self._not_before = None, float("-inf")
+
+
+def is_local(headers: Mapping[str, str], peer: str, version: str) -> bool:
+    """Whether somebody at this machine sent a request themselves.
+
+    The connection and the Host header must both name this machine: the name of another host that points here
+    (DNS rebinding) does not. No header of a proxy may be there, and the version must not be HTTP/1.0, in which
+    nginx passes requests on unless told otherwise. A form of a page must come from that very page.
+    """
+    if not _is_loopback(peer) or version == "1.0" or not _FORWARDED.isdisjoint(headers):
+        return False
+    host, origin = headers.get("host"), headers.get("origin")
+    if host is not None and not _is_here(_host_of(f"//{host}")):
+        return False
+    if origin is None:
+        return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    if origin == "null":  # our pages send no referrer, so a browser does not say where a form stands
+        return headers.get("sec-fetch-site") == "same-origin"
+    return host is not None and origin.partition("://")[2] == host
+
+
+def _host_of(url: str) -> str:
+    """The host of an address without its port, in lower case; empty where it cannot be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or _is_loopback(host)
+
+
+@lru_cache
+def _is_loopback(peer: str) -> bool:
+    try:
+        return ip_address(peer).is_loopback
+    except ValueError:
+        return False

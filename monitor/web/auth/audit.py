@@ -1,0 +1,60 @@
+"""The audit log of page views and changes, collected in memory so that reading a page costs no commit."""
+
+import threading
+from dataclasses import replace
+
+from monitor.store import audit
+from monitor.store.audit import Entry
+from monitor.store.db import Store
+
+MOST_WAITING = 10_000
+OTHERS = "others"
+"""The name in entries that arrived while the maximum number was waiting because the store was unavailable."""
+
+
+class AuditLog:
+    """Entries to be stored. Equal entries within a minute are merged, with a count."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._waiting: dict[tuple[object, ...], Entry] = {}
+        self._lock = threading.Lock()
+
+    def note(self, entry: Entry) -> None:
+        """Keep an entry until the next flush."""
+        with self._lock:
+            if len(self._waiting) >= MOST_WAITING and _key(entry) not in self._waiting:
+                entry = replace(entry, who=OTHERS, address="", client="", target="")
+            first = self._waiting.get(_key(entry))
+            times = entry.times + (first.times if first else 0)
+            self._waiting[_key(entry)] = replace(first or entry, times=times)
+
+    def flush(self) -> int:
+        """Store the collected entries. Returns their number.
+
+        Raises:
+            StoreError: the store cannot be written; the entries are kept.
+        """
+        with self._lock:
+            waiting, self._waiting = list(self._waiting.values()), {}
+        try:
+            if waiting:
+                with self._store.write() as connection:
+                    audit.add(connection, waiting)
+        except BaseException:
+            for entry in waiting:
+                self.note(entry)
+            raise
+        return len(waiting)
+
+
+def _key(entry: Entry) -> tuple[object, ...]:
+    return (
+        entry.at // 60,
+        entry.who,
+        entry.address,
+        entry.action,
+        entry.client,
+        entry.target,
+        entry.outcome,
+    )

@@ -1,0 +1,194 @@
+"""Sign-in of staff through OpenID Connect: authorization code with PKCE, verified by authlib.
+
+authlib is an optional dependency and is imported only if sign-in is configured.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from monitor import outgoing
+from monitor.errors import AccessError, WatchkeeperError
+from monitor.outgoing.client import Transport
+from monitor.web.auth import claims
+from monitor.web.settings import RANKS, OidcSettings, Role
+
+_INVALID_CLAIMS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
+"""Errors from claims that do not follow the standard."""
+LIFETIME = 600.0
+SECONDS = 10.0
+"""Timeout of one response of the provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in in progress: the values that the provider's response must match."""
+
+    state: str
+    nonce: str
+    verifier: str
+    next: str
+    started_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """The signed-in user and their role."""
+
+    name: str
+    role: Role
+
+
+class Provider:
+    """The identity provider. Its endpoints and keys are read when they are first needed."""
+
+    def __init__(self, settings: OidcSettings) -> None:
+        self._settings = settings
+        self._addresses: Mapping[str, Any] = {}
+
+    def begin(self, redirect: str, next_page: str, now: float) -> tuple[str, Attempt]:
+        """The URL to send the browser to, and the values that its return must match."""
+        attempt = Attempt(
+            secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(48), next_page, now
+        )
+        with self._client(redirect) as client:
+            address, _ = client.create_authorization_url(
+                self._find("authorization_endpoint", client),
+                state=attempt.state,
+                nonce=attempt.nonce,
+                code_verifier=attempt.verifier,
+            )
+        return str(address), attempt
+
+    def reach(self) -> None:
+        """Read the provider's endpoints, as a sign-in would.
+
+        Raises:
+            WatchkeeperError: it cannot be reached, or has another issuer.
+        """
+        with self._client("") as client:
+            self._find("authorization_endpoint", client)
+
+    def finish(self, attempt: Attempt, code: str, state: str, redirect: str, now: float) -> Person:
+        """The user of a returned code.
+
+        Raises:
+            AccessError: the response does not match the attempt, is not the provider's, or the user has no role.
+        """
+        is_match = secrets.compare_digest(state.encode(), attempt.state.encode())
+        if not is_match or not 0 <= now - attempt.started_at < LIFETIME:
+            raise AccessError("your sign-in has expired", hint="sign in again")
+        with self._client(redirect) as client:
+            token = self._exchange(client, code, attempt)
+            id_claims = self._verified(client, token, attempt, now)
+        return self._person(id_claims)
+
+    def _client(self, redirect: str) -> Any:
+        from authlib.integrations.httpx_client import OAuth2Client
+
+        settings = self._settings
+        secret = settings.client_secret.get_secret_value()
+        return OAuth2Client(
+            settings.client_id,
+            secret or None,
+            scope=settings.scopes,
+            redirect_uri=redirect,
+            code_challenge_method="S256",
+            token_endpoint_auth_method="client_secret_basic" if secret else "none",
+            transport=Transport(SECONDS, str(settings.ca_file) if settings.ca_file else ""),
+            timeout=None,
+        )
+
+    def _find(self, name: str, client: Any) -> str:
+        if not self._addresses:
+            address = f"{self._settings.issuer.rstrip('/')}/.well-known/openid-configuration"
+            self._addresses = self._get(client, address)
+            if self._addresses.get("issuer") != self._settings.issuer:
+                issuer, self._addresses = self._addresses.get("issuer"), {}
+                raise WatchkeeperError(
+                    f"the identity provider has another issuer: {issuer!r}", hint="check web.oidc.issuer"
+                )
+        if name not in self._addresses:
+            raise WatchkeeperError(
+                f"the identity provider does not publish {name}", hint="check web.oidc.issuer"
+            )
+        return str(self._addresses[name])
+
+    def _get(self, client: Any, address: str) -> Mapping[str, Any]:
+        try:
+            response = client.request("GET", address, withhold_token=True)
+            response.raise_for_status()
+            content: Mapping[str, Any] = dict(response.json())
+        except (*outgoing.FAILURES, TypeError) as error:
+            raise WatchkeeperError(
+                f"the identity provider cannot be reached: {outgoing.reason(error)}",
+                hint="check web.oidc.issuer",
+            ) from error
+        return content
+
+    def _exchange(self, client: Any, code: str, attempt: Attempt) -> Mapping[str, Any]:
+        from authlib.integrations.base_client import OAuthError
+
+        try:
+            token: Mapping[str, Any] = client.fetch_token(
+                self._find("token_endpoint", client),
+                grant_type="authorization_code",
+                code=code,
+                code_verifier=attempt.verifier,
+            )
+        except OAuthError as error:
+            raise AccessError(
+                f"the identity provider rejected the sign-in: {error}", hint="sign in again"
+            ) from error
+        except outgoing.FAILURES as error:
+            message = f"the identity provider cannot be reached: {outgoing.reason(error)}"
+            raise WatchkeeperError(message) from error
+        except _INVALID_CLAIMS as error:
+            message = f"the identity provider's response is not valid: {error or type(error).__name__}"
+            raise AccessError(message) from error
+        if not isinstance(token, Mapping):
+            raise AccessError("the identity provider's response is not valid: it is not an object")
+        return token
+
+    def _verified(
+        self,
+        client: Any,
+        token: Mapping[str, Any],
+        attempt: Attempt,
+        now: float,
+    ) -> Mapping[str, Any]:
+        from authlib.common.errors import AuthlibBaseError
+        from authlib.oidc.core import CodeIDToken
+        from joserfc import jwt
+        from joserfc.errors import JoseError
+        from joserfc.jwk import KeySet
+
+        published = dict(self._get(client, self._find("jwks_uri", client)))
+        options = {"iss": {"essential": True, "value": self._settings.issuer}}
+        options["aud"] = {"essential": True, "value": self._settings.client_id}
+        params = {"nonce": attempt.nonce, "client_id": self._settings.client_id}
+        params["access_token"] = str(token.get("access_token", ""))
+        try:
+            keys = KeySet.import_key_set(published)  # type: ignore[arg-type]
+            decoded = jwt.decode(
+                str(token.get("id_token", "")), keys, algorithms=["RS256", "ES256", "PS256", "EdDSA"]
+            )
+            token_of_id = CodeIDToken(decoded.claims, decoded.header, options=options, params=params)
+            token_of_id.validate(now=int(now), leeway=60)
+            return dict(decoded.claims)
+        except (JoseError, AuthlibBaseError, *_INVALID_CLAIMS) as error:
+            reason = str(error) or type(error).__name__
+            raise AccessError(f"the identity provider's response is not valid: {reason}") from error
+
+    def _person(self, id_claims: Mapping[str, Any]) -> Person:
+        settings = self._settings
+        name = claims.person(id_claims)
+        groups = claims.groups(id_claims, settings.role_claim)
+        roles = [settings.roles[group] for group in groups if group in settings.roles]
+        if roles:
+            return Person(name, max(roles, key=lambda role: RANKS[role]))
+        hint = "ask an admin (web.oidc.roles)"
+        if not groups:
+            hint = f"the token has no groups in {settings.role_claim}: ask an admin (web.oidc.role_claim)"
+        raise AccessError(f"{name} is not in a group that may sign in", known=True, hint=hint)

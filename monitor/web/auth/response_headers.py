@@ -1,0 +1,30 @@
+"""Security headers: a page loads, runs and is framed by our own files only."""
+
+from collections.abc import Sequence
+
+_POLICY = (
+    "default-src 'none'",
+    "style-src 'self'",
+    "script-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+)
+
+
+def headers(*, is_secure: bool, frame_ancestors: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of every response. `frame_ancestors` are the sites that may embed a page."""
+    ancestors = " ".join(frame_ancestors) or "'none'"
+    values = {
+        "Content-Security-Policy": "; ".join((*_POLICY, f"frame-ancestors {ancestors}")),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        "Cache-Control": "no-store",
+    }
+    if is_secure:
+        values["Strict-Transport-Security"] = "max-age=31536000"
+    return values

@@ -1,0 +1,169 @@
+"""Sign-in and sign-out: access keys for readers of clients, OpenID Connect for staff."""
+
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode
+
+from litestar import MediaType, Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.exceptions import NotFoundException
+from litestar.params import FromQuery, URLEncodedBody
+
+from monitor.errors import AccessError
+from monitor.store import api_keys, sessions
+from monitor.store.api_keys import KeyKind
+from monitor.store.sessions import Session
+from monitor.web import services as web_services
+from monitor.web.auth import session
+from monitor.web.auth.oidc import Attempt, Provider
+from monitor.web.pages import rendering
+from monitor.web.public_path import CURRENT
+
+Form = URLEncodedBody[dict[str, str]]
+_ATTEMPT = "watchkeeper_attempt"
+
+
+def closed(request: Request[Any, Any, Any]) -> Response[Any]:
+    """The page for visitors without access, equal for every path, whether or not it exists."""
+    services = web_services.of(request)
+    path = request.url.path
+    return rendering.page(
+        "sign_in.html",
+        status=404,
+        next=path if _is_ours(path) else "",
+        staff=bool(services.settings.oidc.issuer),
+    )
+
+
+@get("/", sync_to_thread=False, include_in_schema=False)
+def home() -> Response[Any]:
+    """The root path redirects to the overview."""
+    return _go("/staff/")
+
+
+@post("/enter", sync_to_thread=True, include_in_schema=False, status_code=303)
+def enter(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
+    """Sign in with an access key from a form."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise NotFoundException
+    return _enter(request, data.get("key", ""), data.get("next", ""))
+
+
+@get("/enter/link", sync_to_thread=True, include_in_schema=False, status_code=303)
+def enter_by_link(
+    request: Request[Any, Any, Any],
+    key: FromQuery[str] = "",
+    next: FromQuery[str] = "",  # noqa: A002
+) -> Response[Any]:
+    """Sign in with an access key from a link, and remove it from the address bar."""
+    return _enter(request, key, next)
+
+
+def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Response[Any]:
+    services = web_services.of(request)
+    try:
+        principal = services.access.who(KeyKind.PAGE, {"authorization": f"Bearer {token}"}, "")
+    except AccessError:
+        return closed(request)
+    now = services.clock.now()
+    with services.store.read() as connection:
+        key = api_keys.find(connection, principal.key)
+    ends = now + services.settings.session_lifetime
+    if key is not None and key.expires_at is not None:
+        ends = min(ends, key.expires_at)
+    role = "admin" if principal.kind is KeyKind.STAFF else ""
+    who = f"key {key.name or key.id}" if key is not None else f"key {principal.key}"
+    secret = session.keep(services, Session(who, role, principal.client, principal.key, now, ends))
+    home = f"/c/{quote(principal.client, safe='')}/" if principal.client else "/staff/"
+    answer = _go(_inside(next_page, home))
+    partitioned_cookie = session.framed(services, "" if role else principal.client, secret, int(ends - now))
+    if partitioned_cookie:
+        answer.headers["Set-Cookie"] = partitioned_cookie
+    else:
+        answer.cookies.append(session.cookie(services, secret, int(ends - now)))
+    return answer
+
+
+@post("/leave", sync_to_thread=True, include_in_schema=False, status_code=303)
+def leave(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
+    """Sign out."""
+    services = web_services.of(request)
+    visitor = session.identify(request)
+    if visitor is not None and visitor.secret:
+        session.check_form(request, visitor, data.get("csrf", ""))
+        with services.store.write() as connection:
+            sessions.close(connection, visitor.secret)
+    return _go("/staff/", session.cookie(services, "", 0))
+
+
+@get("/staff/sign-in", sync_to_thread=True, include_in_schema=False, status_code=303)
+def sign_in(request: Request[Any, Any, Any], next: FromQuery[str] = "") -> Response[Any]:  # noqa: A002
+    """Redirect to the identity provider."""
+    services = web_services.of(request)
+    next_page = _inside(next, "/staff/")
+    address, attempt = _provider(request).begin(_return_address(request), next_page, services.clock.now())
+    encoded = urlencode({name: getattr(attempt, name) for name in Attempt.__slots__})
+    return _go(address, _attempt_cookie(request, encoded, 600))
+
+
+@get("/staff/callback", sync_to_thread=True, include_in_schema=False, status_code=303)
+def callback(request: Request[Any, Any, Any], code: FromQuery[str] = "") -> Response[Any]:
+    """The return from the identity provider."""
+    services = web_services.of(request)
+    attempt = _attempt(request)
+    state = str(request.query_params.get("state", ""))
+    now = services.clock.now()
+    person = _provider(request).finish(attempt, code, state, _return_address(request), now)
+    ends = now + services.settings.session_lifetime
+    session_cookie = session.sign_in(services, Session(person.name, person.role, "", "", now, ends))
+    return _go(attempt.next, session_cookie, _attempt_cookie(request, "", 0))
+
+
+def _provider(request: Request[Any, Any, Any]) -> Provider:
+    provider = request.app.state["provider"]
+    if provider is None:
+        raise NotFoundException
+    assert isinstance(provider, Provider)
+    return provider
+
+
+def _return_address(request: Request[Any, Any, Any]) -> str:
+    public = web_services.of(request).settings.public_url.rstrip("/")
+    return f"{public or str(request.base_url).rstrip('/')}/staff/callback"
+
+
+def _attempt(request: Request[Any, Any, Any]) -> Attempt:
+    fields = {name: texts[0] for name, texts in parse_qs(request.cookies.get(_ATTEMPT, "")).items()}
+    try:
+        started = float(fields["started_at"])
+        attempt = Attempt(fields["state"], fields["nonce"], fields["verifier"], fields["next"], started)
+    except (KeyError, ValueError):
+        raise AccessError("your sign-in has expired", hint="sign in again") from None
+    return replace(attempt, next=_inside(attempt.next, "/staff/"))
+
+
+def _attempt_cookie(request: Request[Any, Any, Any], value: str, seconds: int) -> Cookie:
+    secure = web_services.of(request).settings.is_secure
+    return Cookie(
+        _ATTEMPT, value=value, max_age=seconds, path="/staff/", httponly=True, secure=secure, samesite="lax"
+    )
+
+
+def _inside(path: str, default: str) -> str:
+    """Return the path of one of our own pages without the public path; `default` for any other path."""
+    own = path.removeprefix(CURRENT.get())
+    return own if _is_ours(own) else default
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a path leads to one of our own pages: no other host, no slash tricks."""
+    return path.startswith(("/c/", "/staff/")) and "//" not in path and "\\" not in path
+
+
+def _go(address: str, *cookies: Cookie) -> Response[Any]:
+    return Response(
+        "", status_code=303, headers={"Location": address}, cookies=list(cookies), media_type=MediaType.TEXT
+    )
+
+
+HANDLERS = (home, enter, enter_by_link, leave, sign_in, callback)

@@ -1,0 +1,309 @@
+"""Every open connection: how many there may be, and how long each may keep us waiting.
+
+uvicorn closes a connection that is silent after an answer. It has no limit in time for a head or a body, none for the
+size of a head, and none for the number of connections that does not answer 503. These limits are kept here, by a
+protocol that passes what comes in to uvicorn's own, unchanged, and by one task that looks at all connections.
+"""
+
+import asyncio
+import re
+import resource
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from h11 import LocalProtocolError
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 65_536
+"""Bytes of a request line and its headers."""
+MOST_HEADERS = 256
+"""Headers of a request."""
+_MOST_AHEAD = 1_048_576
+"""Bytes that may come in while a request is open and does not read them."""
+_PART = 4096
+"""Bytes that are parsed at once: two hundred of the smallest requests."""
+_MOST_PIPELINED = 16
+"""Requests that may wait for the one before them; bytes of further ones wait unparsed."""
+_SENDS_WITHIN, _SENDS_AT_LEAST = 30.0, 65_536
+"""A peer that reads an answer takes at least so many bytes in so many seconds."""
+_CHECK_EVERY = 0.5
+_END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
+_OFFER = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
+
+
+def _answer(status: bytes, error: bytes) -> bytes:
+    body = b'{"error": "%b", "hint": ""}' % error
+    head = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    return head % (status, len(body)) + body
+
+
+_TOO_LARGE = _answer(b"431 Request Header Fields Too Large", b"the request head is too large")
+_TOO_SLOW = _answer(b"408 Request Timeout", b"the request head did not arrive in time")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many connections there may be, and the seconds that a head (or the silence before it) may take."""
+
+    connections: int = 1000
+    head_within: float = 10.0
+
+
+class Connection(asyncio.Protocol):
+    """One connection: passes everything to one of uvicorn's protocols, and knows for what it waits since when.
+
+    Which one is chosen by the first head. Where it offers to go on in another protocol, as Java's client does with
+    HTTP/2, it is uvicorn's h11, which leaves the offer and reads the request; httptools drops its body.
+    """
+
+    def __init__(self, connections: "Connections", options: dict[str, Any]) -> None:
+        self._connections = connections
+        self._options = options
+        self._transport: asyncio.Transport
+        self._inner: H11Protocol | HttpToolsProtocol | None = None
+        self._head = b""
+        self._held = b""
+        self._unread = 0
+        self._unsent, self._unsent_since = 0, 0.0
+        self.peer = ""
+        self.ignores_upgrade = False
+        """Whether a request that offers another protocol is read whole."""
+        self.is_open = False
+        """Whether a request is with the application."""
+        self.waiting_since: float | None = None
+        """Since when it waits for bytes of a request; None while the application works on one."""
+        self._was_abandoned = False
+        self.is_lost = False
+        """Whether nobody is at its other end any more."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A peer connected."""
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer = str(peer[0]) if peer else ""
+        self.waiting_since = self._connections.now()
+        if not self._connections.add(self):
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in."""
+        if self._held:
+            self._held += data
+            self._transport.pause_reading()
+            return
+        if self._inner is None:
+            self._head += data
+            if len(self._head) <= MAX_HEAD_BYTES and self._is_beginning():
+                return
+            data, self._head = self._head, b""
+            self._begin(data)
+        self._feed(data)
+
+    def _feed(self, data: bytes) -> None:
+        """Parse bytes in parts, and hold back the rest where many requests wait for the one before them."""
+        for end in range(_PART, len(data) + _PART, _PART):
+            self._parse(data[end - _PART : end])
+            if self._transport.is_closing():
+                return
+            if self._pipelined() >= _MOST_PIPELINED and end < len(data):
+                self._held = data[end:]
+                self._transport.pause_reading()
+                return
+
+    def _go_on(self) -> None:
+        """Parse what was held back, once few requests wait."""
+        if self._inner is None or self.is_lost or not self._held or self._pipelined() > _MOST_PIPELINED // 2:
+            return
+        data, self._held = self._held, b""
+        self._feed(data)
+        if not self._held and not self._transport.is_closing() and not self._inner.flow.read_paused:
+            self._transport.resume_reading()
+
+    def _pipelined(self) -> int:
+        """Requests that are parsed and wait for the one before them; h11 parses none ahead."""
+        return len(getattr(self._inner, "pipeline", ()))
+
+    def _parse(self, data: bytes) -> None:
+        assert self._inner is not None
+        self._unread += len(data)
+        if self.is_open and self._unread > _MOST_AHEAD:
+            self._transport.abort()
+            return
+        try:
+            self._inner.data_received(data)
+        except LocalProtocolError:  # h11 wanted to answer 400 where an answer was under way
+            self._transport.abort()
+        except Exception:  # whatever is wrong with these bytes, it is this connection's fault alone
+            self._connections.log_broken()
+            self._transport.abort()
+        if self._unread > MAX_HEAD_BYTES and not self.is_open:
+            # A request whose head is whole is with the application before this is called.
+            self._connections.call_soon(self._check_head)
+
+    def eof_received(self) -> bool | None:
+        """The peer sends no more."""
+        return None if self._inner is None else self._inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is closed."""
+        self.is_lost = True
+        self._connections.remove(self)
+        if self._inner is not None:
+            self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The peer does not read fast enough."""
+        if self._inner is not None:
+            self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        if self._inner is not None:
+            self._inner.resume_writing()
+
+    def open(self, *, has_body: bool) -> None:
+        """A request came to the application, all of it or without its body."""
+        self.is_open, self._unread = True, 0
+        self.waiting_since = self._connections.now() if has_body else None
+
+    def read(self, *, is_whole: bool) -> None:
+        """The application has read what came of the body."""
+        self._unread = 0
+        if is_whole:
+            self.waiting_since = None
+
+    def close(self, *, is_whole: bool) -> None:
+        """The request was answered, maybe before its body was whole."""
+        self.is_open, self._unread, self._was_abandoned = False, 0, not is_whole
+        self.waiting_since = self._connections.now()
+        if self._held:
+            self._connections.call_soon(self._go_on)
+
+    def close_early(self, answer: bytes = b"") -> None:
+        """Close it; `answer` is sent before where no request is open."""
+        if answer and not self.is_open and not self._was_abandoned:
+            self._transport.write(answer)
+            self._transport.close()
+        else:
+            self._transport.abort()
+
+    def check_deadlines(self, now: float, head_within: float) -> None:
+        """Close it where the peer takes too long to send a head, or to read an answer."""
+        unsent = self._transport.get_write_buffer_size()
+        if not unsent or unsent <= self._unsent - _SENDS_AT_LEAST or not self._unsent:
+            self._unsent, self._unsent_since = unsent, now
+        elif now - self._unsent_since > _SENDS_WITHIN:
+            self._transport.abort()
+            return
+        is_late = self.waiting_since is not None and now - self.waiting_since > head_within
+        if is_late and not self.is_open and not unsent and not self._transport.is_closing():
+            self.close_early(_TOO_SLOW if self._head or self._unread else b"")
+
+    def _is_beginning(self) -> bool:
+        """Whether what came may be the beginning of a head."""
+        return self._head[:1].isalpha() and not _END_OF_HEAD.search(self._head)
+
+    def _begin(self, data: bytes) -> None:
+        end = _END_OF_HEAD.search(data)
+        self.ignores_upgrade = end is not None and _OFFER.search(data, 0, end.end()) is not None
+        state = {**self._options["app_state"], "connection": self}
+        protocol = H11Protocol if self.ignores_upgrade else HttpToolsProtocol
+        self._inner = protocol(**{**self._options, "app_state": state})
+        self._inner.connection_made(self._transport)
+
+    def _check_head(self) -> None:
+        if self._unread > MAX_HEAD_BYTES and not self.is_open and not self._transport.is_closing():
+            self.close_early(_TOO_LARGE)
+
+
+class Connections:
+    """All of them, on one event loop."""
+
+    def __init__(self, limits: Limits, on_broken: Callable[[], None]) -> None:
+        self._limits = limits
+        self._most = min(limits.connections, descriptors_for_connections())
+        self._open: dict[Connection, None] = {}
+        self._by_peer: Counter[str] = Counter()
+        self.log_broken = on_broken
+
+    def __call__(self, **options: Any) -> Connection:
+        """A protocol for a new connection: what uvicorn's `http` wants. `options` are for uvicorn's own protocol."""
+        return Connection(self, options)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._open)
+
+    def now(self) -> float:
+        """Seconds of the loop's clock."""
+        return asyncio.get_running_loop().time()
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """Call it in the loop's next turn."""
+        asyncio.get_running_loop().call_soon(call)
+
+    def add(self, connection: Connection) -> bool:
+        """Take a new one in; where there are too many, whoever has the most loses the one that waited longest."""
+        if len(self._open) >= self._most and not self._make_room(connection.peer):
+            return False
+        self._open[connection] = None
+        self._by_peer[connection.peer] += 1
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """One is closed."""
+        if self._open.pop(connection, connection) is None:
+            self._by_peer[connection.peer] -= 1
+            if not self._by_peer[connection.peer]:
+                del self._by_peer[connection.peer]
+
+    async def watch(self) -> None:
+        """Look at all of them again and again."""
+        while True:
+            await asyncio.sleep(_CHECK_EVERY)
+            now = self.now()
+            for connection in list(self._open):
+                connection.check_deadlines(now, self._limits.head_within)
+
+    def close_waiting(self) -> None:
+        """Close those that no request is open on."""
+        for connection in list(self._open):
+            if not connection.is_open:
+                connection.close_early()
+
+    async def end(self) -> None:
+        """Close all, at once."""
+        for connection in list(self._open):
+            connection.close_early()
+        while self._open:
+            await asyncio.sleep(0)
+
+    def _make_room(self, peer: str) -> bool:
+        """Close one that waits for its peer; False where none does, or only peers with fewer than `peer` would have."""
+        waiting = [one for one in self._open if one.waiting_since is not None]
+        if not waiting:
+            return False
+        victim = max(waiting, key=lambda one: (self._by_peer[one.peer], -(one.waiting_since or 0.0)))
+        if self._by_peer[victim.peer] < self._by_peer[peer] + 1 and victim.peer != peer:
+            return False
+        self.remove(victim)
+        victim.close_early()
+        return True
+
+
+def descriptors_for_connections() -> int:
+    """How many of the process's descriptors connections may use: deliveries and the store keep the others.
+
+    The soft limit is raised as far as this process may.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    if soft == resource.RLIM_INFINITY:
+        return 65_536
+    return max(soft - 256, soft // 2)

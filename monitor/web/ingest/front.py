@@ -1,0 +1,203 @@
+"""Plain ASGI in front of the application, for all requests.
+
+The two ingest endpoints are answered here, because routing, middleware and parsing of unused data would cost more than
+accepting a prediction. All other requests go to the application. Invalid requests (protocol upgrades, control
+characters in a path, hundreds of headers) are answered here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Protocol
+
+from h11 import LocalProtocolError
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from litestar.types.asgi_types import ReceiveMessage
+
+from monitor.errors import InputError, TooSlowError
+from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.web.auth import response_headers
+from monitor.web.connections import MOST_HEADERS, Connection
+from monitor.web.ingest import reply
+from monitor.web.ingest.endpoints import DisconnectedError
+from monitor.web.ingest.reply import Headers, Reply
+
+log = logging.getLogger(__name__)
+
+_CLOSE = ("connection", "close")
+_WRONG_METHOD = reply.of_error(
+    405, "this method is not allowed here", "", ("allow", "GET, HEAD, POST"), _CLOSE
+)
+_UPGRADE_REJECTED = reply.of_error(
+    400, "only HTTP/1.1 is supported", "send the request without the header Upgrade", _CLOSE
+)
+_TOO_MANY_HEADERS = reply.of_error(431, f"more than {MOST_HEADERS} headers", "send fewer", _CLOSE)
+_CONTROL_CHARACTER = reply.of_error(
+    400, "the URL contains a control character", "remove it from path and query"
+)
+_INTERNAL_ERROR = reply.of_error(500, "internal error", "the daemon's log has the details")
+
+
+class Endpoint(Protocol):
+    """A handler for a frequently requested path."""
+
+    async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
+        """The response to a request.
+
+        Raises:
+            DisconnectedError: the sender is gone.
+        """
+        ...
+
+
+class Front:
+    """The ASGI application of the server. `hot` are the endpoints by path."""
+
+    def __init__(
+        self,
+        application: ASGIApp,
+        hot: Mapping[str, Endpoint],
+        meters: DaemonMeters,
+        *,
+        is_secure: bool = False,
+        body_within: float = 60.0,
+    ) -> None:
+        self._application = application
+        self._hot = {f"{path}{end}": (path, endpoint) for path, endpoint in hot.items() for end in ("", "/")}
+        self._meters = meters
+        self._body_within = body_within
+        self._headers: Headers = [
+            (name.lower().encode(), value.encode())
+            for name, value in response_headers.headers(is_secure=is_secure).items()
+        ]
+        self._count = lru_cache(lambda path, code: meters.requests.labels(handler=path, code=code))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or pass it to the application."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._application(scope, receive, send)
+            return
+        connection = scope["state"].get("connection")
+        if not isinstance(connection, Connection):
+            await self._respond(scope, receive, send, ignores_upgrade=True)
+            return
+        is_whole = not _has_body(scope["headers"])
+        connection.open(has_body=not is_whole)
+
+        async def read() -> ReceiveMessage:
+            nonlocal is_whole
+            message = await receive()
+            is_whole = message["type"] != "http.request" or not message["more_body"]
+            connection.read(is_whole=is_whole)
+            return message
+
+        async def send_response(message: Message) -> None:
+            try:
+                await send(message)
+            except (LocalProtocolError, RuntimeError):
+                # The peer is gone (uvicorn notifies only the last of pipelined requests), or h11 received data after
+                # the request that is not HTTP.
+                if not connection.is_lost and not connection.ignores_upgrade:
+                    raise
+                connection.close_early()
+                while not connection.is_lost:
+                    await asyncio.sleep(0)
+
+        try:
+            await self._respond(
+                scope, receive if is_whole else read, send_response, connection.ignores_upgrade
+            )
+        finally:
+            connection.close(is_whole=is_whole)
+
+    async def _respond(self, scope: HTTPScope, receive: Receive, send: Send, ignores_upgrade: bool) -> None:
+        if (rejection := _rejection(scope, ignores_upgrade)) is not None:
+            await rejection.send(send, self._headers)
+            self._count("none", str(rejection.status)).inc()
+        elif (route := self._hot.get(scope["path"])) is not None:
+            await self._answer(scope, receive, send, *route)
+        elif scope["method"] == "HEAD":
+            # uvicorn sends no body for HEAD, so the application can treat it as GET.
+            await self._application({**scope, "method": "GET"}, receive, _only_head(send))
+        else:
+            await self._application(scope, _in_time(receive, self._body_within), send)
+
+    async def _answer(
+        self, scope: HTTPScope, receive: Receive, send: Send, path: str, endpoint: Endpoint
+    ) -> None:
+        try:
+            answer = await endpoint.answer(scope, receive)
+        except DisconnectedError:
+            self._count(path, "0").inc()
+            return
+        except Exception as error:  # boundary: logged for the operator, not shown to the sender
+            log.error("%s %s failed", scope["method"], path, exc_info=error)
+            answer = _INTERNAL_ERROR
+        connection = scope["state"].get("connection")
+        is_lost = isinstance(connection, Connection) and connection.is_lost
+        self._count(path, "0" if is_lost else str(answer.status)).inc()
+        await answer.send(send, self._headers)
+
+
+def _rejection(scope: HTTPScope, ignores_upgrade: bool) -> Reply | None:
+    """The response to an invalid request; None for valid ones."""
+    headers = list(scope["headers"])
+    if scope["method"] == "CONNECT":
+        return _WRONG_METHOD
+    if len(headers) > MOST_HEADERS:
+        return _TOO_MANY_HEADERS
+    if not ignores_upgrade:
+        for name, _ in headers:
+            if name == b"upgrade":
+                return _UPGRADE_REJECTED
+    path = scope["path"]
+    if not path.isprintable() and any(character < " " or character == "\x7f" for character in path):
+        return _CONTROL_CHARACTER
+    query = scope["query_string"]
+    return _CONTROL_CHARACTER if query and b"%00" in query else None
+
+
+def _has_body(headers: Any) -> bool:
+    for name, value in headers:
+        if name == b"content-length" and value != b"0":
+            return True
+        if name == b"transfer-encoding":
+            return True
+    return False
+
+
+def _in_time(receive: Receive, seconds: float) -> Receive:
+    """`receive` with a time limit for the body."""
+    deadline: float | None = asyncio.get_running_loop().time() + seconds
+
+    async def receive_in_time() -> ReceiveMessage:
+        nonlocal deadline
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError as error:
+            raise TooSlowError(f"the request body did not arrive within {seconds:g} s") from error
+        if message["type"] == "http.disconnect" and deadline is not None:
+            raise InputError("the client disconnected before the request body was complete")
+        if message["type"] == "http.request" and not message["more_body"]:
+            deadline = None  # from here on, the application only waits for a disconnect
+        return message
+
+    return receive_in_time
+
+
+def _only_head(send: Send) -> Send:
+    """`send` that completes the response after its head: an endless page would keep the connection."""
+    is_sent = False
+
+    async def send_head(message: Message) -> None:
+        nonlocal is_sent
+        if not is_sent:
+            await send(message)
+            if message["type"] == "http.response.start":
+                is_sent = True
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    return send_head

@@ -1,0 +1,1 @@
+"""The page of one alert. Start with `alert_page.py`."""

@@ -1,0 +1,108 @@
+"""What happened in an episode of an alert, in order of time and in words. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from monitor.alerts.notification import decode
+from monitor.records import Action, Delivery, Receipt, State, Status, Transition
+from monitor.web.pages.alert.episode import Episode, Told
+
+MOST_SHOWN = 200
+_WORDS = {
+    State.PENDING: "Pending",
+    State.FIRING: "Fired",
+    State.RECOVERING: "Recovering",
+    State.RESOLVED: "Resolved",
+    State.INACTIVE: "Back to normal before it fired",
+}
+_SAID = {
+    Action.TRIGGER: "told",
+    Action.ACKNOWLEDGE: "told of the acknowledgement",
+    Action.RESOLVE: "told of the end",
+    Action.CHANGE: "told of a change",
+    Action.MESSAGE: "sent a message",
+}
+_OUTCOMES = {
+    Status.SENT: "accepted",
+    Status.PENDING: "waits to be sent",
+    Status.LEASED: "is being sent",
+    Status.SUPERSEDED: "not sent: nothing was left to tell",
+    Status.DEAD: "given up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened: when, of which kind (`state`, `delivery` or `person`), what, and details."""
+
+    at: float
+    kind: str
+    what: str
+    details: tuple[str, ...] = ()
+
+
+def timeline(one: Episode) -> list[Event]:
+    """Everything that is known of an episode, oldest first; the newest if there is too much."""
+    found = [*_changes(one), *_deliveries(one), *_people(one)]
+    return sorted(found, key=lambda event: event.at)[-MOST_SHOWN:]
+
+
+def _changes(one: Episode) -> Iterator[Event]:
+    for change in one.transitions:
+        yield Event(change.at, "state", _word(change), (change.reason,) if change.reason else ())
+    diagnosis = one.alert.diagnosis if one.is_newest else None
+    if diagnosis is not None and diagnosis.what:
+        yield Event(diagnosis.at, "state", "Last diagnosis", (diagnosis.what, *diagnosis.causes))
+
+
+def _word(change: Transition) -> str:
+    if change.to is State.FIRING and change.before is State.RECOVERING:
+        return "Firing again"
+    return _WORDS[change.to]
+
+
+def _deliveries(one: Episode) -> Iterator[Event]:
+    for told in one.told:
+        for delivery in told.deliveries:
+            answers = told.receipts.get(delivery.id or 0, [])
+            yield Event(
+                delivery.created_at,
+                "delivery",
+                f"{delivery.channel} {_said(delivery, told)}: {outcome(delivery, answers)}",
+                tuple(_details(delivery, answers)),
+            )
+
+
+def _said(delivery: Delivery, told: Told) -> str:
+    if delivery.action is Action.TRIGGER and delivery.sequence > told.deliveries[0].sequence:
+        return "updated"
+    return _SAID[delivery.action]
+
+
+def outcome(delivery: Delivery, answers: list[Receipt]) -> str:
+    """What became of a delivery: `accepted after 2 attempts`."""
+    words = _OUTCOMES[delivery.status]
+    tried = len(answers) or delivery.attempts
+    if tried > 1 or (tried and delivery.status in (Status.PENDING, Status.DEAD)):
+        words += f" after {tried} {'attempt' if tried == 1 else 'attempts'}"
+    return words
+
+
+def _details(delivery: Delivery, answers: list[Receipt]) -> Iterator[str]:
+    try:
+        yield decode(delivery.body).title
+    except ValueError:  # msgspec's errors are ValueErrors too
+        yield "the text of the notification cannot be read"
+    for number, answer in enumerate(answers, 1):
+        if answer.outcome != Status.SENT.value or answer.detail:
+            code = f" {answer.code}" if answer.code is not None else ""
+            words = f"{answer.outcome}{code}{': ' if answer.detail else ''}{answer.detail}"
+            yield f"attempt {number}: {words}"
+
+
+def _people(one: Episode) -> Iterator[Event]:
+    if one.is_newest and one.alert.acknowledged_at is not None:
+        by = one.alert.acknowledged_by or "an unknown person"
+        yield Event(one.alert.acknowledged_at, "person", f"Acknowledged by {by}")
+    for note in one.notes:
+        yield Event(note.at, "person", f"Update for the client by {note.author}", (note.text,))

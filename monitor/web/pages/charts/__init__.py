@@ -1,0 +1,1 @@
+"""Charts rendered on the server as SVG. Start with `svg.py`."""

@@ -1,0 +1,28 @@
+"""Round local times for the axis of a chart."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from monitor.config.units import DAY, HOUR
+
+_STEPS = (
+    60, 300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
+    *(days * DAY for days in (1, 2, 5, 7, 14, 30, 60, 120)),
+)  # fmt: skip
+
+
+def ticks(start: float, end: float, zone: ZoneInfo, most: int = 6) -> list[tuple[float, str]]:
+    """Round local times in a range, with labels: the date at midnight, else the time of day."""
+    step = next((step for step in _STEPS if (end - start) / step <= most), _STEPS[-1])
+    first, last = datetime.fromtimestamp(start, zone).date(), datetime.fromtimestamp(end, zone).date()
+    days, labelled = max(1, step // DAY), []
+    for number in range(first.toordinal(), last.toordinal() + 1):
+        if number % days:
+            continue
+        midnight = datetime.combine(first, datetime.min.time()) + timedelta(days=number - first.toordinal())
+        for offset in range(0, DAY, min(step, DAY)):
+            local_time = midnight + timedelta(seconds=offset)
+            at = local_time.replace(tzinfo=zone).timestamp()
+            if start <= at <= end:
+                labelled.append((at, local_time.strftime("%-d %b" if offset == 0 else "%H:%M")))
+    return labelled

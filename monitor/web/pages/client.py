@@ -1,0 +1,156 @@
+"""The pages of clients, and their figures as CSV."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from sqlalchemy import Connection
+
+from monitor.health import client_state
+from monitor.health.settings import ClientSettings
+from monitor.health.verdict import ClientHealth, ModelHealth
+from monitor.records import Stream
+from monitor.store import model_versions
+from monitor.web import services as web_services
+from monitor.web.api import time_range
+from monitor.web.api.time_range import TimeRange
+from monitor.web.auth import session
+from monitor.web.pages import client_view, rendering
+from monitor.web.pages.charts import series
+from monitor.web.pages.charts.svg import Chart, Mark, moment
+
+
+def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
+    session.reader(request, key)
+    services = web_services.of(request)
+    settings = services.client(key)
+    with services.store.read() as connection:
+        health = client_state.client(connection, key, settings, services.clock.now())
+    if health is None:
+        raise NotFoundException
+    return health, settings
+
+
+@dataclass(frozen=True, slots=True)
+class _ModelPage:
+    """One model of a client, and its charts over the requested time range."""
+
+    health: ClientHealth
+    one: ModelHealth
+    settings: ClientSettings
+    shown: TimeRange
+    charts: Sequence[Chart]
+
+
+def _model_page(request: Request[Any, Any, Any], key: str, model: str) -> _ModelPage:
+    health, settings = _health(request, key)
+    health_of_model = next(
+        (health_of_model for health_of_model in health.models if health_of_model.stream.model == model), None
+    )
+    if health_of_model is None:
+        raise NotFoundException
+    services = web_services.of(request)
+    shown = time_range.time_range_of(request.query_params, health.now, settings.zone)
+    with services.store.read() as connection:
+        sampler = time_range.sampler(connection, health_of_model.stream, shown, services.base_seconds)
+        metric = health_of_model.quality.metric if health_of_model.quality else settings.view(model).quality
+        marks = new_versions(connection, health_of_model.stream)
+        return _ModelPage(
+            health,
+            health_of_model,
+            settings,
+            shown,
+            series.charts(sampler, settings, health_of_model.stream, metric, marks),
+        )
+
+
+@get("/c/{key:str}/", sync_to_thread=True, include_in_schema=False)
+def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
+    """The overview of a client's models."""
+    health, settings = _health(request, key)
+    return rendering.page("client.html", page=client_view.client(health, settings))
+
+
+@get("/c/{key:str}/m/{model:str}", sync_to_thread=True, include_in_schema=False)
+def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str]) -> Response[str]:
+    """One model: its state, figures and charts."""
+    data = _model_page(request, key, model)
+    drawn = [client_view.draw(chart) for chart in data.charts]
+    return rendering.page(
+        "model.html", page=client_view.model(data.health, data.one, data.settings, drawn, data.shown)
+    )
+
+
+@get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)
+def days_csv(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
+    """The last 30 days of all models of a client."""
+    health, _ = _health(request, key)
+    rows = [
+        [
+            one.title,
+            day.day.isoformat(),
+            day.health.word,
+            f"{day.decisions:.0f}",
+            f"{day.errors:.0f}",
+            "" if day.quality is None else f"{day.quality:.6g}",
+            "estimated" if day.estimated else "measured" if day.quality is not None else "",
+        ]
+        for one in health.models
+        for day in one.days
+    ]
+    return _csv(
+        ["model", "day", "state", "decisions", "errors", "quality", "quality is"], rows, f"{key}-days.csv"
+    )
+
+
+@get("/c/{key:str}/m/{model:str}/figures.csv", sync_to_thread=True, include_in_schema=False)
+def figures_csv(request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str]) -> Response[str]:
+    """The values in the charts of a model."""
+    data = _model_page(request, key, model)
+    curves = [(f"{chart.title}, {curve.name}", curve) for chart in data.charts for curve in chart.curves]
+    times = sorted({at for _, curve in curves for at in curve.x})
+    values = [dict(zip(curve.x, curve.y, strict=True)) for _, curve in curves]
+    rows = [
+        [
+            moment(at, data.settings.zone),
+            *("" if (v := values_by_time.get(at)) is None else f"{v:.6g}" for values_by_time in values),
+        ]
+        for at in times
+    ]
+    return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}.csv")
+
+
+def new_versions(connection: Connection, stream: Stream) -> tuple[Mark, ...]:
+    """When new versions took over, without the first one."""
+    versions = model_versions.load(connection, stream.client).get(stream, [])
+    return tuple(
+        Mark(version.first_seen, f"new version {version.version}")
+        for version in versions
+        if version.first_seen > versions[0].first_seen
+    )
+
+
+def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(head)
+    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _plain(cell: str) -> str:
+    """A cell that a spreadsheet does not interpret as a formula."""
+    return (
+        f"'{cell}"
+        if cell[:1] in ("=", "+", "@", "\t") or (cell[:1] == "-" and not cell[1:2].isdigit())
+        else cell
+    )
+
+
+HANDLERS = (client_page, model_page, days_csv, figures_csv)

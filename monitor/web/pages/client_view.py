@@ -1,0 +1,308 @@
+"""The texts of a client's page, ready for the template."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from monitor.clock import iso
+from monitor.health import targets as agreed_targets
+from monitor.health import wording
+from monitor.health.settings import ClientSettings
+from monitor.health.targets import Standing
+from monitor.health.verdict import ClientHealth, ClientIncident, Health, ModelHealth, Quality
+from monitor.store.targets import TargetPeriod
+from monitor.web.api.time_range import TimeRange
+from monitor.web.pages.charts import svg as svg_charts
+from monitor.web.pages.charts.series import SPANS
+from monitor.web.pages.charts.svg import Chart
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure of a page, and its comparison."""
+
+    label: str
+    value: str
+    note: str = ""
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One row of the incident history."""
+
+    started: str
+    started_iso: str
+    health: Health
+    sentence: str
+    outcome: str
+    cause: str = ""
+    notes: tuple[tuple[str, str, str], ...] = ()
+    """Updates: the time as it is read, the time as ISO 8601, and the text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A chart with its SVG and its table."""
+
+    chart: Chart
+    svg: Markup
+    rows: list[tuple[str, list[str]]]
+
+
+def client(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
+    """The values of a client's page."""
+    newest_first = sorted((i for model in health.models for i in model.incidents), key=lambda i: -i.started)
+    return _frame(health, settings) | {
+        "headline": health.headline,
+        "health": health.health,
+        "lines": _lines(health, settings),
+        "figures": _client_figures(health, settings),
+        "models": [_model_row(model) for model in health.models],
+        "incidents": [incident(item, settings, health.now) for item in newest_first[:20]],
+    }
+
+
+def model(
+    health: ClientHealth, one: ModelHealth, settings: ClientSettings, drawn: Sequence[Drawn], shown: TimeRange
+) -> dict[str, object]:
+    """The values of a model's page."""
+    return _frame(health, settings, one) | {
+        "key": one.stream.model,
+        "title": one.title,
+        "headline": one.sentence,
+        "health": one.health,
+        "lines": _model_lines(one, settings, health.now),
+        "explanation": settings.view(one.stream.model).explanation,
+        "figures": _model_figures(one, settings, health.now),
+        "strip": svg_charts.strip([day.health.value for day in one.days], one.strip, fills=True),
+        "strip_words": one.strip,
+        "spans": [{"key": s.key, "label": s.label, "current": s.key == shown.key} for s in SPANS],
+        "query": shown.query,
+        "shown": "" if shown.key else _named(shown, settings),
+        "charts": drawn,
+        "incidents": [incident(row, settings, health.now) for row in one.incidents[:20]],
+    }
+
+
+def _named(shown: TimeRange, settings: ClientSettings) -> str:
+    start, end = (svg_charts.moment(at, settings.zone) for at in (shown.start, shown.end))
+    return f"{start} to {end}"
+
+
+def draw(chart: Chart) -> Drawn:
+    """A chart with its SVG and its table."""
+    return Drawn(chart, svg_charts.draw(chart), chart.rows())
+
+
+def incident(one: ClientIncident, settings: ClientSettings, now: float) -> IncidentRow:
+    """One row of the incident history, with its outcome."""
+    zone = settings.zone
+    parts = []
+    if one.acknowledged is not None:
+        parts.append(f"acknowledged {wording.moment(one.acknowledged, zone, now)}")
+    if one.ended is None:
+        parts.append(f"ongoing for {wording.span(now - one.started)}")
+    else:
+        ended = wording.moment(one.ended, zone, now)
+        parts.append(f"resolved {ended}, after {wording.span(one.ended - one.started)}")
+    outcome = " · ".join(parts)
+    return IncidentRow(
+        wording.moment(one.started, zone, now),
+        iso(one.started),
+        one.health,
+        one.told,
+        outcome[:1].upper() + outcome[1:],
+        one.cause,
+        tuple((wording.moment(note.at, zone, now), iso(note.at), note.text) for note in one.notes),
+    )
+
+
+def _frame(
+    health: ClientHealth, settings: ClientSettings, one: ModelHealth | None = None
+) -> dict[str, object]:
+    zone, now = settings.zone, health.now
+    newest = _newest((one,) if one else health.models)
+    return {
+        "client": health.client,
+        "name": health.name,
+        "now": f"{wording.day(now, zone)} {wording.clock(now, zone)}",
+        "now_iso": iso(now),
+        "data_until": "no data yet" if newest is None else f"data to {wording.moment(newest, zone, now)}",
+        "contact": settings.contact,
+        "zone": wording.clock(now, zone).split()[-1],
+    }
+
+
+def _newest(models: Sequence[ModelHealth]) -> float | None:
+    return max((model.last_received for model in models if model.last_received is not None), default=None)
+
+
+def _lines(health: ClientHealth, settings: ClientSettings) -> list[str]:
+    """What is wrong, model by model, who acts, and when the next update comes."""
+    affected = [model for model in health.models if model.health is not Health.WORKING]
+    lines = [_with_since(model, settings, health.now) for model in affected[:3]]
+    if len(affected) > 3:
+        lines.append(f"{wording.plural(len(affected) - 3, 'more model')} below.")
+    return lines + _acting(health.models, settings, health.now)
+
+
+def _model_lines(one: ModelHealth, settings: ClientSettings, now: float) -> list[str]:
+    lines = [] if one.since is None else [f"Since {wording.moment(one.since, settings.zone, now)}."]
+    others = [
+        agreed_targets.sentence(period, one.title)
+        for period in agreed_targets.by_urgency(one.targets)
+        if period.standing in (Standing.MISSED, Standing.AT_RISK)
+    ]
+    others += [i.sentence for i in one.incidents if i.ended is None and not i.is_missed]
+    others = [sentence for sentence in others if sentence != one.sentence]
+    return lines + list(dict.fromkeys(others))[:3] + _acting((one,), settings, now)
+
+
+def _with_since(one: ModelHealth, settings: ClientSettings, now: float) -> str:
+    if one.since is None or one.health is Health.WAITING:
+        return one.sentence
+    return f"{one.sentence} Since {wording.moment(one.since, settings.zone, now)}."
+
+
+def _acting(models: Sequence[ModelHealth], settings: ClientSettings, now: float) -> list[str]:
+    broken = [model for model in models if model.health is Health.ATTENTION]
+    if not broken:
+        return []
+    started = min((model.since for model in broken if model.since is not None), default=now)
+    rounds = int((now - started) // settings.next_update) + 1
+    at = wording.clock(started + rounds * settings.next_update, settings.zone)
+    is_acknowledged = any(
+        i.acknowledged is not None and i.ended is None for model in broken for i in model.incidents
+    )
+    status = "Our team is working on it." if is_acknowledged else "Our team has been notified."
+    return [f"{status} Next update by {at}."]
+
+
+def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figure]:
+    decisions = sum(model.decisions for model in health.models)
+    before = [model.decisions_before for model in health.models if model.decisions_before is not None]
+    counted = [model.is_counted for model in health.models]
+    figures = [
+        Figure(
+            "Decisions today", wording.count(decisions), _against(decisions, sum(before) if before else None)
+        )
+        if any(counted) or not counted
+        else Figure("Decisions today", wording.NOTHING, "being counted"),
+        _within(health.within_limits, settings.availability_target),
+    ]
+    errors = sum(model.errors for model in health.models)
+    if decisions:
+        of = "of all requests" + _as_of(health.models, settings, health.now)
+        figures.append(Figure("Answered today", wording.share(1 - errors / decisions), of))
+    return [*figures, _freshness(_newest(health.models), health.now, settings.stale_after)]
+
+
+def _as_of(models: Sequence[ModelHealth], settings: ClientSettings, now: float) -> str:
+    """The time until which today is counted, if newer answers are not counted yet."""
+    late = [
+        one.counted_at
+        for one in models
+        if one.counted_at is not None and one.last_received is not None and one.counted_at < one.last_received
+    ]
+    return f", as of {wording.clock(min(late), settings.zone).split()[0]}" if late and min(late) < now else ""
+
+
+def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> list[Figure]:
+    figures = []
+    quality = one.quality
+    if quality is not None:
+        change = wording.change(quality.value, quality.before, quality.metric)
+        compared = "" if change == wording.NOTHING else f"{change} vs last week"
+        if quality.period is not None:
+            figures.append(_target(quality.period, compared))
+        else:
+            notes = [quality.agreed and f"agreed: {quality.agreed}", "estimated" if quality.estimated else ""]
+            label = f"{wording.name(quality.metric)}, {_of_day(quality, one) or 'today'}"
+            figures.append(Figure(label, quality.shown, " · ".join(filter(None, [*notes, compared]))))
+    others = [period for period in one.targets if quality is None or period != quality.period]
+    figures += [_target(period) for period in others]
+    against = _against(one.decisions, one.decisions_before) if one.is_counted else "being counted"
+    figures.append(Figure("Decisions today", _decisions(one), against))
+    if one.decisions:
+        answered = wording.share(1 - one.errors / one.decisions)
+        figures.append(Figure("Answered today", answered, "of all requests" + _as_of((one,), settings, now)))
+    return [*figures, _freshness(one.last_received, now, None)]
+
+
+def _target(period: TargetPeriod, compared: str = "") -> Figure:
+    """An agreed target: its figure, what was agreed, and whether that is kept."""
+    standing = Standing(period.standing)
+    bound = agreed_targets.agreed(period.metric, period.target, least=period.is_least)
+    notes = [
+        f"agreed: {bound} {standing.words}",
+        "estimated" if period.estimated else "",
+        agreed_targets.interval(period),
+        period.reason,
+        compared,
+    ]
+    when = "" if period.value is None else f", {agreed_targets.over(period.seconds)}"
+    value = wording.NOTHING if period.value is None else agreed_targets.shown(period)
+    tone = {Standing.KEPT: "good", Standing.MISSED: "bad"}.get(standing, "")
+    return Figure(f"{wording.name(period.metric)}{when}", value, " · ".join(filter(None, notes)), tone)
+
+
+def _of_day(quality: Quality, one: ModelHealth) -> str:
+    """The day of a quality figure if it is not today, or the period of its agreed target."""
+    if quality.period is not None:
+        return agreed_targets.over(quality.period.seconds)
+    if quality.day is None or not one.days or quality.day == one.days[-1].day:
+        return ""
+    return f"{quality.day:%a} {quality.day.day} {quality.day:%b}"
+
+
+def _against(value: float, before: float | None) -> str:
+    change = wording.change(value, before, "volume")
+    return "no figure from last week" if change == wording.NOTHING else f"{change} vs this time last week"
+
+
+def _within(share: float | None, target: float) -> Figure:
+    if share is None:
+        return Figure("Within limits, 30 days", wording.NOTHING, f"agreed: {wording.share(target)}")
+    kept = share >= target
+    note = f"agreed: {wording.share(target)} {'✔ kept' if kept else '✖ missed'}"
+    return Figure("Within limits, 30 days", wording.share(share), note, "good" if kept else "bad")
+
+
+def _freshness(newest: float | None, now: float, stale_after: float | None) -> Figure:
+    if newest is None:
+        return Figure("Data freshness", wording.NOTHING, "waiting for the first data")
+    age = wording.span(now - newest)
+    late = stale_after is not None and now - newest > stale_after
+    return Figure("Data freshness", age, "✖ late" if late else "since the last answer", "bad" if late else "")
+
+
+def _decisions(one: ModelHealth) -> str:
+    """The decisions of today; unknown for a model that waits for data, or whose day is not summed up yet."""
+    if not one.is_counted or (one.health is Health.WAITING and not one.decisions):
+        return wording.NOTHING
+    return wording.count(one.decisions)
+
+
+def _model_row(one: ModelHealth) -> dict[str, object]:
+    quality = one.quality
+    shown, change = wording.NOTHING, wording.NOTHING
+    if quality is not None:
+        agreed = f" ({quality.agreed})" if quality.agreed else ""
+        day = _of_day(quality, one)
+        kept = "" if quality.standing is None else quality.standing.words
+        shown = ", ".join(
+            filter(None, (quality.shown + agreed, kept, "estimated" if quality.estimated else "", day))
+        )
+        change = wording.change(quality.value, quality.before, quality.metric)
+    return {
+        "key": one.stream.model,
+        "title": one.title,
+        "health": one.health,
+        "quality": shown,
+        "change": change,
+        "decisions": _decisions(one),
+        "strip": svg_charts.strip([day.health.value for day in one.days], one.strip),
+        "strip_words": one.strip,
+    }

@@ -1,0 +1,169 @@
+"""One line of the table of features: the verdict on its drift, its figures of the newest measured hour."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from re import ASCII
+from re import compile as pattern
+
+from sqlalchemy import Connection
+
+from monitor.clock import iso
+from monitor.config.units import HOUR, format_number
+from monitor.records import Measurement, Stream, Window, labels
+from monitor.rules.language.wording import figure as told
+from monitor.store import drift, measurements
+from monitor.store.drift import StoredDriftIncident, StoredVerdict
+from monitor.windows import baseline as baselines
+from monitor.windows.baseline import Baseline
+from monitor.windows.layout.layout import Column
+
+OUTPUTS = ("prediction", "confidence")
+METRICS = ("psi", "mean_shift", "missing_share")
+_PLAIN = pattern(r"\w[\w .:@+-]{0,99}", ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure: the number to sort by (None: not measured), and how it is shown."""
+
+    value: float | None = None
+    text: str = "—"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureRow:
+    """One feature, or one output of the model. `address` stands for its name in addresses; `drift` sorts by evidence:
+    2 and more in an open drift incident, else the evidence over its limit.
+    """
+
+    column: Column
+    name: str
+    kind: str
+    address: str
+    is_drifted: bool
+    drift: Figure
+    psi: Figure
+    shift: Figure
+    missing: Figure
+    importance: float | None = None
+
+    @property
+    def searched(self) -> str:
+        """What the search looks at."""
+        return f"{self.name} {self.kind}".casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class DriftNow:
+    """What is decided about the drift of a stream: until when (0: not yet), the verdicts of the newest window, and the
+    open incidents.
+    """
+
+    until: int = 0
+    verdicts: Mapping[str, StoredVerdict] = field(default_factory=dict)
+    open_incidents: Sequence[StoredDriftIncident] = ()
+
+
+def address_of(name: str) -> str:
+    """A feature's name in an address: as it is if that is plain, else a digest."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return f"~{sha256(name.encode(errors='surrogatepass')).hexdigest()[:16]}"
+
+
+def name_of(column: Column) -> str:
+    """What a column is called for people."""
+    return column.feature or column.name
+
+
+def columns_of(baseline: Baseline) -> list[Column]:
+    """The features and the model's outputs."""
+    return [
+        *baseline.layout.features,
+        *(column for column in baseline.layout.columns if column.name in OUTPUTS),
+    ]
+
+
+def drift_now(connection: Connection, stream: Stream) -> DriftNow:
+    """The newest decisions about drift."""
+    calibration, state = drift.calibration(connection, stream), drift.state(connection, stream)
+    if calibration is None or state is None:
+        return DriftNow()
+    until = state.judged_until
+    found = drift.verdicts(connection, stream, until - calibration.seconds, until)
+    opened = [one for one in drift.incidents(connection, stream) if one.closed is None]
+    return DriftNow(until, {one.column: one for one in found}, opened)
+
+
+def read(
+    connection: Connection, stream: Stream, importance: Mapping[str, float]
+) -> tuple[list[FeatureRow], Window | None, DriftNow, Baseline | None]:
+    """A line for each feature and output, the window of their figures, what is decided, and the baseline."""
+    baseline = baselines.load(connection, stream)
+    decided = drift_now(connection, stream)
+    if baseline is None:
+        return [], None, decided, None
+    newest = measurements.latest(connection, stream, HOUR)
+    by_key = {(one.metric, one.labels): one for one in newest if one.metric in METRICS}
+    rows = [_row(column, by_key, decided, importance) for column in columns_of(baseline)]
+    return rows, newest[0].window if newest else None, decided, baseline
+
+
+def _row(
+    column: Column,
+    measured: Mapping[tuple[str, tuple[tuple[str, str], ...]], Measurement],
+    decided: DriftNow,
+    importance: Mapping[str, float],
+) -> FeatureRow:
+    name = name_of(column)
+    of = labels(feature=name) if column.feature else labels(output=name)
+    psi, shift, missing = (figure(measured.get((metric, of))) for metric in METRICS)
+    is_drifted, verdict = verdict_of(column, decided)
+    return FeatureRow(
+        column,
+        name,
+        column.kind.value if column.feature else f"output, {column.kind.value}",
+        address_of(name),
+        is_drifted,
+        verdict,
+        psi,
+        shift,
+        missing,
+        importance.get(name) if column.feature else None,
+    )
+
+
+def figure(one: Measurement | None) -> Figure:
+    """A measurement as a figure of a line."""
+    if one is None:
+        return Figure(note="not measured")
+    if one.value is None:
+        return Figure(note=f"not measured: {one.reason}")
+    if one.unit == "standard deviations":
+        return Figure(one.value, deviations(one.value))
+    return Figure(one.value, told(one.value, one.unit))
+
+
+def deviations(value: float) -> str:
+    """`+0.21 sd`; no sign where it rounds to nothing."""
+    text = f"{value:+.2f} sd"
+    return "0.00 sd" if text[1:] == "0.00 sd" else text
+
+
+def verdict_of(column: Column, decided: DriftNow) -> tuple[bool, Figure]:
+    """Whether a column has drifted, and the evidence in words."""
+    if not decided.until:
+        return False, Figure(None, "not evaluated yet")
+    opened = next((one for one in decided.open_incidents if column.name in one.columns), None)
+    verdict = decided.verdicts.get(column.name)
+    ratio = verdict.ratio if verdict is not None else 0.0
+    if opened is not None:
+        return True, Figure(2.0 + ratio, "✖ drifted", f"since {iso(opened.since)}")
+    if verdict is None:
+        return False, Figure(0.0, "✔ no evidence")
+    words = f"evidence {format_number(ratio)} of the limit"
+    return verdict.significant, Figure(
+        ratio, "✖ drifted" if verdict.significant else "◆ some evidence", words
+    )

@@ -1,0 +1,1 @@
+"""Long lists with filters and pages: refused records, and the audit log."""

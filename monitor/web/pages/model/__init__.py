@@ -1,0 +1,1 @@
+"""The engineers' page of one model. Start with `engineer.py`."""

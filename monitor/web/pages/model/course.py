@@ -1,0 +1,320 @@
+"""The four linked charts of a model over one time range: requests, errors by type, latency and quality."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from markupsafe import Markup
+from sqlalchemy import Connection
+
+from monitor.clock import iso
+from monitor.config.units import format_duration
+from monitor.health import targets as agreed_targets
+from monitor.health import wording
+from monitor.measurement_table import Key
+from monitor.records import Labels, Measurement, Stream, Window, labels
+from monitor.rules.language.wording import figure as told
+from monitor.store import measurements, timeseries
+from monitor.store.targets import TargetPeriod
+from monitor.store.timeseries import Series
+from monitor.web.pages.charts import svg
+from monitor.web.pages.charts.series import Sampler
+from monitor.web.pages.charts.svg import Chart, Curve, Mark
+from monitor.web.pages.model.model_query import SEGMENT, SHIFTS, VERSION, Query, token
+from monitor.web.pages.overview.rows import per_time
+
+POINTS = 180
+"""The most points of a line: three hours by the minute."""
+MOST_CURVES = 4
+"""The most types of errors, versions or segments that are drawn."""
+LEAST_SHARE = 0.01
+"""An engineer sees an error rate that rises from 0.1 % to 0.5 %."""
+PERCENTILES = ("latency_p50", "latency_p95", "latency_p99")
+_PLAIN = ("volume", "error_rate", *PERCENTILES, *wording.QUALITY, *wording.ESTIMATES.values())
+SHOWN = frozenset(_PLAIN)
+"""The metrics that the four charts show."""
+_COMPARED = {"day": "the day before", "week": "the week before"}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A chart with its drawing, its table and, in `facts`, its figures in words."""
+
+    chart: Chart
+    svg: Markup
+    rows: Sequence[tuple[str, list[str]]]
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read for the charts: series of the range by metric and labels, those of the time before, those by
+    version or segment, and the measurements of the newest window of the range.
+    """
+
+    sampler: Sampler
+    series: Mapping[Key, Series]
+    before: Mapping[Key, Series]
+    parts: Mapping[str, Labels]
+    detailed: Mapping[Key, Series]
+    newest: Sequence[Measurement]
+    query: Query
+
+
+def read(connection: Connection, stream: Stream, sampler: Sampler, query: Query, quality: str = "") -> Read:
+    """Read what the four charts show. One pass over the windows of the range, one over those of the time before."""
+    wanted = tuple(dict.fromkeys((*_PLAIN, quality) if quality else _PLAIN))
+    base, start, end = sampler.base, sampler.start, sampler.end
+    found = timeseries.load_part(connection, stream, wanted, base, start, end, detailed=False)
+    before: dict[Key, Series] = {}
+    shift = SHIFTS.get(query.compare, 0)
+    if shift:
+        earlier = timeseries.load_part(
+            connection, stream, wanted, base, start - shift, end - shift, detailed=False
+        )
+        before = {key: replace(one, starts=one.starts + shift) for key, one in earlier.items()}
+    detailed: dict[Key, Series] = {}
+    if query.split:
+        detailed = timeseries.load_part(connection, stream, wanted, base, start, end, detailed=True)
+    last = max((int(one.starts[-1]) for one in found.values() if len(one)), default=None)
+    newest = (
+        measurements.of_window(connection, stream, Window(last, last + base), (measurements.HEADLINE,))
+        if last is not None
+        else []
+    )
+    return Read(sampler, found, before, _parts(detailed, query.split), detailed, newest, query)
+
+
+def _parts(detailed: Mapping[Key, Series], split: str) -> dict[str, Labels]:
+    """The versions or segments with the most predictions, by the name of their line."""
+    rows: dict[Labels, float] = {}
+    for (metric, of), one in detailed.items():
+        if metric == "volume" and len(of) == 1 and _is_part(of[0], split):
+            rows[of] = float(np.nansum(one.values))
+    most = sorted(rows, key=lambda of: (-rows[of], of))[:MOST_CURVES]
+    return {_part_name(of[0], split): of for of in most}
+
+
+def _is_part(label: tuple[str, str], split: str) -> bool:
+    if split == VERSION:
+        return label[0] == "version"
+    return label[0] == "segment" and token(label[1].partition("=")[0]) == split.removeprefix(SEGMENT)
+
+
+def _part_name(label: tuple[str, str], split: str) -> str:
+    return f"version {label[1]}" if split == VERSION else label[1].partition("=")[2] or "(empty)"
+
+
+def quality_metric(agreed: str, found: Read) -> str:
+    """The metric that stands for quality: what the configuration names, else the first that was measured."""
+    measured = {
+        metric for (metric, of), one in found.series.items() if not of and np.isfinite(one.values).any()
+    }
+    known = {metric for metric, of in found.series if not of}
+    names = (agreed, *wording.QUALITY)
+    return (
+        agreed
+        or next((one for one in names if one in measured), "")
+        or next((one for one in names if one in known), "")
+    )
+
+
+def panels(
+    found: Read,
+    quality: str,
+    target: float | None,
+    standing: TargetPeriod | None,
+    zone: ZoneInfo,
+    marks: tuple[Mark, ...],
+    limits: Mapping[str, tuple[float, str]],
+) -> list[Panel]:
+    """The four charts. `quality` is the metric that stands for quality, empty without one; `limits` are levels to draw,
+    with their names, by metric.
+    """
+    charts = [
+        (_chart(found, "rate", "Requests per second", "throughput", zone, marks, _rate(found)), ["volume"]),
+        (
+            _chart(found, "errors", "Errors by type", "error_rate", zone, marks, _errors(found)),
+            ["error_rate"],
+        ),
+        (
+            _chart(found, "latency", "Latency percentiles", "latency_p95", zone, marks, _latency(found)),
+            list(PERCENTILES),
+        ),
+    ]
+    name = f"Quality: {quality}" if quality else "Quality"
+    chart = _chart(
+        found, "quality", name, quality or "accuracy", zone, marks, _quality(found, quality), floor=None
+    )
+    words = "target, at least" if agreed_targets.is_least(quality) else "target, at most"
+    charts.append((replace(chart, limit=target, limit_name=words), [quality] if quality else []))
+    drawn = []
+    for number, (plain, metrics) in enumerate(charts):
+        one = plain
+        if plain.limit is None and plain.metric in limits:
+            level, words = limits[plain.metric]
+            one = replace(plain, limit=level, limit_name=words)
+        facts = [
+            *_facts(found, metrics),
+            *(_kept(standing, target, quality) if number == len(charts) - 1 else []),
+        ]
+        drawn.append(Panel(one, svg.draw(one), one.rows(), tuple(facts)))
+    return drawn
+
+
+def _chart(
+    found: Read,
+    key: str,
+    title: str,
+    metric: str,
+    zone: ZoneInfo,
+    marks: tuple[Mark, ...],
+    curves: list[Curve],
+    floor: float | None = 0.0,
+) -> Chart:
+    known = [one for one in curves if any(value is not None for value in one.y)]
+    values = [value for one in known for value in one.y if value is not None]
+    summary = (
+        f"{wording.figure(metric, min(values))} to {wording.figure(metric, max(values))} over this time, "
+        f"{', '.join(one.name for one in known)}"
+        if values
+        else "nothing was measured in this time"
+    )
+    return Chart(
+        key,
+        title,
+        summary,
+        metric,
+        found.sampler.start,
+        found.sampler.end,
+        zone,
+        tuple(known or curves[-1:]),
+        marks=marks,
+        floor=floor,
+        can_zoom=True,
+        least_share=LEAST_SHARE,
+    )
+
+
+def _curve(
+    found: Read, name: str, series: Series | None, kind: str = "main", *, is_rate: bool = False
+) -> Curve:
+    if series is None:
+        return Curve(name, (), (), kind)
+    if is_rate:
+        per_second = series.values / max(1, series.seconds)
+        series = replace(series, values=per_second, n=np.ones(len(series)))
+    steps = found.sampler.steps(series)
+    return Curve(name, steps.starts, steps.values, kind)
+
+
+def _rate(found: Read) -> list[Curve]:
+    return _with_parts(found, "volume", is_rate=True)
+
+
+def _errors(found: Read) -> list[Curve]:
+    if found.query.split:
+        return _with_parts(found, "error_rate")
+    shares = {
+        of[0][1]: float(np.nansum(one.values * one.n))
+        for (metric, of), one in found.series.items()
+        if metric == "error_rate" and [name for name, _ in of] == ["type"]
+    }
+    kinds = sorted((kind for kind in shares if shares[kind]), key=lambda kind: (-shares[kind], kind))
+    typed = [
+        _curve(found, kind, found.series["error_rate", labels(type=kind)], f"other-{index}")
+        for index, kind in enumerate(kinds[:MOST_CURVES])
+    ]
+    return [*_with_parts(found, "error_rate"), *typed]
+
+
+def _latency(found: Read) -> list[Curve]:
+    if found.query.split:
+        return _with_parts(found, "latency_p95", "p95")
+    curves = _with_parts(found, "latency_p95", "p95")
+    for metric, kind in (("latency_p50", "second"), ("latency_p99", "other-0")):
+        curves.append(_curve(found, metric.removeprefix("latency_"), found.series.get((metric, ())), kind))
+    return curves
+
+
+def _quality(found: Read, metric: str) -> list[Curve]:
+    if not metric:
+        return [Curve("all", (), ())]
+    curves = _with_parts(found, metric)
+    estimate = wording.ESTIMATES.get(metric)
+    if estimate:
+        curves.append(_curve(found, "estimated", found.series.get((estimate, ())), "estimated"))
+    return curves
+
+
+def _with_parts(found: Read, metric: str, name: str = "all", *, is_rate: bool = False) -> list[Curve]:
+    """The line of a metric; below it the faint one of the time before, above it those of versions or segments."""
+    key = (metric, ())
+    curves = []
+    if key in found.before:
+        words = _COMPARED[found.query.compare]
+        curves.append(_curve(found, words, found.before[key], "before", is_rate=is_rate))
+    curves.append(_curve(found, name, found.series.get(key), is_rate=is_rate))
+    for index, (part, of) in enumerate(found.parts.items()):
+        own = found.detailed.get((metric, of))
+        curves.append(_curve(found, part, own, f"other-{index}", is_rate=is_rate))
+    return curves
+
+
+def _facts(found: Read, metrics: Sequence[str]) -> list[str]:
+    """The newest figures with their units and sample sizes, or why there are none; then what holds for the range."""
+    by_name = {one.metric: one for one in found.newest if not one.labels}
+    present = [metric for metric in metrics if metric in by_name]
+    facts = [_fact(by_name[metric]) for metric in present]
+    if not present:
+        return ["Not measured: no window of this time has this figure."]
+    at = found.newest[0].window
+    facts = [f"Newest window ({iso(at.start)}, {format_duration(at.seconds)}): {'; '.join(facts)}."]
+    first = present[0]
+    whole = found.series.get((first, ()))
+    if whole is None:
+        return facts
+    known = np.isfinite(whole.values)
+    if metrics == ["volume"]:
+        facts.append(f"Over this time: {float(whole.values[known].sum()):,.0f} predictions.")
+    elif metrics == ["error_rate"] and whole.n[known].sum() > 0:
+        rows = float(whole.n[known].sum())
+        failed = float((whole.values * whole.n)[known].sum())
+        facts.append(
+            f"Over this time: {told(failed / rows, 'share')}, {failed:,.0f} of {rows:,.0f} predictions."
+        )
+    elif known.any() and by_name[first].value is None:
+        last = int(np.flatnonzero(known)[-1])
+        value = told(float(whole.values[last]), by_name[first].unit)
+        facts.append(f"Last measured {iso(float(whole.starts[last]))}: {value}, n = {whole.n[last]:,.0f}.")
+    return facts
+
+
+def _fact(one: Measurement) -> str:
+    name = one.metric.removeprefix("latency_")
+    if one.value is None:
+        return f"{name} not measured: {one.reason or 'no reason is stored'}"
+    if one.metric == "volume":
+        return f"{per_time(one.value / one.window.seconds)}, {one.value:,.0f} predictions"
+    interval = (
+        f" [{told(one.low, one.unit)}, {told(one.high, one.unit)}]"
+        if one.low is not None and one.high is not None
+        else ""
+    )
+    return f"{name} {told(one.value, one.unit)}{interval}, n = {one.n:,.0f}"
+
+
+def _kept(standing: TargetPeriod | None, target: float | None, metric: str) -> list[str]:
+    """Whether the agreed target is kept now."""
+    if target is None:
+        return ["No target is agreed."]
+    least = "at least" if agreed_targets.is_least(metric) else "at most"
+    agreed = f"Target: {least} {wording.figure(metric, target)}"
+    if standing is None or standing.target != target:
+        return [f"{agreed}; whether it is kept is not known yet."]
+    word = agreed_targets.Standing(standing.standing).words
+    if standing.value is None:
+        return [f"{agreed}; now {word}: {standing.reason or 'no figure yet'}."]
+    estimated = ", estimated" if standing.estimated else ""
+    return [f"Target now {word}: {agreed_targets.told(standing)}{estimated}, n = {standing.n:,.0f}."]

@@ -1,0 +1,176 @@
+"""One stream for engineers: four linked charts, alerts with reasons, errors, drift, inputs beside the baseline."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from sqlalchemy import Connection
+
+from monitor import status
+from monitor.clock import iso
+from monitor.config.units import DAY, HOUR
+from monitor.health import wording
+from monitor.records import Alert, Measurement, Severity, State, Stream, Window
+from monitor.rules.engine.unjudged import unjudged as rules_unjudged
+from monitor.rules.language.wording import figure as told
+from monitor.runtime.faults import Faults
+from monitor.store import alerts, measurements, model_versions, streams, targets
+from monitor.store.streams import StreamFigures
+from monitor.web import services as web_services
+from monitor.web.api.time_range import TimeRange
+from monitor.web.auth import session
+from monitor.web.pages import rendering
+from monitor.web.pages.charts import distributions
+from monitor.web.pages.features.feature_rows import address_of
+from monitor.web.pages.model import charts_view, drift, errors, quarantine
+from monitor.web.pages.model import model_query as query
+from monitor.web.pages.overview.page import address
+from monitor.web.pages.staff import health_of
+from monitor.web.services import Services
+from monitor.windows.rolling import Rolling
+
+T = TypeVar("T")
+MOST_DRAWN = 6
+"""Inputs that the page draws; the page of features has all of them."""
+_OF_INPUTS = frozenset({"feature", "output"})
+COMPARED = 7 * DAY
+"""Inputs are compared with the baseline over the displayed range, or over its last day if it is longer than this."""
+
+
+@get("/staff/m/{client:str}/{model:str}/{environment:str}", sync_to_thread=True, include_in_schema=False)
+def model(
+    request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str], environment: FromPath[str]
+) -> Response[str]:
+    """One stream with its charts and everything that was measured of the whole."""
+    visitor = session.staff(request)
+    session.about(request, client)
+    services, stream = web_services.of(request), Stream(client, model, environment)
+    now, zone = services.clock.now(), services.client(client).zone
+    asked = query.parse(request.query_params)
+    with services.store.read() as connection:
+        figures = streams.figures(connection, stream)
+        if figures is None or not visitor.may_read(client):
+            raise NotFoundException
+        found = alerts.of_stream(connection, stream)
+        shown, around = query.opening(request.query_params, asked, found, now, zone)
+        page = _page(connection, services, figures, found, shown)
+        page |= charts_view.charts(connection, services, stream, shown, page, asked, around)
+    return rendering.page("staff_model.html", visitor=visitor, **page)
+
+
+class Readable:
+    """The parts of a page about a stream. A part whose stored rows are unreadable is omitted, with a note."""
+
+    def __init__(self, faults: Faults, stream: Stream) -> None:
+        self._faults, self._stream = faults, stream
+        self.notes: list[str] = []
+
+    def part(self, name: str, read: Callable[[], T]) -> T | None:
+        """The result of `read`; None if it is unreadable."""
+        with self._faults.isolate(name, str(self._stream)):
+            return read()
+        self.note(name)
+        return None
+
+    def note(self, name: str) -> None:
+        """Note on the page that a part is missing."""
+        self.notes.append(f"{name}: not measured: the stored row cannot be read")
+
+
+def _page(
+    connection: Connection,
+    services: Services,
+    stream_figures: StreamFigures,
+    of_stream: list[Alert],
+    shown: TimeRange,
+) -> dict[str, Any]:
+    stream, now = stream_figures.stream, services.clock.now()
+    hour = measurements.latest(connection, stream, HOUR)
+    latest = hour or measurements.latest(connection, stream, services.base_seconds)
+    target_periods = targets.current(connection, stream.client).get(stream, ())
+    compared, base = compared_window(shown), services.base_seconds
+    read = Readable(services.store.faults, stream)
+    # One for the whole page, which keeps every sum: they are of one snapshot, and nothing stores them.
+    rolling = Rolling(connection, base, settled=float("inf"))
+    if not stream_figures.first_received:
+        read.note("rows")
+    pair = read.part("baseline", lambda: distributions.of_stream(connection, stream, compared, rolling))
+    baseline, compared_columns = pair or (None, [])
+    parts = _parts(connection, read, rolling, stream, now, base)
+    notes = read.part("notes", lambda: status.notes(connection, stream_figures, base, hour)) or []
+    minute = measurements.latest(connection, stream, base)
+    rules = services.rules()
+    unjudged = read.part("rules", lambda: rules_unjudged(rules, stream, minute, hour, base, now)) or []
+    return (
+        parts
+        | _SHOWING
+        | {
+            "stream": stream,
+            "home": address(stream),
+            "feature_address": address_of,
+            "known": stream_figures,
+            "health": health_of(services, stream_figures, of_stream, now, target_periods).health,
+            "alerts": sorted(of_stream, key=_urgency),
+            "standing": target_periods,
+            "measured": latest,
+            "listed": _listed(latest),
+            "notes": [*status.unknown_model(stream, services.models), *notes, *unjudged, *read.notes],
+            "baseline": baseline,
+            "compared": compared,
+            "distributions": [(one, distributions.draw(one)) for one in compared_columns[:MOST_DRAWN]],
+            "left_out": max(0, len(compared_columns) - MOST_DRAWN),
+            "can_report": services.drilldowns is not None,
+            "runbook": services.runbook,
+            "now": now,
+        }
+    )
+
+
+def _parts(
+    connection: Connection, read: Readable, rolling: Rolling, stream: Stream, now: float, base: int
+) -> dict[str, Any]:
+    """The sections of a page that are read separately, each empty if it is unreadable."""
+    return {
+        "versions": read.part(
+            "versions", lambda: model_versions.load(connection, stream.client).get(stream, [])
+        )
+        or [],
+        "failures": read.part("failures", lambda: errors.of_stream(rolling, stream, now, base))
+        or errors.nothing(now),
+        "drift": read.part("drift", lambda: drift.of_stream(connection, stream)) or drift.DriftView(),
+        "refused": read.part("refused", lambda: quarantine.of_stream(connection, stream, now))
+        or quarantine.QuarantineView(),
+    }
+
+
+def compared_window(shown: TimeRange) -> Window:
+    """The whole hours over which inputs are compared with the baseline."""
+    aligned = TimeRange(shown.start, shown.end, HOUR).aligned(HOUR)
+    start = aligned.start if aligned.seconds <= COMPARED + HOUR else aligned.end - 24 * HOUR
+    return Window(int(start), int(aligned.end))
+
+
+def _listed(latest: Sequence[Measurement]) -> list[Measurement]:
+    """The measurements of the whole stream, its versions, segments and classes; those of features have a page each."""
+    whole = [one for one in latest if not any(name in _OF_INPUTS for name, _ in one.labels)]
+    return sorted(whole, key=lambda one: (one.metric, one.labels))
+
+
+def _urgency(alert: Alert) -> tuple[bool, bool, int, str]:
+    is_recovering = alert.state is State.RECOVERING
+    return not alert.is_open, is_recovering, list(Severity).index(alert.severity), alert.rule
+
+
+def figure(value: float | None, unit: str) -> str:
+    """A number with its unit, as engineers read it."""
+    if value is None:
+        return wording.NOTHING
+    text = f"{value:.4g}"
+    return f"{text} {unit}" if unit and unit != "share" else text
+
+
+_SHOWING = {"as_it_came": quarantine.record, "iso": iso, "figure": figure, "told": told}
+"""How the template writes records, times and figures."""
+HANDLERS = (model,)

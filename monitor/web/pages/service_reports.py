@@ -1,0 +1,68 @@
+"""The service reports of a client: the periods that there are, and each as a page that prints on A4."""
+
+from typing import Any
+from urllib.parse import quote
+
+from litestar import MediaType, Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath, FromQuery
+
+from monitor.digest.service import page, periods, report
+from monitor.errors import InputError
+from monitor.health import client_state
+from monitor.web import services as web_services
+from monitor.web.auth import session
+from monitor.web.pages import rendering
+from monitor.web.public_path import CURRENT
+
+# The file has its own style and no script; nothing else may be loaded, also where it is opened from a disk.
+_POLICY = (
+    f"default-src 'none'; style-src '{page.STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
+
+
+@get("/c/{key:str}/reports", sync_to_thread=True, include_in_schema=False)
+def listing(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
+    """The months and weeks of which there is data."""
+    session.reader(request, key)
+    services = web_services.of(request)
+    settings, now = services.client(key), services.clock.now()
+    with services.store.read() as connection:
+        found = report.with_data(connection, key, settings, now)
+        if not found and not any(client_state.streams_of(connection, key, settings)):
+            raise NotFoundException
+    return rendering.page(
+        "service_reports.html",
+        client=key,
+        name=settings.name or key,
+        months=[one for one in found if one.kind == "monthly"],
+        weeks=[one for one in found if one.kind == "weekly"],
+        zone=settings.timezone,
+    )
+
+
+@get("/c/{key:str}/reports/{period:str}", sync_to_thread=True, include_in_schema=False)
+def opened(
+    request: Request[Any, Any, Any], key: FromPath[str], period: FromPath[str], download: FromQuery[str] = ""
+) -> Response[str]:
+    """One report; with `download`, as a file."""
+    session.reader(request, key)
+    services = web_services.of(request)
+    try:
+        asked = periods.parse(period)
+    except InputError as error:
+        raise NotFoundException from error
+    with services.store.read() as connection:
+        made = report.read(connection, key, services.client(key), asked, services.clock.now())
+    if made is None:
+        raise NotFoundException
+    headers = {"Content-Security-Policy": _POLICY}
+    if download:
+        name = page.file_name(key, asked)
+        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    back = "" if download else f"{CURRENT.get()}/c/{quote(key, safe='')}/reports"
+    return Response(page.html(made, services.version, back), media_type=MediaType.HTML, headers=headers)
+
+
+HANDLERS = (listing, opened)

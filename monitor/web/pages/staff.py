@@ -1,0 +1,62 @@
+"""The page of keys; and the state of a model."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+
+from monitor.clock import iso
+from monitor.health import verdict
+from monitor.health.verdict import ModelHealth
+from monitor.records import Alert
+from monitor.store import api_keys
+from monitor.store.streams import StreamFigures
+from monitor.store.targets import TargetPeriod
+from monitor.web import services as web_services
+from monitor.web.auth import session
+from monitor.web.auth.session import Visitor
+from monitor.web.pages import rendering
+from monitor.web.services import Services
+
+
+@get("/staff/keys", sync_to_thread=True, include_in_schema=False)
+def keys(request: Request[Any, Any, Any]) -> Response[str]:
+    """Access keys, and when they were last used."""
+    visitor = _unbound(session.staff(request, "admin"))
+    services = web_services.of(request)
+    with services.store.read() as connection:
+        all_keys = api_keys.keys(connection)
+    now = services.clock.now()
+    return rendering.page("staff_keys.html", visitor=visitor, keys=all_keys, made="", iso=iso, now=now)
+
+
+def _unbound(visitor: Visitor) -> Visitor:
+    """Pages about all clients are not for staff of one client."""
+    if visitor.client:
+        raise NotFoundException
+    return visitor
+
+
+def health_of(
+    services: Services,
+    figures: StreamFigures,
+    alerts_of_stream: list[Alert],
+    now: float,
+    target_periods: Sequence[TargetPeriod] = (),
+) -> ModelHealth:
+    """The state of a stream, from its alerts and its agreed targets."""
+    settings = services.client(figures.stream.client)
+    received = figures.last_received if figures.rows else None
+    return verdict.model_health(
+        figures.stream,
+        figures.stream.model,
+        alerts_of_stream,
+        received,
+        now=now,
+        stale_after=settings.stale_after,
+        targets=target_periods,
+    )
+
+
+HANDLERS = (keys,)

@@ -1,0 +1,332 @@
+"""Counting of new batches, and of outcomes that were matched to their predictions.
+
+A batch is added to the profile of its window in the transaction that marks it as counted, so each row is in a profile
+exactly once, whenever the process is killed. Batches are read and counted before that transaction, which would block
+writers. If another process has counted them meanwhile, nothing is written and they are counted again.
+
+A batch that cannot be counted is moved to the quarantine with the reason. Its rows stay in the log.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlalchemy import Connection
+
+from monitor.errors import StoreError
+from monitor.predictions.log.batch import concatenate
+from monitor.predictions.log.batch import decode as decode_rows
+from monitor.predictions.outcomes import join
+from monitor.predictions.outcomes.join import JoinResult
+from monitor.records import Rejected, Stream, Window
+from monitor.store import measurement_queue, predictions, profile_versions, profiles, quarantine
+from monitor.store import outcomes as stored_outcomes
+from monitor.store.db import Store, faults_of
+from monitor.store.predictions import StoredBatch, Uncounted
+from monitor.store.profiles import StoredProfile
+from monitor.store.quarantine import Quarantined
+from monitor.windows import codec
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.layout.layout import Layout
+from monitor.windows.outcome_counts import count_outcomes
+from monitor.windows.profile import Profile, merge
+from monitor.windows.rolling import current_layout
+from monitor.windows.round_robin import RoundRobin
+from monitor.windows.settings import WindowSettings
+
+log = logging.getLogger(__name__)
+
+OnCounted = Callable[[Stream, Window, Profile], None]
+
+
+_STREAMS_PER_TRANSACTION = 8
+"""A commit costs a write to disk, and other writers wait for it."""
+_LIVE_SECONDS = 30.0
+"""Streams that received records within this time are counted before a backlog: faults must be detected at once."""
+_NEW_SECONDS = 300.0
+"""Windows that end no longer ago than this are counted first where a stream has a backlog."""
+_MERGED_ROWS = 50_000
+_COUNTS_PER_STREAM = 2**18
+"""About how many counts the windows of a stream in one transaction may have in total: a few times 2 MB."""
+_MIN_WINDOWS, _MAX_WINDOWS = 4, 64
+"""Limits for the number of windows per transaction, independent of the size of their profiles."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The counts of a stream, computed outside of write transactions and not yet stored.
+
+    `added` holds the counts to add per window, `totals` the resulting profiles. They are valid while the stream's
+    profile version is `revision`.
+    """
+
+    stream: Stream
+    layout: Layout
+    revision: int
+    batches: Sequence[int]
+    damaged: Sequence[int]
+    joining: JoinResult
+    added: Mapping[Window, Profile]
+    totals: Sequence[StoredProfile]
+    more: bool
+
+
+class _StaleError(Exception):
+    """Another process counted the stream or changed its layout in the meantime."""
+
+
+def count_new(
+    store: Store,
+    settings: WindowSettings,
+    now: float,
+    on_counted: OnCounted | None = None,
+    round_robin: RoundRobin | None = None,
+) -> list[tuple[Stream, Window]]:
+    """Count new batches and matched outcomes of all streams. Returns the changed windows, sorted.
+
+    `round_robin` limits the time; without it, everything is counted. `on_counted` is called after each commit with the
+    counts that were added to each window, for monotonic counters.
+    """
+    with store.read() as connection:
+        waiting = {
+            *predictions.streams_with_uncounted(connection),
+            *stored_outcomes.streams_with_new(connection),
+        }
+        live = (
+            predictions.streams_with_uncounted(connection, now - _LIVE_SECONDS)
+            if round_robin is not None
+            else []
+        )
+    touched: set[tuple[Stream, Window]] = set()
+    names = round_robin.start_tick(waiting, live) if round_robin is not None else sorted(waiting)
+    queue = [
+        names[at : at + _STREAMS_PER_TRANSACTION] for at in range(0, len(names), _STREAMS_PER_TRANSACTION)
+    ]
+    while queue and not (touched and round_robin is not None and round_robin.is_time_up()):
+        group = queue.pop(0)
+        if round_robin is not None:
+            round_robin.mark_served(group)
+        try:
+            added, more = _count_group(store, group, settings, now)
+        except _StaleError:
+            queue.append(group)
+            continue
+        except StoreError:
+            raise
+        except Exception as error:  # one stream's rows must not stop the others
+            queue += _retry_groups(store, group, settings, now, error)
+            continue
+        for stream in group:
+            store.faults.resolve("streams", f"{stream}: counting")
+        queue += [more] if more else []
+        touched |= added.keys()
+        if on_counted is not None:
+            for (stream, window), profile in sorted(added.items(), key=lambda item: item[0]):
+                on_counted(stream, window, profile)
+    return sorted(touched)
+
+
+def _count_group(
+    store: Store, group: Sequence[Stream], settings: WindowSettings, now: float
+) -> tuple[dict[tuple[Stream, Window], Profile], list[Stream]]:
+    """Count some streams and commit them in one transaction. Reading and counting happen outside of it.
+
+    Returns the added counts, and the streams that may have more to count.
+    """
+    with store.read() as connection:
+        counts_of_streams = [_count(connection, stream, settings, now) for stream in group]
+    with store.write() as connection:
+        for counts in counts_of_streams:
+            _commit(connection, counts, now)
+    added = {
+        (counts.stream, window): profile
+        for counts in counts_of_streams
+        for window, profile in counts.added.items()
+    }
+    return added, [counts.stream for counts in counts_of_streams if counts.more]
+
+
+def _retry_groups(
+    store: Store, group: Sequence[Stream], settings: WindowSettings, now: float, error: Exception
+) -> list[list[Stream]]:
+    """The groups to retry after a transaction failed: each stream alone. A single stream is retried after its broken
+    batches went to the quarantine.
+    """
+    if len(group) > 1:
+        return [[stream] for stream in group]
+    if quarantine_stream(store, group[0], settings, now):
+        return [list(group)]
+    store.faults.report("streams", f"{group[0]}: counting", error)
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """The batches to count next. `is_backlog`: more wait than one transaction counts."""
+
+    found: Uncounted
+    is_backlog: bool
+    is_newest_first: bool = False
+
+
+def _waiting(connection: Connection, stream: Stream, settings: WindowSettings, now: float) -> _Waiting:
+    most = settings.batches_per_commit
+    oldest = predictions.uncounted(connection, stream, most)
+    if len(oldest.batches) + len(oldest.damaged) < most:
+        return _Waiting(oldest, is_backlog=False)
+    newest = predictions.newest_uncounted(connection, stream, now - _NEW_SECONDS, most)
+    is_newest_first = bool(newest.batches)
+    return _Waiting(newest if is_newest_first else oldest, is_backlog=True, is_newest_first=is_newest_first)
+
+
+def _count(connection: Connection, stream: Stream, settings: WindowSettings, now: float) -> _Counted:
+    """Count new batches of a stream for one transaction, and its newly matched outcomes.
+
+    If more wait than one transaction counts, the newest come first: what fails now must not wait for a backlog.
+    """
+    # Read first, so that a later change of anything below is detected.
+    revision = profile_versions.read(connection, stream)
+    layout = current_layout(connection, stream)
+    waiting = _waiting(connection, stream, settings, now)
+    batches = _limited_to_windows(
+        waiting.found.batches, max(_MIN_WINDOWS, min(_MAX_WINDOWS, _COUNTS_PER_STREAM // layout.size))
+    )
+    more = len(batches) < len(waiting.found.batches) or waiting.is_backlog
+    added: dict[Window, Profile] = {}
+    for window, rows in _merged_batches(batches):
+        _add(added, window, count(rows, layout, settings.max_segments))
+    seen = [batch.id for batch in batches] or waiting.found.damaged
+    only = seen if waiting.is_newest_first else ()
+    joining = join.join(connection, stream, seen[-1] if more else None, only)
+    for matched in joining.matched:
+        _add(added, matched.window, count_outcomes(matched.joined, layout, settings.max_segments))
+    totals = [_total(connection, stream, window, profile) for window, profile in added.items()]
+    numbers = [batch.id for batch in batches]
+    return _Counted(
+        stream, layout, revision, numbers, waiting.found.damaged, joining, added, totals, more or joining.more
+    )
+
+
+def _commit(connection: Connection, counted: _Counted, now: float) -> None:
+    """Write the profiles, mark their batches as counted and their outcomes as applied.
+
+    Raises:
+        _StaleError: the counts are outdated and the stream has to be counted again.
+    """
+    stream = counted.stream
+    if profile_versions.advance(connection, stream, now) != counted.revision + 1:
+        raise _StaleError
+    marked = predictions.mark_counted(connection, counted.batches)
+    if marked != len(counted.batches) or current_layout(connection, stream).id != counted.layout.id:
+        raise _StaleError
+    _set_aside(connection, stream, counted.damaged, now)
+    join.commit(connection, stream, counted.joining, now)
+    put_totals(connection, stream, counted.totals, now)
+
+
+def _set_aside(connection: Connection, stream: Stream, damaged: Sequence[int], now: float) -> None:
+    """Count damaged batches as done, and keep a record of each: the others must not wait for them."""
+    if damaged:
+        predictions.mark_counted(connection, damaged)
+        hint = "`watchkeeper status` says what is damaged; a backup may have it whole"
+        for number in damaged:
+            reason = f"batch {number} is damaged in the database"
+            rejected = Rejected(0, reason, hint, stream.client, stream.model)
+            quarantine.put(connection, [Quarantined(now, "predictions", UNCOUNTABLE, rejected)])
+
+
+def _add(to: dict[Window, Profile], window: Window, profile: Profile) -> None:
+    to[window] = merge([to[window], profile]) if window in to else profile
+
+
+def _limited_to_windows(batches: Sequence[StoredBatch], windows: int) -> Sequence[StoredBatch]:
+    """The first batches that lie in at most `windows` windows."""
+    distinct: set[Window] = set()
+    for index, batch in enumerate(batches):
+        distinct.add(batch.window)
+        if len(distinct) > windows:
+            return batches[:index]
+    return batches
+
+
+def _merged_batches(batches: Iterable[StoredBatch]) -> Iterator[tuple[Window, pa.RecordBatch]]:
+    """The rows of each window, with small batches merged: counting costs more per call than per row.
+
+    Only batches with equal columns and types are merged. Widening a type would change values: true is 1 in a column of
+    numbers, but not a number in a column of texts.
+    """
+    waiting: dict[tuple[Window, str], list[pa.RecordBatch]] = {}
+    for batch in batches:
+        rows = decode_rows(batch.blob)
+        alike = waiting.setdefault((batch.window, rows.schema.to_string(show_schema_metadata=False)), [])
+        alike.append(rows)
+        if sum(part.num_rows for part in alike) >= _MERGED_ROWS:
+            yield batch.window, concatenate(alike)
+            alike.clear()
+    for (window, _), alike in waiting.items():
+        if alike:
+            yield window, concatenate(alike)
+
+
+def add_to_window(connection: Connection, stream: Stream, window: Window, more: Profile, now: float) -> None:
+    """Add counts to the profile of a window, and delete the rolling sums that contain it."""
+    profile_versions.advance(connection, stream, now)
+    put_totals(connection, stream, [_total(connection, stream, window, more)], now)
+
+
+def _total(connection: Connection, stream: Stream, window: Window, more: Profile) -> StoredProfile:
+    """The stored profile of a window plus `more`. Counts of an older layout are dropped."""
+    stored = profiles.get(connection, stream, window)
+    total = more
+    if stored is not None and stored.layout == more.layout.id:
+        with faults_of(connection).isolate("profiles", f"{stream} {window.start} {window.seconds}"):
+            total = merge([codec.decode(stored.blob, more.layout), more])
+    return StoredProfile(window, more.layout.id, total.rows, codec.encode(total))
+
+
+def put_totals(connection: Connection, stream: Stream, totals: Sequence[StoredProfile], now: float) -> None:
+    """Replace the profiles of windows and queue the windows for measurement. The caller advances the stream's profile
+    version first.
+    """
+    windows = [total.window for total in totals]
+    profiles.put(connection, stream, totals, now)
+    profiles.delete_sums(connection, stream, windows)
+    measurement_queue.add(connection, stream, windows, now)
+
+
+UNCOUNTABLE = "uncountable"
+
+
+def quarantine_stream(store: Store, stream: Stream, settings: WindowSettings, now: float) -> int:
+    """Try the waiting batches of a stream one by one, and quarantine those that cannot be counted. Returns their
+    number.
+    """
+    with store.read() as connection:
+        layout = current_layout(connection, stream)
+        waiting = _waiting(connection, stream, settings, now).found.batches
+    rejected = [(batch, reason) for batch in waiting if (reason := _counting_error(batch, layout, settings))]
+    with store.write() as connection:
+        predictions.mark_counted(connection, [batch.id for batch, _ in rejected])
+        quarantine.put(connection, [_rejected_batch(batch, reason, now) for batch, reason in rejected])
+    for batch, reason in rejected:
+        log.error(
+            "%d rows of %s cannot be counted and were moved to the quarantine: %s", batch.rows, stream, reason
+        )
+    return len(rejected)
+
+
+def _counting_error(batch: StoredBatch, layout: Layout, settings: WindowSettings) -> str:
+    """Why a batch cannot be counted, or an empty string."""
+    try:
+        count(decode_rows(batch.blob), layout, settings.max_segments)
+    except Exception as error:  # whatever is wrong with one batch must not stop the others
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _rejected_batch(batch: StoredBatch, reason: str, now: float) -> Quarantined:
+    stream = batch.stream
+    hint = "the rows are in the prediction log; the daemon's log names the error"
+    rejected = Rejected(0, f"could not be counted: {reason}", hint, stream.client, stream.model)
+    return Quarantined(now, "predictions", UNCOUNTABLE, rejected, batch.rows)

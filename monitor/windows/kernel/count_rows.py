@@ -1,0 +1,226 @@
+"""Counts rows of predictions into the profile of their window. The daemon, its child processes and Spark
+all call this.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.predictions.log import arrays
+from monitor.predictions.log.columns import names, numbers
+from monitor.windows.kernel import unknown_columns
+from monitor.windows.kernel.count_column import (
+    MOST_MATRIX_ROWS,
+    Weights,
+    count_labels,
+    count_matrix,
+    count_numbers,
+    fits_matrix,
+    truth_words,
+)
+from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, Target, exact_sum
+from monitor.windows.kernel.probabilities import PROBABILITIES, uncertainties, under_known_names
+from monitor.windows.kernel.tally import Tally, bounded
+from monitor.windows.layout.layout import MISSING, Column, Floats, Layout
+from monitor.windows.profile import NOTATION, OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
+
+MOST_SLICES = 50
+_LARGEST_WITH_FINITE_SQUARE = 1e150
+_ANSWERS = ("prediction", "confidence", "entropy", "margin")
+_SEPARATE = ("features.", "confidence.right", "confidence.wrong", "outcome.", "truth.")
+"""Columns that are not counted with the predictions: features are weighted, the others are counted with outcomes."""
+
+
+def count(rows: pa.RecordBatch, layout: Layout, most_slices: int = MOST_SLICES) -> Profile:
+    """Count predictions, columns as in `monitor.predictions.log.batch`, into a profile with slices.
+
+    At most `most_slices` versions, and as many values of each segment, are counted separately.
+    """
+
+    def count_one(part: pa.RecordBatch, core_only: bool) -> Slice:
+        columns = layout.core_columns if core_only else layout.columns
+        return count_slice(part, layout, columns, core_only=core_only)
+
+    return Profile(layout, in_slices(under_known_names(rows, layout), most_slices, count_one))
+
+
+def count_slice(
+    rows: pa.RecordBatch, layout: Layout, columns: Sequence[Column], *, core_only: bool = False
+) -> Slice:
+    """Count rows into one slice."""
+    blank = empty(layout, core_only=core_only)
+    target = Target(blank.counts, blank.sums, blank.extremes)
+    answered = _answered(rows)
+    with_features, weights = _with_features(rows)
+    tallies: dict[str, Tally] = {}
+    features = [column for column in columns if column.name.startswith("features.")]
+    answers = [column for column in columns if _is_answer(column)]
+    others = [column for column in columns if not (_is_answer(column) or column.name.startswith(_SEPARATE))]
+    if with_features is rows and answered is rows:  # same rows for all columns: one pass
+        tallies |= _count_columns([*features, *answers, *others], rows, weights, target, layout)
+    else:
+        tallies |= _count_columns(features, with_features, weights, target, layout)
+        tallies |= _count_columns(answers, answered, Weights(), target, layout)
+        tallies |= _count_columns(others, rows, Weights(), target, layout)
+    total_weight, squares = _weight_sums(with_features.num_rows, weights)
+    if not core_only:
+        tallies |= unknown_columns.count(with_features, layout, weights)
+    return replace(
+        blank,
+        rows=rows.num_rows,
+        weight=total_weight,
+        weight_squares=squares,
+        totals=_totals(rows),
+        tallies=tallies | _tallies(rows, answered, layout),
+    )
+
+
+def _count_columns(
+    columns: Sequence[Column], rows: pa.RecordBatch, weights: Weights, target: Target, layout: Layout
+) -> dict[str, Tally]:
+    """Add columns to their places. Returns tallies of labels that the baseline does not contain, as `new:<column>`, and
+    of those that it writes differently, as `notation:<column>`.
+    """
+    present = dict(zip(reversed(rows.schema.names), reversed(rows.columns), strict=True))
+    present |= uncertainties(rows, columns, layout)
+    absent = _weight_sums(rows.num_rows, weights)[0]
+    for_matrix: list[tuple[Column, pa.Array]] = []
+    tallies: dict[str, Tally] = {}
+    for column in columns:
+        array = present.get(column.source or column.name)
+        if array is None:
+            target.counts[column.start + MISSING] += absent
+        elif column.labelled:
+            new, other = count_labels(column, array, weights, target)
+            tallies |= {f"new:{column.name}": new} if new else {}
+            tallies |= {f"{NOTATION}{column.name}": other} if other else {}
+        elif weights.each is None and 0 < rows.num_rows <= MOST_MATRIX_ROWS and fits_matrix(column, array):
+            for_matrix.append((column, array))
+        else:
+            count_numbers(column, array, weights, target)
+            if words := truth_words(column, array):
+                tallies[f"{NOTATION}{column.name}"] = words
+    if for_matrix:
+        count_matrix([column for column, _ in for_matrix], [a for _, a in for_matrix], weights.same, target)
+    return tallies
+
+
+def _is_answer(column: Column) -> bool:
+    return column.name in _ANSWERS or column.name.startswith(PROBABILITIES)
+
+
+def _answered(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The predictions that the model answered: an error has no prediction that could be missing."""
+    if "error" not in rows.schema.names or rows.column("error").null_count == rows.num_rows:
+        return rows
+    return rows.filter(rows.column("error").is_null())
+
+
+def _with_features(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Weights]:
+    """The rows whose features are stored, and their weights."""
+    if "sampled" in rows.schema.names:
+        rows = rows.filter(rows.column("sampled").fill_null(True))
+    if "weight" not in rows.schema.names or rows.num_rows == 0:
+        return rows, Weights()
+    each = np.rint(np.nan_to_num(arrays.floats(rows.column("weight")), nan=1.0) / WEIGHT_UNIT) * WEIGHT_UNIT
+    if np.all(each == each[0]):
+        return rows, Weights(float(each[0]))
+    return rows, Weights(1.0, each)
+
+
+def _weight_sums(rows: int, weights: Weights) -> tuple[float, float]:
+    if weights.each is None:
+        return rows * weights.same, rows * weights.same**2
+    return float(weights.each.sum()), float(np.einsum("i,i->", weights.each, weights.each))
+
+
+def _totals(rows: pa.RecordBatch) -> dict[str, int]:
+    if "cost" not in rows.schema.names:
+        return {}
+    costs = finite(rows.column("cost"))
+    return {"cost": exact_sum(costs), "cost_squared": exact_sum(costs * costs)}
+
+
+def _tallies(rows: pa.RecordBatch, answered: pa.RecordBatch, layout: Layout) -> dict[str, Tally]:
+    present = rows.schema.names
+    flags: Tally = {"errors": float(rows.num_rows - answered.num_rows)}
+    tallies: dict[str, Tally] = {"flags": flags}
+    if flags["errors"]:
+        tallies["error"] = label_counts(rows.column("error"))
+    if "automated" in present:
+        flags |= yes_and_known(rows.column("automated"), "automated")
+    if "cost" in present:
+        flags["costed"] = float(finite(rows.column("cost")).size)
+    if "prediction" in present and "prediction" not in layout.by_name:
+        prediction = answered.column("prediction")
+        if pa.types.is_dictionary(prediction.type):
+            tallies["prediction"] = label_counts(prediction)
+    return tallies
+
+
+def yes_and_known(column: pa.Array, name: str) -> Tally:
+    """How often a flag was set, and how often it was given."""
+    known = len(column) - column.null_count
+    return {name: float(pc.sum(column).as_py() or 0), f"{name}_known": float(known)}
+
+
+def label_counts(column: pa.Array) -> Tally:
+    """How often each label occurs."""
+    encoded = names(column)
+    totals = arrays.code_counts(encoded)[:-1].tolist()
+    return bounded(
+        {label: float(n) for label, n in zip(encoded.dictionary.to_pylist(), totals, strict=True) if n}
+    )
+
+
+def finite(column: pa.Array) -> Floats:
+    """The numbers of a column that are finite, and whose squares are finite."""
+    values = arrays.floats(column) if pa.types.is_float64(column.type) else numbers(column).values
+    return np.asarray(values[np.abs(values) < _LARGEST_WITH_FINITE_SQUARE])
+
+
+def in_slices(
+    rows: pa.RecordBatch, most: int, count_one: Callable[[pa.RecordBatch, bool], Slice]
+) -> dict[SliceKey, Slice]:
+    """The slices of some rows, sorted. At most `most` versions, and as many values of each segment, get a slice.
+
+    `count_one` counts rows into one slice; if its second argument is true (a segment), the core columns only.
+    """
+    slices: dict[SliceKey, Slice] = {}
+    counted: list[Slice] = []
+    for value, part in _partition(rows, VERSION, most):
+        counted.append(count_one(part, False))
+        if value is not None:
+            slices[(VERSION, value)] = counted[-1]
+    slices[OVERALL] = merge_slices(counted)
+    for name in rows.schema.names:
+        if name.startswith("segments."):
+            for value, part in _partition(rows, name, most):
+                if value is not None:
+                    slices[(name, value)] = count_one(part, True)
+    return dict(sorted(slices.items()))
+
+
+def _partition(rows: pa.RecordBatch, name: str, most: int) -> Iterator[tuple[str | None, pa.RecordBatch]]:
+    """The rows of each value of a column; under None those without value, or beyond the `most` frequent values."""
+    column = rows.column(name) if name in rows.schema.names else None
+    if column is None or column.null_count == len(column):
+        yield None, rows
+        return
+    encoded = names(column)
+    labels = [*encoded.dictionary.to_pylist(), None]
+    codes = arrays.codes(encoded, len(labels) - 1)
+    totals = np.bincount(codes, minlength=len(labels))
+    present = [i for i in range(len(labels)) if totals[i] and labels[i] is not None]
+    if len(present) == 1 and totals[-1] == 0:
+        yield labels[present[0]], rows
+        return
+    frequent = sorted(present, key=lambda i: (-totals[i], labels[i]))[:most]
+    for place in frequent:
+        yield labels[place], rows.filter(pa.array(codes == place))
+    rest = ~np.isin(codes, frequent)
+    if rest.any():
+        yield None, rows.filter(pa.array(rest))

@@ -1,0 +1,33 @@
+"""Counts of labels that are not known in advance: error types, new categories, pairs of truth and answer.
+
+A tally keeps at most `MOST` labels: those with the smallest hash. They depend only on the set of labels, not on the
+order, so tallies merge to the same result in any order. A label that is kept was never dropped in any part, so its
+count is exact. Totals are counted elsewhere, so no rows are lost.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+Tally = dict[str, float]
+MOST = 1024
+
+
+def add(tallies: Iterable[Tally]) -> Tally:
+    """The sum of tallies."""
+    total: Tally = {}
+    for tally in tallies:
+        for label, count in tally.items():
+            total[label] = total.get(label, 0.0) + count
+    return bounded(total)
+
+
+def bounded(tally: Tally) -> Tally:
+    """The labels of a tally, limited to the `MOST` with the smallest hash."""
+    if len(tally) <= MOST:
+        return tally
+    kept = sorted(tally, key=_hash)[:MOST]
+    return {label: tally[label] for label in sorted(kept)}
+
+
+def _hash(label: str) -> bytes:
+    return hashlib.blake2b(label.encode(), digest_size=8).digest()

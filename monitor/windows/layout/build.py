@@ -1,0 +1,139 @@
+"""Assembles layouts: assigns each column its places and the layout its id; encodes layouts as bytes."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from sys import intern
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from monitor.errors import UnreadableError
+from monitor.store.checksums import reading, seal, unseal
+from monitor.windows.layout.layout import Column, ColumnKind, Layout
+
+VERSION = 1
+
+
+def assemble(
+    core: Iterable[Column], features: Iterable[Column], notes: Iterable[str] = (), classes: Iterable[str] = ()
+) -> Layout:
+    """Assign each column its places. Of several columns with one name, the first is used."""
+    placed: dict[str, Column] = {}
+    place = moment = 0
+    core_size = 0
+    for group in (core, features):
+        for column in group:
+            if column.name in placed:
+                continue
+            placed[column.name] = replace(column, start=place, moment=-1 if column.labelled else moment)
+            place += column.size
+            moment += 0 if column.labelled else 1
+        core_size = core_size or place
+    columns = tuple(placed.values())
+    identity = _identity(columns, core_size, tuple(notes), tuple(classes))
+    return Layout(columns, core_size, place, moment, tuple(notes), tuple(classes), identity, placed)
+
+
+class _StoredColumn(msgspec.Struct):
+    name: str
+    kind: str
+    edges: bytes
+    labels: list[str]
+    known: bytes
+    cells: list[int]
+    unit: float
+    origin: float
+    within: bytes
+    open_ended: bool
+    source: str
+    part: str
+    parameters: bytes
+
+
+class _StoredLayout(msgspec.Struct):
+    version: int
+    core: int
+    notes: list[str]
+    classes: list[str]
+    columns: list[_StoredColumn]
+
+
+_CODEC = pa.Codec("zstd", compression_level=3)
+
+
+def encode(layout: Layout) -> bytes:
+    """Encode a layout as versioned, compressed bytes."""
+    raw = _raw(layout.columns, layout.core, layout.notes, layout.classes)
+    block: bytes = _CODEC.compress(raw, asbytes=True)
+    return seal(len(raw).to_bytes(8, "little") + block)
+
+
+def decode(blob: bytes) -> Layout:
+    """Decode the bytes of `encode`.
+
+    Raises:
+        UnreadableError: the bytes have a version that this program does not support.
+        DamageError: the bytes were changed.
+    """
+    with reading("a layout"):
+        blob = unseal(blob)
+        raw = _CODEC.decompress(blob[8:], int.from_bytes(blob[:8], "little"), asbytes=True)
+        stored = msgspec.msgpack.decode(raw, type=_StoredLayout)
+    if stored.version != VERSION:
+        raise UnreadableError(
+            f"unsupported layout version {stored.version}",
+            hint="upgrade Watchkeeper; a newer version wrote it",
+        )
+    columns = [_restored(item) for item in stored.columns]
+    count = stored.core
+    return assemble(columns[:count], columns[count:], stored.notes, stored.classes)
+
+
+def _raw(columns: tuple[Column, ...], core: int, notes: tuple[str, ...], classes: tuple[str, ...]) -> bytes:
+    in_core = sum(column.start < core for column in columns)
+    stored = [_storable(column) for column in columns]
+    return msgspec.msgpack.encode(_StoredLayout(VERSION, in_core, list(notes), list(classes), stored))
+
+
+def _identity(
+    columns: tuple[Column, ...], core: int, notes: tuple[str, ...], classes: tuple[str, ...]
+) -> str:
+    return hashlib.sha256(_raw(columns, core, notes, classes)).hexdigest()[:16]
+
+
+def _storable(column: Column) -> _StoredColumn:
+    return _StoredColumn(
+        column.name,
+        column.kind.value,
+        column.edges.tobytes(),
+        list(column.labels),
+        column.known.tobytes(),
+        list(column.cells),
+        column.unit,
+        column.origin,
+        column.within.tobytes(),
+        column.open_ended,
+        column.source,
+        column.part,
+        column.parameters.astype(np.float32).tobytes(),
+    )
+
+
+def _restored(stored: _StoredColumn) -> Column:
+    return Column(
+        name=stored.name,
+        kind=ColumnKind(stored.kind),
+        edges=np.frombuffer(stored.edges, np.float64),
+        labels=tuple(map(intern, stored.labels)),  # models of one client share them
+        known=np.frombuffer(stored.known, np.uint64),
+        cells=tuple(stored.cells),
+        unit=stored.unit,
+        origin=stored.origin,
+        within=np.frombuffer(stored.within, np.uint8),
+        open_ended=stored.open_ended,
+        source=stored.source,
+        part=stored.part,
+        parameters=np.frombuffer(stored.parameters, np.float32),
+    )

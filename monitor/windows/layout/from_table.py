@@ -1,0 +1,149 @@
+"""Builds a layout from the columns of a baseline table."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.predictions.log import arrays
+from monitor.predictions.log.columns import names, numbers
+from monitor.predictions.log.hashing import hash_texts
+from monitor.times.order import evidence
+from monitor.times.reading import DateOrder
+from monitor.windows.layout import column_kinds, derived_columns, edges
+from monitor.windows.layout.answer_kind import kind_of_answers
+from monitor.windows.layout.build import assemble
+from monitor.windows.layout.layout import NEW, Column, ColumnKind, Layout
+
+MOST_CLASSES = 20
+"""Maximum number of classes whose probabilities are counted separately by truth."""
+
+
+class Columns(Protocol):
+    """The part of a table that building a layout needs: a table in memory, or one whose columns are read on demand."""
+
+    @property
+    def schema(self) -> Any:
+        """The schema; only its `names` are used."""
+
+    def column(self, which: int | str) -> Any:
+        """A column, by index or name."""
+
+
+def bare() -> Layout:
+    """The layout without a baseline: latency, confidence and outcomes have fixed buckets, features have none."""
+    return assemble(_fixed(), ())
+
+
+def of(
+    table: Columns,
+    overrides: Mapping[str, ColumnKind] | None = None,
+    notes_before: Iterable[str] = (),
+    dates: DateOrder | None = None,
+) -> Layout:
+    """The layout of a baseline table whose columns are named as in a prediction batch.
+
+    `overrides` sets the type of single columns (`features.amount`, or just `amount`) whose values mislead.
+    `notes_before` are further hints for users. `dates` is the order of day and month in dates such as 10/11/2026;
+    without it, the values of each column determine the order.
+    """
+    chosen = dict(overrides or {})
+    features: list[Column] = []
+    notes = [*notes_before, *_duplicates(table.schema.names)]
+    outputs: list[Column] = []
+    names_of_columns = table.schema.names
+    places = {name: place for place, name in reversed(list(enumerate(names_of_columns)))}
+    for name in dict.fromkeys(names_of_columns):
+        if not (name == "prediction" or name.startswith(("features.", "probabilities."))):
+            continue
+        column = column_kinds.plain(table.column(places[name]))
+        kind = chosen.get(name) or chosen.get(name.removeprefix("features."))
+        if name == "prediction" and kind is None:
+            kind = kind_of_answers(column, table)
+        described, note = describe(name, column, kind, dates)
+        (features if name.startswith("features.") else outputs).extend(described)
+        notes += note
+    classes = _classes(table)
+    core = [*_fixed(), *outputs]
+    return assemble(core, [*features, *_by_truth(classes)], notes, classes)
+
+
+def describe(
+    name: str, column: pa.Array, kind: ColumnKind | None = None, dates: DateOrder | None = None
+) -> tuple[list[Column], list[str]]:
+    """The buckets of one column (several for texts, times and embeddings), and hints for users about it."""
+    if name.startswith("probabilities."):
+        return [edges.score(name)], []
+    written = evidence(column)
+    order = dates or written.order
+    notes = (
+        [f"{written.doubt(name)}: they are not read as times"] if order is None and written.is_open else []
+    )
+    kind = kind or column_kinds.find(column, order)
+    if kind is ColumnKind.IDENTIFIER:
+        nameless = Column(name, kind, cells=(0, NEW), open_ended=True)
+        return [nameless], [*notes, f"{name} looks like an identifier: only its missing values are watched"]
+    if kind in (ColumnKind.TEXT, ColumnKind.TIME, ColumnKind.EMBEDDING):
+        return derived_columns.describe(name, column, kind, order), notes
+    if kind in (ColumnKind.CATEGORY, ColumnKind.BOOLEAN):
+        return [labels(name, column, kind)], notes
+    if kind is ColumnKind.EMPTY:
+        return [edges.numbers(name, np.empty(0))], [f"{name} has no value in the baseline"]
+    if kind is ColumnKind.DURATION:
+        return [edges.duration(name, 1e-4, 1e8)], []
+    if kind is ColumnKind.SCORE:
+        return [edges.score(name)], []
+    values = arrays.floats(column) if pa.types.is_float64(column.type) else numbers(column).values
+    return [edges.numbers(name, values, kind)], []
+
+
+def labels(name: str, column: pa.Array, kind: ColumnKind = ColumnKind.CATEGORY) -> Column:
+    """A column with a place for each of the most frequent labels; rarer labels are known by their hash."""
+    encoded = names(column)
+    texts = encoded.dictionary
+    counts = arrays.code_counts(encoded)
+    written = texts.to_pylist()
+    order = sorted((i for i in range(len(written)) if counts[i]), key=lambda i: (-counts[i], written[i]))
+    frequent = tuple(written[i] for i in order[: edges.MOST_LABELS])
+    rare = order[edges.MOST_LABELS :]
+    rare_indices = arrays.places(np.array(rare[: edges.MOST_KNOWN], np.int64))
+    known = np.sort(hash_texts(texts.take(rare_indices))) if rare else None
+    return Column(
+        name,
+        kind,
+        labels=frequent,
+        known=np.empty(0, np.uint64) if known is None else known,
+        cells=edges.label_cells(len(frequent)),
+        open_ended=len(rare) > edges.MOST_KNOWN,
+    )
+
+
+def _fixed() -> list[Column]:
+    return [
+        edges.duration("latency_ms", 0.01, 1e7),
+        edges.score("confidence"),
+        edges.score("confidence.right"),
+        edges.score("confidence.wrong"),
+        edges.score("entropy"),
+        edges.score("margin"),
+        edges.duration("outcome.delay", 0.1, 1e8, width=0.1),
+    ]
+
+
+def _classes(table: Columns) -> tuple[str, ...]:
+    named = [n.removeprefix("probabilities.") for n in table.schema.names if n.startswith("probabilities.")]
+    return tuple(sorted(named)[:MOST_CLASSES])
+
+
+def _by_truth(classes: Iterable[str]) -> list[Column]:
+    return [edges.odds_score(f"truth.{name}.{side}") for name in classes for side in ("positive", "negative")]
+
+
+def _duplicates(names_of_columns: list[str]) -> list[str]:
+    seen: set[str] = set()
+    twice = {name for name in names_of_columns if name in seen or seen.add(name)}  # type: ignore[func-returns-value]
+    return [f"{name} occurs more than once; the first one is watched" for name in sorted(twice)]
+
+
+BARE = bare()

@@ -1,0 +1,176 @@
+"""The layout of a profile: the buckets of each column, and where its counts are in one flat array.
+
+A layout is created once, from a baseline (`monitor.windows.layout.build`), and identified by the hash of its content.
+The profile of a window is one float64 array of `layout.size` counts, so profiles merge by one addition. The columns
+follow each other in the array:
+
+- a column of numbers with k buckets takes k + 7 places: missing, unreadable, NaN, minus infinity, below, the k buckets
+  `[edges[i], edges[i + 1])`, above, plus infinity;
+- a column with m labels takes m + 3 places: missing, new (not in the baseline), the labels by descending frequency,
+  rare (in the baseline, but not among the most frequent).
+
+The first `core` places hold the outputs, latency and outcomes, which are also counted per segment. `cells` are the
+starts, within a column, of the coarse cells that binned distances compare: missing, deciles of the baseline, or the
+most frequent labels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from monitor.errors import WatchkeeperError
+
+Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+
+# Places inside a number column, and inside a label column.
+MISSING, UNREADABLE, NAN, MINUS_INFINITY, BELOW, FIRST = range(6)
+ABOVE, PLUS_INFINITY = -2, -1
+NEW, FIRST_LABEL, RARE = 1, 2, -1
+
+LARGEST = np.finfo(np.float64).max
+
+
+class ColumnKind(StrEnum):
+    """The type of a column's values."""
+
+    NUMBER = "number"
+    INTEGER = "integer"
+    CATEGORY = "category"
+    BOOLEAN = "boolean"
+    SCORE = "score"
+    DURATION = "duration"
+    TEXT = "text"
+    TIME = "time"
+    EMBEDDING = "embedding"
+    IDENTIFIER = "identifier"
+    EMPTY = "empty"
+
+
+LABELLED = frozenset({ColumnKind.CATEGORY, ColumnKind.BOOLEAN, ColumnKind.IDENTIFIER})
+
+
+class LayoutMismatchError(WatchkeeperError):
+    """Profiles of different layouts cannot be added."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Column:
+    """The buckets of one column. `source` is the Arrow column that it is read from, `part` the derived quantity (texts,
+    times and embeddings become several columns of numbers).
+
+    `unit` is the power of two that moments are counted in, and `origin` the multiple of it that they are relative to.
+    `within` is the mean position of the baseline's values in each bucket: 0 at the lower edge, 255 at the upper (empty:
+    in the middle). `known` are the sorted 64-bit hashes of rare labels. `parameters` belong to the part (an embedding's
+    centre, a projection).
+    """
+
+    name: str
+    kind: ColumnKind
+    edges: Floats = field(default_factory=lambda: np.empty(0))
+    labels: tuple[str, ...] = ()
+    known: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint64))
+    cells: tuple[int, ...] = (0,)
+    unit: float = 1.0
+    origin: float = 0.0
+    within: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))
+    open_ended: bool = False
+    source: str = ""
+    part: str = ""
+    parameters: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    start: int = 0
+    moment: int = -1
+    places: Mapping[str, int] = field(init=False, repr=False)
+    """The place of each label within the column."""
+    cuts: Floats = field(init=False, repr=False)
+    """Search keys for sorted values: the counts of values below each give every place from minus infinity on."""
+
+    def __post_init__(self) -> None:
+        places = {label: place for place, label in enumerate(self.labels, FIRST_LABEL)}
+        object.__setattr__(self, "places", places)
+        cuts = np.concatenate([[-LARGEST], self.edges, [np.inf, np.nan]])
+        object.__setattr__(self, "cuts", cuts)
+        object.__setattr__(self, "edges", cuts[1:-2])  # the same numbers, once
+
+    @property
+    def labelled(self) -> bool:
+        """Whether values are counted by label, not by bucket."""
+        return self.kind in LABELLED
+
+    @property
+    def atoms(self) -> bool:
+        """Whether each bucket holds a single value of the baseline, at its lower edge."""
+        return bool(self.within.size) and not self.within[:-1].any()
+
+    @property
+    def buckets(self) -> int:
+        """The number of regular buckets or labels."""
+        return len(self.labels) if self.labelled else len(self.edges) - 1
+
+    @property
+    def size(self) -> int:
+        """The number of places in the flat array."""
+        return self.buckets + (3 if self.labelled else 7)
+
+    @property
+    def span(self) -> slice:
+        """The column's range in the flat array."""
+        return slice(self.start, self.start + self.size)
+
+    @property
+    def feature(self) -> str:
+        """The name of the feature, or the empty string for an output."""
+        return self.name.removeprefix("features.") if self.name.startswith("features.") else ""
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Layout:
+    """The buckets of all columns; immutable. `id` is the hash of the content."""
+
+    columns: tuple[Column, ...]
+    core: int
+    size: int
+    moments: int
+    notes: tuple[str, ...]
+    classes: tuple[str, ...]
+    id: str
+    by_name: Mapping[str, Column] = field(repr=False)
+
+    def column(self, name: str) -> Column:
+        """A column by its name, such as `features.amount` or `prediction`.
+
+        Raises:
+            KeyError: the layout has no such column.
+        """
+        return self.by_name[name]
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns of the inputs."""
+        return tuple(column for column in self.columns if column.name.startswith("features."))
+
+    @property
+    def watched(self) -> tuple[Column, ...]:
+        """The columns whose drift is measured: features with values, and the model's answers."""
+        return tuple(
+            column
+            for column in self.columns
+            if (column.feature or column.name in ("prediction", "confidence"))
+            and column.kind not in (ColumnKind.IDENTIFIER, ColumnKind.EMPTY)
+        )
+
+    @property
+    def core_columns(self) -> tuple[Column, ...]:
+        """The columns that are also counted per segment."""
+        return tuple(column for column in self.columns if column.start < self.core)
+
+    @property
+    def core_moments(self) -> int:
+        """The number of moments that belong to core columns."""
+        return sum(not column.labelled for column in self.core_columns)
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The Arrow columns that the layout reads."""
+        return frozenset(column.source or column.name for column in self.columns)

@@ -1,0 +1,133 @@
+"""The larger parts of the daemon, each made of a configuration and of the parts that it works with.
+
+`monitor.app` calls these in the order in which the parts need each other.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from litestar import Litestar
+
+from monitor.clock import Clock
+from monitor.config.root import Config
+from monitor.evaluation.clock_metrics import ClockMetrics
+from monitor.evaluation.measure import Measurer
+from monitor.evaluation.recent_window import RecentWindow
+from monitor.evaluation.reference_figures import ReferenceFigures
+from monitor.evaluation.self_monitoring import SelfMonitor
+from monitor.evaluation.targets import TargetJudge
+from monitor.evaluation.uptime import UptimeRecorder
+from monitor.exporters.prediction_counters import PredictionCounters
+from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.health.daily_summary import DailySummaries
+from monitor.maintenance.leader import LeaderLease
+from monitor.maintenance.rule_reload import RuleReloader
+from monitor.notify.channel import Channel
+from monitor.outage.emergency import Emergency, spool_path
+from monitor.outage.evaluate import OutageEvaluator
+from monitor.pipeline import Pipeline
+from monitor.predictions.log.writer import PredictionLog
+from monitor.records import Stream, Window
+from monitor.releases.version_tracker import VersionTracker
+from monitor.store.db import Store
+from monitor.web.api.pagerduty import routes as pagerduty_routes
+from monitor.web.api.rollouts import routes as rollout_routes
+from monitor.web.app import create
+from monitor.web.auth.access import Access
+from monitor.web.ingest.endpoints import endpoints
+from monitor.web.ingest.front import Front
+from monitor.web.public_path import behind
+from monitor.web.server import Server
+from monitor.web.services import Services
+from monitor.windows.profile import Profile
+
+
+def emergency(
+    config: Config, clock: Clock, store: Store, channels: Mapping[str, Channel]
+) -> Emergency | None:
+    """What sends critical pages while the database is unavailable; None without a channel or a spool."""
+    spool = spool_path(config.notify.spool, store)
+    return Emergency(store, channels, clock, Path(spool)) if spool and channels else None
+
+
+def outage_evaluator(config: Config, clock: Clock, emergency: Emergency | None) -> OutageEvaluator:
+    """What evaluates critical rules while the database is unavailable."""
+    return OutageEvaluator(
+        config.alerts,
+        config.measuring(),
+        int(config.predictions.base_window),
+        config.evaluate.recent,
+        clock.now,
+        emergency,
+    )
+
+
+def pipeline(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    rules: RuleReloader,
+    leader: LeaderLease,
+    channels: frozenset[str],
+    self_monitor: SelfMonitor,
+    daily_summaries: DailySummaries,
+    counters: PredictionCounters,
+    versions: VersionTracker,
+) -> Pipeline:
+    """The tick."""
+    recent = RecentWindow(config.evaluate.recent, clock.now, clock.elapsed)
+    uptime = UptimeRecorder(store)
+
+    measuring = Measurer(
+        store,
+        int(config.predictions.base_window),
+        config.windows,
+        config.measuring(),
+        config.drift,
+        recent,
+        ClockMetrics(store, lambda stream: bool(config.model(stream).probe.url), uptime.seconds),
+        ReferenceFigures(lambda stream: config.model(stream).baseline, config.measuring()),
+        daily_summaries.touch,
+        TargetJudge(config.model),
+    )
+
+    def on_counted(stream: Stream, window: Window, profile: Profile) -> None:
+        measuring.add(stream, window, profile, clock.now())
+        versions.add(stream, window, profile.versions)
+        counters.add(stream, window, profile, clock.now())
+
+    pager = config.notify.pagerduty
+    is_confirming = pager is not None and bool(pager.webhook_secrets or pager.api_token)
+    return Pipeline(
+        store,
+        config.windows,
+        measuring,
+        rules,
+        config.alerts,
+        channels,
+        self_monitor,
+        on_counted,
+        leader,
+        uptime,
+        frozenset({"pagerduty"} if is_confirming else ()),
+    )
+
+
+def application(config: Config, services: Services) -> Litestar:
+    """All pages and routes but those of the ingest."""
+    pager = config.notify.pagerduty
+    routes = [
+        *pagerduty_routes(services.store, pager.webhook_secrets if pager else (), services.clock),
+        *rollout_routes(services.store, services.access, services.clock, services.base_seconds),
+    ]
+    return create(services, routes)
+
+
+def server(
+    config: Config, application: Litestar, log: PredictionLog, access: Access, meters: DaemonMeters
+) -> Server:
+    """The web server: the ingest, and the application behind it."""
+    web = config.web
+    hot = endpoints(log, access, config.predictions, web.body_within)
+    front = Front(application, hot, meters, is_secure=web.is_secure, body_within=web.body_within)
+    return Server(behind(front, web.public_path), web)

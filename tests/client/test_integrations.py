@@ -1,0 +1,461 @@
+"""Middlewares, models, language-model clients and functions: what they record, and that nobody notices."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path as File
+from typing import Any
+
+import numpy as np
+import openai
+import pandas as pd
+import pytest
+import xgboost
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+from watchkeeper_client import Client
+from watchkeeper_client.integrations.asgi import WatchkeeperMiddleware as Asgi
+from watchkeeper_client.integrations.functions import timed, watch
+from watchkeeper_client.integrations.langchain import WatchkeeperCallback
+from watchkeeper_client.integrations.models import WatchedModel
+from watchkeeper_client.integrations.openai import watch_openai
+from watchkeeper_client.integrations.paths import MISSING, Path
+from watchkeeper_client.integrations.payload import LARGEST_BODY, Payload
+from watchkeeper_client.integrations.wsgi import WatchkeeperMiddleware as Wsgi
+
+from tests.client.stored import predictions
+
+ROUTES = {
+    "/predict": Payload(features="$.request", prediction="$.response.label", confidence="$.response.score")
+}
+FRAME = pd.DataFrame({"a": np.arange(60.0), "b": np.arange(60.0) % 7})
+LABELS = np.where(FRAME["a"] > 30, "high", "low")
+
+
+def stored(client: Client, model: str, stores: File) -> list[dict[str, Any]]:
+    assert client.flush()
+    return predictions(stores, model)
+
+
+# Functions
+
+
+def test_a_decorated_function_is_recorded_and_otherwise_the_same(
+    client: Client, model: str, stores: File
+) -> None:
+    @watch(client, prediction="label", confidence="score", segments={"site": "a"})
+    def score(row: dict[str, float], *, strict: bool = False) -> dict[str, object]:
+        """Score a row."""
+        if strict:
+            raise LookupError(row["amount"])
+        return {"label": "ok", "score": 0.8}
+
+    assert score({"amount": 5.0}) == {"label": "ok", "score": 0.8}
+    with pytest.raises(LookupError):
+        score({"amount": 6.0}, strict=True)
+    assert (score.__name__, score.__doc__) == ("score", "Score a row.")
+    good, bad = stored(client, model, stores)
+    assert (good["prediction"], good["confidence"], good["features.amount"]) == ("ok", 0.8, 5.0)
+    assert good["segments.site"] == "a"
+    assert good["latency_ms"] >= 0
+    assert (bad["error"], bad["features.row.amount"], bad["features.strict"]) == ("LookupError", 6.0, True)
+
+
+def test_a_coroutine_function_is_timed_to_its_end(client: Client, model: str, stores: File) -> None:
+    @watch(client, features=lambda a, b: {"sum": a + b}, id=lambda a, b: f"{a}-{b}")
+    async def add(a: int, b: int) -> int:
+        await asyncio.sleep(0.02)
+        return a + b
+
+    assert asyncio.run(add(2, b=3)) == 5
+    (row,) = stored(client, model, stores)
+    assert (row["id"], row["features.sum"]) == ("2-3", 5)
+    assert row["latency_ms"] >= 20
+
+
+def test_a_mapping_that_raises_reaches_nobody(client: Client, model: str, stores: File) -> None:
+    @watch(client, features=lambda x: 1 / 0, prediction="nowhere", id="x")
+    def half(x: float) -> float:
+        return x / 2
+
+    assert half(3) == 1.5
+    assert stored(client, model, stores) == []
+    assert client.counters()["unusable"] == 1
+
+
+def test_a_generator_is_left_alone(client: Client, model: str, stores: File) -> None:
+    @watch(client)
+    def pieces() -> Iterator[int]:
+        yield from (1, 2)
+
+    assert list(pieces()) == [1, 2]
+    assert stored(client, model, stores) == []
+
+
+def test_a_timed_block_says_what_it_found(client: Client, model: str, stores: File) -> None:
+    with timed(client, features={"a": 1}) as block:
+        block.set("ok", confidence=0.5)
+    with pytest.raises(KeyError), timed(client, features={"a": 2}) as block:
+        block.set("half done")
+        raise KeyError("a")
+    with timed(client) as block:
+        block.set("ok", nonsense=1)
+    with timed(client):
+        pass
+    good, bad = stored(client, model, stores)
+    assert (good["prediction"], good["confidence"], good["features.a"]) == ("ok", 0.5, 1)
+    assert (bad["prediction"], bad["error"]) == (None, "KeyError")
+    assert client.counters()["unusable"] == 2
+
+
+# Models
+
+
+def test_a_classifier_by_its_probabilities(client: Client, model: str, stores: File) -> None:
+    tree = DecisionTreeClassifier(max_depth=1).fit(FRAME, LABELS)
+    watched = WatchedModel(tree, client)
+    assert (watched.predict_proba(FRAME) == tree.predict_proba(FRAME)).all()
+    watched.predict(FRAME)  # the same rows once more: not counted twice
+    assert watched.score(FRAME, LABELS) == tree.score(FRAME, LABELS)
+    assert watched.max_depth == 1
+    rows = stored(client, model, stores)
+    assert [row["prediction"] for row in rows] == list(tree.predict(FRAME))
+    assert [row["confidence"] for row in rows] == list(tree.predict_proba(FRAME).max(axis=1))
+    assert [row["features.b"] for row in rows] == list(FRAME["b"])
+    assert "latency_ms" not in rows[0]
+    assert len({row["id"] for row in rows}) == len(FRAME)
+
+
+@pytest.mark.parametrize("form", ["frame", "array", "list"])
+def test_a_regressor_in_a_pipeline(form: str, client: Client, model: str, stores: File) -> None:
+    line = make_pipeline(StandardScaler(), HistGradientBoostingRegressor(max_iter=3)).fit(
+        FRAME.to_numpy(), FRAME["a"]
+    )
+    rows = {"frame": FRAME, "array": FRAME.to_numpy(), "list": FRAME.to_numpy().tolist()}[form]
+    watched = WatchedModel(line, client, names=["a", "b"])
+    with pytest.warns(UserWarning, match="feature names") if form == "frame" else nothing():
+        expected = watched.predict(rows)
+    found = stored(client, model, stores)
+    assert [float(row["prediction"]) for row in found] == pytest.approx(list(expected))
+    assert [row["features.a"] for row in found] == list(FRAME["a"])
+
+
+class nothing:  # noqa: N801
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_one_row_has_a_latency_and_an_id(client: Client, model: str, stores: File) -> None:
+    tree = DecisionTreeClassifier().fit(FRAME, LABELS)
+    WatchedModel(tree, client, id=lambda rows: ["order-7"]).predict(FRAME.iloc[:1])
+    (row,) = stored(client, model, stores)
+    assert row["id"] == "order-7"
+    assert row["latency_ms"] > 0
+
+
+def test_a_model_that_raises_raises_and_is_counted(client: Client, model: str, stores: File) -> None:
+    tree = DecisionTreeClassifier().fit(FRAME, LABELS)
+    with pytest.raises(ValueError, match="feature names"):
+        WatchedModel(tree, client).predict(FRAME[["a"]])
+    rows = stored(client, model, stores)
+    assert [row["error"] for row in rows] == ["ValueError"] * len(FRAME)
+
+
+def test_xgboost_in_both_of_its_forms(client: Client, model: str, stores: File) -> None:
+    classifier = xgboost.XGBClassifier(n_estimators=2, max_depth=2, n_jobs=1).fit(FRAME, LABELS == "high")
+    WatchedModel(classifier, client, version="sklearn").predict_proba(FRAME)
+    matrix = xgboost.DMatrix(FRAME)
+    booster = classifier.get_booster()
+    scores = WatchedModel(booster, client, version="booster").predict(matrix)
+    rows = stored(client, model, stores)
+    by_version = {v: [row for row in rows if row["version"] == v] for v in ("sklearn", "booster")}
+    assert [float(row["prediction"]) for row in by_version["booster"]] == pytest.approx(
+        list(map(float, scores))
+    )
+    assert [row["features.a"] for row in by_version["booster"]] == list(FRAME["a"])
+    assert [row["features.a"] for row in by_version["sklearn"]] == list(FRAME["a"])
+    assert len(by_version["sklearn"]) == 60
+
+
+# Web
+
+
+def asgi_call(app: Any, path: str, body: list[bytes]) -> list[dict[str, Any]]:
+    async def run() -> list[dict[str, Any]]:
+        sent: list[dict[str, Any]] = []
+        pieces = [
+            {"type": "http.request", "body": b, "more_body": n + 1 < len(body)} for n, b in enumerate(body)
+        ]
+
+        async def receive() -> dict[str, Any]:
+            return pieces.pop(0)
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        headers = [(b"X-Request-Id", b"r1")]
+        await app({"type": "http", "method": "POST", "path": path, "headers": headers}, receive, send)
+        return sent
+
+    return asyncio.run(run())
+
+
+def answering(body: list[bytes], status: int = 200) -> Any:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        for piece in body:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+def test_bodies_in_pieces_are_read_whole_and_passed_on(client: Client, model: str, stores: File) -> None:
+    app = Asgi(answering([b'{"label": "o', b'k", "score": 0.9}']), client, ROUTES)
+    sent = asgi_call(app, "/predict", [b'{"a":', b" 1}"])
+    assert b"".join(m.get("body", b"") for m in sent) == b'{"label": "ok", "score": 0.9}'
+    (row,) = stored(client, model, stores)
+    assert (row["prediction"], row["confidence"], row["features.a"]) == ("ok", 0.9, 1)
+
+
+@pytest.mark.parametrize(
+    ("request_body", "answer", "status", "expected"),
+    [
+        (b"not json", b'{"label": "ok"}', 200, [("ok", None)]),
+        (b'{"a": 1}', b'{"label": "ok"}', 404, []),
+        (b'{"a": 1}', b'{"label": "ok"}', 503, [(None, "HTTP 503")]),
+        (b"{}" + b" " * LARGEST_BODY, b'{"label": "ok"}', 200, [("ok", None)]),
+        (b'{"a": 1}', b'{"label": "' + b"x" * LARGEST_BODY + b'"}', 200, []),
+        (b"[" * 100_000, b'{"label": "ok"}', 200, [("ok", None)]),
+        (b"\xff\xfe", b"\xff", 200, []),
+    ],
+)
+def test_whatever_the_bodies_are_the_answer_is_passed_on(
+    request_body: bytes, answer: bytes, status: int, expected: Any, client: Client, model: str, stores: File
+) -> None:
+    sent = asgi_call(Asgi(answering([answer], status), client, ROUTES), "/predict", [request_body])
+    assert sent[1]["body"] == answer
+    assert [(r.get("prediction"), r.get("error")) for r in stored(client, model, stores)] == expected
+
+
+def test_an_application_that_raises_raises(client: Client, model: str, stores: File) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise MemoryError
+
+    def wsgi(environ: Any, start_response: Any) -> Any:
+        environ["wsgi.input"].read()
+        raise OSError("disk")
+
+    with pytest.raises(MemoryError):
+        asgi_call(Asgi(app, client, ROUTES), "/predict", [b"{}"])
+    with pytest.raises(OSError, match="disk"):
+        Wsgi(wsgi, client, ROUTES)({"REQUEST_METHOD": "POST", "PATH_INFO": "/predict"}, lambda *_: None)
+    assert [row["error"] for row in stored(client, model, stores)] == ["MemoryError", "OSError"]
+
+
+def test_a_stream_is_timed_to_its_end_and_closed(client: Client, model: str, stores: File) -> None:
+    closed = []
+
+    class Answer:
+        def __iter__(self) -> Iterator[bytes]:
+            yield b'{"label": '
+            time.sleep(0.02)
+            yield b'"ok"}'
+
+        def close(self) -> None:
+            closed.append(True)
+
+    def app(environ: Any, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return Answer()
+
+    answer = Wsgi(app, client, ROUTES)({"REQUEST_METHOD": "POST", "PATH_INFO": "/predict"}, lambda *_: None)
+    assert b"".join(answer) == b'{"label": "ok"}'
+    answer.close()  # type: ignore[attr-defined]
+    assert closed == [True]
+    (row,) = stored(client, model, stores)
+    assert row["latency_ms"] >= 20
+
+
+def test_a_payload_by_functions_by_rows_and_by_headers(client: Client, model: str, stores: File) -> None:
+    payload = Payload(
+        id="$.headers['x-request-id']",
+        features="$.request.rows[*]",
+        prediction=lambda document: document["response"]["labels"][0],
+        confidence="$.response.scores[*]",
+        nonsense="$.request",
+        cost="no path",
+    )
+    app = Asgi(answering([b'{"labels": ["x"], "scores": [0.1, 0.2]}']), client, {"/models/*": payload})
+    asgi_call(app, "/models/7/predict", [b'{"rows": [[1, 2], [3, 4]]}'])
+    rows = stored(client, model, stores)
+    assert [(r["confidence"], r["features.x0"], r["features.x1"]) for r in rows[:1]] == [(0.1, 1, 2)]
+
+
+json_values = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+)
+
+
+@given(json_values, st.lists(st.sampled_from("abc") | st.integers(0, 2), max_size=4))
+def test_a_path_finds_what_python_finds(document: Any, steps: list[str | int]) -> None:
+    text = "$" + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
+    expected = document
+    for step in steps:
+        try:
+            if isinstance(expected, str):
+                raise TypeError
+            expected = expected[step]
+        except (KeyError, IndexError, TypeError):
+            expected = MISSING
+            break
+    assert Path(text).find(document) is expected or Path(text).find(document) == expected
+
+
+@pytest.mark.parametrize("text", ["", "a", "$a", "$.", "$..a", "$[", "$[a]", "$.a[-1]", "$.a b["])
+def test_what_is_no_path_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="is no path"):
+        Path(text)
+
+
+# Language models
+
+
+@dataclass
+class Model:
+    url: str
+    asked: int = 0
+
+
+@pytest.fixture
+def llm() -> Iterator[Model]:
+    """A server that speaks as OpenAI's does."""
+    made = Model("")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            made.asked += 1
+            head = {"id": f"chatcmpl-{made.asked}", "created": 1, "model": "gpt-small-2026"}
+            if asked["model"] == "none":
+                self.reply(429, json.dumps({"error": {"message": "slow down", "type": "rate"}}).encode())
+            elif asked.get("stream"):
+                pieces = [
+                    {"delta": {"role": "assistant", "content": text}} for text in ("Refunds ", "take long.")
+                ]
+                pieces.append({"delta": {}, "finish_reason": "length"})
+                chunks = [
+                    {
+                        **head,
+                        "object": "chat.completion.chunk",
+                        "choices": [{"index": 0, "finish_reason": None, **p}],
+                    }
+                    for p in pieces
+                ]
+                lines = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]
+                self.reply(200, b"".join(lines) + b"data: [DONE]\n\n", "text/event-stream")
+            else:
+                message = {"role": "assistant", "content": "Refunds take 14 days."}
+                choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+                usage = {"prompt_tokens": 25, "completion_tokens": 6, "total_tokens": 31}
+                whole = {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
+                self.reply(200, json.dumps(whole).encode())
+
+        def reply(self, status: int, body: bytes, kind: str = "application/json") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        made.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        try:
+            yield made
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+ASKED: list[Any] = [{"role": "user", "content": "How long?"}]
+
+
+def check(rows: list[dict[str, Any]]) -> None:
+    good, streamed, cancelled, bad = rows
+    assert (good["prediction"], good["version"], good["id"]) == ("stop", "gpt-small-2026", "chatcmpl-1")
+    assert (good["features.input_tokens"], good["features.output_tokens"]) == (25, 6)
+    assert (good["features.input_characters"], good["features.output_characters"]) == (9, 21)
+    assert good["features.temperature"] == 0.5
+    assert good["features.requested_model"] == "gpt-small"
+    assert (streamed["prediction"], streamed["features.output_characters"]) == ("length", 18)
+    assert 0 < streamed["features.ttft_ms"] <= streamed["latency_ms"]
+    assert cancelled["prediction"] == "cancelled"
+    assert bad["error"] == "RateLimitError"
+    assert not any("How long" in str(value) for row in rows for value in row.values())
+
+
+def test_openai(llm: Model, client: Client, model: str, stores: File) -> None:
+    with watch_openai(openai.OpenAI(base_url=llm.url, api_key="x", max_retries=0), client) as ai:
+        create = ai.chat.completions.create
+        answer = create(model="gpt-small", messages=ASKED, temperature=0.5)
+        assert answer.choices[0].message.content == "Refunds take 14 days."
+        stream = create(model="gpt-small", messages=ASKED, stream=True)
+        assert "".join(piece.choices[0].delta.content or "" for piece in stream) == "Refunds take long."
+        with ai.with_options(timeout=5).chat.completions.create(
+            model="gpt-small", messages=ASKED, stream=True
+        ) as stream:
+            next(stream)
+        with pytest.raises(openai.RateLimitError):
+            create(model="none", messages=ASKED)
+    check(stored(client, model, stores))
+
+
+def test_openai_async(llm: Model, client: Client, model: str, stores: File) -> None:
+    async def main() -> None:
+        async with watch_openai(
+            openai.AsyncOpenAI(base_url=llm.url, api_key="x", max_retries=0), client
+        ) as ai:
+            create = ai.chat.completions.create
+            answer = await create(model="gpt-small", messages=ASKED, temperature=0.5)
+            assert answer.choices[0].message.content == "Refunds take 14 days."
+            stream = await create(model="gpt-small", messages=ASKED, stream=True)
+            assert "".join([p.choices[0].delta.content or "" async for p in stream]) == "Refunds take long."
+            async with await create(model="gpt-small", messages=ASKED, stream=True) as stream:
+                await anext(stream)
+            with pytest.raises(openai.RateLimitError):
+                await create(model="none", messages=ASKED)
+
+    asyncio.run(main())
+    check(stored(client, model, stores))
+
+
+def test_langchain_streams_and_tasks(client: Client, model: str, stores: File) -> None:
+    answers: Iterator[AIMessage] = iter([AIMessage("Refunds take long."), AIMessage("Yes.")])
+    chat = GenericFakeChatModel(
+        messages=answers, callbacks=[WatchkeeperCallback(client, segments={"app": "help"})]
+    )
+    assert "".join(str(piece.content) for piece in chat.stream("How long?")) == "Refunds take long."
+    assert asyncio.run(chat.ainvoke("Really?")).content == "Yes."
+    streamed, whole = stored(client, model, stores)
+    assert 0 < streamed["features.ttft_ms"] <= streamed["latency_ms"]
+    assert streamed["features.output_characters"] == 18
+    assert whole["segments.app"] == "help"

@@ -1,0 +1,188 @@
+"""The daemon, fed with traffic and scraped by a real Prometheus: every panel of every dashboard shows something."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.exporters.test_dashboards import FILES, dashboard, panels
+from tests.support import http
+from tests.support.daemon import Daemon
+from tests.support.prometheus import Prometheus, prometheus
+from tests.support.waiting import until
+
+CONFIG = """
+predictions: {{base_window: 2s}}
+windows: {{lateness: 500ms, idle: 5s}}
+clients:
+  acme:
+    models:
+      fraud:
+        quality: accuracy
+        target: 0.9
+        targets: {{automation_rate: 0.6}}
+        owner: risk
+        task: binary
+        baseline: {{file: {file}, also: [previous_version]}}
+"""
+FILLED = {
+    "$__rate_interval": "15s",
+    "$job": ".+",
+    "$client": ".+",
+    "$environment": ".+",
+    "$model": ".+",
+    "$metric": ".+",
+}
+LABELS = (
+    '{client="acme",environment="production",model="fraud",version="7",job="watchkeeper",instance="TARGET"}'
+)
+
+
+def rows(amount: int, seed: int, shift: float) -> dict[str, Any]:
+    chance = np.random.default_rng(seed)
+    score = chance.random(amount)
+    wrong = chance.random(amount) < 0.2
+    labels = np.where(score > 0.5, "fraud", "ok")
+    return {
+        "prediction": labels.tolist(),
+        "truth": np.where(wrong, np.where(labels == "ok", "fraud", "ok"), labels).tolist(),
+        "confidence": np.maximum(score, 1 - score).tolist(),
+        "latency_ms": chance.gamma(4, 10, amount).tolist(),
+        "amount": (chance.normal(50 + shift, 10, amount)).tolist(),
+        "country": chance.choice(["DE", "FR", "US"], amount).tolist(),
+    }
+
+
+def write_baseline(path: Path) -> None:
+    made = rows(5000, 1, 0.0)
+    names = {"amount": "features.amount", "country": "features.country"}
+    pq.write_table(pa.table({names.get(name, name): values for name, values in made.items()}), path)
+
+
+def send(daemon: Daemon, batch: int) -> None:
+    made = rows(300, batch + 10, 25.0)
+    predictions, outcomes = [], []
+    for index in range(300):
+        name = f"{batch}-{index}"
+        fails = batch > 8 and index % 3 == 0
+        record: dict[str, Any] = {
+            "id": name,
+            "client": "acme",
+            "model": "fraud",
+            "version": "7" if index % 4 else "6",
+        }
+        record |= {"latency_ms": made["latency_ms"][index], "automated": index % 2 == 0}
+        record |= {"segments": {"region": "eu" if index % 2 else "us"}}
+        known = {"amount": made["amount"][index], "country": made["country"][index]}
+        record |= {"features": {**known, "channel": "app"}}  # which the baseline does not have
+        if fails:
+            record |= {"error": "Timeout"}
+        else:
+            record |= {"prediction": made["prediction"][index], "confidence": made["confidence"][index]}
+            outcomes.append({"id": name, "client": "acme", "model": "fraud", "truth": made["truth"][index]})
+        predictions.append(record)
+    assert daemon.post("/v1/predictions", predictions).status_code == 202
+    assert daemon.post("/v1/outcomes", outcomes).status_code == 202
+
+
+def history(target: str) -> str:
+    """What Prometheus scraped a week ago and during the last hour, so that long comparisons have something to hold."""
+    now = int(time.time())
+    times = [*range(now - 8 * 86400 - 7200, now - 7 * 86400 + 600, 60), *range(now - 3600, now - 60, 60)]
+    labels = LABELS.replace("TARGET", target)
+    plain = labels.replace('version="7",', "")
+    lines = ["# TYPE watchkeeper_predictions counter"]
+    lines += [f"watchkeeper_predictions_total{labels} {100 * index} {at}" for index, at in enumerate(times)]
+    lines.append("# TYPE watchkeeper_model_state gauge")
+    lines += [f"watchkeeper_model_state{plain} 0 {at}" for at in times]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    folder = tmp_path_factory.mktemp("live")
+    write_baseline(folder / "baseline.parquet")
+    daemon = Daemon(folder, CONFIG.format(file=folder / "baseline.parquet"))
+    target = f"127.0.0.1:{daemon.port}"
+    with daemon, prometheus(folder / "prometheus", target, history(target)) as running:
+        stop = threading.Event()
+
+        def feed() -> None:
+            batch = 0
+            while not stop.is_set():
+                send(daemon, batch)
+                batch += 1
+                stop.wait(0.7)
+
+        feeder = threading.Thread(target=feed, daemon=True)
+        feeder.start()
+        try:
+            yield running
+        finally:
+            stop.set()
+            feeder.join(timeout=20)
+
+
+def filled(expression: str) -> str:
+    for name, value in FILLED.items():
+        expression = expression.replace(name, value)
+    return expression
+
+
+def unanswered(asked: Prometheus) -> list[tuple[str, str, str]]:
+    return [
+        (path.stem, panel["title"], target["expr"])
+        for path in FILES
+        for panel in panels(dashboard(path))
+        for target in panel["targets"]
+        if not asked.query(filled(target["expr"]))
+    ]
+
+
+@pytest.mark.timeout(420)
+def test_every_query_of_every_panel_returns_data(asked: Prometheus) -> None:
+    left: list[tuple[str, str, str]] = []
+
+    def all_answered() -> bool:
+        left[:] = unanswered(asked)
+        return not left
+
+    try:
+        # An hour is measured when a twentieth of it is new, which is three minutes after the last time; before, the
+        # version must have become a baseline, which is looked for each half minute.
+        until(all_answered, "all panels show something", seconds=330)
+    except AssertionError:
+        pytest.fail(json.dumps(left, indent=1))
+
+
+@pytest.mark.timeout(120)
+def test_deploys_and_alerts_can_be_marked(asked: Prometheus) -> None:
+    found = asked.query("watchkeeper_model_deployed_timestamp_seconds * 1000")
+    assert {series["metric"]["version"] for series in found} == {"6", "7"}
+    assert all(abs(float(series["value"][1]) / 1000 - time.time()) < 600 for series in found)
+
+
+def test_latency_of_prometheus_is_that_of_the_traffic(asked: Prometheus) -> None:
+    [median] = asked.query(
+        "histogram_quantile(0.5, sum by (le) (watchkeeper_prediction_duration_seconds_bucket))"
+    )
+    # The traffic is gamma(4, 10 ms): its median is 36.7 ms, and the buckets around it are 25 and 50 ms.
+    assert 0.030 < float(median["value"][1]) < 0.045
+
+
+@pytest.mark.timeout(120)
+def test_engineers_see_features_beside_the_baseline_and_clients_see_words(asked: Prometheus) -> None:
+    page = http.get(f"{asked.target}/staff/m/acme/fraud/production", timeout=20)
+    assert page.status_code == 200
+    assert page.text.index(">amount</a>") < page.text.index(">country</a>")  # the shifted one comes first
+    assert page.text.count('class="distribution"') == 4
+    read = http.get(f"{asked.target}/c/acme/m/fraud?span=3h", timeout=20)
+    assert read.status_code == 200
+    assert "Right answers" in read.text

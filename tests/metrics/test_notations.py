@@ -1,0 +1,420 @@
+"""The same answers and truths in every notation give the figures that scikit-learn gives for the cleaned values."""
+
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics as oracle
+
+from monitor.metrics import MetricSettings, Subject, measure
+from monitor.records import Measurement, Window
+from monitor.windows import codec
+from monitor.windows.baseline_from_table import Baseline, conform, from_table
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.layout.from_table import BARE
+from monitor.windows.layout.layout import ColumnKind, Layout
+from monitor.windows.outcome_counts import count_outcomes
+from monitor.windows.profile import Profile, merge
+from tests.support.tables import STREAM
+from tests.support.thorough import examples, pairwise
+
+WINDOW = Window(0, 60)
+Values = Sequence[object]
+Notation = Callable[[int], object]
+BINARY: dict[str, Notation] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "digit text": str,
+    "float text": lambda v: str(float(v)),
+    "true": lambda v: str(bool(v)).lower(),
+    "True": lambda v: str(bool(v)),
+    "TRUE": lambda v: str(bool(v)).upper(),
+}
+WHOLE: dict[str, Notation] = {
+    "int": int,
+    "float": float,
+    "text": str,
+    "float text": lambda v: str(float(v)),
+}
+
+
+def column(values: Values) -> pa.Array:
+    return pa.array(list(values))
+
+
+def profile(table: pa.Table, layout: Layout, pieces: int = 1) -> Profile:
+    rows = conform(table).combine_chunks().to_batches()[0]
+    cuts = np.linspace(0, rows.num_rows, pieces + 1).astype(int).tolist()
+    parts = []
+    for start, end in itertools.pairwise(cuts):
+        piece = rows.slice(start, end - start)
+        parts += [count(piece, layout), count_outcomes(piece, layout)]
+    return merge(parts)
+
+
+def measured(
+    table: pa.Table, base: Baseline | None = None, *, pieces: int = 1, task: str = ""
+) -> dict[str, Measurement]:
+    """The figures of the whole, of a window that was cut into pieces and read back from its bytes."""
+    layout = base.layout if base is not None else BARE
+    window = codec.decode(codec.encode(profile(table, layout, pieces)), layout)
+    chosen = MetricSettings(tasks={(STREAM.client, STREAM.model): task} if task else {})
+    found = measure(Subject(STREAM, WINDOW, window, base, chosen))
+    return {m.metric: m for m in found if not m.labels}
+
+
+def assert_is_as_sklearn_says(found: dict[str, Measurement], y: np.ndarray, p: np.ndarray) -> None:
+    expected = {
+        "accuracy": oracle.accuracy_score(y, p),
+        "balanced_accuracy": np.mean([(p[y == c] == c).mean() for c in np.unique(y)]),
+        "precision": oracle.precision_score(y, p, average="macro", zero_division=0),
+        "recall": oracle.recall_score(y, p, average="macro", zero_division=0),
+        "f1": oracle.f1_score(y, p, average="macro", zero_division=0),
+    }
+    for name, value in expected.items():
+        assert found[name].value == pytest.approx(value, abs=1e-12), name
+        low, high = found[name].low, found[name].high
+        assert low is not None
+        assert high is not None
+        assert low - 1e-12 <= value <= high + 1e-12
+    assert "mae" not in found
+
+
+def two_classes(seed: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, rows)
+    return truth, np.where(rng.random(rows) < 0.8, truth, 1 - truth)
+
+
+USUAL = [None, "int", "bool", "True", "float text"]
+
+
+@pytest.mark.parametrize(("answer", "truth", "usual"), pairwise(list(BINARY), list(BINARY), USUAL))
+def test_two_classes_in_any_notation(answer: str, truth: str, usual: str | None) -> None:
+    y, p = two_classes(1)
+    base = None
+    if usual is not None:
+        before = column(map(BINARY[usual], two_classes(2)[1].tolist()))
+        base = from_table(STREAM, pa.table({"prediction": before, "truth": before}), 0.0)
+    table = pa.table(
+        {
+            "prediction": column(map(BINARY[answer], p.tolist())),
+            "truth": column(map(BINARY[truth], y.tolist())),
+        }
+    )
+    found = measured(table, base, pieces=7)
+    assert_is_as_sklearn_says(found, y, p)
+    assert found["accuracy"].baseline == (None if base is None else 1.0)
+
+
+@pytest.mark.parametrize("classes", [3, 12, 60, 1000])
+@pytest.mark.parametrize(("answer", "truth"), list(itertools.product(WHOLE, WHOLE)))
+def test_many_classes_are_exact_in_any_notation(classes: int, answer: str, truth: str) -> None:
+    rng = np.random.default_rng(classes)
+    y = rng.integers(0, classes, 4000)
+    p = np.where(rng.random(y.size) < 0.7, y, rng.integers(0, classes, y.size))
+    table = pa.table(
+        {
+            "prediction": column(map(WHOLE[answer], p.tolist())),
+            "truth": column(map(WHOLE[truth], y.tolist())),
+        }
+    )
+    assert_is_as_sklearn_says(measured(table, pieces=5, task="multiclass"), y, p)
+
+
+def test_beyond_a_thousand_classes_only_accuracy_is_measured():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 1500, 20_000)
+    p = np.where(rng.random(y.size) < 0.7, y, rng.integers(0, 1500, y.size))
+    names = [f"sku{i:05d}" for i in range(1500)]
+    found = measured(
+        pa.table({"prediction": [names[i] for i in p], "truth": [names[i] for i in y]}), pieces=3
+    )
+    assert found["accuracy"].value == (p == y).mean()
+    for name in ("balanced_accuracy", "precision", "recall", "f1"):
+        assert found[name].value is None
+        assert found[name].reason == "there are more than 1,000 classes"
+
+
+def with_probabilities(
+    seed: int, classes: int, rows: int, names: Sequence[object], keys: Sequence[str]
+) -> tuple[pa.Table, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    logits = np.exp(rng.normal(0, 1.5, (rows, classes)))
+    shares = logits / logits.sum(axis=1, keepdims=True)
+    y = np.array([rng.choice(classes, p=one) for one in shares])
+    columns = {
+        "prediction": column([names[i] for i in shares.argmax(axis=1)]),
+        "truth": column([names[i] for i in y]),
+        "confidence": shares.max(axis=1),
+    }
+    columns |= {f"probabilities.{key}": shares[:, i] for i, key in enumerate(keys)}
+    return pa.table(columns), shares, y
+
+
+def assert_probabilities_are_as_sklearn_says(
+    found, shares: np.ndarray, y: np.ndarray, *, ranked: bool
+) -> None:
+    classes = range(shares.shape[1])
+    assert found["log_loss"].value == pytest.approx(
+        oracle.log_loss(y, shares, labels=list(classes)), rel=1e-12
+    )
+    if ranked:
+        areas = [oracle.roc_auc_score(y == i, shares[:, i]) for i in classes]
+        assert found["roc_auc"].value == pytest.approx(np.mean(areas), abs=0.001)
+    else:
+        assert found["roc_auc"].value is None
+        assert "classes" in found["roc_auc"].reason
+    entropy = -(shares * np.log(shares)).sum(axis=1) / np.log(shares.shape[1])
+    assert found["prediction_entropy"].value == pytest.approx(entropy.mean(), abs=1e-5)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 12, 20, 21, 60])
+def test_probabilities_of_all_classes_give_the_log_loss(classes: int) -> None:
+    names = [f"class_{i:02d}" for i in range(classes)]
+    before, _, _ = with_probabilities(1, classes, 3000, names, names)
+    table, shares, y = with_probabilities(2, classes, 3000, names, names)
+    found = measured(table, from_table(STREAM, before, 0.0), pieces=4)
+    assert_probabilities_are_as_sklearn_says(found, shares, y, ranked=classes <= 20)
+    assert_is_as_sklearn_says(found, y, shares.argmax(axis=1))
+
+
+KEYS = ["digit text", "float text", "true", "True"]
+
+
+@pytest.mark.parametrize(("labels", "keys", "usual"), pairwise(list(BINARY), KEYS, ["digit text", "True"]))
+def test_classes_of_probabilities_in_any_notation(labels: str, keys: str, usual: str) -> None:
+    usual_names = [str(BINARY[usual](i)) for i in range(2)]
+    before, _, _ = with_probabilities(1, 2, 2000, usual_names, usual_names)
+    names, written = [BINARY[labels](i) for i in range(2)], [str(BINARY[keys](i)) for i in range(2)]
+    table, shares, y = with_probabilities(2, 2, 2000, names, written)
+    found = measured(table, from_table(STREAM, before, 0.0), pieces=3)
+    assert_probabilities_are_as_sklearn_says(found, shares, y, ranked=True)
+    assert_is_as_sklearn_says(found, y, shares.argmax(axis=1))
+    p = shares.argmax(axis=1)
+    brier = np.mean((shares.max(axis=1) - (p == y)) ** 2)
+    assert found["brier_score"].value == pytest.approx(brier, abs=1e-4)
+
+
+NUMBERS: dict[str, Callable[[float], object]] = {
+    "float": float,
+    "text": lambda v: f"{v:.2f}",
+    "exponent": lambda v: f"{v:.6e}",
+}
+
+
+@pytest.mark.parametrize("stray", ["n/a", "", "-", "nan", "NULL", "None"])
+@pytest.mark.parametrize(("answer", "truth"), list(itertools.product(NUMBERS, NUMBERS)))
+@pytest.mark.parametrize("has_baseline", [True, False])
+def test_a_regressor_with_texts_and_one_stray_value(
+    answer: str, truth: str, stray: str, has_baseline: bool
+) -> None:
+    rng = np.random.default_rng(4)
+    y = np.round(rng.normal(200, 30, 300), 2)
+    p = np.round(y + rng.normal(0, 5, 300), 2)
+    answers = [NUMBERS[answer](v) for v in p.tolist()]
+    truths = [NUMBERS[truth](v) for v in y.tolist()]
+    if isinstance(truths[0], float):
+        truths = [str(v) for v in truths]
+    truths[17] = stray
+    base = from_table(STREAM, pa.table({"prediction": p, "truth": y}), 0.0) if has_baseline else None
+    found = measured(pa.table({"prediction": column(answers), "truth": truths}), base, pieces=3)
+    keep = np.arange(300) != 17
+    assert found["mae"].n == 299
+    assert found["mae"].value == pytest.approx(oracle.mean_absolute_error(y[keep], p[keep]))
+    assert found["rmse"].value == pytest.approx(oracle.root_mean_squared_error(y[keep], p[keep]))
+    assert found["r_squared"].value == pytest.approx(oracle.r2_score(y[keep], p[keep]))
+    assert "accuracy" not in found
+
+
+def test_a_stray_value_among_digits_and_truth_words_is_missing_and_among_words_a_class():
+    y, p = two_classes(3)
+    digits: list[object] = [str(v) for v in y.tolist()]
+    digits[5] = "n/a"
+    found = measured(pa.table({"prediction": p, "truth": digits}))
+    keep = np.arange(y.size) != 5
+    assert_is_as_sklearn_says(found, y[keep], p[keep])
+    words = np.array(["none", "mild", "severe"])
+    rng = np.random.default_rng(1)
+    y, p = rng.choice(words, 300), rng.choice(words, 300)
+    assert_is_as_sklearn_says(measured(pa.table({"prediction": p, "truth": y})), y, p)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["1", "01"],
+        ["01", "02", "1", "2"],
+        ["0", "1", "2", "true"],
+        ["yes", "no"],
+        ["yes", "no", "maybe"],
+        ["t", "f", "1", "0", "x"],
+        ["A", "a"],
+        ["true", "false", "1", "0", "2"],
+    ],
+)
+def test_labels_that_mean_different_things_stay_apart(labels: list[str]) -> None:
+    rng = np.random.default_rng(7)
+    y, p = rng.choice(labels, 600), rng.choice(labels, 600)
+    base = from_table(STREAM, pa.table({"prediction": y, "truth": y}), 0.0)
+    for held_against in (None, base):
+        assert_is_as_sklearn_says(measured(pa.table({"prediction": p, "truth": y}), held_against), y, p)
+
+
+@pytest.mark.parametrize("words", [("no", "yes"), ("No", "Yes"), ("N", "Y"), ("f", "t"), ("F", "T")])
+@pytest.mark.parametrize("other", ["int", "bool", "True"])
+def test_yes_is_true_where_one_side_says_yes_and_the_other_true(words, other) -> None:
+    y, p = two_classes(5)
+    table = pa.table({"prediction": [words[i] for i in p], "truth": column(map(BINARY[other], y.tolist()))})
+    assert_is_as_sklearn_says(measured(table), y, p)
+    assert_is_as_sklearn_says(measured(table, from_table(STREAM, table, 0.0)), y, p)
+
+
+def counts(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.poisson(4, 400).astype(float), rng.poisson(4, 400).astype(float)
+
+
+def test_whole_numbers_are_counts_unless_something_says_that_they_are_classes():
+    y, p = counts(1)
+    table = pa.table({"prediction": p, "truth": y})
+    base = from_table(STREAM, table, 0.0)
+    for held_against in (None, base):
+        found = measured(table, held_against, pieces=9)
+        assert found["mae"].value == pytest.approx(oracle.mean_absolute_error(y, p))
+        assert "accuracy" not in found
+        assert_is_as_sklearn_says(measured(table, held_against, task="classification"), y, p)
+    sure = table.append_column("confidence", pa.array(np.full(400, 0.9)))
+    assert_is_as_sklearn_says(measured(sure, pieces=9), y, p)
+    assert_is_as_sklearn_says(measured(sure, from_table(STREAM, sure, 0.0), pieces=9), y, p)
+    told = measured(sure, task="regression")
+    assert told["mae"].value == pytest.approx(oracle.mean_absolute_error(y, p))
+    assert told["brier_score"].value is None
+
+
+def test_a_task_that_contradicts_what_comes_in_is_told():
+    rng = np.random.default_rng(2)
+    y = rng.normal(size=200)
+    found = measured(pa.table({"prediction": y + 1, "truth": y}), task="binary")
+    assert found["accuracy"].value is None
+    assert "task" in found["accuracy"].reason
+    words = pa.table({"prediction": ["a", "b"] * 100, "truth": ["a", "a"] * 100})
+    found = measured(words, task="regression")
+    assert found["mae"].value is None
+    assert "task" in found["mae"].reason
+
+
+def test_classes_that_are_written_as_numbers_with_fractions_are_told_or_exact():
+    labels = ["1.1", "1.10", "beta"]
+    rng = np.random.default_rng(3)
+    y, p = rng.choice(labels, 600), rng.choice(labels, 600)
+    table = pa.table({"prediction": p, "truth": y})
+    found = measured(table)
+    assert found["accuracy"].value is None
+    assert "numbers with fractions" in found["accuracy"].reason
+    base = from_table(STREAM, table, 0.0, overrides={"prediction": ColumnKind.CATEGORY})
+    assert_is_as_sklearn_says(measured(table, base), y, p)
+
+
+def test_errors_that_overflow_and_infinite_answers_are_not_measured():
+    y = np.linspace(-1e200, 1e200, 100)
+    found = measured(pa.table({"prediction": y[::-1].copy(), "truth": y}))
+    assert found["mae"].value == pytest.approx(oracle.mean_absolute_error(y, y[::-1]))
+    assert found["rmse"].value is None
+    assert "large" in found["rmse"].reason
+    assert found["r_squared"].value is None
+    assert "large" in found["r_squared"].reason
+    y = np.full(100, 1.5e308)
+    found = measured(pa.table({"prediction": -y, "truth": y}))
+    assert found["mae"].value is None
+    assert "large" in found["mae"].reason
+    y, p = np.arange(100) + 0.5, np.arange(100) + 0.5
+    p[3] = np.inf
+    found = measured(pa.table({"prediction": p, "truth": y}))
+    for name in ("mae", "rmse", "mape", "r_squared", "bias"):
+        assert found[name].value is None
+        assert found[name].reason == "1 answers or truths are infinite"
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=30, max_size=80),
+    st.lists(st.sampled_from(sorted(WHOLE)), min_size=2, max_size=2),
+    st.integers(1, 9),
+)
+def test_writing_labels_in_another_way_or_cutting_the_window_changes_no_figure(rows, ways, pieces):
+    p, y = (np.array(side) for side in zip(*rows, strict=True))
+    plain = measured(pa.table({"prediction": p.astype(str), "truth": y.astype(str)}), task="multiclass")
+    table = pa.table(
+        {
+            "prediction": column(map(WHOLE[ways[0]], p.tolist())),
+            "truth": column(map(WHOLE[ways[1]], y.tolist())),
+        }
+    )
+    other = measured(table, pieces=pieces, task="multiclass")
+    for name in ("accuracy", "balanced_accuracy", "precision", "recall", "f1"):
+        assert other[name].value == plain[name].value
+        assert (other[name].low, other[name].high) == (plain[name].low, plain[name].high)
+
+
+def drift(reference: pa.Array, current: pa.Array) -> dict[tuple[str, str], float | None]:
+    base = from_table(STREAM, pa.table({"x": reference}), 0.0)
+    rows = conform(pa.table({"x": current})).combine_chunks().to_batches()[0]
+    found = measure(Subject(STREAM, WINDOW, count(rows, base.layout), base, MetricSettings()))
+    return {(m.metric, m.label("change")): m.value for m in found if m.label("feature") == "x"}
+
+
+@pytest.mark.parametrize("before", BINARY)
+@pytest.mark.parametrize("after", BINARY)
+def test_another_notation_is_a_change_of_the_schema_and_no_drift(before: str, after: str) -> None:
+    values = two_classes(6)[0].tolist()
+    found = drift(column(map(BINARY[before], values)), column(map(BINARY[after], values)))
+    assert found["psi", ""] == pytest.approx(0.0, abs=1e-9)
+    assert found.get(("new_category_share", ""), 0.0) == 0.0
+    assert found.get(("unreadable_share", ""), 0.0) == 0.0
+    one, other = _family(before), _family(after)
+    is_read = before in ("int", "float") and other == "float text"  # a number, however it is sent
+    assert (("schema_changes", "notation") in found) == (one != other and not is_read)
+
+
+def _family(notation: str) -> str:
+    """Notations that arrive as the same: JSON and Arrow know no difference between 1 and 1.0, nor true and "true"."""
+    arrives = {"int": "digit", "float": "digit", "digit text": "digit", "bool": "true"}
+    return arrives.get(notation, notation)
+
+
+@pytest.mark.parametrize("name", ["normal", "prices", "few", "tenths", "negative", "tiny", "whole"])
+def test_float32_and_float64_of_the_same_values_do_not_differ(name: str) -> None:
+    rng = np.random.default_rng(8)
+    x = {
+        "normal": rng.normal(size=5000),
+        "prices": np.round(rng.lognormal(3, 1, 4000), 2),
+        "few": rng.choice([0.1, 0.2, 0.3, 0.7], 3000),
+        "tenths": rng.integers(0, 500, 3000) / 10,
+        "negative": -np.round(rng.exponential(1, 3000), 3),
+        "tiny": rng.normal(0, 1e-20, 3000),
+        "whole": rng.integers(0, 10**7, 4000).astype(float),
+    }[name]
+    narrow = pa.array(x.astype(np.float32))
+    for before, after in ((pa.array(x), narrow), (narrow, pa.array(x))):
+        found = drift(before, after)
+        assert found["psi", ""] == pytest.approx(0.0, abs=1e-9)
+        assert found["out_of_range_share", ""] == 0.0
+
+
+def test_whole_numbers_beyond_those_of_float64_and_decimals_do_not_differ():
+    rng = np.random.default_rng(9)
+    large = rng.integers(2**53, 2**62, 3000)
+    exact = pa.array(rng.integers(0, 10**6, 2000)).cast(pa.decimal128(30, 0))
+    thousandths = pa.array([value / 1000 for value in exact.to_pylist()])
+    for before, after in (
+        (pa.array(large), pa.array(large.astype(float))),
+        (thousandths, pa.array([float(value.as_py()) for value in thousandths])),
+    ):
+        assert drift(before, after)["psi", ""] == pytest.approx(0.0, abs=1e-9)
+        assert drift(after, before)["psi", ""] == pytest.approx(0.0, abs=1e-9)

@@ -1,0 +1,36 @@
+"""A rule that cannot be judged says what it needs."""
+
+from monitor.records import Measurement, Stream, Window
+from monitor.rules.engine.unjudged import unjudged
+from tests.rules.test_packs import RULES
+
+STREAM = Stream("acme", "fraud")
+
+
+def measured(
+    metric: str, value: float | None, baseline: float | None = None, reason: str = ""
+) -> Measurement:
+    return Measurement(
+        STREAM, Window(0, 60), metric, value, "seconds", n=1000, baseline=baseline, reason=reason
+    )
+
+
+def told(*found: Measurement) -> str:
+    return "\n".join(unjudged(RULES, STREAM, found, found, 60, 0.0))
+
+
+def test_a_latency_without_anything_to_compare_with_is_told() -> None:
+    blind = [measured(f"latency_p{percent}", 0.05) for percent in (50, 95)]
+    assert "HighLatency cannot be judged yet: latency_p" in told(*blind)
+    assert "no baseline to compare with (a baseline, whose rows need: `latency_ms`)" in told(*blind)
+    seeing = [measured(f"latency_p{percent}", 0.05, 0.05) for percent in (50, 95)]
+    assert "HighLatency" not in told(*seeing)
+
+
+def test_a_figure_that_is_not_measured_gives_its_reason() -> None:
+    few = measured("accuracy", None, reason="12 outcomes of 30 needed")
+    assert "LowAccuracy cannot be judged yet: accuracy: 12 outcomes of 30 needed" in told(few)
+
+
+def test_nothing_is_said_of_a_stream_without_any_measurement() -> None:
+    assert told() == ""

@@ -1,0 +1,230 @@
+"""Records from Kafka: every message once, whatever happens between the commit and the acknowledgement."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.clock import SystemClock
+from monitor.errors import StoreError
+from monitor.predictions.log.writer import PredictionLog
+from monitor.predictions.settings import PredictionSettings
+from monitor.records import Stream
+from monitor.sources.brokers.kafka import Kafka, KafkaSettings
+from monitor.sources.preview import preview
+from monitor.sources.runner import SourceRunner
+from monitor.sources.source import SourceError
+from monitor.store import outcomes, predictions, quarantine, source_positions
+from monitor.store.db import Store
+from monitor.store.migrate import migrate
+from tests.support.kafka import MockCluster
+from tests.support.source_checks import check_open_fails
+from tests.support.waiting import until
+
+STREAM = Stream("acme", "fraud")
+
+
+def record(number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "client": "acme",
+        "model": "fraud",
+        "id": f"p-{number}",
+        "timestamp": time.time(),
+        "prediction": "ok",
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def cluster() -> MockCluster:
+    return MockCluster()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(f"sqlite:///{tmp_path}/watchkeeper.db")
+    migrate(store)
+    yield store
+    store.close()
+
+
+def settings(cluster: MockCluster, topic: str, **more: Any) -> KafkaSettings:
+    return KafkaSettings(
+        brokers=tuple(cluster.brokers), topic=topic, group=f"group-{topic}", session=6.0, **more
+    )
+
+
+def runner(store: Store, section: KafkaSettings, log: PredictionLog | None = None) -> SourceRunner:
+    clock = SystemClock()
+    log = log or PredictionLog(store, PredictionSettings(), clock)
+    return SourceRunner("orders", "kafka", section, log, store, clock)
+
+
+def stored_ids(store: Store) -> int:
+    with store.read() as connection:
+        return sum(len(ids) // 8 for ids in all_ids(connection))
+
+
+def all_ids(connection: Any) -> list[bytes]:
+    return [bytes(row.ids) for row in connection.execute(predictions.BATCHES.select())]
+
+
+def test_each_message_is_stored_once_and_its_position_with_it(cluster: MockCluster, store: Store) -> None:
+    cluster.send("plain", map(record, range(500)))
+    reading = runner(store, settings(cluster, "plain"))
+    reading.start()
+    until(lambda: reading.state().accepted == 500, "all messages are stored")
+    reading.stop()
+    with store.read() as connection:
+        positions = source_positions.load(connection, "orders")
+    assert sum(map(int, positions.values())) == 500
+
+    cluster.send("plain", map(record, range(500, 520)))
+    again = runner(store, settings(cluster, "plain"))
+    again.start()
+    until(lambda: again.state().accepted == 20, "only the new ones are stored")
+    again.stop()
+    assert stored_ids(store) == 520
+
+
+def test_what_was_stored_and_not_acknowledged_does_not_come_again(cluster: MockCluster, store: Store) -> None:
+    cluster.send("crash", map(record, range(50)))
+
+    class Crashing(Kafka):
+        def acknowledge(self, fetched: Any) -> None:
+            raise SourceError("the connection broke before the acknowledgement")
+
+    class CrashingSettings(KafkaSettings):
+        def make_source(self, name: str) -> Kafka:
+            return Crashing(name, self)
+
+    section = settings(cluster, "crash")
+    first = runner(store, CrashingSettings(**section.model_dump()))
+    first.start()
+    until(lambda: "before the acknowledgement" in first.state().error, "the acknowledgement failed")
+    first.stop()
+    assert 0 < stored_ids(store) <= 50
+    second = runner(store, section)
+    second.start()
+    until(lambda: stored_ids(store) == 50, "the rest is stored")
+    cluster.send("crash", [record(1000)])
+    until(lambda: stored_ids(store) == 51, "the next one is stored")
+    second.stop()
+    assert first.state().accepted + second.state().accepted == 51
+
+
+def test_a_message_that_cannot_be_read_stops_none_of_the_others(cluster: MockCluster, store: Store) -> None:
+    poison = [
+        b"\xff\xfe",
+        b"{",
+        b"[1, 2]",
+        b'"x"',
+        b"",
+        json.dumps({"client": "acme"}).encode(),
+        b"null",
+        b"\x00",
+    ]
+    cluster.send("poison", [record(0), *poison, record(1)], partition=0)
+    reading = runner(store, settings(cluster, "poison"))
+    reading.start()
+    until(lambda: reading.state().accepted == 2, "both records are stored")
+    reading.stop()
+    assert reading.state().rejected == 8  # an array of two numbers is two; the empty message is a tombstone
+    with store.read() as connection:
+        kept = quarantine.latest(connection, None, 20)
+    assert all("source orders, partition 0, offset" in one.rejected.error for one in kept)
+
+
+def test_an_answer_and_its_truth_in_one_message_become_both(cluster: MockCluster, store: Store) -> None:
+    both = record(1, truth="fraud")
+    truth = {"client": "acme", "model": "fraud", "id": "p-0", "truth": "ok"}
+    cluster.send("truths", [record(0), both, truth], partition=0)
+    reading = runner(store, settings(cluster, "truths"))
+    reading.start()
+    until(lambda: reading.state().accepted == 4, "two predictions and two outcomes")
+    reading.stop()
+    with store.read() as connection:
+        rows = connection.execute(outcomes.OUTCOMES.select()).all()
+    assert sum(row.rows for row in rows) == 2
+
+
+def test_own_messages_are_read_by_a_mapping(cluster: MockCluster, store: Store) -> None:
+    message = {
+        "meta": {"model": "fraud", "at": time.time()},
+        "items": [{"uid": "a", "out": {"label": "ok", "p": 0.9}, "in": {"amount": 3, "geo": {"lat": 1.5}}}],
+    }
+    cluster.send("mapped", [message])
+    fields = {
+        "model": "$.meta.model",
+        "timestamp": "$.meta.at",
+        "id": "@.uid",
+        "prediction": "@.out.label",
+        "confidence": "@.out.p",
+        "features": "@.in",
+    }
+    section = settings(cluster, "mapped", client="acme", format="mapped", rows="$.items[*]", fields=fields)
+    shown = preview("orders", section, PredictionSettings(), None, 10)
+    assert '"features": {"amount": 3, "geo.lat": 1.5}' in shown.messages[0].records[0][1]
+    reading = runner(store, section)
+    reading.start()
+    until(lambda: reading.state().accepted == 1, "the row is stored")
+    reading.stop()
+
+
+def test_a_store_that_is_away_leaves_messages_unacknowledged(cluster: MockCluster, store: Store) -> None:
+    cluster.send("away", map(record, range(30)))
+
+    class Away(PredictionLog):
+        is_away = True
+
+        def store_delivery(self, requests: Any, settle: Callable[..., object]) -> Any:
+            if self.is_away:
+                raise StoreError("the database is not available")
+            return super().store_delivery(requests, settle)
+
+    log = Away(store, PredictionSettings(), SystemClock())
+    reading = runner(store, settings(cluster, "away"), log)
+    reading.start()
+    until(lambda: reading.state().failing_since is not None, "the source waits")
+    log.is_away = False
+    until(lambda: stored_ids(store) == 30, "all messages are stored")
+    until(lambda: not reading.state().error, "it works again")
+    reading.stop()
+
+
+def test_two_daemons_share_the_partitions(cluster: MockCluster, store: Store) -> None:
+    section = settings(cluster, "shared")
+    cluster.send("shared", map(record, range(100)))
+    first, second = runner(store, section), runner(store, section)
+    first.start()
+    until(lambda: first.state().accepted > 0, "the first one reads")
+    second.start()
+    for begin in range(100, 1000, 100):
+        cluster.send("shared", map(record, range(begin, begin + 100)))
+    until(lambda: stored_ids(store) >= 1000, "all messages are stored")
+    first.stop()
+    cluster.send("shared", map(record, range(1000, 1100)))
+    until(lambda: stored_ids(store) >= 1100, "the other one takes over")
+    second.stop()
+    assert stored_ids(store) == 1100
+
+
+def test_lag_counts_what_waits(cluster: MockCluster, store: Store) -> None:
+    cluster.send("lag", map(record, range(40)))
+    source = settings(cluster, "lag").make_source("orders")
+    source.open(dict)
+    fetched = 0
+    while not fetched:
+        fetched = len(source.fetch(15, 1.0).payloads)
+    lag = source.lag()
+    source.close()
+    assert lag.waiting == 40 - fetched
+    assert lag.oldest_seconds is not None
+    assert 0 <= lag.oldest_seconds < 60
+
+
+def test_what_is_not_there_is_an_error_in_words() -> None:
+    check_open_fails(KafkaSettings(brokers=("127.0.0.1:9",), topic="x"), r"Kafka at 127\.0\.0\.1:9")

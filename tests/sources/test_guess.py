@@ -1,0 +1,130 @@
+"""A mapping is proposed for somebody else's messages, and it is one that works."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.config.yaml import read
+from monitor.sources.formats import catalog
+from monitor.sources.formats.format import FieldMapping
+from monitor.sources.guess import guess
+from tests.support.daemon import ROOT
+
+NESTED = {
+    "meta": {"sent_at": "2026-11-23T08:00:00Z", "model": "churn", "model_version": 7},
+    "items": [
+        {"uid": "u1", "input": {"age": 3, "plan": "x"}, "result": {"label": "yes", "score": 0.91}},
+        {"uid": "u2", "input": {"age": 4, "plan": "y"}, "result": {"label": "no", "score": 0.61}},
+    ],
+}
+
+
+def first(sample: object) -> Any:
+    contents = guess(json.dumps(sample).encode()).contents
+    return [*contents.predictions, *contents.outcomes][0]
+
+
+def test_a_batch_with_a_head_is_one_record_per_element() -> None:
+    proposal = guess(json.dumps(NESTED).encode())
+    assert proposal.mapping.rows == "$.items[*]"
+    assert proposal.contents.predictions[1] == {
+        "id": "u2",
+        "timestamp": "2026-11-23T08:00:00Z",
+        "prediction": "no",
+        "confidence": 0.61,
+        "version": 7,
+        "model": "churn",
+        "features": {"age": 4, "plan": "y"},
+    }
+
+
+def test_a_flat_message_gives_its_other_values_as_features() -> None:
+    record = first(
+        {"requestId": "r-1", "ts": 1795420800, "Score": 0.3, "amount": 12.5, "country": "DE", "tags": ["a"]}
+    )
+    assert record == {
+        "id": "r-1",
+        "timestamp": 1795420800,
+        "prediction": 0.3,
+        "features": {"amount": 12.5, "country": "DE"},
+    }
+
+
+def test_a_late_truth_is_an_outcome() -> None:
+    assert first({"order_id": "o-1", "actual": "late", "date": "2026-11-23"})["truth"] == "late"
+
+
+@pytest.mark.parametrize(
+    ("sample", "kind"),
+    [
+        ({"captureData": {}, "eventMetadata": {}}, "sagemaker"),
+        ({"databricks_request_id": "1", "request": "[1]", "response": "[1]"}, "databricks"),
+        ({"request_payload": ["[1]"], "response_payload": ["1"]}, "vertex"),
+        ({"client": "acme", "model": "m", "prediction": "x", "features": {"a": 1}}, "watchkeeper"),
+    ],
+)
+def test_known_notations_need_no_mapping(sample: object, kind: str) -> None:
+    assert guess(json.dumps(sample).encode()).format == kind
+
+
+DOCUMENTS = st.dictionaries(
+    st.one_of(
+        st.text(max_size=6),
+        st.sampled_from(["score", "Label", "input", "ts", "id", "items", "result", "x y", "a$$b", "${HOME}"]),
+    ),
+    st.recursive(
+        st.none() | st.booleans() | st.integers(0, 2**53) | st.floats(0, 1) | st.text(max_size=6),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.one_of(st.text(max_size=6), st.sampled_from(["score", "input", "id"])), inner, max_size=3
+            )
+        ),
+        max_leaves=10,
+    ),
+    max_size=6,
+)
+
+
+@given(st.lists(DOCUMENTS, min_size=1, max_size=3))
+def test_law_every_proposal_is_a_valid_part_of_the_configuration(
+    tmp_path_factory: pytest.TempPathFactory, documents: list[dict[str, Any]]
+) -> None:
+    body = json.dumps(documents).encode()
+    proposal = guess(body)
+    path = tmp_path_factory.getbasetemp() / "proposal.yaml"
+    path.write_text(proposal.yaml(), encoding="utf-8", errors="surrogatepass")
+    written = read(path).data
+    assert written["format"] == proposal.format
+    mapping = FieldMapping(written.get("rows", "$"), written.get("fields", {}))
+    assert dict(mapping.fields) == dict(proposal.mapping.fields)
+    catalog.make(proposal.format, mapping)
+
+
+@pytest.mark.parametrize("sample", [b"[]", b"[1, 2]", b'"x"'])
+def test_a_sample_without_an_object_is_said_so(sample: bytes) -> None:
+    with pytest.raises(ValueError, match="no JSON object"):
+        guess(sample)
+
+
+def test_the_command_prints_a_part_of_the_configuration_and_the_record(tmp_path: Path) -> None:
+    def run(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "monitor", "sources", "guess", *words]
+        return subprocess.run(command, input=given, capture_output=True, cwd=ROOT, check=False)
+
+    (tmp_path / "sample.json").write_text(json.dumps(NESTED))
+    done = run(str(tmp_path / "sample.json"))
+    assert done.returncode == 0
+    assert b'prediction: "@.result.label"' in done.stdout
+    assert b'"prediction": "yes"' in done.stderr
+    unknown = run("-", given=b'{"a": {"b": 1}}')
+    assert unknown.returncode == 1
+    assert b"WHERE_IS_THE_PREDICTION" in unknown.stdout
+    assert b"does not exist" in run("nowhere.json").stderr or b"No such file" in run("nowhere.json").stderr
+    assert run("-", given=b"{broken").returncode == 2

@@ -1,0 +1,23 @@
+"""Requests that are remembered: many at once, some of them known."""
+
+import pytest
+
+from monitor.store import idempotency
+from monitor.store.db import Store, metadata
+from monitor.store.idempotency import Request
+
+
+@pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 200])
+def test_those_that_were_there_before_are_told_with_their_content_and_the_others_are_kept(tmp_path, count):
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(store.engine)
+    every = [Request(n.to_bytes(16, "big"), bytes(16)) for n in range(count)]
+    known = every[::3]
+    with store.write() as connection:
+        assert idempotency.put(connection, known, 1.0) == {}
+    with store.write() as connection:
+        again = [Request(one.key, bytes([1] * 16)) for one in every]
+        assert idempotency.put(connection, again, 2.0) == {one.key: one.content for one in known}
+    with store.write() as connection:
+        assert idempotency.put(connection, every, 3.0).keys() == {one.key for one in every}
+    store.close()

@@ -1,0 +1,170 @@
+"""The JSON API: what it says conforms to its own description, and nobody learns of a stranger's client."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import jsonschema
+import pytest
+
+from monitor.records import Measurement, Stream, Window, labels
+from monitor.store import api_keys, audit, measurements, predictions
+from monitor.store.api_keys import KeyKind
+from monitor.store.predictions import NewBatch
+from tests.support import clients
+from tests.support.clients import FRAUD, NOW, PRICE, Shop, fire, resolve
+from tests.support.server import serving
+from tests.support.waiting import until
+
+MODEL = "/api/v1/clients/acme/models/fraud"
+OF_ACME = (
+    "/api/v1/clients/acme",
+    "/api/v1/clients/acme/incidents",
+    f"{MODEL}/days",
+    f"{MODEL}/measurements",
+    f"{MODEL}/measurements/latency_p50",
+)
+FOR_STAFF = (
+    "/api/v1/clients/acme/alerts",
+    f"{MODEL}/measurements/psi?of=feature=amount",
+    "/api/v1/clients/acme/models/fraud/measurements?environment=development",
+)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    made = clients.opened(tmp_path_factory.mktemp("api"), hours=48)
+    fire(made)
+    resolve(made, fire(made, at=NOW - 30 * 3600, rule="HighErrorRate"), NOW - 29 * 3600)
+    trial = Stream("acme", "fraud", "development")
+    window = Window(int(NOW) - 3600, int(NOW))
+    psi = Measurement(FRAUD, window, "psi", 0.3, n=100, labels=labels(feature="amount"), p_value=0.01)
+    none = Measurement(FRAUD, window, "accuracy", None, reason="12 rows of 100 needed")
+    share = Measurement(FRAUD, window, "error_rate", 0.004, "share", n=5000, low=0.002, high=0.006)
+    with made.store.write() as connection:
+        batch = NewBatch(trial, Window(int(NOW) - 60, int(NOW)), 5, NOW - 30, b"trial", b"", clients._rows())
+        predictions.put(connection, [batch], NOW - 20)
+        measurements.put(connection, trial, window, [psi], NOW)
+        measurements.put(connection, FRAUD, window, [psi, none, share], NOW)
+    return made
+
+
+def key(shop: Shop, kind: KeyKind, client: str = "") -> dict[str, str]:
+    with shop.store.write() as connection:
+        return {"Authorization": f"Bearer {api_keys.create(connection, kind, client, NOW)[1]}"}
+
+
+def told(web: httpx2.Client, path: str, headers: dict[str, str]) -> Any:
+    answer = web.get(path, headers=headers)
+    assert answer.status_code == 200, (path, answer.text)
+    assert answer.headers["content-type"] == "application/json"
+    return answer.json()
+
+
+def test_every_answer_is_what_the_description_says(shop: Shop) -> None:
+    staff = key(shop, KeyKind.STAFF)
+    with serving(shop) as web:
+        document = told(web, "/api/v1/openapi.json", {})
+        for path, operations in document["paths"].items():
+            schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+            asked = path.format(client="acme", model="fraud", metric="error_rate")
+            answer = told(web, asked, staff)
+            jsonschema.Draft202012Validator(schema | {"components": document["components"]}).validate(answer)
+            assert answer, f"{path} says nothing"
+
+
+def test_the_docs_list_every_address_and_no_other() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^\| `GET (/[^`?]+)", text, re.M))
+    from monitor.web.api.routes import DESCRIBED
+
+    assert listed == {path.removeprefix("/api/v1") for path in DESCRIBED[0]}
+
+
+@pytest.mark.parametrize("path", [*OF_ACME, *FOR_STAFF])
+def test_a_stranger_learns_nothing(shop: Shop, path: str) -> None:
+    other = key(shop, KeyKind.PAGE, "globex")
+    with serving(shop) as web:
+        for headers in (other, {}, {"Authorization": "Bearer wk_wrong"}):
+            answer = web.get(path, headers=headers)
+            nobody = web.get(path.replace("acme", "nobody"), headers=headers)
+            assert answer.status_code == nobody.status_code == 404
+            assert answer.content == nobody.content
+        assert [one["client"] for one in told(web, "/api/v1/clients", other)] == ["globex"]
+
+
+def test_a_reader_is_told_what_the_page_tells(shop: Shop) -> None:
+    reader, staff = key(shop, KeyKind.PAGE, "acme"), key(shop, KeyKind.STAFF)
+    with serving(shop) as web:
+        for path in OF_ACME:
+            told(web, path, reader)
+        for path in FOR_STAFF:
+            assert web.get(path, headers=reader).status_code == 404
+            told(web, path, staff)
+        seen = {one["metric"] for one in told(web, f"{MODEL}/measurements", reader)["measurements"]}
+        all_of_it = {one["metric"] for one in told(web, f"{MODEL}/measurements", staff)["measurements"]}
+        client = told(web, "/api/v1/clients/acme", reader)
+        page = web.get("/c/acme/", headers=reader).text
+    assert "psi" not in seen
+    assert all_of_it - seen == {"psi"}
+    assert client["headline"] in page
+    assert [model["state"] for model in client["models"]] == ["attention", "waiting", "working"]
+
+
+def test_what_was_not_measured_is_null_with_a_reason(shop: Shop) -> None:
+    with serving(shop) as web:
+        found = told(web, f"{MODEL}/measurements", key(shop, KeyKind.STAFF))["measurements"]
+    [accuracy] = [one for one in found if one["metric"] == "accuracy"]
+    assert (accuracy["value"], accuracy["reason"]) == (None, "12 rows of 100 needed")
+
+
+def test_a_series_is_cut_as_asked(shop: Shop) -> None:
+    staff = key(shop, KeyKind.STAFF)
+    with serving(shop) as web:
+        course = told(web, f"{MODEL}/measurements/latency_p50?from=now-5h&to=now-1h", staff)
+        drift = told(web, f"{MODEL}/measurements/psi?of=feature=amount&from=now-2h", staff)
+    assert [point["start"] for point in course["points"]] == [
+        f"2026-11-23T{hour:02d}:00:00Z" for hour in (7, 8, 9, 10)
+    ]
+    assert drift["labels"] == {"feature": "amount"}
+    assert [point["value"] for point in drift["points"]] == [0.3]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("from=yesterday", "is not a time"),
+        ("from=now-90d&window=60", "at most 10000 points"),
+        ("window=0", "at most 10000 points"),
+        ("of=feature", "is not a list of labels"),
+        ("window=hour", ""),
+    ],
+)
+def test_what_cannot_be_answered_is_said_with_a_hint(shop: Shop, query: str, said: str) -> None:
+    with serving(shop) as web:
+        answer = web.get(f"{MODEL}/measurements/latency_p50?{query}", headers=key(shop, KeyKind.STAFF))
+    assert answer.status_code == 400
+    assert set(answer.json()) == {"error", "hint"}
+    assert said in answer.json()["error"]
+
+
+def test_it_only_reads(shop: Shop) -> None:
+    with serving(shop) as web:
+        for path in OF_ACME:
+            for method in ("POST", "PUT", "PATCH", "DELETE"):
+                assert web.request(method, path, headers=key(shop, KeyKind.STAFF)).status_code == 405
+
+
+def test_each_look_is_written_down_under_its_client(shop: Shop) -> None:
+    reader = key(shop, KeyKind.PAGE, "globex")
+    path = f"/api/v1/clients/globex/models/{PRICE.model}/days"
+    with serving(shop) as web:
+        told(web, path, reader)
+
+        def looked() -> list[audit.Entry]:
+            with shop.store.read() as connection:
+                return [entry for entry in audit.latest(connection, "globex") if entry.target == path]
+
+        [entry] = until(looked, "the look is written down")
+    assert entry.who.startswith("key ")

@@ -1,0 +1,473 @@
+"""What every request meets first, on real connections: what is answered there, and what is the application's."""
+
+import asyncio
+import socket
+import threading
+from contextlib import contextmanager
+
+import pytest
+from litestar import Litestar, Response, get
+from litestar import post as accepts
+from litestar.params import JSONBody
+
+from monitor.errors import TooSlowError
+from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.web import connections
+from monitor.web.connections import MAX_HEAD_BYTES, MOST_HEADERS
+from monitor.web.ingest import reply
+from monitor.web.ingest.endpoints import DisconnectedError
+from monitor.web.ingest.front import Front
+from monitor.web.server import Server
+from monitor.web.settings import WebSettings
+from tests.support.ports import free_port
+from tests.support.server import running as under_way
+from tests.support.waiting import until
+
+SECONDS = 20
+
+
+@get("/page", sync_to_thread=False)
+def page() -> str:
+    return "a page"
+
+
+@accepts("/form", status_code=200)
+async def form(data: JSONBody[dict[str, int]]) -> str:
+    return str(data["a"])
+
+
+def late(_request, _error):
+    return Response({}, status_code=408)
+
+
+class Echo:
+    """Answers with the body, at once or when told to; says what it saw."""
+
+    def __init__(self, limit=1000):
+        self.limit, self.is_holding = limit, False
+        self.held, self.left, self.seen = [], 0, []
+
+    async def answer(self, scope, receive):
+        headers = dict(scope["headers"])
+        self.seen.append((scope["method"], headers, scope["client"][0]))
+        if scope["method"] != "POST":
+            return reply.of_json(405, {"error": "no"})
+        if headers.get(b"x-refuse"):
+            return reply.of_json(401, {})
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.left += 1
+                raise DisconnectedError
+            body += message["body"]
+            if len(body) > self.limit:
+                return reply.of_json(413, {}, ("connection", "close"))
+            if not message["more_body"]:
+                break
+        if body == b"break":
+            raise ZeroDivisionError("nobody foresaw this")
+        if self.is_holding:
+            self.held.append(asyncio.Event())
+            self.loop = asyncio.get_running_loop()
+            await self.held[-1].wait()
+        return reply.Reply(202, [(b"content-length", b"%d" % len(body))], body)
+
+    def let_go(self):
+        self.loop.call_soon_threadsafe(self.held.pop().set)
+
+
+class Running:
+    """A server in a thread, and its counts."""
+
+    def __init__(self, echo, **settings):
+        self.echo, self.meters = echo, DaemonMeters()
+        self.settings = WebSettings(listen=f"127.0.0.1:{free_port()}", **settings)
+        application = Litestar(
+            [page, form], exception_handlers={TooSlowError: late}, logging_config=None, openapi_config=None
+        )
+        front = Front(
+            application,
+            {"/v1/hot": echo},
+            self.meters,
+            is_secure=True,
+            body_within=self.settings.body_within,
+        )
+        self.server = Server(front, self.settings)
+
+    def connect(self):
+        return socket.create_connection(("127.0.0.1", self.settings.port), timeout=SECONDS)
+
+    def counted(self, code):
+        labels = {"handler": "/v1/hot", "code": code}
+        return self.meters.registry.get_sample_value("watchkeeper_http_requests_total", labels) or 0
+
+
+@contextmanager
+def running(echo=None, **settings):
+    found = Running(echo or Echo(), **settings)
+    with under_way(found.server):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running() as found:
+        yield found
+
+
+def post(body, path="/v1/hot", version="1.1", method="POST", length=True, **headers):
+    named = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    size = f"content-length: {len(body)}\r\n" if length else ""
+    return f"{method} {path} HTTP/{version}\r\nhost: x\r\n{size}{named}\r\n".encode() + body
+
+
+def answers(connection, count, bodiless=False):
+    """So many answers of a connection as (status, headers, body); and nothing is left over."""
+    data, found = b"", []
+    while len(found) < count:
+        head, end, rest = data.partition(b"\r\n\r\n")
+        if end:
+            first, *lines = head.split(b"\r\n")
+            headers = {name.lower(): value for name, value in (line.split(b": ", 1) for line in lines)}
+            size = 0 if bodiless else int(headers.get(b"content-length", 0))
+            if len(rest) >= size:
+                found.append((int(first.split()[1]), headers, rest[:size]))
+                data = rest[size:]
+                continue
+        more = connection.recv(65_536)
+        assert more, f"closed after {data!r}"
+        data += more
+    assert not data
+    return found
+
+
+def asked(server, data, count=1, **options):
+    with server.connect() as connection:
+        connection.sendall(data)
+        return answers(connection, count, **options)
+
+
+def bodies(found):
+    return [body for _, _, body in found]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/hot", "/v1/hot/", "/v1/hot?a=1", "/v1/%68ot", "http://somewhere/v1/hot"],
+    ids=["plain", "slash", "query", "quoted", "absolute"],
+)
+def test_a_hot_address_is_answered_with_the_headers_of_every_answer_and_counted(server, path):
+    before = server.counted("202")
+    ((status, headers, body),) = asked(server, post(b"hello", path))
+    assert (status, body) == (202, b"hello")
+    assert headers[b"x-content-type-options"] == b"nosniff"
+    assert headers[b"strict-transport-security"] == b"max-age=31536000"
+    assert b"date" in headers
+    assert server.counted("202") == before + 1
+    assert server.echo.seen[-1][0::2] == ("POST", "127.0.0.1")
+
+
+def test_what_nobody_foresaw_is_500_in_the_usual_shape_and_tells_the_sender_nothing(server, caplog):
+    found = asked(server, post(b"break") + post(b"next"), 2)
+    assert [status for status, _, _ in found] == [500, 202]
+    assert b"internal error" in found[0][2]
+    assert b"nobody foresaw" not in found[0][2]
+    assert "POST /v1/hot failed" in caplog.text
+
+
+def test_everything_else_is_the_application_s_on_the_same_connection(server):
+    found = asked(server, post(b"1") + post(b"", "/page", method="GET") + post(b"2"), 3)
+    assert bodies(found) == [b"1", b"a page", b"2"]
+    assert asked(server, post(b"", "/v1/other", method="GET"))[0][0] == 404
+
+
+def test_many_requests_at_once_are_answered_in_their_order(server):
+    sent = [b"%d" % number for number in range(50)]
+    assert bodies(asked(server, b"".join(map(post, sent)), 50)) == sent
+
+
+def test_who_comes_second_waits_for_the_first_one_s_answer():
+    with running() as server, server.connect() as connection:
+        server.echo.is_holding = True
+        connection.sendall(post(b"first") + post(b"second"))
+        until(lambda: server.echo.held, "the first is taken")
+        server.echo.is_holding = False
+        assert len(server.echo.seen) == 1
+        server.echo.let_go()
+        assert bodies(answers(connection, 2)) == [b"first", b"second"]
+
+
+def test_a_body_may_come_in_pieces_and_chunks(server):
+    with server.connect() as connection:
+        for byte in post(b"in pieces"):
+            connection.sendall(bytes([byte]))
+        assert bodies(answers(connection, 1)) == [b"in pieces"]
+        connection.sendall(post(b"5\r\nin ch\r\n", length=False, transfer_encoding="chunked"))
+        connection.sendall(b"4\r\nunks\r\n0\r\n\r\n")
+        assert bodies(answers(connection, 1)) == [b"in chunks"]
+
+
+def test_who_asks_first_whether_to_send_a_body_is_told(server):
+    with server.connect() as connection:
+        connection.sendall(post(b"", expect="100-continue", length=False, content_length=5))
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"hello")
+        assert bodies(answers(connection, 1)) == [b"hello"]
+        connection.sendall(post(b"", expect="100-continue", length=False, content_length=5, x_refuse=1))
+        assert answers(connection, 1)[0][0] == 401, "refused without being asked for the body"
+
+
+def test_an_early_refusal_leaves_the_connection_in_order(server):
+    assert [one[0] for one in asked(server, post(b"x" * 900, x_refuse=1) + post(b"ok"), 2)] == [401, 202]
+
+
+def test_a_body_beyond_the_limit_ends_the_connection(server):
+    with server.connect() as connection:
+        connection.sendall(post(b"x" * 2000))
+        ((status, headers, _),) = answers(connection, 1)
+        assert (status, headers[b"connection"]) == (413, b"close")
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("options", [{"version": "1.0"}, {"connection": "close"}])
+def test_a_connection_that_ends_after_one_answer(server, options):
+    with server.connect() as connection:
+        connection.sendall(post(b"last", **options))
+        ((_, headers, body),) = answers(connection, 1)
+        assert (body, headers[b"connection"]) == (b"last", b"close")
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_who_offers_another_protocol_is_answered_in_this_one(server, size):
+    """Java's client offers HTTP/2 with each request; the offer may be left."""
+    offer = {"upgrade": "h2c", "http2_settings": "AAMAAABkAAQAAP__"}
+    data = post(b"first", connection="Upgrade, HTTP2-Settings", **offer)
+    data += post(b"second", connection="close, Upgrade, HTTP2-Settings", **offer)
+    with server.connect() as connection:
+        for at in range(0, len(data), size):
+            connection.sendall(data[at : at + size])
+        found = answers(connection, 2)
+        assert bodies(found) == [b"first", b"second"]
+        assert found[1][1][b"connection"] == b"close"
+        assert connection.recv(1) == b""
+
+
+def test_a_head_is_answered_without_a_body(server):
+    with server.connect() as connection:
+        connection.sendall(post(b"", method="HEAD"))
+        ((status, headers, _),) = answers(connection, 1, bodiless=True)
+        assert (status, headers[b"content-length"]) == (405, b"14")
+        connection.sendall(post(b"then"))
+        assert bodies(answers(connection, 1)) == [b"then"]
+
+
+def test_what_is_no_http_is_refused(server):
+    with server.connect() as connection:
+        connection.sendall(b"hello\r\n\r\n")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400")
+
+
+def test_who_hangs_up_before_the_body_is_whole_gives_back_what_it_holds():
+    with running() as server:
+        with server.connect() as connection:
+            connection.sendall(post(b"half", length=False, content_length=100))
+            until(lambda: server.echo.seen, "its head is there")
+        until(lambda: server.echo.left == 1, "it has left")
+        assert server.counted("0") == 1
+
+
+def test_who_hangs_up_while_waiting_disturbs_nobody():
+    with running() as server:
+        server.echo.is_holding = True
+        with server.connect() as connection, server.connect() as other:
+            connection.sendall(post(b"gone"))
+            until(lambda: server.echo.held, "it is taken")
+            connection.close()
+            until(lambda: len(server.server.connections) == 1, "it is gone")
+            server.echo.is_holding = False
+            server.echo.let_go()
+            other.sendall(post(b"here"))
+            assert bodies(answers(other, 1)) == [b"here"]
+            assert (server.echo.left, server.counted("202")) == (0, 1)
+
+
+def test_the_server_ends_when_what_is_under_way_was_answered():
+    with running() as server, server.connect() as connection, server.connect() as idle:
+        server.echo.is_holding = True
+        connection.sendall(post(b"last"))
+        until(lambda: server.echo.held, "it is taken")
+        server.server.stop()
+        assert idle.recv(1) == b"", "an idle connection is closed at once"
+        server.echo.let_go()
+        assert bodies(answers(connection, 1)) == [b"last"]
+        assert closed(connection) == b""
+
+
+def closed(connection):
+    """All that comes until the other side closes."""
+    found = b""
+    try:
+        while data := connection.recv(65_536):
+            found += data
+    except ConnectionResetError:
+        pass
+    return found
+
+
+REFUSED = [
+    ("CONNECT", b"CONNECT /v1/hot HTTP/1.1\r\nhost: x\r\n\r\n", b"405"),
+    ("CONNECT to a host", b"CONNECT example.com:443 HTTP/1.1\r\nhost: x\r\n\r\n", b"40"),
+    ("CONNECT, and more", b"CONNECT /v1/hot HTTP/1.1\r\nhost: x\r\n\r\n" + post(b"next"), b"405"),
+    ("HTTP/2 at once", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"400"),
+    ("HTTP/0.9", b"GET /\r\n\r\n", b"404"),
+    ("TLS on a plain port", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(80), b"400"),
+    ("two lengths", post(b"ab", content_length=7), b"400"),
+    ("a length and chunks", post(b"0\r\n\r\n", transfer_encoding="chunked"), b"400"),
+    ("a chunk without a size", post(b"zz\r\n", length=False, transfer_encoding="chunked"), b"400"),
+    ("a huge length", post(b"", length=False, content_length="9" * 40), b"400"),
+    ("a negative length", post(b"", length=False, content_length=-1), b"400"),
+    ("an offer after a request", post(b"1") + post(b"2", connection="Upgrade", upgrade="h2c"), b"400"),
+    ("many headers", post(b"", **{f"x{n}": 1 for n in range(MOST_HEADERS)}), b"431"),
+    ("a huge head", post(b"", x="y" * 4 * MAX_HEAD_BYTES), b"431"),
+    ("a huge head without an end", b"POST /v1/hot HTTP/1.1\r\nx: " + b"y" * 4 * MAX_HEAD_BYTES, b"431"),
+    ("a huge head without a head", b"G" * 4 * MAX_HEAD_BYTES, b"400"),
+    ("NUL in a path", post(b"", "/v1/%00hot"), b"400"),
+    ("a line end in a path", post(b"", "/v1/hot%0d%0a"), b"400"),
+    ("NUL in a query", post(b"", "/page?a=%00"), b"400"),
+    ("bad percents", post(b"", "/v1/%zz%"), b"404"),
+    ("no UTF-8", post(b"", "/v1/%ff%fe"), b"404"),
+    ("a star", b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n", b"40"),
+    ("an unknown method", b"BREW /v1/hot HTTP/1.1\r\nhost: x\r\n\r\n", b"40"),
+    ("a websocket", post(b"", method="GET", connection="Upgrade", upgrade="websocket"), b"405"),
+]
+
+
+@pytest.mark.parametrize(("what", "data", "status"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_what_is_no_request_for_anybody_here_is_refused_and_hurts_no_other(what, data, status):
+    with running(head_within=1.0) as server, server.connect() as connection:
+        connection.sendall(data)
+        assert b"HTTP/1.1 " + status in closed(connection)
+        assert bodies(asked(server, post(b"after"))) == [b"after"]
+
+
+@pytest.mark.parametrize(
+    "method", ["PUT", "DELETE", "PATCH", "TRACE", "OPTIONS", "PROPFIND", "MKCOL", "SEARCH"]
+)
+def test_every_method_is_answered(server, method):
+    for path in ("/v1/hot", "/page", "/nowhere"):
+        assert asked(server, post(b"", path, method=method))[0][0] in (204, 404, 405)
+
+
+def test_a_page_is_asked_for_its_head(server):
+    ((status, headers, _),) = asked(server, post(b"", "/page", method="HEAD"), bodiless=True)
+    assert (status, headers[b"content-length"]) == (200, b"6")
+
+
+def dripping(connection, data, seconds=SECONDS):
+    """Send byte by byte until the other side closes; what it said."""
+    connection.settimeout(0.05)
+    found = b""
+    for at in range(int(seconds / 0.05)):
+        try:
+            connection.sendall(data[at % len(data) : at % len(data) + 1])
+            more = connection.recv(1000)
+            if not more:
+                return found
+            found += more
+        except TimeoutError:
+            continue
+        except OSError:
+            return found
+    raise AssertionError("it was never closed")
+
+
+def test_a_head_has_one_deadline_however_it_drips():
+    with running(head_within=0.5) as server, server.connect() as connection:
+        said = dripping(connection, b"POST /v1/hot HTTP/1.1\r\n" + b"x-a: b\r\n" * 1000)
+        assert b"408" in said
+
+
+def test_the_next_head_on_a_connection_has_it_too():
+    with running(head_within=0.5) as server, server.connect() as connection:
+        connection.sendall(post(b"one"))
+        answers(connection, 1)
+        assert b"408" in dripping(connection, b"POST /v1/hot HTTP/1.1\r\n" + b"x-a: b\r\n" * 1000)
+
+
+def test_silence_is_closed():
+    with running(head_within=0.5) as server, server.connect() as connection:
+        assert closed(connection) == b""
+
+
+def test_the_body_of_a_page_has_one_deadline_however_it_drips():
+    with running(body_within=0.5, head_within=0.5) as server, server.connect() as connection:
+        connection.sendall(post(b"", "/form", length=False, content_length=1000))
+        assert b"HTTP/1.1 408" in dripping(connection, b" ")
+
+
+def test_an_open_request_is_not_taken_for_silence():
+    with running(head_within=0.2) as server, server.connect() as connection:
+        server.echo.is_holding = True
+        connection.sendall(post(b"slow"))
+        until(lambda: server.echo.held, "it is taken")
+        with server.connect() as other:
+            assert closed(other) == b"", "silence was closed meanwhile"
+        server.echo.let_go()
+        assert bodies(answers(connection, 1)) == [b"slow"]
+
+
+def test_beyond_the_limit_the_one_that_is_idle_the_longest_is_closed_and_an_open_request_stays():
+    with running(max_connections=10) as server, server.connect() as busy:
+        server.echo.is_holding = True
+        busy.sendall(post(b"first"))
+        until(lambda: server.echo.held, "it is taken")
+        idle = [server.connect() for _ in range(9)]
+        with server.connect() as newcomer:
+            assert idle[0].recv(1) == b""
+            server.echo.let_go()
+            assert bodies(answers(busy, 1)) == [b"first"]
+            server.echo.is_holding = False
+            newcomer.sendall(post(b"last"))
+            assert bodies(answers(newcomer, 1)) == [b"last"]
+        for one in idle:
+            one.close()
+
+
+class Counting(Echo):
+    """Notes how many parsed requests waited for the one that it answers."""
+
+    most = 0
+
+    async def answer(self, scope, receive):
+        connection = scope["state"]["connection"]
+        self.most = max(self.most, len(connection._inner.pipeline))
+        return await super().answer(scope, receive)
+
+
+def test_thousands_of_requests_in_one_packet_are_answered_in_order_and_parsed_few_at_a_time():
+    requests = [post(b"%d" % number) for number in range(13_000)]
+    smallest = len(post(b"1"))
+    with running(Counting()) as server, server.connect() as busy, server.connect() as other:
+        sending = threading.Thread(target=busy.sendall, args=(b"".join(requests),), daemon=True)
+        sending.start()
+        other.sendall(post(b"neighbour"))
+        assert [body for _, _, body in answers(other, 1)] == [b"neighbour"]
+        found = answers(busy, len(requests))
+        sending.join()
+        assert 0 < server.echo.most <= connections._MOST_PIPELINED + connections._PART // smallest
+        busy.sendall(post(b"again"))
+        assert [body for _, _, body in answers(busy, 1)] == [b"again"]
+    assert [(status, body) for status, _, body in found] == [
+        (202, b"%d" % number) for number in range(13_000)
+    ]
+
+
+def test_a_large_body_among_pipelined_requests_arrives_whole():
+    bodies = [b"x" * size for size in (1, 300_000, 3, 0, 70_000)] * 20
+    with running(Echo(limit=1_000_000)) as server, server.connect() as busy:
+        sending = threading.Thread(target=busy.sendall, args=(b"".join(map(post, bodies)),), daemon=True)
+        sending.start()
+        assert [body for _, _, body in answers(busy, len(bodies))] == bodies
+        sending.join()

@@ -1,0 +1,83 @@
+"""`kill -9` while requests stream in: what was acknowledged is there once, whatever else is there or not."""
+
+import random
+import sqlite3
+import threading
+
+import httpx2
+import pytest
+
+from monitor.predictions.log.batch import decode
+from tests.support import http
+from tests.support.ingest_server import Process
+from tests.support.log import prediction
+from tests.support.thorough import THOROUGH
+from tests.support.waiting import until
+
+
+class Sender(threading.Thread):
+    """Sends numbered batches until the server is gone, and sends what was not acknowledged again when it is back."""
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__(daemon=True)
+        self.url, self.prefix, self.number = url, name, 0
+        self.acknowledged: set[str] = set()
+
+    def batch(self) -> list[dict[str, object]]:
+        size = 1 + self.number % 40
+        return [
+            {
+                **prediction(id=f"{self.prefix}-{self.number}-{n}", features={"a": n, "b": "x"}),
+                "timestamp": None,
+            }
+            for n in range(size)
+        ]
+
+    def run(self) -> None:
+        with http.client(timeout=20) as client:
+            while True:
+                body = self.batch()
+                try:
+                    answer = client.post(self.url + "/v1/predictions", json=body)
+                except httpx2.TransportError:
+                    return
+                if answer.status_code == 202:
+                    self.acknowledged.update(str(row["id"]) for row in body)
+                    self.number += 1
+
+
+def logged(folder):
+    with sqlite3.connect(folder / "watchkeeper.db") as connection:
+        blobs = connection.execute("select blob from prediction_batches").fetchall()
+    return [row for (blob,) in blobs for row in decode(blob).column("id").to_pylist()]
+
+
+@pytest.mark.parametrize("seed", range(1, 11) if THOROUGH else [1, 2])
+def test_what_was_acknowledged_is_there_once_after_kill_9(tmp_path, seed):
+    rng = random.Random(seed)
+    server = Process(tmp_path)
+    acknowledged: set[str] = set()
+    numbers = {f"s{seed}-{n}": 0 for n in range(4)}
+    for _ in range(2):
+        server.start()
+        senders = [Sender(server.url, name) for name in numbers]
+        for sender in senders:
+            sender.number = numbers[sender.prefix]  # begins with what was not acknowledged: a resend
+            sender.start()
+        enough = {sender.prefix: len(sender.acknowledged) + rng.randrange(1, 200) for sender in senders}
+        until(
+            lambda senders=senders, enough=enough: any(
+                len(sender.acknowledged) >= enough[sender.prefix] for sender in senders
+            ),
+            "some are acknowledged",
+            60,
+        )
+        server.kill()
+        for sender in senders:
+            sender.join(20)
+            numbers[sender.prefix] = sender.number
+            acknowledged |= sender.acknowledged
+    found = logged(tmp_path)
+    assert acknowledged
+    assert acknowledged <= set(found)
+    assert len(found) == len(set(found)), "a resend was stored twice"

@@ -1,0 +1,186 @@
+"""What clients read: the verdict first, every number with what it is held against, no statistics."""
+
+import csv
+import io
+import re
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from monitor.health.settings import ClientSettings
+from monitor.health.verdict import ClientHealth, Health, ModelHealth
+from monitor.records import Severity
+from monitor.web.pages import client_view
+from tests.support import clients
+from tests.support.clients import CHURN, NOW, Shop, fire, resolve
+from tests.support.server import serving
+
+# Words that a reader would have to look up.
+JARGON = re.compile(
+    r"\b(psi|p-value|percentile|p95|p99|quantile|drift(ed)?|jensen|kolmogorov|wasserstein|distribution|baseline|"
+    r"roc|auc|f1|brier|calibration|histogram|variance|standard deviation|null|nan|none)\b",
+    re.IGNORECASE,
+)
+
+
+class Words(HTMLParser):
+    """The text of a page, as somebody reads it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        if self.lasttag != "style" or not data.lstrip().startswith("@"):
+            self.found.append(data)
+
+
+def words(page: str) -> str:
+    reader = Words()
+    reader.feed(page)
+    return re.sub(r"\s+", " ", " ".join(reader.found))
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    made = clients.opened(tmp_path_factory.mktemp("pages"))
+    fire(made)
+    over = fire(
+        made, CHURN, at=NOW - 30 * 3600, severity=Severity.WARNING, rule="HighLatency", client_text=""
+    )
+    resolve(made, over, NOW - 29 * 3600)
+    return made
+
+
+def test_the_verdict_comes_first_and_says_who_acts(shop: Shop) -> None:
+    with serving(shop) as client:
+        page = client.get("/c/acme/").text
+    text = words(page)
+    assert page.index("<h1>") < page.index("Decisions today")
+    assert "1 of 3 models needs attention." in text
+    assert "Fraud check is right in 79 of 100 cases; agreed is at least 85. Since Mon 10:00." in text
+    assert "Our team has been notified. Next update by 14:00 CET." in text
+
+
+def test_a_model_without_data_waits_and_is_never_fine(shop: Shop) -> None:
+    with serving(shop) as client:
+        page = client.get("/c/acme/").text
+    row = next(row for row in page.split("<tr>") if "/m/ranking" in row)
+    assert "Waiting for data" in row
+    assert "Working" not in row
+    assert words(row).count("—") >= 2
+
+
+def test_a_model_that_fell_silent_waits(tmp_path) -> None:
+    own = clients.opened(tmp_path, hours=1)
+    own.clock.advance(2 * 3600)
+    with serving(own) as client:
+        text = words(client.get("/c/acme/m/churn").text)
+    assert "Churn has not sent data for 2 h." in text
+    assert "Working" not in text.split("Last 30 days")[0]
+
+
+def test_each_figure_is_held_against_something(shop: Shop) -> None:
+    with serving(shop) as client:
+        text = words(client.get("/c/acme/").text)
+    assert re.search(r"Decisions today [\d.]+ M [▲▼] \d+ % vs this time last week", text)
+    assert re.search(r"Within limits, 30 days [\d.]+ % agreed: 99 % . (kept|missed)", text)
+    assert re.search(r"\d+ % \(at least 85 %\)", text)
+
+
+def test_an_incident_that_is_over_says_so(shop: Shop) -> None:
+    with serving(shop) as client:
+        text = words(client.get("/c/acme/m/churn").text)
+    assert "Churn behaved differently from before." in text
+    assert re.search(r"Resolved Sun \d\d:\d\d, after 1 h", text)
+
+
+@pytest.mark.parametrize(
+    "path", ["/c/acme/", "/c/acme/m/fraud", "/c/acme/m/fraud?span=30d", "/c/acme/m/ranking"]
+)
+def test_no_page_of_a_client_speaks_statistics(shop: Shop, path: str) -> None:
+    with serving(shop) as client:
+        text = words(client.get(path).text)
+    assert JARGON.findall(text) == []
+
+
+def test_estimated_quality_is_marked(shop: Shop) -> None:
+    with serving(shop) as client:
+        page = client.get("/c/acme/m/fraud").text
+    assert 'class="dot estimated"' in page or 'class="line estimated"' in page
+    assert "estimated" in words(page)
+
+
+@pytest.mark.parametrize("span", ["3h", "24h", "7d", "30d"])
+def test_each_chart_has_its_numbers_as_a_table(shop: Shop, span: str) -> None:
+    with serving(shop) as client:
+        page = client.get(f"/c/acme/m/fraud?span={span}").text
+    assert page.count('<svg class="chart"') == page.count("Show as table") >= 4
+    assert page.count('role="img"') >= 5
+
+
+def test_the_days_can_be_downloaded(shop: Shop) -> None:
+    with serving(shop) as client:
+        answer = client.get("/c/acme/days.csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert {row["model"] for row in rows} == {"Fraud check", "Churn", "Ranking"}
+    assert len([row for row in rows if row["model"] == "Churn"]) == 30
+    assert {row["state"] for row in rows if row["model"] == "Ranking"} == {"Waiting for data"}
+
+
+def test_figures_can_be_downloaded_and_no_cell_is_a_formula(shop: Shop) -> None:
+    with serving(shop) as client:
+        answer = client.get("/c/acme/m/fraud/figures.csv?span=7d")
+    rows = list(csv.reader(io.StringIO(answer.text)))
+    assert len(rows) > 50
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+
+
+def test_a_hundred_models_and_ninety_days_come_lightly(tmp_path) -> None:
+    with serving(clients.crowded(tmp_path)) as client:
+        page = client.get("/c/acme/")
+    assert page.status_code == 200
+    assert page.text.count("/m/model-") == 99
+    assert len(page.content) < 150_000
+
+
+def test_today_is_no_whole_day_for_a_model_that_fell_silent(tmp_path) -> None:
+    own = clients.opened(tmp_path, hours=48)
+    own.clock.advance(5 * 3600)
+    with serving(own) as client:
+        page = client.get("/c/acme/m/churn").text
+    assert "29 working, 1 waiting for data" in words(page)
+
+
+def test_a_figure_says_of_which_day_it_is(tmp_path) -> None:
+    own = clients.opened(tmp_path, hours=30)
+    with serving(own) as client:
+        assert "Right answers, today" in words(client.get("/c/acme/m/fraud").text)
+        own.clock.advance(30 * 3600)
+        later = words(client.get("/c/acme/m/fraud").text)
+    assert "Right answers, Mon 23 Nov" in later
+
+
+def test_what_is_not_counted_yet_is_no_zero(tmp_path) -> None:
+    own = clients.opened(tmp_path, hours=0)
+    with serving(own) as client:
+        page = words(client.get("/c/acme/m/fraud").text)
+        whole = words(client.get("/c/globex/").text)
+        said = client.get("/api/v1/clients/acme").json()["models"]
+    assert "Decisions today — being counted" in page
+    assert "Decisions today — being counted" in whole
+    assert [one["decisions_today"] for one in said if one["model"] == "fraud"] == [None]
+
+
+@pytest.mark.parametrize(("age", "said"), [(50.0, "of all requests, as of 19:59"), (1.0, "of all requests")])
+def test_today_s_figures_say_as_of_when_they_are_where_answers_came_since(age: float, said: str) -> None:
+    now = datetime(2026, 11, 23, 20, 0, tzinfo=UTC).timestamp()
+    one = ModelHealth(
+        CHURN, "Churn", Health.WORKING, "", last_received=now - 5, decisions=10, counted_at=now - age
+    )
+    page = client_view.client(ClientHealth("acme", "Acme", now, (one,), "", Health.WORKING), ClientSettings())
+    figures = page["figures"]
+    assert isinstance(figures, list)
+    assert {figure.label: figure.note for figure in figures}["Answered today"] == said

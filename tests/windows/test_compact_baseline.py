@@ -1,0 +1,69 @@
+"""A baseline that is read from the store is kept in few bytes, and is the same baseline."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from monitor.metrics import MetricSettings, Subject, measure
+from monitor.records import Stream, Window
+from monitor.store.db import Store
+from monitor.windows import baseline
+from monitor.windows.baseline_from_table import Baseline, from_table
+from monitor.windows.kernel.count_rows import count
+from tests.bench.tables import table
+from tests.support.log import running
+
+STREAM = Stream("acme", "churn")
+
+
+@pytest.fixture
+def store(tmp_path):
+    with running(tmp_path) as (_, opened):
+        yield opened
+
+
+def made(weight: float) -> Baseline:
+    rows = table(3000, 10, 0, moved=False)
+    rows = rows.rename_columns([f"features.{name}" for name in rows.column_names])
+    weighted = rows.append_column("weight", pa.array(np.full(3000, weight)))
+    return from_table(STREAM, weighted, 0.0)
+
+
+def loaded(store: Store, known: Baseline) -> Baseline:
+    with store.write() as connection:
+        baseline.save(connection, known, 0.0)
+    with store.read() as connection:
+        found = baseline.load(connection, STREAM)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(("weight", "bytes_each"), [(1.0, 2), (1000.0, 4), (1.5, 8)])
+def test_counts_take_as_few_bytes_as_hold_them_and_are_the_same(store, weight, bytes_each):
+    known = made(weight)
+    found = loaded(store, known)
+    assert found.profile == known.profile
+    assert found.digest == known.digest
+    assert found.profile.overall.kept.itemsize == bytes_each
+    assert found.profile.overall.counts.dtype == np.float64
+    assert np.array_equal(found.profile.overall.counts, known.profile.overall.counts)
+    for column in known.layout.columns:
+        here, there = (one.profile.overall.column(column.name) for one in (found, known))
+        assert here.counts.dtype == np.float64
+        assert np.array_equal(here.counts, there.counts)
+
+
+def test_a_window_measures_the_same_against_it(store):
+    known = made(1.0)
+    rows = table(500, 10, 1, moved=True).combine_chunks().to_batches()[0]
+    window = count(rows.rename_columns([f"features.{name}" for name in rows.schema.names]), known.layout)
+    found = loaded(store, known)
+    before, after = (
+        measure(Subject(STREAM, Window(0, 60), replace(window, layout=one.layout), one, MetricSettings()))
+        for one in (known, found)
+    )
+    assert before.shape.names == after.shape.names
+    assert np.array_equal(before.figures, after.figures, equal_nan=True)
+    assert before.reasons == after.reasons
