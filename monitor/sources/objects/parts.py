@@ -93,9 +93,9 @@ def next_part(
 
 
 def _lines(store: ObjectStore, found: StoredObject, position: Position, *, is_settled: bool) -> Part | None:
-    size = PART
+    size, left = PART, found.size - position.offset  # what was added since the listing is read after the next one
     while True:
-        content = store.read(found.name, position.offset, size)
+        content = store.read(found.name, position.offset, min(size, left))
         at_end = len(content) < size
         end = content.rfind(b"\n") + 1 or (len(content) if at_end and is_settled else 0)
         if end or at_end or size >= LONGEST:

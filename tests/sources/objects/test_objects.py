@@ -147,6 +147,23 @@ def test_a_shorter_file_with_the_same_beginning_is_another_one(folder: Path, sto
         until(lambda: stored(store) == 5, "all lines of the new one are read")
 
 
+def test_what_is_added_between_the_listing_and_the_reading_is_read_once(folder: Path) -> None:
+    path = folder / "grows.jsonl"
+    write(path, *records(0, 5))
+    source = section(str(folder)).make_source("orders")
+    positions: dict[str, str] = {}
+    source.open(positions.copy)
+    write(path, *records(5, 8))
+    read: list[bytes] = []
+    for _ in range(2):
+        while (fetched := source.fetch(10, 0.0)).payloads:
+            read += [line for one in fetched.payloads for line in one.body.splitlines()]
+            positions |= positions_after(fetched.payloads)
+            source.acknowledge(fetched)
+        source.open(positions.copy)
+    assert [json.loads(line)["id"] for line in read] == [f"p-{number}" for number in range(8)]
+
+
 def test_another_parquet_file_under_the_same_name_is_read_as_a_whole(folder: Path, store: Store) -> None:
     def put(begin: int, end: int) -> None:
         rows = [json.loads(record(number)) for number in range(begin, end)]
