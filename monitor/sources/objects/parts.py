@@ -93,7 +93,8 @@ def next_part(
 
 
 def _lines(store: ObjectStore, found: StoredObject, position: Position, *, is_settled: bool) -> Part | None:
-    size, left = PART, found.size - position.offset  # what was added since the listing is read after the next one
+    size = PART
+    left = found.size - position.offset  # what was added since the listing is read after the next one
     while True:
         content = store.read(found.name, position.offset, min(size, left))
         at_end = len(content) < size
