@@ -82,7 +82,9 @@ class App:
         self.dispatcher = Dispatcher(self.store, channels, self.clock, config.notify.lease, others)
         named_clients = frozenset(config.clients) or None
         self.outage = wiring.outage_evaluator(config, self.clock, emergency)
-        self.log = PredictionLog(self.store, config.predictions, self.clock, named_clients, self.outage.see)
+        self.log = PredictionLog(
+            self.store, config.predictions, self.clock, named_clients, self.outage.add_refused
+        )
         self.sources = SourceGroup(config.sources, self.log, self.store, self.clock)
         leader = LeaderLease(self.store, config.evaluate.takeover)
         self.jobs = Jobs(
@@ -133,7 +135,7 @@ class App:
             self.outage.catch_up()
             done = self.pipeline.tick(began)
         except StoreError:
-            if self.outage.lost(self.rules.current, began):
+            if self.outage.tick_without_store(self.rules.current, began):
                 self.jobs.after_outage_tick()
                 self.self_monitor.after_outage_tick()
             raise

@@ -32,14 +32,14 @@ def deploys(
     """One change event per channel for each version that was not known before, except the first of a model. Pure."""
     names = list(channels)
     deliveries = []
-    told: Counter[Stream] = Counter()
+    sent: Counter[Stream] = Counter()
     for version in sorted(seen, key=lambda one: one.last_seen, reverse=True):
         before = [one for one in known.get(version.stream, ()) if one.version != version.version]
         is_known = len(before) < len(known.get(version.stream, ()))
         if is_known or not before or not version.version or version.last_seen < now - RECENT:
             continue
-        told[version.stream] += 1
-        if told[version.stream] > MOST_AT_ONCE:
+        sent[version.stream] += 1
+        if sent[version.stream] > MOST_AT_ONCE:
             continue
         latest = max(before, key=lambda one: one.last_seen)
         body = encode(_notification(version, latest, settings, now))

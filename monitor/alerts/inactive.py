@@ -22,11 +22,13 @@ def explain_inactive(connection: Connection, word: str, rules: RuleSet) -> list[
         NotFoundError: there is no such model or no such rule.
     """
     path, _, name = word.rpartition("/")
-    known = [figures.stream for figures in streams.figures_of_all(connection)]
-    found = [one for one in known if path in ("", f"{one.client}/{one.model}", str(one))]
-    pairs = [(stream, rule) for stream in found for rule in rules.for_stream(stream) if rule.name == name]
+    streams_with_data = [figures.stream for figures in streams.figures_of_all(connection)]
+    selected = [one for one in streams_with_data if path in ("", f"{one.client}/{one.model}", str(one))]
+    pairs = [(stream, rule) for stream in selected for rule in rules.for_stream(stream) if rule.name == name]
     if not pairs:
-        raise NotFoundError(f"no alert matches {word!r}{_suggestion(word, known, rules)}", hint=_HINT)
+        raise NotFoundError(
+            f"no alert matches {word!r}{_suggestion(word, streams_with_data, rules)}", hint=_HINT
+        )
     return [line for stream, rule in pairs for line in _lines(connection, stream, rule)]
 
 
@@ -54,12 +56,12 @@ def _lines(connection: Connection, stream: Stream, rule: Rule) -> Iterator[str]:
     yield f"  rule          {rule.source}"
 
 
-def _figures(metric: str, found: list[Measurement]) -> Iterator[str]:
-    if not found:
+def _figures(metric: str, measurements: list[Measurement]) -> Iterator[str]:
+    if not measurements:
         yield f"  {metric:<12}  not measured yet, or only over the last seconds, which are not stored"
-    for one in found[:_MOST_FIGURES]:
+    for one in measurements[:_MOST_FIGURES]:
         labels = "".join(f", {name} {value}" for name, value in one.labels)
         value = f"not measured: {one.reason}" if one.value is None else figure(one.value, one.unit)
         yield f"  {metric:<12}  {value} (window from {iso(one.window.start)}, n = {one.n:,.0f}{labels})"
-    if len(found) > _MOST_FIGURES:
-        yield f"  {'':<12}  and {len(found) - _MOST_FIGURES:,} more"
+    if len(measurements) > _MOST_FIGURES:
+        yield f"  {'':<12}  and {len(measurements) - _MOST_FIGURES:,} more"

@@ -22,8 +22,8 @@ class Inhibitor:
 
     def __init__(self, inhibitions: Sequence[Inhibition], alerts: Iterable[Alert]) -> None:
         self._sources: list[tuple[Inhibition, dict[tuple[str, ...], Alert]]] = []
-        found = [a for a in alerts if a.is_open and a.data is DataState.OK] if inhibitions else []
-        labelled = [(alert, alert_labels(alert)) for alert in found]
+        firing = [a for a in alerts if a.is_open and a.data is DataState.OK] if inhibitions else []
+        labelled = [(alert, alert_labels(alert)) for alert in firing]
         self._labels = {alert.fingerprint: labels for alert, labels in labelled}
         for inhibition in inhibitions:
             sources: dict[tuple[str, ...], Alert] = {}

@@ -44,7 +44,7 @@ def plan(situation: Situation, settings: AlertSettings, faults: Faults | None = 
     """Plan the notifications that are due. Whatever raises is reported to `faults` and skipped."""
     planner = _Planner(situation, settings, faults or Faults())
     planner.resolve_finished()
-    planner.release_untold_members()
+    planner.release_unnotified_members()
     planner.notify_new_alerts()
     planner.notify_new_kinds()
     planner.update_changed_incidents()
@@ -86,8 +86,10 @@ class _Planner:
         else:
             self._store(closed)
 
-    def release_untold_members(self) -> None:
-        """Remove from an answered incident the members that it has not named: another incident is opened for them."""
+    def release_unnotified_members(self) -> None:
+        """Remove the members of an answered incident that its channel was not notified of: another incident is opened
+        for them.
+        """
         for incident in self._open():
             if is_answered(incident) and 0 < incident.told < len(incident.members):
                 self._store(replace(incident, members=incident.members[: incident.told]))
@@ -108,8 +110,8 @@ class _Planner:
                     self._notify_individually(channel, [(a, r) for a, r in pages if self._has_waited(a, r)])
 
     def notify_new_kinds(self) -> None:
-        """Open an incident for each kind of problem that has joined an alert since it was told."""
-        for channel, alert, incidents in self._told_alerts():
+        """Open an incident for each kind of problem that has joined an alert since its last notification."""
+        for channel, alert, incidents in self._notified_alerts():
             first = incidents[0]
             if not any(fingerprint == alert.fingerprint for i in incidents for fingerprint, _ in i.kinds):
                 self._store(replace(first, kinds=(*first.kinds, *kinds_of([alert]))))
@@ -122,18 +124,18 @@ class _Planner:
                     new, [(about(alert, due), route(alert, self.settings))], route(alert, self.settings)
                 )
 
-    def _told_alerts(self) -> list[tuple[str, Alert, list[Incident]]]:
+    def _notified_alerts(self) -> list[tuple[str, Alert, list[Incident]]]:
         """The firing alerts with known kinds of problem, and the open incidents of each channel that hold them."""
         with_kinds = [a for a in self.alerts.values() if a.state is State.FIRING and kinds_of([a])]
-        told = []
+        notified = []
         for alert in with_kinds:
             by_channel: dict[str, list[Incident]] = {}
             for incident in self._open():
                 is_mine = (alert.fingerprint, alert.episode) in incident.members
                 if is_mine and incident.channel not in GROUPS_ITSELF and incident.kind != "fallback":
                     by_channel.setdefault(incident.channel, []).append(incident)
-            told += [(channel, alert, incidents) for channel, incidents in by_channel.items()]
-        return told
+            notified += [(channel, alert, incidents) for channel, incidents in by_channel.items()]
+        return notified
 
     def update_changed_incidents(self) -> None:
         """Notify of members of a group or storm that began or ended, at most every `update_every` seconds."""

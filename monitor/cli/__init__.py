@@ -1,7 +1,7 @@
 """The command line: commands, output and exit codes.
 
-Commands import the rooms that they need when they are called: help has to appear at once, and the rooms
-bring numpy, Arrow and a web server with them.
+Commands import packages when they are called, so that help appears at once: the packages load numpy, Arrow and a web
+server.
 """
 
 import contextlib
@@ -18,13 +18,13 @@ from monitor.runtime.logs import log_warnings_only
 
 
 def main() -> None:
-    """Run a command; expected errors and errors of the system become a line on stderr and an exit code."""
+    """Run a command. Expected errors and errors of the system become one line on stderr and an exit code."""
     load_less()
     tune_process()
     output_streams.prepare()
     log_warnings_only()
     try:
-        code = _told(sys.argv[1:])
+        code = _reported(sys.argv[1:])
         output_streams.flush()
     except output_streams.NotWrittenError as error:
         code = Exit.NOT_WRITTEN
@@ -35,8 +35,8 @@ def main() -> None:
     leave(code)
 
 
-def _told(arguments: list[str]) -> int | str | None:
-    """Run a command and say what went wrong; its exit code.
+def _reported(arguments: list[str]) -> int | str | None:
+    """Run a command, print its error if it has one, and return its exit code.
 
     Raises:
         NotWrittenError: standard output or standard error cannot be written.

@@ -10,7 +10,7 @@ from monitor.errors import InputError
 
 
 class Exit(IntEnum):
-    """What a command's exit code means."""
+    """The meanings of exit codes."""
 
     OK = 0
     FAILED = 1
@@ -42,12 +42,12 @@ def counted(count: int, word: str) -> str:
 
 
 def put(text: str) -> None:
-    """Data (stdout)."""
+    """Write data to stdout."""
     sys.stdout.write(text + "\n")
 
 
 def put_json(data: object) -> None:
-    """Data as JSON (stdout), the same data in every encoding."""
+    """Write data as JSON to stdout; in ASCII unless the encoding is UTF-8, so that it can always be written."""
     is_unicode = (sys.stdout.encoding or "").lower().replace("_", "-") in ("utf-8", "utf8")
     put(json.dumps(data, indent=2, ensure_ascii=not is_unicode))
 
@@ -77,7 +77,7 @@ def rows_bar(what: str) -> Iterator[Callable[[int, float], None]]:
 
 
 def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Data as a table that fits the terminal (stdout)."""
+    """Write data as a table that fits the terminal to stdout."""
     from monitor.cli import terminal
 
     terminal.put_table(columns, rows)

@@ -1,5 +1,5 @@
-"""Standard output and standard error as every command needs them: any text can be written in any encoding, and what
-cannot be written at all is one error, told apart from everything else that may go wrong.
+"""Standard output and standard error of commands: any text can be written in any encoding, and failed output is one
+distinct error.
 """
 
 import contextlib
@@ -10,14 +10,14 @@ from typing import Any, TextIO
 
 
 class NotWrittenError(OSError):
-    """The output is full or closed, or nobody reads it any more. Libraries know it as no error of theirs."""
+    """The output is full or closed, or its reader has ended. It is no error of a library."""
 
     nobody_reads = False
-    """Whoever read our lines has seen enough: nothing to complain about."""
+    """Whether the reader has ended, which is not an error."""
 
 
 class Output:
-    """A text stream that shows what its encoding does not have as `?`; None stands for one that is closed."""
+    """A text stream that replaces characters outside its encoding by `?`; None represents a closed stream."""
 
     def __init__(self, stream: TextIO | None, name: str) -> None:
         self._stream = stream
@@ -52,7 +52,7 @@ class Output:
             raise self._failed(error.strerror or str(error), error.errno == errno.EPIPE) from error
 
     def __getattr__(self, name: str) -> Any:
-        if name == "buffer":  # nobody writes past the two above
+        if name == "buffer":  # all output goes through `write` and `flush`
             raise AttributeError(name)
         return getattr(self._stream, name)
 
@@ -67,7 +67,7 @@ class Output:
 
 
 def prepare() -> None:
-    """Replace both streams. A closed one stays closed: no file that is opened later takes its descriptor."""
+    """Replace both streams. A closed one stays closed, so that no file opened later gets its descriptor."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -92,7 +92,7 @@ def flush() -> None:
 
 
 def give_up() -> None:
-    """Discard what could not be written, so that the interpreter does not retry at exit."""
+    """Discard output that could not be written, so that the interpreter does not retry it at exit."""
     hole = os.open(os.devnull, os.O_WRONLY)
     for number in (1, 2):
         os.dup2(hole, number)

@@ -13,7 +13,7 @@ _HINT = (
 
 
 def opened(settings: Config) -> Store:
-    """The store of a configuration, which a daemon has created.
+    """The existing store of a configuration.
 
     Raises:
         StoreError: there is none; reading must not create one.
@@ -28,7 +28,7 @@ def opened(settings: Config) -> Store:
 
 
 def made(settings: Config) -> Store:
-    """The store of a configuration with all of its tables; created if it does not exist."""
+    """The store of a configuration, created or migrated if necessary."""
     store = Store(settings.store.url)
     migrate(store)
     return store

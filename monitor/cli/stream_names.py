@@ -45,10 +45,10 @@ def moment(text: str) -> float:
         InputError: it is not a time, or has no zone.
     """
     try:
-        found = read(text)
+        parsed = read(text)
     except NoTimeError as error:
         why = f": {error}" if str(error) else ""
         raise InputError(f"'{text}' is not a time{why}", hint="use 2026-11-20T08:00:00Z") from error
-    if not found.zoned and ":" in text:
+    if not parsed.zoned and ":" in text:
         raise InputError(f"'{text}' has no time zone", hint="end it with Z or an offset such as +01:00")
-    return found.micros / 1e6
+    return parsed.micros / 1e6

@@ -40,7 +40,7 @@ def rows_bar(what: str) -> Iterator[Callable[[int, float], None]]:
 
 
 def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Data as a table that fits the terminal (stdout)."""
+    """Write data as a table that fits the terminal to stdout."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")

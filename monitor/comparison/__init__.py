@@ -1,9 +1,9 @@
-"""Two tables against each other, column by column: in a notebook, in CI, or from the command line.
+"""Compares two tables column by column: in a notebook, in CI, or from the command line.
 
     from watchkeeper import compare
     compare(reference, current)          # pandas, Polars, Arrow, or paths of files
 
-One column at a time is in memory, so a file of any width and of some hundred million rows fits.
+One column at a time is in memory, so files of any width and of some hundred million rows fit.
 """
 
 import os
@@ -25,9 +25,9 @@ Progress = Callable[[int, int], None]
 _SKIPPED = frozenset({"id", "timestamp"})
 _OUTPUTS = frozenset({"prediction", "confidence"})
 _PICTURED = 200
-"""Columns that keep their counts for a picture."""
+"""Maximum number of columns that keep their counts for a picture."""
 _TOGETHER = 64
-"""Columns that are measured together: measuring costs by the call more than by the column."""
+"""Columns that are measured in one call: the cost per call is larger than that per column."""
 
 
 def compare(
@@ -51,8 +51,8 @@ def compare(
     Raises:
         InputError: a path does not exist or cannot be read, or a value is no table.
     """
-    said = dialect(separator, encoding, dates)
-    base, new = open_source(reference, said), open_source(current, said)
+    csv_dialect = dialect(separator, encoding, dates)
+    base, new = open_source(reference, csv_dialect), open_source(current, csv_dialect)
     rules = settings or MetricSettings()
     named = {name: _name(name) for name in base.names if name not in _SKIPPED}
     columns: list[ColumnResult] = []
@@ -61,7 +61,7 @@ def compare(
     pictured: list[int] = []
     with ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 4)) as workers:
         jobs = [
-            workers.submit(count_column, base, new, name, target, dict(kinds_of or {}), said.dates)
+            workers.submit(count_column, base, new, name, target, dict(kinds_of or {}), csv_dialect.dates)
             for name, target in named.items()
         ]
         for done, job in enumerate(jobs, 1):
@@ -92,7 +92,9 @@ def compare(
 
 
 def _keep_counts(columns: list[ColumnResult], candidates: list[int]) -> list[int]:
-    """Let only the most different of the candidates keep the counts that a picture needs; their places."""
+    """Drop the counts of all candidates but the most different ones, which get a picture. Returns the
+    places of those.
+    """
     ranked = sorted(candidates, key=lambda place: -columns[place].distance)
     for place in ranked[_PICTURED:]:
         columns[place] = replace(columns[place], counts=None)

@@ -1,4 +1,4 @@
-"""One column of both tables to counts, and the counts of several columns to their figures."""
+"""Counts one column of both tables, and measures several counted columns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ _OVERALL_FIGURES = (column_drift.DRIFTED_SHARE.name, presence.SCHEMA_CHANGES.nam
 
 @dataclass(frozen=True, slots=True)
 class CountedColumn:
-    """A column (several for texts, times and embeddings, whose `layout` says which) on both sides."""
+    """A column (several for texts, times and embeddings; `layout` tells which), counted in both tables."""
 
     name: str
     layout: Layout
@@ -40,7 +40,7 @@ class CountedColumn:
 
     @property
     def is_rewritten(self) -> bool:
-        """Are most labels of the current table written in another way, such as `True` for true?"""
+        """Whether most labels of the current table are written in another way, such as `True` for true."""
         part = self.current
         return any(
             name.startswith(NOTATION) and 2 * sum(t.values()) > part.rows for name, t in part.tallies.items()
@@ -55,20 +55,22 @@ def count_column(
     chosen: Mapping[str, ColumnKind],
     dates: DateOrder | None = None,
 ) -> CountedColumn:
-    """Find the buckets of a column from the one table, and count both tables by them. `target` is its name there."""
-    made, notes, whole = _described(base, name, target, chosen.get(name), dates)
-    layout = assemble((), made)
-    if whole is None:
+    """Build the buckets of a column from the reference, and count both tables. `target` is its name in a prediction
+    batch.
+    """
+    columns, notes, values = _described(base, name, target, chosen.get(name), dates)
+    layout = assemble((), columns)
+    if values is None:
         return CountedColumn(name, layout, notes, empty(layout), empty(layout))
-    reference = _count((whole.slice(at, _ROWS) for at in range(0, len(whole), _ROWS)), target, layout)
+    reference = _count((values.slice(at, _ROWS) for at in range(0, len(values), _ROWS)), target, layout)
     current = _count((column_kinds.plain(chunk) for chunk in new.chunks(name)), target, layout)
     return CountedColumn(name, layout, notes, reference, current)
 
 
 def measure_columns(counted: Sequence[CountedColumn], settings: MetricSettings) -> list[ColumnResult]:
-    """The figures of some columns. Fifty that are measured together cost little more than one."""
+    """Measure some columns. Fifty in one call cost little more than one."""
     names = [column.name for one in counted for column in one.layout.columns]
-    if len(set(names)) < len(names):  # one layout cannot hold two columns of one name
+    if len(set(names)) < len(names):  # a layout cannot have two columns with one name
         return [result for one in counted for result in measure_columns([one], settings)]
     layout = assemble((), (column for one in counted for column in one.layout.columns))
     reference = _side_by_side(layout, [one.reference for one in counted])
@@ -93,28 +95,32 @@ def measure_columns(counted: Sequence[CountedColumn], settings: MetricSettings) 
 def _described(
     base: Source, name: str, target: str, kind: ColumnKind | None, dates: DateOrder | None
 ) -> tuple[list[Column], list[str], pa.Array | None]:
-    """The buckets of a column, what a person should know about it, and the column, or a part of a very long one; None
-    if it cannot be measured.
+    """The buckets of a column, notes about it, and the column, or a part of a very long one; None if it cannot be
+    measured.
 
-    Numbers are in order, missing ones last: counting them then needs no sort of its own.
+    Numbers are sorted, missing values last: counting them then needs no sort.
     """
     if is_number(base.type(name)) and kind in (None, *_SORTED):
         values, missing = _numbers(base, name)
-        found = kind or column_kinds.find(arrays.with_missing_last(values, 0))
-        if found in _SORTED:
+        kind_of_numbers = kind or column_kinds.find(arrays.with_missing_last(values, 0))
+        if kind_of_numbers in _SORTED:
             values.sort()
-            return [edges.numbers(target, values, found)], [], arrays.with_missing_last(values, missing)
+            return (
+                [edges.numbers(target, values, kind_of_numbers)],
+                [],
+                arrays.with_missing_last(values, missing),
+            )
     chunks = list(base.chunks(name, _MOST_REFERENCE_ROWS))
     column = pa.chunked_array(chunks).combine_chunks() if chunks else pa.nulls(0, base.type(name))
-    whole = readable(column)
-    if whole is None:
+    converted = readable(column)
+    if converted is None:
         nothing, _ = from_table.describe(target, pa.nulls(0, pa.float64()), ColumnKind.EMPTY)
         return nothing, [f"{name} is of type {column.type}, which cannot be measured"], None
-    return *from_table.describe(target, whole, kind, dates), whole
+    return *from_table.describe(target, converted, kind, dates), converted
 
 
 def _numbers(base: Source, name: str) -> tuple[Floats, int]:
-    """The numbers of a column in an array of our own, NaN where there is none, and how many are missing."""
+    """The numbers of a column as a new array, NaN if missing, and the number of missing values."""
     values = np.empty(base.rows)
     at = missing = 0
     for chunk in base.chunks(name, _MOST_REFERENCE_ROWS):
@@ -131,7 +137,7 @@ def _count(chunks: Iterable[pa.Array], target: str, layout: Layout) -> Slice:
 
 
 def _side_by_side(layout: Layout, slices: Sequence[Slice]) -> Slice:
-    """Counts of different columns as one slice of `layout`, which has the columns one after another."""
+    """Counts of different columns as one slice of `layout`, in which the columns follow each other."""
     return replace(
         empty(layout),
         kept=np.concatenate([part.counts for part in slices]),
@@ -141,14 +147,14 @@ def _side_by_side(layout: Layout, slices: Sequence[Slice]) -> Slice:
 
 
 def _by_column(measured: Iterable[Measurement]) -> dict[Labels, list[Measurement]]:
-    found: dict[Labels, list[Measurement]] = {}
+    by_labels: dict[Labels, list[Measurement]] = {}
     for one in measured:
         if one.metric not in _OVERALL_FIGURES:
-            found.setdefault(one.labels, []).append(one)
-    return found
+            by_labels.setdefault(one.labels, []).append(one)
+    return by_labels
 
 
 def _expected_psi(cells: tuple[int, ...], counted: CountedColumn) -> float:
-    """What PSI is by chance alone."""
+    """The PSI that chance alone gives."""
     n, m = counted.current.rows, counted.reference.rows
     return (len(cells) - 1) * (1 / n + 1 / m) if n and m else 0.0

@@ -1,4 +1,4 @@
-"""The values of one column before and after, as counts that can be drawn: bins, quantiles, shares of labels."""
+"""The distribution of one column before and after, prepared for a picture: bins, quantiles, shares of labels."""
 
 import math
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from monitor.windows.profile import ColumnCounts
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 32
 _TAIL = 0.005
-"""Share of the values at each end that the picture leaves out."""
+"""Share of the values at each end that is not drawn."""
 _MOST_LABELS = 10
 _MOST_ATOMS = 12
-"""Whole numbers with so few values are drawn as labels."""
+"""Integers with at most this many values are drawn as labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class NumberSide:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Numbers before and after. The bins divide `low` to `high` evenly."""
+    """Numbers before and after, in equal bins from `low` to `high`."""
 
     low: float
     high: float
@@ -43,7 +43,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Shares of labels before and after, most frequent first; the counts are rows with a value."""
+    """Shares of labels before and after, most frequent first; `n_before` and `n_after` are rows with a value."""
 
     names: tuple[str, ...]
     before: tuple[float, ...]
@@ -54,7 +54,7 @@ class Labels:
 
     @property
     def largest_change(self) -> int:
-        """The place of the label whose share changed most."""
+        """The index of the label whose share changed most."""
         return max(range(len(self.names)), key=lambda i: abs(self.after[i] - self.before[i]))
 
     def interval(self, place: int) -> tuple[float, float]:
@@ -66,7 +66,7 @@ class Labels:
 
 
 def distribution(before: ColumnCounts, after: ColumnCounts) -> Numbers | Labels | None:
-    """What can be drawn of a column; None if neither table has a value."""
+    """The distribution of a column; None if neither table has a value."""
     if not before.n and not after.n:
         return None
     column = before.column
@@ -88,7 +88,7 @@ def distribution(before: ColumnCounts, after: ColumnCounts) -> Numbers | Labels 
 
 
 def _cumulative(counts: ColumnCounts) -> tuple[Floats, Floats]:
-    """Values in order, and the share of the values up to each of them, both of one shape; empty without values."""
+    """Values in order, and the share of the values up to each of them, of equal shape; empty without values."""
     n = counts.finite
     if not n:
         return np.empty(0), np.empty(0)
@@ -112,17 +112,17 @@ def _side(counts: ColumnCounts, values: Floats, shares: Floats, bins: Floats) ->
 
 
 def _labels(names: tuple[str, ...], before: ColumnCounts, after: ColumnCounts) -> Labels:
-    """The most frequent labels of both, then new, rare and all others together."""
+    """The most frequent labels of both tables, then new, rare and all others together."""
     is_text = before.column.labelled
     shares = np.zeros((2, len(names)))
-    rest = np.zeros((2, 2))
+    tail = np.zeros((2, 2))
     for row, one in enumerate((before, after)):
         n = one.n or 1.0
         shares[row] = one.regular / n
         if is_text:
-            rest[row] = one.counts[NEW] / n, one.counts[FIRST_LABEL:][RARE] / n
+            tail[row] = one.counts[NEW] / n, one.counts[FIRST_LABEL:][RARE] / n
         else:
-            rest[row] = 0.0, max(0.0, 1.0 - shares[row].sum()) if one.n else 0.0
+            tail[row] = 0.0, max(0.0, 1.0 - shares[row].sum()) if one.n else 0.0
     order = np.argsort(-shares.max(axis=0), kind="stable") if is_text else np.arange(len(names))
     most = _MOST_LABELS if is_text else _MOST_ATOMS
     first, others = order[:most], order[most:]
@@ -130,7 +130,7 @@ def _labels(names: tuple[str, ...], before: ColumnCounts, after: ColumnCounts) -
     if len(others):
         table.append((f"{len(others):,} other labels", *shares[:, others].sum(axis=1)))
     outside = ("labels not in the reference", "rare labels") if is_text else ("", "other values")
-    table += [(name, *rest[:, i]) for i, name in enumerate(outside) if rest[:, i].max() > 1e-6]
+    table += [(name, *tail[:, i]) for i, name in enumerate(outside) if tail[:, i].max() > 1e-6]
     missing = tuple(one.missing / one.rows if one.rows else 0.0 for one in (before, after))
     return Labels(
         tuple(str(name) for name, _, _ in table),

@@ -1,4 +1,4 @@
-"""Pictures of distributions before and after, as SVG: no script, no style attribute, colours by class."""
+"""Draws distributions before and after as SVG: no script, no style attribute, colours by class."""
 
 from collections.abc import Sequence
 from html import escape
@@ -13,9 +13,9 @@ _NAME, _BAR = 120, 170
 _LONGEST = 18
 
 
-def draw(found: Numbers | Labels, title: str) -> str:
+def draw(shown: Numbers | Labels, title: str) -> str:
     """A picture: histograms with quantile boxes for numbers, pairs of bars for labels."""
-    inner, height = _numbers(found) if isinstance(found, Numbers) else _labels(found)
+    inner, height = _numbers(shown) if isinstance(shown, Numbers) else _labels(shown)
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">'
         f"<title>{escape(title)}</title>{inner}</svg>"
@@ -34,20 +34,20 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f} %"
 
 
-def _numbers(found: Numbers) -> tuple[str, int]:
-    highest = max(float(found.before.bins.max()), float(found.after.bins.max())) or 1.0
-    step = (_RIGHT - _LEFT) / len(found.before.bins)
+def _numbers(shown: Numbers) -> tuple[str, int]:
+    highest = max(float(shown.before.bins.max()), float(shown.after.bins.max())) or 1.0
+    step = (_RIGHT - _LEFT) / len(shown.before.bins)
     outlines = [
-        _steps([share / highest for share in side.bins], step) for side in (found.before, found.after)
+        _steps([share / highest for share in side.bins], step) for side in (shown.before, shown.after)
     ]
     parts = [
         f'<path class="a" d="M{_LEFT} {_PLOT}{outlines[0]}V{_PLOT}Z"/>',
         f'<path class="b" d="M{_LEFT} {_PLOT}{outlines[1]}V{_PLOT}"/>',
         f'<path class="x" d="M{_LEFT} {_PLOT}H{_RIGHT}"/>',
-        _box(found, found.before, _BOXES[0], "a"),
-        _box(found, found.after, _BOXES[1], "b"),
-        f'<text x="{_LEFT}" y="{_HEIGHT - 4}">{escape(number(found.low))}</text>',
-        f'<text x="{_RIGHT}" y="{_HEIGHT - 4}" text-anchor="end">{escape(number(found.high))}</text>',
+        _box(shown, shown.before, _BOXES[0], "a"),
+        _box(shown, shown.after, _BOXES[1], "b"),
+        f'<text x="{_LEFT}" y="{_HEIGHT - 4}">{escape(number(shown.low))}</text>',
+        f'<text x="{_RIGHT}" y="{_HEIGHT - 4}" text-anchor="end">{escape(number(shown.high))}</text>',
     ]
     return "".join(parts), _HEIGHT
 
@@ -60,13 +60,13 @@ def _steps(heights: Sequence[float], step: float) -> str:
     )
 
 
-def _box(found: Numbers, side: NumberSide, y: float, name: str) -> str:
+def _box(shown: Numbers, side: NumberSide, y: float, name: str) -> str:
     """The 5th to the 95th percentile as a line, the quartiles as a box, the median as a bar."""
     if not side.n:
         return ""
 
     def x(value: float) -> float:
-        share = (value - found.low) / (found.high - found.low)
+        share = (value - shown.low) / (shown.high - shown.low)
         return _LEFT + min(max(share, 0.0), 1.0) * (_RIGHT - _LEFT)
 
     p5, p25, p50, p75, p95 = (round(x(value), 1) for value in side.quantiles[1:-1])
@@ -77,17 +77,17 @@ def _box(found: Numbers, side: NumberSide, y: float, name: str) -> str:
     )
 
 
-def _labels(found: Labels) -> tuple[str, int]:
-    largest = max(*found.before, *found.after) or 1.0
+def _labels(shown: Labels) -> tuple[str, int]:
+    largest = max(*shown.before, *shown.after) or 1.0
     parts = []
-    for row, (name, before, after) in enumerate(zip(found.names, found.before, found.after, strict=True)):
+    for row, (name, before, after) in enumerate(zip(shown.names, shown.before, shown.after, strict=True)):
         y = row * _ROW
-        shown = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+        text = name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
         parts.append(
-            f'<text x="0" y="{y + 14}">{escape(shown)}</text>'
+            f'<text x="0" y="{y + 14}">{escape(text)}</text>'
             f'<rect class="aq" x="{_NAME}" y="{y + 2}" width="{before / largest * _BAR:.1f}" height="8"/>'
             f'<rect class="bq" x="{_NAME}" y="{y + 11}" width="{after / largest * _BAR:.1f}" height="8"/>'
             f'<text x="{WIDTH}" y="{y + 10}" text-anchor="end">{percent(before)}</text>'
             f'<text x="{WIDTH}" y="{y + 20}" text-anchor="end">{percent(after)}</text>'
         )
-    return "".join(parts), len(found.names) * _ROW
+    return "".join(parts), len(shown.names) * _ROW

@@ -1,7 +1,7 @@
-"""A comparison as HTML: for notebooks (`fragment`), and as a page of its own (`page`). Worst columns first.
+"""A comparison as HTML: for notebooks (`fragment`), and as a complete page (`page`). Worst columns first.
 
-There is no script, no style attribute and no address of another host, so any content security policy that allows the
-one style sheet by its hash can show it.
+It has no script, no style attribute and no address of another host, so a content security policy only needs to allow
+its one style sheet by hash.
 """
 
 import base64
@@ -47,7 +47,7 @@ background:#fff;color:#1b2430}h1{font-size:20px;margin:0 0 4px;overflow-wrap:any
 
 @dataclass(frozen=True, slots=True)
 class ShownColumn:
-    """One column of a report: `cells` are those of its line in the table; the last one is the verdict."""
+    """One column of a report: `cells` are those of its row in the table; the last one is the verdict."""
 
     cells: Sequence[str]
     effect: str
@@ -57,7 +57,7 @@ class ShownColumn:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a report shows. `changes` are those of the schema, `notes` stand at the end."""
+    """The content of a report. `changes` are those of the schema, `notes` are shown at the end."""
 
     summary: str
     header: Sequence[str]
@@ -76,7 +76,7 @@ def fragment(report: Report) -> str:
 
 
 def page(report: Report, title: str, subtitle: str) -> str:
-    """The report as a whole page."""
+    """The report as a complete page."""
     return whole_page(title, subtitle, report.summary, _body(report))
 
 
@@ -123,7 +123,7 @@ def _key(name: str) -> str:
 
 
 def _ordered(cells: Sequence[str], effect: str) -> list[str]:
-    """A line of the table: name, verdict and change first, because a narrow screen shows only these."""
+    """A row of the table: name, verdict and change first, because narrow screens show only these."""
     name, *middle, verdict = cells
     return [name, verdict, effect, *middle]
 
@@ -158,18 +158,18 @@ def _card(column: ShownColumn) -> str:
     )
 
 
-def _quantiles(found: Numbers | Labels) -> str:
-    if isinstance(found, Labels):
-        before, after = found.missing
+def _quantiles(shown: Numbers | Labels) -> str:
+    if isinstance(shown, Labels):
+        before, after = shown.missing
         return f"<div>missing: {percent(before)} → {percent(after)}</div>" if before or after else ""
     head = '<tr class="q"><th></th><th>reference</th><th>current</th></tr>'
-    rows = zip((*_NAMES, "mean", "missing"), _figures(found.before), _figures(found.after), strict=True)
+    rows = zip((*_NAMES, "mean", "missing"), _figures(shown.before), _figures(shown.after), strict=True)
     lines = (f'<tr class="q"><td>{name}</td><td>{one}</td><td>{two}</td></tr>' for name, one, two in rows)
     return f"<table>{head}{''.join(lines)}</table>"
 
 
 def _figures(side: NumberSide) -> list[str]:
-    """Quantiles, mean and share of missing values, as written."""
+    """Quantiles, mean and share of missing values, as texts."""
     values = [float(value) for value in side.quantiles] if side.n else [None] * len(_NAMES)
     cells = ["" if value is None else escape(number(value)) for value in (*values, side.mean)]
     return [*cells, percent(side.missing)]

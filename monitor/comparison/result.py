@@ -1,4 +1,4 @@
-"""What a comparison found: worst columns first, as text, as HTML, or as a frame."""
+"""The result of a comparison: worst columns first, as text, HTML, or a frame."""
 
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
@@ -29,22 +29,22 @@ _UNREADABLE = {
     ColumnKind.EMBEDDING: "are vectors of another length or with gaps",
     ColumnKind.TIME: "are no times",
 }
-"""What values are that cannot be read; of all others they are texts, not numbers."""
+"""How unreadable values are described; by default as texts."""
 _SHARES = ("missing_share", "new_category_share")
 _SMALLEST_P = 0.001
 _WIDEST = 80
 _MOST = 100
-"""Columns that a notebook shows: of ten thousand, nobody reads the last."""
+"""Maximum number of columns that a notebook shows."""
 _MOST_LISTED = 400
-"""Columns in the table of a page."""
+"""Maximum number of columns in the table of a page."""
 _MOST_PICTURES = 60
 _OPEN = 12
-"""Pictures that are not folded, if their columns are different at all."""
+"""Maximum number of pictures that are not folded, if their columns differ at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnResult:
-    """One column's measurements. `expected_psi` is what PSI would be by chance alone.
+    """One column's measurements. `expected_psi` is the PSI that chance alone gives.
 
     `counts` are those of the reference and of the current table, kept for the most different columns.
     """
@@ -57,42 +57,41 @@ class ColumnResult:
     counts: tuple[ColumnCounts, ColumnCounts] | None = field(default=None, repr=False, compare=False)
 
     def value(self, metric: str) -> float | None:
-        """A metric's value, or None when it was not measured."""
-        found = self.measurement(metric)
-        return None if found is None else found.value
+        """The value of a metric; None if it was not measured."""
+        measurement = self.measurement(metric)
+        return None if measurement is None else measurement.value
 
     def measurement(self, metric: str) -> Measurement | None:
-        """A metric's measurement, or None when it does not apply to the column."""
+        """The measurement of a metric; None if it does not apply to the column."""
         return next((m for m in self.measurements if m.metric == metric), None)
 
     @property
     def source(self) -> str:
-        """The column of the table that this is, or is a part of."""
+        """The column of the table that this is, or is derived from."""
         return self.name.partition("#")[0]
 
     @property
     def distance(self) -> float:
-        """PSI beyond chance: what columns are ranked by."""
+        """PSI beyond chance, by which columns are ranked."""
         return max((self.value("psi") or 0.0) - self.expected_psi, 0.0)
 
     @property
     def distribution(self) -> Numbers | Labels | None:
-        """The values before and after, or None if there are none or they were not kept."""
+        """The values before and after; None without values, or if they were not kept."""
         return distribution(*self.counts) if self.counts is not None else None
 
     @property
     def reason(self) -> str:
-        """Why the column was not measured, or the empty string."""
-        found = self.measurement("psi")
-        return found.reason if found is not None else self.note or "the reference has no value of this kind"
+        """Why the column was not measured, or an empty string."""
+        psi = self.measurement("psi")
+        return psi.reason if psi is not None else self.note or "the reference has no value of this kind"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The columns, worst first (those that vanished before all others, those that could not be measured behind them),
-    and changes of the schema.
+    """The columns, worst first (vanished ones before all others, unmeasured ones last), and changes of the schema.
 
-    `notes` is what a person should know about the tables themselves, such as lines that could not be read.
+    `notes` are about the tables, such as unreadable lines.
     """
 
     columns: tuple[ColumnResult, ...]
@@ -103,9 +102,10 @@ class Comparison:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        gone = self._vanished
+        vanished = self._vanished
         ranked = sorted(
-            self.columns, key=lambda one: (one.source not in gone, bool(one.reason), -one.distance, one.name)
+            self.columns,
+            key=lambda one: (one.source not in vanished, bool(one.reason), -one.distance, one.name),
         )
         object.__setattr__(self, "columns", tuple(ranked))
 
@@ -135,26 +135,26 @@ class Comparison:
         """One sentence."""
         count = len(self.schema)
         changes = f", {count} {'change' if count == 1 else 'changes'} of the schema" if count else ""
-        gone = self._vanished
-        unmeasured = sum(bool(column.reason) and column.source not in gone for column in self.columns)
-        more = f", {unmeasured:,} could not be measured" if unmeasured else ""
+        vanished = self._vanished
+        unmeasured = sum(bool(column.reason) and column.source not in vanished for column in self.columns)
+        unmeasured_words = f", {unmeasured:,} could not be measured" if unmeasured else ""
         return (
-            f"{len(self.drifted):,} of {len(self.columns):,} columns drifted{more} "
+            f"{len(self.drifted):,} of {len(self.columns):,} columns drifted{unmeasured_words} "
             f"({self.reference_rows:,} reference rows, {self.current_rows:,} current rows{changes})"
         )
 
     def rows(self) -> list[list[str]]:
-        """A line a column, as written in the tables: name, kind, the metrics, p-value, verdict."""
-        gone = self._vanished
-        return [self._row(column, is_there=column.source not in gone) for column in self.columns]
+        """One row per column, as in the tables: name, kind, the metrics, p-value, verdict."""
+        vanished = self._vanished
+        return [self._row(column, is_there=column.source not in vanished) for column in self.columns]
 
     @property
     def header(self) -> list[str]:
-        """The titles of the lines."""
+        """The titles of the columns of `rows`."""
         return ["column", "kind", *(title for _, title in _SHOWN), "p", "verdict"]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Every measurement of a column as plain values by name, worst column first."""
+        """All measurements of each column as plain values by name, worst column first."""
         names = [
             field.name for field in fields(Measurement) if field.name not in ("stream", "window", "labels")
         ]
@@ -169,17 +169,17 @@ class Comparison:
         return pa.Table.from_pylist(self.to_dicts())
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Every measurement as a pandas frame."""
+        """All measurements as a pandas frame."""
         return self.to_arrow().to_pandas()
 
     def to_polars(self) -> "polars.DataFrame":
-        """Every measurement as a Polars frame."""
+        """All measurements as a Polars frame."""
         import polars
 
         return polars.DataFrame(self.to_arrow())
 
     def text(self, most: int | None = None) -> str:
-        """The columns as lines, worst first: all of them, or at most so many."""
+        """The columns as lines, worst first; at most `most` of them."""
         rows = [[_one_line(cell) for cell in row] for row in self.rows()[:most]]
         lines = [self.header, *rows]
         widths = [max(len(line[i]) for line in lines) for i in range(len(self.header))]
@@ -191,9 +191,11 @@ class Comparison:
             for line in lines
         ]
         left_out = len(self.columns) - len(rows)
-        more = [f"({left_out:,} more columns, all less different: .to_pandas() has them)"] if left_out else []
+        remaining = (
+            [f"({left_out:,} more columns, all less different: .to_pandas() has them)"] if left_out else []
+        )
         changes = [f"{_one_line(feature)}: {change}" for feature, change in self._changes()]
-        return "\n".join([self.summary, "", *texts, *more, *changes, *self.notes])
+        return "\n".join([self.summary, "", *texts, *remaining, *changes, *self.notes])
 
     def __repr__(self) -> str:
         return self.text(_MOST)
@@ -202,7 +204,7 @@ class Comparison:
         return fragment(self._report(_MOST))
 
     def to_html(self, title: str = "Comparison", subtitle: str = "") -> str:
-        """A whole page without script or addresses of other hosts."""
+        """A complete page without script or addresses of other hosts."""
         return page(self._report(_MOST_LISTED), title, subtitle)
 
     def _report(self, most: int) -> Report:
@@ -244,9 +246,9 @@ class Comparison:
 
     def _verdict(self, column: ColumnResult) -> str:
         share = column.value("unreadable_share") or 0.0
-        what = _UNREADABLE.get(column.kind, "are texts, not numbers")
-        found = self._judged(column)
-        return f"{found}; {share:.1%} {what}" if share else found
+        kind_of_values = _UNREADABLE.get(column.kind, "are texts, not numbers")
+        verdict = self._judged(column)
+        return f"{verdict}; {share:.1%} {kind_of_values}" if share else verdict
 
     def _judged(self, column: ColumnResult) -> str:
         if column.distance >= self.drifted_psi:
@@ -262,7 +264,7 @@ def _effect(column: ColumnResult, picture: Numbers | Labels | None) -> str:
 
 
 def _more_missing(column: ColumnResult) -> str:
-    """The change of the share of missing values, if there surely is one of a point or more."""
+    """The change of the share of missing values, if it is significantly a point or more."""
     now = column.measurement("missing_share")
     if now is None or now.value is None or now.baseline is None or now.low is None or now.high is None:
         return ""
@@ -291,13 +293,13 @@ def _moved(column: ColumnResult, picture: Numbers | Labels | None) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A name or reason that does not tear a table apart."""
-    seen = text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return seen if len(seen) <= _WIDEST else seen[: _WIDEST - 1] + "…"
+    """A name or reason on one line, with unprintable characters escaped."""
+    printable = text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return printable if len(printable) <= _WIDEST else printable[: _WIDEST - 1] + "…"
 
 
 def _written(metric: str, value: float | None) -> str:
-    """A figure as people read it: shares in percent, no p-value smaller than anybody believes."""
+    """A value as text: shares in percent, p-values not below a readable minimum."""
     if value is None:
         return ""
     if metric == "p":

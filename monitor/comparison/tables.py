@@ -1,4 +1,4 @@
-"""Tables of any kind as columns that can be read one at a time."""
+"""Reads tables of any kind one column at a time."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,36 +22,36 @@ _BYTES_AT_A_TIME = 2**20  # of a file: a column of a million rows would be eight
 
 
 class Source(Protocol):
-    """Something with named columns. Column names that repeat are taken once."""
+    """A table with named columns. Of several columns with one name, the first is used."""
 
     @property
     def names(self) -> list[str]:
-        """The columns, in order."""
+        """The names of the columns, in order."""
         ...
 
     @property
     def repeated(self) -> list[str]:
-        """The names that several columns have; the first of them counts."""
+        """The names that several columns have."""
         ...
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         ...
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a person should know about rows that could not be read."""
+        """Notes about unreadable rows."""
         ...
 
     def type(self, name: str) -> pa.DataType:
-        """What a column is made of."""
+        """The type of a column."""
         ...
 
     def chunks(self, name: str, most: int | None = None) -> Iterator[pa.Array]:
-        """A column piece by piece; nothing if it does not exist.
+        """A column in pieces; empty if it does not exist.
 
-        Of a very long one an evenly spread part of at least `most` rows is enough.
+        Of a very long column, an evenly spread part of at least `most` rows may be returned.
         """
         ...
 
@@ -68,17 +68,17 @@ class TableSource:
         self.rows: int = table.num_rows
 
     def type(self, name: str) -> pa.DataType:
-        """What a column is made of."""
+        """The type of a column."""
         return self._table.schema.field(self._places[name]).type
 
     def chunks(self, name: str, most: int | None = None) -> Iterator[pa.Array]:  # noqa: ARG002 - it is in memory
-        """Its pieces."""
+        """The pieces of a column."""
         if name in self._places:
             yield from self._table.column(self._places[name]).chunks
 
 
 class ParquetSource:
-    """A Parquet file, of which each thread reads one column at a time."""
+    """A Parquet file. Each thread reads one column at a time."""
 
     notes: Sequence[str] = ()
 
@@ -96,12 +96,12 @@ class ParquetSource:
         self._open = local()
 
     def type(self, name: str) -> pa.DataType:
-        """What a column is made of."""
+        """The type of a column."""
         kind = self._schema.field(self._places[name]).type
         return pa.dictionary(pa.int32(), kind) if name in self._categories else kind
 
     def chunks(self, name: str, most: int | None = None) -> Iterator[pa.Array]:
-        """Its pieces, read as they are asked for; those of some row groups, evenly spread, if `most` is less."""
+        """The pieces of a column, read on demand; if `most` is less, those of some row groups, evenly spread."""
         if name not in self._places:
             return
         step = max(1, self.rows // most) if most else 1
@@ -119,14 +119,14 @@ class ParquetSource:
                 metadata=self._metadata,
                 read_dictionary=self._texts,
                 buffer_size=_BYTES_AT_A_TIME,
-                pre_buffer=False,  # by threads of Arrow's, and all of a column at once
+                pre_buffer=False,  # it would use Arrow's threads, and read a whole column at once
             )
         file: pq.ParquetFile = self._open.file
         return file
 
 
 def open_source(data: Any, said: Dialect = DETECTED) -> Source:
-    """A path, an Arrow table, or any frame that gives Arrow data. `said` is what somebody says of a CSV file.
+    """Open a path, an Arrow table, or any frame with Arrow data. `said` is the configured format of a CSV file.
 
     Raises:
         InputError: it is none of these, or the file cannot be read.
@@ -159,7 +159,9 @@ def _open_path(path: Path, said: Dialect) -> Source:
 
 
 def _parquet(path: Path) -> Source:
-    """A file column by column; one of very many short columns whole, because each column costs a look at all."""
+    """A file column by column; a file of very many short columns as a whole, because each column costs a pass over its
+    metadata.
+    """
     first = pq.ParquetFile(path)
     about = first.metadata
     is_wide = about.num_columns > _MANY_COLUMNS
@@ -169,7 +171,7 @@ def _parquet(path: Path) -> Source:
 
 
 def _places(schema: pa.Schema) -> dict[str, int]:
-    """Where each column stands, in order; of several with one name, the first."""
+    """The index of each column, in order; of several with one name, the first."""
     places: dict[str, int] = {}
     for place, name in enumerate(schema.names):
         places.setdefault(name, place)
@@ -181,7 +183,7 @@ def _repeated(schema: pa.Schema) -> list[str]:
 
 
 def _from_stream(data: Any) -> pa.Table:
-    """A frame that hands out Arrow data.
+    """A table from a frame with the Arrow stream interface.
 
     Raises:
         InputError: it has a column of a type that Arrow does not know.
@@ -196,7 +198,9 @@ def _from_stream(data: Any) -> pa.Table:
 
 
 def _from_pandas(frame: Any) -> pa.Table:
-    """What Arrow has no type for is taken as texts: mixed types, intervals, complex numbers. The index is left out."""
+    """A table from pandas. Types without an Arrow equivalent become texts: mixed types, intervals, complex numbers. The
+    index is left out.
+    """
     columns = [_column(frame.iloc[:, index]) for index in range(len(frame.columns))]
     return pa.Table.from_arrays(columns, names=[str(name) for name in frame.columns])
 
@@ -208,16 +212,18 @@ def _column(series: Any) -> pa.Array | pa.ChunkedArray:
     elif kind.startswith("period"):
         series = series.dt.to_timestamp()
     try:
-        found = pa.array(series, from_pandas=True)
-        if not _is_interval(found.type):
-            return found
+        array = pa.array(series, from_pandas=True)
+        if not _is_interval(array.type):
+            return array
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         pass
-    texts = [None if gone else str(value) for value, gone in zip(series, series.isna(), strict=True)]
+    texts = [
+        None if is_missing else str(value) for value, is_missing in zip(series, series.isna(), strict=True)
+    ]
     return pa.array(texts, pa.string())
 
 
 def _is_interval(kind: pa.DataType) -> bool:
-    """Also the categories that `pandas.cut` makes."""
+    """Whether a type is an interval, or a category of intervals as made by `pandas.cut`."""
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
     return getattr(inner, "extension_name", "") == "pandas.interval"

@@ -1,4 +1,4 @@
-"""The new normal: what was usual moves to what is seen since a date, with all else as it was learned."""
+"""Accepts a state of the data as the new normal: the reference means move to the means since a date."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,8 +24,8 @@ NO_VERDICTS = b"\x90"
 
 
 def accepted(calibration: Calibration, windows: Sequence[WindowCounts]) -> Calibration:
-    """Move each chart's mean to its mean over `windows`, season apart. Few windows leave it uncertain, and that is
-    added to what is tolerated; the share of values never seen before becomes usual too.
+    """Move each chart's mean to its mean over `windows`, with the season removed. The uncertainty of few windows is
+    added to the tolerated effect, and the share of values outside the reference becomes usual too.
     """
     scores, charts = calibration.scores, calibration.charts
     effects, rows = score_reference(scores, windows)
@@ -34,13 +34,15 @@ def accepted(calibration: Calibration, windows: Sequence[WindowCounts]) -> Calib
     total = rows.sum(axis=0)
     deviations = ((effects - charts.mean - charts.season.offset[where]) * rows).sum(axis=0)
     moved = np.divide(deviations, total, out=np.zeros_like(total), where=total > 0)
-    seen = np.maximum((rows > 0).sum(axis=0), 1)
+    observed = np.maximum((rows > 0).sum(axis=0), 1)
     error = np.sqrt(
         1 / np.maximum(total, 1.0)
-        + np.minimum(charts.autocorrelation.long_run_variance() / seen, charts.autocorrelation.variance)
+        + np.minimum(charts.autocorrelation.long_run_variance() / observed, charts.autocorrelation.variance)
     )
-    found = np.array([scores.unseen_counts(item.counts) for item in windows]).sum(axis=0)
-    usual = np.where(found[0] > 0, (found[0] + 3 * np.sqrt(found[0]) + 3) / np.maximum(found[1], 1.0), 0.0)
+    unseen = np.array([scores.unseen_counts(item.counts) for item in windows]).sum(axis=0)
+    usual = np.where(
+        unseen[0] > 0, (unseen[0] + 3 * np.sqrt(unseen[0]) + 3) / np.maximum(unseen[1], 1.0), 0.0
+    )
     return replace(
         calibration,
         charts=replace(charts, mean=charts.mean + moved, tolerated=charts.tolerated + error),
@@ -52,27 +54,29 @@ def accept(
     store: Store, stream: Stream, settings: DriftSettings, base_seconds: int, since: float, until: float, now: float,
     author: str, models: int = 1,
 ) -> int:  # fmt: skip
-    """Take the stream's state since `since` for the new normal; it is recorded. Returns how many windows it rests on.
+    """Accept the stream's data since `since` as the new normal, and record it. Returns the number of windows used.
 
     Raises:
         NotFoundError: the stream has no calibration, or no closed window since then.
     """
     with store.write() as connection:
-        known, baseline = stored_drift.calibration(connection, stream), load(connection, stream)
-        if known is None or baseline is None:
+        stored, baseline = stored_drift.calibration(connection, stream), load(connection, stream)
+        if stored is None or baseline is None:
             raise NotFoundError(f"{stream} has no drift calibration yet", hint="see `watchkeeper status`")
-        spans = reference.spans(since, until, known.seconds)
-        held = reference.windows(
+        spans = reference.spans(since, until, stored.seconds)
+        counts = reference.windows(
             connection, stream, baseline.layout, adapter(baseline.layout), base_seconds, spans
         )
-        if not held:
+        if not counts:
             raise NotFoundError(
                 f"no window of {stream} has closed since then", hint="give an earlier --since"
             )
-        calibration = accepted(codec.decode_calibration(known.blob), held)
-        made = storable(calibration, known.layout, budget_of(settings, models), settings, known.note, now)
-        stored_drift.put_calibration(connection, stream, replace(made, accepted=True), now)
-        fresh = replace(begin(calibration), last=held[-1].window.start)
+        calibration = accepted(codec.decode_calibration(stored.blob), counts)
+        updated = storable(
+            calibration, stored.layout, budget_of(settings, models), settings, stored.note, now
+        )
+        stored_drift.put_calibration(connection, stream, replace(updated, accepted=True), now)
+        fresh = replace(begin(calibration), last=counts[-1].window.start)
         stored_drift.put_state(
             connection, stream, StoredState(spans[-1].end, codec.encode_state(fresh), NO_VERDICTS), now
         )
@@ -80,4 +84,4 @@ def accept(
         for incident in stored_drift.incidents(connection, stream):
             if incident.closed is None:
                 stored_drift.put_incident(connection, stream, replace(incident, closed=now), now)
-    return len(held)
+    return len(counts)

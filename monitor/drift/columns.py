@@ -1,8 +1,8 @@
-"""What the decision sees of a window: counts of every column, one flat array.
+"""The input of the drift decision: the counts of all columns of a window in one flat array.
 
-A number column with k buckets takes k + 3 places: missing, below the lowest edge, the buckets in rising order, above
-the highest edge. A label column with k labels takes k + 3 places: missing, never seen before, the labels by falling
-frequency, rare ones together. A presence column takes two: missing, there. Everything is a count, so windows add.
+A number column with k buckets takes k + 3 places: missing, below the lowest edge, the buckets in ascending order, above
+the highest edge. A label column with k labels takes k + 3 places: missing, new, the labels by descending frequency,
+rare. A presence column takes two: missing, present. All are counts, so windows add.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,7 @@ class ColumnType(StrEnum):
 
 
 class Role(StrEnum):
-    """Whose column it is: the model's inputs, or its answers."""
+    """Whether a column is an input or an output of the model."""
 
     INPUT = "input"
     OUTPUT = "output"
@@ -36,8 +36,8 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One watched column. `buckets` are its regular places; `labels` name them for a label column, `edges` bound
-    them for a number column (empty where they do not matter: they serve the words only).
+    """One watched column. `buckets` is the number of regular places; `labels` name them in a label column, `edges`
+    bound them in a number column (empty where no text needs them).
     """
 
     name: str
@@ -49,32 +49,30 @@ class Column:
 
     @property
     def size(self) -> int:
-        """Places in the flat array."""
+        """The number of places in the flat array."""
         return 2 if self.kind is ColumnType.PRESENCE else self.buckets + 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowCounts:
-    """The counts of one window: `kept` has one place for each place of each column, in their order, as float64 or,
-    where there are many windows, in the fewest bytes that hold them.
-    """
+    """The counts of one window. `kept` holds all places of all columns in order, as float64 or in a narrower type."""
 
     window: Window
     kept: np.ndarray
 
     @property
     def counts(self) -> Floats:
-        """As float64; a copy where they are kept as something else."""
+        """The counts as float64; a copy if they are stored in another type."""
         return np.asarray(self.kept, np.float64)
 
 
 def starts(columns: Sequence[Column]) -> Integers:
-    """Where each column begins in the flat array, and its end: shape (columns + 1,)."""
+    """The first place of each column in the flat array, and the end of the last, shape (columns + 1,)."""
     return np.concatenate([[0], np.cumsum([column.size for column in columns])]).astype(np.int64)
 
 
 def total(parts: Iterable[WindowCounts]) -> Floats:
-    """The sum of several windows' counts, one after another: a month of them side by side would be a gigabyte."""
+    """The sum of the counts of several windows, added one by one: a month of them would take a gigabyte."""
     first, *others = parts
     counts = first.counts.copy()
     for part in others:
@@ -83,6 +81,6 @@ def total(parts: Iterable[WindowCounts]) -> Floats:
 
 
 def packed(counts: Floats) -> np.ndarray:
-    """The same counts in as few bytes as hold them, where they are whole."""
-    whole = counts.astype(np.min_scalar_type(int(counts.max(initial=0.0))))
-    return whole if np.array_equal(whole, counts) else counts
+    """Whole counts in the narrowest integer type that holds them."""
+    integers = counts.astype(np.min_scalar_type(int(counts.max(initial=0.0))))
+    return integers if np.array_equal(integers, counts) else counts

@@ -1,6 +1,6 @@
-"""What a tick calls for each stream: judge the evaluation windows that closed since, and say how things stand.
+"""The drift evaluation of a tick: evaluates the windows of a stream that closed since the last one.
 
-It can be killed and run again: a window is judged in the transaction that stores the state after it.
+It can be interrupted and repeated: a window is evaluated in the transaction that stores the state after it.
 """
 
 import math
@@ -38,9 +38,8 @@ MOST_A_CALL = 200
 
 @dataclass(frozen=True, slots=True)
 class DriftStatus:
-    """What is known of a stream's drift now. `measurements` and `verdicts` are those of the last judged window (of
-    `seconds`); while drift may not page, the one measurement says why, and `note` says it in words. `meaning` is what
-    the budget means.
+    """The drift of a stream now. `measurements` and `verdicts` are those of the last evaluated window (of `seconds`).
+    While drift may not page, the only measurement has no value and `note` is the reason. `meaning` explains the budget.
     """
 
     measurements: tuple[Measurement, ...] = ()
@@ -53,7 +52,7 @@ class DriftStatus:
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """One stream on one tick: what it is judged by, and where that is written."""
+    """The inputs of one stream's evaluation in one tick."""
 
     connection: Connection
     stream: Stream
@@ -75,124 +74,128 @@ def evaluate(
     now: float,
     models: int = 1,
 ) -> DriftStatus:
-    """Judge the evaluation windows that ended by `until` and were not judged yet, and say how things stand."""
-    known, baseline = stored_drift.calibration(connection, stream), load(connection, stream)
-    fits = known and baseline and known.layout == baseline.layout.id and _is_readable(known.blob)
-    if not fits or known is None or baseline is None or not math.isfinite(until):
+    """Evaluate the windows that ended by `until` and were not evaluated yet. Returns the state of drift."""
+    stored, baseline = stored_drift.calibration(connection, stream), load(connection, stream)
+    fits = stored and baseline and stored.layout == baseline.layout.id and _is_readable(stored.blob)
+    if not fits or stored is None or baseline is None or not math.isfinite(until):
         note = "drift is not judged yet: there is no baseline" if baseline is None else _waiting(baseline)
         moment = int(until if math.isfinite(until) else now)
         return DriftStatus(_not_measured(stream, Window(moment - base_seconds, moment), note), note=note)
-    calibration, budget = _calibration(known.blob), budget_of(settings, models)
-    limit = budget.limit(known.seconds, calibration.raised)
+    calibration, budget = _calibration(stored.blob), budget_of(settings, models)
+    limit = budget.limit(stored.seconds, calibration.raised)
     needed = limits(calibration.columns, limit, settings.importance, calibration.silent)
     subject = _Subject(connection, stream, baseline, calibration, needed, budget, settings, base_seconds, now)
     before = stored_drift.state(connection, stream)
-    closed = _closed(known, before, settings, until)[:MOST_A_CALL]
+    closed = _closed(stored, before, settings, until)[:MOST_A_CALL]
     latest = _advance(subject, before, closed) if closed else _latest(connection, stream, before)
-    note = known.note or ("drift is set to be quiet: it is told in the digest only" if settings.quiet else "")
+    note = stored.note or (
+        "drift is set to be quiet: it is told in the digest only" if settings.quiet else ""
+    )
     because = _because(connection, stream, latest)
     return DriftStatus(
-        _shown(stream, latest, note, Window(int(until) - known.seconds, int(until)), because),
+        _shown(stream, latest, note, Window(int(until) - stored.seconds, int(until)), because),
         tuple(latest),
-        known.seconds,
+        stored.seconds,
         len(closed),
         note,
-        known.meaning,
+        stored.meaning,
     )
 
 
 def is_due(connection: Connection, stream: Stream, settings: DriftSettings, until: float) -> bool:
-    """Whether an evaluation window closed that was not judged yet: if none did, `watch` writes nothing."""
-    known = stored_drift.calibration(connection, stream)
-    if known is None or not math.isfinite(until):
+    """Whether a window closed that was not evaluated yet. If not, `evaluate` writes nothing."""
+    stored = stored_drift.calibration(connection, stream)
+    if stored is None or not math.isfinite(until):
         return False
-    return bool(_closed(known, stored_drift.state(connection, stream), settings, until))
+    return bool(_closed(stored, stored_drift.state(connection, stream), settings, until))
 
 
 def _closed(
-    known: StoredCalibration, before: StoredState | None, settings: DriftSettings, until: float
+    stored: StoredCalibration, before: StoredState | None, settings: DriftSettings, until: float
 ) -> list[Window]:
-    since = max(known.end, before.judged_until if before else int(until) - int(settings.reference))
-    return reference.spans(since, until, known.seconds)
+    since = max(stored.end, before.judged_until if before else int(until) - int(settings.reference))
+    return reference.spans(since, until, stored.seconds)
 
 
 def _advance(subject: _Subject, before: StoredState | None, closed: list[Window]) -> list[DriftVerdict]:
-    """Judge closed windows and store the state after them; the last window's verdicts."""
+    """Evaluate closed windows and store the state after them. Returns the last window's verdicts."""
     connection, stream = subject.connection, subject.stream
     layout = subject.baseline.layout
     state = begin(subject.calibration)
     if before:
         with faults_of(connection).isolate("drift_states", str(stream), in_transaction=True):
-            state = codec.decode_state(before.blob)  # one that cannot be read begins anew
+            state = codec.decode_state(before.blob)  # an unreadable state starts again
     latest = _latest(connection, stream, before)
-    held = reference.windows(connection, stream, layout, _adapter(layout), subject.base_seconds, closed)
-    for counts in held:
+    windows = reference.windows(connection, stream, layout, _adapter(layout), subject.base_seconds, closed)
+    for counts in windows:
         if not is_special(counts.window, subject.settings):
-            state, found = _judge(subject, state, counts)
-            latest = found or latest
+            state, current = _judge(subject, state, counts)
+            latest = current or latest
     after = StoredState(closed[-1].end, codec.encode_state(state), msgspec.msgpack.encode(latest))
     stored_drift.put_state(connection, stream, after, subject.now)
     return latest
 
 
 def _judge(subject: _Subject, before: State, counts: WindowCounts) -> tuple[State, list[DriftVerdict]]:
-    """One window: the state after it and its verdicts, which are kept where they are worth explaining."""
+    """Evaluate one window. Returns the state after it and its verdicts; those worth explaining are stored."""
     after, decision = advance(subject.calibration, before, counts, subject.limits)
-    found = verdicts(subject.stream, subject.calibration, after, decision, subject.limits, subject.budget)
-    told = [
+    results = verdicts(subject.stream, subject.calibration, after, decision, subject.limits, subject.budget)
+    worth_storing = [
         StoredVerdict(one.window.start, one.column, one.evidence / one.limit, one.significant, one.reason)
-        for one in found
+        for one in results
         if one.evidence >= WORTH_KEEPING * one.limit
     ]
-    stored_drift.put_verdicts(subject.connection, subject.stream, told, subject.now)
+    stored_drift.put_verdicts(subject.connection, subject.stream, worth_storing, subject.now)
     if decision.joined.any() or decision.closed:
-        _record(subject, before, after, decision, found)
-    return after, found
+        _record(subject, before, after, decision, results)
+    return after, results
 
 
 def _record(
-    subject: _Subject, before: State, after: State, decision: Decision, found: list[DriftVerdict]
+    subject: _Subject, before: State, after: State, decision: Decision, results: list[DriftVerdict]
 ) -> None:
-    """Write what became of the incident."""
+    """Store the change of the incident."""
     incident = after.incident if after.incident.is_open else before.incident
     opened = incident.opened if not decision.opened else after.incident.opened
     listed = stored_drift.incidents(subject.connection, subject.stream, opened)
-    known = next((one for one in listed if one.opened == opened), None)
-    joined = [one for one, joins in zip(found, decision.joined, strict=True) if joins]
+    stored = next((one for one in listed if one.opened == opened), None)
+    joined = [one for one, joins in zip(results, decision.joined, strict=True) if joins]
     begun = [float(moment) for moment in incident.since if moment > 0] or [float(decision.window.start)]
     row = StoredDriftIncident(
         opened,
         float(decision.window.end) if decision.closed else None,
-        min([*begun, known.since] if known else begun),
-        tuple(dict.fromkeys([*(known.columns if known else ()), *(one.column or ALL for one in joined)])),
-        known.reason if known else _explained(subject, joined, found, min(begun)),
+        min([*begun, stored.since] if stored else begun),
+        tuple(dict.fromkeys([*(stored.columns if stored else ()), *(one.column or ALL for one in joined)])),
+        stored.reason if stored else _explained(subject, joined, results, min(begun)),
     )
     stored_drift.put_incident(subject.connection, subject.stream, row, subject.now)
 
 
-def _explained(subject: _Subject, joined: list[DriftVerdict], found: list[DriftVerdict], since: float) -> str:
+def _explained(
+    subject: _Subject, joined: list[DriftVerdict], results: list[DriftVerdict], since: float
+) -> str:
     """The reasons of the columns that opened an incident, and its likeliest causes."""
-    named = [f"{number}. {cause.words}" for number, cause in enumerate(_causes(subject, found, since), 1)]
+    named = [f"{number}. {cause.words}" for number, cause in enumerate(_causes(subject, results, since), 1)]
     return "\n".join([*(one.reason for one in joined), CAUSES, *named])
 
 
-def _causes(subject: _Subject, found: list[DriftVerdict], since: float) -> list[Cause]:
+def _causes(subject: _Subject, results: list[DriftVerdict], since: float) -> list[Cause]:
     connection, stream, base = subject.connection, subject.stream, subject.base_seconds
-    layout, end = subject.baseline.layout, float(found[-1].window.end)
+    layout, end = subject.baseline.layout, float(results[-1].window.end)
     versions = attribution.arrivals(connection, stream, layout, base, since, end)
     now = attribution.since(connection, stream, layout, base, since, end)
-    # The rows of the baseline are read here alone: they are large, and an incident is rare.
+    # The sample of the baseline is read only here: it is large, and incidents are rare.
     baseline = load(connection, stream, with_sample=True)
     if now is None or baseline is None:
-        return attribution.causes(found, versions, subject.settings.importance)
+        return attribution.causes(results, versions, subject.settings.importance)
     moved = impacts(baseline.sample, baseline.profile, now) if baseline.sample is not None else {}
     return attribution.causes(
-        found, versions, subject.settings.importance, moved, affected_segments(baseline.profile, now)
+        results, versions, subject.settings.importance, moved, affected_segments(baseline.profile, now)
     )
 
 
 def _because(connection: Connection, stream: Stream, latest: list[DriftVerdict]) -> str:
-    """What the page says of the open incident; nothing while none is open."""
+    """What a page says about the open incident; empty while none is open."""
     if not any(one.incident for one in latest):
         return ""
     newest = next(iter(stored_drift.incidents(connection, stream)), None)
@@ -213,7 +216,7 @@ def _shown(
 ) -> tuple[Measurement, ...]:
     if note:
         return _not_measured(stream, window, note)
-    if not latest:  # nothing was judged yet since it was learned or accepted: there is no evidence
+    if not latest:  # nothing was evaluated since the last learning or acceptance
         return (Measurement(stream, window, METRIC, 0.0, labels=labels(scope="model")),)
     return tuple(measurements(latest, because))
 
@@ -230,6 +233,6 @@ def _latest(connection: Connection, stream: Stream, state: StoredState | None) -
 
 
 _is_readable = lru_cache(maxsize=64)(codec.is_current)
-"""Whether a stored calibration is of this version; one of an earlier version is learned anew soon."""
+"""Whether a stored calibration has the current version. Others are soon learned again."""
 _calibration = lru_cache(maxsize=64)(codec.decode_calibration)
 _adapter = lru_cache(maxsize=64)(adapter)

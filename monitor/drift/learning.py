@@ -1,6 +1,6 @@
-"""Learning from a stream's past: when it is time to, and what is kept of it.
+"""Learns a stream's calibration from its past: when it is due, and what is stored.
 
-Slow (it reads up to a month of profiles, fits and replays), and done a few times in a stream's life.
+It is slow (it reads up to a month of profiles, fits and replays), and runs a few times in the life of a stream.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,9 +34,7 @@ GROWTH = 2
 
 @dataclass(frozen=True, slots=True)
 class LearningTask:
-    """A stream to learn. `until` is up to when its windows are closed; `models` how many share the budget if its scope
-    is the fleet.
-    """
+    """A stream to learn. `until` is the end of its closed windows; `models` share the budget of a fleet."""
 
     stream: Stream
     until: float
@@ -44,12 +42,12 @@ class LearningTask:
 
 
 _LASTS = 120.0
-"""Seconds for which a stream that could not be learned is told of: twice as long as until it is tried again."""
+"""Seconds for which a failure to learn a stream is reported as a fault: twice the time until it is retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class LearningContext:
-    """What all streams are learned with."""
+    """The inputs that are the same for all streams."""
 
     settings: DriftSettings
     base_seconds: int
@@ -59,9 +57,9 @@ class LearningContext:
 def prepare(
     store: Store, lessons: Sequence[LearningTask], means: LearningContext, runner: Runner = HERE
 ) -> list[Stream]:
-    """Learn from the past of each stream that has enough of it and was not learned yet; which were learned.
+    """Learn each stream that has enough history and was not learned yet. Returns the learned streams.
 
-    Reading, fitting and replaying is what `runner` has done; what was learned is written here.
+    `runner` reads, fits and replays; the result is written here.
     """
     with store.read() as connection:
         due = []
@@ -71,15 +69,15 @@ def prepare(
             ):
                 due += [lesson] if _span(connection, lesson, means) is not None else []
     tasks = {f"learning the drift of {lesson.stream}": lesson for lesson in due}
-    done: list[Stream] = []
-    for name, made in runner.each(partial(learned, store, means), tasks, means.now):
-        if isinstance(made, StoredCalibration) and _commit(store, tasks[name], made, means):
-            done.append(tasks[name].stream)
-    return done
+    completed: list[Stream] = []
+    for name, calibration in runner.each(partial(learned, store, means), tasks, means.now):
+        if isinstance(calibration, StoredCalibration) and _commit(store, tasks[name], calibration, means):
+            completed.append(tasks[name].stream)
+    return completed
 
 
 def learned(store: Store, means: LearningContext, lesson: LearningTask) -> Iterator[StoredCalibration]:
-    """What a stream's past teaches, if it is enough. Writes nothing."""
+    """The calibration from a stream's past, if there is enough. Writes nothing."""
     settings, base = means.settings, means.base_seconds
     with store.read() as connection:
         baseline, span = load(connection, lesson.stream), _span(connection, lesson, means)
@@ -97,20 +95,22 @@ def learned(store: Store, means: LearningContext, lesson: LearningTask) -> Itera
     yield storable(calibration, layout.id, budget, settings, note, means.now)
 
 
-def _commit(store: Store, lesson: LearningTask, made: StoredCalibration, means: LearningContext) -> bool:
-    """Write what was learned, unless somebody put another baseline in force or accepted a state meanwhile."""
+def _commit(
+    store: Store, lesson: LearningTask, calibration: StoredCalibration, means: LearningContext
+) -> bool:
+    """Write what was learned, unless another baseline was activated or a state was accepted in the meantime."""
     stream = lesson.stream
     with store.write() as connection:
         baseline, span = load(connection, stream), _span(connection, lesson, means)
-        if baseline is None or span is None or baseline.layout.id != made.layout:
+        if baseline is None or span is None or baseline.layout.id != calibration.layout:
             return False
-        stored_drift.put_calibration(connection, stream, made, means.now)
+        stored_drift.put_calibration(connection, stream, calibration, means.now)
         stored_drift.delete_state(connection, stream)
     return True
 
 
 def _span(connection: Connection, lesson: LearningTask, means: LearningContext) -> tuple[int, int] | None:
-    """The span to learn from, None where it is not the time to. Reads no profiles."""
+    """The span to learn from; None if learning is not due. Reads no profiles."""
     stream, settings, base = lesson.stream, means.settings, means.base_seconds
     baseline = load(connection, stream)
     span = reference.period(connection, stream, baseline, base, lesson.until, settings) if baseline else None
@@ -124,28 +124,28 @@ def _span(connection: Connection, lesson: LearningTask, means: LearningContext) 
 def _may_be_enough(
     connection: Connection, stream: Stream, layout: Layout, span: tuple[int, int], means: LearningContext
 ) -> bool:
-    """False where there are surely too few windows: learning begins a process, and is asked for every minute."""
-    whole, base = Window(*span), means.base_seconds
-    if reference.unit(connection, stream, layout, base, whole, means.settings) != base:
+    """False if there are certainly too few windows: learning starts a process, and this is checked every minute."""
+    period, base = Window(*span), means.base_seconds
+    if reference.unit(connection, stream, layout, base, period, means.settings) != base:
         return True  # in a lake
     seconds = _length(connection, stream, layout, span, means)
-    counted = profiles.counted(connection, stream, base, whole.start, whole.end, layout.id)
+    counted = profiles.counted(connection, stream, base, period.start, period.end, layout.id)
     return len({start // seconds for start, rows in counted if rows}) >= replaying.LEAST_WINDOWS
 
 
 def _length(
     connection: Connection, stream: Stream, layout: Layout, span: tuple[int, int], means: LearningContext
 ) -> int:
-    whole, base = Window(*span), means.base_seconds
-    unit = reference.unit(connection, stream, layout, base, whole, means.settings)
-    rows = reference.rows_within(connection, stream, layout, base, whole, unit)
-    return reference.length(rows, whole.seconds, unit, means.settings)
+    period, base = Window(*span), means.base_seconds
+    unit = reference.unit(connection, stream, layout, base, period, means.settings)
+    rows = reference.rows_within(connection, stream, layout, base, period, unit)
+    return reference.length(rows, period.seconds, unit, means.settings)
 
 
 def learn(
     columns: Sequence[Column], windows: Sequence[WindowCounts], budget: Budget, settings: DriftSettings
 ) -> Calibration:
-    """What the windows of a reference teach, with the limit raised by what replaying them would have alarmed."""
+    """The calibration from the windows of a reference, with the limit raised if replaying them would have alarmed."""
     effect, zone = settings.min_effect, settings.time_zone
     replayed = replaying.replay(columns, windows, budget, min_effect=effect, zone=zone)
     return replaying.checked(fit(columns, windows, min_effect=effect, zone=zone), replayed)
@@ -158,34 +158,34 @@ def _is_due(
     span: tuple[int, int],
     settings: DriftSettings,
 ) -> bool:
-    """Nothing learned yet, or by another version, of another layout or with other settings, or twice as much past as
-    then. An accepted state is not unlearned, and an open incident is not learned from.
+    """Whether nothing was learned yet, or learned by another version or with another layout or other settings, or from
+    half as much history. An accepted state is kept, and nothing is learned during an incident.
     """
-    known = stored_drift.calibration(connection, stream)
-    if known is None or known.layout != baseline.layout.id or not codec.is_current(known.blob):
+    stored = stored_drift.calibration(connection, stream)
+    if stored is None or stored.layout != baseline.layout.id or not codec.is_current(stored.blob):
         return True
-    if known.accepted or any(one.closed is None for one in stored_drift.incidents(connection, stream)):
+    if stored.accepted or any(one.closed is None for one in stored_drift.incidents(connection, stream)):
         return False
-    if codec.learned_with(known.blob) != (settings.min_effect, settings.time_zone):
+    if codec.learned_with(stored.blob) != (settings.min_effect, settings.time_zone):
         return True
-    return span[1] - span[0] >= GROWTH * (known.end - known.start)
+    return span[1] - span[0] >= GROWTH * (stored.end - stored.start)
 
 
 def is_special(window: Window, settings: DriftSettings) -> bool:
-    """Does the window begin on a day that is not judged?"""
+    """Whether the window starts on an excluded day."""
     zone = ZoneInfo(settings.time_zone)
     return datetime.fromtimestamp(window.start, zone).date() in settings.special_days
 
 
 def budget_of(settings: DriftSettings, models: int) -> Budget:
-    """One model's budget."""
+    """The budget of one model."""
     return settings.budget.over(models) if settings.scope == "fleet" else settings.budget
 
 
 def storable(
     calibration: Calibration, layout: str, budget: Budget, settings: DriftSettings, note: str, now: float
 ) -> StoredCalibration:
-    """A calibration as it is stored, with the reason why it may not page, if any, and what its budget means."""
+    """A calibration as it is stored, with the reason if it may not page yet, and the meaning of its budget."""
     limit = budget.limit(calibration.seconds, calibration.raised)
     needed = limits(calibration.columns, limit, settings.importance, calibration.silent)
     return StoredCalibration(

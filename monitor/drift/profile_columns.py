@@ -1,4 +1,4 @@
-"""From profiles to what the decision sees: which columns are watched, and where their counts stand."""
+"""Converts profiles to the input of the drift decision: which columns are watched, and where their counts are."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from monitor.windows.profile import Profile, Slice
 
 OUTPUTS = ("prediction", "confidence")
 
-# Times and identifiers always move on; of them only whether they are there is watched.
+# Times and identifiers always change; only their presence is watched.
 PRESENCE_ONLY = frozenset({layouts.ColumnKind.TIME, layouts.ColumnKind.IDENTIFIER})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adapter:
-    """How the flat counts of a layout become those of the watched columns.
+    """Converts the flat counts of a layout to those of the watched columns.
 
-    `cuts` says where each watched place begins in the layout's array, and where what is not watched does; `watched`
-    tells them apart. `inputs` marks the watched places whose counts carry weights.
+    `cuts` are the starts, in the layout's array, of each watched place and of the ranges in between; `watched`
+    distinguishes them. `inputs` marks the watched places whose counts are weighted.
     """
 
     layout: str
@@ -32,15 +32,15 @@ class Adapter:
     inputs: np.ndarray
 
     def counts(self, profile: Profile, window: Window) -> WindowCounts:
-        """All rows of a profile."""
+        """The counts of all rows of a profile."""
         return WindowCounts(window, self.of_slice(profile.overall))
 
     def of_slice(self, part: Slice) -> Floats:
-        """The rows of one slice. Weighted rows count as many as they are worth, so that variances are right."""
+        """The counts of one slice. Weighted rows are divided by their design effect, so that variances are right."""
         return self._of(part.counts, part.design)
 
     def of_slices(self, parts: Iterable[Slice]) -> Floats:
-        """The rows of several slices together: those that are weighted alike are added first, which costs less."""
+        """The counts of several slices. Slices with equal design effects are added first, which costs less."""
         alike: dict[float, Floats] = {}
         for part in parts:
             if part.design in alike:
@@ -52,8 +52,8 @@ class Adapter:
     def _of(self, counts: Floats, design: float) -> Floats:
         if not len(self.cuts):
             return np.zeros(0)
-        found = np.add.reduceat(counts, self.cuts)[self.watched]
-        return np.asarray(np.where(self.inputs, found / max(design, 1e-9), found))
+        watched_counts = np.add.reduceat(counts, self.cuts)[self.watched]
+        return np.asarray(np.where(self.inputs, watched_counts / max(design, 1e-9), watched_counts))
 
 
 def adapter(layout: Layout) -> Adapter:
@@ -70,7 +70,7 @@ def adapter(layout: Layout) -> Adapter:
             continue
         watched, sizes = _watched(column, role)
         columns.append(watched)
-        if cuts and cuts[-1] == column.start:  # nothing stands between
+        if cuts and cuts[-1] == column.start:  # adjacent
             cuts.pop(), is_watched.pop()
         cuts += (column.start + np.cumsum([0, *sizes])).tolist()
         is_watched += [True] * len(sizes) + [False]
@@ -87,7 +87,7 @@ def adapter(layout: Layout) -> Adapter:
 
 
 def _watched(column: layouts.Column, role: Role) -> tuple[Column, list[int]]:
-    """The watched column, and how many places of the layout each of its places joins."""
+    """The watched column, and the number of the layout's places in each of its places."""
     k = column.buckets
     if column.labelled:
         return Column(column.name, ColumnType.LABEL, k, role, labels=column.labels), [1] * (k + 3)

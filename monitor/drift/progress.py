@@ -1,4 +1,4 @@
-"""How far a stream is from a learned reference, in words: what is there, what is missing, and until when."""
+"""What a stream still needs before drift can be evaluated, in words."""
 
 from sqlalchemy import Connection
 
@@ -20,7 +20,7 @@ def missing(
     until: float,
     settings: DriftSettings,
 ) -> str:
-    """What is missing before drift can be evaluated. `until` is the end of the windows that are closed."""
+    """What is missing before drift can be evaluated. `until` is the end of the closed windows."""
     span = reference.period(connection, stream, baseline, base_seconds, until, settings)
     counted_with = f"counted with the current baseline ({baseline.source})"
     if span is None or span[1] <= span[0]:
@@ -31,23 +31,23 @@ def missing(
             f"no window is {counted_with}: the windows since {iso(older[0])} were counted with an earlier one. "
             f"{LEAST_WINDOWS} new ones are needed"
         )
-    whole = Window(*span)
-    unit = reference.unit(connection, stream, baseline.layout, base_seconds, whole, settings)
-    rows = reference.rows_within(connection, stream, baseline.layout, base_seconds, whole, unit)
-    seconds = reference.length(rows, whole.seconds, unit, settings)
+    period = Window(*span)
+    unit = reference.unit(connection, stream, baseline.layout, base_seconds, period, settings)
+    rows = reference.rows_within(connection, stream, baseline.layout, base_seconds, period, unit)
+    seconds = reference.length(rows, period.seconds, unit, settings)
     length = format_duration(seconds)
     if unit != base_seconds:
         return f"the profiled history from {iso(span[0])} to {iso(span[1])} is being learned, in windows of {length}"
-    counted = profiles.counted(connection, stream, base_seconds, whole.start, whole.end, baseline.layout.id)
-    there = len({start // seconds for start, count in counted if count})
-    if there < LEAST_WINDOWS:
-        lacking = LEAST_WINDOWS - there
+    counted = profiles.counted(connection, stream, base_seconds, period.start, period.end, baseline.layout.id)
+    counted_windows = len({start // seconds for start, count in counted if count})
+    if counted_windows < LEAST_WINDOWS:
+        lacking = LEAST_WINDOWS - counted_windows
         return (
-            f"{there} of {LEAST_WINDOWS} windows of {length} are {counted_with}, from {iso(span[0])} on; "
+            f"{counted_windows} of {LEAST_WINDOWS} windows of {length} are {counted_with}, from {iso(span[0])} on; "
             f"{lacking} more are needed, which takes at least {format_duration(lacking * seconds)}. "
             "Loading past predictions is quicker: watchkeeper load"
         )
     return (
-        f"{there} windows of {length} from {iso(span[0])} to {iso(span[1])} are there, and {LEAST_WINDOWS} are needed; "
-        "they are being learned, which the running daemon does within minutes"
+        f"{counted_windows} windows of {length} from {iso(span[0])} to {iso(span[1])} are there, "
+        f"and {LEAST_WINDOWS} are needed; they are being learned, which the running daemon does within minutes"
     )

@@ -1,4 +1,4 @@
-"""Which past a stream is judged against, and its windows as counts: what the daemon counted, and what lay in a lake."""
+"""The reference: the past that a stream is compared with, and its windows as counts, counted live or in a lake."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -31,8 +31,8 @@ def period(
     until: float,
     settings: DriftSettings,
 ) -> tuple[int, int] | None:
-    """The span to learn from: the baseline's own if it is at least a week, else the stream's first days of history,
-    as many as `settings.reference` says. None before anything was counted.
+    """The span to learn from: that of the baseline if it is at least a week, else the first days of the stream's
+    history (`settings.reference`). None before anything was counted.
     """
     extent = _extent(connection, stream, baseline.layout, base_seconds, settings)
     if extent is None:
@@ -46,9 +46,11 @@ def period(
 
 
 def length(rows: float, span: float, unit: int, settings: DriftSettings) -> int:
-    """Seconds of an evaluation window, some times `unit`: as set, or the shortest that mostly holds 100 rows."""
-    wanted = LENGTHS if settings.window == "auto" else (int(settings.window),)
-    fitting = [max(seconds // unit, 1) * unit for seconds in wanted]
+    """The length of an evaluation window in seconds, a multiple of `unit`: as configured, or the shortest with which
+    most windows have 100 rows.
+    """
+    candidates = LENGTHS if settings.window == "auto" else (int(settings.window),)
+    fitting = [max(seconds // unit, 1) * unit for seconds in candidates]
     enough = [seconds for seconds in fitting if rows / max(span, 1.0) * seconds >= ROWS]
     return enough[0] if enough else fitting[-1]
 
@@ -61,8 +63,8 @@ def unit(
     span: Window,
     settings: DriftSettings,
 ) -> int:
-    """What evaluation windows are put together from: base windows, or the longer ones of a lake where the span has
-    some.
+    """The length of the windows that evaluation windows consist of: base windows, or the longer ones of a lake if the
+    span has some.
     """
     lake, seconds = _lake(connection, stream, layout, settings), lake_profiles.seconds(connection, stream)
     is_there = lake is not None and lake.end > span.start and lake.start < span.end
@@ -72,7 +74,7 @@ def unit(
 def rows_within(
     connection: Connection, stream: Stream, layout: Layout, base_seconds: int, span: Window, unit: int
 ) -> int:
-    """Predictions counted in a span, also by other layouts."""
+    """The number of predictions counted in a span, also with other layouts."""
     live = profiles.rows_within(connection, stream, base_seconds, span.start, span.end)
     return live + sum(one.rows for one in _in_lake(connection, stream, layout, span, unit))
 
@@ -85,34 +87,34 @@ def windows(
     base_seconds: int,
     spans: Sequence[Window],
 ) -> list[WindowCounts]:
-    """The counts of some windows, in order; what was counted by another layout is left out, as are empty windows, and
-    what a lake has in windows that do not fit into these.
+    """The counts of some windows, in order. Counts of other layouts, empty windows, and windows of a lake that do not
+    fit into these are left out.
     """
     if not spans:
         return []
     place = {span.start: index for index, span in enumerate(spans)}
-    whole = Window(spans[0].start, spans[-1].end)
+    period = Window(spans[0].start, spans[-1].end)
     seconds = spans[0].seconds
 
     def begun(one: StoredProfile) -> int:
-        """When the span begins that holds the window."""
+        """The start of the span that contains the window."""
         return one.window.start - one.window.start % seconds
 
-    stored = _stored(connection, stream, layout, base_seconds, whole, seconds)
+    stored = _stored(connection, stream, layout, base_seconds, period, seconds)
     fitting = (
         (place[begun(one)], one)
         for one in stored
         if begun(one) in place and one.layout == layout.id and one.rows
     )
-    found: dict[int, np.ndarray] = {}
+    sums: dict[int, np.ndarray] = {}
     for index, some in groupby(fitting, itemgetter(0)):
         counted = adapter.of_slices(codec.decode(one.blob, layout).overall for _, one in some)
-        found[index] = packed(counted + found.get(index, 0.0))  # unpacked, a month would take a gigabyte
-    return [WindowCounts(spans[index], found[index]) for index in sorted(found)]
+        sums[index] = packed(counted + sums.get(index, 0.0))  # packed: a month would take a gigabyte
+    return [WindowCounts(spans[index], sums[index]) for index in sorted(sums)]
 
 
 def spans(start: float, end: float, seconds: int) -> list[Window]:
-    """Evaluation windows inside `[start, end]`, at most the newest 12,000."""
+    """The evaluation windows within `[start, end]`, at most the newest 12,000."""
     return cut.between(start, end, seconds, MOST_WINDOWS)
 
 
@@ -128,7 +130,7 @@ def _extent(
 
 
 def _lake(connection: Connection, stream: Stream, layout: Layout, settings: DriftSettings) -> Window | None:
-    """The extent of what lies in a lake, unless evaluation windows are set to a length that its windows do not fit."""
+    """The extent of the history from a lake, unless its windows do not fit into the configured length."""
     seconds = lake_profiles.seconds(connection, stream)
     if seconds is None or (settings.window != "auto" and settings.window % seconds):
         return None
@@ -138,7 +140,7 @@ def _lake(connection: Connection, stream: Stream, layout: Layout, settings: Drif
 def _stored(
     connection: Connection, stream: Stream, layout: Layout, base_seconds: int, span: Window, fitting: int
 ) -> Iterator[StoredProfile]:
-    """What was counted live, and then what lies in a lake's windows that fit into windows of `fitting` seconds."""
+    """The profiles that were counted live, then those from a lake that fit into windows of `fitting` seconds."""
     yield from profiles.between(connection, stream, base_seconds, span.start, span.end)
     yield from _in_lake(connection, stream, layout, span, fitting)
 

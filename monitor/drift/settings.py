@@ -1,4 +1,4 @@
-"""The section `drift` of the configuration: how many false alarms can be borne, and what matters."""
+"""The `drift` section of the configuration: the budget of false alarms, and which changes are relevant."""
 
 from datetime import date
 from typing import Literal
@@ -54,5 +54,5 @@ class DriftSettings(Section):
 
     @property
     def budget(self) -> Budget:
-        """The false alarms in numbers."""
+        """The budget of false alarms."""
         return parse(self.false_alarms)

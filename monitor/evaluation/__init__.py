@@ -1,1 +1,1 @@
-"""What the rules get to read at a tick: which windows are measured, what the clock says, what was measured before."""
+"""Prepares what rules read in a tick: which windows are measured, metrics of the clock, earlier measurements."""

@@ -1,4 +1,4 @@
-"""Figures that come from the clock and not from rows: silence, and whether a health address answers."""
+"""Metrics that depend on the clock and not on rows: silence, and the availability of health endpoints."""
 
 from collections.abc import Callable
 
@@ -16,28 +16,29 @@ PROBED_OVER = 120.0
 
 
 class ClockMetrics:
-    """Measures what stays true or becomes worse while nothing comes in.
+    """Measures what changes while no rows arrive.
 
-    `is_probed` says whose health is asked for, `listened` how much of the time between two moments was listened to.
+    `is_probed` tells whether a stream has a health endpoint, `uptime` for how many seconds between two times the daemon
+    accepted predictions.
     """
 
     def __init__(
-        self, store: Store, is_probed: Callable[[Stream], bool], listened: Callable[[float, float], float]
+        self, store: Store, is_probed: Callable[[Stream], bool], uptime: Callable[[float, float], float]
     ) -> None:
         self._store = store
         self._is_probed = is_probed
-        self._listened = listened
+        self._uptime = uptime
         self._ahead: dict[Stream, tuple[float, float]] = {}
 
     def measure(self, figures: StreamFigures, now: float) -> list[Measurement]:
-        """`silence_seconds`, and `availability` where the model has a health address."""
-        found = [self._silence(figures, now)]
+        """`silence_seconds`, and `availability` if the model has a health endpoint."""
+        results = [self._silence(figures, now)]
         if self._is_probed(figures.stream):
-            found.append(self._availability(figures.stream, now))
-        return found
+            results.append(self._availability(figures.stream, now))
+        return results
 
     def of_window(self, connection: Connection, stream: Stream, window: Window) -> list[Measurement]:
-        """`availability` over a window of the past, where the model has a health address."""
+        """`availability` over a past window, if the model has a health endpoint."""
         if not self._is_probed(stream):
             return []
         return [_availability(stream, window, *probes.share(connection, stream, window.start, window.end))]
@@ -48,11 +49,11 @@ class ClockMetrics:
         if figures.rows == 0:
             reason = "no prediction has been received"
             return Measurement(figures.stream, window, info.name, None, info.unit, info.better, reason=reason)
-        silence = self._listened(min(self._last_received(figures, now), now), now)
+        silence = self._uptime(min(self._last_received(figures, now), now), now)
         return Measurement(figures.stream, window, info.name, silence, info.unit, info.better, figures.rows)
 
     def _last_received(self, figures: StreamFigures, now: float) -> float:
-        """When the last prediction came; where the clock was set back since, from when on that has been known."""
+        """The time of the last prediction. If the clock was set back since, the first time at which it was known."""
         stream, last = figures.stream, figures.last_received
         if last <= now:
             self._ahead.pop(stream, None)
@@ -64,15 +65,15 @@ class ClockMetrics:
     def _availability(self, stream: Stream, now: float) -> Measurement:
         window = Window(int(now - PROBED_OVER), int(now) + 1)
         with self._store.read() as connection:
-            succeeded, asked = probes.share(connection, stream, window.start, window.end)
-        return _availability(stream, window, succeeded, asked)
+            succeeded, total = probes.share(connection, stream, window.start, window.end)
+        return _availability(stream, window, succeeded, total)
 
 
-def _availability(stream: Stream, window: Window, succeeded: int, asked: int) -> Measurement:
+def _availability(stream: Stream, window: Window, succeeded: int, total: int) -> Measurement:
     info = daemon.AVAILABILITY
-    if asked == 0:
+    if total == 0:
         reason = "not probed yet"
         return Measurement(stream, window, info.name, None, info.unit, info.better, reason=reason)
-    low, high = intervals.wilson(succeeded, asked)
-    share = succeeded / asked
-    return Measurement(stream, window, info.name, share, info.unit, info.better, asked, (), low, high)
+    low, high = intervals.wilson(succeeded, total)
+    share = succeeded / total
+    return Measurement(stream, window, info.name, share, info.unit, info.better, total, (), low, high)

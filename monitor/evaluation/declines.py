@@ -1,10 +1,10 @@
-"""Sudden declines: figures of the outcomes that arrive now, against what was usual before.
+"""Detects sudden declines: compares outcomes that arrive now with the usual level.
 
-Outcomes count when they arrive, whatever the time of their predictions. So late outcomes are judged at once, and if
-right answers become known sooner or later than wrong ones, the mixture that arrives is that of all, as long as traffic
-and delays stay as they were.
+Outcomes are counted by their time of arrival, whatever the time of their predictions. So late outcomes are evaluated at
+once. If correct answers become known sooner or later than wrong ones, the mixture that arrives is still representative,
+as long as traffic and delays are stable.
 
-Nothing here is stored: after a start, evidence is gathered anew.
+Nothing is stored: after a start, evidence is collected again.
 """
 
 import math
@@ -25,21 +25,22 @@ from monitor.store.timeseries import Columns, Series
 from monitor.windows.profile import Profile
 
 STEP = 30
-"""Seconds of a step: half a minute."""
+"""Seconds of a step."""
 BUDGET = 30 * DAY
-"""Seconds in which one false alarm is accepted, of all figures of a model together."""
+"""Seconds in which one false alarm is accepted, of all metrics of a model together."""
 LIMIT = BUDGET / STEP * len(WATCHED)
 HISTORY = 600.0
-"""Predictions older than this are a past that is loaded, and so are their outcomes."""
+"""Seconds. Older predictions, and their outcomes, count as loaded history."""
 GATHERING = 1200.0
-"""Seconds after a start in which no evidence does not mean that all is well."""
+"""Seconds after a start during which missing evidence does not mean that all is well."""
 FEWEST = 300
-"""Outcomes that a reference is made of at least."""
+"""Minimum number of outcomes of a reference."""
 _GROSS = 0.15
 """Margin below a share of the baseline."""
 _GROSS_ERRORS = 1.5
-"""Margin above a mean error of the baseline, in multiples of it: a forest's errors on its training rows are about half
-of those on new ones."""
+"""Margin above a mean error of the baseline, as a multiple of it: a forest's errors on its training rows are about half
+of those on new rows.
+"""
 _SHOWN = 10
 _SOME = 0.001
 _MOST_LOADED = 10_000
@@ -47,7 +48,7 @@ _MOST_LOADED = 10_000
 
 @dataclass(slots=True)
 class _Watch:
-    """What is known of one figure of one stream. `growing`: for how many steps there has been some evidence."""
+    """The state of one metric of one stream. `growing` is the number of steps for which there has been evidence."""
 
     now: Sums = (0.0, 0.0)
     evidence: Evidence = field(default_factory=Evidence)
@@ -58,7 +59,7 @@ class _Watch:
 
 
 class DeclineDetector:
-    """Adds up what arrives, judges each half minute, and measures `decline_evidence`. One thread uses it."""
+    """Sums arriving outcomes, evaluates them every half minute, and measures `decline_evidence`. Not thread-safe."""
 
     def __init__(self, base_seconds: int) -> None:
         self._base = base_seconds
@@ -68,7 +69,7 @@ class DeclineDetector:
         self._judged = 0
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
-        """Take note of what was just counted; of a past that is being loaded, nothing."""
+        """Add newly counted rows. Loaded history is ignored."""
         loaded = self._loaded.setdefault(stream, set())
         if counted.rows and window.end < now - HISTORY:
             loaded.add(window)
@@ -86,7 +87,7 @@ class DeclineDetector:
                 watch.now = watch.now[0] + good, watch.now[1] + n
 
     def advance(self, connection: Connection, now: float) -> None:
-        """Judge what arrived since the last half minute ended, if it has."""
+        """Evaluate the outcomes of the last half minute, once it has ended."""
         self._began = now if self._began is None else self._began
         if int(now) // STEP == self._judged:
             return
@@ -97,7 +98,7 @@ class DeclineDetector:
                     self._step(connection, stream, WATCHED[name], watch, now)
 
     def measure(self, stream: Stream, now: float) -> list[Measurement]:
-        """The evidence of each figure of a stream."""
+        """The evidence of each metric of a stream."""
         watched = self._watched.get(stream, {})
         return [self._measurement(stream, WATCHED[name], watch, now) for name, watch in watched.items()]
 
@@ -107,9 +108,9 @@ class DeclineDetector:
         is_quiet = watch.evidence.beyond(LIMIT) < 0.01
         is_old = now - watch.referred_at >= (HOUR if watch.reference is not None else STEP * 2)
         if is_old and (is_quiet or watch.reference is None):
-            found = reference_of(connection, stream, one, self._base, now)
-            if found is not None or watch.reference is None:
-                watch.reference = found
+            usual = reference_of(connection, stream, one, self._base, now)
+            if usual is not None or watch.reference is None:
+                watch.reference = usual
             watch.referred_at = now
         if watch.reference is not None:
             watch.evidence = step(watch.evidence, watch.reference, *watch.now, LIMIT)
@@ -137,7 +138,7 @@ class DeclineDetector:
 
 
 def _because(one: Declining, watch: _Watch) -> str:
-    """`accuracy of the last 240 outcomes is 8 %, usually 95 %`: of the steps in which evidence grew."""
+    """`accuracy of the last 240 outcomes is 8 %, usually 95 %`, over the steps in which evidence grew."""
     assert watch.reference is not None
     unit = "share" if one.is_share else ""
     latest = list(watch.latest)[-max(2, watch.growing) :]
@@ -150,28 +151,26 @@ def _because(one: Declining, watch: _Watch) -> str:
 def reference_of(
     connection: Connection, stream: Stream, one: Declining, base: int, now: float
 ) -> Reference | None:
-    """What was usual: the last week without the last hour, else the last two hours without the last ten minutes,
-    else the baseline (then only a gross fall counts); None without any.
+    """The usual level: the last week without the last hour, else the last two hours without the last ten minutes, else
+    the baseline (from which only a gross decline counts); None without any.
     """
     week = timeseries.load(connection, stream, one.metric, HOUR, now - WEEK, now - 2 * HOUR)
-    if found := _usual(one, week, 24):
-        return found
+    if usual := _usual(one, week, 24):
+        return usual
     recent = timeseries.load(connection, stream, one.metric, base, now - 2 * HOUR, now - HISTORY)
     return _usual(one, recent, math.inf) or _of_baseline(connection, stream, one, base, now)
 
 
 def _usual(one: Declining, series: Series, many: float) -> Reference | None:
-    """Mean, margin and deviation of single outcomes from windows; `many` windows are enough to trust their spread."""
-    known = np.isfinite(series.values) & (series.n > 0)
-    values, n = series.values[known], series.n[known]
+    """Mean, margin and deviation of single outcomes, from windows. With `many` windows, their spread is trusted."""
+    is_measured = np.isfinite(series.values) & (series.n > 0)
+    values, n = series.values[is_measured], series.n[is_measured]
     if n.sum() < FEWEST:
         return None
     mean = float((values * n).sum() / n.sum())
-    half = (series.high[known] - series.low[known]) / 2 / 1.96
+    half = (series.high[is_measured] - series.low[is_measured]) / 2 / 1.96
     deviation = float(np.sqrt(np.nanmedian(half**2 * n))) if np.isfinite(half).any() else 0.0
-    deviation = max(
-        deviation, 0.02 * abs(mean)
-    )  # a past of equal values does not say that others are impossible
+    deviation = max(deviation, 0.02 * abs(mean))  # constant values in the past do not make others impossible
     if one.is_share:
         deviation = math.sqrt(max(mean * (1 - mean), 1e-9))
     if deviation <= 0:
@@ -186,17 +185,17 @@ def _usual(one: Declining, series: Series, many: float) -> Reference | None:
 def _of_baseline(
     connection: Connection, stream: Stream, one: Declining, base: int, now: float
 ) -> Reference | None:
-    """The baseline's figure, which may be of rows that the model was trained on: only a gross fall counts."""
+    """The baseline's value. Its rows may be those that the model was trained on, so only a gross decline counts."""
     for seconds in (HOUR, base):
-        found = timeseries.load_columns(
+        columns = timeseries.load_columns(
             connection, stream, seconds, now - HOUR, now, {one.metric, one.spread}
         )
-        usual = _latest_baseline(found, one.metric)
+        usual = _latest_baseline(columns, one.metric)
         if usual is None:
             continue
         if one.is_share:
             return Reference(one.good(usual), _GROSS)
-        root_square = _latest_baseline(found, one.spread)
+        root_square = _latest_baseline(columns, one.spread)
         if root_square is None or usual <= 0:
             return None
         deviation = math.sqrt(max(root_square**2 - usual**2, (usual / 2) ** 2))
@@ -204,7 +203,7 @@ def _of_baseline(
     return None
 
 
-def _latest_baseline(found: Mapping[tuple[str, Labels], Columns], metric: str) -> float | None:
-    columns = found.get((metric, ()))
-    usual = columns.baseline[np.isfinite(columns.baseline)] if columns is not None else np.array([])
+def _latest_baseline(columns: Mapping[tuple[str, Labels], Columns], metric: str) -> float | None:
+    series = columns.get((metric, ()))
+    usual = series.baseline[np.isfinite(series.baseline)] if series is not None else np.array([])
     return float(usual[-1]) if usual.size else None

@@ -1,8 +1,8 @@
-"""What is measured at a tick, and what the rules get to read.
+"""Measures the windows that changed in a tick, and returns what rules read.
 
-Base windows are measured once they are closed, and again when late rows touch them, with the hour they lie in. Each
-length that a rule asks for is measured anew when a base window closes; the last seconds at every tick, for what is
-cheap and urgent.
+Base windows are measured when they close, and again with their hour when late rows change them. Windows of each length
+that rules read are measured when a base window closes; the last seconds at every tick, for metrics that are cheap and
+urgent.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -47,27 +47,27 @@ from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
 MEASURING = 4.0
-"""Seconds of a tick in which windows are measured. Those of the other streams are measured at the next ticks; what came
-in during the last seconds is measured of all streams at each tick.
+"""Seconds of a tick for measuring windows. The remaining streams are measured in the next ticks; the last seconds are
+measured for all streams at each tick.
 """
-Wanted = Mapping[int, Sequence[Family]]
+FamiliesByLength = Mapping[int, Sequence[Family]]
 _RECENT = 2 * HOUR
-"""Base windows older than this are not measured one by one, only their hours: history, very late rows."""
+"""Seconds. Of older base windows (history, very late rows), only the hours are measured."""
 _OLD_HOURS = 25
-"""Older hours of one stream that a tick measures at most: history must not keep the present waiting."""
+"""Maximum number of older hours of a stream that a tick measures: history must not delay current windows."""
 _MEASURED = int(_RECENT) + (_OLD_HOURS + 1) * HOUR
-"""Seconds before the newest closed window in which windows that closed can be measured, by the limits above."""
+"""Seconds before the newest closed window in which closed windows can be measured, by the limits above."""
 
 
 _LONGEST_WAIT = 300
-"""Seconds after which a window is measured again at the latest, however long it is."""
+"""Seconds after which a window is measured again, however long it is."""
 _STREAMS = 4
-"""Streams of one transaction: a commit costs a write to disk, and whoever sends predictions waits for it to end."""
+"""Streams per transaction: a commit costs a write to disk, and senders of predictions wait for it."""
 
 
 @dataclass(slots=True)
 class _Progress:
-    """What is known of a stream between ticks: up to when it is closed, and what was measured last."""
+    """The state of a stream between ticks: the end of its closed windows, and its last measurements."""
 
     closed_until: int
     readings: dict[int, MeasurementTable] = field(default_factory=dict)
@@ -79,9 +79,9 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """What is to be measured of a stream: hours with their windows, newest first, and whether a window closed since.
+    """The windows of a stream to measure: hours with their base windows, newest first, and whether a window closed.
 
-    `until` is up to when event time is closed, `edge` the end of the last base window that is.
+    `until` is the time up to which event time is closed, `edge` the end of the last closed base window.
     """
 
     stream: Stream
@@ -92,12 +92,12 @@ class _Due:
 
     @property
     def is_much(self) -> bool:
-        """Is it history, which is better not measured in one transaction with other streams?"""
+        """Whether it includes history, which is not measured in one transaction with other streams."""
         return len(self.hours) > 2
 
 
 class Measurer:
-    """Turns the profiles that a tick touched into measurements, and keeps those that rules read again."""
+    """Measures the profiles that changed, and keeps the measurements that rules read again."""
 
     def __init__(
         self,
@@ -133,16 +133,16 @@ class Measurer:
         self.round_robin = RoundRobin(MEASURING)
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
-        """Take note of what was just counted into a window: of the last seconds, and of outcomes as they arrive."""
+        """Add newly counted rows to the last seconds, and outcomes to the detection of declines."""
         self.recent.add(stream, window, counted)
         self.declines.add(stream, window, counted, now)
 
     def measure(
         self, read: Mapping[int, Collection[str]], about_itself: Sequence[Measurement], now: float
     ) -> Readings:
-        """Measure what changed or closed since the last call; return all that rules may read.
+        """Measure what changed or closed since the last call. Returns everything that rules may read.
 
-        `read` says which metrics rules read over which window length, in seconds (`OPEN` for what just came in).
+        `read` are the metrics that rules read, by length of window in seconds (`OPEN` for the last seconds).
         """
         wanted = {length: families_of(read[length]) for length in sorted(read) if length != OPEN}
         wanted[self.base] = FAMILIES
@@ -184,7 +184,7 @@ class Measurer:
         return Readings(measured, self.past)
 
     def judged(self) -> dict[Stream, Sequence[TargetFigure]]:
-        """How the agreed targets stand of each stream that was measured."""
+        """The agreed targets of each measured stream, evaluated."""
         return {
             stream: progress.judged
             for stream, progress in self._progress.items()
@@ -195,22 +195,22 @@ class Measurer:
         if not progress.readings:
             return ()
         if progress.judged is None:
-            found = {
+            by_length = {
                 length: [*progress.readings.get(length, ()), *progress.probed.get(length, ())]
                 if length in progress.probed
                 else progress.readings.get(length, ())
                 for length in target_judging.LENGTHS
             }
-            progress.judged = self.targets.judge(stream, found)
+            progress.judged = self.targets.judge(stream, by_length)
         return progress.judged
 
-    def _attempt(self, some: Sequence[_Due], wanted: Wanted, models: int, now: float) -> None:
-        """Measure some streams; where that fails, each by itself. Of one that cannot be measured nothing is known."""
+    def _attempt(self, some: Sequence[_Due], wanted: FamiliesByLength, models: int, now: float) -> None:
+        """Measure some streams; if that fails, each alone. A stream that cannot be measured has no measurements."""
         try:
             self._measure(some, wanted, models, now)
         except StoreError:
             raise
-        except Exception:  # one stream's rows must not keep the others from being measured
+        except Exception:  # one stream must not stop the others
             for one in some:
                 self._progress[one.stream].readings.clear()
                 with self._isolated(one.stream):
@@ -223,25 +223,25 @@ class Measurer:
         return self.store.faults.isolate("streams", f"{stream}: {what}" if what else str(stream))
 
     def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> _Due:
-        """What a stream's windows need, from what is known of it."""
+        """The windows of a stream to measure."""
         stream = figures.stream
         until = cut.horizon(figures.watermark, figures.last_received, now, self.windows)
         edge = cut.last(until, self.base, self.base).end
         progress = self._progress.setdefault(stream, _Progress(edge - self.base))
         is_new = not progress.readings
         if progress.closed_until > edge + self.base:
-            progress.closed_until = edge  # the clock was set back: what closes now is measured again
+            progress.closed_until = edge  # the clock was set back: windows that close now are measured again
         newly = cut.between(progress.closed_until, edge, self.base, _MEASURED // self.base)
         hours = _hours({*newly, *cut.closed(changed, edge)}, now)
         return _Due(stream, until, edge, hours, bool(newly) or is_new)
 
-    def _measure(self, some: Sequence[_Due], wanted: Wanted, models: int, now: float) -> None:
-        """Measure what is due of some streams; where it is much, an hour at a time."""
+    def _measure(self, some: Sequence[_Due], wanted: FamiliesByLength, models: int, now: float) -> None:
+        """Measure some streams; history one hour at a time."""
         for due in some:
             for hour in due.hours if due.is_much else ():
-                self._find_and_put_down([replace(due, hours=[hour], is_moved=False)], wanted, now)
-        few = [replace(due, hours=()) if due.is_much else due for due in some]
-        self._find_and_put_down(few, wanted, now)
+                self._measure_and_commit([replace(due, hours=[hour], is_moved=False)], wanted, now)
+        without_history = [replace(due, hours=()) if due.is_much else due for due in some]
+        self._measure_and_commit(without_history, wanted, now)
         self._watch([due for due in some if due.is_moved], models, now)
         for due in some:
             if due.is_moved:
@@ -251,63 +251,67 @@ class Measurer:
             (due.stream, window) for due in some for _, windows in due.hours for window in windows
         )
 
-    def _find_and_put_down(self, some: Sequence[_Due], wanted: Wanted, now: float) -> None:
-        """Measure beside the others' writing, then write; what changed meanwhile is measured again while it cannot."""
+    def _measure_and_commit(self, some: Sequence[_Due], wanted: FamiliesByLength, now: float) -> None:
+        """Measure outside of the write transaction, then write. A stream that changed in the meantime is measured again
+        within it.
+        """
         with self.store.read() as connection:
-            found = [self._find(connection, due, wanted, now) for due in some]
+            results = [self._measure_stream(connection, due, wanted, now) for due in some]
         with self.store.write() as connection:
             for place, due in sorted(
                 enumerate(some), key=lambda one: one[1].stream
-            ):  # all in one order: no deadlock
-                if not commit(connection, found[place], now):
-                    found[place] = self._find(connection, due, wanted, now)
-                    commit(connection, found[place], now)
-        for one in found:
+            ):  # always in one order: no deadlock
+                if not commit(connection, results[place], now):
+                    results[place] = self._measure_stream(connection, due, wanted, now)
+                    commit(connection, results[place], now)
+        for one in results:
             self._remember(one, now)
 
-    def _find(self, connection: Connection, due: _Due, wanted: Wanted, now: float) -> StreamMeasurements:
-        """Measure the windows that changed and their hours, and what rules read over longer windows."""
+    def _measure_stream(
+        self, connection: Connection, due: _Due, wanted: FamiliesByLength, now: float
+    ) -> StreamMeasurements:
+        """Measure the changed windows of a stream, their hours, and the longer windows that rules read."""
         progress = self._progress[due.stream]
-        means = MeasurementContext(self.base, self.metrics, self.against, self.wall, self.usual)
-        finder = StreamMeasurer(means, connection, due.stream, due.edge, now)
+        context = MeasurementContext(self.base, self.metrics, self.against, self.wall, self.usual)
+        measurer = StreamMeasurer(context, connection, due.stream, due.edge, now)
         for hour, windows in due.hours:
-            self._find_hour(finder, hour, windows, due.edge, now)
+            self._measure_hour(measurer, hour, windows, due.edge, now)
         agreed = self.targets.metrics(due.stream)
         for length, families in _with_targets(wanted, agreed).items() if due.is_moved else ():
             if length not in progress.readings or self._is_due(length, due.edge):
                 window = Window(due.edge - length, due.edge)
-                finder.found.readings[length] = finder.measure(window, families)
+                measurer.result.readings[length] = measurer.measure(window, families)
                 if AVAILABILITY.name in agreed:
-                    finder.found.probed[length] = self.wall.of_window(connection, due.stream, window)
-        return finder.finish()
+                    measurer.result.probed[length] = self.wall.of_window(connection, due.stream, window)
+        return measurer.finish()
 
-    def _find_hour(
-        self, finder: StreamMeasurer, hour: Window, windows: Sequence[Window], edge: int, now: float
+    def _measure_hour(
+        self, measurer: StreamMeasurer, hour: Window, windows: Sequence[Window], edge: int, now: float
     ) -> None:
-        """Measure the windows of one hour that changed, and the hour itself; the running hour, now and then."""
+        """Measure the changed windows of an hour, and the hour itself; the current hour only every few minutes."""
         for window in windows:
             if window.start >= now - _RECENT:
-                finder.note(window)
-        hours = self._progress[finder.found.stream].hours
+                measurer.measure_for_store(window)
+        hours = self._progress[measurer.result.stream].hours
         if hour.end <= edge or self._is_due(HOUR, edge) or hour.start not in hours:
-            finder.note(hour)
-            finder.found.hours.append(hour)
-        finder.found.windows += windows
+            measurer.measure_for_store(hour)
+            measurer.result.hours.append(hour)
+        measurer.result.windows += windows
 
-    def _remember(self, found: StreamMeasurements, now: float) -> None:
-        """Take note of what was written."""
-        progress = self._progress[found.stream]
-        progress.readings |= found.readings
-        progress.probed |= found.probed
-        progress.judged = None if found.readings else progress.judged
-        for hour in found.hours:
+    def _remember(self, written: StreamMeasurements, now: float) -> None:
+        """Keep what was written."""
+        progress = self._progress[written.stream]
+        progress.readings |= written.readings
+        progress.probed |= written.probed
+        progress.judged = None if written.readings else progress.judged
+        for hour in written.hours:
             if hour.end < now - HOUR:
                 self.past.forget()
             recent = (start for start in progress.hours if start > hour.start - DAY)
             progress.hours = {hour.start, *recent}
 
     def _watch(self, some: Sequence[_Due], models: int, now: float) -> None:
-        """Have drift decided; it stays in force until its next, longer window closes."""
+        """Evaluate drift. The result is valid until the next evaluation window closes."""
         waiting: list[_Due] = []
         with self.store.read() as connection:
             for due in some:
@@ -326,43 +330,43 @@ class Measurer:
         self._progress[due.stream].drift = watched.measurements
 
     def _is_due(self, length: int, edge: int) -> bool:
-        """A window is measured again when a twentieth of it is new, or a few minutes have passed."""
+        """Whether a window is to be measured again: a twentieth of it is new, or a few minutes have passed."""
         return edge // self.base % max(1, min(length // 20, _LONGEST_WAIT) // self.base) == 0
 
     def _live(self, streams: Sequence[Stream], now: float) -> dict[Stream, MeasurementTable]:
-        """What is cheap and urgent of the last seconds, of those streams for which something came in."""
-        found: dict[Stream, MeasurementTable] = {}
+        """Cheap and urgent metrics of the last seconds, for streams that received rows."""
+        tables: dict[Stream, MeasurementTable] = {}
         recent: dict[Stream, Profile] = {}
         with self.store.read() as connection:
             for stream in streams:
                 with self.store.faults.isolate("streams", f"{stream}: its last seconds", in_transaction=True):
-                    if kept := self.recent.profile(stream, now):
-                        recent[stream] = kept[1]
+                    if window_and_profile := self.recent.profile(stream, now):
+                        recent[stream] = window_and_profile[1]
                         baseline = load(connection, stream)
                         usual = self.usual.of(connection, stream, baseline, now)
-                        subject = Subject(stream, *kept, baseline, self.metrics, usual)
-                        found[stream] = measure(subject, LIVE)
+                        subject = Subject(stream, *window_and_profile, baseline, self.metrics, usual)
+                        tables[stream] = measure(subject, LIVE)
         self.recent_profiles = recent
-        return found
+        return tables
 
 
-def _with_targets(wanted: Wanted, agreed: Collection[str]) -> Wanted:
-    """What rules read of a stream, and what its agreed targets are judged by, by length of window."""
-    own = families_of(agreed)
+def _with_targets(wanted: FamiliesByLength, agreed: Collection[str]) -> FamiliesByLength:
+    """The families to measure by length of window: those that rules read, and those of the stream's agreed targets."""
+    of_targets = families_of(agreed)
     if not agreed:
         return wanted
     return {
         length: tuple(
             one
             for one in FAMILIES
-            if one in wanted.get(length, ()) or (length in target_judging.LENGTHS and one in own)
+            if one in wanted.get(length, ()) or (length in target_judging.LENGTHS and one in of_targets)
         )
         for length in sorted({*wanted, *target_judging.LENGTHS})
     }
 
 
 def _together(due: Sequence[_Due]) -> Iterator[Sequence[_Due]]:
-    """The streams that are measured in one transaction, in order: a few, and alone those with much to measure."""
+    """The streams in groups that share a transaction, in order; streams with history are alone."""
     some: list[_Due] = []
     for one in due:
         if some and (one.is_much or some[0].is_much or len(some) == _STREAMS):
@@ -374,7 +378,7 @@ def _together(due: Sequence[_Due]) -> Iterator[Sequence[_Due]]:
 
 
 def _hours(windows: Iterable[Window], now: float) -> list[tuple[Window, Sequence[Window]]]:
-    """The windows by the hour they lie in, newest hour first; of the older hours only some."""
+    """The windows by hour, newest hour first; only some of the older hours."""
     hours: dict[Window, list[Window]] = {}
     for window in sorted(windows):
         hours.setdefault(cut.window_of(window.start, HOUR), []).append(window)

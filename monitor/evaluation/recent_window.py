@@ -1,6 +1,6 @@
-"""The last few seconds of each stream: what rules about errors and latency look at, so that a fault is seen at once.
+"""The last few seconds of each stream, in which rules on errors and latency detect faults at once.
 
-A base window is too long for that: the good minute before a fault would water it down.
+A base window is too long for that: the good rows before a fault would dilute it.
 """
 
 import math
@@ -12,11 +12,11 @@ from monitor.records import Stream, Window
 from monitor.windows.profile import Profile, core_of, merge
 
 _NOT_HISTORY = 120.0
-"""Rows of windows that ended longer ago than this are late or history, not what happens now."""
+"""Seconds. Rows of windows that ended earlier are late or history, and are ignored."""
 
 
 class _Part(NamedTuple):
-    """What was counted at `at`: rows that came in since the look before it, which was at `since`."""
+    """Counts that were added at `at`: the rows that arrived since the previous addition at `since`."""
 
     since: float
     at: float
@@ -24,7 +24,7 @@ class _Part(NamedTuple):
 
 
 class RecentWindow:
-    """Keeps what the last ticks counted of outputs, latency and outcomes, for `seconds`."""
+    """Keeps the counts of outputs, latency and outcomes of the last `seconds`."""
 
     def __init__(
         self, seconds: float, clock: Callable[[], float], elapsed: Callable[[], float] | None = None
@@ -36,31 +36,34 @@ class RecentWindow:
         self._shown: dict[Stream, float] = {}
 
     def add(self, stream: Stream, window: Window, counted: Profile) -> None:
-        """Remember what was just counted into a window."""
+        """Add newly counted rows of a window."""
         if window.end < self._clock() - _NOT_HISTORY:
             return
         now = self._elapsed()
-        kept = self._counted.setdefault(stream, deque())
-        if kept and kept[-1].profile.layout.id != counted.layout.id:
-            kept.clear()  # counts of two layouts do not add
+        parts = self._counted.setdefault(stream, deque())
+        if parts and parts[-1].profile.layout.id != counted.layout.id:
+            parts.clear()  # counts of two layouts do not add
         since = now if self._looked is None else min(max(self._looked, now - self._seconds), now)
-        kept.append(_Part(since, now, core_of(counted)))
+        parts.append(_Part(since, now, core_of(counted)))
 
     def profile(self, stream: Stream, now: float) -> tuple[Window, Profile] | None:
-        """What came in during the last seconds, or None when nothing did.
+        """The rows of the last seconds; None without any.
 
-        It is made of whole looks: one counts where the larger part of the time since the look before it lies within.
-        Each counts once at least, however long the tick took since: a slow tick must not lose what it counted.
+        It consists of whole additions: one is included if the larger part of the time since the previous one lies
+        within the last seconds. Each is included at least once, however long the tick took, so that a slow tick does
+        not lose rows.
         """
         self._looked = elapsed = self._elapsed()
-        kept = self._counted.get(stream, deque())
+        parts = self._counted.get(stream, deque())
         shown = self._shown.get(stream, -math.inf)
-        while kept and kept[0].at <= shown and (kept[0].since + kept[0].at) / 2 <= elapsed - self._seconds:
-            kept.popleft()
-        if not kept:
+        while (
+            parts and parts[0].at <= shown and (parts[0].since + parts[0].at) / 2 <= elapsed - self._seconds
+        ):
+            parts.popleft()
+        if not parts:
             self._counted.pop(stream, None)
             self._shown.pop(stream, None)
             return None
         self._shown[stream] = elapsed
         window = Window(int(now - self._seconds), int(now) + 1)
-        return window, merge([part.profile for part in kept])
+        return window, merge([part.profile for part in parts])

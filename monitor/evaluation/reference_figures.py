@@ -1,6 +1,6 @@
-"""Figures against further baselines: the same hour of past weeks, and the version of the model before.
+"""Metrics compared with further baselines: the same hour of past weeks, and the previous version of the model.
 
-They are the same metrics once more, with the label `against`; rules and pages that do not ask for it never see them.
+They are the same metrics with the label `against`. Rules and pages that do not select this label never read them.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ Named = Callable[[Stream], BaselineSettings]
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """What is held against what; without a baseline, the reason why there is none."""
+    """A profile and its baseline; without a baseline, the reason."""
 
     profile: Profile
     baseline: Baseline | None
@@ -35,7 +35,7 @@ class _Compared:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceFigures:
-    """Measures windows against what a model's configuration names besides its baseline."""
+    """Measures windows against the further baselines that a model's configuration names."""
 
     settings_of: Named
     metrics: MetricSettings
@@ -49,12 +49,12 @@ class ReferenceFigures:
         families: Sequence[Family],
         now: float,
     ) -> list[MeasurementTable]:
-        """The figures of those of the families that can be compared, once for each further baseline."""
-        settings, wanted = self.settings_of(stream), [one for one in families if one in COMPARED]
-        if not settings.also or not wanted:
+        """The measurements of those families that can be compared, once per further baseline."""
+        settings, comparable = self.settings_of(stream), [one for one in families if one in COMPARED]
+        if not settings.also or not comparable:
             return []
         profile = rolling.profile(stream, window)
-        found: list[MeasurementTable] = []
+        tables: list[MeasurementTable] = []
         for comparison in settings.also:
             if comparison is Comparison.SEASON:
                 compared = _season(rolling, stream, window, profile, settings, now)
@@ -65,14 +65,14 @@ class ReferenceFigures:
                 why = subject.not_measured(DRIFTED_SHARE, compared.reason, profile.rows)
                 figures = table_of(stream, window, [why])
             else:
-                figures = measure(subject, wanted)
-            found.append(replace(figures, shape=_relabelled(figures.shape, comparison)))
-        return found
+                figures = measure(subject, comparable)
+            tables.append(replace(figures, shape=_relabelled(figures.shape, comparison)))
+        return tables
 
 
 @lru_cache(maxsize=1024)
 def _relabelled(shape: TableSchema, comparison: Comparison) -> TableSchema:
-    """The same figures with the label that says what they are held against."""
+    """The same measurements with the label that names the baseline."""
     where = {AGAINST: comparison.value}
     return schema_of(tuple(n._replace(labels=labels(**dict(n.labels), **where)) for n in shape.names))
 
@@ -94,9 +94,9 @@ def _version(
     settings: BaselineSettings,
     now: float,
 ) -> _Compared:
-    """The newest version that answered in the window, against the one that first answered before it."""
+    """The newest version that answered in the window, against the version before it."""
     known = [one.version for one in model_versions.of(connection, stream)]
-    order = [*known, *sorted(set(profile.versions) - set(known))]  # one that just came is not noted yet
+    order = [*known, *sorted(set(profile.versions) - set(known))]  # a new one is not stored yet
     present = [version for version in order if version in profile.versions]
     if not present or order.index(present[-1]) == 0:
         reason = "no version before is known" if present else "no prediction named its version"

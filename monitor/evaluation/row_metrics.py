@@ -1,4 +1,4 @@
-"""The metrics that need rows: measured for each stream's last whole hour, on a schedule of their own."""
+"""Metrics that need rows, measured on a schedule for the last complete hour of each stream."""
 
 import numpy as np
 import pyarrow as pa
@@ -22,17 +22,19 @@ _MOST_BATCHES = 120
 
 
 def measure_rows(store: Store, windows: WindowSettings, metrics: MetricSettings, now: float) -> list[Stream]:
-    """Measure the last whole hour of each stream that has a baseline, unless that was done; say which were measured."""
+    """Measure the last complete hour of each stream with a baseline, unless it was measured. Returns the measured
+    streams.
+    """
     with store.read() as connection:
         everything = streams.figures_of_all(connection)
-    done = []
+    measured = []
     for figures in everything:
         with store.faults.isolate("streams", f"{figures.stream}: several columns at once"):
             until = cut.horizon(figures.watermark, figures.last_received, now, windows)
             end = int(min(until, now) // HOUR) * HOUR
             if figures.rows and _measure(store, figures.stream, Window(end - HOUR, end), metrics, now):
-                done.append(figures.stream)
-    return done
+                measured.append(figures.stream)
+    return measured
 
 
 def _measure(store: Store, stream: Stream, window: Window, metrics: MetricSettings, now: float) -> bool:
@@ -44,23 +46,21 @@ def _measure(store: Store, stream: Stream, window: Window, metrics: MetricSettin
     if baseline is None or rows is None:
         return False
     subject = Subject(stream, window, blank(baseline.layout), baseline, metrics)
-    found = list(multivariate.measure(subject, rows))
+    results = list(multivariate.measure(subject, rows))
     with store.write() as connection:
-        measurements.put_slow(connection, stream, window, found, now)
+        measurements.put_slow(connection, stream, window, results, now)
     return True
 
 
 def _some_rows(connection: Connection, stream: Stream, window: Window) -> pa.RecordBatch | None:
-    """At most 2,000 rows whose features were kept, evenly spread over at most 120 batches of the window. One batch at a
-    time is in memory.
+    """At most 2,000 rows with features, evenly spread over at most 120 batches of the window. One batch is in memory at
+    a time.
     """
     sizes = predictions.sizes(connection, stream, window.start, window.end)
     if not sizes:
         return None
     chosen = [sizes[place] for place in np.unique(np.linspace(0, len(sizes) - 1, _MOST_BATCHES).astype(int))]
-    share = min(
-        1.0, 4 * _ROWS / sum(rows for _, _, rows in chosen)
-    )  # some of them may not have been kept whole
+    share = min(1.0, 4 * _ROWS / sum(rows for _, _, rows in chosen))  # some rows may have no features
     parts = [
         _some(rows, int(np.ceil(share * stored.rows)))
         for stored, rows in decoded(
@@ -74,8 +74,8 @@ def _some_rows(connection: Connection, stream: Stream, window: Window) -> pa.Rec
 
 
 def _some(rows: pa.RecordBatch, most: int) -> pa.RecordBatch:
-    """At most so many rows, evenly spread; they keep nothing of the others in memory."""
+    """At most `most` rows, evenly spread, copied so that the others can be freed."""
     if rows.num_rows <= most:
         return rows
-    taken = rows.take(pa.array(np.linspace(0, rows.num_rows - 1, most).astype(np.int64)))
-    return decode(encode(taken))
+    chosen = rows.take(pa.array(np.linspace(0, rows.num_rows - 1, most).astype(np.int64)))
+    return decode(encode(chosen))

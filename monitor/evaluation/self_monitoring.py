@@ -1,4 +1,4 @@
-"""What the daemon measures of itself: figures of the stream `watchkeeper/daemon`."""
+"""Metrics of the daemon itself, stored for the stream `watchkeeper/daemon`."""
 
 import shutil
 from collections import Counter, deque
@@ -18,7 +18,7 @@ from monitor.store.db import Store
 
 _MINUTES = 300.0
 _MOST_KINDS = 20
-"""Parts with faults that get a measurement of their own."""
+"""Maximum number of parts with faults that have a measurement of their own."""
 
 
 class SelfMonitor:
@@ -44,18 +44,18 @@ class SelfMonitor:
         self._rule_errors = 0
 
     def after_tick(self, rule_errors: int) -> None:
-        """Note a complete tick."""
+        """Record a complete tick."""
         self._last_tick = self._elapsed()
         self._rule_errors = rule_errors
 
     def after_outage_tick(self) -> None:
-        """Note a tick that evaluated what it can without the database. The outage itself is reported elsewhere."""
+        """Record a tick without the database. The outage itself is reported elsewhere."""
         self._last_tick = self._elapsed()
 
     def measure(self, now: float) -> list[Measurement]:
-        """Every figure of the daemon at `now`."""
+        """All metrics of the daemon at `now`."""
         age = None if self._last_tick is None else self._elapsed() - self._last_tick
-        looks: dict[MetricInfo, Callable[[], Measurement]] = {
+        measurements_of: dict[MetricInfo, Callable[[], Measurement]] = {
             daemon.WRONG_KEY_REJECTIONS: lambda: _figure(
                 daemon.WRONG_KEY_REJECTIONS, self._wrong_keys(), now
             ),
@@ -70,14 +70,14 @@ class SelfMonitor:
                 daemon.CONFIG_RELOAD_FAILED, float(self._reload_failed()), now
             ),
         }
-        found = []
-        for info, look in looks.items():
+        results = []
+        for info, look in measurements_of.items():
             with self._store.faults.isolate("figures of the daemon", info.name):
-                found.append(look())
-        return [*found, *self._set_aside(now), *self._sources(now)]
+                results.append(look())
+        return [*results, *self._set_aside(now), *self._sources(now)]
 
     def _set_aside(self, now: float) -> list[Measurement]:
-        """How much is set aside in all, and of which kind."""
+        """The number of isolated faults, in total and by part."""
         kinds = Counter(fault.part for fault in self._store.faults.active())
         total = _figure(daemon.SET_ASIDE, float(kinds.total()), now)
         named = (
@@ -87,20 +87,20 @@ class SelfMonitor:
         return [total, *named]
 
     def _sources(self, now: float) -> list[Measurement]:
-        """Per source, how old its oldest message is and for how long it has failed: the worst of all daemons."""
+        """Per source, the age of its oldest message and for how long it has failed: the worst of all daemons."""
         if not self._source_limits:
             return []
         with self._store.read() as connection:
             states = source_states.load(connection, now)
         measurements = []
         for name, limit in self._source_limits.items():
-            known = [state for state in states if state.source == name]
-            ages = [state.oldest_seconds / limit for state in known if state.oldest_seconds is not None]
-            failing = [now - state.failing_since for state in known if state.failing_since is not None]
+            of_source = [state for state in states if state.source == name]
+            ages = [state.oldest_seconds / limit for state in of_source if state.oldest_seconds is not None]
+            failing = [now - state.failing_since for state in of_source if state.failing_since is not None]
             age = _figure(daemon.SOURCE_AGE, max(ages, default=None), now, "the source has not reported it")
             since = max(0.0, *failing) if failing else 0.0
             failed = _figure(
-                daemon.SOURCE_FAILING_SECONDS, since if known else None, now, "no daemon reads it"
+                daemon.SOURCE_FAILING_SECONDS, since if of_source else None, now, "no daemon reads it"
             )
             measurements += [replace(one, labels=labels(source=name)) for one in (age, failed)]
         return measurements

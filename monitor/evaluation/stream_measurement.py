@@ -1,8 +1,8 @@
-"""What is measured of one stream: read beside the others' writing, then put down in a short transaction.
+"""Measures one stream: reads outside of the write transaction, then writes in a short one.
 
-Whoever sends predictions waits while the store is written, so nothing is measured there. Between reading and writing
-somebody else may have counted late rows. The number of the stream's revision tells: if it is another one, nothing is
-put down, and the stream is measured again.
+Senders of predictions wait during a write transaction, so nothing is measured in it. If another process changes the
+stream's profiles in the meantime, its profile version differs: then nothing is written, and the stream is measured
+again.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ from monitor.windows.rolling import Rolling
 
 @dataclass(frozen=True, slots=True)
 class MeasurementContext:
-    """What streams are measured by; `base` is the length of a base window in seconds."""
+    """The inputs that are the same for all streams; `base` is the length of a base window in seconds."""
 
     base: int
     metrics: MetricSettings
@@ -38,11 +38,11 @@ class MeasurementContext:
 
 @dataclass(slots=True)
 class StreamMeasurements:
-    """What was found of a stream at a revision of its profiles, and is to be written.
+    """The measurements of a stream at a revision of its profiles, to be written.
 
-    `blocks` are the measurements of windows, `windows` those that are measured by them, `hours` the hours they lie
-    in, `sums` what was added up on the way. `readings` are the measurements that rules read, by length of window,
-    and `probed` how a health endpoint answered over the same windows.
+    `blocks` are the measurements by window, `windows` the windows to remove from the queue, `hours` their measured
+    hours, `sums` the sums of profiles that were computed. `readings` are the measurements that rules read, by length of
+    window, and `probed` the availability over the same windows.
     """
 
     stream: Stream
@@ -56,54 +56,54 @@ class StreamMeasurements:
 
 
 class StreamMeasurer:
-    """Measures windows of one stream whose base windows are closed up to `edge`; writes nothing."""
+    """Measures windows of one stream whose base windows are closed up to `edge`. Writes nothing."""
 
     def __init__(
         self, means: MeasurementContext, connection: Connection, stream: Stream, edge: int, now: float
     ) -> None:
-        self.found = StreamMeasurements(
+        self.result = StreamMeasurements(
             stream, profile_versions.read(connection, stream)
-        )  # before all that it speaks for
+        )  # read before everything else, so that later changes are detected
         self._means, self._connection, self._stream, self._now = means, connection, stream, now
         self._baseline = load(connection, stream)
         self._measured: dict[tuple[Window, Sequence[Family]], MeasurementTable] = {}
         self._rolling = Rolling(connection, means.base, settled=edge)
 
     def measure(self, window: Window, families: Sequence[Family] = FAMILIES) -> MeasurementTable:
-        """The figures of a window; what was measured already is not measured again."""
+        """The measurements of a window, computed once."""
         if (window, families) not in self._measured:
             profile = self._rolling.profile(self._stream, window)
             usual = self._means.usual.of(self._connection, self._stream, self._baseline, self._now)
             subject = Subject(self._stream, window, profile, self._baseline, self._means.metrics, usual)
-            found = measure(subject, families)
+            table = measure(subject, families)
             if window.seconds != self._means.base:
                 work = (self._connection, self._rolling)
                 others = self._means.against.measure(*work, self._stream, window, families, self._now)
-                found = merge_tables([found, *others])
-            self._measured[window, families] = found
+                table = merge_tables([table, *others])
+            self._measured[window, families] = table
         return self._measured[window, families]
 
-    def note(self, window: Window) -> None:
-        """Measure a window, to be written down in place of what was known of it."""
-        found = self.measure(window)
+    def measure_for_store(self, window: Window) -> None:
+        """Measure a window, for the store."""
+        table = self.measure(window)
         if window.seconds == HOUR and (
             others := self._means.wall.of_window(self._connection, self._stream, window)
         ):
-            found = merge_tables([found, table_of(self._stream, window, others)])
-        self.found.blocks[window] = found
+            table = merge_tables([table, table_of(self._stream, window, others)])
+        self.result.blocks[window] = table
 
     def finish(self) -> StreamMeasurements:
-        """All that was found."""
-        self.found.sums = self._rolling.sums()
-        return self.found
+        """The result."""
+        self.result.sums = self._rolling.sums()
+        return self.result
 
 
-def commit(connection: Connection, found: StreamMeasurements, now: float) -> bool:
-    """Write what was found, if the profiles are still those that it was found in; False if they are not."""
-    if profile_versions.hold(connection, found.stream, now) != found.revision:
+def commit(connection: Connection, result: StreamMeasurements, now: float) -> bool:
+    """Write measurements; returns False, and writes nothing, if the profiles changed in the meantime."""
+    if profile_versions.hold(connection, result.stream, now) != result.revision:
         return False
-    for window, block in found.blocks.items():
-        stored.put(connection, found.stream, window, block, now)
-    profiles.put(connection, found.stream, [total for _, total in found.sums], now)
-    measurement_queue.remove(connection, found.stream, found.windows)
+    for window, block in result.blocks.items():
+        stored.put(connection, result.stream, window, block, now)
+    profiles.put(connection, result.stream, [total for _, total in result.sums], now)
+    measurement_queue.remove(connection, result.stream, result.windows)
     return True

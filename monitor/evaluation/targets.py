@@ -1,7 +1,7 @@
-"""Judges the agreed targets of a stream from its measurements over several windows. Pure.
+"""Evaluates the agreed targets of a stream from its measurements over several windows. Pure.
 
-A target is agreed over a day. A short window counts only where it alone proves that the target is missed, at a
-confidence at which a model that just keeps its target does not raise an alarm in years.
+A target is agreed over a day. A short window counts only if it alone proves that the target is missed, with a
+confidence at which a model that just meets its target raises no alarm for years.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,57 +20,57 @@ from monitor.rules.engine.threshold import PROPORTIONS, edge, is_surely_beyond
 from monitor.store.targets import TargetFigure, TargetPeriod
 
 SHARP: Mapping[int, float] = {300: 0.999999, HOUR: 0.99999}
-"""The confidence at which a short window alone proves that a target is missed."""
+"""The confidence at which a short window alone proves a missed target, by length in seconds."""
 LENGTHS = (*SHARP, DAY, WEEK)
 _BETTER = {info.name: info.better for info in METRICS}
 _UNITS = {info.name: info.unit for info in METRICS}
-Found = Mapping[int, Sequence[Measurement]]
+MeasurementsByLength = Mapping[int, Sequence[Measurement]]
 """The measurements of a stream, by length of window in seconds."""
 
 
 class TargetJudge:
-    """Knows what was agreed on each stream; `view_of` gives the configuration of its model."""
+    """Evaluates the agreed targets of streams; `view_of` gives the configuration of a stream's model."""
 
     def __init__(self, view_of: Callable[[Stream], ModelView] = lambda _: ModelView()) -> None:
         self._view_of = view_of
 
     def metrics(self, stream: Stream) -> frozenset[str]:
-        """The metrics that must be measured over `LENGTHS` for a stream's targets, with their estimates."""
+        """The metrics that a stream's targets need over `LENGTHS`, including their estimates."""
         view = self._view_of(stream)
         names = set(view.limits)
         if view.target is not None and not view.quality:
             names |= {"accuracy", "mae"}
         return frozenset(names | {ESTIMATES[name] for name in names if name in ESTIMATES})
 
-    def judge(self, stream: Stream, found: Found) -> list[TargetFigure]:
-        """What the measurements say of each target."""
-        plain = {length: _plain(found.get(length, ()), self.metrics(stream)) for length in LENGTHS}
-        measured = [name for name, one in {**plain[WEEK], **plain[DAY]}.items() if one.value is not None]
-        limits = targets.limits_of(self._view_of(stream), measured)
+    def judge(self, stream: Stream, measured: MeasurementsByLength) -> list[TargetFigure]:
+        """The result for each target of a stream."""
+        plain = {length: _plain(measured.get(length, ()), self.metrics(stream)) for length in LENGTHS}
+        has_value = [name for name, one in {**plain[WEEK], **plain[DAY]}.items() if one.value is not None]
+        limits = targets.limits_of(self._view_of(stream), has_value)
         return [_judge(metric, limit, plain) for metric, limit in sorted(limits.items())]
 
 
 def shortfalls(stream: Stream, judged: Sequence[TargetFigure], now: float) -> list[Measurement]:
-    """The measurements that rules read: `target_shortfall` of each target."""
-    found = []
+    """`target_shortfall` of each target, for rules."""
+    results = []
     for one in judged:
         window = Window(int(now) - (one.seconds or DAY), int(now))
         where, unit = labels(target=one.metric), _UNITS.get(one.metric, "")
         missed, info = targets.shortfall(one), TARGET_SHORTFALL
         if missed is None:
             reason = one.reason
-            found.append(
+            results.append(
                 Measurement(stream, window, info.name, None, unit, info.better, one.n, where, reason=reason)
             )
             continue
         value, low, high = missed
-        because = f"{one.metric} is {targets.told(one)}" if value > 0 else ""
-        found.append(
+        because = f"{one.metric} is {targets.for_engineers(one)}" if value > 0 else ""
+        results.append(
             Measurement(
                 stream, window, info.name, value, unit, info.better, one.n, where, low, high, because=because
             )
         )
-    return found
+    return results
 
 
 def advance(
@@ -78,11 +78,11 @@ def advance(
     judged: Mapping[Stream, Sequence[TargetFigure]],
     now: float,
 ) -> list[TargetPeriod]:
-    """The periods that changed by a judgement of streams; of those that did not, nothing."""
+    """The periods that changed; unchanged ones are left out."""
     changed: list[TargetPeriod] = []
-    for stream, found in judged.items():
+    for stream, figures in judged.items():
         before = {one.metric: one for one in known.get(stream, ())}
-        for one in found:
+        for one in figures:
             old = before.pop(one.metric, None)
             after = targets.advance(old, stream, one, now)
             if len(after) > 1 or old is None or _is_news(old, after[0]):
@@ -124,12 +124,14 @@ def _judged(
 
 
 def _least(metric: str) -> int:
-    """A health endpoint is asked a few times a minute: each answer counts."""
+    """Minimum number of rows. Probes of a health endpoint are few, so each counts."""
     return 10 if metric == AVAILABILITY.name else targets.FEWEST
 
 
 def _proves(one: Measurement, limit: float, confidence: float, *, least: bool) -> bool:
-    """Whether a short window alone is proof: the exact bound of a share, the scaled interval of other figures."""
+    """Whether a short window alone is proof: by the exact bound of a share, or the scaled interval of
+    another metric.
+    """
     if one.value is None or one.n < targets.FEWEST:
         return False
     if targets.standing(one.value, one.low, one.high, limit, least=least) is not Standing.MISSED:
@@ -139,12 +141,12 @@ def _proves(one: Measurement, limit: float, confidence: float, *, least: bool) -
     return targets.is_short(edge(one, confidence, upper=least), limit, least=least)
 
 
-def _plain(found: Sequence[Measurement], metrics: frozenset[str]) -> dict[str, Measurement]:
-    """The measurements of some metrics without labels."""
-    if isinstance(found, MeasurementSequence):
-        listed = [one for metric in metrics for one in found.of(metric)]
+def _plain(measured: Sequence[Measurement], metrics: frozenset[str]) -> dict[str, Measurement]:
+    """The measurements of some metrics without labels, by metric."""
+    if isinstance(measured, MeasurementSequence):
+        listed = [one for metric in metrics for one in measured.of(metric)]
     else:
-        listed = [one for one in found if one.metric in metrics]
+        listed = [one for one in measured if one.metric in metrics]
     return {one.metric: one for one in listed if not one.labels}
 
 
@@ -153,7 +155,7 @@ def _rows(plain: Mapping[int, Mapping[str, Measurement]], metric: str) -> float:
 
 
 def _why(plain: Mapping[int, Mapping[str, Measurement]], metric: str) -> str:
-    """Why there is no figure over a week, nor over a day."""
+    """Why there is no value over a week or a day."""
     for seconds in (WEEK, DAY):
         one = plain[seconds].get(metric)
         if one is not None:

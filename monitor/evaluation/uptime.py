@@ -1,4 +1,4 @@
-"""How long somebody listened: a daemon that was down or frozen cannot call a model silent for that time."""
+"""Records when the daemon accepted predictions: silence is measured only over this time."""
 
 import secrets
 
@@ -7,16 +7,16 @@ from monitor.store import uptime
 from monitor.store.db import Store
 
 REMEMBERED = 30.0 * DAY
-"""How long periods are known, in seconds."""
+"""Seconds for which periods are kept."""
 _LOST = 60.0
-"""After so many seconds without a look the process was frozen, or without its database: nobody listened."""
+"""Seconds without a tick after which the process counts as stopped, or without its database."""
 _FROZEN = 5.0
-"""After so many seconds without a beat, too: a look may take long, a beat takes no time."""
+"""Seconds without a beat after which the process counts as stopped: a tick may be slow, a beat is not."""
 _WRITTEN_EVERY = 10.0
 
 
 class UptimeRecorder:
-    """The periods in which this daemon, or another on the same database, took predictions in."""
+    """The periods in which this daemon, or another one on the same database, accepted predictions."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -28,20 +28,20 @@ class UptimeRecorder:
         self._until = self._written = 0.0
 
     def beat(self, now: float) -> None:
-        """Say that this process runs; called every second, from a thread of its own, so that it writes nothing."""
+        """Record that the process runs. Called every second in a thread of its own, so it writes nothing."""
         if self._beaten is not None and abs(now - self._beaten) > _FROZEN:
             self._is_lost = True
         self._beaten = now
 
     def keep(self, now: float) -> None:
-        """Say that this process listens now; called at every look.
+        """Record that this process accepts predictions. Called at every tick.
 
         Raises:
             StoreError: the database is out of reach, so that nothing can be taken in either.
         """
         since = self._since
         if self._beaten is not None:
-            self.beat(now)  # the beat may wake up later
+            self.beat(now)  # the beating thread may resume later
         if since is None or self._is_lost or abs(now - self._until) > _LOST:
             since, self._is_lost = now, False
         if since != self._since or now - self._written >= _WRITTEN_EVERY:
@@ -53,10 +53,10 @@ class UptimeRecorder:
         self._until = now
 
     def seconds(self, start: float, end: float) -> float:
-        """How many of the seconds from `start` to `end` were listened to."""
-        own = [] if self._since is None else [(self._since, max(end, self._until))]
-        listened, reached = 0.0, start
-        for since, until in sorted([*self._periods, *own]):
-            listened += max(0.0, min(until, end) - max(since, reached))
+        """The number of seconds from `start` to `end` in which predictions were accepted."""
+        own_period = [] if self._since is None else [(self._since, max(end, self._until))]
+        total, reached = 0.0, start
+        for since, until in sorted([*self._periods, *own_period]):
+            total += max(0.0, min(until, end) - max(since, reached))
             reached = max(reached, min(until, end))
-        return listened
+        return total

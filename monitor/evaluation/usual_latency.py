@@ -1,7 +1,7 @@
-"""The latency that is usual for a stream, from its own traffic: for baselines whose rows say nothing of latency.
+"""The usual latency of a stream, from its own traffic, for baselines without latency.
 
-It is the median over the hours of the last month without the last two, or over the first ten windows with traffic as
-long as there are fewer than three such hours. So an incident that goes on does not become usual.
+It is the median over the hours of the last month without the last two; if there are fewer than three such hours, over
+the first ten windows with traffic. So a continuing incident does not become usual.
 """
 
 import math
@@ -21,24 +21,24 @@ _MONTH = 30 * DAY
 _FEWEST_ROWS, _FEWEST_HOURS = 20, 3
 _FIRST, _FEWEST_WINDOWS = 10, 5
 _MOST_WINDOWS = 60
-"""Windows from the first one on in which the first ones with traffic are looked for."""
+"""Windows from the first one on in which the first ones with traffic are searched."""
 _NEW = 6 * HOUR
-"""Age of a stream up to which an unknown latency is read again soon; later, each hour may make it known."""
+"""Age of a stream up to which an unknown latency is read again soon; later, every hour."""
 _SOON = 30.0
 
 Usual = Mapping[str, float]
-"""Seconds by metric; empty while too little is known."""
+"""Seconds by metric; empty if there is too little data."""
 
 
 class UsualLatency:
-    """Keeps what was read of each stream for a while."""
+    """Caches the usual latency of each stream for a while."""
 
     def __init__(self, base_seconds: int) -> None:
         self._base = base_seconds
         self._kept: dict[Stream, tuple[float, float, Usual]] = {}
 
     def of(self, connection: Connection, stream: Stream, baseline: Baseline | None, now: float) -> Usual:
-        """The usual latency of a stream; empty where its baseline has one."""
+        """The usual latency of a stream; empty if its baseline has one."""
         if baseline is not None and baseline.profile.overall.column("latency_ms").finite > 0:
             return {}
         read_at, lasts, usual = self._kept.get(stream, (-math.inf, 0.0, {}))
@@ -51,7 +51,7 @@ class UsualLatency:
 
 
 def usual_latency(connection: Connection, stream: Stream, base: int, first: int | None, now: float) -> Usual:
-    """Read it from what was measured. `first` is the start of the first base window."""
+    """Compute it from measurements. `first` is the start of the first base window."""
     hours = _medians(connection, stream, HOUR, now - _MONTH, now - 3 * HOUR, _FEWEST_HOURS)
     if hours or first is None:
         return hours
@@ -62,10 +62,10 @@ def usual_latency(connection: Connection, stream: Stream, base: int, first: int 
 def _medians(
     connection: Connection, stream: Stream, seconds: int, start: float, end: float, least: int, most: int = 0
 ) -> Usual:
-    """The medians over the windows with traffic, the first `most` of them; empty with fewer than `least`."""
-    found = {}
+    """The medians over the windows with traffic, of the first `most` of them; empty with fewer than `least`."""
+    medians = {}
     for metric, series in timeseries.load_plain(connection, stream, _METRICS, seconds, start, end).items():
-        known = series.values[np.isfinite(series.values) & (series.n >= _FEWEST_ROWS)]
-        if known.size >= least:
-            found[metric] = float(np.median(known[:most] if most else known))
-    return found
+        values = series.values[np.isfinite(series.values) & (series.n >= _FEWEST_ROWS)]
+        if values.size >= least:
+            medians[metric] = float(np.median(values[:most] if most else values))
+    return medians

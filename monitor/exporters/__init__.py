@@ -1,1 +1,3 @@
-"""Samples for other systems: collected once (`collector.py`), written as Prometheus' text. Grafana's dashboards."""
+"""Collects samples of metrics for other systems (`collector.py`), writes them as Prometheus' text, and generates
+Grafana dashboards.
+"""

@@ -1,4 +1,4 @@
-"""All samples of one scrape: what the store, the counters and the last tick know, without reading rows."""
+"""Collects the samples of one scrape from the store, the counters and the last tick, without reading rows."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,12 +29,12 @@ from monitor.store.streams import StreamFigures
 log = logging.getLogger(__name__)
 
 Measured = Mapping[tuple[Stream, int], Sequence[Measurement]]
-"""Measurements by stream and length of window in seconds (0 for the open one)."""
+"""Measurements by stream and length of window in seconds (0 for the last seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What a scrape reads. The functions answer for the moment at which they are called."""
+    """The inputs of a scrape. The functions return the current state."""
 
     store: Store
     clock: Clock
@@ -52,7 +52,7 @@ class Sources:
 
 
 class Collector:
-    """Collects samples. Keeps what a counter must remember from one scrape to the next."""
+    """Collects samples. Keeps the state of counters between scrapes."""
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
@@ -61,7 +61,7 @@ class Collector:
         self._has_warned = False
 
     def collect(self, client: str = "", *, exemplars: bool = False) -> SampleSet:
-        """All samples, or those of one client; with single predictions beside the buckets where that is asked for."""
+        """All samples, or those of one client; with exemplars on request."""
         sources, now = self._sources, self._sources.clock.now()
         samples = SampleSet(BY_NAME, sources.settings.max_series)
         measured, isolate = sources.measured(), sources.store.faults.isolate
@@ -73,8 +73,10 @@ class Collector:
             models = self._models(connection, client, measured)
             for figures in streams:
                 with isolate("figures of /metrics", str(figures.stream)):
-                    found = newest(connection, figures.stream, figures.watermark) if exemplars else {}
-                    model_samples.write(samples, models(figures, found), sources.settings, now)
+                    exemplars_of_stream = (
+                        newest(connection, figures.stream, figures.watermark) if exemplars else {}
+                    )
+                    model_samples.write(samples, models(figures, exemplars_of_stream), sources.settings, now)
             shown = [figures.stream for figures in streams]
             self._rules(samples, measured, shown + ([] if client else [DAEMON]), now)
             with isolate("figures of /metrics", "changes of alerts"):
@@ -87,26 +89,26 @@ class Collector:
     def _models(
         self, connection: Connection, client: str, measured: Measured
     ) -> Callable[[StreamFigures, ByVersion], Model]:
-        """Makes what is known of one stream from what is read for all."""
+        """A function from a stream to its `Model`, which uses what was read once for all streams."""
         sources, counted = self._sources, self._sources.counters.streams()
         deployed, lengths = model_versions.load(connection, client), {seconds for _, seconds in measured}
         by_stream = _by_stream(alerts.load(connection).values())
-        standing = targets.current(connection, client)
+        agreed_targets = targets.current(connection, client)
 
         def model(figures: StreamFigures, exemplars: ByVersion) -> Model:
             stream = figures.stream
-            found = model_samples.newest(measured, stream, lengths)
+            measurements = model_samples.newest(measured, stream, lengths)
             return Model(
                 figures,
                 sources.client(stream.client),
                 by_stream.get(stream, ()),
-                [one for one in found if not one.label(AGAINST)],
-                [one for one in found if one.label(AGAINST)],
+                [one for one in measurements if not one.label(AGAINST)],
+                [one for one in measurements if one.label(AGAINST)],
                 counted.get(stream, Counted()),
                 {one.version: one.first_seen for one in deployed.get(stream, ())},
                 exemplars,
                 sources.drift_limits,
-                standing.get(stream, ()),
+                agreed_targets.get(stream, ()),
             )
 
         return model
@@ -141,7 +143,7 @@ class Collector:
                 samples.put("watchkeeper_rule_transitions", values, total)
 
     def _report_dropped(self, samples: SampleSet) -> None:
-        """Count what the limits left out, and log it once."""
+        """Count the series that exceeded the limits, and log it once."""
         for metric, series in samples.dropped.items():
             self._sources.on_dropped(metric, series)
         if samples.dropped and not self._has_warned:

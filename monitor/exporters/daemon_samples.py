@@ -1,4 +1,4 @@
-"""Samples about the daemon itself: what came in over HTTP, and what its channels sent."""
+"""Samples about the daemon: requests over HTTP, and notifications."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ _OUTCOMES = ("sent", "failed")
 
 
 def intake(samples: SampleSet, connection: Connection, stats: IntakeStats) -> None:
-    """What comes in over HTTP is a source like any other."""
+    """Samples for records over HTTP, as for any other source."""
     samples.put("watchkeeper_source_rows", ["http"], sum(stats.accepted.values()))
     for reason, refused in sorted({**dict.fromkeys(REASONS, 0), **stats.rejected}.items()):
         samples.put("watchkeeper_source_errors", ["http", reason], refused)
@@ -24,7 +24,7 @@ def intake(samples: SampleSet, connection: Connection, stats: IntakeStats) -> No
 
 
 def attempts(counts: Mapping[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Attempts by channel and whether they went out; why one did not is in its receipt."""
+    """Attempts by channel and outcome; the receipts have the reasons of failures."""
     totals: dict[tuple[str, str], float] = {}
     for (channel, outcome), count in counts.items():
         key = (channel, "sent" if outcome == "sent" else "failed")

@@ -1,4 +1,4 @@
-"""Every metric that `/metrics` can carry. Docs, rules and dashboards are checked against this list."""
+"""All metrics of `/metrics`. Docs, rules and dashboards are tested against this list."""
 
 from monitor.exporters.samples import Metric
 from monitor.rules.exports.exposed import BASELINE, EARLIER, EXTRA, LABELS, LOWER, ROWS, UPPER, VALUE
@@ -8,14 +8,12 @@ BV = (*B, "version")
 
 
 MODEL = (
-    Metric(
-        "watchkeeper_model", "info", (*BV, "owner", "task"), "A model that is watched, one series a version."
-    ),
+    Metric("watchkeeper_model", "info", (*BV, "owner", "task"), "A monitored model, one series per version."),
     Metric(
         "watchkeeper_model_deployed_timestamp_seconds",
         "gauge",
         BV,
-        "When a version answered for the first time.",
+        "Time of the first prediction of a version.",
     ),
     Metric(
         "watchkeeper_model_state",
@@ -27,15 +25,15 @@ MODEL = (
         "watchkeeper_rule_state",
         "gauge",
         (*B, "rule", "severity"),
-        "State of a rule: 0 ok, 1 cannot be judged, 2 warning or info firing, 3 critical firing.",
+        "State of a rule: 0 ok, 1 cannot be evaluated, 2 warning or info firing, 3 critical firing.",
     ),
     Metric(
         "watchkeeper_rule_transitions",
         "counter",
         (*B, "rule", "to"),
-        "Changes of state of a rule that are kept in the store.",
+        "State changes of a rule in the store.",
     ),
-    Metric("watchkeeper_alerts_active", "gauge", (*B, "severity"), "Alerts that fire."),
+    Metric("watchkeeper_alerts_active", "gauge", (*B, "severity"), "Firing alerts."),
 )
 TRAFFIC = (
     Metric("watchkeeper_predictions", "counter", BV, "Predictions counted since the daemon started."),
@@ -43,49 +41,49 @@ TRAFFIC = (
         "watchkeeper_prediction_errors",
         "counter",
         (*BV, "reason"),
-        "Predictions that ended in an error, since the daemon started.",
+        "Predictions that failed, since the daemon started.",
     ),
     Metric(
         "watchkeeper_prediction_duration_seconds",
         "histogram",
         BV,
-        "How long predictions took, from the counts of the profiles.",
+        "Latency of predictions, from the counts of the profiles.",
     ),
     Metric(
         "watchkeeper_prediction_score",
         "histogram",
         B,
-        "How sure the model was of its answers (0 to 1), from the counts of the profiles.",
+        "Confidence of predictions (0 to 1), from the counts of the profiles.",
     ),
     Metric(
         "watchkeeper_prediction_last_received_timestamp_seconds",
         "gauge",
         B,
-        "When a prediction last came in.",
+        "Time at which the last prediction was received.",
     ),
     Metric(
         "watchkeeper_outcomes",
         "counter",
         (*B, "state"),
-        "Outcomes that came in, and what became of them: received, matched, repeated, unmatched.",
+        "Outcomes by result: received, matched, repeated, unmatched.",
     ),
     Metric(
         "watchkeeper_outcomes_waiting",
         "gauge",
         B,
-        "Outcomes that came in and wait for their prediction.",
+        "Outcomes that wait for their prediction.",
     ),
     Metric(
         "watchkeeper_availability_ratio",
         "gauge",
         B,
-        "Share of the health probes of the last two minutes that were answered well.",
+        "Share of successful health probes in the last two minutes.",
     ),
     Metric(
         "watchkeeper_label_coverage_ratio",
         "gauge",
         B,
-        "Share of the predictions of the last window whose truth is known.",
+        "Share of the predictions of the last window with a known truth.",
     ),
 )
 DRIFT = (
@@ -93,7 +91,7 @@ DRIFT = (
         "watchkeeper_feature_drift_score",
         "gauge",
         (*BV, "feature", "method"),
-        "How far a feature differs from the baseline, by method.",
+        "Distance of a feature from the baseline, by method.",
     ),
     Metric(
         "watchkeeper_feature_drift_threshold", "gauge", (*B, "feature", "method"), "The limit of that score."
@@ -102,7 +100,7 @@ DRIFT = (
         "watchkeeper_feature_state",
         "gauge",
         (*B, "feature"),
-        "State of a feature: 0 as it was, 1 cannot be judged, 2 drifted.",
+        "State of a feature: 0 unchanged, 1 cannot be evaluated, 2 drifted.",
     ),
     Metric(
         "watchkeeper_feature_missing_ratio",
@@ -114,13 +112,13 @@ DRIFT = (
         "watchkeeper_feature_schema_change",
         "gauge",
         (*B, "feature", "change"),
-        "1 where a feature was added, has vanished, changed its type or notation, or is filled and was empty.",
+        "1 if a feature was added, vanished, changed its type or notation, or has values and had none.",
     ),
     Metric(
         "watchkeeper_schema_changes",
         "gauge",
         (*B, "change"),
-        "How many features were added, have vanished, changed their type or notation, or are filled and were empty.",
+        "Number of features that were added, vanished, changed their type or notation, or have values and had none.",
     ),
     Metric(
         "watchkeeper_drifted_features_ratio",
@@ -132,7 +130,7 @@ DRIFT = (
         "watchkeeper_prediction_drift_score",
         "gauge",
         (*BV, "method"),
-        "How far the answers differ from the baseline, by method.",
+        "Distance of the predictions from the baseline, by method.",
     ),
 )
 COMPARED = (
@@ -140,59 +138,76 @@ COMPARED = (
         "watchkeeper_compared_value",
         "gauge",
         (*B, "against", "metric"),
-        "A figure of what the model is compared with: the same hours of past weeks (season), or the version before.",
+        "A metric of a further baseline: the same hour of past weeks (season), or the previous version.",
     ),
     Metric(
         "watchkeeper_compared_drifted_features_ratio",
         "gauge",
         (*B, "against"),
-        "Share of features that differ from it beyond chance.",
+        "Share of features that differ from a further baseline beyond chance.",
     ),
     Metric(
         "watchkeeper_compared_prediction_drift_score",
         "gauge",
         (*B, "against", "method"),
-        "How far the answers differ from its, by method.",
+        "Distance of the predictions from a further baseline, by method.",
     ),
 )
 _M = (*B, "metric", "window", *LABELS)
 MEASURED = (
-    Metric(VALUE, "gauge", _M, "A figure that a rule in force reads; `open` are the last seconds."),
-    Metric(ROWS, "gauge", _M, "How many rows it rests on."),
-    Metric(BASELINE, "gauge", _M, "The same figure over the baseline."),
-    Metric(EARLIER, "gauge", (*_M, *EXTRA[EARLIER]), "The same figure at the same hour of an earlier day."),
-    Metric(LOWER, "gauge", (*_M, *EXTRA[LOWER]), "Its lower bound at the confidence that a rule asks for."),
-    Metric(UPPER, "gauge", (*_M, *EXTRA[UPPER]), "Its upper bound at the confidence that a rule asks for."),
+    Metric(VALUE, "gauge", _M, "A metric that an active rule reads; `open` are the last seconds."),
+    Metric(ROWS, "gauge", _M, "Number of rows behind the measurement."),
+    Metric(BASELINE, "gauge", _M, "The baseline's value of the metric."),
+    Metric(EARLIER, "gauge", (*_M, *EXTRA[EARLIER]), "The value at the same hour of an earlier day."),
+    Metric(
+        LOWER,
+        "gauge",
+        (*_M, *EXTRA[LOWER]),
+        "Lower bound of the value at the confidence that a rule requires.",
+    ),
+    Metric(
+        UPPER,
+        "gauge",
+        (*_M, *EXTRA[UPPER]),
+        "Upper bound of the value at the confidence that a rule requires.",
+    ),
 )
 QUALITY = (
     Metric(
         "watchkeeper_performance_value",
         "gauge",
         (*BV, "metric", "kind", "segment"),
-        "Quality of a model by metric; adding over metrics makes no sense.",
+        "Quality of a model by metric. Do not sum over metrics.",
     ),
     Metric("watchkeeper_performance_threshold", "gauge", (*B, "metric"), "The agreed limit of a metric."),
-    Metric("watchkeeper_performance_baseline", "gauge", (*B, "metric"), "The same metric over the baseline."),
+    Metric(
+        "watchkeeper_performance_baseline", "gauge", (*B, "metric"), "The baseline's value of the metric."
+    ),
     Metric(
         "watchkeeper_business_kpi_value",
         "gauge",
         (*B, "kpi"),
-        "A business figure; adding over figures makes no sense.",
+        "A business metric. Do not sum over metrics.",
     ),
-    Metric("watchkeeper_business_kpi_target", "gauge", (*B, "kpi"), "The target of a business figure."),
+    Metric("watchkeeper_business_kpi_target", "gauge", (*B, "kpi"), "The target of a business metric."),
 )
 DAEMON = (
     Metric("watchkeeper_build", "info", ("version",), "The version of the daemon."),
-    Metric("watchkeeper_cycle_duration_seconds", "histogram", (), "How long judging all models took."),
     Metric(
-        "watchkeeper_cycle_last_success_timestamp_seconds", "gauge", (), "When all models were last judged."
+        "watchkeeper_cycle_duration_seconds", "histogram", (), "Duration of the evaluation of all models."
     ),
-    Metric("watchkeeper_cycle_interval_seconds", "gauge", (), "How often all models are to be judged."),
+    Metric(
+        "watchkeeper_cycle_last_success_timestamp_seconds",
+        "gauge",
+        (),
+        "Time of the last complete evaluation of all models.",
+    ),
+    Metric("watchkeeper_cycle_interval_seconds", "gauge", (), "Interval between evaluations."),
     Metric(
         "watchkeeper_rule_evaluations",
         "counter",
         ("outcome",),
-        "Rules that were judged, and that could not be.",
+        "Evaluations of rules by outcome.",
     ),
     Metric(
         "watchkeeper_source_watermark_timestamp_seconds",
@@ -205,9 +220,14 @@ DAEMON = (
         "watchkeeper_source_errors",
         "counter",
         ("source", "reason"),
-        "Records that a source delivered and that were refused, and requests that could not be read.",
+        "Rejected records of a source, and unreadable requests.",
     ),
-    Metric("watchkeeper_notifications", "counter", ("channel", "outcome"), "Attempts to notify, by outcome."),
+    Metric(
+        "watchkeeper_notifications",
+        "counter",
+        ("channel", "outcome"),
+        "Attempts to send notifications, by outcome.",
+    ),
     Metric(
         "watchkeeper_notification_queue_length",
         "gauge",
@@ -218,17 +238,22 @@ DAEMON = (
         "watchkeeper_digest_last_success_timestamp_seconds",
         "gauge",
         ("digest",),
-        "When a digest last went out.",
+        "Time at which the last digest was sent.",
     ),
     Metric(
         "watchkeeper_config_last_reload_successful",
         "gauge",
         (),
-        "Whether the last reload of the configuration was taken.",
+        "1 if the last reload of the configuration succeeded, else 0.",
     ),
     Metric("watchkeeper_store_size_bytes", "gauge", (), "Size of the database."),
-    Metric("watchkeeper_http_requests", "counter", ("handler", "code"), "Requests that were answered."),
-    Metric("watchkeeper_metric_series_dropped", "counter", ("metric",), "Series that the limits left out."),
+    Metric("watchkeeper_http_requests", "counter", ("handler", "code"), "HTTP requests."),
+    Metric(
+        "watchkeeper_metric_series_dropped",
+        "counter",
+        ("metric",),
+        "Series that were dropped because of the limits.",
+    ),
 )
 EXPORTED = (*MODEL, *TRAFFIC, *DRIFT, *COMPARED, *MEASURED, *QUALITY, *DAEMON)
 BY_NAME = {metric.name: metric for metric in EXPORTED}

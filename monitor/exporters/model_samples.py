@@ -1,4 +1,4 @@
-"""What `/metrics` says of the models: state, traffic, drift, quality, each from what is known without reading rows."""
+"""Samples about the models: state, traffic, drift, quality, without reading rows."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,12 +48,12 @@ _COVERAGE, _DRIFTED, _MISSING, _EVIDENCE = (
 _SCHEMA = presence.SCHEMA_CHANGES.name
 _AVAILABILITY = daemon.AVAILABILITY.name
 _PREFERRED = HOUR
-"""Seconds of the windows whose figures are shown, where they are measured: drift in a minute is mostly noise."""
+"""Seconds. Measurements of windows of this length are exported if there are any: drift in a minute is mostly noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What is known of one stream when it is scraped. `compared` are figures against further baselines."""
+    """The data of one stream at a scrape. `compared` are measurements against further baselines."""
 
     figures: StreamFigures
     client: ClientSettings
@@ -76,12 +76,12 @@ class Model:
 def newest(
     measured: Mapping[tuple[Stream, int], Sequence[Measurement]], stream: Stream, lengths: Iterable[int]
 ) -> list[Measurement]:
-    """Of each metric and set of labels the figure of the preferred length, else of the longest below, else any."""
-    found: dict[Key, Measurement] = {}
+    """Per metric and labels, the measurement of the preferred length, else of the longest shorter one, else any."""
+    chosen: dict[Key, Measurement] = {}
     for seconds in sorted(lengths, key=_rank):
-        for one in valued(measured.get((stream, seconds), ()), found):
-            found.setdefault((one.metric, one.labels), one)
-    return list(found.values())
+        for one in valued(measured.get((stream, seconds), ()), chosen):
+            chosen.setdefault((one.metric, one.labels), one)
+    return list(chosen.values())
 
 
 def _rank(seconds: int) -> tuple[bool, int]:
@@ -89,7 +89,7 @@ def _rank(seconds: int) -> tuple[bool, int]:
 
 
 def write(samples: SampleSet, model: Model, settings: MetricsSettings, now: float) -> None:
-    """Everything about one stream."""
+    """All samples of one stream."""
     versions = _versions(model, settings, now)
     _state(samples, model, versions, now)
     _traffic(samples, model, versions)
@@ -100,7 +100,7 @@ def write(samples: SampleSet, model: Model, settings: MetricsSettings, now: floa
 
 
 def _versions(model: Model, settings: MetricsSettings, now: float) -> dict[str, VersionCounts]:
-    """The versions that answered lately; a model of which nothing was counted yet is shown with none named."""
+    """The versions that answered recently. A model without any counted prediction has one without name."""
     parts = model.counted.parts
     recent = {v: part for v, part in parts.items() if now - part.last_seen <= settings.version_age}
     return recent or {"": VersionCounts(first_seen=model.figures.first_received)}
@@ -193,7 +193,7 @@ def _drift(samples: SampleSet, model: Model, settings: MetricsSettings) -> None:
 
 
 def _is_about(one: Measurement, *names: str) -> bool:
-    """Whether a figure has no label beside these: what is measured more finely would be the same series twice."""
+    """Whether a measurement has no labels besides these. Finer ones would be duplicate series."""
     return all(name in names for name, _ in one.labels)
 
 
@@ -219,7 +219,7 @@ def _feature(
 
 
 def _badness(measured: Sequence[Measurement], limits: Mapping[str, float]) -> float:
-    """How far a feature is on its way to its limit: 1 is there, -1 is unknown. Evidence counts before a distance."""
+    """How close a feature is to its limit: 1 is at the limit, -1 unknown. Evidence takes precedence over distances."""
     for method in (_EVIDENCE, "psi"):
         shares = [
             one.value / limits[method] for one in measured if one.metric == method and one.value is not None
@@ -230,17 +230,17 @@ def _badness(measured: Sequence[Measurement], limits: Mapping[str, float]) -> fl
 
 
 def _schema(samples: SampleSet, model: Model, settings: MetricsSettings) -> None:
-    """How many features changed, by how, also where none did; and which."""
+    """The number of changed features by kind of change, also if zero; and the changed features."""
     changes = [one for one in model.measured if one.metric == _SCHEMA and _is_about(one, "feature", "change")]
     if not changes:
         return
-    found = sorted((one.label("feature"), one.label("change")) for one in changes if one.label("feature"))
+    changed = sorted((one.label("feature"), one.label("change")) for one in changes if one.label("feature"))
     for change in presence.CHANGES:
-        count = sum(how == change for _, how in found)
+        count = sum(kind == change for _, kind in changed)
         samples.put("watchkeeper_schema_changes", [*model.b, change], count)
-    for feature, change in found[: settings.max_features]:
+    for feature, change in changed[: settings.max_features]:
         samples.put("watchkeeper_feature_schema_change", [*model.b, feature, change], 1)
-    samples.drop("watchkeeper_feature_schema_change", len(found[settings.max_features :]))
+    samples.drop("watchkeeper_feature_schema_change", len(changed[settings.max_features :]))
 
 
 def _quality(samples: SampleSet, model: Model, settings: MetricsSettings) -> None:
@@ -276,7 +276,7 @@ def _performance(samples: SampleSet, b: list[str], one: Measurement, value: floa
 
 
 def _worst_segments(measured: Sequence[Measurement], most: int, samples: SampleSet) -> set[str]:
-    """The segments that are shown: those with the worst figure of the first quality metric they have."""
+    """The segments to export: those with the worst value of the first quality metric that they have."""
     by_segment: dict[str, float] = {}
     for one in measured:
         segment = one.label("segment")

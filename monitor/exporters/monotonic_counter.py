@@ -1,4 +1,4 @@
-"""A count taken from the store, as Prometheus needs it: it only grows, also when old rows are deleted."""
+"""A counter from counts in the store: it only increases, as Prometheus requires, also when old rows are deleted."""
 
 import threading
 from collections.abc import Hashable, Mapping
@@ -8,7 +8,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class MonotonicCounter(Generic[K]):
-    """Totals that follow counts up, and stay where they are when rows age away."""
+    """Totals that increase with the counts, and stay when the counts decrease."""
 
     def __init__(self) -> None:
         self._totals: dict[K, float] = {}
@@ -16,7 +16,7 @@ class MonotonicCounter(Generic[K]):
         self._lock = threading.Lock()
 
     def follow(self, counts: Mapping[K, float]) -> dict[K, float]:
-        """The totals, after what grew since the last look was added."""
+        """The totals after adding all increases since the last call."""
         with self._lock:
             for key, count in counts.items():
                 grown = max(0.0, count - self._seen.get(key, 0.0))

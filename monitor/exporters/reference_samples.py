@@ -1,4 +1,4 @@
-"""What `/metrics` says of a model beside its further baselines: few series, and none where none is configured."""
+"""Samples of a model's further baselines; none if none is configured."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,9 @@ METHODS = ("psi", "jensen_shannon")
 
 
 def write(samples: SampleSet, b: list[str], measured: Sequence[Measurement]) -> None:
-    """What season and version before had, and how far the model is from them; `b` are client, environment, model."""
+    """The values of the season and the previous version, and the distances from them; `b` are client, environment,
+    model.
+    """
     for one in measured:
         against = one.label(AGAINST)
         if not against:

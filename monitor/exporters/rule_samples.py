@@ -1,4 +1,4 @@
-"""The figures that rules in force read, as series: what the exported rules are judged from."""
+"""Exports the measurements that active rules read, which the exported Prometheus rules evaluate."""
 
 from collections.abc import Iterable
 
@@ -25,33 +25,33 @@ def write(
     looked_at: float,
     now: float,
 ) -> None:
-    """The series of some streams. `looked_at` is when their figures were measured."""
+    """The series of some streams. `looked_at` is the time of their measurement."""
     for stream in streams:
         with faults.isolate("figures of /metrics", f"{stream}: what rules read"):
             in_force = list(rules.for_stream(stream))
-            found = exposed(in_force, stream, readings)
-            kept = _worst(in_force, stream, readings, max_features)
-            for one in found:
-                if (one.values[_METRIC], one.values[_WINDOW], one.values[_FEATURE]) not in kept:
+            series = exposed(in_force, stream, readings)
+            worst = _worst(in_force, stream, readings, max_features)
+            for one in series:
+                if (one.values[_METRIC], one.values[_WINDOW], one.values[_FEATURE]) not in worst:
                     samples.drop(one.name, 1)
                     continue
                 is_age = one.name == VALUE and one.values[_METRIC] == TICK_AGE_SECONDS.name
-                # The daemon that no longer looks cannot say so by its last look.
+                # The age continues to grow while the daemon does not tick.
                 samples.put(
                     one.name, one.values, one.value + max(now - looked_at, 0.0) if is_age else one.value
                 )
 
 
 def _worst(rules: Iterable[Rule], stream: Stream, source: Source, most: int) -> set[tuple[str, str, str]]:
-    """Metric, window and feature of what is shown: of each threshold the features that are the closest to firing.
+    """Metric, window and feature of the series to export: per threshold the features that are closest to firing.
 
-    Those are the largest figures of a rule on `above`, and the smallest of one on `below`.
+    Those are the largest values of a rule on `above`, and the smallest of one on `below`.
     """
-    kept: set[tuple[str, str, str]] = set()
+    exported: set[tuple[str, str, str]] = set()
     for rule in rules:
         for absent in absences(rule.condition):
             named = {one.label("feature") for one in source.find(stream, absent.seconds, absent.metric)}
-            kept |= _places(absent.metric, absent.seconds, sorted(named - {""})[:most])
+            exported |= _places(absent.metric, absent.seconds, sorted(named - {""})[:most])
         for one in used_thresholds(rule.condition, rule.by):
             threshold, excess = one.threshold, dict[str, float]()
             for measured in source.find(stream, threshold.seconds, threshold.metric):
@@ -61,8 +61,8 @@ def _worst(rules: Iterable[Rule], stream: Stream, source: Source, most: int) -> 
                     beyond = (value - (limit or 0.0)) * (1.0 if threshold.is_above else -1.0)
                     excess[feature] = max(beyond, excess.get(feature, beyond))
             worst = sorted(excess, key=lambda feature: (-excess[feature], feature))
-            kept |= _places(threshold.metric, threshold.seconds, worst[:most])
-    return kept
+            exported |= _places(threshold.metric, threshold.seconds, worst[:most])
+    return exported
 
 
 def _places(metric: str, seconds: int, features: Iterable[str]) -> set[tuple[str, str, str]]:

@@ -1,6 +1,6 @@
-"""Samples of metrics as frozen records, in no format: what is measured, whose it is, its value and its time.
+"""Samples of metrics as frozen records, independent of a format.
 
-The collector puts them into a `SampleSet`; each exporter writes its own format from it, such as Prometheus' text in
+The collector puts them into a `SampleSet`; each exporter writes its format from it, such as Prometheus' text in
 `exporters/prometheus/text.py`.
 """
 
@@ -14,7 +14,7 @@ _UNITS = ("seconds", "bytes", "ratio")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric. `name` is without endings that a format adds (`_total`, `_bucket`); `labels` are the label names."""
+    """A metric. `name` is without suffixes that a format adds (`_total`, `_bucket`); `labels` are the label names."""
 
     name: str
     kind: Literal["gauge", "counter", "histogram", "info"]
@@ -23,13 +23,13 @@ class Metric:
 
     @property
     def unit(self) -> str:
-        """The unit, which by Prometheus' convention ends the name; empty for counts and scores."""
+        """The unit, which by Prometheus' convention is the suffix of the name; empty for counts and scores."""
         last = self.name.rpartition("_")[2]
         return last if last in _UNITS else ""
 
 
 class Exemplar(NamedTuple):
-    """One event that was counted in a bucket: sorted (name, value) labels, its value, when it was."""
+    """One event that was counted in a bucket: sorted (name, value) labels, its value, and its time."""
 
     labels: tuple[tuple[str, str], ...]
     value: float
@@ -37,7 +37,7 @@ class Exemplar(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """How many values are at most `bound` (the last bound is infinite)."""
+    """The number of values up to `bound` (the last bound is infinite)."""
 
     bound: float
     cumulative: float
@@ -45,8 +45,8 @@ class Bucket(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One value of a gauge, counter or info (always 1). `values` are those of the metric's labels, in their order;
-    `time` is in seconds since 1970, None for now.
+    """One value of a gauge, counter or info (always 1). `values` are those of the metric's labels, in order; `time` is
+    in seconds since the epoch, None for now.
     """
 
     metric: Metric
@@ -66,7 +66,7 @@ class HistogramSample(NamedTuple):
 
 
 class SampleSet:
-    """The samples of one scrape, by metric. Takes only metrics that are known, and no more series than `limit`."""
+    """The samples of one scrape by metric: known metrics only, and at most `limit` series."""
 
     def __init__(self, metrics: Mapping[str, Metric], limit: int) -> None:
         self._metrics = metrics
@@ -80,7 +80,7 @@ class SampleSet:
         Raises:
             TypeError, ValueError: the value is no number; written later, it would cost all other samples too.
         """
-        if self._left:  # `add` in one step: a scrape has tens of thousands of these
+        if self._left:  # `add` inlined: a scrape has tens of thousands of samples
             self._left -= 1
             self._samples[name].append(Sample(self._metrics[name], tuple(values), float(value)))
         else:
@@ -93,7 +93,7 @@ class SampleSet:
         self.add(HistogramSample(self._metrics[name], tuple(values), tuple(buckets), total))
 
     def add(self, sample: Sample | HistogramSample) -> None:
-        """Add a sample, or count it as dropped where the limit is reached."""
+        """Add a sample, or count it as dropped if the limit is reached."""
         name = sample.metric.name
         series = 1 if isinstance(sample, Sample) else len(sample.buckets) + 2
         if self._left < series:
@@ -103,11 +103,11 @@ class SampleSet:
             self._samples[name].append(sample)
 
     def drop(self, name: str, series: int) -> None:
-        """Count series that were left out."""
+        """Count dropped series."""
         if series:
             self.dropped[name] = self.dropped.get(name, 0) + series
 
     def by_metric(self) -> Iterable[tuple[Metric, Sequence[Sample | HistogramSample]]]:
-        """Each metric with its samples, in the order in which the metrics came."""
+        """Each metric with its samples, in the order of their first sample."""
         for name, samples in self._samples.items():
             yield self._metrics[name], samples

@@ -1,4 +1,4 @@
-"""The `web.metrics` section: what `/metrics` may grow to."""
+"""The `web.metrics` section: limits for `/metrics`."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from monitor.config.units import DAY
 
 
 class MetricsSettings(Section):
-    """What `/metrics` may grow to: the worst are kept, and what is dropped is counted."""
+    """Limits for `/metrics`. The worst series are kept; dropped ones are counted."""
 
     max_features: int = Field(default=50, ge=1)
     """Features per model and condition of a rule: those that are the closest to firing."""

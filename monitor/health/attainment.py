@@ -1,4 +1,4 @@
-"""In which share of the time agreed targets were kept, from the periods in which they stood alike. Pure."""
+"""The share of time in which agreed targets were met, from periods of constant standing. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from monitor.store.targets import TargetPeriod
 
 @dataclass(frozen=True, slots=True)
 class Attainment:
-    """How long a target was kept, may have been missed, was missed, and was not known, in seconds."""
+    """For how long a target was met, at risk, missed, and unknown, in seconds."""
 
     metric: str
     target: float
@@ -22,12 +22,12 @@ class Attainment:
 
     @property
     def judged(self) -> float:
-        """Seconds in which it was known how the target stood."""
+        """Seconds in which the standing of the target was known."""
         return self.kept + self.at_risk + self.missed
 
     @property
     def share(self) -> float | None:
-        """The share of the judged time in which it was kept; None if it was never judged."""
+        """The share of the judged time in which it was met; None if it was never judged."""
         return self.kept / self.judged if self.judged else None
 
     @property
@@ -46,15 +46,15 @@ class Attainment:
 
 def attained(periods: Sequence[TargetPeriod], start: float, end: float) -> list[Attainment]:
     """One per target and agreed limit, over `[start, end)`. `periods` are those of one stream."""
-    found: dict[tuple[str, float, bool], dict[str, float]] = {}
+    seconds_of: dict[tuple[str, float, bool], dict[str, float]] = {}
     for one in periods:
         seconds = min(end, end if one.until is None else one.until) - max(start, one.since)
         if seconds > 0:
-            sums = found.setdefault((one.metric, one.target, one.is_least), {})
+            sums = seconds_of.setdefault((one.metric, one.target, one.is_least), {})
             sums[one.standing] = sums.get(one.standing, 0.0) + seconds
     return [
         Attainment(*key, *(sums.get(standing.value, 0.0) for standing in _ORDER))
-        for key, sums in sorted(found.items())
+        for key, sums in sorted(seconds_of.items())
     ]
 
 

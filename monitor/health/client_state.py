@@ -51,20 +51,20 @@ def client(
     connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int = STRIP_DAYS
 ) -> ClientHealth | None:
     """The state of a client's models; None for an unknown client."""
-    found = _figures(connection, key, settings)
-    if not found and not settings.models:
+    all_figures = _figures(connection, key, settings)
+    if not all_figures and not settings.models:
         return None
     data = history(connection, key, settings, now, span_days)
-    models = [_model(figures.stream, figures, data, span_days) for figures in found]
-    present = {figures.stream.model for figures in found}
+    models = [_model(figures.stream, figures, data, span_days) for figures in all_figures]
+    present = {figures.stream.model for figures in all_figures}
     expected = [Stream(key, model, SHOWN) for model in settings.models if model not in present]
     models += [_model(stream, None, data, span_days) for stream in expected]
     headline, health = verdict.headline(models)
     start, _ = bounds(data.today - timedelta(days=span_days - 1), settings.zone)
-    first = min([figures.first_received for figures in found], default=now)
+    first = min([figures.first_received for figures in all_figures], default=now)
     first = min(first, data.first_data(default=now))
     missed = {stream: data.missed_days(stream) for stream in data.days}
-    within = verdict.within_limits(data.incidents, len(found), max(start, first), now, missed)
+    within = verdict.within_limits(data.incidents, len(all_figures), max(start, first), now, missed)
     ordered = verdict.worst_first(models)
     return ClientHealth(key, settings.name or key, now, ordered, headline, health, within)
 
@@ -83,13 +83,13 @@ def streams_of(
     connection: Connection, key: str, settings: ClientSettings
 ) -> tuple[list[Stream], list[Stream]]:
     """The models of a client that have sent data, and those that are only configured, each by title."""
-    found = [figures.stream for figures in _figures(connection, key, settings)]
-    silent = [one for model in settings.models if (one := Stream(key, model, SHOWN)) not in found]
+    with_data = [figures.stream for figures in _figures(connection, key, settings)]
+    silent = [one for model in settings.models if (one := Stream(key, model, SHOWN)) not in with_data]
 
     def title(stream: Stream) -> str:
         return settings.title(stream.model).lower()
 
-    return sorted(found, key=title), sorted(silent, key=title)
+    return sorted(with_data, key=title), sorted(silent, key=title)
 
 
 def incidents(
@@ -107,7 +107,7 @@ def local_date(at: float, settings: ClientSettings) -> date:
 def history(
     connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int
 ) -> ClientHistory:
-    """What is stored of a client's models from the first of `span_days` local days on, today included."""
+    """The stored data of a client's models from the first of `span_days` local days on, today included."""
     today = local_date(now, settings)
     first = today - timedelta(days=span_days - 1)
     start, _ = bounds(first, settings.zone)
@@ -127,7 +127,7 @@ def history(
         if stream.environment == SHOWN and settings.shows(stream.model)
     }
     written = notes.by_incident(incident_notes.of_client(connection, key))
-    found = [
+    newest_first = [
         replace(one, notes=written.get((one.fingerprint, int(one.started)), ()))
         for one in incident_history.incidents(transitions, alerts, settings, periods)
     ]
@@ -136,7 +136,7 @@ def history(
         for stream, own in day_store.between(connection, key, first - timedelta(days=7), today).items()
         if stream.environment == SHOWN and settings.shows(stream.model)
     }
-    return ClientHistory(settings, now, today, alerts, found, figures, periods)
+    return ClientHistory(settings, now, today, alerts, newest_first, figures, periods)
 
 
 def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, span_days: int) -> ModelHealth:
@@ -172,15 +172,15 @@ def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, s
     )
 
 
-def _until_now(found: tuple[Day, ...], health: Health) -> tuple[Day, ...]:
+def _until_now(days: tuple[Day, ...], health: Health) -> tuple[Day, ...]:
     """The days, with today at least as bad as the current state."""
-    if not found or found[-1].health.code >= health.code:
-        return found
-    return (*found[:-1], replace(found[-1], health=health))
+    if not days or days[-1].health.code >= health.code:
+        return days
+    return (*days[:-1], replace(days[-1], health=health))
 
 
 def _elapsed(data: ClientHistory) -> float:
-    """The share of today that has passed: what a whole day of last week is cut to before it is compared."""
+    """The share of today that has passed: the same share of last week's day is compared with it."""
     start, end = bounds(data.today, data.settings.zone)
     return min(1.0, (data.now - start) / (end - start))
 
@@ -192,9 +192,8 @@ def quality(
     settings: ClientSettings,
     standing: Sequence[TargetPeriod] = (),
 ) -> Quality | None:
-    """The figure that the target of the quality is judged by, else that of the newest of the last seven days.
-
-    Beside it stands the figure of a week before.
+    """The value by which the quality target is judged, else that of the newest of the last seven days, and the value a
+    week earlier.
     """
     view = settings.view(stream.model)
     judged = _judged(view, standing, days)

@@ -28,7 +28,7 @@ def incidents(
 ) -> list[ClientIncident]:
     """All episodes that fired and all missed targets, newest first, without info alerts. What fires now is included.
 
-    A missed target is told by its period, which also the state and the figures are read from, not by its alert.
+    A missed target comes from its period, like the state and the figures, not from its alert.
     """
     by_episode: dict[tuple[str, int], ClientIncident] = {}
     for transition in transitions:
@@ -64,7 +64,7 @@ def incidents(
 
 
 def _missed(period: TargetPeriod, alerts: Mapping[str, Alert], settings: ClientSettings) -> ClientIncident:
-    """A missed target as an incident; its alert, where the rule is in force, says who took it up."""
+    """A missed target as an incident; its alert, if the rule is active, tells who acknowledged it."""
     title = settings.title(period.stream.model)
     identity = fingerprint(targets.RULE, period.stream, (("target", period.metric),))
     alert = alerts.get(identity)
@@ -91,16 +91,16 @@ def missed_days(
     periods: Sequence[TargetPeriod],
     settings: ClientSettings,
 ) -> list[tuple[float, float]]:
-    """Past days whose quality surely missed today's target while nobody judged it: a past that was loaded."""
-    found = []
+    """Past days whose quality significantly missed today's target while it was not judged: loaded history."""
+    days_missed = []
     view = settings.view(stream.model)
     for one in figures:
         start, end = bounds(one.day, settings.zone)
         judged = any(p.since < end and (p.until is None or p.until > start) for p in periods)
         stood = targets.of_day(one.metric, one.quality, one.quality_n, view, estimated=one.estimated)
         if not judged and stood is Standing.MISSED:
-            found.append((start, end))
-    return found
+            days_missed.append((start, end))
+    return days_missed
 
 
 def days(
@@ -135,7 +135,7 @@ def days(
 
 
 def _by_figure(one: DayFigures | None, settings: ClientSettings) -> Health | None:
-    """The state of a day by its quality beside the target: a figure that misses it is not shown as working."""
+    """The state of a day by its quality and the target: a day that missed it is not shown as working."""
     if one is None:
         return None
     view = settings.view(one.stream.model)
@@ -186,18 +186,18 @@ def _ongoing(alert: Alert, settings: ClientSettings) -> ClientIncident:
 
 
 def _about(alert: Alert | None) -> str:
-    """The input, answer or segment that an alert is about: `age`, `region eu`; empty for the whole model."""
+    """What an alert is about, such as `age` or `region eu`; empty for the whole model."""
     instance = alert.instance if alert is not None else ()
     plain = ("feature", "output")
     return ", ".join(value if name in plain else f"{name} {value}" for name, value in instance)
 
 
 def _cause(alert: Alert | None) -> str:
-    """What was found out about an episode: where the problem is, and the likeliest cause; empty if neither is known."""
-    known = alert.diagnosis if alert is not None else None
-    if known is None:
+    """The diagnosis of an episode: where the problem is, and the likeliest cause; empty if neither is known."""
+    diagnosis = alert.diagnosis if alert is not None else None
+    if diagnosis is None:
         return ""
-    what = _PERCENTILE.sub(r"\1 of 100 answers within ", known.what)
-    what = what.replace("accuracy ", "right answers ", 1) if what.startswith("accuracy ") else what
-    likely = [one for one in known.causes if one.startswith(_OWN_CAUSES)][:1]
-    return "; ".join(filter(None, (what, *likely)))
+    place = _PERCENTILE.sub(r"\1 of 100 answers within ", diagnosis.what)
+    place = place.replace("accuracy ", "right answers ", 1) if place.startswith("accuracy ") else place
+    likely = [one for one in diagnosis.causes if one.startswith(_OWN_CAUSES)][:1]
+    return "; ".join(filter(None, (place, *likely)))

@@ -38,8 +38,10 @@ def named(incidents: Iterable[ClientIncident], word: str) -> ClientIncident:
         NotFoundError: there is none.
         InputError: several are ongoing.
     """
-    found = [one for one in incidents if word in (one.id, *_paths(one))]
-    chosen = [one for one in found if one.ended is None] or sorted(found, key=lambda one: -one.started)[:1]
+    matching = [one for one in incidents if word in (one.id, *_paths(one))]
+    chosen = [one for one in matching if one.ended is None] or sorted(matching, key=lambda one: -one.started)[
+        :1
+    ]
     if not chosen:
         raise NotFoundError(
             f"no incident of the last 30 days matches {word!r}", hint=f"list incidents: {_LIST}"
@@ -85,11 +87,11 @@ def withdraw(
 
 def by_incident(notes: Sequence[IncidentNote]) -> dict[tuple[str, int], tuple[IncidentNote, ...]]:
     """Notes by alert and start, oldest first."""
-    found: dict[tuple[str, int], tuple[IncidentNote, ...]] = {}
+    grouped: dict[tuple[str, int], tuple[IncidentNote, ...]] = {}
     for note in notes:
         key = (note.fingerprint, note.started)
-        found[key] = (*found.get(key, ()), note)
-    return found
+        grouped[key] = (*grouped.get(key, ()), note)
+    return grouped
 
 
 def _audited(connection: Connection, who: str, address: str, client: str, what: str, now: float) -> None:

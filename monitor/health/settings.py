@@ -1,4 +1,4 @@
-"""The `clients` section: who reads a page or a digest, what their models are called, and what was agreed."""
+"""The `clients` section: names of clients and models, recipients of digests, and agreed targets."""
 
 import re
 from collections.abc import Mapping
@@ -61,9 +61,9 @@ class ModelView(Section):
 
     @property
     def limits(self) -> dict[str, float]:
-        """Everything that was agreed, by metric."""
-        own = {self.quality: self.target} if self.quality and self.target is not None else {}
-        return {**self.targets, **own}
+        """All agreed targets, by metric."""
+        of_quality = {self.quality: self.target} if self.quality and self.target is not None else {}
+        return {**self.targets, **of_quality}
 
 
 class DigestSettings(Section):

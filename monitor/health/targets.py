@@ -1,7 +1,7 @@
-"""Agreed targets: whether each is kept, for how long it has been, and how that is said. Pure.
+"""Agreed targets: whether each is met, since when, and in words. Pure.
 
-Everything that speaks of a target (the state of a model, its figures, history, digest, API, `status`, the rule
-TargetMissed) reads what `standing` decides.
+Everything that mentions a target (the state of a model, its figures, history, digest, API, `status`, the rule
+TargetMissed) uses the result of `standing`.
 """
 
 import math
@@ -18,7 +18,7 @@ from monitor.store.targets import TargetFigure, TargetPeriod
 FEWEST = 30
 """Fewer rows say nothing about a target."""
 RULE = "TargetMissed"
-"""The shipped rule that tells of missed targets."""
+"""The shipped rule that fires for missed targets."""
 _Z = 1.959963984540054
 _LOWER_IS_BETTER = frozenset(
     (
@@ -35,7 +35,7 @@ _LOWER_IS_BETTER = frozenset(
 
 
 class Standing(StrEnum):
-    """Whether a target is kept, best first."""
+    """Whether a target is met, best first."""
 
     KEPT = "kept"
     UNKNOWN = "unknown"
@@ -51,7 +51,7 @@ class Standing(StrEnum):
 
 
 def is_least(metric: str) -> bool:
-    """Whether a figure must be at least its target; False where it must be at most."""
+    """Whether a metric must be at least its target; False if it must be at most."""
     return metric.removeprefix("estimated_") not in _LOWER_IS_BETTER
 
 
@@ -75,12 +75,14 @@ def is_short(value: float, target: float, *, least: bool) -> bool:
 
 def standing_of(judged: TargetFigure) -> Standing:
     """The standing of a target with this figure. An estimate never proves that a target is missed."""
-    found = standing(judged.value, judged.low, judged.high, judged.target, least=judged.is_least)
-    return Standing.AT_RISK if judged.estimated and found is Standing.MISSED else found
+    result = standing(judged.value, judged.low, judged.high, judged.target, least=judged.is_least)
+    return Standing.AT_RISK if judged.estimated and result is Standing.MISSED else result
 
 
 def shortfall(judged: TargetFigure) -> tuple[float, float | None, float | None] | None:
-    """How far the figure is on the wrong side (below 0: it is not), with its interval; None if not measured."""
+    """How far the value is on the wrong side (negative: it is on the right side), with its interval; None if not
+    measured.
+    """
     if judged.value is None:
         return None
     sign = 1 if judged.is_least else -1
@@ -94,37 +96,52 @@ def shortfall(judged: TargetFigure) -> tuple[float, float | None, float | None] 
 def advance(
     before: TargetPeriod | None, stream: Stream, judged: TargetFigure, now: float
 ) -> tuple[TargetPeriod, ...]:
-    """The periods after a judgement: the one that goes on, preceded by the one that it ends, if it ends one.
+    """The periods after a judgement: the current one, preceded by the one that it ends, if any.
 
-    A missed target is missed until its figure is on the right side again: one that wavers around its bound does not
-    begin and end at each look. While it cannot be measured, nothing changes: missing data ends no alert either.
+    A missed target stays missed until its value is on the right side again, so that a value around the limit does not
+    start and end a period at each tick. While it cannot be measured, nothing changes: missing data ends no alert
+    either.
     """
-    found = standing_of(judged)
+    new_standing = standing_of(judged)
     goes_on = before is not None and (before.target, before.is_least) == (judged.target, judged.is_least)
-    if goes_on and before is not None and before.standing == Standing.MISSED and found is Standing.AT_RISK:
-        found = Standing.MISSED
-    if goes_on and before is not None and before.standing == Standing.MISSED and found is Standing.UNKNOWN:
+    if (
+        goes_on
+        and before is not None
+        and before.standing == Standing.MISSED
+        and new_standing is Standing.AT_RISK
+    ):
+        new_standing = Standing.MISSED
+    if (
+        goes_on
+        and before is not None
+        and before.standing == Standing.MISSED
+        and new_standing is Standing.UNKNOWN
+    ):
         return (replace(before, reason=judged.reason, judged_at=now),)
-    if goes_on and before is not None and before.standing == found:
+    if goes_on and before is not None and before.standing == new_standing:
         worst = _worse(before.worst, judged.value, least=judged.is_least)
-        return (replace(_period(stream, judged, found, before.since, now), worst=worst),)
-    fresh = _period(stream, judged, found, now if before is None else max(now, before.since + 0.001), now)
+        return (replace(_period(stream, judged, new_standing, before.since, now), worst=worst),)
+    fresh = _period(
+        stream, judged, new_standing, now if before is None else max(now, before.since + 0.001), now
+    )
     return (fresh,) if before is None else (replace(before, until=fresh.since), fresh)
 
 
 def ended(before: TargetPeriod, now: float) -> TargetPeriod:
-    """A period whose target is not agreed any more."""
+    """A period whose target is no longer agreed."""
     return replace(before, until=max(now, before.since))
 
 
-def _period(stream: Stream, judged: TargetFigure, found: Standing, since: float, now: float) -> TargetPeriod:
+def _period(
+    stream: Stream, judged: TargetFigure, new_standing: Standing, since: float, now: float
+) -> TargetPeriod:
     figure = {field.name: getattr(judged, field.name) for field in fields(TargetFigure)}
     return TargetPeriod(
         **figure,
         stream=stream,
         since=since,
         until=None,
-        standing=found.value,
+        standing=new_standing.value,
         worst=judged.value,
         judged_at=now,
     )
@@ -140,7 +157,7 @@ def agreed(metric: str, target: float, *, least: bool) -> str:
     return f"{'at least' if least else 'at most'} {wording.figure(metric, target)}"
 
 
-def told(judged: TargetFigure) -> str:
+def for_engineers(judged: TargetFigure) -> str:
     """`76 % over the last 24 hours (between 74 % and 78 %), agreed: at least 90 %`, for engineers."""
     between = interval(judged)
     notes = f" ({between})" if between else ""
@@ -154,7 +171,7 @@ def summary(period: TargetPeriod) -> str:
     if period.value is None:
         bound = agreed(period.metric, period.target, least=period.is_least)
         return f"not known: {period.metric}: {period.reason} (agreed: {bound})"
-    return f"{state}: {period.metric} is {told(period)}"
+    return f"{state}: {period.metric} is {for_engineers(period)}"
 
 
 def shown(period: TargetFigure) -> str:
@@ -186,15 +203,13 @@ def sentence(period: TargetPeriod, title: str) -> str:
         return f"{title}: it is not known whether {name} is {bound}, as agreed ({period.reason})."
     stale = f"as last measured: {period.reason}" if period.reason else ""
     notes = ", ".join(filter(None, ("estimated" if period.estimated else "", interval(period), stale)))
-    said = wording.says_as(period.metric, shown(period))
-    text = (
-        f"{title} {said} over the {over(period.seconds)}{f' ({notes})' if notes else ''}; {bound} was agreed"
-    )
+    clause = wording.says_as(period.metric, shown(period))
+    text = f"{title} {clause} over the {over(period.seconds)}{f' ({notes})' if notes else ''}; {bound} was agreed"
     return f"{text} and may be missed." if period.standing == Standing.AT_RISK else f"{text}."
 
 
 def past_sentence(period: TargetPeriod, title: str) -> str:
-    """A time that is over in which a target was missed, with its worst figure."""
+    """A past time in which a target was missed, with its worst value."""
     bound = agreed(period.metric, period.target, least=period.is_least)
     worst = "" if period.worst is None else wording.beside(period.metric, period.worst, period.target)
     at_worst = f": {worst} at its worst" if worst else ""
@@ -208,20 +223,20 @@ def by_urgency(periods: Iterable[TargetPeriod]) -> list[TargetPeriod]:
 
 
 def limits_of(view: ModelView, measured: Iterable[str] = ()) -> Mapping[str, float]:
-    """What was agreed, by metric. A target without a metric is of the first quality metric that is measured."""
-    found = dict(view.limits)
+    """The agreed targets by metric. A target without a metric applies to the first quality metric that is measured."""
+    targets = dict(view.limits)
     if view.target is not None and not view.quality:
-        known = set(measured)
-        first = next((metric for metric in wording.QUALITY if metric in known), "")
+        names = set(measured)
+        first = next((metric for metric in wording.QUALITY if metric in names), "")
         if first:
-            found.setdefault(first, view.target)
-    return found
+            targets.setdefault(first, view.target)
+    return targets
 
 
 def of_day(
     metric: str, value: float | None, n: float, view: ModelView, *, estimated: bool
 ) -> Standing | None:
-    """How the quality of a past day stood to today's target; None without a target or a figure."""
+    """The standing of a past day's quality against today's target; None without a target or a value."""
     limits = limits_of(view, (metric,))
     if value is None or metric not in limits or n < FEWEST:
         return None
@@ -230,10 +245,10 @@ def of_day(
         half = _Z * math.sqrt(max(value * (1 - value), 1 / n) / n)
     least = is_least(metric)
     low, high = (None, None) if half is None else (value - half, value + half)
-    found = standing(value, low, high, limits[metric], least=least)
-    return Standing.AT_RISK if estimated and found is Standing.MISSED else found
+    result = standing(value, low, high, limits[metric], least=least)
+    return Standing.AT_RISK if estimated and result is Standing.MISSED else result
 
 
 def named(periods: Sequence[TargetPeriod], metric: str) -> TargetPeriod | None:
-    """The period of one metric, also where its estimate stands in for it."""
+    """The period of one metric, or of its estimate if that replaces it."""
     return next((one for one in periods if one.metric == metric), None)

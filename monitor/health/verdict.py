@@ -13,7 +13,7 @@ from monitor.store.incident_notes import IncidentNote
 from monitor.store.targets import TargetPeriod
 
 _TOLD = (Severity.CRITICAL, Severity.WARNING)
-"""The tiers that clients are told of."""
+"""The severities that clients see."""
 
 
 class Health(StrEnum):
@@ -91,10 +91,9 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class ClientIncident:
-    """One incident of a model, in a client's words. `is_missed`: an agreed target was missed, whatever the tier.
+    """One incident of a model, in a client's words. `is_missed`: an agreed target was missed, whatever the severity.
 
-    `about` names the input, answer or segment; `cause` is what was found out by itself, `notes` what the delivery lead
-    has written.
+    `about` names the input, answer or segment; `cause` is the diagnosis, `notes` are the updates of the delivery lead.
     """
 
     stream: Stream
@@ -114,12 +113,12 @@ class ClientIncident:
 
     @property
     def told(self) -> str:
-        """The sentence, with what it is about: `Churn: one of the inputs is missing: age.`"""
+        """The sentence with its subject: `Churn: one of the inputs is missing: age.`"""
         return naming(self.sentence, self.about)
 
     @property
     def id(self) -> str:
-        """What a command or a form names it by: the alert and the second of its start."""
+        """The id in commands and forms: the alert and the second of its start."""
         return f"{self.fingerprint}-{int(self.started)}"
 
     @property
@@ -216,7 +215,7 @@ def _of_alerts(alerts: Sequence[Alert], tier: Severity, health: Health, title: s
     if not hits:
         return None
     since = min((alert.fired_at for alert in hits if alert.fired_at is not None), default=None)
-    # What fires is told before what recovers, also before something worse that recovers. Targets speak for themselves.
+    # Firing alerts come before recovering ones, even if those are more severe. Targets have sentences of their own.
     firing = [one for one in alerts if one.state is State.FIRING and one.severity in _TOLD]
     others = [one for one in (*firing, *hits) if one.rule != agreed_targets.RULE]
     return health, state_sentence((others or hits)[0], title), since
@@ -244,7 +243,7 @@ def _of_data(last_received: float | None, now: float, stale_after: float, title:
 
 
 def _working(title: str, targets: Sequence[TargetPeriod]) -> str:
-    """`working as agreed` where all that was agreed is known to be kept."""
+    """`working as agreed` if all agreed targets are known to be met."""
     unknown = [one for one in targets if one.standing == Standing.UNKNOWN]
     if not unknown:
         return f"{title} is working as agreed."
@@ -255,7 +254,7 @@ def _working(title: str, targets: Sequence[TargetPeriod]) -> str:
 
 
 def state_sentence(alert: Alert, title: str) -> str:
-    """An alert in a client's words: its `client` annotation, or a sentence that says no more than is known."""
+    """An alert in a client's words: its `client` annotation, or a generic sentence."""
     if alert.state is State.RECOVERING:
         return f"{title} is back within its limits; we watch until that lasts."
     text = alert.annotation("client")

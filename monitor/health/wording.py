@@ -198,7 +198,7 @@ def figure(metric: str, value: float | None) -> str:
 
 
 def beside(metric: str, value: float, limit: float) -> str:
-    """A figure beside its limit: with more digits where both would read alike and are not."""
+    """A value beside its limit, with more digits if both would look equal and are not."""
     text, bound = figure(metric, value), figure(metric, limit)
     if text != bound or value == limit:
         return text

@@ -1,7 +1,7 @@
-"""Every metric: pure functions from a window's profile and its baseline to measurements.
+"""All metrics: pure functions from the profile of a window and its baseline to measurements.
 
-`METRICS` lists all that can be measured; `FAMILIES` is who measures it; `LIVE` are the families that are cheap
-enough for a window that is still open. A new metric is one `MetricInfo` and one measurement in its family's file.
+`METRICS` lists all metrics; `FAMILIES` are the functions that measure them; `LIVE` are the families that are cheap
+enough for the last seconds. A new metric is one `MetricInfo` and one measurement in the file of its family.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -30,12 +30,14 @@ from monitor.records import Measurement
 Family = Callable[[Subject], Iterable[Measurement]]
 
 AGAINST = "against"
-"""The label of figures that are held against something else than the pinned baseline: `season`, `previous_version`."""
+"""The label of measurements that are compared with another baseline than the pinned one: `season`,
+`previous_version`.
+"""
 _COMPARED = (
     volume, latency, errors, column_drift, confidence, classification, regression, automation, satisfaction, cost,
 )  # fmt: skip
 COMPARED: frozenset[Family] = frozenset(module.measure for module in _COMPARED)
-"""The families that can be held against it."""
+"""The families that can be compared with such a baseline."""
 
 
 def _registered(module: ModuleType) -> tuple[MetricInfo, ...]:
@@ -68,7 +70,7 @@ _MODULES = (
     decline,
     daemon,
 )
-# Those are measured from rows, on a schedule, and from other figures or the daemon's own clock.
+# Not from profiles: measured from rows on a schedule, from other metrics, or by the clock.
 _OF_A_WINDOW = tuple(module for module in _MODULES if module not in (multivariate, target, decline, daemon))
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
 LIVE: tuple[Family, ...] = tuple(
@@ -85,15 +87,15 @@ def families_of(metrics: Collection[str]) -> tuple[Family, ...]:
 
 
 def measure(subject: Subject, families: Sequence[Family] = FAMILIES) -> MeasurementTable:
-    """Everything that the families measure of a window."""
+    """All measurements of the families for a window."""
     blocks: list[MeasurementTable] = []
     others: list[Measurement] = []
     for family in families:
-        found = family(subject)
-        if isinstance(found, MeasurementTable):
-            blocks.append(found)
+        result = family(subject)
+        if isinstance(result, MeasurementTable):
+            blocks.append(result)
         else:
-            others += found
+            others += result
     return merge_tables([*blocks, table_of(subject.stream, subject.window, others)])
 
 

@@ -1,9 +1,9 @@
-"""Evidently's and NannyML's own formulae, for people who compare figures while they move over.
+"""The formulas of Evidently and NannyML, for users who compare values during a migration.
 
-They choose their bins anew from each window, so they take raw values, not profiles; Watchkeeper's own measurements do
-not use them, and the daemon does not load this file (scipy.stats costs a second). Missing values are dropped, as both
-tools do; a sample of missing values alone raises ValueError. Formulae as of Evidently 0.7.23 and NannyML 0.13.1; tests
-hold them to figures that the packages give.
+These tools choose bins for each window, so the functions take raw values, not profiles. Watchkeeper's own metrics do
+not use them, and the daemon does not load this file (scipy.stats takes a second). Missing values are dropped, as in
+both tools; a sample of missing values alone raises ValueError. Formulas of Evidently 0.7.23 and NannyML 0.13.1; tests
+compare them with values that the packages computed.
 """
 
 from collections.abc import Sequence
@@ -63,13 +63,13 @@ def wasserstein(reference: Values, current: Values, compat: Compat) -> float:
 
 def kolmogorov_smirnov(reference: Values, current: Values, compat: Compat) -> float:
     """Evidently: the p-value. NannyML: the distance (exact below 10,000 reference rows)."""
-    found = stats.ks_2samp(_clean(reference), _clean(current))
-    return float(found.pvalue if compat == "evidently" else found.statistic)
+    result = stats.ks_2samp(_clean(reference), _clean(current))
+    return float(result.pvalue if compat == "evidently" else result.statistic)
 
 
 def chi_square(reference: Values, current: Values, compat: Compat) -> float:
-    """Evidently: p-value of the window against the scaled reference, 0 as soon as there is a new label. NannyML: the
-    contingency statistic, with Yates' correction on two labels.
+    """Evidently: p-value of the window against the scaled reference, 0 if there is a new label. NannyML: the
+    contingency statistic, with Yates' correction for two labels.
     """
     r, c = _clean(reference), _clean(current)
     labels = np.unique(np.concatenate([r, c]))
@@ -88,9 +88,9 @@ def l_infinity(reference: Values, current: Values, compat: Compat = "nannyml") -
     return float(np.abs(before - after).max())
 
 
-def _only(asked: Compat, tool: Compat, formula: str) -> None:
-    if asked != tool:
-        raise ValueError(f"{asked} has no {formula}; {tool} has")
+def _only(requested: Compat, tool: Compat, formula: str) -> None:
+    if requested != tool:
+        raise ValueError(f"{requested} has no {formula}; {tool} has")
 
 
 def _clean(values: Values) -> np.ndarray:
@@ -100,12 +100,12 @@ def _clean(values: Values) -> np.ndarray:
         array = np.array([np.nan if value is None else value for value in array], float)
     if array.dtype.kind in "fiub":
         numbers = array.astype(float)
-        found = np.asarray(numbers[np.isfinite(numbers)])
+        values_present = np.asarray(numbers[np.isfinite(numbers)])
     else:
-        found = np.asarray([str(value) for value in array if value is not None], dtype=str)
-    if not found.size:
+        values_present = np.asarray([str(value) for value in array if value is not None], dtype=str)
+    if not values_present.size:
         raise ValueError("a sample has no value to compare")
-    return found
+    return values_present
 
 
 def _is_text(values: np.ndarray) -> bool:
@@ -127,7 +127,7 @@ def _union_shares(r: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 
 def _nannyml_shares(reference: Values, current: Values) -> tuple[np.ndarray, np.ndarray]:
-    """Bins of the reference, and one more for all that falls outside of them."""
+    """Bins of the reference, and one more for all values outside of them."""
     r, c = _clean(reference), _clean(current)
     if _is_text(r):
         known = np.unique(r)

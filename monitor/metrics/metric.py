@@ -1,4 +1,4 @@
-"""What is measured, and what a metric is: the two nouns that all families share."""
+"""The two types that all families share: what a metric is, and what is measured."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,9 +13,9 @@ from monitor.windows.profile import Profile, Slice
 
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
-    """What a metric is, for rules, docs and dashboards. `labels` are names that its measurements may carry.
+    """The description of a metric, for rules, docs and dashboards. `labels` are names that its measurements may have.
 
-    `formula` says how it is computed, `needs` what must have been sent, `source` where the formula comes from.
+    `formula` is how it is computed, `needs` what must be sent, `source` the reference of the formula.
     """
 
     name: str
@@ -30,9 +30,9 @@ class MetricInfo:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One window of one stream, and the baseline that it is held against.
+    """One window of one stream, and the baseline that it is compared with.
 
-    `usual` are figures of the stream's own past, by metric, for what the baseline says nothing of.
+    `usual` are values from the stream's own past by metric, for metrics that the baseline does not have.
     """
 
     stream: Stream
@@ -44,7 +44,7 @@ class Subject:
 
     @property
     def task(self) -> str:
-        """What the configuration says of the model's task; empty where it says nothing."""
+        """The configured task of the model; empty if none is configured."""
         return self.settings.tasks.get((self.stream.client, self.stream.model), "")
 
     def ok(
@@ -58,7 +58,7 @@ class Subject:
         p_value: float | None = None,
         baseline: float | None = None,
     ) -> Measurement:
-        """A measurement that has a value."""
+        """A measurement with a value."""
         low, high = interval if interval is not None else (None, None)
         return Measurement(
             self.stream,
@@ -84,7 +84,7 @@ class Subject:
         where: Labels = (),
         baseline: float | None = None,
     ) -> Measurement:
-        """A measurement that could not be made, and why."""
+        """A measurement without a value, with the reason."""
         return Measurement(
             self.stream,
             self.window,
@@ -99,7 +99,7 @@ class Subject:
         )
 
     def scopes(self) -> Iterator[tuple[Labels, Slice, Slice | None]]:
-        """The whole, then each version if there are several, then each segment: labels, counts, baseline's counts."""
+        """All rows, then each version if there are several, then each segment: labels, counts, baseline's counts."""
         base = self.baseline.profile if self.baseline is not None else None
         yield (), self.profile.overall, base.overall if base else None
         versions = self.profile.versions
@@ -107,10 +107,10 @@ class Subject:
             for version, part in versions.items():
                 yield labels(version=version), part, base.overall if base else None
         if self.settings.by_segment:
-            known = base.segments if base else {}
-            written_so = {(name, written(value)): part for (name, value), part in known.items()}
+            of_baseline = base.segments if base else {}
+            written_so = {(name, written(value)): part for (name, value), part in of_baseline.items()}
             for (name, value), part in self.profile.segments.items():
-                usual = known.get((name, value)) or written_so.get((name, written(value)))
+                usual = of_baseline.get((name, value)) or written_so.get((name, written(value)))
                 yield labels(segment=f"{name}={value}"), part, usual
 
 

@@ -9,7 +9,7 @@ _USUAL = MetricSettings()
 
 
 class MetricSection(Section):
-    """What it takes to measure, and where the lines are that some figures count against."""
+    """When metrics are measured, and the limits that some of them count against."""
 
     min_rows: int = Field(default=_USUAL.min_rows, ge=1)
     """Minimum rows in a window for drift metrics. With fewer, they are not measured."""
@@ -30,5 +30,5 @@ class MetricSection(Section):
     """Lowest feedback that counts as a promoter, on a scale to 10 (for `net_promoter_score`)."""
 
     def settings(self) -> MetricSettings:
-        """The same for those who measure."""
+        """The settings without pydantic."""
         return MetricSettings(**dict(self))

@@ -1,10 +1,10 @@
 """Sequential evidence that a rate or a mean has become worse than its reference: e-detectors (Shin et al. 2023).
 
-Evidence grows by likelihood ratios of each time step, `R <- (1 + R) * ratio` (Shiryaev and Roberts). While the true
-figure is not worse than the reference less its margin, the mean time until the evidence exceeds a limit A is at least
-A steps, whatever the number of rows in a step. So "one false alarm in 30 days" is A = the number of steps in 30 days.
+Evidence is updated by the likelihood ratio of each step, `R <- (1 + R) * ratio` (Shiryaev and Roberts). While the true
+value is not worse than the reference minus its margin, the mean time until the evidence exceeds a limit A is at least A
+steps, whatever the number of rows per step. So "one false alarm in 30 days" is A = the number of steps in 30 days.
 
-A ratio is clipped: no step alone is proof, so that a batch of outcomes of one kind is not taken for a change.
+Ratios are clipped: no single step is proof, so that a batch of equal outcomes is not taken for a change.
 """
 
 import math
@@ -12,17 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MOST_A_STEP = 6.0
-"""The logarithm of the ratio of one step, at most."""
+"""Upper limit of the logarithm of one step's ratio."""
 _SHARES = (0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _LAMBDAS = (0.35, 0.7, 1.4, 2.8, 4.5)
 _CLIP = 3.0
 _REMEMBERED = 3.0
-"""How far evidence may rise above the limit, as a logarithm: it must also fall when the figure is back."""
+"""How far evidence may rise above the limit, as a logarithm, so that it falls again when the value has recovered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What is usual: the mean of good outcomes, the standard deviation of one of them, and the margin below it."""
+    """The usual level: the mean of good outcomes, the standard deviation of a single one, and the margin below the
+    mean.
+    """
 
     mean: float
     margin: float
@@ -32,30 +34,30 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Logarithms of the evidence, one for each alternative; `-inf` is none."""
+    """The logarithm of the evidence for each alternative; `-inf` is none."""
 
     logs: tuple[float, ...] = ()
 
     def beyond(self, limit: float) -> float:
-        """The mean evidence over the alternatives as a multiple of the limit: 1 and more is significant."""
+        """The mean evidence over the alternatives as a multiple of the limit; significant from 1 on."""
         if not self.logs:
             return 0.0
-        most = max(self.logs)
-        if most == -math.inf:
+        largest = max(self.logs)
+        if largest == -math.inf:
             return 0.0
-        total = math.fsum(math.exp(one - most) for one in self.logs) / len(self.logs)
-        return math.exp(most + math.log(total) - math.log(limit))
+        total = math.fsum(math.exp(one - largest) for one in self.logs) / len(self.logs)
+        return math.exp(largest + math.log(total) - math.log(limit))
 
 
 def step(before: Evidence, reference: Reference, good: float, n: float, limit: float) -> Evidence:
-    """Evidence after a step with `n` outcomes whose sum (of a share: the good ones) is `good`."""
+    """The evidence after a step with `n` outcomes whose sum (of a share: the number of good ones) is `good`."""
     if n <= 0:
         return before
     ratios = _of_share(reference, good, n) if reference.is_share else _of_mean(reference, good, n)
-    known = before.logs or (-math.inf,) * len(ratios)
-    most = math.log(limit) + math.log(len(ratios)) + _REMEMBERED
+    previous = before.logs or (-math.inf,) * len(ratios)
+    cap = math.log(limit) + math.log(len(ratios)) + _REMEMBERED
     return Evidence(
-        tuple(min(_log_one_plus(old) + ratio, most) for old, ratio in zip(known, ratios, strict=True))
+        tuple(min(_log_one_plus(old) + ratio, cap) for old, ratio in zip(previous, ratios, strict=True))
     )
 
 

@@ -1,4 +1,4 @@
-"""What measuring needs to know. Plain: pydantic, which reads it from the configuration, takes its time to load."""
+"""The settings of metrics without pydantic, which is slow to import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class MetricSettings:
-    """What it takes to measure, and where the lines are: see `monitor.metrics.section`, which says each in full."""
+    """See `monitor.metrics.section`, which describes each setting."""
 
     min_rows: int = 100
     min_outcomes: int = 30
@@ -17,4 +17,4 @@ class MetricSettings:
     by_segment: bool = True
     promoters_from: int = 9
     tasks: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """What the configuration says of the task of a (client, model)."""
+    """The configured task of each (client, model)."""

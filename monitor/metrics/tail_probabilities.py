@@ -1,6 +1,6 @@
-"""Tail probabilities written out: importing scipy would cost a command more time than all its work, a daemon 13 MB.
+"""Tail probabilities without scipy, whose import would take a command longer than all its work, and a daemon 13 MB.
 
-Held against scipy in the tests.
+The tests compare them with scipy.
 """
 
 import math
@@ -18,7 +18,7 @@ def normal_two_sided(z: float) -> float:
 
 
 def chi_square(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """P(X >= statistic) of chi-square with whole degrees of freedom, by its finite series; 1 without degrees.
+    """P(X >= statistic) of chi-square with integer degrees of freedom, by its finite series; 1 without degrees.
 
     Abramowitz and Stegun, 26.4.4 and 26.4.5. Shapes: both (n,).
     """
@@ -33,13 +33,13 @@ def chi_square(statistic: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     log_gamma = np.where(odd, *(np.reshape([pair[at] for pair in gammas], (-1, 1)) for at in (1, 0)))
     with np.errstate(divide="ignore", invalid="ignore"):
         term = np.exp(power * np.log(half) - half - log_gamma)
-    wanted = (degrees >= 2 * steps + np.where(odd, 1, 2)) & (half > 0)
-    total = first + np.where(wanted, term, 0.0).sum(axis=0)
+    has_term = (degrees >= 2 * steps + np.where(odd, 1, 2)) & (half > 0)
+    total = first + np.where(has_term, term, 0.0).sum(axis=0)
     return np.asarray(np.clip(total, 0.0, 1.0))
 
 
 def kolmogorov(x: np.ndarray) -> np.ndarray:
-    """P(K >= x) of the limiting Kolmogorov distribution, by whichever of its two series converges fast."""
+    """P(K >= x) of the limiting Kolmogorov distribution, by the faster converging of its two series."""
     x = np.asarray(x, np.float64)
     large = np.maximum(x, 0.7)[:, None]
     steps = np.arange(1, _TERMS + 1)
@@ -76,10 +76,10 @@ def beta(a: float, b: float, x: float) -> float:
 
 
 def _log_density(a: float, b: float, x: float) -> float:
-    whole = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    return whole + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x)
+    log_normalization = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    return log_normalization + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x)
 
 
 def _apart(value: float) -> float:
-    """Not zero, so that it can be divided by."""
+    """The value, or a tiny number instead of zero, so that it can be a divisor."""
     return value if abs(value) > _TINY else _TINY

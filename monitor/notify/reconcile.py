@@ -89,14 +89,14 @@ def settle(connection: Connection, remotes: Iterable[Remote], now: float) -> lis
 
 def _resolved_remotely(connection: Connection, theirs: Mapping[str, Remote], now: float) -> list[str]:
     """Mark incidents as dismissed that PagerDuty confirmed earlier and does not list as open; their keys."""
-    gone = []
+    keys = []
     for incident in incidents.load_open(connection, lock=True):
         is_settled = incident.accepted_at is not None and now - incident.accepted_at > SETTLE_SECONDS
         is_missing = incident.channel == CHANNEL and incident.key not in theirs
         if is_settled and is_missing and incident.confirmed_at is not None and incident.dismissed_at is None:
             incidents.put(connection, [replace(incident, dismissed_at=now)])
-            gone.append(incident.key)
-    return gone
+            keys.append(incident.key)
+    return keys
 
 
 def _adopted(incident: Incident, remote: Remote, now: float) -> Incident:

@@ -1,9 +1,9 @@
-"""When the store is gone: what is critical still goes out, from memory, with the same keys.
+"""Delivers critical pages from memory, with the same keys, while the store is unavailable.
 
-Every second the waiting critical pages are remembered. Once the store could not be used for 30 s, whatever the reason
-(out of reach, read-only, full, its file deleted), they are sent directly, with what is decided from memory meanwhile,
-and so is a page that says so. What was sent is written to a local journal; when the store is back, the journal is
-replayed into it, and the page about the outage is closed.
+Every second the waiting critical pages are copied to memory. If the store cannot be used for 30 s for any reason
+(unreachable, read-only, full, its file deleted), they are sent directly, with those that are decided from memory in the
+meantime and a page that reports the outage. Sent messages are written to a local journal. When the store is available
+again, the journal is replayed into it and the page about the outage is resolved.
 """
 
 import hashlib
@@ -34,71 +34,77 @@ from monitor.store.db import Store
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0
-"""How long the database may be out of reach before pages go out without it, in seconds."""
+"""Seconds for which the database may be unavailable before pages are sent without it."""
 IDLE = 15.0
-"""Seconds without any write after which one is made, to see that it can be."""
+"""Seconds without a write after which one is made, to test that the store accepts writes."""
 WITHIN = 10.0
 """Seconds that this write may take."""
 
 
 def spool_path(name: str, store: Store) -> str:
-    """Return the file of the journal: `name`, for an embedded database in the folder of its file unless absolute."""
+    """The path of the journal: `name`, in the folder of an embedded database unless absolute; empty for none."""
     if not store.is_sqlite:
         return name
     return str(store.path.absolute().parent / name) if name and store.path else ""
 
 
 class Emergency:
-    """A lane that works without the database. `spool` is the file of its journal; beside it lies that of the outage."""
+    """Sends pages without the database. `spool` is the path of the journal; the state of the outage
+    page is beside it.
+    """
 
     def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock, spool: Path) -> None:
         self._store, self._clock, self._journal = store, clock, Journal(spool)
         self._outage = Outage(spool.with_name(spool.name + ".outage"))
         self._channels = dict(channels)
         self._pagers = [name for name in channels if name in PAGERS]
-        self._told_of_outage = self._pagers or [n for n, c in channels.items() if Action.TRIGGER in c.actions]
+        self._outage_channels = self._pagers or [
+            n for n, c in channels.items() if Action.TRIGGER in c.actions
+        ]
         self.channel = next(iter(channels.values()))
-        self._remembered: list[Entry] = []
+        self._copied: list[Entry] = []
         self._decided: list[Entry] = []
         self._attempted: set[tuple[str, str, int]] = set()
-        self._told: set[tuple[str, str, int]] = set()
-        self._gone_since: float | None = None
+        self._sent: set[tuple[str, str, int]] = set()
+        self._unavailable_since: float | None = None
         self._lock = threading.Lock()
 
     def step(self) -> bool:
-        """Remember, or send what is remembered; whether something was sent."""
+        """Copy the waiting pages, or send the copies; whether something was sent."""
         now = self._clock.now()
         try:
-            self._remember(now)
+            self._copy_waiting(now)
         except StoreError as error:
-            self._gone_since = now if self._gone_since is None else self._gone_since
-            now = self._clock.now()  # noticing may have taken its time
-            if not 0 <= now - self._gone_since < PATIENCE:
-                return self._send() | self._tell_outage(now, error.message)
+            self._unavailable_since = now if self._unavailable_since is None else self._unavailable_since
+            now = self._clock.now()  # the attempt may have taken seconds
+            if not 0 <= now - self._unavailable_since < PATIENCE:
+                return self._send() | self._page_outage(now, error.message)
             return False
-        self._gone_since = None
-        if self._store.condition.failing_for() >= PATIENCE:  # it takes small writes, and refuses others
-            return self._tell_outage(now, self._store.condition.reason)
-        self._close_outage(now)
+        self._unavailable_since = None
+        if self._store.condition.failing_for() >= PATIENCE:  # it accepts small writes and refuses others
+            return self._page_outage(now, self._store.condition.reason)
+        self._resolve_outage(now)
         return False
 
-    def take(self, entries: Iterable[Entry]) -> None:
-        """Send what was decided from memory, too. Called by the tick, in its own thread."""
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add messages that were decided from memory. Called in the thread of the tick."""
         with self._lock:
             self._decided += entries
 
     def accepted(self) -> frozenset[tuple[str, str]]:
-        """Channel and key of what went out without the database."""
+        """Channel and key of the messages that were sent without the database."""
         with self._lock:
-            return frozenset((channel, key) for channel, key, _ in self._told)
+            return frozenset((channel, key) for channel, key, _ in self._sent)
 
     def catch_up(self) -> None:
-        """Write into the database what went out without it; doing it twice changes nothing.
+        """Write the messages that were sent without the database into it. Repeating it changes nothing.
 
         Raises:
             StoreError: it is still out of reach.
         """
-        if self._store.condition.reason:  # a tick that has nothing to write does not show that it could
+        if (
+            self._store.condition.reason
+        ):  # a tick without anything to write does not prove that writes succeed
             with self._store.write(patience=WITHIN) as connection:
                 leases.beat(connection, self._clock.now())
         with self._lock:
@@ -107,7 +113,7 @@ class Emergency:
                 self._replay(entries)
                 self._journal.clear()
             self._attempted.clear()
-            self._told.clear()
+            self._sent.clear()
             self._decided.clear()
 
     def _replay(self, entries: list[Entry]) -> None:
@@ -116,35 +122,37 @@ class Emergency:
             with self._store.faults.isolate("spool", subject), self._store.write() as connection:
                 replay(connection, [entry])
 
-    def _remember(self, now: float) -> None:
+    def _copy_waiting(self, now: float) -> None:
         condition = self._store.condition
         if condition.reason or condition.idle_for() > IDLE:
-            with self._store.write(patience=WITHIN) as connection:  # a standby, or a full disk, can be read
+            with self._store.write(
+                patience=WITHIN
+            ) as connection:  # a standby server or a full disk can be read
                 leases.beat(connection, now)
         with self._store.read() as connection:
             waiting = outbox.waiting(connection)
         self.catch_up()
         urgent = [d for d in waiting if d.is_critical and d.channel in self._pagers]
-        self._remembered = [Entry(delivery) for delivery in urgent]
+        self._copied = [Entry(delivery) for delivery in urgent]
 
     def _send(self) -> bool:
         sent = False
         with self._lock:
-            waiting = [e for e in (*self._remembered, *self._decided) if e.place not in self._told]
+            waiting = [e for e in (*self._copied, *self._decided) if e.place not in self._sent]
         stopped: set[tuple[str, str]] = set()
         for entry in sorted(waiting, key=lambda e: (e.delivery.priority, e.delivery.created_at)):
             place = (entry.delivery.channel, entry.delivery.key)
             if place in stopped:
-                continue  # in order for each key: no resolve before its page
-            self._announce(entry)
-            if self._tell(entry.delivery.channel, _read(entry.delivery)):
-                self._note(entry)
+                continue  # in order per key: no resolve before its page
+            self._record_attempt(entry)
+            if self._attempt(entry.delivery.channel, _read(entry.delivery)):
+                self._record_sent(entry)
                 sent = True
             else:
                 stopped.add(place)
         return sent
 
-    def _tell(self, name: str, notification: Notification | None) -> bool:
+    def _attempt(self, name: str, notification: Notification | None) -> bool:
         channel = self._channels.get(name)
         if channel is None or notification is None or notification.action not in channel.actions:
             return False
@@ -169,38 +177,40 @@ class Emergency:
             log.warning("delivery without a database", extra=fields | {"reason": failure.message})
         return failure is None
 
-    def _announce(self, entry: Entry) -> None:
-        """Write down, before its first attempt, a message that only this process knows of."""
+    def _record_attempt(self, entry: Entry) -> None:
+        """Record a message that only this process knows of before its first attempt."""
         with self._lock:
             if entry.incident is not None and entry.place not in self._attempted:
                 self._attempted.add(entry.place)
                 self._journal.write(replace(entry, was_taken=False))
 
-    def _note(self, entry: Entry) -> None:
+    def _record_sent(self, entry: Entry) -> None:
         with self._lock:
-            self._told.add(entry.place)
+            self._sent.add(entry.place)
             self._journal.write(entry)
 
-    def _tell_outage(self, now: float, why: str) -> bool:
+    def _page_outage(self, now: float, why: str) -> bool:
         page = self._outage.open(self._page(now, why))
         sent = False
-        for name in self._outage.untold(self._told_of_outage, now):
-            taken = self._tell(name, page)
-            self._outage.answered(name, now, taken=taken)
-            sent |= taken
+        for name in self._outage.unnotified(self._outage_channels, now):
+            accepted = self._attempt(name, page)
+            self._outage.record_page(name, now, accepted=accepted)
+            sent |= accepted
         return sent
 
-    def _close_outage(self, now: float) -> None:
+    def _resolve_outage(self, now: float) -> None:
         if self._outage.page is None:
             return
-        over = self._outage.end(now)
-        for name in self._outage.unclosed(now):
+        over = self._outage.resolve_notification(now)
+        for name in self._outage.unresolved(now):
             channel = self._channels.get(name)
             is_over = channel is None or Action.RESOLVE not in channel.actions
-            self._outage.closed(name, now, taken=is_over or self._tell(name, over))
+            self._outage.record_resolve(name, now, accepted=is_over or self._attempt(name, over))
 
     def _page(self, now: float, why: str) -> Notification:
-        """One key for everybody who misses this database, so that several daemons open one incident."""
+        """The page about the outage. Its key is the same for all daemons of a database, so that they
+        open one incident.
+        """
         where = self._store.url.render_as_string(hide_password=True)
         if self._store.path is not None:  # the same path on another machine is another database
             where = f"{platform.node()}:{self._store.path.absolute()}"
@@ -226,7 +236,7 @@ class Emergency:
 
 
 def _read(delivery: Delivery) -> Notification | None:
-    """What is to be told, where it can be read."""
+    """The notification of a delivery; None if it cannot be read."""
     try:
         return decode(delivery.body)
     except (msgspec.MsgspecError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""The database is gone: critical rules are judged over what is still seen, the rows that have to be refused.
+"""Evaluates critical rules while the database is unavailable, over the rows that are refused.
 
-The same pure functions judge and plan as ever, over what was remembered of the last whole tick; so an alert that fires
-now gets the episode and key that it would have had. Nothing else is judged: what is not seen is frozen, not healthy.
+The same pure functions evaluate and plan, starting from the last complete tick, so an alert that fires now gets the
+same episode and key as with the database. Other alerts are frozen, not resolved.
 """
 
 import threading
@@ -30,7 +30,7 @@ from monitor.windows.layout.from_table import BARE
 
 
 class OutageEvaluator:
-    """Remembers what a tick left behind, and goes on from there when there is no other way."""
+    """Keeps the situation after each complete tick, and evaluates from it during an outage."""
 
     def __init__(
         self,
@@ -43,44 +43,46 @@ class OutageEvaluator:
     ) -> None:
         self._alerts, self._metrics, self._base = alerts, metrics, base_seconds
         self._emergency = emergency
-        self._lost_at: float | None = None
+        self._unavailable_since: float | None = None
         self._recent = RecentWindow(recent_seconds, clock)
         self._streams: set[Stream] = set()
         self._situation: Situation | None = None
         self._lock = threading.Lock()
 
     def remember(self, situation: Situation | None) -> None:
-        """What is so after a whole tick, which had its database."""
-        self._lost_at = None
+        """Keep the situation after a complete tick."""
+        self._unavailable_since = None
         if situation is not None:
             self._situation = situation
 
-    def see(self, stream: Stream, rows: pa.RecordBatch) -> None:
-        """Rows that had to be refused. Late ones and history are no news."""
+    def add_refused(self, stream: Stream, rows: pa.RecordBatch) -> None:
+        """Count refused rows. Late rows and history are ignored."""
         for batch in split(stream, rows, self._base):
             with self._lock:
                 self._streams.add(stream)
                 self._recent.add(stream, batch.window, count(batch.rows, BARE))
 
-    def lost(self, rules: RuleSet, now: float) -> bool:
-        """A tick found no database: judge without it, once it has been gone for long enough; whether that was done."""
-        self._lost_at = now if self._lost_at is None else self._lost_at
-        if self._emergency is None or now - self._lost_at < PATIENCE:
+    def tick_without_store(self, rules: RuleSet, now: float) -> bool:
+        """Handle a tick without the database: evaluate once the outage has lasted long enough. Returns
+        whether it did.
+        """
+        self._unavailable_since = now if self._unavailable_since is None else self._unavailable_since
+        if self._emergency is None or now - self._unavailable_since < PATIENCE:
             return False
-        self._emergency.take(self.look(rules, self._emergency.accepted(), now))
+        self._emergency.add(self.evaluate(rules, self._emergency.accepted(), now))
         return True
 
     def catch_up(self) -> None:
-        """Before the first tick with a database again: write down what was told without it.
+        """Write what was sent without the database, before the first tick with it.
 
         Raises:
             StoreError: it is still out of reach.
         """
-        if self._lost_at is not None and self._emergency is not None:
+        if self._unavailable_since is not None and self._emergency is not None:
             self._emergency.catch_up()
 
-    def look(self, rules: RuleSet, accepted: frozenset[tuple[str, str]], now: float) -> list[Entry]:
-        """Judge once more without the database. `accepted` is what went out without it, by channel and key."""
+    def evaluate(self, rules: RuleSet, accepted: frozenset[tuple[str, str]], now: float) -> list[Entry]:
+        """Evaluate without the database. `accepted` are the channel and key of what was sent without it."""
         if self._situation is None:
             return []
         before = replace(self._situation, now=now, incidents=_noted(self._situation, accepted, now))
@@ -103,11 +105,11 @@ class OutageEvaluator:
 
 
 def _critical(evaluation: Evaluation) -> Evaluation:
-    """Only what somebody is woken for; that nothing else can be judged is said by the page about the outage."""
-    kept = [a for a in evaluation.alerts if a.severity is Severity.CRITICAL and a.rule != no_data.NAME]
-    names = {alert.fingerprint for alert in kept}
+    """The critical alerts only; the page about the outage covers all others."""
+    critical = [a for a in evaluation.alerts if a.severity is Severity.CRITICAL and a.rule != no_data.NAME]
+    names = {alert.fingerprint for alert in critical}
     return replace(
-        evaluation, alerts=kept, transitions=[t for t in evaluation.transitions if t.fingerprint in names]
+        evaluation, alerts=critical, transitions=[t for t in evaluation.transitions if t.fingerprint in names]
     )
 
 

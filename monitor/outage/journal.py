@@ -1,8 +1,8 @@
-"""What was decided and told while the store was out of reach: a file of JSON lines, synced line by line.
+"""A journal of messages that were decided or sent while the store was unavailable: JSON lines, synced one by one.
 
-A page that was decided without the database is written before it is sent, and again once it was taken: a daemon that
-is killed between the two knows afterwards which page may be out, and sends it again under the same key. Replaying
-the file into the database any number of times is harmless: rows have natural keys, and what is newer there stays.
+A page that is decided without the database is written before it is sent, and again after it was accepted. So a daemon
+that is killed in between knows which page may have been sent, and sends it again under the same key. The journal may be
+replayed any number of times: rows have natural keys, and newer rows in the database are kept.
 """
 
 import logging
@@ -23,9 +23,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message that went out, and where it was decided without the database, what it rests on.
+    """One message and, if it was decided without the database, the rows behind it.
 
-    `was_taken` is false of a message that is about to be sent: nobody knows yet whether its receiver takes it.
+    `was_taken` is false for a message that is about to be sent: it is unknown whether the channel accepted it.
     """
 
     delivery: Delivery
@@ -36,19 +36,21 @@ class Entry:
 
     @property
     def place(self) -> tuple[str, str, int]:
-        """Its channel, key and sequence, which make the message unique."""
+        """Its channel, key and sequence, which identify the message."""
         return self.delivery.channel, self.delivery.key, self.delivery.sequence
 
 
 class Journal:
-    """The file. What cannot be written to it, because the disk is full, is kept in memory until it is replayed."""
+    """The file. Entries that cannot be written, because the disk is full, are kept in memory until they
+    are replayed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._unwritten: list[Entry] = []
 
     def write(self, entry: Entry) -> None:
-        """Append an entry, durably where that is possible."""
+        """Append an entry, durably if possible."""
         try:
             with self._path.open("ab") as file:
                 file.write(msgspec.json.encode(entry) + b"\n")
@@ -61,23 +63,23 @@ class Journal:
             self._unwritten.append(entry)
 
     def read(self) -> list[Entry]:
-        """What is not replayed yet, one entry per message: as taken once it was, else as about to be sent.
+        """The entries to replay, one per message: the accepted one if it exists.
 
-        A line that a crash cut short is left out: it was never finished.
+        A line that was truncated by a crash is ignored.
         """
         entries: dict[tuple[str, str, int], Entry] = {}
         for entry in (*self._written(), *self._unwritten):
-            known = entries.get(entry.place)
-            if known is None or entry.was_taken:
+            earlier = entries.get(entry.place)
+            if earlier is None or entry.was_taken:
                 entries[entry.place] = entry
         return list(entries.values())
 
     def clear(self) -> None:
-        """Forget what was replayed."""
+        """Delete the journal after a replay."""
         self._unwritten.clear()
         try:
             self._path.unlink(missing_ok=True)
-        except OSError as error:  # replayed again, it changes nothing
+        except OSError as error:  # replaying it again changes nothing
             log.warning("%s cannot be removed: %s", self._path, error)
 
     def _written(self) -> Iterator[Entry]:
@@ -98,19 +100,19 @@ class Journal:
 
 
 def replay(connection: Connection, entries: list[Entry]) -> None:
-    """Bring the database up to what was decided and told without it.
+    """Write the messages of a journal into the database.
 
-    A message of which nobody knows whether it was taken is put into the outbox, to be sent again under the same key.
+    A message for which it is unknown whether it was accepted goes into the outbox, to be sent again under the same key.
     """
-    known: Mapping[str, Alert] = alerts.load(connection) if any(e.alerts for e in entries) else {}
+    stored: Mapping[str, Alert] = alerts.load(connection) if any(e.alerts for e in entries) else {}
     for entry in entries:
-        newer = [alert for alert in entry.alerts if _is_newer(alert, known.get(alert.fingerprint))]
+        newer = [alert for alert in entry.alerts if _is_newer(alert, stored.get(alert.fingerprint))]
         alerts.put(connection, newer)
         alerts.add_transitions(connection, entry.transitions)
         if entry.incident is not None:
             place = entry.incident
-            stored = incidents.get(connection, place.channel, place.key, lock=True)
-            if stored is None or stored.sequence < place.sequence:
+            stored_incident = incidents.get(connection, place.channel, place.key, lock=True)
+            if stored_incident is None or stored_incident.sequence < place.sequence:
                 incidents.put(connection, [place])
             outbox.add(connection, [entry.delivery])
         if entry.was_taken:

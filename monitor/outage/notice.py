@@ -1,6 +1,7 @@
-"""The page that says that the store cannot be used: to whom it went, kept in a file, and closed when all is well again.
+"""The page about an unavailable store: which channels have it, kept in a file, so that it is resolved afterwards.
 
-It is written down before it is sent, so that a daemon that is killed meanwhile closes it after its next start.
+The file is written before the page is sent, so that a daemon that is killed in between resolves it after its next
+start.
 """
 
 import logging
@@ -16,69 +17,69 @@ from monitor.records import Action
 log = logging.getLogger(__name__)
 
 TRY_AGAIN = 10.0
-"""Seconds until a channel that did not take the page, or its end, is tried again."""
+"""Seconds until a failed channel is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Stored:
     page: Notification
     told: tuple[str, ...]
 
 
 class Outage:
-    """At most one page, and the channels that may have taken it. `path` is where it is kept."""
+    """At most one page, and the channels that may have accepted it, stored in the file `path`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._page: Notification | None = None
-        self._told: set[str] = set()
-        self._answered: set[str] = set()
+        self._notified: set[str] = set()
+        self._accepted: set[str] = set()
         self._not_before: dict[str, float] = {}
         self._read()
 
     @property
     def page(self) -> Notification | None:
-        """What was told and is not closed yet."""
+        """The page that is not resolved yet; None if there is none."""
         return self._page
 
     def open(self, page: Notification) -> Notification:
-        """The page that is open: this one, if there was none."""
+        """The open page: this one, if there was none."""
         if self._page is None:
             self._page = page
-            self._told, self._answered, self._not_before = set(), set(), {}
+            self._notified, self._accepted, self._not_before = set(), set(), {}
         return self._page
 
-    def untold(self, names: list[str], now: float) -> list[str]:
-        """The channels that have not taken it, and may be tried at `now`; noted before they are."""
-        due = [name for name in names if name not in self._answered and self._may_try(name, now)]
-        if not self._told.issuperset(due):
-            self._told.update(due)
+    def unnotified(self, names: list[str], now: float) -> list[str]:
+        """The channels to notify at `now`. They are recorded before they are tried."""
+        due = [name for name in names if name not in self._accepted and self._may_try(name, now)]
+        if not self._notified.issuperset(due):
+            self._notified.update(due)
             self._write()
         return due
 
-    def unclosed(self, now: float) -> list[str]:
-        """The channels that may show it and have not taken its end, and may be tried at `now`."""
-        return [name for name in sorted(self._told) if self._may_try(name, now)]
+    def unresolved(self, now: float) -> list[str]:
+        """The channels that may show the page and are to be sent its resolve at `now`."""
+        return [name for name in sorted(self._notified) if self._may_try(name, now)]
 
-    def answered(self, name: str, now: float, *, taken: bool) -> None:
-        """What became of an attempt to tell the page."""
-        if taken:
-            self._answered.add(name)
+    def record_page(self, name: str, now: float, *, accepted: bool) -> None:
+        """Record the result of an attempt to send the page."""
+        if accepted:
+            self._accepted.add(name)
         else:
             self._not_before[name] = now + TRY_AGAIN
 
-    def end(self, now: float) -> Notification:
-        """What closes it."""
+    def resolve_notification(self, now: float) -> Notification:
+        """The resolve of the page."""
         assert self._page is not None
         return replace(self._page, action=Action.RESOLVE, ended_at=now, said_at=now)
 
-    def closed(self, name: str, now: float, *, taken: bool) -> None:
-        """What became of an attempt to close it there; one that nobody has any more is forgotten."""
-        if not taken:
+    def record_resolve(self, name: str, now: float, *, accepted: bool) -> None:
+        """Record the result of an attempt to resolve it. A page that no channel has any more is deleted."""
+        if not accepted:
             self._not_before[name] = now + TRY_AGAIN
             return
-        self._told.discard(name)
-        if not self._told:
+        self._notified.discard(name)
+        if not self._notified:
             self._page = None
         self._write()
 
@@ -87,13 +88,13 @@ class Outage:
 
     def _read(self) -> None:
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=_Kept)
+            kept = msgspec.json.decode(self._path.read_bytes(), type=_Stored)
         except FileNotFoundError:
             return
         except (OSError, msgspec.MsgspecError) as error:
             log.warning("%s cannot be read, so a page about an outage may stay open: %s", self._path, error)
             return
-        self._page, self._told = kept.page, set(kept.told)
+        self._page, self._notified = kept.page, set(kept.told)
 
     def _write(self) -> None:
         try:
@@ -102,11 +103,11 @@ class Outage:
                 return
             beside = self._path.with_name(self._path.name + ".new")
             with beside.open("wb") as file:
-                file.write(msgspec.json.encode(_Kept(self._page, tuple(sorted(self._told)))))
+                file.write(msgspec.json.encode(_Stored(self._page, tuple(sorted(self._notified)))))
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self._path)
-        except OSError as error:  # the disk may be what is full: it is told all the same
+        except OSError as error:  # the disk may be full; the page is sent all the same
             log.warning(
                 "%s cannot be written, so the page about this outage stays open after a restart: %s",
                 self._path,

@@ -1,4 +1,4 @@
-"""A daemon that starts while its database is unavailable waits for it, and reports the outage meanwhile."""
+"""Waits for an unavailable database at the start of the daemon, and reports the outage meanwhile."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ EVERY = 1.0
 """Seconds between two attempts to connect."""
 SAID_EVERY = 60.0
 _WRONG = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted to log in")
-"""What a server says about a configuration: waiting does not change it."""
+"""Errors of a server that mean a wrong configuration: waiting does not help."""
 
 
 def wait_for_server(
@@ -29,7 +29,7 @@ def wait_for_server(
 ) -> None:
     """Return once the database server answers; at once for an embedded database.
 
-    Meanwhile, an outage of 30 seconds is reported as StoreDown, and one that the spool holds is still known.
+    Meanwhile, an outage of 30 seconds is reported as StoreDown. An outage that is already in the spool is continued.
 
     Raises:
         StoreError: the server refuses this user or database.

@@ -1,4 +1,4 @@
-"""A rehearsal as HTML for notebooks: the time line with its incidents, and what each of them was."""
+"""A rehearsal as HTML for notebooks: a time line with the incidents, and a table of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _STYLE = """
 
 @dataclass(frozen=True, slots=True)
 class ShownIncident:
-    """An incident as it is drawn: seconds since the epoch, and the cells of its line."""
+    """A drawn incident: seconds since the epoch, and the cells of its row."""
 
     start: float
     end: float
@@ -26,7 +26,7 @@ class ShownIncident:
 
 @dataclass(frozen=True, slots=True)
 class TimeLine:
-    """What is drawn: the period that was learned from, and the one that was judged; `ends` are their times in words."""
+    """The drawn periods: the one that was learned from, and the evaluated one; `ends` are their times as texts."""
 
     learned: tuple[float, float]
     judged: tuple[float, float]
@@ -36,7 +36,7 @@ class TimeLine:
 
 def html(line: TimeLine, facts: Sequence[tuple[str, str]]) -> str:
     """The rehearsal for a notebook; no script, and no address of another host."""
-    told = "".join(f"<p><b>{escape(name)}</b> {escape(text)}</p>" for name, text in facts)
+    paragraphs = "".join(f"<p><b>{escape(name)}</b> {escape(text)}</p>" for name, text in facts)
     head = "".join(f"<th>{title}</th>" for title in ("alarm", "columns", "since", "end", "reason"))
     rows = "".join(
         f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in one.cells)}</tr>" for one in line.incidents
@@ -46,7 +46,7 @@ def html(line: TimeLine, facts: Sequence[tuple[str, str]]) -> str:
         if rows
         else ""
     )
-    return f'<style>{_STYLE}</style><div class="wkr">{told}{_draw(line)}{table}</div>'
+    return f'<style>{_STYLE}</style><div class="wkr">{paragraphs}{_draw(line)}{table}</div>'
 
 
 def _draw(line: TimeLine) -> str:
@@ -56,11 +56,11 @@ def _draw(line: TimeLine) -> str:
     def x(at: float) -> float:
         return (min(max(at, first), last) - first) / length * _WIDTH
 
-    def bar(name: str, start: float, end: float, y: int, height: int, told: str) -> str:
+    def bar(name: str, start: float, end: float, y: int, height: int, title: str) -> str:
         width = max(x(end) - x(start), 2.0)
         return (
             f'<rect class="{name}" x="{x(start):.1f}" y="{y}" width="{width:.1f}" height="{height}">'
-            f"<title>{escape(told)}</title></rect>"
+            f"<title>{escape(title)}</title></rect>"
         )
 
     count = len(line.incidents)

@@ -68,7 +68,7 @@ def burstiness(minutes: Sequence[Minute]) -> float:
         return 0.0
     expected = [failed / total * minute.stable for minute in counted]
     squares = sum((m.stable_failed - e) ** 2 for m, e in zip(counted, expected, strict=True))
-    # Of independent failures the squares come to their number, less the one degree that the mean takes.
+    # For independent failures, the expected sum of squares is their number minus one degree of freedom for the mean.
     excess = squares - failed * (1 - 1 / len(counted))
     return max(0.0, excess / sum(e * e for e in expected))
 

@@ -1,4 +1,6 @@
-"""Which model versions answered: stored with the times of their first and last predictions, and told as deployments."""
+"""Tracks the model versions that answered: stores the times of their first and last predictions, and reports new ones
+as deployments.
+"""
 
 import threading
 from collections.abc import Collection, Iterable
@@ -24,7 +26,7 @@ class VersionTracker:
         self._lock = threading.Lock()
 
     def add(self, stream: Stream, window: Window, versions: Iterable[str]) -> None:
-        """Note that these versions answered in a base window."""
+        """Record that these versions answered in a base window."""
         with self._lock:
             new = self._new.setdefault(stream, {})
             for version in versions:
@@ -36,16 +38,16 @@ class VersionTracker:
                 new[version] = Version(stream, version, first, last)
 
     def take(self) -> list[Version]:
-        """The versions that were noted since the last call."""
+        """The versions recorded since the last call."""
         with self._lock:
             new, self._new = self._new, {}
         return [version for of_stream in new.values() for version in of_stream.values()]
 
     def store(self, now: float) -> int:
-        """Store what was noted, with a change event for each version that is new; the number of those events.
+        """Store the recorded versions, with a change event for each new one. Returns the number of these events.
 
-        Of a stream with very many versions the oldest are deleted. Where they were in use within the last hour, its
-        sender makes them up, which is reported as one of the store's faults.
+        Of a stream with very many versions, the oldest are deleted. If they were in use within the last hour, the
+        sender generates version names, which is reported as a fault.
         """
         versions = self.take()
         if not versions:

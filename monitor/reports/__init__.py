@@ -1,1 +1,1 @@
-"""Drill-down reports as HTML, each made by Evidently in a child process with its own limits."""
+"""Drill-down reports as HTML, made by Evidently in a child process with its own limits."""

@@ -143,9 +143,11 @@ def _started(folder: Path, settings: ReportSettings, errors: int) -> "subprocess
 
 
 def shown(reference: pa.Table, current: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """What a report can show of two tables: at most 10,000 rows of the columns that both have, in types that both have.
+    """The part of two tables that a report can show: at most 10,000 rows of their common columns, converted to common
+    types.
 
-    The first of several columns of one name counts; one that holds numbers here and texts there holds texts in both.
+    Of several columns with one name, the first is used. A column that has numbers in one table and texts in the other
+    has texts in both.
     """
     base, new = _columns(reference), _columns(current)
     for name in base.keys() & new.keys():

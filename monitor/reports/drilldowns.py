@@ -23,7 +23,7 @@ _RETRY_AFTER = 60.0
 
 
 class Stage(StrEnum):
-    """How far a report is."""
+    """The stage of a report."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -62,7 +62,7 @@ class Drilldowns:
         self._is_stopping = False
 
     def ask(self, alert: Alert) -> None:
-        """Request a report on an alert, unless one exists or is being made.
+        """Request a report on an alert, unless one exists or is in progress.
 
         Raises:
             BusyError: the queue is full.
@@ -119,9 +119,7 @@ class Drilldowns:
                 ended = Drilldown(Stage.READY, "", self._clock.now())
             except WatchkeeperError as error:
                 ended = Drilldown(Stage.FAILED, error.message, self._clock.now(), error.hint)
-            except (
-                Exception
-            ):  # a report is a convenience: nothing that goes wrong with it may reach the daemon
+            except Exception:  # a failed report must not affect the daemon
                 log.exception("the report on %s failed", name)
                 ended = _failed()
             except BaseException:  # the thread is restarted for the next report

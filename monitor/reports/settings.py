@@ -1,4 +1,4 @@
-"""The `reports` section: what a drill-down report may take."""
+"""The `reports` section: limits of drill-down reports."""
 
 from pathlib import Path
 

@@ -170,11 +170,11 @@ def _chunks(table: pa.Table) -> Iterable[pa.RecordBatch]:
 def _dropped_columns(table: pa.Table, named: pa.Table) -> list[str]:
     """Notes on the columns that `conform` dropped because of their type."""
     schema = flat_table(table.slice(0, 0)).schema
-    types, kept = schema.types, set(named.column_names)  # each is a new list whenever it is asked for
+    types, measurable = schema.types, set(named.column_names)  # each access creates a new list
     return [
         f"{target} is of type {types[index]}, which cannot be measured"
         for target, index in _targets(schema).items()
-        if target not in kept
+        if target not in measurable
     ]
 
 

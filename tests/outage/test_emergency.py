@@ -89,7 +89,7 @@ def test_a_kill_while_a_page_is_sent_without_the_database_leaves_neither_an_orph
     with postgresql() as server, PagingDaemon(tmp_path, one_rule(tmp_path, RULE), url=server.url) as daemon:
         server.stop()
         killed = gone(daemon, tmp_path, {"pagerduty": Mortal(daemon.channels["pagerduty"], taken=taken)})
-        killed.take([decided(daemon)])
+        killed.add([decided(daemon)])
         with pytest.raises(KilledError):
             killed.step()
         assert [incident.summary for incident in daemon.pagerduty.incidents] == ["acme/fraud: 30 %"] * taken

@@ -28,15 +28,15 @@ NONE_FOUND = "none found: no new version and no change of inputs or volume in th
 
 def versions_before(versions: Sequence[Version], since: float, now: float) -> list[str]:
     """`version 7 is serving since 14:01 UTC (before: 6)` for each version that is new at the onset."""
-    found = []
+    sentences = []
     for version in versions:
         older = [one for one in versions if one.first_seen < version.first_seen and one.version]
         if not older or not version.version or not since - BEFORE <= version.first_seen <= since + SLACK:
             continue
         last = max(older, key=lambda one: (one.last_seen, one.first_seen))
         new, old = shortened(version.version), shortened(last.version)
-        found.append(f"version {new} is serving since {minute(version.first_seen, now)} (before: {old})")
-    return found[::-1]
+        sentences.append(f"version {new} is serving since {minute(version.first_seen, now)} (before: {old})")
+    return sentences[::-1]
 
 
 def inputs_changed(before: Profile | None, after: Profile, part: float = 1.0, without: str = "") -> list[str]:
@@ -46,8 +46,8 @@ def inputs_changed(before: Profile | None, after: Profile, part: float = 1.0, wi
     """
     if before is None:
         return []
-    found = [one for one in changes(before.overall, after.overall, part=part) if one.column != without]
-    return [f"input {one.words}" for one in found[:MOST_COLUMNS]]
+    changed = [one for one in changes(before.overall, after.overall, part=part) if one.column != without]
+    return [f"input {one.words}" for one in changed[:MOST_COLUMNS]]
 
 
 def volume_changed(before: float, after: float, rows: int, metric: str) -> list[str]:

@@ -38,14 +38,14 @@ def changes(before: Slice, after: Slice, least: float = 1.0, part: float = 1.0) 
     If only `part` of the rows of `after` came since the change, the figures of these rows are computed from the
     mixture. A difference within three standard errors is no change.
     """
-    found = []
+    results = []
     for column in after.layout.columns:
         if column.feature and column.kind in _COMPARED and before.has(column.name) and after.has(column.name):
             pair = _Pair(column.feature, before.column(column.name), after.column(column.name), part)
             change = _change(pair)
             if change is not None and change.size >= least:
-                found.append(change)
-    return sorted(found, key=lambda change: (-change.size, change.column))
+                results.append(change)
+    return sorted(results, key=lambda change: (-change.size, change.column))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Kinds of problem within one alert: the error types of a rising error rate, the columns of a drift. Pure.
 
-An alert goes on while another error type or column joins it. That is told in its own words, in an incident of its own.
+An alert may continue while another error type or column joins it. Each such kind gets an incident of its own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,11 +11,11 @@ from monitor.records import Alert, Labels
 from monitor.store.incidents import Incident
 
 LONGEST_WAIT = float(DAY)
-"""Seconds between two incidents about new kinds of one alert at most; the wait doubles each time."""
+"""Maximum seconds between two incidents about new kinds of one alert; the wait doubles each time."""
 
 
 def kinds_of(alerts: Iterable[Alert]) -> tuple[tuple[str, str], ...]:
-    """The known kinds of alerts, as incidents keep them: (fingerprint, kind)."""
+    """The known kinds of alerts, as incidents store them: (fingerprint, kind)."""
     return tuple(
         (alert.fingerprint, name)
         for alert in alerts
@@ -26,8 +26,8 @@ def kinds_of(alerts: Iterable[Alert]) -> tuple[tuple[str, str], ...]:
 def due_kinds(alert: Alert, incidents: Sequence[Incident], now: float, wait: float) -> Labels:
     """The kinds of an alert, with their words, that none of its open incidents names, if they are due.
 
-    They wait for `wait` seconds since the last of the incidents was opened, twice as long after each, so that a drift
-    that spreads from column to column is not one page a column.
+    They wait for `wait` seconds after the last incident was opened, twice as long after each, so that a drift that
+    spreads from column to column does not send one page per column.
     """
     named = {kind for incident in incidents for kind in incident.kinds}
     kinds = alert.diagnosis.kinds if alert.diagnosis else ()
@@ -38,8 +38,8 @@ def due_kinds(alert: Alert, incidents: Sequence[Incident], now: float, wait: flo
 
 
 def about(alert: Alert, kinds: Labels) -> Alert:
-    """The alert as it is told for these kinds alone."""
+    """The alert, described by these kinds alone."""
     if alert.diagnosis is None:
         return alert
-    what = "now also " + "; ".join(words for _, words in kinds)
-    return replace(alert, diagnosis=replace(alert.diagnosis, what=what, kinds=kinds))
+    words_of_kinds = "now also " + "; ".join(words for _, words in kinds)
+    return replace(alert, diagnosis=replace(alert.diagnosis, what=words_of_kinds, kinds=kinds))

@@ -34,14 +34,14 @@ _AGAIN = frozenset(("error_rate", DRIFT))
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of an alert's stream around the onset. `before` is None if nothing comparable was counted then."""
+    """The data around the onset of an alert. `before` is None if nothing comparable was counted then."""
 
     alert: Alert
     since: float
     before: Profile | None
     after: Profile
     recent: Profile
-    """What came in since the onset: the last seconds if they are known, otherwise `after`."""
+    """What arrived since the onset: the last seconds if available, otherwise `after`."""
     seconds: tuple[float, float]
     """The lengths of the times before and since, in seconds."""
     versions: tuple[Version, ...] = ()
@@ -57,10 +57,10 @@ def diagnosed(
     now: float,
     recent: Mapping[Stream, Profile] = MappingProxyType({}),
 ) -> Evaluation:
-    """The evaluation with a diagnosis in each alert that fires since now, or was diagnosed a minute ago.
+    """The evaluation with a diagnosis in each alert that has started to fire, or was diagnosed a minute ago.
 
-    `known` are the alerts before the evaluation, `recent` is what came in during the last seconds. An alert that
-    cannot be diagnosed is reported as a fault and told without.
+    `known` are the alerts before the evaluation, `recent` is what arrived during the last seconds. An alert that cannot
+    be diagnosed is reported as a fault and sent without a diagnosis.
     """
     after = {a.fingerprint: _reset(a, known.get(a.fingerprint)) for a in evaluation.alerts}
     current = {**known, **after}
@@ -68,8 +68,8 @@ def diagnosed(
     for alert in due[:MOST]:
         with faults_of(connection).isolate("alerts", f"{alert.fingerprint}: diagnosis", in_transaction=True):
             evidence = gather(connection, alert, base_seconds, now, recent.get(alert.stream))
-            found = diagnose(evidence, current.values(), now)
-            after[alert.fingerprint] = replace(alert, diagnosis=found)
+            diagnosis = diagnose(evidence, current.values(), now)
+            after[alert.fingerprint] = replace(alert, diagnosis=diagnosis)
     return replace(evaluation, alerts=list(after.values()))
 
 
@@ -106,7 +106,7 @@ def gather(
     after = rolling.profile(stream, Window(first, last))
     starts = profiles.starts(connection, stream, base, first - length, first)
     seconds = (float(first - min(starts, default=first - length)), max(now - first, 1.0))
-    # In the first base window, the rows of before the onset hide what is wrong; the last seconds are free of them.
+    # In the first base window, rows from before the onset hide the problem; the last seconds have none of them.
     is_fresh = recent is not None and now - since < 2 * base and recent.layout.id == after.layout.id
     latest = recent if recent is not None and is_fresh else after
     columns: tuple[str, ...] = ()
@@ -164,8 +164,8 @@ def diagnose(evidence: Evidence, alerts: Iterable[Alert], now: float) -> Diagnos
 def _drifted(evidence: Evidence) -> Labels:
     """The drifting columns, each with its words, such as `amount mean 380 (41 before)`; the largest change first."""
     names = [name.removeprefix("features.") for name in evidence.columns if name and name != ALL]
-    found = changes(evidence.before.overall, evidence.after.overall, least=0.0) if evidence.before else []
-    moved = {one.column: one.words for one in found if one.column in names}
+    changed = changes(evidence.before.overall, evidence.after.overall, least=0.0) if evidence.before else []
+    moved = {one.column: one.words for one in changed if one.column in names}
     return tuple(
         (name, moved.get(name, shortened(name))) for name in (*moved, *(n for n in names if n not in moved))
     )
@@ -174,13 +174,13 @@ def _drifted(evidence: Evidence) -> Labels:
 def _causes(evidence: Evidence, alerts: Iterable[Alert], now: float) -> tuple[str, ...]:
     alert, before, after = evidence.alert, evidence.before, evidence.after
     column = next((value for name, value in alert.instance if name == "feature"), "")
-    found = causes.versions_before(evidence.versions, evidence.since, now)
+    sentences = causes.versions_before(evidence.versions, evidence.since, now)
     if not evidence.columns:  # drift names its columns itself
         part = min(evidence.recent.rows / after.rows, 1.0) if after.rows else 1.0
-        found += causes.inputs_changed(before, after, part, column)
+        sentences += causes.inputs_changed(before, after, part, column)
     if before is not None and not evidence.columns:
         rates = (before.rows / evidence.seconds[0], after.rows / evidence.seconds[1])
-        found += causes.volume_changed(*rates, after.rows, alert.metric)
-    found += causes.elsewhere(alert, alerts, evidence.since)
+        sentences += causes.volume_changed(*rates, after.rows, alert.metric)
+    sentences += causes.elsewhere(alert, alerts, evidence.since)
     is_looked_at = before is not None and before.rows >= causes.LEAST_ROWS and not evidence.columns
-    return tuple(found) or ((causes.NONE_FOUND,) if is_looked_at else ())
+    return tuple(sentences) or ((causes.NONE_FOUND,) if is_looked_at else ())

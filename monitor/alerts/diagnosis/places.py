@@ -47,7 +47,7 @@ def locate(metric: str, before: Profile | None, after: Profile, limit: float | N
         return error_words(main_error(before, after), before, after, limit)
     figures = {**{name: _latency(name, share) for name, share in _PERCENTILES.items()}, "accuracy": ACCURACY}
     of = figures.get(metric)
-    return "" if of is None else _said(of, before, after)
+    return "" if of is None else _in_words(of, before, after)
 
 
 def main_error(before: Profile | None, after: Profile) -> str:
@@ -89,7 +89,7 @@ def error_words(kind: str, before: Profile | None, after: Profile, limit: float 
     return text + _before(of, before, places) + _rest(places)
 
 
-def _said(of: Figure, before: Profile | None, after: Profile) -> str:
+def _in_words(of: Figure, before: Profile | None, after: Profile) -> str:
     places = split(of, before, after)
     was = _before(of, before, places)
     if not places.affected and not was:
@@ -103,7 +103,9 @@ def _said(of: Figure, before: Profile | None, after: Profile) -> str:
 
 
 def split(of: Figure, before: Profile | None, after: Profile) -> Places:
-    """The dimension that tells best who is affected: the versions if they differ, otherwise a segment."""
+    """The dimension that best separates affected from unaffected rows: the versions if they differ, otherwise a
+    segment.
+    """
     dimensions: dict[str, dict[tuple[str, str], Slice]] = {}
     for key, part in after.slices.items():
         if key != ("", ""):
@@ -130,7 +132,7 @@ def _split(of: Figure, before: Profile | None, parts: Mapping[tuple[str, str], S
 
 
 def _was_better(of: Figure, before: Profile | None, key: tuple[str, str], value: float) -> bool:
-    """Whether a place was clearly better before the onset; then it cannot be called unaffected."""
+    """Whether a place was clearly better before the onset; then it is not unaffected."""
     part = before.slices.get(key) if before is not None else None
     earlier = of.value(part) if part is not None else None
     return earlier is not None and earlier[1] >= LEAST_ROWS and of.is_worse(value, earlier[0])
@@ -196,8 +198,8 @@ def _error_share(kind: str, limit: float) -> Figure:
 def _latency(metric: str, share: float) -> Figure:
     def value(part: Slice) -> tuple[float, float] | None:
         column = part.column("latency_ms")
-        found = percentile(column, share)
-        return None if found is None else (found / 1000, column.finite)
+        milliseconds = percentile(column, share)
+        return None if milliseconds is None else (milliseconds / 1000, column.finite)
 
     return Figure(value, "seconds", metric.removeprefix("latency_"), lambda one, other: one > 1.5 * other)
 

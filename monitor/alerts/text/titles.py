@@ -62,8 +62,8 @@ def title(action: Action, members: Sequence[Alert], news: Collection[str] = ()) 
             return f"{_subject(members[0], instances=False)}: {_instances(members)}"
         lead = min(new or members, key=urgency)
         return f"{words(lead)}, and {len(members) - 1:,} more ({_instances(members, lead)})"
-    told = f"; new: {words(min(new, key=urgency))}" if new and len(new) < len(members) else ""
-    return f"{_counted(members)}{told}"
+    newest = f"; new: {words(min(new, key=urgency))}" if new and len(new) < len(members) else ""
+    return f"{_counted(members)}{newest}"
 
 
 def spread(members: Sequence[Alert], most: int) -> list[Alert]:

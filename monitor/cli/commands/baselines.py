@@ -45,24 +45,24 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
 
     stream = stream_of(model)
     with opened(load(config)).read() as connection:
-        found = baselines.load(connection, stream)
-    if found is None:
+        current = baselines.load(connection, stream)
+    if current is None:
         raise NotFoundError(f"{stream} has no baseline yet", hint="see: watchkeeper baseline set --help")
-    columns = {column.name: column.kind.value for column in found.layout.columns}
+    columns = {column.name: column.kind.value for column in current.layout.columns}
     about = {
-        "source": found.source,
-        "made": iso(found.created_at),
-        "rows": found.profile.rows,
+        "source": current.source,
+        "made": iso(current.created_at),
+        "rows": current.profile.rows,
         "columns": columns,
-        "notes": list(found.layout.notes),
+        "notes": list(current.layout.notes),
     }
     if as_json:
         put_json({"stream": str(stream), **about})
         return
-    put(f"{stream}: {found.profile.rows:,} rows from {found.source}, made {iso(found.created_at)}")
+    put(f"{stream}: {current.profile.rows:,} rows from {current.source}, made {iso(current.created_at)}")
     for name, kind in columns.items():
         put(f"  {name}: {kind}")
-    for note in found.layout.notes:
+    for note in current.layout.notes:
         put(f"  note: {note}")
 
 
@@ -89,17 +89,17 @@ def set_baseline(
     store = store_option.made(settings)
     stream = stream_of(model)
     kinds = settings.model(stream).held_against.columns
-    found = baselines.from_file(
+    from_training_set = baselines.from_file(
         stream, file, now, overrides=kinds, dialect=dialect(separator, encoding, dates)
     )
-    made = accepted(found, f"{file}, by hand")
+    new = accepted(from_training_set, f"{file}, by hand")
     with bar("counting again") as progress:
         keeper = BaselineSelector(store, int(settings.predictions.base_window), settings.windows, {})
-        since = keeper.put_in_force(made, now, progress)
+        since = keeper.put_in_force(new, now, progress)
     say(
-        f"{made.profile.rows:,} rows with {len(made.layout.columns)} columns are the baseline of {made.stream} now"
+        f"{new.profile.rows:,} rows with {len(new.layout.columns)} columns are the baseline of {new.stream} now"
     )
-    for note in made.layout.notes:
+    for note in new.layout.notes:
         say(f"  {note}")
     if since is not None:
         say(

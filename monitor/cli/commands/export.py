@@ -80,17 +80,17 @@ def rules(out: OutOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
     from monitor.rules.exports.unit_test import unit_test
 
     in_force = rules_of(load(config))
-    made = as_prometheus(in_force)
+    exported = as_prometheus(in_force)
     out.mkdir(parents=True, exist_ok=True)
-    there = [rule.name for rule in in_force.rules if rule.name not in made.left_out]
+    written = [rule.name for rule in in_force.rules if rule.name not in exported.left_out]
     files = {
-        "watchkeeper-rules.yaml": made.text,
-        "rules-test.yaml": unit_test(in_force, "watchkeeper-rules.yaml", there),
+        "watchkeeper-rules.yaml": exported.text,
+        "rules-test.yaml": unit_test(in_force, "watchkeeper-rules.yaml", written),
     }
     for name, text in files.items():
         (out / name).write_text(text, encoding="utf-8")
         put(str(out / name))
-    for name, why in made.left_out.items():
+    for name, why in exported.left_out.items():
         say(f"{name} is not exported: {why}")
 
 

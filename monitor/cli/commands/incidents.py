@@ -1,4 +1,4 @@
-"""`incident`: what happened to a client's models, and what the delivery lead writes about it for the client."""
+"""`incident`: incidents of a client's models, and the updates that the delivery lead writes for the client."""
 
 import getpass
 import time
@@ -42,7 +42,7 @@ def list_incidents(
 
     settings, now = load(config), time.time()
     with opened(settings).read() as connection:
-        found = client_state.incidents(
+        listed = client_state.incidents(
             connection, client, settings.clients.get(client, ClientSettings()), now
         )
     if as_json:
@@ -50,16 +50,16 @@ def list_incidents(
 
         from monitor.web.api import schemas
 
-        put_json([to_builtins(schemas.incident(one)) for one in found])
+        put_json([to_builtins(schemas.incident(one)) for one in listed])
         return
-    for one in found:
+    for one in listed:
         length = wording.span((one.ended or now) - one.started)
         state = f"ongoing for {length}" if one.ended is None else f"ended after {length}"
         put(f"{one.id}  {one.stream}  {one.rule}  {iso(one.started)}, {state}")
         put(f"    {one.told}")
         for note in one.notes:
             put(f"    {note.id}  {iso(note.at)}  {note.author}: {note.text}")
-    if not found:
+    if not listed:
         say("no incidents in the last 30 days")
 
 
@@ -82,17 +82,17 @@ def note(
 
     settings, now = load(config), time.time()
     with opened(settings).write() as connection:
-        known = {*settings.clients, *(one.client for one in streams.streams(connection))}
+        all_clients = {*settings.clients, *(one.client for one in streams.streams(connection))}
         client = name.partition("/")[0]
-        asked = [client] if client in known else sorted(known)
-        found = [
+        searched = [client] if client in all_clients else sorted(all_clients)
+        candidates = [
             one
-            for key in asked
+            for key in searched
             for one in client_state.incidents(
                 connection, key, settings.clients.get(key, ClientSettings()), now
             )
         ]
-        chosen = notes.named(found, name)
+        chosen = notes.named(candidates, name)
         who = author or getpass.getuser()
         written = notes.write(connection, chosen, text, author=who, address=_ADDRESS, now=now)
     say(f"the client reads this on {chosen.id}; to take it back: watchkeeper incident withdraw {written.id}")

@@ -55,25 +55,25 @@ def create(
     now = time.time()
     if kind not in set(api_keys.KeyKind):
         raise InputError(f"'{kind}' is not a kind of key", hint=f"use one of: {', '.join(api_keys.KeyKind)}")
-    wanted = api_keys.KeyKind(kind)
+    kind_of_key = api_keys.KeyKind(kind)
     until = now + seconds_of(expires) if expires else None
-    if wanted in (api_keys.KeyKind.INGEST, api_keys.KeyKind.PAGE) and not client:
+    if kind_of_key in (api_keys.KeyKind.INGEST, api_keys.KeyKind.PAGE) and not client:
         raise InputError(f"a key of kind {kind} needs a client", hint="add --client NAME")
     settings = load(config)
     if client and settings.clients and client not in settings.clients:
-        known = suggest(client, settings.clients)
+        suggestion = suggest(client, settings.clients)
         raise InputError(
-            f"client '{client}' is not configured{known}", hint=f"add it under clients: in {config}"
+            f"client '{client}' is not configured{suggestion}", hint=f"add it under clients: in {config}"
         )
     store = store_option.made(settings)
     with store.write() as connection:
         before = {one.kind for one in api_keys.keys(connection)}
-        made, token = api_keys.create(connection, wanted, client, now, name=name, expires_at=until)
-    if wanted not in before:
-        say(f"the first key for {wanted}: {_CLOSES[wanted]}")
-    if api_keys.KeyKind.STAFF not in before | {wanted} and wanted is api_keys.KeyKind.PAGE:
+        new_key, token = api_keys.create(connection, kind_of_key, client, now, name=name, expires_at=until)
+    if kind_of_key not in before:
+        say(f"the first key for {kind_of_key}: {_CLOSES[kind_of_key]}")
+    if api_keys.KeyKind.STAFF not in before | {kind_of_key} and kind_of_key is api_keys.KeyKind.PAGE:
         say("/staff/ now needs a key: watchkeeper key create staff")
-    say(f"key {made.id}; it is shown only once:")
+    say(f"key {new_key.id}; it is shown only once:")
     put(token)
 
 
@@ -88,7 +88,7 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     from monitor.store import api_keys
 
     with opened(load(config)).read() as connection:
-        found = api_keys.keys(connection)
+        listed = api_keys.keys(connection)
     now = time.time()
     columns = ("id", "kind", "client", "name", "made", "expires", "last used", "valid")
     rows = [
@@ -102,7 +102,7 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
             iso(one.last_used_at) if one.last_used_at else "never",
             "yes" if one.is_valid(now) else "no",
         )
-        for one in found
+        for one in listed
     ]
     if as_json:
         put_json([dict(zip(columns, row, strict=True)) for row in rows])

@@ -34,10 +34,10 @@ def load_history(
         str, typer.Option(help="For captures: names of the inputs in their order, separated by commas.")
     ] = "",
 ) -> None:
-    """Load past predictions from files, to be measured without paging anyone; loading a file again does nothing.
+    """Load past predictions from files. They are measured, but page no one. Loading a file again changes nothing.
 
-    Columns are named as in a record (timestamp, prediction, confidence, ...); all others are features. What became
-    known (truth, reviewed, corrected, feedback) stands beside them, or in files of its own by id.
+    Columns are named as in a record (timestamp, prediction, confidence, ...); all others are features. Outcomes (truth,
+    reviewed, corrected, feedback) are further columns, or in separate files with the id.
 
     Example: watchkeeper load acme/fraud history/*.parquet
     """
@@ -51,13 +51,13 @@ def load_history(
     from monitor.store import quarantine
 
     settings, clock = load(config), SystemClock()
-    found = locations.find_locations(files)
+    places = locations.find_locations(files)
     store = made(settings)
     log = PredictionLog(store, settings.predictions, clock)
-    said = dialect(separator, encoding, dates)
+    csv_dialect = dialect(separator, encoding, dates)
     captures = _captures(form, columns)
     reader = HistoryReader(
-        found, stream_of(model), settings.predictions, clock.now(), dialect=said, form=captures
+        places, stream_of(model), settings.predictions, clock.now(), dialect=csv_dialect, form=captures
     )
     with rows_bar("loading") as progress:
         for part in reader.parts(progress):
@@ -66,8 +66,8 @@ def load_history(
                 log.append_outcomes(stream, rows)
     with store.write() as connection:
         quarantine.put(connection, reader.quarantined(clock.now()))
-    told = f", {reader.outcomes:,} with what became known" if reader.outcomes else ""
-    say(f"{reader.accepted:,} rows accepted{told}, {sum(reader.rejected.values()):,} rejected")
+    with_outcomes = f", {reader.outcomes:,} with what became known" if reader.outcomes else ""
+    say(f"{reader.accepted:,} rows accepted{with_outcomes}, {sum(reader.rejected.values()):,} rejected")
     tell_refused(reader.rejected, reader.others, reader.examples)
     tell_ignored(reader.ignored)
 

@@ -48,12 +48,12 @@ def preview(
     settings = load(config)
     base, address = int(settings.predictions.base_window), settings.web.public_url
     sender = Sender(opened(settings), settings.clients, (), address, __version__, base)
-    made = sender.preview(client, time.time(), "weekly" if weekly else "daily")
-    if made is None:
+    built = sender.preview(client, time.time(), "weekly" if weekly else "daily")
+    if built is None:
         raise NotFoundError(
             f"no data for the client '{client}'", hint="check that it sends predictions: watchkeeper status"
         )
-    put(render.html(made, __version__, is_alone=True) if html else render.text(made, __version__))
+    put(render.html(built, __version__, is_alone=True) if html else render.text(built, __version__))
 
 
 @digest.command("send")
@@ -95,21 +95,23 @@ def service_report(
     from monitor.health.settings import ClientSettings
 
     settings, now = load(config), time.time()
-    own = settings.clients.get(client, ClientSettings())
-    asked = (
-        periods.parse(period) if period else periods.containing("monthly", local_date(now, own)).previous()
+    client_settings = settings.clients.get(client, ClientSettings())
+    requested = (
+        periods.parse(period)
+        if period
+        else periods.containing("monthly", local_date(now, client_settings)).previous()
     )
     with opened(settings).read() as connection:
-        made = report.read(connection, client, own, asked, now)
-    if made is None:
+        built = report.read(connection, client, client_settings, requested, now)
+    if built is None:
         raise NotFoundError(
-            f"nothing is known of '{client}' in {asked.key}",
+            f"nothing is known of '{client}' in {requested.key}",
             hint="the client has no models, or the period has not begun",
         )
     if out is None:
-        put(page.text(made, __version__).rstrip("\n"))
+        put(page.text(built, __version__).rstrip("\n"))
         return
-    out.write_text(page.html(made, __version__), encoding="utf-8", errors="replace")
+    out.write_text(page.html(built, __version__), encoding="utf-8", errors="replace")
     put(str(out))
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class EngineName(StrEnum):
-    """What counts a lake."""
+    """The engine that counts a lake."""
 
     LOCAL = "local"
     SPARK = "spark"
@@ -70,21 +70,23 @@ def profile(
     from monitor.sources.files.csv_dialect import dialect
 
     settings, stream = load(config), stream_of(model) if model else None
-    said = dialect(separator, encoding, dates)
+    csv_dialect = dialect(separator, encoding, dates)
     if not source:
         raise InputError("no source given", hint="--source FILE, FOLDER or 's3://bucket/**/*.parquet'")
     seconds, counting = int(seconds_of(window)), _engine(engine)
-    found = locations.find_locations(source)
+    places = locations.find_locations(source)
     store, began, now = made(settings), time.monotonic(), time.time()
     lake = LakeSettings(settings.predictions, settings.windows, settings.measuring())
     with rows_bar("profiling") as progress:
-        done = profile_lake(store, found, stream, seconds, lake, now, progress, counting, said, anew=anew)
-    _touch_days(store, settings, done, now)
-    rate = done.rows / max(time.monotonic() - began, 1e-9)
+        result = profile_lake(
+            store, places, stream, seconds, lake, now, progress, counting, csv_dialect, anew=anew
+        )
+    _touch_days(store, settings, result, now)
+    rate = result.rows / max(time.monotonic() - began, 1e-9)
     if as_json:
-        put_json(_as_json(done, len(found), rate))
+        put_json(_as_json(result, len(places), rate))
     else:
-        _tell(done, len(found), rate, oldest=now - settings.windows.retention)
+        _tell(result, len(places), rate, oldest=now - settings.windows.retention)
 
 
 def _engine(name: EngineName) -> "Engine":
@@ -102,38 +104,38 @@ def _engine(name: EngineName) -> "Engine":
     return spark.run
 
 
-def _touch_days(store: "Store", settings: "Config", done: "LakeResult", now: float) -> None:
-    """Have the pages' days say what was profiled."""
+def _touch_days(store: "Store", settings: "Config", result: "LakeResult", now: float) -> None:
+    """Update the daily summaries of the profiled days."""
     from monitor.health.daily_summary import DailySummaries
 
     days = DailySummaries(store, settings.clients)
-    days.touch(done.windows)
+    days.touch(result.windows)
     days.update(now)
 
 
-def _as_json(done: "LakeResult", files: int, rate: float) -> dict[str, object]:
+def _as_json(result: "LakeResult", files: int, rate: float) -> dict[str, object]:
     return {
-        "rows": done.rows,
-        "windows": len(done.windows),
-        "left": len(done.left),
-        "refused": done.rejected,
-        "others": done.others,
-        "ignored": sorted(done.ignored),
+        "rows": result.rows,
+        "windows": len(result.windows),
+        "left": len(result.left),
+        "refused": result.rejected,
+        "others": result.others,
+        "ignored": sorted(result.ignored),
         "files": files,
         "rows_per_second": round(rate),
     }
 
 
-def _tell(done: "LakeResult", files: int, rate: float, *, oldest: float) -> None:
-    """What was done, for the person at the terminal; windows before `oldest` will not be kept."""
-    refused = sum(done.rejected.values())
+def _tell(result: "LakeResult", files: int, rate: float, *, oldest: float) -> None:
+    """Print the result; windows before `oldest` are not kept."""
+    refused = sum(result.rejected.values())
     say(
-        f"{done.rows:,} rows of {files:,} files in {len(done.windows):,} windows ({rate:,.0f} rows/s), "
+        f"{result.rows:,} rows of {files:,} files in {len(result.windows):,} windows ({rate:,.0f} rows/s), "
         f"{refused:,} refused"
     )
-    tell_refused(done.rejected, done.others, done.examples)
-    tell_ignored(done.ignored)
-    if done.left:
-        say(f"{len(done.left):,} windows not changed: the daemon already counted rows in them")
-    if any(one.start < oldest for _, one in done.windows):
+    tell_refused(result.rejected, result.others, result.examples)
+    tell_ignored(result.ignored)
+    if result.left:
+        say(f"{len(result.left):,} windows not changed: the daemon already counted rows in them")
+    if any(one.start < oldest for _, one in result.windows):
         say("some windows are older than windows.retention and will be deleted within an hour")

@@ -54,7 +54,7 @@ def rehearse(
         time_zone=time_zone,
     )
     with bar("counting windows") as progress:
-        found = run(
+        result = run(
             file,
             time=time,
             settings=settings,
@@ -65,13 +65,13 @@ def rehearse(
             dates=dates,
         )
     if as_json:
-        put_json(found.to_dict())
+        put_json(result.to_dict())
     else:
-        put(found.text())
+        put(result.text())
 
 
 def _settings(**options: object) -> "DriftSettings":
-    """The options as the configuration's section `drift` would read them."""
+    """The options as the settings of the `drift` section."""
     from pydantic import ValidationError
 
     from monitor.drift import DriftSettings

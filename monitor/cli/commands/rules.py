@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 @rules.callback()
 def _group() -> None:
-    """Keep `test` a word of its own, though it is the only one."""
+    """Keep `test` a subcommand, although it is the only one."""
 
 
 @rules.command("test")
@@ -39,14 +39,14 @@ def run_stories(
     from monitor.shipped import shipped
 
     folder = shipped("rules")
-    told, failed = 0, 0
+    tested, failed = 0, 0
     for file in files or sorted(folder.glob("*_test.yaml")):
         for result in selftest.run(file, METRICS, folder):
-            told += 1
+            tested += 1
             failed += bool(result.problems)
             put(f"{'✖' if result.problems else '✔'} {file.name}: {result.name}")
             for problem in result.problems:
                 put(f"    {problem}")
-    say(f"{told - failed} of {told} tests passed")
+    say(f"{tested - failed} of {tested} tests passed")
     if failed:
         raise typer.Exit(Exit.FAILED)

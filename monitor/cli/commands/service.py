@@ -37,7 +37,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     Example: watchkeeper run --config watchkeeper.yaml
     """
-    on_signals(lambda: sys.exit(0))  # until the daemon itself listens to them
+    on_signals(lambda: sys.exit(0))  # until the daemon handles them itself
     without_pandas()
     without_extras()
     tune_garbage_collector()
@@ -60,8 +60,8 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     app = App(_located(settings, config), in_children=True)
 
     def announce() -> None:
-        give_back_freed_memory()  # of all that was only loaded
-        if as_json:  # every line is an object; the start was logged
+        give_back_freed_memory()  # memory of the start
+        if as_json:  # stdout has JSON lines only; the start was logged
             return
         say(f"Watchkeeper {__version__} is ready at {app.url}")
         if app.access.is_open(KeyKind.INGEST):
@@ -70,7 +70,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
             )
 
     def announce_if_heard() -> None:
-        with contextlib.suppress(OSError):  # a terminal that is full or gone stops no daemon
+        with contextlib.suppress(OSError):  # a closed or full terminal must not stop the daemon
             announce()
 
     app.serve(announce_if_heard)
@@ -85,7 +85,7 @@ def _located(settings: "Config", file: Path) -> "Config":
 
 
 def _wait(settings: "Config") -> None:
-    """Until a database server answers."""
+    """Wait until a database server answers."""
     from monitor.clock import SystemClock
     from monitor.notify import build
     from monitor.outage.emergency import spool_path
@@ -98,7 +98,7 @@ def _wait(settings: "Config") -> None:
 
 
 def _leave() -> None:
-    """End the process, also where threads still compute: all is written, and nobody waits for what they find."""
+    """End the process even if threads are still computing: everything is written, and their results are not needed."""
     logging.shutdown()
     with contextlib.suppress(OSError):
         output_streams.flush()

@@ -51,9 +51,9 @@ def init(
     if path.exists():
         raise InputError(f"{path} already exists", hint="choose another file; nothing was changed")
 
-    def answer(given: str | None, question: str, default: str) -> str:
-        if given is not None or no_input:
-            return default if given is None else given
+    def answer(option: str | None, question: str, default: str) -> str:
+        if option is not None or no_input:
+            return default if option is None else option
         return ask(question, default)
 
     keys = [answer(client, "Client (short key)", "acme"), answer(model, "Model (short key)", "fraud")]

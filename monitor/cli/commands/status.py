@@ -81,7 +81,7 @@ def status(
 
 
 def _configured(settings: "Config", rules: "RuleSet | None") -> "Configured":
-    """What the state of a stream says of its configuration."""
+    """The part of the configuration that the state of a stream shows."""
     from monitor.status import Configured
 
     return Configured(
@@ -115,21 +115,21 @@ def alerts(
     settings, now = load(config), time.time()
     with opened(settings).read() as connection:
         firing = stored.load_open(connection)
-        held = suppressed(firing, silences.load(connection, now), now, settings.alerts)
-        known = stored.load(connection).values() if everything else firing
-        found = [alert for alert in known if client in ("", alert.stream.client)]
+        suppressions = suppressed(firing, silences.load(connection, now), now, settings.alerts)
+        stored_alerts = stored.load(connection).values() if everything else firing
+        shown = [alert for alert in stored_alerts if client in ("", alert.stream.client)]
     if as_json:
-        listed = [schemas.alert(alert, held.get(alert.fingerprint, "")) for alert in found]
+        listed = [schemas.alert(alert, suppressions.get(alert.fingerprint, "")) for alert in shown]
         put_json([to_builtins(one) for one in listed])
         return
-    for alert in found:
+    for alert in shown:
         labels = "".join(f" {name}={value}" for name, value in alert.instance)
         since = iso(alert.fired_at) if alert.fired_at else "never fired"
         put(f"{alert.severity:<8}  {alert.state:<10}  {alert.stream}  {alert.rule}{labels}  since {since}")
         put(f"          {alert.fingerprint}  {alert.reason}")
-        if alert.fingerprint in held:
-            put(f"          {held[alert.fingerprint]}")
-    if not found:
+        if alert.fingerprint in suppressions:
+            put(f"          {suppressions[alert.fingerprint]}")
+    if not shown:
         say("no open alerts")
 
 
@@ -151,12 +151,12 @@ def explain(
     rules = rules_of(settings)
     with opened(settings).read() as connection:
         try:
-            found = explaining.find(connection, name)
+            matching = explaining.find(connection, name)
         except NotFoundError:
             for line in explain_inactive(connection, name, rules):
                 put(line)
             return
-        for alert in found:
+        for alert in matching:
             for line in explaining.explain(connection, alert, rules, settings.alerts, now).lines:
                 put(line)
 
@@ -202,13 +202,13 @@ def add_silence(
 
     now = time.time()
     begins, seconds = now + (seconds_of(start) if start else 0.0), seconds_of(length)
-    who = author or getpass.getuser()
+    name = author or getpass.getuser()
     with opened(load(config)).write() as connection:
-        made = silencing.add(
-            connection, matchers, starts_at=begins, seconds=seconds, author=who, comment=comment, now=now
+        added = silencing.add(
+            connection, matchers, starts_at=begins, seconds=seconds, author=name, comment=comment, now=now
         )
-    say(f"silenced until {iso(made.ends_at)}; to end it earlier: watchkeeper silence expire {made.id}")
-    put(made.id)
+    say(f"silenced until {iso(added.ends_at)}; to end it earlier: watchkeeper silence expire {added.id}")
+    put(added.id)
 
 
 @silence.command("list")
@@ -222,9 +222,9 @@ def list_silences(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = F
     from monitor.store import silences
 
     with opened(load(config)).read() as connection:
-        found = silences.load(connection, time.time())
+        listed = silences.load(connection, time.time())
     rows = [
-        (s.id, ", ".join(s.matchers), iso(s.starts_at), iso(s.ends_at), s.author, s.comment) for s in found
+        (s.id, ", ".join(s.matchers), iso(s.starts_at), iso(s.ends_at), s.author, s.comment) for s in listed
     ]
     columns = ("id", "matchers", "from", "until", "author", "comment")
     if as_json:

@@ -41,11 +41,11 @@ def verdict(
         raise InputError(f"unknown gate {gate!r}", hint="use guard or final")
     base = int(settings.predictions.base_window)
     with opened(settings).read() as connection:
-        found = version_counts.verdict(
+        decision = version_counts.verdict(
             connection, stream_of(model), canary, stable, Gate(gate), base, time.time()
         )
-    put_json(shape(found)) if as_json else put(f"{found.outcome}: {found.reason}")
-    if found.outcome is Outcome.INCONCLUSIVE:
+    put_json(shape(decision)) if as_json else put(f"{decision.outcome}: {decision.reason}")
+    if decision.outcome is Outcome.INCONCLUSIVE:
         raise typer.Exit(Exit.CANNOT_TELL)
-    if found.outcome is Outcome.FAIL:
+    if decision.outcome is Outcome.FAIL:
         raise typer.Exit(Exit.FAILED)

@@ -1,1 +1,1 @@
-"""The decision for one window: evidence, incident, verdict."""
+"""The drift decision for one window: evidence, incident and verdict."""

@@ -1,4 +1,4 @@
-"""The budget of false alarms in numbers: from `1 per 30 days` to the limit of the evidence."""
+"""The budget of false alarms: from text such as `1 per 30 days` to limits for the evidence."""
 
 import re
 from dataclasses import dataclass
@@ -21,27 +21,27 @@ _SECONDS = {
 OUTPUT_SHARE, GLOBAL_SHARE = 0.2, 0.1
 SILENT = 1e-3
 
-# Scores are normal only as well as a few weeks can tell: this much of the budget is kept back.
+# Scores are only approximately normal after a few weeks of data: the limit includes this reserve.
 RESERVE = 1.3
 
-# The more columns, the further out in the tails their limits lie, where calibrated scores are still a little heavier
-# than normal: beyond this many columns the limit grows by this power of their number on top of the first.
+# With many columns the limits lie far in the tails, where calibrated scores are slightly heavier than normal: beyond
+# this many columns the limit grows by this additional power of their number.
 MANY, EXTRA_POWER = 50, 2.5
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many false alarms may come in how many seconds."""
+    """The accepted number of false alarms in a number of seconds."""
 
     alarms: float
     seconds: float
 
     def limit(self, window_seconds: int, raised: float = 1.0) -> float:
-        """Mean number of windows between false alarms that the budget asks for."""
+        """The mean number of windows between false alarms that the budget requires."""
         return max(self.seconds / self.alarms / window_seconds, 1.0) * raised
 
     def over(self, models: int) -> "Budget":
-        """One model's part of a budget that a fleet shares."""
+        """The budget of one model if a fleet of `models` shares it."""
         return Budget(self.alarms / max(models, 1), self.seconds)
 
     def __str__(self) -> str:
@@ -52,7 +52,7 @@ class Budget:
 
 
 def parse(words: str) -> Budget:
-    """`1 per 30 days`, `2 per week`, `1 per quarter`.
+    """Parse `1 per 30 days`, `2 per week` or `1 per quarter`.
 
     Raises:
         ValueError: the words are not of that form, or ask for no alarms at all.
@@ -69,12 +69,12 @@ def limits(
     importance: dict[str, float] | None = None,
     silent: np.ndarray | None = None,
 ) -> Floats:
-    """The evidence that each column needs, and last the one for all columns together: shape (columns + 1,).
+    """The evidence that each column needs, followed by that of all columns together, shape (columns + 1,).
 
-    Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role
-    importance divides it: a column twice as important needs half the evidence, at the cost of the others. `silent`
-    marks columns that never had a value (a model without confidence has such an output), bool (columns,): they have a
-    thousandth of a share, which is enough to see that values begin to come.
+    Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role,
+    `importance` divides the budget: a column twice as important needs half the evidence, at the expense of the others.
+    `silent`, bool (columns,), marks columns without any value in the reference (such as the confidence of a model that
+    sends none): they get a thousandth of a share, enough to detect that values appear.
     """
     limit *= RESERVE * max(len(columns) / MANY, 1.0) ** EXTRA_POWER
     needed = np.full(len(columns) + 1, limit / GLOBAL_SHARE)

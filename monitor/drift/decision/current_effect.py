@@ -1,8 +1,8 @@
-"""The effect of late: what says whether a change is still there.
+"""The current effect of each chart, from which an incident closes.
 
-A mean of each chart's deviations that forgets slowly where windows are small, so that it is known to a quarter of the
-smallest effect that matters; and that begins anew with a window that contradicts it, so that the end of a large change
-is seen at once (an adaptive exponential mean, as of Capizzi and Masarotto, 2003).
+It is an adaptive exponentially weighted mean of the deviations (Capizzi and Masarotto 2003). It forgets slowly where
+windows have few rows, so that it is known to a quarter of the smallest relevant effect, and restarts at a window that
+contradicts it, so that the end of a large change is detected at once.
 """
 
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from monitor.drift.model.scores import Family
 RECENT_ROWS = 16.0  # over min_effect squared: rows after which a mean is known to a quarter of min_effect
 SLOWEST, FASTEST = 1 / 24, 1 / 2
 
-# All columns together are still moved while this part of their leading charts is.
+# All columns together count as changed while this share of their leading charts is.
 MANY = 0.1
 
-# A window that differs from the mean by so many standard deviations contradicts it.
+# A window that differs from the mean by this many standard deviations contradicts it.
 CONTRADICTS = 3.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CurrentEffect:
-    """Mean deviation of late (charts,), over how many windows since it began anew (charts,), and the share of unseen
-    values of late (columns,).
+    """The weighted mean deviation (charts,), the number of windows since it restarted (charts,), and the recent share
+    of values outside the reference (columns,).
     """
 
     mean: Floats
@@ -37,7 +37,7 @@ class CurrentEffect:
 
 
 def begin(calibration: Calibration) -> CurrentEffect:
-    """Before the first window."""
+    """The state before the first window."""
     zero = np.zeros(calibration.scores.charts)
     return CurrentEffect(zero, zero, np.zeros(len(calibration.columns)))
 
@@ -45,7 +45,7 @@ def begin(calibration: Calibration) -> CurrentEffect:
 def advance(
     calibration: Calibration, before: CurrentEffect, scored: Scored, found: Floats, seen: Floats
 ) -> CurrentEffect:
-    """Add one window; of each column `found` of `seen` rows held values that the reference never did."""
+    """Add one window. In each column, `found` of `seen` rows held values outside the reference."""
     least, rows = calibration.least, scored.rows
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=rows > 0)
     weight = _weight(rows, least)
@@ -55,8 +55,8 @@ def advance(
     weight = np.where(windows > 0, np.maximum(weight, 1 / np.maximum(windows, 1.0)), weight) * (rows > 0)
     share = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
     chance = np.sqrt(before.unseen * (1 - before.unseen) / np.maximum(seen, 1.0))
-    gone = before.unseen - share > np.maximum(CONTRADICTS * chance, least**2)
-    weigh = np.where(gone, 1.0, _weight(seen, least)) * (seen > 0)
+    dropped = before.unseen - share > np.maximum(CONTRADICTS * chance, least**2)
+    weigh = np.where(dropped, 1.0, _weight(seen, least)) * (seen > 0)
     return CurrentEffect(
         before.mean + weight * (scored.deviation - before.mean),
         windows,
@@ -65,10 +65,11 @@ def advance(
 
 
 def is_small(calibration: Calibration, present: CurrentEffect, involved: np.ndarray) -> np.ndarray:
-    """Is the effect of late below half of what matters, or below what wander and noise alone show? (columns + 1,)
+    """Whether the current effect is below half of the relevant size, or below what sampling and autocorrelation alone
+    explain, bool (columns + 1,).
 
-    Only `involved` charts (charts,) speak for their columns: among all of a column's charts, one is always above. For
-    all columns together, nine tenths of the locations and labels must be small.
+    Only `involved` charts (charts,) count for their column: of all charts of a column, one nearly always exceeds the
+    bound. For all columns together, nine tenths of the location and label charts must be small.
     """
     scores = calibration.scores
     typical = np.maximum(calibration.charts.typical_rows, 1e-9)

@@ -1,4 +1,4 @@
-"""The decision: one window's counts and the state before it give evidence, an incident, and the state after it."""
+"""The decision on one window: from its counts and the previous state to evidence, an incident and the next state."""
 
 from dataclasses import dataclass, replace
 
@@ -17,20 +17,21 @@ from monitor.records import Window
 
 QUIET_WINDOWS = 6
 
-# Of the strongest chart's evidence, what another chart must have to be what a column is blamed for.
+# A chart is involved if it has at least this share of the evidence of its column's strongest chart.
 INVOLVED = 0.1
 
-# The fast lane: a break that no statistics are needed for.
+# Limits of a break: a change so large in one window that it opens an incident at once.
 BREAK_ROWS, BREAK_EFFECT, BREAK_SHARE, BREAK_ERROR, BREAK_BEYOND = 50, 0.85, 0.25, 6.0, 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decision:
-    """What one window says.
+    """The result for one window.
 
-    `ratio` (columns + 1,) is evidence over limit, last for all columns together: 1 and more is significant. `broken`
-    (columns,) is the chart by which a column went through the fast lane, or -1. `opened` and `closed` say what became
-    of the incident; `joined` which columns came to it now. `skipped` says why nothing was judged.
+    `ratio` (columns + 1,) is evidence over limit, last for all columns together; from 1 on it is significant. `broken`
+    (columns,) is the chart in which a column broke, or -1. `opened` and `closed`: the incident opened or closed with
+    this window; `joined` (columns + 1,) marks the columns that joined it. `skipped` is the reason if the window was not
+    evaluated.
     """
 
     window: Window
@@ -46,7 +47,7 @@ class Decision:
 def advance(
     calibration: Calibration, state: State, counts: WindowCounts, limits: Floats
 ) -> tuple[State, Decision]:
-    """Judge one window against `limits` (columns + 1,). A window that is not later than the last one is skipped."""
+    """Evaluate one window against `limits` (columns + 1,). A window that is not later than the last one is skipped."""
     window = counts.window
     if state.last >= 0 and window.start <= state.last:
         return state, skipped(calibration, window, "the window was judged before")
@@ -62,7 +63,7 @@ def advance(
 
 
 def skipped(calibration: Calibration, window: Window, reason: str) -> Decision:
-    """A decision that judges nothing."""
+    """The decision for a window that is not evaluated."""
     none = np.zeros(len(calibration.columns) + 1)
     return Decision(window, none, np.full(len(none) - 1, -1), none.astype(bool), False, False, None, reason)
 
@@ -84,8 +85,8 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
         rows,
         window.start,
     )
-    found, seen = scores.unseen_counts(counts.counts)
-    unseen = e_detector.advance_unseen(state.unseen, found, seen, calibration.unseen, window.start)
+    new_values, checked = scores.unseen_counts(counts.counts)
+    unseen = e_detector.advance_unseen(state.unseen, new_values, checked, calibration.unseen, window.start)
     state = _dense(calibration, state, scored, rows, cell, gap, window)
     state = replace(
         state,
@@ -95,7 +96,7 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
         evidence=evidence,
         unseen=unseen,
         carried=carried,
-        present=current_effect.advance(calibration, state.present, scored, found, seen),
+        present=current_effect.advance(calibration, state.present, scored, new_values, checked),
     )
     return state, scored
 
@@ -144,12 +145,12 @@ def _ratios(calibration: Calibration, state: State, limits: Floats) -> Floats:
     everything = per_column(part.sum(axis=1), scores.column, columns) + new
     gated = per_column((part * relevant).sum(axis=1), scores.column, columns) + new * new_relevant
     together = float(2 * state.dense.mean()[0, 0]) * (spread(calibration, state) >= calibration.least / 2)
-    # Charts whose effect matters must carry at least half of the evidence that is needed.
+    # Charts with a relevant effect must carry at least half of the required evidence.
     return np.append(np.minimum(everything, 2 * gated), together) / limits
 
 
 def spread(calibration: Calibration, state: State) -> float:
-    """Root mean square effect of all columns since their common evidence began, less what noise alone would show."""
+    """Root mean square effect of all columns since their common evidence began, minus the part that noise explains."""
     chosen = (calibration.scores.family == Family.LOCATION) | (calibration.scores.family == Family.LEVEL)
     rows = state.dense_rows
     chosen &= rows > 0
@@ -165,8 +166,8 @@ def spread(calibration: Calibration, state: State) -> float:
 
 
 def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
-    """Columns with a chart that moved by more than a standard deviation, or a quarter of all rows, in one window, and
-    further than the reference ever did.
+    """The chart by which each column broke, or -1: it moved by more than a standard deviation, or by a quarter of all
+    rows, in one window, and further than in any window of the reference.
     """
     scores, charts = calibration.scores, calibration.charts
     far = np.abs(scored.error) >= np.maximum(BREAK_ERROR, BREAK_BEYOND * charts.largest)
@@ -174,15 +175,15 @@ def _broken(calibration: Calibration, scored: Scored) -> np.ndarray:
     big = np.where(scores.family <= Family.SPREAD, size >= BREAK_EFFECT, size >= share_effect(scores.share))
     big &= scores.family != Family.SHAPE
     hit = far & big & scored.observed & (scored.rows >= BREAK_ROWS)
-    found = np.full(len(calibration.columns), -1)
-    # The last one stays: going from right to left leaves the first chart, which is the easiest to say.
+    broken = np.full(len(calibration.columns), -1)
+    # From right to left, so that the first chart of a column wins: it is the easiest to explain.
     charts_hit = np.flatnonzero(hit)[::-1]
-    found[scores.column[charts_hit]] = charts_hit
-    return found
+    broken[scores.column[charts_hit]] = charts_hit
+    return broken
 
 
 def share_effect(share: Floats) -> Floats:
-    """The signed root of a share that grew by 25 points."""
+    """The effect (signed root) of a share that grew by 25 points."""
     grown = np.minimum(share + BREAK_SHARE, 1 - 1e-9)
     gain = grown * np.log(grown / share) + (1 - grown) * np.log((1 - grown) / (1 - share))
     return np.asarray(np.sqrt(2 * np.maximum(gain, 0.0)))
@@ -215,7 +216,7 @@ def _next_incident(
 def _involved(
     calibration: Calibration, state: State, scored: Scored, sudden: np.ndarray, joined: np.ndarray
 ) -> np.ndarray:
-    """The charts by which columns join: those with a tenth of the strongest one's evidence, or that broke."""
+    """The charts by which columns join: those with a tenth of the strongest one's evidence, and those that broke."""
     column = calibration.scores.column
     evidence = state.evidence.mean().sum(axis=1) * calibration.scores.weight
     strongest = np.zeros(len(calibration.columns))
@@ -226,7 +227,7 @@ def _involved(
 
 
 def onsets(calibration: Calibration, state: State, window: Window) -> Floats:
-    """When the evidence of each column began: that of its strongest chart, (columns + 1,)."""
+    """When the evidence of each column began, from its strongest chart, shape (columns + 1,)."""
     scores = calibration.scores
     strength = state.evidence.mean() * scores.weight[:, None]
     sign = strength.argmax(axis=1)
@@ -245,7 +246,7 @@ def onsets(calibration: Calibration, state: State, window: Window) -> Floats:
 
 
 def _reset_recovered(calibration: Calibration, state: State, recovered: np.ndarray) -> State:
-    """Start the evidence of recovered columns anew, and their filters, which had come to follow the change."""
+    """Restart the evidence of recovered columns, and their filters, which followed the change."""
     if not recovered.any():
         return state
     charts = ~recovered[calibration.scores.column]

@@ -1,12 +1,11 @@
-"""Evidence that may be looked at after every window: e-Shiryaev-Roberts charts.
+"""Sequential evidence that may be checked after every window: e-Shiryaev-Roberts charts.
 
-For each sign and each of a few sizes of drift, R <- (1 + R) exp(lambda x - lambda^2 / 2). R is the sum of one bet for
-every window in which the drift may have begun, and lambda is what a drift of that size and age does to the score of
-this window: more in its first windows than later, for the filter comes to follow it. While nothing drifts and x is
-at most standard normal, the expectation of R grows by one a window, and so does that of any weighted mean of such R,
-whatever their dependence. The first time that a mean exceeds a limit A is therefore at least A windows away on
-average (Shin, Ramdas and Rinaldo, "E-detectors", 2023): a budget of false alarms, with no p-value and no correction
-for the number of columns beyond the weights.
+For each sign and each of a few sizes of drift, R <- (1 + R) exp(lambda x - lambda^2 / 2). R sums one bet per window in
+which the drift may have begun; lambda is the shift of this window's score by a drift of that size and age: larger in
+its first windows than later, because the filter follows it. While nothing drifts and x is at most standard normal, the
+expectation of R grows by one per window, and so does that of any weighted mean of such R, whatever their dependence.
+The mean time until a mean exceeds a limit A is therefore at least A windows (Shin, Ramdas and Rinaldo, "E-detectors",
+2023): a budget of false alarms without p-values, and without a correction for the number of columns beyond the weights.
 """
 
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from monitor.drift.columns import Floats, Integers
 
 SIZES = 4
 
-# How belief is shared among the sizes of a drift: the largest is found within a few windows anyway.
+# Prior weights of the sizes of a drift: the largest is detected within a few windows in any case.
 SIZE_WEIGHTS = np.array([0.2, 0.35, 0.3, 0.15])
 SIGNS = np.array([1.0, -1.0])
 CLIP, STRONG = 3.0, 2.5
@@ -30,12 +29,12 @@ RELEVANT = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """R of each chart, sign, size and age of the drift (ages, charts, 2, SIZES), and what was seen since each sign's
-    evidence began.
+    """R of each chart, sign, size and age of the drift (ages, charts, 2, SIZES), and sums since each sign's evidence
+    began.
 
-    `rows` and `sums` (charts, 2) are the rows since then and the deviations times rows; `since` (charts, 2) is when
-    it began, seconds since the epoch, and 0 while there is no evidence. `strong` (charts, 2) is 1 where the last window
-    spoke for a drift of that sign.
+    `rows` and `sums` (charts, 2) are the rows since then and the deviations times rows; `since` (charts, 2) is when it
+    began, in seconds since the epoch, 0 without evidence. `strong` (charts, 2) is 1 if the last window was strong
+    evidence for a drift of that sign.
     """
 
     ratio: Floats
@@ -45,11 +44,11 @@ class Evidence:
     strong: Floats
 
     def mean(self) -> Floats:
-        """Evidence of each sign, (charts, 2), such that their sum is the chart's evidence."""
+        """The evidence of each sign (charts, 2); their sum is the evidence of the chart."""
         return np.asarray(self.ratio.sum(axis=0) @ SIZE_WEIGHTS / len(SIGNS))
 
     def effect(self) -> Floats:
-        """Mean deviation in the direction of each sign since its evidence began: (charts, 2)."""
+        """The mean deviation in the direction of each sign since its evidence began (charts, 2)."""
         return np.asarray(
             np.divide(self.sums * SIGNS, self.rows, out=np.zeros_like(self.sums), where=self.rows > 0)
         )
@@ -71,21 +70,21 @@ def advance(
     rows: Floats,
     start: float,
 ) -> Evidence:
-    """Add one window's normal scores (charts,); a chart with 0 rows keeps its evidence as it was.
+    """Add one window's normal scores (charts,); a chart with 0 rows keeps its evidence.
 
-    `lambdas` (ages, charts, SIZES) is the lambda of each size for a drift that begins now, began one window ago, ...
-    `bounds` (charts, 2) is the most that a score counts for: after a window that said little, and after one that spoke
-    for the same drift.
+    `lambdas` (ages, charts, SIZES) is the lambda of each size for a drift that begins now, began one window ago, and so
+    on. `bounds` (charts, 2) caps the score: after a window without strong evidence, and after one with strong evidence
+    for the same sign.
     """
     signed = scores[:, None] * SIGNS - margins[:, None]
     bound = np.where(before.strong > 0, bounds[:, 1:], bounds[:, :1])
     x = np.clip(signed, -CLIP, bound)[:, :, None]
     lambdas = np.minimum(lambdas, bounds[:, 1:])[:, :, None]
-    held = _older(before.ratio)
-    ratio = np.minimum(held * np.exp(lambdas * (x - lambdas / 2)), CAP)
+    older = _older(before.ratio)
+    ratio = np.minimum(older * np.exp(lambdas * (x - lambdas / 2)), CAP)
     ratio = np.where((rows > 0)[:, None, None], ratio, before.ratio)
-    whole = ratio.sum(axis=0)
-    began = (whole[:, :, ONSET[0]] >= 1) | (whole[:, :, ONSET[1]] >= 1)
+    total = ratio.sum(axis=0)
+    began = (total[:, :, ONSET[0]] >= 1) | (total[:, :, ONSET[1]] >= 1)
     return Evidence(
         ratio,
         np.where(began, before.rows + rows[:, None], 0.0),
@@ -96,7 +95,7 @@ def advance(
 
 
 def _older(ratio: Floats) -> Floats:
-    """The effect_sizes one window later: one begins, each is a window older, and the oldest are put together."""
+    """R one window later: a drift may begin now, all others are a window older, and the oldest two ages are added."""
     fresh = np.ones_like(ratio[:1])
     if len(ratio) == 1:
         return np.asarray(fresh + ratio)
@@ -105,7 +104,7 @@ def _older(ratio: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unseen:
-    """Evidence that values appear which the reference never held: R of each column and share (columns, shares)."""
+    """Evidence for values outside the reference: R of each column and assumed share (columns, shares)."""
 
     ratio: Floats
     rows: Floats
@@ -113,11 +112,11 @@ class Unseen:
     since: Floats
 
     def mean(self) -> Floats:
-        """Evidence of each column."""
+        """The evidence of each column (columns,)."""
         return np.asarray(self.ratio.mean(axis=1))
 
     def share(self) -> Floats:
-        """Share of unseen values since the evidence began."""
+        """The share of values outside the reference since the evidence began (columns,)."""
         return np.divide(self.found, self.rows, out=np.zeros_like(self.found), where=self.rows > 0)
 
 
@@ -128,8 +127,8 @@ def begin_unseen(columns: int) -> Unseen:
 
 
 def advance_unseen(before: Unseen, found: Floats, rows: Floats, expected: Floats, start: float) -> Unseen:
-    """Add one window's counts of unseen values, which are expected in a share `expected` of rows at most.
-    Shares that are not at least twice that say nothing.
+    """Add one window's counts of values outside the reference, whose usual share of rows is at most `expected`. Assumed
+    shares below twice that are ignored.
     """
     bound = np.minimum(expected, 0.5)[:, None]
     telling = 2 * bound <= SHARES
@@ -138,7 +137,7 @@ def advance_unseen(before: Unseen, found: Floats, rows: Floats, expected: Floats
         (1 - likely) / (1 - bound)
     )
     ratio = np.minimum((1.0 + before.ratio) * np.exp(np.clip(gain, -700, 100)), CAP) * telling
-    # Small shares keep some evidence for long after a single row; a share that matters does not.
+    # For a small share, a single row remains evidence for many windows; the reset depends on a relevant share.
     began = (ratio[:, RELEVANT:].max(axis=1) >= 1) & (before.found + found > 0)
     return Unseen(
         ratio,
@@ -149,5 +148,5 @@ def advance_unseen(before: Unseen, found: Floats, rows: Floats, expected: Floats
 
 
 def per_column(values: Floats, column: Integers, columns: int) -> Floats:
-    """Sums over the charts of each column."""
+    """Sums over the charts of each column (columns,)."""
     return np.asarray(np.bincount(column, values, columns), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What is remembered between windows: immutable arrays, written and read bit by bit."""
+"""The state between windows: immutable arrays, stored and restored bit by bit."""
 
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ from monitor.drift.model.kalman_filter import KalmanState
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IncidentState:
-    """One open drift incident. `member` says of each column, and last of all columns together, whether it belongs
-    to it; `quiet` for how many windows its effect has been small; `since` when its evidence began. `involved`
-    (charts,) are the charts by which columns came to it.
+    """The drift incident. `member` (columns + 1,) marks the columns that belong to it, last all columns together;
+    `quiet` counts the windows in which their effect has been small; `since` is when their evidence began. `involved`
+    (charts,) are the charts by which columns joined.
     """
 
     number: int
@@ -29,16 +29,16 @@ class IncidentState:
 
     @property
     def is_open(self) -> bool:
-        """Does any column still belong to it?"""
+        """Whether any column belongs to it."""
         return bool(self.member.any())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class State:
-    """Filters, evidence, thin windows that wait, effects of late, and the incident.
+    """Filters, evidence, small windows carried over, current effects and the incident.
 
-    `last` is the start of the window judged last (-1 before the first). `dense_sums` and `dense_rows` (charts,) add up
-    what each chart showed since the evidence of all columns together began.
+    `last` is the start of the last evaluated window (-1 before the first). `dense_sums` and `dense_rows` (charts,) sum
+    the effects of each chart since the evidence of all columns together began.
     """
 
     last: int

@@ -1,4 +1,4 @@
-"""Verdicts: what a decision says about each column, in numbers and in words."""
+"""Verdicts: the decision for each column, in numbers and words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -19,16 +19,17 @@ METRIC = DRIFT_EVIDENCE.name
 MOST_SAID = 1e6
 WORTH_SAYING = 0.01
 
-# What an open incident is measured as at least: a little above the limit, for rules compare with `above`.
+# The lowest value of the metric while an incident is open: just above 1, because rules compare with `above`.
 OPEN = 1.001
 
 
 @dataclass(frozen=True, slots=True)
 class DriftVerdict:
-    """What is known about one column (or, with an empty `column`, about all together) after one window.
+    """The result for one column after one window; an empty `column` stands for all columns together.
 
-    `evidence` against `limit`; `effect` in standard deviations (None for all together is a root mean square); `part`
-    says what moved; `since` is when the evidence began, None while there is none; `rows` are those behind it.
+    `evidence` is compared with `limit`. `effect` is in standard deviations (for all together, a root mean square).
+    `part` says what changed. `since` is when the evidence began, None without evidence; `rows` is the number of rows
+    since then.
     """
 
     stream: Stream
@@ -48,7 +49,7 @@ class DriftVerdict:
 
     @property
     def labels(self) -> Labels:
-        """As the measurement is labelled: by feature, by output, or by scope."""
+        """The labels of its measurement: feature, output or scope."""
         if self.role is None:
             return labels(scope="model")
         name = self.column.removeprefix("features.")
@@ -63,38 +64,40 @@ def verdicts(
     limits: Floats,
     budget: Budget,
 ) -> list[DriftVerdict]:
-    """One verdict for each column, and last the one for all columns together; none for a skipped window."""
+    """One verdict per column, followed by that for all columns together; none for a skipped window."""
     if decision.scored is None:
         return []
     since = onsets(calibration, state, decision.window)
-    found = []
-    for index, (column, what) in enumerate(
+    results = []
+    for index, (column, change) in enumerate(
         zip(calibration.columns, column_changes(calibration, state, decision), strict=True)
     ):
         evidence, limit = float(decision.ratio[index] * limits[index]), float(limits[index])
         sudden = bool(decision.broken[index] >= 0 and decision.ratio[index] <= 1)
         moment = float(decision.window.start) if sudden else float(since[index])
-        told = DriftVerdict(
-            stream, decision.window, column.name, column.role, evidence, limit, what.effect, what.part,
-            moment if what.begun else None, what.rows, bool(decision.ratio[index] >= 1), sudden,
+        verdict = DriftVerdict(
+            stream, decision.window, column.name, column.role, evidence, limit, change.effect, change.part,
+            moment if change.begun else None, change.rows, bool(decision.ratio[index] >= 1), sudden,
             state.incident.number * bool(state.incident.member[index]), "",
         )  # fmt: skip
-        found.append(_worded(told, calibration, budget))
+        results.append(_worded(verdict, calibration, budget))
     evidence, limit = float(decision.ratio[-1] * limits[-1]), float(limits[-1])
     together = DriftVerdict(
         stream, decision.window, "", None, evidence, limit, spread(calibration, state), "many columns at once",
         float(since[-1]) if state.dense.since[0, 0] > 0 else None, float(state.dense_rows.max(initial=0.0)),
         bool(decision.ratio[-1] >= 1), False, state.incident.number * bool(state.incident.member[-1]), "",
     )  # fmt: skip
-    return [*found, _worded(together, calibration, budget)]
+    return [*results, _worded(together, calibration, budget)]
 
 
-def measurements(found: Sequence[DriftVerdict], because: str = "") -> list[Measurement]:
-    """Evidence over limit, one measurement a verdict: above 1 is significant, and stays so while the column belongs to
-    an open incident. That of the whole model (`scope`) is the highest of all: above 1 as long as an incident is open,
-    which makes it the one to page on, and the one that says what is `because` behind it.
+def measurements(results: Sequence[DriftVerdict], because: str = "") -> list[Measurement]:
+    """Evidence over limit, one measurement per verdict: above 1 is significant, and stays so while the column belongs
+    to an open incident.
+
+    The measurement of the whole model (`scope`) is the highest of all, so it is above 1 while an incident is open.
+    Rules page on it, and its reason is `because`.
     """
-    values = [max(_value(verdict), OPEN * bool(verdict.incident)) for verdict in found]
+    values = [max(_value(verdict), OPEN * bool(verdict.incident)) for verdict in results]
     values = [*values[:-1], max(values)] if values else values
     return [
         Measurement(
@@ -108,7 +111,7 @@ def measurements(found: Sequence[DriftVerdict], because: str = "") -> list[Measu
             labels=verdict.labels,
             because="" if verdict.role else because,
         )
-        for verdict, value in zip(found, values, strict=True)
+        for verdict, value in zip(results, values, strict=True)
     ]
 
 
@@ -121,30 +124,30 @@ def _worded(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> 
 
 
 def _days(seconds: float) -> str:
-    """A length of the past: whole days where it has some."""
+    """A duration of the past, in whole days if it is longer than one."""
     days = round(seconds / DAY)
     return f"{days} days" if days > 1 else format_duration(seconds)
 
 
 def words(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> str:
-    """The whole reason in one or two sentences."""
+    """The reason in one or two sentences."""
     name = verdict.column.removeprefix("features.")
-    who = (
+    subject = (
         "all columns together"
         if verdict.role is None
         else f"{'output' if verdict.role is Role.OUTPUT else 'feature'} `{name}`"
     )
     if verdict.since is None or verdict.evidence < WORTH_SAYING * verdict.limit:
-        return f"{who}: no evidence of a change"
+        return f"{subject}: no evidence of a change"
     past = _days(calibration.end - calibration.start)
     time = format_duration(verdict.window.end - verdict.since)
     unit = "root mean square of " if verdict.role is None else ""
     evidence = f"{verdict.evidence:,.0f}" if verdict.evidence < MOST_SAID else "above a million"
-    told = (
-        f"{who}: the last {time} (since {iso(verdict.since)}) differ from the same hours of the reference ({past}) by "
-        f"{unit}{format_number(abs(verdict.effect), 2)} standard deviations: {verdict.part} (n = {verdict.rows:,.0f}, "
-        f"e-value {evidence}); with the budget of {budget} the limit is {verdict.limit:,.0f}"
+    changed = (
+        f"{subject}: the last {time} (since {iso(verdict.since)}) differ from the same hours of the reference ({past}) "
+        f"by {unit}{format_number(abs(verdict.effect), 2)} standard deviations: {verdict.part} "
+        f"(n = {verdict.rows:,.0f}, e-value {evidence}); with the budget of {budget} the limit is {verdict.limit:,.0f}"
     )
     if verdict.broken:
-        return told + "; the change is so large that one window is enough"
-    return told + ("" if verdict.significant else ", so this is not an alarm")
+        return changed + "; the change is so large that one window is enough"
+    return changed + ("" if verdict.significant else ", so this is not an alarm")

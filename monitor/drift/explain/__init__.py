@@ -1,1 +1,1 @@
-"""What moved, where, and the likeliest causes."""
+"""Explains drift: what changed, in which segment, and the likeliest causes."""

@@ -1,7 +1,7 @@
 """The likeliest causes of a drift incident, at most three, in words.
 
-They are drawn from what alarmed and from what happened just before, and are hints: a feature that moved need not be
-why the predictions moved.
+They are derived from the columns that alarmed and from what happened shortly before. They are hints: a feature that
+changed need not be the cause of changed predictions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,20 +27,20 @@ BEFORE = 3 * HOUR
 MANY = 0.5
 LONGEST = 6 * HOUR
 
-# How strongly each kind of cause is suggested: a version that came just before, many columns at once, the column that
-# moved the answers most, a segment. The answers themselves are what happened, and seldom why.
+# The strength of each kind of cause: a version that started just before, many columns at once, the column that affects
+# the answers most, a segment. Changed answers are the effect, and rarely the cause.
 VERSION, FEED, COLUMN, SEGMENT, OUTPUT = 100.0, 80.0, 70.0, 60.0, 0.1
 
-# A segment that moved by this much is told with full strength.
+# The change of a segment from which it has full strength.
 FULL_STRENGTH = 0.2
 
-# What an effect counts for beside what it does to the answers: a hint may be wrong.
+# The weight of the effect itself beside its estimated impact on the answers, which may be wrong.
 ASIDE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """One possible cause: how strongly it is suggested, against other causes of the same incident, and in words."""
+    """One possible cause in words, with its strength relative to other causes of the incident."""
 
     strength: float
     words: str
@@ -48,7 +48,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A version that first answered at `since`, while others had answered before."""
+    """A version that first answered at `since`, after others."""
 
     version: str
     since: float
@@ -61,8 +61,8 @@ def causes(
     impacts: Mapping[str, Impact] = MappingProxyType({}),
     segments: Sequence[AffectedSegment] = (),
 ) -> list[Cause]:
-    """The likeliest first: a new version, many columns at once, then the columns by evidence and by what they matter
-    to the model (`importance` where it is given, else `impacts`), and the segment in which the change sits.
+    """The likeliest causes first: a new version, many columns at once, the columns by evidence and by their effect on
+    the model (`importance` if configured, else `impacts`), and the affected segment.
     """
     alarmed = [verdict for verdict in verdicts if verdict.significant and verdict.role is not None]
     begun = min(
@@ -70,20 +70,22 @@ def causes(
     )
     weighed = [(_weight(one, importance, impacts), one) for one in alarmed]
     most = max((weight for weight, _ in weighed), default=1.0) or 1.0
-    found = [Cause(COLUMN * weight / most, _told(one, impacts)) for weight, one in weighed]
-    found += [Cause(SEGMENT * min(segment.moved / FULL_STRENGTH, 1.0), segment.words) for segment in segments]
+    candidates = [Cause(COLUMN * weight / most, _words_of(one, impacts)) for weight, one in weighed]
+    candidates += [
+        Cause(SEGMENT * min(segment.moved / FULL_STRENGTH, 1.0), segment.words) for segment in segments
+    ]
     columns = sum(verdict.role is not None for verdict in verdicts)
     if len(alarmed) > max(MANY * columns, 2):
         words = f"{len(alarmed)} of {columns} columns moved at once: suspect what feeds the model"
-        found.append(Cause(FEED, words))
+        candidates.append(Cause(FEED, words))
     if begun is not None:
-        found.extend(_version(arrival, begun) for arrival in arrivals)
-    return sorted(found, key=lambda cause: -cause.strength)[:MOST]
+        candidates.extend(_version(arrival, begun) for arrival in arrivals)
+    return sorted(candidates, key=lambda cause: -cause.strength)[:MOST]
 
 
 def _weight(verdict: DriftVerdict, importance: Mapping[str, float], impacts: Mapping[str, Impact]) -> float:
-    """How much a column matters: its effect times its importance, or what it does to the answers; the logarithm of
-    the evidence decides between equals.
+    """The relevance of a column: its effect times its importance, or its impact on the answers, times the logarithm of
+    its evidence.
     """
     evidence = min(float(np.log1p(verdict.evidence / verdict.limit)), 5.0)
     effect = min(abs(verdict.effect), 5.0)
@@ -94,7 +96,7 @@ def _weight(verdict: DriftVerdict, importance: Mapping[str, float], impacts: Map
     return evidence * (impacts[verdict.column].size + ASIDE * effect)
 
 
-def _told(verdict: DriftVerdict, impacts: Mapping[str, Impact]) -> str:
+def _words_of(verdict: DriftVerdict, impacts: Mapping[str, Impact]) -> str:
     kind = "output" if verdict.role is Role.OUTPUT else "feature"
     name = verdict.column.removeprefix("features.")
     words = f"{kind} `{name}`: {verdict.part} ({format_signed(verdict.effect, 2)} sd)"
@@ -111,26 +113,28 @@ def _version(arrival: Arrival, begun: float) -> Cause:
 def arrivals(
     connection: Connection, stream: Stream, layout: Layout, base_seconds: int, since: float, end: float
 ) -> list[Arrival]:
-    """Versions that first answered within three hours before `since`, or after it."""
-    seen: dict[str, int] = {}
+    """Versions that first answered after `since`, or within three hours before it."""
+    first_seen: dict[str, int] = {}
     first: int | None = None
     for stored in profiles.between(connection, stream, base_seconds, since - 2 * BEFORE, end):
         if stored.layout != layout.id or not stored.rows:
             continue
         first = stored.window.start if first is None else first
         for version in codec.decode(stored.blob, layout).versions:
-            seen.setdefault(version, stored.window.start)
+            first_seen.setdefault(version, stored.window.start)
     if first is None:
         return []
     return [
-        Arrival(version, float(at)) for version, at in seen.items() if at > first and at >= since - BEFORE
+        Arrival(version, float(at))
+        for version, at in first_seen.items()
+        if at > first and at >= since - BEFORE
     ]
 
 
 def since(
     connection: Connection, stream: Stream, layout: Layout, base_seconds: int, begin: float, end: float
 ) -> Profile | None:
-    """What came in since a change began, at most of the last six hours; None if nothing did."""
+    """The counts since a change began, of the last six hours at most; None without any."""
     parts = [
         codec.decode(stored.blob, layout)
         for stored in profiles.between(connection, stream, base_seconds, max(begin, end - LONGEST), end)

@@ -1,4 +1,4 @@
-"""What moved in each column, by the chart that says it best."""
+"""The change of each column, described by its most informative chart."""
 
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -13,14 +13,14 @@ from monitor.drift.model.calibration import Calibration
 from monitor.drift.model.control_charts import Scored
 from monitor.drift.model.scores import UNSEEN_WEIGHT, Family
 
-# How much more evidence a tenth or a shape must have to be named before what is easier to say.
+# How much more evidence a decile or shape chart needs to be preferred to one that is easier to explain.
 PLAINER = 100.0
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
-    """One column: its effect in standard deviations since the evidence `begun` (else in this window), what moved in
-    words, and the rows behind it.
+    """One column: its effect in standard deviations since its evidence began (`begun`; else in this window), the change
+    in words, and the number of rows.
     """
 
     effect: float
@@ -30,31 +30,31 @@ class ColumnChange:
 
 
 def column_changes(calibration: Calibration, state: State, decision: Decision) -> list[ColumnChange]:
-    """One for each column; none for a window that was skipped."""
+    """One per column; none for a skipped window."""
     scored = decision.scored
     if scored is None:
         return []
     mean, effect = state.evidence.mean(), state.evidence.effect() * SIGNS
     unseen, share = state.unseen.mean() * UNSEEN_WEIGHT, state.unseen.share()
-    found = []
+    results = []
     for index, chart in enumerate(_strongest(calibration, state)):
         broken, pair = int(decision.broken[index]), mean[chart]
         sign = int(pair.argmax())
         if broken >= 0 and decision.ratio[index] <= 1:
-            found.append(_now(calibration, scored, broken, begun=True))
+            results.append(_now(calibration, scored, broken, begun=True))
         elif unseen[index] > pair.sum() * calibration.scores.weight[chart] and state.unseen.since[index] > 0:
-            found.append(
+            results.append(
                 _new(calibration.columns[index], float(share[index]), float(state.unseen.rows[index]))
             )
         elif state.evidence.since[chart, sign] > 0:
             size = float(effect[chart, sign])
             rows = float(state.evidence.rows[chart, sign])
-            found.append(
+            results.append(
                 ColumnChange(_shown(calibration, chart, size), _part(calibration, chart, size), rows, True)
             )
         else:
-            found.append(_now(calibration, scored, chart, begun=False))
-    return found
+            results.append(_now(calibration, scored, chart, begun=False))
+    return results
 
 
 def _now(calibration: Calibration, scored: Scored, chart: int, *, begun: bool) -> ColumnChange:
@@ -65,8 +65,8 @@ def _now(calibration: Calibration, scored: Scored, chart: int, *, begun: bool) -
 
 def _new(column: Column, share: float, rows: float) -> ColumnChange:
     number = column.kind is ColumnType.NUMBER
-    what = "values outside the range of the baseline" if number else "values never seen before"
-    return ColumnChange(float(np.sqrt(share)), f"{what} ({share:.1%})", rows, True)
+    kind = "values outside the range of the baseline" if number else "values never seen before"
+    return ColumnChange(float(np.sqrt(share)), f"{kind} ({share:.1%})", rows, True)
 
 
 def _shown(calibration: Calibration, chart: int, effect: float) -> float:
@@ -75,13 +75,13 @@ def _shown(calibration: Calibration, chart: int, effect: float) -> float:
 
 
 def standard_deviations(effect: float) -> float:
-    """The shift of a normal column, in standard deviations, that moves the mean rank by this location effect."""
+    """The shift of a normal column, in standard deviations, that gives this location effect."""
     share = min(max((effect / np.sqrt(3) + 1) / 2, 1e-6), 1 - 1e-6)
     return float(np.sqrt(2) * NormalDist().inv_cdf(share))
 
 
 def _strongest(calibration: Calibration, state: State) -> list[int]:
-    """The chart with the most evidence of each column; one that is easier to say wins over a tenth or a shape."""
+    """The chart with the most evidence of each column; a simpler one wins over a decile or shape chart."""
     strength = state.evidence.mean().sum(axis=1) * calibration.scores.weight
     plain = (calibration.scores.family != Family.BIN) & (calibration.scores.family != Family.SHAPE)
     strength = np.where(plain, strength * PLAINER, strength)
@@ -103,11 +103,11 @@ def _part(calibration: Calibration, chart: int, effect: float) -> str:
         return "the shape of the distribution changed"
     if family == Family.MISSING:
         return "more values are missing" if up else "fewer values are missing"
-    more = "more" if up else "less"
+    direction = "more" if up else "less"
     if family == Family.LEVEL:
         name = column.labels[place] if 0 <= place < len(column.labels) else "rare labels"
-        return f"{name!r} is {more} frequent" if place >= 0 else f"rare labels are {more} frequent"
-    return f"values {_between(calibration, column, chart)} are {more} frequent"
+        return f"{name!r} is {direction} frequent" if place >= 0 else f"rare labels are {direction} frequent"
+    return f"values {_between(calibration, column, chart)} are {direction} frequent"
 
 
 def _between(calibration: Calibration, column: Column, chart: int) -> str:

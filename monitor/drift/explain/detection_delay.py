@@ -1,4 +1,4 @@
-"""What a budget means in plain words: how many windows a change of some size takes to be found."""
+"""The meaning of a budget: after how many windows a change of a given size is detected."""
 
 from dataclasses import dataclass, replace
 from statistics import NormalDist
@@ -27,10 +27,10 @@ BUCKETS, TYPICAL_COLUMNS, TYPICAL_ROWS, TYPICAL_WINDOWS = 50, 20, 1000, 336
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """A shift in standard deviations is found in `windows`, at the median of the `of` number columns.
+    """A shift (in standard deviations) is detected after `windows`, the median over the `of` number columns.
 
-    Where less than half of them show it within two weeks of hours, it is the median of the `found` that do; None if
-    there is none, or if the shift is too small to matter.
+    If less than half of them detect it within two weeks of hours, it is the median of the `found` that do; None if none
+    does, or if the shift is below the smallest relevant effect.
     """
 
     shift: float
@@ -40,7 +40,7 @@ class Delay:
 
 
 def delays(calibration: Calibration, needed: Floats, shifts: tuple[float, ...] = SHIFTS) -> list[Delay]:
-    """Simulate the fitted location charts, one typical number column at a time."""
+    """Simulate the fitted location charts of the number columns."""
     chosen = np.flatnonzero(
         (calibration.scores.family == Family.LOCATION) & np.isfinite(calibration.scores.scale)
     )
@@ -52,25 +52,27 @@ def delays(calibration: Calibration, needed: Floats, shifts: tuple[float, ...] =
     charts = _only(calibration.charts, chosen)
     matters = [shift >= calibration.least for shift in shifts]
     return [
-        _delay(shift, chosen, _found(charts, limit, shift, rng) if matter else np.full(RUNS, np.inf))
+        _delay(
+            shift, chosen, _simulated_delays(charts, limit, shift, rng) if matter else np.full(RUNS, np.inf)
+        )
         for shift, matter in zip(shifts, matters, strict=True)
     ]
 
 
-def _delay(shift: float, chosen: np.ndarray, found: Floats) -> Delay:
-    columns = np.array([np.median(found[chosen == one]) for one in np.unique(chosen)])
+def _delay(shift: float, chosen: np.ndarray, after: Floats) -> Delay:
+    columns = np.array([np.median(after[chosen == one]) for one in np.unique(chosen)])
     middle, finite = float(np.median(columns)), columns[np.isfinite(columns)]
     if np.isfinite(middle):
         return Delay(shift, middle, columns.size, columns.size)
     return Delay(shift, float(np.median(finite)) if finite.size else None, finite.size, columns.size)
 
 
-# Quoted, because numpy loads its random numbers, 3 MB, when they are first named.
-def _found(charts: Charts, limit: Floats, shift: float, rng: "np.random.Generator") -> Floats:
-    """After how many windows each chart shows the shift, infinite if not within `MOST`."""
-    # The mean rank of a normal value that is shifted against the reference by `shift` standard deviations.
+# Quoted, because numpy loads its random module (3 MB) on first access.
+def _simulated_delays(charts: Charts, limit: Floats, shift: float, rng: "np.random.Generator") -> Floats:
+    """The windows after which each chart detects the shift, infinite if not within `MOST`, shape (charts,)."""
+    # The location effect (scaled mean rank) of a normal variable that is shifted by `shift` standard deviations.
     effect = np.sqrt(3) * (2 * NormalDist().cdf(shift / np.sqrt(2)) - 1)
-    found = np.full(len(limit), np.inf)
+    delay = np.full(len(limit), np.inf)
     state, evidence = (
         kalman_filter.begin(charts.autocorrelation),
         e_detector.begin(len(limit), kalman_filter.AGES),
@@ -82,8 +84,8 @@ def _found(charts: Charts, limit: Floats, shift: float, rng: "np.random.Generato
         process = correlation * process + rng.standard_normal(len(limit)) * np.sqrt(
             charts.autocorrelation.variance * (1 - correlation**2)
         )
-        seen = charts.mean + effect + process + rng.standard_normal(len(limit)) / np.sqrt(rows)
-        state, scored = control_charts.step(charts, state, seen, rows, 0, 1.0)
+        effects = charts.mean + effect + process + rng.standard_normal(len(limit)) / np.sqrt(rows)
+        state, scored = control_charts.step(charts, state, effects, rows, 0, 1.0)
         evidence = e_detector.advance(
             evidence,
             scored.score,
@@ -94,10 +96,10 @@ def _found(charts: Charts, limit: Floats, shift: float, rng: "np.random.Generato
             rows,
             t + 1.0,
         )
-        found = np.where(np.isinf(found) & (evidence.mean().sum(axis=1) >= limit), t + 1.0, found)
-        if np.isfinite(found).all():
+        delay = np.where(np.isinf(delay) & (evidence.mean().sum(axis=1) >= limit), t + 1.0, delay)
+        if np.isfinite(delay).all():
             break
-    return found
+    return delay
 
 
 def _only(charts: Charts, chosen: np.ndarray) -> Charts:
@@ -126,34 +128,34 @@ def _only(charts: Charts, chosen: np.ndarray) -> Charts:
 
 def meaning(calibration: Calibration, needed: Floats, budget: Budget) -> str:
     """`1 false alarm in 30 days: a shift of 0.2 sd is found in about 12 windows of 1h, 0.5 sd in about 4`."""
-    told = _told(delays(calibration, needed), format_duration(calibration.seconds))
+    delays_in_words = _in_words(delays(calibration, needed), format_duration(calibration.seconds))
     raised = (
         f"; the limit is raised {calibration.raised:.1f} times by the replay"
         if calibration.raised > 1
         else ""
     )
-    return f"{budget}: {told}{raised}" if told else f"{budget}{raised}"
+    return f"{budget}: {delays_in_words}{raised}" if delays_in_words else f"{budget}{raised}"
 
 
-def _told(found: list[Delay], window: str) -> str:
+def _in_words(results: list[Delay], window: str) -> str:
     parts = []
-    for index, one in enumerate(found):
+    for index, one in enumerate(results):
         unit = f" windows of {window}" if index == 0 else ""
         if one.windows is None:
             parts.append(f"{'a shift of ' * (index == 0)}{one.shift:g} sd takes more than {MOST}{unit}")
             continue
         some = f" on {one.found} of {one.of} number columns" if one.found < one.of else ""
-        verb = "is found " * (index == 0 or found[0].windows is None)
+        verb = "is found " * (index == 0 or results[0].windows is None)
         parts.append(
             f"{'a shift of ' * (index == 0)}{one.shift:g} sd {verb}in about {one.windows:.0f}{unit}{some}"
         )
-    wander = any(one.found < one.of and one.windows for one in found)
+    wander = any(one.found < one.of and one.windows for one in results)
     return ", ".join(parts) + (" (the others wander too much)" if wander else "")
 
 
 def typical(settings: DriftSettings) -> str:
-    """What the settings mean for a model of twenty features and a thousand rows an hour that nothing else moves; what
-    they mean for a real one is known once its past was learned.
+    """The meaning of the settings for a model with twenty features and a thousand rows an hour, without
+    autocorrelation. For a real model it is known after learning.
     """
     rng = np.random.default_rng(21)
     columns = [Column(f"feature {i}", ColumnType.NUMBER, BUCKETS) for i in range(TYPICAL_COLUMNS)]

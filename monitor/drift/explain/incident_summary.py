@@ -1,4 +1,4 @@
-"""What somebody who is told of drift reads: what moved most, what else did, and the likeliest causes."""
+"""The summary of a drift incident for a page: the strongest change, the other columns and the likeliest causes."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ CAUSES = "Likeliest causes:"
 
 
 def page(incident: StoredDriftIncident, latest: Sequence[DriftVerdict]) -> str:
-    """An open incident in one line, from its own words and the verdicts of the last window."""
+    """An open incident in one line, from its stored reason and the verdicts of the last window."""
     lines = incident.reason.split("\n")
     causes = lines[lines.index(CAUSES) + 1 :] if CAUSES in lines else []
     return "; ".join(
@@ -20,7 +20,7 @@ def page(incident: StoredDriftIncident, latest: Sequence[DriftVerdict]) -> str:
 
 
 def _moved(incident: StoredDriftIncident, latest: Sequence[DriftVerdict]) -> list[str]:
-    """The strongest column in words, and the names of the others that ever joined."""
+    """The strongest column in words, and the names of the others that joined."""
     alarmed = [one for one in latest if one.significant]
     if not alarmed:
         return [

@@ -1,4 +1,6 @@
-"""The segment in which a change sits: whose share of the traffic, or whose answers, moved while others' did not."""
+"""Finds the segment that a change is confined to: its share of the traffic, or its answers, changed while others' did
+not.
+"""
 
 from dataclasses import dataclass
 
@@ -12,23 +14,23 @@ from monitor.windows.profile import Profile, Slice
 LEAST_ROWS = 50
 LEAST_SHARE, LEAST_MOVE = 0.05, 0.08
 
-# A share must have moved by so many standard errors, and answers by so many times what chance shows.
+# Minimum changes: of a share in standard errors, of answers in multiples of the change expected by chance.
 SURE_SHARE, SURE_MOVE = 5.0, 2.0
 
-# Answers of the rest may have moved at most this much, relative to the segment's.
+# Maximum change of the answers of all other rows, relative to that of the segment.
 ELSEWHERE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class AffectedSegment:
-    """One segment: how far it moved (a share, 0 to 1), and that in words."""
+    """One segment: its change (a share, 0 to 1), also in words."""
 
     moved: float
     words: str
 
 
 def affected_segments(reference: Profile, now: Profile) -> list[AffectedSegment]:
-    """Segments that stand out, the most moved first."""
+    """The segments that stand out, the largest change first."""
     answers: list[AffectedSegment] = []
     traffic: list[AffectedSegment] = []
     for key, part in now.segments.items():
@@ -38,7 +40,7 @@ def affected_segments(reference: Profile, now: Profile) -> list[AffectedSegment]
         name = "=".join(key)
         traffic += _of_traffic(name, before.rows, reference.rows, part.rows, now.rows)
         answers += _of_answers(name, before, reference.overall, part, now.overall)
-    # What one segment sends more, the others send less: the most moved says it all.
+    # If one segment sends more, the others have a smaller share: the largest change is enough.
     most = sorted(traffic, key=lambda segment: -segment.moved)[:1]
     return sorted([*answers, *most], key=lambda segment: -segment.moved)
 
@@ -59,17 +61,20 @@ def _of_answers(
     column = before.layout.by_name.get(PREDICTION)
     if column is None or not column.buckets:
         return []
-    own = _distance(_counts(before, column), _counts(after, column))
+    own_change = _distance(_counts(before, column), _counts(after, column))
     others = [
         _counts(whole, column) - _counts(part, column)
         for whole, part in ((all_before, before), (all_after, after))
     ]
-    rest = _distance(*others) if min(one.sum() for one in others) >= LEAST_ROWS else 0.0
+    change_of_others = _distance(*others) if min(one.sum() for one in others) >= LEAST_ROWS else 0.0
     chance = np.sqrt(len(column.cells) / (2 * np.pi) * (1 / before.rows + 1 / after.rows))
-    if own < max(LEAST_MOVE, SURE_MOVE * chance) or rest > ELSEWHERE * own:
+    if own_change < max(LEAST_MOVE, SURE_MOVE * chance) or change_of_others > ELSEWHERE * own_change:
         return []
-    words = f"it sits in segment {name}: {own:.0%} of the answers there changed, {rest:.0%} elsewhere"
-    return [AffectedSegment(own, words)]
+    words = (
+        f"it sits in segment {name}: {own_change:.0%} of the answers there changed, "
+        f"{change_of_others:.0%} elsewhere"
+    )
+    return [AffectedSegment(own_change, words)]
 
 
 def _counts(part: Slice, column: Column) -> Floats:
@@ -77,5 +82,5 @@ def _counts(part: Slice, column: Column) -> Floats:
 
 
 def _distance(one: Floats, other: Floats) -> float:
-    """Total variation: the share of answers that would have to change."""
+    """Total variation distance: the share of answers that differ."""
     return float(np.abs(one / max(one.sum(), 1e-9) - other / max(other.sum(), 1e-9)).sum() / 2)

@@ -1,1 +1,1 @@
-"""What is learned of a stream: how each column varies while nothing is wrong."""
+"""The model of normal variation that is learned for each stream."""

@@ -1,4 +1,4 @@
-"""Everything that the reference says, fitted once and then only read."""
+"""The calibration: everything that is fitted on the reference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,19 +13,18 @@ from monitor.drift.model.scores import Family, Scores, build
 
 MIN_ROWS = 20
 
-# The smallest change that matters of what all columns show together, in its own standard deviations: errors are a
-# little larger on new windows than on those that the season was learned from.
+# The smallest relevant effect of all columns together, in its own standard deviations: errors are slightly larger on
+# new windows than on those that the season was fitted on.
 DENSE_EFFECT = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """Scoring, charts of the columns, and the one chart of many small shifts at once.
+    """Scoring, the charts of the columns, and the one chart for many small shifts at once.
 
-    `dense_scale` divides the last one's raw effect. `seconds` is the window's length, `start` and `end` the span of
-    the reference, `windows` how many there were. `least` is the effect that must be exceeded, `unseen`
-    the share of values never seen that is usual in each column. `raised` multiplies the
-    limit (see `monitor.drift.replay`).
+    `dense_scale` divides the raw effect of the last one. `seconds` is the length of a window, `start` and `end` the
+    span of the reference, `windows` their number. `least` is the smallest relevant effect, `unseen` (columns,) the
+    usual share of values outside the reference. `raised` multiplies the limit (see `monitor.drift.replay`).
     """
 
     scores: Scores
@@ -48,21 +47,21 @@ class Calibration:
 
     @property
     def silent(self) -> np.ndarray:
-        """Which columns had no value in the reference, bool (columns,)."""
+        """The columns without any value in the reference, bool (columns,)."""
         first = starts(self.columns)
         totals = np.add.reduceat(self.scores.reference, first[:-1]) if len(self.columns) else np.zeros(0)
         return np.asarray(totals - self.scores.reference[first[:-1] + MISSING] <= 0)
 
 
 def carry_small_samples(sums: Floats, rows: Floats, carried: Floats) -> tuple[Floats, Floats, Floats]:
-    """Sums and rows to judge, and what is carried over: fewer than 20 rows of a chart wait for the next window.
+    """The sums and rows to evaluate, and those carried over: fewer than 20 rows of a chart wait for the next window.
 
-    `carried` is (2, charts): sums and rows of the windows before.
+    `carried` is (2, charts): sums and rows of the previous windows.
     """
     sums, rows = sums + carried[0], rows + carried[1]
     enough = rows >= MIN_ROWS
-    rest = np.where(enough, 0.0, np.stack([sums, rows]))
-    return np.where(enough, sums, 0.0), np.where(enough, rows, 0.0), rest
+    waiting = np.where(enough, 0.0, np.stack([sums, rows]))
+    return np.where(enough, sums, 0.0), np.where(enough, rows, 0.0), waiting
 
 
 def fit(
@@ -72,7 +71,7 @@ def fit(
     min_effect: float = 0.1,
     zone: str = "UTC",
 ) -> Calibration:
-    """Fit on the windows of a reference period, which are in order and of one length.
+    """Fit on the windows of a reference, in order and of one length.
 
     Raises:
         ValueError: fewer than two windows.
@@ -106,7 +105,7 @@ def fit(
 
 
 def _fit_dense(scores: Scores, charts: Charts, reference: ReferenceEffects) -> tuple[Charts, float]:
-    """Fit the one chart of many small shifts at once; return it with the scale of its raw effect."""
+    """Fit the one chart for many small shifts at once; return it with the scale of its raw effect."""
     rows = reference.rows
     errors, responses = fitting.replay(charts, reference.effects, rows, reference.cells, reference.gaps)
     together = np.array(
@@ -132,7 +131,7 @@ def _fit_dense(scores: Scores, charts: Charts, reference: ReferenceEffects) -> t
 
 
 def score_reference(scores: Scores, reference: Sequence[WindowCounts]) -> tuple[Floats, Floats]:
-    """Effects and rows of each window and chart, thin windows rolled into the next: two arrays (windows, charts)."""
+    """Effects and rows of each window and chart, small windows added to the next, both (windows, charts)."""
     effects = np.zeros((len(reference), scores.charts))
     rows = np.zeros_like(effects)
     carried: Floats = np.zeros((2, scores.charts))
@@ -143,18 +142,18 @@ def score_reference(scores: Scores, reference: Sequence[WindowCounts]) -> tuple[
 
 
 def distances(begun: Sequence[int], seconds: int) -> Floats:
-    """How many windows after the one before each begins; 1 for the first."""
+    """The distance of each window from the previous one, in windows; 1 for the first."""
     return np.concatenate([[1.0], np.maximum(np.diff(np.array(begun, dtype=float)) / seconds, 1e-6)])
 
 
 def density(scores: Scores, score: Floats, margin: Floats, observed: np.ndarray) -> float:
-    """How much moved at once: the cube root of the columns' mean squared score beyond the margin, which is nearly
-    normal (Wilson and Hilferty). A column speaks with its location, or the mean of its labels.
+    """How much changed at once: the cube root of the mean squared score beyond the margin over the columns, nearly
+    normal (Wilson and Hilferty). A column is represented by its location, or by the mean of its labels.
     """
     chosen = ((scores.family == Family.LOCATION) | (scores.family == Family.LEVEL)) & observed
     beyond = np.maximum(np.abs(score[chosen]) - margin[chosen], 0.0) ** 2
     owner: Integers = scores.column[chosen]
     count = np.bincount(owner, minlength=len(scores.columns))
     total = np.bincount(owner, beyond, len(scores.columns))
-    seen = count > 0
-    return float(np.cbrt((total[seen] / count[seen]).mean())) if seen.any() else 0.0
+    has_score = count > 0
+    return float(np.cbrt((total[has_score] / count[has_score]).mean())) if has_score.any() else 0.0

@@ -1,4 +1,4 @@
-"""Fitting charts: what the reference windows say of each.
+"""Fits the charts on the reference windows.
 
 Mean, season and autocorrelation come first. The windows are then filtered again to fit the rest: the tails, the
 remaining dependence, and the shift of the errors under a lasting drift.
@@ -60,14 +60,14 @@ def fit(reference: ReferenceEffects) -> Charts:
     errors, responses = replay(initial, effects, rows, cells, gaps)
     inflation = _inflation(errors, observed)
     errors = errors / inflation
-    seen = np.maximum(observed.sum(axis=0), 1)
+    n_windows = np.maximum(observed.sum(axis=0), 1)
     return replace(
         initial,
         inflation=inflation,
         tails=tails.fit(errors, observed, family, int(family.max()) + 1),
         largest=np.abs(errors).max(axis=0),
         effect_sizes=_effect_sizes(
-            reference.least - initial.tolerated, responses.sum(axis=0) / seen / inflation
+            reference.least - initial.tolerated, responses.sum(axis=0) / n_windows / inflation
         ),
     )
 
@@ -84,8 +84,8 @@ def _without_tails(reference: ReferenceEffects) -> Charts:
     pattern = season.fit(centred, observed, reference.windows, reference.scheme, reference.zone, family)
     deviations = np.where(observed, centred - pattern.offset[reference.cells], 0.0)
     process = autocorrelation.fit(deviations, rows, reference.gaps, family)
-    seen = np.maximum(observed.sum(axis=0), 1)
-    noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed).sum(axis=0) / seen
+    n_windows = np.maximum(observed.sum(axis=0), 1)
+    noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed).sum(axis=0) / n_windows
     one = np.ones_like(mean)
     return Charts(
         family=family,
@@ -95,9 +95,10 @@ def _without_tails(reference: ReferenceEffects) -> Charts:
         autocorrelation=process,
         inflation=one,
         tails=tails.fit(effects[:0], observed[:0], family, int(family.max()) + 1),
-        tolerated=reference.least * TOLERATED[family] + np.sqrt((noise + process.long_run_variance()) / seen),
+        tolerated=reference.least * TOLERATED[family]
+        + np.sqrt((noise + process.long_run_variance()) / n_windows),
         largest=one,
-        typical_rows=total / seen,
+        typical_rows=total / n_windows,
         effect_sizes=np.zeros((mean.size, SIZES)),
         tail_shape=np.zeros_like(mean),
     )

@@ -1,10 +1,9 @@
-"""The hours of a day as a sum of waves: a season that is known better than hour by hour.
+"""The daily season as a sum of waves, which is estimated better than hour by hour.
 
-Hour means over a few weeks are uncertain, and their errors are alike in neighbouring hours, because what wanders does
-not jump. So each kind of day is taken apart into its level and twelve waves. How uncertain a wave is, its spread from
-day to day tells; how strong waves of that length are, the chart and all others of its kind tell together. Each is
-shrunk by both (empirical Bayes): a smooth season keeps its long waves and loses the noise of the short ones, one with
-corners keeps what it needs.
+Hour means over a few weeks are uncertain, and their errors are correlated between neighbouring hours. So each kind of
+day is decomposed into its level and twelve waves. The uncertainty of a wave comes from its variation between days, its
+expected strength from the chart and the others of its family. Each wave is shrunk by both (empirical Bayes): a smooth
+season keeps its long waves without the noise of the short ones, and a season with steps keeps the short ones too.
 """
 
 import numpy as np
@@ -14,12 +13,12 @@ from monitor.drift.columns import Floats, Integers
 HOURS = 24
 LEAST_DAYS = 3
 
-# How much of a wave's expected strength is told by the chart's family; the rest is spread over all waves alike.
+# The part of a wave's expected strength that comes from the chart's family; the rest is equal for all waves.
 COMMON = 0.8
 
 
 def _basis() -> tuple[Floats, Integers]:
-    """Orthonormal waves over the hours, (waves, hours), and how often each goes up and down a day."""
+    """Orthonormal waves over the hours (waves, hours), and their frequencies per day (waves,)."""
     hour = np.arange(HOURS)
     rows, often = [np.full(HOURS, 1.0)], [0]
     for k in range(1, HOURS // 2 + 1):
@@ -41,9 +40,10 @@ def fit(
     blocks: int,
     family: Integers,
 ) -> tuple[Floats, Floats] | None:
-    """Offsets and their variance, (blocks * 24, charts), from windows (windows, charts). Of each window `day` is given
-    and `place`, the hour of its kind of day, of which there are `blocks`. None where some kind of day has fewer than
-    three days, or an hour without windows.
+    """Offsets and their variance, both (blocks * 24, charts), from windows (windows, charts).
+
+    `day` is the day of each window, `place` its hour within its kind of day, of which there are `blocks`. None if a
+    kind of day has fewer than three days, or an hour has no window.
     """
     block, hour = place // HOURS, place % HOURS
     mean, doubt = [], []
@@ -69,7 +69,7 @@ def fit(
 
 
 def _grid(effects: Floats, observed: np.ndarray, day: Integers, hour: Integers) -> Floats:
-    """LearningContext by day and hour (days, 24, charts); what was not observed is as that hour is on other days."""
+    """Effects by day and hour (days, 24, charts); unobserved hours get the mean of that hour on other days."""
     shape = (int(day.max()) + 1, HOURS, effects.shape[1])
     total, count = np.zeros(shape), np.zeros(shape)
     np.add.at(total, (day, hour), np.where(observed, effects, 0.0))
@@ -79,20 +79,20 @@ def _grid(effects: Floats, observed: np.ndarray, day: Integers, hour: Integers) 
 
 
 def _alike(power: Floats) -> Floats:
-    """Waves of one length have one strength: the mean over sine and cosine, (waves, charts)."""
+    """The mean over sine and cosine, because both waves of one frequency have one strength (waves, charts)."""
     sums = np.zeros((int(OFTEN.max()) + 1, power.shape[1]))
     np.add.at(sums, OFTEN, power)
     return np.asarray((sums / np.bincount(OFTEN)[:, None])[OFTEN])
 
 
 def _strength(coefficient: Floats, error: Floats, family: Integers) -> Floats:
-    """The expected square of each wave (waves, charts): the chart's own total, shared out as its family's is."""
-    own = np.maximum((coefficient**2 - error).mean(axis=0), 0.0)
+    """The expected square of each wave (waves, charts): the chart's own total, distributed as in its family."""
+    total_power = np.maximum((coefficient**2 - error).mean(axis=0), 0.0)
     total = np.maximum((coefficient**2 - error).mean(axis=0).sum(axis=0), 0.0)
-    shape = np.full_like(own, 1 / len(own))
+    shape = np.full_like(total_power, 1 / len(total_power))
     for index in np.unique(family):
         chosen = family == index
-        common = _alike(own[:, chosen].sum(axis=1, keepdims=True))[:, 0]
+        common = _alike(total_power[:, chosen].sum(axis=1, keepdims=True))[:, 0]
         if common.sum() > 0:
-            shape[:, chosen] = (COMMON * common / common.sum() + (1 - COMMON) / len(own))[:, None]
+            shape[:, chosen] = (COMMON * common / common.sum() + (1 - COMMON) / len(total_power))[:, None]
     return np.asarray(shape * total)

@@ -1,8 +1,8 @@
-"""How spread and shape follow the location: a column that wanders up and down also bends its higher moments.
+"""The dependence of spread and shape on the location of a column.
 
-Ranks are bounded, so a column's spread falls as soon as its location moves, and in many columns both move together.
-That is no second change, and a shock in the location would otherwise be told twice. A regression over the reference,
-on the location effect and on its square, takes it out.
+Ranks are bounded, so the spread falls when the location moves, and in many columns both move together. This is not a
+second change, and a shock of the location would be reported twice. A regression over the reference, on the location
+effect and its square, removes the dependence.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ import numpy as np
 
 from monitor.drift.columns import Floats, Integers
 
-# What a coefficient must explain, in residual variances, before half of it is believed: windows are not independent.
+# Shrinkage: a coefficient that explains this many residual variances is halved, because windows are not independent.
 DOUBT = 20.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LocationCoupling:
-    """Arrays of shape (charts,): the chart that leads each (itself: nothing leads it), slope and curve on the leader's
-    effect, and the range of that effect in the reference, beyond which nothing is known.
+    """Arrays of shape (charts,): the leading chart of each (itself if none), slope and curvature on the leader's
+    effect, and the range of that effect in the reference.
     """
 
     leader: Integers
@@ -28,13 +28,13 @@ class LocationCoupling:
     high: Floats
 
     def remove(self, effects: Floats, rows: Floats) -> Floats:
-        """Effects (..., charts) less what follows from the leaders'."""
+        """Effects (..., charts) minus the part that follows from their leaders."""
         first, second = _terms(effects[..., self.leader], rows[..., self.leader], self.low, self.high)
         return np.asarray(np.where(rows > 0, effects - self.slope * first - self.curve * second, 0.0))
 
     def extra_variance(self, effects: Floats) -> Floats:
-        """Variance of the straight effects (..., charts) where a leader is beyond its range: as far as it is beyond, it
-        may have taken its followers along. The leader itself tells of that.
+        """The additional variance of the corrected effects (..., charts) if a leader is outside its range, where the
+        regression is unknown. The leader itself then shows the change.
         """
         lead = effects[..., self.leader]
         beyond = lead - np.clip(lead, self.low, self.high)
@@ -42,15 +42,15 @@ class LocationCoupling:
 
 
 def no_coupling(charts: int) -> LocationCoupling:
-    """Nothing follows anything."""
+    """A coupling in which every chart is independent."""
     zero = np.zeros(charts)
     return LocationCoupling(np.arange(charts), zero, zero, zero, zero)
 
 
 def _terms(lead: Floats, rows: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats]:
-    held = np.clip(lead, low, high)
+    clipped = np.clip(lead, low, high)
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=rows > 0)
-    return held, np.asarray(held**2 - noise)
+    return clipped, np.asarray(clipped**2 - noise)
 
 
 def fit(effects: Floats, rows: Floats, leader: Integers) -> LocationCoupling:
@@ -60,7 +60,7 @@ def fit(effects: Floats, rows: Floats, leader: Integers) -> LocationCoupling:
     weight = rows / np.maximum(rows.sum(axis=0), 1e-9)
     first, second = (one - (weight * one).sum(axis=0) for one in _terms(lead, rows[:, leader], low, high))
     target = effects - (weight * effects).sum(axis=0)
-    # The square's part that the effect itself explains is taken out first, and given back to the slope at the end.
+    # The square is made orthogonal to the effect first; the slope is corrected for it at the end.
     shared = _ratio((weight * first * second).sum(axis=0), (weight * first**2).sum(axis=0))
     slope = _believed(weight, first, target)
     curve = _believed(weight, second - shared * first, target - slope * first)
@@ -73,9 +73,9 @@ def _ratio(one: Floats, other: Floats) -> Floats:
 
 
 def _believed(weight: Floats, term: Floats, target: Floats) -> Floats:
-    """The coefficient of a centred term, shrunk by how little it explains."""
+    """The coefficient of a centred term, shrunk if it explains little."""
     power = (weight * term**2).sum(axis=0)
-    found = _ratio((weight * term * target).sum(axis=0), power)
-    rest = np.maximum((weight * (target - found * term) ** 2).sum(axis=0), 1e-12)
-    gain = len(term) * found**2 * power / rest
-    return np.asarray(found * gain / (gain + DOUBT))
+    coefficient = _ratio((weight * term * target).sum(axis=0), power)
+    residual = np.maximum((weight * (target - coefficient * term) ** 2).sum(axis=0), 1e-12)
+    gain = len(term) * coefficient**2 * power / residual
+    return np.asarray(coefficient * gain / (gain + DOUBT))

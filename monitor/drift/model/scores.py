@@ -1,9 +1,10 @@
-"""Standardised effects of a window, each in a unit in which its sampling variance is 1/n.
+"""Standardized effects of a window, in units in which their sampling variance is 1/n.
 
 A number column is scored by the first four Legendre polynomials of its mid-rank in the reference (location, spread,
 skewness, tails: Neyman's smooth test) and by the shares of its deciles; a label column by the shares of its labels;
-both by the share of missing values. A share's effect is its signed root of the likelihood ratio, which stays close to
-normal where the normal approximation of a share does not. All of it is a linear function of counts, then one formula.
+both by the share of missing values. The effect of a share is its signed root of the likelihood ratio, which stays close
+to normal where the normal approximation of a share does not. All are linear functions of counts, followed by one
+formula.
 """
 
 import itertools
@@ -21,7 +22,7 @@ LEVELS = 30
 
 
 class Family(IntEnum):
-    """Charts whose tails are alike."""
+    """Charts with similar tails."""
 
     LOCATION = 0
     SPREAD = 1
@@ -32,7 +33,7 @@ class Family(IntEnum):
     GLOBAL = 6
 
 
-# How a column's evidence is shared among its charts. What is not listed shares the rest equally.
+# The weights of a column's charts. Those that are not listed share the rest equally.
 UNSEEN_WEIGHT = 0.1
 MISSING_WEIGHT = 0.1
 NUMBER_WEIGHTS = (0.4, 0.15, 0.05, 0.05)
@@ -55,12 +56,12 @@ def legendre(u: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """The scoring of one set of columns against one reference, with all charts in one row.
+    """The scoring of a set of columns against one reference; all charts are in one array.
 
-    Moment charts come first, four for each number column; share charts after them. `column`, `family`, `weight` and
-    `place` have one entry a chart: which column it belongs to, its family, its part of the column's evidence, and
-    what it is about (the polynomial's degree, the decile, the label; -1 is missing, -2 the rare labels). `bounds` is
-    where each column's counts begin, and their end.
+    Moment charts come first, four per number column, then share charts. `column`, `family`, `weight` and `place`
+    (charts,) are the column of a chart, its family, its weight within the column, and its subject (degree of the
+    polynomial, decile or label; -1 is missing, -2 rare labels). `bounds` (columns + 1,) are the starts of the columns'
+    counts, and their end.
     """
 
     columns: tuple[Column, ...]
@@ -82,18 +83,20 @@ class Scores:
 
     @property
     def charts(self) -> int:
-        """How many charts there are."""
+        """The number of charts."""
         return len(self.column)
 
     @property
     def leader(self) -> Integers:
-        """The chart that each may follow: a column's spread and shape its location, all others themselves."""
+        """The chart on which each may depend: for spread and shape the column's location, for others themselves
+        (charts,).
+        """
         every = np.arange(self.charts)
         led = every < self.moments
         return np.where(led, every - every % MOMENTS, every)
 
     def sums(self, counts: Floats) -> tuple[Floats, Floats]:
-        """Sums behind each chart and the rows behind each sum: two arrays of shape (charts,). Both add."""
+        """The sum of each chart and its number of rows, both (charts,). Both add over windows."""
         bounds = self.bounds
         rows = np.add.reduceat(counts, bounds[:-1])
         present = rows - counts[bounds[:-1] + MISSING]
@@ -108,15 +111,15 @@ class Scores:
         return np.concatenate([scored.T.ravel(), shares]), base
 
     def unseen_counts(self, counts: Floats) -> tuple[Floats, Floats]:
-        """Rows with what the reference never held, and all rows, for each column."""
+        """Rows with a value outside the reference, and all rows, both (columns,)."""
         bounds = self.bounds
         rows = np.add.reduceat(counts, bounds[:-1])
-        found = np.zeros(len(self.columns))
-        np.add.at(found, self.unseen[:, 0], counts[self.unseen[:, 1]])
-        return found, rows
+        unseen = np.zeros(len(self.columns))
+        np.add.at(unseen, self.unseen[:, 0], counts[self.unseen[:, 1]])
+        return unseen, rows
 
     def effects(self, sums: Floats, rows: Floats) -> Floats:
-        """The effect of each chart; 0 where there are no rows."""
+        """The effect of each chart (charts,); 0 without rows."""
         n = np.maximum(rows, 1e-9)
         effects = np.empty(self.charts)
         first = slice(0, self.moments)
@@ -128,7 +131,9 @@ class Scores:
 
 
 def signed_root(share: Floats, expected: Floats, n: Floats) -> Floats:
-    """Signed root of twice the mean log likelihood ratio of a share, moved half a row towards what was expected."""
+    """The signed root of twice the mean log likelihood ratio of a share, after moving it half a row towards the
+    expected one.
+    """
     moved = share + np.clip(expected - share, -0.5 / n, 0.5 / n)
     moved = np.clip(moved, 1e-12, 1 - 1e-12)
     gain = moved * np.log(moved / expected) + (1 - moved) * np.log((1 - moved) / (1 - expected))
@@ -136,7 +141,7 @@ def signed_root(share: Floats, expected: Floats, n: Floats) -> Floats:
 
 
 def build(columns: Sequence[Column], reference: Floats) -> Scores:
-    """Scoring against the counts of a whole reference period."""
+    """The scoring against the counts of a whole reference."""
     draft = _Draft()
     bounds = starts(columns)
     polynomials = np.zeros((MOMENTS, int(bounds[-1])))
@@ -170,14 +175,14 @@ def build(columns: Sequence[Column], reference: Floats) -> Scores:
 
 
 def _full(draft: "_Draft", columns: int) -> Floats:
-    """Weights of a column's charts that add to one, less the part of the unseen-value chart."""
+    """Weights of a column's charts, scaled to one minus the weight of the chart of unseen values."""
     weight = np.array(draft.weight)
     total = np.bincount(draft.column, weight, columns)
     return np.asarray(weight / total[draft.column] * (1 - UNSEEN_WEIGHT))
 
 
 class _Draft:
-    """The charts as they are listed, one column after another."""
+    """The charts while they are listed, column by column."""
 
     def __init__(self) -> None:
         self.column: list[int] = []
@@ -217,7 +222,7 @@ def _add_moments(draft: _Draft, index: int, counts: Floats, polynomials: Floats,
         family = (Family.LOCATION, Family.SPREAD, Family.SHAPE, Family.SHAPE)[degree]
         draft.chart(index, family, NUMBER_WEIGHTS[degree], degree + 1, 0.5, missing=False)
         draft.centre[-1] = float(centre[degree])
-        # A column of one value has no spread of ranks: its charts stay silent, its share charts speak.
+        # The ranks of a constant column do not vary: only its share charts are used.
         draft.scale[-1] = float(np.sqrt(variance[degree])) if variance[degree] > 1e-6 else np.inf
 
 
@@ -238,17 +243,17 @@ def _add_shares(draft: _Draft, index: int, column: Column, counts: Floats, offse
     places = [offset + OUTSIDE] if column.kind is not ColumnType.PRESENCE else []
     if column.kind is ColumnType.NUMBER:
         places.append(offset + counts.size - 1)
-    seen = float(sum(counts[place - offset] for place in places))
+    in_reference = float(sum(counts[place - offset] for place in places))
     if missing == 0:
         places.append(offset + MISSING)
     draft.unseen.extend((index, place) for place in places)
-    # The highest values of a number come in bursts; a label that was never seen does not come by chance.
+    # Extreme numbers come in bursts; a new label does not appear by chance.
     floor = LEAST_NUMBER if column.kind is ColumnType.NUMBER else LEAST_LABEL
-    draft.unseen_share.append(max((seen + 3) / max(rows, 1.0), floor))
+    draft.unseen_share.append(max((in_reference + 3) / max(rows, 1.0), floor))
 
 
 def _deciles(counts: Floats) -> Iterable[tuple[int, int, int]]:
-    """(decile, first place, stop) of groups of nearly equal share; values that repeat make fewer groups."""
+    """(decile, first place, stop) of groups with nearly equal shares; repeated values give fewer groups."""
     values = counts[OUTSIDE:]
     ends = np.cumsum(values) / max(values.sum(), 1.0)
     cuts = np.unique([0, *(np.searchsorted(ends, np.arange(1, GROUPS) / GROUPS - 1e-12) + 1), values.size])
@@ -261,16 +266,18 @@ def _deciles(counts: Floats) -> Iterable[tuple[int, int, int]]:
 
 
 def _levels(counts: Floats) -> Iterable[tuple[int, int, int]]:
-    """(label's index, place, stop) of the most frequent labels; the others together are -2."""
-    seen = counts[FIRST:-1]
-    top = [int(index) for index in np.argsort(-seen, kind="stable")[:LEVELS] if seen[index] > 0]
-    kept = sorted(top)
+    """(index of the label, place, stop) of the most frequent labels; all others together are -2."""
+    label_counts = counts[FIRST:-1]
+    top = [
+        int(index) for index in np.argsort(-label_counts, kind="stable")[:LEVELS] if label_counts[index] > 0
+    ]
+    frequent = sorted(top)
     if (
-        kept == list(range(len(kept)))
-        and len(kept) < counts.size - FIRST
-        and counts[FIRST + len(kept) :].sum() > 0
+        frequent == list(range(len(frequent)))
+        and len(frequent) < counts.size - FIRST
+        and counts[FIRST + len(frequent) :].sum() > 0
     ):
-        yield -2, FIRST + len(kept), counts.size
-    for index in kept:
-        if seen[index] < counts.sum() - counts[MISSING]:
+        yield -2, FIRST + len(frequent), counts.size
+    for index in frequent:
+        if label_counts[index] < counts.sum() - counts[MISSING]:
             yield index, FIRST + index, FIRST + index + 1

@@ -1,8 +1,8 @@
-"""The season: what is usual at this hour of this kind of day.
+"""The season: the usual level at this hour of this kind of day.
 
-Cells are hours of the local day, on weekdays and at weekends (48); each weekday has its own hours (168) when there
-are eight weeks of history; windows of half a day or more have the weekday alone. A cell's mean is shrunk towards no
-season by how much of it could be chance (empirical Bayes), and what stays uncertain is added to the variance.
+Cells are hours of the local day, on weekdays and weekends (48); from eight weeks of history on, on each weekday (168);
+for windows of half a day or more, only the weekday. The mean of a cell is shrunk by how much of it may be chance
+(empirical Bayes), and its remaining uncertainty is added to the variance.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Season:
 
 
 def scheme(windows: Sequence[Window]) -> str:
-    """Which cells suit a reference: `weekday`, `hour` (weekdays and weekends apart) or `week`."""
+    """The cells that fit a reference: `weekday`, `hour` (weekdays and weekends) or `week`."""
     if max(window.seconds for window in windows) >= LONG:
         return "weekday"
     span = windows[-1].end - windows[0].start
@@ -41,7 +41,7 @@ def scheme(windows: Sequence[Window]) -> str:
 
 
 def cells(windows: Sequence[Window], kind: str, zone: str) -> Integers:
-    """The cell of each window, by its middle."""
+    """The cell of each window, by the middle of the window."""
     place = ZoneInfo(zone)
     return np.array(
         [_cell(datetime.fromtimestamp((w.start + w.end) / 2, place), kind) for w in windows], dtype=np.int64
@@ -64,8 +64,8 @@ def fit(
     zone: str,
     family: Integers,
 ) -> Season:
-    """Shrunken offsets of `effects` (windows, charts), which have an overall mean of zero: wave by wave where whole
-    days were seen, else cell by cell.
+    """Shrunk offsets of `effects` (windows, charts), whose overall mean is zero: by waves if whole days were observed,
+    else by cells.
     """
     where = cells(windows, kind, zone)
     size = {"weekday": 7, "hour": 2 * HOURS, "week": 7 * HOURS}[kind]
@@ -79,7 +79,7 @@ def fit(
 
 
 def cellwise(effects: Floats, observed: np.ndarray, where: Integers, size: int) -> tuple[Floats, Floats]:
-    """Offsets and variance of each cell, (cells, charts)."""
+    """Offsets and variance of each cell, both (cells, charts)."""
     member = np.zeros((size, len(where)))
     member[where, np.arange(len(where))] = 1.0
     count = member @ observed

@@ -1,8 +1,8 @@
-"""Tails: how often an error of this size really happens.
+"""The tails: how often errors of a given size occur.
 
-Standardised errors of all charts of one family are pooled over the reference; beyond their 99th percentile a
-generalised Pareto distribution (probability-weighted moments) gives the chance of each size. The result is a normal
-score that is never more extreme than the error itself.
+Standardized errors of all charts of a family are pooled over the reference. Beyond their 99th percentile, a generalized
+Pareto distribution (probability-weighted moments) gives their probability. The result is a normal score that is never
+more extreme than the error itself.
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ ENOUGH = 30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tails:
-    """Threshold, scale and shape of each family's tail: arrays of shape (families,)."""
+    """Threshold, scale and shape of each family's tail, shape (families,)."""
 
     threshold: Floats
     scale: Floats
     shape: Floats
 
     def normal(self, errors: Floats, family: Integers) -> Floats:
-        """Normal scores of standardised errors."""
+        """The normal scores of standardized errors."""
         size = np.abs(errors)
         families = np.broadcast_to(family, size.shape)
         scores = size * (NORMAL / self.threshold[families])
@@ -37,7 +37,7 @@ class Tails:
 
 
 def fit(errors: Floats, observed: np.ndarray, family: Integers, families: int) -> Tails:
-    """Tails of pooled `errors` (windows, charts); a family with too few errors keeps the normal tail."""
+    """The tails of pooled `errors` (windows, charts). A family with too few errors keeps the normal tail."""
     threshold, scale, shape = np.full(families, NORMAL), np.full(families, 0.35), np.zeros(families)
     for index in range(families):
         chosen = family == index
@@ -51,7 +51,7 @@ def fit(errors: Floats, observed: np.ndarray, family: Integers, families: int) -
 
 
 def _far(beyond: Floats, shape: Floats) -> Floats:
-    """Normal scores of errors that are `beyond` the threshold, in scales, by a Pareto tail."""
+    """The normal scores of errors that exceed the threshold by `beyond` scales, by a Pareto tail."""
     safe = np.maximum(shape, 1e-9)
     log_rest = np.where(shape > 1e-9, -np.log1p(safe * beyond) / safe, -beyond)
     chance = (1 - LEVEL) * np.exp(np.maximum(log_rest, -600.0))
@@ -59,7 +59,7 @@ def _far(beyond: Floats, shape: Floats) -> Floats:
 
 
 def _pareto(excess: Floats) -> tuple[float, float]:
-    """Scale and shape by probability-weighted moments (Hosking and Wallis 1987), the shape kept within [0, 0.5]."""
+    """Scale and shape by probability-weighted moments (Hosking and Wallis 1987), with the shape limited to [0, 0.5]."""
     size = excess.size
     first = float(excess.mean())
     second = float((excess * (1 - (np.arange(1, size + 1) - 0.35) / size)).mean())

@@ -1,1 +1,3 @@
-"""Grafana dashboards as lists of panels (`overview`, `model`, `client`, `fleet`), drawn to JSON by `grafana`."""
+"""Grafana dashboards: panels (`overview`, `model`, `client`, `fleet`), which `json_model.py` converts to Grafana's
+JSON.
+"""

@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parent.parent.parent / "dashboards"
 
 
 def build(folder: Path) -> list[Path]:
-    """Write one file a dashboard and return their paths."""
+    """Write one file per dashboard and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     for dashboard in DASHBOARDS:

@@ -1,4 +1,4 @@
-"""For delivery leads: what a client has been getting. A variable is no access control: clients get their own page."""
+"""The dashboard for delivery leads: the service of one client. It is no access control: clients use their own page."""
 
 from monitor.exporters.grafana.panels import Dashboard, Panel, Query, Row, S, within
 

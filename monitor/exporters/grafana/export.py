@@ -1,4 +1,4 @@
-"""Everything that Grafana and Prometheus need, written into one folder."""
+"""Exports all files for Grafana and Prometheus to one folder."""
 
 import shutil
 from pathlib import Path
@@ -9,9 +9,9 @@ PROVISIONED_PATH = "/var/lib/grafana/dashboards/watchkeeper"
 
 
 def export(folder: Path, dashboards_path: str = PROVISIONED_PATH) -> list[Path]:
-    """Write the dashboards, a provisioning file and Prometheus' rules; what was written, in order.
+    """Write the dashboards, a provisioning file and the Prometheus rules; returns the paths.
 
-    `dashboards_path` is where Grafana will find the dashboards on its own disk.
+    `dashboards_path` is the folder of the dashboards on the Grafana server.
     """
     source = shipped("dashboards")
     written = []

@@ -1,4 +1,4 @@
-"""All clients and models at once: where it burns, what drifts, which versions serve, what the metrics cost."""
+"""The dashboard of all clients and models: alerts, drift, versions, and the cost of the metrics."""
 
 from monitor.exporters.grafana.panels import Dashboard, J, Panel, Query, Row, S
 

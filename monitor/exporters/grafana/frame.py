@@ -1,4 +1,4 @@
-"""What stands around the panels of a dashboard: its variables, its links and the marks on its time axis."""
+"""Variables, links and annotations of dashboards."""
 
 from typing import Any
 
@@ -8,29 +8,29 @@ from monitor.exporters.grafana.sdk import builders, common, models
 TAG = "watchkeeper"
 SOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
 COLOURS = {"ok": "#009E73", "unknown": "#7F7F7F", "warning": "#E69F00", "critical": "#C4400A"}
-"""Told apart with any common kind of colour blindness; a word or a sign always stands beside them."""
+"""Distinguishable with any common colour blindness; a word or symbol always accompanies them."""
 
 
 def variables(dashboard: Dashboard) -> list[Any]:
-    """What can be chosen at the top of a dashboard, each within what was chosen before it."""
-    found: list[Any] = [builders.DatasourceVariable("datasource").label("Data source").type("prometheus")]
+    """The variables of a dashboard; each choice is limited by the previous ones."""
+    results: list[Any] = [builders.DatasourceVariable("datasource").label("Data source").type("prometheus")]
     filters: list[str] = []
     for name in ("job", "client", "environment", "model"):
         matcher = "{" + ",".join(filters) + "}" if filters else ""
         query = f"label_values(watchkeeper_model_info{matcher}, {name})"
-        found.append(_choice(name, query, many=not (name == "model" and dashboard.one_model)))
+        results.append(_choice(name, query, many=not (name == "model" and dashboard.one_model)))
         filters.append(f'{name}=~"${name}"')
     if dashboard.with_metric:
         matcher = "{" + ",".join(filters) + "}"
-        found.append(
+        results.append(
             _choice("metric", f"label_values(watchkeeper_performance_value{matcher}, metric)", many=True)
         )
-    found.append(
+    results.append(
         builders.TextBoxVariable("public_url")
         .label("Watchkeeper address")
         .default_value("http://127.0.0.1:8080")
     )
-    return found
+    return results
 
 
 def _choice(name: str, query: str, *, many: bool) -> Any:
@@ -49,13 +49,13 @@ def _choice(name: str, query: str, *, many: bool) -> Any:
 
 
 def other_dashboards() -> Any:
-    """The menu that leads to the other dashboards, with the same choices and time."""
+    """The menu with links to the other dashboards, with the same variables and time range."""
     link = builders.DashboardLink("Watchkeeper").type(models.DashboardLinkType.DASHBOARDS).tags([TAG])
     return link.as_dropdown(True).include_vars(True).keep_time(True)
 
 
 def deploys() -> Any:
-    """A mark at each deploy of the models that are shown."""
+    """An annotation for each deployment of the shown models."""
     matcher = '{job=~"$job",client=~"$client",environment=~"$environment",model=~"$model"}'
     return (
         builders.AnnotationQuery()
@@ -71,7 +71,7 @@ def deploys() -> Any:
 
 
 def alerts() -> Any:
-    """A mark at each alert of the models that are shown."""
+    """An annotation for each alert of the shown models."""
     return (
         builders.AnnotationQuery()
         .name("Alerts")

@@ -1,6 +1,4 @@
-"""Our dashboards as Grafana's Classic JSON; what stands around the panels is made in
-`monitor.exporters.grafana.frame`.
-"""
+"""Converts dashboards to Grafana's Classic JSON. Variables and annotations are in `monitor.exporters.grafana.frame`."""
 
 import warnings
 from typing import Any
@@ -30,7 +28,7 @@ _VALUED = ("stat", "gauge", "bargauge")
 
 
 def render(dashboard: Dashboard) -> str:
-    """A dashboard as the text of its file: the same input gives the same bytes."""
+    """A dashboard as JSON text; equal input gives equal bytes."""
     builder = (
         builders.Dashboard(dashboard.title)
         .uid(dashboard.uid)
@@ -55,7 +53,7 @@ def render(dashboard: Dashboard) -> str:
 
 
 def _lay_out(builder: Any, rows: tuple[Row, ...]) -> None:
-    """Place rows and panels by hand: the library's own layout puts panels side by side with gaps."""
+    """Place rows and panels explicitly: the library's layout leaves gaps between panels."""
     number, top = 1, 0
     for row in rows:
         head = builders.Row(row.title).id(number).collapsed(row.closed)
@@ -181,7 +179,7 @@ def _as_table(builder: Any, panel: Panel) -> Any:
     options = {"excludeByName": hidden, "indexByName": {}, "renameByName": dict(panel.columns)}
     builder = builder.with_transformation(models.DataTransformerConfig(id_val="organize", options=options))
     if panel.look == "state" and panel.columns:
-        # Only the first figure of such a table is a state: the others show their number.
+        # Only the first column of such a table is a state; the others show numbers.
         builder = builder.mappings([])
         words = models.DynamicConfigValue("mappings", [_state_words().to_json()])
         builder = builder.override_by_name(panel.columns[0][1], [words])

@@ -1,4 +1,4 @@
-"""One model: its verdict, its quality, its features, its output."""
+"""The dashboard of one model: state, quality, features, output."""
 
 from monitor.exporters.grafana.panels import RATE, Dashboard, Panel, Query, Row, S, within
 

@@ -1,4 +1,4 @@
-"""What an engineer on call opens first: who is broken, and whether the daemon itself is well."""
+"""The dashboard for engineers on call: models with problems, and the health of the daemon."""
 
 from monitor.exporters.grafana.panels import RATE, Dashboard, J, Panel, Query, Row, S, daemons
 

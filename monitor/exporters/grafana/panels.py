@@ -1,6 +1,6 @@
-"""What a dashboard is made of, in our own words: rows of panels, each with its queries.
+"""The parts of a dashboard, independent of Grafana's JSON: rows of panels with queries.
 
-`S` selects the streams that the dashboard's variables name, `J` the daemons; `within` adds matchers.
+`S` selects the streams by the variables of the dashboard, `J` the daemons; `within` adds matchers.
 """
 
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ RATE = "$__rate_interval"
 
 
 def within(*matchers: str) -> str:
-    """`S` with more matchers."""
+    """`S` with further matchers."""
     return "{" + ",".join((*_STREAM, *matchers)) + "}"
 
 
 def daemons(*matchers: str) -> str:
-    """`J` with more matchers."""
+    """`J` with further matchers."""
     return "{" + ",".join(('job=~"$job"', *matchers)) + "}"
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One query. `table` asks for one value a series instead of a curve; `style` names how it is drawn."""
+    """One query. `table` returns one value per series instead of a curve; `style` is how it is drawn."""
 
     expression: str
     legend: str = ""
@@ -41,7 +41,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel. `steps` are (value, colour) from which on a colour holds; `empty` is said where nothing is there."""
+    """One panel. `steps` are (value, colour) pairs from which a colour applies; `empty` is shown without data."""
 
     title: str
     description: str
@@ -62,7 +62,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Panels under a heading; all but the first two rows start closed."""
+    """Panels under a heading. `closed` rows start collapsed."""
 
     title: str
     panels: tuple[Panel, ...]

@@ -1,10 +1,12 @@
-"""Grafana's builder library, imported without its announcement. It makes the files; the daemon runs without it."""
+"""Grafana's builder library, imported without its announcement. It only generates files; the daemon
+does not need it.
+"""
 
 import warnings
 from typing import Any
 
 with warnings.catch_warnings():
-    # The library announces its next generation on import; Grafana 11 to 13 all load the classic form from files.
+    # On import the library warns about its next generation; Grafana 11 to 13 load the classic JSON from files.
     warnings.simplefilter("ignore", DeprecationWarning)
     from grafana_foundation_sdk.builders import (
         bargauge,

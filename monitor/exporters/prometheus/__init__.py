@@ -1,1 +1,1 @@
-"""Prometheus: the text of `/metrics` (`text.py`), and the daemon's own meters."""
+"""Prometheus: the text of `/metrics` (`text.py`), and the daemon's own metrics."""

@@ -1,4 +1,4 @@
-"""What the daemon counts about itself, for `/metrics`. The wiring hands the counts over; nothing here asks for them."""
+"""The daemon's own counters and gauges for `/metrics`. Their values are passed in."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -8,7 +8,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class DaemonMeters:
-    """One set for a daemon; known series begin at 0."""
+    """The counters and gauges of one daemon; known series start at 0."""
 
     def __init__(self, cycle_interval: float = 60.0) -> None:
         self.registry = CollectorRegistry(auto_describe=False)
@@ -31,16 +31,16 @@ class DaemonMeters:
             self._dropped.labels(metric=metric)
 
     def cycle(self, seconds: float, ended_at: float) -> None:
-        """All models were judged."""
+        """Record that all models were evaluated."""
         self._cycle.observe(seconds)
         self._last_cycle.set(ended_at)
 
     def judged(self, outcome: str, rules: int) -> None:
-        """Rules were judged: `ok`, `no_data` or `error`."""
+        """Record evaluated rules: `ok`, `no_data` or `error`."""
         self._evaluations.labels(outcome=outcome).inc(rules)
 
     def dropped(self, metric: str, series: int) -> None:
-        """Series were left out of a scrape."""
+        """Record series that were dropped from a scrape."""
         self._dropped.labels(metric=metric).inc(series)
 
     def _gauge(self, name: str) -> Gauge:

@@ -1,4 +1,4 @@
-"""The table of metrics in `docs/dashboards.md`, from the list that `/metrics` is written by."""
+"""The table of metrics in `docs/dashboards.md`, generated from the metrics of `/metrics`."""
 
 from monitor.exporters.metric_names import EXPORTED
 from monitor.exporters.samples import Metric
@@ -7,7 +7,7 @@ SUFFIX = {"counter": "_total", "info": "_info"}
 
 
 def table() -> str:
-    """A Markdown table of every metric."""
+    """A Markdown table of all metrics."""
     head = "| metric | kind | labels | meaning |\n|---|---|---|---|\n"
     return head + "\n".join(_row(exported) for exported in EXPORTED)
 

@@ -1,7 +1,7 @@
-"""Samples as Prometheus' text, in its own format or as OpenMetrics.
+"""Writes samples as Prometheus' text format or as OpenMetrics.
 
-The part of a line before its value is kept from scrape to scrape: the client library's encoder creates objects and
-sorts labels for each sample anew. Tests compare both formats with that encoder, byte for byte.
+The part of a line before its value is cached between scrapes: the client library's encoder creates objects and sorts
+labels for each sample. Tests compare both formats with that encoder, byte for byte.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ _bound = lru_cache(_number)
 
 
 def encode(samples: SampleSet, accept: str, own: Iterable[LibraryMetric] = ()) -> tuple[bytes, str]:
-    """The text and its content type for an `Accept` header; `own` are metrics of the client library, and stand last."""
+    """The text and its content type for an `Accept` header; `own` are metrics of the client library, written last."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(own))
     encoder, kind = _encoder(accept)
@@ -37,7 +37,7 @@ def wants_exemplars(accept: str) -> bool:
 
 
 def text(samples: SampleSet, *, open_metrics: bool) -> str:
-    """All samples in either format, without an end."""
+    """All samples in either format, without an end marker."""
     return "".join(_lines(samples, open_metrics=open_metrics))
 
 
@@ -50,7 +50,7 @@ class _Families(Collector):
 
 
 def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
-    # Our names need no escaping; only `dots` would change them, and a scraper takes what the answer says.
+    # Our names need no escaping; only `dots` would change them, and scrapers accept the format of the response.
     return choose_encoder(accept.replace("escaping=dots", "escaping=underscores"))
 
 
@@ -83,19 +83,19 @@ def _histogram(sample: HistogramSample, at: str) -> Iterator[str]:
 
 
 def _plain(metric: Metric) -> tuple[str, str]:
-    """Name and type in Prometheus' own format, which knows no information and names counters by their samples."""
+    """Name and type in Prometheus' own format, which has no info type and names counters with their suffix."""
     return metric.name + _ENDINGS.get(metric.kind, ""), "gauge" if metric.kind == "info" else metric.kind
 
 
 @lru_cache(maxsize=_HEADS)
 def _head(name: str, labels: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """A sample's name and labels, as they stand before its value."""
+    """A sample's name and labels, before its value."""
     pairs = sorted(zip(labels, values, strict=True))
     return f"{name}{{{_labels(pairs)}}}" if pairs else name
 
 
 def _time(time: float | None, *, open_metrics: bool) -> str:
-    """A sample's time, in seconds or, in Prometheus' own format, in milliseconds."""
+    """A sample's time, in seconds (OpenMetrics) or milliseconds (Prometheus' own format)."""
     if time is None:
         return ""
     return f" {time}" if open_metrics else f" {int(time * 1000)}"

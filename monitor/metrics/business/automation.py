@@ -9,11 +9,11 @@ from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
 AUTOMATION_RATE = MetricInfo(
-    "automation_rate", "share", Better.HIGHER, "Share of the predictions that were acted on without a person.",
+    "automation_rate", "share", Better.HIGHER, "Share of the predictions that were applied without a review.",
     _WHERE, "automated / predictions that say so, Wilson interval", "`automated`",
 )  # fmt: skip
 REVIEW_RATE = MetricInfo(
-    "review_rate", "share", Better.LOWER, "Share of the predictions that a person looked at.", _WHERE,
+    "review_rate", "share", Better.LOWER, "Share of the predictions that a person reviewed.", _WHERE,
     "reviewed / predictions, Wilson interval", "outcomes with `reviewed`",
 )  # fmt: skip
 CORRECTION_RATE = MetricInfo(

@@ -11,7 +11,7 @@ from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
 SATISFACTION = MetricInfo(
-    "satisfaction", "", Better.HIGHER, "Mean feedback, on the scale that users were given (1 to 5, or 0 and 1).",
+    "satisfaction", "", Better.HIGHER, "Mean feedback, on the scale that users have (1 to 5, or 0 and 1).",
     _WHERE, "sum of feedback / n", "outcomes with `feedback`",
 )  # fmt: skip
 NET_PROMOTER_SCORE = MetricInfo(

@@ -1,1 +1,1 @@
-"""How far a window's columns are from the baseline's: distances, tests, shifts, missing and unknown values."""
+"""Differences between the columns of a window and of the baseline: distances, tests, shifts, missing and new values."""

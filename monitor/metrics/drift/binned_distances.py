@@ -16,11 +16,11 @@ from monitor.records import Better
 _WHERE = ("feature", "output")
 _CELLS = "over missing, the baseline's deciles (or most frequent labels) and new labels"
 PSI = MetricInfo(
-    "psi", "", Better.LOWER, "Population stability index: below 0.1 alike, above 0.2 changed.", _WHERE,
+    "psi", "", Better.LOWER, "Population stability index: below 0.1 similar, above 0.2 changed.", _WHERE,
     f"sum (p - q) ln(p / q) {_CELLS}, half a row added to each", "a baseline", "Siddiqi 2006",
 )  # fmt: skip
 JENSEN_SHANNON = MetricInfo(
-    "jensen_shannon", "", Better.LOWER, "Jensen-Shannon distance, 0 (alike) to 1 (nothing in common).", _WHERE,
+    "jensen_shannon", "", Better.LOWER, "Jensen-Shannon distance, 0 (equal) to 1 (nothing in common).", _WHERE,
     f"square root of the divergence in bits {_CELLS}", "a baseline", "Lin 1991; Endres and Schindelin 2003",
 )  # fmt: skip
 HELLINGER = MetricInfo(
@@ -28,11 +28,11 @@ HELLINGER = MetricInfo(
     f"square root of 1 - sum sqrt(p q) {_CELLS}", "a baseline",
 )  # fmt: skip
 TOTAL_VARIATION = MetricInfo(
-    "total_variation", "share", Better.LOWER, "Share of the rows that would have to move to make both alike.",
+    "total_variation", "share", Better.LOWER, "Share of the rows that would have to change to make both equal.",
     _WHERE, f"half the sum of |p - q| {_CELLS}", "a baseline",
 )  # fmt: skip
 CHI_SQUARE = MetricInfo(
-    "chi_square", "", Better.LOWER, "Chi-square of window against baseline; its p-value says if chance explains it.",
+    "chi_square", "", Better.LOWER, "Chi-square of window against baseline, with the p-value of the test.",
     _WHERE, f"Pearson's contingency statistic {_CELLS}, both sides counted as samples", "a baseline", "Pearson 1900",
 )  # fmt: skip
 INFO = (PSI, JENSEN_SHANNON, HELLINGER, TOTAL_VARIATION, CHI_SQUARE)

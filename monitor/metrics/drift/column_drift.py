@@ -35,7 +35,7 @@ from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.layout.layout import Column
 
 DRIFTED_SHARE = MetricInfo(
-    "drifted_share", "share", Better.LOWER, "Share of the features whose PSI is beyond the line set for it.", (),
+    "drifted_share", "share", Better.LOWER, "Share of the features whose PSI exceeds the configured limit.", (),
     "features with psi - expected psi >= drifted_psi / features measured", "a baseline",
 )  # fmt: skip
 _BINNED = binned_distances.INFO
@@ -45,7 +45,7 @@ INFO = (*_BINNED, *_ORDERED, DRIFTED_SHARE)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Places:
-    """Where the figures of the columns stand that the baseline has values of.
+    """The places of the measurements of the columns that have values in the baseline.
 
     `columns` are their numbers in the plan, `first` the places of their PSI, after which the other distances follow.
     `numbers` are the positions of number columns in `columns`, `ranks` their positions among the plan's number columns.
@@ -62,7 +62,7 @@ _PLACES: WeakKeyDictionary[ComparedCounts, _Places] = WeakKeyDictionary()
 
 
 def measure(subject: Subject) -> MeasurementTable | list[Measurement]:
-    """Every distance of every column, and the share of features that drifted."""
+    """All distances of all columns, and the share of drifted features."""
     baseline = subject.baseline
     if baseline is None or baseline.layout.id != subject.profile.layout.id:
         reason = "no baseline" if baseline is None else "the window was counted before the present baseline"
@@ -96,13 +96,13 @@ def where(column: Column) -> Labels:
     return labels(output=column.name)
 
 
-def _given(plan: Plan, side: ComparedCounts) -> np.ndarray:
-    """Rows with a value, one number a column."""
+def _rows_with_value(plan: Plan, side: ComparedCounts) -> np.ndarray:
+    """Rows with a value per column, shape (columns,)."""
     return np.asarray(side.rows - side.cells[plan.first_cell])
 
 
 def _places(plan: Plan, base: ComparedCounts) -> _Places:
-    columns = np.flatnonzero(_given(plan, base) > 0)
+    columns = np.flatnonzero(_rows_with_value(plan, base) > 0)
     names: list[MeasurementName] = []
     first = []
     for index in columns.tolist():
@@ -120,17 +120,17 @@ def _places(plan: Plan, base: ComparedCounts) -> _Places:
 def _put_binned(
     figures: np.ndarray, places: _Places, rows: np.ndarray, binned: BinnedDistances, needed: int
 ) -> dict[int, str]:
-    """Write the distances over cells; say what is missing where there are too few rows."""
+    """Write the distances over cells; returns the reasons where there are too few rows."""
     by_cell = (binned.psi, binned.jensen_shannon, binned.hellinger, binned.total_variation, binned.chi_square)
     n = rows[places.columns]
     enough = n >= needed
     at = places.first[:, None] + np.arange(len(_BINNED))
     figures[at, N] = n[:, None]
-    found = at[enough]
-    figures[found, VALUE] = np.stack(by_cell, axis=1)[places.columns[enough]]
-    figures[found, P_VALUE] = binned.p_value[places.columns[enough], None]
-    few = zip(at[~enough].tolist(), n[~enough].tolist(), strict=True)
-    return {place: too_few(count, needed) for some, count in few for place in some}
+    measured = at[enough]
+    figures[measured, VALUE] = np.stack(by_cell, axis=1)[places.columns[enough]]
+    figures[measured, P_VALUE] = binned.p_value[places.columns[enough], None]
+    lacking = zip(at[~enough].tolist(), n[~enough].tolist(), strict=True)
+    return {place: too_few(count, needed) for some, count in lacking for place in some}
 
 
 def _put_ordered(
@@ -141,7 +141,7 @@ def _put_ordered(
     ordered: OrderedDistances,
     needed: int,
 ) -> dict[int, str]:
-    """Write the distances over ordered values, and the shifts; say what is missing where they cannot be had."""
+    """Write the distances over ordered values, and the shifts; returns the reasons where they cannot be measured."""
     n_rows, n = rows[places.columns[places.numbers]], values[places.ranks]
     distance, p_value, moved, shift, shift_error, spread, spread_error = (
         part[places.ranks] for part in (
@@ -162,10 +162,10 @@ def _put_ordered(
     _put_shift(figures, at[varies, 3], spread[varies], spread_error[varies], -1.0)
     reasons: dict[int, str] = {}
     for index in np.flatnonzero(~varies).tolist():
-        few = too_few(n_rows[index], needed) if not enough[index] else ""
-        if not few and n[index] < needed:
-            few = too_few(n[index], needed, "rows with a value")
-        reason = few or (
+        reason_of_rows = too_few(n_rows[index], needed) if not enough[index] else ""
+        if not reason_of_rows and n[index] < needed:
+            reason_of_rows = too_few(n[index], needed, "rows with a value")
+        reason = reason_of_rows or (
             "the baseline's values do not vary" if compared[index] else "the baseline has no value"
         )
         reasons |= dict.fromkeys(at[index, int(compared[index]) :].tolist(), reason)
@@ -175,7 +175,7 @@ def _put_ordered(
 def _put_shift(
     figures: np.ndarray, at: np.ndarray, shift: np.ndarray, error: np.ndarray, lowest: float
 ) -> None:
-    """Write shifts with their intervals, and the p-values that they are nothing."""
+    """Write shifts with their intervals, and the p-values that they are zero."""
     figures[at, VALUE] = shift
     figures[at, LOW] = np.maximum(shift - Z * error, lowest)
     figures[at, HIGH] = shift + Z * error
@@ -188,7 +188,7 @@ def _new_columns(
     subject: Subject, plan: Plan, current: ComparedCounts, base: ComparedCounts
 ) -> list[Measurement]:
     """Columns that have values now and had none in the baseline."""
-    new = np.flatnonzero((_given(plan, base) <= 0) & (_given(plan, current) > 0))
+    new = np.flatnonzero((_rows_with_value(plan, base) <= 0) & (_rows_with_value(plan, current) > 0))
     rows = current.rows / current.design
     reason = "the baseline has no value"
     return [
@@ -201,7 +201,7 @@ def _drifted_share(subject: Subject, plan: Plan, rows: np.ndarray, binned: Binne
     enough = plan.features & (rows >= subject.settings.min_rows)
     n = float(enough.sum())
     if n == 0:
-        most = float(rows.max(initial=0.0))
-        return subject.not_measured(DRIFTED_SHARE, too_few(most, subject.settings.min_rows), most)
+        largest = float(rows.max(initial=0.0))
+        return subject.not_measured(DRIFTED_SHARE, too_few(largest, subject.settings.min_rows), largest)
     beyond = float(((binned.psi - binned.expected_psi >= subject.settings.drifted_psi) & enough).sum())
     return subject.ok(DRIFTED_SHARE, beyond / n, n, interval=intervals.wilson(beyond, n))

@@ -1,7 +1,7 @@
-"""Where the numbers stand that distances need, for all columns of a layout at once.
+"""Index arrays with which distances are computed for all columns of a layout at once.
 
-Every distance is computed for all columns in a few operations over the flat array of counts, so a window of fifty
-columns costs little more than one of five.
+Each distance takes a few operations over the flat array of counts, so a window of fifty columns costs little more than
+one of five.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from monitor.windows.profile import Slice, as_floats
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """Index arrays of a layout. `columns` are those whose drift is measured; `features` marks the inputs among
-    them, `numeric` those of numbers.
+    """Index arrays of a layout. `columns` are those whose drift is measured; `features` marks the inputs among them,
+    `numeric` the number columns.
 
-    `cell_starts` and `cell_kept` feed `reduceat`; `first_cell` is where a column's cells begin among the kept ones.
-    `ordered` marks the places of the values of number columns from minus to plus infinity, `first_ordered` where a
-    column's begin in it, and `widths` what each of these places spans for the Wasserstein distance, in the column's
-    units. Each takes four bytes, where that is within range: a part in ten million of a bucket's width is not seen.
+    `cell_starts` and `cell_kept` are for `reduceat`; `first_cell` is the first cell of each column among the kept ones.
+    `ordered` marks the places of the values of number columns from minus to plus infinity, `first_ordered` the first of
+    each column among them. `widths` is the width of each of these places for the Wasserstein distance, in the column's
+    units, as float32 if that can represent them.
     """
 
     columns: tuple[Column, ...]
@@ -40,11 +40,11 @@ class Plan:
     origins: np.ndarray
 
     def cells(self, part: Slice) -> np.ndarray:
-        """Counts of the cells of all columns, one after another."""
+        """The counts of the cells of all columns, shape (cells,)."""
         return np.asarray(np.add.reduceat(part.counts, self.cell_starts)[self.cell_kept])
 
     def order(self, kept: np.ndarray) -> np.ndarray:
-        """Of all counts those of the values of number columns, from minus to plus infinity, column by column."""
+        """The counts of the values of number columns, from minus to plus infinity, column by column."""
         return as_floats(kept[self.ordered])
 
     def sums(self, cells: np.ndarray) -> np.ndarray:
@@ -52,7 +52,7 @@ class Plan:
         return np.asarray(np.add.reduceat(cells, self.first_cell))
 
     def spread(self, per_column: np.ndarray) -> np.ndarray:
-        """A number a column, repeated for each of its cells."""
+        """One number per column, repeated for each of its cells."""
         lengths = np.diff(np.append(self.first_cell, int(self.cell_kept.sum())))
         return np.repeat(per_column, lengths)
 
@@ -61,7 +61,7 @@ _PLANS: WeakKeyDictionary[Layout, Plan] = WeakKeyDictionary()
 
 
 def plan_of(layout: Layout) -> Plan:
-    """The plan of a layout, made once and kept as long as the layout is."""
+    """The plan of a layout, computed once and cached as long as the layout exists."""
     plan = _PLANS.get(layout)
     if plan is None:
         plan = _PLANS[layout] = _plan(layout)
@@ -105,7 +105,7 @@ def _cell_index(columns: tuple[Column, ...], size: int) -> tuple[np.ndarray, np.
         kept += [True] * len(column.cells)
         end = column.start + column.size
         if next_start != end:
-            starts.append(end)  # a column that is not watched stands between, or after the last one
+            starts.append(end)  # a column that is not watched follows
             kept.append(False)
     return np.array(starts, np.int64), np.array(kept, bool), np.array(first, np.int64)
 
@@ -113,15 +113,16 @@ def _cell_index(columns: tuple[Column, ...], size: int) -> tuple[np.ndarray, np.
 def _small(widths: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", under="ignore"):
         small = widths.astype(np.float32)
-    kept = np.isfinite(small) & ((small >= np.finfo(np.float32).tiny) | (widths == 0))
-    return small if kept.all() else widths
+    is_exact = np.isfinite(small) & ((small >= np.finfo(np.float32).tiny) | (widths == 0))
+    return small if is_exact.all() else widths
 
 
 def _widths(column: Column) -> np.ndarray:
-    """What the gap at the upper edge of each place, from minus to plus infinity, stands for in the area, in units.
+    """The weight of the gap at the upper edge of each place, from minus to plus infinity, in units.
 
-    If both sides are spread alike inside a bucket of width w, with mean m above its lower edge, then the area between
-    the distribution functions in it is the gap at the lower edge times m plus the gap at the upper edge times w - m.
+    If the values of both sides are distributed equally inside a bucket of width w, with mean m above its lower edge,
+    the area between the distribution functions there is the gap at the lower edge times m plus the gap at the upper
+    edge times w - m.
     """
     widths = np.zeros(column.size - MINUS_INFINITY)
     with np.errstate(over="ignore"):

@@ -1,8 +1,8 @@
-"""Changes that no single column shows: correlations that break, mixtures that were never seen.
+"""Changes that no single column shows: broken correlations, and new combinations of values.
 
-Unlike all other metrics these need rows: the sample that the baseline keeps, and some rows of the window. They are
-slower (tens of milliseconds), so the daemon measures them on a schedule of its own. A row becomes numbers by the
-baseline: a number column its normal score (from the rank of its bucket), a label column zeros and ones.
+Unlike all other metrics these need rows: the sample of the baseline, and some rows of the window. They take tens of
+milliseconds, so the daemon measures them on a schedule. Rows are converted to numbers by the baseline: a number column
+to its normal score (from the rank of its bucket), a label column to zeros and ones.
 """
 
 import math
@@ -22,13 +22,13 @@ from monitor.windows.layout.layout import FIRST, Column
 
 RECONSTRUCTION_SHIFT = MetricInfo(
     "reconstruction_shift", "standard deviations", Better.LOWER,
-    "How much worse rows are described by what goes together in the baseline.", (),
+    "Increase of the reconstruction error of rows by the baseline's correlations.", (),
     "PCA (65 % of variance) of half of the baseline's sample; (mean error of the window - of the other half) / its "
     "standard deviation", "a baseline, rows of at least two features", "PCA reconstruction, as NannyML",
 )  # fmt: skip
 DOMAIN_CLASSIFIER_AUC = MetricInfo(
     "domain_classifier_auc", "", Better.LOWER,
-    "How well a classifier tells the window's rows from the baseline's: 0.5 not at all, 1 always.", (),
+    "How well a classifier separates the window's rows from the baseline's: 0.5 not at all, 1 perfectly.", (),
     "ridge regression on scores, their squares and products, two-fold cross-fitted; area under its ROC curve",
     "a baseline, rows of at least two features", "Lopez-Paz and Oquab 2017",
 )  # fmt: skip
@@ -73,14 +73,14 @@ def _scores(base: Baseline, rows: pa.RecordBatch) -> np.ndarray:
 
 
 def _normal_scores(base: Baseline, column: Column, rows: pa.RecordBatch) -> np.ndarray:
-    """The normal deviate of each value's rank in the baseline; 0, the middle, where there is no value."""
+    """The normal score of each value's rank in the baseline; 0, the middle, for missing values."""
     name = column.source or column.name
     if name not in rows.schema.names:
         return np.zeros(rows.num_rows)
     counts = base.profile.overall.column(column.name).counts.copy()
     counts[: FIRST - 2] = 0.0
     ranks = (np.cumsum(counts) - counts / 2 + 0.5) / (counts.sum() + 1.0)
-    # Tukey's lambda distribution with 0.14 is the normal quantile within 0.01 up to three deviations.
+    # Tukey's lambda distribution with 0.14 approximates the normal quantile within 0.01, up to three deviations.
     table = (ranks**0.14 - (1 - ranks) ** 0.14) / 0.1975
     table[: FIRST - 2] = 0.0
     return np.asarray(table[places_of_rows(column, rows.column(name))])
@@ -92,11 +92,11 @@ def _reconstruction(subject: Subject, reference: np.ndarray, current: np.ndarray
     scale[scale == 0] = 1.0
     _, singular, axes = np.linalg.svd((fitted - centre) / scale, full_matrices=False)
     explained = np.cumsum(singular**2) / max(float((singular**2).sum()), 1e-300)
-    kept = axes[: int(np.searchsorted(explained, _VARIANCE)) + 1]
+    components = axes[: int(np.searchsorted(explained, _VARIANCE)) + 1]
 
     def errors(rows: np.ndarray) -> np.ndarray:
         standard = (rows - centre) / scale
-        return np.asarray(np.linalg.norm(standard - standard @ kept.T @ kept, axis=1))
+        return np.asarray(np.linalg.norm(standard - standard @ components.T @ components, axis=1))
 
     usual, now = errors(held_out), errors(current)
     spread = float(usual.std())
@@ -122,14 +122,14 @@ def _classifier(subject: Subject, reference: np.ndarray, current: np.ndarray) ->
         score[side] = _ridge(rows[~side], truth[~side], rows[side])
         areas.append(_area(score[side & (truth == 1)], score[side & (truth == 0)]))
     area, (p, q) = sum(areas) / 2, (len(current), len(reference))
-    error = math.sqrt((p + q + 1) / (12 * p * q))  # of the area when nothing changed
+    error = math.sqrt((p + q + 1) / (12 * p * q))  # standard error of the area without a change
     interval = (max(0.0, area - Z * error), min(1.0, area + Z * error))
     p_value = intervals.two_sided((area - 0.5) / error)
     return subject.ok(DOMAIN_CLASSIFIER_AUC, area, p, interval=interval, p_value=p_value, baseline=0.5)
 
 
 def _with_products(rows: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Scores and their products (squares among them) of the dimensions that vary most."""
+    """Scores and their products (including squares) for the dimensions that vary most."""
     widest = np.sort(np.argsort(-reference.var(axis=0), kind="stable")[:_MOST_PRODUCTS])
     some = rows[:, widest]
     left, right = np.triu_indices(len(widest))

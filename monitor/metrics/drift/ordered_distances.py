@@ -20,21 +20,21 @@ KOLMOGOROV_SMIRNOV = MetricInfo(
 )  # fmt: skip
 WASSERSTEIN = MetricInfo(
     "wasserstein", "standard deviations", Better.LOWER,
-    "How far values moved on average, in the baseline's standard deviations.", _WHERE,
+    "Mean distance that values moved, in the baseline's standard deviations.", _WHERE,
     "area between the distribution functions / standard deviation, and at least |mean shift|",
     "a baseline; numbers",
 )  # fmt: skip
 MEAN_SHIFT = MetricInfo(
-    "mean_shift", "standard deviations", Better.NONE, "How far the mean moved, and which way.", _WHERE,
+    "mean_shift", "standard deviations", Better.NONE, "Change of the mean, in the baseline's standard deviations.", _WHERE,
     "(mean - baseline's mean) / baseline's standard deviation", "a baseline; numbers",
 )  # fmt: skip
 SPREAD_SHIFT = MetricInfo(
-    "spread_shift", "share", Better.NONE, "How much wider (above 0) or narrower values became.", _WHERE,
+    "spread_shift", "share", Better.NONE, "Relative change of the standard deviation: above 0 wider, below 0 narrower.", _WHERE,
     "standard deviation / baseline's - 1", "a baseline; numbers",
 )  # fmt: skip
 INFO = (KOLMOGOROV_SMIRNOV, WASSERSTEIN, MEAN_SHIFT, SPREAD_SHIFT)
 _LEAST = 2.0**-40
-"""Smaller than the smallest weight of one row: a column without rows is divided by it without a warning."""
+"""Smaller than the smallest weight of one row: avoids a division by zero for columns without rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

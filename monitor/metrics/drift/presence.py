@@ -1,4 +1,4 @@
-"""Values that are missing, unreadable, never seen before, or out of the baseline's range; columns that come or go."""
+"""Values that are missing, unreadable, new, or out of the baseline's range; and columns that appear or vanish."""
 
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
@@ -46,7 +46,7 @@ MISSING_SHARE = MetricInfo(
     "(missing + NaN + unreadable) / rows, Wilson interval", "features or answers",
 )  # fmt: skip
 NEW_CATEGORY_SHARE = MetricInfo(
-    "new_category_share", "share", Better.LOWER, "Share of the rows with a label that the baseline never saw.",
+    "new_category_share", "share", Better.LOWER, "Share of the rows with a label that the baseline does not contain.",
     _WHERE, "rows with a new label / rows", "a baseline; labels",
 )  # fmt: skip
 OUT_OF_RANGE_SHARE = MetricInfo(
@@ -55,28 +55,28 @@ OUT_OF_RANGE_SHARE = MetricInfo(
 )  # fmt: skip
 UNREADABLE_SHARE = MetricInfo(
     "unreadable_share", "share", Better.LOWER,
-    "Share of the rows with a text where a number belongs, or a vector of another length.", _WHERE,
+    "Share of the rows with a text instead of a number, or a vector of another length.", _WHERE,
     "unreadable / rows", "a baseline; numbers",
 )  # fmt: skip
 SCHEMA_CHANGES = MetricInfo(
     "schema_changes", "features", Better.LOWER,
-    "How many features appeared, vanished, or changed their type or notation.", ("feature", "change"),
+    "Number of features that appeared, vanished, or changed their type or notation.", ("feature", "change"),
     "features not in the baseline + without any value + mostly unreadable + mostly written in another way",
     "a baseline",
 )  # fmt: skip
 ADDED, VANISHED, TYPE, FILLED, WRITTEN = CHANGES = ("added", "vanished", "type", "filled", "notation")
-"""How the schema changes: a feature that the baseline does not have; one without any value that had some; one that is
-mostly texts where numbers belong, or vectors of another length; one that has values and had none; one whose labels
-mean what they did and are mostly written in another way, such as `True` or 1 for true.
+"""Kinds of schema changes: a feature that the baseline does not have; a feature without any value that had values; a
+feature that is mostly texts instead of numbers, or vectors of another length; a feature that has values and had none; a
+column whose labels have the same meaning but are mostly written in another way, such as `True` or 1 for true.
 """
 INFO = (MISSING_SHARE, NEW_CATEGORY_SHARE, OUT_OF_RANGE_SHARE, UNREADABLE_SHARE, SCHEMA_CHANGES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Counts:
-    """What presence is measured from: one number a column, and then the same of the next kind, shape (4 columns,).
+    """The counts that the shares are computed from: per share of `_SHARES`, one number per column, shape (4 columns,).
 
-    The kinds are those of `_SHARES`: `amounts` are the rows that count, `of` the rows that they are a share of.
+    `amounts` are the counted rows, `of` the rows that they are a share of.
     """
 
     amounts: np.ndarray
@@ -85,10 +85,10 @@ class _Counts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Columns:
-    """The columns of a layout that are looked at, and where each of their shares stands in the block.
+    """The watched columns of a layout, and the place of each of their shares in the table.
 
-    `picked` are the shares that a column of its kind has, as places in `_Counts`. `ends` are where each column begins
-    and ends in the array of counts.
+    `picked` are the places in `_Counts` of the shares that a column of its kind has. `ends` are the start and the end
+    of each column in the array of counts.
     """
 
     columns: tuple[Column, ...]
@@ -100,12 +100,12 @@ class _Columns:
     shape: TableSchema
 
     def counts(self, part: Slice) -> _Counts:
-        """All that is needed of a slice."""
+        """The counts of a slice."""
         counts, starts, ends = part.counts, self.ends[::2], self.ends[1::2]
         rows = np.add.reduceat(np.append(counts, 0.0), self.ends)[::2]
 
         def at(place: int) -> np.ndarray:
-            """The counts at a place of each column; of a label column that has no such place, any."""
+            """The counts at a place of each column; meaningless for label columns without such a place."""
             return counts.take((starts if place >= 0 else ends) + place, mode="clip")
 
         unreadable = np.where(self.labelled, 0.0, at(UNREADABLE))
@@ -117,26 +117,26 @@ class _Columns:
 
 _SHARES = (MISSING_SHARE, NEW_CATEGORY_SHARE, OUT_OF_RANGE_SHARE, UNREADABLE_SHARE)
 _COLUMNS: dict[bool, WeakKeyDictionary[Layout, _Columns]] = {
-    held: WeakKeyDictionary() for held in (False, True)
+    is_compared: WeakKeyDictionary() for is_compared in (False, True)
 }
 _USUAL: WeakKeyDictionary[Slice, _Counts] = WeakKeyDictionary()
 
 
 def measure(subject: Subject) -> MeasurementTable | list[Measurement]:
-    """Shares of each watched column, and the changes of the schema."""
+    """The shares of each watched column, and the schema changes."""
     part, base, layout = subject.profile.overall, _comparable(subject), subject.profile.layout
-    looked_at = _COLUMNS[base is not None].get(layout)
-    if looked_at is None:
-        looked_at = _COLUMNS[base is not None][layout] = _columns(layout, is_compared=base is not None)
-    if not looked_at.columns:
+    columns = _COLUMNS[base is not None].get(layout)
+    if columns is None:
+        columns = _COLUMNS[base is not None][layout] = _columns(layout, is_compared=base is not None)
+    if not columns.columns:
         return _schema(subject, part, base is not None, [])
-    now, usual = looked_at.counts(part), None
+    now, usual = columns.counts(part), None
     if base is not None:
         usual = _USUAL.get(base)
         if usual is None:
-            usual = _USUAL[base] = looked_at.counts(base)
-    design = np.tile(np.where(looked_at.features, max(part.design, 1.0), 1.0), len(_SHARES))
-    picked = looked_at.picked
+            usual = _USUAL[base] = columns.counts(base)
+    design = np.tile(np.where(columns.features, max(part.design, 1.0), 1.0), len(_SHARES))
+    picked = columns.picked
     figures, reasons = _figures(
         now.amounts[picked] / design[picked],
         now.of[picked] / design[picked],
@@ -144,8 +144,8 @@ def measure(subject: Subject) -> MeasurementTable | list[Measurement]:
         (usual.of if usual is not None else np.zeros(now.of.size))[picked],
         subject.settings.min_rates,
     )
-    block = MeasurementTable(subject.stream, subject.window, looked_at.shape, figures, reasons)
-    changed = _changed(looked_at, now, usual, subject.settings.min_rows)
+    block = MeasurementTable(subject.stream, subject.window, columns.shape, figures, reasons)
+    changed = _changed(columns, now, usual, subject.settings.min_rows)
     changes = _schema(subject, part, base is not None, changed)
     return merge_tables([block, table_of(subject.stream, subject.window, changes)])
 
@@ -177,7 +177,7 @@ def _columns(layout: Layout, *, is_compared: bool) -> _Columns:
 
 
 def _kinds(column: Column, *, is_compared: bool) -> tuple[int, ...]:
-    """Which of the shares a column has."""
+    """Which of `_SHARES` a column has."""
     if not is_compared or column.kind in (ColumnKind.IDENTIFIER, ColumnKind.EMPTY):
         return (0,)
     if column.labelled:
@@ -188,29 +188,29 @@ def _kinds(column: Column, *, is_compared: bool) -> tuple[int, ...]:
 def _figures(
     amounts: np.ndarray, of: np.ndarray, usual_amounts: np.ndarray, usual_of: np.ndarray, needed: int
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """The figures of all shares, and why some have no value."""
+    """The values of all shares, and the reasons for those without value."""
     figures = np.full((len(of), FIGURES), np.nan)
     figures[:, N] = of
-    known, compared = of >= needed, (of >= needed) & (usual_of > 0)
-    figures[known, VALUE] = amounts[known] / of[known]
-    figures[known, LOW], figures[known, HIGH] = intervals.wilson_each(amounts[known], of[known])
+    enough, compared = of >= needed, (of >= needed) & (usual_of > 0)
+    figures[enough, VALUE] = amounts[enough] / of[enough]
+    figures[enough, LOW], figures[enough, HIGH] = intervals.wilson_each(amounts[enough], of[enough])
     before, rows = usual_amounts[compared], usual_of[compared]
     figures[compared, P_VALUE] = intervals.two_shares_each(amounts[compared], of[compared], before, rows)
     figures[compared, BASELINE] = before / rows
-    return figures, {place: too_few(of[place], needed) for place in np.flatnonzero(~known).tolist()}
+    return figures, {place: too_few(of[place], needed) for place in np.flatnonzero(~enough).tolist()}
 
 
-def _changed(looked_at: _Columns, now: _Counts, usual: _Counts | None, needed: int) -> list[tuple[str, str]]:
-    """The features that changed beyond all drifting, and how."""
-    shape = (len(_SHARES), len(looked_at.columns))
-    rows, given = now.of.reshape(shape)[0], now.of.reshape(shape)[2]
+def _changed(watched: _Columns, now: _Counts, usual: _Counts | None, needed: int) -> list[tuple[str, str]]:
+    """The features whose schema changed, and how."""
+    shape = (len(_SHARES), len(watched.columns))
+    rows, with_value = now.of.reshape(shape)[0], now.of.reshape(shape)[2]
     unreadable = now.amounts.reshape(shape)[3] > rows / 2
-    usual_given = usual.of.reshape(shape)[2] if usual is not None else np.zeros(shape[1])
-    vanished, filled = (given == 0) & (usual_given > 0), looked_at.empty & (given > 0)
-    changed = looked_at.features & (rows >= needed) & (unreadable | vanished | filled)
+    usual_with_value = usual.of.reshape(shape)[2] if usual is not None else np.zeros(shape[1])
+    vanished, filled = (with_value == 0) & (usual_with_value > 0), watched.empty & (with_value > 0)
+    changed = watched.features & (rows >= needed) & (unreadable | vanished | filled)
     return [
         (
-            looked_at.columns[index].feature,
+            watched.columns[index].feature,
             TYPE if unreadable[index] else VANISHED if vanished[index] else FILLED,
         )
         for index in np.flatnonzero(changed).tolist()
@@ -218,15 +218,15 @@ def _changed(looked_at: _Columns, now: _Counts, usual: _Counts | None, needed: i
 
 
 def _rewritten(part: Slice, needed: int) -> list[tuple[str, str]]:
-    """The columns whose labels are mostly written in another way than in the baseline: features, and the answers."""
-    found = {
+    """The columns, features and answers, whose labels are mostly written in another way than in the baseline."""
+    rewritten_rows = {
         name.removeprefix(NOTATION): sum(tally.values())
         for name, tally in part.tallies.items()
         if name.startswith(NOTATION)
     }
     return [
         (name.removeprefix("features."), WRITTEN)
-        for name, rows in sorted(found.items())
+        for name, rows in sorted(rewritten_rows.items())
         if part.rows >= needed and rows > part.column(name).n / 2
     ]
 

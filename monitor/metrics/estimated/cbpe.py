@@ -20,28 +20,28 @@ from monitor.windows.profile import Slice
 
 _CBPE = "confidence-based performance estimation (NannyML's name for it)"
 ESTIMATED_ACCURACY = MetricInfo(
-    "estimated_accuracy", "share", Better.HIGHER, "Accuracy to be expected from the confidence of the answers.",
+    "estimated_accuracy", "share", Better.HIGHER, "Accuracy estimated from the confidence of the predictions.",
     ("version", "segment"), "sum over confidence buckets of share x accuracy of that bucket in the baseline "
     "(of a segment: in its own rows there, from 500 truths on)",
     "`confidence`; a baseline with `truth`", _CBPE,
 )  # fmt: skip
 ESTIMATED_ACCURACY_ERROR = MetricInfo(
-    "estimated_accuracy_error", "share", Better.NONE, "What the estimate promised minus what came true.", (),
+    "estimated_accuracy_error", "share", Better.NONE, "Estimate minus the measured value.", (),
     "estimated accuracy of the answers with a known truth - their accuracy",
     "`confidence`, outcomes with `truth`; a baseline with `truth`",
 )  # fmt: skip
 ESTIMATED_PRECISION = MetricInfo(
-    "estimated_precision", "share", Better.HIGHER, "Precision to be expected from the probabilities.", ("class",),
+    "estimated_precision", "share", Better.HIGHER, "Precision estimated from the probabilities.", ("class",),
     "expected true positives / predicted; two classes, decided at one half",
     "`probabilities`; a baseline with `truth`", _CBPE,
 )  # fmt: skip
 ESTIMATED_RECALL = MetricInfo(
-    "estimated_recall", "share", Better.HIGHER, "Recall to be expected from the probabilities.", ("class",),
+    "estimated_recall", "share", Better.HIGHER, "Recall estimated from the probabilities.", ("class",),
     "expected true positives / expected actual; two classes, decided at one half",
     "`probabilities`; a baseline with `truth`", _CBPE,
 )  # fmt: skip
 ESTIMATED_ROC_AUC = MetricInfo(
-    "estimated_roc_auc", "", Better.HIGHER, "ROC AUC to be expected from the probabilities.", ("class",),
+    "estimated_roc_auc", "", Better.HIGHER, "ROC AUC estimated from the probabilities.", ("class",),
     "area over pairs of buckets, each weighed by its expected positives and negatives",
     "`probabilities`; a baseline with `truth`", _CBPE,
 )  # fmt: skip
@@ -51,9 +51,9 @@ INFO = (
 _OWN = 500.0
 """Minimum truths of a segment in the baseline for using its own accuracy per bucket instead of that of all rows."""
 _PRIOR = 10.0
-"""Weight, in rows, of what is known of a bucket without its own rows (a Bayesian prior)."""
+"""Weight, in rows, of the estimate for a bucket without its own rows (a Bayesian prior)."""
 _AS_CLAIMED, _WEAK = np.array([0.0, 1.0]), 0.5
-"""The curve on which confidence means what it says, and the precision of the prior at it."""
+"""The curve on which confidence is calibrated, and the precision of the prior at it."""
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
@@ -79,17 +79,17 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 
 
 def _truths(base: Slice) -> float:
-    """Return the number of predictions with a confidence and a known truth."""
+    """The number of predictions with a confidence and a known truth."""
     return base.column("confidence.right").n + base.column("confidence.wrong").n
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RightShares:
-    """How often answers of each confidence bucket are right: `shares`, shape (buckets,).
+    """The share of correct answers per confidence bucket: `shares`, shape (buckets,).
 
-    They lie between a bucket's own share in the baseline and a curve through all buckets, `own` of the way. `rows` are
-    those of the baseline in each bucket. `slopes` say how the curve depends on its two parameters, whose errors have
-    the covariance `errors`.
+    They lie between a bucket's own share in the baseline and a curve through all buckets, with the weight `own` for its
+    own share. `rows` are the baseline's rows in each bucket. `slopes` are the derivatives of the curve by its two
+    parameters, whose errors have the covariance `errors`.
     """
 
     shares: np.ndarray
@@ -99,7 +99,7 @@ class RightShares:
     errors: np.ndarray
 
     def expected(self, counts: np.ndarray) -> tuple[float, float]:
-        """Mean of the shares over the counts, and the standard error of the accuracy that will be seen."""
+        """The mean of the shares over the counts, and the standard error of the accuracy that will be measured."""
         n, spread = counts.sum(), self.shares * (1 - self.shares)
         weights = counts / n
         chance = float((counts * spread).sum()) / n**2
@@ -110,17 +110,17 @@ class RightShares:
 
 
 def right_shares(base: Slice) -> RightShares:
-    """How often answers of each confidence bucket were right in the baseline.
+    """The share of correct answers per confidence bucket in the baseline.
 
-    With few rows in a bucket, its share is mostly that of a logistic curve through all of them (Platt scaling), so
-    that a hundred buckets can be learned from a few hundred rows.
+    In a bucket with few rows, it is mostly that of a logistic curve through all buckets (Platt scaling), so that a
+    hundred buckets can be learned from a few hundred rows.
     """
     right, wrong = base.column("confidence.right").regular, base.column("confidence.wrong").regular
     return _learned(right, right + wrong)
 
 
 def _learned(right: np.ndarray, n: np.ndarray) -> RightShares:
-    """The shares from how many of each bucket's `n` rows were right; buckets are of equal width from 0 to 1."""
+    """The shares, from how many of each bucket's `n` rows were correct; buckets have equal widths from 0 to 1."""
     claimed = (np.arange(n.size) + 0.5) / n.size
     design = np.stack([np.ones(n.size), np.log(claimed / (1 - claimed))])
     parameters, errors = _logistic(design, right, n)
@@ -131,7 +131,9 @@ def _learned(right: np.ndarray, n: np.ndarray) -> RightShares:
 
 
 def _logistic(design: np.ndarray, right: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two parameters of the curve by Newton's method, and their covariance. A weak prior means: as claimed."""
+    """The two parameters of the curve by Newton's method, and their covariance. The weak prior is a calibrated
+    confidence.
+    """
     parameters = _AS_CLAIMED.copy()
     information = np.diag([_WEAK, _WEAK])
     for _ in range(25):
@@ -206,7 +208,7 @@ def _by_class(subject: Subject, baseline: Baseline) -> Iterator[Measurement]:
 
 
 def _class_shares(base: Slice, name: str) -> np.ndarray:
-    """How often the class was the truth in each hundredth of its probability, in the baseline."""
+    """The share of rows with the class as truth in each hundredth of its probability, in the baseline."""
     positive, negative = base.column(f"truth.{name}.positive"), base.column(f"truth.{name}.negative")
     edges = positive.column.edges
     hundredth = np.minimum(((edges[:-1] + np.minimum(edges[1:], 1.0)) / 2 * 100).astype(int), 99)

@@ -20,12 +20,12 @@ from monitor.records import Better, Measurement
 from monitor.windows.baseline_from_table import Baseline
 
 ESTIMATED_MAE = MetricInfo(
-    "estimated_mae", "", Better.LOWER, "Mean absolute error to be expected from the inputs.", (),
+    "estimated_mae", "", Better.LOWER, "Mean absolute error estimated from the features.", (),
     "intercept + sum over cells of share x coefficient, a ridge regression of |error| on the baseline's cells",
     "a baseline with numeric `prediction` and `truth`", "direct loss estimation (NannyML's name for it)",
 )  # fmt: skip
 ESTIMATED_MAE_ERROR = MetricInfo(
-    "estimated_mae_error", "", Better.NONE, "What the estimate promised minus what came true.", (),
+    "estimated_mae_error", "", Better.NONE, "Estimate minus the measured value.", (),
     "estimated mae - mae of the answers with a known truth", "outcomes with `truth`; see `estimated_mae`",
 )  # fmt: skip
 INFO = (ESTIMATED_MAE, ESTIMATED_MAE_ERROR)

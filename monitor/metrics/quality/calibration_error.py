@@ -1,4 +1,6 @@
-"""Does confidence mean what it says? Calibration error, Brier score and the reliability curve, where outcomes exist."""
+"""Calibration: whether the confidence equals the share of correct answers. Calibration error, Brier score, reliability
+curve.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,12 +17,12 @@ from monitor.windows.profile import Slice
 _WHERE = ("version", "segment")
 EXPECTED_CALIBRATION_ERROR = MetricInfo(
     "expected_calibration_error", "", Better.LOWER,
-    "How far confidence is from the share of right answers, on average.", _WHERE,
+    "Mean distance between confidence and the share of correct predictions.", _WHERE,
     "sum over bins of n_bin / n |right / n_bin - mean confidence|; confidence within half a hundredth",
     "`confidence`, outcomes with `truth`", "Naeini et al. 2015",
 )  # fmt: skip
 CONFIDENCE_BIAS = MetricInfo(
-    "confidence_bias", "", Better.NONE, "Mean confidence minus the share of right answers: above 0 is too sure.",
+    "confidence_bias", "", Better.NONE, "Mean confidence minus the share of correct predictions: above 0 is overconfident.",
     _WHERE, "mean confidence - accuracy", "`confidence`, outcomes with `truth`",
 )  # fmt: skip
 BRIER_SCORE = MetricInfo(
@@ -32,7 +34,7 @@ INFO = (EXPECTED_CALIBRATION_ERROR, CONFIDENCE_BIAS, BRIER_SCORE)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """The reliability curve: of each bin its mean confidence, the share that was right, and the number of answers."""
+    """The reliability curve: per bin the mean confidence, the share of correct answers, and the number of answers."""
 
     confidence: np.ndarray
     right: np.ndarray
@@ -51,7 +53,7 @@ def reliability(part: Slice, bins: int = 10) -> Reliability:
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
-    """Calibration in all and by version and segment, where enough outcomes are known."""
+    """Calibration for all rows and by version and segment, with enough outcomes."""
     if task_of(subject) is Task.REGRESSION and subject.profile.overall.flag("classed"):
         yield from (subject.not_measured(info, "the answers are numbers, not classes") for info in INFO)
         return
@@ -80,7 +82,7 @@ def _measure(
 ) -> Iterator[Measurement]:
     bins = subject.settings.calibration_bins
     error = calibration_error(part, bins)
-    # The error of a share in each bin bounds how far the sum can be off by chance.
+    # The standard errors of the bins' shares bound the error of the sum.
     curve = reliability(part, bins)
     share = np.nan_to_num(curve.right)
     noise = float(np.sqrt((curve.n * share * (1 - share)).sum()) / n) * intervals.Z
@@ -98,7 +100,7 @@ def _measure(
     interval = intervals.of_mean(bias, variance, n)
     yield subject.ok(CONFIDENCE_BIAS, bias, n, where=where, interval=interval, baseline=usual)
     brier = brier_of(part)
-    half = intervals.Z * (brier * max(1.0 - brier, 0.0) / n) ** 0.5  # the widest that values in [0, 1] allow
+    half = intervals.Z * (brier * max(1.0 - brier, 0.0) / n) ** 0.5  # the largest for values in [0, 1]
     usual = brier_of(base) if base is not None else None
     interval = (max(0.0, brier - half), min(1.0, brier + half))
     yield subject.ok(BRIER_SCORE, brier, n, where=where, interval=interval, baseline=usual)
@@ -112,7 +114,7 @@ def calibration_error(part: Slice, bins: int) -> float:
 
 
 def brier_of(part: Slice) -> float:
-    """Mean squared distance of confidence from being right, from exact moments."""
+    """Mean squared distance of the confidence from being correct (1) or not (0), from exact moments."""
     right, wrong = part.column("confidence.right"), part.column("confidence.wrong")
     total = 0.0
     if right.finite:
@@ -123,7 +125,7 @@ def brier_of(part: Slice) -> float:
 
 
 def _bias(part: Slice, n: float) -> tuple[float, float]:
-    """Mean of confidence - right, and its variance over rows."""
+    """The mean of confidence - right, and its variance over rows."""
     bias = 0.0
     for name, right in (("confidence.right", 1.0), ("confidence.wrong", 0.0)):
         counts = part.column(name)
@@ -133,6 +135,6 @@ def _bias(part: Slice, n: float) -> tuple[float, float]:
 
 
 def bias_of(part: Slice) -> tuple[float, float]:
-    """Mean confidence minus the share of right answers, and the number of answers (0 and 0 without any)."""
+    """Mean confidence minus the share of correct answers, and the number of answers (0 and 0 without any)."""
     n = _n(part)
     return (_bias(part, n)[0], n) if n else (0.0, 0.0)

@@ -1,4 +1,4 @@
-"""Quality of a classifier against outcomes: accuracy, precision, recall, F1, in all and per class."""
+"""Quality of a classifier: accuracy, precision, recall and F1, for all rows and per class."""
 
 import math
 from collections.abc import Iterator
@@ -17,19 +17,19 @@ from monitor.windows.profile import Slice
 _WHERE = ("version", "segment")
 _NEEDS = "outcomes with `truth`; labels"
 ACCURACY = MetricInfo(
-    "accuracy", "share", Better.HIGHER, "Share of the answers that were right.", _WHERE,
+    "accuracy", "share", Better.HIGHER, "Share of the predictions that were correct.", _WHERE,
     "right / answers with a known truth, Wilson interval", _NEEDS, "Wilson 1927",
 )  # fmt: skip
 BALANCED_ACCURACY = MetricInfo(
-    "balanced_accuracy", "share", Better.HIGHER, "Mean over the classes of the share that was found.", _WHERE,
+    "balanced_accuracy", "share", Better.HIGHER, "Mean recall over the classes.", _WHERE,
     "mean recall of the classes that occur", _NEEDS, "Brodersen et al. 2010",
 )  # fmt: skip
 PRECISION = MetricInfo(
-    "precision", "share", Better.HIGHER, "Of what was called a class, the share that was it.",
+    "precision", "share", Better.HIGHER, "Share of the predictions of a class that were correct.",
     ("class", *_WHERE), "true positives / predicted; without `class`: mean over the classes", _NEEDS,
 )  # fmt: skip
 RECALL = MetricInfo(
-    "recall", "share", Better.HIGHER, "Of what was a class, the share that was called it.",
+    "recall", "share", Better.HIGHER, "Share of the rows of a class that were predicted as it.",
     ("class", *_WHERE), "true positives / actual; without `class`: mean over the classes", _NEEDS,
 )  # fmt: skip
 F1 = MetricInfo(
@@ -43,7 +43,7 @@ _STRAY = 0.05
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
-    """Quality in all, by class, and by version and segment, where enough outcomes are known."""
+    """Quality for all rows, by class, and by version and segment, with enough outcomes."""
     needed, task = subject.settings.min_outcomes, task_of(subject)
     if task is Task.REGRESSION:
         return
@@ -67,7 +67,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 
 
 def _lost(subject: Subject, part: Slice) -> float:
-    """Rows that were not counted as classes, because nobody knew that numbers with fractions are some."""
+    """Rows that were not counted as classes, because numbers with fractions were not known to be classes."""
     if expected_of(subject.profile.layout) is Expected.CLASSES:
         return 0.0
     return part.flag("residuals") + part.flag("infinite") - part.flag("whole")
@@ -82,7 +82,7 @@ def _why(part: Slice, n: float, lost: float, needed: int) -> str:
 
 
 def accuracy_of(part: Slice, table: Confusion | None) -> tuple[float, float]:
-    """How many answers were right, of how many."""
+    """The number of correct answers, and the number of answers."""
     if table is None:
         return part.flag("right"), part.flag("classed")
     return float(table.right.sum()), table.n
@@ -127,14 +127,14 @@ def _per_class(
     before: dict[str, tuple[float, float]],
     n: float,
 ) -> Iterator[Measurement]:
-    known = [share for share, _ in figures.values()]
+    shares = [share for share, _ in figures.values()]
     usual = [share for share, _ in before.values()]
     if info is F1:
         spread = _squared_error_of_f1(table)
     else:
         spread = math.fsum(_squared_error(share, of) for share, of in figures.values())
-    mean = math.fsum(known) / len(known)
-    half = intervals.Z * math.sqrt(spread) / len(known)
+    mean = math.fsum(shares) / len(shares)
+    half = intervals.Z * math.sqrt(spread) / len(shares)
     yield subject.ok(
         info,
         mean,
@@ -158,7 +158,7 @@ def _per_class(
 
 
 def _figures(table: Confusion) -> dict[str, dict[str, tuple[float, float]]]:
-    """Of each class: precision, recall and F1, each with the number of rows behind it (0 where undefined)."""
+    """Precision, recall and F1 per class, each with its number of rows (0 if undefined)."""
     right, actual, predicted = table.right, table.actual, table.predicted
     pairs = {
         "precision": (right, predicted),
@@ -184,7 +184,7 @@ def _mean_recall(table: Confusion) -> tuple[float, Interval]:
 
 
 def _interval_of_f1(f1: float, of: float) -> Interval:
-    """F1 = 2 J / (1 + J), where J is the share of true positives among the rows that are or were called the class."""
+    """F1 = 2 J / (1 + J), where J is the share of true positives among the rows whose truth or answer is the class."""
     right = f1 * of / 2
     low, high = intervals.wilson(right, of - right)
     return 2 * low / (1 + low), 2 * high / (1 + high)
@@ -193,17 +193,17 @@ def _interval_of_f1(f1: float, of: float) -> Interval:
 def _squared_error_of_f1(table: Confusion) -> float:
     """The squared error of the sum of all classes' F1, by the delta method: a wrong row counts in two classes.
 
-    Without the pairs of truth and answer it is the largest that they could give.
+    Without the pairs of truth and answer, it is the largest possible.
     """
     sums = np.maximum(table.actual + table.predicted, 1.0)
     each = 2 * table.right / sums / sums
-    found = float((table.right * (2 / sums - 2 * each) ** 2).sum())
+    right_part = float((table.right * (2 / sums - 2 * each) ** 2).sum())
     if table.pairs is None:
         wrong = table.actual + table.predicted - 2 * table.right
-        return found + 2 * float((wrong * each**2).sum())
+        return right_part + 2 * float((wrong * each**2).sum())
     truths, answers, counts = table.pairs
     wrong = counts * (truths != answers)
-    return found + float((wrong * (each[truths] + each[answers]) ** 2).sum())
+    return right_part + float((wrong * (each[truths] + each[answers]) ** 2).sum())
 
 
 def _squared_error(share: float, n: float) -> float:

@@ -1,4 +1,4 @@
-"""How sure the model says it is: mean, spread, share of low confidence, entropy and margin of its probabilities."""
+"""Confidence: mean, spread, share of low confidence; entropy and margin of the probabilities."""
 
 from collections.abc import Iterator
 
@@ -11,18 +11,24 @@ from monitor.windows.profile import ColumnCounts, Slice
 
 _WHERE = ("version", "segment")
 CONFIDENCE_MEAN = MetricInfo(
-    "confidence_mean", "", Better.NONE, "Mean confidence of the answers.", _WHERE, "sum / n", "`confidence`"
+    "confidence_mean",
+    "",
+    Better.NONE,
+    "Mean confidence of the predictions.",
+    _WHERE,
+    "sum / n",
+    "`confidence`",
 )
 CONFIDENCE_SPREAD = MetricInfo(
     "confidence_spread", "", Better.NONE, "Standard deviation of the confidence.", _WHERE,
     "square root of the mean squared distance from the mean", "`confidence`",
 )  # fmt: skip
 CONFIDENCE_LOW_SHARE = MetricInfo(
-    "confidence_low_share", "share", Better.LOWER, "Share of the answers whose confidence is low.", _WHERE,
+    "confidence_low_share", "share", Better.LOWER, "Share of the predictions with a low confidence.", _WHERE,
     "answers below `low_confidence` / answers; the line is taken at whole hundredths", "`confidence`",
 )  # fmt: skip
 ENTROPY = MetricInfo(
-    "prediction_entropy", "", Better.NONE, "Mean entropy of the probabilities: 0 is certain, 1 is a blind guess.",
+    "prediction_entropy", "", Better.NONE, "Mean entropy of the probabilities: 0 is certain, 1 is uniform.",
     _WHERE, "-sum p ln p / ln(classes), mean over rows", "`probabilities` of all classes", "Shannon 1948",
 )  # fmt: skip
 MARGIN = MetricInfo(
@@ -33,7 +39,7 @@ INFO = (CONFIDENCE_MEAN, CONFIDENCE_SPREAD, CONFIDENCE_LOW_SHARE, ENTROPY, MARGI
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
-    """The figures of confidence, in all and by version and segment."""
+    """The metrics of confidence, for all rows and by version and segment."""
     for where, part, base in subject.scopes():
         yield from _confidence(subject, where, part, base)
         for info, name in ((ENTROPY, "entropy"), (MARGIN, "margin")):
@@ -79,7 +85,7 @@ def _confidence(subject: Subject, where: Labels, part: Slice, base: Slice | None
 
 
 def below(counts: ColumnCounts, limit: float) -> float:
-    """How many scores are below a line; lines between two edges are taken at the nearest edge."""
+    """The number of scores below a limit; a limit between two edges is moved to the nearest edge."""
     edge = int(np.abs(counts.column.edges[:-1] - limit).argmin())
     if limit > counts.column.edges[-2] + 0.5 / counts.column.buckets:
         edge = counts.column.buckets

@@ -1,4 +1,4 @@
-"""The table of truth and answer, in one notation, and what precision, recall and F1 need of it."""
+"""The confusion matrix in one notation, and the counts that precision, recall and F1 need."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ AMBIGUOUS = "labels are written in several ways, which the baseline does not tel
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Confusion:
-    """How often each class was the truth (`actual`), the answer (`predicted`), and both (`right`), shape (classes,).
+    """The counts of each class as truth (`actual`), as answer (`predicted`), and as both (`right`), shape (classes,).
 
-    `pairs` are the rows, columns and counts of all cells of the table; None where there are more than are kept.
+    `pairs` are the rows, columns and counts of all cells of the matrix; None if there are more than are stored.
     """
 
     classes: tuple[str, ...]
@@ -45,24 +45,26 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Notation:
-    """How labels are read: what joins them, how each is called, and whether missing values are written as texts."""
+    """How labels are read: which are joined, the name of each class, and whether missing values may be written as
+    texts.
+    """
 
     joins: Joins
     names: Mapping[str, str]
     has_missing: bool
 
     def name(self, label: str) -> str:
-        """What a class is called, however it is written."""
+        """The name of the class that a label means."""
         key = self.joins.key(label)
         return self.names.get(key, key)
 
     def drops(self, label: str) -> bool:
-        """Is it a missing value rather than a class?"""
+        """Whether a label is a missing value rather than a class."""
         return self.has_missing and says_nothing(label)
 
 
 def notation_of(subject: Subject) -> Notation:
-    """From all labels that are known of a stream: answers and truths of window and baseline, and probabilities."""
+    """The notation from all known labels of a stream: answers and truths of window and baseline, and probabilities."""
     layout = subject.profile.layout
     window = subject.profile.overall
     base = subject.baseline.profile.overall if subject.baseline is not None else None
@@ -74,13 +76,13 @@ def notation_of(subject: Subject) -> Notation:
     for side in (_of_baseline(layout), layout.classes, *map(_by_count, sides)):
         for label in side:
             names.setdefault(joins.key(label), label)
-    said = [label for side in sides for label in side if not says_nothing(label)]
-    has_missing = all(is_whole(label) or is_truth(label) for label in said)
+    meaningful = [label for side in sides for label in side if not says_nothing(label)]
+    has_missing = all(is_whole(label) or is_truth(label) for label in meaningful)
     return Notation(joins, names, has_missing)
 
 
 def confusion_of(part: Slice, notation: Notation) -> Confusion | None:
-    """The table of a slice; None where it has more classes than are counted."""
+    """The matrix of a slice; None if it has more classes than are counted."""
     tallies, rows = part.tallies, part.flag("classed")
     if not has_all_classes(tallies, rows):
         return None
@@ -90,7 +92,7 @@ def confusion_of(part: Slice, notation: Notation) -> Confusion | None:
     at = {name: index for index, name in enumerate(classes)}
     place = {label: at[name] for label, name in names.items()}
     pairs = _pairs(part.tally(PAIRS), place) if is_whole_table(tallies, rows) else None
-    if len(classes) == len(labels):  # none is written in two ways, none is missing
+    if len(classes) == len(labels):  # no label has two notations, none is missing
         right, actual, predicted = (_margin(part.tally(name), place) for name in (RIGHT, TRUTHS, ANSWERS))
         return Confusion(classes, right, actual, predicted, pairs)
     if pairs is None:
@@ -106,7 +108,9 @@ def confusion_of(part: Slice, notation: Notation) -> Confusion | None:
 
 
 def is_certain(part: Slice, table: Confusion | None) -> bool:
-    """Were answers called right, row by row, as the table says? Later labels may have shown what earlier ones mean."""
+    """Whether answers were counted as correct, row by row, as the matrix says. Later labels may have revealed the
+    meaning of earlier ones.
+    """
     return table is None or part.flag("right") == float(table.right.sum())
 
 
@@ -121,12 +125,12 @@ def _by_count(side: Collection[str]) -> list[str]:
 
 
 def _pairs(tally: Tally, place: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    found = []
+    cells = []
     for pair, n in tally.items():
         truth, _, answer = pair.partition(PAIR)
         if truth in place and answer in place:
-            found.append((place[truth], place[answer], n))
-    table = np.array(found, np.float64).reshape(-1, 3)
+            cells.append((place[truth], place[answer], n))
+    table = np.array(cells, np.float64).reshape(-1, 3)
     return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2]
 
 

@@ -1,4 +1,4 @@
-"""What sudden declines are found in: sums of good outcomes, as they arrive, of each figure that has a better side."""
+"""The metrics in which sudden declines are detected, as sums of good outcomes at their arrival."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ DECLINE_EVIDENCE = MetricInfo(
 )  # fmt: skip
 INFO = (DECLINE_EVIDENCE,)
 Sums = tuple[float, float]
-"""The sum of good outcomes (of a mean: of values, signed so that more is better), and their number."""
+"""The sum of good outcomes (for a mean: of values, signed so that more is better), and their number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declining:
-    """A figure that is watched: how to sum it, whether it is a share, and whether more of it is better.
+    """A watched metric: how to sum it, whether it is a share, and whether more of it is better.
 
-    Where `needs` names a flag, it is watched from when something was counted in it. `spread` is the metric that holds
-    the root mean square of the same values, from which the deviation of one value follows.
+    With `needs`, it is watched once that flag was counted. `spread` is the metric with the root mean square of the same
+    values, from which the standard deviation of one value follows.
     """
 
     metric: str
@@ -80,4 +80,4 @@ WATCHED: Mapping[str, Declining] = {
         Declining("mae", _errors, is_share=False, is_least=False, spread="rmse"),
     )
 }
-"""A further figure is one more line here."""
+"""One line per watched metric."""

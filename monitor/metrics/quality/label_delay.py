@@ -1,4 +1,4 @@
-"""How much is known of what became of the predictions, and how long that takes."""
+"""The share of predictions with a known truth, and the time until the truth is known."""
 
 from collections.abc import Iterator
 
@@ -9,18 +9,18 @@ from monitor.records import Better, Measurement
 
 _WHERE = ("version", "segment")
 OUTCOME_COVERAGE = MetricInfo(
-    "outcome_coverage", "share", Better.HIGHER, "Share of the predictions whose truth is known by now.", _WHERE,
+    "outcome_coverage", "share", Better.HIGHER, "Share of the predictions with a known truth.", _WHERE,
     "predictions with a known truth / predictions, Wilson interval", "outcomes with `truth`",
 )  # fmt: skip
 LABEL_DELAY = MetricInfo(
-    "label_delay", "seconds", Better.LOWER, "Half of the known truths came within this time of the prediction.",
+    "label_delay", "seconds", Better.LOWER, "Median time from a prediction to its truth.",
     _WHERE, "median, within 5 %", "outcomes with `truth`",
 )  # fmt: skip
 INFO = (OUTCOME_COVERAGE, LABEL_DELAY)
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
-    """Coverage and delay in all and by version and segment."""
+    """Coverage and delay, for all rows and by version and segment."""
     for where, part, base in subject.scopes():
         truths = part.flag("truths")
         if part.rows and (truths or not where):

@@ -1,7 +1,7 @@
 """How well probabilities separate the classes: ROC AUC, PR AUC (average precision), log loss.
 
-Probabilities are counted in 600 buckets of equal width in log-odds, apart for rows of a class and all others. Rows of
-one bucket count as ties. The interval of each area contains every value that an order within the buckets would give.
+Probabilities are counted in 600 buckets of equal width in log-odds, separately for rows of a class and all others. Rows
+of one bucket count as ties. The interval of each area contains every value that an order within the buckets would give.
 """
 
 import math
@@ -20,7 +20,7 @@ from monitor.windows.profile import ColumnCounts, Slice
 
 _NEEDS = "`probabilities` of all classes, outcomes with `truth`, a baseline"
 ROC_AUC = MetricInfo(
-    "roc_auc", "", Better.HIGHER, "Chance that a row of the class gets a higher probability than one that is not.",
+    "roc_auc", "", Better.HIGHER, "Probability that a row of the class gets a higher probability than another row.",
     ("class", "version"), "pairs in right order + ties / 2; without `class`: mean over the classes", _NEEDS,
     "Hanley and McNeil 1982",
 )  # fmt: skip
@@ -29,7 +29,7 @@ PR_AUC = MetricInfo(
     "sum of precision times growth of recall; without `class`: mean over the classes", _NEEDS,
 )  # fmt: skip
 LOG_LOSS = MetricInfo(
-    "log_loss", "nats", Better.LOWER, "Mean surprise at the truth.", ("version", "segment"),
+    "log_loss", "nats", Better.LOWER, "Mean negative logarithm of the probability of the truth.", ("version", "segment"),
     "mean -ln(probability of the truth), probabilities of at least 1e-15", "`probabilities`, outcomes with `truth`",
 )  # fmt: skip
 INFO = (ROC_AUC, PR_AUC, LOG_LOSS)
@@ -38,15 +38,15 @@ _STRAY = 0.01
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
-    """Separation in all, by class and by version; log loss by segment too."""
+    """Areas for all rows, by class and by version; log loss also by segment."""
     layout = subject.profile.layout
     classes, every = layout.classes, known_classes(layout)
     if len(classes) < 2 or task_of(subject) is Task.REGRESSION:
         return
-    whole = subject.profile.overall
-    certain = is_certain(whole, confusion_of(whole, notation_of(subject)))
+    overall = subject.profile.overall
+    certain = is_certain(overall, confusion_of(overall, notation_of(subject)))
     if not certain:
-        yield from (subject.not_measured(info, AMBIGUOUS, whole.flag("scored")) for info in INFO)
+        yield from (subject.not_measured(info, AMBIGUOUS, overall.flag("scored")) for info in INFO)
         return
     for where, part, base in subject.scopes():
         yield from _log_loss(subject, part, base, where)
@@ -73,7 +73,7 @@ def roc_auc(positive: ColumnCounts, negative: ColumnCounts) -> float:
 
 
 def roc_auc_bounds(positive: ColumnCounts, negative: ColumnCounts) -> tuple[float, float]:
-    """The least and the greatest area that any order of the rows within the buckets has."""
+    """The smallest and the largest area that any order of the rows within the buckets gives."""
     p, q = _all_buckets(positive), _all_buckets(negative)
     area, ties = roc_auc(positive, negative), float((p * q).sum() / (p.sum() * q.sum()))
     return area - ties / 2, area + ties / 2
@@ -86,20 +86,20 @@ def average_precision_bounds(positive: ColumnCounts, negative: ColumnCounts) -> 
     bounded by logarithms.
     """
     p, q = _all_buckets(positive)[::-1], _all_buckets(negative)[::-1]
-    found, rows = np.cumsum(p) - p, np.cumsum(p + q) - p - q
-    others = rows - found
-    best = p - others * np.log((rows + p + 1) / (rows + 1))
+    earlier_positives, rows = np.cumsum(p) - p, np.cumsum(p + q) - p - q
+    earlier_negatives = rows - earlier_positives
+    best = p - earlier_negatives * np.log((rows + p + 1) / (rows + 1))
     before = np.maximum(rows + q, 1e-300)
-    worst = p - (others + q) * np.log((before + p) / before)
+    worst = p - (earlier_negatives + q) * np.log((before + p) / before)
     return max(0.0, float(worst.sum() / p.sum())), min(1.0, float(best.sum() / p.sum()))
 
 
 def average_precision(positive: ColumnCounts, negative: ColumnCounts) -> float:
     """Sum over falling thresholds of precision times growth of recall."""
     p, q = _all_buckets(positive)[::-1], _all_buckets(negative)[::-1]
-    found, all_rows = np.cumsum(p), np.cumsum(p + q)
+    positives, all_rows = np.cumsum(p), np.cumsum(p + q)
     with np.errstate(invalid="ignore", divide="ignore"):
-        precision = np.where(all_rows > 0, found / all_rows, 0.0)
+        precision = np.where(all_rows > 0, positives / all_rows, 0.0)
     return float((precision * p).sum() / p.sum())
 
 
@@ -154,22 +154,24 @@ def _usual(name: str, base: Slice | None) -> tuple[ColumnCounts, ColumnCounts] |
     return both if min(counts.n for counts in both) > 0 else None
 
 
-def _mean(subject: Subject, info: MetricInfo, found: list[Measurement], where: dict[str, str]) -> Measurement:
-    known = [m for m in found if m.value is not None]
+def _mean(
+    subject: Subject, info: MetricInfo, of_classes: list[Measurement], where: dict[str, str]
+) -> Measurement:
+    measured = [m for m in of_classes if m.value is not None]
     at = labels(**where)
-    if not known:
-        return subject.not_measured(info, found[0].reason, found[0].n, where=at)
+    if not measured:
+        return subject.not_measured(info, of_classes[0].reason, of_classes[0].n, where=at)
 
     def mean(values: list[float | None]) -> float | None:
-        given = [value for value in values if value is not None]
-        return math.fsum(given) / len(given) if len(given) == len(values) else None
+        present = [value for value in values if value is not None]
+        return math.fsum(present) / len(present) if len(present) == len(values) else None
 
-    value = mean([m.value for m in known])
+    value = mean([m.value for m in measured])
     assert value is not None
-    low, high = mean([m.low for m in known]), mean([m.high for m in known])
+    low, high = mean([m.low for m in measured]), mean([m.high for m in measured])
     interval = (low, high) if low is not None and high is not None else None
-    usual = mean([m.baseline for m in known])
-    return subject.ok(info, value, known[0].n, where=at, interval=interval, baseline=usual)
+    usual = mean([m.baseline for m in measured])
+    return subject.ok(info, value, measured[0].n, where=at, interval=interval, baseline=usual)
 
 
 def _hanley_mcneil(area: float, p: float, q: float) -> float:

@@ -1,4 +1,4 @@
-"""Quality of a regressor against outcomes, from exact sums of its residuals (answer - truth)."""
+"""Quality of a regressor, from exact sums of its residuals (answer - truth)."""
 
 import math
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ MAE = MetricInfo(
     "mae",
     "",
     Better.LOWER,
-    "Mean absolute error, in the unit of the answers.",
+    "Mean absolute error, in the unit of the predictions.",
     _WHERE,
     "mean |answer - truth|",
     _NEEDS,
@@ -32,14 +32,14 @@ MAPE = MetricInfo(
     "mean |answer - truth| / |truth|", _NEEDS,
 )  # fmt: skip
 R_SQUARED = MetricInfo(
-    "r_squared", "", Better.HIGHER, "Share of the truth's variance that the answers explain; 1 is perfect.", _WHERE,
+    "r_squared", "", Better.HIGHER, "Share of the truth's variance that the predictions explain; 1 is perfect.", _WHERE,
     "1 - sum (answer - truth)^2 / sum (truth - mean)^2", _NEEDS,
 )  # fmt: skip
 BIAS = MetricInfo(
     "bias",
     "",
     Better.NONE,
-    "Mean error: above 0 the answers are too high.",
+    "Mean error: above 0 the predictions are too high.",
     _WHERE,
     "mean (answer - truth)",
     _NEEDS,
@@ -48,7 +48,7 @@ INFO = (MAE, RMSE, MAPE, R_SQUARED, BIAS)
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
-    """Errors in all and by version and segment, for models that answer with numbers."""
+    """Errors for all rows and by version and segment, for models whose answers are numbers."""
     if task_of(subject) is not Task.REGRESSION:
         return
     needed = subject.settings.min_outcomes
@@ -59,8 +59,8 @@ def measure(subject: Subject) -> Iterator[Measurement]:
             if n or infinite or not where:
                 yield from (subject.not_measured(info, reason, n, where=where) for info in INFO)
             continue
-        known = base is not None and base.flag("residuals") >= needed and not base.flag("infinite")
-        yield from _measure(subject, where, part, base if known else None)
+        has_baseline = base is not None and base.flag("residuals") >= needed and not base.flag("infinite")
+        yield from _measure(subject, where, part, base if has_baseline else None)
 
 
 def _why(part: Slice, needed: int) -> str:
@@ -72,20 +72,20 @@ def _why(part: Slice, needed: int) -> str:
 
 
 def r_squared(part: Slice) -> float | None:
-    """Share of variance explained; None where the truths do not vary, or squares are beyond float64."""
+    """The share of variance explained; None if the truths do not vary, or squares exceed float64."""
     names = ("residual_squared", "truth", "truth_squared")
     if any(mean_of(part, name) is None for name in names):
         return None
     n, total = part.flag("residuals"), part.total("truth")
     spread = part.total("truth_squared") - total * (total / n)
-    # Truths that are all alike leave a rest of rounding, not a variance.
+    # The variance of equal truths is a rounding error.
     if not math.isfinite(spread) or spread <= 1e-12 * part.total("truth_squared"):
         return None
     return 1 - part.total("residual_squared") / spread
 
 
 def mean_of(part: Slice | None, name: str, rows: str = "residuals") -> float | None:
-    """A mean of a slice; None where it cannot be had, or is beyond float64."""
+    """A mean of a slice; None if it cannot be computed, or exceeds float64."""
     if part is None or not part.flag(rows) or part.flag(f"{TOO_LARGE}{name}"):
         return None
     mean = part.total(name) / part.flag(rows)
@@ -125,7 +125,7 @@ def _explained(subject: Subject, where: Labels, part: Slice, base: Slice | None)
         lost = any(mean_of(part, name) is None for name in ("residual_squared", "truth", "truth_squared"))
         return subject.not_measured(R_SQUARED, OVERFLOW if lost else "the truths do not vary", n, where=where)
     usual = r_squared(base) if base is not None else None
-    # Olkin and Finn 1995; answers that are worse than the mean of the truths have no such interval.
+    # Olkin and Finn 1995; not valid for answers that are worse than the mean of the truths.
     half = Z * math.sqrt(4 * explained * (1 - explained) ** 2 / n) if explained > 0 else 0.0
     interval = (explained - half, min(1.0, explained + half))
     return subject.ok(R_SQUARED, explained, n, where=where, interval=interval, baseline=usual)
@@ -145,7 +145,7 @@ def _relative(subject: Subject, where: Labels, part: Slice, base: Slice | None) 
 
 
 def _interval(mean: float, squared: float | None, n: float) -> Interval | None:
-    """The interval of a mean; None where the squares cannot be had."""
+    """The interval of a mean; None if the squares cannot be computed."""
     if squared is None or not math.isfinite(mean * mean):
         return None
     return intervals.of_mean(mean, squared - mean * mean, n)

@@ -1,4 +1,6 @@
-"""Is it a classifier or a regressor? `task` in the configuration says so; else what its answers and truths are."""
+"""Whether a model is a classifier or a regressor: from `task` in the configuration, else from its
+answers and truths.
+"""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -11,15 +13,15 @@ from monitor.windows.layout.notation import is_truth, is_whole, says_nothing
 from monitor.windows.profile import Slice
 
 _FEW = 100
-"""Different whole numbers up to which answers with a confidence are classes."""
+"""Maximum number of distinct integers for answers with a confidence to be classes."""
 _FEW_TEXTS = 32
-"""The same for whole numbers that one side writes as texts."""
+"""The same for integers that one side writes as texts."""
 _STRAY = 0.05
 """Up to this share of rows, texts among numbers are stray values."""
 
 
 class Task(StrEnum):
-    """What a model does."""
+    """The task of a model."""
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
@@ -35,20 +37,20 @@ KINDS: dict[Task | None, ColumnKind] = {
     Task.CLASSIFICATION: ColumnKind.CATEGORY,
     Task.REGRESSION: ColumnKind.NUMBER,
 }
-"""The kind of a baseline's answers by the configured task."""
+"""The type of a baseline's answers by the configured task."""
 
 
 def named(text: str) -> Task | None:
-    """The task that a configured text means, such as `binary` or `regression`; None where it means neither."""
+    """The task that a configured text means, such as `binary` or `regression`; None if it means neither."""
     small = text.strip().lower()
     return next((task for task, words in _WORDS.items() if small.startswith(words)), None)
 
 
 def task_of(subject: Subject) -> Task | None:
-    """What the model does, from the configuration or from all that is known; None where nothing is."""
-    told = named(subject.task)
-    if told is not None:
-        return told
+    """The task of the model, from the configuration or from all counts; None if unknown."""
+    configured = named(subject.task)
+    if configured is not None:
+        return configured
     layout = subject.profile.layout
     parts = [subject.profile.overall]
     if subject.baseline is not None:
@@ -71,14 +73,14 @@ def _expected(layout: Layout) -> Task | None:
 
 
 def _of_either(parts: list[Slice], layout: Layout, classed: float, numbers: float) -> Task:
-    """Rows were counted as both: which of them are right."""
-    whole = _sum(parts, "whole")
-    words, fractions = classed - whole, numbers - whole
+    """The task if rows were counted as both."""
+    integers = _sum(parts, "whole")
+    words, fractions = classed - integers, numbers - integers
     if fractions > 0:
         return Task.REGRESSION if fractions >= words else Task.CLASSIFICATION
-    said = {text for text in _labels(parts) if not says_nothing(text)}
-    digits = {text for text in said if is_whole(text)}
-    if any(not is_truth(text) for text in said - digits) and not (
+    names = {text for text in _labels(parts) if not says_nothing(text)}
+    digits = {text for text in names if is_whole(text)}
+    if any(not is_truth(text) for text in names - digits) and not (
         words <= _STRAY * classed and len(digits) > _FEW
     ):
         return Task.CLASSIFICATION
@@ -88,7 +90,7 @@ def _of_either(parts: list[Slice], layout: Layout, classed: float, numbers: floa
     scored = any(part.flag("scored") or _has_confidence(part) for part in parts)
     if (scored and len(digits) <= _FEW) or (texts and len(digits) <= _FEW_TEXTS):
         return Task.CLASSIFICATION
-    return Task.CLASSIFICATION if texts > whole / 2 else Task.REGRESSION
+    return Task.CLASSIFICATION if texts > integers / 2 else Task.REGRESSION
 
 
 def _was_binary(layout: Layout) -> bool:

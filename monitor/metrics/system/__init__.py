@@ -1,1 +1,1 @@
-"""Volume, latency, errors, and the daemon's own figures."""
+"""Volume, latency, errors, and the daemon's own metrics."""

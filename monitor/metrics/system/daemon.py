@@ -1,24 +1,24 @@
-"""Figures that the daemon measures by its own clock, not from profiles: about a stream's silence, and about itself.
+"""Metrics by the daemon's own clock, not from profiles: the silence of a stream, and the daemon itself.
 
-The pipeline measures them; they are listed here so that rules, docs and dashboards know them.
+The pipeline measures them; they are listed here for rules, docs and dashboards.
 """
 
 from monitor.metrics.metric import MetricInfo
 from monitor.records import Better
 
 SILENCE_SECONDS = MetricInfo(
-    "silence_seconds", "seconds", Better.LOWER, "Time since the last prediction came in, as far as a daemon listened.",
+    "silence_seconds", "seconds", Better.LOWER, "Time since the last prediction was received, without the time in which no daemon ran.",
     (),
     "now - when the last prediction was received - the time between in which no daemon ran",
     "a stream that has sent before",
 )  # fmt: skip
 AVAILABILITY = MetricInfo(
-    "availability", "share", Better.HIGHER, "Share of the health probes that were answered well.", (),
+    "availability", "share", Better.HIGHER, "Share of successful health probes.", (),
     "good probes / probes", "`probes` in the configuration",
 )  # fmt: skip
 DRIFT_EVIDENCE = MetricInfo(
     "drift_evidence", "of the limit", Better.LOWER,
-    "Evidence that a column changed, over what the false-alarm budget asks for: 1 and more is significant.",
+    "Evidence that a column changed, relative to the limit of the false-alarm budget: significant from 1 on.",
     ("feature", "output", "scope"), "see docs/alert-quality.md", "a baseline and some windows of history",
 )  # fmt: skip
 DRIFT_PAGES = MetricInfo(
@@ -31,51 +31,51 @@ DRIFT_PAGES = MetricInfo(
     "a baseline",
 )
 WRONG_KEY_REJECTIONS = MetricInfo(
-    "wrong_key_rejections", "requests", Better.LOWER, "Requests refused for an unknown key or another client's.",
+    "wrong_key_rejections", "requests", Better.LOWER, "Requests rejected because of an unknown key, or the key of another client.",
     ("client",), "count over the window", "the daemon",
 )  # fmt: skip
 DISK_USED_SHARE = MetricInfo(
-    "disk_used_share", "share", Better.LOWER, "How full the disk is that holds the database.", (), "used / size",
+    "disk_used_share", "share", Better.LOWER, "Used share of the database's disk.", (), "used / size",
     "the daemon",
 )  # fmt: skip
 TICK_AGE_SECONDS = MetricInfo(
     "tick_age_seconds",
     "seconds",
     Better.LOWER,
-    "Time since the last full tick ended.",
+    "Time since the last complete tick.",
     (),
     "now - end",
     "the daemon",
 )
 OUTBOX_OLDEST_SECONDS = MetricInfo(
-    "outbox_oldest_seconds", "seconds", Better.LOWER, "Age of the oldest notification that has not gone out.", (),
+    "outbox_oldest_seconds", "seconds", Better.LOWER, "Age of the oldest notification that is not sent.", (),
     "now - created", "the daemon",
 )  # fmt: skip
 RULE_ERRORS = MetricInfo(
     "rule_errors",
     "rules",
     Better.LOWER,
-    "Rules that could not be judged in the last tick.",
+    "Rules that could not be evaluated in the last tick.",
     (),
     "count",
     "the daemon",
 )
 CONFIG_RELOAD_FAILED = MetricInfo(
-    "config_reload_failed", "", Better.LOWER, "1 when the newest configuration was refused, else 0.", (), "flag",
+    "config_reload_failed", "", Better.LOWER, "1 if the newest configuration was rejected, else 0.", (), "flag",
     "the daemon",
 )  # fmt: skip
 DIGESTS_OVERDUE = MetricInfo(
-    "digests_overdue", "digests", Better.LOWER, "Digests that should be out for an hour and are not, or were given up.",
+    "digests_overdue", "digests", Better.LOWER, "Digests that are an hour late, or were given up.",
     (), "count", "the daemon",
 )  # fmt: skip
 SET_ASIDE = MetricInfo(
     "set_aside", "things", Better.LOWER,
-    "Rows, rules, threads and jobs that raise an error and are left out until they work again, by kind.", ("part",),
+    "Rows, rules, threads and jobs that fail and are skipped until they work again, by kind.", ("part",),
     "count", "the daemon",
 )  # fmt: skip
 SOURCE_AGE = MetricInfo(
     "source_age", "of the limit", Better.LOWER,
-    "Age of the oldest message that waits in a source, over the agreed `max_age`: 1 and more is too old.", ("source",),
+    "Age of the oldest waiting message of a source, relative to `max_age`: too old from 1 on.", ("source",),
     "age / max_age", "`sources` in the configuration",
 )  # fmt: skip
 SOURCE_FAILING_SECONDS = MetricInfo(

@@ -9,7 +9,7 @@ from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
 ERROR_RATE = MetricInfo(
-    "error_rate", "share", Better.LOWER, "Share of the predictions that failed; with `type`, of that type alone.",
+    "error_rate", "share", Better.LOWER, "Share of the predictions that failed; with `type`, with errors of that type.",
     ("type", *_WHERE), "errors / rows, Wilson interval", "predictions", "Wilson 1927",
 )  # fmt: skip
 INFO = (ERROR_RATE,)

@@ -1,7 +1,7 @@
 """Latency: the percentiles p50, p90, p95 and p99, and the mean, in seconds.
 
-A percentile is the geometric middle of the bucket that contains its rank; buckets are 2 % wide. Where the baseline has
-no latency, the stream's own past stands in for it.
+A percentile is the geometric middle of the bucket that contains its rank; buckets are 2 % wide. If the baseline has no
+latency, the stream's own past replaces it.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ LATENCY = {
         f"latency_p{percent}",
         "seconds",
         Better.LOWER,
-        f"{percent} % of the answers took at most this long.",
+        f"{percent} % of the predictions took at most this long.",
         _WHERE,
         "smallest bucket that holds the rank, its geometric middle (within 1 %)",
         "`latency_ms`",
@@ -28,7 +28,13 @@ LATENCY = {
     for percent in (50, 90, 95, 99)
 }
 LATENCY_MEAN = MetricInfo(
-    "latency_mean", "seconds", Better.LOWER, "Mean time of an answer.", _WHERE, "sum / n", "`latency_ms`"
+    "latency_mean",
+    "seconds",
+    Better.LOWER,
+    "Mean latency of a prediction.",
+    _WHERE,
+    "sum / n",
+    "`latency_ms`",
 )
 INFO = (*LATENCY.values(), LATENCY_MEAN)
 

@@ -9,11 +9,11 @@ from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")
 VOLUME = MetricInfo(
-    "volume", "predictions", Better.NONE, "How many predictions were made in the window.", _WHERE,
+    "volume", "predictions", Better.NONE, "Number of predictions in the window.", _WHERE,
     "number of rows", "predictions",
 )  # fmt: skip
 THROUGHPUT = MetricInfo(
-    "throughput", "per second", Better.NONE, "Predictions a second, over the whole window.", _WHERE,
+    "throughput", "per second", Better.NONE, "Predictions per second, over the window.", _WHERE,
     "rows / window length", "predictions",
 )  # fmt: skip
 INFO = (VOLUME, THROUGHPUT)

@@ -1,4 +1,4 @@
-"""The outcomes that are looked for together: their batches, and where each row came from."""
+"""Pending outcomes: several batches of outcomes that are searched together, and the origin of each row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,9 @@ from monitor.store.outcomes import StoredOutcomes
 
 @dataclass(frozen=True, slots=True)
 class PendingOutcomes:
-    """Outcomes of several batches, numbered through: the hash of each one's id, its batch and its row there."""
+    """Outcomes of several batches, numbered consecutively: the hash of each id, its batch and its row there, each of
+    shape (n,).
+    """
 
     batches: Sequence[StoredOutcomes]
     hashes: np.ndarray
@@ -30,7 +32,7 @@ class PendingOutcomes:
 
     @property
     def is_new(self) -> np.ndarray:
-        """Which outcomes were not held against the log yet, bool, shape (n,)."""
+        """The outcomes that were not searched in the log yet, bool, shape (n,)."""
         return np.take([not batch.waiting for batch in self.batches], self.owner)
 
     def take(self, chosen: np.ndarray) -> pa.RecordBatch:
@@ -42,7 +44,7 @@ class PendingOutcomes:
         return concatenate(parts)
 
     def _decoded(self, owner: int) -> pa.RecordBatch:
-        """A batch is read once, however many batches of predictions it is about."""
+        """The rows of a batch of outcomes, decoded once."""
         if owner not in self.decoded:
             self.decoded[owner] = decode(self.batches[owner].blob)
         return self.decoded[owner]

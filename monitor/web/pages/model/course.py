@@ -317,4 +317,4 @@ def _kept(standing: TargetPeriod | None, target: float | None, metric: str) -> l
     if standing.value is None:
         return [f"{agreed}; now {word}: {standing.reason or 'no figure yet'}."]
     estimated = ", estimated" if standing.estimated else ""
-    return [f"Target now {word}: {agreed_targets.told(standing)}{estimated}, n = {standing.n:,.0f}."]
+    return [f"Target now {word}: {agreed_targets.for_engineers(standing)}{estimated}, n = {standing.n:,.0f}."]
