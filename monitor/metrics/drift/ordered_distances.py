@@ -25,11 +25,12 @@ WASSERSTEIN = MetricInfo(
     "a baseline; numbers",
 )  # fmt: skip
 MEAN_SHIFT = MetricInfo(
-    "mean_shift", "standard deviations", Better.NONE, "Change of the mean, in the baseline's standard deviations.", _WHERE,
-    "(mean - baseline's mean) / baseline's standard deviation", "a baseline; numbers",
+    "mean_shift", "standard deviations", Better.NONE, "Change of the mean, in the baseline's standard deviations.",
+    _WHERE, "(mean - baseline's mean) / baseline's standard deviation", "a baseline; numbers",
 )  # fmt: skip
 SPREAD_SHIFT = MetricInfo(
-    "spread_shift", "share", Better.NONE, "Relative change of the standard deviation: above 0 wider, below 0 narrower.", _WHERE,
+    "spread_shift", "share", Better.NONE,
+    "Relative change of the standard deviation: above 0 wider, below 0 narrower.", _WHERE,
     "standard deviation / baseline's - 1", "a baseline; numbers",
 )  # fmt: skip
 INFO = (KOLMOGOROV_SMIRNOV, WASSERSTEIN, MEAN_SHIFT, SPREAD_SHIFT)

@@ -22,7 +22,8 @@ EXPECTED_CALIBRATION_ERROR = MetricInfo(
     "`confidence`, outcomes with `truth`", "Naeini et al. 2015",
 )  # fmt: skip
 CONFIDENCE_BIAS = MetricInfo(
-    "confidence_bias", "", Better.NONE, "Mean confidence minus the share of correct predictions: above 0 is overconfident.",
+    "confidence_bias", "", Better.NONE,
+    "Mean confidence minus the share of correct predictions: above 0 is overconfident.",
     _WHERE, "mean confidence - accuracy", "`confidence`, outcomes with `truth`",
 )  # fmt: skip
 BRIER_SCORE = MetricInfo(

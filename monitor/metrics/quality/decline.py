@@ -10,10 +10,9 @@ from monitor.windows.profile import Slice
 
 DECLINE_EVIDENCE = MetricInfo(
     "decline_evidence", "of the limit", Better.LOWER,
-    "Evidence that a figure has suddenly become worse, over what the false-alarm budget asks for: 1 and more is "
-    "significant.",
+    "Evidence that a metric has suddenly become worse, in multiples of the limit: significant from 1 on.",
     ("of",), "e-detector on the outcomes of each half minute by arrival, see docs/alert-quality.md",
-    "a figure with a past of 300 outcomes, or a baseline",
+    "a metric with 300 past outcomes, or a baseline",
 )  # fmt: skip
 INFO = (DECLINE_EVIDENCE,)
 Sums = tuple[float, float]

@@ -29,7 +29,8 @@ PR_AUC = MetricInfo(
     "sum of precision times growth of recall; without `class`: mean over the classes", _NEEDS,
 )  # fmt: skip
 LOG_LOSS = MetricInfo(
-    "log_loss", "nats", Better.LOWER, "Mean negative logarithm of the probability of the truth.", ("version", "segment"),
+    "log_loss", "nats", Better.LOWER, "Mean negative logarithm of the probability of the truth.",
+    ("version", "segment"),
     "mean -ln(probability of the truth), probabilities of at least 1e-15", "`probabilities`, outcomes with `truth`",
 )  # fmt: skip
 INFO = (ROC_AUC, PR_AUC, LOG_LOSS)

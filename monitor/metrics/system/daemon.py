@@ -7,8 +7,8 @@ from monitor.metrics.metric import MetricInfo
 from monitor.records import Better
 
 SILENCE_SECONDS = MetricInfo(
-    "silence_seconds", "seconds", Better.LOWER, "Time since the last prediction was received, without the time in which no daemon ran.",
-    (),
+    "silence_seconds", "seconds", Better.LOWER,
+    "Time since the last prediction was received, without the time in which no daemon ran.", (),
     "now - when the last prediction was received - the time between in which no daemon ran",
     "a stream that has sent before",
 )  # fmt: skip
@@ -18,7 +18,7 @@ AVAILABILITY = MetricInfo(
 )  # fmt: skip
 DRIFT_EVIDENCE = MetricInfo(
     "drift_evidence", "of the limit", Better.LOWER,
-    "Evidence that a column changed, relative to the limit of the false-alarm budget: significant from 1 on.",
+    "Evidence that a column changed, in multiples of the limit: significant from 1 on.",
     ("feature", "output", "scope"), "see docs/alert-quality.md", "a baseline and some windows of history",
 )  # fmt: skip
 DRIFT_PAGES = MetricInfo(
@@ -31,7 +31,8 @@ DRIFT_PAGES = MetricInfo(
     "a baseline",
 )
 WRONG_KEY_REJECTIONS = MetricInfo(
-    "wrong_key_rejections", "requests", Better.LOWER, "Requests rejected because of an unknown key, or the key of another client.",
+    "wrong_key_rejections", "requests", Better.LOWER,
+    "Requests rejected because of an unknown key, or the key of another client.",
     ("client",), "count over the window", "the daemon",
 )  # fmt: skip
 DISK_USED_SHARE = MetricInfo(
