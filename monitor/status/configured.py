@@ -1,0 +1,24 @@
+"""The part of the configuration that the state of a stream shows."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from monitor.alerts.settings import AlertSettings
+from monitor.drift.settings import DriftSettings
+from monitor.records import Stream
+from monitor.rules.rule import RuleSet
+from monitor.windows.settings import BaselineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """What the configuration says of streams: baselines, models of each client, drift, rules and inhibitions."""
+
+    drift: DriftSettings = field(default_factory=DriftSettings)
+    baselines: Mapping[Stream, BaselineSettings] = field(default_factory=dict)
+    models: Mapping[str, Collection[str]] = field(default_factory=dict)
+    rules: RuleSet | None = None
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+
+
+NOTHING_CONFIGURED = Configured()

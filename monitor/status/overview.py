@@ -1,0 +1,209 @@
+"""The state of every stream: open alerts, agreed targets, current figures and rejected records."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from monitor.alerts.inhibition import suppressed
+from monitor.clock import iso
+from monitor.config.units import DAY, HOUR
+from monitor.health import targets
+from monitor.health.targets import Standing
+from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
+from monitor.rules.engine.unjudged import unjudged
+from monitor.rules.language.wording import figure
+from monitor.status.configured import NOTHING_CONFIGURED, Configured
+from monitor.status.stream_notes import notes, unknown_model
+from monitor.store import (
+    alerts,
+    faults,
+    measurements,
+    quarantine,
+    silences,
+    streams,
+)
+from monitor.store import targets as target_rows
+from monitor.store.quarantine import Refused
+from monitor.store.streams import StreamFigures
+from monitor.store.targets import TargetPeriod
+
+SHOWN = (
+    "volume",
+    "latency_p95",
+    "error_rate",
+    "availability",
+    "accuracy",
+    "automation_rate",
+    "drifted_share",
+)
+"""The metrics shown per stream, from the last closed base window or the current hour."""
+MOST_SKIPPED = 20
+"""Maximum number of quarantined items that the daemon's state lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """A stream: `state` is ok, unknown, info, warning or critical; `notes` list what is not measured yet and why."""
+
+    stream: Stream
+    state: str
+    reasons: tuple[str, ...]
+    figures: tuple[tuple[str, str], ...]
+    silent_for: float
+    notes: tuple[str, ...]
+
+
+def overview(
+    connection: Connection,
+    base_seconds: int,
+    now: float,
+    client: str = "",
+    mistakes: Sequence[str] = (),
+    configured: Configured = NOTHING_CONFIGURED,
+) -> list[StreamStatus]:
+    """Every stream, worst first, and the daemon itself if it has a problem.
+
+    `mistakes` are errors in the rule files on disk, which a running daemon would reject.
+    """
+    open_alerts = alerts.load_open(connection)
+    suppressions = suppressed(open_alerts, silences.load(connection, now), now, configured.alerts)
+    known = [one for one in streams.figures_of_all(connection) if client in ("", one.stream.client)]
+    rejected = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
+    agreed = target_rows.current(connection, client)
+    lines = [
+        _line(
+            connection,
+            figures,
+            open_alerts,
+            rejected,
+            base_seconds,
+            now,
+            configured,
+            agreed.get(figures.stream, ()),
+            suppressions,
+        )
+        for figures in known
+    ]
+    itself = _itself(connection, open_alerts, mistakes, now)
+    lines += [itself] if itself and client in ("", DAEMON.client) else []
+    rank = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "ok": 4}
+    return sorted(lines, key=lambda line: (rank[line.state], line.stream))
+
+
+def _itself(
+    connection: Connection, open_alerts: Sequence[Alert], mistakes: Sequence[str], now: float
+) -> StreamStatus | None:
+    """The state of the daemon: its open_of_stream open alerts, errors in rule files, and quarantined items."""
+    open_of_stream = [alert for alert in open_alerts if alert.stream == DAEMON]
+    skipped = faults.load(connection, now)
+    if not open_of_stream and not mistakes and not skipped:
+        return None
+    notes = [f"error in a rule file, so the daemon keeps its previous rules: {one}" for one in mistakes]
+    notes += [
+        f"skipped since {iso(one.since)}: {one.part} {one.subject}: {one.reason}"
+        for one in skipped[:MOST_SKIPPED]
+    ]
+    notes += [f"and {len(skipped) - MOST_SKIPPED:,} more"] if len(skipped) > MOST_SKIPPED else []
+    evaluated_at = max((a.evaluated_at or 0.0 for a in alerts.load(connection).values()), default=0.0)
+    return StreamStatus(
+        DAEMON,
+        _worst(open_of_stream) if open_of_stream else Severity.WARNING.value,
+        tuple(f"{alert.rule}: {alert.annotation('summary') or alert.reason}" for alert in open_of_stream),
+        (),
+        max(0.0, now - evaluated_at) if evaluated_at else 0.0,
+        tuple(notes),
+    )
+
+
+def _line(
+    connection: Connection,
+    figures: StreamFigures,
+    open_alerts: list[Alert],
+    rejected: list[Refused],
+    base_seconds: int,
+    now: float,
+    configured: Configured,
+    agreed: Sequence[TargetPeriod],
+    suppressions: Mapping[str, str],
+) -> StreamStatus:
+    stream = figures.stream
+    open_of_stream = [alert for alert in open_alerts if alert.stream == stream]
+    base = measurements.latest(connection, stream, base_seconds)
+    hour = measurements.latest(connection, stream, HOUR)
+    state = _worst(open_of_stream) if open_of_stream else "ok" if base or hour else "unknown"
+    return StreamStatus(
+        stream,
+        _with_targets(state, agreed),
+        (
+            *(
+                f"{_named(alert, suppressions.get(alert.fingerprint, ''))}: {alert.reason}"
+                for alert in open_of_stream
+            ),
+            *_targets(agreed, wrong=True),
+        ),
+        tuple(_shown(base, hour)),
+        max(0.0, now - figures.last_received),
+        (
+            *unknown_model(stream, configured.models),
+            *_targets(agreed, wrong=False),
+            *notes(connection, figures, base_seconds, hour, configured),
+            *(unjudged(configured.rules, stream, base, hour, base_seconds, now) if configured.rules else ()),
+            *_rejections(stream, rejected),
+        ),
+    )
+
+
+def _worst(open_of_stream: Sequence[Alert]) -> str:
+    return min((alert.severity for alert in open_of_stream), key=list(Severity).index).value
+
+
+def _with_targets(state: str, agreed: Sequence[TargetPeriod]) -> str:
+    """The state, which is at least a warning while an agreed target is missed, and info while one may be."""
+    standing = {one.standing for one in agreed}
+    if Standing.MISSED in standing and state not in ("critical", "warning"):
+        return Severity.WARNING.value
+    if Standing.AT_RISK in standing and state in ("ok", "unknown"):
+        return Severity.INFO.value
+    return state
+
+
+def _targets(agreed: Sequence[TargetPeriod], *, wrong: bool) -> list[str]:
+    """How agreed targets stand: those that are or may be missed, or the others."""
+    return [
+        f"agreed target {targets.summary(one)}"
+        for one in targets.by_urgency(agreed)
+        if (one.standing in (Standing.MISSED, Standing.AT_RISK)) is wrong
+    ]
+
+
+def _named(alert: Alert, why_not_sent: str) -> str:
+    """The rule with the instance of the alert, such as its feature or output, and what keeps it from being sent."""
+    of = ", ".join(value for _, value in alert.instance)
+    return " ".join((alert.rule, *(f"({note})" for note in (of, why_not_sent) if note)))
+
+
+def _shown(base: list[Measurement], hour: list[Measurement]) -> list[tuple[str, str]]:
+    shown = []
+    for metric in SHOWN:
+        # Metrics of outcomes are often missing in the last minute, but measured in the hour.
+        measured = [m for m in (*base, *hour) if m.metric == metric and not m.labels and m.value is not None]
+        if measured:
+            shown.append((metric, figure(measured[0].value, measured[0].unit)))
+    return shown
+
+
+def _rejections(stream: Stream, rejected: list[Refused]) -> list[str]:
+    """Rejected records of the last 24 hours. They are matched by client and model only."""
+    of_stream = [one for one in rejected if (one.client, one.model) == (stream.client, stream.model)]
+    return [
+        f"{one.count:,} {'record' if one.count == 1 else 'records'} rejected in the last 24 hours ({one.reason}), "
+        f"for example: {one.example}"
+        for one in of_stream
+    ]
+
+
+def worst(lines: list[StreamStatus]) -> Severity | None:
+    """The worst tier that is open, or None."""
+    tiers = [Severity(line.state) for line in lines if line.state in set(Severity)]
+    return min(tiers, key=list(Severity).index, default=None)

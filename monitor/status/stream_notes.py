@@ -1,0 +1,177 @@
+"""Notes on a stream: what is not measured yet and why, what changed, and since when figures can be compared."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection
+
+from monitor.clock import iso
+from monitor.config.units import DAY, HOUR, format_duration
+from monitor.config.yaml import suggest
+from monitor.drift.progress import missing
+from monitor.drift.settings import DriftSettings
+from monitor.metrics.quality.in_sample import first_accuracy
+from monitor.records import Measurement, Stream
+from monitor.rules.language.wording import figure
+from monitor.status.configured import NOTHING_CONFIGURED, Configured
+from monitor.store import (
+    drift,
+    lake_profiles,
+    measurements,
+    outcomes,
+    profiles,
+    timeseries,
+)
+from monitor.store.streams import StreamFigures
+from monitor.windows.baseline import Baseline
+from monitor.windows.baseline import load as load_baseline
+from monitor.windows.settings import BaselineSettings
+
+MOST_NAMED = 5
+
+_CHANGES = {
+    "added": "{} not in the baseline",
+    "filled": "{} empty in the baseline, with values now",
+    "notation": "{} in a different notation than in the baseline, with the same meaning",
+    "vanished": "{} without values now",
+    "type": "{} with a different data type or vector length than in the baseline",
+}
+
+
+def unknown_model(stream: Stream, models: Mapping[str, Collection[str]]) -> list[str]:
+    """What to do about a model that no configuration names, although it names others of the client."""
+    named = models.get(stream.client)
+    if not named or stream.model in named:
+        return []
+    return [
+        f"unknown model{suggest(stream.model, named)}: it is not under clients.{stream.client}.models, so the client "
+        "does not see it. Add it there, or correct the name in what is sent"
+    ]
+
+
+def notes(
+    connection: Connection,
+    figures: StreamFigures,
+    base_seconds: int,
+    hour: Iterable[Measurement],
+    configured: Configured = NOTHING_CONFIGURED,
+) -> list[str]:
+    """Notes on a stream: what is not measured yet and why, and since when figures can be compared.
+
+    `hour` holds the measurements of its newest hour.
+    """
+    notes = []
+    baseline = load_baseline(connection, figures.stream)
+    if baseline is None:
+        settings = configured.baselines.get(figures.stream, BaselineSettings())
+        notes.append(f"no baseline yet: drift and comparisons are not measured. {_until(figures, settings)}")
+    else:
+        notes += _comparable(connection, figures.stream, base_seconds, baseline.layout.id)
+        notes += _schema(hour)
+        notes += _in_sample(connection, figures.stream, hour)
+    notes += _outcomes(connection, figures.stream)
+    learned = drift.calibration(connection, figures.stream)
+    if learned is None:
+        note = "drift is reported in the digest only, until a week of windows is available"
+        notes.append(note + _missing(connection, figures.stream, baseline, base_seconds, configured.drift))
+    else:
+        notes += [f"drift: {text}" for text in (learned.note, learned.meaning) if text]
+    for at, since, author in drift.acceptances(connection, figures.stream)[:1]:
+        notes.append(f"drift: data since {iso(since)} was accepted as normal by {author} at {iso(at)}")
+    return notes
+
+
+def _until(figures: StreamFigures, settings: BaselineSettings) -> str:
+    """What the baseline of a stream waits for."""
+    if settings.file is not None:
+        return f"The running daemon has not read {settings.file} yet"
+    if settings.start is not None:
+        return (
+            f"It is created from {settings.start.isoformat()} to {settings.end and settings.end.isoformat()}"
+        )
+    after, age = format_duration(settings.after), max(0.0, figures.last_received - figures.first_received)
+    return (
+        f"It is created from the first {after} of traffic with at least {settings.rows:,} predictions "
+        f"(so far {figures.rows:,} in {format_duration(round(age))}). "
+        f"To start now: watchkeeper baseline set {figures.stream.client}/{figures.stream.model} TRAINING_FILE"
+    )
+
+
+def _missing(
+    connection: Connection,
+    stream: Stream,
+    baseline: Baseline | None,
+    base_seconds: int,
+    settings: DriftSettings,
+) -> str:
+    """What is missing before drift can be evaluated, after a colon."""
+    if baseline is None:
+        return ": there is no baseline"
+    extent = profiles.extent(connection, stream, base_seconds)
+    until = float(extent[1]) if extent is not None else 0.0
+    return f": {missing(connection, stream, baseline, base_seconds, until, settings)}"
+
+
+def _comparable(connection: Connection, stream: Stream, base_seconds: int, layout: str) -> list[str]:
+    """Since when windows can be compared with the current baseline, if there are older ones."""
+    extent = profiles.extent(connection, stream, base_seconds)
+    since = profiles.first_of(connection, stream, base_seconds, layout)
+    lines = []
+    if extent is not None and since is None:
+        lines.append(
+            "no window has been profiled with the current baseline yet: nothing can be compared with it"
+        )
+    elif extent is not None and since is not None and since > extent[0]:
+        lines.append(
+            f"figures can be compared with the baseline since {iso(since)}; "
+            "older windows were profiled with an earlier baseline"
+        )
+    if outdated := lake_profiles.outdated(connection, stream, layout):
+        lines.append(
+            f"{outdated:,} windows of history were profiled with an earlier baseline: profile them again"
+        )
+    return lines
+
+
+def _schema(hour: Iterable[Measurement]) -> list[str]:
+    """Schema changes in the newest hour: features that appeared, disappeared or changed their data type."""
+    changes: dict[str, list[str]] = {}
+    for one in hour:
+        if one.metric == "schema_changes" and one.label("feature"):
+            changes.setdefault(one.label("change"), []).append(one.label("feature"))
+    lines = [
+        _CHANGES[change].format(_listed(sorted(features)))
+        for change, features in sorted(changes.items())
+        if change in _CHANGES
+    ]
+    return [f"features in the last hour: {'; '.join(lines)}"] if lines else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _in_sample(connection: Connection, stream: Stream, hour: Iterable[Measurement]) -> list[str]:
+    """Whether live accuracy has been far below the baseline's since the first day."""
+    usual = next((m.baseline for m in hour if m.metric == "accuracy" and not m.labels and m.baseline), None)
+    first = measurements.first(connection, stream, HOUR)
+    if usual is None or first is None:
+        return []
+    series = timeseries.load(connection, stream, "accuracy", HOUR, first, first + DAY)
+    live = first_accuracy(usual, series.values, series.n)
+    if live is None:
+        return []
+    return [
+        f"the baseline looks in-sample: its accuracy is {figure(usual, 'share')}, that of live traffic was "
+        f"{figure(live, 'share')} from the first day; use rows that the model was not trained on"
+    ]
+
+
+def _outcomes(connection: Connection, stream: Stream) -> list[str]:
+    """Outcomes without a prediction."""
+    counts = outcomes.counts(connection, stream)
+    line = (
+        f"outcomes: {counts.received:,} received, {counts.waiting:,} waiting for their prediction, "
+        f"{counts.unmatched:,} never matched"
+    )
+    return [line] if counts.waiting or counts.unmatched else []
