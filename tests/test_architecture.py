@@ -20,6 +20,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     (
         "config.location",
         "config.sections",
+        "config.time_zone",
         "config.yaml_text",
         "measurement_table",
         "outgoing",

@@ -1,11 +1,11 @@
 """`alerts:` in the configuration: routes, grouping, hours, inhibitions, storms and fallback."""
 
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, ConfigDict, field_validator, model_validator
 
 from monitor.config.sections import Duration, Section, TimeOfDay
+from monitor.config.time_zone import TimeZone
 from monitor.rules.language import matchers
 from monitor.rules.language.matchers import Matcher
 
@@ -32,7 +32,7 @@ class Hours(Section):
     """Start, such as 09:00."""
     end: TimeOfDay = 1080
     """End (exclusive), such as 18:00. An end before the start is on the next day."""
-    timezone: str = "UTC"
+    timezone: TimeZone = "UTC"
     """An IANA time zone, such as Europe/Berlin."""
 
     @field_validator("days")
@@ -49,16 +49,6 @@ class Hours(Section):
             msg = "hours must not start and end at the same minute (omit `hours` for all day)"
             raise ValueError(msg)
         return self
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            msg = f"{value!r} is not a time zone (use Europe/Berlin)"
-            raise ValueError(msg) from error
-        return value
 
 
 class Route(Section):

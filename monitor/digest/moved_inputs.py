@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from sqlalchemy import Connection
 
 from monitor.alerts.diagnosis.columns import ColumnChange, changes
-from monitor.config.units import format_signed
+from monitor.config.units import DAY, format_signed
 from monitor.records import Alert, State, Stream, Transition, Window
 from monitor.store import drift
 from monitor.visible import one_line
@@ -15,7 +15,6 @@ from monitor.windows.rolling import Rolling
 
 MOST_NAMED = 3
 LONGEST_NAME = 60
-LAST_DAY = 86_400
 
 
 def moved_names(
@@ -55,7 +54,7 @@ def of_last_day(connection: Connection, stream: Stream, base_seconds: int, end: 
     """What came in during the last day before `end`."""
     last = int(end // base_seconds) * base_seconds
     rolling = Rolling(connection, base_seconds, settled=float("-inf"))  # reading never writes
-    return rolling.profile(stream, Window(last - LAST_DAY, last))
+    return rolling.profile(stream, Window(last - DAY, last))
 
 
 def words(names: Collection[str], baseline: Baseline, after: Profile) -> str:

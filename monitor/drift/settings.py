@@ -2,11 +2,11 @@
 
 from datetime import date
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
 from monitor.config.sections import Duration, Section
+from monitor.config.time_zone import TimeZone
 from monitor.config.units import DAY
 from monitor.drift.decision.budget import Budget, parse
 
@@ -27,7 +27,7 @@ class DriftSettings(Section):
     window: Duration | Literal["auto"] = "auto"
     """Length of the evaluated windows. `auto` uses 15 minutes to an hour, so that most windows have 100 rows.
     The length does not affect the budget."""
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     """The time zone of hours and weekends in the seasonal model."""
     special_days: tuple[date, ...] = ()
     """Days that are excluded, such as holidays or a sale."""
@@ -40,16 +40,6 @@ class DriftSettings(Section):
     @classmethod
     def _readable(cls, value: str) -> str:
         parse(value)
-        return value
-
-    @field_validator("time_zone")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (KeyError, ValueError, OSError) as error:
-            msg = f"{value!r} is not a time zone (use a name such as Europe/Berlin)"
-            raise ValueError(msg) from error
         return value
 
     @property

@@ -6,23 +6,15 @@ from datetime import time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from monitor.config.sections import Duration, Section
+from monitor.config.time_zone import TimeZone
 from monitor.config.units import HOUR
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        msg = f"{name!r} is not a time zone (use a name such as Europe/Berlin)"
-        raise ValueError(msg) from error
-    return name
 
 
 def _time(value: Any) -> str:
@@ -32,9 +24,6 @@ def _time(value: Any) -> str:
         raise ValueError(msg)
     return f"{int(match[1]):02d}:{match[2]}"
 
-
-Zone = Annotated[str, AfterValidator(_zone)]
-"""A time zone by its IANA name."""
 
 TimeOfDay = Annotated[str, BeforeValidator(_time)]
 """A local time, written as `08:00`."""
@@ -95,7 +84,7 @@ class ClientSettings(Section):
 
     name: str = ""
     """Name of the client on its pages; empty shows its key."""
-    timezone: Zone = "UTC"
+    timezone: TimeZone = "UTC"
     """Time zone of the pages and digests."""
     contact: str = ""
     """Contact for the client: a name, an address or a link."""

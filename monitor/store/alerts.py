@@ -25,7 +25,7 @@ from monitor.records import Alert, Severity, State, Stream, Transition
 from monitor.store.checksums import seal, unseal
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, whole_number, write_each
-from monitor.store.statements import insert_or_skip, upsert
+from monitor.store.statements import insert_or_skip, is_of_stream, upsert
 from monitor.texts import ENVIRONMENT, NAME
 
 alerts = Table(
@@ -83,7 +83,7 @@ def load(connection: Connection) -> dict[str, Alert]:
 def of_stream(connection: Connection, stream: Stream) -> list[Alert]:
     """Every stored alert of one stream."""
     c = alerts.c
-    mine = (c.client == stream.client, c.model == stream.model, c.environment == stream.environment)
+    mine = is_of_stream(c, stream)
     return _decoded(connection, select(*_STORED).where(*mine))
 
 

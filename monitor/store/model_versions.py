@@ -10,6 +10,7 @@ from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
 from monitor.store.prepared import prepared_upsert
 from monitor.store.rows import moment, words
+from monitor.store.statements import is_of_stream
 from monitor.texts import ENVIRONMENT, LABEL, NAME
 
 versions = Table(
@@ -76,7 +77,7 @@ def delete_oldest(connection: Connection) -> list[Version]:
     crowded = select(*owner).group_by(*owner).having(func.count() > MOST)
     for row in connection.execute(crowded).all():
         stream = Stream(row.client, row.model, row.environment)
-        mine = (c.client == stream.client, c.model == stream.model, c.environment == stream.environment)
+        mine = is_of_stream(c, stream)
         newest_first = select(versions).where(*mine).order_by(c.last_seen.desc(), c.version.desc())
         for old in connection.execute(newest_first.offset(MOST)).all():
             connection.execute(delete(versions).where(*mine, c.version == old.version))
@@ -102,7 +103,7 @@ def load(connection: Connection, client: str = "") -> dict[Stream, list[Version]
 def of(connection: Connection, stream: Stream) -> list[Version]:
     """The versions of one stream, oldest first."""
     c = versions.c
-    mine = (c.client == stream.client, c.model == stream.model, c.environment == stream.environment)
+    mine = is_of_stream(c, stream)
     rows = connection.execute(select(versions).where(*mine).order_by(c.first_seen, c.version))
     faults, found = faults_of(connection), []
     for row in rows:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from sqlalchemy import (
     Boolean,
     Column,
-    ColumnElement,
     Connection,
     Float,
     String,
@@ -18,6 +17,7 @@ from sqlalchemy import (
 from monitor.records import Stream
 from monitor.store.db import metadata
 from monitor.store.retention import Aged
+from monitor.store.statements import is_of_stream
 from monitor.texts import ENVIRONMENT, NAME
 
 probes = Table(
@@ -54,16 +54,7 @@ def put(connection: Connection, probed: Probed) -> None:
 
 def share(connection: Connection, stream: Stream, start: float, end: float) -> tuple[int, int]:
     """The numbers of probes in `[start, end)`: (succeeded, total)."""
-    wanted = (*_is(stream), probes.c.at >= start, probes.c.at < end)
+    wanted = (*is_of_stream(probes.c, stream), probes.c.at >= start, probes.c.at < end)
     total = connection.scalar(select(func.count()).select_from(probes).where(*wanted)) or 0
     failed = connection.scalar(select(func.count()).where(*wanted, probes.c.succeeded.is_(False))) or 0
     return total - failed, total
-
-
-def _is(stream: Stream) -> tuple[ColumnElement[bool], ...]:
-    columns = probes.c
-    return (
-        columns.client == stream.client,
-        columns.model == stream.model,
-        columns.environment == stream.environment,
-    )

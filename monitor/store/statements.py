@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import ColumnElement, Connection, Table
+
+from monitor.records import Stream
 
 Changes = Callable[[Any], Mapping[str, Any]]
 """A function from the row that was not inserted (SQL's `excluded`) to the new values of the stored row."""
@@ -13,6 +15,15 @@ Changes = Callable[[Any], Mapping[str, Any]]
 def _insert(dialect: str, table: Table) -> Any:
     """Import one dialect only: SQLAlchemy's dialect for PostgreSQL takes 3 MB, which a process on SQLite saves."""
     return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
+
+
+def is_of_stream(columns: Any, stream: Stream) -> tuple[ColumnElement[bool], ...]:
+    """The conditions for the rows of a stream, in a table with the columns `client`, `model` and `environment`."""
+    return (
+        columns.client == stream.client,
+        columns.model == stream.model,
+        columns.environment == stream.environment,
+    )
 
 
 def insert_or_skip(dialect: str, table: Table) -> Any:

@@ -27,7 +27,7 @@ from monitor.records import Stream
 from monitor.store.db import READING, faults_of, metadata
 from monitor.store.prepared import Prepared
 from monitor.store.rows import moment, whole_number, words
-from monitor.store.statements import insert_new
+from monitor.store.statements import insert_new, is_of_stream
 
 KEY = BigInteger().with_variant(Integer, "sqlite")
 """The type of ids that the database assigns."""
@@ -83,8 +83,7 @@ def key(connection: Connection, stream: Stream, now: float) -> int:
     number = find(connection, stream)
     if number is not None:
         return number
-    row: dict[str, Any] = {"client": stream.client, "model": stream.model, "environment": stream.environment}
-    row |= {"first_received": now, "last_received": now, "watermark": None, "rows": 0}
+    row = _names(stream) | {"first_received": now, "last_received": now, "watermark": None, "rows": 0}
     insert_new(connection, STREAMS, [row], ("client",))
     number = find(connection, stream)
     assert number is not None
@@ -96,8 +95,7 @@ def find(connection: Connection, stream: Stream) -> int | None:
     kept = _NUMBERS.setdefault(connection.engine, {})
     number = kept.get(stream)
     if number is None:
-        names = {"client": stream.client, "model": stream.model, "environment": stream.environment}
-        number = _FIND.run(connection, names).scalar()
+        number = _FIND.run(connection, _names(stream)).scalar()
         # A number that a writing transaction sees may be rolled back.
         if number is not None and connection.get_execution_options().get(READING):
             kept[stream] = number
@@ -124,7 +122,7 @@ def figures_of_all(connection: Connection) -> list[StreamFigures]:
 
 def figures(connection: Connection, stream: Stream) -> StreamFigures | None:
     """The figures of one stream, or None if it is unknown. If its row is damaged, all figures are 0."""
-    row = connection.execute(select(STREAMS).where(*_is(stream))).first()
+    row = connection.execute(select(STREAMS).where(*is_of_stream(STREAMS.c, stream))).first()
     if row is None:
         return None
     with faults_of(connection).isolate("streams", f"number {row.id}"):
@@ -134,9 +132,7 @@ def figures(connection: Connection, stream: Stream) -> StreamFigures | None:
 
 def advance(connection: Connection, stream: Stream, rows: int, latest: float, now: float) -> int:
     """Update the figures of a stream for `rows` new rows, in one statement; its number."""
-    values: dict[str, Any] = {"latest": latest, "more": rows, "now": now}
-    values |= {"client": stream.client, "model": stream.model, "environment": stream.environment}
-    row = _MOVE.row(connection, values)
+    row = _MOVE.row(connection, _names(stream) | {"latest": latest, "more": rows, "now": now})
     if row is None:
         key(connection, stream, now)
         return advance(connection, stream, rows, latest, now)
@@ -160,15 +156,10 @@ def read(row: Row[Any]) -> StreamFigures:
     return StreamFigures(stream, whole_number(row.rows), *times)
 
 
+def _names(stream: Stream) -> dict[str, Any]:
+    return {"client": stream.client, "model": stream.model, "environment": stream.environment}
+
+
 def number(stream: Stream) -> Any:
     """A subquery for the number of a stream."""
-    return select(STREAMS.c.id).where(*_is(stream)).scalar_subquery()
-
-
-def _is(stream: Stream) -> tuple[Any, ...]:
-    columns = STREAMS.c
-    return (
-        columns.client == stream.client,
-        columns.model == stream.model,
-        columns.environment == stream.environment,
-    )
+    return select(STREAMS.c.id).where(*is_of_stream(STREAMS.c, stream)).scalar_subquery()

@@ -1,7 +1,8 @@
 """Metrics over time, read from the blobs of `monitor.store.measurements`."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from sqlalchemy import Connection, Integer, bindparam, select
@@ -71,14 +72,14 @@ def load(
     labels: Labels = (),
 ) -> Series:
     """One metric over the windows of this length that begin in `[start, end)`, in order of time."""
-    return _read(connection, stream, [(metric, labels)], seconds, start, end)[metric, labels]
+    return load_keys(connection, stream, [(metric, labels)], seconds, start, end)[metric, labels]
 
 
 def load_plain(
     connection: Connection, stream: Stream, metrics: Collection[str], seconds: int, start: float, end: float
 ) -> dict[str, Series]:
     """Several metrics without labels, as `load`, in one pass over the windows."""
-    series_of = _read(connection, stream, [(metric, ()) for metric in metrics], seconds, start, end)
+    series_of = load_keys(connection, stream, [(metric, ()) for metric in metrics], seconds, start, end)
     return {metric: series for (metric, _), series in series_of.items()}
 
 
@@ -86,7 +87,10 @@ def load_keys(
     connection: Connection, stream: Stream, keys: Sequence[Key], seconds: int, start: float, end: float
 ) -> dict[Key, Series]:
     """Some metrics with the same labels, as `load` has them, in one pass over the windows."""
-    return _read(connection, stream, keys, seconds, start, end)
+    choose = partial(_places, keys=keys)
+    series_of = _read(connection, stream, part_of(keys[0][1]), choose, seconds, start, end)
+    nothing = _series([], [], seconds)
+    return {key: series_of.get(key, nothing) for key in keys}
 
 
 def load_part(
@@ -104,25 +108,9 @@ def load_part(
     `detailed` are those by version, segment, class, feature or output; the others are those of the whole stream, by
     type of error for example.
     """
-    here = {"stream": streams.find(connection, stream), "seconds": seconds}
-    here["part"] = DETAIL if detailed else HEADLINE
-    starts: dict[Key, list[int]] = {}
-    picked: dict[Key, list[np.ndarray]] = {}
-    schemas: dict[str, tuple[TableSchema, list[tuple[Key, int]]]] = {}
-    faults = faults_of(connection)
-    for row in _SERIES.run(connection, here | {"first": int(start), "end": end}):
-        with faults.isolate("measurements", f"{stream} {row.start}"):
-            if row.shape not in schemas:
-                schema = stored_shape(connection, row.shape)
-                schemas[row.shape] = schema, _labelled_places(schema, metrics)
-            schema, places = schemas[row.shape]
-            if not places:
-                continue
-            table = figures_of(row.figures, schema)
-            for key, place in places:
-                starts.setdefault(key, []).append(row.start)
-                picked.setdefault(key, []).append(table[place])
-    return {key: _series(starts[key], picked[key], seconds) for key in starts}
+    part = DETAIL if detailed else HEADLINE
+    choose = partial(_labelled_places, metrics=metrics)
+    return _read(connection, stream, part, choose, seconds, start, end)
 
 
 def _labelled_places(schema: TableSchema, metrics: Collection[str]) -> list[tuple[Key, int]]:
@@ -135,27 +123,33 @@ def _labelled_places(schema: TableSchema, metrics: Collection[str]) -> list[tupl
 
 
 def _read(
-    connection: Connection, stream: Stream, keys: Sequence[Key], seconds: int, start: float, end: float
+    connection: Connection,
+    stream: Stream,
+    part: int,
+    choose: Callable[[TableSchema], list[tuple[Key, int]]],
+    seconds: int,
+    start: float,
+    end: float,
 ) -> dict[Key, Series]:
-    """Series of metrics that are stored in the same part."""
-    here = {"stream": streams.find(connection, stream), "seconds": seconds, "part": part_of(keys[0][1])}
-    starts: dict[Key, list[int]] = {key: [] for key in keys}
-    picked: dict[Key, list[np.ndarray]] = {key: [] for key in keys}
+    """The series at the places that `choose` returns for a schema, from one part of the measurements."""
+    here = {"stream": streams.find(connection, stream), "seconds": seconds, "part": part}
+    starts: dict[Key, list[int]] = {}
+    picked: dict[Key, list[np.ndarray]] = {}
     schemas: dict[str, tuple[TableSchema, list[tuple[Key, int]]]] = {}
     faults = faults_of(connection)
     for row in _SERIES.run(connection, here | {"first": int(start), "end": end}):
         with faults.isolate("measurements", f"{stream} {row.start}"):
             if row.shape not in schemas:
                 schema = stored_shape(connection, row.shape)
-                schemas[row.shape] = schema, _places(schema, keys)
+                schemas[row.shape] = schema, choose(schema)
             schema, places = schemas[row.shape]
             if not places:
                 continue
             table = figures_of(row.figures, schema)
             for key, place in places:
-                starts[key].append(row.start)
-                picked[key].append(table[place])
-    return {key: _series(starts[key], picked[key], seconds) for key in keys}
+                starts.setdefault(key, []).append(row.start)
+                picked.setdefault(key, []).append(table[place])
+    return {key: _series(starts[key], picked[key], seconds) for key in starts}
 
 
 def _series(starts: list[int], picked: list[np.ndarray], seconds: int) -> Series:

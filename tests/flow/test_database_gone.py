@@ -16,18 +16,13 @@ from monitor.store import alerts, incidents, outbox
 from tests.support.log import send
 from tests.support.pagerduty import Fault, PagerDutyStandIn
 from tests.support.postgresql import Server, postgresql
+from tests.support.rule_files import sensitive_error_rate
 from tests.support.traffic import failed, prediction
 
 START = 1_795_420_800.0
 DOWN = "Watchkeeper cannot reach its database"
 MODEL = "acme/fraud production"
-RULES = """\
-extend:
-  HighErrorRate:
-    when:
-      any: [{metric: error_rate, over: open, above: 5%, clear: 4%, confidence: 99.99%, samples: 10}]
-    keep_firing_for: 4s
-"""
+RULES = sensitive_error_rate(keep_firing_for="4s")
 
 
 @dataclass

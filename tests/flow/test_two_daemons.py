@@ -20,16 +20,11 @@ from monitor.store.leases import leases
 from tests.support.daemon import Daemon
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.postgresql import postgresql
+from tests.support.rule_files import sensitive_error_rate
 from tests.support.traffic import failed, prediction, send
 from tests.support.waiting import until
 
-RULES = """\
-extend:
-  HighErrorRate:
-    when:
-      any: [{metric: error_rate, over: open, above: 5%, clear: 4%, confidence: 99.99%, samples: 10}]
-    keep_firing_for: 2s
-"""
+RULES = sensitive_error_rate()
 CONFIG = """\
 store: {{url: "{store}"}}
 evaluate: {{every: 500ms, recent: 5s, takeover: 3s}}

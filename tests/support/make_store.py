@@ -23,6 +23,7 @@ from monitor.store.db import Store
 from tests.support import history
 from tests.support.history import DAY
 from tests.support.log import send
+from tests.support.rule_files import sensitive_error_rate
 
 BEGAN = 1_795_046_400.0 // DAY * DAY  # a Thursday, 2026-11-19
 STEP, ROWS, DAYS = 3600, 10, 8
@@ -38,13 +39,7 @@ notify:
   console: false
   spool: "{folder}/spool"
 """
-RULES = """\
-extend:
-  HighErrorRate:
-    when:
-      any: [{metric: error_rate, over: open, above: 5%, clear: 4%, confidence: 99.99%, samples: 10}]
-    keep_firing_for: 4s
-"""
+RULES = sensitive_error_rate(keep_firing_for="4s")
 
 
 def configured(

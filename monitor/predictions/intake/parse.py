@@ -233,7 +233,7 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecod
     if len(rows) > rules.settings.max_records:
         return None  # the slow way reports the error
     fields = transpose(rows)
-    if _has_repeated(fields["id"]) or not _have_answers(fields):
+    if _has_repeated(fields["id"]) or not _have_either(fields, "prediction", "error"):
         return None
     times = column_of_micros(fields["timestamp"], rules.now)
     if times is None or not _are_timely(times, rules):
@@ -242,7 +242,11 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecod
     part = StreamRows(decoder.stream, ordered, times, decoder.width)
     ignored = ignored_fields(type(rows[0]), fields)
     return ParsedRequest(
-        RecordKind.PREDICTIONS, len(body), [part], ignored=ignored, identifiable=_are_identifiable(fields)
+        RecordKind.PREDICTIONS,
+        len(body),
+        [part],
+        ignored=ignored,
+        identifiable=_have_either(fields, "id", "timestamp"),
     )
 
 
@@ -272,19 +276,11 @@ def _has_repeated(ids: Sequence[str | int | None]) -> bool:
     return len(set(texts)) < len(texts)
 
 
-def _have_answers(fields: Mapping[str, Sequence[Any]]) -> bool:
-    """Whether each record has a prediction or an error."""
-    return all(fields["prediction"]) or not any(
-        prediction is None and error is None
-        for prediction, error in zip(fields["prediction"], fields["error"], strict=True)
-    )
-
-
-def _are_identifiable(fields: Mapping[str, Sequence[Any]]) -> bool:
-    """Whether each record has an id or a time."""
-    return all(fields["id"]) or not any(
-        record_id is None and time is None
-        for record_id, time in zip(fields["id"], fields["timestamp"], strict=True)
+def _have_either(fields: Mapping[str, Sequence[Any]], one: str, other: str) -> bool:
+    """Whether each record has a value in at least one of two fields."""
+    return all(fields[one]) or not any(
+        value is None and other_value is None
+        for value, other_value in zip(fields[one], fields[other], strict=True)
     )
 
 

@@ -133,7 +133,7 @@ def feature(name: str, value: object, settings: PredictionSettings) -> Value:
             raise RecordError("too_large", message, hint="raise predictions.max_text, or send a digest of it")
         return storable_text(f"features.{shown(name)}", value)
     if isinstance(value, int):
-        return _real(value)
+        return nearest_float(value)
     if isinstance(value, list) and len(value) <= settings.max_list:
         return [number(f"features.{name}[{index}]", element) for index, element in enumerate(value)]
     size = f" of {len(value):,}" if isinstance(value, list) else ""
@@ -144,7 +144,8 @@ def feature(name: str, value: object, settings: PredictionSettings) -> Value:
     )
 
 
-def _real(value: int) -> float:
+def nearest_float(value: float) -> float:
+    """The number as a float; infinite if it exceeds the range."""
     try:
         return float(value)
     except OverflowError:

@@ -16,6 +16,7 @@ import pyarrow.json
 
 from monitor.predictions.intake.arrow_types import flat
 from monitor.predictions.intake.nested_json import leaves
+from monitor.predictions.intake.validation import nearest_float
 from monitor.predictions.log.columns import Value, column, name_of
 from monitor.sources.files import text_stream
 from monitor.sources.files.csv_dialect import encoding_of
@@ -212,14 +213,7 @@ def _value(value: object) -> Value:
     if isinstance(value, bool | float | str) or value is None:
         return value
     if isinstance(value, int):
-        return _number(value)
+        return nearest_float(value)
     if isinstance(value, list) and _is_vector(value):
-        return [math.nan if item is None else _number(item) for item in value]
+        return [math.nan if item is None else nearest_float(item) for item in value]
     return json.dumps(value)
-
-
-def _number(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf

@@ -10,14 +10,15 @@ import csv
 import io
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from monitor.predictions.intake import bodies
 from monitor.predictions.intake.nested_json import leaves
 from monitor.predictions.intake.validation import RecordError
-from monitor.sources.formats.format import Contents, FieldMapping, Unreadable
+from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, Unreadable
 from monitor.sources.formats.paths import RecordPaths
 from monitor.sources.source import Payload
 
@@ -102,7 +103,33 @@ class CallRecords:
         return record | self._paths.record(message, {"input": row, "output": answer})
 
 
-def contents(
+class CapturedFormat(ABC):
+    """A format of captured calls, one JSON object each. Subclasses read one object."""
+
+    content_type: ClassVar[str] = ""
+    """The content type of all payloads; empty: that of each payload."""
+
+    def __init__(self, mapping: FieldMapping = NO_MAPPING) -> None:
+        self._records = CallRecords(mapping)
+
+    def read(self, payload: Payload) -> Contents:
+        """The records of some calls.
+
+        Raises:
+            InputError: the payload is not JSON.
+        """
+        return _contents(payload, self.read_call, self._records, self.content_type)
+
+    @abstractmethod
+    def read_call(self, row: Mapping[str, Any]) -> Call | Truth:
+        """One object.
+
+        Raises:
+            ValueError, TypeError: it cannot be read.
+        """
+
+
+def _contents(
     payload: Payload,
     read: Callable[[Mapping[str, Any]], Call | Truth],
     records: CallRecords,

@@ -8,9 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.sources.formats.captured import Call, CallRecords, contents, known, rows_of
-from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping
-from monitor.sources.source import Payload
+from monitor.sources.formats.captured import Call, CapturedFormat, known, rows_of
 
 _IDS = ("client_request_id", "databricks_request_id")
 _TIMES = ("request_time", "timestamp_ms")
@@ -19,21 +17,14 @@ _VERSIONS = ("served_entity_version", "served_model_version", "served_entity_id"
 _CUT = "MAX_RESPONSE_SIZE_EXCEEDED"
 
 
-class DatabricksFormat:
+class DatabricksFormat(CapturedFormat):
     """Reads calls as predictions; a call without status 200 as an error of each of its rows."""
 
     kind: ClassVar[str] = "databricks"
 
-    def __init__(self, mapping: FieldMapping = NO_MAPPING) -> None:
-        self._records = CallRecords(mapping)
-
-    def read(self, payload: Payload) -> Contents:
-        """The records of some rows.
-
-        Raises:
-            InputError: the body is not JSON.
-        """
-        return contents(payload, _call, self._records)
+    def read_call(self, row: Mapping[str, Any]) -> Call:
+        """One call."""
+        return _call(row)
 
 
 def _call(row: Mapping[str, Any]) -> Call:

@@ -11,36 +11,24 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.sources.formats.captured import Call, CallRecords, Truth, contents, csv_rows, known, rows_of
-from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping
-from monitor.sources.source import Payload
+from monitor.sources.formats.captured import Call, CapturedFormat, Truth, csv_rows, known, rows_of
 
 _LINES = "application/x-ndjson"
 _NO_RESPONSE = "its response was not captured (set CaptureOptions of the endpoint to Input and Output)"
 
 
-class SageMakerFormat:
+class SageMakerFormat(CapturedFormat):
     """Reads captures as predictions and ground truth as outcomes.
 
     The id is the caller's inference id, or else the event's id; of several rows in one call, with the row's number.
     """
 
     kind: ClassVar[str] = "sagemaker"
+    content_type: ClassVar[str] = _LINES
 
-    def __init__(self, mapping: FieldMapping = NO_MAPPING) -> None:
-        self._records = CallRecords(mapping)
-
-    def read(self, payload: Payload) -> Contents:
-        """The records of some lines.
-
-        Raises:
-            InputError: nothing in it is JSON.
-        """
-        return contents(payload, _line, self._records, _LINES)
-
-
-def _line(line: Mapping[str, Any]) -> Call | Truth:
-    return _truth(line) if "groundTruthData" in line else _call(line)
+    def read_call(self, row: Mapping[str, Any]) -> Call | Truth:
+        """One line: a call, or its ground truth."""
+        return _truth(row) if "groundTruthData" in row else _call(row)
 
 
 def _call(line: Mapping[str, Any]) -> Call:

@@ -8,26 +8,17 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.sources.formats.captured import Call, CallRecords, contents, known
-from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping
-from monitor.sources.source import Payload
+from monitor.sources.formats.captured import Call, CapturedFormat, known
 
 
-class VertexFormat:
+class VertexFormat(CapturedFormat):
     """Reads each instance of a call as a prediction."""
 
     kind: ClassVar[str] = "vertex"
 
-    def __init__(self, mapping: FieldMapping = NO_MAPPING) -> None:
-        self._records = CallRecords(mapping)
-
-    def read(self, payload: Payload) -> Contents:
-        """The records of some rows.
-
-        Raises:
-            InputError: the body is not JSON.
-        """
-        return contents(payload, _call, self._records)
+    def read_call(self, row: Mapping[str, Any]) -> Call:
+        """One call."""
+        return _call(row)
 
 
 def _call(row: Mapping[str, Any]) -> Call:

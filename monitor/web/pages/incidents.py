@@ -12,6 +12,7 @@ from monitor.health import client_state, notes, wording
 from monitor.store import alerts, streams
 from monitor.web import services as web_services
 from monitor.web.auth import session
+from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
 from monitor.web.pages.actions import Form, changer
 
@@ -58,9 +59,7 @@ def write_note(
     request: Request[Any, Any, Any], client: FromPath[str], identity: FromPath[str], data: Form
 ) -> Response[Any]:
     """Write an update on an incident."""
-    visitor = changer(request, "operator", data)
-    if not visitor.may_read(client):
-        raise NotFoundException
+    visitor = _operator(request, client, data)
     services = web_services.of(request)
     now, settings = services.clock.now(), services.client(client)
     with services.store.write() as connection:
@@ -83,14 +82,24 @@ def withdraw_note(
     request: Request[Any, Any, Any], client: FromPath[str], identity: FromPath[str], data: Form
 ) -> Response[Any]:
     """Take an update back."""
-    visitor = changer(request, "operator", data)
-    if not visitor.may_read(client):
-        raise NotFoundException
+    visitor = _operator(request, client, data)
     services = web_services.of(request)
     with services.store.write() as connection:
         now = services.clock.now()
         notes.withdraw(connection, client, identity, author=visitor.who, address=_address(request), now=now)
     return _back(client)
+
+
+def _operator(request: Request[Any, Any, Any], client: str, data: Form) -> Visitor:
+    """The sender of a form, who may change what this client reads.
+
+    Raises:
+        NotFoundException: the sender may not read the client.
+    """
+    visitor = changer(request, "operator", data)
+    if not visitor.may_read(client):
+        raise NotFoundException
+    return visitor
 
 
 def _address(request: Request[Any, Any, Any]) -> str:

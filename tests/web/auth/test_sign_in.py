@@ -21,7 +21,7 @@ from monitor.clock import SystemClock
 from monitor.errors import AccessError, WatchkeeperError
 from monitor.store import sessions
 from monitor.web.auth.access import Access
-from monitor.web.auth.oidc import Provider
+from monitor.web.auth.oidc import Attempt, Provider
 from monitor.web.settings import OidcSettings, WebSettings
 from tests.support import clients, http
 from tests.support.clients import Shop
@@ -182,32 +182,36 @@ def test_an_answer_of_another_attempt_is_refused(shop: Shop, issuer: str) -> Non
         assert web.get("/staff/callback", params={"code": "x", "state": "y"}).status_code == 401
 
 
+CALLBACK = "http://127.0.0.1:8080/staff/callback"
+
+
+def authorized(provider: Provider, now: float) -> tuple[Attempt, str, str]:
+    """An attempt that the provider has authorized, with the code and the state of its response."""
+    address, attempt = provider.begin(CALLBACK, "/staff/", now)
+    with http.client() as browser:
+        location = browser.post(address, data={"sub": "ada"}).headers["location"]
+    answer = parse_qs(urlsplit(location).query)
+    return attempt, answer["code"][0], answer["state"][0]
+
+
 def test_a_code_works_once_and_only_with_its_own_secret(issuer: str) -> None:
     provider = Provider(settings(issuer).oidc)
     now = SystemClock().now()
-    back = "http://127.0.0.1:8080/staff/callback"
-    address, attempt = provider.begin(back, "/staff/", now)
-    with http.client() as browser:
-        location = browser.post(address, data={"sub": "ada"}).headers["location"]
-    answer = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+    attempt, code, state = authorized(provider, now)
     with pytest.raises(AccessError, match="expired"):
-        provider.finish(attempt, answer["code"], answer["state"], back, now + 700)
-    person = provider.finish(attempt, answer["code"], answer["state"], back, now)
+        provider.finish(attempt, code, state, CALLBACK, now + 700)
+    person = provider.finish(attempt, code, state, CALLBACK, now)
     assert (person.name, person.role) == ("ada@example.com", "operator")
     with pytest.raises(AccessError, match="rejected the sign-in"):
-        provider.finish(attempt, answer["code"], answer["state"], back, now)
+        provider.finish(attempt, code, state, CALLBACK, now)
 
 
 def test_a_token_made_for_another_sign_in_is_not_believed(issuer: str) -> None:
     provider = Provider(settings(issuer).oidc)
     now = SystemClock().now()
-    back = "http://127.0.0.1:8080/staff/callback"
-    address, attempt = provider.begin(back, "/staff/", now)
-    with http.client() as browser:
-        location = browser.post(address, data={"sub": "ada"}).headers["location"]
-    answer = {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+    attempt, code, state = authorized(provider, now)
     with pytest.raises(AccessError, match="response is not valid"):
-        provider.finish(replace(attempt, nonce="another"), answer["code"], answer["state"], back, now)
+        provider.finish(replace(attempt, nonce="another"), code, state, CALLBACK, now)
 
 
 def test_a_provider_that_is_another_one_is_not_used(issuer: str) -> None:
