@@ -1,4 +1,4 @@
-"""Everything that runs beside the rest stands in docs/faults.md, with the tests of what happens when it fails."""
+"""docs/faults.md lists all threads, tasks, processes and jobs, with the tests of their failures."""
 
 import ast
 import re
@@ -9,8 +9,8 @@ from tests.test_architecture import FILES, PACKAGE
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-BESIDE = "## Where something runs beside the rest"
-COLUMNS = ("what raises", "what hangs", "a full disk or a closed pipe")
+BESIDE = "## Threads, tasks and processes"
+COLUMNS = ("an exception", "a hang", "a full disk or a closed pipe")
 CALLS = {
     "Thread", "SupervisedThread", "Timer", "ThreadPoolExecutor", "ProcessPoolExecutor", "Process", "Popen", "fork",
     "create_task", "ensure_future", "TaskGroup", "run_in_executor", "to_thread", "call_soon", "call_later", "call_at",

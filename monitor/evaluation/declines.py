@@ -151,8 +151,8 @@ def _because(one: Declining, watch: _Watch) -> str:
 def reference_of(
     connection: Connection, stream: Stream, one: Declining, base: int, now: float
 ) -> Reference | None:
-    """The usual level: the last week without the last hour, else the last two hours without the last ten minutes, else
-    the baseline (from which only a gross decline counts); None without any.
+    """The usual level: the last week without the last two hours, else the last two hours without the last ten minutes,
+    else the baseline (from which only a gross decline counts); None without any.
     """
     week = timeseries.load(connection, stream, one.metric, HOUR, now - WEEK, now - 2 * HOUR)
     if usual := _usual(one, week, 24):

@@ -66,7 +66,7 @@ def load_history(
                 log.append_outcomes(stream, rows)
     with store.write() as connection:
         quarantine.put(connection, reader.quarantined(clock.now()))
-    with_outcomes = f", {reader.outcomes:,} with what became known" if reader.outcomes else ""
+    with_outcomes = f", {reader.outcomes:,} with an outcome" if reader.outcomes else ""
     say(f"{reader.accepted:,} rows accepted{with_outcomes}, {sum(reader.rejected.values()):,} rejected")
     tell_refused(reader.rejected, reader.others, reader.examples)
     tell_ignored(reader.ignored)

@@ -128,10 +128,10 @@ def _as_json(result: "LakeResult", files: int, rate: float) -> dict[str, object]
 
 def _tell(result: "LakeResult", files: int, rate: float, *, oldest: float) -> None:
     """Print the result; windows before `oldest` are not kept."""
-    refused = sum(result.rejected.values())
+    rejected = sum(result.rejected.values())
     say(
         f"{result.rows:,} rows of {files:,} files in {len(result.windows):,} windows ({rate:,.0f} rows/s), "
-        f"{refused:,} refused"
+        f"{rejected:,} rejected"
     )
     tell_refused(result.rejected, result.others, result.examples)
     tell_ignored(result.ignored)
