@@ -210,6 +210,15 @@ def test_files_and_functions_stay_readable() -> None:
     assert not long, "\n".join(long)
 
 
+def test_files_of_tests_stay_readable() -> None:
+    long = [
+        f"{path} is too long: which second concept does it test?"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        if path.read_text(encoding="utf-8").count("\n") > MOST_LINES
+    ]
+    assert not long, "\n".join(long)
+
+
 def test_catching_everything_happens_only_where_it_is_listed() -> None:
     broad = [
         f"{path}:{node.lineno} catches everything"

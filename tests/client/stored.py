@@ -4,6 +4,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from watchkeeper_client import Client
+
 from monitor.predictions.log.batch import decode
 
 
@@ -25,3 +27,9 @@ def _rows(folder: Path, model: str, table: str) -> list[dict[str, Any]]:
     with sqlite3.connect(f"file:{folder}/watchkeeper.db?mode=ro", uri=True) as connection:
         blobs = connection.execute(query, (model,)).fetchall()
     return [row for (blob,) in blobs for row in decode(blob).to_pylist()]
+
+
+def stored(client: Client, model: str, stores: Path) -> list[dict[str, Any]]:
+    """The stored predictions of a model, once the client has sent all its records."""
+    assert client.flush()
+    return predictions(stores, model)

@@ -1,24 +1,17 @@
 """Middlewares, models, language-model clients and functions: what they record, and that nobody notices."""
 
 import asyncio
-import json
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path as File
 from typing import Any
 
 import numpy as np
-import openai
 import pandas as pd
 import pytest
 import xgboost
 from hypothesis import given
 from hypothesis import strategies as st
-from langchain_core.language_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -26,28 +19,22 @@ from sklearn.tree import DecisionTreeClassifier
 from watchkeeper_client import Client
 from watchkeeper_client.integrations.asgi import WatchkeeperMiddleware as Asgi
 from watchkeeper_client.integrations.functions import timed, watch
-from watchkeeper_client.integrations.langchain import WatchkeeperCallback
 from watchkeeper_client.integrations.models import WatchedModel
-from watchkeeper_client.integrations.openai import watch_openai
 from watchkeeper_client.integrations.paths import MISSING, Path
 from watchkeeper_client.integrations.payload import LARGEST_BODY, Payload
 from watchkeeper_client.integrations.wsgi import WatchkeeperMiddleware as Wsgi
 
-from tests.client.stored import predictions
+from tests.client.stored import stored
 
 ROUTES = {
     "/predict": Payload(features="$.request", prediction="$.response.label", confidence="$.response.score")
 }
+
+
 FRAME = pd.DataFrame({"a": np.arange(60.0), "b": np.arange(60.0) % 7})
+
+
 LABELS = np.where(FRAME["a"] > 30, "high", "low")
-
-
-def stored(client: Client, model: str, stores: File) -> list[dict[str, Any]]:
-    assert client.flush()
-    return predictions(stores, model)
-
-
-# Functions
 
 
 def test_a_decorated_function_is_recorded_and_otherwise_the_same(
@@ -118,9 +105,6 @@ def test_a_timed_block_says_what_it_found(client: Client, model: str, stores: Fi
     assert client.counters()["unusable"] == 2
 
 
-# Models
-
-
 def test_a_classifier_by_its_probabilities(client: Client, model: str, stores: File) -> None:
     tree = DecisionTreeClassifier(max_depth=1).fit(FRAME, LABELS)
     watched = WatchedModel(tree, client)
@@ -186,9 +170,6 @@ def test_xgboost_in_both_of_its_forms(client: Client, model: str, stores: File) 
     assert [row["features.a"] for row in by_version["booster"]] == list(FRAME["a"])
     assert [row["features.a"] for row in by_version["sklearn"]] == list(FRAME["a"])
     assert len(by_version["sklearn"]) == 60
-
-
-# Web
 
 
 def asgi_call(app: Any, path: str, body: list[bytes]) -> list[dict[str, Any]]:
@@ -330,132 +311,3 @@ def test_a_path_finds_what_python_finds(document: Any, steps: list[str | int]) -
 def test_what_is_no_path_is_told(text: str) -> None:
     with pytest.raises(ValueError, match="is no path"):
         Path(text)
-
-
-# Language models
-
-
-@dataclass
-class Model:
-    url: str
-    asked: int = 0
-
-
-@pytest.fixture
-def llm() -> Iterator[Model]:
-    """A server that speaks as OpenAI's does."""
-    made = Model("")
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            made.asked += 1
-            head = {"id": f"chatcmpl-{made.asked}", "created": 1, "model": "gpt-small-2026"}
-            if asked["model"] == "none":
-                self.reply(429, json.dumps({"error": {"message": "slow down", "type": "rate"}}).encode())
-            elif asked.get("stream"):
-                pieces = [
-                    {"delta": {"role": "assistant", "content": text}} for text in ("Refunds ", "take long.")
-                ]
-                pieces.append({"delta": {}, "finish_reason": "length"})
-                chunks = [
-                    {
-                        **head,
-                        "object": "chat.completion.chunk",
-                        "choices": [{"index": 0, "finish_reason": None, **p}],
-                    }
-                    for p in pieces
-                ]
-                lines = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]
-                self.reply(200, b"".join(lines) + b"data: [DONE]\n\n", "text/event-stream")
-            else:
-                message = {"role": "assistant", "content": "Refunds take 14 days."}
-                choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-                usage = {"prompt_tokens": 25, "completion_tokens": 6, "total_tokens": 31}
-                whole = {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
-                self.reply(200, json.dumps(whole).encode())
-
-        def reply(self, status: int, body: bytes, kind: str = "application/json") -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
-        made.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-        try:
-            yield made
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-ASKED: list[Any] = [{"role": "user", "content": "How long?"}]
-
-
-def check(rows: list[dict[str, Any]]) -> None:
-    good, streamed, cancelled, bad = rows
-    assert (good["prediction"], good["version"], good["id"]) == ("stop", "gpt-small-2026", "chatcmpl-1")
-    assert (good["features.input_tokens"], good["features.output_tokens"]) == (25, 6)
-    assert (good["features.input_characters"], good["features.output_characters"]) == (9, 21)
-    assert good["features.temperature"] == 0.5
-    assert good["features.requested_model"] == "gpt-small"
-    assert (streamed["prediction"], streamed["features.output_characters"]) == ("length", 18)
-    assert 0 < streamed["features.ttft_ms"] <= streamed["latency_ms"]
-    assert cancelled["prediction"] == "cancelled"
-    assert bad["error"] == "RateLimitError"
-    assert not any("How long" in str(value) for row in rows for value in row.values())
-
-
-def test_openai(llm: Model, client: Client, model: str, stores: File) -> None:
-    with watch_openai(openai.OpenAI(base_url=llm.url, api_key="x", max_retries=0), client) as ai:
-        create = ai.chat.completions.create
-        answer = create(model="gpt-small", messages=ASKED, temperature=0.5)
-        assert answer.choices[0].message.content == "Refunds take 14 days."
-        stream = create(model="gpt-small", messages=ASKED, stream=True)
-        assert "".join(piece.choices[0].delta.content or "" for piece in stream) == "Refunds take long."
-        with ai.with_options(timeout=5).chat.completions.create(
-            model="gpt-small", messages=ASKED, stream=True
-        ) as stream:
-            next(stream)
-        with pytest.raises(openai.RateLimitError):
-            create(model="none", messages=ASKED)
-    check(stored(client, model, stores))
-
-
-def test_openai_async(llm: Model, client: Client, model: str, stores: File) -> None:
-    async def main() -> None:
-        async with watch_openai(
-            openai.AsyncOpenAI(base_url=llm.url, api_key="x", max_retries=0), client
-        ) as ai:
-            create = ai.chat.completions.create
-            answer = await create(model="gpt-small", messages=ASKED, temperature=0.5)
-            assert answer.choices[0].message.content == "Refunds take 14 days."
-            stream = await create(model="gpt-small", messages=ASKED, stream=True)
-            assert "".join([p.choices[0].delta.content or "" async for p in stream]) == "Refunds take long."
-            async with await create(model="gpt-small", messages=ASKED, stream=True) as stream:
-                await anext(stream)
-            with pytest.raises(openai.RateLimitError):
-                await create(model="none", messages=ASKED)
-
-    asyncio.run(main())
-    check(stored(client, model, stores))
-
-
-def test_langchain_streams_and_tasks(client: Client, model: str, stores: File) -> None:
-    answers: Iterator[AIMessage] = iter([AIMessage("Refunds take long."), AIMessage("Yes.")])
-    chat = GenericFakeChatModel(
-        messages=answers, callbacks=[WatchkeeperCallback(client, segments={"app": "help"})]
-    )
-    assert "".join(str(piece.content) for piece in chat.stream("How long?")) == "Refunds take long."
-    assert asyncio.run(chat.ainvoke("Really?")).content == "Yes."
-    streamed, whole = stored(client, model, stores)
-    assert 0 < streamed["features.ttft_ms"] <= streamed["latency_ms"]
-    assert streamed["features.output_characters"] == 18
-    assert whole["segments.app"] == "help"

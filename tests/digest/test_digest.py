@@ -1,18 +1,14 @@
 """What a reader gets in the morning: parsed back from a real mail server, checked for meaning, not for bytes."""
 
-import email
-import email.policy
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
-from email.message import EmailMessage
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from monitor.alerts.notification import decode
 from monitor.digest import Sender, overdue, render
@@ -27,7 +23,7 @@ from monitor.records import Severity, Status
 from monitor.store import daily_summaries, digests, outbox
 from tests.support import clients
 from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW, Shop, fire, resolve
-from tests.support.ports import free_port
+from tests.support.mailbox import Inbox, mail_server
 from tests.support.server import serving
 from tests.web.pages.test_client_view import JARGON, words
 
@@ -48,25 +44,10 @@ def waiting(shop: Shop) -> list[object]:
         return list(outbox.waiting(connection))
 
 
-class Box:
-    """What a real SMTP server was given."""
-
-    def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
-
-    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802
-        parsed = email.message_from_bytes(envelope.content, policy=email.policy.default)  # type: ignore[attr-defined]
-        self.mails.append(parsed)  # type: ignore[arg-type]
-        return "250 ok"
-
-
 @pytest.fixture
-def box() -> Iterator[tuple[Box, int]]:
-    box, port = Box(), free_port()
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield box, port
-    controller.stop()
+def box() -> Iterator[tuple[Inbox, int]]:
+    with mail_server() as running:
+        yield running
 
 
 def delivered(shop: Shop, port: int) -> None:
@@ -87,7 +68,7 @@ def test_a_digest_goes_out_once_also_after_a_restart(shop: Shop) -> None:
     assert len(keys) == len(set(keys)) == 6
 
 
-def test_the_mail_says_the_verdict_first_in_both_parts(shop: Shop, box: tuple[Box, int]) -> None:
+def test_the_mail_says_the_verdict_first_in_both_parts(shop: Shop, box: tuple[Inbox, int]) -> None:
     fire(shop)
     sender(shop).send_due(NOW)
     delivered(shop, box[1])
@@ -113,7 +94,7 @@ def test_the_mail_says_the_verdict_first_in_both_parts(shop: Shop, box: tuple[Bo
     assert "<script" not in html
 
 
-def test_the_mail_can_be_left_with_one_click(shop: Shop, box: tuple[Box, int]) -> None:
+def test_the_mail_can_be_left_with_one_click(shop: Shop, box: tuple[Inbox, int]) -> None:
     sender(shop).send_due(NOW)
     delivered(shop, box[1])
     mail = next(m for m in box[0].mails if m["to"] == "boss@example.com")

@@ -10,86 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as oracle
 
-from monitor.metrics import MetricSettings, Subject, measure
-from monitor.records import Measurement, Window
-from monitor.windows import codec
-from monitor.windows.baseline_from_table import Baseline, conform, from_table
-from monitor.windows.kernel.count_rows import count
-from monitor.windows.layout.from_table import BARE
-from monitor.windows.layout.layout import ColumnKind, Layout
-from monitor.windows.outcome_counts import count_outcomes
-from monitor.windows.profile import Profile, merge
+from monitor.windows.baseline_from_table import from_table
+from monitor.windows.layout.layout import ColumnKind
+from tests.support.notations import BINARY, WHOLE, assert_is_as_sklearn_says, column, measured, two_classes
 from tests.support.tables import STREAM
 from tests.support.thorough import examples, pairwise
-
-WINDOW = Window(0, 60)
-Values = Sequence[object]
-Notation = Callable[[int], object]
-BINARY: dict[str, Notation] = {
-    "int": int,
-    "float": float,
-    "bool": bool,
-    "digit text": str,
-    "float text": lambda v: str(float(v)),
-    "true": lambda v: str(bool(v)).lower(),
-    "True": lambda v: str(bool(v)),
-    "TRUE": lambda v: str(bool(v)).upper(),
-}
-WHOLE: dict[str, Notation] = {
-    "int": int,
-    "float": float,
-    "text": str,
-    "float text": lambda v: str(float(v)),
-}
-
-
-def column(values: Values) -> pa.Array:
-    return pa.array(list(values))
-
-
-def profile(table: pa.Table, layout: Layout, pieces: int = 1) -> Profile:
-    rows = conform(table).combine_chunks().to_batches()[0]
-    cuts = np.linspace(0, rows.num_rows, pieces + 1).astype(int).tolist()
-    parts = []
-    for start, end in itertools.pairwise(cuts):
-        piece = rows.slice(start, end - start)
-        parts += [count(piece, layout), count_outcomes(piece, layout)]
-    return merge(parts)
-
-
-def measured(
-    table: pa.Table, base: Baseline | None = None, *, pieces: int = 1, task: str = ""
-) -> dict[str, Measurement]:
-    """The figures of the whole, of a window that was cut into pieces and read back from its bytes."""
-    layout = base.layout if base is not None else BARE
-    window = codec.decode(codec.encode(profile(table, layout, pieces)), layout)
-    chosen = MetricSettings(tasks={(STREAM.client, STREAM.model): task} if task else {})
-    found = measure(Subject(STREAM, WINDOW, window, base, chosen))
-    return {m.metric: m for m in found if not m.labels}
-
-
-def assert_is_as_sklearn_says(found: dict[str, Measurement], y: np.ndarray, p: np.ndarray) -> None:
-    expected = {
-        "accuracy": oracle.accuracy_score(y, p),
-        "balanced_accuracy": np.mean([(p[y == c] == c).mean() for c in np.unique(y)]),
-        "precision": oracle.precision_score(y, p, average="macro", zero_division=0),
-        "recall": oracle.recall_score(y, p, average="macro", zero_division=0),
-        "f1": oracle.f1_score(y, p, average="macro", zero_division=0),
-    }
-    for name, value in expected.items():
-        assert found[name].value == pytest.approx(value, abs=1e-12), name
-        low, high = found[name].low, found[name].high
-        assert low is not None
-        assert high is not None
-        assert low - 1e-12 <= value <= high + 1e-12
-    assert "mae" not in found
-
-
-def two_classes(seed: int, rows: int = 300) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    truth = rng.integers(0, 2, rows)
-    return truth, np.where(rng.random(rows) < 0.8, truth, 1 - truth)
-
 
 USUAL = [None, "int", "bool", "True", "float text"]
 
@@ -360,61 +285,3 @@ def test_writing_labels_in_another_way_or_cutting_the_window_changes_no_figure(r
     for name in ("accuracy", "balanced_accuracy", "precision", "recall", "f1"):
         assert other[name].value == plain[name].value
         assert (other[name].low, other[name].high) == (plain[name].low, plain[name].high)
-
-
-def drift(reference: pa.Array, current: pa.Array) -> dict[tuple[str, str], float | None]:
-    base = from_table(STREAM, pa.table({"x": reference}), 0.0)
-    rows = conform(pa.table({"x": current})).combine_chunks().to_batches()[0]
-    found = measure(Subject(STREAM, WINDOW, count(rows, base.layout), base, MetricSettings()))
-    return {(m.metric, m.label("change")): m.value for m in found if m.label("feature") == "x"}
-
-
-@pytest.mark.parametrize("before", BINARY)
-@pytest.mark.parametrize("after", BINARY)
-def test_another_notation_is_a_change_of_the_schema_and_no_drift(before: str, after: str) -> None:
-    values = two_classes(6)[0].tolist()
-    found = drift(column(map(BINARY[before], values)), column(map(BINARY[after], values)))
-    assert found["psi", ""] == pytest.approx(0.0, abs=1e-9)
-    assert found.get(("new_category_share", ""), 0.0) == 0.0
-    assert found.get(("unreadable_share", ""), 0.0) == 0.0
-    one, other = _family(before), _family(after)
-    is_read = before in ("int", "float") and other == "float text"  # a number, however it is sent
-    assert (("schema_changes", "notation") in found) == (one != other and not is_read)
-
-
-def _family(notation: str) -> str:
-    """Notations that arrive as the same: JSON and Arrow know no difference between 1 and 1.0, nor true and "true"."""
-    arrives = {"int": "digit", "float": "digit", "digit text": "digit", "bool": "true"}
-    return arrives.get(notation, notation)
-
-
-@pytest.mark.parametrize("name", ["normal", "prices", "few", "tenths", "negative", "tiny", "whole"])
-def test_float32_and_float64_of_the_same_values_do_not_differ(name: str) -> None:
-    rng = np.random.default_rng(8)
-    x = {
-        "normal": rng.normal(size=5000),
-        "prices": np.round(rng.lognormal(3, 1, 4000), 2),
-        "few": rng.choice([0.1, 0.2, 0.3, 0.7], 3000),
-        "tenths": rng.integers(0, 500, 3000) / 10,
-        "negative": -np.round(rng.exponential(1, 3000), 3),
-        "tiny": rng.normal(0, 1e-20, 3000),
-        "whole": rng.integers(0, 10**7, 4000).astype(float),
-    }[name]
-    narrow = pa.array(x.astype(np.float32))
-    for before, after in ((pa.array(x), narrow), (narrow, pa.array(x))):
-        found = drift(before, after)
-        assert found["psi", ""] == pytest.approx(0.0, abs=1e-9)
-        assert found["out_of_range_share", ""] == 0.0
-
-
-def test_whole_numbers_beyond_those_of_float64_and_decimals_do_not_differ():
-    rng = np.random.default_rng(9)
-    large = rng.integers(2**53, 2**62, 3000)
-    exact = pa.array(rng.integers(0, 10**6, 2000)).cast(pa.decimal128(30, 0))
-    thousandths = pa.array([value / 1000 for value in exact.to_pylist()])
-    for before, after in (
-        (pa.array(large), pa.array(large.astype(float))),
-        (thousandths, pa.array([float(value.as_py()) for value in thousandths])),
-    ):
-        assert drift(before, after)["psi", ""] == pytest.approx(0.0, abs=1e-9)
-        assert drift(after, before)["psi", ""] == pytest.approx(0.0, abs=1e-9)

@@ -1,7 +1,5 @@
 """Every channel against something real that listens."""
 
-import email
-import email.policy
 import hashlib
 import hmac
 import io
@@ -17,7 +15,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from aiosmtpd.controller import Controller
 from pydantic import SecretStr, ValidationError
 
 from monitor.alerts.dedup_key import fitted
@@ -27,7 +24,6 @@ from monitor.notify.channel import Channel
 from monitor.notify.channels.alertmanager import Alertmanager, AlertmanagerSettings
 from monitor.notify.channels.apprise import Apprise, AppriseSettings
 from monitor.notify.channels.console import Console
-from monitor.notify.channels.email import Email, EmailSettings
 from monitor.notify.channels.file import File, FileSettings
 from monitor.notify.channels.pagerduty import event
 from monitor.notify.channels.slack import LARGEST_MESSAGE, Slack, SlackSettings, message
@@ -37,12 +33,11 @@ from monitor.notify.http_failure import retry_after
 from monitor.notify.settings import NotifySettings
 from monitor.records import Action
 from tests.support import alertmanager as am
-from tests.support.pages import PAGE
+from tests.support.mailbox import Inbox, mail_server
+from tests.support.pages import PAGE, RESOLVE
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver
 from tests.support.waiting import until
-
-RESOLVE = replace(PAGE, action=Action.RESOLVE, ended_at=PAGE.started_at + 90, said_at=PAGE.started_at + 90)
 
 
 @pytest.fixture
@@ -51,41 +46,10 @@ def receiver() -> Iterator[Receiver]:
         yield server
 
 
-class Inbox:
-    """Keeps the mails that a real SMTP server takes; refuses those to `nobody`."""
-
-    def __init__(self) -> None:
-        self.mails: list[email.message.EmailMessage] = []
-
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: Any, session: Any, envelope: Any, address: str, options: Any
-    ) -> str:
-        if address.startswith("nobody"):
-            return "550 no such user"
-        if address.startswith("full"):
-            return "452 mailbox full"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(  # noqa: N802
-        self, server: Any, session: Any, envelope: Any
-    ) -> str:
-        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
-        return "250 taken"
-
-
 @pytest.fixture
 def smtp() -> Iterator[tuple[Inbox, int]]:
-    inbox, port = Inbox(), free_port()
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
-    controller.start()
-    yield inbox, port
-    controller.stop()
-
-
-def mailer(port: int, to: str = "team@example.org") -> Email:
-    values = {"host": "127.0.0.1", "port": port, "security": "none", "sender": "wk@example.org", "to": [to]}
-    return Email(EmailSettings.model_validate(values))
+    with mail_server() as running:
+        yield running
 
 
 def test_the_console_prints_the_page_as_a_person_reads_it() -> None:
@@ -110,47 +74,6 @@ def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     (tmp_path / "folder").write_text("in the way", encoding="utf-8")
     with pytest.raises(AttemptError) as caught:
         File(FileSettings(path=str(tmp_path / "folder" / "pages.jsonl"))).send(PAGE)
-    assert caught.value.kind is FailureKind.UNREACHABLE
-
-
-def test_a_mail_carries_the_page_and_its_end_answers_to_it(smtp: tuple[Inbox, int]) -> None:
-    inbox, port = smtp
-    channel = mailer(port)
-    channel.send(PAGE)
-    channel.send(PAGE)
-    channel.send(RESOLVE)
-    first, again, end = inbox.mails
-    assert first["Subject"] == "CRITICAL acme/fraud production: 31 % of predictions fail (limit 5 %)"
-    text, html = first.get_body(("plain",)), first.get_body(("html",))
-    for told in (
-        "Which errors?",
-        "version 7 is serving since 14:01 UTC",
-        "https://example.org/HighErrorRate",
-    ):
-        assert told in text.get_content()
-        assert told in html.get_content()
-    assert (
-        "watchkeeper explain &#x27;acme &amp; co/fraud/production/HighErrorRate&#x27;" in html.get_content()
-    )
-    assert first["Message-ID"] == again["Message-ID"] != end["Message-ID"]
-    assert end["In-Reply-To"] == first["Message-ID"]
-    assert first["Auto-Submitted"] == "auto-generated"
-
-
-@pytest.mark.parametrize(
-    ("to", "kind"), [("nobody@x.org", FailureKind.MALFORMED), ("full@x.org", FailureKind.UNREACHABLE)]
-)
-def test_a_mail_server_that_refuses_says_for_good_or_for_now(
-    smtp: tuple[Inbox, int], to: str, kind: FailureKind
-) -> None:
-    with pytest.raises(AttemptError) as caught:
-        mailer(smtp[1], to).send(PAGE)
-    assert caught.value.kind is kind
-
-
-def test_no_mail_server_is_tried_again() -> None:
-    with pytest.raises(AttemptError) as caught:
-        mailer(free_port()).send(PAGE)
     assert caught.value.kind is FailureKind.UNREACHABLE
 
 

@@ -2,8 +2,6 @@
 
 import base64
 import contextlib
-import email
-import email.policy
 import socket
 import threading
 import time
@@ -12,43 +10,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 from pydantic import ValidationError
 
 from monitor.notify.channels.email import Email, EmailSettings
 from monitor.notify.failure import AttemptError, FailureKind
-from tests.support.pages import PAGE
+from tests.support.mailbox import mail_server, mailer
+from tests.support.pages import PAGE, RESOLVE
 from tests.support.ports import free_port
-
-
-class Inbox:
-    """Keeps what it takes: envelope and mail."""
-
-    def __init__(self) -> None:
-        self.to: list[list[str]] = []
-        self.mails: list[Any] = []
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        self.to.append(envelope.rcpt_tos)
-        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
-        return "250 taken"
-
-
-@contextmanager
-def server(**options: Any) -> Iterator[tuple[Inbox, int]]:
-    inbox, port = Inbox(), free_port()
-    controller = Controller(inbox, hostname="127.0.0.1", port=port, **options)
-    controller.start()
-    try:
-        yield inbox, port
-    finally:
-        controller.stop()
-
-
-def mailer(port: int, **values: Any) -> Email:
-    usual = {"host": "127.0.0.1", "port": port, "security": "none", "sender": "wk@example.org"}
-    return Email(EmailSettings.model_validate(usual | {"to": ["team@example.org"]} | values))
 
 
 def refused(channel: Email) -> AttemptError:
@@ -141,7 +110,10 @@ def test_user_and_password_may_hold_any_letter(mechanism: str) -> None:
         return AuthResult(success=True)
 
     exclude = {"LOGIN", "PLAIN"} - {mechanism}
-    with server(authenticator=check, auth_require_tls=False, auth_exclude_mechanism=exclude) as (_, port):
+    with mail_server(authenticator=check, auth_require_tls=False, auth_exclude_mechanism=exclude) as (
+        _,
+        port,
+    ):
         mailer(port, user="wächter", password="pässwörd€").send(PAGE)
     assert seen == [("wächter".encode(), "pässwörd€".encode())]
 
@@ -160,10 +132,10 @@ def test_cram_md5_takes_any_letter() -> None:
 
 
 def test_a_recipient_in_another_alphabet_is_reached_where_the_server_can_do_it() -> None:
-    with server(enable_SMTPUTF8=True) as (inbox, port):
+    with mail_server(enable_SMTPUTF8=True) as (inbox, port):
         mailer(port, to=["jürgen@bücher.example"], sender="Wächter <wk@bücher.example>").send(PAGE)
     assert inbox.to == [["jürgen@xn--bcher-kva.example"]]
-    with server(enable_SMTPUTF8=False) as (inbox, port):
+    with mail_server(enable_SMTPUTF8=False) as (inbox, port):
         mailer(port, to=["team@bücher.example"]).send(PAGE)
         error = refused(mailer(port, to=["jürgen@bücher.example"]))
     assert inbox.to == [["team@xn--bcher-kva.example"]]
@@ -172,7 +144,7 @@ def test_a_recipient_in_another_alphabet_is_reached_where_the_server_can_do_it()
 
 
 def test_a_sender_with_a_name_still_makes_message_ids_of_its_domain() -> None:
-    with server() as (inbox, port):
+    with mail_server() as (inbox, port):
         mailer(port, sender="Watchkeeper <wk@example.org>").send(PAGE)
     assert inbox.mails[0]["Message-ID"].endswith("@example.org>")
     assert inbox.mails[0]["Message-ID"].count(">") == 1
@@ -188,3 +160,39 @@ def test_settings_that_were_never_checked_are_a_failed_attempt() -> None:
     channel = mailer(9)
     channel._settings = EmailSettings.model_construct(**{**channel._settings.model_dump(), "to": ()})
     assert refused(channel).kind is FailureKind.MISCONFIGURED
+
+
+def test_a_mail_carries_the_page_and_its_end_answers_to_it() -> None:
+    with mail_server() as (inbox, port):
+        channel = mailer(port)
+        channel.send(PAGE)
+        channel.send(PAGE)
+        channel.send(RESOLVE)
+    first, again, end = inbox.mails
+    assert first["Subject"] == "CRITICAL acme/fraud production: 31 % of predictions fail (limit 5 %)"
+    text, html = first.get_body(("plain",)), first.get_body(("html",))
+    for told in (
+        "Which errors?",
+        "version 7 is serving since 14:01 UTC",
+        "https://example.org/HighErrorRate",
+    ):
+        assert told in text.get_content()
+        assert told in html.get_content()
+    assert (
+        "watchkeeper explain &#x27;acme &amp; co/fraud/production/HighErrorRate&#x27;" in html.get_content()
+    )
+    assert first["Message-ID"] == again["Message-ID"] != end["Message-ID"]
+    assert end["In-Reply-To"] == first["Message-ID"]
+    assert first["Auto-Submitted"] == "auto-generated"
+
+
+@pytest.mark.parametrize(
+    ("to", "kind"), [("nobody@x.org", FailureKind.MALFORMED), ("full@x.org", FailureKind.UNREACHABLE)]
+)
+def test_a_mail_server_that_refuses_says_for_good_or_for_now(to: str, kind: FailureKind) -> None:
+    with mail_server() as (_, port):
+        assert refused(mailer(port, to=[to])).kind is kind
+
+
+def test_no_mail_server_is_tried_again() -> None:
+    assert refused(mailer(free_port())).kind is FailureKind.UNREACHABLE

@@ -3,65 +3,20 @@
 import datetime as dt
 import decimal
 import json
-import resource
 import uuid
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
-from monitor.errors import InputError, TooLargeError
-from monitor.predictions.intake import parse
-from monitor.predictions.intake.arrow import CONTENT_TYPE
-from monitor.predictions.intake.fast_decoder import FastDecoders
+from monitor.errors import InputError
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.intake.schema import Rules
-from monitor.predictions.log.batching import assemble
 from monitor.predictions.settings import PredictionSettings
+from tests.support.arrow_requests import HERE, batch, read, rows_of, stream, tried
 from tests.support.log import NOW, outcome, prediction
-from tests.support.thorough import examples
 
-RULES = Rules(PredictionSettings(), NOW)
 MOMENT = dt.datetime.fromtimestamp(NOW - 60, dt.UTC)
-HERE = {"client": "acme", "model": "fraud"}
-
-
-def stream(*batches, compression=None):
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression=compression)
-    with pa.ipc.new_stream(sink, batches[0].schema, options=options) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()
-
-
-def batch(columns, metadata=HERE):
-    return pa.RecordBatch.from_pydict(columns).replace_schema_metadata(metadata)
-
-
-def read(kind, body, rules=RULES, content_type=CONTENT_TYPE):
-    return parse.read(kind, body, content_type, rules, FastDecoders(rules.settings))
-
-
-def tried(kind, body):
-    """What a stream comes to, or None where all of it is refused, with a reason that can be read."""
-    try:
-        return read(kind, body)
-    except InputError as error:
-        reason = error.message
-    assert reason
-    assert reason.isprintable()
-    return None
-
-
-def rows_of(submission):
-    return [
-        {name: row[name] for name in sorted(row) if row[name] is not None}
-        for _, some in assemble([submission], submission.kind)
-        for row in some.to_pylist()
-    ]
 
 
 def of_json(kind, records):
@@ -69,7 +24,11 @@ def of_json(kind, records):
 
 
 IDS = pa.array(["a", "b"])
+
+
 MICROS = int((NOW - 60) * 1e6)
+
+
 TIMES = {
     **{
         f"timestamp[{unit}]{zone or ''}": pa.array([MOMENT.replace(tzinfo=None)] * 2)
@@ -265,6 +224,8 @@ ODD = {
     "far times": pa.array([2**62, None], pa.int64()).cast(pa.timestamp("s")),
     "runs of nothing": pa.RunEndEncodedArray.from_arrays(pa.array([2], pa.int32()), pa.nulls(1)),
 }
+
+
 COLUMNS = [
     "client",
     "model",
@@ -339,97 +300,3 @@ def test_a_column_has_the_name_that_it_has_in_json(name):
     expected = of_json(RecordKind.PREDICTIONS, records)
     assert sorted(map(str, rows_of(found))) == sorted(map(str, rows_of(expected)))
     assert [one.rejected.error for one in found.rejected] == [one.rejected.error for one in expected.rejected]
-
-
-def nulls(rows, columns=1):
-    return batch(
-        {"id": pa.nulls(rows), **{f"features.c{number}": pa.nulls(rows) for number in range(columns - 1)}}
-    )
-
-
-def repeated(text, rows, kind=None):
-    entries = pa.array([text], kind)
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int8)), entries)
-
-
-def aliased(length, rows):
-    """A view of one text that stands in each row."""
-    one = pa.array(["x" * length], pa.string_view())
-    views = pa.py_buffer(one.buffers()[1].to_pybytes()[:16] * rows)
-    return pa.Array.from_buffers(pa.string_view(), rows, [None, views, *one.buffers()[2:]])
-
-
-BOMBS = {
-    "20 million rows of nothing": lambda: stream(nulls(20_000_000)),
-    "many batches of nothing": lambda: stream(*[nulls(50_000)] * 400),
-    "10,000 columns of nothing": lambda: stream(nulls(100_000, 10_000)),
-    "a list of 2 billion nothings": lambda: stream(
-        batch({"features.a": pa.FixedSizeListArray.from_arrays(pa.nulls(2_000_000_000), 1_000_000_000)})
-    ),
-    "a long text in each row": lambda: stream(batch({"id": repeated("x" * 1_000_000, 90_000)})),
-    "a long feature in each row": lambda: stream(batch({"features.a": repeated("x" * 60_000, 90_000)})),
-    "long bytes in each row": lambda: stream(
-        batch({"confidence": repeated(b"x" * 1_000_000, 90_000, pa.binary(1_000_000))})
-    ),
-    "a long list in each row": lambda: stream(batch({"features.a": repeated([1.0] * 100_000, 90_000)})),
-    "a view of a long text in each row": lambda: stream(batch({"id": aliased(1_000_000, 90_000)})),
-    "a long run": lambda: stream(
-        batch(
-            {
-                "id": pa.RunEndEncodedArray.from_arrays(
-                    pa.array([90_000], pa.int32()), pa.array(["x" * 1_000_000])
-                )
-            }
-        )
-    ),
-    "a run of nothing": lambda: stream(
-        batch({"id": pa.RunEndEncodedArray.from_arrays(pa.array([2**31 - 1], pa.int32()), pa.nulls(1))})
-    ),
-    "zstd": lambda: stream(batch({"id": pa.array(np.zeros(1000))}), compression="zstd"),
-}
-
-
-@pytest.mark.parametrize("kind", RecordKind)
-@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
-def test_what_is_small_on_the_wire_and_large_in_memory_is_refused_before_it_is_unpacked(kind, bomb):
-    body = bomb()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(InputError) as refused:
-        read(kind, body)
-    assert isinstance(refused.value, TooLargeError) or "compressed" in refused.value.message
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000, "kB"
-
-
-WHOLE = stream(
-    batch(
-        {
-            "id": ["a", "b"],
-            "timestamp": pa.array([NOW, NOW]),
-            "prediction": pa.array(["x", "y"]).dictionary_encode(),
-            "truth": pa.array(["x", "y"], pa.string_view()),
-            "features.list": pa.array([[1.0], None]),
-            "features.struct": pa.array([{"a": 1}, None]),
-            "features.runs": pa.compute.run_end_encode(pa.array([1, 1])),
-            "features.text": pa.array(["x", None], pa.large_string()),
-        }
-    )
-)
-
-
-@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
-@given(
-    st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(0, 255)), max_size=6),
-    st.integers(0, len(WHOLE)),
-    st.sampled_from(RecordKind),
-)
-@example([], 0, RecordKind.OUTCOMES)
-@example([(4, 255), (5, 255), (6, 255), (7, 127)], len(WHOLE), RecordKind.PREDICTIONS)
-def test_a_damaged_stream_is_refused_or_read_and_never_anything_else(flips, length, kind):
-    body = bytearray(WHOLE)
-    for place, value in flips:
-        body[place] = value
-    for sent in (bytes(body), bytes(body[:length])):
-        submission = tried(kind, sent)
-        if submission is not None:
-            rows_of(submission)
-            assert all(one.rejected.error.isprintable() for one in submission.rejected)

@@ -13,12 +13,14 @@ from litestar import Litestar
 
 from monitor.clock import Clock, SystemClock
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
+from monitor.records import Stream
 from monitor.runtime.cpu_tuning import keep_freed_memory
 from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_pandas
-from monitor.store import api_keys
+from monitor.store import api_keys, predictions
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store, metadata
 from monitor.web.auth.access import Access
@@ -27,6 +29,7 @@ from monitor.web.ingest.front import Front
 from monitor.web.server import Server
 from monitor.web.settings import WebSettings
 from tests.support import http
+from tests.support.log import NOW, STREAM
 from tests.support.ports import free_port
 from tests.support.server import running
 from tests.support.waiting import until
@@ -55,6 +58,18 @@ class Ingest:
         """A new API key."""
         with self.store.write() as connection:
             return api_keys.create(connection, kind, client, self.log.clock.now(), **options)[1]
+
+
+def rows_of(ingest: Ingest, stream: Stream = STREAM) -> list[dict[str, Any]]:
+    """Everything that is in the log of a stream, as dicts."""
+    with ingest.store.read() as connection:
+        batches = list(predictions.batches(connection, stream, 0, 2 * NOW))
+    return [row for batch in batches for row in decode(batch.blob).to_pylist()]
+
+
+def ids_of(ingest: Ingest, prefix: str, stream: Stream = STREAM) -> list[str]:
+    """The ids in the log of a stream that begin with a prefix, sorted."""
+    return sorted(row["id"] for row in rows_of(ingest, stream) if (row.get("id") or "").startswith(prefix))
 
 
 def server_of(log: PredictionLog, store: Store, clock: Clock, web: WebSettings) -> Server:

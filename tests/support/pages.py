@@ -1,5 +1,7 @@
 """A page to send: what the tests of channels have in common."""
 
+from dataclasses import replace
+
 from monitor.alerts.notification import Link, Notification
 from monitor.records import Action
 
@@ -30,3 +32,4 @@ PAGE = Notification(
     ),
     said_at=1_800_000_000.0,
 )
+RESOLVE = replace(PAGE, action=Action.RESOLVE, ended_at=PAGE.started_at + 90, said_at=PAGE.started_at + 90)
