@@ -11,7 +11,7 @@ from monitor.store import lake_profiles
 from monitor.store.profiles import StoredProfile
 from monitor.windows import baseline, codec
 from monitor.windows.kernel.count_rows import count
-from tests.drift.test_evaluate import DAY, STREAM, DriftScenario, fresh, rows, significant
+from tests.support.drift_scenario import DAY, STREAM, DriftScenario, fresh, rows, significant
 
 HOUR = 3600
 

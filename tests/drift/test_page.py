@@ -9,12 +9,10 @@ from monitor.metrics import METRICS
 from monitor.records import Measurement, State
 from monitor.rules import load
 from monitor.store.db import Store
-from tests.drift.test_evaluate import BASE, DAY, START, STREAM, DriftScenario, ten_days
+from tests.support.drift_scenario import BASE, DAY, START, STREAM, DriftScenario
 from tests.support.judging import Judge
 
 PACKS = sorted(Path("rules").glob("[a-z]*[a-z].yaml"))
-
-__all__ = ["ten_days"]
 
 
 def test_one_page_names_the_likeliest_causes_stays_one_and_closes(ten_days: Path, tmp_path: Path) -> None:

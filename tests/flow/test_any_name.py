@@ -6,8 +6,8 @@ from pathlib import Path
 
 from aiosmtpd.controller import Controller
 
-from tests.notify.test_channels import Inbox
 from tests.support.daemon import Daemon
+from tests.support.mailbox import Inbox
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver

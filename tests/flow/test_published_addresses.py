@@ -18,9 +18,9 @@ from monitor.clock import ManualClock
 from monitor.config.root import load
 from monitor.predictions.intake.parse import RecordKind
 from monitor.store import api_keys
-from tests.notify.test_channels import Inbox
 from tests.support import http
 from tests.support.log import NOW, send
+from tests.support.mailbox import Inbox
 from tests.support.nginx import publishing
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.ports import free_port

@@ -17,9 +17,9 @@ from monitor.notify.channels.slack import Slack, SlackSettings
 from monitor.notify.channels.webhook import Webhook, WebhookSettings
 from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.records import Stream
-from tests.notify.test_channels import Inbox
 from tests.support import alertmanager as am
 from tests.support.judging import one_rule
+from tests.support.mailbox import Inbox
 from tests.support.paging import PagingDaemon, errors
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver

@@ -112,7 +112,7 @@ def test_a_page_that_was_refused_without_the_database_goes_out_with_it(tmp_path:
         server.stop()
         emergency = gone(daemon, tmp_path, daemon.channels)
         daemon.pagerduty.script([Fault(503)] * 3)
-        emergency.take([decided(daemon)])
+        emergency.add([decided(daemon)])
         for _ in range(2):
             emergency.step()
         server.start()
