@@ -134,7 +134,7 @@ def _line(
     state = _worst(open_of_stream) if open_of_stream else "ok" if base or hour else "unknown"
     return StreamStatus(
         stream,
-        _with_targets(state, agreed),
+        with_targets(state, agreed),
         (
             *(
                 f"{_named(alert, suppressions.get(alert.fingerprint, ''))}: {alert.reason}"
@@ -158,7 +158,7 @@ def _worst(open_of_stream: Sequence[Alert]) -> str:
     return min((alert.severity for alert in open_of_stream), key=list(Severity).index).value
 
 
-def _with_targets(state: str, agreed: Sequence[TargetPeriod]) -> str:
+def with_targets(state: str, agreed: Sequence[TargetPeriod]) -> str:
     """The state, which is at least a warning while an agreed target is missed, and info while one may be."""
     standing = {one.standing for one in agreed}
     if Standing.MISSED in standing and state not in ("critical", "warning"):

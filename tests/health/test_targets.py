@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor import status
 from monitor.digest import render
 from monitor.digest.compose import compose
 from monitor.digest.schedule import Due
@@ -24,6 +23,7 @@ from monitor.records import Alert, Better, Measurement, Severity, State, Stream,
 from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import Readings
 from monitor.rules.rule import RuleSet
+from monitor.status.overview import with_targets
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.targets import TargetFigure, TargetPeriod
 from monitor.web.api import schemas
@@ -257,7 +257,7 @@ def test_nothing_that_speaks_of_a_target_contradicts_the_others(seen, tiers, qua
     of_model = client_view.model(health, model, SETTINGS, [], _range())
     digest = compose(health, {FRAUD: made.days}, (), DUE, SETTINGS, "http://x")
     answer = schemas.client(health, SETTINGS)
-    told = status._with_targets("ok", made.current())
+    told = with_targets("ok", made.current())
 
     # The state of the model, of the client, of the API, of `status` and the section of the digest are one.
     assert (model.health is Health.ATTENTION) == (is_missed or Severity.CRITICAL in tiers)

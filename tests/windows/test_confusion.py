@@ -21,8 +21,8 @@ from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, Slice, merge
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
-from tests.metrics.test_notations import BINARY, two_classes
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
+from tests.support.notations import BINARY, two_classes
 
 
 def counted(classes: int, rows: int = 5000, pieces: int = 1) -> Profile:
