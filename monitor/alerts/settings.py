@@ -4,7 +4,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, ConfigDict, field_validator, model_validator
 
-from monitor.config.sections import Duration, Section, TimeOfDay
+from monitor.config.sections import Duration, Section, TimeOfDay, WholeNumber
 from monitor.config.time_zone import TimeZone
 from monitor.rules.language import matchers
 from monitor.rules.language.matchers import Matcher
@@ -104,7 +104,7 @@ def _could_be(one: tuple[Matcher, ...], other: tuple[Matcher, ...]) -> bool:
 class Storm(Section):
     """When many critical alerts fire at once, one incident lists them."""
 
-    more_than: int = 5
+    more_than: WholeNumber = 5
     """Up to this number, new critical alerts of a client are sent individually."""
     within: Duration = 60.0
     """The period in which they are counted."""

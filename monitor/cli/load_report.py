@@ -19,6 +19,6 @@ def tell_refused(refused: Mapping[str, int], others: int, examples: Iterable[Rej
 
 
 def tell_ignored(names: Collection[str]) -> None:
-    """Print columns that cannot be measured."""
+    """Print columns that have no use."""
     if names:
-        say(f"  columns skipped because their name or type cannot be measured: {', '.join(sorted(names))}")
+        say(f"  columns skipped, because their name or type has no use here: {', '.join(sorted(names))}")

@@ -50,6 +50,7 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
     yield from _samples(config, document)
     yield from _routes(document)
     yield from _routing_keys(document)
+    yield from _dropped_parts(config, document)
     yield from _clients_of_channels(config, document)
 
 
@@ -152,6 +153,17 @@ def _routing_keys(document: Document) -> Iterator[Problem]:
                 "Copy it from the Integrations tab of the PagerDuty service (Events API v2)"
             )
             yield document.problem(at, reason, "warning")
+
+
+def _dropped_parts(config: Config, document: Document) -> Iterator[Problem]:
+    """Parts of PagerDuty's addresses that have no effect. Earlier versions took them, so they are no mistakes."""
+    written = _mapping(_mapping(document.data, "notify"), "pagerduty")
+    for name, usual in (("events_url", "/v2/enqueue"), ("api_url", "")):
+        text, used = written.get(name), getattr(config.notify.pagerduty, name, None)
+        dropped = text.strip()[len(used) :].rstrip("/") if isinstance(text, str) and used else ""
+        if dropped not in ("", usual):
+            reason = f"{dropped!r} has no effect: requests go to the paths of PagerDuty's API at {used}"
+            yield document.problem(("notify", "pagerduty", name), reason, "warning")
 
 
 def _clients_of_channels(config: Config, document: Document) -> Iterator[Problem]:

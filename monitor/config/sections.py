@@ -38,6 +38,20 @@ def read_duration(value: Any) -> float:
     return value
 
 
+def no_flag(value: Any) -> Any:
+    """The value, unless it is true or false, which pydantic would take for 1 and 0. A text may be a number: variables
+    are texts.
+    """
+    if isinstance(value, bool):
+        msg = f"{str(value).lower()} is not a number"
+        raise ValueError(msg)
+    return value
+
+
+WholeNumber = Annotated[int, BeforeValidator(no_flag)]
+RealNumber = Annotated[float, BeforeValidator(no_flag)]
+
+
 class Written(Enum):
     """How a value is written in a configuration file. `full.yaml` is made from the defaults with it, and relative
     paths are resolved.

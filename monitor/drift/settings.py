@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import Duration, RealNumber, Section
 from monitor.config.time_zone import TimeZone
 from monitor.config.units import DAY
 from monitor.drift.decision.budget import Budget, parse
@@ -18,10 +18,10 @@ class DriftSettings(Section):
     """The accepted number of false alarms: `1 per 30 days`, `2 per week`, `1 per quarter`."""
     scope: Literal["model", "fleet"] = "model"
     """`model`: the budget applies to each model. `fleet`: all models share it."""
-    min_effect: float = Field(default=0.1, gt=0, le=2)
+    min_effect: RealNumber = Field(default=0.1, gt=0, le=2)
     """The smallest relevant change, in standard deviations. Smaller changes never raise an alarm, whatever
     the number of rows."""
-    importance: dict[str, float] = Field(default_factory=dict)
+    importance: dict[str, RealNumber] = Field(default_factory=dict)
     """Relative importance of features (default 1). Drift of important features is detected earlier, at the
     expense of the others."""
     window: Duration | Literal["auto"] = "auto"

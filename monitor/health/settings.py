@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field
 
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import Duration, RealNumber, Section
 from monitor.config.time_zone import TimeZone
 from monitor.config.units import HOUR
 
@@ -36,9 +36,9 @@ class ModelView(Section):
     """Title of the model on the pages; empty shows its name."""
     quality: str = ""
     """The metric shown as quality, such as `accuracy`; empty uses the first that is measured."""
-    target: float | None = None
+    target: RealNumber | None = None
     """Agreed limit of that metric, shown as a line."""
-    targets: dict[str, float] = Field(default_factory=dict)
+    targets: dict[str, RealNumber] = Field(default_factory=dict)
     """Agreed limits of other metrics, such as `automation_rate: 0.6`."""
     explanation: str = ""
     """One sentence for the client on what the model does."""
@@ -92,7 +92,7 @@ class ClientSettings(Section):
     """Time until the next update while a model needs attention, as shown to the client."""
     stale_after: Duration = float(HOUR)
     """A model without predictions for this long is shown as waiting for data."""
-    availability_target: float = Field(default=0.99, ge=0, le=1)
+    availability_target: RealNumber = Field(default=0.99, ge=0, le=1)
     """The agreed share of time within limits, over 30 days."""
     digest: DigestSettings = DigestSettings()
     """Daily and weekly digests."""

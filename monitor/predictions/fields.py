@@ -88,6 +88,9 @@ GROUPS = ("features", "segments", "probabilities")
 """Fields that hold names and values; in columns, `<group>.<name>`."""
 PREDICTION_FIELDS = ("timestamp", *PREDICTION)
 OUTCOME_FIELDS = tuple(OUTCOME)
+PREDICTION_NAMES = frozenset((*STREAM_FIELDS, *PREDICTION_FIELDS, *GROUPS))
+OUTCOME_NAMES = frozenset((*STREAM_FIELDS, "id", "timestamp", *OUTCOME_FIELDS))
+"""What a record may have; other fields are ignored."""
 
 
 def of_type(*types: FieldType) -> tuple[str, ...]:

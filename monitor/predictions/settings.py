@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from monitor.config.sections import Duration, Section, Size
+from monitor.config.sections import Duration, RealNumber, Section, Size, WholeNumber
 from monitor.config.units import DAY
 from monitor.records import Stream
 from monitor.texts import LABEL
@@ -30,23 +30,23 @@ class PredictionSettings(Section):
     """How long a sender waits for the commit before it gets 503."""
     future: Duration = 300.0
     """How far a timestamp may be ahead of the daemon's clock."""
-    max_records: int = Field(default=100_000, ge=1)
+    max_records: WholeNumber = Field(default=100_000, ge=1)
     """Maximum records per request. Larger requests are rejected with 413."""
-    max_features: int = Field(default=2000, ge=1)
+    max_features: WholeNumber = Field(default=2000, ge=1)
     """Maximum distinct features per stream. Records that would exceed it are rejected."""
-    max_streams: int = Field(default=10_000, ge=1)
+    max_streams: WholeNumber = Field(default=10_000, ge=1)
     """Maximum number of streams (client, model and environment). Records that would create another one are
     rejected."""
-    max_label: int = Field(default=LABEL, ge=1, le=LABEL)
+    max_label: WholeNumber = Field(default=LABEL, ge=1, le=LABEL)
     """Maximum length of an id, version, label, segment or error, in characters."""
     max_text: Size = 65_536
     """Maximum length of a text feature, in characters."""
-    max_list: int = Field(default=8192, ge=1)
+    max_list: WholeNumber = Field(default=8192, ge=1)
     """Maximum length of a list of numbers (an embedding)."""
-    sample: float = Field(default=1.0, gt=0, le=1)
+    sample: RealNumber = Field(default=1.0, gt=0, le=1)
     """Share of rows whose features are kept, selected by a hash of the id. Counts, latency and errors use all
     rows."""
-    samples: dict[str, float] = Field(default_factory=dict)
+    samples: dict[str, RealNumber] = Field(default_factory=dict)
     """`sample` for single models, such as `client/model: 0.1`."""
 
     def sample_of(self, stream: Stream) -> float:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from monitor.config.sections import Duration, FilePath, Section, Size
+from monitor.config.sections import Duration, FilePath, Section, Size, WholeNumber
 from monitor.config.units import DAY
 
 
@@ -19,5 +19,5 @@ class ReportSettings(Section):
     """Reports that take longer are cancelled."""
     kept: Duration = float(DAY)
     """How long a finished report is kept."""
-    most_waiting: int = Field(default=4, ge=1)
+    most_waiting: WholeNumber = Field(default=4, ge=1)
     """Maximum number of waiting reports. Reports run one at a time."""

@@ -6,8 +6,10 @@ protocol that passes what comes in to uvicorn's own, unchanged, and by one task 
 """
 
 import asyncio
+import contextlib
 import re
 import resource
+import socket
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +31,8 @@ _MOST_PIPELINED = 16
 """Requests that may wait for the one before them; bytes of further ones wait unparsed."""
 _SENDS_WITHIN, _SENDS_AT_LEAST = 30.0, 65_536
 """A peer that reads an answer takes at least so many bytes in so many seconds."""
+_ACKNOWLEDGES_WITHIN = 45.0
+"""Seconds after which a peer whose machine acknowledges nothing is gone. Streams send something every 15 s."""
 _CHECK_EVERY = 0.5
 _END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 _OFFER = re.compile(rb"\nupgrade[ \t]*:", re.IGNORECASE)
@@ -76,6 +80,7 @@ class Connection(asyncio.Protocol):
         self.waiting_since: float | None = None
         """Since when it waits for bytes of a request; None while the application works on one."""
         self._was_abandoned = False
+        self._is_last = False
         self.is_lost = False
         """Whether nobody is at its other end any more."""
 
@@ -85,11 +90,17 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
         self.waiting_since = self._connections.now()
+        _give_up_silent_peers(transport)
         if not self._connections.add(self):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
+        if self._is_last:
+            self._unread += len(data)
+            if self._unread > _MOST_AHEAD:
+                self._transport.abort()
+            return
         if self._held:
             self._held += data
             self._transport.pause_reading()
@@ -147,12 +158,13 @@ class Connection(asyncio.Protocol):
         """The peer sends no more."""
         return None if self._inner is None else self._inner.eof_received()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         """It is closed."""
         self.is_lost = True
         self._connections.remove(self)
         if self._inner is not None:
-            self._inner.connection_lost(exc)
+            # Without the error, with which uvicorn keeps its timer, and so the connection, for five seconds.
+            self._inner.connection_lost(None)
 
     def pause_writing(self) -> None:
         """The peer does not read fast enough."""
@@ -181,6 +193,13 @@ class Connection(asyncio.Protocol):
         self.waiting_since = self._connections.now()
         if self._held:
             self._connections.call_soon(self._go_on)
+
+    def drop_further(self) -> None:
+        """The answer that begins is the last: what comes in is read and dropped, so that the peer's end is seen."""
+        self._is_last, self._held, self._unread = True, b"", 0
+        if self._inner is not None and not self._transport.is_closing():
+            self._inner.flow.resume_reading()
+            self._transport.resume_reading()
 
     def close_early(self, answer: bytes = b"") -> None:
         """Close it; `answer` is sent before where no request is open."""
@@ -292,6 +311,17 @@ class Connections:
         self.remove(victim)
         victim.close_early()
         return True
+
+
+def _give_up_silent_peers(transport: asyncio.Transport) -> None:
+    """Have the system close the connection if its peer vanishes without a word, as a laptop that sleeps does.
+
+    Otherwise the system would send again for a quarter of an hour, during which the connection counts as open.
+    """
+    known = transport.get_extra_info("socket")
+    if known is not None and hasattr(socket, "TCP_USER_TIMEOUT"):
+        with contextlib.suppress(OSError):  # it is closed, or has another family
+            known.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(_ACKNOWLEDGES_WITHIN * 1000))
 
 
 def descriptors_for_connections() -> int:

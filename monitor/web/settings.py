@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from monitor.config.sections import Duration, FilePath, Secret, Section
+from monitor.config.sections import Duration, FilePath, Secret, Section, WholeNumber
 from monitor.exporters.settings import MetricsSettings
 from monitor.web.public_url import PublicUrl, path_of
 
@@ -64,9 +64,9 @@ class WebSettings(Section):
     """TLS private key (PEM)."""
     session_lifetime: Duration = 28800.0
     """How long a sign-in is valid."""
-    requests_per_minute: int = Field(default=300, ge=1)
+    requests_per_minute: WholeNumber = Field(default=300, ge=1)
     """Page requests per minute and client address. Further requests get 429."""
-    max_connections: int = Field(default=1000, ge=10)
+    max_connections: WholeNumber = Field(default=1000, ge=10)
     """Maximum number of connections. Beyond it, the address with the most loses its longest-idle
     connection."""
     head_within: Duration = Field(default=10.0, gt=0)

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from monitor.config.sections import Duration, FilePath, Section
+from monitor.config.sections import Duration, FilePath, Section, WholeNumber
 from monitor.config.units import DAY
 from monitor.windows.layout.layout import ColumnKind
 
@@ -22,10 +22,10 @@ class WindowSettings(Section):
     fine_retention: Duration = 60.0 * DAY
     """How long measurements of windows under an hour, and sums of profiles, are kept. Sums can be
     recomputed."""
-    max_segments: int = Field(default=50, ge=1)
+    max_segments: WholeNumber = Field(default=50, ge=1)
     """Maximum versions, and values per segment, that are counted separately in a batch. Others count in the
     total only."""
-    batches_per_commit: int = Field(default=500, ge=1)
+    batches_per_commit: WholeNumber = Field(default=500, ge=1)
     """Maximum batches of predictions that are counted in one transaction."""
 
 
@@ -48,14 +48,14 @@ class BaselineSettings(Section):
     after: Duration = float(DAY)
     """Without file and period: the baseline is created this long after the first prediction, from all
     predictions until then; at once if that much history was loaded."""
-    rows: int = Field(default=1000, ge=1)
+    rows: WholeNumber = Field(default=1000, ge=1)
     """Without file and period: the minimum number of predictions for the baseline."""
     columns: dict[str, ColumnKind] = Field(default_factory=dict)
     """Types of single features, if their values are misleading, such as `zip_code: category`."""
 
     also: tuple[Comparison, ...] = ()
     """Further baselines: `season` (the same hour of past weeks), `previous_version`."""
-    weeks: int = Field(default=4, ge=1, le=52)
+    weeks: WholeNumber = Field(default=4, ge=1, le=52)
     """Number of past weeks in the season."""
     version_span: Duration = 7.0 * DAY
     """How far back the rows of the previous version may be."""

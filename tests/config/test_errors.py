@@ -113,6 +113,28 @@ def test_warnings_alone_exit_with_1_and_the_daemon_would_start(tmp_path: Path, c
     assert "short" not in told
 
 
+@pytest.mark.parametrize(
+    ("address", "dropped"),
+    [
+        ("https://proxy.example.org/pagerduty", "/pagerduty"),
+        ("https://events.pagerduty.com/v2/enqueue?a=b", "/v2/enqueue?a=b"),
+        ("HTTPS://events.pagerduty.com/#x", "/#x"),
+        ("https://events.pagerduty.com/v2/enqueue", ""),
+        ("https://events.pagerduty.com/", ""),
+        ("https://[::1]:8443", ""),
+    ],
+)
+def test_a_part_of_an_address_of_pagerduty_that_has_no_effect_is_told(
+    tmp_path: Path, address: str, dropped: str
+) -> None:
+    key = "x" * 32
+    text = f"notify: {{pagerduty: {{routing_key: {key}, events_url: '{address}'}}}}"
+    checked = check(written(tmp_path, text))
+    assert checked.errors == []
+    assert [one.key for one in checked.warnings] == ["notify.pagerduty.events_url"] * bool(dropped)
+    assert all(f"{dropped!r} has no effect" in one.reason for one in checked.warnings)
+
+
 @pytest.mark.parametrize("name", ["minimal.yaml", "full.yaml"])
 def test_the_shipped_configurations_have_no_warnings(name: str) -> None:
     assert check(ROOT / "config" / name).problems == ()

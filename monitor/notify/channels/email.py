@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from monitor.alerts.notification import Enclosure, Message, Notification
-from monitor.config.sections import FileName, Secret, Section
+from monitor.config.sections import FileName, Secret, Section, WholeNumber
 from monitor.notify.channel import PAGES, Rate
 from monitor.notify.channels.smtp import MOST_BYTES, SmtpSession
 from monitor.notify.failure import AttemptError, FailureKind
@@ -37,7 +37,7 @@ class EmailSettings(Section):
 
     host: str
     """Host name of the mail server."""
-    port: int = 587
+    port: WholeNumber = 587
     """Port of the mail server."""
     security: Literal["starttls", "tls", "none"] = "starttls"
     """`starttls`, `tls` or `none`. Use `none` only for a server on this host."""

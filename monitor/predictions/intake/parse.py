@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.errors import TooLargeError
-from monitor.predictions.fields import GROUPS, OutcomeRow, Row
+from monitor.predictions.fields import GROUPS, OUTCOME_NAMES, PREDICTION_NAMES, OutcomeRow, Row
 from monitor.predictions.intake import arrow, bodies
 from monitor.predictions.intake.fast_decoder import FastDecoders, StreamDecoder, ignored_fields
 from monitor.predictions.intake.schema import Rules, ignored, is_identifiable, read_outcome, read_prediction
@@ -293,11 +293,9 @@ def _read_columns(kind: RecordKind, body: bytes, rules: Rules, decoders: FastDec
     """The rows of an Arrow stream: valid ones as columns, suspect ones parsed one by one."""
     rows = arrow.table(body, rules.settings.max_records, MAX_VALUES)
     parsed = ParsedRequest(kind, len(body))
-    if kind is RecordKind.OUTCOMES:
-        batch = validate_outcome_request(rows, rules)
-    else:
-        batch = validate_predictions(rows, rules)
-        parsed.ignored = batch.ignored
+    validate = validate_outcome_request if kind is RecordKind.OUTCOMES else validate_predictions
+    batch = validate(rows, rules)
+    parsed.ignored = batch.ignored
     parsed.identifiable = batch.identifiable
     for (stream, columns), row_numbers in zip(batch.valid, batch.row_numbers, strict=True):
         try:
@@ -329,9 +327,9 @@ def _parse_each(
     parsed: ParsedRequest, records: Iterable[tuple[int, object]], rules: Rules, decoders: FastDecoders
 ) -> None:
     """Validate records one by one; each is accepted or rejected separately."""
-    reader: Callable[..., tuple[Stream, Row | OutcomeRow]] = (
-        read_prediction if parsed.kind is RecordKind.PREDICTIONS else read_outcome
-    )
+    is_outcomes = parsed.kind is RecordKind.OUTCOMES
+    reader: Callable[..., tuple[Stream, Row | OutcomeRow]] = read_outcome if is_outcomes else read_prediction
+    known = OUTCOME_NAMES if is_outcomes else PREDICTION_NAMES
     first_index: dict[tuple[Stream, str], int] = {}
     by_stream: dict[Stream, list[Row | OutcomeRow]] = {}
     for index, record in records:
@@ -339,13 +337,13 @@ def _parse_each(
             if isinstance(record, RecordError):
                 raise record
             stream, row = reader(record, rules)
+            extra = ignored(record, known)
             if isinstance(row, Row):
                 _check_not_repeated(first_index, stream, row, index)
-                extra = ignored(record)
                 decoders.learn(stream, row, extra)
-                parsed.ignored |= extra
             else:
                 decoders.admit(stream)
+            parsed.ignored |= extra
             by_stream.setdefault(stream, []).append(row)
             parsed.identifiable = parsed.identifiable and is_identifiable(record)
         except RecordError as error:

@@ -11,12 +11,10 @@ import msgspec
 
 from monitor.config.units import DAY, format_duration
 from monitor.predictions.fields import (
-    GROUPS,
     OUTCOME,
     OUTCOME_FIELDS,
     PREDICTION,
-    PREDICTION_FIELDS,
-    STREAM_FIELDS,
+    PREDICTION_NAMES,
     FieldType,
     OutcomeRow,
     Row,
@@ -131,9 +129,9 @@ def is_identifiable(record: object) -> bool:
     return isinstance(record, dict) and (record.get("id") is not None or record.get("timestamp") is not None)
 
 
-def ignored(record: object) -> set[str]:
-    """The fields of a prediction that have no meaning."""
-    return record.keys() - _KNOWN if isinstance(record, dict) else set()
+def ignored(record: object, known: frozenset[str] = PREDICTION_NAMES) -> set[str]:
+    """The fields that have no meaning: for a prediction, or for a record of which others are `known`."""
+    return record.keys() - known if isinstance(record, dict) else set()
 
 
 def _mapping(record: object) -> Mapping[str, Any]:
@@ -254,4 +252,3 @@ _CHECKS: Mapping[FieldType, Callable[[str, object, int], Any]] = {
 }
 _PREDICTION_CHECKS = [(name, field, _CHECKS[field.type]) for name, field in PREDICTION.items()]
 _OUTCOME_CHECKS = [(name, field, _CHECKS[field.type]) for name, field in OUTCOME.items()]
-_KNOWN = {*STREAM_FIELDS, *PREDICTION_FIELDS, *GROUPS}

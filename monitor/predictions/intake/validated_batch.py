@@ -14,7 +14,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.errors import InputError
-from monitor.predictions.fields import ALL, OUTCOME_FIELDS, STREAM_FIELDS, FieldType, of_type
+from monitor.predictions.fields import (
+    ALL,
+    GROUPS,
+    OUTCOME_FIELDS,
+    OUTCOME_NAMES,
+    PREDICTION_NAMES,
+    STREAM_FIELDS,
+    FieldType,
+    of_type,
+)
 from monitor.predictions.intake.arrow import readable_columns
 from monitor.predictions.intake.arrow_types import is_number
 from monitor.predictions.intake.schema import ENVIRONMENTS, Rules
@@ -89,8 +98,11 @@ def _validated(
     with_outcomes: bool,
     seen: KnownIds | None = None,
 ) -> ValidatedBatch:
-    typed, unreadable = _read(rows, rules, with_outcomes=with_outcomes)
+    known = PREDICTION_NAMES if find_suspects is _suspect_predictions else OUTCOME_NAMES
+    typed, unreadable = _read(rows, rules, known, with_outcomes=with_outcomes)
     ignored = set(rows.schema.names) - typed.keys() - unreadable.keys()
+    if known is OUTCOME_NAMES:  # all of a group's columns are one field of the record
+        ignored = {group if (group := name.partition(".")[0]) in GROUPS else name for name in ignored}
     has_identity = np.zeros(rows.num_rows, bool)
     for name in ("id", "timestamp"):
         if name in typed:
@@ -138,13 +150,13 @@ def _time_of(rows: pa.RecordBatch, index: int, micros: int) -> object:
 
 
 def _read(
-    rows: pa.RecordBatch, rules: Rules, *, with_outcomes: bool
+    rows: pa.RecordBatch, rules: Rules, known: frozenset[str], *, with_outcomes: bool
 ) -> tuple[dict[str, pa.Array], dict[str, Mask]]:
-    """The columns in their types, and per column the rows with unreadable values, if any."""
+    """The columns of known fields in their types, and per column the rows with unreadable values, if any."""
     typed: dict[str, pa.Array] = {}
     unreadable: dict[str, Mask] = {}
     for name, values in zip(rows.schema.names, rows.columns, strict=True):
-        if with_outcomes or not name.startswith(_OUTCOME_PREFIX):
+        if _has_use(name, known) or (with_outcomes and name.startswith(_OUTCOME_PREFIX)):
             column, is_unreadable = readable_columns(name, values, rules.dates)
             if column is not None and _has_bad_name(name, rules):
                 column, is_unreadable = None, valid(values)
@@ -153,6 +165,12 @@ def _read(
             if is_unreadable.any():
                 unreadable[name] = is_unreadable
     return typed, unreadable
+
+
+def _has_use(name: str, known: frozenset[str]) -> bool:
+    """Whether a column is one of the known fields, or belongs to a group that is."""
+    group, dot, _ = name.partition(".")
+    return group in known and (not dot or group in GROUPS)
 
 
 def _repeated(typed: dict[str, pa.Array], has_id: Mask, is_suspect: Mask, seen: KnownIds | None) -> Mask:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import Duration, RealNumber, Section
 from monitor.config.units import parse_duration
 from monitor.records import Severity
 from monitor.rules.engine.readings import OPEN
@@ -90,7 +90,7 @@ class BurnModel(Section):
     metric: Word = "error_rate"
     objective: Number
     tier: Literal["page", "ticket"] = "page"
-    samples: float = 0
+    samples: RealNumber = 0
 
     @field_validator("objective")
     @classmethod
@@ -117,7 +117,7 @@ class ConditionModel(Arbitrary):
     above: Limit | None = None
     below: Limit | None = None
     clear: Limit | None = None
-    samples: float = 0
+    samples: RealNumber = 0
     confidence: Number | None = None
     match: Match = ()
     share: ShareModel | None = None

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, Field
 
 from monitor.config.sections import Duration, FileName, Secret
+from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.addresses import checked, some
 from monitor.sources.brokers.asynchronous import Calls
 from monitor.sources.settings import SourceSettings
@@ -19,7 +20,7 @@ from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, Sou
 
 _CALL_SECONDS = 5.0
 _OPEN_SECONDS = 15.0
-_AT_ONCE, _MOST_BYTES = 100, 8_000_000
+_MOST_BYTES = 8_000_000
 _A_MOMENT = 0.05
 """Seconds to wait for more messages where some have come."""
 _NOT_IN_NAMES = frozenset(" \t\r\n.*>/\\")
@@ -116,13 +117,12 @@ class Nats:
         messages: list[Any] = []
         before, size = self._delivered, 0
         while len(messages) < most and size < _MOST_BYTES:
-            some = self._call(
-                self._pulled(min(_AT_ONCE, most - len(messages)), _A_MOMENT if messages else wait)
-            )
+            count = nats_limits.batch(most - len(messages), self._connection.max_payload)
+            some = self._call(self._pulled(count, _A_MOMENT if messages else wait))
             messages += some
             size += sum(len(message.data) for message in some)
             self._delivered = [*before, *messages]
-            if len(some) < _AT_ONCE:
+            if len(some) < count:
                 break
         if not messages and not self._connection.is_connected:
             raise self._failure("the connection broke")
@@ -153,11 +153,12 @@ class Nats:
             import nats.aio.client
             import nats.js.api
             import nats.js.errors
+            import nats.protocol.parser
         except ImportError as error:
             hint = "pip install 'watchkeeper[nats]'"
             raise SourceError("the client for NATS is not installed", hint=hint) from error
         self._library = nats
-        self._connection = nats.aio.client.Client()
+        self._connection = nats_limits.limited(nats)
         try:
             options = self._settings.options(self._name)
         except (OSError, ValueError) as error:
@@ -192,7 +193,7 @@ class Nats:
             reason = f"{which} is not a pull consumer with explicit acknowledgement"
             raise SourceError(reason, hint="correct the consumer, or name another one in `consumer`")
         self._subscription = await self._stream.pull_subscribe_bind(
-            consumer=section.consumer, stream=section.stream
+            consumer=section.consumer, stream=section.stream, pending_msgs_limit=nats_limits.WAITING
         )
 
     async def _pulled(self, most: int, wait: float) -> list[Any]:
@@ -269,7 +270,8 @@ class Nats:
 
     def _call(self, coroutine: Coroutine[Any, Any, T], seconds: float = _CALL_SECONDS) -> T:
         try:
-            return self._calls.run(coroutine, seconds)
+            within: Coroutine[Any, Any, T] = self._connection.within(coroutine)
+            return self._calls.run(within, seconds)
         except (self._library.errors.Error, OSError, ssl.SSLError, ValueError) as error:
             raise self._failure(error) from error
 

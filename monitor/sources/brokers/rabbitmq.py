@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from monitor.config.sections import Duration, FileName, Secret
+from monitor.config.sections import Duration, FileName, Secret, WholeNumber
 from monitor.sources.brokers.addresses import checked, some
 from monitor.sources.brokers.amqp import AmqpConnection, words_of
 from monitor.sources.settings import SourceSettings
@@ -42,7 +42,7 @@ class RabbitSettings(SourceSettings):
     """The virtual host."""
     queue: str = Field(min_length=1)
     """The queue. It must exist."""
-    prefetch: int = Field(default=500, ge=1, le=2000)
+    prefetch: WholeNumber = Field(default=500, ge=1, le=2000)
     """Messages that the server sends ahead. They are held in memory: use fewer if messages are larger than 100 kB."""
     heartbeat: Duration = Field(default=30.0, ge=5.0)
     """A server that does not answer for this long is given up."""

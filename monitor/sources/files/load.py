@@ -70,6 +70,7 @@ class HistoryReader(FileReader):
                 rows = self.renamed(chunk.rows)
                 self.reject_unreadable(chunk)
                 if outcome_rows.has_only_outcomes(rows.schema.names):
+                    self.ignore(outcome_rows.without_use(rows.schema.names))
                     part = LoadedRows(outcomes=self.outcomes_of(outcome_rows.as_outcomes(rows)))
                 else:
                     part = LoadedRows(

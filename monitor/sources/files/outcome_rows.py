@@ -8,13 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.predictions.fields import OUTCOME_FIELDS
+from monitor.predictions.fields import OUTCOME_FIELDS, STREAM_FIELDS
 from monitor.predictions.log.batch import Batch, concatenate
 from monitor.records import Stream
 from monitor.sources.files.locations import Location
 
 PREFIX = "outcome."
 _COLUMNS = tuple(f"{PREFIX}{name}" for name in OUTCOME_FIELDS)
+_KEPT = frozenset(("id", "timestamp", *STREAM_FIELDS, *_COLUMNS))
 _FINGERPRINT_BYTES = 1_000_000
 _SLICE_ROWS = 5_000
 """Outcomes per batch: as many as are matched at a time."""
@@ -29,12 +30,17 @@ def has_only_outcomes(names: Sequence[str]) -> bool:
     return "id" in names and not has_answers and not set(names).isdisjoint(_COLUMNS)
 
 
+def without_use(names: Sequence[str]) -> set[str]:
+    """The columns of a file of outcomes that hold no field of an outcome."""
+    return set(names) - _KEPT
+
+
 def as_outcomes(rows: pa.RecordBatch) -> pa.RecordBatch:
     """The columns of a file of outcomes, named as in an outcome request."""
     kept = [
         (name.removeprefix(PREFIX), column)
         for name, column in zip(rows.schema.names, rows.columns, strict=True)
-        if name in ("id", "timestamp", "client", "model", "environment", *_COLUMNS)
+        if name in _KEPT
     ]
     names, columns = [name for name, _ in kept], [column for _, column in kept]
     return pa.RecordBatch.from_arrays(columns, names=names).replace_schema_metadata(rows.schema.metadata)

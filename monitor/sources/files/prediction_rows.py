@@ -5,7 +5,7 @@ The rules are those of the HTTP ingest, except that rows may be of any age.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -114,6 +114,7 @@ class FileReader:
         self._began = 0
         self._unreadable: list[int] = []
         self._file_columns: list[str] = []
+        self._names: list[str | None] = []
         self.accepted = 0
         self.others = 0
         self.ignored: set[str] = set()
@@ -197,7 +198,7 @@ class FileReader:
     def renamed(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows with the column names of the log instead of those of the file."""
         self._file_columns = list(rows.schema.names)
-        names = self.columns.rename(self._file_columns)
+        self._names = names = self.columns.rename(self._file_columns)
         kept = [index for index, name in enumerate(names) if name is not None and name not in names[:index]]
         self.ignored |= {f"{name} (its second column)" for name in names if name and names.count(name) > 1}
         stream = self._stream
@@ -205,6 +206,10 @@ class FileReader:
         return (
             rows.select(kept).rename_columns([names[index] for index in kept]).replace_schema_metadata(labels)
         )
+
+    def ignore(self, names: Iterable[str]) -> None:
+        """Note that columns, here by their name in the log, have no use; they are told by their name in the file."""
+        self.ignored |= {self._file_columns[self._names.index(name)] for name in names}
 
     def _valid_rows(self, batch: ValidatedBatch, read: ReadRecord) -> Iterator[tuple[Stream, pa.RecordBatch]]:
         """The valid rows of the requested streams; invalid rows are rejected."""

@@ -1,32 +1,34 @@
 """Plain ASGI in front of the application, for all requests.
 
 The two ingest endpoints are answered here, because routing, middleware and parsing of unused data would cost more than
-accepting a prediction. All other requests go to the application. Invalid requests (protocol upgrades, control
-characters in a path, hundreds of headers) are answered here.
+accepting a prediction. All other requests go to the application, without a body where no route reads one. Invalid
+requests (protocol upgrades, control characters in a path, hundreds of headers) are answered here.
 """
 
 import asyncio
 import logging
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Protocol
 
 from h11 import LocalProtocolError
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 from litestar.types.asgi_types import ReceiveMessage
 
-from monitor.errors import InputError, TooSlowError
+from monitor.errors import WatchkeeperError
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.web.auth import response_headers
 from monitor.web.connections import MOST_HEADERS, Connection
-from monitor.web.ingest import reply
+from monitor.web.ingest import reply, request_body
 from monitor.web.ingest.endpoints import DisconnectedError
 from monitor.web.ingest.reply import Headers, Reply
+from monitor.web.statuses import status_of, words_of
 
 log = logging.getLogger(__name__)
 
 _CLOSE = ("connection", "close")
+_CLOSE_HEADER = (b"connection", b"close")
 _WRONG_METHOD = reply.of_error(
     405, "this method is not allowed here", "", ("allow", "GET, HEAD, POST"), _CLOSE
 )
@@ -37,6 +39,8 @@ _TOO_MANY_HEADERS = reply.of_error(431, f"more than {MOST_HEADERS} headers", "se
 _CONTROL_CHARACTER = reply.of_error(
     400, "the URL contains a control character", "remove it from path and query"
 )
+_WITHOUT_BODY = (204, 304)
+"""Statuses of answers that never have a body."""
 _INTERNAL_ERROR = reply.of_error(500, "internal error", "the daemon's log has the details")
 
 
@@ -83,7 +87,7 @@ class Front:
         if not isinstance(connection, Connection):
             await self._respond(scope, receive, send, ignores_upgrade=True)
             return
-        is_whole = not _has_body(scope["headers"])
+        is_whole = not request_body.announced(scope)
         connection.open(has_body=not is_whole)
 
         async def read() -> ReceiveMessage:
@@ -118,11 +122,26 @@ class Front:
             self._count("none", str(rejection.status)).inc()
         elif (route := self._hot.get(scope["path"])) is not None:
             await self._answer(scope, receive, send, *route)
-        elif scope["method"] == "HEAD":
+        else:
+            await self._pass(
+                scope, request_body.in_time(receive, self._body_within), _last_if_stream(scope, send)
+            )
+
+    async def _pass(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Have the application answer."""
+        try:
+            if request_body.is_for_nobody(scope):
+                receive = await request_body.dropped(scope, receive)
+        except WatchkeeperError as error:
+            status, more = status_of(error)
+            self._count("none", str(status)).inc()
+            await reply.of_error(status, *words_of(error), *more).send(send, self._headers)
+            return
+        if scope["method"] == "HEAD":
             # uvicorn sends no body for HEAD, so the application can treat it as GET.
             await self._application({**scope, "method": "GET"}, receive, _only_head(send))
         else:
-            await self._application(scope, _in_time(receive, self._body_within), send)
+            await self._application(scope, receive, send)
 
     async def _answer(
         self, scope: HTTPScope, receive: Receive, send: Send, path: str, endpoint: Endpoint
@@ -159,33 +178,24 @@ def _rejection(scope: HTTPScope, ignores_upgrade: bool) -> Reply | None:
     return _CONTROL_CHARACTER if query and b"%00" in query else None
 
 
-def _has_body(headers: Any) -> bool:
-    for name, value in headers:
-        if name == b"content-length" and value != b"0":
-            return True
-        if name == b"transfer-encoding":
-            return True
-    return False
+def _last_if_stream(scope: HTTPScope, send: Send) -> Send:
+    """`send` that makes an answer of unknown length the last one of its connection.
 
+    Requests that wait behind a stream would wait for ever, and keep the server from seeing that the peer has gone.
+    """
+    connection = scope["state"].get("connection")
+    if not isinstance(connection, Connection):
+        return send
 
-def _in_time(receive: Receive, seconds: float) -> Receive:
-    """`receive` with a time limit for the body."""
-    deadline: float | None = asyncio.get_running_loop().time() + seconds
+    async def send_last(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] not in _WITHOUT_BODY:
+            headers = [(name, value) for name, value in message["headers"] if name.lower() != b"connection"]
+            if all(name.lower() != b"content-length" for name, _ in headers):
+                message["headers"] = [*headers, _CLOSE_HEADER]
+                connection.drop_further()
+        await send(message)
 
-    async def receive_in_time() -> ReceiveMessage:
-        nonlocal deadline
-        try:
-            async with asyncio.timeout_at(deadline):
-                message = await receive()
-        except TimeoutError as error:
-            raise TooSlowError(f"the request body did not arrive within {seconds:g} s") from error
-        if message["type"] == "http.disconnect" and deadline is not None:
-            raise InputError("the client disconnected before the request body was complete")
-        if message["type"] == "http.request" and not message["more_body"]:
-            deadline = None  # from here on, the application only waits for a disconnect
-        return message
-
-    return receive_in_time
+    return send_last
 
 
 def _only_head(send: Send) -> Send:

@@ -104,6 +104,43 @@ def test_an_answer_of_redis_that_is_too_large_is_refused_before_it_is_read() -> 
         source.close()
 
 
+AFTER_THE_HANDSHAKE = {
+    "a line without an end": (b"INFO {" + b"x" * 65_536, "a line has more than 65,536 bytes"),
+    "a huge message": (b"MSG _INBOX.a 1 900000000\r\n" + b"x" * 65_536, "more than 256,000,000 bytes"),
+    "no protocol": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "more than 65,536 bytes|unknown protocol"),
+    "an address": (b'INFO {"connect_urls": 5}\r\nINFO [\r\n', "Expecting value"),
+    "a message after the other": (
+        b"MSG _INBOX.a 9 65000\r\n" + b"x" * 65_000 + b"\r\n",
+        "256,000,000 bytes|no answer",
+    ),
+}
+
+
+@pytest.mark.parametrize("manner", AFTER_THE_HANDSHAKE)
+def test_a_server_of_nats_that_floods_after_the_handshake_is_given_up(
+    manner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, reason = AFTER_THE_HANDSHAKE[manner]
+
+    def shake_hands(_kind: str, line: socket.socket) -> None:
+        line.sendall(b'INFO {"max_payload": 1048576, "headers": true}\r\n')
+        while b"PING" not in line.recv(65_536):
+            pass
+        line.sendall(b"PONG\r\n")
+
+    monkeypatch.setattr(sys.modules[__name__], "_begin", shake_hands)
+    before = abandoned.resident()
+    with server("nats", part, 0.0) as port:
+        source = SECTIONS["nats"](port).make_source("orders")
+        began = time.monotonic()
+        with pytest.raises(SourceError, match=reason):
+            source.open(dict)
+        grown = abandoned.resident() - before
+        source.close()
+        assert time.monotonic() - began < DEADLINE
+    assert grown < 100 << 20
+
+
 CLUSTER = """
 import sys
 from tests.support.kafka import MockCluster
