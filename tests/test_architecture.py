@@ -77,6 +77,7 @@ CATCH_ALLS = {
     "runtime/shutdown.py",
     "sources/brokers/amqp.py",
     "sources/brokers/asynchronous.py",
+    "sources/brokers/nats_limits.py",
     "sources/reading.py",
     "sources/runner.py",
     "web/app.py",
