@@ -83,6 +83,7 @@ CATCH_ALLS = {
     "web/app.py",
     "web/connections.py",
     "web/ingest/front.py",
+    "web/ingest/otlp.py",
     "web/server.py",
     "windows/accumulate.py",
     "windows/recount.py",

@@ -12,7 +12,7 @@ import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import fleet, ingest, kernel, lengths, onset, ticks, web
+from tests.bench import fleet, ingest, kernel, lengths, onset, otlp, ticks, web
 from tests.bench.line import Line, show, versions
 from tests.support.daemon import ROOT
 
@@ -49,6 +49,7 @@ def _parts(arguments: argparse.Namespace) -> Mapping[str, Callable[[], list[Line
         "ticks": ticks.measure,
         "onset": onset.measure,
         "ingest": lambda: [show(line) for line in ingest.lines()],
+        "otlp": lambda: [show(line) for line in otlp.lines()],
         "web": web.measure,
     }
 

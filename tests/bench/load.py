@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
         start = head.lower().index(b"content-length:") + 15
         if len(rest) >= int(head[start : (head + b"\r\n").index(b"\r\n", start)]):
             self.received = b""
-            self.load.answered(self, head[9:12] == b"202", rest)
+            self.load.answered(self, head[9:12] in (b"200", b"202"), rest)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.load.lost(exc)

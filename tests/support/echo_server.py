@@ -11,8 +11,8 @@ from litestar.params import JSONBody
 from monitor.errors import TooSlowError
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.web.ingest import reply
-from monitor.web.ingest.endpoints import DisconnectedError
 from monitor.web.ingest.front import Front
+from monitor.web.ingest.request import DisconnectedError
 from monitor.web.server import Server
 from monitor.web.settings import WebSettings
 from tests.support.ports import free_port

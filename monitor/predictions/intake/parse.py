@@ -86,8 +86,9 @@ class ParsedRequest(msgspec.Struct):
     """A request after validation.
 
     `rejected` holds the first `MAX_LISTED` rejected records; `unlisted` counts the others by reason, with one example
-    each. `ignored` are names of fields that were ignored. `identifiable`: every accepted record has an id or a time, so
-    that equal content is a resend. `request` is None if a resend cannot be recognized.
+    each. `ignored` are names of ignored fields. `identifiable`: every accepted record has an id or a time, so that
+    equal content is a resend. `request` is None if a resend cannot be recognized; `aliases` are further keys of the
+    same content, and `covered` those of requests that need not be stored besides this one.
     """
 
     kind: RecordKind
@@ -98,6 +99,8 @@ class ParsedRequest(msgspec.Struct):
     ignored: set[str] = set()
     identifiable: bool = True
     request: Request | None = None
+    aliases: Sequence[Request] = ()
+    covered: Sequence[Request] = ()
 
     @property
     def accepted(self) -> int:
@@ -125,8 +128,7 @@ class ParsedRequest(msgspec.Struct):
     def reject(self, index: int, record: object, error: RecordError, rules: Rules, count: int = 1) -> None:
         """Record the rejection of a record, or of `count` records from this one on."""
         listed = min(MAX_LISTED - len(self.rejected), count)
-        for position in range(index, index + listed):
-            self.rejected.append(_rejected_record(position, record, error, rules))
+        self.rejected += [_rejected_record(n, record, error, rules) for n in range(index, index + listed)]
         if count > listed:
             counted = self.unlisted.get(error.reason)
             example = counted.example if counted else _rejected_record(index + listed, record, error, rules)
@@ -365,9 +367,7 @@ def _width(rows: Sequence[Row | OutcomeRow]) -> int:
 def _check_not_repeated(
     first_index: dict[tuple[Stream, str], int], stream: Stream, row: Row, index: int
 ) -> None:
-    if row.id is None:
-        return
-    first = first_index.setdefault((stream, row.id), index)
+    first = index if row.id is None else first_index.setdefault((stream, row.id), index)
     if first != index:
         hint = "each prediction needs its own id; the first one was accepted"
         raise RecordError("repeated_id", f"id {row.id!r} also occurs in record {first}", hint=hint)

@@ -117,29 +117,41 @@ def deduplicate(
     """Return a receipt per request; `replayed` marks one that was stored before, or is twice in this group."""
     first: dict[bytes, Request] = {}
     for request in group:
-        if request.request is not None:
-            first.setdefault(request.request.key, request.request)
+        for known in _names(request):
+            first.setdefault(known.key, known)
+        for covered in request.covered:
+            first.setdefault(covered.key, covered)
     stored_before = idempotency.put(connection, list(first.values()), now)
     answers: list[Receipt | WatchkeeperError] = []
     for request in group:
         replayed = False
-        if request.request is not None:
-            content = stored_before.get(request.request.key, first[request.request.key].content)
-            replayed = (
-                request.request.key in stored_before or first[request.request.key] is not request.request
-            )
-            if content != request.request.content:
+        for known in _names(request):
+            content = stored_before.get(known.key, first[known.key].content)
+            replayed = replayed or known.key in stored_before or first[known.key] is not known
+            if content != known.content:
                 answers.append(
                     InputError(
                         "this Idempotency-Key was already used for different content", hint="use a new key"
                     )
                 )
-                continue
-        rejected = [refusal.rejected for refusal in request.rejected] if request.rejected else ()
-        ignored = _listed(request.ignored) if request.ignored else ()
-        counts = (request.rejected_count if rejected else 0, len(request.ignored))
-        answers.append(Receipt(request.accepted, rejected, ignored, *counts, replayed))
+                break
+        else:
+            answers.append(_receipt(request, replayed))
     return answers
+
+
+def _names(request: ParsedRequest) -> Sequence[Request]:
+    """The keys by which a request is known."""
+    if request.aliases and request.request is not None:
+        return (request.request, *request.aliases)
+    return () if request.request is None else (request.request,)
+
+
+def _receipt(request: ParsedRequest, replayed: bool) -> Receipt:
+    rejected = [refusal.rejected for refusal in request.rejected] if request.rejected else ()
+    ignored = _listed(request.ignored) if request.ignored else ()
+    counts = (request.rejected_count if rejected else 0, len(request.ignored))
+    return Receipt(request.accepted, rejected, ignored, *counts, replayed)
 
 
 def _listed(names: Iterable[str]) -> list[str]:

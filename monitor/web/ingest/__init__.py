@@ -1,1 +1,1 @@
-"""`POST /v1/predictions` and `/v1/outcomes`. Start with `front.py` (all requests) and `endpoints.py`."""
+"""`POST /v1/predictions` and `/v1/outcomes`, and OTLP. Start with `front.py` (all requests) and `endpoints.py`."""

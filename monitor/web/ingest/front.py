@@ -1,6 +1,6 @@
 """Plain ASGI in front of the application, for all requests.
 
-The two ingest endpoints are answered here, because routing, middleware and parsing of unused data would cost more than
+The ingest endpoints are answered here, because routing, middleware and parsing of unused data would cost more than
 accepting a prediction. All other requests go to the application, without a body where no route reads one. Invalid
 requests (protocol upgrades, control characters in a path, hundreds of headers) are answered here.
 """
@@ -21,8 +21,8 @@ from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.web.auth import response_headers
 from monitor.web.connections import MOST_HEADERS, Connection
 from monitor.web.ingest import reply, request_body
-from monitor.web.ingest.endpoints import DisconnectedError
 from monitor.web.ingest.reply import Headers, Reply
+from monitor.web.ingest.request import DisconnectedError
 from monitor.web.statuses import status_of, words_of
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""OpenTelemetry: decodes what OTLP exporters send, and turns GenAI spans into records."""

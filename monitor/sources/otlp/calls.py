@@ -1,0 +1,148 @@
+"""Calls of language models in a request of spans, each once.
+
+Several spans may describe one call: a framework's span around that of the client library, or two instrumentations. Of
+spans that lie in each other, the innermost is the call. Spans may arrive in different requests, and again. So a call is
+known by its trace with the id of its response, and with the id of its span; and it makes the spans around it
+superfluous.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from monitor.errors import TooLargeError
+from monitor.predictions.intake import parse
+from monitor.predictions.intake.fast_decoder import FastDecoders
+from monitor.predictions.intake.parse import ParsedRequest, RecordKind
+from monitor.predictions.intake.schema import Rules
+from monitor.predictions.intake.validation import RecordError
+from monitor.sources.otlp import genai
+from monitor.sources.otlp.span import Refused, Span
+from monitor.store.idempotency import Request
+
+_MAX_ANCESTORS = 4
+"""How many levels of spans above a call are recognized as its frame."""
+_NO_CLIENT = "set OTEL_RESOURCE_ATTRIBUTES=watchkeeper.client=NAME, or use a key that belongs to a client"
+_NO_MODEL = "set OTEL_SERVICE_NAME, or the attribute watchkeeper.model"
+
+
+class _Place(NamedTuple):
+    """A span among the others of a request."""
+
+    parent: bytes
+    is_other_work: bool
+
+
+class _Call(NamedTuple):
+    span: Span
+    response_id: str | None
+
+
+def requests_of(
+    spans: Iterable[Span | Refused], body: bytes, rules: Rules, decoders: FastDecoders
+) -> list[ParsedRequest]:
+    """The calls in the spans of a request, each as a request of its own, and one more with the spans that are invalid.
+
+    Raises:
+        InputError: the body cannot be decoded.
+        TooLargeError: it has more spans than a request may.
+    """
+    places: dict[tuple[bytes, bytes], _Place] = {}
+    calls: dict[tuple[bytes, bytes], Span] = {}
+    refused: list[str] = []
+    for count, span in enumerate(spans):
+        if count >= rules.settings.max_records:
+            raise TooLargeError(
+                f"the body has more than {count:,} spans", hint="send fewer spans per request"
+            )
+        if isinstance(span, Refused):
+            refused.append(span.reason)
+            continue
+        operation = genai.operation_of(span)
+        places[span.trace, span.id] = _Place(span.parent, genai.is_other_work(operation))
+        if genai.is_call(span, operation):
+            calls[span.trace, span.id] = span
+    size = len(body) // max(len(calls), 1)
+    parsed = [_parsed(call, frame, size, rules, decoders) for call, frame in _innermost(calls, places)]
+    return [*parsed, _invalid(refused, body, rules)] if refused else parsed
+
+
+def _innermost(
+    calls: dict[tuple[bytes, bytes], Span], places: dict[tuple[bytes, bytes], _Place]
+) -> Iterable[tuple[_Call, Sequence[bytes]]]:
+    """The calls that have no other call in them, each with the ids of the spans around it."""
+    frames = {key: _frame(span, places) for key, span in calls.items()}
+    outer: set[tuple[bytes, bytes]] = set()
+    for (trace, span_id), frame in frames.items():
+        if (trace, span_id) not in outer:
+            outer.update((trace, above) for above in frame if above != span_id)
+    by_response: dict[tuple[bytes, str], _Call] = {}
+    single: list[_Call] = []
+    for key, span in calls.items():
+        if key in outer:
+            continue
+        call = _Call(span, genai.response_id(span))
+        if call.response_id is None:
+            single.append(call)
+        else:
+            by_response.setdefault((span.trace, call.response_id), call)
+    for call in (*by_response.values(), *single):
+        yield call, frames[call.span.trace, call.span.id]
+
+
+def _frame(span: Span, places: dict[tuple[bytes, bytes], _Place]) -> list[bytes]:
+    """The ids of the spans around a call, up to a tool or an agent, whose other calls are their own."""
+    frame: list[bytes] = []
+    above = span.parent
+    while above and len(frame) < _MAX_ANCESTORS and above not in frame:
+        place = places.get((span.trace, above))
+        if place is not None and place.is_other_work:
+            break
+        frame.append(above)
+        above = b"" if place is None else place.parent
+    return frame
+
+
+def _parsed(
+    call: _Call, frame: Sequence[bytes], size: int, rules: Rules, decoders: FastDecoders
+) -> ParsedRequest:
+    span = call.span
+    record = genai.record_of(span, rules.client or _only(rules))
+    parsed = parse.check(RecordKind.PREDICTIONS, [_complete(record)], size, rules, decoders)
+    client = str(record["client"])
+    names = [] if call.response_id is None else [_key(client, span.trace, "response", call.response_id)]
+    names.append(_key(client, span.trace, "span", span.id.hex()))
+    parsed.request, parsed.aliases = names[0], names[1:]
+    parsed.covered = [_key(client, span.trace, "span", above.hex()) for above in frame]
+    return parsed
+
+
+def _only(rules: Rules) -> str:
+    """The client of a configuration with a single one."""
+    return next(iter(rules.clients)) if rules.clients is not None and len(rules.clients) == 1 else ""
+
+
+def _complete(record: dict[str, Any]) -> object:
+    """The record, or the error for what OTLP names differently than other requests."""
+    if not record["client"]:
+        return RecordError("incomplete", "the span names no client", hint=_NO_CLIENT)
+    if not record["model"]:
+        return RecordError("incomplete", "the span names no service and no model", hint=_NO_MODEL)
+    return record
+
+
+def _key(client: str, trace: bytes, kind: str, name: str) -> Request:
+    """Keys of one trace are adjacent, so that those of a call are on one page of the database."""
+    start = hashlib.sha256(b"otlp\0" + client.encode(errors="replace") + b"\0" + trace).digest()[:8]
+    end = hashlib.sha256(f"{kind}\0{name}".encode(errors="replace")).digest()[:8]
+    return Request(start + end, start + end)
+
+
+def _invalid(reasons: Sequence[str], body: bytes, rules: Rules) -> ParsedRequest:
+    """The spans that could not be decoded."""
+    parsed = ParsedRequest(RecordKind.PREDICTIONS, len(body))
+    for index, reason in enumerate(reasons):
+        error = RecordError("malformed", f"the span cannot be read: {reason}")
+        parsed.reject(index, error, error, rules)
+    parsed.request = parse.identify(RecordKind.PREDICTIONS, body, rules.client, "")
+    return parsed

@@ -1,0 +1,96 @@
+"""How long the texts of a call are. The texts themselves are not kept.
+
+Instrumentations attach messages as JSON texts, as nested values, or as one attribute for each message.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from monitor.sources.otlp.span import Attributes
+
+_MAX_DEPTH = 32
+_NOT_TEXT = frozenset(
+    ("role", "type", "id", "name", "finish_reason", "tool_call_id", "mime_type", "modality")
+)
+"""Keys of a message whose values are not what somebody said."""
+_INPUT = ("gen_ai.input.messages", "gen_ai.system_instructions", "gen_ai.prompt")
+_OUTPUT = ("gen_ai.output.messages", "gen_ai.completion")
+_MESSAGES = ("gen_ai.input.messages",)
+_NUMBERED = re.compile(
+    r"(?P<side>gen_ai\.prompt|gen_ai\.completion|llm\.input_messages|llm\.output_messages|llm\.prompts)"
+    r"\.(?P<number>\d+)\.(?P<rest>.+)"
+)
+_NUMBERED_INPUT = frozenset(("gen_ai.prompt", "llm.input_messages", "llm.prompts"))
+_NUMBERED_TEXT = re.compile(r"(?:message\.)?(?:content|contents\.\d+\..*\.text|.*\.arguments)")
+_REQUEST, _RESPONSE = "request_data", "response_data"
+"""Logfire's attributes: the body of the request, and what it kept of the response."""
+
+
+def decoded(value: object) -> Any:
+    """A value that may be a JSON text; the text itself if it is none."""
+    if isinstance(value, str) and value[:1] in '[{"':
+        try:
+            return msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return value
+    return value
+
+
+def sizes(attributes: Attributes) -> dict[str, int]:
+    """The characters on both sides of a call, and the number of messages in the request, as far as they are known."""
+    inputs, outputs, messages = _plain(attributes)
+    for key, value in attributes.items():
+        if (match := _NUMBERED.fullmatch(key)) is None:
+            continue
+        is_input = match["side"] in _NUMBERED_INPUT
+        if is_input and match["side"] != "llm.prompts":
+            messages.add(match["number"])
+        if _NUMBERED_TEXT.fullmatch(match["rest"]):
+            (inputs if is_input else outputs).append(characters(value))
+    found = {}
+    if inputs:
+        found["input_characters"] = sum(inputs)
+    if outputs:
+        found["output_characters"] = sum(outputs)
+    if messages:
+        found["messages"] = len(messages)
+    return found
+
+
+def _plain(attributes: Attributes) -> tuple[list[int], list[int], set[Any]]:
+    """The lengths of the attributes that hold all messages of a side, and one element for each message."""
+    messages: set[Any] = set()
+    inputs: list[int] = []
+    outputs: list[int] = []
+    for name in _INPUT:
+        if (value := attributes.get(name)) is not None:
+            content = decoded(value)
+            inputs.append(characters(content))
+            if name in _MESSAGES and isinstance(content, list):
+                messages.update(range(len(content)))
+    outputs += [characters(decoded(attributes[name])) for name in _OUTPUT if attributes.get(name) is not None]
+    if not inputs and isinstance(request := decoded(attributes.get(_REQUEST)), Mapping):
+        said = request.get("messages", request.get("input"))
+        inputs.append(characters(said))
+        messages.update(range(len(said)) if isinstance(said, list) else ())
+    if not outputs and isinstance(response := decoded(attributes.get(_RESPONSE)), Mapping):
+        outputs.append(characters(response.get("message", response.get("combined_chunk_content"))))
+    return inputs, outputs, messages
+
+
+def characters(value: object, depth: int = 0) -> int:
+    """The length of all texts in a value, without the names of roles and kinds."""
+    if isinstance(value, str):
+        return len(value)
+    if depth > _MAX_DEPTH:
+        return 0
+    if isinstance(value, Mapping):
+        return _sum((inner for name, inner in value.items() if name not in _NOT_TEXT), depth)
+    return _sum(value, depth) if isinstance(value, list) else 0
+
+
+def _sum(values: Iterable[object], depth: int) -> int:
+    return sum(characters(value, depth + 1) for value in values)

@@ -1,0 +1,289 @@
+"""GenAI spans: which spans are calls of a language model, and the prediction that each becomes.
+
+Instrumentations name the same figures differently. The tables have all names, the surest first: those of the semantic
+conventions, of their earlier versions, and of OpenLLMetry (Traceloop), OpenInference, Logfire and LiteLLM. Texts are
+not kept, only their lengths.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from monitor.sources.otlp.content import decoded, sizes
+from monitor.sources.otlp.span import Attributes, Span
+from monitor.texts import LABEL, NAME, flaw_of_name, storable
+
+UNKNOWN_REASON = "unknown"
+"""The prediction of a call whose finish reason is not in its span."""
+_OPERATION = ("gen_ai.operation.name", "llm.request.type", "openinference.span.kind", "traceloop.span.kind")
+_CALLS = frozenset(("chat", "completion", "text_completion", "generate_content", "llm"))
+_OTHER_WORK = frozenset(("execute_tool", "invoke_agent", "create_agent", "tool", "agent"))
+_NO_CALLS = frozenset(("raw_gen_ai_request",))
+"""Names of spans that repeat their parent, which is a call."""
+_RESPONSE_ID = ("gen_ai.response.id",)
+_LOGFIRE_KIND = "logfire.span_type"
+_OF_RESPONSE = (
+    "gen_ai.response.id",
+    "gen_ai.output.messages",
+    "gen_ai.usage.output_tokens",
+    "gen_ai.response.finish_reasons",
+    "response_data",
+    "error.type",
+)
+_FINISH_REASON = ("gen_ai.response.finish_reasons", "llm.finish_reason", "gen_ai.completion.0.finish_reason")
+_FIRST_CHUNK_SECONDS = ("gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token")
+_FIRST_CHUNK_EVENTS = frozenset(("gen_ai.content.completion.chunk", "First Token Stream Event"))
+_ENVIRONMENT = ("watchkeeper.environment", "deployment.environment.name", "deployment.environment")
+_ENVIRONMENTS = {
+    "prod": "production",
+    "live": "production",
+    "stage": "staging",
+    "stg": "staging",
+    "preprod": "staging",
+    "uat": "staging",
+    "dev": "development",
+    "test": "development",
+    "local": "development",
+}
+_NO_SERVICE = "unknown_service"
+"""What SDKs call a program without OTEL_SERVICE_NAME."""
+_CLASS = re.compile(r"(?:<class ')?(?:[A-Za-z_]\w*\.)*([A-Za-z_]\w*)(?:'>)?(?::|$)")
+_LONGEST_CLASS = 200
+
+
+def _text(value: object) -> str | None:
+    return storable(value)[:LABEL] if isinstance(value, str) and value else None
+
+
+def _number(value: object) -> float | None:
+    """A finite number of at least 0, also as a text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _flag(value: object) -> bool | None:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower())
+    return value if isinstance(value, bool) else None
+
+
+_Convert = Callable[[object], Any]
+_Aliases = tuple[tuple[str, _Convert, tuple[str, ...]], ...]
+_FIELDS: _Aliases = (
+    ("version", _text, ("gen_ai.response.model", "llm.model_name")),
+    (
+        "cost",
+        _number,
+        ("gen_ai.cost.total_cost", "gen_ai.usage.cost", "operation.cost", "llm.cost.total"),
+    ),
+)
+_FEATURES: _Aliases = (
+    ("requested_model", _text, ("gen_ai.request.model", "llm.request.model")),
+    ("stream", _flag, ("gen_ai.request.stream", "gen_ai.is_streaming", "llm.is_streaming")),
+    ("temperature", _number, ("gen_ai.request.temperature",)),
+    ("top_p", _number, ("gen_ai.request.top_p",)),
+    ("max_tokens", _number, ("gen_ai.request.max_tokens", "llm.request.max_tokens")),
+    ("seed", _number, ("gen_ai.request.seed", "gen_ai.openai.request.seed")),
+    (
+        "input_tokens",
+        _number,
+        ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens", "llm.token_count.prompt"),
+    ),
+    (
+        "output_tokens",
+        _number,
+        ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens", "llm.token_count.completion"),
+    ),
+    (
+        "cached_tokens",
+        _number,
+        (
+            "gen_ai.usage.cache_read.input_tokens",
+            "gen_ai.usage.cache_read_input_tokens",
+            "llm.token_count.prompt_details.cache_read",
+        ),
+    ),
+    (
+        "reasoning_tokens",
+        _number,
+        (
+            "gen_ai.usage.reasoning.output_tokens",
+            "gen_ai.usage.reasoning_tokens",
+            "llm.token_count.completion_details.reasoning",
+        ),
+    ),
+)
+_SEGMENTS: _Aliases = (
+    ("provider", _text, ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system")),
+    ("requested_model", _text, ("gen_ai.request.model", "llm.request.model")),
+)
+_PARAMETERS = ("temperature", "top_p", "max_tokens", "seed")
+"""Parameters of a request that OpenInference puts into one JSON text."""
+
+
+def operation_of(span: Span) -> str:
+    """What a span is about, in lower case; empty if it does not say."""
+    return str(_first(span.attributes, _OPERATION, _text) or "").lower()
+
+
+def is_call(span: Span, operation: str) -> bool:
+    """Whether a span is a call of a language model."""
+    if operation not in _CALLS or span.name in _NO_CALLS:
+        return False
+    return not (span.attributes.get(_LOGFIRE_KIND) == "span" and _is_begin_of_stream(span))
+
+
+def _is_begin_of_stream(span: Span) -> bool:
+    """Whether a span of Logfire only says that a stream began. A second one, in another trace, has the response."""
+    return not span.failed and not any(name in span.attributes for name in _OF_RESPONSE)
+
+
+def is_other_work(operation: str) -> bool:
+    """Whether calls below a span belong to a tool or an agent, and not to the call above it."""
+    return operation in _OTHER_WORK
+
+
+def response_id(span: Span) -> str | None:
+    """The provider's id of the response. OpenInference has it only in the response itself."""
+    found: str | None = _first(span.attributes, _RESPONSE_ID, _text)
+    if found is None and isinstance(response := _response(span.attributes), Mapping):
+        found = _text(response.get("id"))
+    return found
+
+
+def record_of(span: Span, client: str) -> dict[str, Any]:
+    """The prediction of a call, in the notation of `POST /v1/predictions`. `client` is used if the span names none."""
+    attributes = {**span.attributes, **_parameters(span.attributes)}
+    answered = response_id(span)
+    start, end = _times(span)
+    record = {
+        "id": answered or span.id.hex(),
+        "timestamp": start // 1000,
+        "client": _named(span, "watchkeeper.client") or client,
+        "model": _model(span),
+        "environment": _environment(span),
+        **_known(_FIELDS, attributes),
+        "features": _known(_FEATURES, attributes) | sizes(span.attributes),
+        "segments": _known(_SEGMENTS, attributes),
+    }
+    if 0 < start <= end:
+        record["latency_ms"] = (end - start) / 1e6
+    if (first_chunk := _first_chunk_ms(span)) is not None:
+        record["features"]["ttft_ms"] = first_chunk
+    if (error := _error(span)) is None:
+        record["prediction"] = _finish_reason(span.attributes) or UNKNOWN_REASON
+    else:
+        record["error"] = error
+        if answered is None:  # what stands there then is the model that was asked for
+            record.pop("version", None)
+    return record
+
+
+def _times(span: Span) -> tuple[int, int]:
+    """Start and end in ns. Logfire reports a streamed response when it is complete, with its duration in seconds."""
+    if span.attributes.get(_LOGFIRE_KIND) == "log":
+        seconds = _number(span.attributes.get("duration"))
+        if seconds is not None and (start := span.end - int(seconds * 1e9)) > 0:
+            return start, span.end
+    return span.start, span.end
+
+
+def _known(aliases: _Aliases, attributes: Attributes) -> dict[str, Any]:
+    """The fields of a table that have a value."""
+    found = ((name, _first(attributes, keys, convert)) for name, convert, keys in aliases)
+    return {name: value for name, value in found if value is not None}
+
+
+def _first(attributes: Attributes, keys: Iterable[str], convert: _Convert) -> Any:
+    """The first value that is there and of the right kind."""
+    for key in keys:
+        if key in attributes and (value := convert(attributes[key])) is not None:
+            return value
+    return None
+
+
+def _named(span: Span, name: str) -> str | None:
+    """An attribute of a span, or else of its resource."""
+    return _text(span.attributes.get(name)) or _text(span.resource.get(name))
+
+
+def _model(span: Span) -> str | None:
+    """What the attributes name, or else the service, or else the model that was asked for."""
+    if (named := _named(span, "watchkeeper.model")) is not None:
+        return named
+    service = _text(span.resource.get("service.name"))
+    candidates = [None if service is None or service.startswith(_NO_SERVICE) else service]
+    candidates += [_text(span.attributes.get(key)) for key in (*_SEGMENTS[1][2], *_FIELDS[0][2])]
+    return next((name for text in candidates if text and (name := _as_name(text))), None)
+
+
+def _as_name(text: str) -> str | None:
+    """The name of a model made of any text, without slashes: `openai/gpt-4o` becomes `openai-gpt-4o`."""
+    visible = "".join(one if one.isprintable() else " " for one in re.sub(r"[/\\]", "-", text))
+    name = " ".join(visible.split())[:NAME].strip()
+    return None if flaw_of_name(name) else name
+
+
+def _environment(span: Span) -> str | None:
+    named = next((found for key in _ENVIRONMENT if (found := _named(span, key))), None)
+    return None if named is None else _ENVIRONMENTS.get(named.lower(), named.lower())
+
+
+def _parameters(attributes: Attributes) -> dict[str, Any]:
+    """The parameters of a request in the notation of the semantic conventions, from OpenInference's JSON text."""
+    given = decoded(attributes.get("llm.invocation_parameters"))
+    if not isinstance(given, Mapping):
+        return {}
+    return {
+        f"gen_ai.request.{name}": given[name] for name in (*_PARAMETERS, "model", "stream") if name in given
+    }
+
+
+def _response(attributes: Attributes) -> object:
+    return decoded(attributes.get("output.value"))
+
+
+def _finish_reason(attributes: Attributes) -> str | None:
+    """The distinct reasons of all choices; one in most cases."""
+    for key in _FINISH_REASON:
+        reasons = decoded(attributes.get(key))
+        listed = reasons if isinstance(reasons, list) else [reasons]
+        if texts := sorted({text for reason in listed if (text := _text(reason))}):
+            return ",".join(texts)[:LABEL]
+    response = _response(attributes)
+    choices = response.get("choices") if isinstance(response, Mapping) else None
+    if isinstance(choices, list) and choices and isinstance(choices[0], Mapping):
+        return _text(choices[0].get("finish_reason"))
+    return None
+
+
+def _first_chunk_ms(span: Span) -> float | None:
+    """The time to the first piece of a streamed response."""
+    seconds = _first(span.attributes, _FIRST_CHUNK_SECONDS, _number)
+    if seconds is not None:
+        return float(seconds) * 1e3
+    times = [event.time for event in span.events if event.name in _FIRST_CHUNK_EVENTS]
+    return (min(times) - span.start) / 1e6 if times and min(times) >= span.start > 0 else None
+
+
+def _error(span: Span) -> str | None:
+    """The kind of failure: a class without its package, or a code. Never a message, which may quote a prompt."""
+    named = _text(span.attributes.get("error.type"))
+    if named is not None:
+        return _class_of(named) or named
+    if not span.failed:
+        return None
+    raised = [event.attributes.get("exception.type") for event in span.events if event.name == "exception"]
+    return _class_of(_text(raised[-1]) if raised else None) or _class_of(span.message) or "error"
+
+
+def _class_of(text: str | None) -> str | None:
+    """The class that a text names or begins with: `RateLimitError` of `openai.RateLimitError: 429`."""
+    match = _CLASS.match((text or "")[:_LONGEST_CLASS])
+    return match[1] if match else None

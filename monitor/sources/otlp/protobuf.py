@@ -1,0 +1,219 @@
+"""Decodes OTLP requests in protobuf.
+
+The outer levels of a request are walked here, and each span is decoded by itself. So an invalid span refuses only
+itself, and the objects of one span at a time are in memory: protobuf's objects take many times the bytes of a message.
+`opentelemetry-proto` is imported on first use.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from monitor.errors import InputError, TooLargeError
+from monitor.sources.otlp.span import (
+    EVENT_NAME,
+    MAX_ITEM_BYTES,
+    Attributes,
+    LogRecord,
+    Refused,
+    Span,
+    SpanEvent,
+    first_and_last,
+    flaw_of,
+)
+
+_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
+_FIRST, _SECOND = 1, 2
+"""Field numbers: of the resources in a request, and of the scopes in a resource and the items in a scope."""
+_POINTS = {5, 7, 9, 10, 11}
+"""Field numbers of a metric's data: gauge, sum, histogram, exponential histogram, summary."""
+_MAX_FIELDS = 200_000
+"""Fields of a request on the levels above its spans: a body of 32 MB could have 16 million empty ones."""
+_MAX_PARTS = 20_000
+"""Attributes, events and links of a large span."""
+_LARGE = 65_536
+_ERROR = 2
+_HINT = "send an OTLP request as protobuf, or as JSON with the content type application/json"
+
+
+def spans(body: bytes) -> Iterator[Span | Refused]:
+    """The spans of an ExportTraceServiceRequest.
+
+    Raises:
+        InputError: the body is not a protobuf message of that form.
+    """
+    span_type = _messages().trace.Span
+    for resource, content in _items(body, _Walk()):
+        message = _decoded(span_type, content)
+        if isinstance(message, Refused):
+            yield message
+        elif flaw := flaw_of(message.trace_id, message.span_id):
+            yield Refused(flaw)
+        else:
+            yield Span(
+                message.trace_id,
+                message.span_id,
+                message.parent_span_id,
+                message.name,
+                message.start_time_unix_nano,
+                message.end_time_unix_nano,
+                _attributes(message.attributes),
+                resource,
+                [
+                    SpanEvent(event.name, event.time_unix_nano, _attributes(event.attributes))
+                    for event in first_and_last(message.events)
+                ],
+                message.status.code == _ERROR,
+                message.status.message,
+            )
+
+
+def logs(body: bytes) -> Iterator[LogRecord | Refused]:
+    """The log records of an ExportLogsServiceRequest.
+
+    Raises:
+        InputError: the body is not a protobuf message of that form.
+    """
+    record_type = _messages().logs.LogRecord
+    for _, content in _items(body, _Walk()):
+        message = _decoded(record_type, content)
+        if isinstance(message, Refused):
+            yield message
+        else:
+            attributes = _attributes(message.attributes)
+            yield LogRecord(message.event_name or str(attributes.get(EVENT_NAME, "")), attributes)
+
+
+def data_points(body: bytes) -> int:
+    """The number of data points in an ExportMetricsServiceRequest.
+
+    Raises:
+        InputError: the body is not a protobuf message of that form.
+    """
+    walk = _Walk()
+    return sum(
+        sum(number == _FIRST for number, _ in walk.fields(data))
+        for _, metric in _items(body, walk)
+        for number, data in walk.fields(metric)
+        if number in _POINTS
+    )
+
+
+class _Messages:
+    """The generated modules of `opentelemetry-proto`."""
+
+    def __init__(self) -> None:
+        from google.protobuf.message import DecodeError
+        from opentelemetry.proto.logs.v1 import logs_pb2
+        from opentelemetry.proto.resource.v1 import resource_pb2
+        from opentelemetry.proto.trace.v1 import trace_pb2
+
+        self.trace: ModuleType = trace_pb2
+        self.logs: ModuleType = logs_pb2
+        self.resource: ModuleType = resource_pb2
+        self.error: type[Exception] = DecodeError
+
+
+@cache
+def _messages() -> _Messages:
+    return _Messages()
+
+
+def _items(body: bytes, walk: "_Walk") -> Iterator[tuple[Attributes, memoryview]]:
+    """The encoded spans, log records or metrics of a request, each with the attributes of its resource."""
+    for number, group in walk.fields(memoryview(body)):
+        if number != _FIRST:
+            continue
+        resource: Attributes = {}
+        scopes: list[memoryview] = []
+        for part, content in walk.fields(group):
+            if part == _FIRST:  # which may come after the spans
+                message = _decoded(_messages().resource.Resource, content)
+                resource = {} if isinstance(message, Refused) else _attributes(message.attributes)
+            elif part == _SECOND:
+                scopes.append(content)
+        for scope in scopes:
+            yield from ((resource, item) for inner, item in walk.fields(scope) if inner == _SECOND)
+
+
+def _decoded(kind: Any, content: memoryview) -> Any:
+    """A message; `Refused` if the bytes are none."""
+    if len(content) > MAX_ITEM_BYTES:
+        return Refused(f"it has {len(content):,} bytes, more than {MAX_ITEM_BYTES:,}")
+    try:
+        if len(content) > _LARGE:  # a nearly empty event takes a hundred times its bytes in memory
+            for _ in _Walk(_MAX_PARTS).fields(content):
+                pass
+        return kind.FromString(bytes(content))
+    except TooLargeError as error:
+        return Refused(error.message)
+    except (InputError, _messages().error):
+        return Refused("it is not a valid protobuf message")
+
+
+def _attributes(pairs: Any) -> dict[str, Any]:
+    return {pair.key: _value(pair.value) for pair in pairs}
+
+
+def _value(value: Any) -> Any:
+    """The content of an AnyValue; None for bytes and for kinds that are not known."""
+    kind = value.WhichOneof("value")
+    if kind == "string_value":
+        return value.string_value
+    if kind in ("int_value", "double_value", "bool_value"):
+        return getattr(value, kind)
+    if kind == "array_value":
+        return [_value(element) for element in value.array_value.values]
+    return _attributes(value.kvlist_value.values) if kind == "kvlist_value" else None
+
+
+class _Walk:
+    """Goes through the fields of messages, up to a number of them in all."""
+
+    def __init__(self, most: int = _MAX_FIELDS) -> None:
+        self._most = self._left = most
+
+    def fields(self, message: memoryview) -> Iterator[tuple[int, memoryview]]:
+        """The fields of a message that have a length, with their numbers; others are skipped.
+
+        Raises:
+            InputError: the bytes are not a protobuf message.
+            TooLargeError: it is the one field too many.
+        """
+        at, end = 0, len(message)
+        while at < end:
+            self._left -= 1
+            if self._left < 0:
+                raise TooLargeError(
+                    f"it has more than {self._most:,} parts", hint="send fewer spans per request"
+                )
+            tag, at = _varint(message, at)
+            kind = tag & 7
+            if kind == _LENGTH:
+                size, at = _varint(message, at)
+                if size > end - at:
+                    raise InputError(f"the protobuf message ends in field {tag >> 3}", hint=_HINT)
+                yield tag >> 3, message[at : at + size]
+                at += size
+            elif kind == _VARINT:
+                _, at = _varint(message, at)
+            elif kind in (_EIGHT_BYTES, _FOUR_BYTES):
+                at += 8 if kind == _EIGHT_BYTES else 4
+            else:
+                raise InputError("the body is not a protobuf message", hint=_HINT)
+            if at > end:
+                raise InputError("the protobuf message is cut off", hint=_HINT)
+
+
+def _varint(message: memoryview, at: int) -> tuple[int, int]:
+    """A number of variable length, and where it ends."""
+    number = shift = 0
+    while at < len(message) and shift < 70:
+        byte = message[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number, at
+        shift += 7
+    raise InputError("the body is not a protobuf message", hint=_HINT)

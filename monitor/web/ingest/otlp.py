@@ -1,0 +1,155 @@
+"""POST /v1/traces, /v1/logs and /v1/metrics: OTLP over HTTP.
+
+Exporters drop their data after any failure but 429, 502, 503 and 504, so every fault that may pass is answered with 503
+and `Retry-After`, and none with 500. What is refused for good is answered with 200 and `partial_success`.
+"""
+
+import asyncio
+import logging
+
+from litestar.types import HTTPScope, Receive
+
+from monitor.errors import AccessError, BusyError, InputError, StoreError, TooSlowError, WatchkeeperError
+from monitor.predictions.intake.parse import ParsedRequest
+from monitor.predictions.intake.requests import Receipt
+from monitor.predictions.log.writer import PredictionLog
+from monitor.sources.otlp import json_encoding, protobuf
+from monitor.sources.otlp.calls import requests_of
+from monitor.sources.otlp.evaluations import refused_evaluations
+from monitor.web.auth.access import Access
+from monitor.web.ingest import otlp_reply
+from monitor.web.ingest.body_budget import BodyBudget
+from monitor.web.ingest.commit_queue import CommitQueue
+from monitor.web.ingest.compression import decompressed
+from monitor.web.ingest.otlp_reply import Encoding, Signal, encoding_of
+from monitor.web.ingest.reply import Reply
+from monitor.web.ingest.request import (
+    BodyLimits,
+    DisconnectedError,
+    Headers,
+    IncomingBody,
+    count_rejected,
+    headers_of,
+    is_unread,
+    peer_of,
+    principal_of,
+)
+from monitor.web.statuses import status_of, words_of
+
+_LOG = logging.getLogger(__name__)
+_ANSWER_WITHIN = 5.0
+"""Seconds until an exporter gets its response. Most wait ten, in which they also retry."""
+_RETRY_AFTER = 5
+_DECODERS = {Encoding.PROTOBUF: protobuf, Encoding.JSON: json_encoding}
+_NO_METRICS = "metrics are not stored; set OTEL_METRICS_EXPORTER=none to stop sending them"
+_Refused = tuple[int, str]
+"""The number of items that are not accepted, and why."""
+
+
+class OtlpEndpoint:
+    """One of the three endpoints."""
+
+    def __init__(
+        self, signal: Signal, log: PredictionLog, access: Access, budget: BodyBudget, limits: BodyLimits
+    ) -> None:
+        self._signal = signal
+        self._log = log
+        self._access = access
+        self._budget = budget
+        self._limits = limits
+        self._queue = CommitQueue(log, min(log.settings.acknowledge_within, _ANSWER_WITHIN))
+
+    async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
+        """Process a request.
+
+        Raises:
+            DisconnectedError: the sender is gone.
+        """
+        headers = headers_of(scope)
+        encoding = encoding_of(headers.get("content-type", ""))
+        spoken = encoding or Encoding.JSON
+        if scope["method"] != "POST":
+            return otlp_reply.of_failure(spoken, 405, "only POST is supported here", ("allow", "POST"))
+        try:
+            refused = await self._receive(scope, headers, encoding, receive)
+        except DisconnectedError:
+            raise
+        except WatchkeeperError as error:
+            return self._failed(spoken, error, headers)
+        except Exception:  # boundary: after a 500, exporters drop what they sent
+            _LOG.exception("an OTLP request failed")
+            return self._failed(spoken, WatchkeeperError("the request could not be processed"), headers)
+        return otlp_reply.of_success(spoken, self._signal, *refused)
+
+    async def _receive(
+        self, scope: HTTPScope, headers: Headers, encoding: Encoding | None, receive: Receive
+    ) -> _Refused:
+        principal = await principal_of(self._access, scope, headers)
+        sender = principal.client or principal.key or peer_of(scope)
+        incoming = IncomingBody(headers, sender, self._budget, self._limits)
+        try:
+            body = await incoming.read(receive)
+            if encoding is None:
+                raise InputError(
+                    f"Content-Type {headers.get('content-type', '')[:60]!r} is not one of OTLP",
+                    hint="use application/x-protobuf or application/json",
+                )
+            if compression := headers.get("content-encoding", ""):
+                body = await asyncio.to_thread(decompressed, body, compression, self._limits.size)
+                incoming.grow(len(body))
+            if self._signal is Signal.TRACES:
+                return await self._store(
+                    await asyncio.to_thread(self._calls, body, encoding, principal.client)
+                )
+            return await asyncio.to_thread(self._refused, body, encoding)
+        finally:
+            incoming.release()
+
+    def _calls(self, body: bytes, encoding: Encoding, client: str) -> list[ParsedRequest]:
+        """The calls of language models in a request, each to be stored by itself."""
+        rules = self._log.rules(client)
+        return requests_of(_DECODERS[encoding].spans(body), body, rules, self._log.decoders)
+
+    def _refused(self, body: bytes, encoding: Encoding) -> _Refused:
+        """What of a request without traces is not accepted."""
+        if self._signal is Signal.LOGS:
+            return refused_evaluations(_DECODERS[encoding].logs(body))
+        return _DECODERS[encoding].data_points(body), _NO_METRICS
+
+    async def _store(self, requests: list[ParsedRequest]) -> _Refused:
+        """Store calls.
+
+        Raises:
+            BusyError, StoreError: some of them may not be stored. Those that are will be recognized when all are sent
+                again.
+        """
+        waiting = [self._queue.commit(request) for request in requests]
+        refused, reason = 0, ""
+        failure: WatchkeeperError | None = None
+        for request, result in zip(requests, await asyncio.gather(*waiting), strict=True):
+            if isinstance(result, BusyError | StoreError):
+                failure = result
+            elif isinstance(result, Receipt):
+                refused += request.rejected_count
+                for record in result.rejected[:1]:
+                    reason = reason or _sentence(record.error, record.hint)
+            else:
+                refused += request.accepted + request.rejected_count
+                reason = reason or _sentence(result.message, result.hint)
+        if failure is not None:
+            raise failure
+        return refused, reason
+
+    def _failed(self, encoding: Encoding, error: WatchkeeperError, headers: Headers) -> Reply:
+        """The response to a request of which nothing may be stored."""
+        status, more = status_of(error)
+        count_rejected(self._log, status, has_key="authorization" in headers)
+        if isinstance(error, TooSlowError):  # passes, but exporters drop what was answered with 408
+            status, more = 503, [("retry-after", str(_RETRY_AFTER)), ("connection", "close")]
+        elif isinstance(error, AccessError) and is_unread(headers):
+            more = [*more, ("connection", "close")]
+        return otlp_reply.of_failure(encoding, status, _sentence(*words_of(error)), *more)
+
+
+def _sentence(error: str, hint: str) -> str:
+    return f"{error}; {hint}" if hint else error

@@ -1,0 +1,167 @@
+"""What the ingest reads of a request: its headers, its sender, and its body within limits of size, time and memory."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from litestar.types import HTTPScope, Receive
+
+from monitor.errors import BusyError, TooLargeError, TooSlowError
+from monitor.predictions.log.writer import PredictionLog
+from monitor.store.api_keys import KeyKind
+from monitor.web.auth import access as authentication
+from monitor.web.auth.access import Access, Principal
+from monitor.web.ingest.body_budget import BodyBudget
+
+Headers = Mapping[str, str]
+_USED_HEADERS = {
+    name.encode(): name
+    for name in (
+        *authentication.HEADERS,
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "idempotency-key",
+        "transfer-encoding",
+    )
+}
+"""The headers that are used; others are not decoded."""
+_MAX_UNREAD_BYTES = 65_536
+"""If more of a rejected body is still to come, the connection is closed with the response."""
+_REASONS = {
+    400: "malformed",
+    401: "wrong_key",
+    403: "wrong_key",
+    408: "too_slow",
+    413: "too_large",
+    429: "busy",
+}
+_NO_MEMORY = "not enough memory for this request: other senders are using it"
+
+
+class DisconnectedError(Exception):
+    """The sender disconnected before its body was complete."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """The largest body in bytes, and the seconds within which it must arrive."""
+
+    size: int
+    seconds: float
+
+
+def headers_of(scope: HTTPScope) -> Headers:
+    """The headers that are used, by their names in lower case."""
+    return {
+        _USED_HEADERS[name]: value.decode("latin-1")
+        for name, value in scope["headers"]
+        if name in _USED_HEADERS
+    }
+
+
+async def principal_of(access: Access, scope: HTTPScope, headers: Headers) -> Principal:
+    """The sender of records. An unresponsive store does not block the event loop.
+
+    Raises:
+        AccessError: it may not send records.
+        StoreError: the store is unavailable, and the keys are not known.
+    """
+    peer, version = peer_of(scope), scope["http_version"]
+    if access.is_at_hand(headers):
+        return access.who(KeyKind.INGEST, headers, peer, version)
+    return await asyncio.to_thread(access.who, KeyKind.INGEST, headers, peer, version)
+
+
+def peer_of(scope: HTTPScope) -> str:
+    """The address of the other end of the connection."""
+    return scope["client"][0] if scope["client"] else ""
+
+
+def is_unread(headers: Headers) -> bool:
+    """Whether much of a body that was not read is still to come."""
+    return content_length(headers) > _MAX_UNREAD_BYTES or "transfer-encoding" in headers
+
+
+def content_length(headers: Headers) -> int:
+    """The announced length of a body in bytes; 0 without one."""
+    text = headers.get("content-length", "")
+    return int(text) if text.isdigit() else 0
+
+
+def count_rejected(log: PredictionLog, status: int, *, has_key: bool) -> None:
+    """Count a request that was answered with an error, under the reason that the status stands for."""
+    reason = _REASONS.get(status)
+    if reason == "wrong_key" and not has_key:
+        reason = "no_key"
+    if reason:
+        log.count_rejected(reason)
+
+
+class IncomingBody:
+    """The body of a request. Its memory is reserved as bytes arrive, until `release`."""
+
+    def __init__(self, headers: Headers, sender: str, budget: BodyBudget, limits: BodyLimits) -> None:
+        """Expect a body.
+
+        Raises:
+            TooLargeError: the announced length exceeds the limit.
+        """
+        self._limits = limits
+        if content_length(headers) > limits.size:
+            raise self.too_large()
+        self._timer = asyncio.timeout(limits.seconds)
+        self._reservation = budget.reserve(sender, lambda: self._timer.reschedule(0))
+
+    async def read(self, receive: Receive) -> bytes:
+        """The complete body.
+
+        Raises:
+            TooLargeError, TooSlowError, BusyError: it exceeds a limit.
+            DisconnectedError: the sender is gone.
+        """
+        try:
+            async with self._timer:
+                body = await self._received(receive)
+        except TimeoutError as error:
+            if self._reservation.is_evicted:
+                raise BusyError(_NO_MEMORY, retry_after=1, hint="retry in a few seconds") from error
+            seconds = self._limits.seconds
+            hint = "send fewer records per request"
+            raise TooSlowError(f"the request body did not arrive within {seconds:g} s", hint=hint) from error
+        self._reservation.settle()
+        return body
+
+    def grow(self, size: int) -> None:
+        """Reserve `size` bytes in all, for a body that was decompressed.
+
+        Raises:
+            BusyError: other senders use the memory.
+        """
+        self._reservation.grow(size)
+        self._reservation.settle()
+
+    def release(self) -> None:
+        """Release the memory."""
+        self._reservation.release()
+
+    def too_large(self) -> TooLargeError:
+        """The error for a body above the limit."""
+        hint = "send fewer records per request"
+        return TooLargeError(f"the body is larger than {self._limits.size:,} bytes", hint=hint)
+
+    async def _received(self, receive: Receive) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                raise DisconnectedError
+            if chunk := message["body"]:
+                size += len(chunk)
+                if size > self._limits.size:
+                    raise self.too_large()
+                self._reservation.grow(size)
+                chunks.append(chunk)
+            if not message["more_body"]:
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
