@@ -24,7 +24,7 @@ from monitor.sources.probes import ProbeSettings, probe
 from monitor.store import outbox, probes
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
-from monitor.windows import cut
+from monitor.windows import closing
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class Jobs:
             with self._store.faults.isolate(
                 "streams", f"{figures.stream}: learning", lasts=2 * LEARN_INTERVAL
             ):
-                until = cut.horizon(figures.watermark, figures.last_received, now, config.windows)
+                until = closing.horizon(figures.watermark, figures.last_received, now, config.windows)
                 tasks.append(LearningTask(figures.stream, until, len(known)))
         context = LearningContext(config.drift, int(config.predictions.base_window), now)
         return prepare(self._store, tasks, context, self._runner)

@@ -14,7 +14,7 @@ from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
 from monitor.store import lake_profiles, profiles
 from monitor.store.profiles import StoredProfile
-from monitor.windows import codec, cut
+from monitor.windows import closing, codec
 from monitor.windows.baseline import Baseline
 from monitor.windows.layout.layout import Layout
 
@@ -115,7 +115,7 @@ def windows(
 
 def spans(start: float, end: float, seconds: int) -> list[Window]:
     """The evaluation windows within `[start, end]`, at most the newest 12,000."""
-    return cut.between(start, end, seconds, MOST_WINDOWS)
+    return closing.between(start, end, seconds, MOST_WINDOWS)
 
 
 def _extent(

@@ -40,7 +40,7 @@ from monitor.store import streams as stream_rows
 from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetFigure
-from monitor.windows import cut
+from monitor.windows import closing
 from monitor.windows.baseline import load
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
@@ -225,14 +225,14 @@ class Measurer:
     def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> _Due:
         """The windows of a stream to measure."""
         stream = figures.stream
-        until = cut.horizon(figures.watermark, figures.last_received, now, self.windows)
-        edge = cut.last(until, self.base, self.base).end
+        until = closing.horizon(figures.watermark, figures.last_received, now, self.windows)
+        edge = closing.last(until, self.base, self.base).end
         progress = self._progress.setdefault(stream, _Progress(edge - self.base))
         is_new = not progress.readings
         if progress.closed_until > edge + self.base:
             progress.closed_until = edge  # the clock was set back: windows that close now are measured again
-        newly = cut.between(progress.closed_until, edge, self.base, _MEASURED // self.base)
-        hours = _hours({*newly, *cut.closed(changed, edge)}, now)
+        newly = closing.between(progress.closed_until, edge, self.base, _MEASURED // self.base)
+        hours = _hours({*newly, *closing.closed(changed, edge)}, now)
         return _Due(stream, until, edge, hours, bool(newly) or is_new)
 
     def _measure(self, some: Sequence[_Due], wanted: FamiliesByLength, models: int, now: float) -> None:
@@ -381,7 +381,7 @@ def _hours(windows: Iterable[Window], now: float) -> list[tuple[Window, Sequence
     """The windows by hour, newest hour first; only some of the older hours."""
     hours: dict[Window, list[Window]] = {}
     for window in sorted(windows):
-        hours.setdefault(cut.window_of(window.start, HOUR), []).append(window)
+        hours.setdefault(closing.window_of(window.start, HOUR), []).append(window)
     newest_first: list[tuple[Window, Sequence[Window]]] = sorted(hours.items(), reverse=True)
     recent = [one for one in newest_first if one[0].end >= now - _RECENT]
     return recent + newest_first[len(recent) :][:_OLD_HOURS]

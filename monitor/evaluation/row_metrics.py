@@ -12,7 +12,7 @@ from monitor.predictions.log.stored_rows import decoded
 from monitor.records import Stream, Window
 from monitor.store import measurements, predictions, streams
 from monitor.store.db import Store
-from monitor.windows import cut
+from monitor.windows import closing
 from monitor.windows.baseline import load
 from monitor.windows.profile import blank
 from monitor.windows.settings import WindowSettings
@@ -30,7 +30,7 @@ def measure_rows(store: Store, windows: WindowSettings, metrics: MetricSettings,
     measured = []
     for figures in everything:
         with store.faults.isolate("streams", f"{figures.stream}: several columns at once"):
-            until = cut.horizon(figures.watermark, figures.last_received, now, windows)
+            until = closing.horizon(figures.watermark, figures.last_received, now, windows)
             end = int(min(until, now) // HOUR) * HOUR
             if figures.rows and _measure(store, figures.stream, Window(end - HOUR, end), metrics, now):
                 measured.append(figures.stream)

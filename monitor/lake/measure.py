@@ -7,7 +7,7 @@ from monitor.metrics import MetricSettings, Subject, measure
 from monitor.records import Stream, Window
 from monitor.store import measurements
 from monitor.store.db import Store
-from monitor.windows import baseline, cut
+from monitor.windows import baseline, closing
 from monitor.windows.rolling import Rolling
 
 _WINDOWS_PER_TRANSACTION = 50
@@ -39,5 +39,5 @@ def measure_history(
 
 def _hours(written: Iterable[tuple[Stream, Window]]) -> set[tuple[Stream, Window]]:
     return {
-        (stream, cut.window_of(window.start, HOUR)) for stream, window in written if window.seconds < HOUR
+        (stream, closing.window_of(window.start, HOUR)) for stream, window in written if window.seconds < HOUR
     }

@@ -37,7 +37,7 @@ from monitor.web.pages import (
     unsubscribe,
 )
 from monitor.web.pages.alert import alert_page
-from monitor.web.pages.features import one as feature
+from monitor.web.pages.features import feature_page as feature
 from monitor.web.pages.features import table as features
 from monitor.web.pages.listings import audit_page, quarantine_page
 from monitor.web.pages.model import engineer

@@ -127,7 +127,7 @@ def accept(
     from monitor.drift.acceptance import accept as accept_drift
     from monitor.store.streams import figures as figures_of
     from monitor.store.streams import streams
-    from monitor.windows import cut
+    from monitor.windows import closing
 
     settings, now, stream = load(config), time.time(), stream_of(model)
     store = opened(settings)
@@ -136,7 +136,7 @@ def accept(
         models = len(streams(connection))
     if figures is None:
         raise NotFoundError(f"no predictions of {stream} have been received", hint="see: watchkeeper status")
-    until = cut.horizon(figures.watermark, figures.last_received, now, settings.windows)
+    until = closing.horizon(figures.watermark, figures.last_received, now, settings.windows)
     base = int(settings.predictions.base_window)
     begin = moment(since)
     count = accept_drift(

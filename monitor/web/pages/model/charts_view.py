@@ -17,7 +17,7 @@ from monitor.web.api.time_range import TimeRange
 from monitor.web.pages.charts.series import ENGINEERS_SPANS
 from monitor.web.pages.charts.svg import Mark, moment
 from monitor.web.pages.client import new_versions
-from monitor.web.pages.model import course, metric_chart
+from monitor.web.pages.model import linked_charts, metric_chart
 from monitor.web.pages.model import model_query as query
 from monitor.web.pages.model.metric_chart import DrawnChart
 from monitor.web.pages.model.model_query import Query
@@ -38,12 +38,12 @@ def charts(
 ) -> dict[str, Any]:
     """What the template shows of a range. `page` has the measurements of the newest window and the targets."""
     settings = services.client(stream.client)
-    sampler = time_range.sampler(connection, stream, shown, services.base_seconds, course.POINTS)
+    sampler = time_range.sampler(connection, stream, shown, services.base_seconds, linked_charts.POINTS)
     marks = marks_of(connection, stream, sampler.start, sampler.end)
     view = settings.view(stream.model)
     compared = query.comparison(asked, shown)
-    read = course.read(connection, stream, sampler, replace(asked, compare=compared), view.quality)
-    quality = course.quality_metric(view.quality, read)
+    read = linked_charts.read(connection, stream, sampler, replace(asked, compare=compared), view.quality)
+    quality = linked_charts.quality_metric(view.quality, read)
     target = agreed_targets.limits_of(view, (quality,)).get(quality)
     standing = next((one for one in page["standing"] if one.metric == quality), None)
     limits = _limits(around)
@@ -51,7 +51,7 @@ def charts(
         connection, services, stream, shown, page["measured"], asked, around, marks, limits
     )
     return {
-        "panels": course.panels(read, quality, target, standing, settings.zone, marks, limits),
+        "panels": linked_charts.panels(read, quality, target, standing, settings.zone, marks, limits),
         "other": other,
         "unknown": asked.metric if other is None else "",
         "metrics": sorted({one.metric for one in page["measured"] if not one.labels}),
@@ -143,7 +143,7 @@ def _other(
     labels: Labels | None = None
     for of in (asked.of, "") if metric else ():
         labels = metric_chart.asked_labels(measured, metric, of) if labels is None else labels
-    if not metric and around is not None and (around.metric not in course.SHOWN or around.instance):
+    if not metric and around is not None and (around.metric not in linked_charts.SHOWN or around.instance):
         metric, labels = around.metric, around.instance
         labels = labels if any(one.metric == metric and one.labels == labels for one in measured) else None
         limit = limits.get(metric)

@@ -13,7 +13,7 @@ from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
 from monitor.web.pages.charts import svg
 from monitor.web.pages.charts.svg import Chart, Curve, Mark
-from monitor.web.pages.model.course import LEAST_SHARE, POINTS
+from monitor.web.pages.model.linked_charts import LEAST_SHARE, POINTS
 from monitor.web.pages.model.model_query import token
 
 MOST_CURVES = 4

@@ -26,8 +26,8 @@ from monitor.web.pages.features import feature_rows, quantile_table
 from monitor.web.pages.features.quantile_table import Compared
 from monitor.web.pages.model import metric_chart
 from monitor.web.pages.model.charts_view import marks_of
-from monitor.web.pages.model.course import LEAST_SHARE, POINTS
 from monitor.web.pages.model.engineer import compared_window
+from monitor.web.pages.model.linked_charts import LEAST_SHARE, POINTS
 from monitor.web.pages.model.metric_chart import DrawnChart
 from monitor.web.pages.overview.page import address
 from monitor.web.services import Services
