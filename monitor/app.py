@@ -1,4 +1,4 @@
-"""The daemon, made from a configuration and a clock: it can be started, stepped and stopped."""
+"""The daemon, created from a configuration and a clock: it can be started, stepped and stopped."""
 
 import logging
 import math
@@ -61,7 +61,7 @@ def _check_file(store: Store) -> None:
 
 
 class App:
-    """The daemon. `start` makes it run by itself; `tick` runs one step, for tests and backtests.
+    """The daemon. `start` runs it in threads; `tick` runs one step, for tests and backtests.
 
     With `in_children`, heavy jobs run in child processes.
     """
@@ -114,11 +114,11 @@ class App:
 
     @property
     def channels(self) -> frozenset[str]:
-        """Names of the configured channels."""
+        """The names of the configured channels."""
         return self._channels()
 
     def _channels(self, *actions: Action) -> frozenset[str]:
-        """Those that support all of `actions`."""
+        """The names of the channels that support all of `actions`."""
         channels = (worker.channel for worker in self.dispatcher.workers)
         return frozenset(channel.name for channel in channels if set(actions) <= set(channel.actions))
 
@@ -128,7 +128,7 @@ class App:
         return int(self.config.predictions.base_window)
 
     def tick(self) -> Tick:
-        """One step of the whole pipeline, now."""
+        """Run one tick of the pipeline now."""
         began = self.clock.now()
         self.clock_watch.check(began)
         try:

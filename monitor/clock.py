@@ -1,4 +1,4 @@
-"""Time as an argument. All times are seconds since the epoch, UTC, as a float."""
+"""Time as an argument. Times are seconds since the epoch, UTC, as floats."""
 
 import time
 from datetime import UTC, datetime
@@ -6,14 +6,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What tells the daemon the time of day, which may be set, and how much time passes, which may not."""
+    """The time of day, which may be set, and a monotonic time, which may not."""
 
     def now(self) -> float:
         """Seconds since the epoch, UTC. It may jump, in either direction."""
         ...
 
     def elapsed(self) -> float:
-        """Seconds since some moment: differences are how long something took, whatever the time of day does."""
+        """Seconds of monotonic time since an arbitrary start, for durations."""
         ...
 
 
@@ -30,7 +30,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that stands still until it is moved: for tests and for judging the past."""
+    """A clock that only moves when it is told to, for tests and backtests."""
 
     def __init__(self, start: float) -> None:
         self._now = start
@@ -41,30 +41,30 @@ class ManualClock:
         return self._now
 
     def advance(self, seconds: float) -> float:
-        """Let `seconds` pass (backwards: be set) and return the new time."""
+        """Let `seconds` pass (negative: set the clock back), and return the new time."""
         self._now += seconds
         self._elapsed += max(seconds, 0.0)
         return self._now
 
     def elapsed(self) -> float:
-        """How much time has passed; being set is none."""
+        """The time that has passed; setting the clock does not count."""
         return self._elapsed
 
     def step(self, seconds: float) -> float:
-        """Be set forward or back, while no time passes."""
+        """Set the clock forward or back, without time passing."""
         self._now += seconds
         return self._now
 
     def set(self, moment: float) -> None:
-        """Jump to `moment`, as if the time between had passed."""
+        """Jump to `moment`, as if the time in between had passed."""
         self.advance(moment - self._now)
 
 
 def iso(moment: float) -> str:
-    """`2026-11-23T08:00:00Z`: how a time is written for people and in JSON."""
+    """`2026-11-23T08:00:00Z`: the format of times for people and in JSON."""
     try:
         return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):  # a damaged row: no page is worth losing for it
+    except (ValueError, OverflowError, OSError):  # a damaged row must not prevent a page
         return f"an impossible time ({moment:g})"
 
 

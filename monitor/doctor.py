@@ -1,4 +1,6 @@
-"""Tries what a configuration leads to: the store, the rules, the address to listen on, the channels, the probes."""
+"""Tests everything that a configuration refers to: the store, the rules, the listen address, the
+channels, the probes.
+"""
 
 import shutil
 import ssl
@@ -27,7 +29,7 @@ _MOST_SET_ASIDE = 50
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was tried, and what to do where it failed."""
+    """The result of one test, with a hint if it failed."""
 
     what: str
     is_well: bool
@@ -36,7 +38,7 @@ class Finding:
 
 
 def examine(config: Config) -> Iterator[Finding]:
-    """Try everything; nothing that is tried stops the rest."""
+    """Run all tests; a failed one does not stop the others."""
     yield _rules(config)
     yield _store(config)
     yield from _integrity(config)
@@ -95,7 +97,7 @@ def _integrity(config: Config) -> Iterator[Finding]:
 
 
 def _set_aside(config: Config) -> Iterator[Finding]:
-    """What a daemon that runs on this store has left out."""
+    """The active faults of a daemon on this store."""
     hint = "see the runbook SetAside"
     try:
         store = Store(config.store.url)
@@ -103,7 +105,7 @@ def _set_aside(config: Config) -> Iterator[Finding]:
             found = faults.load(connection, time.time())
         store.close()
     except WatchkeeperError:
-        return  # told above
+        return  # reported above
     for one in found[:_MOST_SET_ASIDE]:
         yield Finding(f"{one.part} {one.subject}", False, f"is skipped: {one.reason}", hint)
     if not found:

@@ -1,17 +1,17 @@
-"""The errors that Watchkeeper raises itself.
+"""The errors that Watchkeeper raises.
 
-    WatchkeeperError          what happened, and what to do about it (`hint`)
-    ├── ConfigError           a file that cannot be used; carries every problem found in it
+    WatchkeeperError          what happened, and what to do (`hint`)
+    ├── ConfigError           an invalid file, with all its problems
     ├── InputError            a record or a request that cannot be accepted
-    │   ├── TooLargeError     refused for its size (HTTP 413)
-    │   └── TooSlowError      it did not come in time (HTTP 408)
-    ├── AccessError           who asks is unknown, or may not do this (HTTP 401 or 403)
-    ├── BusyError             refused for now: the same request may pass later (HTTP 429 or 503)
-    ├── NotFoundError         a name that nothing answers to
-    ├── StoreError            the database cannot do what was asked
-    ├── DamageError           stored bytes are not those that were written
-    ├── UnreadableError       one thing in the database is damaged, or was written by another version
-    └── DeliveryError         a notification that did not go out; says whether to try again
+    │   ├── TooLargeError     rejected because of its size (HTTP 413)
+    │   └── TooSlowError      it did not arrive in time (HTTP 408)
+    ├── AccessError           the sender is unknown, or not allowed to do this (HTTP 401 or 403)
+    ├── BusyError             rejected for now; the same request may succeed later (HTTP 429 or 503)
+    ├── NotFoundError         no object has this name
+    ├── StoreError            the database rejected a request or is unavailable
+    ├── DamageError           stored bytes differ from those that were written
+    ├── UnreadableError       a stored object is damaged, or was written by another version
+    └── DeliveryError         a notification was not sent; tells whether to retry
 
 Foreign errors are turned into these where they enter, so that nothing above a border catches a library's own.
 """
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 
 class WatchkeeperError(Exception):
-    """Something went wrong in a way that a person can act on."""
+    """An error that a person can act on."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class WatchkeeperError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One mistake in a file: where it is, which key, and the reason in words."""
+    """One error in a file: its position, the key, and the reason."""
 
     file: str
     line: int
@@ -48,7 +48,7 @@ class Problem:
 
 
 class ConfigError(WatchkeeperError):
-    """A configuration or rule file cannot be used. All problems of one run travel together."""
+    """A configuration or rule file is invalid. Contains all problems that were found."""
 
     def __init__(self, problems: list[Problem], *, hint: str = "") -> None:
         self.problems = sorted(problems)
@@ -56,19 +56,19 @@ class ConfigError(WatchkeeperError):
 
 
 class InputError(WatchkeeperError):
-    """A record or request cannot be accepted; `message` and `hint` go back to the sender."""
+    """A record or request cannot be accepted; `message` and `hint` are returned to the sender."""
 
 
 class TooLargeError(InputError):
-    """Refused for its size."""
+    """Rejected because of its size."""
 
 
 class TooSlowError(InputError):
-    """Refused because it did not come in time."""
+    """Rejected because it did not arrive in time."""
 
 
 class AccessError(WatchkeeperError):
-    """Who asks is unknown (`known` is false), or may not do this."""
+    """The sender is unknown (`known` is false), or not allowed to do this."""
 
     def __init__(self, message: str, *, known: bool = False, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -76,7 +76,7 @@ class AccessError(WatchkeeperError):
 
 
 class BusyError(WatchkeeperError):
-    """Refused for now, because accepting could mean losing."""
+    """Rejected for now, because accepting it could lose data."""
 
     def __init__(self, message: str, *, retry_after: float, hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -84,13 +84,13 @@ class BusyError(WatchkeeperError):
 
 
 class NotFoundError(WatchkeeperError):
-    """Nothing of that name exists."""
+    """No object has this name."""
 
 
 class StoreError(WatchkeeperError):
-    """The database refused or could not be reached. `is_damage`: it can be, but a part of its file is not whole.
+    """The database rejected a request or is unavailable. `is_damage`: it is available, but part of its file is damaged.
 
-    `public` is what answers to requests say of it, where `message` has the words of a driver: addresses, names, paths.
+    `public` is the text for responses if `message` contains addresses, names or paths from a driver.
     """
 
     def __init__(self, message: str, *, hint: str = "", is_damage: bool = False, public: str = "") -> None:
@@ -100,15 +100,15 @@ class StoreError(WatchkeeperError):
 
 
 class DamageError(WatchkeeperError):
-    """Stored bytes are not those that were written. Nothing but the row that they belong to is to blame."""
+    """Stored bytes differ from those that were written. Only the row that they belong to is affected."""
 
 
 class UnreadableError(WatchkeeperError):
-    """One thing that is stored cannot be read: damaged, incomplete, or written by another version."""
+    """A stored object is damaged, incomplete, or written by another version."""
 
 
 class DeliveryError(WatchkeeperError):
-    """A channel did not take a notification."""
+    """A channel did not accept a notification."""
 
     def __init__(
         self, message: str, *, permanent: bool, retry_after: float | None = None, hint: str = ""

@@ -35,14 +35,14 @@ COMPACT_DELAY = 300.0
 STUCK_AFTER = 150.0
 """Seconds without a tick after which the loop counts as stuck. A tick after a large load may take long."""
 FIRST_LEARN_DELAY = 3.0
-"""Seconds after the start: the history to learn from may be there already."""
+"""Seconds after the start, in case the history to learn from is already stored."""
 
 
 class Jobs:
     """The jobs, ready to be scheduled.
 
-    `is_delivering` says whether the thread of every channel runs. `is_leader` says whether this daemon does the work
-    that only one of several daemons on a database does. `runner` runs heavy jobs.
+    `is_delivering` tells whether the thread of every channel runs, `is_leader` whether this daemon does the work that
+    only one daemon of a database does. `runner` runs heavy jobs.
     """
 
     def __init__(
@@ -80,28 +80,28 @@ class Jobs:
             scheduler.every(10.0, "ping the dead man's switch", self.ping_dead_man)
 
     def measure_rows(self) -> None:
-        """Measure the metrics that need rows, for the last whole hour of each stream."""
+        """Measure the metrics that need rows, for the last complete hour of each stream."""
         measure_rows(self._store, self._config.windows, self._config.measuring(), self._clock.now())
 
     def after_tick(self) -> None:
-        """Note a complete tick: every rule was evaluated, and the result is stored."""
+        """Record a complete tick: every rule was evaluated, and the result is stored."""
         self._evaluated_at = self._attempted_at = self._clock.elapsed()
 
     def after_outage_tick(self) -> None:
-        """Note a tick that went as far as it can without a database. The loop runs, and a restart would not help."""
+        """Record a tick without the database. The loop runs, and a restart would not help."""
         self._attempted_at = self._clock.elapsed()
 
     def health_problem(self) -> str:
-        """What keeps the daemon from its work; the empty string if nothing does."""
+        """What prevents the daemon from working; empty if nothing does."""
         return health_problem(self._vitals(), self._config.evaluate.every)
 
     def stuck(self) -> str:
-        """Why the loop counts as stuck; the empty string if it runs."""
+        """Why the loop counts as stuck; empty if it runs."""
         age = self._clock.elapsed() - self._attempted_at
         return f"the last tick ended {age:.0f} seconds ago" if age > STUCK_AFTER else ""
 
     def learn(self, only: Collection[Stream] | None = None) -> list[Stream]:
-        """Learn the normal variation of each stream that has enough history; return the streams that were learned."""
+        """Learn the normal variation of each stream with enough history; returns the learned streams."""
         if not self._is_leader() or only == []:
             return []
         config, now = self._config, self._clock.now()
@@ -120,7 +120,7 @@ class Jobs:
         return prepare(self._store, tasks, context, self._runner)
 
     def compact(self) -> None:
-        """Merge the batches of windows that take no more rows: a row then takes a tenth of the space."""
+        """Merge the batches of windows that accept no more rows: a row then takes a tenth of the space."""
         before = self._clock.now() - self._config.windows.lateness - COMPACT_DELAY
         if self._is_leader():
             compact(self._store, before, runner=self._runner)

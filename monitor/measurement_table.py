@@ -1,9 +1,9 @@
-"""All measurements of one window as a table: names apart from numbers.
+"""All measurements of a window as one table, with the names separate from the numbers.
 
-A window of fifty features has six hundred measurements, and a thousand streams have a thousand windows a minute, of
-which rules read some and the store keeps the numbers. So a `MeasurementTable` holds six numbers for each measurement,
-and the names, units and directions once, in a `TableSchema` that all windows of a stream share. It makes `Measurement`
-objects on demand.
+A window of fifty features has six hundred measurements, and a thousand streams have a thousand windows per minute, of
+which rules read some and the store keeps the numbers. So a `MeasurementTable` holds six numbers per measurement, and
+the names, units and directions once in a `TableSchema` that all windows of a stream share. `Measurement` objects are
+created on demand.
 """
 
 from abc import abstractmethod
@@ -48,7 +48,9 @@ class TableSchema:
         object.__setattr__(self, "by_metric", places)
 
     def plus(self, other: "TableSchema") -> "TableSchema":
-        """The names of this schema followed by those of the other: the same object for the same two."""
+        """The names of this schema followed by those of another; cached, so that equal arguments give
+        the same object.
+        """
         return _joined(self, other)
 
 
@@ -59,12 +61,12 @@ def _joined(first: TableSchema, second: TableSchema) -> TableSchema:
 
 @lru_cache(maxsize=4096)
 def schema_of(names: tuple[MeasurementName, ...]) -> TableSchema:
-    """The schema with these names: the same object for the same names."""
+    """The schema with these names; cached, so that equal names give the same object."""
     return TableSchema(names)
 
 
 class MeasurementSequence(Sequence[Measurement]):
-    """Measurements that can be had by their metric, without looking at the others."""
+    """Measurements that can be selected by metric without reading the others."""
 
     __slots__ = ()
 
@@ -75,8 +77,8 @@ class MeasurementSequence(Sequence[Measurement]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeasurementTable(MeasurementSequence):
-    """The measurements of one window. `figures` has the shape (places, 6), NaN where there is nothing; `reasons` says
-    why the value of a place is missing.
+    """The measurements of one window. `figures` has the shape (places, 6), NaN where there is no value; `reasons` are
+    the reasons of missing values by place.
     """
 
     stream: Stream
@@ -101,13 +103,13 @@ class MeasurementTable(MeasurementSequence):
         return self.at(places) if isinstance(places, range) else self.at([places])[0]
 
     def of(self, metric: str) -> Sequence[Measurement]:
-        """The measurements of one metric, made when they are first asked for."""
+        """The measurements of one metric, created on first access."""
         if metric not in self._found:
             self._found[metric] = self.at(self.shape.by_metric.get(metric, ()))
         return self._found[metric]
 
     def at(self, places: Sequence[int]) -> list[Measurement]:
-        """The measurements at some places of the shape."""
+        """The measurements at some places of the schema."""
         if not places:
             return []
         rows = self.figures[list(places)].tolist()
@@ -123,7 +125,7 @@ class MeasurementTable(MeasurementSequence):
 
 
 class ConcatenatedTables(MeasurementSequence):
-    """The measurements of several windows of a stream, one after another."""
+    """The measurements of several windows of a stream."""
 
     __slots__ = ("_found", "parts")
 
@@ -148,13 +150,13 @@ class ConcatenatedTables(MeasurementSequence):
         """The measurements of one metric, of all windows."""
         if metric not in self._found:
             found = [some for part in self.parts if (some := _of(part, metric))]
-            # One window's own list stays the same object: what was concluded from it holds.
+            # The list of a single window is returned as it is: results are cached by its identity.
             self._found[metric] = found[0] if len(found) == 1 else list(chain.from_iterable(found))
         return self._found[metric]
 
 
 def valued(measured: Sequence[Measurement], known: Container[Key]) -> Iterator[Measurement]:
-    """The measurements that have a value and are none of what is known already, by metric and labels."""
+    """The measurements with a value whose metric and labels are not in `known`."""
     if isinstance(measured, ConcatenatedTables):
         for part in measured.parts:
             yield from valued(part, known)
@@ -173,7 +175,7 @@ def _of(part: Sequence[Measurement], metric: str) -> Sequence[Measurement]:
 
 
 def table_of(stream: Stream, window: Window, measurements: Iterable[Measurement]) -> MeasurementTable:
-    """Measurements of one window as a block."""
+    """A table of measurements of one window."""
     found = list(measurements)
     names = tuple(MeasurementName(m.metric, m.labels, m.unit, m.better) for m in found)
     rows: list[tuple[Any, ...]] = [(m.value, m.n, m.low, m.high, m.p_value, m.baseline) for m in found]
@@ -183,7 +185,7 @@ def table_of(stream: Stream, window: Window, measurements: Iterable[Measurement]
 
 
 def merge_tables(blocks: Sequence[MeasurementTable]) -> MeasurementTable:
-    """The measurements of several blocks of one window as one block."""
+    """The measurements of several tables of one window as one table."""
     first, *others = blocks
     shape, reasons = first.shape, dict(first.reasons)
     for other in others:

@@ -1,7 +1,7 @@
-"""One tick, in order: rows become profiles, profiles measurements, measurements states, states messages.
+"""One tick, in order: rows become profiles, profiles measurements, measurements alert states, states notifications.
 
-Each step stores what it did under a natural key before the next one begins, so a tick that is killed anywhere is
-simply run again: nothing is counted, decided or told twice.
+Each step stores its results under natural keys before the next one starts, so a tick that is killed anywhere can be
+repeated: nothing is counted, decided or sent twice.
 """
 
 from collections.abc import Callable
@@ -24,22 +24,22 @@ from monitor.rules.engine.evaluate import Evaluation, evaluate, is_active
 from monitor.store import alerts as alert_rows
 from monitor.store import targets as target_rows
 from monitor.store.db import Store
-from monitor.windows.counting import count_new
+from monitor.windows.accumulate import count_new
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import WindowSettings
 
 COUNTING = 4.0
-"""Seconds of a tick in which rows are counted: a past that was loaded must not keep the present from being judged."""
+"""Seconds of a tick for counting rows: loaded history must not delay the evaluation of current data."""
 EVALUATING = 4.0
-"""Seconds of a tick in which rules are evaluated. Streams that receive records or have an alert come first."""
+"""Seconds of a tick for evaluating rules. Streams that receive records or have an alert come first."""
 _AT_LEAST = 200
-"""Streams that are evaluated in each tick, however slow the machine is."""
+"""Minimum number of streams that are evaluated in each tick, however slow the machine is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What one tick did. `after` is what alerts and incidents are then, where this process judged."""
+    """The result of one tick. `after` is the situation of alerts and incidents, if this process evaluated."""
 
     at: float
     streams: int
@@ -51,7 +51,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """The daemon's loop body, and what it works with."""
+    """The body of the daemon's loop, and its dependencies."""
 
     store: Store
     windows: WindowSettings
@@ -69,14 +69,14 @@ class Pipeline:
     evaluating: RoundRobin = field(default_factory=lambda: RoundRobin(EVALUATING))
 
     def tick(self, now: float) -> Tick:
-        """Do all that is to be done at `now`."""
+        """Run one tick at the time `now`."""
         rules = self.rules.rules()
         self.uptime.keep(now)
         touched = count_new(self.store, self.windows, now, self.on_counted, self.order)  # rows -> profiles
         own = self.self_monitor.measure(now)
         readings = self.measuring.measure(rules.reads(), own, now)  # profiles -> measurements
         done = Tick(now, len(readings.streams()), len(touched), Evaluation(), 0)
-        if not self.leader.is_ours(now):  # another daemon on this database judges
+        if not self.leader.is_ours(now):  # another daemon on this database evaluates
             return done
         with self.store.read() as connection:
             known = alert_rows.load(connection)
@@ -89,11 +89,11 @@ class Pipeline:
         }
         in_turn = partial(self.evaluating.serve, urgent=urgent, at_least=_AT_LEAST)
         evaluation = evaluate(rules, readings, known, now, cache=self.cache, faults=faults, in_turn=in_turn)
-        if evaluation.alerts:  # what exactly is wrong, and what changed before
+        if evaluation.alerts:  # diagnoses
             with self.store.read() as connection:
                 recent = self.measuring.recent_profiles
                 evaluation = diagnosed(connection, evaluation, known, self.measuring.base, now, recent)
-        with self.leader.write() as writing:  # states -> messages, in one transaction with them
+        with self.leader.write() as writing:  # states -> notifications, in one transaction
             if writing is None:
                 return done
             target_rows.put(writing, target_judging.advance(standing, self.measuring.judged(), now))

@@ -1,7 +1,7 @@
-"""The nouns that travel between rooms: frozen, comparable, importing nothing of ours.
+"""The records that packages exchange: frozen and comparable. This module imports nothing of Watchkeeper.
 
-Times are seconds since the epoch in UTC; windows are half open, `[start, end)`. A value that could not be
-measured is a `Measurement` with a reason, never a zero and never NaN.
+Times are seconds since the epoch in UTC; windows are half open, `[start, end)`. A value that could not be measured is a
+`Measurement` with a reason, never zero or NaN.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 from functools import lru_cache
 
 Labels = tuple[tuple[str, str], ...]
-"""Sorted (name, value) pairs: hashable, so that they can be part of a key."""
+"""Sorted (name, value) pairs, which are hashable and can be part of a key."""
 
 
 def labels(**pairs: str) -> Labels:
@@ -20,7 +20,7 @@ def labels(**pairs: str) -> Labels:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stream:
-    """What is watched: one model of one client in one environment."""
+    """One model of one client in one environment: the unit that is measured and alerted on."""
 
     client: str
     model: str
@@ -41,19 +41,19 @@ def _labels_of(stream: Stream) -> Labels:
 
 
 DAEMON = Stream("watchkeeper", "daemon")
-"""The daemon watches itself as one more stream."""
+"""The daemon as a stream of its own."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Window:
-    """A span of event time, `[start, end)`, in whole seconds since the epoch."""
+    """A period of event time, `[start, end)`, in seconds since the epoch."""
 
     start: int
     end: int
 
     @property
     def seconds(self) -> int:
-        """Length."""
+        """The length."""
         return self.end - self.start
 
     def __contains__(self, moment: float) -> bool:
@@ -61,7 +61,7 @@ class Window:
 
 
 class Better(StrEnum):
-    """Which way a figure improves."""
+    """The direction in which a metric improves."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -70,11 +70,11 @@ class Better(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A number with its meaning.
+    """A value with its meaning.
 
-    `value` is None exactly when `reason` says why it was not measured. `n` is the number of rows behind it.
-    `low`/`high` are a 95 % interval. `labels` name what inside the stream it is about: version, feature,
-    segment, class, type. `because` says in words what is likely behind the value, where that is known.
+    `value` is None exactly if `reason` says why it was not measured. `n` is the number of rows behind it. `low` and
+    `high` are a 95 % interval. `labels` name the part of the stream that it is about: version, feature, segment, class,
+    type. `because` is the likely reason of the value, if known.
     """
 
     stream: Stream
@@ -103,7 +103,7 @@ class Measurement:
 
 
 class Severity(StrEnum):
-    """The tier of a rule: who is told, and when."""
+    """The tier of a rule, which determines who is notified and when."""
 
     CRITICAL = "critical"
     WARNING = "warning"
@@ -111,7 +111,7 @@ class Severity(StrEnum):
 
 
 class State(StrEnum):
-    """Where an alert is in its life."""
+    """The state of an alert."""
 
     INACTIVE = "inactive"
     PENDING = "pending"
@@ -121,7 +121,7 @@ class State(StrEnum):
 
 
 class DataState(StrEnum):
-    """Whether the rule could be judged at all at the last look."""
+    """Whether the rule could be evaluated the last time."""
 
     OK = "ok"
     NO_DATA = "no_data"
@@ -145,11 +145,11 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What exactly is wrong, and what may have caused it, as known at `at`.
+    """The diagnosis of an alert at the time `at`: what exactly is wrong, and what may have caused it.
 
-    `what` names the error type, version, segment or column, with the figures before and since the onset; it is empty
-    if no more is known than the alert says. `causes` are possible ones, the likeliest first. `kinds` are the error
-    types or columns that are beyond their limit by themselves, each with its own words.
+    `what` names the error type, version, segment or column, with the values before and since the onset; it is empty if
+    no more is known than the alert says. `causes` are possible ones, the likeliest first. `kinds` are the error types
+    or columns that exceed their limit by themselves, each with its description.
     """
 
     at: float
@@ -163,13 +163,12 @@ class Diagnosis:
 class Alert:
     """The state of one rule for one stream and instance, kept across restarts.
 
-    `episode` counts the times it fired. `instance` holds the labels that make it one of
-    several (feature, segment). `annotations` are rendered. `held` is how long the running wait (to fire, or
-    to resolve) has been watched, in seconds; `recent` the last windows as (start, beyond the limit?);
-    `data_since` since when `data` is as it is, and `unjudged` how long of that was watched, in seconds;
-    `changes` when the condition came or went; `metric` is what `value` was last judged of;
-    `worst` how far from its limit the value was in this episode, `peak` the value and `at_worst` the client's sentence
-    of that moment.
+    `episode` counts the times it fired. `instance` holds the labels that distinguish it from others of the rule
+    (feature, segment). `annotations` are rendered. `held` is the evaluated time of the current wait (to fire, or to
+    resolve) in seconds; `recent` are the last windows as (start, beyond the limit?); `data_since` is when `data` last
+    changed, and `unjudged` the evaluated time since then in seconds; `changes` are the times at which the condition
+    changed; `metric` is the metric of `value`; `worst` is the largest distance from the limit in this episode, `peak`
+    the value and `at_worst` the client's sentence at that time.
     """
 
     fingerprint: str
@@ -210,7 +209,7 @@ class Alert:
 
     @property
     def is_open(self) -> bool:
-        """Firing, or firing and about to recover."""
+        """Whether it is firing, or recovering."""
         return self.state in (State.FIRING, State.RECOVERING)
 
     def annotation(self, name: str) -> str:
@@ -220,7 +219,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One change of an alert's state, with the reason in words. Natural key: fingerprint, at, to."""
+    """One change of an alert's state with its reason. Natural key: fingerprint, at, to."""
 
     fingerprint: str
     at: float
@@ -234,7 +233,7 @@ class Transition:
 
 
 class Action(StrEnum):
-    """What a delivery asks its channel to do."""
+    """The action that a delivery requests from its channel."""
 
     TRIGGER = "trigger"
     ACKNOWLEDGE = "acknowledge"
@@ -244,7 +243,7 @@ class Action(StrEnum):
 
 
 class Status(StrEnum):
-    """Where a delivery is on its way."""
+    """The status of a delivery."""
 
     PENDING = "pending"
     LEASED = "leased"
@@ -273,10 +272,10 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A row of the outbox: one thing to tell one channel. Natural key: channel, key, sequence.
+    """A row of the outbox: one notification for one channel. Natural key: channel, key, sequence.
 
-    `key` is the same for an episode's trigger, acknowledgement and resolve, and they go out in `sequence`.
-    `body` is the notification as JSON, made when the decision was made.
+    `key` is the same for an episode's trigger, acknowledgement and resolve, which are sent in the order of `sequence`.
+    `body` is the notification as JSON, composed when it was planned.
     """
 
     channel: str
@@ -297,13 +296,13 @@ class Delivery:
 
     @property
     def is_critical(self) -> bool:
-        """Whether it is a critical page or its resolve: what may not wait."""
+        """Whether it is a critical page or its resolve, which must not wait."""
         return self.priority <= Priority.CRITICAL_RESOLVE
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a channel answered to one attempt."""
+    """The response of a channel to one attempt."""
 
     delivery: int
     at: float
@@ -315,7 +314,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """Mutes new pages for what matches all of its matchers (`model="fraud"`). Never mutes a resolve."""
+    """Suppresses new pages of alerts that match all matchers (`model="fraud"`), but no resolves."""
 
     id: str
     matchers: tuple[str, ...]
@@ -328,7 +327,7 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """One record that was refused, kept with its reason."""
+    """A rejected record with the reason."""
 
     index: int
     error: str

@@ -1,7 +1,7 @@
-"""Texts that come from outside: how long each may be, and what may be a name.
+"""Limits for texts from outside: how long each may be, and what a name may be.
 
-The border, the configuration, the command line and the columns of the store all read their limits here, so that what
-is taken in can be stored, on SQLite and on PostgreSQL alike. Lengths are in characters.
+The ingest, the configuration, the command line and the store all use these limits, so that everything that is accepted
+can be stored in SQLite and PostgreSQL. Lengths are in characters.
 """
 
 import re
@@ -21,7 +21,7 @@ _SHOWN = 60
 
 
 def flaw_of_text(text: str) -> str:
-    """Why a text cannot be stored everywhere, in words; empty where it can."""
+    """Why a text cannot be stored in every database; empty if it can."""
     found = _UNSTORABLE.search(text)
     if found is None:
         return ""
@@ -29,10 +29,10 @@ def flaw_of_text(text: str) -> str:
 
 
 def flaw_of_name(name: str) -> str:
-    """Why this cannot be the name of a client, a model or a key, in words; empty where it can.
+    """Why this is no valid name of a client, a model or a key; empty if it is.
 
-    Names stand in addresses, file names, commands and logs: they are 1 to `NAME` characters that can be seen, with
-    single spaces between them at most, and without slashes of either kind.
+    Names appear in addresses, file names, commands and logs: they have 1 to `NAME` visible characters, no slashes, and
+    at most single spaces in between.
     """
     if not name:
         return "is empty"
@@ -50,10 +50,10 @@ def flaw_of_name(name: str) -> str:
 
 
 def storable(text: str) -> str:
-    """The text with a replacement character for each one that a database refuses."""
+    """The text with a replacement character for each character that a database rejects."""
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def shortened(text: str, most: int = _SHOWN) -> str:
-    """At most `most` characters of a text, with dots where it was cut."""
+    """At most `most` characters of a text, with an ellipsis if it was cut."""
     return text if len(text) <= most else text[: most - 3] + "..."

@@ -1,6 +1,6 @@
-"""The larger parts of the daemon, each made of a configuration and of the parts that it works with.
+"""Creates the larger parts of the daemon from a configuration and the parts that they depend on.
 
-`monitor.app` calls these in the order in which the parts need each other.
+`monitor.app` calls these functions in the order of the dependencies.
 """
 
 from collections.abc import Mapping
@@ -45,13 +45,13 @@ from monitor.windows.profile import Profile
 def emergency(
     config: Config, clock: Clock, store: Store, channels: Mapping[str, Channel]
 ) -> Emergency | None:
-    """What sends critical pages while the database is unavailable; None without a channel or a spool."""
+    """The sender of critical pages while the database is unavailable; None without a channel or a spool."""
     spool = spool_path(config.notify.spool, store)
     return Emergency(store, channels, clock, Path(spool)) if spool and channels else None
 
 
 def outage_evaluator(config: Config, clock: Clock, emergency: Emergency | None) -> OutageEvaluator:
-    """What evaluates critical rules while the database is unavailable."""
+    """The evaluation of critical rules while the database is unavailable."""
     return OutageEvaluator(
         config.alerts,
         config.measuring(),
@@ -114,7 +114,7 @@ def pipeline(
 
 
 def application(config: Config, services: Services) -> Litestar:
-    """All pages and routes but those of the ingest."""
+    """All pages and routes except those of the ingest."""
     pager = config.notify.pagerduty
     routes = [
         *pagerduty_routes(services.store, pager.webhook_secrets if pager else (), services.clock),

@@ -85,7 +85,7 @@ CATCH_ALLS = {
     "web/ingest/front.py",
     "web/ingest/otlp.py",
     "web/server.py",
-    "windows/counting.py",
+    "windows/accumulate.py",
     "windows/recount.py",
 }
 
