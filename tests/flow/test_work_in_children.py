@@ -68,9 +68,7 @@ def test_children_that_are_killed_at_random_moments_lose_and_double_nothing(tmp_
     start = now - 9 * DAY
     settings = DriftSettings.model_validate({"window": "30m"})
 
-    def work(
-        folder: str, children: ChildProcesses | None, is_over: Callable[[tuple[object, ...]], bool]
-    ) -> Store:
+    def work(folder: str, children: ChildProcesses, is_over: Callable[[tuple[object, ...]], bool]) -> Store:
         (tmp_path / folder).mkdir()
         store = Store(f"sqlite:///{tmp_path}/{folder}/state.db")
         migrate(store)
@@ -84,21 +82,20 @@ def test_children_that_are_killed_at_random_moments_lose_and_double_nothing(tmp_
         send(log, RecordKind.OUTCOMES, outcome(id="late-3", truth="ok"))
         log.stop()
         count_new(store, WindowSettings(), now)
-        runner = {} if children is None else {"runner": children}
         named = {stream: BaselineSettings(rows=100)}
-        keeper = BaselineSelector(store, HALF_HOUR, WindowSettings(), named, **runner)
+        keeper = BaselineSelector(store, HALF_HOUR, WindowSettings(), named, children)
         for attempt in range(200):
             at = now  # the same whatever was killed: what is made says when
-            if children is not None:
-                children._attempts._failing.clear()
+            children._attempts._failing.clear()
             keeper.update(at)
-            compact(store, now, **runner)
-            prepare(store, [LearningTask(stream, now)], LearningContext(settings, HALF_HOUR, at), **runner)
+            compact(store, now, runner=children)
+            prepare(store, [LearningTask(stream, now)], LearningContext(settings, HALF_HOUR, at), children)
             if attempt and is_over(state(store, stream)):
                 break
         return store
 
-    plain = state(work("plain", None, lambda _: True), stream)
+    # In children as well: the last bits of what is learned depend on how numpy computes in a process.
+    plain = state(work("plain", ChildProcesses(Faults()), lambda _: True), stream)
     assert plain[2] is not None
     children = ChildProcesses(Faults())
     with killer(children, random.Random(5)) as killed:

@@ -61,7 +61,7 @@ def score(name: str, buckets: int = 100) -> Column:
 
 def odds_score(name: str, width: float = 0.04, limit: float = 12.0) -> Column:
     """Probabilities in buckets of equal width in log-odds: fine near 0 and 1, for rare classes."""
-    inner = 1 / (1 + np.exp(-np.arange(-limit, limit + width / 2, width)))
+    inner = _reproducible(1 / (1 + np.exp(-np.arange(-limit, limit + width / 2, width))))
     edges = np.concatenate([[0.0], inner, [np.nextafter(1.0, 2.0)]])
     return Column(name, ColumnKind.SCORE, edges=edges, cells=(0, MINUS_INFINITY), unit=2.0**-16)
 
@@ -71,9 +71,16 @@ def duration(name: str, shortest: float, longest: float, width: float = 0.02) ->
     width`.
     """
     steps = math.ceil(math.log(longest / shortest) / math.log1p(width))
-    edges = np.asarray(shortest * (1.0 + width) ** np.arange(steps + 1), np.float64)
+    edges = _reproducible(shortest * (1.0 + width) ** np.arange(steps + 1))
     unit = 2.0 ** math.floor(math.log2(shortest) - 4)
     return Column(name, ColumnKind.DURATION, edges=edges, cells=number_cells(np.ones(steps)), unit=unit)
+
+
+def _reproducible(edges: np.ndarray) -> Floats:
+    """The edges rounded to float32: powers and exponentials differ in the last bits from processor to processor, and
+    profiles with other edges cannot be added.
+    """
+    return np.asarray(edges.astype(np.float32), np.float64)
 
 
 def number_cells(masses: np.ndarray) -> tuple[int, ...]:
