@@ -16,10 +16,10 @@ def summary(config: Config) -> list[str]:
     rules = rules_of(config).rules
     tiers = ", ".join(f"{sum(rule.severity is tier for rule in rules)} {tier}" for tier in Severity)
     models = [str(stream) for stream in config.streams()]
-    channels = ", ".join(build(config.notify)) or "none: nobody will be told"
+    channels = ", ".join(build(config.notify)) or "none: nobody will be notified"
     return [
         f"{len(rules)} rules: {tiers}",
-        f"models: {', '.join(models) or 'none named: every client is taken in'}",
+        f"models: {', '.join(models) or 'none named: every client is accepted'}",
         f"channels: {channels}",
         f"drift: {detection_delay.typical(config.drift)}",
     ]

@@ -78,7 +78,7 @@ def evaluate(
     stored, baseline = stored_drift.calibration(connection, stream), load(connection, stream)
     fits = stored and baseline and stored.layout == baseline.layout.id and _is_readable(stored.blob)
     if not fits or stored is None or baseline is None or not math.isfinite(until):
-        note = "drift is not judged yet: there is no baseline" if baseline is None else _waiting(baseline)
+        note = "drift is not evaluated yet: there is no baseline" if baseline is None else _waiting(baseline)
         moment = int(until if math.isfinite(until) else now)
         return DriftStatus(_not_measured(stream, Window(moment - base_seconds, moment), note), note=note)
     calibration, budget = _calibration(stored.blob), budget_of(settings, models)
@@ -89,7 +89,7 @@ def evaluate(
     closed = _closed(stored, before, settings, until)[:MOST_A_CALL]
     latest = _advance(subject, before, closed) if closed else _latest(connection, stream, before)
     note = stored.note or (
-        "drift is set to be quiet: it is told in the digest only" if settings.quiet else ""
+        "`drift.quiet` is set: drift is reported in the digest only" if settings.quiet else ""
     )
     because = _because(connection, stream, latest)
     return DriftStatus(
@@ -206,7 +206,7 @@ def _because(connection: Connection, stream: Stream, latest: list[DriftVerdict])
 
 def _waiting(baseline: Baseline) -> str:
     return (
-        f"drift is not judged yet: {replaying.LEAST_WINDOWS} windows counted with the present baseline "
+        f"drift is not evaluated yet: {replaying.LEAST_WINDOWS} windows counted with the present baseline "
         f"({baseline.source}) are needed"
     )
 

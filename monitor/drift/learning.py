@@ -196,7 +196,7 @@ def storable(
         calibration.end,
         calibration.windows,
         False,
-        f"drift is told in the digest only: {note}" if note else "",
+        f"drift is reported in the digest only: {note}" if note else "",
         detection_delay.meaning(calibration, needed, budget),
         codec.encode_calibration(calibration),
     )

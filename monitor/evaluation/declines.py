@@ -130,7 +130,7 @@ class DeclineDetector:
                 f"no reference yet: {FEWEST} outcomes of the past, or a baseline, are needed",
             )
         elif value is not None and value < 1 and now - (self._began or now) < GATHERING:
-            value, reason = None, "evidence is gathered anew after the start of the daemon"
+            value, reason = None, "evidence is collected again after the start of the daemon"
         because = _because(one, watch) if value is not None and value >= 1 else ""
         return Measurement(
             stream, window, info.name, value, info.unit, info.better, n, where, reason=reason, because=because

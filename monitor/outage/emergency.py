@@ -218,8 +218,11 @@ class Emergency:
             action=Action.TRIGGER,
             key=f"watchkeeper:store-down:{hashlib.sha256(where.encode()).hexdigest()[:16]}",
             severity="critical",
-            title="Watchkeeper cannot reach its database: predictions are refused, models are hardly watched",
-            impact="Senders get 503 and must send again. Only critical rules over the last seconds are judged.",
+            title=(
+                "Watchkeeper cannot reach its database: predictions are rejected, "
+                "and only critical rules are evaluated"
+            ),
+            impact="Senders get 503 and must send again. Only critical rules over the last seconds are evaluated.",
             client="watchkeeper",
             model="daemon",
             environment="production",
@@ -227,7 +230,7 @@ class Emergency:
             started_at=now,
             reason=f"{where} could not be used for {PATIENCE:.0f} seconds: {why}",
             checks=(
-                "Does the database run, and take writes?",
+                "Is the database running, and does it accept writes?",
                 "Can this host reach it?",
                 "Is its disk full?",
             ),

@@ -72,6 +72,6 @@ def _draw(line: TimeLine) -> str:
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
         f"{bar('l', *line.learned, 4, _LINE, 'learned')}{bar('j', *line.judged, 4, _LINE, 'judged')}{bars}"
         f'<path class="x" d="M0 {_LINE + 4}H{_WIDTH}"/><text x="0" y="{_HEIGHT - 12}">{escape(line.ends[0])}</text>'
-        f'<text x="{x(line.judged[0]):.1f}" y="{_HEIGHT}" text-anchor="middle">judged from here on</text>'
+        f'<text x="{x(line.judged[0]):.1f}" y="{_HEIGHT}" text-anchor="middle">evaluated from here on</text>'
         f'<text x="{_WIDTH}" y="{_HEIGHT - 12}" text-anchor="end">{escape(line.ends[1])}</text></svg>'
     )

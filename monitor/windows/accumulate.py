@@ -229,7 +229,7 @@ def _set_aside(connection: Connection, stream: Stream, damaged: Sequence[int], n
     """Count damaged batches as done, and keep a record of each: the others must not wait for them."""
     if damaged:
         predictions.mark_counted(connection, damaged)
-        hint = "`watchkeeper status` says what is damaged; a backup may have it whole"
+        hint = "`watchkeeper status` lists what is damaged; a backup may have an undamaged copy"
         for number in damaged:
             reason = f"batch {number} is damaged in the database"
             rejected = Rejected(0, reason, hint, stream.client, stream.model)

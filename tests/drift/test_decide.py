@@ -111,7 +111,7 @@ def test_a_window_that_was_judged_before_changes_nothing(
         calibration, state, stream[REFERENCE + 2], drift.limits(calibration.columns, A)
     )
     assert again is state
-    assert decision.skipped == "the window was judged before"
+    assert decision.skipped == "the window was evaluated before"
 
 
 def test_thin_windows_roll_into_the_next_and_lose_no_rows(

@@ -46,7 +46,7 @@ def test_21_pages_go_out_from_memory_and_the_outbox_learns_of_it_when_it_is_back
         summaries = [incident.summary for incident in daemon.pagerduty.incidents]
         assert summaries == [
             "acme/fraud: 30 %",
-            "Watchkeeper cannot reach its database: predictions are refused, models are hardly watched",
+            "Watchkeeper cannot reach its database: predictions are rejected, and only critical rules are evaluated",
         ]
         key = daemon.pagerduty.incidents[0].key
         server.start()

@@ -21,7 +21,7 @@ def told(*found: Measurement) -> str:
 
 def test_a_latency_without_anything_to_compare_with_is_told() -> None:
     blind = [measured(f"latency_p{percent}", 0.05) for percent in (50, 95)]
-    assert "HighLatency cannot be judged yet: latency_p" in told(*blind)
+    assert "HighLatency cannot be evaluated yet: latency_p" in told(*blind)
     assert "no baseline to compare with (a baseline, whose rows need: `latency_ms`)" in told(*blind)
     seeing = [measured(f"latency_p{percent}", 0.05, 0.05) for percent in (50, 95)]
     assert "HighLatency" not in told(*seeing)
@@ -29,7 +29,7 @@ def test_a_latency_without_anything_to_compare_with_is_told() -> None:
 
 def test_a_figure_that_is_not_measured_gives_its_reason() -> None:
     few = measured("accuracy", None, reason="12 outcomes of 30 needed")
-    assert "LowAccuracy cannot be judged yet: accuracy: 12 outcomes of 30 needed" in told(few)
+    assert "LowAccuracy cannot be evaluated yet: accuracy: 12 outcomes of 30 needed" in told(few)
 
 
 def test_nothing_is_said_of_a_stream_without_any_measurement() -> None:

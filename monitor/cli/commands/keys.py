@@ -19,7 +19,7 @@ key = typer.Typer(
 
 
 _CLOSES = {
-    "ingest": "from now on records are taken with a key only, from this machine too",
+    "ingest": "from now on records are accepted with a key only, also from this machine",
     "page": "from now on pages open with a key only, on this machine too",
     "metrics": "from now on /metrics opens with a key only, on this machine too",
     "staff": "from now on staff sign in with a key (or the provider), on this machine too",

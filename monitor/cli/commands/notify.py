@@ -105,7 +105,7 @@ def service_report(
         built = report.read(connection, client, client_settings, requested, now)
     if built is None:
         raise NotFoundError(
-            f"nothing is known of '{client}' in {requested.key}",
+            f"no data of '{client}' in {requested.key}",
             hint="the client has no models, or the period has not begun",
         )
     if out is None:

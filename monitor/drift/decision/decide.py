@@ -50,7 +50,7 @@ def advance(
     """Evaluate one window against `limits` (columns + 1,). A window that is not later than the last one is skipped."""
     window = counts.window
     if state.last >= 0 and window.start <= state.last:
-        return state, skipped(calibration, window, "the window was judged before")
+        return state, skipped(calibration, window, "the window was evaluated before")
     state, scored = _score(calibration, state, counts)
     broken = _broken(calibration, scored)
     ratio = _ratios(calibration, state, limits)

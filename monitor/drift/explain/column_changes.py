@@ -65,7 +65,7 @@ def _now(calibration: Calibration, scored: Scored, chart: int, *, begun: bool) -
 
 def _new(column: Column, share: float, rows: float) -> ColumnChange:
     number = column.kind is ColumnType.NUMBER
-    kind = "values outside the range of the baseline" if number else "values never seen before"
+    kind = "values outside the range of the baseline" if number else "new values"
     return ColumnChange(float(np.sqrt(share)), f"{kind} ({share:.1%})", rows, True)
 
 

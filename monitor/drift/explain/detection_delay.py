@@ -150,7 +150,7 @@ def _in_words(results: list[Delay], window: str) -> str:
             f"{'a shift of ' * (index == 0)}{one.shift:g} sd {verb}in about {one.windows:.0f}{unit}{some}"
         )
     wander = any(one.found < one.of and one.windows for one in results)
-    return ", ".join(parts) + (" (the others wander too much)" if wander else "")
+    return ", ".join(parts) + (" (the others fluctuate too much)" if wander else "")
 
 
 def typical(settings: DriftSettings) -> str:
@@ -170,5 +170,5 @@ def typical(settings: DriftSettings) -> str:
     whose = "for all models together" if settings.scope == "fleet" else "for each model"
     return (
         f"{meaning(calibration, needed, settings.budget)} ({whose}; on {TYPICAL_COLUMNS} features with "
-        f"{TYPICAL_ROWS:,} rows an hour that do not wander; `watchkeeper status` says it for each model)"
+        f"{TYPICAL_ROWS:,} rows an hour without autocorrelation; `watchkeeper status` shows it for each model)"
     )

@@ -32,7 +32,7 @@ VERDICT = Row(
                     "{{version}}",
                 ),
             ),
-            empty="No version is told",
+            empty="No version is sent",
         ),
         Panel(
             "Drifted features",

@@ -10,7 +10,7 @@ NOW = Row(
     (
         Panel(
             "Models critical",
-            "Models with at least one critical alert firing. Critical alerts page somebody.",
+            "Models with at least one critical alert firing. Critical alerts page the engineer on call.",
             "stat",
             "none",
             4,
@@ -30,7 +30,7 @@ NOW = Row(
         ),
         Panel(
             "Models without fresh data",
-            "Models that cannot be judged, because nothing came in. They are not counted as well.",
+            "Models that cannot be evaluated, because no data arrives. They do not count as well.",
             "stat",
             "none",
             4,
@@ -40,7 +40,7 @@ NOW = Row(
         ),
         Panel(
             "Last complete cycle",
-            "Time since the daemon last judged all models. Over three intervals it has stalled.",
+            "Time since the last complete evaluation of all models. Above three intervals, the daemon is stalled.",
             "stat",
             "s",
             4,
@@ -51,7 +51,7 @@ NOW = Row(
         ),
         Panel(
             "Configuration valid",
-            "Whether the last reload of the configuration was taken. If not, the one before is still in force.",
+            "Whether the last reload of the configuration succeeded. If not, the previous one is still active.",
             "stat",
             "bool_yes_no",
             4,
@@ -62,7 +62,7 @@ NOW = Row(
         ),
         Panel(
             "Notifications failed, 1 h",
-            "Notifications that a channel refused for good in the last hour.",
+            "Notifications that a channel rejected permanently in the last hour.",
             "stat",
             "none",
             4,
@@ -94,7 +94,7 @@ MODELS = Row(
         ),
         Panel(
             "Rules not ok",
-            "Rules that fire or cannot be judged, the worst first. A rule's name leads to its runbook.",
+            "Rules that fire or cannot be evaluated, the worst first. A rule's name leads to its runbook.",
             "table",
             "none",
             24,
@@ -204,7 +204,7 @@ DAEMON = Row(
         ),
         Panel(
             "Failures a second",
-            "Rules that could not be judged, and records that a source could not deliver.",
+            "Rules that could not be evaluated, and records that a source could not deliver.",
             "timeseries",
             "ops",
             8,
@@ -220,7 +220,7 @@ DAEMON = Row(
         ),
         Panel(
             "Notifications waiting",
-            "Notifications in the outbox that have not gone out.",
+            "Notifications in the outbox that are not sent.",
             "timeseries",
             "none",
             8,

@@ -39,7 +39,7 @@ def unjudged(
             is_blind = bool(reasons) and len(reasons) == len(results)
             if is_blind and reasons[0] != NOT_MEASURED and not reasons[0].endswith(_PAST):
                 found.setdefault(_with_needs(reasons[0]), []).append(rule.name)
-    return [f"{', '.join(names)} cannot be judged yet: {reason}" for reason, names in found.items()]
+    return [f"{', '.join(names)} cannot be evaluated yet: {reason}" for reason, names in found.items()]
 
 
 def _with_needs(reason: str) -> str:
