@@ -14,7 +14,6 @@ from monitor.childprocess import HERE, ChildProcesses, Runner
 from monitor.clock import Clock, SystemClock
 from monitor.config.root import Config
 from monitor.config.rule_files import rules_of
-from monitor.digest import Sender
 from monitor.errors import StoreError
 from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.exporters.prediction_counters import PredictionCounters
@@ -99,9 +98,7 @@ class App:
         self.baselines = BaselineSelector(self.store, self.base_seconds, config.windows, named, self.runner)
         self.daily_summaries = DailySummaries(self.store, config.clients)
         self.pipeline = self._pipeline(leader)
-        self.digests = Sender(
-            self.store, config.clients, self.channels, config.web.public_url, __version__, self.base_seconds
-        )
+        self.digests, self.change_mails = wiring.digests(config, self.store, self.channels)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application = wiring.application(config, self._services())
         self.server = wiring.server(config, self.application, self.log, self.access, self.meters)
@@ -186,6 +183,7 @@ class App:
         )
         self.scheduler.every(5.0, "store model versions", self.store_versions)
         self.scheduler.every(20.0, "send digests", lambda: self.digests.send_due(self.clock.now()))
+        self.scheduler.every(20.0, "mail changes", lambda: self.change_mails.send_due(self.clock.now()))
         self.scheduler.every(60.0, "store key usage", self.access.write_uses)
         self.scheduler.every(10.0, "refresh outage state", self.follow_leader)
         self.scheduler.every(10.0, "store faults", self.store_faults)

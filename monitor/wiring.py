@@ -8,8 +8,12 @@ from pathlib import Path
 
 from litestar import Litestar
 
+from monitor import __version__
 from monitor.clock import Clock
 from monitor.config.root import Config
+from monitor.digest import Sender
+from monitor.digest.capacity import DiskForecast, usage_of
+from monitor.digest.changes.mails import ChangeMailer
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.measure import Measurer
 from monitor.evaluation.recent_window import RecentWindow
@@ -76,16 +80,15 @@ def pipeline(
 ) -> Pipeline:
     """The tick."""
     recent = RecentWindow(config.evaluate.recent, clock.now, clock.elapsed)
-    uptime = UptimeRecorder(store)
-
+    uptime, base = UptimeRecorder(store), int(config.predictions.base_window)
     measuring = Measurer(
         store,
-        int(config.predictions.base_window),
+        base,
         config.windows,
         config.measuring(),
         config.drift,
         recent,
-        ClockMetrics(store, lambda stream: bool(config.model(stream).probe.url), uptime.seconds),
+        ClockMetrics(store, lambda stream: bool(config.model(stream).probe.url), uptime.seconds, base),
         ReferenceFigures(lambda stream: config.model(stream).baseline, config.measuring()),
         daily_summaries.touch,
         TargetJudge(config.model),
@@ -111,6 +114,14 @@ def pipeline(
         uptime,
         frozenset({"pagerduty"} if is_confirming else ()),
     )
+
+
+def digests(config: Config, store: Store, channels: frozenset[str]) -> tuple[Sender, ChangeMailer]:
+    """What sends digests, and what mails changes to subscribers."""
+    url, base = config.web.public_url, int(config.predictions.base_window)
+    disk = DiskForecast(usage_of(store))
+    sender = Sender(store, config.clients, channels, url, __version__, base, disk)
+    return sender, ChangeMailer(store, config.clients, channels, url)
 
 
 def application(config: Config, services: Services) -> Litestar:

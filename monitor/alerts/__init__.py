@@ -12,11 +12,11 @@ from monitor.alerts.acknowledge import acknowledged
 from monitor.alerts.plan import plan
 from monitor.alerts.settings import AlertSettings
 from monitor.alerts.situation import Plan, Situation
-from monitor.records import Alert
+from monitor.records import Alert, Diagnosis
 from monitor.rules.engine.evaluate import Evaluation
 from monitor.store import alerts as alert_rows
+from monitor.store import diagnoses, outbox, silences
 from monitor.store import incidents as incident_rows
-from monitor.store import outbox, silences
 from monitor.store.db import faults_of
 
 __all__ = ["AlertSettings", "Plan", "Situation", "advance", "load_situation", "plan", "record"]
@@ -52,9 +52,16 @@ def advance(
     changed = {alert.fingerprint: alert for alert in evaluation.alerts}
     changed |= acknowledged(situation.incidents, current)
     record(connection, replace(evaluation, alerts=list(changed.values())), planned)
+    diagnoses.put(connection, [one for one in changed.values() if one.diagnosis != _known(alerts, one)])
     known |= {(i.channel, i.key): i for i in planned.incidents}
     after = replace(situation, alerts={**current, **changed}, incidents=list(known.values()))
     return replace(planned, after=after)
+
+
+def _known(alerts: Mapping[str, Alert], alert: Alert) -> Diagnosis | None:
+    """The diagnosis of this episode that is stored already."""
+    before = alerts.get(alert.fingerprint)
+    return before.diagnosis if before is not None and before.episode == alert.episode else None
 
 
 def _renumbered(connection: Connection, evaluation: Evaluation, alerts: Mapping[str, Alert]) -> Evaluation:

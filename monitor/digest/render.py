@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from monitor.alerts.notification import Enclosure, Message
 from monitor.digest.compose import Digest, Picture
+from monitor.digest.mailing import list_headers
 from monitor.digest.section import Section
 from monitor.health import wording
 from monitor.health.verdict import Health
@@ -102,23 +103,13 @@ def _embedded(picture: Picture) -> str:
 
 def mail(digest: Digest, version: str, address: str, unsubscribe: str) -> Message:
     """A mail to one recipient. `unsubscribe` is the URL for unsubscribing with one POST (RFC 8058)."""
-    headers = [
-        ("List-Id", f"Watchkeeper digest of {digest.client} <{digest.client}.digest.watchkeeper>"),
-        ("Auto-Submitted", "auto-generated"),
-    ]
-    if unsubscribe.startswith("https://"):
-        headers += [
-            ("List-Unsubscribe", f"<{unsubscribe}>"),
-            ("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"),
-        ]
-    elif unsubscribe:
-        headers.append(("List-Unsubscribe", f"<{unsubscribe}>"))
+    title = f"Watchkeeper digest of {digest.client}"
     return Message(
         digest.subject,
         text(digest, version, unsubscribe),
         html(digest, version, unsubscribe),
         (address,),
-        tuple(headers),
+        list_headers(f"{digest.client}.digest.watchkeeper", title, unsubscribe),
         files=tuple(Enclosure(one.name, "image/png", one.png, is_inline=True) for one in digest.charts),
     )
 

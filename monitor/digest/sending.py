@@ -1,28 +1,29 @@
 """Sending digests: composed when due, and stored in the outbox in the transaction that marks them as sent."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy import Connection
 
 from monitor.alerts.dedup_key import fitted
-from monitor.alerts.notification import Message, Notification, encode
+from monitor.alerts.notification import Message
 from monitor.config.units import HOUR
 from monitor.digest import reading, render
+from monitor.digest.capacity import DiskForecast
 from monitor.digest.compose import Digest, compose
+from monitor.digest.mailing import EMAIL, mailing
 from monitor.digest.schedule import Due, due
 from monitor.digest.service import periods, posting, report
 from monitor.digest.service.periods import Period
 from monitor.digest.service.report import ServiceReport
 from monitor.health import client_state
 from monitor.health.settings import ClientSettings
-from monitor.records import Action, Delivery, Priority, Status
+from monitor.records import Delivery, Status
 from monitor.store import daily_summaries, digests, outbox
 from monitor.store.db import Store
 
-EMAIL, SLACK = "email", "slack"
-"""After every page: digests must not delay an alert."""
+SLACK = "slack"
 OVERDUE = float(HOUR)
 LOOKED_BACK = 42
 """Days that are read: enough to compare with four weeks ago and to find the last confirmed outcomes."""
@@ -38,10 +39,13 @@ class Sender:
     public_url: str
     version: str
     base_seconds: int = 60
+    disk: DiskForecast = field(default_factory=lambda: DiskForecast(lambda: None))
 
     def send_due(self, now: float) -> int:
         """Put digests that are due and not sent yet into the outbox; their number."""
         sent = 0
+        with self.store.faults.isolate("digests", "disk"):
+            self.disk.look(now)
         for client, settings in self.clients.items():
             with self.store.faults.isolate("digests", client):
                 sent += sum(self._send(client, settings, one, now) for one in due(settings, now))
@@ -86,7 +90,7 @@ class Sender:
         for address, unsubscribe in self._readers(connection, made.client, settings):
             message = posting.mail(made, self.version, address, self.public_url, unsubscribe)
             key = _key(made.client, kind, day, address.lower())
-            deliveries.append(_mailing(EMAIL, key, made.client, message, made.verdict, now))
+            deliveries.append(mailing(EMAIL, key, made.client, message, made.verdict, now))
         return deliveries
 
     def _readers(
@@ -132,6 +136,7 @@ class Sender:
         figures = {stream: own for stream, own in figures.items() if stream.environment == client_state.SHOWN}
         seen = reading.observed(connection, client, health, settings, one, self.base_seconds)
         notes = reading.notes(connection, client, settings, one, {s for s, own in seen.items() if own.moved})
+        notes += filter(None, [self.disk.words()])
         return compose(health, figures, notes, one, settings, self.public_url, seen)
 
     def _deliveries(
@@ -178,11 +183,4 @@ def _key(client: str, kind: str, day: str, address: str) -> str:
 
 def _delivery(channel: str, digest: Digest, message: Message, now: float, address: str = "") -> Delivery:
     key = _key(digest.client, digest.kind, digest.day.isoformat(), address)
-    return _mailing(channel, key, digest.client, message, digest.verdict, now)
-
-
-def _mailing(channel: str, key: str, client: str, message: Message, verdict: str, now: float) -> Delivery:
-    notification = Notification(
-        Action.MESSAGE, key, "info", message.subject, verdict, client, "", "", "Digest", now, message=message
-    )
-    return Delivery(channel, key, 1, Action.MESSAGE, encode(notification), now, Priority.LAST)
+    return mailing(channel, key, digest.client, message, digest.verdict, now)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Connection
 
+from monitor.evaluation.pauses import PauseWatch
 from monitor.metrics import intervals
 from monitor.metrics.system import daemon
 from monitor.records import Measurement, Stream, Window
@@ -23,16 +24,22 @@ class ClockMetrics:
     """
 
     def __init__(
-        self, store: Store, is_probed: Callable[[Stream], bool], uptime: Callable[[float, float], float]
+        self,
+        store: Store,
+        is_probed: Callable[[Stream], bool],
+        uptime: Callable[[float, float], float],
+        base_seconds: int = 60,
     ) -> None:
         self._store = store
         self._is_probed = is_probed
         self._uptime = uptime
+        self._pauses = PauseWatch(store, base_seconds, uptime)
         self._ahead: dict[Stream, tuple[float, float]] = {}
 
     def measure(self, figures: StreamFigures, now: float) -> list[Measurement]:
-        """`silence_seconds`, and `availability` if the model has a health endpoint."""
-        results = [self._silence(figures, now)]
+        """`silence_seconds`, `silence_ratio`, and `availability` if the model has a health endpoint."""
+        silence = self._silence(figures, now)
+        results = [silence, self._pauses.measure(figures, silence.value, now)]
         if self._is_probed(figures.stream):
             results.append(self._availability(figures.stream, now))
         return results

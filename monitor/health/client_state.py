@@ -13,7 +13,7 @@ from monitor.health.verdict import ClientHealth, ClientIncident, Day, Health, Mo
 from monitor.records import Alert, Stream
 from monitor.store import alerts as alert_store
 from monitor.store import daily_summaries as day_store
-from monitor.store import incident_notes, streams
+from monitor.store import diagnoses, incident_notes, streams
 from monitor.store import targets as target_store
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.streams import StreamFigures
@@ -126,10 +126,12 @@ def history(
         for stream, own in target_store.between(connection, key, start, now + 1).items()
         if stream.environment == SHOWN and settings.shows(stream.model)
     }
+    happened = {one.fingerprint for one in transitions} & alerts.keys()
+    known = diagnoses.of_alerts(connection, happened)
     written = notes.by_incident(incident_notes.of_client(connection, key))
     newest_first = [
         replace(one, notes=written.get((one.fingerprint, int(one.started)), ()))
-        for one in incident_history.incidents(transitions, alerts, settings, periods)
+        for one in incident_history.incidents(transitions, alerts, settings, periods, known)
     ]
     figures = {
         stream: own

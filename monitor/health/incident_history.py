@@ -10,7 +10,7 @@ from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
 from monitor.health.verdict import ClientIncident, Day, Health, end_sentence, past_sentence, state_sentence
-from monitor.records import Alert, Severity, State, Stream, Transition, fingerprint
+from monitor.records import Alert, Diagnosis, Severity, State, Stream, Transition, fingerprint
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.targets import TargetPeriod
 
@@ -25,10 +25,12 @@ def incidents(
     alerts: Mapping[str, Alert],
     settings: ClientSettings,
     periods: Mapping[Stream, Sequence[TargetPeriod]] | None = None,
+    diagnoses: Mapping[tuple[str, int], Diagnosis] | None = None,
 ) -> list[ClientIncident]:
     """All episodes that fired and all missed targets, newest first, without info alerts. What fires now is included.
 
     A missed target comes from its period, like the state and the figures, not from its alert.
+    `diagnoses` are those of all episodes, by alert and episode.
     """
     by_episode: dict[tuple[str, int], ClientIncident] = {}
     for transition in transitions:
@@ -54,6 +56,9 @@ def incidents(
             and alert.fired_at is not None
         ):
             by_episode[key] = _ongoing(alert, settings)
+    for key, known in (diagnoses or {}).items():
+        if key in by_episode:
+            by_episode[key] = replace(by_episode[key], cause=_cause(known))
     missed = (
         _missed(period, alerts, settings)
         for own in (periods or {}).values()
@@ -81,7 +86,7 @@ def _missed(period: TargetPeriod, alerts: Mapping[str, Alert], settings: ClientS
         alert.acknowledged_at if alert is not None and is_its else None,
         identity,
         is_missed=True,
-        cause=_cause(alert) if is_its else "",
+        cause=_cause(alert.diagnosis) if alert is not None and is_its else "",
     )
 
 
@@ -130,7 +135,9 @@ def days(
         if one is None:
             entries.append(Day(day, health))
         else:
-            entries.append(Day(day, health, one.decisions, one.errors, one.quality, one.estimated))
+            entries.append(
+                Day(day, health, one.decisions, one.errors, one.quality, one.estimated, one.metric)
+            )
     return tuple(entries)
 
 
@@ -162,7 +169,7 @@ def _opened(transition: Transition, alert: Alert | None, settings: ClientSetting
         transition.fingerprint,
         transition.episode,
         about=_about(alert),
-        cause=_cause(current),
+        cause=_cause(current.diagnosis if current is not None else None),
     )
 
 
@@ -181,7 +188,7 @@ def _ongoing(alert: Alert, settings: ClientSettings) -> ClientIncident:
         alert.fingerprint,
         alert.episode,
         about=_about(alert),
-        cause=_cause(alert),
+        cause=_cause(alert.diagnosis),
     )
 
 
@@ -192,9 +199,8 @@ def _about(alert: Alert | None) -> str:
     return ", ".join(value if name in plain else f"{name} {value}" for name, value in instance)
 
 
-def _cause(alert: Alert | None) -> str:
+def _cause(diagnosis: Diagnosis | None) -> str:
     """The diagnosis of an episode: where the problem is, and the likeliest cause; empty if neither is known."""
-    diagnosis = alert.diagnosis if alert is not None else None
     if diagnosis is None:
         return ""
     place = _PERCENTILE.sub(r"\1 of 100 answers within ", diagnosis.what)

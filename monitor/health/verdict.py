@@ -87,6 +87,8 @@ class Day:
     errors: float = 0
     quality: float | None = None
     estimated: bool = False
+    metric: str = ""
+    """The metric of `quality`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from monitor.config.units import DAY, HOUR, MINUTE, format_number
+from monitor.health.locale import CURRENT
 
 NOTHING = "—"
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|(?:ms|s|min|h|d|k|M|G|sd)\b))|(?<=[✔✖◆?]) ")
@@ -160,7 +161,9 @@ def share(value: float) -> str:
     percent = value * 100
     if 0 < abs(percent) < 1 or 99 < percent < 100:
         # A share below 100 % must not be shown as 100 %.
-        return f"{min(percent, 99.9):.1f} %" if abs(percent) >= 0.05 else "under 0.1 %"
+        return (
+            f"{_written(min(percent, 99.9), 1)} %" if abs(percent) >= 0.05 else f"under {_written(0.1, 1)} %"
+        )
     return f"{percent:.0f} %"
 
 
@@ -168,8 +171,13 @@ def count(value: float) -> str:
     """`1240000` as `1.24 M`."""
     for size, letter in _SCALE:
         if abs(value) >= size * (10 if letter == "k" else 1):
-            return f"{format_number(value / size)} {letter}"
-    return f"{value:,.0f}".replace(",", " ")
+            return f"{CURRENT.get().number(format_number(value / size))} {letter}"
+    return _written(value)
+
+
+def _written(value: float, digits: int = 0) -> str:
+    """A number with so many decimals, as the reader writes it."""
+    return CURRENT.get().number(f"{value:,.{digits}f}")
 
 
 def seconds(value: float) -> str:
@@ -177,13 +185,13 @@ def seconds(value: float) -> str:
     if value < 0.001:
         return "under 1 ms"
     if value < 1:
-        return f"{value * 1000:.0f} ms"
-    return f"{value:.1f} s" if value < 60 else span(value)
+        return f"{_written(value * 1000)} ms"
+    return f"{_written(value, 1)} s" if value < 60 else span(value)
 
 
 def number(value: float) -> str:
     """Three significant digits."""
-    return format_number(value) if abs(value) < 999.5 else count(value)
+    return CURRENT.get().number(format_number(value)) if abs(value) < 999.5 else count(value)
 
 
 _SHAPES = {"share": share, "count": count, "seconds": seconds, "number": number}
@@ -205,10 +213,10 @@ def beside(metric: str, value: float, limit: float) -> str:
     shape = PHRASES[metric].shape if metric in PHRASES else "number"
     scale, unit = {"share": (100.0, " %"), "seconds": (1000.0, " ms")}.get(shape, (1.0, ""))
     for digits in range(1, 7):
-        finer = f"{value * scale:.{digits}f}"
-        if finer != f"{limit * scale:.{digits}f}":
+        finer = _written(value * scale, digits)
+        if finer != _written(limit * scale, digits):
             return finer + unit
-    return f"{value * scale:.9g}{unit}"
+    return CURRENT.get().number(f"{value * scale:.9g}") + unit
 
 
 def is_share(metric: str) -> bool:
@@ -222,11 +230,12 @@ def tick(metric: str, value: float, step: float) -> str:
     if abs(value) < step / 1000:
         return "0 %" if shape == "share" else "0"
     if shape == "share":
-        return f"{value * 100:.{_digits(step * 100)}f} %"
+        return f"{_written(value * 100, _digits(step * 100))} %"
     if shape == "seconds":
         in_ms = abs(value) < 1
-        return f"{value * 1000:.{_digits(step * 1000)}f} ms" if in_ms else f"{value:.{_digits(step)}f} s"
-    return count(value) if abs(value) >= 1000 else f"{value:.{_digits(step)}f}"
+        shown, unit = (value * 1000, "ms") if in_ms else (value, "s")
+        return f"{_written(shown, _digits(step * 1000 if in_ms else step))} {unit}"
+    return count(value) if abs(value) >= 1000 else _written(value, _digits(step))
 
 
 def _digits(step: float) -> int:
@@ -269,18 +278,17 @@ def moment(at: float, zone: ZoneInfo, now: float) -> str:
     local = datetime.fromtimestamp(at, zone)
     if abs(now - at) < 6 * DAY:
         return local.strftime("%a %H:%M")
-    return f"{local.day} {local:%b %H:%M}"
+    return f"{CURRENT.get().day_month(local)} {local:%H:%M}"
 
 
 def day(at: float, zone: ZoneInfo) -> str:
     """`Mon 23 Nov`."""
-    local = datetime.fromtimestamp(at, zone)
-    return f"{local:%a} {local.day} {local:%b}"
+    return date_words(datetime.fromtimestamp(at, zone))
 
 
 def date_words(day: date) -> str:
     """`Mon 23 Nov`, of a local date."""
-    return f"{day:%a} {day.day} {day:%b}"
+    return f"{day:%a} {CURRENT.get().day_month(day)}"
 
 
 def clock(at: float, zone: ZoneInfo) -> str:

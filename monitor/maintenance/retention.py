@@ -11,7 +11,9 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.store import (
     alerts,
     audit,
+    change_subscriptions,
     daily_summaries,
+    diagnoses,
     drift,
     idempotency,
     incident_notes,
@@ -67,9 +69,11 @@ def delete_expired(
         lambda c: webhook_deliveries.delete_before(c, deliveries),
         lambda c: sessions.delete_expired(c, now),
         lambda c: alerts.delete_before(c, figures),
+        lambda c: diagnoses.delete_before(c, figures),
         lambda c: incidents.delete_before(c, figures),
         lambda c: incident_notes.delete_before(c, figures),
         lambda c: audit.delete_before(c, figures),
+        lambda c: change_subscriptions.delete_before(c, deliveries),
         lambda c: targets.delete_before(c, figures),
         lambda c: daily_summaries.delete_before(c, datetime.fromtimestamp(figures, UTC).date()),
     )

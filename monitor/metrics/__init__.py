@@ -10,7 +10,7 @@ from types import ModuleType
 
 from monitor.measurement_table import MeasurementTable, merge_tables, table_of
 from monitor.metrics.business import automation, cost, satisfaction, target
-from monitor.metrics.drift import column_drift, multivariate, presence
+from monitor.metrics.drift import answers, column_drift, multivariate, presence
 from monitor.metrics.estimated import cbpe, dle
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.metrics.quality import (
@@ -53,6 +53,7 @@ _MODULES = (
     errors,
     column_drift,
     presence,
+    answers,
     multivariate,
     confidence,
     calibration_error,

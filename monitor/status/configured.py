@@ -19,6 +19,8 @@ class Configured:
     models: Mapping[str, Collection[str]] = field(default_factory=dict)
     rules: RuleSet | None = None
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    stale_after: Mapping[str, float] = field(default_factory=dict)
+    """Seconds after which a model waits for data, by client."""
 
 
 NOTHING_CONFIGURED = Configured()

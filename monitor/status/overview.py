@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from monitor.alerts.inhibition import suppressed
 from monitor.clock import iso
-from monitor.config.units import DAY, HOUR
+from monitor.config.units import DAY, HOUR, format_duration
 from monitor.health import targets
 from monitor.health.targets import Standing
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
@@ -131,7 +131,10 @@ def _line(
     open_of_stream = [alert for alert in open_alerts if alert.stream == stream]
     base = measurements.latest(connection, stream, base_seconds)
     hour = measurements.latest(connection, stream, HOUR)
-    state = _worst(open_of_stream) if open_of_stream else "ok" if base or hour else "unknown"
+    silent = max(0.0, now - figures.last_received)
+    is_waiting = silent > configured.stale_after.get(stream.client, HOUR)
+    is_known = bool(base or hour) and not is_waiting
+    state = _worst(open_of_stream) if open_of_stream else "ok" if is_known else "unknown"
     return StreamStatus(
         stream,
         with_targets(state, agreed),
@@ -141,9 +144,10 @@ def _line(
                 for alert in open_of_stream
             ),
             *_targets(agreed, wrong=True),
+            *([f"has not sent data for {format_duration(round(silent))}"] if is_waiting else []),
         ),
         tuple(_shown(base, hour)),
-        max(0.0, now - figures.last_received),
+        silent,
         (
             *unknown_model(stream, configured.models),
             *_targets(agreed, wrong=False),

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     bindparam,
+    case,
     delete,
     func,
     or_,
@@ -113,6 +114,18 @@ _SCATTERED = Prepared(
     .order_by(BATCHES.c.start)
 )
 _SEARCH = Prepared(update(BATCHES).where(_THESE).values(searched=True))
+
+
+def is_live(connection: Connection, stream: Stream, start: float, end: float, within: float) -> bool:
+    """Whether the predictions of a time came in while they were made, not as a past that was loaded: nearly all of them
+    at most `within` seconds after their window.
+    """
+    number = streams.find(connection, stream)
+    timely = (func.length(BATCHES.c.digest) == INGESTED) & (BATCHES.c.received_at <= BATCHES.c.end + within)
+    counted = (func.sum(BATCHES.c.rows), func.sum(case((timely, BATCHES.c.rows), else_=0)))
+    mine = (BATCHES.c.stream == number, BATCHES.c.start >= start, BATCHES.c.start < end)
+    rows, live = connection.execute(select(*counted).where(*mine)).one()
+    return bool(rows) and int(live) >= 0.95 * int(rows)
 
 
 @dataclass(frozen=True, slots=True)

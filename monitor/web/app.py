@@ -34,12 +34,13 @@ from monitor.web.pages import (
     runbooks,
     service_reports,
     staff,
+    subscriptions,
     unsubscribe,
 )
 from monitor.web.pages.alert import alert_page
 from monitor.web.pages.features import feature_page as feature
 from monitor.web.pages.features import table as features
-from monitor.web.pages.listings import audit_page, quarantine_page
+from monitor.web.pages.listings import alerts_page, audit_page, quarantine_page
 from monitor.web.pages.model import engineer
 from monitor.web.pages.overview import page as overview
 from monitor.web.services import Services
@@ -71,6 +72,7 @@ _MODULES = (
     features,
     feature,
     alert_page,
+    alerts_page,
     quarantine_page,
     audit_page,
     reports,
@@ -78,6 +80,7 @@ _MODULES = (
     incidents,
     service_reports,
     unsubscribe,
+    subscriptions,
     runbooks,
 )
 

@@ -16,7 +16,7 @@ from monitor.web.pages import rendering
 from monitor.web.services import Services
 
 _UNLIMITED = ("/healthz", "/readyz", "/metrics")
-_AUDITED = ("/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe", "/subscribe")
+_AUDITED = ("/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe", "/subscribe", "/changes")
 
 
 class Guard(ASGIMiddleware):

@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 OWN_PATHS = (
     "/api/v1",
     "/c",
+    "/changes",
     "/enter",
     "/healthz",
     "/leave",

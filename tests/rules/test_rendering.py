@@ -150,7 +150,7 @@ def test_a_condition_that_holds_names_every_part_and_keeps_the_figure_of_the_fir
     rule = RULES.rule("NoPredictions")
     assert rule is not None
     values = {("silence_seconds", 0): 1000.0, ("volume", 3600): 100.0, ("throughput", 300): 0.0}
-    beside = {("volume", 86400): 100.0, ("throughput", 3600): 1.0}
+    beside = {("silence_ratio", 0): 0.9, ("volume", 86400): 100.0, ("throughput", 3600): 1.0}
 
     def tick(**changed: float) -> list[Measurement]:
         return [
@@ -162,5 +162,5 @@ def test_a_condition_that_holds_names_every_part_and_keeps_the_figure_of_the_fir
 
     *_, (_, alert) = judged(rule, [tick(), tick(volume=43.0)])
     assert dict(alert.annotations)["summary"].endswith("no predictions for 16m40s")
-    assert "volume is 43 predictions" in alert.reason
+    assert "silence_ratio is 0.9 times the limit" in alert.reason
     assert "silence_seconds is 16m40s" in alert.reason

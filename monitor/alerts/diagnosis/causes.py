@@ -24,6 +24,10 @@ VOLUME = 2.0
 LEAST_ROWS = 50
 _ABOUT_VOLUME = frozenset(("volume", "throughput", "silence_seconds"))
 NONE_FOUND = "none found: no new version and no change of inputs or volume in the hour before"
+NONE_FOUND_BUT_VOLUME = (
+    "none found: no new version and no change of inputs in the hour before (the volume is not compared: the "
+    "predictions before were loaded as a past)"
+)
 
 
 def versions_before(versions: Sequence[Version], since: float, now: float) -> list[str]:

@@ -15,7 +15,7 @@ from monitor.drift.explain.incident_summary import ALL
 from monitor.records import DAEMON, Alert, Diagnosis, Labels, Severity, State, Stream, Window
 from monitor.rules.engine import no_data
 from monitor.rules.engine.evaluate import Evaluation
-from monitor.store import drift, model_versions, profiles, timeseries
+from monitor.store import drift, model_versions, predictions, profiles, timeseries
 from monitor.store.db import faults_of
 from monitor.store.model_versions import Version
 from monitor.windows.baseline import load as load_baseline
@@ -29,6 +29,8 @@ MOST = 8
 """Alerts that are diagnosed in one tick; the most severe first."""
 OPEN_WINDOW = 120
 """Seconds: the onset of an alert over a window up to this long is the window's start."""
+LATEST = 600.0
+"""Seconds after its window in which a prediction comes in; what comes later is a past that is loaded."""
 _AGAIN = frozenset(("error_rate", DRIFT))
 
 
@@ -47,6 +49,8 @@ class Evidence:
     versions: tuple[Version, ...] = ()
     columns: tuple[str, ...] = ()
     """The columns of the open drift incident, the strongest first."""
+    is_live: bool = True
+    """Whether the predictions before came in while they were made. The volume of a loaded past says nothing."""
 
 
 def diagnosed(
@@ -118,7 +122,8 @@ def gather(
             after = latest = rolling.profile(stream, Window(int(since // base) * base, last))
     versions = tuple(model_versions.of(connection, stream))
     known = before if before.rows else None
-    return Evidence(alert, since, known, after, latest, seconds, versions, columns)
+    is_live = predictions.is_live(connection, stream, first - length, first, LATEST)
+    return Evidence(alert, since, known, after, latest, seconds, versions, columns, is_live)
 
 
 def onset(connection: Connection, alert: Alert, base_seconds: int, now: float) -> float:
@@ -178,9 +183,10 @@ def _causes(evidence: Evidence, alerts: Iterable[Alert], now: float) -> tuple[st
     if not evidence.columns:  # drift names its columns itself
         part = min(evidence.recent.rows / after.rows, 1.0) if after.rows else 1.0
         sentences += causes.inputs_changed(before, after, part, column)
-    if before is not None and not evidence.columns:
+    if before is not None and not evidence.columns and evidence.is_live:
         rates = (before.rows / evidence.seconds[0], after.rows / evidence.seconds[1])
         sentences += causes.volume_changed(*rates, after.rows, alert.metric)
     sentences += causes.elsewhere(alert, alerts, evidence.since)
     is_looked_at = before is not None and before.rows >= causes.LEAST_ROWS and not evidence.columns
-    return tuple(sentences) or ((causes.NONE_FOUND,) if is_looked_at else ())
+    none = causes.NONE_FOUND if evidence.is_live else causes.NONE_FOUND_BUT_VOLUME
+    return tuple(sentences) or ((none,) if is_looked_at else ())

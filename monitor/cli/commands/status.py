@@ -90,6 +90,7 @@ def _configured(settings: "Config", rules: "RuleSet | None") -> "Configured":
         {client: list(section.models) for client, section in settings.clients.items()},
         rules,
         settings.alerts,
+        {client: section.stale_after for client, section in settings.clients.items()},
     )
 
 

@@ -1,6 +1,7 @@
 """Service reports as mails: the report in words, and the file that can be printed and passed on."""
 
 from monitor.alerts.notification import Enclosure, Message
+from monitor.digest.mailing import list_headers
 from monitor.digest.service import page
 from monitor.digest.service.periods import Kind
 from monitor.digest.service.report import ServiceReport
@@ -11,18 +12,12 @@ KINDS: dict[Kind, str] = {"weekly": "report-w", "monthly": "report-m"}
 
 def mail(report: ServiceReport, version: str, address: str, public_url: str, unsubscribe: str) -> Message:
     """The mail to one recipient. `unsubscribe` is the address for unsubscribing, or empty."""
-    headers = [
-        ("List-Id", f"Watchkeeper digest of {report.client} <{report.client}.digest.watchkeeper>"),
-        ("Auto-Submitted", "auto-generated"),
-    ]
-    if unsubscribe:
-        headers.append(("List-Unsubscribe", f"<{unsubscribe}>"))
-    if unsubscribe.startswith("https://"):
-        headers.append(("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
+    title = f"Watchkeeper digest of {report.client}"
+    headers = list_headers(f"{report.client}.digest.watchkeeper", title, unsubscribe)
     words = page.text(report, version)
     words += f"\nPage: {page.address(public_url, report)}\n" if public_url else ""
     words += f"Unsubscribe: {unsubscribe}\n" if unsubscribe else ""
     name = page.file_name(report.client, report.period)
     file = Enclosure(name, "text/html", page.html(report, version).encode("utf-8", "replace"))
     subject = f"{report.name}: service report, {report.period.title}"
-    return Message(subject, words, to=(address,), headers=tuple(headers), files=(file,))
+    return Message(subject, words, to=(address,), headers=headers, files=(file,))

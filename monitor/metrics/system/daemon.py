@@ -12,6 +12,13 @@ SILENCE_SECONDS = MetricInfo(
     "now - when the last prediction was received - the time between in which no daemon ran",
     "a stream that has sent before",
 )  # fmt: skip
+SILENCE_RATIO = MetricInfo(
+    "silence_ratio", "of the limit", Better.LOWER,
+    "Time since the last prediction came in, over the longest that the traffic explains: above 1 is no pause.", (),
+    "silence_seconds / max(4 x the longest usual pause, 1.25 x the pause at this time a day or a week ago, 60 s; 240 s "
+    "in the first hour)",
+    "five minutes of live traffic with 30 arrivals",
+)  # fmt: skip
 AVAILABILITY = MetricInfo(
     "availability", "share", Better.HIGHER, "Share of successful health probes.", (),
     "good probes / probes", "`probes` in the configuration",
@@ -84,7 +91,7 @@ SOURCE_FAILING_SECONDS = MetricInfo(
     "now - first failure", "`sources` in the configuration",
 )  # fmt: skip
 INFO = (
-    SILENCE_SECONDS, AVAILABILITY, DRIFT_EVIDENCE, DRIFT_PAGES, WRONG_KEY_REJECTIONS, DISK_USED_SHARE,
+    SILENCE_SECONDS, SILENCE_RATIO, AVAILABILITY, DRIFT_EVIDENCE, DRIFT_PAGES, WRONG_KEY_REJECTIONS, DISK_USED_SHARE,
     TICK_AGE_SECONDS, OUTBOX_OLDEST_SECONDS, RULE_ERRORS, CONFIG_RELOAD_FAILED, DIGESTS_OVERDUE,
     SET_ASIDE, SOURCE_AGE, SOURCE_FAILING_SECONDS,
 )  # fmt: skip

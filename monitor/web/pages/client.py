@@ -11,7 +11,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
-from monitor.health import client_state
+from monitor.health import client_state, locale
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Stream
@@ -20,7 +20,7 @@ from monitor.web import services as web_services
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
-from monitor.web.pages import client_view, rendering
+from monitor.web.pages import client_view, rendering, subscriptions
 from monitor.web.pages.charts import series
 from monitor.web.pages.charts.svg import Chart, Mark, moment
 
@@ -34,6 +34,11 @@ def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[Client
     if health is None:
         raise NotFoundException
     return health, settings
+
+
+def _for_reader(request: Request[Any, Any, Any]) -> None:
+    """Write numbers and dates as the reader's browser asks for; files of figures stay as they are."""
+    locale.CURRENT.set(locale.of(request.headers.get("accept-language", "")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,19 @@ def _model_page(request: Request[Any, Any, Any], key: str, model: str) -> _Model
 @get("/c/{key:str}/", sync_to_thread=True, include_in_schema=False)
 def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
     """The overview of a client's models."""
+    _for_reader(request)
     health, settings = _health(request, key)
-    return rendering.page("client.html", page=client_view.client(health, settings))
+    offered = {
+        "can_subscribe": subscriptions.is_offered(web_services.of(request)),
+        "csrf": request.state["visitor"].csrf,
+    }
+    return rendering.page("client.html", page=client_view.client(health, settings) | offered)
 
 
 @get("/c/{key:str}/m/{model:str}", sync_to_thread=True, include_in_schema=False)
 def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromPath[str]) -> Response[str]:
     """One model: its state, figures and charts."""
+    _for_reader(request)
     data = _model_page(request, key, model)
     drawn = [client_view.draw(chart) for chart in data.charts]
     return rendering.page(

@@ -14,8 +14,14 @@ from monitor.health.verdict import ClientHealth, ClientIncident, Health, ModelHe
 from monitor.store.targets import TargetPeriod
 from monitor.web.api.time_range import TimeRange
 from monitor.web.pages.charts import svg as svg_charts
+from monitor.web.pages.charts.daily_quality import daily_quality
 from monitor.web.pages.charts.series import SPANS
 from monitor.web.pages.charts.svg import Chart
+
+MOST_CHARTS = 6
+"""Charts on a client's first page: those of the models in the worst state."""
+STATES = (Health.WORKING, Health.WATCH, Health.ATTENTION, Health.WAITING)
+"""The states in the order of the legend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,20 @@ def client(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
         "lines": _lines(health, settings),
         "figures": _client_figures(health, settings),
         "models": [_model_row(model) for model in health.models],
+        "states": [(state, svg_charts.strip([state.value], state.word)) for state in STATES],
+        **_quality_charts(health, settings),
         "incidents": [incident(item, settings, health.now) for item in newest_first[:20]],
     }
+
+
+def _quality_charts(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
+    """The quality of the first models per day, and how many more have figures."""
+    charts = [
+        chart
+        for number, one in enumerate(health.models)
+        if (chart := daily_quality(one, settings, f"quality-{number}")) is not None
+    ]
+    return {"quality": [draw(chart) for chart in charts[:MOST_CHARTS]], "more": len(charts[MOST_CHARTS:])}
 
 
 def model(
@@ -78,6 +96,7 @@ def model(
         "figures": _model_figures(one, settings, health.now),
         "strip": svg_charts.strip([day.health.value for day in one.days], one.strip, fills=True),
         "strip_words": one.strip,
+        "states": [(state, svg_charts.strip([state.value], state.word)) for state in STATES],
         "spans": [{"key": s.key, "label": s.label, "current": s.key == shown.key} for s in SPANS],
         "query": shown.query,
         "shown": "" if shown.key else _named(shown, settings),
@@ -254,7 +273,7 @@ def _of_day(quality: Quality, one: ModelHealth) -> str:
         return agreed_targets.over(quality.period.seconds)
     if quality.day is None or not one.days or quality.day == one.days[-1].day:
         return ""
-    return f"{quality.day:%a} {quality.day.day} {quality.day:%b}"
+    return wording.date_words(quality.day)
 
 
 def _against(value: float, before: float | None) -> str:

@@ -9,7 +9,7 @@ from litestar.params import FromPath, FromQuery
 
 from monitor.digest.service import page, periods, report
 from monitor.errors import InputError
-from monitor.health import client_state
+from monitor.health import client_state, locale
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
@@ -48,6 +48,7 @@ def opened(
 ) -> Response[str]:
     """One report; with `download`, as a file."""
     session.reader(request, key)
+    locale.CURRENT.set(locale.of(request.headers.get("accept-language", "")))
     services = web_services.of(request)
     try:
         asked = periods.parse(period)

@@ -184,3 +184,49 @@ def test_today_s_figures_say_as_of_when_they_are_where_answers_came_since(age: f
     figures = page["figures"]
     assert isinstance(figures, list)
     assert {figure.label: figure.note for figure in figures}["Answered today"] == said
+
+
+def test_the_first_page_draws_the_quality_of_each_day_with_its_target(shop: Shop) -> None:
+    with serving(shop) as client:
+        page = client.get("/c/acme/").text
+    part = page.partition("Quality, last 30 days")[2].partition("What happened")[0]
+    assert part.count('<svg class="chart"') == part.count("Show as table") == 2
+    assert 'class="limit"' in part
+    assert "agreed 85 %" in part
+    assert re.search(
+        r"Right answers, \d+ days: between [\d.]+ % and [\d.]+ %; agreed: at least 85 %\.", words(part)
+    )
+    rows = re.findall(r'<th scope="row">([^<]+)</th><td>([^<]+)</td>', part)
+    assert ("Fri 20 Nov", "90 %") in rows
+
+
+def test_numbers_and_dates_are_those_of_the_reader_and_files_stay_as_they_are(shop: Shop) -> None:
+    headers = {"accept-language": "de-DE,de;q=0.9,en;q=0.5"}
+    with serving(shop) as client:
+        german = words(client.get("/c/acme/", headers=headers).text)
+        chart = client.get("/c/acme/m/fraud?span=24h", headers=headers).text
+        usual = words(client.get("/c/acme/").text)
+        files = [client.get("/c/acme/days.csv", headers=one).text for one in (headers, {})]
+    assert re.search(r"Within limits, 30 days \d\d,\d %", german)
+    assert re.search(r"Within limits, 30 days \d\d\.\d %", usual)
+    assert re.search(r'<th scope="row">2[23]\.11\.2026 \d\d:00</th>', chart)
+    assert files[0] == files[1]
+
+
+def test_the_legend_names_each_state_beside_its_bar(shop: Shop) -> None:
+    with serving(shop) as client:
+        for path in ("/c/acme/", "/c/acme/m/fraud"):
+            legend = client.get(path).text.partition('aria-label="Legend"')[2].partition("</ul>")[0]
+            assert re.findall(r'class="d-(\w+)"', legend) == [
+                "working",
+                "watch",
+                "attention",
+                "attention",
+                "waiting",
+            ]
+            assert re.findall(r"</span>([^<]+)</li>", legend) == [
+                "Working",
+                "Being watched",
+                "Needs attention",
+                "No data",
+            ]

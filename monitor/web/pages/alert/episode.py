@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from monitor.records import Alert, Delivery, Receipt, State, Transition
-from monitor.store import alerts, incident_notes, incidents, outbox
+from monitor.records import Alert, Delivery, Diagnosis, Receipt, State, Transition
+from monitor.store import alerts, diagnoses, incident_notes, incidents, outbox
 from monitor.store.incident_notes import IncidentNote
 from monitor.store.incidents import Incident
 
@@ -38,6 +38,7 @@ class Episode:
     others: tuple[tuple[Alert, int], ...]
     left_out: int
     notes: tuple[IncidentNote, ...]
+    diagnosis: Diagnosis | None = None
 
 
 def read(connection: Connection, alert: Alert, number: int, now: float) -> Episode:
@@ -53,6 +54,7 @@ def read(connection: Connection, alert: Alert, number: int, now: float) -> Episo
         (alerts.get(connection, fingerprint), episode) for fingerprint, episode in members[:MOST_MEMBERS]
     ]
     notes = incident_notes.of_client(connection, alert.stream.client) if fired is not None else []
+    known = diagnoses.of_alerts(connection, [alert.fingerprint])
     return Episode(
         alert,
         number,
@@ -66,6 +68,7 @@ def read(connection: Connection, alert: Alert, number: int, now: float) -> Episo
         tuple(
             one for one in notes if one.fingerprint == alert.fingerprint and one.started == int(fired or 0.0)
         ),
+        (alert.diagnosis if is_newest else None) or known.get((alert.fingerprint, number)),
     )
 
 

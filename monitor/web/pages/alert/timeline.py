@@ -50,7 +50,7 @@ def timeline(one: Episode) -> list[Event]:
 def _changes(one: Episode) -> Iterator[Event]:
     for change in one.transitions:
         yield Event(change.at, "state", _word(change), (change.reason,) if change.reason else ())
-    diagnosis = one.alert.diagnosis if one.is_newest else None
+    diagnosis = one.diagnosis
     if diagnosis is not None and diagnosis.what:
         yield Event(diagnosis.at, "state", "Last diagnosis", (diagnosis.what, *diagnosis.causes))
 

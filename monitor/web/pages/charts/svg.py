@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup, escape
 
 from monitor.health import wording
+from monitor.health.locale import CURRENT
 from monitor.web.pages.charts.ticks import ticks
 
 _BARS = {"working": ((10, 18),), "watch": ((14, 10),), "attention": ((5, 8), (15, 8)), "waiting": ((18, 2),)}
@@ -70,6 +71,8 @@ class Chart:
     can_zoom: bool = False
     least_share: float = 0.1
     """What the axis of a share covers at least, so that small variation looks small."""
+    is_daily: bool = False
+    """Whether each value is that of a local day."""
 
     @property
     def is_empty(self) -> bool:
@@ -83,9 +86,10 @@ class Chart:
 
     def rows(self) -> list[tuple[str, list[str]]]:
         """The chart as a table: a time, and a value per curve."""
+        at_words = wording.day if self.is_daily else moment
         by_curve = [dict(zip(curve.x, curve.y, strict=True)) for curve in self.curves]
         return [
-            (moment(at, self.zone), [wording.figure(self.metric, known.get(at)) for known in by_curve])
+            (at_words(at, self.zone), [wording.figure(self.metric, known.get(at)) for known in by_curve])
             for at in self.times
         ]
 
@@ -107,7 +111,7 @@ class Scale:
 
 def moment(at: float, zone: ZoneInfo) -> str:
     """`2026-11-23 08:00`: a time in a table."""
-    return datetime.fromtimestamp(at, zone).strftime("%Y-%m-%d %H:%M")
+    return CURRENT.get().date_and_time(datetime.fromtimestamp(at, zone))
 
 
 def draw(chart: Chart) -> Markup:

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from monitor.config.units import DAY, HOUR
+from monitor.health.locale import CURRENT
 
 _STEPS = (
     60, 300, 600, 900, 1800, HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR,
@@ -24,5 +25,6 @@ def ticks(start: float, end: float, zone: ZoneInfo, most: int = 6) -> list[tuple
             local_time = midnight + timedelta(seconds=offset)
             at = local_time.replace(tzinfo=zone).timestamp()
             if start <= at <= end:
-                labelled.append((at, local_time.strftime("%-d %b" if offset == 0 else "%H:%M")))
+                label = local_time.strftime("%H:%M") if offset else CURRENT.get().day_month(local_time)
+                labelled.append((at, label))
     return labelled

@@ -1,1 +1,1 @@
-"""Long lists with filters and pages: refused records, and the audit log."""
+"""Long lists with filters and pages: alerts that fired, refused records, and the audit log."""

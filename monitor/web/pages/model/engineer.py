@@ -16,7 +16,7 @@ from monitor.records import Alert, Measurement, Severity, State, Stream, Window
 from monitor.rules.engine.unjudged import unjudged as rules_unjudged
 from monitor.rules.language.wording import figure as told
 from monitor.runtime.faults import Faults
-from monitor.store import alerts, measurements, model_versions, streams, targets
+from monitor.store import alerts, measurements, model_versions, silences, streams, targets
 from monitor.store.streams import StreamFigures
 from monitor.web import services as web_services
 from monitor.web.api.time_range import TimeRange
@@ -54,10 +54,11 @@ def model(
         if figures is None or not visitor.may_read(client):
             raise NotFoundException
         found = alerts.of_stream(connection, stream)
+        held = services.held(alerts.load_open(connection), silences.load(connection, now))
         shown, around = query.opening(request.query_params, asked, found, now, zone)
         page = _page(connection, services, figures, found, shown)
         page |= charts_view.charts(connection, services, stream, shown, page, asked, around)
-    return rendering.page("staff_model.html", visitor=visitor, **page)
+    return rendering.page("staff_model.html", visitor=visitor, held=held, **page)
 
 
 class Readable:

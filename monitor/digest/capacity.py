@@ -1,0 +1,77 @@
+"""When the disk of the store will be full, from what was written in the last day."""
+
+import shutil
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from monitor.config.units import DAY, HOUR, MINUTE
+from monitor.health import wording
+from monitor.store.db import Store
+
+_EVERY = 10.0 * MINUTE
+_FEWEST = 2.0 * HOUR
+"""Seconds that must have been watched: an hour may have one load or one cleanup."""
+SOON = 14.0 * DAY
+"""A disk that is full later than this is not mentioned."""
+NEARLY_FULL = 0.9
+
+Usage = Callable[[], tuple[float, float] | None]
+"""Bytes used and in all; None if the disk is not known."""
+
+
+def usage_of(store: Store) -> Usage:
+    """The usage of the disk that holds an embedded database; that of a database server is not known."""
+
+    def usage() -> tuple[float, float] | None:
+        path = store.url.database
+        if not store.is_sqlite or not path or store.is_in_memory:
+            return None
+        found = shutil.disk_usage(Path(path).parent)
+        return float(found.used), float(found.total)
+
+    return usage
+
+
+class DiskForecast:
+    """Watches how the disk fills, and says when it will be full."""
+
+    def __init__(self, usage: Usage) -> None:
+        self._usage = usage
+        self._seen: deque[tuple[float, float, float]] = deque()
+
+    def look(self, now: float) -> None:
+        """Take note of the usage, every ten minutes."""
+        if self._seen and 0 <= now - self._seen[-1][0] < _EVERY:
+            return
+        found = self._usage()
+        if found is None:
+            return
+        self._seen.append((now, *found))
+        while self._seen[0][0] < now - DAY or self._seen[0][0] > now or self._seen[0][2] != found[1]:
+            self._seen.popleft()
+
+    def words(self) -> str:
+        """`The disk of the monitoring is 93 % full. As it grew in the last 24 h, it will be full in 1 d 6 h.`; empty if
+        there is nothing to say.
+        """
+        if not self._seen:
+            return ""
+        _, used, total = self._seen[-1]
+        left, watched = self._left()
+        if left is not None and left <= SOON:
+            growth = (
+                f"As it grew in the last {wording.span(watched)}, it will be full in {wording.span(left)}."
+            )
+            return f"The disk of the monitoring is {wording.share(used / total)} full. {growth}"
+        if used / total >= NEARLY_FULL:
+            return f"The disk of the monitoring is {wording.share(used / total)} full."
+        return ""
+
+    def _left(self) -> tuple[float | None, float]:
+        """Seconds until the disk is full, and for how many seconds it was watched; None if it does not fill."""
+        (began, first, _), (at, used, total) = self._seen[0], self._seen[-1]
+        watched = at - began
+        if watched < _FEWEST or used <= first:
+            return None, watched
+        return (total - used) / (used - first) * watched, watched

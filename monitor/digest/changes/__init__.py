@@ -1,0 +1,1 @@
+"""Mails to readers who asked to be told when something changes on their page."""
