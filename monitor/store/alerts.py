@@ -127,9 +127,9 @@ def last_episodes(connection: Connection, fingerprints: Iterable[str]) -> dict[s
     c = transitions.c
     query = select(c.fingerprint, func.max(c.episode)).group_by(c.fingerprint)
     episodes: dict[str, int] = {}
-    asked = sorted(fingerprints)
-    for at in range(0, len(asked), _MOST_ASKED):
-        some = query.where(c.fingerprint.in_(asked[at : at + _MOST_ASKED]))
+    wanted = sorted(fingerprints)
+    for at in range(0, len(wanted), _MOST_ASKED):
+        some = query.where(c.fingerprint.in_(wanted[at : at + _MOST_ASKED]))
         episodes |= {row[0]: row[1] for row in connection.execute(some) if isinstance(row[1], int)}
     return episodes
 
@@ -165,11 +165,11 @@ def load_transitions(
         query = query.where(transitions.c.client == client)
     if fingerprint:
         query = query.where(transitions.c.fingerprint == fingerprint)
-    faults, found = faults_of(connection), []
+    faults, readable = faults_of(connection), []
     for row in connection.execute(query.order_by(transitions.c.at, transitions.c.fingerprint)):
         with faults.isolate("transitions", f"{row.fingerprint} at {row.at}"):
-            found.append(_transition(row))
-    return found
+            readable.append(_transition(row))
+    return readable
 
 
 def delete_before(connection: Connection, moment: float) -> int:

@@ -89,11 +89,11 @@ def create(
 
 def keys(connection: Connection) -> list[Key]:
     """Every key, including revoked and expired ones, oldest first."""
-    faults, found = faults_of(connection), []
+    faults, readable = faults_of(connection), []
     for row in connection.execute(select(KEYS).order_by(KEYS.c.created_at, KEYS.c.id)):
         with faults.isolate("api_keys", str(row.id)):
-            found.append(_key(row))
-    return found
+            readable.append(_key(row))
+    return readable
 
 
 def find(connection: Connection, id: str) -> Key | None:  # noqa: A002 - the column's name

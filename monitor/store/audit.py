@@ -88,30 +88,32 @@ def actions(connection: Connection) -> list[str]:
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     c = entries.c
-    found: list[ColumnElement[bool]] = [c.at >= wanted.start, c.at < wanted.end]
+    conditions: list[ColumnElement[bool]] = [c.at >= wanted.start, c.at < wanted.end]
     equal = ((c.client, wanted.client), (c.action, wanted.action))
-    found += [column == value for column, value in equal if value]
+    conditions += [column == value for column, value in equal if value]
     within = ((c.who, wanted.who), (c.address, wanted.address), (c.target, wanted.target))
-    found += [func.lower(column).contains(text.lower(), autoescape=True) for column, text in within if text]
-    return found
+    conditions += [
+        func.lower(column).contains(text.lower(), autoescape=True) for column, text in within if text
+    ]
+    return conditions
 
 
 def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Entry]:
     """The entries that fit, newest first, from the one with number `offset` on; those that can be read."""
     query = select(entries).where(*_conditions(wanted)).order_by(entries.c.id.desc())
     query = query.offset(offset).limit(limit)
-    faults, found = faults_of(connection), []
+    faults, entries = faults_of(connection), []
     for row in connection.execute(query):
         with faults.isolate("audit", str(row.id)):
             for text in (row.who, row.address, row.action, row.client, row.target):
                 words(text)
             outcome, times = whole_number(row.outcome), whole_number(row.times)
-            found.append(
+            entries.append(
                 Entry(
                     moment(row.at), row.who, row.address, row.action, row.client, row.target, outcome, times
                 )
             )
-    return found
+    return entries
 
 
 def delete_before(connection: Connection, moment: float) -> int:

@@ -206,15 +206,15 @@ def incidents(connection: Connection, stream: Stream, start: float = 0.0) -> lis
     """Incidents opened at `start` (seconds since the epoch) or later, newest first."""
     mine = (INCIDENTS.c.stream == streams.find(connection, stream), INCIDENTS.c.opened >= start)
     rows = connection.execute(select(INCIDENTS).where(*mine).order_by(INCIDENTS.c.opened.desc()))
-    faults, found = faults_of(connection), []
+    faults, readable = faults_of(connection), []
     for r in rows:
         with faults.isolate("drift_incidents", f"{stream} {r.opened}"):
             closed = None if r.closed is None else moment(r.closed)
             columns = tuple(words(r.columns).split("\n"))
-            found.append(
+            readable.append(
                 StoredDriftIncident(moment(r.opened), closed, moment(r.since), columns, words(r.reason))
             )
-    return found
+    return readable
 
 
 def put_verdicts(
@@ -258,11 +258,11 @@ def acceptances(connection: Connection, stream: Stream) -> list[tuple[float, flo
     """Every acceptance as (at, since, author), newest first."""
     mine = ACCEPTANCES.c.stream == streams.find(connection, stream)
     rows = connection.execute(select(ACCEPTANCES).where(mine).order_by(ACCEPTANCES.c.at.desc()))
-    faults, found = faults_of(connection), []
+    faults, readable = faults_of(connection), []
     for row in rows:
         with faults.isolate("drift_acceptances", f"{stream} {row.at}"):
-            found.append((moment(row.at), moment(row.since), words(row.author)))
-    return found
+            readable.append((moment(row.at), moment(row.since), words(row.author)))
+    return readable
 
 
 def delete_before(connection: Connection, before: float) -> int:

@@ -71,11 +71,11 @@ def add(connection: Connection, note: IncidentNote) -> bool:
 def of_client(connection: Connection, client: str) -> list[IncidentNote]:
     """The notes of a client's incidents that are not withdrawn, oldest first."""
     query = select(NOTES).where(NOTES.c.client == client, NOTES.c.withdrawn_at.is_(None))
-    faults, found = faults_of(connection), []
+    faults, notes = faults_of(connection), []
     for row in connection.execute(query.order_by(NOTES.c.at, NOTES.c.id)):
         with faults.isolate("incident_notes", f"{row.client} {row.id}"):
-            found.append(_note(row))
-    return found
+            notes.append(_note(row))
+    return notes
 
 
 def withdraw(connection: Connection, client: str, identity: str, now: float) -> bool:

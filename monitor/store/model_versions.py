@@ -105,11 +105,11 @@ def of(connection: Connection, stream: Stream) -> list[Version]:
     c = versions.c
     mine = is_of_stream(c, stream)
     rows = connection.execute(select(versions).where(*mine).order_by(c.first_seen, c.version))
-    faults, found = faults_of(connection), []
+    faults, readable = faults_of(connection), []
     for row in rows:
         with faults.isolate("versions", f"{row.client}/{row.model} {row.version}"):
-            found.append(_version(stream, row))
-    return found
+            readable.append(_version(stream, row))
+    return readable
 
 
 def _version(stream: Stream, row: Row[Any]) -> Version:

@@ -144,9 +144,13 @@ def claim(
         this, claimed = outbox.c.id == row.id, None
         with faults_of(connection).isolate("outbox", f"{row.channel} {row.key}"):
             delivery = _delivery(row, lease)
-            taken = {"status": Status.LEASED.value, "lease": lease, "leased_until": now + lease_seconds}
+            lease_values = {
+                "status": Status.LEASED.value,
+                "lease": lease,
+                "leased_until": now + lease_seconds,
+            }
             connection.execute(
-                update(outbox).where(this).values(**taken, attempts=row.attempts + 1, maybe_sent=True)
+                update(outbox).where(this).values(**lease_values, attempts=row.attempts + 1, maybe_sent=True)
             )
             claimed = delivery
         if claimed is not None:
@@ -265,7 +269,7 @@ def add_receipt(connection: Connection, receipt: Receipt) -> None:
 
 def receipts_of(connection: Connection, deliveries: Sequence[int]) -> dict[int, list[Receipt]]:
     """What channels answered to these deliveries, by their id, in order of time."""
-    found: dict[int, list[Receipt]] = {}
+    by_delivery: dict[int, list[Receipt]] = {}
     faults = faults_of(connection)
     for at in range(0, len(deliveries), _MOST_ASKED):
         query = select(receipts).where(receipts.c.delivery.in_(deliveries[at : at + _MOST_ASKED]))
@@ -275,8 +279,8 @@ def receipts_of(connection: Connection, deliveries: Sequence[int]) -> dict[int, 
                     whole_number(row.delivery), moment(row.at), words(row.outcome), words(row.detail), row.code,
                     moment(row.seconds),
                 )  # fmt: skip
-                found.setdefault(one.delivery, []).append(one)
-    return found
+                by_delivery.setdefault(one.delivery, []).append(one)
+    return by_delivery
 
 
 def outcomes(connection: Connection) -> dict[tuple[str, str], int]:
@@ -298,11 +302,11 @@ def delete_before(connection: Connection, moment: float) -> int:
 
 def _deliveries(connection: Connection, query: Select[Any]) -> list[Delivery]:
     """The deliveries that can be read."""
-    faults, found = faults_of(connection), []
+    faults, readable = faults_of(connection), []
     for row in connection.execute(query):
         with faults.isolate("outbox", f"{row.channel} {row.key}"):
-            found.append(_delivery(row, row.lease))
-    return found
+            readable.append(_delivery(row, row.lease))
+    return readable
 
 
 def _row(delivery: Delivery) -> dict[str, object]:

@@ -199,9 +199,9 @@ def newest_uncounted(connection: Connection, stream: Stream, since: float, limit
 
 
 def _sorted_out(connection: Connection, stream: Stream, rows: Sequence[Row[Any]]) -> Uncounted:
-    found = {row.id: _readable(connection, stream, row) for row in rows}
-    damaged = [number for number, batch in found.items() if batch is None]
-    return Uncounted([batch for batch in found.values() if batch is not None], damaged)
+    batches = {row.id: _readable(connection, stream, row) for row in rows}
+    damaged = [number for number, batch in batches.items() if batch is None]
+    return Uncounted([batch for batch in batches.values() if batch is not None], damaged)
 
 
 def streams_with_uncounted(connection: Connection, received_since: float = 0.0) -> list[Stream]:
@@ -287,19 +287,19 @@ def sizes(connection: Connection, stream: Stream, start: float, end: float) -> l
     inside = (BATCHES.c.start >= int(start), BATCHES.c.start < whole(end))
     columns = (BATCHES.c.id, BATCHES.c.start, BATCHES.c.end, BATCHES.c.rows)
     query = select(*columns).where(BATCHES.c.stream == streams.number(stream), *inside)
-    found = []
+    readable = []
     for row in connection.execute(query.order_by(BATCHES.c.start, BATCHES.c.id)):
         with faults_of(connection).isolate("prediction_batches", f"{row.id} of {stream}"):
-            found.append((row.id, _window(row), whole_number(row.rows)))
-    return found
+            readable.append((row.id, _window(row), whole_number(row.rows)))
+    return readable
 
 
 def first_start(connection: Connection, stream: Stream) -> int | None:
     """The start of the oldest window with stored batches; None if there is none."""
     mine = BATCHES.c.stream == streams.find(connection, stream)
     is_time = BATCHES.c.start.between(0, int(FARTHEST))
-    found: int | None = connection.scalar(select(func.min(BATCHES.c.start)).where(mine, is_time))
-    return None if found is None else int(found)
+    start: int | None = connection.scalar(select(func.min(BATCHES.c.start)).where(mine, is_time))
+    return None if start is None else int(start)
 
 
 def ids(connection: Connection, number: int) -> bytes:

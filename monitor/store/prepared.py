@@ -78,8 +78,8 @@ class Prepared:
     def _text(self, connection: Connection) -> tuple[str, Callable[[Mapping[str, Any]], Any]]:
         name = connection.dialect.name
         if name not in self._texts:
-            made = self._statement
-            statement = made if isinstance(made, ClauseElement) else made(name)
+            built = self._statement
+            statement = built if isinstance(built, ClauseElement) else built(name)
             compiled = statement.compile(dialect=connection.dialect, column_keys=self._columns)
             order: Sequence[str] | None = compiled.positiontup  # type: ignore[attr-defined]
             named = self._columns or ()

@@ -138,7 +138,7 @@ class Filter:
 def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Quarantined]:
     """Refused records that fit, newest first, from the one with number `offset` on; those that can be read."""
     query = select(QUARANTINE).where(*_conditions(wanted)).order_by(QUARANTINE.c.id.desc())
-    faults, found = faults_of(connection), []
+    faults, records = faults_of(connection), []
     for row in connection.execute(query.offset(offset).limit(limit)):
         with faults.isolate("quarantine", str(row.id)):
             for one in (row.kind, row.reason, row.error, row.hint, row.client, row.model):
@@ -152,8 +152,8 @@ def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 1
                 bytes(blob(row.record)),
             )
             count = whole_number(row._mapping["count"])
-            found.append(Quarantined(moment(row.at), row.kind, row.reason, rejected, count))
-    return found
+            records.append(Quarantined(moment(row.at), row.kind, row.reason, rejected, count))
+    return records
 
 
 def count(connection: Connection, wanted: Filter) -> int:
@@ -172,20 +172,20 @@ def reasons(connection: Connection, wanted: Filter) -> list[tuple[str, int]]:
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     kept = QUARANTINE.c
-    found: list[ColumnElement[bool]] = [kept.at >= wanted.start, kept.at < wanted.end]
+    conditions: list[ColumnElement[bool]] = [kept.at >= wanted.start, kept.at < wanted.end]
     if wanted.client is not None:
-        found.append(kept.client == wanted.client)
-    found += [
+        conditions.append(kept.client == wanted.client)
+    conditions += [
         column == value
         for column, value in ((kept.model, wanted.model), (kept.reason, wanted.reason))
         if value
     ]
     if wanted.text:
         text = wanted.text.lower()
-        found.append(
+        conditions.append(
             or_(*(func.lower(column).contains(text, autoescape=True) for column in (kept.error, kept.hint)))
         )
-    return found
+    return conditions
 
 
 def summary(connection: Connection, start: float, end: float, client: str | None = None) -> list[Refused]:

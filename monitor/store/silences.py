@@ -40,16 +40,16 @@ def load(connection: Connection, now: float, *, with_past: bool = False) -> list
     query = select(silences)
     if not with_past:
         query = query.where(silences.c.ends_at > now, silences.c.expired_at.is_(None))
-    faults, found = faults_of(connection), []
+    faults, readable = faults_of(connection), []
     for row in connection.execute(query.order_by(silences.c.ends_at, silences.c.id)):
         with faults.isolate("silences", str(row.id)):
             matchers = tuple(msgspec.json.decode(row.matchers, type=list[str]))
             times = moment(row.starts_at), moment(row.ends_at)
             over = None if row.expired_at is None else moment(row.expired_at)
-            found.append(
+            readable.append(
                 Silence(words(row.id), matchers, *times, words(row.author), words(row.comment), over)
             )
-    return found
+    return readable
 
 
 def expire(connection: Connection, identity: str, now: float) -> bool:

@@ -3,7 +3,7 @@
 import math
 
 from monitor.errors import InputError
-from monitor.predictions.log.columns import Value, name_of
+from monitor.predictions.log.columns import Value, name_of, nearest_float
 from monitor.predictions.settings import PredictionSettings
 from monitor.texts import NAME, VERSION_BYTES, flaw_of_name, flaw_of_text, shortened
 from monitor.visible import visible
@@ -142,14 +142,6 @@ def feature(name: str, value: object, settings: PredictionSettings) -> Value:
         f"features.{shown(name)} is {kind_of(value)}{size}",
         hint=f"a number, text, true or false, or a list of at most {settings.max_list:,} numbers",
     )
-
-
-def nearest_float(value: float) -> float:
-    """The number as a float; infinite if it exceeds the range."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
 
 
 def _is_nan(value: object) -> bool:

@@ -37,6 +37,14 @@ class Numbers:
     unreadable: np.ndarray
 
 
+def nearest_float(value: float) -> float:
+    """The number as a float; infinite if it exceeds the range."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
 def column(values: Sequence[Value]) -> pa.Array:
     """A column of the widest type in `values`. Without any value it is a column of missing numbers."""
     if values and isinstance(values[0], str):

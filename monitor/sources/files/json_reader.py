@@ -16,8 +16,7 @@ import pyarrow.json
 
 from monitor.predictions.intake.arrow_types import flat
 from monitor.predictions.intake.nested_json import leaves
-from monitor.predictions.intake.validation import nearest_float
-from monitor.predictions.log.columns import Value, column, name_of
+from monitor.predictions.log.columns import Value, column, name_of, nearest_float
 from monitor.sources.files import text_stream
 from monitor.sources.files.csv_dialect import encoding_of
 from monitor.sources.files.csv_reader import CsvChunk, UnreadableRow
