@@ -102,18 +102,18 @@ def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 1
     """The entries that fit, newest first, from the one with number `offset` on; those that can be read."""
     query = select(entries).where(*_conditions(wanted)).order_by(entries.c.id.desc())
     query = query.offset(offset).limit(limit)
-    faults, entries = faults_of(connection), []
+    faults, readable = faults_of(connection), []
     for row in connection.execute(query):
         with faults.isolate("audit", str(row.id)):
             for text in (row.who, row.address, row.action, row.client, row.target):
                 words(text)
             outcome, times = whole_number(row.outcome), whole_number(row.times)
-            entries.append(
+            readable.append(
                 Entry(
                     moment(row.at), row.who, row.address, row.action, row.client, row.target, outcome, times
                 )
             )
-    return entries
+    return readable
 
 
 def delete_before(connection: Connection, moment: float) -> int:
