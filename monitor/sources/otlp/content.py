@@ -4,7 +4,7 @@ Instrumentations attach messages as JSON texts, as nested values, or as one attr
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ _NUMBERED = re.compile(
     r"(?P<side>gen_ai\.prompt|gen_ai\.completion|llm\.input_messages|llm\.output_messages|llm\.prompts)"
     r"\.(?P<number>\d+)\.(?P<rest>.+)"
 )
+_NUMBERED_SIDES = ("gen_ai.prompt.", "gen_ai.completion.", "llm.")
 _NUMBERED_INPUT = frozenset(("gen_ai.prompt", "llm.input_messages", "llm.prompts"))
 _NUMBERED_TEXT = re.compile(r"(?:message\.)?(?:content|contents\.\d+\..*\.text|.*\.arguments)")
 _REQUEST, _RESPONSE = "request_data", "response_data"
@@ -43,7 +44,7 @@ def sizes(attributes: Attributes) -> dict[str, int]:
     """The characters on both sides of a call, and the number of messages in the request, as far as they are known."""
     inputs, outputs, messages = _plain(attributes)
     for key, value in attributes.items():
-        if (match := _NUMBERED.fullmatch(key)) is None:
+        if not key.startswith(_NUMBERED_SIDES) or (match := _NUMBERED.fullmatch(key)) is None:
             continue
         is_input = match["side"] in _NUMBERED_INPUT
         if is_input and match["side"] != "llm.prompts":
@@ -81,16 +82,20 @@ def _plain(attributes: Attributes) -> tuple[list[int], list[int], set[Any]]:
     return inputs, outputs, messages
 
 
-def characters(value: object, depth: int = 0) -> int:
+def characters(value: object) -> int:
     """The length of all texts in a value, without the names of roles and kinds."""
     if isinstance(value, str):
         return len(value)
-    if depth > _MAX_DEPTH:
-        return 0
-    if isinstance(value, Mapping):
-        return _sum((inner for name, inner in value.items() if name not in _NOT_TEXT), depth)
-    return _sum(value, depth) if isinstance(value, list) else 0
-
-
-def _sum(values: Iterable[object], depth: int) -> int:
-    return sum(characters(value, depth + 1) for value in values)
+    count, waiting = 0, [(value, 0)]
+    while waiting:
+        outer, depth = waiting.pop()
+        if isinstance(outer, Mapping):
+            inner = [one for name, one in outer.items() if name not in _NOT_TEXT]
+        else:
+            inner = outer if isinstance(outer, list) else []
+        for one in inner:
+            if isinstance(one, str):
+                count += len(one)
+            elif depth < _MAX_DEPTH:
+                waiting.append((one, depth + 1))
+    return count

@@ -8,6 +8,7 @@ not kept, only their lengths.
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from monitor.sources.otlp.content import decoded, sizes
@@ -53,7 +54,11 @@ _LONGEST_CLASS = 200
 
 
 def _text(value: object) -> str | None:
-    return storable(value)[:LABEL] if isinstance(value, str) and value else None
+    if not isinstance(value, str) or not value:
+        return None
+    if value.isascii() and "\0" not in value and len(value) <= LABEL:
+        return value
+    return storable(value)[:LABEL]
 
 
 def _number(value: object) -> float | None:
@@ -159,7 +164,8 @@ def response_id(span: Span) -> str | None:
 
 def record_of(span: Span, client: str) -> dict[str, Any]:
     """The prediction of a call, in the notation of `POST /v1/predictions`. `client` is used if the span names none."""
-    attributes = {**span.attributes, **_parameters(span.attributes)}
+    parameters = _parameters(span.attributes)
+    attributes = {**span.attributes, **parameters} if parameters else span.attributes
     answered = response_id(span)
     start, end = _times(span)
     record = {
@@ -196,8 +202,13 @@ def _times(span: Span) -> tuple[int, int]:
 
 def _known(aliases: _Aliases, attributes: Attributes) -> dict[str, Any]:
     """The fields of a table that have a value."""
-    found = ((name, _first(attributes, keys, convert)) for name, convert, keys in aliases)
-    return {name: value for name, value in found if value is not None}
+    found: dict[str, Any] = {}
+    for name, convert, keys in aliases:
+        for key in keys:
+            if key in attributes and (value := convert(attributes[key])) is not None:
+                found[name] = value
+                break
+    return found
 
 
 def _first(attributes: Attributes, keys: Iterable[str], convert: _Convert) -> Any:
@@ -218,11 +229,13 @@ def _model(span: Span) -> str | None:
     if (named := _named(span, "watchkeeper.model")) is not None:
         return named
     service = _text(span.resource.get("service.name"))
-    candidates = [None if service is None or service.startswith(_NO_SERVICE) else service]
-    candidates += [_text(span.attributes.get(key)) for key in (*_SEGMENTS[1][2], *_FIELDS[0][2])]
+    if service is not None and not service.startswith(_NO_SERVICE) and (name := _as_name(service)):
+        return name
+    candidates = (_text(span.attributes.get(key)) for key in (*_SEGMENTS[1][2], *_FIELDS[0][2]))
     return next((name for text in candidates if text and (name := _as_name(text))), None)
 
 
+@lru_cache(1024)
 def _as_name(text: str) -> str | None:
     """The name of a model made of any text, without slashes: `openai/gpt-4o` becomes `openai-gpt-4o`."""
     visible = "".join(one if one.isprintable() else " " for one in re.sub(r"[/\\]", "-", text))

@@ -57,6 +57,8 @@ class OtlpEndpoint:
         self._access = access
         self._budget = budget
         self._limits = limits
+        self._decoding = asyncio.Semaphore()
+        """One request is decoded at a time, so that the event loop and the writer are not kept waiting."""
         self._queue = CommitQueue(log, min(log.settings.acknowledge_within, _ANSWER_WITHIN))
 
     async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
@@ -94,14 +96,14 @@ class OtlpEndpoint:
                     f"Content-Type {headers.get('content-type', '')[:60]!r} is not one of OTLP",
                     hint="use application/x-protobuf or application/json",
                 )
-            if compression := headers.get("content-encoding", ""):
-                body = await asyncio.to_thread(decompressed, body, compression, self._limits.size)
-                incoming.grow(len(body))
-            if self._signal is Signal.TRACES:
-                return await self._store(
-                    await asyncio.to_thread(self._calls, body, encoding, principal.client)
-                )
-            return await asyncio.to_thread(self._refused, body, encoding)
+            async with self._decoding:
+                if compression := headers.get("content-encoding", ""):
+                    body = await asyncio.to_thread(decompressed, body, compression, self._limits.size)
+                    incoming.grow(len(body))
+                if self._signal is not Signal.TRACES:
+                    return await asyncio.to_thread(self._refused, body, encoding)
+                calls = await asyncio.to_thread(self._calls, body, encoding, principal.client)
+            return await self._store(calls)
         finally:
             incoming.release()
 
