@@ -10,18 +10,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.alerts.diagnosis.causes import NONE_FOUND, elsewhere, versions_before, volume_changed
+from monitor.alerts.diagnosis.causes import (
+    NONE_FOUND,
+    NONE_FOUND_BUT_VOLUME,
+    elsewhere,
+    versions_before,
+    volume_changed,
+)
 from monitor.alerts.diagnosis.columns import changes
 from monitor.alerts.diagnosis.load import Evidence, diagnose, diagnosed
 from monitor.alerts.diagnosis.places import error_kinds, locate
-from monitor.records import Alert, Diagnosis, Severity, State
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.log.batch import split
+from monitor.records import Alert, Diagnosis, Severity, State, labels
 from monitor.rules.engine.evaluate import Evaluation
+from monitor.store import predictions as stored
 from monitor.store.db import Store, metadata
 from monitor.store.model_versions import Version
 from monitor.windows import baseline
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
+from tests.support.log import NOW as LOGGED
+from tests.support.log import prediction, running, send
 from tests.support.tables import STREAM, predictions
 
 BASELINE = baseline.from_table(STREAM, pa.Table.from_batches([predictions(5000, outcomes=True)]), 0.0)
@@ -179,6 +190,41 @@ def test_where_nothing_changed_before_no_cause_is_invented() -> None:
     evidence = Evidence(alert(), NOW - 60, BEFORE, since, since, (3600.0, 3600.0), (VERSION_6,))
     assert diagnose(evidence, [], NOW).causes == (NONE_FOUND,)
     assert diagnose(replace(evidence, before=None), [], NOW).causes == (), "nothing was looked at"
+
+
+def test_an_alert_about_a_feature_says_how_it_changed_from_the_hour_before_or_the_baseline() -> None:
+    one = alert(rule="InputOutOfRange", metric="out_of_range_share", instance=labels(feature="count"))
+    since = after(features__count=pa.array(np.random.default_rng(2).normal(40, 1, ROWS)))
+    evidence = Evidence(one, NOW - 60, BEFORE, since, since, (3600.0, 3600.0), baseline=BASELINE.profile)
+    found = diagnose(evidence, [], NOW)
+    assert re.fullmatch(r"count mean 40 \([\d.]+ before\), since 12:01 UTC", found.what)
+    assert "count" not in "".join(found.causes), "it is no cause of itself"
+    assert diagnose(replace(evidence, before=None), [], NOW).what.startswith("count mean 40 (")
+    assert diagnose(replace(evidence, before=None, baseline=None), [], NOW).what == ""
+    same = replace(evidence, after=BEFORE, recent=BEFORE)
+    assert diagnose(same, [], NOW).what == ""
+
+
+def test_the_volume_of_a_loaded_past_is_no_cause_and_that_is_said() -> None:
+    since = after(error=failing(0.3, "timeout"))
+    evidence = Evidence(alert(), NOW - 60, BEFORE, since, since, (3600.0, 60.0), (VERSION_6,))
+    assert [one for one in diagnose(evidence, [], NOW).causes if one.startswith("the volume rose")]
+    assert diagnose(replace(evidence, is_live=False), [], NOW).causes == (NONE_FOUND_BUT_VOLUME,)
+
+
+def test_what_was_sent_while_it_was_made_is_live_and_a_loaded_past_is_not(tmp_path: Path) -> None:
+    with running(tmp_path) as (log, store):
+        send(log, RecordKind.PREDICTIONS, [prediction(timestamp=LOGGED - age) for age in range(300)])
+        with store.read() as connection:
+            assert stored.is_live(connection, STREAM, LOGGED - 600, LOGGED, 600)
+            assert not stored.is_live(connection, STREAM, LOGGED - 7200, LOGGED - 3600, 600), "nothing came"
+        loaded = pa.array((np.arange(LOGGED - 7200, LOGGED - 3600, 10) * 1e6).astype(np.int64))
+        rows = predictions(len(loaded)).set_column(0, "timestamp", loaded)
+        log.append(split(STREAM, rows, 60))
+        send(log, RecordKind.PREDICTIONS, [prediction(timestamp=LOGGED - 9000 - age) for age in range(300)])
+        with store.read() as connection:
+            assert not stored.is_live(connection, STREAM, LOGGED - 7200, LOGGED, 600)
+            assert not stored.is_live(connection, STREAM, LOGGED - 10_000, LOGGED - 9000, 600), "it came late"
 
 
 @pytest.mark.parametrize(

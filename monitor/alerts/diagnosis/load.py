@@ -51,6 +51,13 @@ class Evidence:
     """The columns of the open drift incident, the strongest first."""
     is_live: bool = True
     """Whether the predictions before came in while they were made. The volume of a loaded past says nothing."""
+    baseline: Profile | None = None
+    """The baseline of an alert about one feature."""
+
+    @property
+    def feature(self) -> str:
+        """The feature that the alert is about; empty for others."""
+        return next((value for name, value in self.alert.instance if name == "feature"), "")
 
 
 def diagnosed(
@@ -123,7 +130,11 @@ def gather(
     versions = tuple(model_versions.of(connection, stream))
     known = before if before.rows else None
     is_live = predictions.is_live(connection, stream, first - length, first, LATEST)
-    return Evidence(alert, since, known, after, latest, seconds, versions, columns, is_live)
+    usual = (
+        load_baseline(connection, stream) if any(name == "feature" for name, _ in alert.instance) else None
+    )
+    held = usual.profile if usual is not None else None
+    return Evidence(alert, since, known, after, latest, seconds, versions, columns, is_live, held)
 
 
 def onset(connection: Connection, alert: Alert, base_seconds: int, now: float) -> float:
@@ -154,7 +165,7 @@ def diagnose(evidence: Evidence, alerts: Iterable[Alert], now: float) -> Diagnos
         kinds = _drifted(evidence)
         what = kinds[0][1] if kinds else "many columns at once"
     else:
-        what = locate(alert.metric, before, after, alert.limit)
+        what = locate(alert.metric, before, after, alert.limit) or _of_feature(evidence)
         if alert.metric == "error_rate" and alert.limit is not None:
             names = error_kinds(before, after, alert.limit)
             kinds = tuple((name, error_words(name, before, after, alert.limit)) for name in names)
@@ -176,17 +187,36 @@ def _drifted(evidence: Evidence) -> Labels:
     )
 
 
+def _of_feature(evidence: Evidence) -> str:
+    """How the feature of the alert changed, such as `temp mean 12.1 (63.8 before)`: from the hour before, or else from
+    the baseline. Empty if it did not.
+    """
+    before = evidence.before if _has_rows(evidence) else evidence.baseline
+    if not evidence.feature or before is None:
+        return ""
+    found = changes(before.overall, evidence.after.overall, part=_part(evidence))
+    return next((one.words for one in found if one.column == evidence.feature), "")
+
+
+def _has_rows(evidence: Evidence) -> bool:
+    return evidence.before is not None and evidence.before.rows >= causes.LEAST_ROWS
+
+
+def _part(evidence: Evidence) -> float:
+    """The share of the rows after the onset that surely came since then."""
+    rows = evidence.after.rows
+    return min(evidence.recent.rows / rows, 1.0) if rows else 1.0
+
+
 def _causes(evidence: Evidence, alerts: Iterable[Alert], now: float) -> tuple[str, ...]:
     alert, before, after = evidence.alert, evidence.before, evidence.after
-    column = next((value for name, value in alert.instance if name == "feature"), "")
     sentences = causes.versions_before(evidence.versions, evidence.since, now)
     if not evidence.columns:  # drift names its columns itself
-        part = min(evidence.recent.rows / after.rows, 1.0) if after.rows else 1.0
-        sentences += causes.inputs_changed(before, after, part, column)
+        sentences += causes.inputs_changed(before, after, _part(evidence), evidence.feature)
     if before is not None and not evidence.columns and evidence.is_live:
         rates = (before.rows / evidence.seconds[0], after.rows / evidence.seconds[1])
         sentences += causes.volume_changed(*rates, after.rows, alert.metric)
     sentences += causes.elsewhere(alert, alerts, evidence.since)
-    is_looked_at = before is not None and before.rows >= causes.LEAST_ROWS and not evidence.columns
+    is_looked_at = _has_rows(evidence) and not evidence.columns
     none = causes.NONE_FOUND if evidence.is_live else causes.NONE_FOUND_BUT_VOLUME
     return tuple(sentences) or ((none,) if is_looked_at else ())

@@ -1,6 +1,7 @@
 """The page of one episode of an alert: evidence, timeline, other alerts told with it, first checks, and buttons."""
 
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
@@ -23,6 +24,7 @@ from monitor.web.pages import rendering
 from monitor.web.pages.alert import episode
 from monitor.web.pages.alert.episode import Episode
 from monitor.web.pages.alert.timeline import timeline
+from monitor.web.pages.features.feature_rows import address_of
 from monitor.web.pages.model import metric_chart, model_query
 from monitor.web.pages.model.charts_view import marks_of
 from monitor.web.pages.model.metric_chart import DrawnChart
@@ -48,6 +50,8 @@ def alert_page(request: Request[Any, Any, Any], fingerprint: FromPath[str]) -> R
         firing, mutes = alerts.load_open(connection), silences.load(connection, now)
         chart = _chart(connection, services, one, now)
         is_known = streams.figures(connection, alert.stream) is not None
+    home, instance = address(alert.stream) if is_known else "", dict(alert.instance)
+    named = instance.get("feature", "") if home else ""
     return rendering.page(
         "staff_alert.html",
         visitor=visitor,
@@ -59,7 +63,9 @@ def alert_page(request: Request[Any, Any, Any], fingerprint: FromPath[str]) -> R
         commands=commands(alert, services.alerts),
         checks=[line.strip() for line in alert.annotation("checks").splitlines() if line.strip()],
         held=services.held(firing, mutes).get(alert.fingerprint, "") if one.is_newest else "",
-        home=address(alert.stream) if is_known else "",
+        home=home,
+        instance=instance,
+        feature=f"{home}/features/{quote(address_of(named), safe='')}" if named else "",
         state=_state(one, now),
         headline=_headline(alert),
         figures=_figures(alert) if one.is_newest else [],
