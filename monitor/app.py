@@ -18,6 +18,7 @@ from monitor.errors import StoreError
 from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.gauges.group import GaugeGroup
 from monitor.health.daily_summary import DailySummaries
 from monitor.jobs import Jobs
 from monitor.maintenance.baseline_selection import BaselineSelector
@@ -86,6 +87,7 @@ class App:
         )
         self.sources = SourceGroup(config.sources, self.log, self.store, self.clock)
         leader = LeaderLease(self.store, config.evaluate.takeover)
+        self.gauges = GaugeGroup(config.gauges, self.store, self.clock, lambda: leader.is_held)
         self.jobs = Jobs(
             self.store, config, self.clock, self.dispatcher.is_alive, lambda: leader.is_held, self.runner
         )
@@ -189,6 +191,7 @@ class App:
         self.scheduler.every(10.0, "store faults", self.store_faults)
         self.scheduler.every(5.0, "store source states", self.sources.write_states)
         self.jobs.schedule(self.scheduler)
+        self.gauges.schedule(self.scheduler)
         self.scheduler.start()
 
     def stop(self, until: float = math.inf) -> None:
@@ -267,6 +270,7 @@ class App:
             self.daily_summaries,
             self.counters,
             self.versions,
+            self.gauges,
         )
 
     def _services(self) -> Services:

@@ -15,6 +15,7 @@ from monitor.digest import Sender
 from monitor.digest.capacity import DiskForecast, usage_of
 from monitor.digest.changes.mails import ChangeMailer
 from monitor.evaluation.clock_metrics import ClockMetrics
+from monitor.evaluation.gauge_metrics import GaugeMetrics
 from monitor.evaluation.measure import Measurer
 from monitor.evaluation.recent_window import RecentWindow
 from monitor.evaluation.reference_figures import ReferenceFigures
@@ -23,6 +24,7 @@ from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.uptime import UptimeRecorder
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.gauges.group import GaugeGroup
 from monitor.health.daily_summary import DailySummaries
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
@@ -77,6 +79,7 @@ def pipeline(
     daily_summaries: DailySummaries,
     counters: PredictionCounters,
     versions: VersionTracker,
+    gauges: GaugeGroup,
 ) -> Pipeline:
     """The tick."""
     recent = RecentWindow(config.evaluate.recent, clock.now, clock.elapsed)
@@ -92,6 +95,7 @@ def pipeline(
         ReferenceFigures(lambda stream: config.model(stream).baseline, config.measuring()),
         daily_summaries.touch,
         TargetJudge(config.model),
+        gauges=GaugeMetrics(store, config.gauges, gauges.failures).measure,
     )
 
     def on_counted(stream: Stream, window: Window, profile: Profile) -> None:

@@ -22,7 +22,7 @@ from monitor.cli.commands import (
     status,
     verdict,
 )
-from monitor.cli.commands.intake import quarantine, sources
+from monitor.cli.commands.intake import gauges, quarantine, sources
 from monitor.cli.output import put
 
 
@@ -66,6 +66,7 @@ COMMANDS = (
     profile,
     load,
     sources,
+    gauges,
     backtest,
     rules,
     verdict,

@@ -35,9 +35,10 @@ _NAMES = [metric.name for metric in METRICS]
 def across(config: Config, document: Document) -> Iterator[Problem]:
     """Every mistake that spans two sections. `config` may lack the values that have mistakes of their own."""
     yield from _certificates(config, document)
-    for name in config.sources:
-        if flaw := flaw_of_name(name):
-            yield document.problem(("sources", name), f"the name {visible(name)!r} {flaw}")
+    for place, names in (("sources", config.sources), ("gauges", config.gauges)):
+        for name in names:
+            if flaw := flaw_of_name(name):
+                yield document.problem((place, name), f"the name {visible(name)!r} {flaw}")
     for client, section in config.clients.items():
         if flaw := "is the daemon itself" if client == DAEMON.client else flaw_of_name(client):
             yield document.problem(("clients", client), f"the name {visible(client)!r} {flaw}")

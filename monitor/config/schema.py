@@ -7,6 +7,7 @@ from typing import Literal
 from monitor.alerts.settings import AlertSettings
 from monitor.config.sections import Duration, Section
 from monitor.drift.settings import DriftSettings
+from monitor.gauges.registry import AnyGauge
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.metrics.quality.task import KINDS, named
 from monitor.metrics.section import MetricSection
@@ -99,6 +100,8 @@ class Config(Section):
     """Limits of Evidently reports."""
     sources: dict[str, AnySource] = {}
     """Message brokers from which records are fetched, by name."""
+    gauges: dict[str, AnyGauge] = {}
+    """Machines, GPUs, model servers and queues whose figures are read, by name."""
     clients: dict[str, ClientConfig] = {}
     """Clients and their models. If none is configured, the daemon accepts every client."""
 
@@ -127,5 +130,5 @@ class Config(Section):
 
 
 _UNNAMED = ModelSettings()
-EXAMPLES = {"sources": "orders", "clients": "acme", "clients.*.models": "fraud"}
+EXAMPLES = {"sources": "orders", "gauges": "machine", "clients": "acme", "clients.*.models": "fraud"}
 """The names that stand for any name in `config/full.yaml`."""

@@ -112,6 +112,7 @@ class Measurer:
         on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None,
         targets: TargetJudge | None = None,
         declines: DeclineDetector | None = None,
+        gauges: Callable[[float], Mapping[Stream, Sequence[Measurement]]] = lambda _: {},
     ) -> None:
         self.store = store
         self.base = base_seconds
@@ -127,6 +128,7 @@ class Measurer:
         self.targets = targets or TargetJudge()
         self.declines = declines or DeclineDetector(base_seconds)
         self.usual = UsualLatency(base_seconds)
+        self._gauges = gauges
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self.recent_profiles: Mapping[Stream, Profile] = {}
         self._progress: dict[Stream, _Progress] = {}
@@ -162,10 +164,11 @@ class Measurer:
         self.live = live = self._live([figures.stream for figures in everything], now)
         with self.store.faults.isolate("metrics", "sudden declines"), self.store.read() as connection:
             self.declines.advance(connection, now)
-        measured: dict[tuple[Stream, int], Sequence[Measurement]] = {}
+        gauges = self._of_gauges(now)
+        measured = {(stream, OPEN): some for stream, some in gauges.items()}  # also without any record
         for figures in everything:
             progress = self._progress.get(figures.stream, _Progress(0))
-            always: list[Measurement] = [*progress.drift]
+            always: list[Measurement] = [*progress.drift, *gauges.get(figures.stream, ())]
             with self._isolated(figures.stream, "what the clock says"):
                 always += self.wall.measure(figures, now)
             with self._isolated(figures.stream, "its targets"):
@@ -179,9 +182,14 @@ class Measurer:
                     [progress.readings.get(length, ()), always]
                 )
         for length in (OPEN, *wanted):
-            measured[DAEMON, length] = about_itself
+            measured[DAEMON, length] = [*about_itself, *gauges.get(DAEMON, ())]
         self.last = measured
         return Readings(measured, self.past)
+
+    def _of_gauges(self, now: float) -> Mapping[Stream, Sequence[Measurement]]:
+        with self.store.faults.isolate("metrics", "gauges"):
+            return self._gauges(now)
+        return {}
 
     def judged(self) -> dict[Stream, Sequence[TargetFigure]]:
         """The agreed targets of each measured stream, evaluated."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from monitor.clock import Clock
-from monitor.exporters import daemon_samples, model_samples, rule_samples
+from monitor.exporters import daemon_samples, gauge_samples, model_samples, rule_samples
 from monitor.exporters.exemplars import ByVersion, newest
 from monitor.exporters.metric_names import BY_NAME
 from monitor.exporters.model_samples import Model
@@ -79,6 +79,8 @@ class Collector:
                     model_samples.write(samples, models(figures, exemplars_of_stream), sources.settings, now)
             shown = [figures.stream for figures in streams]
             self._rules(samples, measured, shown + ([] if client else [DAEMON]), now)
+            with isolate("figures of /metrics", "gauges"):
+                gauge_samples.write(samples, measured, client)
             with isolate("figures of /metrics", "changes of alerts"):
                 self._changes(samples, connection, set(shown))
             with isolate("figures of /metrics", "outcomes"):

@@ -255,5 +255,13 @@ DAEMON = (
         "Series that were dropped because of the limits.",
     ),
 )
-EXPORTED = (*MODEL, *TRAFFIC, *DRIFT, *COMPARED, *MEASURED, *QUALITY, *DAEMON)
+GAUGES = (
+    Metric(
+        "watchkeeper_gauge_value",
+        "gauge",
+        (*B, "gauge", "resource", "metric"),
+        "A figure of a gauge: a resource, a queue, a model server.",
+    ),
+)
+EXPORTED = (*MODEL, *TRAFFIC, *DRIFT, *COMPARED, *MEASURED, *QUALITY, *GAUGES, *DAEMON)
 BY_NAME = {metric.name: metric for metric in EXPORTED}

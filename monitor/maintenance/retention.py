@@ -15,6 +15,7 @@ from monitor.store import (
     daily_summaries,
     diagnoses,
     drift,
+    gauges,
     idempotency,
     incident_notes,
     incidents,
@@ -59,6 +60,7 @@ def delete_expired(
         (measurements.AGED, fine, lambda prefix: prefix[1] < HOUR),
         (drift.AGED_VERDICTS, deliveries, _all),
         (probes.AGED, deliveries, _all),
+        (gauges.AGED, now - settings.keep_gauges, _all),
     )
     steps: tuple[Callable[[Connection], int], ...] = (
         lambda c: quarantine.delete_before(c, now - predictions.quarantine_retention),

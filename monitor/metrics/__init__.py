@@ -24,7 +24,7 @@ from monitor.metrics.quality import (
     worst_segments,
 )
 from monitor.metrics.settings import MetricSettings
-from monitor.metrics.system import daemon, errors, latency, volume
+from monitor.metrics.system import daemon, errors, latency, resources, volume
 from monitor.records import Measurement
 
 Family = Callable[[Subject], Iterable[Measurement]]
@@ -70,9 +70,12 @@ _MODULES = (
     target,
     decline,
     daemon,
+    resources,
 )
-# Not from profiles: measured from rows on a schedule, from other metrics, or by the clock.
-_OF_A_WINDOW = tuple(module for module in _MODULES if module not in (multivariate, target, decline, daemon))
+# Not from profiles: measured from rows on a schedule, from other metrics, or by the clock and by gauges.
+_OF_A_WINDOW = tuple(
+    module for module in _MODULES if module not in (multivariate, target, decline, daemon, resources)
+)
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
 LIVE: tuple[Family, ...] = tuple(
     module.measure for module in (volume, latency, errors, confidence, automation, satisfaction, cost)

@@ -57,6 +57,18 @@ def moment(value: object) -> float:
     return float(value)
 
 
+def number(value: object) -> float:
+    """Check a figure.
+
+    Raises:
+        ValueError: the value is not a number, or is not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        msg = f"{_short(value)} is not a number"
+        raise ValueError(msg)
+    return float(value)
+
+
 def whole_number(value: object) -> int:
     """Check a count.
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -18,6 +18,8 @@ class StoreSettings(Section):
     share. A relative path is relative to the folder of this file."""
     keep_deliveries: Duration = 90.0 * DAY
     """How long sent notifications and their receipts are kept."""
+    keep_gauges: Duration = Field(default=8.0 * DAY, ge=2.0 * DAY)
+    """How long the readings of gauges are kept, one row a minute for each figure."""
 
     @field_validator("url")
     @classmethod

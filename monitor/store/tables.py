@@ -11,6 +11,7 @@ from monitor.store import (
     digests,
     drift,
     faults,
+    gauges,
     idempotency,
     incident_notes,
     incidents,
@@ -71,6 +72,7 @@ MODULES = (
     webhook_deliveries,
     source_positions,
     source_states,
+    gauges,
 )
 
 __all__ = ["MODULES", "metadata"]

@@ -10,6 +10,7 @@ from monitor.store import (
     audit,
     daily_summaries,
     digests,
+    gauges,
     measurements,
     model_versions,
     outbox,
@@ -20,6 +21,7 @@ from monitor.store import (
 from monitor.store.audit import Entry
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.db import Store
+from monitor.store.gauges import GaugeKey
 from monitor.store.model_versions import Version
 from monitor.store.quarantine import Quarantined
 from monitor.store.sessions import Session
@@ -168,3 +170,14 @@ def test_versions_grow(store: Store) -> None:
         model_versions.put(connection, [Version(FRAUD, "7", 60.0, 120.0)])
         model_versions.put(connection, [Version(FRAUD, "7", 0.0, 90.0)])
         assert model_versions.load(connection) == {FRAUD: [Version(FRAUD, "7", 0.0, 120.0)]}
+
+
+def test_sums_are_the_same_in_whatever_portions_they_are_written(store: Store) -> None:
+    key = GaugeKey(FRAUD, "host", "", "used_share", "memory")
+    values = [0.1, 0.9, 0.4, 0.4]
+    for portion in (values[:1], values[1:3], values[3:]):
+        with store.write() as connection:
+            gauges.add(connection, [(key, value) for value in portion], 1_800_000_003.0)
+    with store.read() as connection:
+        (sums,) = gauges.load(connection, FRAUD, "host", 1_799_999_000, 1_800_000_060)[key]
+    assert (sums.n, sums.total, sums.highest) == (4, pytest.approx(sum(values)), 0.9)

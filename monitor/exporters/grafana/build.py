@@ -7,7 +7,7 @@ from monitor.exporters.grafana import client, fleet, model, overview
 from monitor.exporters.grafana.json_model import render
 
 DASHBOARDS = (overview.DASHBOARD, model.DASHBOARD, client.DASHBOARD, fleet.DASHBOARD)
-FOLDER = Path(__file__).parent.parent.parent / "dashboards"
+FOLDER = Path(__file__).parents[3] / "dashboards"
 
 
 def build(folder: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """The dashboard of one model: state, quality, features, output."""
 
+from monitor.exporters.grafana.capacity import CAPACITY
 from monitor.exporters.grafana.panels import RATE, Dashboard, Panel, Query, Row, S, within
 
 METRIC = 'metric=~"$metric"'
@@ -309,7 +310,7 @@ DASHBOARD = Dashboard(
     "watchkeeper-model",
     "Watchkeeper / Model",
     "One model: its verdict, its quality, its features, its output.",
-    (VERDICT, QUALITY, FEATURES, COMPARED, OUTPUT),
+    (VERDICT, QUALITY, FEATURES, COMPARED, OUTPUT, CAPACITY),
     span="now-24h",
     one_model=True,
     with_metric=True,

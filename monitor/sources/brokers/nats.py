@@ -28,11 +28,21 @@ _NOT_IN_NAMES = frozenset(" \t\r\n.*>/\\")
 T = TypeVar("T")
 
 
-def _address(value: str) -> str:
+def address_of(value: str) -> str:
+    """The address as it is; `nats://` if it has no scheme.
+
+    Raises:
+        ValueError: it is none.
+    """
     return checked(value if "://" in value else f"nats://{value}", ("nats", "tls"))
 
 
-def _name(value: str) -> str:
+def name_of(value: str) -> str:
+    """The name as it is.
+
+    Raises:
+        ValueError: a stream or consumer cannot have this name.
+    """
     if not value or _NOT_IN_NAMES.intersection(value):
         msg = f"{value!r} is not the name of a stream or consumer (no spaces, `.`, `*`, `>`, `/` or `\\`)"
         raise ValueError(msg)
@@ -44,13 +54,13 @@ class NatsSettings(SourceSettings):
 
     kind: Literal["nats"] = "nats"
     """NATS JetStream."""
-    servers: Annotated[tuple[Annotated[str, AfterValidator(_address)], ...], AfterValidator(some)]
+    servers: Annotated[tuple[Annotated[str, AfterValidator(address_of)], ...], AfterValidator(some)]
     """Addresses to start from, such as `[nats://nats-1:4222]`; `tls://` for TLS."""
-    stream: Annotated[str, AfterValidator(_name)]
+    stream: Annotated[str, AfterValidator(name_of)]
     """The stream."""
     subject: str = ""
     """Only messages of this subject, such as `predictions.>`; all if empty."""
-    consumer: Annotated[str, AfterValidator(_name)] = "watchkeeper"
+    consumer: Annotated[str, AfterValidator(name_of)] = "watchkeeper"
     """The durable pull consumer. It is created if it does not exist."""
     redeliver_after: Duration = Field(default=60.0, ge=1.0)
     """A consumer that is created delivers a message again if it is not acknowledged within this time."""

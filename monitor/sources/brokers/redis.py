@@ -31,7 +31,12 @@ _YEAR_2001 = 1_000_000_000_000
 T = TypeVar("T")
 
 
-def _url(value: str) -> str:
+def url_of(value: str) -> str:
+    """The address as it is; `redis://` if it has no scheme.
+
+    Raises:
+        ValueError: it is none.
+    """
     return checked(value if "://" in value else f"redis://{value}", ("redis", "rediss"))
 
 
@@ -40,7 +45,7 @@ class RedisSettings(SourceSettings):
 
     kind: Literal["redis"] = "redis"
     """A stream of Redis or Valkey, version 6.2 or newer."""
-    url: Annotated[str, AfterValidator(_url)]
+    url: Annotated[str, AfterValidator(url_of)]
     """Address, such as `redis://redis-1:6379/0`, where 0 is the database; `rediss://` for TLS."""
     stream: str = Field(min_length=1)
     """Key of the stream."""
@@ -219,7 +224,7 @@ class RedisStream:
             return Lag(0, 0.0)
         lag = found.get("lag") if unread else 0
         waiting = None if lag is None else lag + pending["pending"]
-        times = [_sent_at(identifier) for identifier in first]
+        times = [sent_at(identifier) for identifier in first]
         known = [moment for moment in times if moment is not None]
         is_known = len(known) == len(times)
         return Lag(waiting, max(0.0, time.time() - min(known)) if is_known else None)
@@ -236,7 +241,7 @@ class RedisStream:
             }
             body = json.dumps(texts).encode()
         where = f"stream {self._settings.stream}, entry {identifier.decode()}"
-        return Payload(body, where, key=identifier, sent_at=_sent_at(identifier))
+        return Payload(body, where, key=identifier, sent_at=sent_at(identifier))
 
     def _call(self, coroutine: Coroutine[Any, Any, T], seconds: float = _CALL_SECONDS) -> T:
         try:
@@ -267,7 +272,7 @@ def limited(parser: type[Any]) -> type[Any]:
     return Limited
 
 
-def _sent_at(identifier: bytes) -> float | None:
+def sent_at(identifier: bytes) -> float | None:
     """Seconds since the epoch, where an id was made from the time."""
     milliseconds = int(identifier.partition(b"-")[0])
     return milliseconds / 1000 if _YEAR_2001 <= milliseconds <= (time.time() + HOUR) * 1000 else None

@@ -1,20 +1,17 @@
 """Records from NATS JetStream: every message once, also where it is delivered again."""
 
-import asyncio
-import socket
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nats
 import pytest
-from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
 
 from monitor.sources.brokers.nats import NatsSettings
 from monitor.sources.source import Fetched, Source, SourceError
 from monitor.store.db import Store
-from tests.support.brokers import Broker
+from tests.support.broker_servers import NatsServer
 from tests.support.source_checks import (
     check_invalid_settings,
     check_once_through_a_crash,
@@ -28,45 +25,6 @@ from tests.support.source_checks import (
     stored,
 )
 from tests.support.waiting import until
-
-
-class NatsServer(Broker):
-    def command(self) -> list[str]:
-        return [
-            "nats-server",
-            "-a",
-            "127.0.0.1",
-            "-p",
-            str(self.port),
-            "-js",
-            "-sd",
-            str(self.folder / "data"),
-        ]
-
-    def answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def with_stream(self, work: Callable[[Any], Coroutine[Any, Any, Any]]) -> Any:
-        async def run() -> Any:
-            connection = await nats.connect(f"nats://127.0.0.1:{self.port}")
-            try:
-                return await work(connection.jetstream())
-            finally:
-                await connection.close()
-
-        return asyncio.run(run())
-
-    def add(self, stream: str, **more: Any) -> None:
-        config = StreamConfig(name=stream, subjects=[f"{stream}.>"], **more)
-        self.with_stream(lambda js: js.add_stream(config))
-
-    def send(self, subject: str, bodies: Sequence[bytes], headers: dict[str, str] | None = None) -> None:
-        async def publish(js: Any) -> None:
-            for body in bodies:
-                await js.publish(subject, body, headers=headers)
-
-        self.with_stream(publish)
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,15 @@
 """Records from RabbitMQ: every message once, also where it is delivered again."""
 
-import os
-import socket
-import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-import pika
 import pytest
 
 from monitor.sources.brokers.rabbitmq import RabbitSettings
 from monitor.sources.source import SourceError
 from monitor.store.db import Store
-from tests.support.brokers import Broker
-from tests.support.ports import free_port
+from tests.support.broker_servers import RabbitServer
 from tests.support.source_checks import (
     check_invalid_settings,
     check_once_through_a_crash,
@@ -29,75 +24,6 @@ from tests.support.source_checks import (
     stored,
 )
 from tests.support.waiting import until
-
-
-class RabbitServer(Broker):
-    """With an epmd of its own, which Erlang would otherwise leave behind."""
-
-    names: "subprocess.Popen[bytes] | None" = None
-    names_port = dist_port = 0
-
-    def command(self) -> list[str]:
-        return ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
-
-    def environment(self) -> dict[str, str]:
-        self.names_port = self.names_port or free_port()
-        self.dist_port = self.dist_port or free_port()
-        (self.folder / "plugins").write_text("[].\n")
-        none = str(self.folder / "none")
-        return {
-            **os.environ,
-            "HOME": str(self.folder),
-            "ERL_EPMD_PORT": str(self.names_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"test{self.port}@localhost",
-            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(self.port),
-            "RABBITMQ_DIST_PORT": str(self.dist_port),
-            "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
-            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
-            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
-            "RABBITMQ_CONFIG_FILE": none,
-            "RABBITMQ_CONF_ENV_FILE": none,
-            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
-        }
-
-    def start(self) -> None:
-        environment = self.environment()
-        if self.names is None:
-            command = ["epmd", "-port", str(self.names_port), "-address", "127.0.0.1"]
-            self.names = subprocess.Popen(command, env=environment)
-        super().start()
-
-    def end(self) -> None:
-        self.kill()
-        if self.names is not None:
-            self.names.kill()
-            self.names.wait(10)
-
-    def answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
-
-    def channel(self) -> Any:
-        return pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", self.port))
-
-    def declare(self, queue: str, **more: Any) -> None:
-        with self.channel() as connection:
-            connection.channel().queue_declare(queue, durable=True, arguments=more or None)
-
-    def delete(self, queue: str) -> None:
-        with self.channel() as connection:
-            connection.channel().queue_delete(queue)
-
-    def send(self, queue: str, bodies: Sequence[bytes], **properties: Any) -> None:
-        with self.channel() as connection:
-            channel = connection.channel()
-            channel.confirm_delivery()
-            for body in bodies:
-                kept = pika.BasicProperties(delivery_mode=2, **properties)
-                channel.basic_publish("", queue, body, kept)
 
 
 @pytest.fixture(scope="module")

@@ -1,17 +1,15 @@
 """Records from a Redis stream: every entry once, also where it was read by a consumer that is gone."""
 
-import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
 from monitor.sources.brokers.redis import RedisSettings
 from monitor.sources.source import SourceError
 from monitor.store.db import Store
-from tests.support.brokers import Broker
+from tests.support.broker_servers import RedisServer
 from tests.support.source_checks import (
     check_invalid_settings,
     check_once_through_a_crash,
@@ -26,36 +24,6 @@ from tests.support.source_checks import (
     stored,
 )
 from tests.support.waiting import until
-
-
-class RedisServer(Broker):
-    def command(self) -> list[str]:
-        kept = ["--appendonly", "yes", "--appendfsync", "always", "--save", ""]
-        return [
-            "redis-server",
-            "--bind",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--dir",
-            str(self.folder),
-            *kept,
-        ]
-
-    def answers(self) -> bool:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", self.port)):
-                return False
-            probe.sendall(b"PING\r\n")
-            return probe.recv(7) == b"+PONG\r\n"
-
-    @property
-    def client(self) -> "redis.Redis":
-        return redis.Redis(port=self.port, single_connection_client=True)
-
-    def send(self, stream: str, bodies: Sequence[bytes], name: str = "data") -> list[bytes]:
-        with self.client as client:
-            return [client.xadd(stream, {name: body}) for body in bodies]
 
 
 @pytest.fixture(scope="module")

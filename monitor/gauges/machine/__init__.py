@@ -1,0 +1,1 @@
+"""The machine, container and processes that the daemon shares with a model."""

@@ -1,0 +1,1 @@
+"""Figures that a model server, an exporter or a Prometheus publishes over HTTP."""

@@ -1,0 +1,1 @@
+"""Depth and age of queues, read as each broker counts them."""
