@@ -73,6 +73,10 @@ def test_every_job_of_the_scheduler_is_listed() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("scheduler.every"):
                 name = node.args[1]
-                named.add(name.value if isinstance(name, ast.Constant) else "probe")
+                named.add(
+                    name.value
+                    if isinstance(name, ast.Constant)
+                    else ast.unparse(name).split("{")[0][2:].strip()
+                )
     section = TEXT.split("## The jobs of the scheduler")[1].split("\n## ")[0]
     assert set(re.findall(r"^\| `([^`]+)`", section, re.M)) == named

@@ -5,7 +5,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import Duration, Section, WholeNumber
 from monitor.gauges.reading import GaugeReader
 from monitor.records import DAEMON, Stream
 
@@ -26,7 +26,7 @@ class GaugeSettings(Section):
     """Interval."""
     timeout: Duration = Field(default=5.0, gt=0, le=60.0)
     """Deadline for one reading."""
-    max_waiting: int | None = Field(default=None, ge=1)
+    max_waiting: WholeNumber | None = Field(default=None, ge=1)
     """For queues: the number of waiting messages beyond which `QueueBacklog` fires."""
     max_age: Duration | None = Field(default=None, gt=0)
     """For queues: the age of the oldest message beyond which `QueueBacklog` fires."""

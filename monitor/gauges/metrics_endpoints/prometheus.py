@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from monitor.config.sections import FileName, Secret, Section
+from monitor.config.sections import FileName, RealNumber, Secret, Section
 from monitor.gauges.metrics_endpoints.scrape import fetch
 from monitor.gauges.metrics_endpoints.series import Sample, SeriesMapping, SeriesReader
 from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
@@ -25,7 +25,7 @@ class QuerySettings(Section):
     `rate`."""
     resource: str = ""
     """What the figure belongs to, with labels in braces, such as `memory:{pod}`."""
-    scale: float = Field(default=1.0, gt=0)
+    scale: RealNumber = Field(default=1.0, gt=0)
     """A factor for the values, such as 0.01 for percent."""
 
 

@@ -9,7 +9,7 @@ from typing import Self
 import re2
 from pydantic import Field, field_validator, model_validator
 
-from monitor.config.sections import Section
+from monitor.config.sections import RealNumber, Section
 from monitor.gauges.reading import LEVELS, Increments, Quantity, Reading
 from monitor.visible import visible
 
@@ -45,7 +45,7 @@ class SeriesMapping(Section):
     """For `used_share`: the series with the size of the resource, by which the used part is divided."""
     free: str = ""
     """For `used_share`: the series with the free part of the resource, if no series has its size."""
-    scale: float = Field(default=1.0, gt=0)
+    scale: RealNumber = Field(default=1.0, gt=0)
     """A factor for the values, such as 0.01 for percent."""
     is_last_error: bool = False
     """The series is not a counter, but the code of the last error: each new code counts as one."""
