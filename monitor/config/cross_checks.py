@@ -183,5 +183,5 @@ def _is_configured(channel: str, document: Document) -> bool:
 
 
 def _mapping(data: Any, name: str) -> Mapping[str, Any]:
-    found = data.get(name)
-    return found if isinstance(found, Mapping) else {}
+    value = data.get(name)
+    return value if isinstance(value, Mapping) else {}

@@ -59,8 +59,8 @@ def _database(text: str, folder: Path) -> str:
 
 
 def _mark(field: FieldInfo) -> Written | None:
-    found = [*field.metadata, *_metadata(field.annotation)]
-    return next((mark for mark in found if isinstance(mark, Written) and mark in _PATHS), None)
+    marks = [*field.metadata, *_metadata(field.annotation)]
+    return next((mark for mark in marks if isinstance(mark, Written) and mark in _PATHS), None)
 
 
 def _metadata(annotation: Any) -> list[Any]:

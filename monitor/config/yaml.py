@@ -99,8 +99,8 @@ def validate_all(model: type[M], document: Document) -> tuple[M, list[Problem]]:
             details = error.errors()
         if not rounds:
             known = {problem.key for problem in problems}
-            found = [_explain(model, document, (), detail) for detail in details]
-            problems += [one for one in found if one.key not in known]
+            explained = [_explain(model, document, (), detail) for detail in details]
+            problems += [one for one in explained if one.key not in known]
         _remove(data, {_nearest(data, detail["loc"]) for detail in details})
     raise ConfigError(problems)
 
@@ -252,7 +252,7 @@ def _siblings(model: Any, path: Key) -> list[str]:
 
 def _inner(annotation: Any) -> Any:
     for argument in getattr(annotation, "__args__", ()):
-        found = _inner(argument)
-        if hasattr(found, "model_fields"):
-            return found
+        model = _inner(argument)
+        if hasattr(model, "model_fields"):
+            return model
     return annotation

@@ -27,8 +27,8 @@ def usage_of(store: Store) -> Usage:
         path = store.url.database
         if not store.is_sqlite or not path or store.is_in_memory:
             return None
-        found = shutil.disk_usage(Path(path).parent)
-        return float(found.used), float(found.total)
+        disk = shutil.disk_usage(Path(path).parent)
+        return float(disk.used), float(disk.total)
 
     return usage
 
@@ -44,11 +44,11 @@ class DiskForecast:
         """Take note of the usage, every ten minutes."""
         if self._seen and 0 <= now - self._seen[-1][0] < _EVERY:
             return
-        found = self._usage()
-        if found is None:
+        usage = self._usage()
+        if usage is None:
             return
-        self._seen.append((now, *found))
-        while self._seen[0][0] < now - DAY or self._seen[0][0] > now or self._seen[0][2] != found[1]:
+        self._seen.append((now, *usage))
+        while self._seen[0][0] < now - DAY or self._seen[0][0] > now or self._seen[0][2] != usage[1]:
             self._seen.popleft()
 
     def words(self) -> str:

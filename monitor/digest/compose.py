@@ -116,18 +116,18 @@ def _charts(
     for one in (one for own in days.values() for one in own):
         decided[one.day] = decided.get(one.day, 0.0) + one.decisions
     volume = [decided.get(day) for day in dates]
-    found = []
+    pictures = []
     if sum(value is not None for value in volume) > 1:
         words = f"Decisions per day, all models: {_course('volume', dates, volume)}"
-        found.append(Picture("decisions", raster.bars(volume), words))
+        pictures.append(Picture("decisions", raster.bars(volume), words))
     shown = next((one for one in health.models if one.quality is not None), None)
     if shown is not None and shown.quality is not None:
         metric = shown.quality.metric
         by_day = {one.day: one.quality for one in days.get(shown.stream, ()) if one.metric == metric}
         values = [by_day.get(day) for day in dates]
         if sum(value is not None for value in values) > 1:
-            found.append(_quality_chart(shown, metric, dates, values, settings))
-    return found
+            pictures.append(_quality_chart(shown, metric, dates, values, settings))
+    return pictures
 
 
 def _quality_chart(

@@ -63,14 +63,14 @@ def words(names: Collection[str], baseline: Baseline, after: Profile) -> str:
         return ""
     known = {column.feature for column in baseline.layout.features}
     mine = [name for name in names if name in known] or sorted(names)
-    found = {one.column: one for one in changes(baseline.profile.overall, after.overall, least=0.0)}
-    sized = [(*_size(name, baseline.profile, after, found.get(name)), name) for name in mine]
+    changed = {one.column: one for one in changes(baseline.profile.overall, after.overall, least=0.0)}
+    sized = [(*_size(name, baseline.profile, after, changed.get(name)), name) for name in mine]
     sized.sort(key=lambda one: (-one[0], one[2]))
-    told = ", ".join(f"{_short(name)} {text}".strip() for _, text, name in sized[:MOST_NAMED])
+    named = ", ".join(f"{_short(name)} {text}".strip() for _, text, name in sized[:MOST_NAMED])
     most = ", most" if len(mine) > MOST_NAMED else ""
     of = f" of {len(known)}" if known else ""
     noun = "input" if max(len(known), len(mine)) == 1 else "inputs"
-    return f"{len(mine)}{of} {noun}{most}: {told}"
+    return f"{len(mine)}{of} {noun}{most}: {named}"
 
 
 def _size(name: str, before: Profile, after: Profile, change: ColumnChange | None) -> tuple[float, str]:

@@ -30,12 +30,12 @@ def observed(
     periods = targets.between(connection, client, start, end)
     known = alerts.of_client(connection, client, client_state.SHOWN)
     happened = alerts.load_transitions(connection, start, end, client)
-    found = {}
+    by_stream = {}
     for model in health.models:
         with faults_of(connection).isolate("digests", f"{model.stream}: inputs", in_transaction=True):
             moved, since = _inputs(connection, model.stream, happened, known, (start, end), base_seconds)
-            found[model.stream] = Observed(moved, since, periods.get(model.stream, ()))
-    return found
+            by_stream[model.stream] = Observed(moved, since, periods.get(model.stream, ()))
+    return by_stream
 
 
 def _inputs(

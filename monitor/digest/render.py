@@ -121,8 +121,8 @@ def chat(digest: Digest, version: str) -> Message:
     ]
     for one in digest.models:
         if one.health is not Health.WORKING:
-            told = _clamp(_slack_section(one), SLACK_SECTION)
-            blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": told}})
+            section = _clamp(_slack_section(one), SLACK_SECTION)
+            blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": section}})
     row = digest.rows[0]
     totals = f"{row.name} {row.values[0]} ({digest.columns[1].lower()} {row.values[1]}) · {digest.span}"
     tail: list[dict[str, Any]] = [
@@ -170,10 +170,10 @@ def _groups(digest: Digest, most: int) -> list[_Group]:
     """The models by state, worst first, at most `most` with their figures; working ones that are over are named."""
     groups, left = [], most
     for health in reversed(Health):
-        found = digest.of(health)
-        if not found:
+        models = digest.of(health)
+        if not models:
             continue
-        shown, over = found[:left], found[left:]
+        shown, over = models[:left], models[left:]
         left -= len(shown)
         plain = tuple(one.title for one in over[:_MOST_PLAIN]) if health is Health.WORKING else ()
         colour, kind = _TEXT[health]

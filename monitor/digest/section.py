@@ -169,15 +169,15 @@ def _decisions(days: Sequence[DayFigures], span: tuple[date, date]) -> tuple[flo
     return (sum(one.decisions for one in inside), sum(one.errors for one in inside)) if inside else None
 
 
-def _incidents(found: Sequence[ClientIncident], due: Due, settings: ClientSettings) -> list[str]:
+def _incidents(incidents: Sequence[ClientIncident], due: Due, settings: ClientSettings) -> list[str]:
     """The incidents from the start of the period up to now, newest first."""
     start, _ = _bounds(due, settings)
-    mine = [i for i in found if i.started < due.at and (i.ended is None or i.ended > start)]
+    mine = [i for i in incidents if i.started < due.at and (i.ended is None or i.ended > start)]
     mine.sort(key=lambda one: (-(one.started // 60), one.rule, one.about))
     alike = [list(run) for _, run in groupby(mine, key=_alike)]
-    told = [incident_words(run, due.at, settings) for run in alike[:MOST_INCIDENTS]]
+    lines = [incident_words(run, due.at, settings) for run in alike[:MOST_INCIDENTS]]
     more = sum(len(run) for run in alike[MOST_INCIDENTS:])
-    return [*told, f"and {wording.plural(more, 'more incident')} on the page"] if more > 0 else told
+    return [*lines, f"and {wording.plural(more, 'more incident')} on the page"] if more > 0 else lines
 
 
 def _alike(one: ClientIncident) -> tuple[str, int, int]:

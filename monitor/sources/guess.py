@@ -132,15 +132,15 @@ def _mapping(message: Mapping[str, object]) -> tuple[FieldMapping, list[str]]:
 
 def _rows(message: Mapping[str, object]) -> str:
     """The longest list of objects in the message, if an answer stands in its elements."""
-    found: list[tuple[int, str]] = []
+    candidates: list[tuple[int, str]] = []
     waiting: list[tuple[str, object]] = [("$", message)]
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, Mapping):
             waiting += [(path + _step(str(key)), inner) for key, inner in value.items()]
         elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
-            found += [(len(value), f"{path}[*]")] * _has_answer(value[0])
-    return max(found)[1] if found else "$"
+            candidates += [(len(value), f"{path}[*]")] * _has_answer(value[0])
+    return max(candidates)[1] if candidates else "$"
 
 
 def _has_answer(row: object) -> bool:
@@ -165,7 +165,7 @@ def _leaves(value: object, path: str, name: str = "", depth: int = 0) -> Iterato
 
 def _inputs(message: Mapping[str, object], rows: str) -> str:
     """The object that is named like inputs and has the most values."""
-    found: list[tuple[int, int, str]] = []
+    candidates: list[tuple[int, int, str]] = []
     waiting: list[tuple[str, object]] = [("$", message)]
     if rows != "$":
         waiting.append(("@", _first_row(message, rows)))
@@ -177,8 +177,8 @@ def _inputs(message: Mapping[str, object], rows: str) -> str:
                 if isinstance(inner, Mapping):
                     waiting.append((place, inner))
                     if _plain_name(str(key)) in map(_plain_name, _INPUTS):
-                        found.append((path[0] == "@", len(inner), place))
-    return max(found)[2] if found else ""
+                        candidates.append((path[0] == "@", len(inner), place))
+    return max(candidates)[2] if candidates else ""
 
 
 def _chosen(field: str, leaves: Sequence[_Leaf]) -> _Leaf | None:

@@ -77,8 +77,11 @@ class ChangeMailer:
         settings: ClientSettings,
     ) -> bool:
         lines = changes(_read(one), health, settings) if one.told else []
-        told = msgspec.json.encode(state).decode()
-        if not change_subscriptions.tell(connection, one, told, health.now if lines else None) or not lines:
+        encoded = msgspec.json.encode(state).decode()
+        if (
+            not change_subscriptions.tell(connection, one, encoded, health.now if lines else None)
+            or not lines
+        ):
             return False
         message = mail(one, health, lines, self.public_url)
         key = f"changes/{one.client}/{int(health.now)}/{one.address}"
@@ -100,8 +103,8 @@ def changes(before: Told, health: ClientHealth, settings: ClientSettings) -> lis
         if was == model.health.value:
             continue
         earlier = f" (before: {Health(was).word.lower()})" if was in list(Health) else " (new)"
-        said = model.sentence.removeprefix(f"{model.title}: ")
-        lines.append(f"{model.health.icon} {model.title}: {model.health.word.lower()}{earlier}. {said}")
+        sentence = model.sentence.removeprefix(f"{model.title}: ")
+        lines.append(f"{model.health.icon} {model.title}: {model.health.word.lower()}{earlier}. {sentence}")
     lines += [
         f"Update on {title}, {at}: {note.text}" for title, at, note in _updates(before, health, settings)
     ]
@@ -114,8 +117,8 @@ def mail(one: Subscription, health: ClientHealth, lines: list[str], public_url: 
     """The mail to one reader."""
     page = f"{public_url.rstrip('/')}/c/{quote(one.client, safe='')}/"
     leave = subscriptions.link(one, "leave", public_url)
-    told = "\n\n".join(lines)
-    text = f"{health.headline}\n\n{told}\n\nPage: {page}\nUnsubscribe: {leave}\n"
+    body = "\n\n".join(lines)
+    text = f"{health.headline}\n\n{body}\n\nPage: {page}\nUnsubscribe: {leave}\n"
     subject = f"{health.name}: {health.headline.removesuffix('.')}"
     return Message(subject, text, to=(one.address,), headers=subscriptions.headers(one, public_url))
 
@@ -124,14 +127,14 @@ def _updates(
     before: Told, health: ClientHealth, settings: ClientSettings
 ) -> list[tuple[str, str, IncidentNote]]:
     known = set(before.notes)
-    found = [
+    updates = [
         (model.title, wording.moment(note.at, settings.zone, health.now), note)
         for model in health.models
         for incident in model.incidents
         for note in incident.notes
         if note.id not in known
     ]
-    return sorted(found, key=lambda one: one[2].at)
+    return sorted(updates, key=lambda one: one[2].at)
 
 
 def _has_waited(one: Subscription, now: float) -> bool:

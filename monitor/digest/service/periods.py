@@ -67,10 +67,10 @@ class Period:
 
     def trend(self) -> list["Period"]:
         """The last `TREND` periods up to this one, oldest first."""
-        found = [self]
-        while len(found) < TREND:
-            found.append(found[-1].previous())
-        return found[::-1]
+        periods = [self]
+        while len(periods) < TREND:
+            periods.append(periods[-1].previous())
+        return periods[::-1]
 
     def span(self, settings: ClientSettings) -> tuple[float, float]:
         """Its start and end in seconds since the epoch, at the client's midnight."""
@@ -95,16 +95,16 @@ def parse(text: str) -> Period:
     month, week = _MONTH.fullmatch(text), _WEEK.fullmatch(text)
     try:
         if month is not None:
-            found = Period("monthly", date(int(month[1]), int(month[2]), 1))
+            period = Period("monthly", date(int(month[1]), int(month[2]), 1))
         elif week is not None:
-            found = Period("weekly", date.fromisocalendar(int(week[1]), int(week[2]), 1))
+            period = Period("weekly", date.fromisocalendar(int(week[1]), int(week[2]), 1))
         else:
             raise wrong
     except ValueError as error:
         raise wrong from error
-    if not 2000 <= found.first.year < 2200:
+    if not 2000 <= period.first.year < 2200:
         raise wrong
-    return found
+    return period
 
 
 def due(settings: ClientSettings, now: float) -> list[tuple[Period, float]]:

@@ -101,12 +101,14 @@ class ServiceReport:
         total = len(self.agreed)
         if missed:
             was = "was" if missed == 1 else "were"
-            said = f"{missed} of {wording.plural(total, 'agreed target')} {was} missed for some of the time"
+            sentence = (
+                f"{missed} of {wording.plural(total, 'agreed target')} {was} missed for some of the time"
+            )
         elif unknown:
-            said = f"{unknown} of {wording.plural(total, 'agreed target')} could not be measured, none was missed"
+            sentence = f"{unknown} of {wording.plural(total, 'agreed target')} could not be measured, none was missed"
         else:
-            said = "All agreed targets were kept" if total > 1 else "The agreed target was kept"
-        return f"{said}; {wording.plural(len(self.incidents), 'incident')}."
+            sentence = "All agreed targets were kept" if total > 1 else "The agreed target was kept"
+        return f"{sentence}; {wording.plural(len(self.incidents), 'incident')}."
 
 
 def read(
@@ -186,16 +188,20 @@ class _Value:
     note: str = ""
 
 
-def _row(title: str, one: Attainment, found: _Value, length: float) -> Agreed:
-    standing = targets.standing(found.value, found.low, found.high, one.target, least=one.is_least)
-    if found.estimated and standing is Standing.MISSED:
+def _row(title: str, one: Attainment, measured: _Value, length: float) -> Agreed:
+    standing = targets.standing(measured.value, measured.low, measured.high, one.target, least=one.is_least)
+    if measured.estimated and standing is Standing.MISSED:
         standing = Standing.AT_RISK
-    shown = "not measured" if found.value is None else wording.beside(one.metric, found.value, one.target)
+    shown = (
+        "not measured" if measured.value is None else wording.beside(one.metric, measured.value, one.target)
+    )
     interval = ""
-    if found.low is not None and found.high is not None:
-        low, high = (wording.beside(one.metric, end, found.value or 0.0) for end in (found.low, found.high))
+    if measured.low is not None and measured.high is not None:
+        low, high = (
+            wording.beside(one.metric, end, measured.value or 0.0) for end in (measured.low, measured.high)
+        )
         interval = f"{low} to {high}" if low != high else ""
-    notes = ", ".join(filter(None, ("estimated" if found.estimated else "", found.note)))
+    notes = ", ".join(filter(None, ("estimated" if measured.estimated else "", measured.note)))
     bound = targets.agreed(one.metric, one.target, least=one.is_least)
     name, kept = wording.name(one.metric), one.words
     if one.judged and one.judged < 0.99 * length:
@@ -287,12 +293,12 @@ def _quality(history: ClientHistory, stream: Stream, periods: Sequence[Period]) 
 def with_data(connection: Connection, client: str, settings: ClientSettings, now: float) -> list[Period]:
     """The months, then the weeks, of which there is data, each newest first and at most `TREND`."""
     from_day = _first_day(connection, client, settings, now)
-    found: list[Period] = []
+    periods: list[Period] = []
     for kind in ("monthly", "weekly"):
         today = client_state.local_date(now, settings)
         newest = Period(kind, today - timedelta(days=today.weekday() if kind == "weekly" else today.day - 1))
-        found += [one for one in reversed(newest.trend()) if from_day is not None and one.last >= from_day]
-    return found
+        periods += [one for one in reversed(newest.trend()) if from_day is not None and one.last >= from_day]
+    return periods
 
 
 def _first_day(connection: Connection, client: str, settings: ClientSettings, now: float) -> date | None:

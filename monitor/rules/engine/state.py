@@ -58,10 +58,10 @@ def _closed(
         state = State.INACTIVE if alert.state is State.PENDING else alert.state
         return Step(replace(alert, state=state, active_since=None, held=0.0), result.reason)
     is_pending = alert.state is State.PENDING
-    since, held = (alert.active_since, alert.held + elapsed) if is_pending else (now, 0.0)
-    if held < rule.wait:
+    since, held_for = (alert.active_since, alert.held + elapsed) if is_pending else (now, 0.0)
+    if held_for < rule.wait:
         wait = f"; fires if this continues for {format_duration(rule.wait)}"
-        waiting = replace(alert, state=State.PENDING, active_since=since, held=held)
+        waiting = replace(alert, state=State.PENDING, active_since=since, held=held_for)
         return Step(waiting, result.reason + wait)
     changes = _changes(alert, now)
     fired = replace(
@@ -102,11 +102,13 @@ def _open(
     return _recovering(rule, result, alert, now, alert.held + elapsed)
 
 
-def _recovering(rule: Rule, result: ConditionResult, alert: Alert, now: float, held: float) -> Step:
+def _recovering(rule: Rule, result: ConditionResult, alert: Alert, now: float, held_for: float) -> Step:
     keep = _keep(rule, alert)
-    if held < keep:
+    if held_for < keep:
         why = "the alert is flapping: resolves after" if alert.flapping else "resolves after"
-        return Step(replace(alert, held=held), f"{result.reason}; {why} {format_duration(keep)} without it")
+        return Step(
+            replace(alert, held=held_for), f"{result.reason}; {why} {format_duration(keep)} without it"
+        )
     over = replace(
         alert,
         state=State.RESOLVED,

@@ -31,15 +31,17 @@ def unjudged(
     readings = Readings(
         {(stream, length): base or hour if length <= base_seconds else longer for length in rules.windows()}
     )
-    found: dict[str, list[str]] = {}
+    names_by_reason: dict[str, list[str]] = {}
     for rule in rules.for_stream(stream):
         if rule.condition.metrics() <= _OF_WINDOWS:
             results = rule.condition.evaluate(EvaluationContext(stream, readings, rule.by, now))
             reasons = [result.reason for result in results.values() if result.fires is None]
             is_blind = bool(reasons) and len(reasons) == len(results)
             if is_blind and reasons[0] != NOT_MEASURED and not reasons[0].endswith(_PAST):
-                found.setdefault(_with_needs(reasons[0]), []).append(rule.name)
-    return [f"{', '.join(names)} cannot be evaluated yet: {reason}" for reason, names in found.items()]
+                names_by_reason.setdefault(_with_needs(reasons[0]), []).append(rule.name)
+    return [
+        f"{', '.join(names)} cannot be evaluated yet: {reason}" for reason, names in names_by_reason.items()
+    ]
 
 
 def _with_needs(reason: str) -> str:

@@ -59,14 +59,14 @@ class RabbitSettings(SourceSettings):
 
     def parameters(self, name: str, library: Any) -> list[Any]:
         """How to connect to each server."""
-        found = []
+        parameters_of_url = []
         for server in self.servers:
             parts = urlsplit(server)
             options = None
             if parts.scheme == "amqps":
                 context = ssl.create_default_context(cafile=self.certificates or None)
                 options = library.SSLOptions(context, parts.hostname)
-            found.append(
+            parameters_of_url.append(
                 library.ConnectionParameters(
                     host=parts.hostname,
                     port=parts.port or (5671 if options else 5672),
@@ -80,7 +80,7 @@ class RabbitSettings(SourceSettings):
                     ssl_options=options,
                 )
             )
-        return found
+        return parameters_of_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +119,11 @@ class Rabbit:
         connection = self._opened()
         with self._came:
             self._came.wait_for(lambda: self._waiting or connection.problem, wait)
-            taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
-        if not taken and connection.problem:
+            messages = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        if not messages and connection.problem:
             raise self._failure(connection.problem)
-        self._unacknowledged = taken
-        return Fetched([one.payload for one in taken], taken[-1].tag if taken else None)
+        self._unacknowledged = messages
+        return Fetched([one.payload for one in messages], messages[-1].tag if messages else None)
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Acknowledge all messages up to the last of these."""

@@ -64,8 +64,8 @@ def _encoding(file: File) -> str:
 def _as_written(file: File, options: pa.json.ReadOptions) -> pa.json.ParseOptions:
     """Parse options that keep texts which look like times as texts: Arrow would lose how they were written."""
     with (
-        text_stream.opened(file, _encoding(file)) as found,
-        pa.json.open_json(found.stream, options) as reader,
+        text_stream.opened(file, _encoding(file)) as opened,
+        pa.json.open_json(opened.stream, options) as reader,
     ):
         schema = reader.schema
     kept = pa.schema([(field.name, _without_times(field.type)) for field in schema])

@@ -36,8 +36,8 @@ class JsonPath:
 
     def first(self, document: object) -> object:
         """The first value at the path; None where the path leads nowhere."""
-        found = self.all(document)
-        return found[0] if found else None
+        values = self.all(document)
+        return values[0] if values else None
 
 
 @lru_cache(maxsize=4096)

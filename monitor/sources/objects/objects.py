@@ -68,10 +68,10 @@ class Objects:
         if not self._waiting and time.monotonic() >= self._list_at:
             self._list()
         payloads: list[Payload] = []
-        for found in self._waiting[: min(most, _AT_ONCE)]:
-            payload = self._next(found)
+        for stored_object in self._waiting[: min(most, _AT_ONCE)]:
+            payload = self._next(stored_object)
             if payload is None:
-                self._waiting.remove(found)
+                self._waiting.remove(stored_object)
             else:
                 payloads.append(payload)
         if not payloads and not self._waiting:
@@ -94,11 +94,13 @@ class Objects:
         """The beginning of the newest objects, some lines of each."""
         del wait  # what lies there is there
         payloads: list[Payload] = []
-        for found in reversed(self._current()):
-            part = next_part(self._store, found, continued(self._store, found, ""), is_settled=True)
+        for stored_object in reversed(self._current()):
+            part = next_part(
+                self._store, stored_object, continued(self._store, stored_object, ""), is_settled=True
+            )
             if part is not None:
                 lines = part.body.splitlines(keepends=True)[: most - len(payloads)]
-                payloads += [self._payload(found, part, line) for line in lines or [b""]]
+                payloads += [self._payload(stored_object, part, line) for line in lines or [b""]]
             if len(payloads) >= most:
                 break
         return payloads
@@ -119,32 +121,34 @@ class Objects:
         listed = [one for one in self._store.listed() if one.modified >= since and one.size]
         return sorted(listed, key=lambda one: (one.modified, one.name))
 
-    def _next(self, found: StoredObject) -> Payload | None:
-        is_settled = time.time() - found.modified >= self._settings.settled
+    def _next(self, stored_object: StoredObject) -> Payload | None:
+        is_settled = time.time() - stored_object.modified >= self._settings.settled
         try:
-            position = continued(self._store, found, self._positions.get(shard_of(found.name), ""))
-            part = next_part(self._store, found, position, is_settled=is_settled)
+            position = continued(
+                self._store, stored_object, self._positions.get(shard_of(stored_object.name), "")
+            )
+            part = next_part(self._store, stored_object, position, is_settled=is_settled)
         except SourceError as error:
             self._unreadable = error
             return None
         except ValueError as error:
             self._unreadable = SourceError(
-                f"the stored position of {visible(found.name)} is damaged: {error}", hint=_DAMAGED
+                f"the stored position of {visible(stored_object.name)} is damaged: {error}", hint=_DAMAGED
             )
             return None
         if part is None:
             if is_settled:
-                self._complete[found.name] = (found.size, found.modified)
+                self._complete[stored_object.name] = (stored_object.size, stored_object.modified)
             return None
-        return self._payload(found, part, part.body)
+        return self._payload(stored_object, part, part.body)
 
-    def _payload(self, found: StoredObject, part: Part, body: bytes) -> Payload:
+    def _payload(self, stored_object: StoredObject, part: Part, body: bytes) -> Payload:
         return Payload(
             body,
-            f"{visible(found.name)}, {part.where}",
-            shard=shard_of(found.name),
+            f"{visible(stored_object.name)}, {part.where}",
+            shard=shard_of(stored_object.name),
             position=str(part.position),
-            sent_at=found.modified,
+            sent_at=stored_object.modified,
             headers={"content-type": _LINES},
             error=part.error,
         )

@@ -60,43 +60,45 @@ class Part:
     error: str = ""
 
 
-def continued(store: ObjectStore, found: StoredObject, stored: str) -> Position:
+def continued(store: ObjectStore, stored_object: StoredObject, stored: str) -> Position:
     """Where to continue: at the stored position, or at the beginning of what is another object by now."""
     known = Position.parsed(stored) if stored else None
-    is_shorter = known is not None and not _is_parquet(found) and found.size < known.offset
-    if known is not None and not is_shorter and _mark(store, found, known.mark_size) == known.mark:
+    is_shorter = known is not None and not _is_parquet(stored_object) and stored_object.size < known.offset
+    if known is not None and not is_shorter and _mark(store, stored_object, known.mark_size) == known.mark:
         return known
-    size = min(FOOTER if _is_parquet(found) else HEAD, found.size)
-    return Position(0, _mark(store, found, size), size)
+    size = min(FOOTER if _is_parquet(stored_object) else HEAD, stored_object.size)
+    return Position(0, _mark(store, stored_object, size), size)
 
 
-def _mark(store: ObjectStore, found: StoredObject, size: int) -> str:
-    begin = max(0, found.size - size) if _is_parquet(found) else 0
-    return hashlib.sha256(store.read(found.name, begin, size)).hexdigest()[:16]
+def _mark(store: ObjectStore, stored_object: StoredObject, size: int) -> str:
+    begin = max(0, stored_object.size - size) if _is_parquet(stored_object) else 0
+    return hashlib.sha256(store.read(stored_object.name, begin, size)).hexdigest()[:16]
 
 
-def _is_parquet(found: StoredObject) -> bool:
-    return found.name.lower().endswith(PARQUET)
+def _is_parquet(stored_object: StoredObject) -> bool:
+    return stored_object.name.lower().endswith(PARQUET)
 
 
 def next_part(
-    store: ObjectStore, found: StoredObject, position: Position, *, is_settled: bool
+    store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
 ) -> Part | None:
     """What comes after the position; None where nothing whole does.
 
     An object is settled if nobody has written to it for a while: its last line is then whole without a line break, and
     what cannot be read will not become readable.
     """
-    if _is_parquet(found):
-        return _rows(store, found, position, is_settled=is_settled)
-    return _lines(store, found, position, is_settled=is_settled)
+    if _is_parquet(stored_object):
+        return _rows(store, stored_object, position, is_settled=is_settled)
+    return _lines(store, stored_object, position, is_settled=is_settled)
 
 
-def _lines(store: ObjectStore, found: StoredObject, position: Position, *, is_settled: bool) -> Part | None:
+def _lines(
+    store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
+) -> Part | None:
     size = PART
-    left = found.size - position.offset  # what was added since the listing is read after the next one
+    left = stored_object.size - position.offset  # what was added since the listing is read after the next one
     while True:
-        content = store.read(found.name, position.offset, min(size, left))
+        content = store.read(stored_object.name, position.offset, min(size, left))
         at_end = len(content) < size
         end = content.rfind(b"\n") + 1 or (len(content) if at_end and is_settled else 0)
         if end or at_end or size >= LONGEST:
@@ -116,13 +118,15 @@ def _where(begin: int, end: int) -> str:
     return f"bytes {begin} to {end}"
 
 
-def _rows(store: ObjectStore, found: StoredObject, position: Position, *, is_settled: bool) -> Part | None:
+def _rows(
+    store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
+) -> Part | None:
     import pyarrow as pa
     import pyarrow.parquet
 
     begin = position.offset
     try:
-        with store.open(found.name) as file, pa.parquet.ParquetFile(file) as table:
+        with store.open(stored_object.name) as file, pa.parquet.ParquetFile(file) as table:
             total = table.metadata.num_rows
             if begin >= total:
                 return None

@@ -55,7 +55,7 @@ class Folder:
         objects = []
         for path in self._root.glob(self._pattern):
             try:
-                found = path.stat()
+                status = path.stat()
             except FileNotFoundError:  # removed since, or a link to nowhere
                 continue
             except OSError:  # reading it says why it cannot be read
@@ -64,10 +64,10 @@ class Folder:
             is_wanted = not self._is_folder or path.suffix.lower() in SUFFIXES
             if (
                 is_wanted
-                and stat.S_ISREG(found.st_mode)
+                and stat.S_ISREG(status.st_mode)
                 and not _is_hidden(path.relative_to(self._root).parts)
             ):
-                objects.append(StoredObject(str(path), found.st_size, found.st_mtime))
+                objects.append(StoredObject(str(path), status.st_size, status.st_mtime))
         return objects
 
     def read(self, name: str, offset: int, most: int) -> bytes:
@@ -110,12 +110,12 @@ class Bucket:
 
     def listed(self) -> list[StoredObject]:
         """All objects that the URL matches."""
-        found = self._tried(lambda: locations.matching(self._url))
+        matching = self._tried(lambda: locations.matching(self._url))
         is_folder = _WILD.search(self._url) is None
         fixed = _WILD.split(self._url, maxsplit=1)[0].rpartition("/")[0]
         return [
             StoredObject(one.name, one.size, one.modified)
-            for one in found
+            for one in matching
             if not _is_hidden(one.name.removeprefix(fixed).split("/"))
             and (not is_folder or one.name.lower().endswith(SUFFIXES))
         ]

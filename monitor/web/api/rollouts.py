@@ -141,8 +141,8 @@ def _rollout(rollouts: RolloutGate) -> HTTPRouteHandler:
         """Continue for now (200), or count a failed check (403). Flagger has no third response, so unclear means
         continue.
         """
-        found = await to_thread(rollouts.verdict_on, request, await _hook_metadata(request), Gate.GUARD)
-        return _flagger(found.outcome is not Outcome.FAIL, found.reason)
+        verdict = await to_thread(rollouts.verdict_on, request, await _hook_metadata(request), Gate.GUARD)
+        return _flagger(verdict.outcome is not Outcome.FAIL, verdict.reason)
 
     return rollout
 
@@ -151,8 +151,8 @@ def _confirm(rollouts: RolloutGate) -> HTTPRouteHandler:
     @_post("/v1/flagger/confirm-promotion")
     async def confirm(request: Request[Any, Any, Any]) -> Response[Any]:
         """Promote (200) only after a pass over the whole time; otherwise wait (403)."""
-        found = await to_thread(rollouts.verdict_on, request, await _hook_metadata(request), Gate.FINAL)
-        return _flagger(found.outcome is Outcome.PASS, found.reason)
+        verdict = await to_thread(rollouts.verdict_on, request, await _hook_metadata(request), Gate.FINAL)
+        return _flagger(verdict.outcome is Outcome.PASS, verdict.reason)
 
     return confirm
 

@@ -81,10 +81,10 @@ def open_alerts(request: Request[Any, Any, Any], client: FromPath[str]) -> list[
         raise NotFoundException
     services = web_services.of(request)
     with services.store.read() as connection:
-        found = alerts.load_open(connection)
-        held = services.held(found, silences.load(connection, services.clock.now()))
-    mine = [alert for alert in found if alert.stream.client == client]
-    return [schemas.alert(alert, held.get(alert.fingerprint, "")) for alert in mine]
+        firing = alerts.load_open(connection)
+        suppressed = services.held(firing, silences.load(connection, services.clock.now()))
+    mine = [alert for alert in firing if alert.stream.client == client]
+    return [schemas.alert(alert, suppressed.get(alert.fingerprint, "")) for alert in mine]
 
 
 @get(

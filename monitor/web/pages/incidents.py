@@ -32,14 +32,14 @@ def incidents(request: Request[Any, Any, Any], client: FromQuery[str] = "") -> R
             raise NotFoundException
         session.about(request, chosen)
         settings = services.client(chosen)
-        found = client_state.incidents(connection, chosen, settings, now) if chosen else []
+        shown = client_state.incidents(connection, chosen, settings, now) if chosen else []
     return rendering.page(
         "staff_incidents.html",
         visitor=visitor,
         clients=[(name, services.client(name).name or name) for name in names],
         chosen=chosen,
         name=settings.name or chosen,
-        incidents=found,
+        incidents=shown,
         zone=settings.zone,
         longest=notes.LONGEST,
         moment=wording.moment,
@@ -63,8 +63,8 @@ def write_note(
     services = web_services.of(request)
     now, settings = services.clock.now(), services.client(client)
     with services.store.write() as connection:
-        found = client_state.incidents(connection, client, settings, now)
-        chosen = next((one for one in found if one.id == identity), None)
+        listed = client_state.incidents(connection, client, settings, now)
+        chosen = next((one for one in listed if one.id == identity), None)
         if chosen is None:
             raise NotFoundException
         address, text = _address(request), data.get("text", "")

@@ -29,15 +29,15 @@ def listing(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str
     services = web_services.of(request)
     settings, now = services.client(key), services.clock.now()
     with services.store.read() as connection:
-        found = report.with_data(connection, key, settings, now)
-        if not found and not any(client_state.streams_of(connection, key, settings)):
+        periods = report.with_data(connection, key, settings, now)
+        if not periods and not any(client_state.streams_of(connection, key, settings)):
             raise NotFoundException
     return rendering.page(
         "service_reports.html",
         client=key,
         name=settings.name or key,
-        months=[one for one in found if one.kind == "monthly"],
-        weeks=[one for one in found if one.kind == "weekly"],
+        months=[one for one in periods if one.kind == "monthly"],
+        weeks=[one for one in periods if one.kind == "weekly"],
         zone=settings.timezone,
     )
 

@@ -15,7 +15,7 @@ from monitor.config.units import HOUR
 from monitor.health import wording
 from monitor.records import DAEMON, Alert, State, Stream
 from monitor.rules.language.wording import bound
-from monitor.rules.language.wording import figure as told
+from monitor.rules.language.wording import figure as with_unit
 from monitor.store import alerts, measurements, silences, streams
 from monitor.web import services as web_services
 from monitor.web.api.time_range import TimeRange
@@ -114,18 +114,18 @@ def _headline(alert: Alert) -> str:
 
 def _figures(alert: Alert) -> list[tuple[str, str]]:
     """The evidence in figures, with their units."""
-    found = []
+    figures = []
     if alert.value is not None:
         label = "Value at the last evaluation" if alert.evaluated_at is not None else "Value"
-        found.append((label, told(alert.value, alert.unit)))
+        figures.append((label, with_unit(alert.value, alert.unit)))
     limit = bound(alert.limit, alert.unit)
     if limit != "-":
-        found.append(("Limit", limit))
+        figures.append(("Limit", limit))
     if alert.peak is not None:
-        found.append(("Worst in this episode", told(alert.peak.value, alert.peak.unit)))
+        figures.append(("Worst in this episode", with_unit(alert.peak.value, alert.peak.unit)))
     if alert.baseline is not None:
-        found.append(("Baseline", told(alert.baseline, alert.unit)))
-    return found
+        figures.append(("Baseline", with_unit(alert.baseline, alert.unit)))
+    return figures
 
 
 def _chart(connection: Connection, services: Services, one: Episode, now: float) -> DrawnChart | None:

@@ -14,7 +14,7 @@ MOST_MEMBERS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Conversation:
     """A conversation with one channel: its incident, its deliveries in order, and the answers by delivery."""
 
     incident: Incident
@@ -34,7 +34,7 @@ class Episode:
     fired_at: float | None
     ended_at: float | None
     transitions: tuple[Transition, ...]
-    told: tuple[Told, ...]
+    conversations: tuple[Conversation, ...]
     others: tuple[tuple[Alert, int], ...]
     left_out: int
     notes: tuple[IncidentNote, ...]
@@ -48,8 +48,10 @@ def read(connection: Connection, alert: Alert, number: int, now: float) -> Episo
     is_newest = number == alert.episode
     fired = next((one.at for one in mine if _is_first_fire(one)), alert.fired_at if is_newest else None)
     ended = next((one.at for one in mine if one.to is State.RESOLVED), None)
-    told = _told(connection, alert.fingerprint, number, fired)
-    members = sorted({one for each in told for one in each.incident.members} - {(alert.fingerprint, number)})
+    conversations = _conversations(connection, alert.fingerprint, number, fired)
+    members = sorted(
+        {one for each in conversations for one in each.incident.members} - {(alert.fingerprint, number)}
+    )
     others = [
         (alerts.get(connection, fingerprint), episode) for fingerprint, episode in members[:MOST_MEMBERS]
     ]
@@ -62,7 +64,7 @@ def read(connection: Connection, alert: Alert, number: int, now: float) -> Episo
         fired,
         ended,
         tuple(mine),
-        tuple(told),
+        tuple(conversations),
         tuple((other, episode) for other, episode in others if other is not None),
         max(0, len(members) - MOST_MEMBERS),
         tuple(
@@ -74,31 +76,33 @@ def read(connection: Connection, alert: Alert, number: int, now: float) -> Episo
 
 def of_episode(everything: Sequence[Transition], number: int) -> list[Transition]:
     """The transitions of an episode, with the wait before it fired; of an alert that never fired, its waits."""
-    found: list[Transition] = []
+    transitions: list[Transition] = []
     for index, one in enumerate(everything):
         follows = everything[index + 1] if index + 1 < len(everything) else None
         waits_for_next = one.to is State.PENDING and follows is not None and _is_first_fire(follows)
         if waits_for_next:
             if follows is not None and follows.episode == number:
-                found.append(one)
+                transitions.append(one)
         elif one.episode == number and (number or one.to in (State.PENDING, State.INACTIVE)):
-            found.append(one)
-    return found
+            transitions.append(one)
+    return transitions
 
 
 def _is_first_fire(one: Transition) -> bool:
     return one.to is State.FIRING and one.before is not State.RECOVERING
 
 
-def _told(connection: Connection, fingerprint: str, number: int, fired: float | None) -> list[Told]:
+def _conversations(
+    connection: Connection, fingerprint: str, number: int, fired: float | None
+) -> list[Conversation]:
     """The conversations about an episode: those that go on, and those that ended after it fired."""
     if fired is None:
         return []
     known = [*incidents.load_closed_since(connection, fired), *incidents.load_open(connection)]
     mine = [one for one in known if (fingerprint, number) in one.members]
-    found = []
+    conversations = []
     for incident in sorted(mine, key=lambda one: (one.opened_at, one.channel, one.key)):
         deliveries = outbox.conversation(connection, incident.channel, incident.key)
         ids = [one.id for one in deliveries if one.id is not None]
-        found.append(Told(incident, tuple(deliveries), outbox.receipts_of(connection, ids)))
-    return found
+        conversations.append(Conversation(incident, tuple(deliveries), outbox.receipts_of(connection, ids)))
+    return conversations

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from monitor.alerts.notification import decode
 from monitor.records import Action, Delivery, Receipt, State, Status, Transition
-from monitor.web.pages.alert.episode import Episode, Told
+from monitor.web.pages.alert.episode import Conversation, Episode
 
 MOST_SHOWN = 200
 _WORDS = {
@@ -15,7 +15,7 @@ _WORDS = {
     State.RESOLVED: "Resolved",
     State.INACTIVE: "Back to normal before it fired",
 }
-_SAID = {
+_VERBS = {
     Action.TRIGGER: "told",
     Action.ACKNOWLEDGE: "told of the acknowledgement",
     Action.RESOLVE: "told of the end",
@@ -43,8 +43,8 @@ class Event:
 
 def timeline(one: Episode) -> list[Event]:
     """Everything that is known of an episode, oldest first; the newest if there is too much."""
-    found = [*_changes(one), *_deliveries(one), *_people(one)]
-    return sorted(found, key=lambda event: event.at)[-MOST_SHOWN:]
+    events = [*_changes(one), *_deliveries(one), *_people(one)]
+    return sorted(events, key=lambda event: event.at)[-MOST_SHOWN:]
 
 
 def _changes(one: Episode) -> Iterator[Event]:
@@ -62,21 +62,21 @@ def _word(change: Transition) -> str:
 
 
 def _deliveries(one: Episode) -> Iterator[Event]:
-    for told in one.told:
-        for delivery in told.deliveries:
-            answers = told.receipts.get(delivery.id or 0, [])
+    for conversation in one.conversations:
+        for delivery in conversation.deliveries:
+            answers = conversation.receipts.get(delivery.id or 0, [])
             yield Event(
                 delivery.created_at,
                 "delivery",
-                f"{delivery.channel} {_said(delivery, told)}: {outcome(delivery, answers)}",
+                f"{delivery.channel} {_verb(delivery, conversation)}: {outcome(delivery, answers)}",
                 tuple(_details(delivery, answers)),
             )
 
 
-def _said(delivery: Delivery, told: Told) -> str:
-    if delivery.action is Action.TRIGGER and delivery.sequence > told.deliveries[0].sequence:
+def _verb(delivery: Delivery, conversation: Conversation) -> str:
+    if delivery.action is Action.TRIGGER and delivery.sequence > conversation.deliveries[0].sequence:
         return "updated"
-    return _SAID[delivery.action]
+    return _VERBS[delivery.action]
 
 
 def outcome(delivery: Delivery, answers: list[Receipt]) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from monitor.clock import iso
 from monitor.config.units import HOUR
 from monitor.records import Stream, labels
-from monitor.rules.language.wording import figure as told
+from monitor.rules.language.wording import figure as with_unit
 from monitor.store import drift, measurements, streams, timeseries
 from monitor.web import services as web_services
 from monitor.web.api import time_range
@@ -37,7 +37,7 @@ from monitor.windows.layout.layout import Column
 from monitor.windows.profile import Profile
 from monitor.windows.rolling import Rolling
 
-COURSES = (
+CHARTED = (
     ("psi", "PSI against the baseline", "psi"),
     ("mean_shift", "Shift of the mean, in standard deviations", "mean_shift"),
     ("missing_share", "Share of missing values", "error_rate"),
@@ -87,7 +87,7 @@ def one_feature(
         if baseline is None or column is None:
             raise NotFoundException
         page = _compared(connection, services, stream, baseline, column, shown)
-        page |= _course(connection, services, stream, column, shown)
+        page |= _charts(connection, services, stream, column, shown)
     return rendering.page("staff_feature.html", visitor=visitor, stream=stream, home=address(stream), **page)
 
 
@@ -162,17 +162,17 @@ def _moved(compared: Distribution | None, quantiles: list[Compared]) -> list[str
 
 def _versions(column: Column, baseline: Baseline, profile: Profile) -> list[VersionRow]:
     """The versions with the most predictions, the farthest from the baseline first."""
-    found = []
+    rows = []
     for version, part in profile.versions.items():
         compared = distributions.compare(column, baseline.profile.overall, part)
         if compared is not None and compared.rows:
             missing = part.column(column.name).missing / compared.rows
-            found.append(VersionRow(version, compared.rows, missing, compared.distance))
-    most = sorted(found, key=lambda one: (-one.rows, one.version))[:MOST_VERSIONS]
+            rows.append(VersionRow(version, compared.rows, missing, compared.distance))
+    most = sorted(rows, key=lambda one: (-one.rows, one.version))[:MOST_VERSIONS]
     return sorted(most, key=lambda one: (-one.distance, one.version))
 
 
-def _course(
+def _charts(
     connection: Connection, services: Services, stream: Stream, column: Column, shown: TimeRange
 ) -> dict[str, Any]:
     """The figures of the feature over the range, by the hour, and those of the newest hour."""
@@ -182,14 +182,14 @@ def _course(
     hours = TimeRange(shown.start, shown.end, HOUR, shown.key)
     sampler = time_range.sampler(connection, stream, hours, services.base_seconds, POINTS)
     marks = marks_of(connection, stream, sampler.start, sampler.end)
-    keys = [(metric, of) for metric, _, _ in COURSES]
+    keys = [(metric, of) for metric, _, _ in CHARTED]
     series = timeseries.load_keys(connection, stream, keys, sampler.base, sampler.start, sampler.end)
     drawn = []
-    for metric, title, written in COURSES:
-        found = series[metric, of]
-        if not len(found):
+    for metric, title, written in CHARTED:
+        one = series[metric, of]
+        if not len(one):
             continue
-        steps = sampler.steps(found)
+        steps = sampler.steps(one)
         curve = Curve(title, steps.starts, steps.values)
         summary = "by the hour"
         chart = Chart(
@@ -204,7 +204,7 @@ def _course(
         "measured": newest,
         "of": metric_chart.in_address(of),
         "figure": lambda one: feature_rows.figure(one),
-        "told": told,
+        "with_unit": with_unit,
         "shown": shown,
         "spans": [(span.label, f"?span={span.key}", span.key) for span in SPANS],
         "from_field": time_range.local(shown.start, zone),

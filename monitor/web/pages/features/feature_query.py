@@ -48,8 +48,8 @@ def parse(asked: Mapping[str, str]) -> FeatureQuery:
     Raises:
         InputError: an order, a filter or a page that does not exist.
     """
-    found = {one.name: str(asked.get(one.name, "")).strip()[:_LONGEST] for one in fields(FeatureQuery)}
-    query = FeatureQuery(**{name: text for name, text in found.items() if text})
+    texts = {one.name: str(asked.get(one.name, "")).strip()[:_LONGEST] for one in fields(FeatureQuery)}
+    query = FeatureQuery(**{name: text for name, text in texts.items() if text})
     if query.sort.removeprefix("-") not in SORTS:
         raise InputError(f"unknown sort: {query.sort[:40]!r}", hint=f"use one of {', '.join(SORTS)}")
     if query.only not in SHOWN:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from monitor.clock import iso
 from monitor.config.units import HOUR, format_number
 from monitor.records import Measurement, Stream, Window, labels
-from monitor.rules.language.wording import figure as told
+from monitor.rules.language.wording import figure as with_unit
 from monitor.store import drift, measurements
 from monitor.store.drift import StoredDriftIncident, StoredVerdict
 from monitor.windows import baseline as baselines
@@ -143,7 +143,7 @@ def figure(one: Measurement | None) -> Figure:
         return Figure(note=f"not measured: {one.reason}")
     if one.unit == "standard deviations":
         return Figure(one.value, deviations(one.value))
-    return Figure(one.value, told(one.value, one.unit))
+    return Figure(one.value, with_unit(one.value, one.unit))
 
 
 def deviations(value: float) -> str:

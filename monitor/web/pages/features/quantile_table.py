@@ -28,7 +28,7 @@ class Compared:
 
 def table(before: ColumnCounts, now: ColumnCounts) -> list[Compared]:
     """Rows, missing values and, for a column of numbers, moments, extremes and quantiles."""
-    found = [
+    rows = [
         Compared("rows", before.rows, now.rows),
         Compared(
             "missing", _share(before.missing, before.rows), _share(now.missing, now.rows), is_share=True
@@ -36,19 +36,19 @@ def table(before: ColumnCounts, now: ColumnCounts) -> list[Compared]:
     ]
     if before.column.labelled:
         new = Compared("not in the baseline", 0.0, _share(now.new, now.rows), is_share=True)
-        return [*found, new]
+        return [*rows, new]
     ends = before.column.edges
     edges = (float(ends[0]), float(ends[-1])) if len(ends) else (0.0, 0.0)
-    found += [
+    rows += [
         Compared("mean", before.mean, now.mean),
         Compared("standard deviation", before.deviation, now.deviation),
         Compared("smallest", _extreme(before, 0), _extreme(now, 0)),
     ]
-    found += [
+    rows += [
         Compared(f"{share * 100:g} %", quantile(before, share), quantile(now, share), edges=edges)
         for share in SHARES
     ]
-    return [*found, Compared("largest", _extreme(before, 1), _extreme(now, 1))]
+    return [*rows, Compared("largest", _extreme(before, 1), _extreme(now, 1))]
 
 
 def quantile(column: ColumnCounts, share: float) -> float | None:

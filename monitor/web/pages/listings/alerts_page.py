@@ -44,12 +44,13 @@ def alerts_page(request: Request[Any, Any, Any]) -> Response[str]:
     with services.store.read() as connection:
         total = alert_episodes.count(connection, wanted)
         asked = list_query.at_page(asked, total)
-        found = alert_episodes.find(connection, wanted, asked.offset, list_query.PER_PAGE)
+        episodes = alert_episodes.find(connection, wanted, asked.offset, list_query.PER_PAGE)
         rules = alert_episodes.rules(connection)
-        known = alerts.with_fingerprints(connection, {one.fingerprint for one in found})
-        told = diagnoses.of_alerts(connection, {one.fingerprint for one in found})
+        known = alerts.with_fingerprints(connection, {one.fingerprint for one in episodes})
+        causes = diagnoses.of_alerts(connection, {one.fingerprint for one in episodes})
     rows = [
-        _row(one, known.get(one.fingerprint), told.get((one.fingerprint, one.number)), now) for one in found
+        _row(one, known.get(one.fingerprint), causes.get((one.fingerprint, one.number)), now)
+        for one in episodes
     ]
     return rendering.page(
         "staff_alerts.html",

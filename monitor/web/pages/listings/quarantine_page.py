@@ -33,13 +33,13 @@ def quarantine_page(request: Request[Any, Any, Any]) -> Response[str]:
     with services.store.read() as connection:
         total = quarantine.count(connection, wanted)
         asked = list_query.at_page(asked, total)
-        found = quarantine.find(connection, wanted, asked.offset, list_query.PER_PAGE)
+        records = quarantine.find(connection, wanted, asked.offset, list_query.PER_PAGE)
         reasons = quarantine.reasons(connection, wanted)
     return rendering.page(
         "staff_quarantine.html",
         visitor=visitor,
         query=asked,
-        found=found,
+        records=records,
         total=total,
         refused=sum(number for _, number in reasons),
         reasons=reasons,

@@ -113,10 +113,12 @@ def marks_of(connection: Connection, stream: Stream, start: float, end: float) -
 def _splits(measured: Sequence[Measurement], fields: Query) -> dict[str, str]:
     """By what the lines may be split: versions, and each kind of segment."""
     names = {one.label("segment").partition("=")[0] for one in measured if one.label("segment")}
-    found = {"": "nothing", query.VERSION: "version"}
-    found |= {f"{query.SEGMENT}{query.token(name)}": name for name in sorted(names)}
+    choices = {"": "nothing", query.VERSION: "version"}
+    choices |= {f"{query.SEGMENT}{query.token(name)}": name for name in sorted(names)}
     return (
-        found if fields.split in found else found | {fields.split: fields.split.removeprefix(query.SEGMENT)}
+        choices
+        if fields.split in choices
+        else choices | {fields.split: fields.split.removeprefix(query.SEGMENT)}
     )
 
 

@@ -14,7 +14,7 @@ from monitor.config.units import DAY, HOUR
 from monitor.health import wording
 from monitor.records import Alert, Measurement, Severity, State, Stream, Window
 from monitor.rules.engine.unjudged import unjudged as rules_unjudged
-from monitor.rules.language.wording import figure as told
+from monitor.rules.language.wording import figure as with_unit
 from monitor.runtime.faults import Faults
 from monitor.store import alerts, measurements, model_versions, silences, streams, targets
 from monitor.store.streams import StreamFigures
@@ -53,10 +53,10 @@ def model(
         figures = streams.figures(connection, stream)
         if figures is None or not visitor.may_read(client):
             raise NotFoundException
-        found = alerts.of_stream(connection, stream)
+        own_alerts = alerts.of_stream(connection, stream)
         held = services.held(alerts.load_open(connection), silences.load(connection, now))
-        shown, around = query.opening(request.query_params, asked, found, now, zone)
-        page = _page(connection, services, figures, found, shown)
+        shown, around = query.opening(request.query_params, asked, own_alerts, now, zone)
+        page = _page(connection, services, figures, own_alerts, shown)
         page |= charts_view.charts(connection, services, stream, shown, page, asked, around)
     return rendering.page("staff_model.html", visitor=visitor, held=held, **page)
 
@@ -172,6 +172,6 @@ def figure(value: float | None, unit: str) -> str:
     return f"{text} {unit}" if unit and unit != "share" else text
 
 
-_SHOWING = {"as_it_came": quarantine.record, "iso": iso, "figure": figure, "told": told}
+_SHOWING = {"as_it_came": quarantine.record, "iso": iso, "figure": figure, "with_unit": with_unit}
 """How the template writes records, times and figures."""
 HANDLERS = (model,)

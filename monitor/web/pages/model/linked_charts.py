@@ -14,7 +14,7 @@ from monitor.health import targets as agreed_targets
 from monitor.health import wording
 from monitor.measurement_table import Key
 from monitor.records import Labels, Measurement, Stream, Window, labels
-from monitor.rules.language.wording import figure as told
+from monitor.rules.language.wording import figure as with_unit
 from monitor.store import measurements, timeseries
 from monitor.store.targets import TargetPeriod
 from monitor.store.timeseries import Series
@@ -48,7 +48,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ChartData:
     """What was read for the charts: series of the range by metric and labels, those of the time before, those by
     version or segment, and the measurements of the newest window of the range.
     """
@@ -62,11 +62,13 @@ class Read:
     query: Query
 
 
-def read(connection: Connection, stream: Stream, sampler: Sampler, query: Query, quality: str = "") -> Read:
+def read(
+    connection: Connection, stream: Stream, sampler: Sampler, query: Query, quality: str = ""
+) -> ChartData:
     """Read what the four charts show. One pass over the windows of the range, one over those of the time before."""
     wanted = tuple(dict.fromkeys((*_PLAIN, quality) if quality else _PLAIN))
     base, start, end = sampler.base, sampler.start, sampler.end
-    found = timeseries.load_part(connection, stream, wanted, base, start, end, detailed=False)
+    series = timeseries.load_part(connection, stream, wanted, base, start, end, detailed=False)
     before: dict[Key, Series] = {}
     shift = SHIFTS.get(query.compare, 0)
     if shift:
@@ -77,13 +79,13 @@ def read(connection: Connection, stream: Stream, sampler: Sampler, query: Query,
     detailed: dict[Key, Series] = {}
     if query.split:
         detailed = timeseries.load_part(connection, stream, wanted, base, start, end, detailed=True)
-    last = max((int(one.starts[-1]) for one in found.values() if len(one)), default=None)
+    last = max((int(one.starts[-1]) for one in series.values() if len(one)), default=None)
     newest = (
         measurements.of_window(connection, stream, Window(last, last + base), (measurements.HEADLINE,))
         if last is not None
         else []
     )
-    return Read(sampler, found, before, _parts(detailed, query.split), detailed, newest, query)
+    return ChartData(sampler, series, before, _parts(detailed, query.split), detailed, newest, query)
 
 
 def _parts(detailed: Mapping[Key, Series], split: str) -> dict[str, Labels]:
@@ -106,12 +108,12 @@ def _part_name(label: tuple[str, str], split: str) -> str:
     return f"version {label[1]}" if split == VERSION else label[1].partition("=")[2] or "(empty)"
 
 
-def quality_metric(agreed: str, found: Read) -> str:
+def quality_metric(agreed: str, data: ChartData) -> str:
     """The metric that stands for quality: what the configuration names, else the first that was measured."""
     measured = {
-        metric for (metric, of), one in found.series.items() if not of and np.isfinite(one.values).any()
+        metric for (metric, of), one in data.series.items() if not of and np.isfinite(one.values).any()
     }
-    known = {metric for metric, of in found.series if not of}
+    known = {metric for metric, of in data.series if not of}
     names = (agreed, *wording.QUALITY)
     return (
         agreed
@@ -121,7 +123,7 @@ def quality_metric(agreed: str, found: Read) -> str:
 
 
 def panels(
-    found: Read,
+    data: ChartData,
     quality: str,
     target: float | None,
     standing: TargetPeriod | None,
@@ -133,19 +135,19 @@ def panels(
     with their names, by metric.
     """
     charts = [
-        (_chart(found, "rate", "Requests per second", "throughput", zone, marks, _rate(found)), ["volume"]),
+        (_chart(data, "rate", "Requests per second", "throughput", zone, marks, _rate(data)), ["volume"]),
         (
-            _chart(found, "errors", "Errors by type", "error_rate", zone, marks, _errors(found)),
+            _chart(data, "errors", "Errors by type", "error_rate", zone, marks, _errors(data)),
             ["error_rate"],
         ),
         (
-            _chart(found, "latency", "Latency percentiles", "latency_p95", zone, marks, _latency(found)),
+            _chart(data, "latency", "Latency percentiles", "latency_p95", zone, marks, _latency(data)),
             list(PERCENTILES),
         ),
     ]
     name = f"Quality: {quality}" if quality else "Quality"
     chart = _chart(
-        found, "quality", name, quality or "accuracy", zone, marks, _quality(found, quality), floor=None
+        data, "quality", name, quality or "accuracy", zone, marks, _quality(data, quality), floor=None
     )
     words = "target, at least" if agreed_targets.is_least(quality) else "target, at most"
     charts.append((replace(chart, limit=target, limit_name=words), [quality] if quality else []))
@@ -156,7 +158,7 @@ def panels(
             level, words = limits[plain.metric]
             one = replace(plain, limit=level, limit_name=words)
         facts = [
-            *_facts(found, metrics),
+            *_facts(data, metrics),
             *(_kept(standing, target, quality) if number == len(charts) - 1 else []),
         ]
         drawn.append(Panel(one, svg.draw(one), one.rows(), tuple(facts)))
@@ -164,7 +166,7 @@ def panels(
 
 
 def _chart(
-    found: Read,
+    data: ChartData,
     key: str,
     title: str,
     metric: str,
@@ -186,8 +188,8 @@ def _chart(
         title,
         summary,
         metric,
-        found.sampler.start,
-        found.sampler.end,
+        data.sampler.start,
+        data.sampler.end,
         zone,
         tuple(known or curves[-1:]),
         marks=marks,
@@ -198,81 +200,81 @@ def _chart(
 
 
 def _curve(
-    found: Read, name: str, series: Series | None, kind: str = "main", *, is_rate: bool = False
+    data: ChartData, name: str, series: Series | None, kind: str = "main", *, is_rate: bool = False
 ) -> Curve:
     if series is None:
         return Curve(name, (), (), kind)
     if is_rate:
         per_second = series.values / max(1, series.seconds)
         series = replace(series, values=per_second, n=np.ones(len(series)))
-    steps = found.sampler.steps(series)
+    steps = data.sampler.steps(series)
     return Curve(name, steps.starts, steps.values, kind)
 
 
-def _rate(found: Read) -> list[Curve]:
-    return _with_parts(found, "volume", is_rate=True)
+def _rate(data: ChartData) -> list[Curve]:
+    return _with_parts(data, "volume", is_rate=True)
 
 
-def _errors(found: Read) -> list[Curve]:
-    if found.query.split:
-        return _with_parts(found, "error_rate")
+def _errors(data: ChartData) -> list[Curve]:
+    if data.query.split:
+        return _with_parts(data, "error_rate")
     shares = {
         of[0][1]: float(np.nansum(one.values * one.n))
-        for (metric, of), one in found.series.items()
+        for (metric, of), one in data.series.items()
         if metric == "error_rate" and [name for name, _ in of] == ["type"]
     }
     kinds = sorted((kind for kind in shares if shares[kind]), key=lambda kind: (-shares[kind], kind))
     typed = [
-        _curve(found, kind, found.series["error_rate", labels(type=kind)], f"other-{index}")
+        _curve(data, kind, data.series["error_rate", labels(type=kind)], f"other-{index}")
         for index, kind in enumerate(kinds[:MOST_CURVES])
     ]
-    return [*_with_parts(found, "error_rate"), *typed]
+    return [*_with_parts(data, "error_rate"), *typed]
 
 
-def _latency(found: Read) -> list[Curve]:
-    if found.query.split:
-        return _with_parts(found, "latency_p95", "p95")
-    curves = _with_parts(found, "latency_p95", "p95")
+def _latency(data: ChartData) -> list[Curve]:
+    if data.query.split:
+        return _with_parts(data, "latency_p95", "p95")
+    curves = _with_parts(data, "latency_p95", "p95")
     for metric, kind in (("latency_p50", "second"), ("latency_p99", "other-0")):
-        curves.append(_curve(found, metric.removeprefix("latency_"), found.series.get((metric, ())), kind))
+        curves.append(_curve(data, metric.removeprefix("latency_"), data.series.get((metric, ())), kind))
     return curves
 
 
-def _quality(found: Read, metric: str) -> list[Curve]:
+def _quality(data: ChartData, metric: str) -> list[Curve]:
     if not metric:
         return [Curve("all", (), ())]
-    curves = _with_parts(found, metric)
+    curves = _with_parts(data, metric)
     estimate = wording.ESTIMATES.get(metric)
     if estimate:
-        curves.append(_curve(found, "estimated", found.series.get((estimate, ())), "estimated"))
+        curves.append(_curve(data, "estimated", data.series.get((estimate, ())), "estimated"))
     return curves
 
 
-def _with_parts(found: Read, metric: str, name: str = "all", *, is_rate: bool = False) -> list[Curve]:
+def _with_parts(data: ChartData, metric: str, name: str = "all", *, is_rate: bool = False) -> list[Curve]:
     """The line of a metric; below it the faint one of the time before, above it those of versions or segments."""
     key = (metric, ())
     curves = []
-    if key in found.before:
-        words = _COMPARED[found.query.compare]
-        curves.append(_curve(found, words, found.before[key], "before", is_rate=is_rate))
-    curves.append(_curve(found, name, found.series.get(key), is_rate=is_rate))
-    for index, (part, of) in enumerate(found.parts.items()):
-        own = found.detailed.get((metric, of))
-        curves.append(_curve(found, part, own, f"other-{index}", is_rate=is_rate))
+    if key in data.before:
+        words = _COMPARED[data.query.compare]
+        curves.append(_curve(data, words, data.before[key], "before", is_rate=is_rate))
+    curves.append(_curve(data, name, data.series.get(key), is_rate=is_rate))
+    for index, (part, of) in enumerate(data.parts.items()):
+        own = data.detailed.get((metric, of))
+        curves.append(_curve(data, part, own, f"other-{index}", is_rate=is_rate))
     return curves
 
 
-def _facts(found: Read, metrics: Sequence[str]) -> list[str]:
+def _facts(data: ChartData, metrics: Sequence[str]) -> list[str]:
     """The newest figures with their units and sample sizes, or why there are none; then what holds for the range."""
-    by_name = {one.metric: one for one in found.newest if not one.labels}
+    by_name = {one.metric: one for one in data.newest if not one.labels}
     present = [metric for metric in metrics if metric in by_name]
     facts = [_fact(by_name[metric]) for metric in present]
     if not present:
         return ["Not measured: no window of this time has this figure."]
-    at = found.newest[0].window
+    at = data.newest[0].window
     facts = [f"Newest window ({iso(at.start)}, {format_duration(at.seconds)}): {'; '.join(facts)}."]
     first = present[0]
-    whole = found.series.get((first, ()))
+    whole = data.series.get((first, ()))
     if whole is None:
         return facts
     known = np.isfinite(whole.values)
@@ -282,11 +284,11 @@ def _facts(found: Read, metrics: Sequence[str]) -> list[str]:
         rows = float(whole.n[known].sum())
         failed = float((whole.values * whole.n)[known].sum())
         facts.append(
-            f"Over this time: {told(failed / rows, 'share')}, {failed:,.0f} of {rows:,.0f} predictions."
+            f"Over this time: {with_unit(failed / rows, 'share')}, {failed:,.0f} of {rows:,.0f} predictions."
         )
     elif known.any() and by_name[first].value is None:
         last = int(np.flatnonzero(known)[-1])
-        value = told(float(whole.values[last]), by_name[first].unit)
+        value = with_unit(float(whole.values[last]), by_name[first].unit)
         facts.append(f"Last measured {iso(float(whole.starts[last]))}: {value}, n = {whole.n[last]:,.0f}.")
     return facts
 
@@ -298,11 +300,11 @@ def _fact(one: Measurement) -> str:
     if one.metric == "volume":
         return f"{per_time(one.value / one.window.seconds)}, {one.value:,.0f} predictions"
     interval = (
-        f" [{told(one.low, one.unit)}, {told(one.high, one.unit)}]"
+        f" [{with_unit(one.low, one.unit)}, {with_unit(one.high, one.unit)}]"
         if one.low is not None and one.high is not None
         else ""
     )
-    return f"{name} {told(one.value, one.unit)}{interval}, n = {one.n:,.0f}"
+    return f"{name} {with_unit(one.value, one.unit)}{interval}, n = {one.n:,.0f}"
 
 
 def _kept(standing: TargetPeriod | None, target: float | None, metric: str) -> list[str]:

@@ -52,13 +52,13 @@ def parse(asked: Mapping[str, str]) -> Query:
     Raises:
         InputError: there is no such comparison or split.
     """
-    found = {one.name: str(asked[one.name])[:_LONGEST] for one in fields(Query) if asked.get(one.name)}
-    compare, split = found.get("compare", ""), found.get("split", "")
+    texts = {one.name: str(asked[one.name])[:_LONGEST] for one in fields(Query) if asked.get(one.name)}
+    compare, split = texts.get("compare", ""), texts.get("split", "")
     if compare and compare not in COMPARED:
         raise InputError(f"unknown comparison: {compare[:40]!r}", hint=f"use {', '.join(COMPARED)}")
     if split not in ("", VERSION) and not split.startswith(SEGMENT):
         raise InputError(f"unknown split: {split[:40]!r}", hint="use version, or segment: and its name")
-    return Query(**found)
+    return Query(**texts)
 
 
 def comparison(query: Query, shown: TimeRange) -> str:

@@ -37,9 +37,9 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
     now = services.clock.now()
     with services.store.read() as connection:
         firing = alerts.load_open(connection)
-        found = [alert for alert in firing if visitor.may_read(alert.stream.client)]
+        readable = [alert for alert in firing if visitor.may_read(alert.stream.client)]
         known = [f for f in stream_rows.figures_of_all(connection) if visitor.may_read(f.stream.client)]
-        everything = model_rows.read(connection, services, known, found, now)
+        everything = model_rows.read(connection, services, known, readable, now)
         matching = queries.matching(everything, asked)
         ordered = queries.ordered(matching, asked.sort)
         first = (asked.page - 1) * queries.PER_PAGE
@@ -48,7 +48,7 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
         lines = trends.read(connection, shown, asked.trend, chosen)
         mutes = silences.load(connection, now)
     page = _table(services, asked, everything, matching, shown)
-    page |= _alerts(found, everything, matching)
+    page |= _alerts(readable, everything, matching)
     return rendering.page(
         "overview.html",
         visitor=visitor,
@@ -109,17 +109,17 @@ def _choices(everything: Sequence[ModelRow]) -> dict[str, dict[str, str]]:
 
 
 def _alerts(
-    found: Sequence[Alert], everything: Sequence[ModelRow], matching: Sequence[ModelRow]
+    readable: Sequence[Alert], everything: Sequence[ModelRow], matching: Sequence[ModelRow]
 ) -> dict[str, Any]:
     """The open alerts of the models that match, and of streams that are no model; how many others there are."""
     listed, kept = {row.stream for row in everything}, {row.stream for row in matching}
-    mine = [alert for alert in found if alert.stream in kept or alert.stream not in listed]
+    mine = [alert for alert in readable if alert.stream in kept or alert.stream not in listed]
     urgent = [alert for alert in mine if alert.severity is not Severity.INFO]
     return {
         "urgent": urgent[:OPENED],
         "folded": urgent[OPENED:],
         "informing": [alert for alert in mine if alert.severity is Severity.INFO],
-        "elsewhere": len(found) - len(mine),
+        "elsewhere": len(readable) - len(mine),
         "listed": listed,
     }
 

@@ -78,21 +78,21 @@ def parse(asked: Mapping[str, str]) -> Query:
     Raises:
         InputError: an order, state, sparkline, grouping or page that does not exist.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for one in fields(Query):
         text = str(asked.get(one.name, "")).strip()[:_LONGEST]
         if text:
-            found[one.name] = text
+            values[one.name] = text
     for name, choices in _CHOICES.items():
-        text = str(found.get(name, ""))
+        text = str(values.get(name, ""))
         if text and (text.removeprefix("-") if name == "sort" else text) not in choices:
             raise InputError(
                 f"unknown {name}: {text[:40]!r}", hint=f"use one of {', '.join(filter(None, choices))}"
             )
-    page = str(found.get("page", "1"))
+    page = str(values.get("page", "1"))
     if not (page.isascii() and page.isdigit() and int(page[:9]) > 0 and len(page) < 7):
         raise InputError(f"unknown page: {page[:40]!r}", hint="pages count from 1")
-    return Query(**{**found, "page": int(page)})
+    return Query(**{**values, "page": int(page)})
 
 
 def matching(rows: Sequence[ModelRow], query: Query) -> list[ModelRow]:
@@ -128,10 +128,10 @@ def grouped(rows: Sequence[ModelRow], group: str) -> list[tuple[str, list[ModelR
     """The rows by client, clients in the order of their first row; one group without a name if not grouped."""
     if group != "client":
         return [("", list(rows))] if rows else []
-    found: dict[str, list[ModelRow]] = {}
+    groups: dict[str, list[ModelRow]] = {}
     for row in rows:
-        found.setdefault(row.stream.client, []).append(row)
-    return list(found.items())
+        groups.setdefault(row.stream.client, []).append(row)
+    return list(groups.items())
 
 
 DESCENDING = frozenset({"state", "errors", "p95", "drift", "rate"})

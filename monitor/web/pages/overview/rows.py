@@ -12,7 +12,7 @@ from monitor.health import client_state, wording
 from monitor.health import targets as agreed_targets
 from monitor.health.verdict import Health, Quality
 from monitor.records import Alert, Measurement, Stream
-from monitor.rules.language.wording import figure as told
+from monitor.rules.language.wording import figure as with_unit
 from monitor.store import daily_summaries, fleet_measurements, targets
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.streams import StreamFigures
@@ -59,7 +59,7 @@ class ModelRow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _StoredFigures:
     """The stored figures of all streams."""
 
     recent: Mapping[Stream, Mapping[str, Measurement]]
@@ -72,14 +72,14 @@ def read(
     connection: Connection,
     services: Services,
     known: Sequence[StreamFigures],
-    found: Sequence[Alert],
+    firing: Sequence[Alert],
     now: float,
 ) -> list[ModelRow]:
     """A row for each stream; one whose stored figures cannot be read is left out."""
     base, streams = services.base_seconds, [one.stream for one in known]
     edge, hour = int(now // base) * base, int(now // HOUR) * HOUR
     days = {client_state.local_date(now, services.client(stream.client)) for stream in streams}
-    data = _Read(
+    data = _StoredFigures(
         fleet_measurements.newest(
             connection, streams, base, [edge - base * k for k in range(1, NEWEST + 1)], METRICS
         ),
@@ -90,7 +90,7 @@ def read(
         targets.current(connection),
     )
     by_stream: dict[Stream, list[Alert]] = {}
-    for alert in found:
+    for alert in firing:
         by_stream.setdefault(alert.stream, []).append(alert)
     rows = []
     for one in known:
@@ -99,7 +99,9 @@ def read(
     return rows
 
 
-def _row(services: Services, known: StreamFigures, mine: list[Alert], data: _Read, now: float) -> ModelRow:
+def _row(
+    services: Services, known: StreamFigures, mine: list[Alert], data: _StoredFigures, now: float
+) -> ModelRow:
     stream, settings = known.stream, services.client(known.stream.client)
     standing = data.standing.get(stream, ())
     health = health_of(services, known, mine, now, standing)
@@ -133,7 +135,7 @@ def cell(one: Measurement | None) -> Cell:
         return Cell(note="no recent data")
     if one.value is None:
         return Cell(note=one.reason)
-    return Cell(one.value, told(one.value, one.unit))
+    return Cell(one.value, with_unit(one.value, one.unit))
 
 
 def _rate(one: Measurement | None) -> Cell:

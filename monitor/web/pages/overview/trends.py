@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from monitor.config.units import DAY, HOUR, format_duration
 from monitor.records import Stream
-from monitor.rules.language.wording import figure as told
+from monitor.rules.language.wording import figure as with_unit
 from monitor.store import fleet_measurements
 from monitor.web.pages.charts import spark
 from monitor.web.pages.overview.query import TRENDS
@@ -80,11 +80,11 @@ def read(
                 spark.draw(
                     f"{TRENDS[trend]}, {grid.label}",
                     grid.starts,
-                    found.get(row.stream, {}),
+                    values.get(row.stream, {}),
                     _shown(trend, grid.seconds),
                     is_from_zero=trend != "quality",
                 )
-                for grid, found in zip(chosen, (hours, days), strict=True)
+                for grid, values in zip(chosen, (hours, days), strict=True)
             )
         )
         for row in rows
@@ -94,4 +94,4 @@ def read(
 def _shown(trend: str, seconds: int) -> Callable[[float], str]:
     if trend == "rate":
         return lambda value: per_time(value / seconds)
-    return lambda value: told(value, _UNITS.get(trend, ""))
+    return lambda value: with_unit(value, _UNITS.get(trend, ""))
