@@ -4,6 +4,7 @@ The ingest, the configuration, the command line and the store all use these limi
 can be stored in SQLite and PostgreSQL. Lengths are in characters.
 """
 
+import math
 import re
 
 NAME = 128
@@ -18,6 +19,23 @@ COLUMN = 600
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _SHOWN = 60
+_NUMBER = re.compile(
+    r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)\s*", re.ASCII | re.IGNORECASE
+)
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text represents, perhaps infinite or NaN; None if it represents none.
+
+    Python would also read `1_000`, which is a name, and the digits of other scripts, which no other reader takes.
+    """
+    return float(text) if _NUMBER.fullmatch(text) else None
+
+
+def is_nan(text: str) -> bool:
+    """Whether a text represents NaN."""
+    number = number_in(text)
+    return number is not None and math.isnan(number)
 
 
 def flaw_of_text(text: str) -> str:

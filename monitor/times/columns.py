@@ -66,6 +66,8 @@ def column_of_micros(values: Sequence[object], now: float) -> Micros | None:
         except pa.ArrowInvalid:
             return None
     if kinds <= {int, float}:
+        if len(kinds) == 1 and (usual := _of_one_unit(values)) is not None:
+            return usual
         try:
             parsed = (
                 _of_integers(pa.array(values, pa.int64()))
@@ -75,6 +77,23 @@ def column_of_micros(values: Sequence[object], now: float) -> Micros | None:
         except (pa.ArrowInvalid, OverflowError):
             return None
         return None if parsed.null_count else np.asarray(parsed)
+    return None
+
+
+_RANGES = ((1e9, 1e11, 1e6), (3e11, 1.9e13, 1e3), (1e14, 1e17, 1.0))
+"""Ranges of numbers that are surely seconds, milliseconds and µs, and no digits of a day; and the µs in one."""
+
+
+def _of_one_unit(values: Sequence[Any]) -> Micros | None:
+    """Numbers that are all in one of the usual ranges as µs, or None: a tenth of the work of the general way."""
+    numbers = np.array(values)
+    if numbers.dtype.kind not in "if":
+        return None
+    low, high = numbers.min(), numbers.max()
+    for first, end, unit in _RANGES:
+        if first <= low and high < end:  # not if one is NaN
+            whole = numbers.dtype.kind == "i"
+            return numbers * int(unit) if whole else np.rint(numbers * unit).astype(np.int64)
     return None
 
 

@@ -170,9 +170,9 @@ def syncing() -> Line:
 def lines(records: int = 600_000) -> Iterator[Line]:
     """All lines of the table."""
     yield syncing()
-    yield from measure("JSON arrays of 100, 20 features", JSON, 100, 32, 150_000, records)
-    yield from measure("single JSON posts, 32 connections", JSON, 1, 32, 10_000, records // 10)
-    yield from measure("Arrow IPC of 10,000 rows", ARROW, 10_000, 4, 500_000, records * 4)
+    yield from measure("JSON arrays of 100, 20 features", JSON, 100, 32, 200_000, records)
+    yield from measure("single JSON posts, 32 connections", JSON, 1, 32, 9_000, records // 10)
+    yield from measure("Arrow IPC of 10,000 rows", ARROW, 10_000, 4, 600_000, records * 4)
 
 
 def long_run(records: int = 10_000_000) -> Iterator[tuple[int, float]]:

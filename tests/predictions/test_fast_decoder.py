@@ -279,3 +279,12 @@ def test_whole_numbers_of_any_unit_are_times(unit):
     batch = columns_of([prediction(timestamp=(int(NOW) + n) * unit) for n in range(3)])
     ((_, rows),) = validate_predictions(batch, RULES).valid
     assert rows.column("timestamp").to_pylist() == [(int(NOW) + n) * 1_000_000 for n in range(3)]
+
+
+@pytest.mark.parametrize("text", ["a\\u0000b", "a\\\\u0000b", "\\u00fc", "\\n", "\\\\"])
+def test_a_nul_is_found_beside_other_escapes_and_only_where_it_is_one(text: str) -> None:
+    decoders, rules = FastDecoders(PredictionSettings()), Rules(PredictionSettings(), 1_795_420_800.0)
+    for number in range(3):
+        body = f'{{"client":"a","model":"m","id":"{number}","prediction":"ok","features":{{"x":"{text}"}}}}'
+        found = parse.read(RecordKind.PREDICTIONS, body.encode(), "application/json", rules, decoders)
+        assert found.accepted == ("\0" not in json.loads(f'"{text}"'))

@@ -161,6 +161,31 @@ def test_floats_are_read_as_they_are_one_by_one(numbers: list[float]) -> None:
     assert micros_of_column(pa.array(numbers)).to_pylist() == [micros_of(number) for number in numbers]
 
 
+USUAL = [(1e9, 1e11), (3e11, 1.9e13), (1e14, 9.9e16)]
+"""Seconds, milliseconds and µs that are no digits of a day."""
+
+
+@given(st.data(), st.sampled_from([*USUAL, (1e8, 3e11), (1.9e13, 1e14)]), st.booleans())
+def test_many_numbers_of_one_unit_are_read_as_they_are_one_by_one(
+    data: st.DataObject, between: tuple[float, float], whole: bool
+) -> None:
+    low, high = between
+    number = st.integers(int(low), int(high)) if whole else st.floats(low, high)
+    numbers: list[float] = data.draw(st.lists(number, min_size=16, max_size=40))
+    expected = [micros_of(number) for number in numbers]
+    together = column_of_micros(numbers, 0.0)
+    assert together is None if None in expected else np.array_equal(np.asarray(together), expected)
+
+
+@pytest.mark.parametrize("spoil", [float("nan"), float("inf"), 0, -1e9, 1e300, 2**70, 20261129, 202611291200])
+@pytest.mark.parametrize("usual", [1.7e9, 1_700_000_000, 1.7e12, 1.7e15])
+def test_one_number_of_another_kind_among_many_is_read_as_it_is_alone(spoil: float, usual: float) -> None:
+    numbers = [usual] * 20 + [spoil]
+    expected = [micros_of(number) for number in numbers]
+    together = column_of_micros(numbers, 0.0)
+    assert together is None or list(together) == expected
+
+
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 @pytest.mark.parametrize("zone", [None, "UTC", "Europe/Berlin"])
 def test_timestamps_of_any_unit_and_zone(unit: str, zone: str | None) -> None:

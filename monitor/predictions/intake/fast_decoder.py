@@ -26,7 +26,7 @@ _MAX_PAUSE = 256
 _HEAD_BYTES = 4096
 _UNNAMEABLE = re.compile(r'["\\\x00-\x1f\ud800-\udfff]')
 """Characters that a struct's field cannot have in its name."""
-_NUL = b"\\u0000"
+_ESCAPE, _NUL = b"\\", b"\\u0000"
 _MAX_IGNORED = 100
 """Maximum number of meaningless fields in a stream's struct."""
 _MAX_PLACES = 16_000_000
@@ -78,7 +78,7 @@ class StreamDecoder:
         if self._paused:
             self._paused -= 1
             return None
-        if self._is_wide(body) or _NUL in body:
+        if self._is_wide(body) or (_ESCAPE in body and _NUL in body):  # one byte is found much faster
             return None
         try:
             rows = self._decoder(form, bound)(body)

@@ -5,7 +5,7 @@ import math
 from monitor.errors import InputError
 from monitor.predictions.log.columns import Value, name_of, nearest_float
 from monitor.predictions.settings import PredictionSettings
-from monitor.texts import NAME, VERSION_BYTES, flaw_of_name, flaw_of_text, shortened
+from monitor.texts import NAME, VERSION_BYTES, flaw_of_name, flaw_of_text, is_nan, number_in, shortened
 from monitor.visible import visible
 
 CLOSE = 1e-6
@@ -68,7 +68,7 @@ def number(name: str, value: object, _limit: int = 0) -> float:
     """A finite number; texts that represent one are accepted."""
     try:
         if not isinstance(value, bool) and isinstance(value, str | int | float):
-            converted = float(value)
+            converted = _float(value)
             if math.isfinite(converted):
                 return converted
             raise RecordError(
@@ -144,11 +144,16 @@ def feature(name: str, value: object, settings: PredictionSettings) -> Value:
     )
 
 
+def _float(value: str | float) -> float:
+    converted = number_in(value) if isinstance(value, str) else float(value)
+    if converted is None:
+        msg = "it represents no number"
+        raise ValueError(msg)
+    return converted
+
+
 def _is_nan(value: object) -> bool:
-    try:
-        return isinstance(value, float | str) and math.isnan(float(value))
-    except ValueError:
-        return False
+    return is_nan(value) if isinstance(value, str) else isinstance(value, float) and math.isnan(value)
 
 
 def name_in(where: str, name: str, limit: int) -> str:

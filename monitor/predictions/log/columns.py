@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.predictions.log import arrays
+from monitor.texts import number_in
 
 LABEL = pa.dictionary(pa.int32(), pa.string())
 EMBEDDING = pa.list_(pa.float32())
@@ -114,22 +115,8 @@ def times_as_texts(column: pa.Array) -> pa.DictionaryArray:
 
 def _numbers_of_texts(column: pa.Array, missing: np.ndarray) -> Numbers:
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    readings = np.array([_number(text) for text in encoded.dictionary.to_pylist()] + [math.nan])
-    known = np.array([_is_number(text) for text in encoded.dictionary.to_pylist()] + [True])
+    found = [number_in(text or "") for text in encoded.dictionary.to_pylist()]
+    readings = np.array([math.nan if number is None else number for number in found] + [math.nan])
+    known = np.array([number is not None for number in found] + [True])
     codes = arrays.codes(encoded, len(readings) - 1)
     return Numbers(readings[codes], missing, ~known[codes])
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "")
-    except ValueError:
-        return math.nan
-
-
-def _is_number(text: str | None) -> bool:
-    try:
-        float(text or "")
-    except ValueError:
-        return False
-    return True
