@@ -48,11 +48,19 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
                 yield document.problem(key, f"the name {visible(model)!r} {flaw}")
             yield from _model(settings, key, document)
         yield from _digest(section, ("clients", client, "digest"), document)
+    yield from _overlaps(config, document)
     yield from _samples(config, document)
     yield from _routes(document)
     yield from _routing_keys(document)
     yield from _dropped_parts(config, document)
     yield from _clients_of_channels(config, document)
+
+
+def _overlaps(config: Config, document: Document) -> Iterator[Problem]:
+    for name, source in config.sources.items():
+        if getattr(source, "overlap", 0.0) * 2 > config.predictions.resend_window:
+            reason = "must be at most half of predictions.resend_window, within which rows are recognized"
+            yield document.problem(("sources", name, "overlap"), reason)
 
 
 def _certificates(config: Config, document: Document) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from monitor.sources.brokers.rabbitmq import RabbitSettings
 from monitor.sources.brokers.redis import RedisSettings
 from monitor.sources.objects.objects import ObjectsSettings
 from monitor.sources.settings import SourceSettings
+from monitor.sources.sql.database import SqlSettings
 
 SOURCES: tuple[type[SourceSettings], ...] = (
     KafkaSettings,
@@ -17,6 +18,7 @@ SOURCES: tuple[type[SourceSettings], ...] = (
     RedisSettings,
     RabbitSettings,
     ObjectsSettings,
+    SqlSettings,
 )
 
 if TYPE_CHECKING:

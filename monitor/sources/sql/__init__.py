@@ -1,0 +1,1 @@
+"""Tables and views of SQL databases as sources. Start with `database.py`."""

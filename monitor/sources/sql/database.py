@@ -1,0 +1,216 @@
+"""A table or view of a SQL database: rows that were added are read in the order of a column that grows.
+
+A transaction may commit a row after another one with a higher position was read. Therefore every row is read twice: at
+once, and again when `overlap` has passed. A row is recognized by its position, its key and its content.
+"""
+
+import json
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from monitor.config.sections import Duration, Secret
+from monitor.sources.formats.plain import PlainFormat
+from monitor.sources.settings import SourceSettings
+from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError, positions_after
+from monitor.sources.sql import keyset
+from monitor.sources.sql.cells import plain, record_of
+from monitor.sources.sql.keyset import Keyset, Values
+from monitor.sources.sql.read_only import ReadOnlyDatabase, UnreadableRowsError
+
+_NEW, _AGAIN = "rows", "overlap"
+"""The shards: rows that are read at once, and those that are read again."""
+_AT_ONCE = 5000
+"""Rows of one statement."""
+_JSON = "application/json"
+_DAMAGED = "restore the database from a backup, or delete the row from source_positions"
+
+
+class SqlSettings(SourceSettings):
+    """A table or view, such as outcomes that a nightly job writes. PostgreSQL needs the extra `postgresql`."""
+
+    kind: Literal["sql"] = "sql"
+    """A table or view of a SQL database."""
+    url: str = Field(min_length=1)
+    """Address in SQLAlchemy's notation: `postgresql://warehouse/analytics`, `sqlite:////data/truth.db`."""
+    username: str = ""
+    """User; one that may only read."""
+    password: Secret | None = None
+    """Password."""
+    table: str = Field(min_length=1)
+    """The table or view, such as `analytics.truths`."""
+    position: str = Field(min_length=1)
+    """The column that grows from row to row: a time, a date or a number."""
+    key: tuple[str, ...] = Field(min_length=1)
+    """The columns that identify a row, also among rows of one position."""
+    overlap: Duration = Field(default=600.0, ge=0.0)
+    """How long after a row others with a lower position may appear. Rows are read again after this time."""
+    every: Duration = Field(default=60.0, ge=1.0)
+    """How often the database is asked for new rows."""
+    statement_timeout: Duration = Field(default=30.0, ge=1.0)
+    """How long one statement may take."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except ArgumentError as error:
+            msg = "is not an address such as postgresql://warehouse/analytics"
+            raise ValueError(msg) from error
+        if url.password is not None:
+            msg = "must not contain the password; use `password`"
+            raise ValueError(msg)
+        return value
+
+    @model_validator(mode="after")
+    def _key_is_not_the_position(self) -> Self:
+        if self.position in self.key:
+            msg = "`key` must not contain the column of `position`"
+            raise ValueError(msg)
+        return self
+
+    def make_source(self, name: str) -> Source:
+        """A reader, not connected yet."""
+        del name  # the database does not ask who reads
+        return SqlTable(self)
+
+    @property
+    def address(self) -> URL:
+        """Where the database is, with user and password."""
+        url = make_url(self.url)
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        if self.username:
+            url = url.set(username=self.username)
+        return url.set(password=self.password.get_secret_value()) if self.password else url
+
+
+class SqlTable:
+    """Reads on from the last row."""
+
+    is_ordered = False  # rows come a second time, and are recognized by their key
+
+    def __init__(self, settings: SqlSettings) -> None:
+        self._settings = settings
+        self._order = (settings.position, *settings.key)
+        self._statements = Keyset(settings.table, self._order)
+        self._database = ReadOnlyDatabase(settings.address, settings.statement_timeout)
+        self._places: dict[str, Values | None] = {_NEW: None, _AGAIN: None}
+        self._until: tuple[float, Values] | None = None
+        """Since when rows up to this place have been read; they are read again after `overlap`."""
+        self._buffer: deque[Payload] = deque()
+        self._ask_at = 0.0
+        self._has_more = True
+
+    def open(self, positions: Positions) -> None:
+        """Find out where to continue."""
+        try:
+            self._places |= {shard: keyset.read(text) for shard, text in positions().items() if text}
+        except ValueError as error:
+            raise SourceError(f"the stored position is damaged: {error}", hint=_DAMAGED) from error
+        self._database.rows(self._statements.places(None, None, 1))
+
+    def fetch(self, most: int, wait: float) -> Fetched:
+        """The next rows; new ones first."""
+        if not self._buffer and time.monotonic() >= self._ask_at and not self._read_new():
+            self._read_again()
+        if not self._buffer:
+            time.sleep(min(wait, max(0.0, self._ask_at - time.monotonic())))
+        return Fetched([self._buffer.popleft() for _ in range(min(most, len(self._buffer)))])
+
+    def acknowledge(self, fetched: Fetched) -> None:
+        """Continue after these rows. A database needs no acknowledgement."""
+        for shard, text in positions_after(fetched.payloads).items():
+            self._places[shard] = keyset.read(text)
+
+    def lag(self) -> Lag:
+        """The age of the last row that was read, if the position is a time and more rows wait."""
+        if not self._buffer and not self._has_more:
+            return Lag(0, 0.0)
+        place = self._places[_NEW]
+        read_until = keyset.seconds_of(place[0]) if place is not None else None
+        return Lag(None, None if read_until is None else max(0.0, time.time() - read_until))
+
+    def peek(self, most: int, wait: float) -> Sequence[Payload]:
+        """The last rows."""
+        del wait  # what is there is there
+        rows = self._database.rows(self._statements.last(most))
+        return [self._payload(_NEW, row) for row in reversed(rows)]
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._database.close()
+
+    def _read_new(self) -> bool:
+        payloads = self._page(_NEW, None)
+        self._has_more = bool(payloads)
+        self._buffer.extend(payloads)
+        if not payloads:
+            self._ask_at = time.monotonic() + self._settings.every
+            place = self._places[_NEW]
+            if self._until is None and place is not None and place != self._places[_AGAIN]:
+                self._until = time.monotonic(), place
+        return bool(payloads)
+
+    def _read_again(self) -> None:
+        if self._until is None or time.monotonic() < self._until[0] + self._settings.overlap:
+            return
+        payloads = self._page(_AGAIN, self._until[1])
+        self._buffer.extend(payloads)
+        if payloads:
+            self._ask_at = 0.0  # the rest of this pass
+        else:
+            self._places[_AGAIN], self._until = self._until[1], None
+
+    def _page(self, shard: str, until: Values | None) -> list[Payload]:
+        """Some rows after the last one of a shard. A row that the driver cannot read stops only itself."""
+        after = self._places[shard]
+        try:
+            rows = self._database.rows(self._statements.rows(after, until, _AT_ONCE))
+            return [self._payload(shard, row) for row in rows]
+        except UnreadableRowsError:
+            places = self._database.rows(self._statements.places(after, until, _AT_ONCE))
+        payloads: list[Payload] = []
+        for row in places:
+            try:
+                alone = self._database.rows(self._statements.one(self._place(row)))
+                payloads += [self._payload(shard, one) for one in alone]
+            except UnreadableRowsError as error:
+                payloads.append(self._payload(shard, row, error.message))
+        return payloads
+
+    def _place(self, row: Mapping[str, Any]) -> Values:
+        try:
+            return tuple(row[name] for name in self._order)
+        except KeyError as error:
+            raise SourceError(f"the table has no column {error}", hint="names are case-sensitive") from error
+
+    def _record(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """What the format reads: a record, or the columns as they are."""
+        if self._settings.format == PlainFormat.kind:
+            return record_of(row, self._order)
+        return {name: plain(cell) for name, cell in row.items()}
+
+    def _payload(self, shard: str, row: Mapping[str, Any], error: str = "") -> Payload:
+        place = self._place(row)
+        try:
+            position = keyset.written(place)
+        except ValueError as flaw:
+            raise SourceError(f"{self._settings.table}: {flaw}", hint="choose other columns") from flaw
+        shown = ", ".join(f"{name} {value}" for name, value in zip(self._order, place, strict=True))
+        return Payload(
+            json.dumps(self._record(row)).encode(),
+            shown,
+            shard=shard,
+            position=position,
+            key=position.encode(),
+            sent_at=keyset.seconds_of(place[0]),
+            headers={"content-type": _JSON},
+            error=error,
+        )
