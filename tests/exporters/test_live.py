@@ -15,12 +15,23 @@ import pytest
 from tests.exporters.test_dashboards import FILES, dashboard, panels
 from tests.support import http
 from tests.support.daemon import Daemon
+from tests.support.metrics_endpoint import endpoint
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.waiting import until
 
 CONFIG = """
 predictions: {{base_window: 2s}}
 windows: {{lateness: 500ms, idle: 5s}}
+gauges:
+  machine: {{kind: machine, client: acme, model: fraud, every: 2s}}
+  jobs:
+    kind: model_server
+    url: {jobs}
+    client: acme
+    model: fraud
+    series:
+      - {{quantity: queue_depth, series: [jobs_waiting], resource: jobs}}
+      - {{quantity: queue_age, series: [jobs_oldest_seconds], resource: jobs}}
 clients:
   acme:
     models:
@@ -109,9 +120,11 @@ def history(target: str) -> str:
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("live")
     write_baseline(folder / "baseline.parquet")
-    daemon = Daemon(folder, CONFIG.format(file=folder / "baseline.parquet"))
-    target = f"127.0.0.1:{daemon.port}"
-    with daemon, prometheus(folder / "prometheus", target, history(target)) as running:
+    with (
+        endpoint(lambda: "jobs_waiting 5\njobs_oldest_seconds 3\n") as jobs,
+        Daemon(folder, CONFIG.format(file=folder / "baseline.parquet", jobs=jobs)) as daemon,
+        prometheus(folder / "prometheus", target := f"127.0.0.1:{daemon.port}", history(target)) as running,
+    ):
         stop = threading.Event()
 
         def feed() -> None:

@@ -1,11 +1,8 @@
 """Gauges in the daemon: read, added up, measured and judged; unknown is not zero, and one that fails stops no other."""
 
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +25,7 @@ from monitor.rules.engine.readings import OPEN
 from monitor.store import alerts, gauges
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
+from tests.support.metrics_endpoint import endpoint
 from tests.support.ports import free_port
 from tests.support.prometheus import prometheus
 from tests.support.waiting import until
@@ -202,32 +200,6 @@ def test_readings_wait_while_the_database_is_away(store: Store, monkeypatch: pyt
 def _refuse(*_: object) -> None:
     msg = "the database is away"
     raise OSError(msg)
-
-
-@contextmanager
-def endpoint(answer: Callable[[], str]) -> Iterator[str]:
-    """A metrics endpoint; hands out its address."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = answer().encode()
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def test_a_queue_that_is_behind_fires_for_its_model_which_has_sent_nothing_and_is_on_metrics(
