@@ -22,16 +22,20 @@ def main(folder: str, memory: str, seconds: str) -> None:
     from pyarrow import feather
 
     base, new = (feather.read_feather(f"{folder}/{name}.arrow") for name in ("reference", "current"))
-    for frame in (base, new):
-        for name in frame.columns[frame.isna().all()]:  # Evidently rejects columns without any value
-            base.drop(columns=name, inplace=True, errors="ignore")
-            new.drop(columns=name, inplace=True, errors="ignore")
     _step(
         f"comparing {len(base.columns)} columns of {len(new):,} rows with {len(base):,} rows of the baseline"
     )
-    report = Report([DataDriftPreset(), DataSummaryPreset()]).run(new, base)
+    report = Report([DataDriftPreset(), DataSummaryPreset()])
+    try:
+        done = report.run(new, base)
+    except ValueError:
+        texts = list(new.select_dtypes(["object", "string"]))
+        if not texts or len(texts) == len(new.columns):
+            raise
+        _step("comparing without the columns of texts, in which Evidently finds no words")
+        done = report.run(new.drop(columns=texts), base.drop(columns=texts))
     _step("rendering")
-    report.save_html(f"{folder}/report.html")
+    done.save_html(f"{folder}/report.html")
 
 
 def _limit(memory: int, seconds: int) -> None:

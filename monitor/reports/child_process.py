@@ -15,16 +15,20 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from monitor.config.sections import format_size
 from monitor.config.units import format_duration
 from monitor.errors import InputError, WatchkeeperError
 from monitor.predictions.intake.arrow_types import flat_table, readable
+from monitor.predictions.log.columns import TEXT_FROM
 from monitor.reports.settings import ReportSettings
 from monitor.sources.files.csv_dialect import DETECTED, Dialect
 from monitor.sources.files.tables import read_table
 
 MOST_ROWS = 10_000
+MOST_LABELS = 1000
+"""Different values of a column of short texts. Columns with more, such as ids, are left out."""
 STEP = "step: "
 _CHILD = "monitor.reports.child"
 # Environment variables that a program needs. Others, which can hold keys and addresses, are not passed on.
@@ -153,8 +157,31 @@ def shown(reference: pa.Table, current: pa.Table) -> tuple[pa.Table, pa.Table]:
     for name in base.keys() & new.keys():
         if base[name].type != new[name].type:
             base[name], new[name] = base[name].cast(pa.string()), new[name].cast(pa.string())
-    shared = [name for name in base if name in new]
+    shared = [name for name in base if name in new and _can_be_shown(base[name], new[name])]
+    for name in shared:
+        if pa.types.is_string(base[name].type) and not (_is_long(base[name]) or _is_long(new[name])):
+            # Otherwise, Evidently compares the words of labels, and fails where a letter is no word.
+            base[name], new[name] = base[name].dictionary_encode(), new[name].dictionary_encode()
     return pa.table({name: base[name] for name in shared}), pa.table({name: new[name] for name in shared})
+
+
+def _can_be_shown(base: pa.Array, new: pa.Array) -> bool:
+    """Whether both have a value, and not nearly as many labels as rows. Evidently fails as a whole otherwise."""
+    for values in (base, new):
+        if not len(values) or pc.all(pc.is_null(values, nan_is_null=True)).as_py():
+            return False
+        if (
+            pa.types.is_string(values.type)
+            and not _is_long(values)
+            and pc.count_distinct(values).as_py() > MOST_LABELS
+        ):
+            return False
+    return True
+
+
+def _is_long(texts: pa.Array) -> bool:
+    """Whether texts are compared by their words, not as labels."""
+    return float(pc.mean(pc.utf8_length(texts)).as_py() or 0) > TEXT_FROM
 
 
 def _columns(table: pa.Table) -> dict[str, pa.Array]:
@@ -167,5 +194,9 @@ def _columns(table: pa.Table) -> dict[str, pa.Array]:
         values = None if name in columns else readable(column.combine_chunks())
         if values is not None and not pa.types.is_list(values.type):
             some = values.take(pa.array(rows))
+            if pa.types.is_floating(
+                some.type
+            ):  # of numbers that are not finite, Evidently makes no histogram
+                some = pc.if_else(pc.is_finite(some), some, pa.scalar(None, some.type))
             columns[name] = some.cast(pa.string()) if pa.types.is_dictionary(some.type) else some
     return columns

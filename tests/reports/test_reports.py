@@ -56,6 +56,38 @@ def test_columns_of_any_name_and_type_are_shown_or_left_out(tmp_path):
     assert (long.num_rows, short.num_rows) == (child_process.MOST_ROWS, 20)
 
 
+def test_no_column_keeps_the_others_from_the_report(tmp_path):
+    """Letters and ids are no words, dashes neither; infinite numbers have no histogram."""
+    count = 200
+    numbers = [float(n % 7) for n in range(count)]
+    columns = {
+        "amount": numbers,
+        "letters": [chr(0x4E00 + n) for n in range(count)],
+        "seldom": ["a", *[None] * (count - 1)],
+        "dashes": ["-" * (100 + n) for n in range(count)],
+        "sometimes": [np.inf, *numbers[1:]],
+        "infinite": [np.inf] * count,
+        "constant": ["x"] * count,
+    }
+    steps = []
+    process = ReportProcess(ReportSettings(), steps.append)
+    out = process.write(pa.table(columns), pa.table(columns), tmp_path / "report.html")
+    text = out.read_text()
+    assert all(name in text for name in ("amount", "letters", "seldom", "sometimes", "constant"))
+    assert any("without the columns of texts" in step for step in steps)
+
+
+def test_columns_of_ids_and_without_values_are_left_out():
+    count = child_process.MOST_LABELS + 1
+    ids = pa.array([f"u{n}" for n in range(count)])
+    known = pa.array(["a"] * count)
+    base = pa.table({"id": ids, "kept": known, "gone": known, "nan": pa.array([np.nan] * count)})
+    new = pa.table({"id": ids, "kept": known, "gone": pa.nulls(count, pa.string()), "nan": [1.0] * count})
+    assert [one.column_names for one in child_process.shown(base, new)] == [["kept"]] * 2
+    with pytest.raises(InputError, match="no column in common that a report can show"):
+        write_tables(base.slice(0, 0), new, Path("no.html"))
+
+
 def test_what_cannot_be_reported_is_said_in_words(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="no column in common"):
         write_tables(table(10, 0), pa.table({"other": [1]}), tmp_path / "no.html")
