@@ -24,7 +24,7 @@ from monitor.rules.engine.evaluate import Evaluation, evaluate, is_active
 from monitor.store import alerts as alert_rows
 from monitor.store import targets as target_rows
 from monitor.store.db import Store
-from monitor.windows.accumulate import count_new
+from monitor.windows.counting import count_new
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import WindowSettings

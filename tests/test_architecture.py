@@ -87,7 +87,7 @@ CATCH_ALLS = {
     "web/ingest/front.py",
     "web/ingest/otlp.py",
     "web/server.py",
-    "windows/accumulate.py",
+    "windows/counting.py",
     "windows/recount.py",
 }
 

@@ -19,7 +19,7 @@ from monitor.store import outcomes, predictions, profile_versions, profiles
 from monitor.store.db import Store
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
-from monitor.windows.accumulate import put_totals
+from monitor.windows.counting import put_totals
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge

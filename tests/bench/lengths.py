@@ -11,8 +11,8 @@ from monitor.records import Stream, Window
 from monitor.store import profiles
 from monitor.store.db import Store
 from monitor.windows import baseline
-from monitor.windows.accumulate import add_to_window
 from monitor.windows.baseline_from_table import Baseline
+from monitor.windows.counting import add_to_window
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.profile import Profile
 from monitor.windows.rolling import Rolling

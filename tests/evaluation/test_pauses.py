@@ -15,7 +15,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.records import Stream
 from monitor.store.db import Store, metadata
 from monitor.store.streams import StreamFigures
-from monitor.windows.accumulate import count_new
+from monitor.windows.counting import count_new
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, prediction, running, send
 from tests.support.log import STREAM as LOGGED

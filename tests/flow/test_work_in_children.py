@@ -22,7 +22,7 @@ from monitor.runtime.faults import Faults
 from monitor.store import drift, predictions, profiles
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.windows.accumulate import count_new
+from monitor.windows.counting import count_new
 from monitor.windows.settings import BaselineSettings, WindowSettings
 from tests.support.log import outcome, send
 from tests.support.streams import DAY, HALF_HOUR, load

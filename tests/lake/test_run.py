@@ -12,8 +12,8 @@ from monitor.records import Stream, Window
 from monitor.sources.files import locations
 from monitor.store import lake_profiles, profiles, timeseries
 from monitor.windows import codec
-from monitor.windows.accumulate import count_new
 from monitor.windows.baseline_from_table import conform
+from monitor.windows.counting import count_new
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings

@@ -17,7 +17,7 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.records import Measurement, Stream
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.store.db import Store
-from monitor.windows.accumulate import count_new
+from monitor.windows.counting import count_new
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
 

@@ -13,8 +13,8 @@ from monitor.records import Window
 from monitor.store.checksums import unseal
 from monitor.store.db import Store
 from monitor.windows import codec
-from monitor.windows.accumulate import count_new
 from monitor.windows.baseline_from_table import conform
+from monitor.windows.counting import count_new
 from monitor.windows.kernel.confusion_counts import ANSWERS, PAIRS, RIGHT, TRUTHS
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.outcome_counts import count_outcomes

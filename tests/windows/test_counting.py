@@ -10,8 +10,8 @@ from monitor.predictions.log.batch import split
 from monitor.records import Stream, Window
 from monitor.store import outcomes, profiles
 from monitor.store import predictions as stored_predictions
-from monitor.windows import accumulate, baseline, codec
-from monitor.windows.accumulate import count_new
+from monitor.windows import baseline, codec, counting
+from monitor.windows.counting import count_new
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.profile import merge
 from monitor.windows.recount import recount
@@ -201,7 +201,7 @@ def test_while_rows_are_read_and_counted_others_can_write(log_and_store, monkeyp
             connection.exec_driver_sql("select 1")
         return count(*arguments)
 
-    monkeypatch.setattr(accumulate, "count", count_while_others_write)
+    monkeypatch.setattr(counting, "count", count_while_others_write)
     assert len(count_new(store, SETTINGS, NOW)) == 2
 
 
@@ -211,11 +211,11 @@ def test_what_somebody_else_counted_meanwhile_is_not_counted_twice(log_and_store
     heard: list[int] = []
 
     def somebody_is_faster(*arguments):
-        monkeypatch.setattr(accumulate, "count", count)
+        monkeypatch.setattr(counting, "count", count)
         count_new(store, SETTINGS, NOW, lambda *told: heard.append(told[2].rows))
         return count(*arguments)
 
-    monkeypatch.setattr(accumulate, "count", somebody_is_faster)
+    monkeypatch.setattr(counting, "count", somebody_is_faster)
     count_new(store, SETTINGS, NOW, lambda *told: heard.append(told[2].rows))
     assert heard == [100]
     assert profile_of(store, Window(int(NOW), int(NOW) + 60)).rows == 100
@@ -226,13 +226,13 @@ def test_rows_counted_by_a_layout_that_changed_meanwhile_are_counted_again(log_a
     log.append(split(STREAM, rows_at(NOW, 1, 100), BASE))
 
     def baseline_is_set(*arguments):
-        monkeypatch.setattr(accumulate, "count", count)
+        monkeypatch.setattr(counting, "count", count)
         with store.write() as connection:
             made = baseline.from_table(STREAM, pa.Table.from_batches([predictions(500, 3)]), NOW)
             baseline.save(connection, made, NOW)
         return count(*arguments)
 
-    monkeypatch.setattr(accumulate, "count", baseline_is_set)
+    monkeypatch.setattr(counting, "count", baseline_is_set)
     count_new(store, SETTINGS, NOW)
     profile = profile_of(store, Window(int(NOW), int(NOW) + 60))
     assert profile.rows == 100

@@ -12,8 +12,8 @@ from monitor.predictions.outcomes import join
 from monitor.records import Window
 from monitor.store import outcomes as stored
 from monitor.store.db import Store
-from monitor.windows import accumulate
-from monitor.windows.accumulate import count_new
+from monitor.windows import counting
+from monitor.windows.counting import count_new
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
@@ -79,11 +79,11 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch, taken: Taken, happens: Callable[[
     tell(log)
 
     def interrupted(*arguments: object) -> object:
-        monkeypatch.setattr(accumulate, "count_outcomes", count_outcomes)
+        monkeypatch.setattr(counting, "count_outcomes", count_outcomes)
         happens(store)
         return count_outcomes(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(accumulate, "count_outcomes", interrupted)
+    monkeypatch.setattr(counting, "count_outcomes", interrupted)
     count_new(store, WindowSettings(), NOW)
 
 

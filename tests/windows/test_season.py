@@ -7,8 +7,8 @@ from monitor.metrics import MetricSettings, Subject, measure
 from monitor.predictions.log.batch import split
 from monitor.records import Window
 from monitor.windows import reference_windows
-from monitor.windows.accumulate import count_new
 from monitor.windows.baseline_from_table import conform, from_table
+from monitor.windows.counting import count_new
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
