@@ -13,6 +13,7 @@ from monitor.clock import iso
 from monitor.config.units import DAY, HOUR
 from monitor.health import wording
 from monitor.records import Alert, Measurement, Severity, State, Stream, Window
+from monitor.rules.engine.readings import OPEN
 from monitor.rules.engine.unjudged import unjudged as rules_unjudged
 from monitor.rules.language.wording import figure as with_unit
 from monitor.runtime.faults import Faults
@@ -24,7 +25,7 @@ from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.charts import distributions
 from monitor.web.pages.features.feature_rows import address_of
-from monitor.web.pages.model import charts_view, drift, errors, quarantine
+from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine
 from monitor.web.pages.model import model_query as query
 from monitor.web.pages.overview.page import address
 from monitor.web.pages.staff import health_of
@@ -58,6 +59,7 @@ def model(
         shown, around = query.opening(request.query_params, asked, own_alerts, now, zone)
         page = _page(connection, services, figures, own_alerts, shown)
         page |= charts_view.charts(connection, services, stream, shown, page, asked, around)
+        page["capacity"] = capacity.of_measurements(services.measured().get((stream, OPEN), ()))
     return rendering.page("staff_model.html", visitor=visitor, held=held, **page)
 
 
