@@ -28,6 +28,7 @@ METHODS = (
 )
 TARGETS = (
     *("/v1/predictions", "/v1/predictions", "/v1/outcomes", "/v1/predictions/", "/v1/pagerduty", "/"),
+    *("/v1/traces", "/v1/traces/", "/v1/logs", "/v1/metrics"),
     *("/v1/flagger/rollout", "/v1/rollouts/a/b/verdict", "/v1/rollouts/%00/b/verdict?canary=%00"),
     *("/c/acme/", "/c/a%00b/", "/c/%ff%fe/", "/c/../staff/", "/c/acme/m/fraud/", "/c/acme/events", "/staff/"),
     *(
@@ -82,6 +83,7 @@ HEADERS = (
         "Content-Length: 99999999999999999999",
         "Content-Length: 0x5",
     ),
+    *("Content-Type: application/x-protobuf", "Content-Type: application/json"),
     *("Content-Length: 33000000", "Content-Length : 5", "Content-Type: application/x-ndjson", "Host: a, b"),
     *("Content-Type: application/vnd.apache.arrow.stream", "Content-Type: multipart/form-data; boundary=x"),
     *("Content-Type: application/x-www-form-urlencoded", "Content-Type: \xff/;;=", "Content-Encoding: gzip"),

@@ -109,7 +109,7 @@ def _parsed(
     span = call.span
     record = genai.record_of(span, rules.client or _only(rules))
     parsed = parse.check(RecordKind.PREDICTIONS, [_complete(record)], size, rules, decoders)
-    client = str(record["client"])
+    client = rules.client or str(record["client"])  # no sender names the calls of another client
     names = [] if call.response_id is None else [_key(client, span.trace, "response", call.response_id)]
     names.append(_key(client, span.trace, "span", span.id.hex()))
     parsed.request, parsed.aliases = names[0], names[1:]

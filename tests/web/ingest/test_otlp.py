@@ -168,6 +168,14 @@ def test_a_key_decides_whose_calls_they_are(tmp_path):
         assert ingest.log.stats().rejected["no_key"] == 1
 
 
+def test_what_was_refused_as_another_clients_call_keeps_no_call_of_that_client_away(tmp_path):
+    with serving(tmp_path, ManualClock(NOW)) as ingest:
+        key, other = ingest.make_key("acme"), ingest.make_key("globex")
+        assert partial(send(ingest, traces(call(1, "mine")), key=other)).rejected_spans == 1
+        assert send(ingest, traces(call(1, "mine")), key=key).content == b""
+        assert ids_of(ingest, "mine") == ["mine"]
+
+
 def test_without_a_client_a_call_is_refused_with_what_to_do(ingest):
     found = partial(send(ingest, traces(call(1, trace=40), watchkeeper__client=None)))
     assert found.rejected_spans == 1
