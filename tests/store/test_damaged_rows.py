@@ -199,6 +199,7 @@ def jobs(app: App) -> Iterator[Any]:
     yield lambda: app.baselines.update(now)
     yield lambda: app.daily_summaries.update(now)
     yield lambda: app.digests.send_due(now)
+    yield lambda: app.change_mails.send_due(now)
 
 
 def pages(app: App) -> dict[str, int]:

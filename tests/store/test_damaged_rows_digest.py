@@ -10,8 +10,8 @@ from monitor.store.rows import FARTHEST
 from tests.store.test_damaged_rows import EACH, Damage, damage, started, template  # noqa: F401
 
 READ = (
-    "alerts", "baselines", "days", "digests", "drift_incidents", "history", "incident_notes", "measurements", "streams",
-    "target_periods", "transitions", "versions",
+    "alerts", "baselines", "days", "diagnoses", "digests", "drift_incidents", "history", "incident_notes",
+    "measurements", "streams", "target_periods", "transitions", "versions",
 )  # fmt: skip
 """Tables that a digest reads."""
 CHOSEN = [one for one in EACH if one.table.name in READ]

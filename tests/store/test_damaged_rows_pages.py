@@ -59,6 +59,7 @@ def filled(path: str, alerts: list[str]) -> Iterator[str]:
             "alert": "HighErrorRate",
             "metric": "error_rate",
             "carried": "x",
+            "purpose": "leave",
         }
         for fingerprint in alerts if "fingerprint" in path else [""]:
             made = path
