@@ -187,7 +187,7 @@ class Nats:
     async def _bind(self) -> None:
         section, api = self._settings, self._library.js.api
         try:
-            found = await self._stream.consumer_info(section.stream, section.consumer)
+            consumer = await self._stream.consumer_info(section.stream, section.consumer)
         except self._library.js.errors.NotFoundError:
             wanted = api.ConsumerConfig(
                 name=section.consumer,
@@ -197,8 +197,8 @@ class Nats:
                 max_deliver=-1,
                 filter_subject=section.subject or None,
             )
-            found = await self._stream.add_consumer(section.stream, wanted)
-        if found.config.deliver_subject or found.config.ack_policy != api.AckPolicy.EXPLICIT:
+            consumer = await self._stream.add_consumer(section.stream, wanted)
+        if consumer.config.deliver_subject or consumer.config.ack_policy != api.AckPolicy.EXPLICIT:
             which = f"the consumer {section.consumer} of stream {section.stream}"
             reason = f"{which} is not a pull consumer with explicit acknowledgement"
             raise SourceError(reason, hint="correct the consumer, or name another one in `consumer`")
@@ -220,31 +220,31 @@ class Nats:
     async def _measured(self) -> Lag:
         section = self._settings
         try:
-            found = await self._stream.consumer_info(section.stream, section.consumer)
+            consumer = await self._stream.consumer_info(section.stream, section.consumer)
         except self._library.js.errors.NotFoundError as error:
             reason = f"there is no consumer {section.consumer} of stream {section.stream} any more"
             raise SourceError(reason, hint="it is created again") from error
-        waiting = (found.num_pending or 0) + (found.num_ack_pending or 0)
+        waiting = (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
         if not waiting:
             return Lag(0, 0.0)
-        first = await self._next(found.ack_floor.stream_seq + 1)
+        first = await self._next(consumer.ack_floor.stream_seq + 1)
         return Lag(waiting, None if first is None else max(0.0, time.time() - first.time.timestamp()))
 
     async def _last(self, most: int) -> Sequence[Payload]:
         """From further and further back, until there are enough messages of the subject."""
         state = (await self._information()).state
-        span, found = most, list[Payload]()
+        span, payloads = most, list[Payload]()
         while state.messages:
             sequence = max(state.first_seq, state.last_seq + 1 - span)
             is_all = sequence == state.first_seq
-            found = []
-            while len(found) < most and (message := await self._next(sequence)) is not None:
-                found.append(self._looked_at(message))
+            payloads = []
+            while len(payloads) < most and (message := await self._next(sequence)) is not None:
+                payloads.append(self._looked_at(message))
                 sequence = message.seq + 1
-            if is_all or len(found) == most:
+            if is_all or len(payloads) == most:
                 break
             span *= 10
-        return found
+        return payloads
 
     async def _next(self, sequence: int) -> Any:
         """The first message of the subject at or after a sequence."""
@@ -271,8 +271,10 @@ class Nats:
     def _looked_at(self, message: Any) -> Payload:
         return self._of(message.data or b"", message.seq, message.time.timestamp(), message.headers)
 
-    def _of(self, body: bytes, sequence: int, sent_at: float, given: Mapping[str, str] | None) -> Payload:
-        headers = {name.lower(): str(value) for name, value in (given or {}).items()}
+    def _of(
+        self, body: bytes, sequence: int, sent_at: float, message_headers: Mapping[str, str] | None
+    ) -> Payload:
+        headers = {name.lower(): str(value) for name, value in (message_headers or {}).items()}
         named = headers.get("nats-msg-id", "")
         key = f"id {named}" if named else f"{self._created} {sequence}"
         where = f"stream {self._settings.stream}, sequence {sequence}"

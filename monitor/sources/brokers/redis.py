@@ -212,17 +212,17 @@ class RedisStream:
     async def _measured(self) -> Lag:
         section = self._settings
         groups = await self._client.xinfo_groups(section.stream)
-        found = next((one for one in groups if one["name"] == section.group.encode()), None)
-        if found is None:
+        group = next((one for one in groups if one["name"] == section.group.encode()), None)
+        if group is None:
             raise SourceError(f"there is no group {section.group} any more", hint="it is created again")
-        last = found["last-delivered-id"]
+        last = group["last-delivered-id"]
         unread = await self._client.xrange(section.stream, min=b"(" + last, count=1)
         pending = await self._client.xpending(section.stream, section.group)
         first = [pending["min"]] if pending["pending"] else []
         first += [identifier for identifier, _ in unread]
         if not first:
             return Lag(0, 0.0)
-        lag = found.get("lag") if unread else 0
+        lag = group.get("lag") if unread else 0
         waiting = None if lag is None else lag + pending["pending"]
         times = [sent_at(identifier) for identifier in first]
         known = [moment for moment in times if moment is not None]

@@ -51,14 +51,14 @@ def sizes(attributes: Attributes) -> dict[str, int]:
             messages.add(match["number"])
         if _NUMBERED_TEXT.fullmatch(match["rest"]):
             (inputs if is_input else outputs).append(characters(value))
-    found = {}
+    known = {}
     if inputs:
-        found["input_characters"] = sum(inputs)
+        known["input_characters"] = sum(inputs)
     if outputs:
-        found["output_characters"] = sum(outputs)
+        known["output_characters"] = sum(outputs)
     if messages:
-        found["messages"] = len(messages)
-    return found
+        known["messages"] = len(messages)
+    return known
 
 
 def _plain(attributes: Attributes) -> tuple[list[int], list[int], set[Any]]:
@@ -74,9 +74,9 @@ def _plain(attributes: Attributes) -> tuple[list[int], list[int], set[Any]]:
                 messages.update(range(len(content)))
     outputs += [characters(decoded(attributes[name])) for name in _OUTPUT if attributes.get(name) is not None]
     if not inputs and isinstance(request := decoded(attributes.get(_REQUEST)), Mapping):
-        said = request.get("messages", request.get("input"))
-        inputs.append(characters(said))
-        messages.update(range(len(said)) if isinstance(said, list) else ())
+        request_messages = request.get("messages", request.get("input"))
+        inputs.append(characters(request_messages))
+        messages.update(range(len(request_messages)) if isinstance(request_messages, list) else ())
     if not outputs and isinstance(response := decoded(attributes.get(_RESPONSE)), Mapping):
         outputs.append(characters(response.get("message", response.get("combined_chunk_content"))))
     return inputs, outputs, messages

@@ -156,10 +156,10 @@ def is_other_work(operation: str) -> bool:
 
 def response_id(span: Span) -> str | None:
     """The provider's id of the response. OpenInference has it only in the response itself."""
-    found: str | None = _first(span.attributes, _RESPONSE_ID, _text)
-    if found is None and isinstance(response := _response(span.attributes), Mapping):
-        found = _text(response.get("id"))
-    return found
+    identifier: str | None = _first(span.attributes, _RESPONSE_ID, _text)
+    if identifier is None and isinstance(response := _response(span.attributes), Mapping):
+        identifier = _text(response.get("id"))
+    return identifier
 
 
 def record_of(span: Span, client: str) -> dict[str, Any]:
@@ -202,13 +202,13 @@ def _times(span: Span) -> tuple[int, int]:
 
 def _known(aliases: _Aliases, attributes: Attributes) -> dict[str, Any]:
     """The fields of a table that have a value."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, convert, keys in aliases:
         for key in keys:
             if key in attributes and (value := convert(attributes[key])) is not None:
-                found[name] = value
+                fields[name] = value
                 break
-    return found
+    return fields
 
 
 def _first(attributes: Attributes, keys: Iterable[str], convert: _Convert) -> Any:
@@ -250,11 +250,13 @@ def _environment(span: Span) -> str | None:
 
 def _parameters(attributes: Attributes) -> dict[str, Any]:
     """The parameters of a request in the notation of the semantic conventions, from OpenInference's JSON text."""
-    given = decoded(attributes.get("llm.invocation_parameters"))
-    if not isinstance(given, Mapping):
+    parameters = decoded(attributes.get("llm.invocation_parameters"))
+    if not isinstance(parameters, Mapping):
         return {}
     return {
-        f"gen_ai.request.{name}": given[name] for name in (*_PARAMETERS, "model", "stream") if name in given
+        f"gen_ai.request.{name}": parameters[name]
+        for name in (*_PARAMETERS, "model", "stream")
+        if name in parameters
     }
 
 

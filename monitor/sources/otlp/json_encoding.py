@@ -72,8 +72,8 @@ def data_points(body: bytes) -> int:
 
 def _items(body: bytes, *names: str) -> Iterator[tuple[Attributes, Mapping[str, Any]]]:
     """The spans, log records or metrics of a request, each with the attributes of its resource."""
-    found = bodies.records(body)
-    request = found[0] if len(found) == 1 else None
+    requests = bodies.records(body)
+    request = requests[0] if len(requests) == 1 else None
     if not isinstance(request, dict):
         raise InputError("the body is not an OTLP request", hint=_HINT)
     groups, scopes, items = names
@@ -164,14 +164,14 @@ def _attributes(pairs: object, depth: int = 0) -> dict[str, Any]:
     if not isinstance(pairs, list):
         msg = "attributes is not a list"
         raise ValueError(msg)
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for pair in pairs:
         key = pair.get("key", "") if isinstance(pair, dict) else None  # absent fields are empty
         if not isinstance(key, str):
             msg = "an attribute is not an object with a key"
             raise ValueError(msg)
-        found[key] = _value(pair.get("value"), depth)
-    return found
+        attributes[key] = _value(pair.get("value"), depth)
+    return attributes
 
 
 def _value(value: object, depth: int) -> Any:
