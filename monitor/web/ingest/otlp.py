@@ -5,7 +5,9 @@ and `Retry-After`, and none with 500. What is refused for good is answered with 
 """
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import AsyncIterator
 
 from litestar.types import HTTPScope, Receive
 
@@ -96,7 +98,7 @@ class OtlpEndpoint:
                     f"Content-Type {headers.get('content-type', '')[:60]!r} is not one of OTLP",
                     hint="use application/x-protobuf or application/json",
                 )
-            async with self._decoding:
+            async with self._turn():
                 if compression := headers.get("content-encoding", ""):
                     body = await asyncio.to_thread(decompressed, body, compression, self._limits.size)
                     incoming.grow(len(body))
@@ -106,6 +108,23 @@ class OtlpEndpoint:
             return await self._store(calls)
         finally:
             incoming.release()
+
+    @contextlib.asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait for the requests before this one to be decoded.
+
+        Raises:
+            BusyError: they take too long.
+        """
+        try:
+            async with asyncio.timeout(_ANSWER_WITHIN):
+                await self._decoding.acquire()
+        except TimeoutError as error:
+            raise BusyError("too many requests wait to be decoded", retry_after=_RETRY_AFTER) from error
+        try:
+            yield
+        finally:
+            self._decoding.release()
 
     def _calls(self, body: bytes, encoding: Encoding, client: str) -> list[ParsedRequest]:
         """The calls of language models in a request, each to be stored by itself."""

@@ -2,6 +2,7 @@
 
 import socket
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from monitor.clock import ManualClock, SystemClock
+from monitor.sources.otlp.calls import requests_of
 from monitor.web.settings import WebSettings
 from tests.support import otlp
 from tests.support.ingest_server import serving
@@ -27,7 +29,7 @@ from tests.support.waiting import until
 def test_a_locked_database_means_503_and_a_later_retry_is_stored_once(tmp_path):
     with serving(tmp_path, ManualClock(NOW), acknowledge_within=0.5) as ingest:
         request = traces(*(call(n, f"locked-{n}") for n in (1, 2, 3)))
-        assert send(ingest, traces(call(9, "before"))).status_code == 200
+        until(lambda: send(ingest, traces(call(9, "before"))).status_code == 200, "a call is stored")
         blocker = sqlite3.connect(tmp_path / "watchkeeper.db", isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
         answer = send(ingest, request)
@@ -36,7 +38,7 @@ def test_a_locked_database_means_503_and_a_later_retry_is_stored_once(tmp_path):
         blocker.execute("ROLLBACK")
         blocker.close()
         for _ in range(2):
-            assert send(ingest, request).content == b""
+            until(lambda: send(ingest, request).status_code == 200, "they are stored, or known")
         assert ids_of(ingest, "locked-") == ["locked-1", "locked-2", "locked-3"]
 
 
@@ -49,6 +51,27 @@ def test_a_body_that_does_not_arrive_in_time_means_503(tmp_path):
             answer = slow.recv(65_536)
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"retry-after: 5" in answer.lower()
+
+
+def test_a_request_that_would_wait_too_long_for_its_turn_means_503(tmp_path, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(*arguments):
+        begun.set()
+        assert go_on.wait(20)
+        return requests_of(*arguments)
+
+    monkeypatch.setattr("monitor.web.ingest.otlp.requests_of", slow)
+    monkeypatch.setattr("monitor.web.ingest.otlp._ANSWER_WITHIN", 0.1)
+    with serving(tmp_path, ManualClock(NOW)) as ingest, ThreadPoolExecutor(1) as pool:
+        first = pool.submit(send, ingest, traces(call(1, "turn-1")))
+        assert begun.wait(20)
+        answer = send(ingest, traces(call(2, "turn-2")))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        go_on.set()
+        assert first.result(20).status_code == 200
+        assert send(ingest, traces(call(2, "turn-2"))).status_code == 200
+        assert ids_of(ingest, "turn-") == ["turn-1", "turn-2"]
 
 
 def test_a_fault_of_our_own_is_never_a_500(tmp_path, monkeypatch, caplog):
