@@ -1,1 +1,4 @@
-"""Sources of records: files (`files/`) and health probes. Each converts its format to batches of the prediction log."""
+"""Sources of predictions and outcomes: files (`files/`), folders and object stores that grow (`objects/`), message
+brokers (`brokers/`), SQL databases (`sql/`), and OpenTelemetry's traces (`otlp/`). `formats/` says what their messages
+contain. Health probes of models are here too (`probes.py`). Start with `source.py` and `runner.py`.
+"""

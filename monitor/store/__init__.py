@@ -1,1 +1,1 @@
-"""The database: the only SQL in Watchkeeper. One file per table; each function takes an open connection."""
+"""Watchkeeper's own database, and all SQL on it. One file per table; each function takes an open connection."""

@@ -16,7 +16,7 @@ from litestar.types import ExceptionHandlersMap
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.errors import NotFoundError, WatchkeeperError
-from monitor.web import probes
+from monitor.web import health_endpoints
 from monitor.web import services as web_services
 from monitor.web.api import exposition, routes
 from monitor.web.auth import response_headers, sign_in
@@ -59,7 +59,7 @@ _MESSAGES = {  # equal for missing resources and for those without access
     405: ("this method is not allowed here", ""),
 }
 _MODULES = (
-    probes,
+    health_endpoints,
     routes,
     assets,
     exposition,
