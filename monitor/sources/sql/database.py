@@ -5,9 +5,9 @@ once, and again when `overlap` has passed. A row is recognized by its position, 
 """
 
 import json
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from time import monotonic, sleep, time
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -118,10 +118,10 @@ class SqlTable:
 
     def fetch(self, most: int, wait: float) -> Fetched:
         """The next rows; new ones first."""
-        if not self._buffer and time.monotonic() >= self._ask_at and not self._read_new():
+        if not self._buffer and monotonic() >= self._ask_at and not self._read_new():
             self._read_again()
         if not self._buffer:
-            time.sleep(min(wait, max(0.0, self._ask_at - time.monotonic())))
+            sleep(min(wait, max(0.0, self._ask_at - monotonic())))
         return Fetched([self._buffer.popleft() for _ in range(min(most, len(self._buffer)))])
 
     def acknowledge(self, fetched: Fetched) -> None:
@@ -135,7 +135,7 @@ class SqlTable:
             return Lag(0, 0.0)
         place = self._places[_NEW]
         read_until = keyset.seconds_of(place[0]) if place is not None else None
-        return Lag(None, None if read_until is None else max(0.0, time.time() - read_until))
+        return Lag(None, None if read_until is None else max(0.0, time() - read_until))
 
     def peek(self, most: int, wait: float) -> Sequence[Payload]:
         """The last rows."""
@@ -152,14 +152,14 @@ class SqlTable:
         self._has_more = bool(payloads)
         self._buffer.extend(payloads)
         if not payloads:
-            self._ask_at = time.monotonic() + self._settings.every
+            self._ask_at = monotonic() + self._settings.every
             place = self._places[_NEW]
             if self._until is None and place is not None and place != self._places[_AGAIN]:
-                self._until = time.monotonic(), place
+                self._until = monotonic(), place
         return bool(payloads)
 
     def _read_again(self) -> None:
-        if self._until is None or time.monotonic() < self._until[0] + self._settings.overlap:
+        if self._until is None or monotonic() < self._until[0] + self._settings.overlap:
             return
         payloads = self._page(_AGAIN, self._until[1])
         self._buffer.extend(payloads)

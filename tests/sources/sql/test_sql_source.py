@@ -12,8 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from monitor.clock import SystemClock
 from monitor.config.root import load
 from monitor.errors import ConfigError
+from monitor.predictions.log.writer import PredictionLog
+from monitor.predictions.settings import PredictionSettings
+from monitor.sources.reading import PayloadReader
 from monitor.sources.source import SourceError
 from monitor.sources.sql import database
 from monitor.sources.sql.database import SqlSettings
@@ -112,17 +116,31 @@ def test_rows_are_read_as_they_come_and_after_a_restart_each_once(
 
 
 def test_a_row_that_appears_below_the_last_one_is_read_later_and_the_others_not_twice(
-    warehouse: Database, store: Store
+    warehouse: Database, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    of = section(warehouse.url, overlap="10m")
+    log = PredictionLog(store, PredictionSettings(), SystemClock())
     warehouse.run(prediction(1, 5))
-    with running(store, section(warehouse.url, overlap="2s")) as source:
-        until(lambda: stored(store) == 1, "the first one is stored")
-        warehouse.run(prediction(2, 3))  # committed after a row with a higher position
-        until(lambda: stored(store) == 2, "the late one is stored")
-        warehouse.run(prediction(3, 9))
-        until(lambda: stored(store) == 3, "the next one is stored")
-        assert source.state().error == ""
-    assert stored(store) == 3
+    source = of.make_source("orders")
+    reader = PayloadReader(
+        "orders", of.make_format(), log, of.defaults, of.client, is_ordered=source.is_ordered
+    )
+
+    def read() -> list[str]:
+        fetched = source.fetch(500, 0.0)
+        log.store_delivery(reader.read_all(fetched.payloads), lambda _connection: None)
+        source.acknowledge(fetched)
+        return [json.loads(payload.body)["id"] for payload in fetched.payloads]
+
+    with closing(source):
+        source.open(dict)
+        assert [read(), read()] == [["p-1"], []]
+        warehouse.run(prediction(2, 3))  # committed after a row with a higher position was read
+        for minutes, found in ((2, []), (11, ["p-2", "p-1"]), (13, []), (30, []), (60, [])):
+            later = time.monotonic() + 60 * minutes
+            monkeypatch.setattr(database, "monotonic", lambda later=later: later)
+            assert read() == found, minutes
+    assert stored(store) == 2
 
 
 def test_a_nightly_table_of_truths_becomes_outcomes(warehouse: Database, store: Store) -> None:
