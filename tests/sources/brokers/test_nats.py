@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
 
+from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.nats import NatsSettings
 from monitor.sources.source import Fetched, Source, SourceError
 from monitor.store.db import Store
@@ -98,7 +99,8 @@ def test_lag_counts_what_was_not_delivered_or_not_acknowledged(server: NatsServe
         fetched = until(lambda: some(source, 15), "messages are fetched")
         assert source.lag().waiting == 40
         source.acknowledge(fetched)
-        assert source.lag().waiting == 40 - len(fetched.payloads)
+        left = 40 - len(fetched.payloads)  # the server counts an acknowledgement after it has read it
+        assert until(lambda: source.lag().waiting == left, "they are acknowledged")
         while source.lag().waiting:
             source.acknowledge(source.fetch(500, 1.0))
         after = source.lag()
@@ -177,3 +179,12 @@ def test_a_consumer_that_is_deleted_or_of_another_kind_is_an_error(server: NatsS
 )
 def test_invalid_settings_are_rejected(values: dict[str, Any], words: str) -> None:
     check_invalid_settings(NatsSettings, {"stream": "s", **values}, words)
+
+
+@pytest.mark.parametrize("largest", [0, 1, 1 << 20, 8 << 20, 64 << 20, 1 << 60])
+@pytest.mark.parametrize("most", [1, 7, 100, 100_000])
+def test_law_what_is_asked_for_at_once_fits_into_what_a_call_may_take(most: int, largest: int) -> None:
+    count = nats_limits.batch(most, largest)
+    assert 1 <= count <= min(most, 100)
+    assert count == 1 or count * largest <= nats_limits.MOST_BYTES // 2
+    assert count < nats_limits.WAITING
