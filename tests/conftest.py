@@ -18,6 +18,8 @@ SLOW = (
     "tests/store/test_damaged_rows",
     "tests/web/",
     "tests/client/",
+    "tests/cli/test_commands",
+    "tests/sources/",
 )
 
 

@@ -23,13 +23,14 @@ _Z = 1.959963984540054
 _LOWER_IS_BETTER = frozenset(
     (
         "brier_score", "chi_square", "confidence_low_share", "correction_rate", "cost_per_prediction",
-        "decline_evidence", "domain_classifier_auc", "drift_evidence", "drifted_share", "error_rate",
-        "expected_calibration_error",
-        "hellinger", "jensen_shannon", "kolmogorov_smirnov", "label_delay", "latency_mean", "latency_p50",
-        "latency_p90", "latency_p95", "latency_p99", "log_loss", "mae", "mape", "missing_share",
-        "new_category_share", "out_of_range_share", "psi", "reconstruction_shift", "review_rate", "rmse",
-        "schema_changes", "silence_seconds", "total_variation", "unreadable_share", "wasserstein",
-        "worst_segment_gap",
+        "cpu_throttled_share", "decline_evidence", "domain_classifier_auc", "drift_evidence", "drifted_share",
+        "error_rate", "expected_calibration_error", "gauge_failing_seconds", "gpu_faults", "hellinger",
+        "jensen_shannon", "kolmogorov_smirnov", "label_delay", "latency_mean", "latency_p50", "latency_p90",
+        "latency_p95", "latency_p99", "log_loss", "mae", "mape", "missing_share", "new_category_share",
+        "out_of_memory_kills", "out_of_range_share", "psi", "queue_age_seconds", "queue_backlog", "queue_depth",
+        "reconstruction_shift", "resource_used_share", "review_rate", "rmse", "schema_changes", "server_error_rate",
+        "server_latency_seconds", "silence_ratio", "silence_seconds", "total_variation", "unreadable_share",
+        "wasserstein", "worst_segment_gap",
     )
 )  # fmt: skip
 

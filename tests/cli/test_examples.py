@@ -34,6 +34,7 @@ FOUND_SOMETHING = {
     "doctor": "the address may be in use",
     "compare": "the example fails on drift",
     "notify test": "the service cannot be reached from here",
+    "gauges list": "no daemon has read a gauge",
     "verdict": "no daemon has counted the versions",
     "baseline accept": "no daemon has learned a reference",
 }
@@ -49,6 +50,7 @@ CONFIG = """\
 store: {{url: "sqlite:///watch.db"}}
 web: {{listen: "127.0.0.1:{port}"}}
 rules: {{files: [rules/mine.yaml]}}
+gauges: {{machine: {{kind: machine}}}}
 clients: {{acme: {{models: {{fraud: {{}}}}}}}}
 notify:
   pagerduty: {{routing_key: "{key}", events_url: "https://127.0.0.1:9"}}
