@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.daemon import ROOT
 from tests.support.ports import free_port
+from tests.support.thorough import thinned
 
 WAYS = {
     "ascii": {"PYTHONIOENCODING": "ascii"},
@@ -62,7 +63,7 @@ def run(folder: Path, words: tuple[str, ...], **environment: str) -> subprocess.
     )
 
 
-@pytest.mark.parametrize(("words", "code"), COMMANDS)
+@pytest.mark.parametrize(("words", "code"), thinned(COMMANDS, 2))
 def test_a_command_means_the_same_in_every_encoding(folder: Path, words: tuple[str, ...], code: int) -> None:
     for way, environment in WAYS.items():
         done = run(folder, words, **environment)

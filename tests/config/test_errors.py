@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from monitor.config.root import check, load
 from monitor.errors import ConfigError
 from tests.support.daemon import ROOT
+from tests.support.thorough import thinned
 
 BROKEN = """\
 web: {lisen: x}
@@ -180,16 +182,17 @@ def test_a_harmless_file_is_read(tmp_path: Path, content: bytes) -> None:
     load(written(tmp_path, content))
 
 
+COMMANDS = (("status",), ("check-config",), ("run",), ("doctor",), ("key", "list"), ("alerts",))
+KINDS = ("folder", "missing", "unreadable", "binary")
+
+
 def test_a_merged_key_with_a_mistake_has_a_place(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, "clients:\n  a: &a {nme: A}\n  b: {<<: *a}\n"))
     assert [problem.line for problem in caught.value.problems] == [2, 3]
 
 
-@pytest.mark.parametrize(
-    "words", [("status",), ("check-config",), ("run",), ("doctor",), ("key", "list"), ("alerts",)]
-)
-@pytest.mark.parametrize("kind", ["folder", "missing", "unreadable", "binary"])
+@pytest.mark.parametrize(("words", "kind"), thinned(list(product(COMMANDS, KINDS)), 5))
 def test_commands_answer_an_unusable_file_with_a_sentence(
     tmp_path: Path, words: tuple[str, ...], kind: str
 ) -> None:

@@ -10,7 +10,7 @@ from monitor.config.sections import FileName, Secret
 from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
 from monitor.sources.brokers.asynchronous import Calls
-from monitor.sources.brokers.redis import RedisSettings, limited, sent_at, url_of
+from monitor.sources.brokers.redis import RedisSettings, lag_of, limited, url_of
 from monitor.visible import visible
 
 _CELERY_PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
@@ -108,22 +108,15 @@ async def _read(client: Any, section: RedisQueueSettings) -> list[Reading]:
 
 
 async def _group(client: Any, section: RedisQueueSettings, shown: str) -> list[Reading]:
-    """Entries that were not read or not acknowledged. Where Redis does not know how many, the depth is unknown."""
-    groups = await client.xinfo_groups(section.queue)
-    found = next((one for one in groups if one["name"] == section.group.encode()), None)
-    if found is None:
+    """Depth and age of what a group has not acknowledged. After deletions, Redis does not know the depth."""
+    lag = await lag_of(client, section.queue, section.group)
+    if lag is None:
         raise GaugeError(f"there is no group {visible(section.group)}", hint="correct `group`")
-    unread = await client.xrange(section.queue, min=b"(" + found["last-delivered-id"], count=1)
-    pending = await client.xpending(section.queue, section.group)
-    first = ([pending["min"]] if pending["pending"] else []) + [identifier for identifier, _ in unread]
-    lag = found.get("lag") if unread else 0
     readings = []
-    if lag is not None:
-        readings.append(Reading(Quantity.QUEUE_DEPTH, shown, float(lag + pending["pending"])))
-    times = [sent_at(identifier) for identifier in first]
-    if None not in times:
-        oldest = min((moment for moment in times if moment is not None), default=time.time())
-        readings.append(Reading(Quantity.QUEUE_AGE, shown, max(0.0, time.time() - oldest)))
+    if lag.waiting is not None:
+        readings.append(Reading(Quantity.QUEUE_DEPTH, shown, float(lag.waiting)))
+    if lag.oldest_seconds is not None:
+        readings.append(Reading(Quantity.QUEUE_AGE, shown, lag.oldest_seconds))
     if not readings:
         raise GaugeError(f"Redis does not know how much waits in {shown}: entries were deleted")
     return readings

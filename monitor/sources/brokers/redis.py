@@ -211,23 +211,10 @@ class RedisStream:
 
     async def _measured(self) -> Lag:
         section = self._settings
-        groups = await self._client.xinfo_groups(section.stream)
-        group = next((one for one in groups if one["name"] == section.group.encode()), None)
-        if group is None:
+        lag = await lag_of(self._client, section.stream, section.group)
+        if lag is None:
             raise SourceError(f"there is no group {section.group} any more", hint="it is created again")
-        last = group["last-delivered-id"]
-        unread = await self._client.xrange(section.stream, min=b"(" + last, count=1)
-        pending = await self._client.xpending(section.stream, section.group)
-        first = [pending["min"]] if pending["pending"] else []
-        first += [identifier for identifier, _ in unread]
-        if not first:
-            return Lag(0, 0.0)
-        lag = group.get("lag") if unread else 0
-        waiting = None if lag is None else lag + pending["pending"]
-        times = [sent_at(identifier) for identifier in first]
-        known = [moment for moment in times if moment is not None]
-        is_known = len(known) == len(times)
-        return Lag(waiting, max(0.0, time.time() - min(known)) if is_known else None)
+        return lag
 
     def _payload(self, identifier: bytes, fields: Mapping[bytes, bytes] | None) -> Payload:
         name = self._settings.field.encode()
@@ -241,7 +228,7 @@ class RedisStream:
             }
             body = json.dumps(texts).encode()
         where = f"stream {self._settings.stream}, entry {identifier.decode()}"
-        return Payload(body, where, key=identifier, sent_at=sent_at(identifier))
+        return Payload(body, where, key=identifier, sent_at=_sent_at(identifier))
 
     def _call(self, coroutine: Coroutine[Any, Any, T], seconds: float = _CALL_SECONDS) -> T:
         try:
@@ -250,6 +237,27 @@ class RedisStream:
             words = str(error) or "no answer in time"
             hint = "is the server reachable from here, and the user allowed to read the stream?"
             raise SourceError(f"Redis at {self._settings.url}: {words}", hint=hint) from error
+
+
+async def lag_of(client: Any, stream: str, group: str) -> Lag | None:
+    """Entries that a group has not read or not acknowledged; None without the group."""
+    groups = await client.xinfo_groups(stream)
+    found = next((one for one in groups if one["name"] == group.encode()), None)
+    if found is None:
+        return None
+    last = found["last-delivered-id"]
+    unread = await client.xrange(stream, min=b"(" + last, count=1)
+    pending = await client.xpending(stream, group)
+    first = [pending["min"]] if pending["pending"] else []
+    first += [identifier for identifier, _ in unread]
+    if not first:
+        return Lag(0, 0.0)
+    lag = found.get("lag") if unread else 0
+    waiting = None if lag is None else lag + pending["pending"]
+    times = [_sent_at(identifier) for identifier in first]
+    known = [moment for moment in times if moment is not None]
+    is_known = len(known) == len(times)
+    return Lag(waiting, max(0.0, time.time() - min(known)) if is_known else None)
 
 
 def limited(parser: type[Any]) -> type[Any]:
@@ -272,7 +280,7 @@ def limited(parser: type[Any]) -> type[Any]:
     return Limited
 
 
-def sent_at(identifier: bytes) -> float | None:
+def _sent_at(identifier: bytes) -> float | None:
     """Seconds since the epoch, where an id was made from the time."""
     milliseconds = int(identifier.partition(b"-")[0])
     return milliseconds / 1000 if _YEAR_2001 <= milliseconds <= (time.time() + HOUR) * 1000 else None

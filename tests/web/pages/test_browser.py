@@ -1,6 +1,7 @@
 """Pages in a real browser: accessible, quiet under a strict policy, alive, printable, readable without script."""
 
 from collections.abc import Iterator
+from itertools import cycle, product
 from pathlib import Path
 
 import httpx2
@@ -13,6 +14,7 @@ from tests.support import clients
 from tests.support.browser import Watched, browser
 from tests.support.clients import CHURN, NOW, PRICE, Shop, fire, resolve
 from tests.support.server import serving
+from tests.support.thorough import THOROUGH
 
 PATHS = (
     "/c/acme/",
@@ -27,6 +29,8 @@ PATHS = (
     "/c/acme/reports",
     "/c/acme/reports/2026-11",
 )
+
+SCHEMES = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +54,10 @@ def web(shop: Shop) -> Iterator[httpx2.Client]:
         yield client
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("path", "scheme"),
+    list(product(PATHS, SCHEMES) if THOROUGH else zip(PATHS, cycle(SCHEMES), strict=False)),
+)
 def test_axe_finds_nothing_serious(chromium: Browser, web: httpx2.Client, path: str, scheme: str) -> None:
     page = chromium.new_page(color_scheme=scheme, bypass_csp=True)  # axe is put into the page by evaluation
     page.goto(f"{web.base_url}{path}")

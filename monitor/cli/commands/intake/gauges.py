@@ -71,17 +71,10 @@ def try_gauge(
     """
     import time
 
+    from monitor.cli.named_section import named
     from monitor.config.root import load
-    from monitor.config.yaml import suggest
-    from monitor.errors import NotFoundError
 
-    configured = load(config)
-    if name not in configured.gauges:
-        known = ", ".join(configured.gauges) or "none"
-        raise NotFoundError(
-            f"no gauge {name!r}{suggest(name, configured.gauges)}", hint=f"configured: {known}"
-        )
-    reader = configured.gauges[name].make_reader()
+    reader = named("gauge", name, load(config).gauges).make_reader()
     reader.read()
     time.sleep(BETWEEN_READINGS)
     readings = reader.read()

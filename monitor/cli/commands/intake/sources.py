@@ -84,18 +84,13 @@ def try_source(
     """
     from dataclasses import asdict
 
+    from monitor.cli.named_section import named
     from monitor.config.root import load
-    from monitor.config.yaml import suggest
-    from monitor.errors import NotFoundError
     from monitor.sources.preview import preview
 
     configured = load(config)
-    if name not in configured.sources:
-        known = ", ".join(configured.sources) or "none"
-        raise NotFoundError(
-            f"no source {name!r}{suggest(name, configured.sources)}", hint=f"configured: {known}"
-        )
-    previewed = preview(name, configured.sources[name], configured.predictions, _clients(configured), MOST)
+    section = named("source", name, configured.sources)
+    previewed = preview(name, section, configured.predictions, _clients(configured), MOST)
     if as_json:
         put_json(asdict(previewed))
         return
