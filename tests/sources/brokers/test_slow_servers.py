@@ -107,7 +107,10 @@ def test_an_answer_of_redis_that_is_too_large_is_refused_before_it_is_read() -> 
 AFTER_THE_HANDSHAKE = {
     "a line without an end": (b"INFO {" + b"x" * 65_536, "a line has more than 65,536 bytes"),
     "a huge message": (b"MSG _INBOX.a 1 900000000\r\n" + b"x" * 65_536, "more than 256,000,000 bytes"),
-    "no protocol": (b"HTTP/1.1 400 Bad Request\r\n\r\n", "more than 65,536 bytes|unknown protocol"),
+    "no protocol": (
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        "more than 65,536 bytes|unknown protocol|protocol error",
+    ),
     "an address": (b'INFO {"connect_urls": 5}\r\nINFO [\r\n', "Expecting value"),
     "a message after the other": (
         b"MSG _INBOX.a 9 65000\r\n" + b"x" * 65_000 + b"\r\n",
