@@ -28,6 +28,7 @@ from monitor.drift.profile_columns import adapter
 from monitor.drift.settings import DriftSettings
 from monitor.records import Measurement, Stream, Window, labels
 from monitor.store import drift as stored_drift
+from monitor.store.completeness import first_waiting
 from monitor.store.db import faults_of
 from monitor.store.drift import StoredCalibration, StoredDriftIncident, StoredState, StoredVerdict
 from monitor.windows.baseline import Baseline, load
@@ -86,7 +87,7 @@ def evaluate(
     needed = limits(calibration.columns, limit, settings.importance, calibration.silent)
     subject = _Subject(connection, stream, baseline, calibration, needed, budget, settings, base_seconds, now)
     before = stored_drift.state(connection, stream)
-    closed = _closed(stored, before, settings, until)[:MOST_A_CALL]
+    closed = _closed(connection, stream, stored, before, settings, until)[:MOST_A_CALL]
     latest = _advance(subject, before, closed) if closed else _latest(connection, stream, before)
     note = stored.note or (
         "`drift.quiet` is set: drift is reported in the digest only" if settings.quiet else ""
@@ -107,14 +108,27 @@ def is_due(connection: Connection, stream: Stream, settings: DriftSettings, unti
     stored = stored_drift.calibration(connection, stream)
     if stored is None or not math.isfinite(until):
         return False
-    return bool(_closed(stored, stored_drift.state(connection, stream), settings, until))
+    before = stored_drift.state(connection, stream)
+    return bool(_closed(connection, stream, stored, before, settings, until))
 
 
 def _closed(
-    stored: StoredCalibration, before: StoredState | None, settings: DriftSettings, until: float
+    connection: Connection,
+    stream: Stream,
+    stored: StoredCalibration,
+    before: StoredState | None,
+    settings: DriftSettings,
+    until: float,
 ) -> list[Window]:
+    """The windows to evaluate next. Each is evaluated once, so those from the first with uncounted rows on wait: rows
+    can arrive between counting and evaluating, and a backlog is not counted in one tick.
+    """
     since = max(stored.end, before.judged_until if before else int(until) - int(settings.reference))
-    return reference.spans(since, until, stored.seconds)
+    spans = reference.spans(since, until, stored.seconds)
+    if not spans:
+        return []
+    waiting = first_waiting(connection, stream, Window(spans[0].start, spans[-1].end))
+    return spans if waiting is None else [span for span in spans if span.end <= waiting]
 
 
 def _advance(subject: _Subject, before: StoredState | None, closed: list[Window]) -> list[DriftVerdict]:

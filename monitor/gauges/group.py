@@ -2,6 +2,7 @@
 
 import math
 import platform
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -46,6 +47,7 @@ class GaugeGroup:
         self._instance = platform.node()[: gauges.INSTANCE]
         self._failures: dict[str, GaugeFailure] = {}
         self._waiting: list[tuple[GaugeKey, float, float]] = []
+        self._lock = threading.Lock()  # each gauge is read in a thread of its own
 
     def schedule(self, scheduler: Scheduler) -> None:
         """Read each gauge at its interval, and store what was read."""
@@ -86,7 +88,8 @@ class GaugeGroup:
 
     def write(self) -> None:
         """Store the readings since the last call."""
-        waiting, self._waiting = self._waiting, []
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
         if not waiting:
             return
         try:
@@ -96,7 +99,8 @@ class GaugeGroup:
                         connection, [(key, value) for key, value, at in waiting if at == moment], moment
                     )
         except Exception:
-            self._waiting = [*waiting, *self._waiting][-_MOST_WAITING:]
+            with self._lock:
+                self._waiting = [*waiting, *self._waiting][-_MOST_WAITING:]
             raise
 
     def _note(self, name: str, reason: str) -> None:
@@ -111,4 +115,5 @@ class GaugeGroup:
             if math.isfinite(reading.value):
                 resource = reading.resource.replace("\0", "\N{REPLACEMENT CHARACTER}")[: gauges.RESOURCE]
                 key = GaugeKey(section.watched_stream, name, instance, reading.quantity.value, resource)
-                self._waiting.append((key, reading.value, now))
+                with self._lock:
+                    self._waiting.append((key, reading.value, now))

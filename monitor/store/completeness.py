@@ -1,6 +1,6 @@
-"""Whether all rows of a period are counted by the current layout, so that its profiles will not change."""
+"""Whether all rows of a period are counted, and by the current layout, so that its profiles will not change."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from monitor.records import Stream, Window
 from monitor.store import streams
@@ -20,3 +20,10 @@ def is_settled(connection: Connection, stream: Stream, seconds: int, layout: str
     waiting = select(BATCHES.c.id).where(*inside, ~BATCHES.c.counted).limit(1)
     outdated = select(BATCHES.c.id).join(PROFILES, same[0]).where(*inside, *by_another).limit(1)
     return connection.scalar(waiting) is None and connection.scalar(outdated) is None
+
+
+def first_waiting(connection: Connection, stream: Stream, span: Window) -> float | None:
+    """The start of the first window within the span that has rows which have not been counted at all."""
+    own = (BATCHES.c.stream == streams.find(connection, stream), ~BATCHES.c.counted)
+    inside = (*own, BATCHES.c.start >= span.start, BATCHES.c.start < span.end)
+    return connection.scalar(select(func.min(BATCHES.c.start)).where(*inside))

@@ -8,7 +8,10 @@ from sqlalchemy import text
 from monitor.drift.acceptance import accept
 from monitor.drift.evaluate import MOST_A_CALL, DriftStatus, evaluate
 from monitor.drift.settings import DriftSettings
+from monitor.records import Window
 from monitor.store import drift as stored
+from monitor.store import predictions
+from monitor.store.predictions import NewBatch
 from monitor.store.retention import delete_old, with_old
 from tests.support.drift_scenario import BASE, DAY, SETTINGS, START, STREAM, DriftScenario, significant
 
@@ -42,6 +45,32 @@ def test_a_tick_without_a_newly_closed_window_says_the_same_again(learned: Drift
     assert second.judged == 0
     assert second.verdicts == first.verdicts
     assert second.measurements == first.measurements
+
+
+def test_a_window_waits_until_all_its_rows_are_counted(learned: DriftScenario) -> None:
+    third = Window(learned.at + 2 * BASE, learned.at + 3 * BASE)
+    learned.write(5 * BASE)
+    with learned.store.write() as connection:
+        predictions.put(
+            connection, [NewBatch(STREAM, third, 1, third.start, b"digest", b"", b"")], learned.at
+        )
+    assert [learned.watch().judged, learned.watch().judged] == [2, 0]
+    with learned.store.write() as connection:
+        waiting = predictions.uncounted(connection, STREAM).batches
+        predictions.mark_counted(connection, [batch.id for batch in waiting])
+    assert learned.watch().judged == 3
+
+
+def test_late_rows_of_an_evaluated_window_hold_nothing_back(learned: DriftScenario) -> None:
+    first = Window(learned.at, learned.at + BASE)
+    learned.write(BASE)
+    assert learned.watch().judged == 1
+    with learned.store.write() as connection:
+        predictions.put(
+            connection, [NewBatch(STREAM, first, 1, first.start, b"digest", b"", b"")], learned.at
+        )
+    learned.write(BASE)
+    assert learned.watch().judged == 1
 
 
 def test_one_incident_is_open_while_features_join_it(learned: DriftScenario) -> None:
