@@ -116,7 +116,8 @@ def _span(connection: Connection, lesson: LearningTask, means: LearningContext) 
     span = reference.period(connection, stream, baseline, base, lesson.until, settings) if baseline else None
     if baseline is None or span is None or not _is_due(connection, stream, baseline, span, settings):
         return None
-    if not is_settled(connection, stream, base, baseline.layout.id, Window(*span)):
+    closed = Window(span[0], span[1] // base * base)  # rows of the window that is still open always wait
+    if not is_settled(connection, stream, base, baseline.layout.id, closed):
         return None
     return span if _may_be_enough(connection, stream, baseline.layout, span, means) else None
 

@@ -68,6 +68,17 @@ def test_nothing_is_learned_while_rows_of_the_past_wait_to_be_counted(scenario: 
     assert not scenario.prepare()
 
 
+def test_rows_of_the_window_that_is_still_open_hold_nothing_back(scenario: DriftScenario) -> None:
+    scenario.write(8 * DAY)
+    scenario.at += BASE // 2
+    present = Window(START + 8 * DAY, START + 8 * DAY + BASE)
+    with scenario.store.write() as connection:
+        predictions.put(
+            connection, [NewBatch(STREAM, present, 1, present.start, b"digest", b"", b"")], scenario.at
+        )
+    assert scenario.prepare()
+
+
 def test_what_another_version_learned_is_learned_anew_and_meanwhile_not_judged(
     learned: DriftScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
