@@ -35,6 +35,7 @@ from monitor.pipeline import Pipeline
 from monitor.predictions.log.writer import PredictionLog
 from monitor.records import Stream, Window
 from monitor.releases.version_tracker import VersionTracker
+from monitor.rollouts.load_arms import Reading
 from monitor.store.db import Store
 from monitor.web.api.pagerduty import routes as pagerduty_routes
 from monitor.web.api.rollouts import routes as rollout_routes
@@ -130,10 +131,11 @@ def digests(config: Config, store: Store, channels: frozenset[str]) -> tuple[Sen
 
 def application(config: Config, services: Services) -> Litestar:
     """All pages and routes except those of the ingest."""
-    pager = config.notify.pagerduty
+    pager, base = config.notify.pagerduty, int(config.predictions.base_window)
+    reading = Reading(base, config.windows.lateness, config.measuring())
     routes = [
         *pagerduty_routes(services.store, pager.webhook_secrets if pager else (), services.clock),
-        *rollout_routes(services.store, services.access, services.clock, services.base_seconds),
+        *rollout_routes(services.store, services.access, services.clock, reading),
     ]
     return create(services, routes)
 

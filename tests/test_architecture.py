@@ -37,7 +37,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("drift", "rules", "reports"),
     ("alerts",),
     ("notify", "digest"),
-    ("evaluation", "maintenance", "releases", "status", "backtest", "comparison", "lake"),
+    ("evaluation", "maintenance", "releases", "rollouts", "status", "backtest", "comparison", "lake"),
     ("pipeline", "outage", "exporters", "rehearsal"),
     ("web",),
     ("config.schema",),

@@ -1,1 +1,1 @@
-"""Rollouts: whether a new model version (canary) may be promoted. Start with `verdict.py`."""
+"""Releases: which versions of a model are deployed. `monitor.rollouts` decides whether one may be promoted."""

@@ -26,14 +26,15 @@ def verdict(
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide whether a new version fails more often than the old one. Exit code: 0 pass, 1 fail, 4 inconclusive.
+    """Decide whether a new version is worse than the old one. Exit code: 0 pass, 1 fail, 4 inconclusive.
 
     Example: watchkeeper verdict acme/fraud --canary 8 --gate final
     """
     from monitor.cli.store_option import opened
     from monitor.config.root import load
-    from monitor.releases import version_counts
-    from monitor.releases.verdict import Gate, Outcome
+    from monitor.rollouts.evaluate import evaluate
+    from monitor.rollouts.load_arms import Reading
+    from monitor.rollouts.verdict import Gate, Outcome
     from monitor.web.api.rollouts import as_json as shape
 
     settings = load(config)
@@ -41,9 +42,8 @@ def verdict(
         raise InputError(f"unknown gate {gate!r}", hint="use guard or final")
     base = int(settings.predictions.base_window)
     with opened(settings).read() as connection:
-        decision = version_counts.verdict(
-            connection, stream_of(model), canary, stable, Gate(gate), base, time.time()
-        )
+        reading = Reading(base, settings.windows.lateness, settings.measuring())
+        decision = evaluate(connection, stream_of(model), canary, stable, Gate(gate), reading, time.time())
     put_json(shape(decision)) if as_json else put(f"{decision.outcome}: {decision.reason}")
     if decision.outcome is Outcome.INCONCLUSIVE:
         raise typer.Exit(Exit.CANNOT_TELL)

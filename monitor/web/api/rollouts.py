@@ -18,8 +18,10 @@ from litestar.params import FromPath
 from monitor.clock import Clock
 from monitor.errors import AccessError, InputError
 from monitor.records import Stream
-from monitor.releases import version_counts
-from monitor.releases.verdict import ALPHA, Gate, Outcome, Verdict
+from monitor.rollouts.evaluate import evaluate, is_live
+from monitor.rollouts.load_arms import Reading
+from monitor.rollouts.signals.signal import Signal
+from monitor.rollouts.verdict import ALPHA, Gate, Outcome, Verdict
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.web.auth.access import Access
@@ -44,7 +46,7 @@ class RolloutGate:
     store: Store
     access: Access
     clock: Clock
-    base_seconds: int
+    reading: Reading
 
     def verdict_on(
         self, request: Request[Any, Any, Any], parameters: Mapping[str, str], gate: Gate
@@ -58,15 +60,8 @@ class RolloutGate:
         """
         stream, canary = self._subject(request, parameters)
         with self.store.read() as connection:
-            return version_counts.verdict(
-                connection,
-                stream,
-                canary,
-                parameters.get("stable", ""),
-                gate,
-                self.base_seconds,
-                self.clock.now(),
-            )
+            stable = parameters.get("stable", "")
+            return evaluate(connection, stream, canary, stable, gate, self.reading, self.clock.now())
 
     def is_to_be_rolled_back(
         self, request: Request[Any, Any, Any], parameters: Mapping[str, str]
@@ -77,7 +72,7 @@ class RolloutGate:
         if verdict.outcome is not Outcome.FAIL:
             return False, f"no evidence against {canary}: {verdict.reason}"
         with self.store.read() as connection:
-            if not version_counts.is_live(connection, stream, canary):
+            if not is_live(connection, stream, canary):
                 return False, f"{canary} is no longer the newest version"
         return True, verdict.reason
 
@@ -95,9 +90,9 @@ class RolloutGate:
         return stream, parameters["canary"]
 
 
-def routes(store: Store, access: Access, clock: Clock, base_seconds: int) -> list[HTTPRouteHandler]:
+def routes(store: Store, access: Access, clock: Clock, reading: Reading) -> list[HTTPRouteHandler]:
     """All routes."""
-    rollouts = RolloutGate(store, access, clock, base_seconds)
+    rollouts = RolloutGate(store, access, clock, reading)
 
     @get("/v1/rollouts/{client:str}/{model:str}/verdict", sync_to_thread=True, include_in_schema=False)
     def verdict(
@@ -132,6 +127,22 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "e_value": verdict.e_value,
         "threshold": 1 / ALPHA,
         "age_seconds": verdict.age,
+        "checks": [_check(signal) for signal in verdict.signals],
+    }
+
+
+def _check(signal: Signal) -> dict[str, Any]:
+    return {
+        "name": signal.name,
+        "state": signal.state.value,
+        "reason": signal.reason,
+        "canary": signal.canary,
+        "stable": signal.stable,
+        "unit": signal.unit,
+        "n_canary": signal.n_canary,
+        "n_stable": signal.n_stable,
+        "e_value": signal.e_value,
+        "weight": signal.weight,
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from litestar.testing import TestClient
 
@@ -11,10 +12,11 @@ from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import Config
 from monitor.errors import StoreError
-from monitor.records import Measurement, Stream, Window, labels
-from monitor.store import api_keys, measurements, model_versions
+from monitor.records import Stream
+from monitor.store import api_keys, model_versions
 from monitor.store.model_versions import Version
 from monitor.store.settings import StoreSettings
+from tests.support.rollouts import Behaviour, put_minute
 
 STREAM = Stream("acme", "fraud")
 START = 1_795_420_800
@@ -26,7 +28,7 @@ class Rollout:
     """Minutes of versions 7 and 8 in a store, and the daemon's web application before it."""
 
     def __init__(self, folder: Path) -> None:
-        self.clock = ManualClock(START)
+        self.clock, self.random = ManualClock(START), np.random.default_rng(3)
         self.app = App(Config(store=StoreSettings(url=f"sqlite:///{folder}/a.db")), self.clock)
         self.http = TestClient(self.app.application)
         self.http.headers["Authorization"] = f"Bearer {self.key('acme')}"
@@ -44,15 +46,8 @@ class Rollout:
         for _ in range(minutes):
             start = int(self.clock.now())
             self.clock.advance(60)
-            window = Window(start, start + 60)
-            found = [
-                Measurement(STREAM, window, "error_rate", rate, "share", n=n, labels=labels(version=name))
-                for name, rate, n in ((version, canary, 100.0), ("7", stable, 900.0))
-            ]
-            with self.app.store.write() as connection:
-                measurements.put(connection, STREAM, window, found, self.clock.now())
-            self.seen(version, start, start + 60)
-            self.seen("7", start, start + 60)
+            arms = {version: (100, Behaviour(canary)), "7": (900, Behaviour(stable))}
+            put_minute(self.app.store, STREAM, start, arms, self.random)
 
     def verdict(self, **asked: str) -> dict[str, Any]:
         answer = self.http.get(VERDICT, params={"canary": "8", **asked})
@@ -100,7 +95,8 @@ def test_24_a_canary_that_is_worse_is_rolled_back_once(rollout: Rollout) -> None
     found = rollout.verdict()
     assert found["verdict"] == "fail"
     assert found["e_value"] > found["threshold"]
-    assert "8.00% of 2,000 fail, 1.00% of the stable version's" in found["reason"]
+    assert "of 1,800 fail" in found["reason"], "nineteen closed minutes, without the first one"
+    assert {one["name"]: one["state"] for one in found["checks"]}["failures"] == "fail"
     assert rollout.hooks() == [403, 403, 200]
     rollout.clock.advance(600)  # it was rolled back: it answers nobody any more
     assert rollout.verdict()["verdict"] == "inconclusive"
@@ -124,7 +120,7 @@ def test_24_a_store_that_is_gone_promotes_nothing_and_rolls_nothing_back(
     def gone(*_: object) -> None:
         raise StoreError("the database cannot be used: connection refused")
 
-    monkeypatch.setattr("monitor.releases.version_counts.model_versions.load", gone)
+    monkeypatch.setattr("monitor.rollouts.evaluate.model_versions.load", gone)
     assert rollout.hook(name) == 503
     answer = rollout.http.get(VERDICT, params={"canary": "8"})
     assert answer.status_code == 503
