@@ -26,4 +26,5 @@ def first_waiting(connection: Connection, stream: Stream, span: Window) -> float
     """The start of the first window within the span that has rows which have not been counted at all."""
     own = (BATCHES.c.stream == streams.find(connection, stream), ~BATCHES.c.counted)
     inside = (*own, BATCHES.c.start >= span.start, BATCHES.c.start < span.end)
-    return connection.scalar(select(func.min(BATCHES.c.start)).where(*inside))
+    first: float | None = connection.scalar(select(func.min(BATCHES.c.start)).where(*inside))
+    return first
