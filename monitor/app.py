@@ -103,7 +103,9 @@ class App:
         self.digests, self.change_mails = wiring.digests(config, self.store, self.channels)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application = wiring.application(config, self._services())
-        self.server = wiring.server(config, self.application, self.log, self.access, self.meters)
+        self.server = wiring.server(
+            config, self.application, self.log, self.access, self.meters, self.sources.doors
+        )
         self.scheduler = Scheduler(self.store.faults)
 
     @property

@@ -3,7 +3,7 @@
 `monitor.app` calls these functions in the order of the dependencies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from litestar import Litestar
@@ -36,6 +36,7 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.records import Stream, Window
 from monitor.releases.version_tracker import VersionTracker
 from monitor.rollouts.load_arms import Reading
+from monitor.sources.group import Door
 from monitor.store.db import Store
 from monitor.web.api.pagerduty import routes as pagerduty_routes
 from monitor.web.api.rollouts import routes as rollout_routes
@@ -141,10 +142,15 @@ def application(config: Config, services: Services) -> Litestar:
 
 
 def server(
-    config: Config, application: Litestar, log: PredictionLog, access: Access, meters: DaemonMeters
+    config: Config,
+    application: Litestar,
+    log: PredictionLog,
+    access: Access,
+    meters: DaemonMeters,
+    doors: Sequence[Door],
 ) -> Server:
     """The web server: the ingest, and the application behind it."""
     web = config.web
-    hot = endpoints(log, access, config.predictions, web.body_within)
+    hot = endpoints(log, access, config.predictions, web.body_within, doors)
     front = Front(application, hot, meters, is_secure=web.is_secure, body_within=web.body_within)
     return Server(behind(front, web.public_path), web)

@@ -12,6 +12,7 @@ from monitor.config.yaml_text import Key
 from monitor.errors import Problem
 from monitor.metrics import METRICS
 from monitor.records import DAEMON
+from monitor.sources.pushed import HttpSettings
 from monitor.texts import flaw_of_name
 from monitor.visible import visible
 
@@ -48,7 +49,7 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
                 yield document.problem(key, f"the name {visible(model)!r} {flaw}")
             yield from _model(settings, key, document)
         yield from _digest(section, ("clients", client, "digest"), document)
-    yield from _overlaps(config, document)
+    yield from _sources(config, document)
     yield from _samples(config, document)
     yield from _routes(document)
     yield from _routing_keys(document)
@@ -56,8 +57,12 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
     yield from _clients_of_channels(config, document)
 
 
-def _overlaps(config: Config, document: Document) -> Iterator[Problem]:
+def _sources(config: Config, document: Document) -> Iterator[Problem]:
+    paths: dict[str, str] = {}
     for name, source in config.sources.items():
+        path = source.path_of(name) if isinstance(source, HttpSettings) else ""
+        if path and paths.setdefault(path, name) != name:
+            yield document.problem(("sources", name, "url_path"), f"source {paths[path]} has the same path")
         if getattr(source, "overlap", 0.0) * 2 > config.predictions.resend_window:
             reason = "must be at most half of predictions.resend_window, within which rows are recognized"
             yield document.problem(("sources", name, "overlap"), reason)

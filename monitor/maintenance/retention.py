@@ -16,6 +16,7 @@ from monitor.store import (
     diagnoses,
     drift,
     gauges,
+    half_calls,
     idempotency,
     incident_notes,
     incidents,
@@ -65,6 +66,7 @@ def delete_expired(
     steps: tuple[Callable[[Connection], int], ...] = (
         lambda c: quarantine.delete_before(c, now - predictions.quarantine_retention),
         lambda c: idempotency.delete_before(c, now - predictions.resend_window),
+        lambda c: half_calls.delete_before(c, now - predictions.quarantine_retention),
         lambda c: uptime.delete_before(c, deliveries),
         lambda c: drift.delete_before(c, deliveries),
         lambda c: outbox.delete_before(c, deliveries),

@@ -18,6 +18,7 @@ from monitor.sources.source import Payload
 
 _CHUNK_RECORDS = 20_000
 _BATCH_ROWS = 5_000
+_HALVES = "requests and responses that stand apart are paired by a source of the kind `objects`; see `newest`"
 
 
 def read(place: Location, form: Format, as_text: Collection[str]) -> Iterator[CsvChunk]:
@@ -63,6 +64,9 @@ class _Chunks:
                     kept.append(leaves(record))
                 else:
                     self.unreadable.append(_unreadable(number, line, "a record is a JSON object"))
+        for half in contents.halves:
+            reason = f"it is only the {half.side.value} of a call"
+            self.unreadable.append(_unreadable(number, line, reason, _HALVES))
         for part in contents.unreadable:
             self.unreadable.append(_unreadable(number, line, part.error, part.hint))
 

@@ -3,19 +3,33 @@
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from monitor.clock import Clock
 from monitor.predictions.log.writer import PredictionLog
+from monitor.sources.pushed import HttpSettings, Inbox, Pushed
 from monitor.sources.registry import kind_of
 from monitor.sources.runner import SourceRunner
 from monitor.sources.settings import SourceSettings
+from monitor.sources.source import Source
 from monitor.store import source_states
 from monitor.store.db import Store
 from monitor.store.source_states import SourceState
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where the web server takes messages for a source: a path, and the inbox behind it."""
+
+    source: str
+    client: str
+    path: str
+    inbox: Inbox
+
+
 class SourceGroup:
-    """One runner per section of `sources`."""
+    """One runner per section of `sources`. `doors` are those of the sources of the kind `http`."""
 
     def __init__(
         self,
@@ -27,8 +41,22 @@ class SourceGroup:
         self._store, self._clock = store, clock
         self._owner = f"{platform.node()[:64]}/{os.getpid()}"
         self._limits = {name: section.max_age for name, section in settings.items()}
+        self.doors = [
+            Door(name, section.client, section.path_of(name), Inbox())
+            for name, section in settings.items()
+            if isinstance(section, HttpSettings)
+        ]
+        inboxes = {door.source: door.inbox for door in self.doors}
         self._runners = [
-            SourceRunner(name, kind_of(section), section, prediction_log, store, clock)
+            SourceRunner(
+                name,
+                kind_of(section),
+                section,
+                prediction_log,
+                store,
+                clock,
+                partial(_pushed, inboxes[name]) if name in inboxes else None,
+            )
             for name, section in settings.items()
         ]
 
@@ -58,3 +86,9 @@ class SourceGroup:
         if self._runners:
             with self._store.write() as connection:
                 source_states.put(connection, self._owner, self.states(), self._clock.now())
+
+
+def _pushed(inbox: Inbox, name: str) -> Source:
+    """The source behind an inbox, which remains when the source is opened again."""
+    del name
+    return Pushed(inbox)

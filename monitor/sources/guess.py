@@ -34,7 +34,8 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
 """Names of each field, the surest first; compared in lower case, without separators."""
 _INPUTS = ("features", "inputs", "input", "feature_vector", "attributes", "variables", "payload", "data", "x")
 _KINDS = {"captureData": "sagemaker", "groundTruthData": "sagemaker", "databricks_request_id": "databricks",
-          "response_payload": "vertex"}  # fmt: skip
+          "response_payload": "vertex", "reqType": "kserve", "correlationid": "azureml",
+          "assessment_name": "mlflow"}  # fmt: skip
 _OURS = frozenset(("prediction", "features", "truth"))
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MOST_FEATURES = 200

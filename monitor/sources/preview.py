@@ -5,11 +5,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from monitor.errors import InputError
 from monitor.predictions.intake.schema import Rules, read_outcome, read_prediction
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.settings import PredictionSettings
-from monitor.sources.formats.format import Contents, Format
+from monitor.sources.formats.format import Contents, Format, HalfCall
 from monitor.sources.reading import completed
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Payload
@@ -21,7 +23,10 @@ _SHOWN = 2000
 
 @dataclass(frozen=True, slots=True)
 class PreviewedMessage:
-    """A message, its records as (`prediction` or `outcome`, JSON), and what would be rejected."""
+    """A message, its records as (kind, JSON), and what would be rejected.
+
+    A kind is `prediction`, `outcome`, or `request` or `response` of a call whose halves are paired later.
+    """
 
     name: str
     records: Sequence[tuple[str, str]]
@@ -63,7 +68,13 @@ def _previewed(payload: Payload, section: SourceSettings, form: Format, rules: R
         return PreviewedMessage(payload.name, (), (str(error),))
     records, rejected = _checked(contents, payload, section, rules)
     rejected += [str(InputError(part.error, hint=part.hint)) for part in contents.unreadable]
+    records += [(half.side.value, _shown(half)) for half in contents.halves]
     return PreviewedMessage(payload.name, records, rejected)
+
+
+def _shown(half: HalfCall) -> str:
+    """A half of a call, which becomes a record once the other half arrived."""
+    return json.dumps(msgspec.to_builtins(half), default=str)[:_SHOWN]
 
 
 def _checked(

@@ -1,7 +1,7 @@
 """Parses the payloads of a source into validated records."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,12 +14,30 @@ from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.formats.format import Contents, Format
 from monitor.sources.formats.plain import PlainFormat
+from monitor.sources.pairing import Half
 from monitor.sources.source import Payload
 from monitor.store.idempotency import Request
 
 _LINES = "application/x-ndjson"
 _OF_OUTCOMES = (b'"truth"', b'"reviewed"', b'"corrected"', b'"feedback"')
 _REMAINDER = "correct the sender or the mapping; the message was acknowledged and is kept in quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What payloads contain: requests to be stored, and half calls that are paired first."""
+
+    requests: Sequence[ParsedRequest] = ()
+    halves: Sequence[Half] = ()
+
+    @classmethod
+    def joined(cls, readings: Iterable["Reading"]) -> "Reading":
+        """Several readings as one."""
+        every = list(readings)
+        return cls(
+            [request for one in every for request in one.requests],
+            [half for one in every for half in one.halves],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +56,7 @@ class PayloadReader:
     client: str = ""
     is_ordered: bool = True
 
-    def read_all(self, payloads: Sequence[Payload]) -> list[ParsedRequest]:
+    def read_all(self, payloads: Sequence[Payload]) -> Reading:
         """Parse many payloads: all at once if each is one plain prediction, else one by one."""
         rules = self.log.rules(self.client)
         limit = rules.settings.body_limit
@@ -48,7 +66,7 @@ class PayloadReader:
             try:
                 together = parse.read(RecordKind.PREDICTIONS, body, _LINES, rules, self.log.decoders)
             except InputError:
-                return [one for payload in payloads for one in self.read(payload)]
+                return Reading.joined(map(self.read, payloads))
             together.request = None  # the position says what is new
             together.rejected = [
                 replace(
@@ -60,27 +78,37 @@ class PayloadReader:
                 )
                 for one in together.rejected
             ]
-            return [together]
-        return [one for payload in payloads for one in self.read(payload)]
+            return Reading([together])
+        return Reading.joined(map(self.read, payloads))
 
-    def read(self, payload: Payload) -> list[ParsedRequest]:
+    def read(self, payload: Payload) -> Reading:
         """Parse one payload. Unreadable content is returned as rejected records, never raised."""
-        if payload.error:
-            return [self.rejected(payload, payload.error)]
         rules = self.log.rules(self.client)
+        if payload.error:
+            return Reading([self.rejected(payload, payload.error)])
         if (limit := rules.settings.body_limit) < len(payload.body):
             hint = "send fewer records per message, or raise predictions.body_limit; the message was acknowledged"
-            return [self.rejected(payload, f"it is larger than {limit:,} bytes", hint)]
+            return Reading([self.rejected(payload, f"it is larger than {limit:,} bytes", hint)])
         if not payload.body.strip():  # a tombstone, or the marker of an empty file
-            return []
+            return Reading()
         try:
-            return self._requests(payload, self.format.read(payload), rules)
+            contents = self.format.read(payload)
+            halves = [Half(half, payload.name, rules.now, payload.sent_at) for half in contents.halves]
+            return Reading(self._requests(payload, contents, rules), halves)
         except InputError as error:
-            return [self.rejected(payload, error.message, error.hint)]
+            return Reading([self.rejected(payload, error.message, error.hint)])
         except MemoryError:
-            return [self.rejected(payload, "there is not enough memory for this message")]
+            return Reading([self.rejected(payload, "there is not enough memory for this message")])
         except Exception as error:  # boundary: a message that a format cannot read stops only itself
-            return [self.rejected(payload, f"it cannot be read: {type(error).__name__}: {error}")]
+            return Reading([self.rejected(payload, f"it cannot be read: {type(error).__name__}: {error}")])
+
+    def of_call(self, payload: Payload, contents: Contents) -> ParsedRequest:
+        """The request of one call that was paired."""
+        try:
+            requests = self._requests(payload, contents, self.log.rules(self.client))
+        except InputError as error:
+            return self.rejected(payload, error.message, error.hint)
+        return requests[0]  # a call becomes predictions, or is unreadable
 
     def rejected(self, payload: Payload, error: str, hint: str = "") -> ParsedRequest:
         """A request with the whole payload as one rejected record."""

@@ -9,6 +9,7 @@ from monitor.sources.brokers.nats import NatsSettings
 from monitor.sources.brokers.rabbitmq import RabbitSettings
 from monitor.sources.brokers.redis import RedisSettings
 from monitor.sources.objects.objects import ObjectsSettings
+from monitor.sources.pushed import HttpSettings
 from monitor.sources.settings import SourceSettings
 from monitor.sources.sql.database import SqlSettings
 
@@ -19,6 +20,7 @@ SOURCES: tuple[type[SourceSettings], ...] = (
     RabbitSettings,
     ObjectsSettings,
     SqlSettings,
+    HttpSettings,
 )
 
 if TYPE_CHECKING:

@@ -7,23 +7,25 @@ After a crash between the commit and the acknowledgement, repeated messages are 
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from monitor.clock import Clock
 from monitor.errors import StoreError, WatchkeeperError
-from monitor.predictions.intake.parse import MAX_VALUES, ParsedRequest
+from monitor.predictions.intake.parse import MAX_VALUES
 from monitor.predictions.intake.requests import is_settled
 from monitor.predictions.log.writer import PredictionLog
 from monitor.runtime.faults import one_line
 from monitor.runtime.supervisor import SupervisedThread
-from monitor.sources.reading import PayloadReader
+from monitor.sources.reading import PayloadReader, Reading
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Payload, Source, SourceError, positions_after
+from monitor.sources.waiting import Plan, WaitingHalves
 from monitor.store import source_positions
 from monitor.store.db import Store
+from monitor.store.half_calls import HalfCallConflictError
 from monitor.store.source_positions import PositionConflictError
 from monitor.store.source_states import SourceState
 
@@ -33,6 +35,10 @@ MOST_PAYLOADS = 500
 FETCH_WAIT = 1.0
 """Seconds that a fetch waits for the first payload: also how long a stop may take."""
 LAG_EVERY = 10.0
+NOWHERE: Mapping[str, str] = {}
+"""No new positions."""
+MOST_CONFLICTS = 5
+"""Times that a transaction is made anew because another daemon paired the same calls."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before a source that failed is opened again: the first time, and at most."""
 
@@ -48,14 +54,17 @@ class SourceRunner:
         prediction_log: PredictionLog,
         store: Store,
         clock: Clock,
+        make_source: Callable[[str], Source] | None = None,
     ) -> None:
         self.name, self.kind = name, kind
+        self._make_source = make_source or settings.make_source
         self._settings, self._log, self._store, self._clock = settings, prediction_log, store, clock
         self._stopping = threading.Event()
         self._positions: dict[str, str] = {}
         self._lock = threading.Lock()
         self._state = SourceState(name, kind)
         self._lag_due = 0.0
+        self._halves = WaitingHalves(name, settings, store, clock)
         self._thread = SupervisedThread(f"source {name}", self._work, self._stopping, store.faults)
 
     def start(self) -> None:
@@ -80,12 +89,12 @@ class SourceRunner:
     def _work(self) -> None:
         wait = FIRST_WAIT
         while not self._stopping.is_set():
-            source = self._settings.make_source(self.name)
+            source = self._make_source(self.name)
             began = self._clock.elapsed()
             try:
                 source.open(self._stored_positions)
                 self._read_on(source)
-            except PositionConflictError as error:
+            except (PositionConflictError, HalfCallConflictError) as error:
                 log.info("%s", error.message, extra={"source": self.name})
             except WatchkeeperError as error:
                 self._failed(error)
@@ -110,6 +119,7 @@ class SourceRunner:
             self._settings.client,
             is_ordered=source.is_ordered,
         )
+        self._halves.began = self._clock.elapsed()
         while not self._stopping.is_set():
             fetched = source.fetch(MOST_PAYLOADS, FETCH_WAIT)
             if fetched.payloads:
@@ -118,15 +128,16 @@ class SourceRunner:
             self._works()
             if self._clock.elapsed() >= self._lag_due:
                 self._measure_lag(source)
+                self._halves.give_up(reader, self._store_plan)
 
     def _store_all(self, reader: PayloadReader, fetched: Fetched) -> None:
         """Store payloads together; where that fails, each for itself, and quarantine those that fail again."""
-        requests = reader.read_all(fetched.payloads)
+        reading = reader.read_all(fetched.payloads)
         try:
-            if sum(request.places for request in requests) <= MAX_VALUES:
-                self._commit(requests, positions_after(fetched.payloads))
+            if sum(request.places for request in reading.requests) <= MAX_VALUES:
+                self._commit(reader, reading, positions_after(fetched.payloads))
                 return
-        except (StoreError, PositionConflictError):
+        except (StoreError, PositionConflictError, HalfCallConflictError):
             raise
         except Exception:  # boundary: one payload that cannot be stored does not take the others with it
             log.exception("source %s: payloads cannot be stored together", self.name)
@@ -136,18 +147,32 @@ class SourceRunner:
     def _store_one(self, reader: PayloadReader, payload: Payload) -> None:
         position = positions_after([payload])
         try:
-            self._commit(reader.read(payload), position)
-        except (StoreError, PositionConflictError):
+            self._commit(reader, reader.read(payload), position)
+        except (StoreError, PositionConflictError, HalfCallConflictError):
             raise
         except Exception as error:  # boundary again
             log.exception("source %s: %s cannot be stored", self.name, payload.name)
-            self._commit([reader.rejected(payload, f"it cannot be stored: {one_line(error)}")], position)
+            rejected = reader.rejected(payload, f"it cannot be stored: {one_line(error)}")
+            self._commit(reader, Reading([rejected]), position)
 
-    def _commit(self, requests: Sequence[ParsedRequest], positions: Mapping[str, str]) -> None:
+    def _commit(self, reader: PayloadReader, reading: Reading, positions: Mapping[str, str]) -> None:
+        for attempt in range(1, MOST_CONFLICTS + 1):
+            plan = self._halves.plan(reader, reading.halves)
+            try:
+                self._store_plan(replace(plan, requests=[*reading.requests, *plan.requests]), positions)
+                return
+            except HalfCallConflictError:
+                if attempt == MOST_CONFLICTS:
+                    raise
+
+    def _store_plan(self, plan: Plan, positions: Mapping[str, str] = NOWHERE) -> None:
+        """Store requests, half calls and positions in one transaction."""
         now = self._clock.now()
+        requests = plan.requests
 
         def settle(connection: Connection) -> None:
             source_positions.advance(connection, self.name, self._positions, positions, now)
+            plan.settle(connection)
 
         answers = self._log.store_delivery(requests, settle)
         self._positions |= positions

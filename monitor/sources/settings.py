@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,13 +29,19 @@ class SourceSettings(Section):
     """The version of records that do not name one."""
     format: str = "watchkeeper"
     """What the messages contain: `watchkeeper` (records as for `POST /v1/predictions` and `/v1/outcomes`), `mapped`
-    (other JSON; see `fields`), or the captures of a platform: `sagemaker`, `databricks` or `vertex`."""
+    (other JSON; see `fields`), or the captures of a platform: `sagemaker`, `databricks`, `vertex`, `kserve`, `seldon`,
+    `azureml`, `bentoml` or `mlflow`."""
     rows: str = "$"
     """For `mapped`: JSON path of the elements that become one record each, such as `$.instances[*]`."""
     fields: dict[str, str] = {}
     """For `mapped` and captures: JSON path by field, such as `{prediction: $.output.label, features: $.input}`."""
     columns: tuple[str, ...] = ()
     """Names of values that have none in the messages, in their order."""
+    pair_within: Duration = Field(default=600.0, ge=1.0)
+    """How long a request waits for its response, and a response for its request, where they are two messages."""
+    unanswered: Literal["quarantine", "error"] = "quarantine"
+    """What becomes of a request whose response does not arrive: it goes to quarantine, or is a prediction with the
+    error `no response`."""
     max_age: Duration = Field(default=900.0, gt=0)
     """Age of the oldest waiting message beyond which the alert `SourceBehind` fires."""
 

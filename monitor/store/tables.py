@@ -12,6 +12,7 @@ from monitor.store import (
     drift,
     faults,
     gauges,
+    half_calls,
     idempotency,
     incident_notes,
     incidents,
@@ -73,6 +74,7 @@ MODULES = (
     source_positions,
     source_states,
     gauges,
+    half_calls,
 )
 
 __all__ = ["MODULES", "metadata"]

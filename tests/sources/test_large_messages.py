@@ -59,15 +59,17 @@ def test_it_is_refused_by_its_size_and_the_others_are_read(
     log: PredictionLog, form: Format, is_ordered: bool, content: bytes
 ) -> None:
     reader = PayloadReader("orders", form, log, {}, is_ordered=is_ordered)
-    (words,) = refused(reader.read(payload(LIMIT + 1, content=content)))
+    (words,) = refused(reader.read(payload(LIMIT + 1, content=content)).requests)
     assert words == f"source orders, partition 0, offset 0: it is larger than {LIMIT:,} bytes"
 
 
 def test_one_that_is_as_large_as_it_may_be_is_taken_with_its_neighbours(log: PredictionLog) -> None:
     reader = PayloadReader("orders", PlainFormat(), log, {})
-    requests = reader.read_all([payload(200, 0), payload(LIMIT, 1), payload(LIMIT + 1, 2), payload(200, 3)])
+    requests = reader.read_all(
+        [payload(200, 0), payload(LIMIT, 1), payload(LIMIT + 1, 2), payload(200, 3)]
+    ).requests
     assert accepted(requests) == 3
     (words,) = refused(requests)
     assert "offset 2" in words
-    fits = reader.read_all([payload(LIMIT, place) for place in range(5)])
+    fits = reader.read_all([payload(LIMIT, place) for place in range(5)]).requests
     assert accepted(fits) == 5

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from monitor.records import Stream
 from monitor.runtime.cpu_tuning import keep_freed_memory
 from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_pandas
+from monitor.sources.group import Door
 from monitor.store import api_keys, predictions
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store, metadata
@@ -72,9 +73,11 @@ def ids_of(ingest: Ingest, prefix: str, stream: Stream = STREAM) -> list[str]:
     return sorted(row["id"] for row in rows_of(ingest, stream) if (row.get("id") or "").startswith(prefix))
 
 
-def server_of(log: PredictionLog, store: Store, clock: Clock, web: WebSettings) -> Server:
+def server_of(
+    log: PredictionLog, store: Store, clock: Clock, web: WebSettings, doors: Sequence[Door] = ()
+) -> Server:
     """The server of a daemon, with an application without a page."""
-    hot = endpoints(log, Access(store, clock), log.settings, web.body_within)
+    hot = endpoints(log, Access(store, clock), log.settings, web.body_within, doors)
     return Server(Front(Litestar(openapi_config=None, logging_config=None), hot, DaemonMeters()), web)
 
 

@@ -1,11 +1,16 @@
 """All formats. A new one is a file in this folder and a line here."""
 
-from monitor.sources.formats.databricks import DatabricksFormat
+from monitor.sources.formats.captures.azureml import AzureMLFormat
+from monitor.sources.formats.captures.bentoml import BentoMLFormat
+from monitor.sources.formats.captures.databricks import DatabricksFormat
+from monitor.sources.formats.captures.kserve import KServeFormat
+from monitor.sources.formats.captures.mlflow import MLflowFormat
+from monitor.sources.formats.captures.sagemaker import SageMakerFormat
+from monitor.sources.formats.captures.seldon import SeldonFormat
+from monitor.sources.formats.captures.vertex import VertexFormat
 from monitor.sources.formats.format import FieldMapping, Format
 from monitor.sources.formats.mapped import MappedFormat
 from monitor.sources.formats.plain import PlainFormat
-from monitor.sources.formats.sagemaker import SageMakerFormat
-from monitor.sources.formats.vertex import VertexFormat
 
 FORMATS: tuple[type[Format], ...] = (
     PlainFormat,
@@ -13,6 +18,11 @@ FORMATS: tuple[type[Format], ...] = (
     SageMakerFormat,
     DatabricksFormat,
     VertexFormat,
+    KServeFormat,
+    SeldonFormat,
+    AzureMLFormat,
+    BentoMLFormat,
+    MLflowFormat,
 )
 NAMES = tuple(one.kind for one in FORMATS)
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import msgspec
 
 from monitor.sources.source import Payload
 
@@ -34,16 +37,46 @@ class Unreadable:
     hint: str = ""
 
 
+class Side(StrEnum):
+    """Which half of a call a message holds."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+    @property
+    def other(self) -> "Side":
+        """The half that is missing."""
+        return Side.RESPONSE if self is Side.REQUEST else Side.REQUEST
+
+
+class HalfCall(msgspec.Struct, frozen=True):
+    """A request without its response, or the other way round. Both have the same `call`, the id of the call.
+
+    `rows` are the inputs of a request, or the answers of a response. `fields` are what is known of the whole call, as
+    fields of a record; `event` is what the platform says of this half (`$.event` in a mapping). `at` is when it was
+    sent, in seconds since the epoch; None where the platform's clock is too coarse to measure a latency.
+    """
+
+    call: str
+    side: Side
+    rows: Sequence[Any] = ()
+    fields: Mapping[str, Any] = {}
+    event: Mapping[str, str] = {}
+    at: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What a payload contains, in the notation of `POST /v1/predictions` and `/v1/outcomes`.
 
-    The records are not validated yet. One record may appear among both: an answer and its truth sent together.
+    The records are not validated yet. One record may appear among both: an answer and its truth sent together. `halves`
+    become records once both halves of a call arrived.
     """
 
     predictions: Sequence[object] = field(default=())
     outcomes: Sequence[object] = field(default=())
     unreadable: Sequence[Unreadable] = field(default=())
+    halves: Sequence[HalfCall] = field(default=())
 
 
 class Format(Protocol):
@@ -65,3 +98,11 @@ class Format(Protocol):
         Raises:
             InputError: nothing in it can be read; the whole payload goes to quarantine.
         """
+
+
+@runtime_checkable
+class PairingFormat(Format, Protocol):
+    """A format in which the request and the response of a call are two messages."""
+
+    def joined(self, request: HalfCall | None, response: HalfCall | None) -> Contents:
+        """The records of a call from its halves; one of them may be missing for good."""

@@ -5,6 +5,7 @@ its limit, decoded once into typed rows, and answered with bytes. `monitor.web.i
 """
 
 import asyncio
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,12 +16,14 @@ from monitor.predictions.intake.parse import ParsedRequest, RecordKind, identify
 from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
+from monitor.sources.group import Door
 from monitor.web.auth.access import Access
 from monitor.web.ingest import reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue
 from monitor.web.ingest.otlp import OtlpEndpoint
 from monitor.web.ingest.otlp_reply import Signal
+from monitor.web.ingest.pushed import PushEndpoint
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
     BodyLimits,
@@ -42,12 +45,21 @@ _ONLY_POST = reply.of_error(
 
 
 def endpoints(
-    log: PredictionLog, access: Access, settings: PredictionSettings, body_within: float = 60.0
-) -> dict[str, "Endpoint | OtlpEndpoint"]:
+    log: PredictionLog,
+    access: Access,
+    settings: PredictionSettings,
+    body_within: float = 60.0,
+    doors: Sequence[Door] = (),
+) -> dict[str, "Endpoint | OtlpEndpoint | PushEndpoint"]:
     """The endpoints of the ingest, by path. A body must arrive within `body_within` seconds."""
     budget = BodyBudget(settings.queue_limit)
     limits = BodyLimits(settings.body_limit, body_within)
+    pushed = {
+        door.path: PushEndpoint(door.source, door.client, door.inbox, log, access, budget, limits)
+        for door in doors
+    }
     return {
+        **pushed,
         "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits),
         "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits),
         **{f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits) for signal in Signal},

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monitor.errors import InputError
 from monitor.sources.formats import catalog
-from monitor.sources.formats.captured import csv_rows, rows_of
+from monitor.sources.formats.captures.captured import csv_rows, rows_of
 from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping
 from monitor.sources.source import Payload
 

@@ -128,7 +128,7 @@ def test_a_row_that_appears_below_the_last_one_is_read_later_and_the_others_not_
 
     def read() -> list[str]:
         fetched = source.fetch(500, 0.0)
-        log.store_delivery(reader.read_all(fetched.payloads), lambda _connection: None)
+        log.store_delivery(reader.read_all(fetched.payloads).requests, lambda _connection: None)
         source.acknowledge(fetched)
         return [json.loads(payload.body)["id"] for payload in fetched.payloads]
 

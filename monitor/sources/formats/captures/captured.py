@@ -15,10 +15,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import msgspec
+
 from monitor.predictions.intake import bodies
 from monitor.predictions.intake.nested_json import leaves
 from monitor.predictions.intake.validation import RecordError
-from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, Unreadable
+from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, HalfCall, Unreadable
 from monitor.sources.formats.paths import RecordPaths
 from monitor.sources.source import Payload
 
@@ -43,12 +45,14 @@ _ONE = 1e-3
 class Call:
     """One request with its response. `fields` are what the platform knows of the whole call, as fields of a record.
 
-    `inputs` and `answers` are their rows. `answers` is None where the response was not captured.
+    `inputs` and `answers` are their rows. `answers` is None where the response was not captured. `event` is what else
+    the platform says of the call.
     """
 
     fields: Mapping[str, Any]
     inputs: Sequence[object] = field(default=())
     answers: Sequence[object] | None = None
+    event: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,8 @@ class Truth:
 class CallRecords:
     """Makes records of calls. `columns` names the values of rows without names.
 
-    The paths of a mapping stand for what cannot be known: `$` is the call, with `input`, `output` and `fields`; `@` is
-    one row, with `input` and `output`.
+    The paths of a mapping stand for what cannot be known: `$` is the call, with `input`, `output`, `fields` and
+    `event`; `@` is one row, with `input` and `output`.
     """
 
     def __init__(self, mapping: FieldMapping) -> None:
@@ -87,6 +91,7 @@ class CallRecords:
             "input": list(call.inputs),
             "output": list(call.answers or ()),
             "fields": dict(call.fields),
+            "event": dict(call.event),
         }
         return [self._record(call, message, index, count) for index in range(count)]
 
@@ -118,11 +123,27 @@ class CapturedFormat(ABC):
         Raises:
             InputError: the payload is not JSON.
         """
-        return _contents(payload, self.read_call, self._records, self.content_type)
+        return _contents(self.rows(payload), self.read_call, self._records)
+
+    def rows(self, payload: Payload) -> list[object]:
+        """What is read of a payload, one object after the other.
+
+        Raises:
+            InputError: the payload is not JSON.
+        """
+        return bodies.records(payload.body, self.content_type or payload.headers.get("content-type", ""))
+
+    def joined(self, request: HalfCall | None, response: HalfCall | None) -> Contents:
+        """The records of a call whose halves arrived apart. A request without a response is an error."""
+        try:
+            return Contents(self._records.records(call_of(request, response)))
+        except (ValueError, TypeError, RecursionError) as error:
+            content = [msgspec.to_builtins(half) for half in (request, response) if half is not None]
+            return Contents(unreadable=[Unreadable(content, f"the captured call cannot be read: {error}")])
 
     @abstractmethod
-    def read_call(self, row: Mapping[str, Any]) -> Call | Truth:
-        """One object.
+    def read_call(self, row: Mapping[str, Any]) -> Call | Truth | HalfCall | None:
+        """One object; None if it says nothing of a call.
 
         Raises:
             ValueError, TypeError: it cannot be read.
@@ -130,22 +151,19 @@ class CapturedFormat(ABC):
 
 
 def _contents(
-    payload: Payload,
-    read: Callable[[Mapping[str, Any]], Call | Truth],
+    rows: Iterable[object],
+    read: Callable[[Mapping[str, Any]], Call | Truth | HalfCall | None],
     records: CallRecords,
-    content_type: str = "",
 ) -> Contents:
-    """The records of a payload of captured calls, one JSON object each; what cannot be read stops nothing else.
+    """The records of captured calls, one object each; what cannot be read stops nothing else.
 
     `read` raises ValueError for an object that it cannot read.
-
-    Raises:
-        InputError: the payload is not JSON.
     """
     predictions: list[object] = []
     outcomes: list[object] = []
     unreadable: list[Unreadable] = []
-    for line in bodies.records(payload.body, content_type or payload.headers.get("content-type", "")):
+    halves: list[HalfCall] = []
+    for line in rows:
         if isinstance(line, RecordError):
             unreadable.append(Unreadable("", line.message, line.hint))
         elif not isinstance(line, Mapping):
@@ -155,11 +173,37 @@ def _contents(
                 captured = read(line)
                 if isinstance(captured, Truth):
                     outcomes.append(dict(captured.fields))
-                else:
+                elif isinstance(captured, HalfCall):
+                    halves.append(captured)
+                elif captured is not None:
                     predictions += records.records(captured)
             except (ValueError, TypeError, RecursionError) as error:
                 unreadable.append(Unreadable(line, f"the captured call cannot be read: {error}"))
-    return Contents(predictions, outcomes, unreadable)
+    return Contents(predictions, outcomes, unreadable, halves)
+
+
+def call_of(request: HalfCall | None, response: HalfCall | None) -> Call:
+    """One call from its halves. Its time is that of the request, its latency the time between them.
+
+    A request without a response is an error; a response without a request has no features.
+    """
+    present = [half for half in (response, request) if half is not None]
+    fields: dict[str, Any] = {}
+    event: dict[str, str] = {}
+    for half in present:
+        fields |= half.fields
+        event |= half.event
+    if response is None:
+        fields.setdefault("error", "no response")
+    elif request is not None and request.at is not None and response.at is not None:
+        taken = (response.at - request.at) * 1000
+        if taken >= 0:  # otherwise two clocks disagree
+            fields.setdefault("latency_ms", round(taken, 3))
+    inputs = request.rows if request is not None else ()
+    if fields.get("error") and not inputs:
+        inputs = ({},)
+    answers = None if response is None or fields.get("error") else response.rows
+    return Call({"id": present[0].call, **fields}, inputs, answers, event)
 
 
 def known(fields: Mapping[str, object]) -> dict[str, Any]:
@@ -251,6 +295,13 @@ def answered(answer: object) -> dict[str, Any]:
         if len(answer) == 2 and _share(answer[1]) is not None:
             return {"prediction": answer[0], "confidence": _share(answer[1])}
     return {} if answer is None else {"prediction": answer}
+
+
+def answer_keys(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of an object that say what was predicted, where one object holds a whole prediction."""
+    key = next((key for key in _PREDICTIONS if row.get(key) is not None), None)
+    confidence = next((c for c in _CONFIDENCES if c != key and _share(row.get(c)) is not None), None)
+    return tuple(name for name in (key, confidence) if name is not None)
 
 
 def _of_object(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.sources.formats.captured import Call, CapturedFormat, Truth, csv_rows, known, rows_of
+from monitor.sources.formats.captures.captured import Call, CapturedFormat, Truth, csv_rows, known, rows_of
 
 _LINES = "application/x-ndjson"
 _NO_RESPONSE = "its response was not captured (set CaptureOptions of the endpoint to Input and Output)"

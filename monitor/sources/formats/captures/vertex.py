@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.sources.formats.captured import Call, CapturedFormat, known
+from monitor.sources.formats.captures.captured import Call, CapturedFormat, known
 
 
 class VertexFormat(CapturedFormat):

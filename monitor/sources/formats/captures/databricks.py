@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.sources.formats.captured import Call, CapturedFormat, known, rows_of
+from monitor.sources.formats.captures.captured import Call, CapturedFormat, known, rows_of
 
 _IDS = ("client_request_id", "databricks_request_id")
 _TIMES = ("request_time", "timestamp_ms")

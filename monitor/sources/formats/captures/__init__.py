@@ -1,0 +1,1 @@
+"""What serving platforms log of the calls of a model: one format each."""
