@@ -34,11 +34,14 @@ from monitor.outage.evaluate import OutageEvaluator
 from monitor.pipeline import Pipeline
 from monitor.predictions.log.writer import PredictionLog
 from monitor.records import Stream, Window
+from monitor.releases.recording.release_metrics import ReleaseMetrics
 from monitor.releases.version_tracker import VersionTracker
 from monitor.rollouts.load_arms import Reading
 from monitor.sources.group import Door
 from monitor.store.db import Store
+from monitor.web.api.mlflow import routes as mlflow_routes
 from monitor.web.api.pagerduty import routes as pagerduty_routes
+from monitor.web.api.release_records import routes as release_routes
 from monitor.web.api.rollouts import routes as rollout_routes
 from monitor.web.app import create
 from monitor.web.auth.access import Access
@@ -97,7 +100,10 @@ def pipeline(
         ReferenceFigures(lambda stream: config.model(stream).baseline, config.measuring()),
         daily_summaries.touch,
         TargetJudge(config.model),
-        gauges=GaugeMetrics(store, config.gauges, gauges.failures).measure,
+        beside=(
+            GaugeMetrics(store, config.gauges, gauges.failures).measure,
+            ReleaseMetrics(store).measure,
+        ),
     )
 
     def on_counted(stream: Stream, window: Window, profile: Profile) -> None:
@@ -137,6 +143,8 @@ def application(config: Config, services: Services) -> Litestar:
     routes = [
         *pagerduty_routes(services.store, pager.webhook_secrets if pager else (), services.clock),
         *rollout_routes(services.store, services.access, services.clock, reading),
+        *release_routes(services.store, services.access, services.clock, frozenset(config.clients)),
+        *mlflow_routes(services.store, config.releases.mlflow, services.clock),
     ]
     return create(services, routes)
 

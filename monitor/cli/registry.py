@@ -23,6 +23,7 @@ from monitor.cli.commands import (
     verdict,
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
+from monitor.cli.commands.releases import release
 from monitor.cli.output import put
 
 
@@ -70,6 +71,7 @@ COMMANDS = (
     backtest,
     rules,
     verdict,
+    release,
     export,
     keys,
     demo,

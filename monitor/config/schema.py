@@ -15,6 +15,7 @@ from monitor.metrics.settings import MetricSettings
 from monitor.notify.settings import NotifySettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
+from monitor.releases.settings import ReleaseSettings
 from monitor.reports.settings import ReportSettings
 from monitor.rules.settings import RuleSettings
 from monitor.sources.probes import ProbeSettings
@@ -102,6 +103,8 @@ class Config(Section):
     """Message brokers from which records are fetched, by name."""
     gauges: dict[str, AnyGauge] = {}
     """Machines, GPUs, model servers and queues whose figures are read, by name."""
+    releases: ReleaseSettings = ReleaseSettings()
+    """Records of releases from MLflow's model registry."""
     clients: dict[str, ClientConfig] = {}
     """Clients and their models. If none is configured, the daemon accepts every client."""
 

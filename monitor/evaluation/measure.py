@@ -51,6 +51,8 @@ MEASURING = 4.0
 measured for all streams at each tick.
 """
 FamiliesByLength = Mapping[int, Sequence[Family]]
+Beside = Callable[[float], Mapping[Stream, Sequence[Measurement]]]
+"""Measures at a time what is not in records: gauges, releases."""
 _RECENT = 2 * HOUR
 """Seconds. Of older base windows (history, very late rows), only the hours are measured."""
 _OLD_HOURS = 25
@@ -112,7 +114,7 @@ class Measurer:
         on_measured: Callable[[Iterable[tuple[Stream, Window]]], object] = lambda _: None,
         targets: TargetJudge | None = None,
         declines: DeclineDetector | None = None,
-        gauges: Callable[[float], Mapping[Stream, Sequence[Measurement]]] = lambda _: {},
+        beside: Sequence[Beside] = (),
     ) -> None:
         self.store = store
         self.base = base_seconds
@@ -128,7 +130,7 @@ class Measurer:
         self.targets = targets or TargetJudge()
         self.declines = declines or DeclineDetector(base_seconds)
         self.usual = UsualLatency(base_seconds)
-        self._gauges = gauges
+        self._beside = beside
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self.recent_profiles: Mapping[Stream, Profile] = {}
         self._progress: dict[Stream, _Progress] = {}
@@ -164,11 +166,11 @@ class Measurer:
         self.live = live = self._live([figures.stream for figures in everything], now)
         with self.store.faults.isolate("metrics", "sudden declines"), self.store.read() as connection:
             self.declines.advance(connection, now)
-        gauges = self._of_gauges(now)
-        measured = {(stream, OPEN): some for stream, some in gauges.items()}  # also without any record
+        beside = self._measure_beside(now)
+        measured = {(stream, OPEN): some for stream, some in beside.items()}  # also without any record
         for figures in everything:
             progress = self._progress.get(figures.stream, _Progress(0))
-            always: list[Measurement] = [*progress.drift, *gauges.get(figures.stream, ())]
+            always: list[Measurement] = [*progress.drift, *beside.get(figures.stream, ())]
             with self._isolated(figures.stream, "what the clock says"):
                 always += self.wall.measure(figures, now)
             with self._isolated(figures.stream, "its targets"):
@@ -182,14 +184,17 @@ class Measurer:
                     [progress.readings.get(length, ()), always]
                 )
         for length in (OPEN, *wanted):
-            measured[DAEMON, length] = [*about_itself, *gauges.get(DAEMON, ())]
+            measured[DAEMON, length] = [*about_itself, *beside.get(DAEMON, ())]
         self.last = measured
         return Readings(measured, self.past)
 
-    def _of_gauges(self, now: float) -> Mapping[Stream, Sequence[Measurement]]:
-        with self.store.faults.isolate("metrics", "gauges"):
-            return self._gauges(now)
-        return {}
+    def _measure_beside(self, now: float) -> Mapping[Stream, Sequence[Measurement]]:
+        measured: dict[Stream, Sequence[Measurement]] = {}
+        for number, measure_all in enumerate(self._beside):
+            with self.store.faults.isolate("metrics", f"beside records: {number}"):
+                for stream, some in measure_all(now).items():
+                    measured[stream] = [*measured.get(stream, ()), *some]
+        return measured
 
     def judged(self) -> dict[Stream, Sequence[TargetFigure]]:
         """The agreed targets of each measured stream, evaluated."""

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -21,7 +21,7 @@ from monitor.predictions.log.writer import IntakeStats
 from monitor.records import DAEMON, Alert, Measurement, Stream
 from monitor.rules.engine.readings import OPEN, Past, Readings
 from monitor.rules.rule import RuleSet
-from monitor.store import alerts, model_versions, outbox, outcomes, targets
+from monitor.store import alerts, model_versions, outbox, outcomes, releases, targets
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
@@ -94,6 +94,10 @@ class Collector:
         """A function from a stream to its `Model`, which uses what was read once for all streams."""
         sources, counted = self._sources, self._sources.counters.streams()
         deployed, lengths = model_versions.load(connection, client), {seconds for _, seconds in measured}
+        recorded = {
+            stream: [replace(one, released_by="") for one in some] if client else some
+            for stream, some in releases.load(connection, client).items()
+        }
         by_stream = _by_stream(alerts.load(connection).values())
         agreed_targets = targets.current(connection, client)
 
@@ -108,6 +112,7 @@ class Collector:
                 [one for one in measurements if one.label(AGAINST)],
                 counted.get(stream, Counted()),
                 {one.version: one.first_seen for one in deployed.get(stream, ())},
+                recorded.get(stream, ()),
                 exemplars,
                 sources.drift_limits,
                 agreed_targets.get(stream, ()),

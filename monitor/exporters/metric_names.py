@@ -16,6 +16,12 @@ MODEL = (
         "Time of the first prediction of a version.",
     ),
     Metric(
+        "watchkeeper_model_release_timestamp_seconds",
+        "gauge",
+        (*BV, "released_by"),
+        "Time of a recorded release. A client's key does not see who released it.",
+    ),
+    Metric(
         "watchkeeper_model_state",
         "gauge",
         B,

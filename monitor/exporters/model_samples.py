@@ -18,6 +18,7 @@ from monitor.metrics.drift import presence
 from monitor.metrics.quality import calibration_error, classification, label_delay
 from monitor.metrics.system import daemon
 from monitor.records import Alert, Measurement, Severity, Stream
+from monitor.store.releases import Release
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetPeriod
 
@@ -47,6 +48,7 @@ _COVERAGE, _DRIFTED, _MISSING, _EVIDENCE = (
 )
 _SCHEMA = presence.SCHEMA_CHANGES.name
 _AVAILABILITY = daemon.AVAILABILITY.name
+MOST_RELEASES = 20
 _PREFERRED = HOUR
 """Seconds. Measurements of windows of this length are exported if there are any: drift in a minute is mostly noise."""
 
@@ -62,6 +64,7 @@ class Model:
     compared: Sequence[Measurement]
     counted: Counted
     deployed: Mapping[str, float]
+    releases: Sequence[Release]
     exemplars: ByVersion
     limits: Mapping[str, float]
     targets: Sequence[TargetPeriod] = ()
@@ -116,6 +119,9 @@ def _state(samples: SampleSet, model: Model, versions: Mapping[str, VersionCount
             [*b, version],
             model.deployed.get(version, part.first_seen),
         )
+    for release in model.releases[-MOST_RELEASES:]:
+        values = [*b, release.version, release.released_by]
+        samples.put("watchkeeper_model_release_timestamp_seconds", values, release.released_at)
     received = figures.last_received if figures.rows else None
     health = verdict.model_health(
         figures.stream,

@@ -24,7 +24,7 @@ from monitor.metrics.quality import (
     worst_segments,
 )
 from monitor.metrics.settings import MetricSettings
-from monitor.metrics.system import daemon, errors, latency, resources, volume
+from monitor.metrics.system import daemon, errors, latency, releases, resources, volume
 from monitor.records import Measurement
 
 Family = Callable[[Subject], Iterable[Measurement]]
@@ -71,10 +71,13 @@ _MODULES = (
     decline,
     daemon,
     resources,
+    releases,
 )
-# Not from profiles: measured from rows on a schedule, from other metrics, or by the clock and by gauges.
+# Not from profiles: measured from rows on a schedule, from other metrics, by the clock, by gauges, or from records.
 _OF_A_WINDOW = tuple(
-    module for module in _MODULES if module not in (multivariate, target, decline, daemon, resources)
+    module
+    for module in _MODULES
+    if module not in (multivariate, target, decline, daemon, resources, releases)
 )
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
 LIVE: tuple[Family, ...] = tuple(

@@ -93,8 +93,8 @@ def rows(count: int, shift: float = 0.0) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("examples")
-    for name in ("history", "rules", "config"):
-        (folder / name).mkdir()
+    for name in ("history", "rules", "config", "models/fraud"):
+        (folder / name).mkdir(parents=True)
     for name in ("watchkeeper.yaml", "config/full.yaml"):
         text = CONFIG.format(port=free_port(), key="R" * 32)
         (folder / name).write_text(
@@ -103,6 +103,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "rules/mine.yaml").write_text(RULES)
     (folder / "rules/mine_test.yaml").write_text(RULES_TEST)
     (folder / "sample.json").write_text('{"id": 7, "input": {"amount": 12.5}, "label": "ok"}')
+    (folder / "models/fraud/model.pkl").write_bytes(b"weights")
     rows(4000).to_parquet(folder / "training.parquet")
     rows(4000, 1.0).to_parquet(folder / "yesterday.parquet")
     rows(30_000).to_parquet(folder / "last-quarter.parquet")

@@ -184,9 +184,11 @@ def test_links_keep_filters_and_time(shown: dict[str, Any]) -> None:
 
 
 def test_deploys_and_alerts_are_marked(shown: dict[str, Any]) -> None:
-    deploys, alerts = shown["annotations"]["list"]
+    deploys, releases, alerts = shown["annotations"]["list"]
     assert "watchkeeper_model_deployed_timestamp_seconds" in deploys["expr"]
+    assert "watchkeeper_model_release_timestamp_seconds" in releases["expr"]
     assert deploys["useValueForTime"] is True
+    assert releases["useValueForTime"] is True
     assert 'alertstate="firing"' in alerts["expr"]
 
 

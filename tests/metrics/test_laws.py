@@ -16,7 +16,7 @@ from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.drift import column_drift, multivariate
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE
-from monitor.metrics.system import daemon, resources
+from monitor.metrics.system import daemon, releases, resources
 from monitor.records import Measurement, Window
 from monitor.windows import codec
 from monitor.windows.baseline_from_table import Baseline, conform, from_table
@@ -46,7 +46,14 @@ GROWING = {
     "drifted_share": "it counts psi beyond what chance explains",
 }
 """What more of the same changes."""
-_ELSEWHERE = (*multivariate.INFO, *daemon.INFO, *resources.INFO, DECLINE_EVIDENCE, TARGET_SHORTFALL)
+_ELSEWHERE = (
+    *multivariate.INFO,
+    *daemon.INFO,
+    *resources.INFO,
+    *releases.INFO,
+    DECLINE_EVIDENCE,
+    TARGET_SHORTFALL,
+)
 ELSEWHERE = {info.name for info in _ELSEWHERE}
 """Measured from rows, arrivals, targets, gauges, or of the daemon: not from profiles. They have tests of their own."""
 pytestmark = pytest.mark.timeout(600)

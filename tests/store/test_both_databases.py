@@ -1,7 +1,9 @@
 """Days, sessions, audit, digests and versions: the same on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from monitor.store import (
     model_versions,
     outbox,
     quarantine,
+    releases,
     sessions,
     timeseries,
 )
@@ -24,6 +27,7 @@ from monitor.store.db import Store
 from monitor.store.gauges import GaugeKey
 from monitor.store.model_versions import Version
 from monitor.store.quarantine import Quarantined
+from monitor.store.releases import MOST, Release
 from monitor.store.sessions import Session
 from monitor.store.tables import metadata
 from tests.support.postgresql import postgresql
@@ -181,3 +185,43 @@ def test_sums_are_the_same_in_whatever_portions_they_are_written(store: Store) -
     with store.read() as connection:
         (sums,) = gauges.load(connection, FRAUD, "host", 1_799_999_000, 1_800_000_060)[key]
     assert (sums.n, sums.total, sums.highest) == (4, pytest.approx(sum(values)), 0.9)
+
+
+def released(version: str, digest: str, at: float, **more: Any) -> Release:
+    return Release(FRAUD, version, digest * 64, at, at, "kim", "key 1", **more)
+
+
+def test_a_release_is_stored_once_also_by_two_at_once_and_another_content_beside_it(store: Store) -> None:
+    hostile = released(
+        "8",
+        "a",
+        100.0,
+        note="'; --\u2028\u202e",
+        flags=("migration",),
+        components={"git.commit": "abc"},
+        manifest="{}",
+    )
+
+    def put(one: Release) -> bool:
+        with store.write() as connection:
+            return releases.add(connection, one)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(put, [hostile] * 4)) == [False, False, False, True]
+    assert put(released("8", "b", 200.0))
+    with store.read() as connection:
+        assert releases.with_manifests(connection, FRAUD, "8")[0] == hostile
+        heads = releases.of(connection, FRAUD)
+        assert [(one.digest[0], one.manifest) for one in heads] == [("a", ""), ("b", "")]
+        assert releases.load(connection, "globex") == {}
+        assert releases.first_recorded(connection) == {FRAUD: 100.0}
+
+
+def test_of_very_many_releases_the_oldest_records_are_deleted(store: Store) -> None:
+    other = Stream("acme", "prices")
+    with store.write() as connection:
+        for number in range(MOST + 5):
+            releases.add(connection, Release(other, str(number), "c" * 64, 1.0, float(number)))
+    with store.read() as connection:
+        kept = {one.version for one in releases.of(connection, other)}
+    assert kept == {str(number) for number in range(5, MOST + 5)}

@@ -70,6 +70,22 @@ def deploys() -> Any:
     )
 
 
+def releases() -> Any:
+    """An annotation for each recorded release of the shown models."""
+    matcher = '{job=~"$job",client=~"$client",environment=~"$environment",model=~"$model"}'
+    return (
+        builders.AnnotationQuery()
+        .name("Releases")
+        .datasource(SOURCE)
+        .enable(True)
+        .icon_color(COLOURS["unknown"])
+        .expr(f"watchkeeper_model_release_timestamp_seconds{matcher} * 1000")
+        .use_value_for_time(True)
+        .title_format("{{client}} / {{model}}")
+        .text_format("version {{version}} released by {{released_by}}")
+    )
+
+
 def alerts() -> Any:
     """An annotation for each alert of the shown models."""
     return (

@@ -41,6 +41,7 @@ def render(dashboard: Dashboard) -> str:
         .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .link(frame.other_dashboards())
         .annotation(frame.deploys())
+        .annotation(frame.releases())
         .annotation(frame.alerts())
     )
     for variable in frame.variables(dashboard):

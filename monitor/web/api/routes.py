@@ -18,6 +18,8 @@ from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
 from monitor.store import alerts, measurements, silences, streams, timeseries
+from monitor.store import releases as release_records
+from monitor.store.releases import Release
 from monitor.web import services as web_services
 from monitor.web.api import openapi, schemas, time_range
 from monitor.web.api.schemas import (
@@ -25,6 +27,7 @@ from monitor.web.api.schemas import (
     ClientAnswer,
     DayAnswer,
     IncidentAnswer,
+    ReleaseAnswer,
     SeriesAnswer,
     WindowAnswer,
 )
@@ -156,6 +159,32 @@ def course(
     return schemas.series(stream_request.stream, metric, dict(labels_of_series), values)
 
 
+@get(
+    f"{PREFIX}/clients/{{client:str}}/models/{{model:str}}/releases",
+    sync_to_thread=True,
+    include_in_schema=False,
+)
+def releases(
+    request: Request[Any, Any, Any],
+    client: FromPath[str],
+    model: FromPath[str],
+    environment: FromQuery[str] = client_state.SHOWN,
+) -> list[ReleaseAnswer]:
+    """The recorded releases, oldest first."""
+    asked = _stream_request(request, Stream(client, model, environment))
+    with asked.services.store.read() as connection:
+        recorded = release_records.of(connection, asked.stream)
+        if not recorded:
+            asked.must_exist(connection)
+    if not asked.may_see_environment():
+        raise NotFoundException
+    by_version: dict[str, list[Release]] = {}
+    for one in recorded:
+        by_version.setdefault(one.version, []).append(one)
+    is_staff = asked.visitor.may("viewer")
+    return [schemas.release(one, by_version[one.version], with_names=is_staff) for one in recorded]
+
+
 @dataclass(frozen=True, slots=True)
 class _StreamRequest:
     """A request for data of a stream."""
@@ -166,9 +195,12 @@ class _StreamRequest:
 
     def must_exist(self, connection: Connection) -> None:
         """Raise 404 if the stream does not exist or the visitor may not see it."""
-        is_shown = self.visitor.may("viewer") or self.stream.environment == client_state.SHOWN
-        if not is_shown or streams.figures(connection, self.stream) is None:
+        if not self.may_see_environment() or streams.figures(connection, self.stream) is None:
             raise NotFoundException
+
+    def may_see_environment(self) -> bool:
+        """Whether the visitor may see the stream's environment. Clients see production only."""
+        return self.visitor.may("viewer") or self.stream.environment == client_state.SHOWN
 
     def may_know(self, metric: str, about: Labels) -> bool:
         """Whether the visitor may see a metric. Clients get the metrics of their pages; others need explanation by an
@@ -225,6 +257,6 @@ def _model(health: ClientHealth, name: str) -> ModelHealth:
     return match
 
 
-ROUTES = (clients, one_client, incidents, open_alerts, days, newest, course)
+ROUTES = (clients, one_client, incidents, open_alerts, days, newest, course, releases)
 DESCRIBED = openapi.paths(ROUTES)
 HANDLERS = (description, *ROUTES)

@@ -9,20 +9,17 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
-from sqlalchemy import Connection
 
 from monitor.health import client_state, locale
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
-from monitor.records import Stream
-from monitor.store import model_versions
 from monitor.web import services as web_services
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
 from monitor.web.pages import client_view, rendering, subscriptions
-from monitor.web.pages.charts import series
-from monitor.web.pages.charts.svg import Chart, Mark, moment
+from monitor.web.pages.charts import marks, series
+from monitor.web.pages.charts.svg import Chart, moment
 
 
 def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
@@ -64,13 +61,13 @@ def _model_page(request: Request[Any, Any, Any], key: str, model: str) -> _Model
     with services.store.read() as connection:
         sampler = time_range.sampler(connection, health_of_model.stream, shown, services.base_seconds)
         metric = health_of_model.quality.metric if health_of_model.quality else settings.view(model).quality
-        marks = new_versions(connection, health_of_model.stream)
+        drawn = marks.of_versions(connection, health_of_model.stream, with_names=False)
         return _ModelPage(
             health,
             health_of_model,
             settings,
             shown,
-            series.charts(sampler, settings, health_of_model.stream, metric, marks),
+            series.charts(sampler, settings, health_of_model.stream, metric, drawn),
         )
 
 
@@ -134,16 +131,6 @@ def figures_csv(request: Request[Any, Any, Any], key: FromPath[str], model: From
         for at in times
     ]
     return _csv(["time", *(name for name, _ in curves)], rows, f"{key}-{model}.csv")
-
-
-def new_versions(connection: Connection, stream: Stream) -> tuple[Mark, ...]:
-    """When new versions took over, without the first one."""
-    versions = model_versions.load(connection, stream.client).get(stream, [])
-    return tuple(
-        Mark(version.first_seen, f"new version {version.version}")
-        for version in versions
-        if version.first_seen > versions[0].first_seen
-    )
 
 
 def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:

@@ -9,9 +9,10 @@ import jsonschema
 import pytest
 
 from monitor.records import Measurement, Stream, Window, labels
-from monitor.store import api_keys, audit, measurements, predictions
+from monitor.store import api_keys, audit, measurements, predictions, releases
 from monitor.store.api_keys import KeyKind
 from monitor.store.predictions import NewBatch
+from monitor.store.releases import Release
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, PRICE, Shop, fire, resolve
 from tests.support.server import serving
@@ -47,6 +48,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         predictions.put(connection, [batch], NOW - 20)
         measurements.put(connection, trial, window, [psi], NOW)
         measurements.put(connection, FRAUD, window, [psi, none, share], NOW)
+        releases.add(connection, Release(FRAUD, "8", "a" * 64, NOW, NOW))
     return made
 
 

@@ -14,9 +14,9 @@ from monitor.rules.language.wording import bound
 from monitor.store import alerts
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
+from monitor.web.pages.charts import marks as version_marks
 from monitor.web.pages.charts.series import ENGINEERS_SPANS
 from monitor.web.pages.charts.svg import Mark, moment
-from monitor.web.pages.client import new_versions
 from monitor.web.pages.model import linked_charts, metric_chart
 from monitor.web.pages.model import model_query as query
 from monitor.web.pages.model.metric_chart import DrawnChart
@@ -95,7 +95,7 @@ def _navigation(fields: Query, shown: TimeRange, zone: Any) -> dict[str, Any]:
 
 
 def marks_of(connection: Connection, stream: Stream, start: float, end: float) -> tuple[Mark, ...]:
-    """New versions and alerts that fired in a range, in order of time."""
+    """Releases, new versions and alerts that fired in a range, in order of time."""
     fired = [
         Mark(
             one.at,
@@ -106,7 +106,9 @@ def marks_of(connection: Connection, stream: Stream, start: float, end: float) -
         for one in alerts.load_transitions(connection, start, end, client=stream.client)
         if one.to is State.FIRING and one.before is not State.RECOVERING and one.stream == stream
     ]
-    versions = [one for one in new_versions(connection, stream) if start <= one.at < end]
+    versions = [
+        one for one in version_marks.of_versions(connection, stream, with_names=True) if start <= one.at < end
+    ]
     return tuple(sorted([*fired, *versions], key=lambda one: (one.at, one.text))[-MOST_MARKS:])
 
 

@@ -17,7 +17,7 @@ from monitor.rules.engine.readings import OPEN
 from monitor.rules.engine.unjudged import unjudged as rules_unjudged
 from monitor.rules.language.wording import figure as with_unit
 from monitor.runtime.faults import Faults
-from monitor.store import alerts, measurements, model_versions, silences, streams, targets
+from monitor.store import alerts, measurements, silences, streams, targets
 from monitor.store.streams import StreamFigures
 from monitor.web import services as web_services
 from monitor.web.api.time_range import TimeRange
@@ -25,7 +25,7 @@ from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.charts import distributions
 from monitor.web.pages.features.feature_rows import address_of
-from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine
+from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine, version_rows
 from monitor.web.pages.model import model_query as query
 from monitor.web.pages.overview.page import address
 from monitor.web.pages.staff import health_of
@@ -136,10 +136,7 @@ def _parts(
 ) -> dict[str, Any]:
     """The sections of a page that are read separately, each empty if it is unreadable."""
     return {
-        "versions": read.part(
-            "versions", lambda: model_versions.load(connection, stream.client).get(stream, [])
-        )
-        or [],
+        "versions": read.part("versions", lambda: version_rows.of_stream(connection, stream)) or [],
         "failures": read.part("failures", lambda: errors.of_stream(rolling, stream, now, base))
         or errors.nothing(now),
         "drift": read.part("drift", lambda: drift.of_stream(connection, stream)) or drift.DriftView(),

@@ -1,0 +1,1 @@
+"""Commands about releases: records, approval, comparison of environments."""

@@ -1,0 +1,1 @@
+"""Records of releases: manifests, where they come from, and what contradicts them."""

@@ -1,0 +1,50 @@
+"""`releases:` in the configuration: where records of releases come from besides the API."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from monitor.config.sections import Secret, Section
+from monitor.texts import ENVIRONMENT, flaw_of_name
+
+
+def _model(value: str) -> str:
+    parts = value.split("/")
+    if len(parts) != 2 or any(flaw_of_name(part) for part in parts):
+        msg = f"{value!r} is not client/model"
+        raise ValueError(msg)
+    return value
+
+
+def _environment(value: str) -> str:
+    if value and (flaw_of_name(value) or len(value) > ENVIRONMENT):
+        msg = f"{value!r} is not the name of an environment (use production)"
+        raise ValueError(msg)
+    return value
+
+
+ModelName = Annotated[str, AfterValidator(_model)]
+"""A model, as `client/model`."""
+EnvironmentName = Annotated[str, AfterValidator(_environment)]
+"""An environment, as `production`."""
+
+
+class MlflowSettings(Section):
+    """Webhooks of MLflow's model registry, at `/v1/mlflow`."""
+
+    webhook_secrets: tuple[Secret, ...] = ()
+    """The secrets of the webhooks; several during a rotation. Empty: no webhook is accepted."""
+    models: dict[str, ModelName] = {}
+    """The model, as `client/model`, of each registered model."""
+    aliases: dict[str, EnvironmentName] = {}
+    """The environment that each alias stands for, such as `champion: production`. Setting the alias releases the
+    version."""
+    new_versions: EnvironmentName = ""
+    """The environment to which a newly registered version is released at once; empty for none."""
+
+
+class ReleaseSettings(Section):
+    """Records of releases."""
+
+    mlflow: MlflowSettings = MlflowSettings()
+    """MLflow's model registry."""
