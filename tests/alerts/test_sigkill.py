@@ -1,8 +1,6 @@
 """SIGKILL on a real process at each step between judging and the recorded receipt, for a page and for its end."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 from monitor.records import Status
 from monitor.store import outbox
 from monitor.store.db import Store
+from tests.support import fork_server
 from tests.support.pagerduty import PagerDutyStandIn
 
 ROOT = Path(__file__).parent.parent.parent
@@ -27,8 +26,7 @@ def stand_in(tmp_path: Path) -> Iterator[PagerDutyStandIn]:
 def run(folder: Path, stand_in: PagerDutyStandIn, rate: float, kill_at: str) -> int:
     """Run the pager once; its exit code."""
     arguments = [str(folder), stand_in.url, str(stand_in.ca_file), str(rate), kill_at]
-    command = [sys.executable, "-m", "tests.support.pager_process", *arguments]
-    return subprocess.run(command, cwd=ROOT, timeout=60, check=False).returncode
+    return fork_server.run("tests.support.pager_process", *arguments).returncode
 
 
 @pytest.mark.parametrize("dies_at", STEPS)

@@ -173,7 +173,7 @@ def main() -> int:
         for at, fault in enumerate((*BREAKS, None))
     ]
     with tempfile.TemporaryDirectory() as folder:
-        daemon = Daemon(Path(folder), CONFIG.format(folder=folder))
+        daemon = Daemon(Path(folder), CONFIG.format(folder=folder), loads_itself=True)
         with daemon:
             _set_baselines(daemon, patients)
             broke_at = _live(daemon, patients, arguments)

@@ -83,6 +83,7 @@ def arrow_body(count: int) -> bytes:
 class Server(Process):
     """The server process, its memory, and what is in its database."""
 
+    loads_itself = True
     first = 0
 
     def __enter__(self) -> "Server":

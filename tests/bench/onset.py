@@ -54,7 +54,7 @@ def onset(bad: Callable[[], dict[str, Any]]) -> Onset:
             row |= {f"features.{feature}": value for feature, value in row.pop("features").items()}
         pq.write_table(pa.Table.from_pylist(rows), folder / "training.parquet")
         config = CONFIG.format(folder=folder, key=pager.routing_key, url=pager.url, ca=pager.ca_file)
-        with Daemon(folder, config) as daemon:
+        with Daemon(folder, config, loads_itself=True) as daemon:
             _send_for(daemon, prediction, _GOOD_SECONDS, lambda: False)
             assert not pager.incidents, "there was a page before there was a fault"
             began, received = time.time(), [0.0]

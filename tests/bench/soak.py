@@ -85,7 +85,7 @@ class Sender(threading.Thread):
 def soak(minutes: float, rate: float) -> list[int]:
     """The daemon's memory at the end of each minute, MB."""
     seen: list[int] = []
-    with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), CONFIG) as daemon:
+    with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), CONFIG, loads_itself=True) as daemon:
         until = time.monotonic() + 60 * minutes
         senders = [Sender(daemon, model, rate / MODELS, until) for model in range(MODELS)]
         for sender in senders:

@@ -158,7 +158,7 @@ def _copied(shop: clients.Shop, copies: int) -> None:
 
 
 def _while_ingesting() -> list[Line]:
-    with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder)) as daemon:
+    with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), loads_itself=True) as daemon:
         for n in range(STREAMS):
             body = json_body(20).replace(b'"fraud", "version"', b'"model-%03d", "version"' % n)
             assert httpx2.post(f"{daemon.url}/v1/predictions", content=body).status_code == 202

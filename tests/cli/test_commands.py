@@ -14,15 +14,11 @@ import typer.main
 from monitor.cli.registry import app
 from tests.support import http
 from tests.support.daemon import ROOT, Daemon
+from tests.support.fork_server import watchkeeper as run
 from tests.support.ports import free_port
 from tests.support.thorough import thinned
 from tests.support.traffic import prediction, send
 from tests.support.waiting import until
-
-
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "monitor", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
 
 
 def commands(group: object = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:

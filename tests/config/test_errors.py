@@ -3,7 +3,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.config.root import check, load
 from monitor.errors import ConfigError
+from tests.support import fork_server
 from tests.support.daemon import ROOT
 from tests.support.thorough import thinned
 
@@ -70,10 +70,8 @@ def written(folder: Path, text: str | bytes) -> Path:
 
 
 def watchkeeper(*words: str, cwd: Path = ROOT, **variables: bytes) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environb, b"PYTHONPATH": os.fsencode(ROOT)}
-    environment |= {name.encode(): value for name, value in variables.items()}
-    command = [sys.executable, "-m", "monitor", *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
+    environment = {**os.environ} | {name: os.fsdecode(value) for name, value in variables.items()}
+    return fork_server.watchkeeper(*words, folder=cwd, environment=environment)
 
 
 def test_every_mistake_is_told_in_one_run_although_a_variable_is_not_set(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 """The configuration is found by itself, and its relative paths are relative to its own folder."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from monitor.config.root import Config, load
 from monitor.config.template import keys
 from monitor.demo.process import write_configuration
 from monitor.errors import ConfigError, NotFoundError
-from tests.support.daemon import ROOT
+from tests.support.fork_server import start, watchkeeper
 from tests.support.ports import free_port
 from tests.support.traffic import prediction
 from tests.support.waiting import until
@@ -131,16 +129,10 @@ def test_a_database_that_an_earlier_version_made_in_the_current_folder_is_named(
     Path("data/a.db").touch()
     path = home / "work" / "watchkeeper.yaml"
     path.write_text(SMALL)
-    done = watchkeeper("check-config", cwd=Path.cwd())
+    done = watchkeeper("check-config", folder=Path.cwd())
     assert done.returncode == 1
     assert f"{path}:1:9: warning: store.url: the database {home}/work/data/a.db does not exist" in done.stderr
     assert "data/a.db in the current folder does" in done.stderr
-
-
-def watchkeeper(*words: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "monitor", *words]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, check=False)
 
 
 def test_status_needs_no_option_beside_the_demonstration_and_below_the_file_of_init(home: Path) -> None:
@@ -153,19 +145,20 @@ def test_status_needs_no_option_beside_the_demonstration_and_below_the_file_of_i
     write_configuration(folder, port)
     config = folder / "watchkeeper.yaml"
     config.write_text(config.read_text().replace("baseline: {file: training.parquet}", ""))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "monitor", "run"]
-    with subprocess.Popen(command, cwd=home / "work", env=environment, stderr=subprocess.DEVNULL) as daemon:
+    with (home / "daemon.log").open("wb") as log:
+        streams = (0, log.fileno(), log.fileno())
+        daemon = start("monitor", "run", folder=home / "work", streams=streams)
         try:
             until(lambda: is_ready(port), "the daemon is ready")
             record = prediction() | {"client": "skyline", "model": "late-arrival"}
             httpx2.post(f"http://127.0.0.1:{port}/v1/predictions", json=[record]).raise_for_status()
             for place in (home / "work", home / "work/inner/deep"):
-                done = watchkeeper("status", cwd=place)
+                done = watchkeeper("status", folder=place)
                 assert "skyline/late-arrival/production" in done.stdout, done.stderr
             assert (folder / "watchkeeper.db").exists()
         finally:
             daemon.terminate()
+            daemon.wait(20)
 
 
 def is_ready(port: int) -> bool:
@@ -178,7 +171,7 @@ def is_ready(port: int) -> bool:
 
 
 def test_without_a_configuration_a_command_says_how_to_get_one(home: Path) -> None:
-    done = watchkeeper("status", cwd=Path.cwd())
+    done = watchkeeper("status", folder=Path.cwd())
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
     assert "create one with: watchkeeper init" in done.stderr

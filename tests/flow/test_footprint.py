@@ -61,7 +61,7 @@ def test_no_heavy_package_is_loaded_by_the_daemon(tmp_path: Path) -> None:
 
 
 def test_an_idle_daemon_stays_small(tmp_path: Path) -> None:
-    with Daemon(tmp_path) as daemon:
+    with Daemon(tmp_path, loads_itself=True) as daemon:
         daemon.get("/metrics")
         own, held = memory(daemon, "RssAnon") + memory(daemon, "RssShmem"), memory(daemon, "VmRSS")
     assert own < MOST_OWN_KB
@@ -71,7 +71,9 @@ def test_an_idle_daemon_stays_small(tmp_path: Path) -> None:
 def test_a_daemon_is_small_after_the_past_of_three_models_was_counted_and_learned(tmp_path: Path) -> None:
     now = int(time.time()) // HALF_HOUR * HALF_HOUR
     streams = [Stream("acme", f"model-{number}") for number in range(MODELS)]
-    daemon = Daemon(tmp_path, "predictions: {base_window: 30m}\nnotify: {console: false}\n")
+    daemon = Daemon(
+        tmp_path, "predictions: {base_window: 30m}\nnotify: {console: false}\n", loads_itself=True
+    )
     store = Store(daemon.store_url)
     migrate(store)
     load(store, streams, now - DAYS * DAY, DAYS, FEATURES, ROWS)

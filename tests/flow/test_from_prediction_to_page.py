@@ -22,6 +22,7 @@ rules: {{files: ["{folder}/mine.yaml"]}}
 notify:
   pagerduty: {{routing_key: "{key}", events_url: "{url}", ca_file: "{ca}"}}
   console: false
+  lease: 5s
 """
 
 

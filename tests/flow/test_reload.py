@@ -3,10 +3,10 @@
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
-from tests.support.daemon import ROOT, Daemon
+from tests.support.daemon import Daemon
+from tests.support.fork_server import watchkeeper
 from tests.support.traffic import failed, send
 from tests.support.waiting import until
 
@@ -38,8 +38,7 @@ notify: {{console: false, file: {{path: "{folder}/told.jsonl"}}}}
 
 
 def ask(daemon: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "monitor", *words, "-c", str(daemon.config)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    return watchkeeper(*words, "-c", str(daemon.config))
 
 
 def test_the_old_rules_stay_in_force_somebody_is_told_and_it_is_over_when_mended(tmp_path: Path) -> None:

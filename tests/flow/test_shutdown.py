@@ -63,7 +63,7 @@ def ids(folder: Path) -> int:
 
 @pytest.mark.parametrize("how", BOTH)
 def test_the_daemon_ends_with_0_and_leaves_one_whole_file(tmp_path: Path, how: signal.Signals) -> None:
-    with Daemon(tmp_path) as daemon:
+    with Daemon(tmp_path, loads_itself=True) as daemon:
         assert daemon.post("/v1/predictions", [record(n) for n in range(50)]).status_code == 202
         ended(daemon, how)
         assert left_behind(tmp_path) == []

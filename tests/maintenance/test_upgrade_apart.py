@@ -1,6 +1,5 @@
 """The daemon upgrades its database in a copy of its process: the same result, the same errors, less memory."""
 
-import os
 import signal
 import sqlite3
 import subprocess
@@ -10,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from tests.support.daemon import ROOT, Daemon
+from tests.support.fork_server import watchkeeper
 from tests.support.waiting import until
 
 RESULTS = """
@@ -89,15 +89,7 @@ def test_a_database_of_a_newer_version_is_refused_in_the_words_of_the_migration(
     with closing(sqlite3.connect(tmp_path / "watchkeeper.db")) as database, database:
         assert database.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
         database.execute("UPDATE alembic_version SET version_num = '9999'")
-    refused = subprocess.run(
-        [sys.executable, "-m", "monitor", "run", "--config", str(daemon.config)],
-        cwd=ROOT,
-        env=os.environ,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    refused = watchkeeper("run", "--config", str(daemon.config))
     assert refused.returncode == 4
     assert refused.stderr.splitlines()[-2:] == [
         "error: the database is at revision 9999, which this version does not know",

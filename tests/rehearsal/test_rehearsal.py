@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,7 @@ import pytest
 from monitor.drift import DriftSettings
 from monitor.errors import InputError
 from monitor.rehearsal import Rehearsal
+from tests.support.fork_server import watchkeeper
 from watchkeeper import rehearse
 
 BEGIN, HOUR, DAY = 1_790_000_000 // 604_800 * 604_800, 3600, 86_400
@@ -138,21 +137,12 @@ def test_what_cannot_be_rehearsed_is_said(table: pa.Table, time: str, error: str
 def test_the_command_says_the_same(tmp_path: Path, two_bad_days: Rehearsal) -> None:
     pq.write_table(broken(past(), 20, 22), tmp_path / "past.parquet")
     options = ["--time", "at", "--window", "1h", "--reference", "14d", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "monitor", "rehearse", str(tmp_path / "past.parquet"), *options],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = watchkeeper("rehearse", str(tmp_path / "past.parquet"), *options)
+    assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == two_bad_days.to_dict()
 
 
 def test_an_option_that_cannot_be_meant_is_named(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "monitor", "rehearse", "none.parquet", "--false-alarms", "often"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = watchkeeper("rehearse", "none.parquet", "--false-alarms", "often")
     assert done.returncode == 2
     assert done.stderr.startswith("error: --false-alarms: 'often' is not a budget")

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 from monitor.store import predictions
 from monitor.store.db import Store
-from tests.support.daemon import ROOT, Daemon
+from tests.support.daemon import Daemon
+from tests.support.fork_server import watchkeeper
 from tests.support.kafka import MockCluster
 from tests.support.waiting import until
 
@@ -37,8 +37,7 @@ def stored(daemon: Daemon) -> list[int]:
 
 
 def sources(daemon: Daemon, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "monitor", "sources", *words, "-c", str(daemon.config)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    return watchkeeper("sources", *words, "-c", str(daemon.config))
 
 
 def test_each_message_is_stored_once_although_the_daemon_is_killed(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from monitor.config.yaml import read
 from monitor.sources.formats import catalog
 from monitor.sources.formats.format import FieldMapping
 from monitor.sources.guess import guess
-from tests.support.daemon import ROOT
+from tests.support.fork_server import watchkeeper
 
 NESTED = {
     "meta": {"sent_at": "2026-11-23T08:00:00Z", "model": "churn", "model_version": 7},
@@ -114,17 +113,16 @@ def test_a_sample_without_an_object_is_said_so(sample: bytes) -> None:
 
 
 def test_the_command_prints_a_part_of_the_configuration_and_the_record(tmp_path: Path) -> None:
-    def run(*words: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        command = [sys.executable, "-m", "monitor", "sources", "guess", *words]
-        return subprocess.run(command, input=given, capture_output=True, cwd=ROOT, check=False)
+    def run(*words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        return watchkeeper("sources", "guess", *words, said=given)
 
     (tmp_path / "sample.json").write_text(json.dumps(NESTED))
     done = run(str(tmp_path / "sample.json"))
     assert done.returncode == 0
-    assert b'prediction: "@.result.label"' in done.stdout
-    assert b'"prediction": "yes"' in done.stderr
-    unknown = run("-", given=b'{"a": {"b": 1}}')
+    assert 'prediction: "@.result.label"' in done.stdout
+    assert '"prediction": "yes"' in done.stderr
+    unknown = run("-", given='{"a": {"b": 1}}')
     assert unknown.returncode == 1
-    assert b"WHERE_IS_THE_PREDICTION" in unknown.stdout
-    assert b"does not exist" in run("nowhere.json").stderr or b"No such file" in run("nowhere.json").stderr
-    assert run("-", given=b"{broken").returncode == 2
+    assert "WHERE_IS_THE_PREDICTION" in unknown.stdout
+    assert "does not exist" in run("nowhere.json").stderr or "No such file" in run("nowhere.json").stderr
+    assert run("-", given="{broken").returncode == 2

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from tests.support import http
+from tests.support import fork_server, http
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
@@ -20,9 +21,19 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Daemon:
-    """`watchkeeper run` on a free port, with its files below `folder`."""
+    """`watchkeeper run` on a free port, with its files below `folder`.
 
-    def __init__(self, folder: Path, config: str = "", environment: Mapping[str, str] | None = None) -> None:
+    With `loads_itself`, an environment or a `prefix`, it starts an interpreter of its own.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: str = "",
+        environment: Mapping[str, str] | None = None,
+        *,
+        loads_itself: bool = False,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -35,20 +46,26 @@ class Daemon:
         if "web:" not in text:
             with self.config.open("a", encoding="utf-8") as file:
                 file.write(f'\nweb: {{listen: "127.0.0.1:{self.port}"}}\n')
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | fork_server.Process | None = None
         self.prefix: tuple[str, ...] = ()
+        self._loads_itself = loads_itself or environment is not None
         self.verify: ssl.SSLContext = http.context()
 
     def launch(self) -> None:
         """Start, and return at once."""
+        words = ("monitor", "run", "--config", str(self.config))
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-m", "monitor", "run", "--config", str(self.config)],
-                cwd=ROOT,
-                env=self._environment,
-                stdout=log,
-                stderr=log,
-            )
+            if self._loads_itself or self.prefix:
+                self.process = subprocess.Popen(
+                    [*self.prefix, sys.executable, "-m", *words],
+                    cwd=ROOT,
+                    env=self._environment,
+                    stdout=log,
+                    stderr=log,
+                )
+            else:
+                streams = (0, log.fileno(), log.fileno())
+                self.process = fork_server.start(*words, environment=self._environment, streams=streams)
 
     def start(self) -> "Daemon":
         """Start, and return when it says that it is ready."""
@@ -75,6 +92,10 @@ class Daemon:
     def _is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, f"the daemon ended:\n{self.said()}"
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 2).close()  # cheaper than a request
+        except OSError:
+            return False
         try:
             return http.get(f"{self.url}/readyz", timeout=2, verify=self.verify).status_code == 200
         except httpx2.TransportError:

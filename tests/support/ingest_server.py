@@ -29,7 +29,7 @@ from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Front
 from monitor.web.server import Server
 from monitor.web.settings import WebSettings
-from tests.support import http
+from tests.support import fork_server, http
 from tests.support.log import NOW, STREAM
 from tests.support.ports import free_port
 from tests.support.server import running
@@ -103,15 +103,21 @@ def serving(
 class Process:
     """The ingest as a process that can be killed and started again on the same folder."""
 
+    loads_itself = False
+    """Whether it starts an interpreter of its own, for measurements."""
+
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | fork_server.Process | None = None
 
     def start(self) -> None:
         """Start, and return when it answers."""
-        command = [sys.executable, "-m", "tests.support.ingest_server", str(self.folder), str(self.port)]
-        self.process = subprocess.Popen(command)
+        words = ("tests.support.ingest_server", str(self.folder), str(self.port))
+        if self.loads_itself:
+            self.process = subprocess.Popen([sys.executable, "-m", *words])
+        else:
+            self.process = fork_server.start(*words)
         until(self._answers, "the server answers", 60)
 
     def kill(self) -> None:

@@ -1,8 +1,6 @@
 """An address that is taken is told before anything is started."""
 
 import socket
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +8,7 @@ import pytest
 
 from monitor.errors import WatchkeeperError
 from monitor.web.listen_address import ensure_free, problem
-from tests.support.daemon import ROOT
+from tests.support.fork_server import watchkeeper
 
 
 def test_a_free_address_is_not_refused() -> None:
@@ -28,8 +26,7 @@ def test_a_daemon_whose_port_is_taken_says_what_to_do_and_touches_nothing_more(t
         port = other.getsockname()[1]
         path = tmp_path / "a.yaml"
         path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\nweb: {{listen: "127.0.0.1:{port}"}}\n')
-        command = [sys.executable, "-m", "monitor", "run", "-c", str(path)]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        done = watchkeeper("run", "-c", str(path))
     assert done.returncode == 4
     assert done.stderr.splitlines() == [
         f"error: cannot listen on 127.0.0.1:{port}: Address already in use",

@@ -47,7 +47,7 @@ def test_the_daemon_speaks_tls_that_a_client_verifies(tmp_path: Path) -> None:
     daemon.url = daemon.url.replace("http:", "https:")
     daemon.verify = trusting(authority)
     with daemon:
-        assert "is ready at https://" in daemon.said()
+        until(lambda: "is ready at https://" in daemon.said(), "it announces its address")
         answer = daemon.get("/c/nobody/")
         assert answer.status_code == 404
         assert answer.headers["strict-transport-security"] == "max-age=31536000"
