@@ -18,6 +18,8 @@ from monitor.notify.http import Http
 from monitor.predictions.log.compaction import compact
 from monitor.predictions.outcomes.join import expire_outcomes
 from monitor.records import Priority, Stream
+from monitor.rollouts import running as rollouts
+from monitor.rollouts.load_arms import Reading
 from monitor.runtime.cpu_tuning import give_back_freed_memory
 from monitor.runtime.scheduler import Scheduler
 from monitor.sources.probes import ProbeSettings, probe
@@ -69,6 +71,8 @@ class Jobs:
         scheduler.every(60.0, "compact batches", self.compact)
         scheduler.every(EXPIRY_INTERVAL, "delete expired data", self.delete_expired)
         scheduler.every(120.0, "measure row metrics", self.measure_rows)
+        every = min(rollouts.EVERY, self._config.predictions.base_window)
+        scheduler.every(every, "advance rollouts", self.advance_rollouts)
         for stream, model in self._config.streams().items():
             if model.probe.url:
                 scheduler.every(
@@ -82,6 +86,14 @@ class Jobs:
     def measure_rows(self) -> None:
         """Measure the metrics that need rows, for the last complete hour of each stream."""
         measure_rows(self._store, self._config.windows, self._config.measuring(), self._clock.now())
+
+    def advance_rollouts(self) -> None:
+        """Decide on every running rollout; one daemon of a database does."""
+        if self._is_leader():
+            config = self._config
+            base = int(config.predictions.base_window)
+            reading = Reading(base, config.windows.lateness, config.measuring())
+            rollouts.advance(self._store, reading, self._clock.now())
 
     def after_tick(self) -> None:
         """Record a complete tick: every rule was evaluated, and the result is stored."""

@@ -20,10 +20,9 @@ from monitor.cli.commands import (
     service,
     setup,
     status,
-    verdict,
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
-from monitor.cli.commands.releases import release
+from monitor.cli.commands.releases import release, rollout, verdict
 from monitor.cli.output import put
 
 
@@ -72,6 +71,7 @@ COMMANDS = (
     rules,
     verdict,
     release,
+    rollout,
     export,
     keys,
     demo,

@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 
 @contextmanager
@@ -47,3 +49,22 @@ def put_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     Console(soft_wrap=False).print(table)
+
+
+@contextmanager
+def live() -> Iterator[Callable[[str, Sequence[str], Sequence[str], Sequence[Sequence[str]]], None]]:
+    """A headline, lines and a table that are drawn anew: yields `update(headline, lines, columns, rows)`."""
+    with Live(console=Console(), auto_refresh=False) as shown:
+
+        def update(
+            headline: str, lines: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[str]]
+        ) -> None:
+            table = Table(box=None, pad_edge=False, header_style="bold")
+            for column in columns:
+                table.add_column(column, overflow="fold")
+            for row in rows:
+                table.add_row(*(escape(cell) for cell in row))
+            above = (*map(Text, lines), Text(headline, style="bold"), Text(""))
+            shown.update(Group(*above, table), refresh=True)
+
+        yield update

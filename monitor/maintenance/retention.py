@@ -27,6 +27,7 @@ from monitor.store import (
     probes,
     profiles,
     quarantine,
+    rollouts,
     sessions,
     targets,
     uptime,
@@ -79,6 +80,7 @@ def delete_expired(
         lambda c: audit.delete_before(c, figures),
         lambda c: change_subscriptions.delete_before(c, deliveries),
         lambda c: targets.delete_before(c, figures),
+        lambda c: rollouts.delete_before(c, figures),
         lambda c: daily_summaries.delete_before(c, datetime.fromtimestamp(figures, UTC).date()),
     )
     by_key = sum(_delete_by_key(store, table, before, is_chosen) for table, before, is_chosen in aged)

@@ -44,7 +44,8 @@ class Arms:
 
     `latency_edges` are the lower edges of the places of the histograms (the first one is -inf), in milliseconds.
     `right_shares` is the baseline's share of right answers per bucket of confidence, if it has truths. `is_number` says
-    that the model predicts numbers. `notes` say what could not be read.
+    that the model predicts numbers. `starts` are those of the minutes, in seconds since the epoch, if they are known.
+    `notes` say what could not be read.
     """
 
     seconds: int
@@ -53,6 +54,7 @@ class Arms:
     latency_edges: np.ndarray
     right_shares: np.ndarray | None = None
     is_number: bool = False
+    starts: np.ndarray = field(default_factory=lambda: np.empty(0))
     notes: tuple[str, ...] = ()
 
     @property

@@ -8,7 +8,7 @@ from monitor.config.units import DAY
 from monitor.errors import NotFoundError
 from monitor.records import Stream
 from monitor.rollouts.load_arms import Reading, arms_of, load_minutes
-from monitor.rollouts.verdict import Gate, Verdict, canary_verdict, unanswered
+from monitor.rollouts.verdict import Gate, Outcome, Verdict, canary_verdict, unanswered
 from monitor.store import model_versions
 from monitor.store.model_versions import Version
 
@@ -49,9 +49,13 @@ def evaluate(
     began = candidate.first_seen if since is None else since
     start = max(began, now - LONGEST) - HISTORY * reading.base_seconds
     minutes = load_minutes(connection, stream, reading, start, now)
+    age = max(0.0, now - candidate.last_seen)
+    if not minutes.windows:
+        nothing = Verdict(Outcome.INCONCLUSIVE, "no window is complete yet", canary, stable, age=age)
+        return unanswered(canary, stable, age) or nothing
     compared = stable or minutes.busiest(canary) or _latest(versions, canary)
     arms = arms_of(minutes, stream, canary, compared, began, reading)
-    return canary_verdict(canary, compared, arms, max(0.0, now - candidate.last_seen), gate)
+    return canary_verdict(canary, compared, arms, age, gate)
 
 
 def is_live(connection: Connection, stream: Stream, canary: str) -> bool:

@@ -100,6 +100,7 @@ def arms_of(
         np.concatenate([[0.0], latency.edges]),
         _right_shares(minutes),
         _is_number(minutes, stream, sides, reading.metrics),
+        np.array([window.start for window in minutes.windows], np.float64),
         minutes.notes,
     )
 

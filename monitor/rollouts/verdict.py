@@ -49,7 +49,8 @@ class Verdict:
     """The outcome with numbers of answers and failures. `age` is that of the canary's last answer, in seconds.
 
     `e_value` is the weighted mean over all signals; `compared` and `watched` are the minutes in which both versions,
-    and in which the canary answered.
+    and in which the canary answered. `minutes` are the starts of the latter, and `unheard` the answers of the stable
+    version after the last one of the canary.
     """
 
     outcome: Outcome
@@ -65,6 +66,8 @@ class Verdict:
     signals: tuple[Signal, ...] = ()
     compared: int = 0
     watched: int = 0
+    minutes: tuple[float, ...] = ()
+    unheard: float = 0.0
 
 
 def unanswered(canary: str, stable: str, age: float | None) -> Verdict | None:
@@ -98,9 +101,16 @@ def canary_verdict(
         signals=tuple(judged.signals or (*found, inputs)),
         compared=int(arms.compared.sum()),
         watched=int(arms.watched.sum()),
+        minutes=tuple(arms.starts[arms.watched].tolist()) if arms.starts.size else (),
+        unheard=_unheard(arms),
     )
     silent = unanswered(canary, stable, age)
     return verdict if silent is None else replace(verdict, outcome=silent.outcome, reason=silent.reason)
+
+
+def _unheard(arms: Arms) -> float:
+    answered = np.flatnonzero(arms.canary.answers)
+    return float(arms.stable.answers[answered[-1] + 1 :].sum()) if answered.size else 0.0
 
 
 def largest(found: Iterable[Signal]) -> float:

@@ -29,6 +29,7 @@ from monitor.store import (
     profiles,
     quarantine,
     releases,
+    rollouts,
     sessions,
     silences,
     source_positions,
@@ -77,6 +78,7 @@ MODULES = (
     source_states,
     gauges,
     half_calls,
+    rollouts,
 )
 
 __all__ = ["MODULES", "metadata"]

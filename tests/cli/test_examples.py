@@ -36,6 +36,7 @@ FOUND_SOMETHING = {
     "notify test": "the service cannot be reached from here",
     "gauges list": "no daemon has read a gauge",
     "verdict": "no daemon has counted the versions",
+    "rollout watch": "it is not over within a second",
     "baseline accept": "no daemon has learned a reference",
 }
 EXAMPLES = {

@@ -290,7 +290,7 @@ def test_there_is_something_to_ask(site: Site) -> None:
             status, _ = site.ask(Asked("GET", _valid(path, site), headers=_headers(site, 0, staff=True)))
             if status != 200:
                 wrong[path] = status
-    unknown = {"/", "/v1/rollouts/{client:str}/{model:str}/verdict"}
+    unknown = {"/", *(f"/v1/rollouts/{{client:str}}/{{model:str}}/{name}" for name in ("verdict", "step"))}
     unknown.add("/staff/m/{client:str}/{model:str}/{environment:str}/features/{feature:str}")
     assert wrong.keys() <= unknown, "each page is shown, so that what follows is asked of something"
 

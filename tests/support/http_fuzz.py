@@ -29,7 +29,12 @@ METHODS = (
 TARGETS = (
     *("/v1/predictions", "/v1/predictions", "/v1/outcomes", "/v1/predictions/", "/v1/pagerduty", "/"),
     *("/v1/traces", "/v1/traces/", "/v1/logs", "/v1/metrics"),
-    *("/v1/flagger/rollout", "/v1/rollouts/a/b/verdict", "/v1/rollouts/%00/b/verdict?canary=%00"),
+    *(
+        "/v1/flagger/rollout",
+        "/v1/rollouts/a/b/verdict",
+        "/v1/rollouts/a/b/step?environment=%00",
+        "/v1/rollouts/%00/b/verdict?canary=%00",
+    ),
     *("/c/acme/", "/c/a%00b/", "/c/%ff%fe/", "/c/../staff/", "/c/acme/m/fraud/", "/c/acme/events", "/staff/"),
     *(
         "/staff/streams",

@@ -15,15 +15,18 @@ from litestar import HttpMethod, Request, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from monitor.clock import Clock
-from monitor.errors import AccessError, InputError
+from monitor.clock import Clock, iso
+from monitor.errors import AccessError, InputError, NotFoundError
 from monitor.records import Stream
+from monitor.rollouts import running
 from monitor.rollouts.evaluate import evaluate, is_live
 from monitor.rollouts.load_arms import Reading
 from monitor.rollouts.signals.signal import Signal
 from monitor.rollouts.verdict import ALPHA, Gate, Outcome, Verdict
+from monitor.store import rollouts as stored_rollouts
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
+from monitor.store.rollouts import Rollout, RolloutState, Step
 from monitor.web.auth.access import Access
 
 LARGEST_BODY = 65_536
@@ -76,18 +79,40 @@ class RolloutGate:
                 return False, f"{canary} is no longer the newest version"
         return True, verdict.reason
 
+    def step(
+        self, request: Request[Any, Any, Any], parameters: Mapping[str, str]
+    ) -> tuple[Rollout, Step, str]:
+        """The newest rollout of a model, its last step, and why its share is what it is.
+
+        Raises:
+            AccessError: the key may not read this client's pages.
+            NotFoundError: the model has no rollout.
+        """
+        stream = self._stream(request, parameters)
+        with self.store.read() as connection:
+            known = stored_rollouts.latest(connection, stream)
+            if known is None:
+                raise NotFoundError(f"no rollout of {stream}", hint="watchkeeper rollout start starts one")
+            rollout, last = known[0], known[1][-1]
+            if last.state is not RolloutState.RUNNING:
+                return rollout, last, last.reason
+            now = self.clock.now()
+            return rollout, last, running.judge(connection, rollout, last, self.reading, now)[1].reason
+
     def _subject(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> tuple[Stream, str]:
         missing = [name for name in ("client", "model", "canary") if not parameters.get(name)]
         if missing:
             raise InputError(f"{', '.join(missing)} missing", hint="set client, model and canary")
+        return self._stream(request, parameters), parameters["canary"]
+
+    def _stream(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> Stream:
         peer = request.client.host if request.client else ""
         who = self.access.who(KeyKind.PAGE, request.headers, peer, request.scope["http_version"])
         if who.client not in ("", parameters["client"]):
             raise AccessError("this key is for another client", known=True)
-        stream = Stream(
+        return Stream(
             parameters["client"], parameters["model"], parameters.get("environment") or "production"
         )
-        return stream, parameters["canary"]
 
 
 def routes(store: Store, access: Access, clock: Clock, reading: Reading) -> list[HTTPRouteHandler]:
@@ -109,7 +134,7 @@ def routes(store: Store, access: Access, clock: Clock, reading: Reading) -> list
             as_json(rollouts.verdict_on(request, values, gate)), headers={"Cache-Control": "no-store"}
         )
 
-    return [verdict, _rollout(rollouts), _confirm(rollouts), _rollback(rollouts)]
+    return [verdict, _step(rollouts), _rollout(rollouts), _confirm(rollouts), _rollback(rollouts)]
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
@@ -143,6 +168,35 @@ def _check(signal: Signal) -> dict[str, Any]:
         "n_stable": signal.n_stable,
         "e_value": signal.e_value,
         "weight": signal.weight,
+    }
+
+
+def _step(rollouts: RolloutGate) -> HTTPRouteHandler:
+    @get("/v1/rollouts/{client:str}/{model:str}/step", sync_to_thread=True, include_in_schema=False)
+    def step(
+        request: Request[Any, Any, Any], client: FromPath[str], model: FromPath[str]
+    ) -> Response[dict[str, Any]]:
+        """For a switch that splits the traffic: which share the canary receives now."""
+        parameters = {**request.query_params.dict(), "client": [client], "model": [model]}
+        values = {name: texts[0] for name, texts in parameters.items()}
+        return Response(step_as_json(*rollouts.step(request, values)), headers={"Cache-Control": "no-store"})
+
+    return step
+
+
+def step_as_json(rollout: Rollout, last: Step, reason: str) -> dict[str, Any]:
+    """The state of a rollout as printed and sent. `share` is the canary's, in percent. Keys may be added, never
+    removed.
+    """
+    return {
+        "schema": "watchkeeper.step/1",
+        "state": last.state.value,
+        "canary": rollout.canary,
+        "stable": rollout.stable,
+        "share": last.share,
+        "step": last.number,
+        "since": iso(last.at),
+        "reason": reason,
     }
 
 

@@ -13,6 +13,8 @@ from monitor.clock import ManualClock
 from monitor.config.root import Config
 from monitor.errors import StoreError
 from monitor.records import Stream
+from monitor.rollouts import running
+from monitor.rollouts.plan import parse_plan
 from monitor.store import api_keys, model_versions
 from monitor.store.model_versions import Version
 from monitor.store.settings import StoreSettings
@@ -20,6 +22,7 @@ from tests.support.rollouts import Behaviour, put_minute
 
 STREAM = Stream("acme", "fraud")
 START = 1_795_420_800
+STEP = "/v1/rollouts/acme/fraud/step"
 VERDICT = "/v1/rollouts/acme/fraud/verdict"
 HOOKS = ("rollout", "confirm-promotion", "rollback")
 
@@ -156,3 +159,26 @@ def test_24_nobody_may_ask_without_a_key_or_with_one_for_another_client(rollout:
     for header, status in (("", 401), ("Bearer wk_wrong", 401), (f"Bearer {rollout.key('globex')}", 403)):
         answer = rollout.http.get(VERDICT, params=asked, headers={"Authorization": header})
         assert answer.status_code == status
+
+
+def test_a_switch_asks_which_share_it_shall_send(rollout: Rollout) -> None:
+    other = rollout.key("globex")
+    assert rollout.http.get(STEP).status_code == 404
+    rollout.run(5, canary=0.01)
+    with rollout.app.store.write() as connection:
+        plan = parse_plan("5:5m,50:20m,100:20m", 60)
+        running.start(connection, STREAM, "9", "7", plan, who="ada", address="here", now=rollout.clock.now())
+    asked = rollout.http.get(STEP).json()
+    assert (asked["schema"], asked["state"], asked["share"]) == ("watchkeeper.step/1", "running", 5.0)
+    assert (asked["canary"], asked["stable"], asked["step"]) == ("9", "7", 1)
+    assert "no answers of version '9'" in asked["reason"]
+    rollout.run(9, canary=0.01, version="9")
+    rollout.app.jobs.advance_rollouts()
+    assert rollout.http.get(STEP).json()["share"] == 50.0
+    rollout.run(15, canary=0.3, version="9")
+    rollout.app.jobs.advance_rollouts()
+    ended = rollout.http.get(STEP)
+    assert (ended.json()["state"], ended.json()["share"]) == ("failed", 0.0)
+    assert ended.headers["cache-control"] == "no-store"
+    for header, status in (("", 401), (f"Bearer {other}", 403)):
+        assert rollout.http.get(STEP, headers={"Authorization": header}).status_code == status

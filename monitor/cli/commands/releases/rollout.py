@@ -1,0 +1,181 @@
+"""`rollout`: starts, watches and stops the staged rollout of a version."""
+
+import getpass
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.output import Exit, put, put_json, put_table, say
+from monitor.cli.stream_names import StreamArgument, seconds_of, stream_of
+from monitor.clock import iso
+from monitor.errors import InputError
+
+if TYPE_CHECKING:
+    from monitor.cli.rollout_view import View
+    from monitor.config.root import Config
+
+rollout = typer.Typer(
+    help="Staged rollouts of new versions.\n\nExample: watchkeeper rollout status",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+CanaryOption = Annotated[str, typer.Option("--canary", help="The new version.")]
+_ADDRESS = "command line"
+
+
+def register(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.add_typer(rollout, name="rollout")
+
+
+@rollout.command("start")
+def start(
+    model: StreamArgument,
+    canary: CanaryOption,
+    stable: Annotated[str, typer.Option("--stable", help="Default: the version that answers now.")] = "",
+    steps: Annotated[
+        str, typer.Option("--steps", help="SHARE:DURATION of each step, such as 5:10m,50:30m,100:30m.")
+    ] = "",
+    minutes: Annotated[
+        int, typer.Option("--minutes", help="60 or 30: how long both versions are compared, in usual steps.")
+    ] = 60,
+    blue_green: Annotated[
+        bool, typer.Option("--blue-green", help="One switch to 100 %, watched for an hour.")
+    ] = False,
+    who: Annotated[str, typer.Option("--by", help="Your name.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Start a staged rollout: the daemon raises the canary's share while it is not worse than the stable version.
+
+    Example: watchkeeper rollout start acme/fraud --canary 8 --stable 7
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.rollouts import plan as plans
+    from monitor.rollouts import running
+
+    usual = {60: plans.DEFAULT, 30: plans.HALF}
+    if minutes not in usual:
+        raise InputError(f"--minutes is 60 or 30, not {minutes}", hint="write the steps yourself: --steps")
+    if steps and blue_green:
+        raise InputError("--steps and --blue-green exclude each other")
+    settings = load(config)
+    chosen = steps or (plans.BLUE_GREEN if blue_green else usual[minutes])
+    plan = plans.parse_plan(chosen, int(settings.predictions.base_window))
+    by = who or getpass.getuser()
+    with opened(settings).write() as connection:
+        begun = running.start(
+            connection, stream_of(model), canary, stable, plan, who=by, address=_ADDRESS, now=time.time()
+        )
+    say(f"version {begun.canary} is rolled out beside {begun.stable}: {plans.told(plan)}")
+    say(f"watch it: watchkeeper rollout watch {begun.stream}")
+
+
+@rollout.command("watch")
+def watch(
+    model: StreamArgument,
+    canary: Annotated[
+        str, typer.Option("--canary", help="A version without a rollout of ours: its verdict is watched.")
+    ] = "",
+    every: Annotated[str, typer.Option("--every", help="How often to look.")] = "5s",
+    within: Annotated[str, typer.Option("--for", help="Give up after this long. Default: at the end.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Watch a rollout until it ends. Exit code: 0 promoted, 1 failed or stopped, 4 not over yet, or none.
+
+    Example: watchkeeper rollout watch acme/fraud --canary 8 --for 1s
+    """
+    from monitor.cli.rollout_view import shown_on
+    from monitor.config.root import load
+
+    settings = load(config)
+    pause = seconds_of(every)
+    if pause <= 0:
+        raise InputError("--every has to be longer than 0", hint="such as 5s")
+    until = time.monotonic() + seconds_of(within) if within else float("inf")
+    look = _looker(settings, model, canary)
+    with shown_on(put) as show:
+        while True:
+            view = look(time.time())
+            show(view)
+            if view.exit is not None or time.monotonic() + pause > until:
+                break
+            time.sleep(pause)
+    if view.exit or view.exit is None:
+        raise typer.Exit(Exit.CANNOT_TELL if view.exit is None else view.exit)
+
+
+@rollout.command("status")
+def status(
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="client/model; all if not named.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the newest rollout of each model, or every step of one. Exit code of one: 0 running or promoted, 1 failed or
+    stopped, 4 none.
+
+    Example: watchkeeper rollout status acme/fraud
+    """
+    from monitor.cli import rollout_view
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.store import rollouts
+
+    settings = load(config)
+    with opened(settings).read() as connection:
+        if not model:
+            listed = rollouts.newest(connection)
+            put_json([rollout_view.as_json(one, steps) for one, steps in listed]) if as_json else put_table(
+                rollout_view.HEADINGS, [rollout_view.row(one, steps[-1]) for one, steps in listed]
+            )
+            return
+        known = rollouts.latest(connection, stream_of(model))
+    if known is None:
+        say(f"no rollout of {stream_of(model)}")
+        raise typer.Exit(Exit.CANNOT_TELL)
+    if as_json:
+        put_json(rollout_view.as_json(*known))
+    else:
+        for step in known[1]:
+            put(f"{iso(step.at)}  {step.share:5g} %  {step.state}: {step.reason}")
+    if known[1][-1].state in (rollouts.RolloutState.FAILED, rollouts.RolloutState.STOPPED):
+        raise typer.Exit(Exit.FAILED)
+
+
+@rollout.command("stop")
+def stop(
+    model: StreamArgument,
+    who: Annotated[str, typer.Option("--by", help="Your name.")] = "",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Stop the running rollout of a model: the stable version receives all traffic.
+
+    Example: watchkeeper rollout stop acme/fraud
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.rollouts import running
+
+    by = who or getpass.getuser()
+    with opened(load(config)).write() as connection:
+        ended = running.stop(connection, stream_of(model), who=by, address=_ADDRESS, now=time.time())
+    say(f"the rollout of version {ended.canary} is stopped: version {ended.stable} receives all traffic")
+
+
+def _looker(settings: "Config", model: str, canary: str) -> Callable[[float], "View"]:
+    """A function that reads what there is to see at a time."""
+    from monitor.cli import rollout_view
+    from monitor.cli.store_option import opened
+    from monitor.rollouts.load_arms import Reading
+
+    store, stream = opened(settings), stream_of(model)
+    reading = Reading(int(settings.predictions.base_window), settings.windows.lateness, settings.measuring())
+
+    def look(now: float) -> "View":
+        with store.read() as connection:
+            return rollout_view.view(connection, stream, canary, reading, now)
+
+    return look

@@ -1,0 +1,107 @@
+"""Which step of a rollout comes next, and why. Pure.
+
+Only a proof fails a canary, and only a pass over the time of a stage lets it go on. Whatever cannot be told holds the
+share as it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.config.units import format_duration
+from monitor.rollouts.plan import percent
+from monitor.rollouts.verdict import STALE_AFTER, Outcome, Verdict
+from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
+
+LEAST_ANSWERED = 0.8
+"""The share of a stage in which the canary has to answer before the rollout goes on."""
+UNHEARD = 30.0
+"""Answers that a silent canary should have given, by its share, before all traffic goes back to the stable version."""
+_CLOCK_STEP = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What happens now. `step` is None if the share stays as it is; `reason` says why in either case."""
+
+    step: Step | None
+    reason: str
+
+
+def first_step(rollout: Rollout) -> Step:
+    """The step that starts a rollout."""
+    share = rollout.plan[0].share
+    reason = f"started by {rollout.started_by}: version {rollout.canary} receives {percent(share)}"
+    return Step(1, rollout.started_at, RolloutState.RUNNING, 0, share, reason)
+
+
+def stopped(last: Step, who: str, now: float) -> Step:
+    """The step by which a person stops a rollout: all traffic goes to the stable version."""
+    return Step(last.number + 1, now, RolloutState.STOPPED, last.stage, 0.0, f"stopped by {who}")
+
+
+def next_step(rollout: Rollout, last: Step, verdict: Verdict, now: float, base_seconds: int) -> Decision:
+    """Decide on a running rollout after its `last` step."""
+
+    def change(state: RolloutState, share: float, reason: str, stage: int = last.stage) -> Decision:
+        checks = tuple(
+            StoredCheck(one.name, one.state.value, one.reason, one.e_value) for one in verdict.signals
+        )
+        return Decision(Step(last.number + 1, now, state, stage, share, reason, checks), reason)
+
+    if last.state is not RolloutState.RUNNING:
+        return Decision(None, last.reason)
+    if now < last.at - _CLOCK_STEP:
+        back = format_duration(round(last.at - now))
+        return change(
+            RolloutState.RUNNING, last.share, f"the clock was set back by {back}: the stage starts again"
+        )
+    if verdict.outcome is Outcome.FAIL:
+        return change(RolloutState.FAILED, 0.0, f"version {rollout.canary} is worse: {verdict.reason}")
+    if silent := _silent(rollout, last, verdict):
+        return change(RolloutState.STOPPED, 0.0, silent)
+    if waiting := _waiting(rollout, last, verdict, now, base_seconds):
+        return Decision(None, waiting)
+    if last.stage + 1 < len(rollout.plan):
+        share = rollout.plan[last.stage + 1].share
+        reason = f"version {rollout.canary} receives {percent(share)} after a pass: {verdict.reason}"
+        return change(RolloutState.RUNNING, share, reason, last.stage + 1)
+    return change(RolloutState.PROMOTED, 100.0, f"version {rollout.canary} is promoted: {verdict.reason}")
+
+
+def _silent(rollout: Rollout, last: Step, verdict: Verdict) -> str:
+    """Why a canary that has stopped answering is stopped: the stable version went on. Empty if it is not."""
+    if verdict.age is None or verdict.age <= STALE_AFTER or last.share >= 100:
+        return ""
+    missing = verdict.unheard * last.share / (100 - last.share)
+    if missing < UNHEARD:
+        return ""
+    return (
+        f"version {rollout.canary} has stopped answering, while version {rollout.stable} gave "
+        f"{verdict.unheard:,.0f} answers: all traffic goes back"
+    )
+
+
+def _waiting(rollout: Rollout, last: Step, verdict: Verdict, now: float, base_seconds: int) -> str:
+    """Why the share stays as it is; empty if the stage is complete and passed."""
+    stage = rollout.plan[min(last.stage, len(rollout.plan) - 1)]
+    at = f"at {percent(last.share)}"
+    if verdict.outcome is Outcome.INCONCLUSIVE and verdict.age is None and last.number == 1:
+        return f"{at}: {verdict.reason}; does the switch ask for its share?"
+    elapsed = max(0.0, now - last.at)
+    if elapsed < stage.seconds:
+        left = format_duration(max(round(stage.seconds - elapsed), 1))
+        return f"{at}, {left} to go: {verdict.outcome}, {verdict.reason}"
+    if verdict.outcome is Outcome.INCONCLUSIVE:
+        return f"{at}, held: {verdict.reason}"
+    answered = _windows_since(verdict.minutes, last.at) * base_seconds
+    needed = LEAST_ANSWERED * stage.seconds - 2 * base_seconds
+    if answered < needed:
+        return (
+            f"{at}, held: version {rollout.canary} answered in {format_duration(answered)} of this stage; "
+            f"{format_duration(round(needed))} needed"
+        )
+    return ""
+
+
+def _windows_since(starts: Sequence[float], since: float) -> int:
+    return sum(start >= since for start in starts)
