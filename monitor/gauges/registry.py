@@ -11,6 +11,7 @@ from monitor.gauges.queues.kafka import KafkaGroupSettings
 from monitor.gauges.queues.nats import NatsConsumerSettings
 from monitor.gauges.queues.rabbitmq import RabbitQueueSettings
 from monitor.gauges.queues.redis import RedisQueueSettings
+from monitor.gauges.queues.sqs import SqsQueueSettings
 from monitor.gauges.settings import GaugeSettings
 
 GAUGES: tuple[type[GaugeSettings], ...] = (
@@ -21,6 +22,7 @@ GAUGES: tuple[type[GaugeSettings], ...] = (
     NatsConsumerSettings,
     RabbitQueueSettings,
     RedisQueueSettings,
+    SqsQueueSettings,
 )
 
 if TYPE_CHECKING:

@@ -6,8 +6,10 @@ from pydantic import Field
 
 from monitor.sources.brokers.kafka import KafkaSettings
 from monitor.sources.brokers.nats import NatsSettings
+from monitor.sources.brokers.pubsub import PubSubSettings
 from monitor.sources.brokers.rabbitmq import RabbitSettings
 from monitor.sources.brokers.redis import RedisSettings
+from monitor.sources.brokers.sqs import SqsSettings
 from monitor.sources.objects.objects import ObjectsSettings
 from monitor.sources.pushed import HttpSettings
 from monitor.sources.settings import SourceSettings
@@ -18,6 +20,8 @@ SOURCES: tuple[type[SourceSettings], ...] = (
     NatsSettings,
     RedisSettings,
     RabbitSettings,
+    SqsSettings,
+    PubSubSettings,
     ObjectsSettings,
     SqlSettings,
     HttpSettings,

@@ -17,8 +17,10 @@ from monitor.runtime import abandoned
 from monitor.sources.brokers import redis
 from monitor.sources.brokers.kafka import KafkaSettings
 from monitor.sources.brokers.nats import NatsSettings
+from monitor.sources.brokers.pubsub import PubSubSettings
 from monitor.sources.brokers.rabbitmq import RabbitSettings
 from monitor.sources.brokers.redis import RedisSettings
+from monitor.sources.brokers.sqs import SqsSettings
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import SourceError
 
@@ -29,12 +31,18 @@ SECTIONS: dict[str, Callable[[int], SourceSettings]] = {
     "nats": lambda port: NatsSettings(servers=(f"127.0.0.1:{port}",), stream="t"),
     "rabbitmq": lambda port: RabbitSettings(servers=(f"127.0.0.1:{port}",), queue="t"),
     "redis": lambda port: RedisSettings(url=f"127.0.0.1:{port}", stream="t"),
+    "sqs": lambda port: SqsSettings(queue=f"http://127.0.0.1:{port}/1/t"),
+    "pubsub": lambda port: PubSubSettings(
+        address=f"http://127.0.0.1:{port}", subscription="projects/p/subscriptions/t"
+    ),
 }
 BEGINNINGS = {
     "kafka": b"",  # its length names the request: see `_begin`
     "nats": b"INFO {",
     "rabbitmq": b"\x01\x00\x00" + struct.pack(">I", 1_000_000_000),
     "redis": b"$1000000000\r\n",
+    "sqs": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n",
+    "pubsub": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n",
 }
 
 
@@ -82,7 +90,11 @@ def _begin(kind: str, line: socket.socket) -> None:
 
 @pytest.mark.parametrize("manner", ["drips", "floods"])
 @pytest.mark.parametrize("kind", SECTIONS)
-def test_law_a_broker_that_misbehaves_is_given_up_in_time(kind: str, manner: str) -> None:
+def test_law_a_broker_that_misbehaves_is_given_up_in_time(
+    kind: str, manner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
     before = abandoned.resident()
     part, pause = (b"x", 0.05) if manner == "drips" else (b"x" * 65_536, 0.0)
     with server(kind, part, pause) as port:

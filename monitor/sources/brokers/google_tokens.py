@@ -1,0 +1,108 @@
+"""Access tokens for Google's APIs: of a service account's key file, or of the machine that the daemon runs on."""
+
+import base64
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monitor import outgoing
+
+_MACHINE = "http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/token"
+_GOOGLE = "https://oauth2.googleapis.com/token"
+_SECONDS = 5.0
+_VALID = 3600
+_EARLY = 120.0
+"""Seconds before its end at which a token is renewed."""
+
+
+class TokenError(Exception):
+    """There is no token."""
+
+
+class GoogleTokens:
+    """The current token for one scope, renewed before it expires. `key_file` empty: the machine's own account."""
+
+    def __init__(self, scope: str, key_file: str) -> None:
+        self._scope, self._key_file = scope, key_file
+        self._token, self._until = "", float("-inf")
+
+    def current(self) -> str:
+        """The token.
+
+        Raises:
+            TokenError: there is none.
+            ImportError: `cryptography` is not installed, and a key file is used.
+        """
+        if time.monotonic() >= self._until - _EARLY:
+            answer = self._of_key() if self._key_file else self._of_machine()
+            token, seconds = answer.get("access_token"), answer.get("expires_in")
+            if not isinstance(token, str) or not token or not isinstance(seconds, int | float):
+                raise TokenError("Google's answer has no access token")
+            self._token, self._until = token, time.monotonic() + seconds
+        return self._token
+
+    def _of_machine(self) -> dict[str, Any]:
+        try:
+            with outgoing.client(_SECONDS) as client:
+                response = client.get(_MACHINE, headers={"Metadata-Flavor": "Google"})
+            return _answer(response.status_code, response.content)
+        except outgoing.FAILURES as error:
+            msg = (
+                f"this machine has no account of Google Cloud ({outgoing.reason(error)}); name `credentials`"
+            )
+            raise TokenError(msg) from error
+
+    def _of_key(self) -> dict[str, Any]:
+        try:
+            key = json.loads(Path(self._key_file).read_bytes())
+            uri = str(key.get("token_uri") or _GOOGLE)
+            claim = self._claim(key, uri)
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            raise TokenError(f"{self._key_file} is not the key file of a service account: {error}") from error
+        form = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": claim}
+        try:
+            with outgoing.client(_SECONDS) as client:
+                response = client.post(uri, data=form)
+            return _answer(response.status_code, response.content)
+        except outgoing.FAILURES as error:
+            raise TokenError(f"{uri}: {outgoing.reason(error)}") from error
+
+    def _claim(self, key: Mapping[str, Any], uri: str) -> str:
+        """A JSON web token, signed with the account's key (RFC 7523)."""
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+        now = int(time.time())
+        head = {"alg": "RS256", "typ": "JWT", "kid": key.get("private_key_id")}
+        claims = {
+            "iss": key["client_email"],
+            "scope": self._scope,
+            "aud": uri,
+            "iat": now,
+            "exp": now + _VALID,
+        }
+        signed = f"{_encoded(json.dumps(head).encode())}.{_encoded(json.dumps(claims).encode())}"
+        private = serialization.load_pem_private_key(str(key["private_key"]).encode(), None)
+        if not isinstance(private, rsa.RSAPrivateKey):
+            msg = "its private key is not of RSA"
+            raise ValueError(msg)
+        return f"{signed}.{_encoded(private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))}"
+
+
+def _encoded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _answer(status: int, content: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(content)
+    except ValueError as error:
+        raise TokenError(f"HTTP {status} without JSON") from error
+    if status != 200 or not isinstance(answer, dict):
+        words = (
+            str(answer.get("error_description") or answer.get("error")) if isinstance(answer, dict) else ""
+        )
+        raise TokenError(f"HTTP {status}: {words[:300]}")
+    return answer

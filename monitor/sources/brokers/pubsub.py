@@ -1,0 +1,178 @@
+"""Google Cloud Pub/Sub: pulled over its REST API, and acknowledged once stored.
+
+Several daemons may share a subscription. A message that is not acknowledged before the deadline of the subscription is
+delivered again, and recognized by its id.
+"""
+
+import base64
+import binascii
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from monitor import outgoing
+from monitor.config.sections import FileName
+from monitor.sources.brokers.addresses import checked
+from monitor.sources.brokers.google_tokens import GoogleTokens, TokenError
+from monitor.sources.settings import SourceSettings
+from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
+from monitor.times.reading import micros_of
+
+_CALL_SECONDS = 5.0
+_MOST_ANSWER = 64_000_000
+"""Bytes of one answer. A message has at most 10 MB; the first pull asks for one, later ones for about 8 MB."""
+_MOST_BYTES, _GROWTH = 8_000_000, 8
+_ACKNOWLEDGED_AT_ONCE = 1000
+_RECENT = 60.0
+_SCOPE = "https://www.googleapis.com/auth/pubsub"
+_NAME = re.compile(r"projects/[^/\s]+/subscriptions/[^/\s]+")
+_HINT = "does the subscription exist, and may this account subscribe (roles/pubsub.subscriber)?"
+
+
+def _subscription(value: str) -> str:
+    if not _NAME.fullmatch(value):
+        msg = f"{value!r} is not a subscription (use projects/PROJECT/subscriptions/NAME)"
+        raise ValueError(msg)
+    return value
+
+
+def _address(value: str) -> str:
+    return checked(value, ("https", "http"))
+
+
+class PubSubSettings(SourceSettings):
+    """A subscription of Google Cloud Pub/Sub. Needs the extra `pubsub` for key files."""
+
+    kind: Literal["pubsub"] = "pubsub"
+    """A subscription of Google Cloud Pub/Sub."""
+    subscription: Annotated[str, AfterValidator(_subscription)]
+    """A subscription with delivery by pull: `projects/PROJECT/subscriptions/NAME`."""
+    credentials: FileName = ""
+    """Key file of a service account. Empty: `GOOGLE_APPLICATION_CREDENTIALS`, or the account of this machine."""
+    address: Annotated[str, AfterValidator(_address)] = Field(default="https://pubsub.googleapis.com")
+    """Address of the API. An address without TLS is an emulator, which needs no credentials."""
+
+    def make_source(self, name: str) -> Source:
+        """A subscriber, not connected yet."""
+        del name
+        return PubSub(self)
+
+
+class PubSub:
+    """One subscriber."""
+
+    is_ordered = False
+
+    def __init__(self, settings: PubSubSettings) -> None:
+        self._settings = settings
+        key_file = settings.credentials or os.environ.get("GOOGLE_APPLICATION_CREDENTIALS", "")
+        self._tokens = GoogleTokens(_SCOPE, key_file) if settings.address.startswith("https:") else None
+        self._base = f"{settings.address.rstrip('/')}/v1/{settings.subscription}"
+        self._count = 1
+        self._oldest, self._fetched_at = time.time(), float("-inf")
+
+    def open(self, positions: Positions) -> None:
+        """Check that the subscription is there."""
+        del positions  # the subscription knows what was acknowledged
+        found = self._call("", None)
+        if found.get("pushConfig") or found.get("bigqueryConfig") or found.get("cloudStorageConfig"):
+            msg = f"Pub/Sub: {self._settings.subscription} does not deliver by pull"
+            raise SourceError(msg, hint="create a subscription with delivery type Pull")
+
+    def fetch(self, most: int, wait: float) -> Fetched:
+        """The messages that Pub/Sub has at hand."""
+        messages = self._pull(min(most, self._count))
+        if not messages:
+            time.sleep(wait)
+            return Fetched()
+        payloads = [_payload(one) for one in messages]
+        size = sum(len(payload.body) for payload in payloads)
+        self._count = max(1, min(self._count * _GROWTH, _MOST_BYTES * len(payloads) // (size + 1)))
+        sent = [payload.sent_at for payload in payloads if payload.sent_at is not None]
+        if sent:
+            self._oldest, self._fetched_at = min(sent), time.monotonic()
+        return Fetched(payloads, [str(one.get("ackId", "")) for one in messages])
+
+    def acknowledge(self, fetched: Fetched) -> None:
+        """Acknowledge the messages."""
+        receipts: list[str] = fetched.receipt
+        for begin in range(0, len(receipts), _ACKNOWLEDGED_AT_ONCE):
+            self._call(":acknowledge", {"ackIds": receipts[begin : begin + _ACKNOWLEDGED_AT_ONCE]})
+
+    def lag(self) -> Lag:
+        """Pub/Sub does not tell what waits. Messages that were fetched just now say how far behind this source is."""
+        if time.monotonic() - self._fetched_at >= _RECENT:
+            return Lag()
+        return Lag(None, max(0.0, time.time() - self._oldest))
+
+    def peek(self, most: int, wait: float) -> Sequence[Payload]:
+        """The next messages, which are returned at once."""
+        ends, messages = time.monotonic() + min(wait, 3.0), self._pull(most)
+        while not messages and time.monotonic() < ends:
+            time.sleep(0.2)
+            messages = self._pull(most)
+        if messages:
+            identifiers = [str(one.get("ackId", "")) for one in messages]
+            self._call(":modifyAckDeadline", {"ackIds": identifiers, "ackDeadlineSeconds": 0})
+        return [_payload(one) for one in messages]
+
+    def close(self) -> None:
+        """Nothing is kept open. What was not acknowledged is delivered again."""
+
+    def _pull(self, most: int) -> list[Mapping[str, Any]]:
+        """Messages that are at hand. A pull that waits and is cancelled would keep messages from everybody."""
+        answer = self._call(":pull", {"maxMessages": most, "returnImmediately": True})
+        messages = answer.get("receivedMessages")
+        return [one for one in messages if isinstance(one, Mapping)] if isinstance(messages, list) else []
+
+    def _call(self, name: str, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Call the subscription, by POST where there are parameters."""
+        where = f"Pub/Sub: {self._settings.subscription}"
+        try:
+            headers = {} if self._tokens is None else {"Authorization": f"Bearer {self._tokens.current()}"}
+            with outgoing.client(_CALL_SECONDS, most_bytes=_MOST_ANSWER) as client:
+                if parameters is None:
+                    response = client.get(self._base, headers=headers)
+                else:
+                    response = client.post(self._base + name, json=parameters, headers=headers)
+            answer = json.loads(response.content or b"{}")
+        except TokenError as error:
+            raise SourceError(f"{where}: {error}", hint="correct `credentials`") from error
+        except outgoing.FAILURES as error:
+            if isinstance(error, ImportError):
+                hint = "pip install 'watchkeeper[pubsub]'"
+                raise SourceError("the package for Pub/Sub's keys is not installed", hint=hint) from error
+            raise SourceError(f"{where}: {outgoing.reason(error)}", hint=_HINT) from error
+        if response.status_code != 200 or not isinstance(answer, dict):
+            problem = answer.get("error") if isinstance(answer, dict) else None
+            words = str(problem.get("message"))[:300] if isinstance(problem, Mapping) else ""
+            raise SourceError(f"{where}: HTTP {response.status_code}: {words}", hint=_HINT)
+        return answer
+
+
+def _payload(received: Mapping[str, Any]) -> Payload:
+    message = received.get("message")
+    message = message if isinstance(message, Mapping) else {}
+    identifier = str(message.get("messageId", ""))
+    attributes = message.get("attributes")
+    headers = (
+        {str(k).lower(): str(v) for k, v in attributes.items()} if isinstance(attributes, Mapping) else {}
+    )
+    micros = micros_of(str(message.get("publishTime", "")))
+    try:
+        body, error = base64.b64decode(str(message.get("data") or ""), validate=True), ""
+    except binascii.Error as problem:
+        body, error = b"", f"its data is not Base64: {problem}"
+    return Payload(
+        body,
+        f"message {identifier[:100]}",
+        key=identifier.encode(),
+        sent_at=None if micros is None else micros / 1e6,
+        headers=headers,
+        error=error,
+    )
