@@ -1,6 +1,6 @@
 """Watchkeeper keeps watch over machine-learning models in production. Programs import it as `watchkeeper`.
 
-`from monitor import compare, rehearse` works as well. Each is loaded when it is first used.
+`from monitor import compare, gate, rehearse` works as well. Each is loaded when it is first used.
 """
 
 from importlib import import_module
@@ -8,7 +8,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-FUNCTIONS = {"compare": "monitor.comparison", "rehearse": "monitor.rehearsal"}
+FUNCTIONS = {"compare": "monitor.comparison", "gate": "monitor.gate", "rehearse": "monitor.rehearsal"}
 """The functions for notebooks and scripts, and their modules."""
 
 

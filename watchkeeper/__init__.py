@@ -1,6 +1,6 @@
-"""Watchkeeper as a library: two functions for notebooks and scripts. The code is in the package `monitor`.
+"""Watchkeeper as a library: three functions for notebooks and scripts. The code is in the package `monitor`.
 
-    from watchkeeper import compare, rehearse
+    from watchkeeper import compare, gate, rehearse
 
 Each function is loaded when it is first used, because Arrow and numpy take half a second to load.
 """
@@ -12,9 +12,10 @@ from monitor import FUNCTIONS, __version__
 
 if TYPE_CHECKING:
     from monitor.comparison import compare
+    from monitor.gate import gate
     from monitor.rehearsal import rehearse
 
-__all__ = ["__version__", "compare", "rehearse"]
+__all__ = ["__version__", "compare", "gate", "rehearse"]
 
 
 def __getattr__(name: str) -> Any:

@@ -22,7 +22,7 @@ from monitor.cli.commands import (
     status,
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
-from monitor.cli.commands.releases import release, rollout, verdict
+from monitor.cli.commands.releases import gate, release, rollout, verdict
 from monitor.cli.output import put
 
 
@@ -69,6 +69,7 @@ COMMANDS = (
     gauges,
     backtest,
     rules,
+    gate,
     verdict,
     release,
     rollout,

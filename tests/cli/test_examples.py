@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from monitor.cli.registry import app
 from monitor.errors import NotFoundError, WatchkeeperError
 from tests.cli.test_commands import commands
+from tests.gate.items import classified
 from tests.support.ports import free_port
 
 BEGIN, DAYS = pd.Timestamp("2026-10-01T00:00:00Z"), 42
@@ -109,6 +110,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows(4000, 1.0).to_parquet(folder / "yesterday.parquet")
     rows(30_000).to_parquet(folder / "last-quarter.parquet")
     rows(500).to_parquet(folder / "history" / "one.parquet")
+    candidate, baseline, truth = classified(3000)
+    candidate.to_parquet(folder / "new.parquet")
+    baseline.to_parquet(folder / "old.parquet")
+    truth.to_csv(folder / "truth.csv", index=False)
     config = str(folder / "watchkeeper.yaml")
     loaded = CliRunner().invoke(
         app, ["load", "acme/fraud", str(folder / "history/one.parquet"), "-c", config]

@@ -1,0 +1,202 @@
+"""`gate`: whether a candidate may replace its baseline, for CI."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.options import EncodingOption, JsonOption, SeparatorOption
+from monitor.cli.output import Exit, put, put_json, say
+from monitor.cli.stream_names import stream_of
+from monitor.errors import InputError
+
+if TYPE_CHECKING:
+    from monitor.config.root import Config
+    from monitor.gate import GateResult
+    from monitor.health.settings import ModelView
+    from monitor.rules.rule import RuleSet
+
+CandidateOption = Annotated[
+    str, typer.Option("--candidate", help="The candidate's predictions: Parquet, CSV, JSON lines, Arrow.")
+]
+BaselineOption = Annotated[
+    str, typer.Option("--baseline", help="The baseline's predictions of the same items.")
+]
+TruthOption = Annotated[
+    str, typer.Option("--truth", help="A file with `id` and `truth`, if no other has them.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="FIELD=COLUMN of a column that is called otherwise: truth=label."),
+]
+SegmentOption = Annotated[
+    list[str] | None, typer.Option("--segment", help="A column whose values are compared on their own.")
+]
+GroupOption = Annotated[
+    str, typer.Option("--group", help="The column that names what items have in common, such as a user.")
+]
+MetricOption = Annotated[list[str] | None, typer.Option("--metric", help="Compare this metric only.")]
+MarginOption = Annotated[
+    list[str] | None, typer.Option("--margin", help="METRIC=SIZE, how much worse it may be: accuracy=1%.")
+]
+ModelOption = Annotated[
+    str,
+    typer.Option("--model", help="client/model: its targets, task and rules are those of the configuration."),
+]
+RulesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rules", "-r", help="A rule file instead of those in force (without --model: the shipped ones)."
+    ),
+]
+JunitOption = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file.")]
+MarkdownOption = Annotated[
+    Path | None,
+    typer.Option("--markdown", help="Append Markdown to this file, such as $GITHUB_STEP_SUMMARY."),
+]
+OptionalConfig = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", help="The configuration file of --model.", envvar="WATCHKEEPER_CONFIG"),
+]
+HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a page to this file.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command("gate")(gate)
+
+
+def gate(
+    candidate: CandidateOption,
+    baseline: BaselineOption = "",
+    truth: TruthOption = "",
+    model: ModelOption = "",
+    segment: SegmentOption = None,
+    group: GroupOption = "",
+    metric: MetricOption = None,
+    margin: MarginOption = None,
+    rules: RulesOption = None,
+    column: ColumnOption = None,
+    task: Annotated[str, typer.Option("--task", help="binary, multiclass or regression.")] = "",
+    alpha: Annotated[float, typer.Option("--alpha", help="The probability of a false block.")] = 0.05,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Of the bootstrap; the same seed, the same result.")
+    ] = 0,
+    junit: JunitOption = None,
+    markdown: MarkdownOption = None,
+    html: HtmlOption = None,
+    github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub Actions.")] = False,
+    separator: SeparatorOption = "",
+    encoding: EncodingOption = "",
+    config: OptionalConfig = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a candidate's predictions with a baseline's, item by item: may it replace it?
+
+    Exit code: 0 pass, 1 fail (proven worse), 4 inconclusive (with the number of items that would decide).
+
+    Example: watchkeeper gate --candidate new.parquet --baseline old.parquet --truth truth.csv --junit gate.xml
+    """
+    from monitor.gate import gate as run
+
+    if not candidate or not baseline:
+        raise InputError("name both files", hint="--candidate NEW.parquet --baseline OLD.parquet")
+    settings = _settings(model, config)
+    result = run(
+        candidate,
+        baseline,
+        truth=truth or None,
+        columns=_pairs(column, "--column"),
+        segments=segment or (),
+        group=group,
+        task=task,
+        metrics=metric or (),
+        margins=_pairs(margin, "--margin"),
+        view=_view(settings, model),
+        rules=_rules(settings, rules),
+        model=model,
+        alpha=alpha,
+        seed=seed,
+        separator=separator,
+        encoding=encoding,
+    )
+    _write(result, junit=junit, markdown=markdown, html=html)
+    _show(result, as_json=as_json, github=github)
+    _exit(result)
+
+
+def _settings(model: str, config: Path | None) -> "Config | None":
+    """The configuration, which only a named model needs."""
+    from monitor.config.location import find
+    from monitor.config.root import load
+
+    return load(config or find()) if model else None
+
+
+def _view(settings: "Config | None", model: str) -> "ModelView | None":
+    """The section of the model in the configuration."""
+    if settings is None:
+        return None
+    stream = stream_of(model)
+    client = settings.clients.get(stream.client)
+    if client is None or stream.model not in client.models:
+        known = [f"{name}/{one}" for name, section in settings.clients.items() for one in section.models]
+        hint = f"it has {', '.join(known)}" if known else "it has no model under `clients`"
+        raise InputError(f"the configuration has no model {model!r}", hint=hint)
+    return client.models[stream.model]
+
+
+def _rules(settings: "Config | None", files: list[Path] | None) -> "RuleSet":
+    from monitor.config.rule_files import rules_of
+    from monitor.gate import rules_from
+
+    return rules_from(files or None) if files or settings is None else rules_of(settings)
+
+
+def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
+    """`NAME=VALUE` options as a mapping."""
+    pairs = {}
+    for text in texts or ():
+        name, is_given, value = text.partition("=")
+        if not (name and is_given and value):
+            raise InputError(f"{option} {text!r} is not NAME=VALUE")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _write(result: "GateResult", *, junit: Path | None, markdown: Path | None, html: Path | None) -> None:
+    """Write the reports. A step summary of GitHub is added to, every other file is replaced."""
+    from monitor.gate.reports.junit import junit as as_junit
+    from monitor.gate.reports.markdown import markdown as as_markdown
+    from monitor.gate.reports.page import page
+
+    texts = [(junit, as_junit), (markdown, as_markdown), (html, page)]
+    for path, render in texts:
+        if path is None:
+            continue
+        is_summary = os.environ.get("GITHUB_STEP_SUMMARY") == str(path)
+        try:
+            with path.open("a" if is_summary else "w", encoding="utf-8", errors="replace") as file:
+                file.write(render(result))
+        except OSError as error:
+            raise InputError(f"{path} cannot be written: {error.strerror}") from error
+        say(f"report: {path}")
+
+
+def _show(result: "GateResult", *, as_json: bool, github: bool) -> None:
+    from monitor.gate.reports.github import annotations
+    from monitor.gate.reports.text import text
+
+    put_json(result.to_dict()) if as_json else put(text(result))
+    for line in annotations(result) if github else ():
+        (say if as_json else put)(line)
+
+
+def _exit(result: "GateResult") -> None:
+    from monitor.gate import Outcome
+
+    if result.outcome is Outcome.FAIL:
+        raise typer.Exit(Exit.FAILED)
+    if result.outcome is Outcome.INCONCLUSIVE:
+        raise typer.Exit(Exit.CANNOT_TELL)
