@@ -294,6 +294,7 @@ class App:
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             importance=self.config.drift.importance,
             base_seconds=self.base_seconds,
+            rollouts=wiring.reading_of_rollouts(self.config),
             settings=self.config.web,
             version=__version__,
             clients=self.config.clients,

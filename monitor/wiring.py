@@ -136,13 +136,17 @@ def digests(config: Config, store: Store, channels: frozenset[str]) -> tuple[Sen
     return sender, ChangeMailer(store, config.clients, channels, url)
 
 
+def reading_of_rollouts(config: Config) -> Reading:
+    """How the windows of two versions are read for a verdict."""
+    return Reading(int(config.predictions.base_window), config.windows.lateness, config.measuring())
+
+
 def application(config: Config, services: Services) -> Litestar:
     """All pages and routes except those of the ingest."""
-    pager, base = config.notify.pagerduty, int(config.predictions.base_window)
-    reading = Reading(base, config.windows.lateness, config.measuring())
+    pager = config.notify.pagerduty
     routes = [
         *pagerduty_routes(services.store, pager.webhook_secrets if pager else (), services.clock),
-        *rollout_routes(services.store, services.access, services.clock, reading),
+        *rollout_routes(services.store, services.access, services.clock, services.rollouts),
         *release_routes(services.store, services.access, services.clock, frozenset(config.clients)),
         *mlflow_routes(services.store, config.releases.mlflow, services.clock),
     ]

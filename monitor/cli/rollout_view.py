@@ -1,129 +1,13 @@
-"""What `rollout watch` and `rollout status` show: the steps of a rollout, and its signals now."""
+"""How `rollout watch` draws a rollout: a table in a terminal, lines elsewhere."""
 
 import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection
+from monitor.rollouts.view import SIGNALS, View
 
-from monitor.clock import iso
-from monitor.config.units import format_number
-from monitor.errors import NotFoundError
-from monitor.records import Stream
-from monitor.rollouts import plan, running
-from monitor.rollouts.evaluate import evaluate
-from monitor.rollouts.load_arms import Reading
-from monitor.rollouts.verdict import ALPHA, Gate, Outcome, Verdict
-from monitor.store import rollouts
-from monitor.store.rollouts import Rollout, RolloutState, Step
-from monitor.visible import one_line
-
-HEADINGS = ("model", "canary", "stable", "share", "state", "since", "why")
-SIGNALS = ("signal", "state", "canary", "stable", "e-value", "proof at")
 _FIGURES = re.compile(r"\d[\w.,%]*")
-_EXITS = {RolloutState.PROMOTED: 0, RolloutState.FAILED: 1, RolloutState.STOPPED: 1}
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What is shown at one moment: a headline, the steps, the signals, and the exit code if all is over."""
-
-    headline: str
-    steps: tuple[str, ...]
-    signals: tuple[tuple[str, ...], ...]
-    exit: int | None
-
-
-def view(connection: Connection, stream: Stream, canary: str, reading: Reading, now: float) -> View:
-    """The newest rollout of a stream; of a version that has none, its verdict alone."""
-    known = rollouts.latest(connection, stream)
-    if known is not None and canary in ("", known[0].canary):
-        return _of_rollout(connection, known[0], known[1], reading, now)
-    if not canary:
-        raise NotFoundError(f"no rollout of {stream}", hint="start one, or name a version: --canary 8")
-    found = evaluate(connection, stream, canary, "", Gate.FINAL, reading, now)
-    told = one_line(f"{stream} {canary} beside {found.stable}: {found.outcome}, {found.reason}")
-    over = {Outcome.PASS: 0, Outcome.FAIL: 1}.get(found.outcome)
-    return View(told, (), _signals(found), over)
-
-
-def _of_rollout(
-    connection: Connection, rollout: Rollout, steps: tuple[Step, ...], reading: Reading, now: float
-) -> View:
-    last = steps[-1]
-    lines = tuple(
-        one_line(f"{iso(step.at)}  {plan.percent(step.share)}  {step.state}: {step.reason}") for step in steps
-    )
-    named = f"{rollout.stream} {rollout.canary} beside {rollout.stable}"
-    if last.state is not RolloutState.RUNNING:
-        kept = tuple(
-            (check.name.replace("_", " "), check.state, "", "", _e_value(check.e_value), "")
-            for check in last.checks
-        )
-        return View(one_line(f"{named}: {last.state}, {last.reason}"), lines, kept, _EXITS[last.state])
-    verdict, decision = running.judge(connection, rollout, last, reading, now)
-    return View(one_line(f"{named}: {decision.reason}"), lines, _signals(verdict), None)
-
-
-def _signals(verdict: Verdict) -> tuple[tuple[str, ...], ...]:
-    return tuple(
-        (
-            signal.name.replace("_", " "),
-            signal.state.value,
-            _figure(signal.canary, signal.unit),
-            _figure(signal.stable, signal.unit),
-            _e_value(signal.e_value) if signal.canary is not None else "",
-            f"{1 / ALPHA / signal.weight:,.0f}" if signal.weight else f"{1 / ALPHA:,.0f}",
-        )
-        for signal in verdict.signals
-    )
-
-
-def _figure(value: float | None, unit: str) -> str:
-    if value is None:
-        return "-"
-    if unit == "share":
-        return f"{value:.2%}"
-    return f"{format_number(value * 1000)} ms" if unit == "seconds" else format_number(value)
-
-
-def _e_value(value: float) -> str:
-    return f"{value:.3g}" if value < 1e6 else "> 1,000,000"
-
-
-def row(rollout: Rollout, last: Step) -> tuple[str, ...]:
-    """A rollout as a row of a table with `HEADINGS`."""
-    return (
-        str(rollout.stream),
-        one_line(rollout.canary),
-        one_line(rollout.stable),
-        plan.percent(last.share),
-        last.state.value,
-        iso(last.at),
-        one_line(last.reason),
-    )
-
-
-def as_json(rollout: Rollout, steps: tuple[Step, ...]) -> dict[str, Any]:
-    """A rollout with all its steps."""
-    return {
-        "client": rollout.stream.client,
-        "model": rollout.stream.model,
-        "environment": rollout.stream.environment,
-        "canary": rollout.canary,
-        "stable": rollout.stable,
-        "plan": plan.written(rollout.plan),
-        "state": steps[-1].state.value,
-        "share": steps[-1].share,
-        "started_by": rollout.started_by,
-        "steps": [
-            {"at": iso(one.at), "state": one.state.value, "share": one.share, "reason": one.reason}
-            for one in steps
-        ],
-    }
 
 
 @contextmanager

@@ -16,7 +16,7 @@ STREAM = {"client": "skyline", "model": "late-arrival", "environment": "producti
 
 CONFIG = """\
 # Written by `watchkeeper demo`: the configuration of a daemon that watches one model.
-store: {{url: "sqlite:///watchkeeper.db"}}
+store: {{url: "sqlite:///watchkeeper.db"}}{more}
 web: {{listen: "127.0.0.1:{port}", public_url: "http://127.0.0.1:{port}"}}
 clients:
   {client}:
@@ -24,7 +24,7 @@ clients:
     models:
       {model}:
         title: Late arrivals
-        baseline: {{file: training.parquet}}
+        baseline: {{file: {baseline}}}
 rules: {{files: [rules.yaml]}}
 notify:
   file: {{path: pages.jsonl}}
@@ -46,9 +46,11 @@ def is_prepared(folder: Path) -> bool:
     return (folder / "watchkeeper.db").exists() and (folder / "model.joblib").exists()
 
 
-def write_configuration(folder: Path, port: int) -> None:
-    """Write `watchkeeper.yaml` and `rules.yaml` for the demonstration's daemon."""
-    config = CONFIG.format(port=port, **STREAM)
+def write_configuration(
+    folder: Path, port: int, *, baseline: str = "training.parquet", more: str = ""
+) -> None:
+    """Write `watchkeeper.yaml` and `rules.yaml` for the demonstration's daemon. `more` are further lines."""
+    config = CONFIG.format(port=port, baseline=baseline, more=more, **STREAM)
     (folder / "watchkeeper.yaml").write_text(config, encoding="utf-8")
     (folder / "rules.yaml").write_text(RULES, encoding="utf-8")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from monitor.demo import flights, history, process
+from monitor.demo import flights, history, process, rollout
 from monitor.demo.incidents import MEANING, SECONDS, FaultKind, Switch
 from monitor.demo.model import LateModel, load_or_train
 from monitor.demo.process import STREAM
@@ -35,6 +35,39 @@ def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | Non
         say("Stop:  Ctrl-C")
         with contextlib.suppress(KeyboardInterrupt):
             _serve(Serving(model, url, Switch(folder), _schedule()), daemon)
+
+
+def roll_out(folder: Path, port: int, name: str, say: Say, *, until_over: bool = False) -> None:
+    """Start a daemon of its own, and serve two versions behind a switch that follows the rollout of the newer one.
+
+    Raises:
+        InputError: there is no such kind of rollout, or another process listens at the port.
+    """
+    try:
+        kind = rollout.RolloutKind(name)
+    except ValueError:
+        raise InputError(
+            f"unknown rollout '{name}'", hint=f"use one of: {', '.join(rollout.RolloutKind)}"
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "model.joblib").exists():
+        say("Training the model on a third of a summer's flights ...")
+    model = load_or_train(folder)
+    place, url = rollout.prepare(folder, port), f"http://127.0.0.1:{port}"
+    daemon = process.start(place, port)
+    with process.answering(daemon, url):
+        page = f"{url}/staff/m/{STREAM['client']}/{STREAM['model']}/{STREAM['environment']}/rollout"
+        say(f"Open:  {url}/c/{STREAM['client']}/   engineers: {page}")
+        say(
+            f"Next:  version {rollout.CANARY} is rolled out in {rollout.ALONE:.0f} seconds; {rollout.MEANING[kind]}."
+        )
+        say(
+            f"Watch: watchkeeper rollout watch {STREAM['client']}/{STREAM['model']} -c {place}/watchkeeper.yaml"
+        )
+        say("Stop:  Ctrl-C")
+        switch = rollout.two_versions(model, url, kind, folder, _schedule)
+        with contextlib.suppress(KeyboardInterrupt):
+            rollout.serve(switch, place, daemon, say, until_over=until_over)
 
 
 def inject(folder: Path, name: str, say: Say) -> None:

@@ -26,12 +26,17 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Serving:
-    """The model server: predicts flights, and sends predictions and outcomes."""
+    """The server of one version of the model: predicts flights, and sends predictions and outcomes.
+
+    Outcomes are known between the two times `truth_after`, in seconds after the prediction.
+    """
 
     model: LateModel
     url: str
     switch: Switch
     schedule: Iterator[Record]
+    version: str = VERSION
+    truth_after: tuple[float, float] = _TRUTH_AFTER
     _waiting: list[tuple[float, int, Record]] = field(default_factory=list)
     _turns: Iterator[int] = field(default_factory=itertools.count)
     _random: random.Random = field(default_factory=lambda: random.Random(7))  # noqa: S311 - delays, not secrets
@@ -42,16 +47,16 @@ class Serving:
         served = [] if kind is FaultKind.SILENCE else [self.serve(kind, now) for _ in range(PER_SECOND)]
         if served:
             http.post(f"{self.url}/v1/predictions", json=served).raise_for_status()
-        if known := list(self._due(now)):
+        if known := self.due(now):
             http.post(f"{self.url}/v1/outcomes", json=known).raise_for_status()
         return len(served)
 
     def serve(self, kind: FaultKind | None, now: float) -> Record:
         """Predict one flight; a record for `POST /v1/predictions`."""
         turn, flight = next(self._turns), next(self.schedule)
-        identity = f"{flight['flight']}-{now:.3f}-{turn}"
+        identity = f"{flight['flight']}-{now:.3f}-{turn}-{self.version}"
         features = {name: flight[name] for name in flights.FEATURES}
-        record: Record = {**STREAM, "id": identity, "version": VERSION, "timestamp": _iso(now)}
+        record: Record = {**STREAM, "id": identity, "version": self.version, "timestamp": _iso(now)}
         began = time.perf_counter()
         try:
             features = disturb(kind, features, turn)
@@ -73,11 +78,14 @@ class Serving:
         outcome["corrected"] = reviewed and truth != answer.label
         if turn % _FEEDBACK_EVERY == 0:
             outcome["feedback"] = 5 if truth == answer.label else 2
-        heapq.heappush(self._waiting, (now + self._random.uniform(*_TRUTH_AFTER), turn, outcome))
+        heapq.heappush(self._waiting, (now + self._random.uniform(*self.truth_after), turn, outcome))
 
-    def _due(self, now: float) -> Iterator[Record]:
+    def due(self, now: float) -> list[Record]:
+        """The outcomes that are known by now; each is returned once."""
+        known = []
         while self._waiting and self._waiting[0][0] <= now:
-            yield heapq.heappop(self._waiting)[2]
+            known.append(heapq.heappop(self._waiting)[2])
+        return known
 
 
 def endless(table: pa.Table, start: int) -> Iterator[Record]:

@@ -41,7 +41,7 @@ from monitor.web.pages.alert import alert_page
 from monitor.web.pages.features import feature_page as feature
 from monitor.web.pages.features import table as features
 from monitor.web.pages.listings import alerts_page, audit_page, quarantine_page
-from monitor.web.pages.model import engineer
+from monitor.web.pages.model import engineer, rollout_page
 from monitor.web.pages.overview import page as overview
 from monitor.web.services import Services
 from monitor.web.statuses import status_of, words_of
@@ -69,6 +69,7 @@ _MODULES = (
     overview,
     staff,
     engineer,
+    rollout_page,
     features,
     feature,
     alert_page,

@@ -16,6 +16,7 @@ from monitor.health.settings import ClientSettings
 from monitor.predictions.log.writer import IntakeStats
 from monitor.records import Alert, Silence
 from monitor.reports.drilldowns import Drilldowns
+from monitor.rollouts.load_arms import Reading
 from monitor.rules.engine.readings import Past, no_past
 from monitor.rules.rule import Rule, RuleSet
 from monitor.store.db import Store
@@ -41,7 +42,8 @@ class Services:
     ones; `drift_limits` are the values, by metric, from which a feature counts as drifted, `importance` is what the
     configuration says of features, by name; `drilldowns` creates reports on alerts; `runbook` returns the URL of an
     alert's runbook, or an empty string; `alerts` are the settings of notifications; `rule` returns a rule in force by
-    name, `rules` all of them; `past` returns measurements of an earlier day.
+    name, `rules` all of them; `past` returns measurements of an earlier day; `rollouts` is how the
+    windows of two versions are read.
     """
 
     store: Store
@@ -65,6 +67,7 @@ class Services:
     past: Past = no_past
     alerts: AlertSettings = field(default_factory=AlertSettings)
     importance: Mapping[str, float] = field(default_factory=dict)
+    rollouts: Reading = field(default_factory=lambda: Reading(60))
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.output import say
-from monitor.errors import WatchkeeperError
+from monitor.errors import InputError, WatchkeeperError
 
 FolderOption = Annotated[Path, typer.Option("--dir", help="The folder for the files of the demonstration.")]
 
@@ -21,10 +21,15 @@ def demo(
     incident: Annotated[
         str | None, typer.Option("--incident", help="Inject a fault: errors, latency, drift or silence.")
     ] = None,
+    rollout: Annotated[
+        str | None,
+        typer.Option("--rollout", help="Roll out a second version in minutes: good, bad or slow."),
+    ] = None,
     folder: FolderOption = Path("var/demo"),
     port: Annotated[int, typer.Option(help="The port of the daemon (on loopback).")] = 8080,
 ) -> None:
-    """Serve a model on real flights and monitor it; with --incident, break the running demonstration for two minutes.
+    """Serve a model on real flights and monitor it; with --incident, break the running demonstration for two minutes;
+    with --rollout, serve two versions and roll the second one out.
 
     Example: watchkeeper demo --incident errors
     """
@@ -32,20 +37,24 @@ def demo(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the daemon with the demonstration
     early = None
-    if incident is None and process.is_prepared(folder):
+    if incident is not None and rollout is not None:
+        raise InputError("--incident and --rollout exclude each other")
+    if incident is None and rollout is None and process.is_prepared(folder):
         process.write_configuration(folder, port)
         early = process.start(folder, port)  # while scikit-learn is loaded here
 
     try:
         try:
-            from monitor.demo.runner import inject, run
+            from monitor.demo.runner import inject, roll_out, run
         except ModuleNotFoundError as error:
             hint = "pip install 'watchkeeper[demo]'"
             raise WatchkeeperError(
                 f"the demonstration needs {error.name}, which is not installed", hint=hint
             ) from error
 
-        if incident is None:
+        if rollout is not None:
+            roll_out(folder, port, rollout, say)
+        elif incident is None:
             run(folder, port, say, early)
         else:
             inject(folder, incident, say)

@@ -9,7 +9,7 @@ from monitor.rollouts.signals.signal import Signal, weighed
 FAILURES, FAILURE_LIMIT = "failures", "failure_limit"
 LIMIT = 0.05
 """Share of failures that no version may exceed, unless the stable version does so too."""
-_SHARES = (0.08, 0.12, 0.25, 0.5)
+SHARES = (0.08, 0.12, 0.25, 0.5)
 _TIMES = (1.6, 2.5, 5.0, 10.0)
 
 
@@ -35,7 +35,7 @@ def failure_limit(arms: Arms, weight: float) -> Signal:
     n, failed = float(counts.canary.sum()), float(counts.canary_bad.sum())
     usual = counts.stable_bad.sum() / counts.stable.sum() if counts.stable.sum() else 0.0
     limit = min(max(LIMIT, evidence.TOLERATED * usual), 0.9)
-    beside = evidence.above_limit(counts, LIMIT, _SHARES)
+    beside = evidence.above_limit(counts, LIMIT, SHARES)
     alone = evidence.alone_above_limit(counts, limit, _TIMES)
     share = failed / n if n else 0.0
     told = f"{share:.2%} of {n:,.0f} fail; {LIMIT:.0%} is the limit"

@@ -14,8 +14,8 @@ from monitor.clock import iso
 from monitor.errors import InputError
 
 if TYPE_CHECKING:
-    from monitor.cli.rollout_view import View
     from monitor.config.root import Config
+    from monitor.rollouts.view import View
 
 rollout = typer.Typer(
     help="Staged rollouts of new versions.\n\nExample: watchkeeper rollout status",
@@ -119,9 +119,9 @@ def status(
 
     Example: watchkeeper rollout status acme/fraud
     """
-    from monitor.cli import rollout_view
     from monitor.cli.store_option import opened
     from monitor.config.root import load
+    from monitor.rollouts import view as rollout_view
     from monitor.store import rollouts
 
     settings = load(config)
@@ -167,8 +167,8 @@ def stop(
 
 def _looker(settings: "Config", model: str, canary: str) -> Callable[[float], "View"]:
     """A function that reads what there is to see at a time."""
-    from monitor.cli import rollout_view
     from monitor.cli.store_option import opened
+    from monitor.rollouts import view as rollout_view
     from monitor.rollouts.load_arms import Reading
 
     store, stream = opened(settings), stream_of(model)
