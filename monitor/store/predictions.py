@@ -83,7 +83,13 @@ _THESE = BATCHES.c.id.in_([bindparam(f"batch{n}") for n in range(_AT_ONCE)])
 _KEPT = select(
     BATCHES.c.id, BATCHES.c.start, BATCHES.c.end, BATCHES.c.rows, BATCHES.c.blob, BATCHES.c.received_at
 )
-_UNCOUNTED = Prepared(_KEPT.where(_MINE, _OPEN).order_by(BATCHES.c.id).limit(bindparam("most")))
+_UNCOUNTED = Prepared(
+    _KEPT.where(_MINE, _OPEN, BATCHES.c.id > bindparam("after"))
+    .order_by(BATCHES.c.id)
+    .limit(bindparam("most"))
+)
+_PAGE = 50
+"""Uncounted batches that are read at a time: those of a backlog are large, and few of them are counted at once."""
 _NEWEST = Prepared(
     _KEPT.where(_MINE, _OPEN, BATCHES.c.start >= bindparam("start"), BATCHES.c.end >= bindparam("since"))
     .order_by(BATCHES.c.start.desc(), BATCHES.c.id.desc())
@@ -155,10 +161,11 @@ class StoredBatch:
 
 @dataclass(frozen=True, slots=True)
 class Uncounted:
-    """Uncounted batches, and the numbers of the damaged ones among them."""
+    """Uncounted batches, and the numbers of the damaged ones among them. `more` if there may be further ones."""
 
     batches: Sequence[StoredBatch]
     damaged: Sequence[int]
+    more: bool = False
 
 
 def put(connection: Connection, batches: Sequence[NewBatch], now: float) -> int:
@@ -185,10 +192,20 @@ def ids_in(connection: Connection, stream: Stream, window: Window) -> list[bytes
     return [_ids(row.ids) for row in connection.execute(query)]
 
 
-def uncounted(connection: Connection, stream: Stream, limit: int = 1000) -> Uncounted:
-    """The oldest uncounted batches, at most `limit`."""
-    rows = _UNCOUNTED.run(connection, {"number": streams.find(connection, stream), "most": limit}).all()
-    return _sorted_out(connection, stream, rows)
+def uncounted(
+    connection: Connection, stream: Stream, limit: int = 1000, windows: int | None = None
+) -> Uncounted:
+    """The oldest uncounted batches, at most `limit`, and little more than those of the first `windows` windows."""
+    values = {"number": streams.find(connection, stream), "after": 0}
+    rows: list[Row[Any]] = []
+    while len(rows) < limit and (windows is None or len({row.start for row in rows}) <= windows):
+        wanted = min(_PAGE, limit - len(rows))
+        page = _UNCOUNTED.run(connection, values | {"most": wanted}).all()
+        rows += page
+        if len(page) < wanted:
+            return _sorted_out(connection, stream, rows)
+        values["after"] = page[-1].id
+    return _sorted_out(connection, stream, rows, more=True)
 
 
 def newest_uncounted(connection: Connection, stream: Stream, since: float, limit: int) -> Uncounted:
@@ -198,10 +215,12 @@ def newest_uncounted(connection: Connection, stream: Stream, since: float, limit
     return _sorted_out(connection, stream, _NEWEST.run(connection, values).all())
 
 
-def _sorted_out(connection: Connection, stream: Stream, rows: Sequence[Row[Any]]) -> Uncounted:
+def _sorted_out(
+    connection: Connection, stream: Stream, rows: Sequence[Row[Any]], *, more: bool = False
+) -> Uncounted:
     batches = {row.id: _readable(connection, stream, row) for row in rows}
     damaged = [number for number, batch in batches.items() if batch is None]
-    return Uncounted([batch for batch in batches.values() if batch is not None], damaged)
+    return Uncounted([batch for batch in batches.values() if batch is not None], damaged, more)
 
 
 def streams_with_uncounted(connection: Connection, received_since: float = 0.0) -> list[Stream]:

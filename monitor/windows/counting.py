@@ -47,9 +47,10 @@ _LIVE_SECONDS = 30.0
 _NEW_SECONDS = 300.0
 """Windows that end no longer ago than this are counted first where a stream has a backlog."""
 _MERGED_ROWS = 50_000
-_COUNTS_PER_STREAM = 2**18
-"""About how many counts the windows of a stream in one transaction may have in total: a few times 2 MB."""
-_MIN_WINDOWS, _MAX_WINDOWS = 4, 64
+_COUNTS_PER_STREAM = 2**15
+"""About how many counts the windows of a stream in one transaction may have in total. Eight times as many, and four
+times as many windows, took 20 MB more while a long past of three models with 64 features was counted."""
+_MIN_WINDOWS, _MAX_WINDOWS = 4, 16
 """Limits for the number of windows per transaction, independent of the size of their profiles."""
 
 
@@ -170,14 +171,21 @@ class _Waiting:
     is_newest_first: bool = False
 
 
-def _waiting(connection: Connection, stream: Stream, settings: WindowSettings, now: float) -> _Waiting:
+def _waiting(
+    connection: Connection, stream: Stream, settings: WindowSettings, windows: int, now: float
+) -> _Waiting:
     most = settings.batches_per_commit
-    oldest = predictions.uncounted(connection, stream, most)
-    if len(oldest.batches) + len(oldest.damaged) < most:
+    oldest = predictions.uncounted(connection, stream, most, windows)
+    if not oldest.more:
         return _Waiting(oldest, is_backlog=False)
     newest = predictions.newest_uncounted(connection, stream, now - _NEW_SECONDS, most)
     is_newest_first = bool(newest.batches)
     return _Waiting(newest if is_newest_first else oldest, is_backlog=True, is_newest_first=is_newest_first)
+
+
+def _most_windows(layout: Layout) -> int:
+    """How many windows of a stream are counted in one transaction."""
+    return max(_MIN_WINDOWS, min(_MAX_WINDOWS, _COUNTS_PER_STREAM // layout.size))
 
 
 def _count(connection: Connection, stream: Stream, settings: WindowSettings, now: float) -> _Counted:
@@ -188,10 +196,9 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     # Read first, so that a later change of anything below is detected.
     revision = profile_versions.read(connection, stream)
     layout = current_layout(connection, stream)
-    waiting = _waiting(connection, stream, settings, now)
-    batches = _limited_to_windows(
-        waiting.found.batches, max(_MIN_WINDOWS, min(_MAX_WINDOWS, _COUNTS_PER_STREAM // layout.size))
-    )
+    windows = _most_windows(layout)
+    waiting = _waiting(connection, stream, settings, windows, now)
+    batches = _limited_to_windows(waiting.found.batches, windows)
     more = len(batches) < len(waiting.found.batches) or waiting.is_backlog
     added: dict[Window, Profile] = {}
     for window, rows in _merged_batches(batches):
@@ -304,7 +311,7 @@ def quarantine_stream(store: Store, stream: Stream, settings: WindowSettings, no
     """
     with store.read() as connection:
         layout = current_layout(connection, stream)
-        waiting = _waiting(connection, stream, settings, now).found.batches
+        waiting = _waiting(connection, stream, settings, _most_windows(layout), now).found.batches
     rejected = [(batch, reason) for batch in waiting if (reason := _counting_error(batch, layout, settings))]
     with store.write() as connection:
         predictions.mark_counted(connection, [batch.id for batch, _ in rejected])
