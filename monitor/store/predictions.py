@@ -28,7 +28,7 @@ from sqlalchemy import (
     update,
 )
 
-from monitor.config.units import DAY, HOUR
+from monitor.config.units import DAY
 from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.db import faults_of, metadata, whole
@@ -74,28 +74,15 @@ INGESTED = 8
 _SETTLED = (BATCHES.c.counted, BATCHES.c.searched, func.length(BATCHES.c.digest) == INGESTED)
 _INSERT = prepared_insert(BATCHES)
 _AT_ONCE = 64
-_BEGUN_BEFORE = HOUR
 _MOST_ROWS = 2**31 - 1
 _LONGEST_WINDOW = 366 * DAY
 _NO_LIMIT = 2**62
 _MINE = BATCHES.c.stream == bindparam("number")
 _THESE = BATCHES.c.id.in_([bindparam(f"batch{n}") for n in range(_AT_ONCE)])
-_KEPT = select(
+STORED = select(
     BATCHES.c.id, BATCHES.c.start, BATCHES.c.end, BATCHES.c.rows, BATCHES.c.blob, BATCHES.c.received_at
 )
-_UNCOUNTED = Prepared(
-    _KEPT.where(_MINE, _OPEN, BATCHES.c.id > bindparam("after"))
-    .order_by(BATCHES.c.id)
-    .limit(bindparam("most"))
-)
-_PAGE = 50
-"""Uncounted batches that are read at a time: those of a backlog are large, and few of them are counted at once."""
-_NEWEST = Prepared(
-    _KEPT.where(_MINE, _OPEN, BATCHES.c.start >= bindparam("start"), BATCHES.c.end >= bindparam("since"))
-    .order_by(BATCHES.c.start.desc(), BATCHES.c.id.desc())
-    .limit(bindparam("most"))
-)
-_SOME = Prepared(_KEPT.where(_THESE).order_by(BATCHES.c.id))
+_SOME = Prepared(STORED.where(_THESE).order_by(BATCHES.c.id))
 _UNSEARCHED = Prepared(
     select(BATCHES.c.id, BATCHES.c.ids)
     .where(_MINE, _NEW, BATCHES.c.id <= bindparam("last"))
@@ -159,15 +146,6 @@ class StoredBatch:
     received_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class Uncounted:
-    """Uncounted batches, and the numbers of the damaged ones among them. `more` if there may be further ones."""
-
-    batches: Sequence[StoredBatch]
-    damaged: Sequence[int]
-    more: bool = False
-
-
 def put(connection: Connection, batches: Sequence[NewBatch], now: float) -> int:
     """Insert new batches and update the figures of their streams; the number of rows inserted."""
     written = 0
@@ -190,46 +168,6 @@ def ids_in(connection: Connection, stream: Stream, window: Window) -> list[bytes
         BATCHES.c.end == window.end,
     )
     return [_ids(row.ids) for row in connection.execute(query)]
-
-
-def uncounted(
-    connection: Connection, stream: Stream, limit: int = 1000, windows: int | None = None
-) -> Uncounted:
-    """The oldest uncounted batches, at most `limit`, and little more than those of the first `windows` windows."""
-    values = {"number": streams.find(connection, stream), "after": 0}
-    rows: list[Row[Any]] = []
-    while len(rows) < limit and (windows is None or len({row.start for row in rows}) <= windows):
-        wanted = min(_PAGE, limit - len(rows))
-        page = _UNCOUNTED.run(connection, values | {"most": wanted}).all()
-        rows += page
-        if len(page) < wanted:
-            return _sorted_out(connection, stream, rows)
-        values["after"] = page[-1].id
-    return _sorted_out(connection, stream, rows, more=True)
-
-
-def newest_uncounted(connection: Connection, stream: Stream, since: float, limit: int) -> Uncounted:
-    """The uncounted batches of windows that end after `since` and begin at most an hour before it, newest first."""
-    values = {"number": streams.find(connection, stream), "most": limit}
-    values |= {"start": int(since) - _BEGUN_BEFORE, "since": int(since)}
-    return _sorted_out(connection, stream, _NEWEST.run(connection, values).all())
-
-
-def _sorted_out(
-    connection: Connection, stream: Stream, rows: Sequence[Row[Any]], *, more: bool = False
-) -> Uncounted:
-    batches = {row.id: _readable(connection, stream, row) for row in rows}
-    damaged = [number for number, batch in batches.items() if batch is None]
-    return Uncounted([batch for batch in batches.values() if batch is not None], damaged, more)
-
-
-def streams_with_uncounted(connection: Connection, received_since: float = 0.0) -> list[Stream]:
-    """The streams with uncounted batches that have received records since `received_since`."""
-    query = select(streams.STREAMS).where(
-        streams.STREAMS.c.id.in_(select(BATCHES.c.stream).where(_OPEN).distinct()),
-        streams.STREAMS.c.last_received >= received_since,
-    )
-    return [streams.read(row).stream for row in connection.execute(query.order_by(streams.STREAMS.c.id))]
 
 
 def mark_counted(connection: Connection, ids: Sequence[int]) -> int:
@@ -278,7 +216,7 @@ def some(connection: Connection, stream: Stream, numbers: Sequence[int]) -> Iter
     """Batches of a stream by number, in order; a few at a time are in memory. Damaged ones are left out."""
     for values in _some_at_once(sorted(numbers)):
         for row in _SOME.run(connection, values).all():
-            batch = _readable(connection, stream, row)
+            batch = readable(connection, stream, row)
             if batch is not None:
                 yield batch
 
@@ -289,7 +227,7 @@ def batches(connection: Connection, stream: Stream, start: float, end: float) ->
     """
     for number in numbers(connection, stream, start, end):
         row = connection.execute(_batches(stream).where(BATCHES.c.id == number)).first()
-        batch = None if row is None else _readable(connection, stream, row)
+        batch = None if row is None else readable(connection, stream, row)
         if batch is not None:
             yield batch
 
@@ -370,10 +308,10 @@ def _some_at_once(numbers: Sequence[int]) -> list[dict[str, int]]:
 
 
 def _batches(stream: Stream) -> Any:
-    return _KEPT.where(BATCHES.c.stream == streams.number(stream))
+    return STORED.where(BATCHES.c.stream == streams.number(stream))
 
 
-def _readable(connection: Connection, stream: Stream, row: Row[Any]) -> StoredBatch | None:
+def readable(connection: Connection, stream: Stream, row: Row[Any]) -> StoredBatch | None:
     """The batch of a row; None, which is reported, where the row is damaged."""
     with faults_of(connection).isolate("prediction_batches", f"{row.id} of {stream}"):
         rows, received_at = whole_number(row.rows), moment(row.received_at)

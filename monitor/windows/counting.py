@@ -20,12 +20,13 @@ from monitor.predictions.log.batch import decode as decode_rows
 from monitor.predictions.outcomes import join
 from monitor.predictions.outcomes.join import JoinResult
 from monitor.records import Rejected, Stream, Window
-from monitor.store import measurement_queue, predictions, profile_versions, profiles, quarantine
+from monitor.store import measurement_queue, predictions, profile_versions, profiles, quarantine, uncounted
 from monitor.store import outcomes as stored_outcomes
 from monitor.store.db import Store, faults_of
-from monitor.store.predictions import StoredBatch, Uncounted
+from monitor.store.predictions import StoredBatch
 from monitor.store.profiles import StoredProfile
 from monitor.store.quarantine import Quarantined
+from monitor.store.uncounted import Uncounted
 from monitor.windows import codec
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.layout import Layout
@@ -91,14 +92,10 @@ def count_new(
     """
     with store.read() as connection:
         waiting = {
-            *predictions.streams_with_uncounted(connection),
+            *uncounted.waiting_streams(connection),
             *stored_outcomes.streams_with_new(connection),
         }
-        live = (
-            predictions.streams_with_uncounted(connection, now - _LIVE_SECONDS)
-            if round_robin is not None
-            else []
-        )
+        live = uncounted.waiting_streams(connection, now - _LIVE_SECONDS) if round_robin is not None else []
     touched: set[tuple[Stream, Window]] = set()
     names = round_robin.start_tick(waiting, live) if round_robin is not None else sorted(waiting)
     queue = [
@@ -175,10 +172,10 @@ def _waiting(
     connection: Connection, stream: Stream, settings: WindowSettings, windows: int, now: float
 ) -> _Waiting:
     most = settings.batches_per_commit
-    oldest = predictions.uncounted(connection, stream, most, windows)
+    oldest = uncounted.oldest(connection, stream, most, windows)
     if not oldest.more:
         return _Waiting(oldest, is_backlog=False)
-    newest = predictions.newest_uncounted(connection, stream, now - _NEW_SECONDS, most)
+    newest = uncounted.newest(connection, stream, now - _NEW_SECONDS, most)
     is_newest_first = bool(newest.batches)
     return _Waiting(newest if is_newest_first else oldest, is_backlog=True, is_newest_first=is_newest_first)
 

@@ -6,7 +6,7 @@ from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.batch import decode, hashes
 from monitor.predictions.log.compaction import compact
 from monitor.predictions.outcomes.join import with_outcomes_of
-from monitor.store import predictions
+from monitor.store import predictions, uncounted
 from tests.support.joining import join
 from tests.support.log import NOW, STREAM, outcome, prediction, running, send
 
@@ -19,9 +19,7 @@ def log_and_store(tmp_path):
 
 def settle(store):
     with store.write() as connection:
-        predictions.mark_counted(
-            connection, [b.id for b in predictions.uncounted(connection, STREAM).batches]
-        )
+        predictions.mark_counted(connection, [b.id for b in uncounted.oldest(connection, STREAM).batches])
         return join(connection, STREAM, NOW)
 
 

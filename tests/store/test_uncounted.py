@@ -7,7 +7,7 @@ import pytest
 
 from monitor.predictions.log.batch import encode
 from monitor.records import Stream, Window
-from monitor.store import predictions
+from monitor.store import predictions, uncounted
 from monitor.store.db import Store, metadata
 from monitor.store.predictions import NewBatch
 
@@ -48,6 +48,6 @@ def test_a_backlog_is_read_in_pages(
     store: Store, limit: int, windows: int | None, read: int, more: bool
 ) -> None:
     with store.read() as connection:
-        waiting = predictions.uncounted(connection, STREAM, limit, windows)
+        waiting = uncounted.oldest(connection, STREAM, limit, windows)
     assert [batch.window.start for batch in waiting.batches] == [60 * (n // PER_WINDOW) for n in range(read)]
     assert waiting.more is more

@@ -1,0 +1,78 @@
+"""The batches of the prediction log that wait to be counted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from monitor.config.units import HOUR
+from monitor.records import Stream
+from monitor.store import streams
+from monitor.store.predictions import BATCHES, STORED, StoredBatch, readable
+from monitor.store.prepared import Prepared
+
+_BEGUN_BEFORE = HOUR
+_OPEN = ~BATCHES.c.counted
+_MINE = BATCHES.c.stream == bindparam("number")
+_OLDEST = Prepared(
+    STORED.where(_MINE, _OPEN, BATCHES.c.id > bindparam("after"))
+    .order_by(BATCHES.c.id)
+    .limit(bindparam("most"))
+)
+_PAGE = 50
+"""Uncounted batches that are read at a time: those of a backlog are large, and few of them are counted at once."""
+_NEWEST = Prepared(
+    STORED.where(_MINE, _OPEN, BATCHES.c.start >= bindparam("start"), BATCHES.c.end >= bindparam("since"))
+    .order_by(BATCHES.c.start.desc(), BATCHES.c.id.desc())
+    .limit(bindparam("most"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """Uncounted batches, and the numbers of the damaged ones among them. `more` if there may be further ones."""
+
+    batches: Sequence[StoredBatch]
+    damaged: Sequence[int]
+    more: bool = False
+
+
+def oldest(
+    connection: Connection, stream: Stream, limit: int = 1000, windows: int | None = None
+) -> Uncounted:
+    """The oldest uncounted batches, at most `limit`, and little more than those of the first `windows` windows."""
+    values = {"number": streams.find(connection, stream), "after": 0}
+    rows: list[Row[Any]] = []
+    while len(rows) < limit and (windows is None or len({row.start for row in rows}) <= windows):
+        wanted = min(_PAGE, limit - len(rows))
+        page = _OLDEST.run(connection, values | {"most": wanted}).all()
+        rows += page
+        if len(page) < wanted:
+            return _sorted_out(connection, stream, rows)
+        values["after"] = page[-1].id
+    return _sorted_out(connection, stream, rows, more=True)
+
+
+def newest(connection: Connection, stream: Stream, since: float, limit: int) -> Uncounted:
+    """The uncounted batches of windows that end after `since` and begin at most an hour before it, newest first."""
+    values = {"number": streams.find(connection, stream), "most": limit}
+    values |= {"start": int(since) - _BEGUN_BEFORE, "since": int(since)}
+    return _sorted_out(connection, stream, _NEWEST.run(connection, values).all())
+
+
+def _sorted_out(
+    connection: Connection, stream: Stream, rows: Sequence[Row[Any]], *, more: bool = False
+) -> Uncounted:
+    batches = {row.id: readable(connection, stream, row) for row in rows}
+    damaged = [number for number, batch in batches.items() if batch is None]
+    return Uncounted([batch for batch in batches.values() if batch is not None], damaged, more)
+
+
+def waiting_streams(connection: Connection, received_since: float = 0.0) -> list[Stream]:
+    """The streams with uncounted batches that have received records since `received_since`."""
+    query = select(streams.STREAMS).where(
+        streams.STREAMS.c.id.in_(select(BATCHES.c.stream).where(_OPEN).distinct()),
+        streams.STREAMS.c.last_received >= received_since,
+    )
+    return [streams.read(row).stream for row in connection.execute(query.order_by(streams.STREAMS.c.id))]
