@@ -293,6 +293,7 @@ class App:
             past=lambda *asked: self.pipeline.measuring.past(*asked),
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             importance=self.config.drift.importance,
+            release_policy=self.config.release_policy,
             base_seconds=self.base_seconds,
             rollouts=wiring.reading_of_rollouts(self.config),
             settings=self.config.web,

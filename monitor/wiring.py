@@ -146,7 +146,9 @@ def application(config: Config, services: Services) -> Litestar:
     pager = config.notify.pagerduty
     routes = [
         *pagerduty_routes(services.store, pager.webhook_secrets if pager else (), services.clock),
-        *rollout_routes(services.store, services.access, services.clock, services.rollouts),
+        *rollout_routes(
+            services.store, services.access, services.clock, services.rollouts, config.release_policy
+        ),
         *release_routes(services.store, services.access, services.clock, frozenset(config.clients)),
         *mlflow_routes(services.store, config.releases.mlflow, services.clock),
     ]

@@ -22,7 +22,7 @@ from monitor.cli.commands import (
     status,
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
-from monitor.cli.commands.releases import gate, release, rollout, verdict
+from monitor.cli.commands.releases import approval, gate, release, rollout, verdict
 from monitor.cli.output import put
 
 
@@ -73,6 +73,7 @@ COMMANDS = (
     verdict,
     release,
     rollout,
+    approval,
     export,
     keys,
     demo,

@@ -15,7 +15,7 @@ from monitor.metrics.settings import MetricSettings
 from monitor.notify.settings import NotifySettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
-from monitor.releases.settings import ReleaseSettings
+from monitor.releases.settings import ReleasePolicy, ReleaseSettings
 from monitor.reports.settings import ReportSettings
 from monitor.rules.settings import RuleSettings
 from monitor.sources.probes import ProbeSettings
@@ -53,8 +53,10 @@ class ModelSettings(ModelView):
     """The baseline of the model."""
     probe: ProbeSettings = ProbeSettings()
     """A health endpoint of the model."""
+    releases: ReleasePolicy = ReleasePolicy()
+    """What a version needs before it is promoted."""
     environment: str = "production"
-    """The environment to which `baseline` and `probe` apply."""
+    """The environment to which `baseline`, `probe` and `releases` apply."""
 
     @property
     def held_against(self) -> BaselineSettings:
@@ -130,6 +132,11 @@ class Config(Section):
         """The section of a stream's model, or the defaults."""
         client = self.clients.get(stream.client)
         return client.models.get(stream.model, _UNNAMED) if client else _UNNAMED
+
+    def release_policy(self, stream: Stream) -> ReleasePolicy:
+        """What a version needs before it is promoted to the stream's environment."""
+        model = self.model(stream)
+        return model.releases if model.environment == stream.environment else ReleasePolicy()
 
 
 _UNNAMED = ModelSettings()

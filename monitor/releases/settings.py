@@ -1,6 +1,6 @@
 """`releases:` in the configuration: where records of releases come from besides the API."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
@@ -41,6 +41,13 @@ class MlflowSettings(Section):
     version."""
     new_versions: EnvironmentName = ""
     """The environment to which a newly registered version is released at once; empty for none."""
+
+
+class ReleasePolicy(Section):
+    """What a version of a model needs before it is promoted."""
+
+    approval: Literal["none", "team", "client"] = "none"
+    """Who has to approve a version before it is promoted: `team`, or `client` for the team and the client."""
 
 
 class ReleaseSettings(Section):

@@ -3,6 +3,7 @@
 from monitor.store import (
     alerts,
     api_keys,
+    approvals,
     audit,
     baselines,
     change_subscriptions,
@@ -43,6 +44,7 @@ from monitor.store.db import metadata
 
 MODULES = (
     api_keys,
+    approvals,
     alerts,
     audit,
     baselines,

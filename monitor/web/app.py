@@ -25,6 +25,7 @@ from monitor.web.auth.oidc import Provider
 from monitor.web.middleware import Guard
 from monitor.web.pages import (
     actions,
+    approvals,
     assets,
     client,
     events,
@@ -64,6 +65,7 @@ _MODULES = (
     assets,
     exposition,
     client,
+    approvals,
     events,
     sign_in,
     overview,

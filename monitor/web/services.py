@@ -14,7 +14,8 @@ from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.health.settings import ClientSettings
 from monitor.predictions.log.writer import IntakeStats
-from monitor.records import Alert, Silence
+from monitor.records import Alert, Silence, Stream
+from monitor.releases.settings import ReleasePolicy
 from monitor.reports.drilldowns import Drilldowns
 from monitor.rollouts.load_arms import Reading
 from monitor.rules.engine.readings import Past, no_past
@@ -43,7 +44,8 @@ class Services:
     configuration says of features, by name; `drilldowns` creates reports on alerts; `runbook` returns the URL of an
     alert's runbook, or an empty string; `alerts` are the settings of notifications; `rule` returns a rule in force by
     name, `rules` all of them; `past` returns measurements of an earlier day; `rollouts` is how the
-    windows of two versions are read.
+    windows of two versions are read;
+    `release_policy` says what a version of a stream needs before it is promoted.
     """
 
     store: Store
@@ -68,6 +70,7 @@ class Services:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     importance: Mapping[str, float] = field(default_factory=dict)
     rollouts: Reading = field(default_factory=lambda: Reading(60))
+    release_policy: Callable[[Stream], ReleasePolicy] = lambda _stream: ReleasePolicy()
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

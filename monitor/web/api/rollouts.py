@@ -7,17 +7,20 @@ evidence against the version that serves now.
 
 from asyncio import to_thread
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 from litestar import HttpMethod, Request, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from sqlalchemy import Connection
 
 from monitor.clock import Clock, iso
 from monitor.errors import AccessError, InputError, NotFoundError
 from monitor.records import Stream
+from monitor.releases.approval.approve import decision_on
+from monitor.releases.settings import ReleasePolicy
 from monitor.rollouts import running
 from monitor.rollouts.evaluate import evaluate, is_live
 from monitor.rollouts.load_arms import Reading
@@ -50,6 +53,7 @@ class RolloutGate:
     access: Access
     clock: Clock
     reading: Reading
+    policy: Callable[[Stream], ReleasePolicy]
 
     def verdict_on(
         self, request: Request[Any, Any, Any], parameters: Mapping[str, str], gate: Gate
@@ -64,7 +68,8 @@ class RolloutGate:
         stream, canary = self._subject(request, parameters)
         with self.store.read() as connection:
             stable = parameters.get("stable", "")
-            return evaluate(connection, stream, canary, stable, gate, self.reading, self.clock.now())
+            verdict = evaluate(connection, stream, canary, stable, gate, self.reading, self.clock.now())
+            return with_approval(connection, stream, verdict, gate, self.policy(stream))
 
     def is_to_be_rolled_back(
         self, request: Request[Any, Any, Any], parameters: Mapping[str, str]
@@ -115,9 +120,15 @@ class RolloutGate:
         )
 
 
-def routes(store: Store, access: Access, clock: Clock, reading: Reading) -> list[HTTPRouteHandler]:
-    """All routes."""
-    rollouts = RolloutGate(store, access, clock, reading)
+def routes(
+    store: Store,
+    access: Access,
+    clock: Clock,
+    reading: Reading,
+    policy: Callable[[Stream], ReleasePolicy] = lambda _stream: ReleasePolicy(),
+) -> list[HTTPRouteHandler]:
+    """All routes. `policy` says what a version of a stream needs before it is promoted."""
+    rollouts = RolloutGate(store, access, clock, reading, policy)
 
     @get("/v1/rollouts/{client:str}/{model:str}/verdict", sync_to_thread=True, include_in_schema=False)
     def verdict(
@@ -135,6 +146,20 @@ def routes(store: Store, access: Access, clock: Clock, reading: Reading) -> list
         )
 
     return [verdict, _step(rollouts), _rollout(rollouts), _confirm(rollouts), _rollback(rollouts)]
+
+
+def with_approval(
+    connection: Connection, stream: Stream, verdict: Verdict, gate: Gate, policy: ReleasePolicy
+) -> Verdict:
+    """The verdict, or an inconclusive one if the canary has passed and still needs an approval to be promoted."""
+    if gate is not Gate.FINAL or verdict.outcome is not Outcome.PASS:
+        return verdict
+    decision = decision_on(connection, stream, verdict.canary, policy)
+    if not decision.is_needed:
+        return verdict
+    return replace(
+        verdict, outcome=Outcome.INCONCLUSIVE, reason=f"{decision.reason}; otherwise: {verdict.reason}"
+    )
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from monitor.web import services as web_services
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
-from monitor.web.pages import client_view, rendering, subscriptions
+from monitor.web.pages import approvals, client_view, rendering, subscriptions
 from monitor.web.pages.charts import marks, series
 from monitor.web.pages.charts.svg import Chart, moment
 
@@ -76,7 +76,10 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
     """The overview of a client's models."""
     _for_reader(request)
     health, settings = _health(request, key)
+    with web_services.of(request).store.read() as connection:
+        waiting = approvals.waiting(connection, web_services.of(request), key)
     offered = {
+        "approvals": waiting,
         "can_subscribe": subscriptions.is_offered(web_services.of(request)),
         "csrf": request.state["visitor"].csrf,
     }

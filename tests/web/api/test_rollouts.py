@@ -10,12 +10,15 @@ from litestar.testing import TestClient
 
 from monitor.app import App
 from monitor.clock import ManualClock
-from monitor.config.root import Config
+from monitor.config.root import ClientConfig, Config, ModelSettings
 from monitor.errors import StoreError
 from monitor.records import Stream
+from monitor.releases.approval.approve import decide
+from monitor.releases.settings import ReleasePolicy
 from monitor.rollouts import running
 from monitor.rollouts.plan import parse_plan
 from monitor.store import api_keys, model_versions
+from monitor.store.approvals import TEAM, Approval
 from monitor.store.model_versions import Version
 from monitor.store.settings import StoreSettings
 from tests.support.rollouts import Behaviour, put_minute
@@ -30,9 +33,9 @@ HOOKS = ("rollout", "confirm-promotion", "rollback")
 class Rollout:
     """Minutes of versions 7 and 8 in a store, and the daemon's web application before it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **sections: Any) -> None:
         self.clock, self.random = ManualClock(START), np.random.default_rng(3)
-        self.app = App(Config(store=StoreSettings(url=f"sqlite:///{folder}/a.db")), self.clock)
+        self.app = App(Config(store=StoreSettings(url=f"sqlite:///{folder}/a.db"), **sections), self.clock)
         self.http = TestClient(self.app.application)
         self.http.headers["Authorization"] = f"Bearer {self.key('acme')}"
         self.seen("7", START - 86_400, START)
@@ -182,3 +185,23 @@ def test_a_switch_asks_which_share_it_shall_send(rollout: Rollout) -> None:
     assert ended.headers["cache-control"] == "no-store"
     for header, status in (("", 401), (f"Bearer {other}", 403)):
         assert rollout.http.get(STEP, headers={"Authorization": header}).status_code == status
+
+
+def test_a_canary_that_passed_is_not_promoted_without_the_approval_that_its_model_requires(
+    tmp_path: Path,
+) -> None:
+    needs = ModelSettings(releases=ReleasePolicy(approval="team"))
+    made = Rollout(tmp_path, clients={"acme": ClientConfig(models={"fraud": needs})})
+    with made.http:
+        made.run(40, 0.01)
+        assert made.verdict()["verdict"] == "pass"
+        refused = made.verdict(gate="final")
+        assert refused["verdict"] == "inconclusive"
+        assert "version 8 needs the approval of the team" in refused["reason"]
+        assert made.hook("confirm-promotion") == 403
+        assert made.hook("rollout") == 200
+        assert made.hook("rollback") == 403
+        with made.app.store.write() as connection:
+            decide(connection, Approval(STREAM, "8", TEAM, True, "kim", made.clock.now(), note="seen"), "")
+        assert made.verdict(gate="final")["verdict"] == "pass"
+        assert made.hook("confirm-promotion") == 200

@@ -54,6 +54,7 @@ def start(
     """
     from monitor.cli.store_option import opened
     from monitor.config.root import load
+    from monitor.releases.approval.approve import decision_on
     from monitor.rollouts import plan as plans
     from monitor.rollouts import running
 
@@ -66,9 +67,13 @@ def start(
     chosen = steps or (plans.BLUE_GREEN if blue_green else usual[minutes])
     plan = plans.parse_plan(chosen, int(settings.predictions.base_window))
     by = who or getpass.getuser()
+    stream = stream_of(model)
     with opened(settings).write() as connection:
+        approval = decision_on(connection, stream, canary, settings.release_policy(stream))
+        if approval.is_needed:
+            raise InputError(approval.reason, hint="docs/releases.md says how a version is approved")
         begun = running.start(
-            connection, stream_of(model), canary, stable, plan, who=by, address=_ADDRESS, now=time.time()
+            connection, stream, canary, stable, plan, who=by, address=_ADDRESS, now=time.time()
         )
     say(f"version {begun.canary} is rolled out beside {begun.stable}: {plans.told(plan)}")
     say(f"watch it: watchkeeper rollout watch {begun.stream}")

@@ -36,6 +36,7 @@ def verdict(
     from monitor.rollouts.load_arms import Reading
     from monitor.rollouts.verdict import Gate, Outcome
     from monitor.web.api.rollouts import as_json as shape
+    from monitor.web.api.rollouts import with_approval
 
     settings = load(config)
     if gate not in set(Gate):
@@ -43,7 +44,9 @@ def verdict(
     base = int(settings.predictions.base_window)
     with opened(settings).read() as connection:
         reading = Reading(base, settings.windows.lateness, settings.measuring())
-        decision = evaluate(connection, stream_of(model), canary, stable, Gate(gate), reading, time.time())
+        stream = stream_of(model)
+        compared = evaluate(connection, stream, canary, stable, Gate(gate), reading, time.time())
+        decision = with_approval(connection, stream, compared, Gate(gate), settings.release_policy(stream))
     put_json(shape(decision)) if as_json else put(f"{decision.outcome}: {decision.reason}")
     if decision.outcome is Outcome.INCONCLUSIVE:
         raise typer.Exit(Exit.CANNOT_TELL)

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 from monitor.records import Stream
 from monitor.releases.recording.record import contradicting
-from monitor.store import model_versions, releases
+from monitor.store import approvals, model_versions, releases
+from monitor.store.approvals import Approval
 from monitor.store.model_versions import Version
 from monitor.store.releases import Release
 
@@ -16,7 +17,7 @@ MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """One version: its releases, oldest first, when it answered, and in which components its releases differ.
+    """One version: its releases and approvals, oldest first, when it answered, and in what its releases differ.
 
     `seen` is None for a version that has not answered.
     """
@@ -25,12 +26,14 @@ class VersionRow:
     seen: Version | None
     releases: Sequence[Release] = ()
     contradictions: tuple[str, ...] = ()
+    approvals: Sequence[Approval] = ()
 
     @property
     def at(self) -> float:
         """When it was first released or answered, in seconds since the epoch."""
         times = [one.released_at for one in self.releases]
-        return min([*times, self.seen.first_seen] if self.seen else times)
+        times += [self.seen.first_seen] if self.seen else [one.at for one in self.approvals]
+        return min(times)
 
 
 def of_stream(connection: Connection, stream: Stream) -> list[VersionRow]:
@@ -39,8 +42,17 @@ def of_stream(connection: Connection, stream: Stream) -> list[VersionRow]:
     recorded: dict[str, list[Release]] = {}
     for release in releases.of(connection, stream):
         recorded.setdefault(release.version, []).append(release)
+    decided: dict[str, list[Approval]] = {}
+    for one in approvals.of(connection, stream):
+        decided.setdefault(one.version, []).append(one)
     rows = [
-        VersionRow(name, seen.get(name), recorded.get(name, ()), contradicting(recorded.get(name, ())))
-        for name in {**seen, **recorded}
+        VersionRow(
+            name,
+            seen.get(name),
+            recorded.get(name, ()),
+            contradicting(recorded.get(name, ())),
+            decided.get(name, ()),
+        )
+        for name in {**seen, **recorded, **decided}
     ]
     return sorted(rows, key=lambda row: (row.at, row.version), reverse=True)[:MOST]

@@ -1,0 +1,1 @@
+"""Approval of versions before they are promoted: who approved what, and whether that is enough."""
