@@ -98,7 +98,7 @@ class Endpoint:
             sender = principal.client or principal.key or peer_of(scope)
             body = IncomingBody(headers, sender, self._budget, self._limits)
             try:
-                result = await self._store(await body.read(receive), headers, principal.client)
+                result = await self._store(await body.read_decompressed(receive), headers, principal.client)
             finally:
                 body.release()
         except WatchkeeperError as error:

@@ -22,7 +22,6 @@ from monitor.web.auth.access import Access
 from monitor.web.ingest import otlp_reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue
-from monitor.web.ingest.compression import decompressed
 from monitor.web.ingest.otlp_reply import Encoding, Signal, encoding_of
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
@@ -99,9 +98,7 @@ class OtlpEndpoint:
                     hint="use application/x-protobuf or application/json",
                 )
             async with self._turn():
-                if compression := headers.get("content-encoding", ""):
-                    body = await asyncio.to_thread(decompressed, body, compression, self._limits.size)
-                    incoming.grow(len(body))
+                body = await incoming.decompressed(body)
                 if self._signal is not Signal.TRACES:
                     return await asyncio.to_thread(self._refused, body, encoding)
                 calls = await asyncio.to_thread(self._calls, body, encoding, principal.client)

@@ -19,7 +19,6 @@ from monitor.sources.source import Payload
 from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import reply
 from monitor.web.ingest.body_budget import BodyBudget
-from monitor.web.ingest.compression import decompressed
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
     BodyLimits,
@@ -71,10 +70,7 @@ class PushEndpoint:
             sender = principal.client or principal.key or peer_of(scope)
             incoming = IncomingBody(headers, sender, self._budget, self._limits)
             try:
-                body = await incoming.read(receive)
-                if compression := headers.get("content-encoding", ""):
-                    body = await asyncio.to_thread(decompressed, body, compression, self._limits.size)
-                    incoming.grow(len(body))
+                body = await incoming.read_decompressed(receive)
                 await self._store(body, headers, _event_headers(scope), peer_of(scope))
             finally:
                 incoming.release()

@@ -12,6 +12,7 @@ from monitor.store.api_keys import KeyKind
 from monitor.web.auth import access as authentication
 from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest.body_budget import BodyBudget
+from monitor.web.ingest.compression import decompressed
 
 Headers = Mapping[str, str]
 _USED_HEADERS = {
@@ -108,6 +109,7 @@ class IncomingBody:
             TooLargeError: the announced length exceeds the limit.
         """
         self._limits = limits
+        self._encoding = headers.get("content-encoding", "")
         if content_length(headers) > limits.size:
             raise self.too_large()
         self._timer = asyncio.timeout(limits.seconds)
@@ -132,14 +134,29 @@ class IncomingBody:
         self._reservation.settle()
         return body
 
-    def grow(self, size: int) -> None:
-        """Reserve `size` bytes in all, for a body that was decompressed.
+    async def read_decompressed(self, receive: Receive) -> bytes:
+        """The complete body without its Content-Encoding; its limit holds for both.
 
         Raises:
-            BusyError: other senders use the memory.
+            InputError: it is damaged, or compressed in another way than gzip.
+            TooLargeError, TooSlowError, BusyError: it exceeds a limit.
+            DisconnectedError: the sender is gone.
         """
-        self._reservation.grow(size)
+        return await self.decompressed(await self.read(receive))
+
+    async def decompressed(self, body: bytes) -> bytes:
+        """A body that was read, without its Content-Encoding.
+
+        Raises:
+            InputError: it is damaged, or compressed in another way than gzip.
+            TooLargeError, BusyError: it exceeds a limit.
+        """
+        if not self._encoding:
+            return body
+        body = await asyncio.to_thread(decompressed, body, self._encoding, self._limits.size)
+        self._reservation.grow(len(body))
         self._reservation.settle()
+        return body
 
     def release(self) -> None:
         """Release the memory."""

@@ -1,0 +1,57 @@
+"""Bodies that are compressed with gzip: read as if they were not, with the limit on what they become."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+
+import pytest
+
+from monitor.clock import ManualClock
+from tests.support.ingest_server import Ingest, ids_of, serving
+from tests.support.log import NOW, prediction
+
+LIMIT = 100_000
+
+
+@pytest.fixture(scope="module")
+def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
+    with serving(tmp_path_factory.mktemp("gzip"), ManualClock(NOW), body_limit=LIMIT) as running:
+        yield running
+
+
+def content(*ids: str) -> bytes:
+    return json.dumps([prediction(id=one) for one in ids]).encode()
+
+
+def test_a_compressed_request_is_stored_and_recognized_when_it_comes_again_plain(ingest: Ingest) -> None:
+    body = content("z-1", "z-2")
+    packed = gzip.compress(body[:30]) + gzip.compress(body[30:])
+    assert ingest.post(packed, content_encoding="gzip").json()["accepted"] == 2
+    assert ingest.post(body).headers["idempotent-replayed"] == "true"
+    assert ids_of(ingest, "z-") == ["z-1", "z-2"]
+    outcome = json.dumps({"client": "acme", "model": "fraud", "id": "z-1", "truth": "ok"}).encode()
+    assert ingest.post(gzip.compress(outcome), "/v1/outcomes", content_encoding="x-gzip").status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "error"),
+    [
+        (gzip.compress(b" " * (LIMIT + 1)), "gzip", 413, "100,000 bytes after decompression"),
+        (gzip.compress(b" " * 60_000) * 2, "gzip", 413, "100,000 bytes after decompression"),
+        (gzip.compress(content("x"))[:-9], "gzip", 400, "the gzip body is cut off"),
+        (content("x"), "gzip", 400, "the body is not valid gzip"),
+        (gzip.compress(content("x")) + b"junk", "gzip", 400, "the body is not valid gzip"),
+        (zlib.compress(content("x")), "deflate", 400, "Content-Encoding 'deflate' is not supported"),
+        (content("x"), "gzip, br", 400, "Content-Encoding 'gzip, br' is not supported"),
+    ],
+    ids=["a bomb", "two members", "cut off", "plain", "junk", "deflate", "several"],
+)
+def test_what_cannot_be_decompressed_is_refused(
+    ingest: Ingest, body: bytes, encoding: str, status: int, error: str
+) -> None:
+    answer = ingest.post(body, content_encoding=encoding)
+    assert answer.status_code == status
+    assert error in answer.json()["error"]
+    assert answer.json()["hint"]
+    assert not ids_of(ingest, "x")
