@@ -104,7 +104,13 @@ class App:
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application = wiring.application(config, self._services())
         self.server = wiring.server(
-            config, self.application, self.log, self.access, self.meters, self.sources.doors
+            config,
+            self.application,
+            self.log,
+            self.access,
+            self.meters,
+            self.sources.doors,
+            self.gauges.metrics,
         )
         self.scheduler = Scheduler(self.store.faults)
 

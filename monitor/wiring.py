@@ -25,6 +25,7 @@ from monitor.evaluation.uptime import UptimeRecorder
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.gauges.group import GaugeGroup
+from monitor.gauges.metrics_endpoints.otlp_metrics import MetricsReceiver
 from monitor.health.daily_summary import DailySummaries
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
@@ -162,9 +163,10 @@ def server(
     access: Access,
     meters: DaemonMeters,
     doors: Sequence[Door],
+    metrics: MetricsReceiver,
 ) -> Server:
     """The web server: the ingest, and the application behind it."""
     web = config.web
-    hot = endpoints(log, access, config.predictions, web.body_within, doors)
+    hot = endpoints(log, access, config.predictions, web.body_within, doors, metrics)
     front = Front(application, hot, meters, is_secure=web.is_secure, body_within=web.body_within)
     return Server(behind(front, web.public_path), web)

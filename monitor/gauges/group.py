@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from monitor.clock import Clock
+from monitor.gauges.metrics_endpoints.otlp_metrics import MetricsReceiver, OtlpMetrics, OtlpMetricsSettings
 from monitor.gauges.reading import GaugeError, GaugeReader, Reading
 from monitor.gauges.settings import GaugeSettings
 from monitor.runtime.scheduler import Scheduler
@@ -33,7 +34,10 @@ class GaugeFailure:
 
 
 class GaugeGroup:
-    """One reader per section of `gauges`. `is_leader` says whether this daemon reads what all daemons could read."""
+    """One reader per section of `gauges`. `is_leader` says whether this daemon reads what all daemons could read.
+
+    `metrics` takes what applications send to gauges of the kind `otlp`.
+    """
 
     def __init__(
         self,
@@ -43,7 +47,11 @@ class GaugeGroup:
         is_leader: Callable[[], bool] = lambda: True,
     ) -> None:
         self._settings, self._store, self._clock, self._is_leader = settings, store, clock, is_leader
-        self._readers: dict[str, GaugeReader] = {}
+        received = {
+            name: OtlpMetrics(one) for name, one in settings.items() if isinstance(one, OtlpMetricsSettings)
+        }
+        self.metrics = MetricsReceiver(list(received.values()))
+        self._readers: dict[str, GaugeReader] = {**received}
         self._instance = platform.node()[: gauges.INSTANCE]
         self._failures: dict[str, GaugeFailure] = {}
         self._waiting: list[tuple[GaugeKey, float, float]] = []

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from monitor.gauges.machine.machine import MachineSettings
 from monitor.gauges.metrics_endpoints.model_server import ModelServerSettings
+from monitor.gauges.metrics_endpoints.otlp_metrics import OtlpMetricsSettings
 from monitor.gauges.metrics_endpoints.prometheus import PrometheusSettings
 from monitor.gauges.queues.kafka import KafkaGroupSettings
 from monitor.gauges.queues.nats import NatsConsumerSettings
@@ -18,6 +19,7 @@ GAUGES: tuple[type[GaugeSettings], ...] = (
     MachineSettings,
     ModelServerSettings,
     PrometheusSettings,
+    OtlpMetricsSettings,
     KafkaGroupSettings,
     NatsConsumerSettings,
     RabbitQueueSettings,

@@ -13,6 +13,7 @@ from litestar import Litestar
 
 from monitor.clock import Clock, SystemClock
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.gauges.metrics_endpoints.otlp_metrics import NO_METRICS, MetricsReceiver
 from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -74,16 +75,25 @@ def ids_of(ingest: Ingest, prefix: str, stream: Stream = STREAM) -> list[str]:
 
 
 def server_of(
-    log: PredictionLog, store: Store, clock: Clock, web: WebSettings, doors: Sequence[Door] = ()
+    log: PredictionLog,
+    store: Store,
+    clock: Clock,
+    web: WebSettings,
+    doors: Sequence[Door] = (),
+    metrics: MetricsReceiver = NO_METRICS,
 ) -> Server:
     """The server of a daemon, with an application without a page."""
-    hot = endpoints(log, Access(store, clock), log.settings, web.body_within, doors)
+    hot = endpoints(log, Access(store, clock), log.settings, web.body_within, doors, metrics)
     return Server(Front(Litestar(openapi_config=None, logging_config=None), hot, DaemonMeters()), web)
 
 
 @contextmanager
 def serving(
-    folder: Path, clock: Clock | None = None, web: WebSettings | None = None, **settings: Any
+    folder: Path,
+    clock: Clock | None = None,
+    web: WebSettings | None = None,
+    metrics: MetricsReceiver = NO_METRICS,
+    **settings: Any,
 ) -> Iterator[Ingest]:
     """The ingest in a thread of this process, over SQLite in `folder`."""
     clock, chosen = clock or SystemClock(), PredictionSettings(**settings)
@@ -93,7 +103,7 @@ def serving(
     log.start()
     listening = (web or WebSettings()).model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
     try:
-        with running(server_of(log, store, clock, listening)) as url:
+        with running(server_of(log, store, clock, listening, metrics=metrics)) as url:
             yield Ingest(url, store, log)
     finally:
         log.stop()

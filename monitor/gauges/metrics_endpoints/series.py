@@ -62,7 +62,7 @@ class SeriesMapping(Section):
         return value
 
     @model_validator(mode="after")
-    def _divides_shares(self) -> Self:
+    def _dividesshares_of(self) -> Self:
         if (self.total or self.free) and self.quantity is not Quantity.USED_SHARE:
             msg = "`total` and `free` are for `used_share` only"
             raise ValueError(msg)
@@ -109,9 +109,9 @@ class SeriesReader:
             return []
         if mapping.is_last_error:
             return self._new_codes(mapping, by_name[name])
-        values = _by_resource(mapping, by_name[name])
+        values = by_resource(mapping, by_name[name])
         if mapping.total or mapping.free:
-            values = _shares(mapping, values, by_name)
+            values = shares_of(mapping, values, by_name)
         readings: list[Reading] = []
         for resource, value in values.items():
             if mapping.quantity in LEVELS:
@@ -123,7 +123,7 @@ class SeriesReader:
     def _new_codes(self, mapping: SeriesMapping, samples: Iterable[Sample]) -> list[Reading]:
         """One for each resource whose last error is another one than before. The first reading has no before."""
         readings = []
-        for resource, code in _by_resource(mapping, samples).items():
+        for resource, code in by_resource(mapping, samples).items():
             before = self._codes.get(resource)
             self._codes[resource] = code
             if before is not None:
@@ -131,7 +131,8 @@ class SeriesReader:
         return readings
 
 
-def _by_resource(mapping: SeriesMapping, samples: Iterable[Sample]) -> dict[str, float]:
+def by_resource(mapping: SeriesMapping, samples: Iterable[Sample]) -> dict[str, float]:
+    """The values of the samples that a mapping wants, added up by resource; of a used share the highest."""
     patterns = {name: re2.compile(pattern) for name, pattern in mapping.match.items()}
     values: dict[str, float] = {}
     for sample in samples:
@@ -144,10 +145,11 @@ def _by_resource(mapping: SeriesMapping, samples: Iterable[Sample]) -> dict[str,
     return values
 
 
-def _shares(
+def shares_of(
     mapping: SeriesMapping, used: Mapping[str, float], by_name: Mapping[str, list[Sample]]
 ) -> dict[str, float]:
-    others = _by_resource(mapping, by_name.get(mapping.total or mapping.free, ()))
+    """Used parts divided by the size of their resource, as a mapping says; none where the size is unknown."""
+    others = by_resource(mapping, by_name.get(mapping.total or mapping.free, ()))
     shares = {}
     for resource, part in used.items():
         other = others.get(resource, 0.0)

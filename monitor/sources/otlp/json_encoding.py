@@ -9,6 +9,7 @@ from typing import Any
 
 from monitor.errors import InputError
 from monitor.predictions.intake import bodies
+from monitor.sources.otlp.data_points import CUMULATIVE, DataPoint, PointKind, counted, kind_of, labels_of
 from monitor.sources.otlp.span import (
     EVENT_NAME,
     Attributes,
@@ -55,19 +56,57 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
             yield Refused(str(error))
 
 
-def data_points(body: bytes) -> int:
-    """The number of data points in an ExportMetricsServiceRequest.
+def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
+    """The data points of an ExportMetricsServiceRequest; of a histogram or summary, its count and its sum.
 
     Raises:
         InputError: the body is not JSON, or not a request.
     """
-    count = 0
-    for _, metric in _items(body, "resourceMetrics", "scopeMetrics", "metrics"):
-        for name in _POINTS:
-            data = metric.get(name)
-            points = data.get("dataPoints") if isinstance(data, dict) else None
-            count += len(points) if isinstance(points, list) else 0
-    return count
+    for resource, metric in _items(body, "resourceMetrics", "scopeMetrics", "metrics"):
+        for form in _POINTS:
+            data = metric.get(form)
+            if not isinstance(data, dict):
+                continue
+            points = data.get("dataPoints")
+            for point in points if isinstance(points, list) else ():
+                try:
+                    yield from _points(_text(metric, "name"), form, data, point, resource)
+                except ValueError as error:
+                    yield Refused(str(error))
+
+
+def _points(
+    name: str, form: str, data: Mapping[str, Any], point: object, resource: Attributes
+) -> Iterator[DataPoint | Refused]:
+    if not isinstance(point, dict):
+        msg = "a data point is not an object"
+        raise ValueError(msg)
+    if (_whole(point.get("flags") or 0) or 0) & 1:  # nothing was recorded
+        return
+    labels, time = (
+        labels_of(resource, _attributes(point.get("attributes"))),
+        _nanoseconds(point, "timeUnixNano"),
+    )
+    if form in ("gauge", "sum"):
+        kind = (
+            kind_of(data.get("aggregationTemporality"), is_monotonic=data.get("isMonotonic") is True)
+            if form == "sum"
+            else PointKind.LEVEL
+        )
+        whole = _whole(point.get("asInt"))
+        value = _real(point.get("asDouble")) if whole is None else float(whole)
+        if kind is None or value is None:
+            yield Refused("it has no number, or no aggregation temporality that can be read")
+        else:
+            yield DataPoint(name, labels, value, kind, time)
+        return
+    temporality = CUMULATIVE if form == "summary" else data.get("aggregationTemporality")
+    kind, count = kind_of(temporality, is_monotonic=True), _whole(point.get("count") or 0)
+    if kind is None or count is None:
+        yield Refused("its count is no number, or it has no aggregation temporality")
+    else:
+        total = _real(point.get("sum", 0.0 if form == "summary" else None))
+        yield from counted(name, labels, float(count), total, kind, time)
 
 
 def _items(body: bytes, *names: str) -> Iterator[tuple[Attributes, Mapping[str, Any]]]:

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from monitor.errors import InputError, TooLargeError
+from monitor.sources.otlp.data_points import CUMULATIVE, DataPoint, PointKind, counted, kind_of, labels_of
 from monitor.sources.otlp.span import (
     EVENT_NAME,
     MAX_ITEM_BYTES,
@@ -85,19 +86,51 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
             yield LogRecord(message.event_name or str(attributes.get(EVENT_NAME, "")), attributes)
 
 
-def data_points(body: bytes) -> int:
-    """The number of data points in an ExportMetricsServiceRequest.
+def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
+    """The data points of an ExportMetricsServiceRequest; of a histogram or summary, its count and its sum.
 
     Raises:
         InputError: the body is not a protobuf message of that form.
     """
     walk = _Walk()
-    return sum(
-        sum(number == _FIRST for number, _ in walk.fields(data))
-        for _, metric in _items(body, walk)
-        for number, data in walk.fields(metric)
-        if number in _POINTS
-    )
+    for resource, content in _items(body, walk):
+        for number, data in walk.fields(content):
+            if number in _POINTS:
+                for _ in walk.fields(data):  # limits the points of all metrics
+                    pass
+        metric = _decoded(_messages().metrics.Metric, content)
+        if isinstance(metric, Refused):
+            yield metric
+        elif form := metric.WhichOneof("data"):
+            data = getattr(metric, form)
+            for point in data.data_points:
+                if not point.flags & 1:  # otherwise nothing was recorded
+                    yield from _points(metric.name, form, data, point, resource)
+
+
+def _points(
+    name: str, form: str, data: Any, point: Any, resource: Attributes
+) -> Iterator[DataPoint | Refused]:
+    labels, time = labels_of(resource, _attributes(point.attributes)), point.time_unix_nano
+    if form in ("gauge", "sum"):
+        kind = (
+            kind_of(data.aggregation_temporality, is_monotonic=data.is_monotonic)
+            if form == "sum"
+            else PointKind.LEVEL
+        )
+        value = point.WhichOneof("value")
+        if kind is None or value is None:
+            yield Refused("it has no number, or no aggregation temporality that can be read")
+        else:
+            yield DataPoint(name, labels, float(getattr(point, value)), kind, time)
+        return
+    temporality = CUMULATIVE if form == "summary" else data.aggregation_temporality
+    kind = kind_of(temporality, is_monotonic=True)
+    if kind is None:
+        yield Refused("its count is no number, or it has no aggregation temporality")
+        return
+    total = point.sum if form == "summary" or point.HasField("sum") else None
+    yield from counted(name, labels, float(point.count), total, kind, time)
 
 
 class _Messages:
@@ -106,11 +139,13 @@ class _Messages:
     def __init__(self) -> None:
         from google.protobuf.message import DecodeError
         from opentelemetry.proto.logs.v1 import logs_pb2
+        from opentelemetry.proto.metrics.v1 import metrics_pb2
         from opentelemetry.proto.resource.v1 import resource_pb2
         from opentelemetry.proto.trace.v1 import trace_pb2
 
         self.trace: ModuleType = trace_pb2
         self.logs: ModuleType = logs_pb2
+        self.metrics: ModuleType = metrics_pb2
         self.resource: ModuleType = resource_pb2
         self.error: type[Exception] = DecodeError
 

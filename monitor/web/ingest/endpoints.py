@@ -12,6 +12,7 @@ from typing import Any
 from litestar.types import HTTPScope, Receive
 
 from monitor.errors import AccessError, WatchkeeperError
+from monitor.gauges.metrics_endpoints.otlp_metrics import NO_METRICS, MetricsReceiver
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind, identify
 from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
@@ -50,6 +51,7 @@ def endpoints(
     settings: PredictionSettings,
     body_within: float = 60.0,
     doors: Sequence[Door] = (),
+    metrics: MetricsReceiver = NO_METRICS,
 ) -> dict[str, "Endpoint | OtlpEndpoint | PushEndpoint"]:
     """The endpoints of the ingest, by path. A body must arrive within `body_within` seconds."""
     budget = BodyBudget(settings.queue_limit)
@@ -62,7 +64,7 @@ def endpoints(
         **pushed,
         "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits),
         "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits),
-        **{f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits) for signal in Signal},
+        **{f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics) for signal in Signal},
     }
 
 

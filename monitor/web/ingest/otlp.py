@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator
 from litestar.types import HTTPScope, Receive
 
 from monitor.errors import AccessError, BusyError, InputError, StoreError, TooSlowError, WatchkeeperError
+from monitor.gauges.metrics_endpoints.otlp_metrics import MetricsReceiver
 from monitor.predictions.intake.parse import ParsedRequest
 from monitor.predictions.intake.requests import Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp import json_encoding, protobuf
 from monitor.sources.otlp.calls import requests_of
+from monitor.sources.otlp.data_points import DataPoint
 from monitor.sources.otlp.evaluations import refused_evaluations
 from monitor.web.auth.access import Access
 from monitor.web.ingest import otlp_reply
@@ -42,7 +44,6 @@ _ANSWER_WITHIN = 5.0
 """Seconds until an exporter gets its response. Most wait ten, in which they also retry."""
 _RETRY_AFTER = 5
 _DECODERS = {Encoding.PROTOBUF: protobuf, Encoding.JSON: json_encoding}
-_NO_METRICS = "metrics are not stored; set OTEL_METRICS_EXPORTER=none to stop sending them"
 _Refused = tuple[int, str]
 """The number of items that are not accepted, and why."""
 
@@ -51,9 +52,16 @@ class OtlpEndpoint:
     """One of the three endpoints."""
 
     def __init__(
-        self, signal: Signal, log: PredictionLog, access: Access, budget: BodyBudget, limits: BodyLimits
+        self,
+        signal: Signal,
+        log: PredictionLog,
+        access: Access,
+        budget: BodyBudget,
+        limits: BodyLimits,
+        metrics: MetricsReceiver,
     ) -> None:
         self._signal = signal
+        self._metrics = metrics
         self._log = log
         self._access = access
         self._budget = budget
@@ -100,7 +108,7 @@ class OtlpEndpoint:
             async with self._turn():
                 body = await incoming.decompressed(body)
                 if self._signal is not Signal.TRACES:
-                    return await asyncio.to_thread(self._refused, body, encoding)
+                    return await asyncio.to_thread(self._refused, body, encoding, principal.client)
                 calls = await asyncio.to_thread(self._calls, body, encoding, principal.client)
             return await self._store(calls)
         finally:
@@ -128,11 +136,15 @@ class OtlpEndpoint:
         rules = self._log.rules(client)
         return requests_of(_DECODERS[encoding].spans(body), body, rules, self._log.decoders)
 
-    def _refused(self, body: bytes, encoding: Encoding) -> _Refused:
+    def _refused(self, body: bytes, encoding: Encoding, client: str) -> _Refused:
         """What of a request without traces is not accepted."""
         if self._signal is Signal.LOGS:
             return refused_evaluations(_DECODERS[encoding].logs(body))
-        return _DECODERS[encoding].data_points(body), _NO_METRICS
+        points, invalid = [], []
+        for one in _DECODERS[encoding].data_points(body):
+            points.append(one) if isinstance(one, DataPoint) else invalid.append(one.reason)
+        refused, reason = self._metrics.receive(points, client)
+        return refused + len(invalid), reason or next(iter(invalid), "")
 
     async def _store(self, requests: list[ParsedRequest]) -> _Refused:
         """Store calls.

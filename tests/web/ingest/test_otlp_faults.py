@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from monitor.clock import ManualClock, SystemClock
+from monitor.gauges.metrics_endpoints.otlp_metrics import MetricsReceiver, OtlpMetrics, OtlpMetricsSettings
 from monitor.sources.otlp.calls import requests_of
 from monitor.web.settings import WebSettings
 from tests.support import otlp
@@ -123,6 +124,34 @@ def test_the_official_exporter_sends_again_what_a_busy_daemon_refused(tmp_path, 
             ended.result(30)
         blocker.close()
         assert ids_of(ingest, "again") == ["again"]
+
+
+def test_the_official_exporter_fills_gauges(tmp_path, caplog):
+    series = [
+        {"quantity": "queue_depth", "series": ["queue"], "resource": "queue:{shard}"},
+        {"quantity": "requests", "series": ["calls"], "resource": "calls"},
+        {"quantity": "timed_requests", "series": ["took_count"], "resource": "calls"},
+    ]
+    gauge = OtlpMetrics(OtlpMetricsSettings.model_validate({"series": series}))
+    with serving(tmp_path, ManualClock(NOW), metrics=MetricsReceiver([gauge])) as ingest:
+        exporter = OTLPMetricExporter(f"{ingest.url}/v1/metrics")
+        reader = PeriodicExportingMetricReader(exporter, export_interval_millis=3_600_000)
+        provider = MeterProvider([reader])
+        meter = provider.get_meter("test")
+        queue, calls, took = (
+            meter.create_up_down_counter("queue"),
+            meter.create_counter("calls"),
+            meter.create_histogram("took"),
+        )
+        for number in (3, 4):
+            queue.add(number, {"shard": 1})
+            calls.add(number)
+            took.record(0.5)
+            assert provider.force_flush(5000)
+        provider.shutdown()
+    found = {(one.quantity.value, one.resource): one.value for one in gauge.read()}
+    assert found == {("queue_depth", "queue:1"): 7, ("requests", "calls"): 4, ("timed_requests", "calls"): 1}
+    assert not caplog.records
 
 
 def test_the_official_exporter_of_metrics_does_not_retry(tmp_path, caplog):
