@@ -103,15 +103,8 @@ class App:
         self.digests, self.change_mails = wiring.digests(config, self.store, self.channels)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application = wiring.application(config, self._services())
-        self.server = wiring.server(
-            config,
-            self.application,
-            self.log,
-            self.access,
-            self.meters,
-            self.sources.doors,
-            self.gauges.metrics,
-        )
+        hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges)
+        self.server = wiring.server(config, self.application, hot, self.meters)
         self.scheduler = Scheduler(self.store.faults)
 
     @property

@@ -3,7 +3,7 @@
 `monitor.app` calls these functions in the order of the dependencies.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from litestar import Litestar
@@ -25,7 +25,6 @@ from monitor.evaluation.uptime import UptimeRecorder
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.gauges.group import GaugeGroup
-from monitor.gauges.metrics_endpoints.otlp_metrics import MetricsReceiver
 from monitor.health.daily_summary import DailySummaries
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
@@ -38,7 +37,7 @@ from monitor.records import Stream, Window
 from monitor.releases.recording.release_metrics import ReleaseMetrics
 from monitor.releases.version_tracker import VersionTracker
 from monitor.rollouts.load_arms import Reading
-from monitor.sources.group import Door
+from monitor.sources.group import SourceGroup
 from monitor.store.db import Store
 from monitor.web.api.mlflow import routes as mlflow_routes
 from monitor.web.api.pagerduty import routes as pagerduty_routes
@@ -47,7 +46,7 @@ from monitor.web.api.rollouts import routes as rollout_routes
 from monitor.web.app import create
 from monitor.web.auth.access import Access
 from monitor.web.ingest.endpoints import endpoints
-from monitor.web.ingest.front import Front
+from monitor.web.ingest.front import Endpoint, Front
 from monitor.web.public_path import behind
 from monitor.web.server import Server
 from monitor.web.services import Services
@@ -156,17 +155,18 @@ def application(config: Config, services: Services) -> Litestar:
     return create(services, routes)
 
 
+def ingest(
+    config: Config, log: PredictionLog, access: Access, sources: SourceGroup, gauges: GaugeGroup
+) -> Mapping[str, Endpoint]:
+    """The endpoints of the ingest, by path."""
+    within = config.web.body_within
+    return endpoints(log, access, config.predictions, within, sources.doors, gauges.metrics)
+
+
 def server(
-    config: Config,
-    application: Litestar,
-    log: PredictionLog,
-    access: Access,
-    meters: DaemonMeters,
-    doors: Sequence[Door],
-    metrics: MetricsReceiver,
+    config: Config, application: Litestar, hot: Mapping[str, Endpoint], meters: DaemonMeters
 ) -> Server:
-    """The web server: the ingest, and the application behind it."""
+    """The web server: the endpoints of the ingest, and the application behind them."""
     web = config.web
-    hot = endpoints(log, access, config.predictions, web.body_within, doors, metrics)
     front = Front(application, hot, meters, is_secure=web.is_secure, body_within=web.body_within)
     return Server(behind(front, web.public_path), web)
