@@ -48,7 +48,6 @@ def test_every_metric_has_the_direction_that_it_is_measured_with() -> None:
         "config_reload_failed",
         "digests_overdue",
         "disk_used_share",
-        "drift_pages",
         "outbox_oldest_seconds",
     }
     daemon |= {"rule_errors", "set_aside", "tick_age_seconds", "wrong_key_rejections"}

@@ -69,42 +69,48 @@ class _Method:
         self._fields = fields
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        call = Completion(self._client, self._fields, kwargs)
-        try:
+        seen = _Seen(Completion(self._client, self._fields, kwargs))
+        with seen:
             result = self._method(*args, **kwargs)
-        except Exception as error:
-            call.end(error=error)
-            raise
-        return self._awaited(call, result) if hasattr(result, "__await__") else _answered(call, result)
+        return self._awaited(seen, result) if hasattr(result, "__await__") else _answered(seen, result)
 
-    async def _awaited(self, call: Completion, waiting: Any) -> Any:
-        try:
+    @staticmethod
+    async def _awaited(seen: _Seen, waiting: Any) -> Any:
+        with seen:
             result = await waiting
-        except Exception as error:
-            call.end(error=error)
-            raise
-        return _answered(call, result)
+        return _answered(seen, result)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._method, name)
 
 
-def _answered(call: Completion, result: Any) -> Any:
-    if call.features["stream"]:
-        return _Stream(call, result)
-    seen = _Seen(call)
+def _answered(seen: _Seen, result: Any) -> Any:
+    if seen.call.features["stream"]:
+        return _Stream(seen, result)
     seen.see(result)
     seen.end()
     return result
 
 
 class _Seen:
-    """What an answer, or the pieces of one, said so far. Nothing here raises."""
+    """What an answer, or the pieces of one, said so far. Nothing here raises.
+
+    In a `with` block it records that the answer ended or failed there.
+    """
 
     def __init__(self, call: Completion) -> None:
         self.call = call
         self._id = self._version = self._reason = ""
         self._characters = 0
+
+    def __enter__(self) -> None:
+        """Call the method, or wait for the next piece."""
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (StopIteration, StopAsyncIteration)):
+            self.end()
+        elif isinstance(error, Exception):
+            self.end(error)
 
     def see(self, piece: Any) -> None:
         """Look at an answer or a piece of one."""
@@ -147,25 +153,19 @@ class _Seen:
 class _Stream:
     """A streamed answer, looked at as it comes."""
 
-    def __init__(self, call: Completion, stream: Any) -> None:
+    def __init__(self, seen: _Seen, stream: Any) -> None:
         self._stream = stream
-        self._seen = _Seen(call)
+        self._seen = seen
         self._pieces: Any = None
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
-        if self._pieces is None:
-            self._pieces = iter(self._stream)
-        try:
+        with self._seen:
+            if self._pieces is None:
+                self._pieces = iter(self._stream)
             piece = next(self._pieces)
-        except StopIteration:
-            self._seen.end()
-            raise
-        except Exception as error:
-            self._seen.end(error)
-            raise
         self._seen.see(piece)
         return piece
 
@@ -173,16 +173,10 @@ class _Stream:
         return self
 
     async def __anext__(self) -> Any:
-        if self._pieces is None:
-            self._pieces = self._stream.__aiter__()
-        try:
+        with self._seen:
+            if self._pieces is None:
+                self._pieces = self._stream.__aiter__()
             piece = await self._pieces.__anext__()
-        except StopAsyncIteration:
-            self._seen.end()
-            raise
-        except Exception as error:
-            self._seen.end(error)
-            raise
         self._seen.see(piece)
         return piece
 

@@ -28,15 +28,6 @@ DRIFT_EVIDENCE = MetricInfo(
     "Evidence that a column changed, in multiples of the limit: significant from 1 on.",
     ("feature", "output", "scope"), "see docs/alert-quality.md", "a baseline and some windows of history",
 )  # fmt: skip
-DRIFT_PAGES = MetricInfo(
-    "drift_pages",
-    "pages",
-    Better.LOWER,
-    "Pages about drift in the budget's period.",
-    (),
-    "count",
-    "a baseline",
-)
 WRONG_KEY_REJECTIONS = MetricInfo(
     "wrong_key_rejections", "requests", Better.LOWER,
     "Requests rejected because of an unknown key, or the key of another client.",
@@ -91,7 +82,7 @@ SOURCE_FAILING_SECONDS = MetricInfo(
     "now - first failure", "`sources` in the configuration",
 )  # fmt: skip
 INFO = (
-    SILENCE_SECONDS, SILENCE_RATIO, AVAILABILITY, DRIFT_EVIDENCE, DRIFT_PAGES, WRONG_KEY_REJECTIONS, DISK_USED_SHARE,
+    SILENCE_SECONDS, SILENCE_RATIO, AVAILABILITY, DRIFT_EVIDENCE, WRONG_KEY_REJECTIONS, DISK_USED_SHARE,
     TICK_AGE_SECONDS, OUTBOX_OLDEST_SECONDS, RULE_ERRORS, CONFIG_RELOAD_FAILED, DIGESTS_OVERDUE,
     SET_ASIDE, SOURCE_AGE, SOURCE_FAILING_SECONDS,
 )  # fmt: skip
