@@ -89,15 +89,15 @@ def section(
 def _targets(model: ModelHealth, seen: Observed, due: Due, settings: ClientSettings) -> Iterable[Fact]:
     """Each agreed target as the page has it: the figure with its interval, what was agreed, and how that stands."""
     start, end = _bounds(due, settings)
-    kept = {(one.metric, one.target): one for one in attained(seen.periods, start, end)}
+    met = {(one.metric, one.target): one for one in attained(seen.periods, start, end)}
     for one in targets.by_urgency(model.targets):
         standing, bound = Standing(one.standing), targets.agreed(one.metric, one.target, least=one.is_least)
         notes = ["estimated" if one.estimated else "", targets.interval(one), one.reason]
         noted = ", ".join(filter(None, notes))
         text = f"{standing.words}: {targets.shown(one)}{f' ({noted})' if noted else ''}, agreed {bound}"
-        over = kept.get((one.metric, one.target))
+        over = met.get((one.metric, one.target))
         if over is not None and over.share is not None:
-            text += f"; kept {over.words} {_period(due)}"
+            text += f"; met {over.words} {_period(due)}"
         when = "" if one.value is None else f", {targets.over(one.seconds)}"
         yield Fact(wording.name(one.metric) + when, text)
 

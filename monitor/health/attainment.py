@@ -34,7 +34,7 @@ class Attainment:
     def words(self) -> str:
         """`97 % of the time (missed for 12 h)`."""
         if self.share is None:
-            return "not judged"
+            return "not measured"
         others = [
             f"{name} for {wording.span(seconds)}"
             for name, seconds in (("missed", self.missed), ("perhaps missed", self.at_risk))

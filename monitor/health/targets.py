@@ -48,7 +48,7 @@ class Standing(StrEnum):
     def words(self) -> str:
         """Icon and words, for a figure on a page."""
         return {
-            "kept": "✔ kept", "unknown": "? not known", "at_risk": "◆ may be missed", "missed": "✖ missed",
+            "kept": "✔ met", "unknown": "? not known", "at_risk": "◆ may be missed", "missed": "✖ missed",
         }[self.value]  # fmt: skip
 
 

@@ -88,7 +88,7 @@ def test_each_agreed_target_has_its_value_its_interval_and_its_time(shop: Shop) 
     ends = [float(end.split()[0]) / 100 for end in accuracy.interval.split(" to ")]
     assert ends == pytest.approx([low, high], abs=5e-5)
     assert (accuracy.bound, accuracy.standing) == ("at least 85 %", Standing.KEPT)
-    assert accuracy.kept.startswith("98.2 % of the time (missed for 3 h); judged for 7 d of 22 d")
+    assert accuracy.met.startswith("98.2 % of the time (missed for 3 h); measured for 7 d of 22 d")
     slow = row(made, "Usual time to answer")
     assert slow.value == "not measured"
     assert re.fullmatch(r"by the hour: \d+ ms usually, \d+ ms at worst", slow.note)
@@ -114,7 +114,7 @@ def test_the_figures_are_those_of_the_client_s_page(shop: Shop) -> None:
         health = client_state.client(connection, "acme", CLIENTS["acme"], NOW, days)
     assert health is not None
     assert made.totals.within == pytest.approx(health.within_limits)
-    for figure in (made.verdict, *(one.kept for one in made.agreed)):
+    for figure in (made.verdict, *(one.met for one in made.agreed)):
         assert " ".join(figure.split()) in " ".join(text.split())
     assert JARGON.findall(text.replace("none", "")) == []
 
@@ -151,7 +151,7 @@ def test_a_period_without_data_is_told_as_one(tmp_path: Path) -> None:
     shop = clients.opened(tmp_path, hours=1)
     made = read(shop, Period("monthly", date(2026, 2, 1)))
     assert (made.totals.decisions, made.totals.within, made.totals.incidents) == (None, None, None)
-    assert row(made, "Right answers").kept == "not judged"
+    assert row(made, "Right answers").met == "not measured"
     assert "could not be measured" in made.verdict
     with shop.store.read() as connection:
         acme = CLIENTS["acme"]

@@ -44,7 +44,7 @@ def test_every_second_counts_once_and_a_miss_is_never_all_the_time(
         spent["kept"], spent["at_risk"], spent["missed"], spent["unknown"],
     )  # fmt: skip
     assert ("all the time" in one.words) == (one.judged > 0 and one.kept == one.judged)
-    assert (one.words == "not judged") == (one.judged == 0)
+    assert (one.words == "not measured") == (one.judged == 0)
 
 
 def test_a_target_that_was_changed_is_a_target_of_its_own() -> None:

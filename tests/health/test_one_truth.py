@@ -254,7 +254,7 @@ def test_all_views_of_a_situation_agree(shop: Shop, web: httpx2.Client, made: tu
         assert standing == ({"accuracy": model.target} if model.target else {})
         row = client.partition(f'href="/c/acme/m/{name}"')[2].partition("</tr>")[0]
         assert ("✖ missed" in row) == (model.target == "missed")
-        assert ("✔ kept" in row) == (model.target == "kept")
+        assert ("✔ met" in row) == (model.target == "kept")
         assert (answer["quality"] is None) == (model.target in ("", "unknown"))
         assert answer["quality"] is not None or 'data-label="Quality">—<' in row
 

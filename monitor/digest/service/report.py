@@ -32,7 +32,7 @@ _ENOUGH = 30
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """One agreed target in the period: its value with interval, and in which share of the time it was kept.
+    """One agreed target in the period: its value with interval, and in which share of the time it was met.
 
     `standing` is that of the value over the whole period; `note` says what the value is if it is not such a value.
     """
@@ -43,7 +43,7 @@ class Agreed:
     value: str
     interval: str
     standing: Standing
-    kept: str
+    met: str
     note: str = ""
     was_missed: bool = False
 
@@ -97,7 +97,7 @@ class ServiceReport:
     def verdict(self) -> str:
         """The report in one sentence."""
         missed = sum(one.was_missed or one.standing is Standing.MISSED for one in self.agreed)
-        unknown = sum(one.kept == "not judged" and one.standing is Standing.UNKNOWN for one in self.agreed)
+        unknown = sum(one.met == "not measured" and one.standing is Standing.UNKNOWN for one in self.agreed)
         total = len(self.agreed)
         if missed:
             was = "was" if missed == 1 else "were"
@@ -107,7 +107,7 @@ class ServiceReport:
         elif unknown:
             sentence = f"{unknown} of {wording.plural(total, 'agreed target')} could not be measured, none was missed"
         else:
-            sentence = "All agreed targets were kept" if total > 1 else "The agreed target was kept"
+            sentence = "All agreed targets were met" if total > 1 else "The agreed target was met"
         return f"{sentence}; {wording.plural(len(self.incidents), 'incident')}."
 
 
@@ -203,10 +203,10 @@ def _row(title: str, one: Attainment, measured: _Value, length: float) -> Agreed
         interval = f"{low} to {high}" if low != high else ""
     notes = ", ".join(filter(None, ("estimated" if measured.estimated else "", measured.note)))
     bound = targets.agreed(one.metric, one.target, least=one.is_least)
-    name, kept = wording.name(one.metric), one.words
+    name, met = wording.name(one.metric), one.words
     if one.judged and one.judged < 0.99 * length:
-        kept += f"; judged for {wording.span(one.judged)} of {wording.span(length)}"
-    return Agreed(title, name, bound, shown, interval, standing, kept, notes, one.missed > 0)
+        met += f"; measured for {wording.span(one.judged)} of {wording.span(length)}"
+    return Agreed(title, name, bound, shown, interval, standing, met, notes, one.missed > 0)
 
 
 def _within(share: float | None, settings: ClientSettings) -> Agreed:
@@ -214,9 +214,9 @@ def _within(share: float | None, settings: ClientSettings) -> Agreed:
     target = settings.availability_target
     standing = targets.standing(share, share, share, target, least=True)
     shown = wording.NOTHING if share is None else wording.share(share)
-    kept = "" if share is not None else "not judged"
+    met = "" if share is not None else "not measured"
     return Agreed(
-        "All models", "Time within limits", f"at least {wording.share(target)}", shown, "", standing, kept
+        "All models", "Time within limits", f"at least {wording.share(target)}", shown, "", standing, met
     )
 
 

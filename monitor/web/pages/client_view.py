@@ -251,7 +251,7 @@ def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> li
 
 
 def _target(period: TargetPeriod, compared: str = "") -> Figure:
-    """An agreed target: its figure, what was agreed, and whether that is kept."""
+    """An agreed target: its figure, what was agreed, and whether that is met."""
     standing = Standing(period.standing)
     bound = agreed_targets.agreed(period.metric, period.target, least=period.is_least)
     notes = [
@@ -284,9 +284,9 @@ def _against(value: float, before: float | None) -> str:
 def _within(share: float | None, target: float) -> Figure:
     if share is None:
         return Figure("Within limits, 30 days", wording.NOTHING, f"agreed: {wording.share(target)}")
-    kept = share >= target
-    note = f"agreed: {wording.share(target)} {'✔ kept' if kept else '✖ missed'}"
-    return Figure("Within limits, 30 days", wording.share(share), note, "good" if kept else "bad")
+    met = share >= target
+    note = f"agreed: {wording.share(target)} {'✔ met' if met else '✖ missed'}"
+    return Figure("Within limits, 30 days", wording.share(share), note, "good" if met else "bad")
 
 
 def _freshness(newest: float | None, now: float, stale_after: float | None) -> Figure:

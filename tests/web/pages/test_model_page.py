@@ -107,7 +107,7 @@ def test_the_four_charts_say_what_they_show(shop: Shop) -> None:
     assert "the day before</li>" not in alone
     assert "accuracy not measured: no truth yet" in page
     assert "target, at least</li>" in page
-    assert "Target: at least 85 %; whether it is kept is not known yet." in page
+    assert "Target: at least 85 %; whether it is met is not known yet." in page
 
 
 def test_each_total_is_the_sum_of_the_stored_windows(shop: Shop) -> None:

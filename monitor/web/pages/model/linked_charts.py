@@ -308,13 +308,13 @@ def _fact(one: Measurement) -> str:
 
 
 def _kept(standing: TargetPeriod | None, target: float | None, metric: str) -> list[str]:
-    """Whether the agreed target is kept now."""
+    """Whether the agreed target is met now."""
     if target is None:
         return ["No target is agreed."]
     least = "at least" if agreed_targets.is_least(metric) else "at most"
     agreed = f"Target: {least} {wording.figure(metric, target)}"
     if standing is None or standing.target != target:
-        return [f"{agreed}; whether it is kept is not known yet."]
+        return [f"{agreed}; whether it is met is not known yet."]
     word = agreed_targets.Standing(standing.standing).words
     if standing.value is None:
         return [f"{agreed}; now {word}: {standing.reason or 'no figure yet'}."]
