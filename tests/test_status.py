@@ -148,13 +148,24 @@ def test_a_model_that_no_configuration_names_is_unknown_to_status_and_hidden_fro
     daemon.measure()
     configured = status.Configured(models={"acme": ["fraud-check", "churn"], "globex": []})
     with daemon.store.read() as connection:
-        (line,) = status.overview(connection, MINUTE, daemon.clock.now(), configured=configured)
+        lines = status.overview(connection, MINUTE, daemon.clock.now(), configured=configured)
+        [line], others = (
+            [one for one in lines if one.stream == STREAM],
+            [one for one in lines if one.stream != STREAM],
+        )
         named = ClientSettings(models={"fraud-check": ModelView()})
         page = client_state.client(connection, "acme", named, daemon.clock.now())
         open_page = client_state.client(connection, "acme", ClientSettings(), daemon.clock.now())
     assert line.notes[0].startswith(
         "unknown model (did you mean 'fraud-check'?): it is not under clients.acme.models"
     )
+    assert [(one.stream.model, one.state, one.reasons, one.silent_for) for one in others] == [
+        (name, "unknown", ("has not sent any data yet",), None) for name in ("churn", "fraud-check")
+    ]
+    assert status.as_text(others[0]) == [
+        "? unknown   acme/churn/production  not measured yet  (newest data: none)",
+        "    has not sent any data yet",
+    ]
     assert page is not None
     assert [one.stream.model for one in page.models] == ["fraud-check"]
     assert open_page is not None

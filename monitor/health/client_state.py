@@ -1,6 +1,6 @@
 """Reads the state of a client's models from the store, for pages and digests: figures, days and incidents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -56,9 +56,10 @@ def client(
         return None
     data = history(connection, key, settings, now, span_days)
     models = [_model(figures.stream, figures, data, span_days) for figures in all_figures]
-    present = {figures.stream.model for figures in all_figures}
-    expected = [Stream(key, model, SHOWN) for model in settings.models if model not in present]
-    models += [_model(stream, None, data, span_days) for stream in expected]
+    present = {figures.stream for figures in all_figures}
+    models += [
+        _model(stream, None, data, span_days) for stream in without_data(key, settings.models, present)
+    ]
     headline, health = verdict.headline(models)
     start, _ = bounds(data.today - timedelta(days=span_days - 1), settings.zone)
     first = min([figures.first_received for figures in all_figures], default=now)
@@ -84,12 +85,17 @@ def streams_of(
 ) -> tuple[list[Stream], list[Stream]]:
     """The models of a client that have sent data, and those that are only configured, each by title."""
     with_data = [figures.stream for figures in _figures(connection, key, settings)]
-    silent = [one for model in settings.models if (one := Stream(key, model, SHOWN)) not in with_data]
+    silent = without_data(key, settings.models, with_data)
 
     def title(stream: Stream) -> str:
         return settings.title(stream.model).lower()
 
     return sorted(with_data, key=title), sorted(silent, key=title)
+
+
+def without_data(client: str, models: Iterable[str], with_data: Collection[Stream]) -> list[Stream]:
+    """The configured models of a client that have never sent data, in their order: they wait in every view."""
+    return [one for model in models if (one := Stream(client, model, SHOWN)) not in with_data]
 
 
 def incidents(

@@ -13,7 +13,7 @@ def as_json(line: StreamStatus) -> dict[str, object]:
         "state": line.state,
         "reasons": list(line.reasons),
         "figures": dict(line.figures),
-        "silent_seconds": round(line.silent_for, 1),
+        "silent_seconds": None if line.silent_for is None else round(line.silent_for, 1),
         "notes": list(line.notes),
     }
 
@@ -22,6 +22,6 @@ def as_text(line: StreamStatus) -> list[str]:
     """A line with icon, state and figures, then one line per reason and note."""
     icon = {"ok": "✔", "unknown": "?", "info": "✔"}.get(line.state, "✖")
     figures = "  ".join(f"{name} {value}" for name, value in line.figures) or "not measured yet"
-    age = format_duration(round(line.silent_for))
-    first = f"{icon} {line.state:<8}  {line.stream}  {figures}  (newest data: {age} ago)"
+    newest = "none" if line.silent_for is None else f"{format_duration(round(line.silent_for))} ago"
+    first = f"{icon} {line.state:<8}  {line.stream}  {figures}  (newest data: {newest})"
     return [first, *(f"    {text}" for text in (*line.reasons, *line.notes))]

@@ -1,6 +1,6 @@
 """The state of every stream: open alerts, agreed targets, current figures and rejected records."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from monitor.alerts.inhibition import suppressed
 from monitor.clock import iso
 from monitor.config.units import DAY, HOUR, format_duration
-from monitor.health import targets
+from monitor.health import client_state, targets
 from monitor.health.targets import Standing
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
 from monitor.rules.engine.unjudged import unjudged
@@ -44,13 +44,16 @@ MOST_SKIPPED = 20
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """A stream: `state` is ok, unknown, info, warning or critical; `notes` list what is not measured yet and why."""
+    """A stream: `state` is ok, unknown, info, warning or critical; `notes` list what is not measured yet and why.
+
+    `silent_for` is the time since the newest data in seconds; None for a configured model that has never sent any.
+    """
 
     stream: Stream
     state: str
     reasons: tuple[str, ...]
     figures: tuple[tuple[str, str], ...]
-    silent_for: float
+    silent_for: float | None
     notes: tuple[str, ...]
 
 
@@ -62,7 +65,7 @@ def overview(
     mistakes: Sequence[str] = (),
     configured: Configured = NOTHING_CONFIGURED,
 ) -> list[StreamStatus]:
-    """Every stream, worst first, and the daemon itself if it has a problem.
+    """Every stream, worst first, with configured models that have sent nothing, and the daemon if it has a problem.
 
     `mistakes` are errors in the rule files on disk, which a running daemon would reject.
     """
@@ -85,10 +88,21 @@ def overview(
         )
         for figures in known
     ]
+    lines += _without_data(client, configured, {one.stream for one in known})
     itself = _itself(connection, open_alerts, mistakes, now)
     lines += [itself] if itself and client in ("", DAEMON.client) else []
     rank = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "ok": 4}
     return sorted(lines, key=lambda line: (rank[line.state], line.stream))
+
+
+def _without_data(client: str, configured: Configured, known: Collection[Stream]) -> list[StreamStatus]:
+    """Configured models that have never sent data. Their state is unknown, as the client's page shows them waiting."""
+    return [
+        StreamStatus(stream, "unknown", ("has not sent any data yet",), (), None, ())
+        for key, models in configured.models.items()
+        if client in ("", key)
+        for stream in client_state.without_data(key, models, known)
+    ]
 
 
 def _itself(

@@ -1,6 +1,6 @@
 """The parts of the daemon that the web server uses. They are passed in; it creates none of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from monitor.clock import Clock
 from monitor.exporters.collector import Measured
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.health import client_state
 from monitor.health.settings import ClientSettings
 from monitor.predictions.log.writer import IntakeStats
 from monitor.records import Alert, Silence, Stream
@@ -85,6 +86,14 @@ class Services:
     def models(self) -> dict[str, list[str]]:
         """The models that the configuration names, by client."""
         return {client: list(settings.models) for client, settings in self.clients.items()}
+
+    def without_data(self, with_data: Collection[Stream]) -> list[Stream]:
+        """The configured models that are not among those `with_data`."""
+        return [
+            stream
+            for client, models in self.models.items()
+            for stream in client_state.without_data(client, models, with_data)
+        ]
 
 
 def of(request: Request[Any, Any, Any]) -> Services:

@@ -190,7 +190,7 @@ def test_all_views_of_a_situation_agree(shop: Shop, web: httpx2.Client, made: tu
     assert {one.title.lower(): one.health.value for one in digest.models} == state
     rows = re.findall(r'class="row s-(\w+)">.*?/staff/m/acme/(\w+)/production"', staff, re.DOTALL)
     seen = {name: health for health, name in rows}
-    assert seen == {name: one for name, one in state.items() if by_name[name].traffic != "never"}
+    assert seen == state
     assert f"</span> {api['headline']}</h1>" in client
     assert digest.verdict.endswith(api["headline"])
     assert api["state"] == max(state.values(), key=["working", "waiting", "watch", "attention"].index)
@@ -230,9 +230,11 @@ def test_all_views_of_a_situation_agree(shop: Shop, web: httpx2.Client, made: tu
         assert {one["alert"] for one in own} == is_open
 
         # Why an alert is not sent is told in the same words by the API, `status`, the overview and the pages.
+        of_staff = page(web, f"/staff/m/acme/{name}/production")
+        assert (lines[name].silent_for is None) == (not is_here)
+        assert ("has not sent any data yet" in of_staff) == (not is_here)
         if not is_here:
             continue
-        of_staff = page(web, f"/staff/m/acme/{name}/production")
         for one in own:
             why = one["suppressed"]
             silenced = fired[one["alert"]][2] and one["state"] == "firing"

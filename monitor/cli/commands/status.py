@@ -71,7 +71,7 @@ def status(
         for line in lines:
             for text in standing.as_text(line):
                 put(text)
-    if not lines:
+    if all(line.silent_for is None for line in lines):
         say("no predictions have been received yet")
         raise typer.Exit(Exit.CANNOT_TELL)
     worst = standing.worst(lines)

@@ -99,11 +99,11 @@ def test_every_figure_is_the_one_that_the_api_has(web: httpx2.Client) -> None:
 def test_state_and_quality_are_the_ones_that_the_client_reads(web: httpx2.Client) -> None:
     shown = rows(web.get("/staff/").text)
     for model in web.get("/api/v1/clients/acme").json()["models"]:
-        if model["model"] not in shown:
-            assert model["state"] == "waiting"
-            continue
         row, quality = shown[model["model"]], model["quality"]
         assert row["State"] == model["state"]
+        if quality is None:
+            assert row["Quality"].startswith("—")
+            continue
         assert row["Quality"].startswith(f"{quality['value']:.0%} {quality['metric']}".replace("%", " %"))
         assert ("at least 85 %" in row["Quality"]) == (quality["agreed"] == 0.85)
 
@@ -141,9 +141,19 @@ def test_a_model_that_fell_silent_has_no_figures_of_now(tmp_path: Path) -> None:
     own = clients.opened(tmp_path, hours=2, streams=(FRAUD,))
     own.clock.advance(3 * 3600)
     with serving(own) as web:
-        [row] = rows(web.get("/staff/").text).values()
+        row = rows(web.get("/staff/").text)["fraud"]
     assert row["State"] == "waiting"
     assert [row[name].split()[0] for name in ("Requests", "Errors", "p95", "Drift")] == ["—"] * 4
+
+
+def test_a_configured_model_that_never_sent_waits_and_has_a_page(web: httpx2.Client) -> None:
+    row = rows(web.get("/staff/").text)["ranking"]
+    assert (row["State"], row["Last prediction"]) == ("waiting", "never")
+    page = web.get("/staff/m/acme/ranking/production").text
+    assert "This model is configured, but has not sent any data yet" in page
+    assert "1970" not in page
+    assert web.get("/staff/m/acme/ranking/staging").status_code == 404
+    assert web.get("/staff/m/acme/rankin/production").status_code == 404
 
 
 def test_search_filters_and_order_stand_in_the_address(web: httpx2.Client) -> None:
@@ -151,10 +161,10 @@ def test_search_filters_and_order_stand_in_the_address(web: httpx2.Client) -> No
         return list(rows(web.get(f"/staff/{query}").text))
 
     everything = names("")
-    assert sorted(everything) == sorted(["fraud", "churn", "price", HOSTILE.model])
+    assert sorted(everything) == sorted(["fraud", "churn", "price", "ranking", HOSTILE.model])
     assert names("?q=ACME+fra") == ["fraud"]
     assert names("?q=risk") == ["fraud"]
-    assert set(names("?client=acme")) == {"fraud", "churn"}
+    assert set(names("?client=acme")) == {"fraud", "churn", "ranking"}
     assert names("?owner=risk") == ["fraud"]
     assert names("?sort=model") == sorted(everything, key=str.casefold)
     assert names("?sort=-model") == sorted(everything, key=str.casefold, reverse=True)
@@ -232,7 +242,9 @@ def test_more_models_take_no_more_queries(tmp_path: Path) -> None:
         with serving(own) as web:
             web.get("/staff/")
             event.listen(own.store.engine, "before_cursor_execute", lambda *args: ran.append(args[2]))
-            assert len(rows(web.get("/staff/").text)) == amount
+            assert len(rows(web.get("/staff/").text)) == amount + sum(
+                len(one.models) for one in own.clients.values()
+            )
         return len(ran)
 
     assert counted(2) == counted(25)
@@ -270,9 +282,9 @@ def test_the_form_works_without_script(chromium: Browser, web: httpx2.Client) ->
     page.get_by_label("Search").fill("acme")
     page.get_by_label("Sort").select_option("model")
     page.get_by_role("button", name="Show").click()
-    assert list(rows(page.content())) == ["churn", "fraud"]
+    assert list(rows(page.content())) == ["churn", "fraud", "ranking"]
     page.get_by_role("link", name="Model", exact=False).first.click()
-    assert list(rows(page.content())) == ["fraud", "churn"]
+    assert list(rows(page.content())) == ["ranking", "fraud", "churn"]
     context.close()
 
 
@@ -283,7 +295,7 @@ def test_a_search_filters_while_it_is_typed_and_the_address_can_be_shared(
     page = watched.page
     page.goto(f"{web.base_url}/staff/")
     page.get_by_label("Search").type("price")
-    page.wait_for_selector("text=1 of 4 models")
+    page.wait_for_selector("text=1 of 5 models")
     assert page.url.endswith("/staff/?q=price")
     assert page.evaluate("document.activeElement.id") == "by-q"
     page.get_by_label("Sparklines").select_option("errors")

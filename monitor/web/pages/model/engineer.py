@@ -51,16 +51,18 @@ def model(
     now, zone = services.clock.now(), services.client(client).zone
     asked = query.parse(request.query_params)
     with services.store.read() as connection:
-        figures = streams.figures(connection, stream)
-        if figures is None or not visitor.may_read(client):
+        stored = streams.figures(connection, stream)
+        if not visitor.may_read(client) or (stored is None and stream not in services.without_data(())):
             raise NotFoundException
+        figures = stored or StreamFigures(stream, 0, now, now, None)
         own_alerts = alerts.of_stream(connection, stream)
         held = services.held(alerts.load_open(connection), silences.load(connection, now))
         shown, around = query.opening(request.query_params, asked, own_alerts, now, zone)
         page = _page(connection, services, figures, own_alerts, shown)
         page |= charts_view.charts(connection, services, stream, shown, page, asked, around)
         page["capacity"] = capacity.of_measurements(services.measured().get((stream, OPEN), ()))
-    return rendering.page("staff_model.html", visitor=visitor, held=held, **page)
+    has_sent = stored is not None
+    return rendering.page("staff_model.html", visitor=visitor, held=held, has_sent=has_sent, **page)
 
 
 class Readable:

@@ -14,6 +14,7 @@ from monitor.health.verdict import Health
 from monitor.records import Alert, Severity, Stream
 from monitor.store import alerts, silences
 from monitor.store import streams as stream_rows
+from monitor.store.streams import StreamFigures
 from monitor.web import services as surroundings
 from monitor.web.auth import session
 from monitor.web.pages import rendering
@@ -39,6 +40,11 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
         firing = alerts.load_open(connection)
         readable = [alert for alert in firing if visitor.may_read(alert.stream.client)]
         known = [f for f in stream_rows.figures_of_all(connection) if visitor.may_read(f.stream.client)]
+        known += [
+            StreamFigures(one, 0, 0.0, 0.0, None)
+            for one in services.without_data({figures.stream for figures in known})
+            if visitor.may_read(one.client)
+        ]
         everything = model_rows.read(connection, services, known, readable, now)
         matching = queries.matching(everything, asked)
         ordered = queries.ordered(matching, asked.sort)
