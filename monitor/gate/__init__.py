@@ -13,7 +13,7 @@ from monitor.errors import InputError
 from monitor.gate.comparison import Criteria, Names, judge
 from monitor.gate.inputs import Columns, read
 from monitor.gate.margins import parse
-from monitor.gate.pairing import pair
+from monitor.gate.pairing import Items, pair
 from monitor.gate.resampling import DRAWS
 from monitor.gate.result import GateResult
 from monitor.health.settings import ModelView
@@ -31,7 +31,7 @@ FEWEST_DRAWS = 100
 
 def gate(
     candidate: object,
-    baseline: object,
+    baseline: object = None,
     *,
     truth: object = None,
     columns: Mapping[str, str] | None = None,
@@ -56,6 +56,7 @@ def gate(
     JSON or Arrow file, with the fields of a prediction: `id`, by which items are joined, `prediction`, and where there
     are `confidence`, `probabilities.<class>`, `error`, `latency_ms`, `cost`. The `truth` is a column of either, or in a
     table of its own with `id` and `truth`. `columns` names columns that are called otherwise (`{"id": "order_id"}`).
+    Instead of two tables, `candidate` may be what `monitor.gate.replay.replay` gives, with its segments and groups.
 
     `segments` are columns whose values are compared on their own. `group` is a column that names what several items
     have in common, such as a user: then groups are drawn, not items. `task` is `binary`, `multiclass` or `regression`.
@@ -81,9 +82,13 @@ def gate(
         )
     configured = dialect(separator, encoding, "")
     meaning = Columns(dict(columns or {}), tuple(segments), group)
-    mine = read(candidate, "the candidate", meaning, configured)
-    theirs = read(baseline, "the baseline", meaning, configured)
-    truths = None if truth is None else read(truth, "the truth", meaning, configured, truths_only=True)
+    if isinstance(candidate, Items):
+        items = candidate
+    else:
+        mine = read(candidate, "the candidate", meaning, configured)
+        theirs = read(baseline, "the baseline", meaning, configured)
+        truths = None if truth is None else read(truth, "the truth", meaning, configured, truths_only=True)
+        items = pair(mine, theirs, truths, meaning)
     criteria = Criteria(
         stream=_stream(model),
         task=task or (view.task if view is not None else ""),
@@ -97,7 +102,7 @@ def gate(
         seed=seed,
     )
     names = Names(model, _name(candidate, "candidate"), _name(baseline, "baseline"))
-    return judge(pair(mine, theirs, truths, meaning), criteria, names)
+    return judge(items, criteria, names)
 
 
 def _stream(model: str) -> Stream:

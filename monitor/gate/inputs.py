@@ -106,6 +106,8 @@ class _Reader(FileReader):
         """
         renamed = self.renamed(chunk.rows)
         self.reject_unreadable(chunk)
+        if chunk.unreadable and not chunk.rows.num_rows:
+            return []
         there = dict(zip(renamed.schema.names, renamed.columns, strict=True))
         kept = {name: there[name] for name in there if name in _USED or name.startswith(_GROUPS)}
         if "id" not in kept:

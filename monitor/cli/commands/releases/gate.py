@@ -1,6 +1,8 @@
 """`gate`: whether a candidate may replace its baseline, for CI."""
 
 import os
+import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,12 +10,14 @@ import typer
 
 from monitor.cli.options import EncodingOption, JsonOption, SeparatorOption
 from monitor.cli.output import Exit, put, put_json, say
-from monitor.cli.stream_names import stream_of
+from monitor.cli.stream_names import seconds_of, stream_of
 from monitor.errors import InputError
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
     from monitor.gate import GateResult
+    from monitor.gate.inputs import Columns
+    from monitor.gate.pairing import Items
     from monitor.health.settings import ModelView
     from monitor.rules.rule import RuleSet
 
@@ -59,6 +63,14 @@ OptionalConfig = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="The configuration file of --model.", envvar="WATCHKEEPER_CONFIG"),
 ]
+ReplayOption = Annotated[
+    str, typer.Option("--replay", help="Instead of files: the stored inputs of --model, so far back (7d).")
+]
+CommandOption = Annotated[
+    str,
+    typer.Option("--command", help="The candidate: reads items as JSON lines, writes answers as JSON lines."),
+]
+_REPLAY_HINT = "--model acme/fraud --replay 7d --command 'python predict.py'"
 HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write a page to this file.")]
 
 
@@ -68,7 +80,7 @@ def register(app: typer.Typer) -> None:
 
 
 def gate(
-    candidate: CandidateOption,
+    candidate: CandidateOption = "",
     baseline: BaselineOption = "",
     truth: TruthOption = "",
     model: ModelOption = "",
@@ -87,6 +99,10 @@ def gate(
     markdown: MarkdownOption = None,
     html: HtmlOption = None,
     github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub Actions.")] = False,
+    replay: ReplayOption = "",
+    command: CommandOption = "",
+    within: Annotated[str, typer.Option("--within", help="The time for all items of --replay.")] = "1h",
+    most: Annotated[int, typer.Option("--most", min=1, help="How many items --replay samples.")] = 50_000,
     separator: SeparatorOption = "",
     encoding: EncodingOption = "",
     config: OptionalConfig = None,
@@ -99,17 +115,23 @@ def gate(
     Example: watchkeeper gate --candidate new.parquet --baseline old.parquet --truth truth.csv --junit gate.xml
     """
     from monitor.gate import gate as run
+    from monitor.gate.inputs import Columns
 
-    if not candidate or not baseline:
-        raise InputError("name both files", hint="--candidate NEW.parquet --baseline OLD.parquet")
     settings = _settings(model, config)
+    columns = Columns(_pairs(column, "--column"), tuple(segment or ()), group)
+    sides: tuple[object, object] = (candidate, baseline)
+    if replay or command:
+        if candidate or baseline or truth or settings is None or not (replay and command):
+            raise InputError("--replay needs --model and --command, and no files", hint=_REPLAY_HINT)
+        sides = (_replayed(settings, model, columns, replay, command, within, most), None)
+    elif not candidate or not baseline:
+        raise InputError("name both files", hint="--candidate NEW.parquet --baseline OLD.parquet")
     result = run(
-        candidate,
-        baseline,
+        *sides,
         truth=truth or None,
-        columns=_pairs(column, "--column"),
-        segments=segment or (),
-        group=group,
+        columns=columns.fields,
+        segments=columns.segments,
+        group=columns.group,
         task=task,
         metrics=metric or (),
         margins=_pairs(margin, "--margin"),
@@ -124,6 +146,23 @@ def gate(
     _write(result, junit=junit, markdown=markdown, html=html)
     _show(result, as_json=as_json, github=github)
     _exit(result)
+
+
+def _replayed(
+    settings: "Config", model: str, columns: "Columns", last: str, command: str, within: str, most: int
+) -> "Items":
+    """The items of production with the candidate's answers."""
+    from monitor.cli.store_option import opened
+    from monitor.gate.replay import replay
+    from monitor.gate.replay.command import Command
+
+    now = time.time()
+    try:
+        argv = shlex.split(command)
+    except ValueError as error:
+        raise InputError(f"--command cannot be split into words: {error}") from error
+    predict = Command(argv, seconds_of(within))
+    return replay(opened(settings), stream_of(model), now - seconds_of(last), now, predict, columns, most)
 
 
 def _settings(model: str, config: Path | None) -> "Config | None":
