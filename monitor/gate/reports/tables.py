@@ -27,10 +27,8 @@ _WIDEST = 60
 def metric_row(one: MetricResult) -> tuple[str, ...]:
     """The cells of a metric, as in `METRIC_HEADER`."""
     margin = "" if one.margin is None else number(one.margin)
-    if one.relative_margin is not None:
-        margin = (
-            f"{margin} ({one.relative_margin:.3g} of the baseline)" if one.relative_margin != 0 else margin
-        )
+    if one.relative_margin:
+        margin = f"{margin} ({100 * one.relative_margin:.3g} %)"
     return (
         one.metric,
         one.outcome.value,
@@ -91,7 +89,7 @@ def legend(result: StoredResult) -> str:
     level = f"{100 * (1 - 2 * result.alpha):.3g} %"
     return (
         f"Differences are candidate - baseline, intervals {level}. p: that the candidate is not worse, corrected for "
-        f"several metrics or segments (Holm). Seed {result.seed}."
+        f"several metrics or segments (Holm). Margins in % are shares of the baseline. Seed {result.seed}."
     )
 
 
