@@ -197,6 +197,12 @@ def test_a_command_that_does_not_exist(store: Store) -> None:
             Command(argv)
 
 
+def test_answers_that_cannot_be_written_are_told() -> None:
+    command = Command([sys.executable, "-S", "-c", "print('x' * 100_000)"])
+    with pytest.raises(InputError, match="the answers cannot be written: No space left on device"):
+        command(iter([b"{}\n"]), Path("/dev/full"))
+
+
 def test_a_command_may_stop_reading_early(store: Store) -> None:
     """It answers the first item only: that is told, and one item proves nothing."""
     script = "import json, sys; print(json.dumps({'id': json.loads(sys.stdin.readline())['id'], 'prediction': 'ok'}))"

@@ -41,28 +41,32 @@ class Command:
         Raises:
             InputError: the command cannot be started, fails, takes too long, or writes too much.
         """
-        with tempfile.TemporaryFile() as errors, answers.open("wb") as output:
-            try:
-                process = subprocess.Popen(  # noqa: S603 - the user's own command, without a shell
-                    list(self.argv),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise InputError(f"the command {self._name} cannot be started: {error.strerror}") from error
-            try:
-                self._exchange(process, lines, output)
-            finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            if process.returncode:
-                raise InputError(
-                    f"the command {self._name} failed with exit code {process.returncode}",
-                    hint=_last_lines(errors),
-                )
+        try:
+            with tempfile.TemporaryFile() as errors, answers.open("wb") as output:
+                self._run(lines, output, errors)
+        except OSError as error:
+            raise InputError(f"the answers cannot be written: {error.strerror}") from error
+
+    def _run(self, lines: Iterator[bytes], output: IO[bytes], errors: IO[bytes]) -> None:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the user's own command, without a shell
+                list(self.argv),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise InputError(f"the command {self._name} cannot be started: {error.strerror}") from error
+        try:
+            self._exchange(process, lines, output)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if process.returncode:
+            message = f"the command {self._name} failed with exit code {process.returncode}"
+            raise InputError(message, hint=_last_lines(errors))
 
     def __post_init__(self) -> None:
         if not self.argv or any("\0" in word for word in self.argv):
