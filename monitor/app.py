@@ -21,7 +21,6 @@ from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.gauges.group import GaugeGroup
 from monitor.health.daily_summary import DailySummaries
 from monitor.jobs import Jobs
-from monitor.maintenance.baseline_selection import BaselineSelector
 from monitor.maintenance.clock_watch import ClockWatch
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
@@ -96,10 +95,10 @@ class App:
         self.counters = PredictionCounters()
         self.versions = VersionTracker(self.store, config.alerts, self._channels(Action.CHANGE))
         self.self_monitor = self._self_monitor()
-        named = {stream: model.held_against for stream, model in config.streams().items()}
-        self.baselines = BaselineSelector(self.store, self.base_seconds, config.windows, named, self.runner)
+        self.baselines = wiring.baselines(config, self.store, self.runner)
         self.daily_summaries = DailySummaries(self.store, config.clients)
         self.pipeline = self._pipeline(leader)
+        self.rollbacks = wiring.rollbacks(config, self.clock, self.store, self.rules, leader)
         self.digests, self.change_mails = wiring.digests(config, self.store, self.channels)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application = wiring.application(config, self._services())
@@ -173,6 +172,7 @@ class App:
         self.log.start()
         self.sources.start()
         self.dispatcher.start()
+        self.rollbacks.start()
         self.scheduler.every(self.config.evaluate.every, "tick", self.tick, URGENT)
         self.scheduler.every(
             1.0, "record uptime", lambda: self.pipeline.uptime.beat(self.clock.now()), URGENT
@@ -191,6 +191,8 @@ class App:
         self.scheduler.every(10.0, "refresh outage state", self.follow_leader)
         self.scheduler.every(10.0, "store faults", self.store_faults)
         self.scheduler.every(5.0, "store source states", self.sources.write_states)
+        self.scheduler.every(self.config.evaluate.every, "decide on rollbacks", self.rollbacks.decide)
+        self.scheduler.every(10.0, "verify rollbacks", self.rollbacks.verify)
         self.jobs.schedule(self.scheduler)
         self.gauges.schedule(self.scheduler)
         self.scheduler.start()
@@ -200,7 +202,9 @@ class App:
 
         What has not finished at `until` (seconds of the monotonic clock) is abandoned: its transaction is rolled back.
         """
-        parts = (self.runner, self.scheduler, self.sources, self.drilldowns, self.log, self.dispatcher)
+        parts = (
+            self.runner, self.scheduler, self.sources, self.drilldowns, self.log, self.rollbacks, self.dispatcher,
+        )  # fmt: skip
         unfinished = in_time([part.stop for part in parts], until)
         unfinished |= in_time([self.pipeline.leader.hand_over], until)
         if unfinished:

@@ -240,6 +240,7 @@ class Action(StrEnum):
     RESOLVE = "resolve"
     CHANGE = "change"
     MESSAGE = "message"
+    ROLLBACK = "rollback"
 
 
 class Status(StrEnum):

@@ -9,6 +9,7 @@ from pathlib import Path
 from litestar import Litestar
 
 from monitor import __version__
+from monitor.childprocess import Runner
 from monitor.clock import Clock
 from monitor.config.root import Config
 from monitor.digest import Sender
@@ -26,6 +27,7 @@ from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.gauges.group import GaugeGroup
 from monitor.health.daily_summary import DailySummaries
+from monitor.maintenance.baseline_selection import BaselineSelector
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
 from monitor.notify.channel import Channel
@@ -36,6 +38,7 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.records import Stream, Window
 from monitor.releases.recording.release_metrics import ReleaseMetrics
 from monitor.releases.version_tracker import VersionTracker
+from monitor.rollback.group import RollbackGroup
 from monitor.rollouts.load_arms import Reading
 from monitor.sources.group import SourceGroup
 from monitor.store.db import Store
@@ -126,6 +129,21 @@ def pipeline(
         uptime,
         frozenset({"pagerduty"} if is_confirming else ()),
     )
+
+
+def baselines(config: Config, store: Store, runner: Runner) -> BaselineSelector:
+    """What makes the baselines of the configured models."""
+    named = {stream: model.held_against for stream, model in config.streams().items()}
+    return BaselineSelector(store, int(config.predictions.base_window), config.windows, named, runner)
+
+
+def rollbacks(
+    config: Config, clock: Clock, store: Store, rules: RuleReloader, leader: LeaderLease
+) -> RollbackGroup:
+    """Rollback of the configured models."""
+    settings = {stream: model.rollback for stream, model in config.streams().items()}
+    base, stop_file = int(config.predictions.base_window), Path(config.rollback.stop_file)
+    return RollbackGroup(store, settings, lambda: rules.current, leader, clock, base, stop_file)
 
 
 def digests(config: Config, store: Store, channels: frozenset[str]) -> tuple[Sender, ChangeMailer]:

@@ -17,6 +17,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.releases.settings import ReleasePolicy, ReleaseSettings
 from monitor.reports.settings import ReportSettings
+from monitor.rollback.settings import KillSwitchSettings, RollbackSettings
 from monitor.rules.settings import RuleSettings
 from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
@@ -55,8 +56,10 @@ class ModelSettings(ModelView):
     """A health endpoint of the model."""
     releases: ReleasePolicy = ReleasePolicy()
     """What a version needs before it is promoted."""
+    rollback: RollbackSettings = RollbackSettings()
+    """Automatic rollback of new versions. It is off until it is switched on."""
     environment: str = "production"
-    """The environment to which `baseline`, `probe` and `releases` apply."""
+    """The environment to which `baseline`, `probe`, `releases` and `rollback` apply."""
 
     @property
     def held_against(self) -> BaselineSettings:
@@ -107,6 +110,8 @@ class Config(Section):
     """Machines, GPUs, model servers and queues whose figures are read, by name."""
     releases: ReleaseSettings = ReleaseSettings()
     """Records of releases from MLflow's model registry."""
+    rollback: KillSwitchSettings = KillSwitchSettings()
+    """The kill switch of all rollbacks."""
     clients: dict[str, ClientConfig] = {}
     """Clients and their models. If none is configured, the daemon accepts every client."""
 

@@ -71,10 +71,13 @@ def _absent(
     depth: int,
 ) -> Iterator[str]:
     """What may stand there and does not, in the form in which it would."""
-    yield f"{_INDENT * depth}{key}:"
     if shape is _Shape.ONE:
-        yield from _section(inner[0], None, examples, f"{path}.", depth + 1)
+        for number, section in enumerate(inner):
+            yield from [f"{_INDENT * depth}# or:"] if number else []
+            yield f"{_INDENT * depth}{key}:"
+            yield from _section(section, None, examples, f"{path}.", depth + 1)
         return
+    yield f"{_INDENT * depth}{key}:"
     for section in inner:
         head = "-" if shape is _Shape.LISTED else f"{_example(section, inner, examples[path])}:"
         yield f"{_INDENT * (depth + 1)}{head}"

@@ -27,6 +27,9 @@ from monitor.store import (
     probes,
     profiles,
     quarantine,
+    rollback_drills,
+    rollback_stops,
+    rollbacks,
     rollouts,
     sessions,
     targets,
@@ -81,6 +84,9 @@ def delete_expired(
         lambda c: change_subscriptions.delete_before(c, deliveries),
         lambda c: targets.delete_before(c, figures),
         lambda c: rollouts.delete_before(c, figures),
+        lambda c: rollbacks.delete_before(c, figures),
+        lambda c: rollback_stops.delete_before(c, figures),
+        lambda c: rollback_drills.delete_before(c, figures),
         lambda c: daily_summaries.delete_before(c, datetime.fromtimestamp(figures, UTC).date()),
     )
     by_key = sum(_delete_by_key(store, table, before, is_chosen) for table, before, is_chosen in aged)

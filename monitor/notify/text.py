@@ -16,6 +16,7 @@ _WORDS = {
     Action.ACKNOWLEDGE: "ACKNOWLEDGED",
     Action.CHANGE: "CHANGE",
     Action.MESSAGE: "",
+    Action.ROLLBACK: "ROLLBACK",
 }
 
 

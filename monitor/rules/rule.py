@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from monitor.records import Labels, Severity, Stream
 from monitor.rules.engine.condition import Condition
 from monitor.rules.language.matchers import Matcher, all_match
+
+RuleAction = Literal["none", "rollback", "freeze"]
+"""What an alert does to a new version at fault: nothing, roll it back, or freeze its rollout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +19,7 @@ class Rule:
     `wait` and `keep` are Prometheus's `for` and `keep_firing_for` in seconds. At least `needed` of the last `of`
     windows must be beyond the limit. `by` are the labels that make separate alerts. If an open alert has had no data
     for `no_data_for` seconds (with `no_data_tier` set: any stream that once had data), a `NoData` alert of that tier
-    opens.
+    opens. `action` is what an alert of it does to a new version at fault, where the model's configuration allows it.
     """
 
     name: str
@@ -32,6 +36,7 @@ class Rule:
     labels: Labels = ()
     annotations: Labels = ()
     source: str = ""
+    action: RuleAction = "none"
 
     def annotation(self, name: str) -> str:
         """The template of one annotation, or the empty string."""

@@ -30,6 +30,9 @@ from monitor.store import (
     profiles,
     quarantine,
     releases,
+    rollback_drills,
+    rollback_stops,
+    rollbacks,
     rollouts,
     sessions,
     silences,
@@ -81,6 +84,9 @@ MODULES = (
     gauges,
     half_calls,
     rollouts,
+    rollbacks,
+    rollback_stops,
+    rollback_drills,
 )
 
 __all__ = ["MODULES", "metadata"]

@@ -195,6 +195,8 @@ def _alert(
         for label, text in rule.annotations
         if label in ("summary", "impact")
     }
+    if rule.action != "none":
+        written["annotations"]["action"] = rule.action
     return written
 
 

@@ -15,7 +15,7 @@ from monitor.rules.engine.threshold import Absent, Share, Threshold
 from monitor.rules.language.level import Level
 from monitor.rules.language.schema import ConditionModel, RuleModel
 from monitor.rules.language.wording import FIELDS, placeholders
-from monitor.rules.rule import Rule
+from monitor.rules.rule import Rule, RuleAction
 
 PARTS = ("feature", "output", "scope", "probe")
 """Labels that make separate alerts by default: the inputs and outputs of a model."""
@@ -143,4 +143,13 @@ def build(data: Mapping[str, Any], document: Document, key: Key, metrics: Known)
         labels=tuple(sorted(model.labels.items())),
         annotations=tuple(sorted(model.annotations.items())),
         source=f"{document.path}:{line}",
+        action=_action(model),
     )
+
+
+def _action(model: RuleModel) -> RuleAction:
+    """What is written; a critical breach in which data leaks (label `breach: leak`) rolls back unless it says else."""
+    if model.action is not None:
+        return model.action
+    is_leak = model.labels.get("breach") == "leak" and model.labels["severity"] == Severity.CRITICAL
+    return "rollback" if is_leak else "none"

@@ -12,6 +12,7 @@ from monitor.rules.engine.readings import OPEN
 from monitor.rules.language import matchers
 from monitor.rules.language.level import Level, parse_level, parse_number
 from monitor.rules.language.matchers import Matcher
+from monitor.rules.rule import RuleAction
 
 
 def _length(value: object) -> int:
@@ -159,6 +160,7 @@ class RuleModel(Arbitrary):
     match: Match = ()
     no_data: Literal["ignore", "warning", "critical"] = "ignore"
     no_data_for: Duration = 300.0
+    action: RuleAction | None = None
     labels: LabelTexts = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
 

@@ -21,6 +21,7 @@ _VERBS = {
     Action.RESOLVE: "told of the end",
     Action.CHANGE: "told of a change",
     Action.MESSAGE: "sent a message",
+    Action.ROLLBACK: "ordered to roll back",
 }
 _OUTCOMES = {
     Status.SENT: "accepted",

@@ -1,0 +1,1 @@
+"""What carries orders out: one file per platform. `executor.py` is their interface, `registry.py` lists them."""

@@ -1,0 +1,1 @@
+"""Platforms of cloud providers: SageMaker, Azure Machine Learning, Vertex AI."""

@@ -1,0 +1,1 @@
+"""Kubernetes: Deployments and Argo Rollouts."""
