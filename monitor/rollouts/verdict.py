@@ -16,11 +16,12 @@ from monitor.rollouts import signals
 from monitor.rollouts.arms import Arms
 from monitor.rollouts.signals import drift
 from monitor.rollouts.signals.failures import FAILURE_LIMIT, FAILURES
-from monitor.rollouts.signals.signal import Signal, SignalState
+from monitor.rollouts.signals.signal import LEAST_ANSWERS, Signal, SignalState
 
 ALPHA = 0.01
 """Probability of failing a canary that is not worse, over all signals and evaluations of a rollout together."""
 LEAST_ROWS = 100
+"""Answers of the canary before a pass; half of them are enough for a proof."""
 LEAST_MINUTES, LEAST_MINUTES_TO_FAIL = 6, 3
 """Minutes of the canary before a verdict; fewer are enough for a proof."""
 FINAL_MINUTES = 30
@@ -128,7 +129,7 @@ def _decide(
         )
         return Verdict(outcome, reason, canary, stable, signals=shown)
 
-    n, minutes = float(arms.canary.answers.sum()), int(arms.watched.sum())
+    n, minutes = float(arms.canary.answers[arms.watched].sum()), int(arms.watched.sum())
     rates = found[0].reason
     differ = _differ(inputs)
     usable = [one for one in found if one.state is SignalState.PASS and one.is_relevant]
@@ -136,7 +137,7 @@ def _decide(
         usable = [one for one in usable if one.name == FAILURE_LIMIT]
     elif differ:
         usable = [one for one in usable if one.name in (FAILURES, FAILURE_LIMIT)]
-    if n >= LEAST_ROWS and largest(usable) >= 1 / ALPHA:
+    if n >= LEAST_ANSWERS and largest(usable) >= 1 / ALPHA:
         culprit = max(usable, key=lambda one: one.weight * one.e_value)
         note = f"; {differ}" if differ else ""
         return answer(Outcome.FAIL, f"{_told(culprit)} ({_proof(largest(usable))}){note}", culprit.name)

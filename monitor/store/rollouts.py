@@ -185,6 +185,12 @@ def last_number(connection: Connection, stream: Stream) -> int:
     return int(connection.scalar(query) or 0)
 
 
+def last_change(connection: Connection, client: str) -> float | None:
+    """The time of the newest step of any rollout of a client; None without any."""
+    last: float | None = connection.scalar(select(func.max(STEPS.c.at)).where(STEPS.c.client == client))
+    return last
+
+
 def delete_before(connection: Connection, before: float) -> int:
     """Delete rollouts that were started before, with their steps; how many there were."""
     old = select(*(ROLLOUTS.c[name] for name in (*_STREAM, "number"))).where(ROLLOUTS.c.started_at < before)

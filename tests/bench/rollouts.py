@@ -131,7 +131,7 @@ def ours(arms: Arms) -> np.ndarray:
     others = sum(weight for name, weight in WEIGHTS.items() if name not in paths)
     total = others + sum(WEIGHTS[name] * path for name, path in paths.items())
     enough = np.cumsum(arms.watched, axis=-1) >= LEAST_MINUTES_TO_FAIL
-    enough &= np.cumsum(arms.canary.answers, axis=-1) >= LEAST_ANSWERS
+    enough &= np.cumsum(arms.of_canary(arms.canary.answers), axis=-1) >= LEAST_ANSWERS
     return first(np.maximum.accumulate(total, axis=-1) * enough >= 1 / ALPHA)
 
 

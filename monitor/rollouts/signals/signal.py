@@ -7,8 +7,8 @@ import numpy as np
 
 from monitor.rollouts.evidence import Counts, burstiness, more_often_bad
 
-LEAST_ANSWERS = 100
-"""Answers of the canary below which a signal says that it cannot tell."""
+LEAST_ANSWERS = 50
+"""Answers of the canary below which a signal says that it cannot tell, and nothing fails a canary."""
 TOO_BURSTY = 0.5
 
 

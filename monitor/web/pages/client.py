@@ -13,6 +13,8 @@ from litestar.params import FromPath
 from monitor.health import client_state, locale
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
+from monitor.rollouts import client_wording
+from monitor.store import rollouts
 from monitor.web import services as web_services
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
@@ -76,10 +78,15 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
     """The overview of a client's models."""
     _for_reader(request)
     health, settings = _health(request, key)
-    with web_services.of(request).store.read() as connection:
-        waiting = approvals.waiting(connection, web_services.of(request), key)
+    services = web_services.of(request)
+    with services.store.read() as connection:
+        waiting = approvals.waiting(connection, services, key)
+        titles = {one.stream: one.title for one in health.models}
+        known = rollouts.newest(connection, key)
+        told = client_wording.sentences(known, titles, settings.zone, health.now)
     offered = {
         "approvals": waiting,
+        "rollouts": told,
         "can_subscribe": subscriptions.is_offered(web_services.of(request)),
         "csrf": request.state["visitor"].csrf,
     }

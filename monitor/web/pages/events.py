@@ -14,7 +14,7 @@ from litestar.response import ServerSentEvent, ServerSentEventMessage
 from sqlalchemy import Connection
 
 from monitor.errors import StoreError
-from monitor.store import alerts, daily_summaries, incident_notes
+from monitor.store import alerts, daily_summaries, incident_notes, rollouts
 from monitor.store.db import Store
 from monitor.web import services as web_services
 from monitor.web.auth import session
@@ -64,7 +64,8 @@ class Listeners:
 def _state(connection: Connection, client: str) -> str:
     last_transition = alerts.last_transition(connection, client)
     notes = incident_notes.last_change(connection, client)
-    return f"{last_transition} {daily_summaries.last_update(connection, client)} {notes}"
+    step = rollouts.last_change(connection, client)
+    return f"{last_transition} {daily_summaries.last_update(connection, client)} {notes} {step}"
 
 
 @get("/c/{key:str}/events", sync_to_thread=True, include_in_schema=False)

@@ -58,6 +58,11 @@ def test_a_running_rollout_is_shown_and_stopped_by_an_operator(shop: Shop) -> No
         assert known is not None
         assert (known[1][-1].share, known[1][-1].state) == (0.0, rollouts.RolloutState.STOPPED)
         assert "receives 0 %" in web.get(page_of(ODD)).text
+        assert (
+            "Fraud check: a new version is being introduced. It answers 5 % of the requests"
+            in web.get("/c/acme/").text
+        )
+        assert "a new version was withdrawn" in web.get(f"/c/{quote(ODD.client, safe='')}/").text
         assert "No version was rolled out" in web.get("/staff/m/acme/nothing/production/rollout").text
 
 
