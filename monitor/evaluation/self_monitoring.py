@@ -87,7 +87,7 @@ class SelfMonitor:
         return [total, *named]
 
     def _sources(self, now: float) -> list[Measurement]:
-        """Per source, the age of its oldest message and for how long it has failed: the worst of all daemons."""
+        """Per source, for how long it will be behind and for how long it has failed: the worst of all daemons."""
         if not self._source_limits:
             return []
         with self._store.read() as connection:
@@ -95,7 +95,7 @@ class SelfMonitor:
         measurements = []
         for name, limit in self._source_limits.items():
             of_source = [state for state in states if state.source == name]
-            ages = [state.oldest_seconds / limit for state in of_source if state.oldest_seconds is not None]
+            ages = [state.behind_seconds / limit for state in of_source if state.behind_seconds is not None]
             failing = [now - state.failing_since for state in of_source if state.failing_since is not None]
             age = _figure(daemon.SOURCE_AGE, max(ages, default=None), now, "the source has not reported it")
             since = max(0.0, *failing) if failing else 0.0

@@ -19,6 +19,8 @@ from monitor.predictions.intake.requests import is_settled
 from monitor.predictions.log.writer import PredictionLog
 from monitor.runtime.faults import one_line
 from monitor.runtime.supervisor import SupervisedThread
+from monitor.sources import progress
+from monitor.sources.progress import Look
 from monitor.sources.reading import PayloadReader, Reading
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Payload, Source, SourceError, positions_after
@@ -64,6 +66,8 @@ class SourceRunner:
         self._lock = threading.Lock()
         self._state = SourceState(name, kind)
         self._lag_due = 0.0
+        self._looks: list[Look] = []
+        self._is_first: bool | None = None
         self._halves = WaitingHalves(name, settings, store, clock)
         self._thread = SupervisedThread(f"source {name}", self._work, self._stopping, store.faults)
 
@@ -198,10 +202,29 @@ class SourceRunner:
         return dict(self._positions)
 
     def _measure_lag(self, source: Source) -> None:
-        self._lag_due = self._clock.elapsed() + LAG_EVERY
+        at = self._clock.elapsed()
+        self._lag_due = at + LAG_EVERY
         lag = source.lag()
+        late = self._behind(at, lag.oldest_seconds)
         with self._lock:
-            self._state = replace(self._state, waiting=lag.waiting, oldest_seconds=lag.oldest_seconds)
+            self._state = replace(
+                self._state, waiting=lag.waiting, oldest_seconds=lag.oldest_seconds, behind_seconds=late
+            )
+
+    def _behind(self, at: float, oldest: float | None) -> float | None:
+        """For how many seconds the records will still be late; None if nobody knows."""
+        if oldest is None:
+            self._looks = []
+            return None
+        self._looks = progress.recent(self._looks, Look(at, oldest))
+        if self._is_first is not False:
+            with self._store.read() as connection:
+                self._is_first = not source_positions.has_caught_up(connection, self.name)
+        if self._is_first and oldest < self._settings.max_age:
+            with self._store.write() as connection:
+                source_positions.note_caught_up(connection, self.name, self._clock.now())
+            self._is_first = False
+        return progress.behind(self._looks, is_first=self._is_first)[0]
 
     def _works(self) -> None:
         with self._lock:
@@ -216,7 +239,12 @@ class SourceRunner:
             state = self._state
             since = self._clock.now() if state.failing_since is None else state.failing_since
             self._state = replace(
-                state, error=str(error), failing_since=since, waiting=None, oldest_seconds=None
+                state,
+                error=str(error),
+                failing_since=since,
+                waiting=None,
+                oldest_seconds=None,
+                behind_seconds=None,
             )
             is_new = state.error != str(error)
         if is_new:

@@ -7,6 +7,7 @@ from sqlalchemy import Column, Connection, Float, String, Table, insert, select,
 from monitor.errors import WatchkeeperError
 from monitor.store.db import metadata
 from monitor.store.rows import words
+from monitor.store.statements import insert_new
 
 SHARD = 512
 """The largest length of a shard's name, in characters."""
@@ -21,6 +22,10 @@ SOURCE_POSITIONS = Table(
 )
 
 
+CAUGHT_UP = "watchkeeper:caught-up"
+"""Instead of a shard: the source has read what lay there before it was configured."""
+
+
 class PositionConflictError(WatchkeeperError):
     """Another daemon has moved this position. The fetched records are stored already, or will be fetched again."""
 
@@ -32,7 +37,8 @@ def load(connection: Connection, source: str) -> dict[str, str]:
         ValueError, TypeError: a row is damaged.
     """
     query = select(SOURCE_POSITIONS.c.shard, SOURCE_POSITIONS.c.position)
-    rows = connection.execute(query.where(SOURCE_POSITIONS.c.source == source))
+    columns = SOURCE_POSITIONS.c
+    rows = connection.execute(query.where(columns.source == source, columns.shard != CAUGHT_UP))
     return {words(row.shard): words(row.position) for row in rows}
 
 
@@ -59,6 +65,19 @@ def advance(
         changed = update(SOURCE_POSITIONS).where(at_old).values(position=position, updated_at=now)
         if connection.execute(changed).rowcount != 1:
             raise _conflict(source, shard)
+
+
+def has_caught_up(connection: Connection, source: str) -> bool:
+    """Whether a source was current once."""
+    columns = SOURCE_POSITIONS.c
+    query = select(columns.source).where(columns.source == source, columns.shard == CAUGHT_UP)
+    return connection.execute(query).first() is not None
+
+
+def note_caught_up(connection: Connection, source: str, now: float) -> None:
+    """Remember that a source was current. Repeatable."""
+    row = {"source": source, "shard": CAUGHT_UP, "position": "", "updated_at": now}
+    insert_new(connection, SOURCE_POSITIONS, [row], ("source",))
 
 
 def _conflict(source: str, shard: str) -> PositionConflictError:

@@ -23,6 +23,7 @@ SOURCE_STATES = Table(
     Column("rejected", BigInteger, nullable=False),
     Column("last_stored_at", Float),
     Column("seen", Float, nullable=False),
+    Column("behind_seconds", Float),
 )
 LASTS = 60.0
 """Seconds after which a state that no daemon has written again is out of date."""
@@ -33,7 +34,8 @@ class SourceState:
     """A source as one daemon sees it.
 
     `error` is the last one, empty while it works; `failing_since` and `last_stored_at` are in seconds since the epoch.
-    `accepted` and `rejected` count records since the daemon started.
+    `accepted` and `rejected` count records since the daemon started. `behind_seconds` is for how long its records will
+    still be late (`monitor.sources.progress`).
     """
 
     source: str
@@ -45,6 +47,7 @@ class SourceState:
     accepted: int = 0
     rejected: int = 0
     last_stored_at: float | None = None
+    behind_seconds: float | None = None
 
 
 def put(connection: Connection, owner: str, states: Iterable[SourceState], now: float) -> None:
@@ -64,6 +67,7 @@ def put(connection: Connection, owner: str, states: Iterable[SourceState], now: 
             "rejected": state.rejected,
             "last_stored_at": state.last_stored_at,
             "seen": now,
+            "behind_seconds": state.behind_seconds,
         }
         for state in states
     ]
@@ -87,6 +91,7 @@ def load(connection: Connection, now: float) -> list[SourceState]:
                         whole_number(row.accepted),
                         whole_number(row.rejected),
                         None if row.last_stored_at is None else moment(row.last_stored_at),
+                        None if row.behind_seconds is None else moment(row.behind_seconds),
                     )
                 )
         except (ValueError, TypeError):

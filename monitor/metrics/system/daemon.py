@@ -74,8 +74,8 @@ SET_ASIDE = MetricInfo(
 )  # fmt: skip
 SOURCE_AGE = MetricInfo(
     "source_age", "of the limit", Better.LOWER,
-    "Age of the oldest waiting message of a source, relative to `max_age`: too old from 1 on.", ("source",),
-    "age / max_age", "`sources` in the configuration",
+    "How long the records of a source will still be late, relative to `max_age`: behind from 1 on.", ("source",),
+    "min(age of the oldest message, time to catch up) / max_age", "`sources` in the configuration",
 )  # fmt: skip
 SOURCE_FAILING_SECONDS = MetricInfo(
     "source_failing_seconds", "seconds", Better.LOWER, "Time for which a source could not be read.", ("source",),
