@@ -23,7 +23,7 @@ from monitor.sources import progress
 from monitor.sources.progress import Look
 from monitor.sources.reading import PayloadReader, Reading
 from monitor.sources.settings import SourceSettings
-from monitor.sources.source import Fetched, Payload, Source, SourceError, positions_after
+from monitor.sources.source import Fetched, Gone, Payload, Source, SourceError, positions_after
 from monitor.sources.waiting import Plan, WaitingHalves
 from monitor.store import source_positions
 from monitor.store.db import Store
@@ -129,6 +129,8 @@ class SourceRunner:
             if fetched.payloads:
                 self._store_all(reader, fetched)
                 source.acknowledge(fetched)
+            if fetched.gone is not None:
+                self._forget(fetched.gone)
             self._works()
             if self._clock.elapsed() >= self._lag_due:
                 self._measure_lag(source)
@@ -168,6 +170,13 @@ class SourceRunner:
             except HalfCallConflictError:
                 if attempt == MOST_CONFLICTS:
                     raise
+
+    def _forget(self, gone: Gone) -> None:
+        """Delete the positions of what no longer exists."""
+        with self._store.write() as connection:
+            forgotten = source_positions.forget(connection, self.name, gone.shards, gone.before)
+        for shard in forgotten:
+            self._positions.pop(shard, None)
 
     def _store_plan(self, plan: Plan, positions: Mapping[str, str] = NOWHERE) -> None:
         """Store requests, half calls and positions in one transaction."""

@@ -40,11 +40,20 @@ class Payload:
 
 
 @dataclass(frozen=True, slots=True)
+class Gone:
+    """Shards that no longer exist. Their positions are forgotten unless they changed after `before` (epoch seconds)."""
+
+    shards: Sequence[str]
+    before: float
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """Payloads in their order, per shard. `receipt` is what the source needs to acknowledge them."""
 
     payloads: Sequence[Payload] = ()
     receipt: Any = None
+    gone: Gone | None = None
 
 
 def positions_after(payloads: Iterable[Payload]) -> dict[str, str]:

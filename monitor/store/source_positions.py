@@ -1,8 +1,8 @@
 """The position of each source, per shard, written in the transaction that stores the records."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Column, Connection, Float, String, Table, insert, select, update
+from sqlalchemy import Column, Connection, Float, String, Table, delete, insert, select, update
 
 from monitor.errors import WatchkeeperError
 from monitor.store.db import metadata
@@ -22,6 +22,7 @@ SOURCE_POSITIONS = Table(
 )
 
 
+_AT_ONCE = 500
 CAUGHT_UP = "watchkeeper:caught-up"
 """Instead of a shard: the source has read what lay there before it was configured."""
 
@@ -65,6 +66,22 @@ def advance(
         changed = update(SOURCE_POSITIONS).where(at_old).values(position=position, updated_at=now)
         if connection.execute(changed).rowcount != 1:
             raise _conflict(source, shard)
+
+
+def forget(connection: Connection, source: str, shards: Sequence[str], before: float) -> list[str]:
+    """Delete the positions of shards that did not change since `before`; the names of those shards."""
+    columns = SOURCE_POSITIONS.c
+    forgotten: list[str] = []
+    for at in range(0, len(shards), _AT_ONCE):
+        some = columns.shard.in_(shards[at : at + _AT_ONCE])
+        old = (columns.source == source) & some & (columns.updated_at < before)
+        names = [words(name) for name in connection.execute(select(columns.shard).where(old)).scalars()]
+        if names:
+            connection.execute(
+                delete(SOURCE_POSITIONS).where(columns.source == source, columns.shard.in_(names))
+            )
+        forgotten += names
+    return forgotten
 
 
 def has_caught_up(connection: Connection, source: str) -> bool:

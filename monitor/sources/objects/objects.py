@@ -2,17 +2,33 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from monitor.config.sections import Duration, FileName
-from monitor.config.units import DAY
-from monitor.sources.objects.parts import Part, continued, next_part
+from monitor.config.units import DAY, HOUR
+from monitor.sources.objects.parts import (
+    Part,
+    Position,
+    continued,
+    has_tail,
+    is_continued,
+    next_part,
+)
 from monitor.sources.objects.stores import ObjectStore, StoredObject, store_of
 from monitor.sources.settings import SourceSettings
-from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError, positions_after
+from monitor.sources.source import (
+    Fetched,
+    Gone,
+    Lag,
+    Payload,
+    Positions,
+    Source,
+    SourceError,
+    positions_after,
+)
 from monitor.store.source_positions import SHARD
 from monitor.visible import visible
 
@@ -52,12 +68,16 @@ class Objects:
         self._positions: dict[str, str] = {}
         self._complete: dict[str, tuple[int, float]] = {}
         self._waiting: list[StoredObject] = []
+        self._by_mark: dict[str, list[str]] = {}
+        self._listed: dict[str, StoredObject] = {}
         self._unreadable: SourceError | None = None
+        self._forget_at = 0.0
         self._list_at = 0.0
 
     def open(self, positions: Positions) -> None:
         """Read where each object continues, and list the objects."""
-        self._positions = dict(positions())
+        self._positions, self._by_mark = {}, {}
+        self._remember(positions())
         self._list()
 
     def fetch(self, most: int, wait: float) -> Fetched:
@@ -78,11 +98,11 @@ class Objects:
             if self._unreadable is not None:
                 raise self._unreadable
             time.sleep(min(wait, max(0.0, self._list_at - time.monotonic())))
-        return Fetched(payloads)
+        return Fetched(payloads, gone=self._gone())
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Read on after these payloads. Objects need no acknowledgement."""
-        self._positions |= positions_after(fetched.payloads)
+        self._remember(positions_after(fetched.payloads))
 
     def lag(self) -> Lag:
         """The age of the oldest object with something left. How many records that is, nobody knows before reading."""
@@ -108,6 +128,14 @@ class Objects:
     def close(self) -> None:
         """Nothing is kept open."""
 
+    def _gone(self) -> Gone | None:
+        """The objects that are no longer there, once an hour."""
+        if time.monotonic() < self._forget_at:
+            return None
+        self._forget_at = time.monotonic() + HOUR
+        gone = [shard for shard in self._positions if shard not in self._listed]
+        return Gone(gone, time.time() - self._settings.newest) if gone else None
+
     def _list(self) -> None:
         self._list_at = time.monotonic() + self._settings.every
         current = self._current()
@@ -118,15 +146,15 @@ class Objects:
     def _current(self) -> list[StoredObject]:
         """The objects that are young enough and have any bytes, in order of time."""
         since = time.time() - self._settings.newest
-        listed = [one for one in self._store.listed() if one.modified >= since and one.size]
-        return sorted(listed, key=lambda one: (one.modified, one.name))
+        listed = [one for one in self._store.listed() if one.size]
+        self._listed = {shard_of(one.name): one for one in listed}
+        young = [one for one in listed if one.modified >= since]
+        return sorted(young, key=lambda one: (one.modified, one.name))
 
     def _next(self, stored_object: StoredObject) -> Payload | None:
         is_settled = time.time() - stored_object.modified >= self._settings.settled
         try:
-            position = continued(
-                self._store, stored_object, self._positions.get(shard_of(stored_object.name), "")
-            )
+            position = self._place(stored_object)
             part = next_part(self._store, stored_object, position, is_settled=is_settled)
         except SourceError as error:
             self._unreadable = error
@@ -141,6 +169,37 @@ class Objects:
                 self._complete[stored_object.name] = (stored_object.size, stored_object.modified)
             return None
         return self._payload(stored_object, part, part.body)
+
+    def _place(self, stored_object: StoredObject) -> Position:
+        """Where an object continues: also one that was read under a name that it no longer has, as a rotated log."""
+        shard = shard_of(stored_object.name)
+        position = continued(self._store, stored_object, self._positions.get(shard, ""))
+        if position.offset:
+            return position
+        for other in self._by_mark.get(position.mark, ()):
+            known = _parsed(self._positions.get(other, ""))
+            if (
+                known is not None
+                and (known.mark, known.mark_size) == (position.mark, position.mark_size)
+                and has_tail(self._store, stored_object, known)
+                and (other == shard or not self._is_there(other, known))
+            ):
+                return known
+        return position
+
+    def _is_there(self, shard: str, known: Position) -> bool:
+        """Whether the object that was read up to this position still has its name."""
+        present = self._listed.get(shard)
+        return present is not None and is_continued(self._store, present, known)
+
+    def _remember(self, positions: Mapping[str, str]) -> None:
+        self._positions |= positions
+        for shard, text in positions.items():
+            known = _parsed(text)
+            if known is not None and known.tail:
+                shards = self._by_mark.setdefault(known.mark, [])
+                if shard not in shards:
+                    shards.append(shard)
 
     def _payload(self, stored_object: StoredObject, part: Part, body: bytes) -> Payload:
         return Payload(
@@ -161,3 +220,11 @@ def shard_of(name: str) -> str:
     if len(name) <= SHARD and shown == name:
         return name
     return shown[: SHARD - 33] + "~" + hashlib.sha256(written).hexdigest()[:32]
+
+
+def _parsed(text: str) -> Position | None:
+    """A position; None where it is damaged."""
+    try:
+        return Position.parsed(text)
+    except ValueError:
+        return None

@@ -15,6 +15,8 @@ MOST_ROWS = 5_000
 """Rows of Parquet in one part."""
 HEAD = 256
 """Bytes at the beginning of text by which an object is recognized: it grows at its end."""
+TAIL = 256
+"""Bytes before a position by which an object is recognized under another name."""
 FOOTER = 2_000
 """Bytes at the end of Parquet by which an object is recognized: its footer counts and describes all of its rows."""
 PARQUET = (".parquet", ".pq")
@@ -25,15 +27,17 @@ class Position:
     """How far an object was read: bytes, or rows of Parquet. `mark` is a digest of `mark_size` of its bytes.
 
     They are the first bytes of text, and the last ones of Parquet. An object with another mark, or one that is shorter
-    than what was read of it, is another object, although it has the same name.
+    than what was read of it, is another object, although it has the same name. `tail` is a digest of the last bytes of
+    text that were read: an object of another name with the same mark and tail is the same, renamed or copied.
     """
 
     offset: int
     mark: str
     mark_size: int
+    tail: str = ""
 
     def __str__(self) -> str:
-        return f"{self.offset} {self.mark_size} {self.mark}"
+        return f"{self.offset} {self.mark_size} {self.mark} {self.tail}".rstrip()
 
     @classmethod
     def parsed(cls, text: str) -> "Position":
@@ -42,12 +46,12 @@ class Position:
         Raises:
             ValueError: it is none.
         """
-        offset, size, mark = text.split(" ")
-        return cls(int(offset), mark, int(size))
+        offset, size, mark, *tail = text.split(" ")
+        return cls(int(offset), mark, int(size), *tail[:1])
 
-    def moved(self, offset: int) -> "Position":
-        """The same object, read further."""
-        return Position(offset, self.mark, self.mark_size)
+    def moved(self, offset: int, tail: bytes = b"") -> "Position":
+        """The same object, read further; `tail` are the last bytes of text up to there."""
+        return Position(offset, self.mark, self.mark_size, _digest(tail[-TAIL:]) if tail else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,22 +64,42 @@ class Part:
     error: str = ""
 
 
+def is_continued(store: ObjectStore, stored_object: StoredObject, known: Position) -> bool:
+    """Whether an object is the one in which this position was."""
+    is_shorter = not is_parquet(stored_object) and stored_object.size < known.offset
+    return not is_shorter and _mark(store, stored_object, known.mark_size) == known.mark
+
+
 def continued(store: ObjectStore, stored_object: StoredObject, stored: str) -> Position:
     """Where to continue: at the stored position, or at the beginning of what is another object by now."""
     known = Position.parsed(stored) if stored else None
-    is_shorter = known is not None and not _is_parquet(stored_object) and stored_object.size < known.offset
-    if known is not None and not is_shorter and _mark(store, stored_object, known.mark_size) == known.mark:
-        return known
-    size = min(FOOTER if _is_parquet(stored_object) else HEAD, stored_object.size)
+    size = min(FOOTER if is_parquet(stored_object) else HEAD, stored_object.size)
+    if known is not None and is_continued(store, stored_object, known):
+        if is_parquet(stored_object) or known.mark_size >= size:
+            return known
+        return Position(known.offset, _mark(store, stored_object, size), size, known.tail)  # it has grown
     return Position(0, _mark(store, stored_object, size), size)
 
 
 def _mark(store: ObjectStore, stored_object: StoredObject, size: int) -> str:
-    begin = max(0, stored_object.size - size) if _is_parquet(stored_object) else 0
-    return hashlib.sha256(store.read(stored_object.name, begin, size)).hexdigest()[:16]
+    begin = max(0, stored_object.size - size) if is_parquet(stored_object) else 0
+    return _digest(store.read(stored_object.name, begin, size))
 
 
-def _is_parquet(stored_object: StoredObject) -> bool:
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def has_tail(store: ObjectStore, stored_object: StoredObject, known: Position) -> bool:
+    """Whether an object with the same mark has the same bytes before a position as the object that was read."""
+    if is_parquet(stored_object) or not known.tail or not 0 < known.offset <= stored_object.size:
+        return False
+    begin = max(0, known.offset - TAIL)
+    return _digest(store.read(stored_object.name, begin, known.offset - begin)) == known.tail
+
+
+def is_parquet(stored_object: StoredObject) -> bool:
+    """Whether an object is a table, by its name."""
     return stored_object.name.lower().endswith(PARQUET)
 
 
@@ -87,7 +111,7 @@ def next_part(
     An object is settled if nobody has written to it for a while: its last line is then whole without a line break, and
     what cannot be read will not become readable.
     """
-    if _is_parquet(stored_object):
+    if is_parquet(stored_object):
         return _rows(store, stored_object, position, is_settled=is_settled)
     return _lines(store, stored_object, position, is_settled=is_settled)
 
@@ -108,10 +132,16 @@ def _lines(
         return None
     begin = position.offset
     if not end:
-        after = position.moved(begin + len(content))
+        after = position.moved(begin + len(content), content)
         return Part(b"", _where(begin, after.offset), after, f"it has a line of more than {LONGEST:,} bytes")
-    after = position.moved(begin + end)
+    after = position.moved(begin + end, _before(store, stored_object, begin, content[:end]))
     return Part(content[:end], _where(begin, after.offset), after)
+
+
+def _before(store: ObjectStore, stored_object: StoredObject, begin: int, content: bytes) -> bytes:
+    """The last bytes up to the end of `content`, which may be shorter than a tail."""
+    missing = min(begin, TAIL - len(content))
+    return content if missing <= 0 else store.read(stored_object.name, begin - missing, missing) + content
 
 
 def _where(begin: int, end: int) -> str:
