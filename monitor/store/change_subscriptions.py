@@ -116,6 +116,28 @@ def active(connection: Connection, clients: Sequence[str] = ()) -> dict[str, lis
     return found
 
 
+def count(connection: Connection, client: str = "", part: str = "") -> int:
+    """How many addresses subscribe or wait for their confirmation; of one client, and with a part of the address."""
+    query = select(func.count()).select_from(SUBSCRIPTIONS).where(*_present(client, part))
+    return int(connection.scalar(query) or 0)
+
+
+def find(connection: Connection, client: str, part: str, offset: int, most: int) -> list[Subscription]:
+    """Those that `count` counts, by client and address; a damaged row is left out."""
+    columns = SUBSCRIPTIONS.c
+    query = select(SUBSCRIPTIONS).where(*_present(client, part)).order_by(columns.client, columns.address)
+    faults, found = faults_of(connection), list[Subscription]()
+    for row in connection.execute(query.offset(offset).limit(most)):
+        with faults.isolate("change_subscriptions", f"{row.client} {row.address}"):
+            found.append(_read(row))
+    return found
+
+
+def remove(connection: Connection, client: str, address: str) -> bool:
+    """Delete a subscription; False if there is none. The reader may subscribe again."""
+    return connection.execute(delete(SUBSCRIPTIONS).where(*_own(client, address))).rowcount > 0
+
+
 def tell(connection: Connection, one: Subscription, told: str, now: float | None) -> bool:
     """Keep what was told, and when a mail was sent; False if another process was first, or the reader has left."""
     mine = update(SUBSCRIPTIONS).where(
@@ -130,6 +152,13 @@ def delete_before(connection: Connection, before: float) -> int:
     columns = SUBSCRIPTIONS.c
     never = columns.confirmed_at.is_(None) & (columns.asked_at < before)
     return connection.execute(delete(SUBSCRIPTIONS).where(or_(never, columns.left_at < before))).rowcount
+
+
+def _present(client: str, part: str) -> list[Any]:
+    columns = SUBSCRIPTIONS.c
+    wanted = [columns.left_at.is_(None)]
+    wanted += [columns.client == client] if client else []
+    return wanted + ([columns.address.contains(part.lower(), autoescape=True)] if part else [])
 
 
 def _own(client: str, address: str) -> tuple[Any, ...]:

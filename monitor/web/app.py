@@ -41,7 +41,7 @@ from monitor.web.pages import (
 from monitor.web.pages.alert import alert_page
 from monitor.web.pages.features import feature_page as feature
 from monitor.web.pages.features import table as features
-from monitor.web.pages.listings import alerts_page, audit_page, quarantine_page
+from monitor.web.pages.listings import alerts_page, audit_page, quarantine_page, subscribers_page
 from monitor.web.pages.model import engineer, rollout_page
 from monitor.web.pages.overview import page as overview
 from monitor.web.services import Services
@@ -78,6 +78,7 @@ _MODULES = (
     alerts_page,
     quarantine_page,
     audit_page,
+    subscribers_page,
     reports,
     actions,
     incidents,

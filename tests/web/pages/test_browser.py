@@ -25,6 +25,7 @@ PATHS = (
     "/staff/m/acme/fraud/production",
     "/staff/m/acme/fraud/production?span=7d&split=version&metric=volume",
     "/staff/keys",
+    "/staff/subscribers",
     "/staff/incidents?client=acme",
     "/c/acme/reports",
     "/c/acme/reports/2026-11",
