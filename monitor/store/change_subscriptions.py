@@ -156,7 +156,7 @@ def delete_before(connection: Connection, before: float) -> int:
 
 def _present(client: str, part: str) -> list[Any]:
     columns = SUBSCRIPTIONS.c
-    wanted = [columns.left_at.is_(None)]
+    wanted: list[Any] = [columns.left_at.is_(None)]
     wanted += [columns.client == client] if client else []
     return wanted + ([columns.address.contains(part.lower(), autoescape=True)] if part else [])
 

@@ -60,6 +60,7 @@ def filled(path: str, alerts: list[str]) -> Iterator[str]:
             "metric": "error_rate",
             "carried": "x",
             "purpose": "leave",
+            "identity": "1",
         }
         for fingerprint in alerts if "fingerprint" in path else [""]:
             made = path
