@@ -155,9 +155,13 @@ def newest(connection: Connection, client: str = "") -> list[tuple[Rollout, tupl
     query = select(*owner).group_by(*owner).order_by(*owner)
     if client:
         query = query.where(ROLLOUTS.c.client == client)
-    streams = [Stream(row.client, row.model, row.environment) for row in connection.execute(query)]
-    found = (latest(connection, stream) for stream in streams)
-    return [one for one in found if one is not None]
+    faults, found = faults_of(connection), list[tuple[Rollout, tuple[Step, ...]]]()
+    for row in connection.execute(query).all():
+        with faults.isolate("rollouts", f"{row.client}/{row.model}"):
+            known = latest(connection, Stream(words(row.client), words(row.model), words(row.environment)))
+            if known is not None:
+                found.append(known)
+    return found
 
 
 def steps(connection: Connection, rollout: Rollout) -> tuple[Step, ...]:
