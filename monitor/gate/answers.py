@@ -34,7 +34,7 @@ class Side:
     """One side's values per item, each of shape (n,) and NaN where there is none.
 
     `codes` are the classes answered (-1: none), `numbers` the numbers answered, `failed` whether the item ended in an
-    error, and `shares` the probability of each class, shape (n, classes).
+    error, `latency` is in seconds, `automated` 1 or 0, and `shares` the probability of each class, shape (n, classes).
     """
 
     codes: np.ndarray
@@ -43,6 +43,7 @@ class Side:
     confidence: np.ndarray
     latency: np.ndarray
     cost: np.ndarray
+    automated: np.ndarray
     shares: np.ndarray | None
     has_errors: bool
 
@@ -106,10 +107,11 @@ def _subjects(
     """Both sides' profiles, measured against the baseline's predictions."""
     kind = KINDS.get(named(task))
     overrides = {"prediction": kind} if kind is not None else {}
-    baseline = baseline_from_table.from_table(
-        stream, tables[1], float(EPOCH), source="the baseline's predictions", overrides=overrides
-    )
-    profiles = (count_table(tables[0], baseline.layout), baseline.profile)
+    with np.errstate(over="ignore", invalid="ignore"):  # of numbers near the largest: they are not measured
+        baseline = baseline_from_table.from_table(
+            stream, tables[1], float(EPOCH), source="the baseline's predictions", overrides=overrides
+        )
+        profiles = (count_table(tables[0], baseline.layout), baseline.profile)
     mine, theirs = (Subject(stream, WINDOW, profile, baseline, settings) for profile in profiles)
     return mine, theirs
 
@@ -202,7 +204,9 @@ def _side(table: pa.Table, codes: np.ndarray, answer: pa.Array | None, shares: n
     rows = table.num_rows
     error = _column(table, "error")
     failed = np.zeros(rows, bool) if error is None else np.asarray(error.is_valid())
-    latency, cost, confidence = (_floats(table, name) for name in ("latency_ms", "cost", "confidence"))
+    latency, cost, confidence, automated = (
+        _floats(table, name) for name in ("latency_ms", "cost", "confidence", "automated")
+    )
     return Side(
         np.where(failed, _MISSING, codes),
         np.where(failed, np.nan, _numbers(answer, rows)),
@@ -210,6 +214,7 @@ def _side(table: pa.Table, codes: np.ndarray, answer: pa.Array | None, shares: n
         confidence,
         latency / 1000,
         cost,
+        automated,
         shares,
         error is not None,
     )
@@ -217,7 +222,9 @@ def _side(table: pa.Table, codes: np.ndarray, answer: pa.Array | None, shares: n
 
 def _floats(table: pa.Table, name: str) -> np.ndarray:
     column = _column(table, name)
-    return np.full(table.num_rows, np.nan) if column is None else arrays.floats(column)
+    if column is None:
+        return np.full(table.num_rows, np.nan)
+    return arrays.floats(column.cast(pa.float64()) if pa.types.is_boolean(column.type) else column)
 
 
 def _numbers(column: pa.Array | None, rows: int) -> np.ndarray:

@@ -1,7 +1,9 @@
 """The whole comparison of joined items: metrics, targets, rules and segments, and the verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from monitor.errors import InputError
 from monitor.gate import agreement, decision, production_rules, segments
@@ -15,8 +17,11 @@ from monitor.gate.result import GateResult
 from monitor.health.settings import ModelView
 from monitor.health.targets import limits_of
 from monitor.metrics import MetricSettings
+from monitor.metrics.quality.task import Task
 from monitor.records import Better, Stream
 from monitor.rules.rule import RuleSet
+
+_FEW_CLASSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def judge(items: Items, criteria: Criteria, names: Names) -> GateResult:
         fired,
         tuple(one for one in worst if _loses(one.difference, one.metric)),
         small,
-        items.notes,
+        (*items.notes, *_notes(data, criteria)),
         criteria.alpha,
         criteria.seed,
     )
@@ -120,6 +125,21 @@ def _rules(
     n = max((compared[one.metric].n for one in mine), default=0)
     shortfalls = agreement.shortfalls(tuple(mine), n, criteria.stream)
     return production_rules.evaluate(criteria.rules, *data.subjects, (shortfalls, ()))
+
+
+def _notes(data: Evaluation, criteria: Criteria) -> Iterator[str]:
+    """What a reader might not expect."""
+    if others := [name for name in criteria.targets if name not in FIGURES]:
+        yield f"a gate does not measure {', '.join(others)}, for which a target is agreed"
+    known = data.truth_numbers[np.isfinite(data.truth_numbers)]
+    is_regression = data.task is Task.REGRESSION and not criteria.task
+    if (
+        is_regression
+        and known.size
+        and (known == np.rint(known)).all()
+        and np.unique(known).size <= _FEW_CLASSES
+    ):
+        yield "answers are compared as numbers; if they are classes, say so: --task multiclass"
 
 
 def _loses(difference: float, metric: str) -> bool:

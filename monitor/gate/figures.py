@@ -10,6 +10,7 @@ import numpy as np
 
 from monitor.gate.answers import Evaluation, Side
 from monitor.gate.resampling import Units, Value
+from monitor.metrics.business.automation import AUTOMATION_RATE
 from monitor.metrics.business.cost import COST_PER_PREDICTION
 from monitor.metrics.metric import MetricInfo
 from monitor.metrics.quality import classification, regression
@@ -20,7 +21,7 @@ from monitor.metrics.system.errors import ERROR_RATE
 from monitor.metrics.system.latency import LATENCY, LATENCY_MEAN
 
 _LEAST_PROBABILITY = 1e-15
-_LARGEST = 1e150
+LARGEST = 1e150
 """Larger sums cannot be squared."""
 _MOST_CLASSES = 200
 _MOST_RANKED = 20
@@ -86,7 +87,7 @@ def _of_columns(
     for column in columns:
         mask = used if column.ndim == 1 else used[:, None]
         sides.append(np.concatenate([units.sums(np.where(mask, column, 0.0)), counted], axis=1))
-    if not all((np.abs(side) < _LARGEST).all() for side in sides):
+    if not all((np.abs(side) < LARGEST).all() for side in sides):
         return Figure(info, reason=regression.OVERFLOW)
     return Figure(info, int(used.sum()), sides[0], sides[1], values=(value, value), pairs=pairs)
 
@@ -112,6 +113,21 @@ def _error_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> 
     pairs = Pairs(~failed[0], ~failed[1], units.codes)
     mine, theirs = (one.astype(np.float64) for one in failed)
     return _of_columns(info, units, used, (mine, theirs), nothing="no item", pairs=pairs)
+
+
+def _automation_rate(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
+    del bins
+    mine, theirs = data.candidate.automated, data.baseline.automated
+    used = np.isfinite(mine) & np.isfinite(theirs)
+    pairs = Pairs(mine[used] > 0, theirs[used] > 0, units.codes[used])
+    return _of_columns(
+        info,
+        units,
+        used,
+        (mine, theirs),
+        nothing="no item says on both sides whether it was automated",
+        pairs=pairs,
+    )
 
 
 def _by_class(data: Evaluation, units: Units, info: MetricInfo, bins: int) -> Figure:
@@ -336,6 +352,7 @@ FIGURES: Mapping[str, tuple[MetricInfo, Make]] = {
         (regression.RMSE, _residual),
         (regression.MAPE, _residual),
         (ERROR_RATE, _error_rate),
+        (AUTOMATION_RATE, _automation_rate),
         (COST_PER_PREDICTION, _mean_of("cost")),
         (LATENCY_MEAN, _mean_of("latency")),
         *((info, _percentile(percent / 100)) for percent, info in LATENCY.items()),
@@ -357,6 +374,8 @@ def usual(data: Evaluation) -> tuple[str, ...]:
         chosen += (name for name in _OF_CLASSES if _has(name, sides))
     if any(side.failed.any() for side in sides):
         chosen.append(ERROR_RATE.name)
+    if all(np.isfinite(side.automated).any() for side in sides):
+        chosen.append(AUTOMATION_RATE.name)
     if all(np.isfinite(side.cost).any() for side in sides):
         chosen.append(COST_PER_PREDICTION.name)
     if all(np.isfinite(side.latency).any() for side in sides):

@@ -37,6 +37,7 @@ DEFAULTS: Mapping[str, Margin] = {
     "expected_calibration_error": Margin(0.03),
     "brier_score": Margin(0.02),
     "error_rate": Margin(0.01),
+    "automation_rate": Margin(0.02),
     "log_loss": Margin(0.1, is_relative=True),
     "mae": Margin(0.05, is_relative=True),
     "rmse": Margin(0.05, is_relative=True),

@@ -88,7 +88,8 @@ class Sample:
     @property
     def deviation(self) -> float:
         """The standard error."""
-        return float(self.draws.std(ddof=1)) if self.draws.size > 1 else math.inf
+        scale = float(np.abs(self.draws).max())  # the squares of very large values would overflow
+        return float((self.draws / scale).std(ddof=1)) * scale if scale > 0 else 0.0
 
     @property
     def bias(self) -> float:

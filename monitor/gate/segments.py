@@ -13,6 +13,7 @@ import pyarrow as pa
 from monitor.gate import exact_tests
 from monitor.gate.answers import Evaluation
 from monitor.gate.decision import holm
+from monitor.gate.figures import LARGEST
 from monitor.gate.records import SegmentResult
 from monitor.metrics.intervals import two_sided
 from monitor.metrics.metric import MetricInfo
@@ -73,7 +74,7 @@ def _metrics(data: Evaluation) -> Iterator[_Each]:
     if data.task is Task.REGRESSION:
         with np.errstate(invalid="ignore", over="ignore"):
             gaps = [np.abs(side.numbers - data.truth_numbers) for side in (mine, theirs)]
-        yield _Each(regression.MAE, gaps[0], gaps[1], np.isfinite(gaps[0]) & np.isfinite(gaps[1]))
+        yield _Each(regression.MAE, gaps[0], gaps[1], (gaps[0] < LARGEST) & (gaps[1] < LARGEST))
     else:
         used = (data.truth_codes >= 0) & (mine.codes >= 0) & (theirs.codes >= 0)
         right = [(side.codes == data.truth_codes).astype(np.float64) for side in (mine, theirs)]

@@ -99,6 +99,7 @@ def _side(
         np.maximum(share, 1 - share),
         scale * np.exp(rng.normal(-3, 0.4, n) + 0.2 * shared),
         scale * rng.gamma(2, 1, n),
+        np.full(n, np.nan),
         np.stack([1 - share, share], axis=1),
         False,
     )

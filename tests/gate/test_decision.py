@@ -141,6 +141,32 @@ def test_constant_answers_would_page() -> None:
     assert {"AnswersAlike", "LowAccuracy"} <= {one.rule for one in found.rules if one.blocks}
 
 
+def test_automation_is_compared_item_by_item() -> None:
+    candidate, baseline, truth = classified(2000)
+    flags = np.arange(2000) % 10 < 8
+    less = flags & (np.arange(2000) % 10 > 0)
+    found = compared(candidate.assign(automated=less), baseline.assign(automated=flags), truth=truth)
+    one = found.metric("automation_rate")
+    assert one is not None
+    assert (one.candidate, one.baseline, one.outcome) == (
+        pytest.approx(0.7),
+        pytest.approx(0.8),
+        Outcome.FAIL,
+    )
+
+
+def test_what_is_not_judged_is_told() -> None:
+    candidate, baseline, truth = classified(300, classes=("3", "7"))
+    numbers = [side.drop(columns=["confidence", "probabilities.7"]) for side in (candidate, baseline)]
+    for side in (*numbers, truth):
+        column = "truth" if "truth" in side else "prediction"
+        side[column] = side[column].astype(int)
+    found = compared(*numbers, truth=truth, targets={"volume": 100.0})
+    assert "a gate does not measure volume, for which a target is agreed" in found.notes
+    assert "answers are compared as numbers; if they are classes, say so: --task multiclass" in found.notes
+    assert compared(*numbers, truth=truth, task="multiclass").metric("accuracy") is not None
+
+
 def test_segments_are_told_worst_first_and_never_decide() -> None:
     candidate, baseline, truth = classified(4000, lost=0.01, won=0.01)
     rng = np.random.default_rng(0)
