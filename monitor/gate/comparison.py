@@ -77,7 +77,7 @@ def judge(items: Items, criteria: Criteria, names: Names) -> GateResult:
     return GateResult(
         outcome,
         reason,
-        names.title or str(criteria.stream),
+        names.title or names.candidate,
         names.candidate,
         names.baseline,
         items.n,

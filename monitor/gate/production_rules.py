@@ -4,6 +4,7 @@ The profile of the candidate's predictions is measured against that of the basel
 against its baseline, and counts as every window that a rule looks at. Waits (`for`) do not apply.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -20,6 +21,8 @@ from monitor.rules.rule import Rule, RuleSet
 
 _NOT_OF_A_FILE = (volume.measure, presence.measure, label_delay.measure)
 """What says something on traffic, and nothing on an evaluation set."""
+_SPAN = re.compile(r" over the last \d+[a-z]+")
+"""The length of a window in a reason: an evaluation set has none."""
 _BLOCKING = (Severity.CRITICAL, Severity.WARNING)
 
 
@@ -56,8 +59,9 @@ def _of_rule(rule: Rule, mine: Readings, theirs: Readings, subject: Subject) -> 
     for instance, result in now.items():
         if result.fires is True:
             blocks = not _is_old(result, before.get(instance), mine, subject)
-            found = RuleResult(rule.name, rule.severity.value, _written(instance), result.reason, blocks)
-            yield found if blocks else replace(found, reason=f"{result.reason}; as for the baseline")
+            reason = _SPAN.sub("", result.reason)
+            found = RuleResult(rule.name, rule.severity.value, _written(instance), reason, blocks)
+            yield found if blocks else replace(found, reason=f"{reason}; as for the baseline")
 
 
 def _is_old(

@@ -87,6 +87,7 @@ def test_a_missed_target_blocks_unless_the_baseline_misses_it_as_much() -> None:
     view = ModelView(quality="accuracy", target=0.92, task="binary")
     found = gate(candidate, baseline, truth=truth, view=view, metrics=["latency_p50"], draws=200)
     assert found.outcome is Outcome.FAIL
+    assert "over the last" not in found.rules[0].reason
     (target,) = found.targets
     assert (target.standing, target.blocks) == ("missed", True)
     assert [one.rule for one in found.rules if one.blocks] == ["TargetMissed"]

@@ -58,7 +58,7 @@ def test_json_is_the_result(folder: Path) -> None:
     done = called(folder, "--metric", "accuracy", "--json", "--github", candidate="worse")
     stored = from_dict(json.loads(done.stdout))
     assert stored.outcome == "fail"
-    assert done.stderr.startswith("::error title=gate/candidate/production%3A accuracy::proven worse")
+    assert done.stderr.startswith("::error title=worse.parquet%3A accuracy::proven worse")
 
 
 def test_a_model_brings_its_targets_and_rules(folder: Path) -> None:
