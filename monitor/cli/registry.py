@@ -22,7 +22,7 @@ from monitor.cli.commands import (
     status,
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
-from monitor.cli.commands.releases import approval, gate, release, rollout, verdict
+from monitor.cli.commands.releases import approval, gate, parity, release, rollout, verdict
 from monitor.cli.output import put
 
 
@@ -74,6 +74,7 @@ COMMANDS = (
     release,
     rollout,
     approval,
+    parity,
     export,
     keys,
     demo,

@@ -55,7 +55,7 @@ class ModelSettings(ModelView):
     probe: ProbeSettings = ProbeSettings()
     """A health endpoint of the model."""
     releases: ReleasePolicy = ReleasePolicy()
-    """What a version needs before it is promoted."""
+    """What a version needs before it is promoted, and how alike environments are."""
     rollback: RollbackSettings = RollbackSettings()
     """Automatic rollback of new versions. It is off until it is switched on."""
     environment: str = "production"
@@ -141,7 +141,9 @@ class Config(Section):
     def release_policy(self, stream: Stream) -> ReleasePolicy:
         """What a version needs before it is promoted to the stream's environment."""
         model = self.model(stream)
-        return model.releases if model.environment == stream.environment else ReleasePolicy()
+        if model.environment == stream.environment:
+            return model.releases
+        return ReleasePolicy(parity=model.releases.parity)
 
 
 _UNNAMED = ModelSettings()

@@ -1,16 +1,11 @@
 """Metrics that need rows, measured on a schedule for the last complete hour of each stream."""
 
-import numpy as np
-import pyarrow as pa
-from sqlalchemy import Connection
-
 from monitor.config.units import HOUR
 from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.drift import multivariate
-from monitor.predictions.log.batch import concatenate, decode, encode
-from monitor.predictions.log.stored_rows import decoded
+from monitor.predictions.log.sampled_rows import sampled_rows
 from monitor.records import Stream, Window
-from monitor.store import measurements, predictions, streams
+from monitor.store import measurements, streams
 from monitor.store.db import Store
 from monitor.windows import closing
 from monitor.windows.baseline import load
@@ -18,7 +13,6 @@ from monitor.windows.profile import blank
 from monitor.windows.settings import WindowSettings
 
 _ROWS = 2000
-_MOST_BATCHES = 120
 
 
 def measure_rows(store: Store, windows: WindowSettings, metrics: MetricSettings, now: float) -> list[Stream]:
@@ -42,7 +36,7 @@ def _measure(store: Store, stream: Stream, window: Window, metrics: MetricSettin
         if measurements.has_slow(connection, stream, window):
             return False
         baseline = load(connection, stream, with_sample=True)
-        rows = None if baseline is None else _some_rows(connection, stream, window)
+        rows = None if baseline is None else sampled_rows(connection, stream, window.start, window.end, _ROWS)
     if baseline is None or rows is None:
         return False
     subject = Subject(stream, window, blank(baseline.layout), baseline, metrics)
@@ -50,32 +44,3 @@ def _measure(store: Store, stream: Stream, window: Window, metrics: MetricSettin
     with store.write() as connection:
         measurements.put_slow(connection, stream, window, results, now)
     return True
-
-
-def _some_rows(connection: Connection, stream: Stream, window: Window) -> pa.RecordBatch | None:
-    """At most 2,000 rows with features, evenly spread over at most 120 batches of the window. One batch is in memory at
-    a time.
-    """
-    sizes = predictions.sizes(connection, stream, window.start, window.end)
-    if not sizes:
-        return None
-    chosen = [sizes[place] for place in np.unique(np.linspace(0, len(sizes) - 1, _MOST_BATCHES).astype(int))]
-    share = min(1.0, 4 * _ROWS / sum(rows for _, _, rows in chosen))  # some rows may have no features
-    parts = [
-        _some(rows, int(np.ceil(share * stored.rows)))
-        for stored, rows in decoded(
-            connection, predictions.some(connection, stream, [number for number, _, _ in chosen])
-        )
-    ]
-    rows = concatenate(parts)
-    if "sampled" in rows.schema.names:
-        rows = rows.filter(rows.column("sampled").fill_null(True))
-    return _some(rows, _ROWS)
-
-
-def _some(rows: pa.RecordBatch, most: int) -> pa.RecordBatch:
-    """At most `most` rows, evenly spread, copied so that the others can be freed."""
-    if rows.num_rows <= most:
-        return rows
-    chosen = rows.take(pa.array(np.linspace(0, rows.num_rows - 1, most).astype(np.int64)))
-    return decode(encode(chosen))

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
-from monitor.config.sections import Secret, Section
+from monitor.config.sections import RealNumber, Secret, Section
 from monitor.texts import ENVIRONMENT, flaw_of_name
 
 
@@ -43,11 +43,29 @@ class MlflowSettings(Section):
     """The environment to which a newly registered version is released at once; empty for none."""
 
 
+class ParitySettings(Section):
+    """By how much two environments of a model may differ."""
+
+    agreed: tuple[str, ...] = ()
+    """What may differ, by name as `watchkeeper parity` shows it; `*` stands for any part: `deployment.region`,
+    `runtime.packages.*`."""
+    volume_factor: RealNumber = Field(default=20.0, ge=1)
+    """How many times more predictions one environment may receive."""
+    equal_answers: RealNumber = Field(default=0.99, ge=0, le=1)
+    """Least share of equal answers on the same inputs."""
+    tolerance: RealNumber = Field(default=1e-6, ge=0)
+    """Numbers are equal answers if they differ by at most this part of the larger one."""
+    psi: RealNumber = Field(default=0.2, ge=0)
+    """Largest distance (PSI) of an input or output between the environments."""
+
+
 class ReleasePolicy(Section):
-    """What a version of a model needs before it is promoted."""
+    """What a version of a model needs before it is promoted, and how alike its environments are."""
 
     approval: Literal["none", "team", "client"] = "none"
     """Who has to approve a version before it is promoted: `team`, or `client` for the team and the client."""
+    parity: ParitySettings = ParitySettings()
+    """By how much the environments of the model may differ. Applies to all of them."""
 
 
 class ReleaseSettings(Section):

@@ -42,7 +42,7 @@ from monitor.web.pages.alert import alert_page
 from monitor.web.pages.features import feature_page as feature
 from monitor.web.pages.features import table as features
 from monitor.web.pages.listings import alerts_page, audit_page, quarantine_page, subscribers_page
-from monitor.web.pages.model import engineer, rollout_page
+from monitor.web.pages.model import engineer, parity_page, rollout_page
 from monitor.web.pages.overview import page as overview
 from monitor.web.services import Services
 from monitor.web.statuses import status_of, words_of
@@ -71,6 +71,7 @@ _MODULES = (
     overview,
     staff,
     engineer,
+    parity_page,
     rollout_page,
     features,
     feature,

@@ -138,6 +138,7 @@ def _parts(
 ) -> dict[str, Any]:
     """The sections of a page that are read separately, each empty if it is unreadable."""
     return {
+        "others": _other_environments(connection, stream),
         "versions": read.part("versions", lambda: version_rows.of_stream(connection, stream)) or [],
         "failures": read.part("failures", lambda: errors.of_stream(rolling, stream, now, base))
         or errors.nothing(now),
@@ -145,6 +146,15 @@ def _parts(
         "refused": read.part("refused", lambda: quarantine.of_stream(connection, stream, now))
         or quarantine.QuarantineView(),
     }
+
+
+def _other_environments(connection: Connection, stream: Stream) -> list[str]:
+    known = streams.streams(connection)
+    return sorted(
+        one.environment
+        for one in known
+        if (one.client, one.model) == (stream.client, stream.model) and one != stream
+    )
 
 
 def compared_window(shown: TimeRange) -> Window:

@@ -1,0 +1,40 @@
+"""Compares two environments of a model: every difference, worst first, and whether it is agreed. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+from monitor.releases.parity import observed, recorded
+from monitor.releases.parity.row import Row, Standing
+from monitor.releases.parity.side import Side
+from monitor.releases.settings import ParitySettings
+
+
+def compare(left: Side, right: Side, settings: ParitySettings) -> list[Row]:
+    """All rows, worst first. `right` is what `left` should be like: the left side is staging, the right production."""
+    rows = [
+        *recorded.rows(left, right),
+        observed.volumes(left, right, settings),
+        *observed.schema(left, right),
+        *observed.rules(left, right),
+        observed.answers(left, right, settings),
+        *observed.distributions(left, right, settings),
+    ]
+    return sorted((_agreed(row, settings.agreed) for row in rows), key=lambda row: row.order)
+
+
+def differs(rows: Sequence[Row]) -> bool:
+    """Whether the environments differ beyond what is agreed."""
+    return any(row.standing is Standing.DIFFERS for row in rows)
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """How many rows have which standing, in words."""
+    counts = {standing: sum(row.standing is standing for row in rows) for standing in Standing}
+    return ", ".join(f"{count} {standing.value}" for standing, count in counts.items() if count)
+
+
+def _agreed(row: Row, patterns: tuple[str, ...]) -> Row:
+    if row.standing is Standing.DIFFERS and any(fnmatchcase(row.name, pattern) for pattern in patterns):
+        return replace(row, standing=Standing.AGREED, note=row.note or "agreed in the configuration")
+    return row

@@ -1,0 +1,196 @@
+"""Compares what two environments received and answered: volumes, schema, rules, answers, distributions. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from monitor.metrics import MetricSettings, Subject
+from monitor.metrics.drift import column_drift
+from monitor.records import Window
+from monitor.releases.parity.row import Level, Row, Standing
+from monitor.releases.parity.side import PERIOD, Side
+from monitor.releases.settings import ParitySettings
+from monitor.rules.rule import Rule
+from monitor.texts import number_in
+from monitor.windows.baseline_from_table import from_table
+from monitor.windows.kernel.count_rows import count
+
+LEAST_ROWS, LEAST_PAIRS = 100, 30
+_FEATURES = "features."
+_SIGNIFICANT = 0.001
+_NO_ROWS = "send predictions of both environments; the last seven days are compared"
+
+
+def volumes(left: Side, right: Side, settings: ParitySettings) -> Row:
+    """How many predictions a day each side receives."""
+    point, level = "data volumes", Level.DISTRIBUTION
+    shown = (_a_day(left), _a_day(right))
+    if not left.per_day or not right.per_day:
+        return Row(point, "volume", level, Standing.UNKNOWN, *shown, _NO_ROWS)
+    factor = max(left.per_day, right.per_day) / min(left.per_day, right.per_day)
+    standing = Standing.DIFFERS if factor > settings.volume_factor else Standing.EQUAL
+    note = f"{factor:,.1f} times as many; {settings.volume_factor:g} times are agreed"
+    return Row(point, "volume", level, standing, *shown, note)
+
+
+def _a_day(side: Side) -> str:
+    return "" if side.per_day is None else f"{side.per_day:,.0f} a day"
+
+
+def schema(left: Side, right: Side) -> Iterator[Row]:
+    """The inputs that only one side receives, or with values of another type."""
+    if left.rows is None or right.rows is None:
+        yield Row("schema", "inputs", Level.EQUIVALENT, Standing.UNKNOWN, note=_NO_ROWS)
+        return
+    one, other = (_types(side.rows) for side in (left, right))
+    differing = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+    for name in differing:
+        shown = (one.get(name, "none"), other.get(name, "none"))
+        yield Row("schema", f"inputs.{name}", Level.EQUIVALENT, Standing.DIFFERS, *shown)
+    if not differing:
+        yield Row(
+            "schema", "inputs", Level.EQUIVALENT, Standing.EQUAL, f"{len(one)} inputs", f"{len(other)} inputs"
+        )
+
+
+def rules(left: Side, right: Side) -> Iterator[Row]:
+    """The rules that only one side has, and those with other limits. A lower tier in one of them is agreed."""
+    differing = [
+        name for name in sorted({*left.rules, *right.rules}) if left.rules.get(name) != right.rules.get(name)
+    ]
+    for name in differing:
+        yield _rule(name, left.rules.get(name), right.rules.get(name))
+    if not differing:
+        shown = (f"{len(left.rules)} rules", f"{len(right.rules)} rules")
+        yield Row("rules", "rules", Level.EQUIVALENT, Standing.EQUAL, *shown)
+
+
+def _rule(name: str, one: Rule | None, other: Rule | None) -> Row:
+    if one is None or other is None:
+        shown = (
+            "none" if one is None else one.severity.value,
+            "none" if other is None else other.severity.value,
+        )
+        return Row(
+            "rules",
+            f"rules.{name}",
+            Level.EQUIVALENT,
+            Standing.DIFFERS,
+            *shown,
+            "only one side has this rule",
+        )
+    if (one.condition, one.wait, one.keep, one.needed, one.of) == (
+        other.condition, other.wait, other.keep, other.needed, other.of,
+    ):  # fmt: skip
+        shown = (one.severity.value, other.severity.value)
+        note = "the same limits; who is notified differs"
+        return Row("thresholds", f"thresholds.{name}", Level.EQUIVALENT, Standing.AGREED, *shown, note)
+    shown = (one.source, other.source)
+    return Row(
+        "thresholds", f"thresholds.{name}", Level.EQUIVALENT, Standing.DIFFERS, *shown, "the limits differ"
+    )
+
+
+def answers(left: Side, right: Side, settings: ParitySettings) -> Row:
+    """The answers of both sides to the same inputs."""
+    point, name, level = "behaviour", "answers", Level.BEHAVIOURAL
+    pairs = [] if left.rows is None or right.rows is None else list(_pairs(left.rows, right.rows))
+    if len(pairs) < LEAST_PAIRS:
+        note = (
+            f"{len(pairs)} of {LEAST_PAIRS} inputs are known from both: replay inputs of {right.stream.environment} in "
+            f"{left.stream.environment}, with the same features"
+        )
+        return Row(point, name, level, Standing.UNKNOWN, note=note)
+    equal = sum(_is_equal(one, other, settings.tolerance) for one, other in pairs)
+    numbers = [
+        (a, b)
+        for one, other in pairs
+        if (a := _number(one)) is not None and (b := _number(other)) is not None
+    ]
+    largest = max((abs(a - b) for a, b in numbers), default=None)
+    share = equal / len(pairs)
+    note = f"{share:.2%} of {len(pairs):,} answers to the same inputs are equal"
+    note += "" if largest is None else f"; the largest difference is {largest:g}"
+    note += f"; {settings.equal_answers:.2%} are agreed"
+    standing = Standing.EQUAL if share >= settings.equal_answers else Standing.DIFFERS
+    return Row(point, name, level, standing, note=note)
+
+
+def distributions(left: Side, right: Side, settings: ParitySettings) -> Iterator[Row]:
+    """The distance of each input and output of the left side from the right one."""
+    point, level = "distribution", Level.DISTRIBUTION
+    sizes = [0 if side.rows is None else side.rows.num_rows for side in (left, right)]
+    if left.rows is None or right.rows is None or min(sizes) < LEAST_ROWS:
+        shown = (f"{sizes[0]:,} rows", f"{sizes[1]:,} rows")
+        yield Row(
+            point, "distribution", level, Standing.UNKNOWN, *shown, f"{_NO_ROWS}; {LEAST_ROWS} are needed"
+        )
+        return
+    baseline = from_table(right.stream, pa.Table.from_batches([right.rows]), 0.0)
+    window = Window(0, int(PERIOD))
+    counted = count(left.rows, baseline.layout)
+    subject = Subject(left.stream, window, counted, baseline, MetricSettings(min_rows=LEAST_ROWS))
+    measured = [one for one in column_drift.measure(subject) if one.metric == "psi" and one.value is not None]
+    far = [
+        one for one in measured if (one.value or 0.0) >= settings.psi and (one.p_value or 0.0) < _SIGNIFICANT
+    ]
+    for one in far:
+        name = f"distribution.{one.label('feature') or one.label('output')}"
+        note = f"distance (PSI) {one.value:.3g}; less than {settings.psi:g} is agreed"
+        yield Row(point, name, level, Standing.DIFFERS, note=note)
+    if not far and measured:
+        note = f"{len(measured)} inputs and outputs are closer than {settings.psi:g} (PSI)"
+        yield Row(
+            point, "distribution", level, Standing.EQUAL, f"{sizes[0]:,} rows", f"{sizes[1]:,} rows", note
+        )
+    if not measured:
+        yield Row(point, "distribution", level, Standing.UNKNOWN, note="no input could be compared")
+
+
+def _types(rows: pa.RecordBatch) -> Mapping[str, str]:
+    return {
+        field.name.removeprefix(_FEATURES): _kind(field.type)
+        for field in rows.schema
+        if field.name.startswith(_FEATURES) and rows.column(field.name).null_count < rows.num_rows
+    }
+
+
+def _kind(kind: pa.DataType) -> str:
+    if pa.types.is_boolean(kind):
+        return "boolean"
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return "number"
+    return "list" if pa.types.is_nested(kind) and not pa.types.is_dictionary(kind) else "text"
+
+
+def _pairs(left: pa.RecordBatch, right: pa.RecordBatch) -> Iterator[tuple[Any, Any]]:
+    """The answers of both sides to equal inputs; of inputs that occur several times, the first of each side."""
+    names = sorted(set(left.schema.names) & set(right.schema.names))
+    features = [name for name in names if name.startswith(_FEATURES)]
+    if not features or "prediction" not in names:
+        return
+    known = _answers(left, features)
+    for key, answer in _answers(right, features).items():
+        if key in known:
+            yield known[key], answer
+
+
+def _answers(rows: pa.RecordBatch, features: list[str]) -> dict[str, Any]:
+    columns = [rows.column(name).to_pylist() for name in features]
+    answered: dict[str, Any] = {}
+    for inputs, answer in zip(zip(*columns, strict=True), rows.column("prediction").to_pylist(), strict=True):
+        if answer is not None:
+            answered.setdefault(repr(inputs), answer)
+    return answered
+
+
+def _is_equal(one: Any, other: Any, tolerance: float) -> bool:
+    a, b = _number(one), _number(other)
+    if a is None or b is None:
+        return bool(one == other)
+    return a == b or abs(a - b) <= tolerance * max(abs(a), abs(b))
+
+
+def _number(value: Any) -> float | None:
+    return number_in(value) if isinstance(value, str) else float(value)

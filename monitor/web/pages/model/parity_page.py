@@ -1,0 +1,56 @@
+"""Two environments of a model side by side, worst first, for engineers."""
+
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+
+from monitor.records import Stream
+from monitor.releases.parity import compare, side
+from monitor.releases.parity.report import SIGNS
+from monitor.store import streams
+from monitor.web import services as web_services
+from monitor.web.auth import session
+from monitor.web.pages import rendering
+
+MOST_ROWS = 5000
+"""Rows of each environment that are compared: the page answers within seconds."""
+
+
+@get(
+    "/staff/parity/{client:str}/{model:str}/{left:str}/{right:str}",
+    sync_to_thread=True,
+    include_in_schema=False,
+)
+def parity(
+    request: Request[Any, Any, Any],
+    client: FromPath[str],
+    model: FromPath[str],
+    left: FromPath[str],
+    right: FromPath[str],
+) -> Response[str]:
+    """What differs between two environments."""
+    visitor = session.staff(request)
+    session.about(request, client)
+    services = web_services.of(request)
+    pair = [Stream(client, model, environment) for environment in (left, right)]
+    with services.store.read() as connection:
+        known = all(streams.figures(connection, one) is not None for one in pair)
+        if not known or left == right or not visitor.may_read(client):
+            raise NotFoundException
+        rules, now = services.rules(), services.clock.now()
+        sides = [side.load(connection, one, rules, now, MOST_ROWS) for one in pair]
+    rows = compare.compare(sides[0], sides[1], services.release_policy(pair[1]).parity)
+    return rendering.page(
+        "staff_parity.html",
+        visitor=visitor,
+        pair=pair,
+        rows=rows,
+        signs=SIGNS,
+        summary=compare.summary(rows),
+        differs=compare.differs(rows),
+    )
+
+
+HANDLERS = (parity,)

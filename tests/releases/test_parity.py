@@ -1,0 +1,256 @@
+"""Two environments side by side: what is equal, what differs, what is agreed, and what nobody knows."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from monitor.app import App
+from monitor.cli.registry import app as command
+from monitor.config.root import load
+from monitor.config.rule_files import rules_of
+from monitor.predictions.intake.parse import RecordKind
+from monitor.records import Stream
+from monitor.releases.parity import compare, report
+from monitor.releases.parity.row import Row, Standing
+from monitor.releases.parity.side import Side
+from monitor.releases.parity.side import load as load_side
+from monitor.releases.recording.manifest import parse
+from monitor.releases.recording.record import record
+from monitor.releases.settings import ParitySettings
+from tests.support.log import send
+from tests.support.server import running
+from tests.support.thorough import examples
+
+STAGING, PRODUCTION = Stream("acme", "fraud", "staging"), Stream("acme", "fraud")
+AGREED = ParitySettings()
+CONFIG = """\
+store: {{url: "sqlite:///{folder}/a.db"}}
+web: {{listen: "127.0.0.1:0"}}
+clients: {{acme: {{models: {{fraud: {{releases: {{parity: {{agreed: {agreed}}}}}}}}}}}}}
+"""
+
+
+def rows(count: int, seed: int, shift: float = 0.0, *, answers: Any = None, **more: Any) -> pa.RecordBatch:
+    rng = np.random.default_rng(seed)
+    amount = rng.normal(shift, 1, count)
+    columns = {
+        "features.amount": amount,
+        "features.country": rng.choice(["DE", "FR"], count),
+        "prediction": np.where(amount > 0.5, "fraud", "ok") if answers is None else answers(amount),
+        **more,
+    }
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def side(stream: Stream = PRODUCTION, **fields: Any) -> Side:
+    return Side(stream, **fields)
+
+
+def compared(left: Side, right: Side, settings: ParitySettings = AGREED) -> dict[str, Row]:
+    return {row.name: row for row in compare.compare(left, right, settings)}
+
+
+def test_of_nothing_nothing_is_known_and_nothing_differs() -> None:
+    found = compare.compare(side(STAGING), side(), AGREED)
+    assert {row.standing for row in found} == {Standing.UNKNOWN, Standing.EQUAL}
+    assert not compare.differs(found)
+    assert {
+        "provider and region",
+        "versions and configuration",
+        "endpoints",
+        "security controls",
+        "data volumes",
+    } <= {row.point for row in found if row.standing is Standing.UNKNOWN}
+    assert all(row.note for row in found if row.standing is Standing.UNKNOWN)
+
+
+def test_facts_differ_are_agreed_or_are_known_of_one_side_only() -> None:
+    facts = {
+        "deployment.provider": "aws", "deployment.region": "eu-1", "deployment.endpoint": "https://a.example/v1/fraud",
+        "deployment.security.tls": "1.3", "runtime.packages.numpy": "2.1", "artifact.sha256": "a" * 64,
+    }  # fmt: skip
+    other = facts | {
+        "deployment.region": "us-1", "deployment.endpoint": "https://b.example/v1/fraud",
+        "runtime.packages.numpy": "2.2", "runtime.packages.extra": "1",
+        "deployment.security.mtls": "True", "git.commit": "abcdef0",
+    }  # fmt: skip
+    found = compared(
+        side(STAGING, facts=facts), side(facts=other), ParitySettings(agreed=("deployment.region",))
+    )
+    standings = {name: row.standing for name, row in found.items()}
+    assert standings["deployment.provider"] is Standing.EQUAL
+    assert standings["deployment.region"] is Standing.AGREED
+    assert standings["deployment.endpoint"] is Standing.AGREED
+    assert standings["runtime.packages.numpy"] is Standing.DIFFERS
+    assert (found["runtime.packages.extra"].left, found["runtime.packages.extra"].right) == ("none", "1")
+    assert standings["deployment.security.mtls"] is Standing.DIFFERS
+    assert standings["git.commit"] is Standing.UNKNOWN
+    assert "deployment.security.tls" not in standings
+    insecure = facts | {"deployment.endpoint": "http://a.example/v1/fraud"}
+    assert (
+        compared(side(STAGING, facts=insecure), side(facts=other))["deployment.endpoint"].standing
+        is Standing.DIFFERS
+    )
+    broken = facts | {"deployment.endpoint": "https://[::"}
+    assert (
+        compared(side(STAGING, facts=broken), side(facts=other))["deployment.endpoint"].standing
+        is Standing.DIFFERS
+    )
+
+
+@pytest.mark.parametrize(
+    ("staging", "production", "standing"),
+    [
+        (100.0, 1900.0, "equal"), (100.0, 2100.0, "differs"), (2100.0, 100.0, "differs"),
+        (None, 5.0, "not known"), (0.0, 5.0, "not known"),
+    ],
+)  # fmt: skip
+def test_volumes_within_the_agreed_factor(staging: float | None, production: float, standing: str) -> None:
+    found = compared(side(STAGING, per_day=staging), side(per_day=production))
+    assert found["volume"].standing.value == standing
+
+
+def test_equal_rows_are_equal_in_schema_answers_and_distribution() -> None:
+    found = compared(side(STAGING, rows=rows(500, 1)), side(rows=rows(500, 1)))
+    assert [found[name].standing for name in ("inputs", "answers", "distribution")] == [Standing.EQUAL] * 3
+    assert "100.00% of 500 answers" in found["answers"].note
+    other_people = compared(side(STAGING, rows=rows(2000, 2)), side(rows=rows(2000, 3)))
+    assert other_people["distribution"].standing is Standing.EQUAL
+    assert other_people["answers"].standing is Standing.UNKNOWN
+    assert "replay inputs of production in staging" in other_people["answers"].note
+
+
+def test_other_answers_to_the_same_inputs_differ_with_their_largest_difference() -> None:
+    scored = rows(500, 1, answers=lambda amount: amount)
+    noisy = rows(500, 1, answers=lambda amount: amount * (1 + 1e-9))
+    wrong = rows(500, 1, answers=lambda amount: np.where(np.arange(500) < 10, amount + 0.25, amount))
+    assert compared(side(STAGING, rows=noisy), side(rows=scored))["answers"].standing is Standing.EQUAL
+    found = compared(side(STAGING, rows=wrong), side(rows=scored))["answers"]
+    assert found.standing is Standing.DIFFERS
+    assert "98.00% of 500 answers" in found.note
+    assert "the largest difference is 0.25" in found.note
+    lenient = ParitySettings(equal_answers=0.95)
+    assert (
+        compared(side(STAGING, rows=wrong), side(rows=scored), lenient)["answers"].standing is Standing.EQUAL
+    )
+
+
+def test_an_input_that_moved_one_that_is_missing_and_one_of_another_type_differ() -> None:
+    hostile = "features.a\u2028b"
+    left = rows(1000, 1, 1.0, **{hostile: np.arange(1000.0)})
+    right = rows(1000, 2, **{"features.only": np.arange(1000.0), hostile: np.arange(1000).astype(str)})
+    found = compared(side(STAGING, rows=left), side(rows=right))
+    assert found["distribution.amount"].standing is Standing.DIFFERS
+    assert "distribution.country" not in found
+    assert (found["inputs.only"].left, found["inputs.only"].right) == ("none", "number")
+    assert (found["inputs.a\u2028b"].left, found["inputs.a\u2028b"].right) == ("number", "text")
+    assert all(cell.isprintable() for row in found.values() for cell in report.cells(row))
+    page = report.page(
+        STAGING,
+        replace(PRODUCTION, model="<b>"),
+        [Row("p", "<i>", row.level, row.standing) for row in found.values()],
+    )
+    assert "<i>" not in page
+    assert "<b>" not in page
+
+
+sides = st.builds(
+    lambda facts, versions, per_day, seed: Side(
+        STAGING, versions, None, facts, per_day, {}, None if seed is None else rows(120, seed)
+    ),
+    st.dictionaries(
+        st.sampled_from(["deployment.region", "runtime.packages.a", "artifact.sha256", "prompt.system_sha256"]),
+        st.sampled_from("xy"),
+    ),
+    st.lists(st.sampled_from("78"), max_size=2).map(lambda some: tuple(sorted(set(some)))),
+    st.sampled_from([None, 10.0, 1e6]),
+    st.sampled_from([None, 1]),
+)  # fmt: skip
+
+
+@settings(max_examples=examples(25), deadline=None)
+@given(sides, sides)
+def test_law_a_side_equals_itself_and_a_difference_is_mutual(one: Side, other: Side) -> None:
+    assert not compare.differs(compare.compare(one, one, AGREED))
+    found, back = (compare.compare(a, b, AGREED) for a, b in ((one, other), (other, one)))
+    assert {row.name for row in found if row.standing is Standing.DIFFERS} == {
+        row.name for row in back if row.standing is Standing.DIFFERS
+    }
+    assert [row.order for row in found] == sorted(row.order for row in found)
+    assert not compare.differs(compare.compare(one, other, ParitySettings(agreed=("*",))))
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    folder = tmp_path_factory.mktemp("parity")
+    (folder / "watchkeeper.yaml").write_text(CONFIG.format(folder=folder, agreed="[]"))
+    app = App(load(folder / "watchkeeper.yaml"))
+    app.log.start()
+    now = app.clock.now()
+    for stream, version in ((STAGING, "8"), (PRODUCTION, "7")):
+        made = rows(200, 5).to_pylist()
+        sent = [
+            {
+                "client": "acme", "model": "fraud", "environment": stream.environment, "version": version,
+                "timestamp": now - 60 + n / 10, "prediction": row["prediction"],
+                "features": {"amount": row["features.amount"], "country": row["features.country"]},
+            }
+            for n, row in enumerate(made)
+        ]  # fmt: skip
+        send(app.log, RecordKind.PREDICTIONS, sent)
+        manifest = {
+            "client": "acme", "model": "fraud", "environment": stream.environment, "version": version,
+            "runtime": {"packages": {"Scikit_Learn": "1.5.0"}},
+            "schema": {"inputs": [{"name": "amount", "type": "double"}]},
+            "deployment": {"region": stream.environment},
+        }  # fmt: skip
+        with app.store.write() as connection:
+            record(connection, parse(json.dumps(manifest).encode(), now), "api", "key", now)
+    app.log.stop()
+    yield app
+    app.store.close()
+
+
+def test_what_is_stored_of_both_is_compared_by_the_command_and_the_page(daemon: App) -> None:
+    now = daemon.clock.now()
+    with daemon.store.read() as connection:
+        loaded = load_side(connection, STAGING, rules_of(daemon.config), now, 1000)
+    assert loaded.facts["runtime.packages.scikit-learn"] == "1.5.0"
+    assert loaded.facts["schema.inputs.amount.type"] == "double"
+    assert loaded.rows is not None
+    assert loaded.rows.num_rows == 200
+    config = str(Path(daemon.store.path or "").parent / "watchkeeper.yaml")
+    done = CliRunner().invoke(
+        command, ["parity", "acme/fraud", "staging", "production", "--json", "-c", config]
+    )
+    assert done.exit_code == 1
+    found = {row["name"]: row for row in json.loads(done.stdout)["rows"]}
+    assert found["deployment.region"]["standing"] == "differs"
+    assert found["answers"]["standing"] == "equal"
+    assert found["thresholds.HighLatency"]["standing"] == "agreed"
+    assert found["distribution"]["standing"] == "equal"
+    folder = Path(config).parent
+    (folder / "agreed.yaml").write_text(CONFIG.format(folder=folder, agreed='["deployment.*"]'))
+    html = Path(config).with_name("parity.html")
+    done = CliRunner().invoke(
+        command, ["parity", "acme/fraud", "--html", str(html), "-c", str(folder / "agreed.yaml")]
+    )
+    assert "deployment.region" in html.read_text()
+    assert done.exit_code == 0
+    with running(daemon.server) as url:
+        import httpx2
+
+        page = httpx2.get(f"{url}/staff/parity/acme/fraud/staging/production")
+        assert page.status_code == 200
+        assert "answers to the same inputs are equal" in page.text
+        for path in ("staging/staging", "nowhere/production"):
+            assert httpx2.get(f"{url}/staff/parity/acme/fraud/{path}").status_code == 404
