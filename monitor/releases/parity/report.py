@@ -1,5 +1,6 @@
 """A comparison of two environments as JSON, as lines of a table, and as a page without scripts."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -11,6 +12,7 @@ from monitor.texts import shortened
 from monitor.visible import visible
 
 _LONGEST = 200
+_DIGEST = re.compile(r"\b([0-9a-f]{12})[0-9a-f]{52}\b")
 SIGNS = {Standing.DIFFERS: "✖", Standing.UNKNOWN: "?", Standing.AGREED: "◆", Standing.EQUAL: "✔"}
 _STYLE = """
 html{color-scheme:light dark}body{margin:0 auto;padding:16px;max-width:1180px;font:15px/1.45 system-ui,sans-serif}
@@ -51,7 +53,7 @@ def cells(row: Row) -> tuple[str, ...]:
         row.right,
         row.note,
     )
-    return tuple(shortened(visible(text), _LONGEST) for text in texts)
+    return tuple(shortened(visible(_DIGEST.sub(r"\1...", text)), _LONGEST) for text in texts)
 
 
 def columns(left: Stream, right: Stream) -> tuple[str, ...]:

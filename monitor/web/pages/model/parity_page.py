@@ -7,8 +7,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from monitor.records import Stream
-from monitor.releases.parity import compare, side
-from monitor.releases.parity.report import SIGNS
+from monitor.releases.parity import compare, report, side
 from monitor.store import streams
 from monitor.web import services as web_services
 from monitor.web.auth import session
@@ -46,8 +45,7 @@ def parity(
         "staff_parity.html",
         visitor=visitor,
         pair=pair,
-        rows=rows,
-        signs=SIGNS,
+        rows=[report.cells(row) for row in rows],
         summary=compare.summary(rows),
         differs=compare.differs(rows),
     )
