@@ -39,6 +39,8 @@ from monitor.records import Stream, Window
 from monitor.releases.recording.release_metrics import ReleaseMetrics
 from monitor.releases.version_tracker import VersionTracker
 from monitor.rollback.group import RollbackGroup
+from monitor.rollback.rollback_metrics import RollbackMetrics
+from monitor.rollback.settings import RollbackSettings
 from monitor.rollouts.load_arms import Reading
 from monitor.sources.group import SourceGroup
 from monitor.store.db import Store
@@ -106,6 +108,7 @@ def pipeline(
         beside=(
             GaugeMetrics(store, config.gauges, gauges.failures).measure,
             ReleaseMetrics(store).measure,
+            RollbackMetrics(store, rollback_settings(config)).measure,
         ),
     )
 
@@ -137,11 +140,16 @@ def baselines(config: Config, store: Store, runner: Runner) -> BaselineSelector:
     return BaselineSelector(store, int(config.predictions.base_window), config.windows, named, runner)
 
 
+def rollback_settings(config: Config) -> dict[Stream, RollbackSettings]:
+    """The rollback of each configured model."""
+    return {stream: model.rollback for stream, model in config.streams().items()}
+
+
 def rollbacks(
     config: Config, clock: Clock, store: Store, rules: RuleReloader, leader: LeaderLease
 ) -> RollbackGroup:
     """Rollback of the configured models."""
-    settings = {stream: model.rollback for stream, model in config.streams().items()}
+    settings = rollback_settings(config)
     base, stop_file = int(config.predictions.base_window), Path(config.rollback.stop_file)
     return RollbackGroup(store, settings, lambda: rules.current, leader, clock, base, stop_file)
 

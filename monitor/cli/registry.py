@@ -22,7 +22,16 @@ from monitor.cli.commands import (
     status,
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
-from monitor.cli.commands.releases import approval, gate, parity, release, rollout, verdict
+from monitor.cli.commands.releases import (
+    approval,
+    gate,
+    parity,
+    release,
+    rollback,
+    rollback_practice,
+    rollout,
+    verdict,
+)
 from monitor.cli.output import put
 
 
@@ -73,6 +82,8 @@ COMMANDS = (
     verdict,
     release,
     rollout,
+    rollback,
+    rollback_practice,
     approval,
     parity,
     export,

@@ -27,9 +27,10 @@ _LOWER_IS_BETTER = frozenset(
         "error_rate", "expected_calibration_error", "gauge_failing_seconds", "gpu_faults", "hellinger",
         "jensen_shannon", "kolmogorov_smirnov", "label_delay", "latency_mean", "latency_p50", "latency_p90",
         "latency_p95", "latency_p99", "log_loss", "mae", "mape", "missing_share", "new_category_share",
-        "out_of_memory_kills", "out_of_range_share", "psi", "queue_age_seconds", "queue_backlog",
-        "queue_depth", "reconstruction_shift", "release_contradictions", "resource_used_share", "review_rate",
-        "rmse", "schema_changes", "server_error_rate", "server_latency_seconds", "silence_ratio",
+        "out_of_memory_kills", "out_of_range_share", "psi", "queue_age_seconds", "queue_backlog", "queue_depth",
+        "reconstruction_shift", "release_contradictions", "resource_used_share", "review_rate", "rmse",
+        "rollback_drill_age", "rollback_failed", "rollback_undrilled", "rolled_back", "rollout_failed",
+        "rollout_frozen", "schema_changes", "server_error_rate", "server_latency_seconds", "silence_ratio",
         "silence_seconds", "total_variation", "unreadable_share", "unrecorded_version", "wasserstein",
         "worst_segment_gap",
     )

@@ -24,7 +24,7 @@ from monitor.metrics.quality import (
     worst_segments,
 )
 from monitor.metrics.settings import MetricSettings
-from monitor.metrics.system import daemon, errors, latency, releases, resources, volume
+from monitor.metrics.system import daemon, errors, latency, releases, resources, rollbacks, volume
 from monitor.records import Measurement
 
 Family = Callable[[Subject], Iterable[Measurement]]
@@ -72,12 +72,13 @@ _MODULES = (
     daemon,
     resources,
     releases,
+    rollbacks,
 )
 # Not from profiles: measured from rows on a schedule, from other metrics, by the clock, by gauges, or from records.
 _OF_A_WINDOW = tuple(
     module
     for module in _MODULES
-    if module not in (multivariate, target, decline, daemon, resources, releases)
+    if module not in (multivariate, target, decline, daemon, resources, releases, rollbacks)
 )
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
 LIVE: tuple[Family, ...] = tuple(

@@ -74,7 +74,7 @@ def decide(trigger: Trigger, situation: Situation, accuse: Accuse) -> Decision:
     """
     if situation.policy.mode == "off":
         return Decision(None, "rollback is off for this model")
-    newest = newest_of(situation.versions)
+    newest = newest_of(situation.versions, trigger.version)
     if newest is None:
         return Decision(None, "no versions of this model are known")
     other = other_than(newest.version, situation.versions)
@@ -100,9 +100,11 @@ def decide(trigger: Trigger, situation: Situation, accuse: Accuse) -> Decision:
     return answer("rollback", fault.reason)
 
 
-def newest_of(versions: Sequence[Version]) -> Version | None:
-    """The version that answered first most recently."""
-    return max(versions, key=lambda one: (one.first_seen, one.version), default=None)
+def newest_of(versions: Sequence[Version], preferred: str = "") -> Version | None:
+    """The version that answered first most recently; of several that did so in the same minute, the preferred one."""
+    return max(
+        versions, key=lambda one: (one.first_seen, one.version == preferred, one.version), default=None
+    )
 
 
 def other_than(version: str, versions: Sequence[Version]) -> Version | None:
@@ -123,7 +125,7 @@ def not_live(version: str, versions: Sequence[Version], now: float) -> str:
     mine = next((one for one in versions if one.version == version), None)
     if mine is None or newest is None:
         return f"version {name} has never answered"
-    if newest.version != version:
+    if newest.first_seen > mine.first_seen:
         return f"version {name} is not the newest: version {shown(newest.version)} is"
     if now - mine.last_seen > SILENT_AFTER:
         return f"version {name} has not answered for {age(now - mine.last_seen)}"
@@ -137,6 +139,10 @@ def _refused(trigger: Trigger, situation: Situation, newest: Version, other: Ver
         return situation.stopped
     if trigger.version not in ("", newest.version):
         return f"the alert is about version {shown(trigger.version)}, and the newest is version {name}"
+    twins = [one.version for one in situation.versions if one.first_seen == newest.first_seen]
+    if len(twins) > 1 and not trigger.version:
+        names = " and ".join(shown(one) for one in sorted(twins)[:2])
+        return f"versions {names} answered first in the same minute: it is not known which of them is new"
     if why := not_live(newest.version, situation.versions, situation.now):
         return why
     if other is None:

@@ -128,7 +128,7 @@ class RollbackWorker:
         """Why an order is not carried out, and the state that follows; None if it is."""
         failed = RollbackState.FAILED
         if order.mode == "dry-run" or (order.mode == "drill" and executor is None):
-            return RollbackState.CONFIRMED, f"dry run: it would {_described(executor, order)}"
+            return RollbackState.CONFIRMED, f"dry run: it would {_described(settings.executor, order)}"
         if why := stopped(order.stream, rollback_stops.in_force(connection), self._stop_file):
             return failed, f"not carried out: {why}"
         if order.mode == "on" and settings.mode != "on" and not order.trigger.startswith(MANUAL):
@@ -155,7 +155,8 @@ class RollbackWorker:
         if not why:
             return None
         newest = newest_of(versions)
-        is_silent = newest is not None and newest.version == order.version
+        mine = next((one for one in versions if one.version == order.version), None)
+        is_silent = mine is not None and newest is not None and mine.first_seen >= newest.first_seen
         return RollbackState.VERIFIED if is_silent else RollbackState.FAILED, f"not carried out: {why}"
 
     def _carry_out(self, claimed: Claimed, started: float) -> None:

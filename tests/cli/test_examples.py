@@ -26,6 +26,8 @@ NOBODY = {
     "silence expire",
     "incident note",
     "incident withdraw",
+    "rollback show",
+    "rollback now",
     "key revoke",
     "export predictions",
     "sources test",

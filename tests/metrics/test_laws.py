@@ -16,7 +16,7 @@ from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.drift import column_drift, multivariate
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE
-from monitor.metrics.system import daemon, releases, resources
+from monitor.metrics.system import daemon, releases, resources, rollbacks
 from monitor.records import Measurement, Window
 from monitor.windows import codec
 from monitor.windows.baseline_from_table import Baseline, conform, from_table
@@ -51,6 +51,7 @@ _ELSEWHERE = (
     *daemon.INFO,
     *resources.INFO,
     *releases.INFO,
+    *rollbacks.INFO,
     DECLINE_EVIDENCE,
     TARGET_SHORTFALL,
 )

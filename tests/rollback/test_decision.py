@@ -95,6 +95,13 @@ def test_a_migration_is_frozen_and_so_is_what_the_rule_says() -> None:
     assert decided(cool).kind == "freeze"  # a freeze takes nothing back, so it need not wait
 
 
+def test_of_two_versions_that_began_in_the_same_minute_nobody_knows_which_is_new() -> None:
+    twins = replace(PLAIN, versions=(replace(OLD, first_seen=NEW.first_seen), NEW))
+    assert "not known which of them is new" in decided(twins).reason
+    named = replace(TRIGGER, version="7")
+    assert decided(twins, named) == Decision("rollback", "8 fails", "7", "8")
+
+
 def test_an_alert_about_an_older_version_rolls_nothing_back() -> None:
     assert "about version 7" in decided(PLAIN, replace(TRIGGER, version="7")).reason
     assert decided(PLAIN, replace(TRIGGER, version="8")).kind == "rollback"

@@ -1,0 +1,131 @@
+"""What a person asks for: a rollback at once, a stop of all rollbacks, and its end."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from monitor.errors import InputError, NotFoundError
+from monitor.records import Stream
+from monitor.rollback import traffic
+from monitor.rollback.comparison import LOOKBACK, shown
+from monitor.rollback.decision import newest_of, not_live, other_than
+from monitor.rollback.executors.registry import kind_of
+from monitor.rollback.kill_switch import stopped
+from monitor.rollback.order import VALID, Kind, identity
+from monitor.rollback.planner import CHANNEL, MANUAL, delivery_of, order_of
+from monitor.rollback.settings import RollbackSettings
+from monitor.store import audit, model_versions, outbox, rollback_stops, rollbacks
+from monitor.store.audit import Entry
+from monitor.store.model_versions import Version
+from monitor.store.rollback_stops import Stop
+from monitor.store.rollbacks import Rollback, RollbackState
+
+LONGEST_COMMENT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who asks, from where, and why."""
+
+    name: str
+    address: str
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for. Empty versions are the newest one, and the other one that answered last."""
+
+    kind: Kind = "rollback"
+    version: str = ""
+    other: str = ""
+
+
+def order_now(
+    connection: Connection,
+    stream: Stream,
+    wish: Wish,
+    settings: RollbackSettings,
+    person: Person,
+    stop_file: Path,
+    base_seconds: int,
+    now: float,
+) -> Rollback:
+    """Store an order of a person; the daemon carries it out. A cool-down does not hold it, a kill switch does.
+
+    Raises:
+        NotFoundError: the model has no versions.
+        InputError: nothing can be rolled back, with the reason.
+    """
+    versions = model_versions.of(connection, stream)
+    newest = newest_of(versions)
+    if newest is None:
+        raise NotFoundError(f"no versions of {stream}", hint="check that it sends predictions with a version")
+    version = wish.version or newest.version
+    other = wish.other or _other(version, versions)
+    _ensure_possible(connection, stream, version, settings, stop_file, now)
+    if other == version or (wish.kind == "rollback" and not other):
+        raise InputError(f"there is no other version than {shown(version)} to go back to")
+    trigger = f"{MANUAL} {int(now * 1000)}"
+    figures = traffic.load(connection, stream, (), base_seconds, now - LOOKBACK, now)
+    row = Rollback(
+        stream, version, trigger, "on", identity(stream, version, trigger, "on"), wish.kind, RollbackState.DECIDED,
+        kind_of(settings.executor), other, person.comment[:LONGEST_COMMENT] or "ordered by hand", person.name, now,
+        share_before=figures.share(version, now - LOOKBACK, now),
+    )  # fmt: skip
+    rollbacks.add(connection, row)
+    outbox.add(connection, [delivery_of(order_of(row), CHANNEL)])
+    _note(connection, person, stream, f"{wish.kind} of version {shown(version)}", now)
+    return row
+
+
+def stop(connection: Connection, stream: Stream | None, person: Person, now: float) -> None:
+    """Stop rollbacks of a stream, or of all."""
+    comment = person.comment[:LONGEST_COMMENT]
+    rollback_stops.add(connection, Stop(stream, now, person.name, comment))
+    _note(connection, person, stream, "stop rollbacks", now)
+
+
+def resume(connection: Connection, stream: Stream | None, person: Person, now: float) -> int:
+    """End the stops of a stream, or those of all; how many there were."""
+    ended = rollback_stops.resume(connection, stream, now, person.name)
+    if ended:
+        _note(connection, person, stream, "resume rollbacks", now)
+    return ended
+
+
+def _ensure_possible(
+    connection: Connection,
+    stream: Stream,
+    version: str,
+    settings: RollbackSettings,
+    stop_file: Path,
+    now: float,
+) -> None:
+    if settings.executor is None:
+        raise InputError(
+            f"no executor is configured for {stream}", hint=f"by hand: watchkeeper rollback plan {stream}"
+        )
+    if why := stopped(stream, rollback_stops.in_force(connection), stop_file):
+        raise InputError(why, hint="end it first: watchkeeper rollback resume")
+    if why := not_live(version, model_versions.of(connection, stream), now):
+        raise InputError(why, hint="only the newest version, while it answers, can be rolled back")
+    under_way = (RollbackState.DECIDED, RollbackState.SENT, RollbackState.CONFIRMED)
+    for one in rollbacks.of_stream(connection, stream, limit=20):
+        is_recent = abs(now - one.decided_at) < VALID
+        if one.is_real and one.version == version and one.state in under_way and is_recent:
+            raise InputError(f"order {one.id} for version {shown(version)} is under way: it is {one.state}")
+
+
+def _other(version: str, versions: list[Version]) -> str:
+    other = other_than(version, versions)
+    return other.version if other is not None else ""
+
+
+def _note(connection: Connection, person: Person, stream: Stream | None, what: str, now: float) -> None:
+    target = f"{what} {stream}" if stream else f"{what} of all models"
+    client = stream.client if stream else ""
+    audit.add(
+        connection, [Entry(now, person.name[:256], person.address, "change", client, target[:512], 200)]
+    )

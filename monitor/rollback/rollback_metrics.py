@@ -1,0 +1,123 @@
+"""Measures rollbacks, failed rollouts and drills from the store, for rules."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from monitor.config.units import DAY, HOUR
+from monitor.metrics import MetricInfo
+from monitor.metrics.system import rollbacks as infos
+from monitor.records import Labels, Measurement, Stream, Window, labels
+from monitor.rollback.decision import SILENT_AFTER
+from monitor.rollback.settings import RollbackSettings
+from monitor.store import model_versions, rollback_drills, rollbacks, rollouts
+from monitor.store.db import Store
+from monitor.store.model_versions import Version
+from monitor.store.rollback_drills import PASSED, RUNNING, Drill
+from monitor.store.rollbacks import Rollback, RollbackState
+from monitor.store.rollouts import RolloutState
+
+EVERY = 5.0
+"""Seconds between two readings of the store."""
+DONE = (RollbackState.CONFIRMED, RollbackState.VERIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows of a stream: real rollbacks, versions, the last rollout (canary, state, time), drills."""
+
+    rollbacks: Sequence[Rollback]
+    versions: Sequence[Version]
+    rollout: tuple[str, RolloutState, float] | None
+    drills: Sequence[Drill]
+
+
+class RollbackMetrics:
+    """Reads what became of rollbacks, at most every `EVERY` seconds. `settings` are those of all configured models."""
+
+    def __init__(self, store: Store, settings: Mapping[Stream, RollbackSettings]) -> None:
+        self._store = store
+        self._settings = {
+            stream: one for stream, one in settings.items() if one.mode != "off" or one.executor is not None
+        }
+        self._measured: dict[Stream, Sequence[Measurement]] = {}
+        self._measured_at = float("-inf")
+
+    def measure(self, now: float) -> Mapping[Stream, Sequence[Measurement]]:
+        """All metrics of rollbacks by stream, at `now` in seconds since the epoch."""
+        if not self._settings or 0 <= now - self._measured_at < EVERY:
+            return self._measured
+        measured: dict[Stream, Sequence[Measurement]] = {}
+        for stream, settings in self._settings.items():
+            with self._store.faults.isolate("figures of rollbacks", str(stream)):
+                measured[stream] = list(of_stream(stream, settings, self._known(stream), now))
+        self._measured, self._measured_at = measured, now
+        return measured
+
+    def _known(self, stream: Stream) -> Known:
+        with self._store.read() as connection:
+            rollout = rollouts.latest(connection, stream)
+            last = (
+                (rollout[0].canary, rollout[1][-1].state, rollout[1][-1].at)
+                if rollout and rollout[1]
+                else None
+            )
+            return Known(
+                [one for one in rollbacks.of_stream(connection, stream, limit=50) if one.is_real],
+                model_versions.of(connection, stream),
+                last,
+                rollback_drills.of_model(connection, stream.client, stream.model),
+            )
+
+
+def of_stream(stream: Stream, settings: RollbackSettings, known: Known, now: float) -> Iterator[Measurement]:
+    """The metrics of one stream. Pure."""
+
+    def flag(info: MetricInfo, value: bool, where: Labels = (), because: str = "") -> Measurement:
+        window = Window(int(now) - HOUR, int(now))
+        return Measurement(
+            stream, window, info.name, float(value), info.unit, info.better, 1, where, because=because
+        )
+
+    live = {one.version for one in known.versions if now - one.last_seen <= SILENT_AFTER}
+    for one in _newest_of_each(known.rollbacks, now):
+        where, answers = labels(version=one.version), one.version in live
+        taken_back = one.kind == "rollback" and one.state in DONE and now - one.decided_at < HOUR
+        yield flag(infos.ROLLED_BACK, taken_back, where, one.reason)
+        frozen = one.kind == "freeze" and one.state is not RollbackState.FAILED and answers
+        yield flag(infos.ROLLOUT_FROZEN, frozen, where, one.reason)
+        failed = one.state is RollbackState.FAILED and answers
+        yield flag(infos.ROLLBACK_FAILED, failed, where, one.detail)
+    if known.rollout is not None:
+        canary, state, at = known.rollout
+        is_failed = state is RolloutState.FAILED and now - at < HOUR
+        yield flag(infos.ROLLOUT_FAILED, is_failed, labels(version=canary))
+    if settings.mode != "off":
+        yield from _of_drills(
+            stream, settings, known.drills, now, flag(infos.ROLLBACK_UNDRILLED, _lacks(known.drills))
+        )
+
+
+def _of_drills(
+    stream: Stream, settings: RollbackSettings, drills: Sequence[Drill], now: float, undrilled: Measurement
+) -> Iterator[Measurement]:
+    yield undrilled
+    passed = [one.started_at for one in drills if one.outcome == PASSED]
+    info, window = infos.ROLLBACK_DRILL_AGE, Window(int(now) - HOUR, int(now))
+    age = max(0.0, now - max(passed)) / settings.drill_every if passed else None
+    reason = "" if passed else "no drill has passed"
+    yield Measurement(stream, window, info.name, age, info.unit, info.better, 1, reason=reason)
+
+
+def _lacks(drills: Sequence[Drill]) -> bool:
+    """Whether the last drill that has ended did not pass, or there is none."""
+    ended = [one for one in drills if one.outcome != RUNNING]
+    return not ended or ended[0].outcome != PASSED
+
+
+def _newest_of_each(found: Sequence[Rollback], now: float) -> list[Rollback]:
+    """The newest order of each version of the last 24 hours."""
+    newest: dict[str, Rollback] = {}
+    for one in found:
+        if one.was_ordered and now - one.decided_at < DAY:
+            newest.setdefault(one.version, one)
+    return list(newest.values())
