@@ -41,8 +41,8 @@ def run(installed: Path, code: str, *, module: str = "") -> str:
 
 def test_a_user_imports_the_name_that_was_installed(installed: Path) -> None:
     code = (
-        "import watchkeeper; from watchkeeper import compare, rehearse; "
-        "print(watchkeeper.__file__, compare, rehearse)"
+        "import watchkeeper; from watchkeeper import compare, gate, rehearse; "
+        "print(watchkeeper.__file__, compare, gate, rehearse)"
     )
     answer = run(installed, code)
     assert answer.startswith(str(installed))

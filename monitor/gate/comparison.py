@@ -22,6 +22,8 @@ from monitor.records import Better, Stream
 from monitor.rules.rule import RuleSet
 
 _FEW_CLASSES = 100
+_MOST_SEGMENTS = 100
+"""Segments of a result, which has to stay small enough to be stored with an approval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,8 @@ def judge(items: Items, criteria: Criteria, names: Names) -> GateResult:
     metrics = decision.decide_metrics([compared[name] for name in chosen], criteria.alpha)
     targets = agreement.judge(figures, compared, units, criteria.targets)
     fired = _rules(data, targets, compared, criteria)
-    worst, small = segments.compare(data, items.segments, items.groups, criteria.alpha)
+    judged, small = segments.compare(data, items.segments, items.groups, criteria.alpha)
+    worst = [one for one in judged if _loses(one.difference, one.metric)]
     outcome, reason = decision.decide(metrics, targets, fired)
     return GateResult(
         outcome,
@@ -85,9 +88,9 @@ def judge(items: Items, criteria: Criteria, names: Names) -> GateResult:
         metrics,
         targets,
         fired,
-        tuple(one for one in worst if _loses(one.difference, one.metric)),
+        tuple(worst[:_MOST_SEGMENTS]),
         small,
-        (*items.notes, *_notes(data, criteria)),
+        (*items.notes, *_notes(data, criteria, len(worst))),
         criteria.alpha,
         criteria.seed,
     )
@@ -127,8 +130,10 @@ def _rules(
     return production_rules.evaluate(criteria.rules, *data.subjects, (shortfalls, ()))
 
 
-def _notes(data: Evaluation, criteria: Criteria) -> Iterator[str]:
+def _notes(data: Evaluation, criteria: Criteria, lost: int) -> Iterator[str]:
     """What a reader might not expect."""
+    if lost > _MOST_SEGMENTS:
+        yield f"{lost - _MOST_SEGMENTS:,} more segments lost less, and are not listed"
     if others := [name for name in criteria.targets if name not in FIGURES]:
         yield f"a gate does not measure {', '.join(others)}, for which a target is agreed"
     known = data.truth_numbers[np.isfinite(data.truth_numbers)]

@@ -11,6 +11,7 @@ from monitor.gate import Outcome, gate
 from monitor.gate.margins import DEFAULTS, Margin, margin_of, parse
 from monitor.gate.result import from_dict
 from monitor.health.settings import ModelView
+from monitor.releases.approval import approve
 from tests.gate.items import classified, compared, regressed
 
 GOOD = classified(3000)
@@ -182,6 +183,16 @@ def test_segments_are_told_worst_first_and_never_decide() -> None:
     assert [one.value for one in found.segments if one.is_proven] == ["es"]
     assert found.small_segments == 1
     assert "tiny" not in {one.value for one in found.segments}
+
+
+def test_a_result_is_small_enough_to_be_stored_with_an_approval() -> None:
+    candidate, baseline, truth = classified(40_000, lost=0.2, won=0.0)
+    candidate["shop"] = np.arange(40_000) % 400
+    found = compared(candidate, baseline, truth=truth, segments=["shop"], metrics=["accuracy"])
+    assert len(found.segments) == 100
+    assert found.notes == ("300 more segments lost less, and are not listed",)
+    stored = approve.evidence(json.dumps(found.to_dict(), indent=2).encode())
+    assert approve.summary(stored) == "fail: accuracy is proven worse, by more than the margin"
 
 
 def test_of_a_hundred_equal_segments_none_is_blamed() -> None:
