@@ -8,7 +8,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-FUNCTIONS = {"compare": "monitor.comparison", "gate": "monitor.gate", "rehearse": "monitor.rehearsal"}
+FUNCTIONS = {"compare": "monitor.comparison", "gate": "monitor.gating", "rehearse": "monitor.rehearsal"}
 """The functions for notebooks and scripts, and their modules."""
 
 

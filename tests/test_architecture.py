@@ -38,7 +38,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("alerts",),
     ("notify", "digest"),
     ("evaluation", "maintenance", "releases", "rollouts", "status", "backtest", "comparison", "lake"),
-    ("pipeline", "outage", "exporters", "rehearsal", "gate", "rollback"),
+    ("pipeline", "outage", "exporters", "rehearsal", "gating", "rollback"),
     ("web",),
     ("config.schema",),
     ("config.cross_checks",),

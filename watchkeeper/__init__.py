@@ -12,7 +12,7 @@ from monitor import FUNCTIONS, __version__
 
 if TYPE_CHECKING:
     from monitor.comparison import compare
-    from monitor.gate import gate
+    from monitor.gating import gate
     from monitor.rehearsal import rehearse
 
 __all__ = ["__version__", "compare", "gate", "rehearse"]

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from monitor.gate import Outcome
-from monitor.gate.answers import Evaluation, Side
-from monitor.gate.decision import compare, decide_metrics
-from monitor.gate.figures import FIGURES, Figure, Pairs
-from monitor.gate.margins import DEFAULTS, Margin
-from monitor.gate.resampling import Units, units_of
+from monitor.gating import Outcome
+from monitor.gating.answers import Evaluation, Side
+from monitor.gating.decision import compare, decide_metrics
+from monitor.gating.figures import FIGURES, Figure, Pairs
+from monitor.gating.margins import DEFAULTS, Margin
+from monitor.gating.resampling import Units, units_of
 from monitor.metrics.quality.classification import ACCURACY
 from monitor.metrics.quality.task import Task
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from monitor.cli.registry import app
 from monitor.errors import NotFoundError, WatchkeeperError
 from tests.cli.test_commands import commands
-from tests.gate.items import classified
+from tests.gating.items import classified
 from tests.support.ports import free_port
 
 BEGIN, DAYS = pd.Timestamp("2026-10-01T00:00:00Z"), 42

@@ -15,9 +15,9 @@ from monitor.errors import InputError
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
-    from monitor.gate import GateResult
-    from monitor.gate.inputs import Columns
-    from monitor.gate.pairing import Items
+    from monitor.gating import GateResult
+    from monitor.gating.inputs import Columns
+    from monitor.gating.pairing import Items
     from monitor.health.settings import ModelView
     from monitor.rules.rule import RuleSet
 
@@ -114,8 +114,8 @@ def gate(
 
     Example: watchkeeper gate --candidate new.parquet --baseline old.parquet --truth truth.csv --junit gate.xml
     """
-    from monitor.gate import gate as run
-    from monitor.gate.inputs import Columns
+    from monitor.gating import gate as run
+    from monitor.gating.inputs import Columns
 
     settings = _settings(model, config)
     columns = Columns(_pairs(column, "--column"), tuple(segment or ()), group)
@@ -153,8 +153,8 @@ def _replayed(
 ) -> "Items":
     """The items of production with the candidate's answers."""
     from monitor.cli.store_option import opened
-    from monitor.gate.replay import replay
-    from monitor.gate.replay.command import Command
+    from monitor.gating.replay import replay
+    from monitor.gating.replay.command import Command
 
     now = time.time()
     try:
@@ -188,7 +188,7 @@ def _view(settings: "Config | None", model: str) -> "ModelView | None":
 
 def _rules(settings: "Config | None", files: list[Path] | None) -> "RuleSet":
     from monitor.config.rule_files import rules_of
-    from monitor.gate import rules_from
+    from monitor.gating import rules_from
 
     return rules_from(files or None) if files or settings is None else rules_of(settings)
 
@@ -206,9 +206,9 @@ def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:
 
 def _write(result: "GateResult", *, junit: Path | None, markdown: Path | None, html: Path | None) -> None:
     """Write the reports. A step summary of GitHub is added to, every other file is replaced."""
-    from monitor.gate.reports.junit import junit as as_junit
-    from monitor.gate.reports.markdown import markdown as as_markdown
-    from monitor.gate.reports.page import page
+    from monitor.gating.reports.junit import junit as as_junit
+    from monitor.gating.reports.markdown import markdown as as_markdown
+    from monitor.gating.reports.page import page
 
     texts = [(junit, as_junit), (markdown, as_markdown), (html, page)]
     for path, render in texts:
@@ -224,8 +224,8 @@ def _write(result: "GateResult", *, junit: Path | None, markdown: Path | None, h
 
 
 def _show(result: "GateResult", *, as_json: bool, github: bool) -> None:
-    from monitor.gate.reports.github import annotations
-    from monitor.gate.reports.text import text
+    from monitor.gating.reports.github import annotations
+    from monitor.gating.reports.text import text
 
     put_json(result.to_dict()) if as_json else put(text(result))
     for line in annotations(result) if github else ():
@@ -233,7 +233,7 @@ def _show(result: "GateResult", *, as_json: bool, github: bool) -> None:
 
 
 def _exit(result: "GateResult") -> None:
-    from monitor.gate import Outcome
+    from monitor.gating import Outcome
 
     if result.outcome is Outcome.FAIL:
         raise typer.Exit(Exit.FAILED)

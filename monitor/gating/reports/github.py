@@ -1,0 +1,63 @@
+"""A gate's result as annotations of GitHub Actions: lines on stdout that the runner reads."""
+
+from monitor.gating.records import StoredResult
+from monitor.gating.reports import tables
+from monitor.rollouts.verdict import Outcome
+from monitor.visible import one_line
+
+MOST = 10
+"""GitHub shows ten annotations of a kind for a step, and drops the others without a word."""
+_MOST_CHARACTERS = 1000
+
+
+def annotations(result: StoredResult) -> list[str]:
+    """At most ten lines, the most important first: what failed, what is not decided, segments that are proven to lose.
+
+    The last one says how many more there are.
+    """
+    failed = [
+        *(("error", one.metric, one.reason) for one in result.metrics if one.outcome is Outcome.FAIL),
+        *(("error", f"target {one.metric}", one.reason) for one in result.targets if one.blocks),
+        *(("error", f"rule {one.rule}", one.reason) for one in result.rules if one.blocks),
+    ]
+    undecided = [
+        *(
+            ("warning", one.metric, one.reason)
+            for one in result.metrics
+            if one.outcome is Outcome.INCONCLUSIVE
+        ),
+        *(("warning", f"target {one.metric}", one.reason) for one in result.targets if one.is_open),
+    ]
+    lost = [
+        (
+            "warning",
+            f"segment {tables.short(f'{one.column}={one.value}')}",
+            f"{one.metric} {tables.signed(one.difference)} {tables.interval(one.low, one.high)}, {one.n:,} items",
+        )
+        for one in result.segments
+        if one.is_proven
+    ]
+    found = [*failed, *undecided, *lost]
+    if not found:
+        found = [("notice" if result.passed else "warning", "gate", result.reason)]
+    shown = found if len(found) <= MOST else found[: MOST - 1]
+    lines = [_line(kind, f"{result.name}: {title}", words) for kind, title, words in shown]
+    rest = len(found) - len(shown)
+    return (
+        [*lines, _line("warning", result.name, f"{rest} more findings are in the summary")] if rest else lines
+    )
+
+
+def _line(kind: str, title: str, words: str) -> str:
+    shown = one_line(title)[:_MOST_CHARACTERS], one_line(words)[:_MOST_CHARACTERS]
+    return f"::{kind} title={_property(shown[0])}::{_data(shown[1])}"
+
+
+def _data(text: str) -> str:
+    """As the toolkit of GitHub Actions escapes a message."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    """As the toolkit escapes the value of a property."""
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
