@@ -9,6 +9,7 @@ from pydantic import Field
 
 from monitor.config.sections import Duration, FileName
 from monitor.config.units import DAY, HOUR
+from monitor.sources.objects.gzip_text import GzipText, is_gzip, next_unzipped
 from monitor.sources.objects.parts import (
     Part,
     Position,
@@ -39,7 +40,7 @@ _DAMAGED = "restore the database from a backup, or delete the row from source_po
 
 
 class ObjectsSettings(SourceSettings):
-    """Files or objects with one JSON object per line, or with rows of Parquet, such as a platform's captures."""
+    """Files or objects with one JSON object per line (also as gzip), or with rows of Parquet, such as captures."""
 
     kind: Literal["objects"] = "objects"
     """Objects of a folder or bucket."""
@@ -65,6 +66,7 @@ class Objects:
 
     def __init__(self, settings: ObjectsSettings, store: ObjectStore) -> None:
         self._settings, self._store = settings, store
+        self._gzip = GzipText(store.read)
         self._positions: dict[str, str] = {}
         self._complete: dict[str, tuple[int, float]] = {}
         self._waiting: list[StoredObject] = []
@@ -115,9 +117,8 @@ class Objects:
         del wait  # what lies there is there
         payloads: list[Payload] = []
         for stored_object in reversed(self._current()):
-            part = next_part(
-                self._store, stored_object, continued(self._store, stored_object, ""), is_settled=True
-            )
+            position = continued(self._store, stored_object, "")
+            part = self._part(stored_object, position, is_settled=True)
             if part is not None:
                 lines = part.body.splitlines(keepends=True)[: most - len(payloads)]
                 payloads += [self._payload(stored_object, part, line) for line in lines or [b""]]
@@ -155,7 +156,7 @@ class Objects:
         is_settled = time.time() - stored_object.modified >= self._settings.settled
         try:
             position = self._place(stored_object)
-            part = next_part(self._store, stored_object, position, is_settled=is_settled)
+            part = self._part(stored_object, position, is_settled=is_settled)
         except SourceError as error:
             self._unreadable = error
             return None
@@ -169,6 +170,11 @@ class Objects:
                 self._complete[stored_object.name] = (stored_object.size, stored_object.modified)
             return None
         return self._payload(stored_object, part, part.body)
+
+    def _part(self, stored_object: StoredObject, position: Position, *, is_settled: bool) -> Part | None:
+        if not is_gzip(stored_object.name):
+            return next_part(self._store, stored_object, position, is_settled=is_settled)
+        return next_unzipped(self._gzip, stored_object, position) if is_settled else None
 
     def _place(self, stored_object: StoredObject) -> Position:
         """Where an object continues: also one that was read under a name that it no longer has, as a rotated log."""

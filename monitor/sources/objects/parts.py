@@ -20,6 +20,8 @@ TAIL = 256
 FOOTER = 2_000
 """Bytes at the end of Parquet by which an object is recognized: its footer counts and describes all of its rows."""
 PARQUET = (".parquet", ".pq")
+OTHER_OFFSETS = (*PARQUET, ".gz")
+"""Objects whose positions are not offsets of their bytes, but of their rows or of the text inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Part:
 
 def is_continued(store: ObjectStore, stored_object: StoredObject, known: Position) -> bool:
     """Whether an object is the one in which this position was."""
-    is_shorter = not is_parquet(stored_object) and stored_object.size < known.offset
+    is_shorter = stored_object.size < known.offset and not stored_object.name.lower().endswith(OTHER_OFFSETS)
     return not is_shorter and _mark(store, stored_object, known.mark_size) == known.mark
 
 

@@ -13,7 +13,7 @@ from monitor.sources.files import locations
 from monitor.sources.source import SourceError
 from monitor.visible import visible
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 """What is read of a folder. A pattern with wildcards says itself what is read."""
 _WILD = re.compile(r"[*?\[]")
 _HINT = "is the address right, and may this daemon list and read it?"
@@ -61,7 +61,7 @@ class Folder:
             except OSError:  # reading it says why it cannot be read
                 objects.append(StoredObject(str(path), 1, time.time()))
                 continue
-            is_wanted = not self._is_folder or path.suffix.lower() in SUFFIXES
+            is_wanted = not self._is_folder or path.name.lower().endswith(SUFFIXES)
             if (
                 is_wanted
                 and stat.S_ISREG(status.st_mode)
