@@ -4,7 +4,7 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from monitor import __version__, wiring
@@ -29,7 +29,7 @@ from monitor.notify import build
 from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.pipeline import Pipeline, Tick
 from monitor.predictions.log.writer import PredictionLog
-from monitor.records import Action
+from monitor.records import Action, Measurement, Stream
 from monitor.releases.version_tracker import VersionTracker
 from monitor.reports.drilldowns import Drilldowns
 from monitor.runtime.scheduler import URGENT, Scheduler
@@ -99,7 +99,7 @@ class App:
         self.daily_summaries = DailySummaries(self.store, config.clients)
         self.pipeline = self._pipeline(leader)
         self.rollbacks = wiring.rollbacks(config, self.clock, self.store, self.rules, leader)
-        self.digests, self.change_mails = wiring.digests(config, self.store, self.channels)
+        self.digests, self.change_mails = wiring.digests(config, self.store, self.channels, self._measured)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application = wiring.application(config, self._services())
         hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges)
@@ -285,7 +285,7 @@ class App:
             access=self.access,
             meters=self.meters,
             counters=self.counters,
-            measured=lambda: self.pipeline.measuring.last,
+            measured=self._measured,
             channels=sorted(self.channels),
             intake=self.log.stats,
             drilldowns=self.drilldowns,
@@ -313,6 +313,10 @@ class App:
         """Store which model versions answered; each new one is sent to PagerDuty as a change event."""
         if self.versions.store(self.clock.now()):
             self.dispatcher.wake()
+
+    def _measured(self) -> Mapping[tuple[Stream, int], Sequence[Measurement]]:
+        """The measurements of the last tick."""
+        return self.pipeline.measuring.last
 
     def _readiness(self) -> Readiness:
         problem = self.jobs.health_problem()

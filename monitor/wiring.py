@@ -3,7 +3,7 @@
 `monitor.app` calls these functions in the order of the dependencies.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from litestar import Litestar
@@ -13,7 +13,7 @@ from monitor.childprocess import Runner
 from monitor.clock import Clock
 from monitor.config.root import Config
 from monitor.digest import Sender
-from monitor.digest.capacity import DiskForecast, usage_of
+from monitor.digest.capacity import DiskForecast, Measured, usage_of
 from monitor.digest.changes.mails import ChangeMailer
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.gauge_metrics import GaugeMetrics
@@ -154,11 +154,13 @@ def rollbacks(
     return RollbackGroup(store, settings, lambda: rules.current, leader, clock, base, stop_file)
 
 
-def digests(config: Config, store: Store, channels: frozenset[str]) -> tuple[Sender, ChangeMailer]:
+def digests(
+    config: Config, store: Store, channels: frozenset[str], measured: Callable[[], Measured]
+) -> tuple[Sender, ChangeMailer]:
     """What sends digests, and what mails changes to subscribers."""
     url, base = config.web.public_url, int(config.predictions.base_window)
     disk = DiskForecast(usage_of(store))
-    sender = Sender(store, config.clients, channels, url, __version__, base, disk)
+    sender = Sender(store, config.clients, channels, url, __version__, base, disk, measured)
     return sender, ChangeMailer(store, config.clients, channels, url)
 
 

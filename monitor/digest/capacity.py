@@ -1,12 +1,17 @@
-"""When the disk of the store will be full, from what was written in the last day."""
+"""What is nearly full: the disk of the store, from what was written in the last day, and what gauges watch."""
 
+import math
 import shutil
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from monitor.config.units import DAY, HOUR, MINUTE
 from monitor.health import wording
+from monitor.health.client_state import SHOWN
+from monitor.health.settings import ClientSettings
+from monitor.metrics.system import resources
+from monitor.records import Measurement, Stream
 from monitor.store.db import Store
 
 _EVERY = 10.0 * MINUTE
@@ -16,8 +21,36 @@ SOON = 14.0 * DAY
 """A disk that is full later than this is not mentioned."""
 NEARLY_FULL = 0.9
 
+MOST_NOTES = 5
+Measured = Mapping[tuple[Stream, int], Sequence[Measurement]]
+"""The measurements of the last tick, by stream and length of the window; 0 is the open window."""
 Usage = Callable[[], tuple[float, float] | None]
 """Bytes used and in all; None if the disk is not known."""
+
+
+def resource_notes(measured: Measured, client: str, settings: ClientSettings) -> list[str]:
+    """The resources of a client's models that are nearly full, or will be full soon; the most urgent first.
+
+    Only those that fill up have a forecast. The use of a processor comes and goes.
+    """
+    notes: list[tuple[float, float, str]] = []
+    for (stream, _), measurements in measured.items():
+        if stream.client != client or stream.environment != SHOWN or not settings.shows(stream.model):
+            continue
+        used = {
+            one.labels: one.value for one in measurements if one.metric == resources.RESOURCE_USED_SHARE.name
+        }
+        for one in measurements:
+            share = used.get(one.labels)
+            if one.metric != resources.RESOURCE_HOURS_LEFT.name or share is None:
+                continue
+            left = math.inf if one.value is None else one.value * HOUR
+            if left <= SOON or share >= NEARLY_FULL:
+                place = f"{one.label('resource') or 'resource'} of {one.label('gauge')}"
+                where = f"{settings.title(stream.model)}: {place}"
+                rest = f" At this rate it will be full in {wording.span(left)}." if left <= SOON else ""
+                notes.append((left, -share, f"{where} is {wording.share(share)} full.{rest}"))
+    return [words for *_, words in sorted(notes)[:MOST_NOTES]]
 
 
 def usage_of(store: Store) -> Usage:

@@ -1,6 +1,6 @@
 """Sending digests: composed when due, and stored in the outbox in the transaction that marks them as sent."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ from monitor.alerts.dedup_key import fitted
 from monitor.alerts.notification import Message
 from monitor.config.units import HOUR
 from monitor.digest import reading, render
-from monitor.digest.capacity import DiskForecast
+from monitor.digest.capacity import DiskForecast, Measured, resource_notes
 from monitor.digest.compose import Digest, compose
 from monitor.digest.mailing import EMAIL, mailing
 from monitor.digest.schedule import Due, due
@@ -31,7 +31,10 @@ LOOKED_BACK = 42
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Sends digests. `channels` are the names of the configured channels, `base_seconds` the length of base windows."""
+    """Sends digests. `channels` are the names of the configured channels, `base_seconds` the length of base windows.
+
+    `measured` returns the measurements of the last tick.
+    """
 
     store: Store
     clients: Mapping[str, ClientSettings]
@@ -40,6 +43,7 @@ class Sender:
     version: str
     base_seconds: int = 60
     disk: DiskForecast = field(default_factory=lambda: DiskForecast(lambda: None))
+    measured: Callable[[], Measured] = dict
 
     def send_due(self, now: float) -> int:
         """Put digests that are due and not sent yet into the outbox; their number."""
@@ -136,6 +140,7 @@ class Sender:
         figures = {stream: own for stream, own in figures.items() if stream.environment == client_state.SHOWN}
         seen = reading.observed(connection, client, health, settings, one, self.base_seconds)
         notes = reading.notes(connection, client, settings, one, {s for s, own in seen.items() if own.moved})
+        notes += resource_notes(self.measured(), client, settings)
         notes += filter(None, [self.disk.words()])
         return compose(health, figures, notes, one, settings, self.public_url, seen)
 

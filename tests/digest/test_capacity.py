@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config.units import DAY, HOUR
-from monitor.digest.capacity import DiskForecast
+from monitor.digest.capacity import DiskForecast, Measured, resource_notes
+from monitor.health.settings import ClientSettings
+from monitor.records import Measurement, Stream, Window, labels
 
 TOTAL = 1000.0
 
@@ -60,3 +62,55 @@ def test_law_it_never_fails_and_never_promises_a_past(looks: list[tuple[float, f
         used = now_used
         forecast.look(at)
         assert "-" not in forecast.words()
+
+
+NOTED = Stream("acme", "fraud", "production")
+
+
+def measured(*found: tuple[str, float | None, float | None], stream: Stream = NOTED) -> Measured:
+    """Resources with the share that is used, and the hours that are left; a resource without a forecast has neither."""
+    measurements = []
+    for resource, used, left in found:
+        where = labels(gauge="machine/gpu-1", resource=resource)
+        window = Window(0, 300)
+        measurements.append(Measurement(stream, window, "resource_used_share", used, "share", labels=where))
+        if not resource.startswith("cpu"):
+            measurements.append(
+                Measurement(stream, window, "resource_hours_left", left, "hours", labels=where)
+            )
+    return {(stream, 0): measurements}
+
+
+def notes(of: Measured) -> list[str]:
+    return resource_notes(of, "acme", ClientSettings())
+
+
+def test_resources_that_will_be_full_soon_are_told_the_most_urgent_first() -> None:
+    assert notes(measured(("disk:/data", 0.7, 100.0), ("memory", 0.95, None), ("disk:/", 0.8, 5.0))) == [
+        "Fraud: disk:/ of machine/gpu-1 is 80 % full. At this rate it will be full in 5 h.",
+        "Fraud: disk:/data of machine/gpu-1 is 70 % full. At this rate it will be full in 4 d 4 h.",
+        "Fraud: memory of machine/gpu-1 is 95 % full.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        {},
+        measured(("disk:/", 0.5, None)),
+        measured(("disk:/", 0.5, 15 * 24.0)),
+        measured(("disk:/", None, 1.0)),
+        measured(("cpu", 0.99, None)),
+        measured(("disk:/", 0.99, 1.0), stream=Stream("umbrella", "fraud", "production")),
+        measured(("disk:/", 0.99, 1.0), stream=Stream("acme", "fraud", "staging")),
+    ],
+)
+def test_what_is_far_away_unknown_or_of_others_is_not_told(of: Measured) -> None:
+    assert notes(of) == []
+
+
+def test_of_many_resources_the_most_urgent_are_told() -> None:
+    many = measured(*((f"disk:/{n}", 0.9, 300.0 - n) for n in range(20)))
+    assert [one.partition(" is ")[0] for one in notes(many)] == [
+        f"Fraud: disk:/{n} of machine/gpu-1" for n in range(19, 14, -1)
+    ]

@@ -1,12 +1,13 @@
 """The model page's section on resources and queues."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from monitor.metrics import MetricInfo
 from monitor.metrics.system import resources
-from monitor.records import Measurement, Window, labels
+from monitor.records import Measurement, Stream, Window, labels
 from monitor.rules.engine.readings import OPEN
 from monitor.web.pages.model.capacity import of_measurements
 from tests.support import clients
@@ -57,3 +58,16 @@ def test_the_page_shows_them_and_a_model_without_gauges_has_no_such_section(shop
     assert "<b>" not in page.partition("<h2>Capacity</h2>")[2].partition("<h2>")[0]
     with serving(shop) as web:
         assert "<h2>Capacity</h2>" not in web.get(PAGE).text
+
+
+def test_a_model_that_only_gauges_know_has_a_page(shop: Shop) -> None:
+    stream = Stream("acme", "ranker", "staging")
+    page = "/staff/m/acme/ranker/staging"
+    of_ranker = [replace(one, stream=stream) for one in MEASURED]
+    with serving(shop, measured=lambda: {(stream, OPEN): of_ranker}) as web:
+        answer = web.get(page)
+    assert answer.status_code == 200
+    assert "This model has sent no data, but gauges watch its resources" in answer.text
+    assert "waiting 1,250 messages, oldest 90 s" in answer.text
+    with serving(shop) as web:
+        assert web.get(page).status_code == 404

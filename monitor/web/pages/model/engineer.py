@@ -52,7 +52,9 @@ def model(
     asked = query.parse(request.query_params)
     with services.store.read() as connection:
         stored = streams.figures(connection, stream)
-        if not visitor.may_read(client) or (stored is None and stream not in services.without_data(())):
+        read_by_gauges = capacity.of_measurements(services.measured().get((stream, OPEN), ()))
+        is_known = stored is not None or bool(read_by_gauges) or stream in services.without_data(())
+        if not visitor.may_read(client) or not is_known:
             raise NotFoundException
         figures = stored or StreamFigures(stream, 0, now, now, None)
         own_alerts = alerts.of_stream(connection, stream)
@@ -60,7 +62,7 @@ def model(
         shown, around = query.opening(request.query_params, asked, own_alerts, now, zone)
         page = _page(connection, services, figures, own_alerts, shown)
         page |= charts_view.charts(connection, services, stream, shown, page, asked, around)
-        page["capacity"] = capacity.of_measurements(services.measured().get((stream, OPEN), ()))
+        page["capacity"] = read_by_gauges
     has_sent = stored is not None
     return rendering.page("staff_model.html", visitor=visitor, held=held, has_sent=has_sent, **page)
 
