@@ -22,6 +22,7 @@ from monitor.records import Stream
 from monitor.sources.files.chunked import CHECKED, NAMED, chunks
 from monitor.sources.files.csv_dialect import DETECTED, Dialect, doubt
 from monitor.sources.files.csv_reader import CsvChunk
+from monitor.sources.files.local import PARQUET, ending
 from monitor.sources.files.locations import location_of
 from monitor.sources.files.prediction_rows import ColumnMap, FileReader, read_both
 from monitor.visible import one_line
@@ -30,6 +31,7 @@ EPOCH = 1_700_000_000
 """The time that every row gets: a gate compares items, not times."""
 _USED = ("id", "prediction", "confidence", "latency_ms", "error", "cost", "automated", "outcome.truth")
 _GROUPS = ("segments.", "probabilities.")
+_OBJECTS = ("segments", "probabilities", "outcome")
 _SHOWN = 3
 
 
@@ -50,6 +52,11 @@ class Columns:
     def wanted(self) -> list[str]:
         """The segments and the group."""
         return [*self.segments, *([self.group] if self.group else [])]
+
+    def may_be_used(self, column: str) -> bool:
+        """Whether a column of a file may hold what a gate compares; features are not read."""
+        known = {*_USED, *OUTCOME_FIELDS, *self.wanted, *self.fields.values()}
+        return column in known or column.partition(".")[0] in _OBJECTS
 
     def mapping(self) -> ColumnMap:
         """The same for the readers of files."""
@@ -78,7 +85,7 @@ def read(
     reader = _Reader(columns, truths_only=truths_only)
     parts: list[pa.RecordBatch] = []
     for chunk in _chunks(data, columns, dialect, reader):
-        parts += reader.valid(chunk, what)
+        parts += reader.valid(chunk, what, data)
     if reader.rejected:
         shown = [
             f"{one_line(one.error)}{f' ({one_line(one.hint)})' if one.hint else ''}"
@@ -98,7 +105,7 @@ class _Reader(FileReader):
         super().__init__(Stream("gate", "gate"), PredictionSettings(), float(EPOCH), columns.mapping(), None)
         self._truths_only = truths_only
 
-    def valid(self, chunk: CsvChunk, what: str) -> list[pa.RecordBatch]:
+    def valid(self, chunk: CsvChunk, what: str, data: object) -> list[pa.RecordBatch]:
         """The valid rows of a chunk; the others are counted and told.
 
         Raises:
@@ -111,11 +118,7 @@ class _Reader(FileReader):
         there = dict(zip(renamed.schema.names, renamed.columns, strict=True))
         kept = {name: there[name] for name in there if name in _USED or name.startswith(_GROUPS)}
         if "id" not in kept:
-            listed = ", ".join(one_line(name) for name in chunk.rows.schema.names[:20])
-            hint = doubt(list(chunk.rows.schema.names)) or (
-                f"items are joined by id; the columns are {listed}. Name the right one: --column id=NAME"
-            )
-            raise InputError(f"{what} has no column 'id'", hint=hint)
+            raise _without_ids(what, data, list(chunk.rows.schema.names))
         if kept["id"].null_count:
             row = int(np.flatnonzero(np.asarray(kept["id"].is_null()))[0])
             raise InputError(f"{self._where(self.rows_in_file + row)}: the id is missing")
@@ -129,13 +132,22 @@ class _Reader(FileReader):
         return [valid for _, valid in self._valid_rows(self._validated(batch), read_both)]
 
 
+def _without_ids(what: str, data: object, read_columns: list[str]) -> InputError:
+    """What to say of a table without ids: its columns, also those that were not read."""
+    is_local = isinstance(data, str | Path) and "://" not in str(data)
+    columns = open_source(data).names if is_local and ending(str(data)) in PARQUET else read_columns
+    listed = ", ".join(one_line(name) for name in columns[:20])
+    hint = f"items are joined by id; the columns are {listed}. Name the right one: --column id=NAME"
+    return InputError(f"{what} has no column 'id'", hint=doubt(columns) or hint)
+
+
 def _chunks(data: object, columns: Columns, dialect: Dialect, reader: _Reader) -> Iterator[CsvChunk]:
     """The rows in pieces. Ids, labels and what is validated one by one are read as texts from text files."""
     if isinstance(data, str | Path):
         place = location_of(str(data))
         reader.start_file(place)
         as_text = [*reader.columns.file_names((*CHECKED, *NAMED)), *columns.wanted]
-        yield from chunks(place, read_as_text=as_text, dialect=dialect)
+        yield from chunks(place, read_as_text=as_text, dialect=dialect, wanted=columns.may_be_used)
         return
     source = open_source(data, dialect)
     arrays = {name: _whole(source.chunks(name), source.type(name)) for name in source.names}

@@ -45,6 +45,16 @@ def test_every_format_and_frame_is_the_same(tmp_path: Path) -> None:
             assert (one.candidate, one.low) == pytest.approx((other.candidate, other.low)), side
 
 
+def test_features_of_a_parquet_file_are_not_read(tmp_path: Path) -> None:
+    """Not even those that no gate could read; and a message names only what was looked for."""
+    wide = CANDIDATE.assign(**{f"x{n}": [{"a": [n]}] * 200 for n in range(3)})
+    pq.write_table(pa.Table.from_pandas(wide), tmp_path / "wide.parquet")
+    found = compared(tmp_path / "wide.parquet", WITH_TRUTH)
+    assert [m.candidate for m in found.metrics] == [
+        m.candidate for m in compared(CANDIDATE, WITH_TRUTH).metrics
+    ]
+
+
 def test_columns_may_have_other_names(tmp_path: Path) -> None:
     names = {"id": "order", "prediction": "answer", "probabilities.yes": "score"}
     candidate, baseline = CANDIDATE.rename(columns=names), BASELINE.rename(columns=names)

@@ -2,7 +2,7 @@
 which is read as a whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -33,11 +33,12 @@ def chunks(
     groups: Sequence[int] | None = None,
     read_as_text: Sequence[str] = (*CHECKED, *NAMED),
     dialect: Dialect = DETECTED,
+    wanted: Callable[[str], bool] = lambda _name: True,
 ) -> Iterator[CsvChunk]:
     """The rows of a file in chunks.
 
     `groups` selects row groups of a Parquet file. Columns in `read_as_text` stay texts in text files. `dialect` is the
-    configured format of a CSV file.
+    configured format of a CSV file. Of Parquet files, only the `wanted` columns are read.
 
     Raises:
         InputError: the file cannot be read, or its suffix is not in `monitor.sources.files.local.KINDS`.
@@ -54,7 +55,7 @@ def chunks(
         elif place.suffix in ARROW:
             yield from _arrow(place)
         else:
-            yield from _parquet(place, groups)
+            yield from _parquet(place, groups, wanted)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{place.name} cannot be read: {first_line(error)}") from error
 
@@ -72,12 +73,17 @@ def row_groups(place: Location) -> int:
         raise InputError(f"{place.name} cannot be read: {first_line(error)}") from error
 
 
-def _parquet(place: Location, groups: Sequence[int] | None) -> Iterator[CsvChunk]:
+def _parquet(
+    place: Location, groups: Sequence[int] | None, wanted: Callable[[str], bool]
+) -> Iterator[CsvChunk]:
     with place.open() as source, pa.parquet.ParquetFile(source) as file:
         chosen = list(range(file.num_row_groups)) if groups is None else list(groups)
         total = sum(file.metadata.row_group(group).num_rows for group in chosen)
         rows = 0
-        for piece in file.iter_batches(batch_size=_CHUNK_ROWS, row_groups=chosen):
+        names = file.schema_arrow.names
+        columns = [name for name in names if wanted(name)]
+        some = None if columns == names else columns
+        for piece in file.iter_batches(batch_size=_CHUNK_ROWS, row_groups=chosen, columns=some):
             rows += piece.num_rows
             yield CsvChunk(flat(restored(piece)), rows / max(1, total))
 
