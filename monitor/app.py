@@ -297,6 +297,8 @@ class App:
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             importance=self.config.drift.importance,
             release_policy=self.config.release_policy,
+            rollback=lambda stream: self.config.model(stream).rollback,
+            rollback_stop_file=self.config.rollback.stop_file,
             base_seconds=self.base_seconds,
             rollouts=wiring.reading_of_rollouts(self.config),
             settings=self.config.web,

@@ -72,7 +72,7 @@ def _decision(context: PlanContext, _: Order) -> Iterator[str]:
     yield ""
     for name in context.triggers:
         yield f"- {name} fires, and the new version alone is at fault"
-    yield "- or the person on call decides, with the delivery lead for anything that is not an outage"
+    yield "- The person on call decides, with the delivery lead for anything that is not an outage"
     yield ""
 
 
@@ -86,7 +86,8 @@ def _told(context: PlanContext, _: Order) -> Iterator[str]:
     yield f"- The team ({team}): the page, and `RolledBack` when it is done."
     yield f"- The delivery lead ({lead}): the incident in the next digest ({mails})."
     yield f"- The client ({client}): a sentence on the page{page}, and a mail to those who subscribed to changes."
-    yield f'- An update in words: `watchkeeper incident note {_quoted(context.stream)}/RolledBack "..."`'
+    incident = shlex.quote(one_line(f"{context.stream.client}/{context.stream.model}/RolledBack"))
+    yield f'- An update in words: `watchkeeper incident note {incident} "..."`'
     yield ""
 
 

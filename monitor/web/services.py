@@ -18,6 +18,7 @@ from monitor.predictions.log.writer import IntakeStats
 from monitor.records import Alert, Silence, Stream
 from monitor.releases.settings import ReleasePolicy
 from monitor.reports.drilldowns import Drilldowns
+from monitor.rollback.settings import RollbackSettings
 from monitor.rollouts.load_arms import Reading
 from monitor.rules.engine.readings import Past, no_past
 from monitor.rules.rule import Rule, RuleSet
@@ -46,7 +47,8 @@ class Services:
     alert's runbook, or an empty string; `alerts` are the settings of notifications; `rule` returns a rule in force by
     name, `rules` all of them; `past` returns measurements of an earlier day; `rollouts` is how the
     windows of two versions are read;
-    `release_policy` says what a version of a stream needs before it is promoted.
+    `release_policy` says what a version of a stream needs before it is promoted; `rollback` is how the versions of a
+    stream are rolled back, unless the file `rollback_stop_file` exists.
     """
 
     store: Store
@@ -72,6 +74,8 @@ class Services:
     importance: Mapping[str, float] = field(default_factory=dict)
     rollouts: Reading = field(default_factory=lambda: Reading(60))
     release_policy: Callable[[Stream], ReleasePolicy] = lambda _stream: ReleasePolicy()
+    rollback: Callable[[Stream], RollbackSettings] = lambda _stream: RollbackSettings()
+    rollback_stop_file: str = "rollback.stop"
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

@@ -112,26 +112,13 @@ def drills(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json
 def _context(settings: "Config", stream: "Stream") -> "PlanContext":
     from monitor.cli.store_option import opened
     from monitor.config.rule_files import rules_of
-    from monitor.rollback.plan import PlanContext
-    from monitor.store import model_versions, rollback_drills
+    from monitor.rollback.plan_context import plan_context
 
-    client = settings.clients.get(stream.client)
+    client, own = settings.clients.get(stream.client), settings.model(stream).rollback
+    recipients = list(client.digest.to) if client else []
+    file, url = settings.rollback.stop_file, settings.web.public_url
     with opened(settings).read() as connection:
-        versions = model_versions.of(connection, stream)
-        known = rollback_drills.of_model(connection, stream.client, stream.model)
-    rules = rules_of(settings).for_stream(stream)
-    url = settings.web.public_url
-    return PlanContext(
-        stream,
-        settings.model(stream).rollback,
-        versions,
-        known,
-        [rule.name for rule in rules if rule.action != "none"],
-        list(client.digest.to) if client else [],
-        f"{url.rstrip('/')}/c/{stream.client}/" if url else "",
-        settings.rollback.stop_file,
-        time.time(),
-    )
+        return plan_context(connection, stream, own, rules_of(settings), recipients, url, file, time.time())
 
 
 def _run(
