@@ -88,7 +88,13 @@ class App:
         leader = LeaderLease(self.store, config.evaluate.takeover)
         self.gauges = GaugeGroup(config.gauges, self.store, self.clock, lambda: leader.is_held)
         self.jobs = Jobs(
-            self.store, config, self.clock, self.dispatcher.is_alive, lambda: leader.is_held, self.runner
+            self.store,
+            config,
+            self.clock,
+            self.dispatcher.is_alive,
+            lambda: leader.is_held,
+            self.runner,
+            self._channels(Action.CHANGE),
         )
         self.clock_watch = ClockWatch(self.clock, self.store.faults)
         self.meters = DaemonMeters(config.evaluate.every)

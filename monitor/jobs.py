@@ -19,6 +19,7 @@ from monitor.predictions.log.compaction import compact
 from monitor.predictions.outcomes.join import expire_outcomes
 from monitor.records import Priority, Stream
 from monitor.rollouts import running as rollouts
+from monitor.rollouts.change_events import change_events
 from monitor.rollouts.load_arms import Reading
 from monitor.runtime.cpu_tuning import give_back_freed_memory
 from monitor.runtime.scheduler import Scheduler
@@ -44,7 +45,8 @@ class Jobs:
     """The jobs, ready to be scheduled.
 
     `is_delivering` tells whether the thread of every channel runs, `is_leader` whether this daemon does the work that
-    only one daemon of a database does. `runner` runs heavy jobs.
+    only one daemon of a database does. `runner` runs heavy jobs. `change_channels` are sent the steps of
+    rollouts.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Jobs:
         is_delivering: Callable[[], bool],
         is_leader: Callable[[], bool] = lambda: True,
         runner: Runner = HERE,
+        change_channels: Collection[str] = (),
     ) -> None:
         self._store = store
         self._config = config
@@ -62,6 +65,7 @@ class Jobs:
         self._is_delivering = is_delivering
         self._is_leader = is_leader
         self._runner = runner
+        self._change_channels = change_channels
         self._evaluated_at = self._attempted_at = clock.elapsed()
         self._dead_man = DeadMan(config.notify.dead_man) if config.notify.dead_man else None
 
@@ -93,7 +97,13 @@ class Jobs:
             config = self._config
             base = int(config.predictions.base_window)
             reading = Reading(base, config.windows.lateness, config.measuring())
-            rollouts.advance(self._store, reading, self._clock.now())
+            now, channels, settings = self._clock.now(), sorted(self._change_channels), config.alerts
+            rollouts.advance(
+                self._store,
+                reading,
+                now,
+                lambda one, step: change_events(one, step, channels, settings, now),
+            )
 
     def after_tick(self) -> None:
         """Record a complete tick: every rule was evaluated, and the result is stored."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from monitor.config.units import format_duration
 from monitor.rollouts.plan import percent
+from monitor.rollouts.signals.signal import Signal
 from monitor.rollouts.verdict import STALE_AFTER, Outcome, Verdict
 from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
 
@@ -43,9 +44,7 @@ def next_step(rollout: Rollout, last: Step, verdict: Verdict, now: float, base_s
     """Decide on a running rollout after its `last` step."""
 
     def change(state: RolloutState, share: float, reason: str, stage: int = last.stage) -> Decision:
-        checks = tuple(
-            StoredCheck(one.name, one.state.value, one.reason, one.e_value) for one in verdict.signals
-        )
+        checks = tuple(kept(one) for one in verdict.signals)
         return Decision(Step(last.number + 1, now, state, stage, share, reason, checks), reason)
 
     if last.state is not RolloutState.RUNNING:
@@ -66,6 +65,20 @@ def next_step(rollout: Rollout, last: Step, verdict: Verdict, now: float, base_s
         reason = f"version {rollout.canary} receives {percent(share)} after a pass: {verdict.reason}"
         return change(RolloutState.RUNNING, share, reason, last.stage + 1)
     return change(RolloutState.PROMOTED, 100.0, f"version {rollout.canary} is promoted: {verdict.reason}")
+
+
+def kept(signal: Signal) -> StoredCheck:
+    """A signal as it is stored with a step."""
+    return StoredCheck(
+        signal.name,
+        signal.state.value,
+        signal.reason,
+        signal.e_value,
+        signal.canary,
+        signal.stable,
+        signal.unit,
+        signal.weight,
+    )
 
 
 def _silent(rollout: Rollout, last: Step, verdict: Verdict) -> str:

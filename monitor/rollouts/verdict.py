@@ -123,9 +123,10 @@ def largest(found: Iterable[Signal]) -> float:
 def _decide(
     canary: str, stable: str, arms: Arms, found: Sequence[Signal], inputs: Signal, gate: Gate
 ) -> Verdict:
-    def answer(outcome: Outcome, reason: str, culprit: str = "") -> Verdict:
+    def answer(outcome: Outcome, reason: str, culprits: Sequence[Signal] = ()) -> Verdict:
+        names = {one.name for one in culprits}
         shown = tuple(
-            replace(one, state=SignalState.FAIL) if one.name == culprit else one for one in (*found, inputs)
+            replace(one, state=SignalState.FAIL) if one.name in names else one for one in (*found, inputs)
         )
         return Verdict(outcome, reason, canary, stable, signals=shown)
 
@@ -138,9 +139,9 @@ def _decide(
     elif differ:
         usable = [one for one in usable if one.name in (FAILURES, FAILURE_LIMIT)]
     if n >= LEAST_ANSWERS and largest(usable) >= 1 / ALPHA:
-        culprit = max(usable, key=lambda one: one.weight * one.e_value)
+        culprits = _culprits(usable)
         note = f"; {differ}" if differ else ""
-        return answer(Outcome.FAIL, f"{_told(culprit)} ({_proof(largest(usable))}){note}", culprit.name)
+        return answer(Outcome.FAIL, f"{_told(culprits[0])} ({_proof(largest(usable))}){note}", culprits)
     if not arms.stable.answers.sum():
         other = f"version {stable!r}" if stable else "another version"
         return answer(Outcome.INCONCLUSIVE, f"no answers of {other} in this time to compare with")
@@ -161,8 +162,14 @@ def _doubt(found: Sequence[Signal], differ: str) -> str:
     measured = [one for one in found if one.is_relevant and one.state is not SignalState.NOT_MEASURED]
     if largest(measured) < 1 / ALPHA:
         return ""
-    culprit = max(measured, key=lambda one: one.weight * one.e_value)
-    return f"{_told(culprit)}; {differ}" if differ else _told(culprit)
+    told = _told(_culprits(measured)[0])
+    return f"{told}; {differ}" if differ else told
+
+
+def _culprits(found: Sequence[Signal]) -> list[Signal]:
+    """The signals that prove it alone, the most important first; if none does, the strongest."""
+    alone = [one for one in found if one.weight * one.e_value >= 1 / ALPHA]
+    return alone or [max(found, key=lambda one: one.weight * one.e_value)]
 
 
 def _differ(inputs: Signal) -> str:

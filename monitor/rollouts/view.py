@@ -1,5 +1,6 @@
 """What commands and pages show of a rollout: its steps, and its signals now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,10 @@ from monitor.records import Stream
 from monitor.rollouts import plan, running
 from monitor.rollouts.evaluate import evaluate
 from monitor.rollouts.load_arms import Reading
-from monitor.rollouts.verdict import ALPHA, Gate, Outcome, Verdict
+from monitor.rollouts.next_step import kept
+from monitor.rollouts.verdict import ALPHA, Gate, Outcome
 from monitor.store import rollouts
-from monitor.store.rollouts import Rollout, RolloutState, Step
+from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
 from monitor.visible import one_line
 
 HEADINGS = ("model", "canary", "stable", "share", "state", "since", "why")
@@ -45,7 +47,8 @@ def view(connection: Connection, stream: Stream, canary: str, reading: Reading, 
     found = evaluate(connection, stream, canary, "", Gate.FINAL, reading, now)
     told = one_line(f"{stream} {canary} beside {found.stable}: {found.outcome}, {found.reason}")
     over = {Outcome.PASS: 0, Outcome.FAIL: 1}.get(found.outcome)
-    return View(told, (), _signals(found), _reasons(found), over)
+    checks = [kept(signal) for signal in found.signals]
+    return View(told, (), _rows(checks), _reasons(checks), over)
 
 
 def of_rollout(
@@ -58,33 +61,29 @@ def of_rollout(
     )
     named = f"{rollout.stream} {rollout.canary} beside {rollout.stable}"
     if last.state is not RolloutState.RUNNING:
-        kept = tuple(
-            (check.name.replace("_", " "), check.state, "", "", _e_value(check.e_value), "")
-            for check in last.checks
-        )
-        reasons = tuple(check.reason for check in last.checks)
-        return View(
-            one_line(f"{named}: {last.state}, {last.reason}"), lines, kept, reasons, _EXITS[last.state]
-        )
+        told = one_line(f"{named}: {last.state}, {last.reason}")
+        return View(told, lines, _rows(last.checks), _reasons(last.checks), _EXITS[last.state])
     verdict, decision = running.judge(connection, rollout, last, reading, now)
-    return View(one_line(f"{named}: {decision.reason}"), lines, _signals(verdict), _reasons(verdict), None)
+    checks = [kept(signal) for signal in verdict.signals]
+    return View(one_line(f"{named}: {decision.reason}"), lines, _rows(checks), _reasons(checks), None)
 
 
-def _reasons(verdict: Verdict) -> tuple[str, ...]:
-    return tuple(signal.reason for signal in verdict.signals)
+def _reasons(checks: Sequence[StoredCheck]) -> tuple[str, ...]:
+    return tuple(check.reason for check in checks)
 
 
-def _signals(verdict: Verdict) -> tuple[tuple[str, ...], ...]:
+def _rows(checks: Sequence[StoredCheck]) -> tuple[tuple[str, ...], ...]:
+    """The signals as rows of a table with `SIGNALS`."""
     return tuple(
         (
-            signal.name.replace("_", " "),
-            signal.state.value,
-            _figure(signal.canary, signal.unit),
-            _figure(signal.stable, signal.unit),
-            _e_value(signal.e_value) if signal.canary is not None else "",
-            f"{1 / ALPHA / signal.weight:,.0f}" if signal.weight else f"{1 / ALPHA:,.0f}",
+            check.name.replace("_", " "),
+            check.state,
+            _figure(check.canary, check.unit),
+            _figure(check.stable, check.unit),
+            _e_value(check.e_value) if check.canary is not None else "",
+            f"{1 / ALPHA / (check.weight or 1):,.0f}",
         )
-        for signal in verdict.signals
+        for check in checks
     )
 
 

@@ -72,12 +72,16 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 class StoredCheck(msgspec.Struct, frozen=True):
-    """What one signal of a verdict said when a step was made."""
+    """What one signal of a verdict said when a step was made, with the figures of both versions in `unit`."""
 
     name: str
     state: str
     reason: str
     e_value: float = 0.0
+    canary: float | None = None
+    stable: float | None = None
+    unit: str = ""
+    weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

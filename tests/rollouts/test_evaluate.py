@@ -125,7 +125,7 @@ def test_without_baseline_labels_are_compared_and_inputs_are_not_measured(store:
     at = run(store, 10, {"7": (900, Behaviour())})
     found = verdict(store, run(store, 12, {"7": (900, Behaviour()), "8": (100, Behaviour(fraud=0.4))}, at))
     assert "outputs: " in found.reason
-    assert signals(found)["inputs"].reason == "nothing was sent with `features` and a baseline"
+    assert signals(found)["inputs"].reason == "no features were sent that a baseline has"
 
 
 def test_of_two_canaries_at_once_each_is_compared_with_the_version_that_answers_most(store: Store) -> None:

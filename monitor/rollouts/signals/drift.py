@@ -21,13 +21,14 @@ _EITHER_WAY = (1.5, 3.0, 1 / 1.5, 1 / 3.0)
 
 def outputs(arms: Arms, weight: float) -> Signal:
     """Whether the canary's answers differ from those of the stable version."""
-    needs = "`prediction` as text, or a baseline with predictions"
-    return _differ(OUTPUTS, weight, arms, arms.canary.outputs, arms.stable.outputs, needs)
+    missing = "predictions are no texts, and there is no baseline with predictions"
+    return _differ(OUTPUTS, weight, arms, arms.canary.outputs, arms.stable.outputs, missing)
 
 
 def inputs(arms: Arms, weight: float) -> Signal:
     """Whether the canary's inputs differ from those of the stable version."""
-    return _differ(INPUTS, weight, arms, arms.canary.inputs, arms.stable.inputs, "`features` and a baseline")
+    missing = "no features were sent that a baseline has"
+    return _differ(INPUTS, weight, arms, arms.canary.inputs, arms.stable.inputs, missing)
 
 
 def _differ(
@@ -36,7 +37,7 @@ def _differ(
     arms: Arms,
     canary: Mapping[str, np.ndarray],
     stable: Mapping[str, np.ndarray],
-    needs: str,
+    nothing: str,
 ) -> Signal:
     minutes = arms.canary.answers.shape[-1]
     by_column = {
@@ -45,11 +46,10 @@ def _differ(
     usable = {
         column: counts
         for column, counts in by_column.items()
-        if not absent(counts.canary[0], counts.stable[0], needs)
+        if not absent(counts.canary[0], counts.stable[0], column)
     }
     if not usable:
-        nothing = absent(np.zeros(minutes), np.zeros(minutes), needs)
-        missing = [absent(c.canary[0], c.stable[0], needs) for c in by_column.values()]
+        missing = [absent(one.canary[0], one.stable[0], f"`{name}`") for name, one in by_column.items()]
         return not_measured(name, weight, minutes, missing[0] if missing else nothing)
     paths = {column: different(counts) for column, counts in usable.items()}
     worst = max(paths, key=lambda column: float(paths[column].max()))
