@@ -87,15 +87,7 @@ class App:
         self.sources = SourceGroup(config.sources, self.log, self.store, self.clock)
         leader = LeaderLease(self.store, config.evaluate.takeover)
         self.gauges = GaugeGroup(config.gauges, self.store, self.clock, lambda: leader.is_held)
-        self.jobs = Jobs(
-            self.store,
-            config,
-            self.clock,
-            self.dispatcher.is_alive,
-            lambda: leader.is_held,
-            self.runner,
-            self._channels(Action.CHANGE),
-        )
+        self.jobs = self._jobs(leader)
         self.clock_watch = ClockWatch(self.clock, self.store.faults)
         self.meters = DaemonMeters(config.evaluate.every)
         self.counters = PredictionCounters()
@@ -282,6 +274,17 @@ class App:
             self.counters,
             self.versions,
             self.gauges,
+        )
+
+    def _jobs(self, leader: LeaderLease) -> Jobs:
+        return Jobs(
+            self.store,
+            self.config,
+            self.clock,
+            self.dispatcher.is_alive,
+            lambda: leader.is_held,
+            self.runner,
+            self._channels(Action.CHANGE),
         )
 
     def _services(self) -> Services:
