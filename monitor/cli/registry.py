@@ -23,6 +23,7 @@ from monitor.cli.commands import (
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
 from monitor.cli.commands.releases import (
+    anonymise,
     approval,
     gate,
     parity,
@@ -86,6 +87,7 @@ COMMANDS = (
     rollback_practice,
     approval,
     parity,
+    anonymise,
     export,
     keys,
     demo,

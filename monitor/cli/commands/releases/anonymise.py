@@ -1,0 +1,132 @@
+"""`anonymise`: a production-like table for staging."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.output import put_table, say
+from monitor.cli.stream_names import stream_of
+from monitor.errors import InputError, NotFoundError
+from monitor.visible import visible
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from monitor.anonymisation.from_rows import Anonymised
+    from monitor.windows.baseline_from_table import Baseline
+
+WRITTEN = (".parquet", ".csv")
+
+
+def register(app: typer.Typer) -> None:
+    """Register the command of this file."""
+    app.command("anonymise")(anonymise)
+
+
+def anonymise(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A file of rows; or client/model, for the profile of its baseline."
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The file to write: .parquet or .csv.")],
+    rows: Annotated[int, typer.Option("--rows", help="How many rows to draw.")] = 1000,
+    k: Annotated[
+        int, typer.Option("--k", help="Least number of rows that share each value, label or range.")
+    ] = 10,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="Leave out a column, such as a numeric id; may be repeated."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="The same seed draws the same rows.")] = 0,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="The configuration file, for a model.", envvar="WATCHKEEPER_CONFIG"
+        ),
+    ] = None,
+) -> None:
+    """Draw rows that are like those of production, for staging, and show the distance of each column.
+
+    No row of the source is written, and no value that fewer than k rows have. Ids and free texts are left out.
+
+    Example: watchkeeper anonymise training.parquet --out staging.parquet --rows 2000 --seed 7
+    """
+    if out.suffix.lower() not in WRITTEN:
+        raise InputError(f"{visible(str(out))} is neither .parquet nor .csv", hint="--out staging.parquet")
+    path = Path(source)
+    if path.exists():
+        drawn, baseline = _of_file(path, without or [], rows, k, seed)
+    else:
+        drawn, baseline = _of_model(source, rows, k, seed, config)
+    _write(drawn.table, out)
+    _show(drawn, baseline)
+    if drawn.table.num_rows < rows:
+        say(f"only {drawn.table.num_rows:,} rows could be drawn that are no rows of the source")
+    say(f"written: {visible(str(out))}, {drawn.table.num_rows:,} rows")
+
+
+def _of_file(path: Path, without: list[str], rows: int, k: int, seed: int) -> tuple["Anonymised", "Baseline"]:
+    from monitor.anonymisation.from_rows import anonymise as draw
+    from monitor.records import DAEMON
+    from monitor.sources.files.tables import read_table
+    from monitor.windows.baseline_from_table import from_table
+
+    read = read_table(path)
+    for note in read.notes:
+        say(note)
+    unknown = [name for name in without if name not in read.rows.schema.names]
+    if unknown:
+        raise InputError(f"{visible(str(path))} has no column {visible(unknown[0])!r}", hint="see --without")
+    table = read.rows.drop_columns(list(dict.fromkeys(without)))
+    return draw(table, rows, k=k, seed=seed), from_table(DAEMON, table, 0.0)
+
+
+def _of_model(
+    model: str, rows: int, k: int, seed: int, config: Path | None
+) -> tuple["Anonymised", "Baseline"]:
+    from monitor.anonymisation.from_profile import anonymise_profile
+    from monitor.cli.store_option import opened
+    from monitor.config.location import find
+    from monitor.config.root import load
+    from monitor.windows import baseline as baselines
+
+    if model.count("/") not in (1, 2):
+        raise InputError(f"{visible(model)} is no file and no model", hint="name a file, or client/model")
+    stream = stream_of(model)
+    with opened(load(config or find())).read() as connection:
+        baseline = baselines.load(connection, stream)
+    if baseline is None:
+        raise NotFoundError(f"{visible(str(stream))} has no baseline", hint="watchkeeper baseline set --help")
+    return anonymise_profile(baseline.profile, rows, k=k, seed=seed), baseline
+
+
+def _write(table: "pa.Table", out: Path) -> None:
+    from pyarrow import csv, parquet
+
+    part = out.with_name(f".{out.name}.part")
+    try:
+        if out.suffix.lower() == ".csv":
+            csv.write_csv(table, part)
+        else:
+            parquet.write_table(table, part)
+        part.replace(out)
+    except OSError as error:
+        raise InputError(f"{visible(str(out))} cannot be written: {visible(str(error))}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _show(drawn: "Anonymised", baseline: "Baseline") -> None:
+    from monitor.anonymisation.distance import distances
+
+    far = distances(baseline, drawn.table)
+    names = [name.removeprefix("features.") for name in drawn.table.schema.names]
+    table = [
+        (visible(name), f"{far[name]:.3f}" if name in far else "not measured", str(drawn.rare.get(name, 0)))
+        for name in names
+    ]
+    table += [(visible(name), "left out", visible(reason)) for name, reason in drawn.left_out.items()]
+    put_table(("column", "distance (PSI)", "rare values left out"), table)
