@@ -71,7 +71,10 @@ def judge(items: Items, criteria: Criteria, names: Names) -> GateResult:
     criteria = replace(criteria, targets={**_agreed(criteria.view, chosen), **criteria.targets})
     figures = _figures([*chosen, *criteria.targets], data, units, criteria)
     compared = {name: _compared(figure, units, criteria, items) for name, figure in figures.items()}
-    metrics = decision.decide_metrics([compared[name] for name in chosen], criteria.alpha)
+    # A metric that nobody named and that cannot be measured on these items must not block for ever.
+    lacking = [] if criteria.metrics else [name for name in chosen if figures[name].values is None]
+    measured = [name for name in chosen if name not in lacking]
+    metrics = decision.decide_metrics([compared[name] for name in measured], criteria.alpha)
     targets = agreement.judge(figures, compared, units, criteria.targets)
     fired = _rules(data, targets, compared, criteria)
     judged, small = segments.compare(data, items.segments, items.groups, criteria.alpha)
@@ -90,7 +93,11 @@ def judge(items: Items, criteria: Criteria, names: Names) -> GateResult:
         fired,
         tuple(worst[:_MOST_SEGMENTS]),
         small,
-        (*items.notes, *_notes(data, criteria, len(worst))),
+        (
+            *items.notes,
+            *(f"{name} is not compared: {figures[name].reason}" for name in lacking),
+            *_notes(data, criteria, len(worst)),
+        ),
         criteria.alpha,
         criteria.seed,
     )

@@ -168,6 +168,9 @@ def test_one_class_constant_scores_and_no_truths() -> None:
     assert same.metrics[0].reason == "not measured: all truths are of one class"
     assert same.metrics[1].is_measured
     assert same.outcome is not Outcome.PASS
+    usual = compared(CANDIDATE, CANDIDATE, truth=TRUTH.assign(truth="yes"))
+    assert "roc_auc is not compared: all truths are of one class" in usual.notes
+    assert "roc_auc" not in {m.metric for m in usual.metrics}
     without = compared(CANDIDATE, BASELINE)
     assert [m.metric for m in without.metrics] == ["cost_per_prediction", "latency_p50", "latency_p95"]
     assert without.notes == ("no item has a known truth: quality cannot be compared",)
@@ -182,7 +185,8 @@ def test_numbers_that_are_none_are_refused_and_huge_ones_not_measured() -> None:
             compared(bad, baseline)
     huge = candidate.copy()
     huge.loc[5, "prediction"] = 1e300
-    found = compared(huge, baseline)
+    assert compared(huge, baseline).notes[0].startswith("mae is not compared: errors are too large")
+    found = compared(huge, baseline, metrics=["mae", "rmse"])
     assert {m.reason[:38] for m in found.metrics} == {"not measured: errors are too large to "}
 
 
