@@ -19,7 +19,7 @@ from monitor.predictions.intake.arrow_types import flat
 from monitor.predictions.log.columns import names
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
-from monitor.sources.files.chunked import CHECKED, NAMED, chunks
+from monitor.sources.files.chunked import NAMED, chunks
 from monitor.sources.files.csv_dialect import DETECTED, Dialect, doubt
 from monitor.sources.files.csv_reader import CsvChunk
 from monitor.sources.files.local import PARQUET, ending
@@ -142,11 +142,11 @@ def _without_ids(what: str, data: object, read_columns: list[str]) -> InputError
 
 
 def _chunks(data: object, columns: Columns, dialect: Dialect, reader: _Reader) -> Iterator[CsvChunk]:
-    """The rows in pieces. Ids, labels and what is validated one by one are read as texts from text files."""
+    """The rows in pieces. Names, such as ids, are read as texts from text files."""
     if isinstance(data, str | Path):
         place = location_of(str(data))
         reader.start_file(place)
-        as_text = [*reader.columns.file_names((*CHECKED, *NAMED)), *columns.wanted]
+        as_text = [*reader.columns.file_names(NAMED), *columns.wanted]
         yield from chunks(place, read_as_text=as_text, dialect=dialect, wanted=columns.may_be_used)
         return
     source = open_source(data, dialect)
