@@ -174,7 +174,7 @@ def test_a_switch_asks_which_share_it_shall_send(rollout: Rollout) -> None:
     asked = rollout.http.get(STEP).json()
     assert (asked["schema"], asked["state"], asked["share"]) == ("watchkeeper.step/1", "running", 5.0)
     assert (asked["canary"], asked["stable"], asked["step"]) == ("9", "7", 1)
-    assert "no answers of version '9'" in asked["reason"]
+    assert asked["reason"] == "started by ada: version 9 receives 5 %"
     rollout.run(9, canary=0.01, version="9")
     rollout.app.jobs.advance_rollouts()
     assert rollout.http.get(STEP).json()["share"] == 50.0
