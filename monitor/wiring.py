@@ -20,6 +20,7 @@ from monitor.evaluation.gauge_metrics import GaugeMetrics
 from monitor.evaluation.measure import Measurer
 from monitor.evaluation.recent_window import RecentWindow
 from monitor.evaluation.reference_figures import ReferenceFigures
+from monitor.evaluation.score_metrics import ScoreMetrics
 from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.uptime import UptimeRecorder
@@ -107,6 +108,7 @@ def pipeline(
         TargetJudge(config.model),
         beside=(
             GaugeMetrics(store, config.gauges, gauges.failures).measure,
+            ScoreMetrics(store).measure,
             ReleaseMetrics(store).measure,
             RollbackMetrics(store, rollback_settings(config)).measure,
         ),

@@ -31,6 +31,7 @@ from monitor.store import (
     rollback_stops,
     rollbacks,
     rollouts,
+    scores,
     sessions,
     targets,
     uptime,
@@ -70,6 +71,7 @@ def delete_expired(
     steps: tuple[Callable[[Connection], int], ...] = (
         lambda c: quarantine.delete_before(c, now - predictions.quarantine_retention),
         lambda c: idempotency.delete_before(c, now - predictions.resend_window),
+        lambda c: scores.delete_before(c, now - predictions.retention),
         lambda c: half_calls.delete_before(c, now - predictions.quarantine_retention),
         lambda c: uptime.delete_before(c, deliveries),
         lambda c: drift.delete_before(c, deliveries),

@@ -21,6 +21,7 @@ from monitor.metrics.quality import (
     label_delay,
     ranking,
     regression,
+    scores,
     worst_segments,
 )
 from monitor.metrics.settings import MetricSettings
@@ -73,12 +74,13 @@ _MODULES = (
     resources,
     releases,
     rollbacks,
+    scores,
 )
 # Not from profiles: measured from rows on a schedule, from other metrics, by the clock, by gauges, or from records.
 _OF_A_WINDOW = tuple(
     module
     for module in _MODULES
-    if module not in (multivariate, target, decline, daemon, resources, releases, rollbacks)
+    if module not in (multivariate, target, decline, daemon, resources, releases, rollbacks, scores)
 )
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
 LIVE: tuple[Family, ...] = tuple(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.drift import column_drift, multivariate
+from monitor.metrics.quality import scores
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE
 from monitor.metrics.system import daemon, releases, resources, rollbacks
 from monitor.records import Measurement, Window
@@ -52,6 +53,7 @@ _ELSEWHERE = (
     *resources.INFO,
     *releases.INFO,
     *rollbacks.INFO,
+    *scores.INFO,
     DECLINE_EVIDENCE,
     TARGET_SHORTFALL,
 )

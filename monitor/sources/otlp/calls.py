@@ -107,7 +107,7 @@ def _parsed(
     call: _Call, frame: Sequence[bytes], size: int, rules: Rules, decoders: FastDecoders
 ) -> ParsedRequest:
     span = call.span
-    record = genai.record_of(span, rules.client or _only(rules))
+    record = genai.record_of(span, rules.client or only_client(rules))
     parsed = parse.check(RecordKind.PREDICTIONS, [_complete(record)], size, rules, decoders)
     client = rules.client or str(record["client"])  # no sender names the calls of another client
     names = [] if call.response_id is None else [_key(client, span.trace, "response", call.response_id)]
@@ -117,7 +117,7 @@ def _parsed(
     return parsed
 
 
-def _only(rules: Rules) -> str:
+def only_client(rules: Rules) -> str:
     """The client of a configuration with a single one."""
     return next(iter(rules.clients)) if rules.clients is not None and len(rules.clients) == 1 else ""
 

@@ -1,21 +1,95 @@
-"""Results of evaluations (`gen_ai.evaluation.result`) arrive as log records. Predictions have no field for them yet."""
+"""Results of evaluations (`gen_ai.evaluation.result`) arrive as log records, and become scores of predictions."""
 
+import math
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from monitor.sources.otlp.span import LogRecord, Refused
+from monitor.predictions.intake.schema import ENVIRONMENTS, Rules
+from monitor.records import Stream
+from monitor.sources.otlp import genai
+from monitor.sources.otlp.span import LogRecord, Refused, Span
+from monitor.store.scores import EVALUATOR, PREDICTION, Score
+from monitor.texts import NAME, flaw_of_name, shortened
+from monitor.visible import visible
 
 _EVENT = "gen_ai.evaluation.result"
-_REASON = "results of evaluations (gen_ai.evaluation.result) are not stored yet"
+_NAME, _VALUE, _LABEL = (
+    "gen_ai.evaluation.name",
+    "gen_ai.evaluation.score.value",
+    "gen_ai.evaluation.score.label",
+)
+_EVALUATOR, _VERSION = "watchkeeper.evaluator", "watchkeeper.evaluator.version"
+_UNKNOWN = "unknown"
+_PRODUCTION = "production"
+_NO_STREAM = "a result of an evaluation names no client and model (watchkeeper.client, service.name)"
 
 
-def refused_evaluations(records: Iterable[LogRecord | Refused]) -> tuple[int, str]:
-    """The number of log records that are not accepted, and the first reason.
+@dataclass
+class Evaluations:
+    """The scores of a request, the number of log records that are not accepted, and the first reason."""
+
+    scores: list[Score] = field(default_factory=list)
+    refused: int = 0
+    reason: str = ""
+
+
+def evaluations_of(records: Iterable[LogRecord | Refused], rules: Rules, client: str) -> Evaluations:
+    """The results of evaluations among log records. `client` is used where a record names none.
 
     Other log records are accepted and not stored: an application sends its whole log to one address.
     """
-    count, reason = 0, ""
+    found = Evaluations()
     for record in records:
-        if isinstance(record, Refused) or record.event == _EVENT:
-            count += 1
-            reason = reason or (record.reason if isinstance(record, Refused) else _REASON)
-    return count, reason
+        try:
+            if isinstance(record, Refused):
+                raise ValueError(record.reason)
+            if record.event == _EVENT:
+                found.scores.append(_score(record, rules, client))
+        except ValueError as error:
+            found.refused += 1
+            found.reason = found.reason or str(error)
+    return found
+
+
+def _score(record: LogRecord, rules: Rules, client: str) -> Score:
+    """Raises ValueError for a result that says too little."""
+    attributes = record.attributes
+    name, label = _text(attributes.get(_NAME), NAME), _text(attributes.get(_LABEL), NAME)
+    value = attributes.get(_VALUE)
+    value = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not name:
+        raise ValueError(f"a result of an evaluation has no {_NAME}")
+    if value is not None and not math.isfinite(value):
+        raise ValueError(f"{_VALUE} is not a finite number")
+    if value is None and not label:
+        raise ValueError(f"a result of an evaluation has neither {_VALUE} nor {_LABEL}")
+    span = Span(record.trace, record.span, b"", "", 0, 0, attributes, record.resource)
+    prediction = genai.response_id(span) or record.span.hex()
+    if not prediction or len(prediction) > PREDICTION or not prediction.isprintable():
+        raise ValueError("a result of an evaluation names no call: neither gen_ai.response.id nor a span")
+    return Score(_stream(span, rules, client), name, _evaluator(record), prediction, value, label or None)
+
+
+def _stream(span: Span, rules: Rules, client: str) -> Stream:
+    named = genai.record_of(span, client)
+    environment = named["environment"] or _PRODUCTION
+    stream = Stream(rules.client or named["client"] or "", named["model"] or "", environment)
+    for part in (stream.client, stream.model):
+        if not part or flaw_of_name(part):
+            raise ValueError(_NO_STREAM)
+    if rules.client and named["client"] not in ("", None, rules.client):
+        raise ValueError("this key belongs to another client")
+    if not rules.is_known(stream.client) or stream.environment not in ENVIRONMENTS:
+        raise ValueError(f"client {stream.client!r} or environment {stream.environment!r} is not known")
+    return stream
+
+
+def _evaluator(record: LogRecord) -> str:
+    """Who judged, with the version: results of different versions never mix."""
+    name = _text(record.attributes.get(_EVALUATOR), NAME) or _text(record.scope, NAME) or _UNKNOWN
+    version = _text(record.attributes.get(_VERSION), NAME - 1) or _text(record.scope_version, NAME - 1)
+    return shortened(f"{name}@{version}" if version else name, EVALUATOR)
+
+
+def _text(value: object, most: int) -> str:
+    return shortened(visible(value.strip()), most) if isinstance(value, str) else ""

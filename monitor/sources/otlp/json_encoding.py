@@ -35,7 +35,7 @@ def spans(body: bytes) -> Iterator[Span | Refused]:
     Raises:
         InputError: the body is not JSON, or not a request.
     """
-    for resource, item in _items(body, "resourceSpans", "scopeSpans", "spans"):
+    for resource, _, item in _items(body, "resourceSpans", "scopeSpans", "spans"):
         try:
             yield _span(item, resource)
         except ValueError as error:
@@ -48,10 +48,14 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
     Raises:
         InputError: the body is not JSON, or not a request.
     """
-    for _, item in _items(body, "resourceLogs", "scopeLogs", "logRecords"):
+    for resource, scope, item in _items(body, "resourceLogs", "scopeLogs", "logRecords"):
         try:
             attributes = _attributes(item.get("attributes"))
-            yield LogRecord(_text(item, "eventName") or str(attributes.get(EVENT_NAME, "")), attributes)
+            event = _text(item, "eventName") or str(attributes.get(EVENT_NAME, ""))
+            places = _hexadecimal(item, "traceId"), _hexadecimal(item, "spanId")
+            yield LogRecord(
+                event, attributes, resource, *places, _text(scope, "name"), _text(scope, "version")
+            )
         except ValueError as error:
             yield Refused(str(error))
 
@@ -62,7 +66,7 @@ def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
     Raises:
         InputError: the body is not JSON, or not a request.
     """
-    for resource, metric in _items(body, "resourceMetrics", "scopeMetrics", "metrics"):
+    for resource, _, metric in _items(body, "resourceMetrics", "scopeMetrics", "metrics"):
         for form in _POINTS:
             data = metric.get(form)
             if not isinstance(data, dict):
@@ -109,8 +113,8 @@ def _points(
         yield from counted(name, labels, float(count), total, kind, time)
 
 
-def _items(body: bytes, *names: str) -> Iterator[tuple[Attributes, Mapping[str, Any]]]:
-    """The spans, log records or metrics of a request, each with the attributes of its resource."""
+def _items(body: bytes, *names: str) -> Iterator[tuple[Attributes, Mapping[str, Any], Mapping[str, Any]]]:
+    """The spans, log records or metrics of a request, each with the attributes of its resource and its scope."""
     requests = bodies.records(body)
     request = requests[0] if len(requests) == 1 else None
     if not isinstance(request, dict):
@@ -123,7 +127,9 @@ def _items(body: bytes, *names: str) -> Iterator[tuple[Attributes, Mapping[str, 
         except ValueError:
             resource = {}
         for scope in _objects(group, scopes):
-            yield from ((resource, item) for item in _objects(scope, items))
+            about = scope.get("scope")
+            about = about if isinstance(about, dict) else {}
+            yield from ((resource, about, item) for item in _objects(scope, items))
 
 
 def _objects(parent: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

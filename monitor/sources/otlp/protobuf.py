@@ -45,7 +45,7 @@ def spans(body: bytes) -> Iterator[Span | Refused]:
         InputError: the body is not a protobuf message of that form.
     """
     span_type = _messages().trace.Span
-    for resource, content in _items(body, _Walk()):
+    for resource, _, content in _items(body, _Walk()):
         message = _decoded(span_type, content)
         if isinstance(message, Refused):
             yield message
@@ -77,13 +77,15 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
         InputError: the body is not a protobuf message of that form.
     """
     record_type = _messages().logs.LogRecord
-    for _, content in _items(body, _Walk()):
+    for resource, scope, content in _items(body, _Walk()):
         message = _decoded(record_type, content)
         if isinstance(message, Refused):
             yield message
         else:
             attributes = _attributes(message.attributes)
-            yield LogRecord(message.event_name or str(attributes.get(EVENT_NAME, "")), attributes)
+            event = message.event_name or str(attributes.get(EVENT_NAME, ""))
+            places = message.trace_id, message.span_id
+            yield LogRecord(event, attributes, resource, *places, *_named(scope))
 
 
 def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
@@ -93,7 +95,7 @@ def data_points(body: bytes) -> Iterator[DataPoint | Refused]:
         InputError: the body is not a protobuf message of that form.
     """
     walk = _Walk()
-    for resource, content in _items(body, walk):
+    for resource, _, content in _items(body, walk):
         for number, data in walk.fields(content):
             if number in _POINTS:
                 for _ in walk.fields(data):  # limits the points of all metrics
@@ -138,12 +140,14 @@ class _Messages:
 
     def __init__(self) -> None:
         from google.protobuf.message import DecodeError
+        from opentelemetry.proto.common.v1 import common_pb2
         from opentelemetry.proto.logs.v1 import logs_pb2
         from opentelemetry.proto.metrics.v1 import metrics_pb2
         from opentelemetry.proto.resource.v1 import resource_pb2
         from opentelemetry.proto.trace.v1 import trace_pb2
 
         self.trace: ModuleType = trace_pb2
+        self.common: ModuleType = common_pb2
         self.logs: ModuleType = logs_pb2
         self.metrics: ModuleType = metrics_pb2
         self.resource: ModuleType = resource_pb2
@@ -155,8 +159,8 @@ def _messages() -> _Messages:
     return _Messages()
 
 
-def _items(body: bytes, walk: "_Walk") -> Iterator[tuple[Attributes, memoryview]]:
-    """The encoded spans, log records or metrics of a request, each with the attributes of its resource."""
+def _items(body: bytes, walk: "_Walk") -> Iterator[tuple[Attributes, memoryview, memoryview]]:
+    """The encoded spans, log records or metrics of a request, each with its resource's attributes and its scope."""
     for number, group in walk.fields(memoryview(body)):
         if number != _FIRST:
             continue
@@ -169,7 +173,15 @@ def _items(body: bytes, walk: "_Walk") -> Iterator[tuple[Attributes, memoryview]
             elif part == _SECOND:
                 scopes.append(content)
         for scope in scopes:
-            yield from ((resource, item) for inner, item in walk.fields(scope) if inner == _SECOND)
+            fields = list(walk.fields(scope))
+            about = next((part for inner, part in fields if inner == _FIRST), memoryview(b""))
+            yield from ((resource, about, item) for inner, item in fields if inner == _SECOND)
+
+
+def _named(scope: memoryview) -> tuple[str, str]:
+    """The name and the version of a scope; empty if they cannot be read."""
+    message = _decoded(_messages().common.InstrumentationScope, scope)
+    return ("", "") if isinstance(message, Refused) else (message.name, message.version)
 
 
 def _decoded(kind: Any, content: memoryview) -> Any:

@@ -37,10 +37,15 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class LogRecord(msgspec.Struct, frozen=True):
-    """A log record: only what tells its kind."""
+    """A log record without its text. `trace` and `span` are those in which it was written; `scope` wrote it."""
 
     event: str
     attributes: Attributes
+    resource: Attributes = {}
+    trace: bytes = b""
+    span: bytes = b""
+    scope: str = ""
+    scope_version: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -17,9 +17,10 @@ from monitor.predictions.intake.parse import ParsedRequest
 from monitor.predictions.intake.requests import Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp import json_encoding, protobuf
-from monitor.sources.otlp.calls import requests_of
+from monitor.sources.otlp.calls import only_client, requests_of
 from monitor.sources.otlp.data_points import DataPoint
-from monitor.sources.otlp.evaluations import refused_evaluations
+from monitor.sources.otlp.evaluations import evaluations_of
+from monitor.store import scores
 from monitor.web.auth.access import Access
 from monitor.web.ingest import otlp_reply
 from monitor.web.ingest.body_budget import BodyBudget
@@ -107,8 +108,10 @@ class OtlpEndpoint:
                 )
             async with self._turn():
                 body = await incoming.decompressed(body)
-                if self._signal is not Signal.TRACES:
-                    return await asyncio.to_thread(self._refused, body, encoding, principal.client)
+                if self._signal is Signal.LOGS:
+                    return await asyncio.to_thread(self._scores, body, encoding, principal.client)
+                if self._signal is Signal.METRICS:
+                    return await asyncio.to_thread(self._gauges, body, encoding, principal.client)
                 calls = await asyncio.to_thread(self._calls, body, encoding, principal.client)
             return await self._store(calls)
         finally:
@@ -136,10 +139,20 @@ class OtlpEndpoint:
         rules = self._log.rules(client)
         return requests_of(_DECODERS[encoding].spans(body), body, rules, self._log.decoders)
 
-    def _refused(self, body: bytes, encoding: Encoding, client: str) -> _Refused:
-        """What of a request without traces is not accepted."""
-        if self._signal is Signal.LOGS:
-            return refused_evaluations(_DECODERS[encoding].logs(body))
+    def _scores(self, body: bytes, encoding: Encoding, client: str) -> _Refused:
+        """Store the results of evaluations among log records; what is not accepted.
+
+        Raises:
+            StoreError: nothing was stored.
+        """
+        rules = self._log.rules(client)
+        found = evaluations_of(_DECODERS[encoding].logs(body), rules, client or only_client(rules))
+        if found.scores:
+            self._log.store_delivery([], lambda connection: scores.put(connection, found.scores, rules.now))
+        return found.refused, found.reason
+
+    def _gauges(self, body: bytes, encoding: Encoding, client: str) -> _Refused:
+        """Hand metrics to the gauges that want them; what is not accepted."""
         points, invalid = [], []
         for one in _DECODERS[encoding].data_points(body):
             points.append(one) if isinstance(one, DataPoint) else invalid.append(one.reason)

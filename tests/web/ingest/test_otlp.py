@@ -203,7 +203,7 @@ def test_metrics_and_evaluations_are_refused_with_a_reason_that_ends_their_retri
             ExportLogsServiceResponse,
             "rejected_log_records",
             1,
-            "gen_ai.evaluation.result",
+            "names no call",
         ),
     ):
         answer = send(ingest, request, encoding, signal)
