@@ -17,7 +17,7 @@ from monitor.digest.capacity import DiskForecast, Measured, usage_of
 from monitor.digest.changes.mails import ChangeMailer
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.gauge_metrics import GaugeMetrics
-from monitor.evaluation.measure import Measurer
+from monitor.evaluation.measure import Beside, Measurer
 from monitor.evaluation.recent_window import RecentWindow
 from monitor.evaluation.reference_figures import ReferenceFigures
 from monitor.evaluation.score_metrics import ScoreMetrics
@@ -79,6 +79,16 @@ def outage_evaluator(config: Config, clock: Clock, emergency: Emergency | None) 
     )
 
 
+def _beside(config: Config, store: Store, gauges: GaugeGroup) -> tuple[Beside, ...]:
+    """What measures figures that are not in records."""
+    return (
+        GaugeMetrics(store, config.gauges, gauges.failures).measure,
+        ScoreMetrics(store).measure,
+        ReleaseMetrics(store).measure,
+        RollbackMetrics(store, rollback_settings(config)).measure,
+    )
+
+
 def pipeline(
     config: Config,
     clock: Clock,
@@ -106,12 +116,7 @@ def pipeline(
         ReferenceFigures(lambda stream: config.model(stream).baseline, config.measuring()),
         daily_summaries.touch,
         TargetJudge(config.model),
-        beside=(
-            GaugeMetrics(store, config.gauges, gauges.failures).measure,
-            ScoreMetrics(store).measure,
-            ReleaseMetrics(store).measure,
-            RollbackMetrics(store, rollback_settings(config)).measure,
-        ),
+        beside=_beside(config, store, gauges),
     )
 
     def on_counted(stream: Stream, window: Window, profile: Profile) -> None:
