@@ -107,3 +107,14 @@ def test_a_version_that_somebody_else_rolls_out_is_watched_by_its_verdict(
 )
 def test_wrong_words_are_told(place: Place, words: tuple[str, ...]) -> None:
     assert isinstance(place.call(*words).exception, InputError)
+
+
+def test_a_version_that_needs_an_approval_is_not_rolled_out_without_it(place: Place) -> None:
+    needs = "clients: {acme: {models: {fraud: {releases: {approval: team}}}}}\n"
+    place.config.write_text(place.config.read_text() + needs)
+    refused = place.call("start", "acme/fraud", "--canary", "8")
+    assert isinstance(refused.exception, InputError)
+    assert "version 8 needs the approval of the team" in str(refused.exception)
+    words = ["release", "approve", "acme/fraud", "8", "--note", "seen", "-c", str(place.config)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert place.call("start", "acme/fraud", "--canary", "8").exit_code == 0

@@ -126,6 +126,8 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         prometheus(folder / "prometheus", target := f"127.0.0.1:{daemon.port}", history(target)) as running,
     ):
         stop = threading.Event()
+        released = {"client": "acme", "model": "fraud", "version": "7", "released_by": "kim"}
+        assert daemon.post("/v1/releases", released).status_code == 201
 
         def feed() -> None:
             batch = 0
@@ -180,6 +182,8 @@ def test_deploys_and_alerts_can_be_marked(asked: Prometheus) -> None:
     found = asked.query("watchkeeper_model_deployed_timestamp_seconds * 1000")
     assert {series["metric"]["version"] for series in found} == {"6", "7"}
     assert all(abs(float(series["value"][1]) / 1000 - time.time()) < 600 for series in found)
+    [release] = asked.query("watchkeeper_model_release_timestamp_seconds * 1000")
+    assert (release["metric"]["version"], release["metric"]["released_by"]) == ("7", "kim")
 
 
 def test_latency_of_prometheus_is_that_of_the_traffic(asked: Prometheus) -> None:
