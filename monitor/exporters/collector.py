@@ -96,7 +96,7 @@ class Collector:
         deployed, lengths = model_versions.load(connection, client), {seconds for _, seconds in measured}
         recorded = {
             stream: [replace(one, released_by="") for one in some] if client else some
-            for stream, some in releases.load(connection, client).items()
+            for stream, some in releases.newest(connection, model_samples.MOST_RELEASES, client).items()
         }
         by_stream = _by_stream(alerts.load(connection).values())
         agreed_targets = targets.current(connection, client)

@@ -49,6 +49,7 @@ _COVERAGE, _DRIFTED, _MISSING, _EVIDENCE = (
 _SCHEMA = presence.SCHEMA_CHANGES.name
 _AVAILABILITY = daemon.AVAILABILITY.name
 MOST_RELEASES = 20
+"""Releases of a model that are exported: the newest."""
 _PREFERRED = HOUR
 """Seconds. Measurements of windows of this length are exported if there are any: drift in a minute is mostly noise."""
 
@@ -119,7 +120,7 @@ def _state(samples: SampleSet, model: Model, versions: Mapping[str, VersionCount
             [*b, version],
             model.deployed.get(version, part.first_seen),
         )
-    for release in model.releases[-MOST_RELEASES:]:
+    for release in model.releases:
         values = [*b, release.version, release.released_by]
         samples.put("watchkeeper_model_release_timestamp_seconds", values, release.released_at)
     received = figures.last_received if figures.rows else None

@@ -82,13 +82,15 @@ def add(connection: Connection, release: Release) -> bool:
     return True
 
 
-def load(connection: Connection, client: str = "") -> dict[Stream, list[Release]]:
-    """The releases by stream, oldest first, without manifests; of one client or of all."""
-    query = select(*_HEAD)
-    if client:
-        query = query.where(RELEASES.c.client == client)
+def newest(connection: Connection, most: int, client: str = "") -> dict[Stream, list[Release]]:
+    """The `most` newest releases of each stream, oldest first, without manifests; of one client or of all."""
+    c = RELEASES.c
+    newest_first = (c.released_at.desc(), c.recorded_at.desc(), c.digest.desc())
+    place = func.row_number().over(partition_by=(c.client, c.model, c.environment), order_by=newest_first)
+    placed = select(*_HEAD, place.label("place"))
+    inner = (placed.where(c.client == client) if client else placed).subquery()
     of_stream: dict[Stream, list[Release]] = {}
-    for release in _read(connection, query):
+    for release in _read(connection, select(inner).where(inner.c.place <= most), inner.c):
         of_stream.setdefault(release.stream, []).append(release)
     return of_stream
 
@@ -127,8 +129,8 @@ def _delete_oldest(connection: Connection, stream: Stream) -> None:
         connection.execute(delete(RELEASES).where(*mine, c.version == old.version, c.digest == old.digest))
 
 
-def _read(connection: Connection, query: Any) -> list[Release]:
-    ordered = query.order_by(RELEASES.c.released_at, RELEASES.c.recorded_at, RELEASES.c.digest)
+def _read(connection: Connection, query: Any, columns: Any = RELEASES.c) -> list[Release]:
+    ordered = query.order_by(columns.released_at, columns.recorded_at, columns.digest)
     faults, releases = faults_of(connection), []
     for row in connection.execute(ordered):
         with faults.isolate("releases", f"{row.client}/{row.model} {row.version}"):

@@ -63,7 +63,7 @@ class Mlflow:
 
     def recorded(self) -> list[tuple[str, str, str]]:
         with self.store.read() as connection:
-            some = releases.load(connection)
+            some = releases.newest(connection, 9)
         return [(str(stream), one.version, one.note) for stream, of in sorted(some.items()) for one in of]
 
 

@@ -213,7 +213,9 @@ def test_a_release_is_stored_once_also_by_two_at_once_and_another_content_beside
         assert releases.with_manifests(connection, FRAUD, "8")[0] == hostile
         heads = releases.of(connection, FRAUD)
         assert [(one.digest[0], one.manifest) for one in heads] == [("a", ""), ("b", "")]
-        assert releases.load(connection, "globex") == {}
+        assert releases.newest(connection, 5, "globex") == {}
+        assert [one.digest[0] for one in releases.newest(connection, 1)[FRAUD]] == ["b"]
+        assert releases.newest(connection, 9, "acme")[FRAUD] == heads
         assert releases.first_recorded(connection) == {FRAUD: 100.0}
 
 

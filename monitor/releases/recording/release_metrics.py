@@ -12,8 +12,10 @@ from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.releases import Release
 
-EVERY = 10.0
+EVERY = 30.0
 """Seconds between two readings of the store."""
+MOST_RELEASES = 100
+"""Releases of a stream that are read: the newest."""
 MOST = 20
 """Versions of a stream that are compared: the newest."""
 
@@ -33,8 +35,10 @@ class ReleaseMetrics:
         measured: dict[Stream, Sequence[Measurement]] = {}
         with self._store.read() as connection:
             first = releases.first_recorded(connection)
-            recorded = releases.load(connection) if first else {}
-            versions = model_versions.load(connection) if first else {}
+            recorded = releases.newest(connection, MOST_RELEASES) if first else {}
+            versions: dict[Stream, list[Version]] = {}
+            for client in {stream.client for stream in first}:
+                versions |= model_versions.load(connection, client)
         for stream, since in first.items():
             with self._store.faults.isolate("figures of releases", str(stream)):
                 measured[stream] = of_stream(

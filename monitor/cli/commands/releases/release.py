@@ -90,11 +90,9 @@ def _manifest(
     from monitor.releases.recording.manifest import Manifest
 
     stream = stream_of(model)
-    own: dict[str, Any] = {
-        "client": stream.client,
-        "model": stream.model,
-        "environment": stream.environment,
-    }
+    own: dict[str, Any] = {"client": stream.client, "model": stream.model}
+    if path is None or source or model.count("/") == 2:  # otherwise the manifest may name another environment
+        own["environment"] = stream.environment
     if source and (source not in KINDS or path is None):
         problem = f"--from {visible(source)!r} is unknown" if source not in KINDS else "PATH is missing"
         raise InputError(problem, hint="use --from dir, mlflow or bom, and name a directory or file")
