@@ -109,11 +109,7 @@ def advance(
 ) -> list[tuple[Rollout, Step]]:
     """Decide on every running rollout, and store the steps that follow; those that this process stored."""
     with store.read() as connection:
-        running = [
-            (rollout, steps[-1])
-            for rollout, steps in rollouts.newest(connection)
-            if steps[-1].state is RolloutState.RUNNING
-        ]
+        running = rollouts.running(connection)
     made: list[tuple[Rollout, Step]] = []
     for rollout, last in running:
         with store.faults.isolate("rollouts", f"{rollout.stream}"):

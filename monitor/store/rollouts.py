@@ -168,6 +168,16 @@ def newest(connection: Connection, client: str = "") -> list[tuple[Rollout, tupl
     return found
 
 
+def running(connection: Connection) -> list[tuple[Rollout, Step]]:
+    """The rollouts that are running, with their last step. Those that are over are not read."""
+    same = [ROLLOUTS.c[name] == STEPS.c[name] for name in (*_STREAM, "number")]
+    is_over = select(STEPS.c.step).where(*same, STEPS.c.state != RolloutState.RUNNING.value).exists()
+    query = select(ROLLOUTS).where(~is_over).order_by(*(ROLLOUTS.c[name] for name in (*_STREAM, "number")))
+    open_ones = _rollouts(connection, connection.execute(query).all())
+    found = ((one, steps(connection, one)[-1]) for one in open_ones)
+    return [(one, last) for one, last in found if last.state is RolloutState.RUNNING]
+
+
 def steps(connection: Connection, rollout: Rollout) -> tuple[Step, ...]:
     """The steps of a rollout, oldest first; those that can be read.
 
