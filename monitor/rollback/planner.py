@@ -12,7 +12,7 @@ from monitor.maintenance.leader import LeaderLease
 from monitor.metrics import METRICS
 from monitor.records import Action, Alert, Better, DataState, Delivery, Priority, State, Stream
 from monitor.rollback import traffic
-from monitor.rollback.comparison import LOOKBACK, Blame, Breach, blame
+from monitor.rollback.comparison import LOOKBACK, Blame, Breach, blame, shown
 from monitor.rollback.decision import Decision, Policy, Situation, Trigger, decide, young_since
 from monitor.rollback.executors.registry import kind_of
 from monitor.rollback.kill_switch import stopped
@@ -21,7 +21,8 @@ from monitor.rollback.settings import RollbackSettings
 from monitor.rollback.traffic import Traffic
 from monitor.rules.rule import Rule, RuleSet
 from monitor.store import alerts as alert_rows
-from monitor.store import model_versions, outbox, releases, rollback_stops, rollbacks
+from monitor.store import audit, model_versions, outbox, releases, rollback_stops, rollbacks
+from monitor.store.audit import Entry
 from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.rollbacks import Rollback, RollbackState
@@ -145,6 +146,10 @@ class Planner:
         row = replace(row, share_before=_share(figures, decision.version, self._base, now))
         rollbacks.change(connection, row, (RollbackState.DECIDED,))
         outbox.add(connection, [delivery_of(order_of(row), CHANNEL)])
+        target = f"{row.kind} of version {shown(row.version)} {stream}, {mode}: {row.reason}"
+        audit.add(
+            connection, [Entry(now, f"rule {trigger}"[:256], "", "change", stream.client, target[:512], 200)]
+        )
         return True
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from monitor.rollback.executors.executor import ExecutorError
-from monitor.store import releases, rollback_stops
+from monitor.store import audit, releases, rollback_stops
 from monitor.store.releases import Release
 from monitor.store.rollback_stops import Stop
 from monitor.store.rollbacks import RollbackState
@@ -26,6 +26,10 @@ def test_a_bad_version_is_rolled_back_once_and_its_traffic_is_seen_to_go(tmp_pat
         done = line.row()
         assert (done.state, done.share_after) == (RollbackState.VERIFIED, 0.0)
         assert done.detail == "done; version 8 has 0.0% of the traffic, 40.0% before"
+        with line.store.read() as connection:
+            [entry] = audit.latest(connection)
+        assert (entry.who, entry.client) == ("rule HighErrorRate", "acme")
+        assert entry.target.startswith("rollback of version 8 acme/fraud/production, on: 3")
         line.traffic["8"] = (120, FAILING)  # somebody deploys it again
         line.live(3600)
         assert len(line.platform.orders) == 1

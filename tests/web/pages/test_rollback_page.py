@@ -67,6 +67,19 @@ def test_an_operator_stops_and_resumes(shop: Shop) -> None:
         assert "Nothing stops rollbacks" in web.get(PAGE).text
 
 
+def test_all_models_are_stopped_and_resumed_by_staff_of_all_clients(shop: Shop) -> None:
+    with serving(shop, rollback=lambda _: SETTINGS) as web:
+        form = {"csrf": "", "comment": "maintenance", "all": "1"}
+        assert web.post(f"{PAGE}/stop", data=form).status_code == 303
+        shown = web.get("/staff/m/acme/nothing/production/rollback").text
+        assert "all rollbacks are stopped by" in shown
+        assert "Resume rollbacks of all models" in shown
+        with shop.store.read() as connection:
+            assert [one.stream for one in rollback_stops.in_force(connection)] == [None]
+        assert web.post(f"{PAGE}/resume", data={"csrf": ""}).status_code == 404, "it is not of this model"
+        assert web.post(f"{PAGE}/resume", data=form).status_code == 303
+
+
 def test_a_file_stops_what_the_page_cannot_resume(shop: Shop, tmp_path: Path) -> None:
     (tmp_path / "stop").touch()
     with serving(shop, rollback=lambda _: SETTINGS, rollback_stop_file=str(tmp_path / "stop")) as web:
@@ -86,3 +99,13 @@ def test_staff_of_another_client_and_readers_do_not_switch(shop: Shop) -> None:
             assert web.post(f"{PAGE}/stop", data={"csrf": ""}, headers=headers).status_code in (401, 403, 404)
     with shop.store.read() as connection:
         assert rollback_stops.in_force(connection) == []
+
+
+def test_staff_of_one_client_switch_only_its_own_models(shop: Shop) -> None:
+    form = {"csrf": "", "comment": "maintenance", "all": "1"}
+    with shop.store.write() as connection:
+        _, own = api_keys.create(connection, KeyKind.STAFF, "acme", NOW, name="own")
+    with serving(shop, rollback=lambda _: SETTINGS) as web:
+        headers = {"Authorization": f"Bearer {own}"}
+        assert "all models" not in web.get(PAGE, headers=headers).text
+        assert web.post(f"{PAGE}/stop", data=form, headers=headers).status_code in (403, 404)

@@ -53,6 +53,7 @@ def rollback(
         executor=kind_of(settings.executor),
         stopped=stopped(stream, stops, Path(file)),
         has_own_stop=any(one.stream == stream for one in stops),
+        has_stop_of_all=any(one.stream is None for one in stops),
         decisions=decisions,
         drills=known.drills,
         plan=plan(known),
@@ -68,7 +69,7 @@ def stop(
     environment: FromPath[str],
     data: Form,
 ) -> Response[Any]:
-    """Stop rollbacks of this stream."""
+    """Stop rollbacks of this stream, or of all models."""
     return _switch(request, Stream(client, model, environment), data, is_stop=True)
 
 
@@ -80,7 +81,7 @@ def resume(
     environment: FromPath[str],
     data: Form,
 ) -> Response[Any]:
-    """End the stop of rollbacks of this stream."""
+    """End the stop of rollbacks of this stream, or of all models."""
     return _switch(request, Stream(client, model, environment), data, is_stop=False)
 
 
@@ -88,15 +89,16 @@ def _switch(
     request: Request[Any, Any, Any], stream: Stream, data: dict[str, str], *, is_stop: bool
 ) -> Response[Any]:
     visitor = changer(request, "operator", data)
-    if not visitor.may_read(stream.client):
+    is_for_all = bool(data.get("all"))
+    if not visitor.may_read(stream.client) or (is_for_all and visitor.client):
         raise NotFoundException
-    services = web_services.of(request)
+    services, scope = web_services.of(request), None if is_for_all else stream
     peer = request.client.host if request.client else ""
     person, now = Person(visitor.who, peer, data.get("comment", "").strip()), services.clock.now()
     with services.store.write() as connection:
         if is_stop:
-            manual.stop(connection, stream, person, now)
-        elif not manual.resume(connection, stream, person, now):
+            manual.stop(connection, scope, person, now)
+        elif not manual.resume(connection, scope, person, now):
             raise NotFoundException
     return Response("", status_code=303, headers={"Location": f"{address(stream)}/rollback"})
 
