@@ -131,7 +131,9 @@ def test_two_answers_of_the_client_at_once_are_one_and_a_decision_made_again_is_
         releases.add(connection, released("a" * 64, image="x"))
     assert [put(asked), put(replace(asked, at=NOW + 99))] == [True, False]
     with ThreadPoolExecutor(4) as pool:
-        answers = [by(CLIENT, 5 + n, approved=n % 2 == 0, answers=asked.id) for n in range(4)]
+        answers = [
+            by(CLIENT, 5 + n, approved=n % 2 == 0, digest="a" * 64, answers=asked.id) for n in range(4)
+        ]
         assert sorted(pool.map(put, answers)) == [False, False, False, True]
     with store.read() as connection:
         stored = approvals.of(connection, FRAUD)
@@ -177,3 +179,20 @@ def test_evidence_is_told_in_a_line() -> None:
     assert summary(evidence(b'{"outcome": 1}')) == ""
     assert summary("") == ""
     assert summary("damaged") == "cannot be read"
+
+
+def test_a_client_approves_what_the_page_has_shown_and_not_what_came_meanwhile(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(store.engine)
+    asked = by(TEAM, note="seen")
+    with store.write() as connection:
+        releases.add(connection, released("a" * 64, image="x"))
+        decide(connection, asked, "")
+        [seen] = approvals.of(connection, FRAUD)
+        releases.add(connection, released("b" * 64, 3, preprocessing="y"))  # announces what nobody has seen
+        decide(connection, by(CLIENT, 5, digest=seen.digest, answers=seen.id), "")
+        assert not decision_on(connection, FRAUD, "8", BY_CLIENT).is_needed
+        releases.add(connection, released("c" * 64, 9, image="z"))
+        changed = decision_on(connection, FRAUD, "8", BY_CLIENT)
+    assert changed.is_needed
+    assert [one.digest for one in (seen,)] == ["a" * 64]

@@ -27,17 +27,21 @@ def decision_on(
 
 
 def decide(connection: Connection, approval: Approval, address: str) -> bool:
-    """Store a decision about the newest release of the version; False if it is known.
+    """Store a decision; False if it is known.
 
-    `address` is where the person is, for the audit log.
+    The team decides about the newest release of the version, the client about the one that the team approved, which
+    the page has shown: `digest` is that of the team's approval. `address` is where the person is, for the audit log.
 
     Raises:
         InputError: a text is too long, or cannot be stored.
     """
     approval = _checked(approval)
-    recorded = [one for one in releases.of(connection, approval.stream) if one.version == approval.version]
-    newest = max(recorded, key=lambda one: one.recorded_at, default=None)
-    approval = replace(approval, digest=newest.digest if newest else "")
+    if approval.role == TEAM:
+        recorded = [
+            one for one in releases.of(connection, approval.stream) if one.version == approval.version
+        ]
+        newest = max(recorded, key=lambda one: one.recorded_at, default=None)
+        approval = replace(approval, digest=newest.digest if newest else "")
     if _is_repeated(approval, approvals.of(connection, approval.stream)):
         return False
     if not approvals.add(connection, approval):

@@ -106,6 +106,7 @@ def answer(
             is_approved,
             who,
             now,
+            digest=asked.digest,
             note=data.get("note", ""),
             answers=asked.id,
         )
