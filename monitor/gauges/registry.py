@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Union
 from pydantic import Field
 
 from monitor.gauges.machine.machine import MachineSettings
+from monitor.gauges.machine.nvml import NvmlSettings
 from monitor.gauges.metrics_endpoints.model_server import ModelServerSettings
 from monitor.gauges.metrics_endpoints.otlp_metrics import OtlpMetricsSettings
 from monitor.gauges.metrics_endpoints.prometheus import PrometheusSettings
@@ -17,6 +18,7 @@ from monitor.gauges.settings import GaugeSettings
 
 GAUGES: tuple[type[GaugeSettings], ...] = (
     MachineSettings,
+    NvmlSettings,
     ModelServerSettings,
     PrometheusSettings,
     OtlpMetricsSettings,

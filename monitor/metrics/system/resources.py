@@ -30,8 +30,9 @@ OUT_OF_MEMORY_KILLS = MetricInfo(
     _NEEDS,
 )  # fmt: skip
 GPU_FAULTS = MetricInfo(
-    "gpu_faults", "errors", Better.LOWER, "Errors that a GPU reported in the last 30 minutes (XID).",
-    _OF_A_RESOURCE, "count", f"{_NEEDS}; NVIDIA's DCGM exporter",
+    "gpu_faults", "errors", Better.LOWER,
+    "Errors that a GPU reported in the last 30 minutes: XID, or memory errors that were not corrected.",
+    _OF_A_RESOURCE, "count", f"{_NEEDS}; NVIDIA's DCGM exporter, or `kind: nvml`",
 )  # fmt: skip
 QUEUE_DEPTH = MetricInfo(
     "queue_depth", "messages", Better.LOWER,
