@@ -12,6 +12,7 @@ Others: whole gates over several metrics at once, of which none is worse, or one
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,7 @@ def accuracy(n: int, drop: float, runs: int, seed: int = 1) -> Rates:
     )
 
 
+@lru_cache(maxsize=100_000)
 def _ours(lost: int, won: int, n: int) -> Outcome:
     """The gate's own decision on items of which so many changed."""
     baseline = np.arange(n) < lost + round(SHARE_RIGHT * (n - lost - won))
