@@ -100,9 +100,12 @@ def sums(connection: Connection, start: float, end: float) -> list[ScoreSums]:
 
 
 def delete_before(connection: Connection, before: float, limit: int = 10_000) -> int:
-    """Delete scores that were received before `before`, about `limit` of them; 0 if there are none."""
+    """Delete scores that were received before `before`; 0 if there are none.
+
+    About `limit` of them: those that arrived at the same moment go together.
+    """
     columns = SCORES.c
     oldest = select(columns.received_at).where(columns.received_at < before).order_by(columns.received_at)
     edge = connection.execute(oldest.limit(1).offset(limit)).scalar_one_or_none()
-    until = before if edge is None else edge
-    return connection.execute(delete(SCORES).where(columns.received_at < until)).rowcount
+    is_old = columns.received_at < before if edge is None else columns.received_at <= edge
+    return connection.execute(delete(SCORES).where(is_old)).rowcount

@@ -125,7 +125,7 @@ def test_old_scores_are_deleted_in_portions(ingest: Ingest) -> None:
     with ingest.store.write() as connection:
         for number in range(25):
             one = scores.Score(BOT, "x", "e", f"p-{number}", 1.0)
-            scores.put(connection, [one], float(number))
+            scores.put(connection, [one], float(number // 10 * 10))
         while scores.delete_before(connection, 20.0, limit=7):
             pass
     assert len(stored(ingest)) == 5
