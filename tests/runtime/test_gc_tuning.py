@@ -26,6 +26,8 @@ def clock() -> Iterator[list[float]]:
     yield times
     gc.callbacks.remove(callback)
     gc.unfreeze()
+    gc.collect()
+    gc.freeze()  # as tests/conftest.py leaves it
 
 
 def test_what_survives_a_long_look_is_set_aside(clock: list[float]) -> None:
