@@ -252,5 +252,5 @@ def test_what_is_stored_of_both_is_compared_by_the_command_and_the_page(daemon: 
         page = httpx2.get(f"{url}/staff/parity/acme/fraud/staging/production")
         assert page.status_code == 200
         assert "answers to the same inputs are equal" in page.text
-        for path in ("staging/staging", "nowhere/production"):
+        for path in ("staging/staging", "nowhere/neither"):
             assert httpx2.get(f"{url}/staff/parity/acme/fraud/{path}").status_code == 404

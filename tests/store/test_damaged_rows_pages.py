@@ -61,6 +61,8 @@ def filled(path: str, alerts: list[str]) -> Iterator[str]:
             "carried": "x",
             "purpose": "leave",
             "identity": "1",
+            "left": "staging",
+            "right": "production",
         }
         for fingerprint in alerts if "fingerprint" in path else [""]:
             made = path
