@@ -231,6 +231,7 @@ GOOD = {
     "environment": "production",
     "metric": "error_rate",
 }
+GOOD |= {"left": "staging", "right": "production"}
 GOOD |= {"alert": "HighErrorRate", "feature": "amount", "name": "style.css", "identity": "1", "carried": "x"}
 
 
