@@ -108,7 +108,7 @@ def _ensure_possible(
             f"no executor is configured for {stream}", hint=f"by hand: watchkeeper rollback plan {stream}"
         )
     if why := stopped(stream, rollback_stops.in_force(connection), stop_file):
-        raise InputError(why, hint="end it first: watchkeeper rollback resume")
+        raise InputError(why, hint=f"end it first: watchkeeper rollback resume, or resume {stream}")
     if why := not_live(version, model_versions.of(connection, stream), now):
         raise InputError(why, hint="only the newest version, while it answers, can be rolled back")
     under_way = (RollbackState.DECIDED, RollbackState.SENT, RollbackState.CONFIRMED)

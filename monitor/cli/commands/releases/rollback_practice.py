@@ -116,7 +116,7 @@ def _context(settings: "Config", stream: "Stream") -> "PlanContext":
 
     client, own = settings.clients.get(stream.client), settings.model(stream).rollback
     recipients = list(client.digest.to) if client else []
-    file, url = settings.rollback.stop_file, settings.web.public_url
+    file, url = str(Path(settings.rollback.stop_file).absolute()), settings.web.public_url
     with opened(settings).read() as connection:
         return plan_context(connection, stream, own, rules_of(settings), recipients, url, file, time.time())
 
