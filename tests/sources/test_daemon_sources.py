@@ -10,6 +10,7 @@ from monitor.store.db import Store
 from tests.support.daemon import Daemon
 from tests.support.fork_server import watchkeeper
 from tests.support.kafka import MockCluster
+from tests.support.thorough import THOROUGH
 from tests.support.waiting import until
 
 CONFIG = """
@@ -18,7 +19,7 @@ sources:
   gone: {{kind: kafka, brokers: ["127.0.0.1:9"], topic: nothing}}
 notify: {{console: false}}
 """
-KILLS, BETWEEN = 3, 200
+KILLS, BETWEEN = 3 if THOROUGH else 1, 200
 
 
 def record(number: int) -> dict[str, Any]:
