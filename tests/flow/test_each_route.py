@@ -293,7 +293,6 @@ def test_there_is_something_to_ask(site: Site) -> None:
                 wrong[path] = status
     unknown = {"/", *(f"/v1/rollouts/{{client:str}}/{{model:str}}/{name}" for name in ("verdict", "step"))}
     unknown.add("/staff/m/{client:str}/{model:str}/{environment:str}/features/{feature:str}")
-    unknown.add("/staff/parity/{client:str}/{model:str}/{left:str}/{right:str}")
     assert wrong.keys() <= unknown, "each page is shown, so that what follows is asked of something"
 
 
