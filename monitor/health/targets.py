@@ -29,7 +29,7 @@ _LOWER_IS_BETTER = frozenset(
         "latency_p95", "latency_p99", "log_loss", "mae", "mape", "missing_share", "new_category_share",
         "out_of_memory_kills", "out_of_range_share", "psi", "queue_age_seconds", "queue_backlog", "queue_depth",
         "reconstruction_shift", "release_contradictions", "resource_used_share", "review_rate", "rmse",
-        "rollback_drill_age", "rollback_failed", "rollback_undrilled", "rolled_back", "rollout_failed",
+        "rollback_drill_age", "rollback_drill_due", "rollback_failed", "rolled_back", "rollout_failed",
         "rollout_frozen", "schema_changes", "server_error_rate", "server_latency_seconds", "silence_ratio",
         "silence_seconds", "total_variation", "unreadable_share", "unrecorded_version", "wasserstein",
         "worst_segment_gap",

@@ -92,26 +92,28 @@ def of_stream(stream: Stream, settings: RollbackSettings, known: Known, now: flo
         is_failed = state is RolloutState.FAILED and now - at < HOUR
         yield flag(infos.ROLLOUT_FAILED, is_failed, labels(version=canary))
     if settings.mode != "off":
-        yield from _of_drills(
-            stream, settings, known.drills, now, flag(infos.ROLLBACK_UNDRILLED, _lacks(known.drills))
-        )
+        age = _age(known.drills, settings, now)
+        due = _due(known.drills, age)
+        yield flag(infos.ROLLBACK_DRILL_DUE, bool(due), because=due)
+        info, reason = infos.ROLLBACK_DRILL_AGE, "" if age is not None else "no drill has passed"
+        window = Window(int(now) - HOUR, int(now))
+        yield Measurement(stream, window, info.name, age, info.unit, info.better, 1, reason=reason)
 
 
-def _of_drills(
-    stream: Stream, settings: RollbackSettings, drills: Sequence[Drill], now: float, undrilled: Measurement
-) -> Iterator[Measurement]:
-    yield undrilled
+def _age(drills: Sequence[Drill], settings: RollbackSettings, now: float) -> float | None:
+    """The time since the last drill that passed, relative to the longest time between two; None if none passed."""
     passed = [one.started_at for one in drills if one.outcome == PASSED]
-    info, window = infos.ROLLBACK_DRILL_AGE, Window(int(now) - HOUR, int(now))
-    age = max(0.0, now - max(passed)) / settings.drill_every if passed else None
-    reason = "" if passed else "no drill has passed"
-    yield Measurement(stream, window, info.name, age, info.unit, info.better, 1, reason=reason)
+    return max(0.0, now - max(passed)) / settings.drill_every if passed else None
 
 
-def _lacks(drills: Sequence[Drill]) -> bool:
-    """Whether the last drill that has ended did not pass, or there is none."""
+def _due(drills: Sequence[Drill], age: float | None) -> str:
+    """Why a drill is due; empty if it is not."""
     ended = [one for one in drills if one.outcome != RUNNING]
-    return not ended or ended[0].outcome != PASSED
+    if not ended:
+        return "there was no drill"
+    if ended[0].outcome != PASSED:
+        return "the last drill has failed"
+    return "the last drill is too long ago" if age is not None and age > 1 else ""
 
 
 def _newest_of_each(found: Sequence[Rollback], now: float) -> list[Rollback]:

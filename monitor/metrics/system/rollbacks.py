@@ -31,11 +31,11 @@ ROLLBACK_DRILL_AGE = MetricInfo(
     "Time since the last successful drill of the model's rollback, relative to `drill_every`: too long from 1 on.", (),
     "age / drill_every", "rollback switched on, and a drill that passed",
 )  # fmt: skip
-ROLLBACK_UNDRILLED = MetricInfo(
-    "rollback_undrilled", "drills", Better.LOWER,
-    "1 if the last drill of the model's rollback has failed, or none has passed, otherwise 0.", (),
+ROLLBACK_DRILL_DUE = MetricInfo(
+    "rollback_drill_due", "drills", Better.LOWER,
+    "1 if the last drill of the model's rollback has failed, none has passed, or it is too long ago, otherwise 0.", (),
     "flag", "rollback switched on",
 )  # fmt: skip
 INFO = (
-    ROLLOUT_FAILED, ROLLED_BACK, ROLLOUT_FROZEN, ROLLBACK_FAILED, ROLLBACK_DRILL_AGE, ROLLBACK_UNDRILLED,
+    ROLLOUT_FAILED, ROLLED_BACK, ROLLOUT_FROZEN, ROLLBACK_FAILED, ROLLBACK_DRILL_AGE, ROLLBACK_DRILL_DUE,
 )  # fmt: skip
