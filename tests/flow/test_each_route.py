@@ -23,7 +23,9 @@ from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import load
 from monitor.predictions.intake.parse import RecordKind
-from monitor.store import alerts, api_keys
+from monitor.records import Stream
+from monitor.store import alerts, api_keys, approvals
+from monitor.store.approvals import Approval
 from tests.support.log import NOW, send
 from tests.support.server import running
 from tests.support.thorough import examples
@@ -37,7 +39,7 @@ web:
   requests_per_minute: 10000000
   oidc: {{issuer: "http://127.0.0.1:9", client_id: w, client_secret: s, roles: {{a: operator}}}}
 clients:
-  acme: {{name: Acme, contact: a@b.example, models: {{fraud: {{title: Fraud}}}}}}
+  acme: {{name: Acme, contact: a@b.example, models: {{fraud: {{title: Fraud, releases: {{approval: client}}}}}}}}
 notify:
   console: false
   pagerduty: {{routing_key: {key}, events_url: "https://127.0.0.1:9", webhook_secrets: [{key}]}}
@@ -139,6 +141,7 @@ class Site:
     staff: str
     routes: dict[str, set[str]]
     fingerprint: str
+    approval: str
     names: list[str] = field(default_factory=list)
 
     def ask(self, asked: Asked) -> tuple[int, bytes]:
@@ -175,6 +178,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             kind: api_keys.create(connection, kind, "" if kind is kinds.STAFF else "acme", NOW, name="t")[1]
             for kind in kinds
         }
+    approval = Approval(Stream("acme", "fraud"), "8", approvals.TEAM, True, "ann", NOW)
+    with app.store.write() as connection:
+        approvals.add(connection, approval)
     with app.store.read() as connection:
         fingerprint = next(iter(alerts.load_open(connection))).fingerprint
     routes = {
@@ -182,7 +188,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     }
     with running(app.server) as url:
         found = Site(
-            app, urlsplit(url).port or 0, ("", *made.values()), made[kinds.STAFF], routes, fingerprint
+            app,
+            urlsplit(url).port or 0,
+            ("", *made.values()),
+            made[kinds.STAFF],
+            routes,
+            fingerprint,
+            approval.id,
         )
         found.names.extend(sorted(_names(found)))
         yield found
@@ -232,17 +244,21 @@ GOOD = {
     "metric": "error_rate",
 }
 GOOD |= {"left": "staging", "right": "production"}
-GOOD |= {"alert": "HighErrorRate", "feature": "amount", "name": "style.css", "identity": "1", "carried": "x"}
+GOOD |= {"alert": "HighErrorRate", "feature": "amount", "name": "style.css", "carried": "x"}
+
+
+def _good(site: Site) -> dict[str, str]:
+    return {**GOOD, "fingerprint": site.fingerprint, "identity": site.approval}
 
 
 def _valid(path: str, site: Site) -> str:
-    good = {**GOOD, "fingerprint": site.fingerprint}
+    good = _good(site)
     return re.sub(r"\{(\w+):\w+\}", lambda found: quote(good.get(found[1], "1")), path)
 
 
 def _spoiled(path: str, site: Site, chance: random.Random) -> str:
     """The path with some of its parameters malformed."""
-    good = {**GOOD, "fingerprint": site.fingerprint}
+    good = _good(site)
     return re.sub(
         r"\{(\w+):\w+\}",
         lambda found: chance.choice(VALUES) if chance.random() < 0.6 else quote(good.get(found[1], "1")),
@@ -286,7 +302,7 @@ def test_there_is_something_to_ask(site: Site) -> None:
     wrong = {}
     for path, methods in site.routes.items():
         if "GET" in methods and not re.search(
-            r"callback|sign-in|enter|subscribe/|changes|report|static|approvals/", path
+            r"callback|sign-in|enter|subscribe/|changes|report|static", path
         ):
             status, _ = site.ask(Asked("GET", _valid(path, site), headers=_headers(site, 0, staff=True)))
             if status != 200:
