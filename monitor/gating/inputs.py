@@ -19,7 +19,7 @@ from monitor.predictions.intake.arrow_types import flat
 from monitor.predictions.log.columns import names
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
-from monitor.sources.files.chunked import NAMED, chunks
+from monitor.sources.files.chunked import NAMED, NUMERIC, chunks
 from monitor.sources.files.csv_dialect import DETECTED, Dialect, doubt
 from monitor.sources.files.csv_reader import CsvChunk
 from monitor.sources.files.local import PARQUET, ending
@@ -147,7 +147,10 @@ def _chunks(data: object, columns: Columns, dialect: Dialect, reader: _Reader) -
         place = location_of(str(data))
         reader.start_file(place)
         as_text = [*reader.columns.file_names(NAMED), *columns.wanted]
-        yield from chunks(place, read_as_text=as_text, dialect=dialect, wanted=columns.may_be_used)
+        numeric = reader.columns.file_names(NUMERIC)
+        yield from chunks(
+            place, read_as_text=as_text, dialect=dialect, wanted=columns.may_be_used, numeric=numeric
+        )
         return
     source = open_source(data, dialect)
     arrays = {name: _whole(source.chunks(name), source.type(name)) for name in source.names}

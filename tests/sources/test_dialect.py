@@ -124,3 +124,25 @@ def test_a_file_with_one_column_says_what_may_be_wrong(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no column 'timestamp'") as told:
         list(reader.parts())
     assert "pass --separator ';'" in told.value.hint
+
+
+def loaded(path: Path) -> list[dict[str, object]]:
+    reader = HistoryReader([path], STREAM, PredictionSettings(), NOW)
+    rows = [row for part in reader.parts() for batch in part.batches for row in batch.rows.to_pylist()]
+    assert reader.quarantined(NOW) == []
+    return rows
+
+
+def test_every_field_of_a_past_may_have_decimal_commas(tmp_path: Path) -> None:
+    names = "id,timestamp,amount,prediction,confidence,latency_ms,cost,probabilities.fraud"
+    lines = [
+        f"1.5,{NOW - 60},12.5,203.5,0.93,1041.7,0.25,0.93",
+        f"2.5,{NOW - 60},7.25,-1.25,0.58,39,3,0.42",
+    ]
+    points = file(tmp_path, "\n".join([names, *lines]).encode(), "points.csv")
+    as_written = [line.replace(",", ";").replace(".", ",") for line in lines]
+    as_written = [line.replace("1041,7", "1.041,7") for line in as_written]
+    commas = file(tmp_path, "\n".join([names.replace(",", ";"), *as_written]).encode(), "commas.csv")
+    expected = [row | {"id": str(row["id"]).replace(".", ",")} for row in loaded(points)]
+    assert [row["prediction"] for row in expected] == [203.5, -1.25]
+    assert loaded(commas) == expected

@@ -25,6 +25,11 @@ CHECKED = (
 """Fields whose values are validated one by one, and therefore read as texts."""
 NAMED = (*of_type(FieldType.ID, FieldType.VERSION, FieldType.LABEL), *STREAM_FIELDS)
 """Fields that are names, even if they look like numbers: `007`, `1.10`."""
+NUMERIC = (
+    *TIMES,
+    *of_type(FieldType.PROBABILITY, FieldType.MILLISECONDS, FieldType.NUMBER, FieldType.LABEL),
+)
+"""Fields that are or may be numbers, and therefore may have decimal commas."""
 _CHUNK_ROWS = 65_536
 
 
@@ -34,11 +39,13 @@ def chunks(
     read_as_text: Sequence[str] = (*CHECKED, *NAMED),
     dialect: Dialect = DETECTED,
     wanted: Callable[[str], bool] = lambda _name: True,
+    numeric: Sequence[str] = NUMERIC,
 ) -> Iterator[CsvChunk]:
     """The rows of a file in chunks.
 
     `groups` selects row groups of a Parquet file. Columns in `read_as_text` stay texts in text files. `dialect` is the
-    configured format of a CSV file. Of Parquet files, only the `wanted` columns are read.
+    configured format of a CSV file. Of Parquet files, only the `wanted` columns are read. The texts of `numeric` columns
+    may have decimal commas.
 
     Raises:
         InputError: the file cannot be read, or its suffix is not in `monitor.sources.files.local.KINDS`.
@@ -49,7 +56,7 @@ def chunks(
         )
     try:
         if place.suffix in DELIMITED:
-            yield from csv_reader.read(place, read_as_text, dialect)
+            yield from csv_reader.read(place, read_as_text, dialect, numeric)
         elif place.suffix in JSON:
             yield from json_reader.read(place, read_as_text)
         elif place.suffix in ARROW:

@@ -4,7 +4,7 @@ The first values of a column determine its type. A chunk in which other values o
 `01067` are texts. `1,234.5` is a number; if values are not separated by commas, so are `1,5` and `1.234,5`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,11 +20,18 @@ _GROUPED_BY_POINTS = r"^[+-]?\d{1,3}(\.\d{3})+,\d+$"
 
 class Cells:
     """The types of the columns of one file, determined by its first chunks. `kinds` has one type per column,
-    or None.
+    or None. Columns whose numbers are in `with_points` stay texts, with points instead of decimal commas.
     """
 
-    def __init__(self, kinds: Sequence[pa.DataType | None], *, decimal_commas: bool) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[pa.DataType | None],
+        with_points: Collection[int] = (),
+        *,
+        decimal_commas: bool,
+    ) -> None:
         self._kinds = list(kinds)
+        self._with_points = with_points if decimal_commas else ()
         self._cleaned = _cleaned_with_commas if decimal_commas else _cleaned
 
     def converted(self, rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -33,6 +40,8 @@ class Cells:
         return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
 
     def _column(self, index: int, column: pa.Array) -> pa.Array:
+        if index in self._with_points:
+            return _with_points(column)
         known = self._kinds[index]
         candidates = _candidate_types(column) if known is None else (known,)
         casts = (_cast(column, kind, self._cleaned) for kind in candidates)
@@ -82,8 +91,13 @@ def _ungrouped(texts: pa.Array, form: str, sign: str) -> pa.Array:
 
 def _cleaned_with_commas(texts: pa.Array) -> pa.Array:
     """As `_cleaned`, with decimal commas as points. A column with both keeps its texts, as it is ambiguous."""
-    cleaned = _ungrouped(_without_placeholders(texts), _GROUPED_BY_POINTS, ".")
+    return _with_points(_without_placeholders(texts))
+
+
+def _with_points(texts: pa.Array) -> pa.Array:
+    """Texts in which `1,5` and `1.234,5` are `1.5` and `1234.5`, unless other ones have points as well."""
+    cleaned = _ungrouped(texts, _GROUPED_BY_POINTS, ".")
     commas = pc.match_substring_regex(cleaned, _DECIMAL_COMMA)
     if pc.any(commas).as_py() and not pc.any(pc.match_substring(cleaned, ".")).as_py():
         return pc.if_else(commas, pc.replace_substring(cleaned, ",", "."), cleaned)
-    return cleaned
+    return texts

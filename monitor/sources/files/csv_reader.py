@@ -46,8 +46,10 @@ class CsvChunk:
     unreadable: tuple[UnreadableRow, ...] = ()
 
 
-def read(file: File, as_text: Collection[str] = (), configured: Dialect = DETECTED) -> Iterator[CsvChunk]:
-    """The rows of a file; columns in `as_text` stay texts.
+def read(
+    file: File, as_text: Collection[str] = (), configured: Dialect = DETECTED, numeric: Collection[str] = ()
+) -> Iterator[CsvChunk]:
+    """The rows of a file; columns in `as_text` stay texts. Those in `numeric` may have decimal commas.
 
     Raises:
         InputError: the header has bytes that are not valid in the encoding.
@@ -59,7 +61,8 @@ def read(file: File, as_text: Collection[str] = (), configured: Dialect = DETECT
     dialect = csv_dialect.of(file, configured)
     names = _names(file, dialect)
     kinds = [pa.string() if name in as_text else None for name in names]
-    cells = Cells(kinds, decimal_commas=dialect.has_decimal_commas)
+    texts = {index for index, name in enumerate(names) if name in as_text and name in numeric}
+    cells = Cells(kinds, texts, decimal_commas=dialect.has_decimal_commas)
     first = _FIRST_ROW
     for block in _BLOCK_SIZES:
         lines = _Lines(dialect, first)

@@ -9,7 +9,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.sources import capture_files
 from monitor.sources.files import locations, outcome_rows
-from monitor.sources.files.chunked import CHECKED, NAMED, TIMES, chunks
+from monitor.sources.files.chunked import CHECKED, NAMED, NUMERIC, TIMES, chunks
 from monitor.sources.files.csv_dialect import DETECTED, Dialect
 from monitor.sources.files.csv_reader import CsvChunk
 from monitor.sources.files.date_order import order_of
@@ -85,5 +85,6 @@ class HistoryReader(FileReader):
 
     def _chunks(self, place: Location, as_text: Sequence[str]) -> Iterator[CsvChunk]:
         if self._form is None:
-            return chunks(place, read_as_text=as_text, dialect=self._dialect)
+            numeric = self.columns.file_names(NUMERIC)
+            return chunks(place, read_as_text=as_text, dialect=self._dialect, numeric=numeric)
         return capture_files.read(place, self._form, as_text)
