@@ -44,8 +44,8 @@ def chunks(
     """The rows of a file in chunks.
 
     `groups` selects row groups of a Parquet file. Columns in `read_as_text` stay texts in text files. `dialect` is the
-    configured format of a CSV file. Of Parquet files, only the `wanted` columns are read. The texts of `numeric` columns
-    may have decimal commas.
+    configured format of a CSV file. Of Parquet files, only the `wanted` columns are read. The texts of `numeric`
+    columns may have decimal commas.
 
     Raises:
         InputError: the file cannot be read, or its suffix is not in `monitor.sources.files.local.KINDS`.
