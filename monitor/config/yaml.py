@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from ruamel.yaml.scalarint import HexInt
 
 from monitor.config.yaml_text import Key, load
 from monitor.errors import ConfigError, Problem
@@ -145,6 +146,8 @@ def _fill(node: Any, key: Key, document: Document, env: Mapping[str, str], probl
         return _substitute(str(node), key, document, env, problems)
     if isinstance(node, Sequence):
         return [_fill(v, (*key, i), document, env, problems) for i, v in enumerate(node)]
+    if isinstance(node, HexInt):
+        return f"0x{node:x}"  # nobody means the base 16: `0x18` are zeros of a rule test, or a name
     for plain in (bool, int, float):
         if isinstance(node, plain):
             if plain is float and not math.isfinite(node):

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
-from ruamel.yaml.scalarint import HexInt
 
 from monitor.config.sections import Duration, Section
 from monitor.config.units import format_duration
@@ -47,8 +46,6 @@ def _expanded(text: object) -> tuple[float | None, ...]:
     Raises:
         ValueError: a word is not a value.
     """
-    if isinstance(text, HexInt):
-        text = f"0x{text:x}"  # for YAML, `0x18` is a number with the base 16; here it is eighteen zeros
     values: list[float | None] = []
     for word in str(text).split():
         form = _VALUE.fullmatch(word)
