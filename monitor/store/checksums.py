@@ -23,13 +23,18 @@ def seal(raw: bytes) -> bytes:
     return _HEADER.pack(_MAGIC, zlib.crc32(raw)) + raw
 
 
+def is_sealed(blob: bytes) -> bool:
+    """Whether the bytes have a checksum."""
+    return blob[: len(_MAGIC)] == _MAGIC
+
+
 def unseal(blob: bytes) -> bytes:
     """The bytes that `seal` was given.
 
     Raises:
         DamageError: they have changed since.
     """
-    if blob[: len(_MAGIC)] != _MAGIC:
+    if not is_sealed(blob):
         return blob
     if len(blob) < _HEADER.size or _HEADER.unpack_from(blob)[1] != zlib.crc32(
         memoryview(blob)[_HEADER.size :]

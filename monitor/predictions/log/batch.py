@@ -26,7 +26,7 @@ import pyarrow.ipc
 from monitor.predictions.log.columns import column
 from monitor.predictions.log.hashing import Hashes, derived, hash_texts, mix
 from monitor.records import Stream, Window
-from monitor.store.checksums import reading, seal, unseal
+from monitor.store.checksums import is_sealed, reading, seal, unseal
 
 _ABSENT = {"sampled": True, "weight": 1.0}  # the value that an absent column stands for
 _MAGIC = b"WKP1"
@@ -70,7 +70,10 @@ def decode(blob: bytes) -> pa.RecordBatch:
             raise ValueError("not a batch of the prediction log")
         plain = pa.decompress(compressed, size, codec="lz4_raw")
         with pa.ipc.open_stream(plain) as reader:
-            return reader.read_next_batch()
+            rows = reader.read_next_batch()
+        if not is_sealed(blob):
+            rows.validate(full=True)  # wrong offsets would read outside of its memory
+        return rows
 
 
 def hashes(rows: pa.RecordBatch) -> Hashes:
