@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection
 from functools import partial
 
+from monitor.alerts.deploys import RECENT
 from monitor.childprocess import HERE, Runner
 from monitor.clock import Clock
 from monitor.config.root import Config
@@ -17,14 +18,16 @@ from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
 from monitor.predictions.log.compaction import compact
 from monitor.predictions.outcomes.join import expire_outcomes
-from monitor.records import Priority, Stream
+from monitor.records import Delivery, Priority, Stream
+from monitor.rollback.change_events import change_events as rollback_change_events
 from monitor.rollouts import running as rollouts
-from monitor.rollouts.change_events import change_events
+from monitor.rollouts.change_events import change_events as rollout_change_events
 from monitor.rollouts.load_arms import Reading
 from monitor.runtime.cpu_tuning import give_back_freed_memory
 from monitor.runtime.scheduler import Scheduler
 from monitor.sources.probes import ProbeSettings, probe
-from monitor.store import outbox, probes
+from monitor.store import outbox, probes, rollbacks
+from monitor.store import rollouts as rollout_rows
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
 from monitor.windows import closing
@@ -45,8 +48,8 @@ class Jobs:
     """The jobs, ready to be scheduled.
 
     `is_delivering` tells whether the thread of every channel runs, `is_leader` whether this daemon does the work that
-    only one daemon of a database does. `runner` runs heavy jobs. `change_channels` are sent the steps of
-    rollouts.
+    only one daemon of a database does. `runner` runs heavy jobs. `change_channels` are sent rollouts and
+    rollbacks as change events.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Jobs:
         scheduler.every(120.0, "measure row metrics", self.measure_rows)
         every = min(rollouts.EVERY, self._config.predictions.base_window)
         scheduler.every(every, "advance rollouts", self.advance_rollouts)
+        scheduler.every(rollouts.EVERY, "announce changes", self.announce_changes)
         for stream, model in self._config.streams().items():
             if model.probe.url:
                 scheduler.every(
@@ -97,13 +101,25 @@ class Jobs:
             config = self._config
             base = int(config.predictions.base_window)
             reading = Reading(base, config.windows.lateness, config.measuring())
-            now, channels, settings = self._clock.now(), sorted(self._change_channels), config.alerts
-            rollouts.advance(
-                self._store,
-                reading,
-                now,
-                lambda one, step: change_events(one, step, channels, settings, now),
-            )
+            rollouts.advance(self._store, reading, self._clock.now())
+
+    def announce_changes(self) -> None:
+        """Send the rollouts and rollbacks of the last hour as change events, whoever made them; each once."""
+        channels, settings, now = sorted(self._change_channels), self._config.alerts, self._clock.now()
+        if not channels or not self._is_leader():
+            return
+        since, faults, due = now - RECENT, self._store.faults, list[Delivery]()
+        with self._store.read() as connection:
+            for rollout, step in rollout_rows.steps_since(connection, since):
+                with faults.isolate("change events", f"{rollout.stream} {rollout.number} {step.number}"):
+                    due += rollout_change_events(rollout, step, channels, settings, now)
+            for one in rollbacks.ordered_since(connection, since):
+                with faults.isolate("change events", one.id):
+                    due += rollback_change_events(one, channels, settings, now, since)
+            known = outbox.last_sequences(connection, [(one.channel, one.key) for one in due])
+        if new := [one for one in due if (one.channel, one.key) not in known]:
+            with self._store.write() as connection:
+                outbox.add(connection, new)
 
     def after_tick(self) -> None:
         """Record a complete tick: every rule was evaluated, and the result is stored."""

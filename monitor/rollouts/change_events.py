@@ -1,6 +1,7 @@
 """Change events for the steps of rollouts, so that the pager shows them next to the incident that followed. Pure.
 
-A change event pages no one. It is a row of the outbox with a key of its own, written together with its step.
+A change event pages no one. It is a row of the outbox with a key of its own, so it is sent once, whoever made the step:
+the daemon, a command or a page.
 """
 
 import hashlib

@@ -1,18 +1,17 @@
 """Starts, stops and advances rollouts: each change is a stored step, made once."""
 
 import logging
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from monitor.errors import InputError, NotFoundError
-from monitor.records import Delivery, Stream
+from monitor.records import Stream
 from monitor.rollouts.evaluate import evaluate
 from monitor.rollouts.load_arms import Reading
 from monitor.rollouts.next_step import Decision, first_step, next_step, stopped
 from monitor.rollouts.verdict import Gate, Outcome, Verdict
-from monitor.store import audit, model_versions, outbox, rollouts
+from monitor.store import audit, model_versions, rollouts
 from monitor.store.audit import Entry
 from monitor.store.db import Store
 from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
@@ -96,17 +95,7 @@ def judge(
     return verdict, next_step(rollout, last, verdict, now, reading.base_seconds)
 
 
-Announce = Callable[[Rollout, Step], Sequence[Delivery]]
-"""What is to be sent about a step; stored in its transaction."""
-
-
-def _nothing(_rollout: Rollout, _step: Step) -> Sequence[Delivery]:
-    return ()
-
-
-def advance(
-    store: Store, reading: Reading, now: float, announce: Announce = _nothing
-) -> list[tuple[Rollout, Step]]:
+def advance(store: Store, reading: Reading, now: float) -> list[tuple[Rollout, Step]]:
     """Decide on every running rollout, and store the steps that follow; those that this process stored."""
     with store.read() as connection:
         running = rollouts.running(connection)
@@ -119,8 +108,6 @@ def advance(
                 continue
             with store.write() as connection:
                 is_new = rollouts.add(connection, rollout, decision.step)
-                if is_new:
-                    outbox.add(connection, announce(rollout, decision.step))
             if is_new:
                 log.info("rollout of %s of %s: %s", rollout.canary, rollout.stream, decision.reason)
                 made.append((rollout, decision.step))

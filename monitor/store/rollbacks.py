@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, select, update
+from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, or_, select, update
 
 from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
@@ -60,6 +60,7 @@ class RollbackState(StrEnum):
     """The version has lost its traffic; a frozen rollout: the executor has accepted it."""
 
 
+_MOST_RECENT = 1000
 OPEN = (RollbackState.DECIDED, RollbackState.SENT, RollbackState.CONFIRMED, RollbackState.FAILED)
 
 
@@ -125,6 +126,12 @@ def latest(connection: Connection, limit: int = 200, client: str = "") -> list[R
 def unfinished(connection: Connection) -> list[Rollback]:
     """Decisions whose order is not verified yet."""
     return _found(connection, 1000, ROLLBACKS.c.state.in_([state.value for state in OPEN]))
+
+
+def ordered_since(connection: Connection, since: float) -> list[Rollback]:
+    """The orders of all streams that were given, or have ended, from `since` on, newest first."""
+    is_new = or_(ROLLBACKS.c.decided_at >= since, ROLLBACKS.c.ended_at >= since)
+    return _found(connection, _MOST_RECENT, is_new, ROLLBACKS.c.state != RollbackState.WITHHELD.value)
 
 
 def named(connection: Connection, identity: str) -> Rollback | None:

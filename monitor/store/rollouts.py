@@ -178,6 +178,15 @@ def running(connection: Connection) -> list[tuple[Rollout, Step]]:
     return [(one, last) for one, last in found if last.state is RolloutState.RUNNING]
 
 
+def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, Step]]:
+    """The steps of all rollouts from `since` on, with their rollouts; those that can be read."""
+    same = [ROLLOUTS.c[name] == STEPS.c[name] for name in (*_STREAM, "number")]
+    has_new = select(STEPS.c.step).where(*same, STEPS.c.at >= since).exists()
+    query = select(ROLLOUTS).where(has_new).order_by(*(ROLLOUTS.c[name] for name in (*_STREAM, "number")))
+    found = _rollouts(connection, connection.execute(query).all())
+    return [(one, step) for one in found for step in steps(connection, one) if step.at >= since]
+
+
 def steps(connection: Connection, rollout: Rollout) -> tuple[Step, ...]:
     """The steps of a rollout, oldest first; those that can be read.
 

@@ -1,0 +1,120 @@
+"""Rollouts and rollbacks as change events: each change once, whoever made it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from monitor.alerts.settings import AlertSettings
+from monitor.config.root import Config
+from monitor.jobs import Jobs
+from monitor.records import Action
+from monitor.rollback.change_events import change_events
+from monitor.rollouts import running
+from monitor.rollouts.plan import DEFAULT, parse_plan
+from monitor.store import outbox, rollbacks
+from monitor.store.rollbacks import Rollback, RollbackState
+from tests.support.rollback_timeline import START, STREAM, Timeline, timeline
+
+HOSTILE = "8\u202e\u2028'\"\r\n%s{0}{{7*7}}" * 40
+DONE = Rollback(
+    STREAM, "8", "HighErrorRate", "on", "abcdef123456", "rollback", RollbackState.VERIFIED, "webhook", "7",
+    "40% of the answers fail", "HighErrorRate", START, START + 1, START + 2, START + 120, "done; 0% of the traffic",
+)  # fmt: skip
+
+
+def titles(line: Timeline, channel: str = "pagerduty") -> list[str]:
+    """The titles of all change events that wait for a channel, oldest first."""
+    with line.store.read() as connection:
+        waiting = [one for one in outbox.waiting(connection) if one.action is Action.CHANGE]
+    return [json.loads(one.body)["title"] for one in waiting if one.channel == channel]
+
+
+def jobs(line: Timeline, *, leads: bool = True, channels: tuple[str, ...] = ("pagerduty",)) -> Jobs:
+    return Jobs(line.store, Config(), line.clock, lambda: True, lambda: leads, change_channels=channels)
+
+
+def test_what_persons_and_rules_do_is_announced_once(tmp_path: Path) -> None:
+    with timeline(tmp_path) as line:
+        line.live(60)
+        with line.store.write() as connection:
+            running.start(
+                connection, STREAM, "8", "7", parse_plan(DEFAULT, 60), who="ada", address="here", now=line.clock.now()
+            )  # fmt: skip
+        jobs(line, leads=False).announce_changes()
+        jobs(line, channels=()).announce_changes()
+        assert titles(line) == []
+        jobs(line).announce_changes()
+        with line.store.write() as connection:
+            running.stop(connection, STREAM, who="ada", address="here", now=line.clock.now())
+        line.bad_canary()
+        line.live(900)
+        for _ in range(2):
+            jobs(line).announce_changes()
+        told = [title.removeprefix("acme/fraud production: ") for title in titles(line)]
+        assert told == [
+            "version 8 receives 5 % of the requests",
+            "version 8 was withdrawn",
+            "rollback of version 8 to 7 is ordered",
+            "rollback of version 8 to 7 is verified",
+        ]
+        line.clock.advance(7200)
+        with line.store.write() as connection:
+            outbox.delete_before(connection, line.clock.now())
+        jobs(line).announce_changes()
+        assert len(titles(line)) <= 4, "what is old is not told again"
+
+
+def test_a_row_that_cannot_be_told_does_not_stop_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poisoned(one: Rollback, *rest: object) -> object:
+        if one.id == DONE.id:
+            raise ValueError("poison")
+        return change_events(one, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("monitor.jobs.rollback_change_events", poisoned)
+    with timeline(tmp_path) as line:
+        with line.store.write() as connection:
+            rollbacks.add(connection, DONE)
+            rollbacks.add(connection, replace(DONE, id="other", trigger="manual 1"))
+        line.clock.advance(300)
+        jobs(line).announce_changes()
+        assert len(titles(line)) == 2
+        assert "poison" in str(line.store.faults.active())
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"state": RollbackState.DECIDED}, ["rollback of version 8 to 7 is ordered"]),
+        ({"state": RollbackState.WITHHELD}, []),
+        ({"mode": "dry-run"}, []),
+        ({"mode": "drill"}, []),
+        (
+            {"state": RollbackState.FAILED, "other": ""},
+            ["rollback of version 8 is ordered", "rollback of version 8 has failed"],
+        ),
+        (
+            {"kind": "freeze"},
+            ["freeze of the rollout of version 8 is ordered", "the rollout of version 8 is frozen"],
+        ),
+        ({"decided_at": START - 9000}, ["rollback of version 8 to 7 is verified"]),
+        ({"decided_at": START - 9000, "ended_at": START - 8000}, []),
+    ],
+)
+def test_the_order_and_its_end_are_told(changed: dict[str, object], said: list[str]) -> None:
+    made = change_events(replace(DONE, **changed), ["a", "b"], AlertSettings(), START + 200, START - 3600)  # type: ignore[arg-type]
+    told = [json.loads(one.body)["title"].removeprefix("acme/fraud production: ") for one in made]
+    assert told == [title for title in said for _ in "ab"]
+    assert len({(one.channel, one.key) for one in made}) == len(made)
+
+
+def test_hostile_names_are_told_on_one_short_line() -> None:
+    row = replace(DONE, version=HOSTILE, other=HOSTILE, reason=HOSTILE, detail=HOSTILE)
+    for one in change_events(row, ["a"], AlertSettings(), START, START - 1):
+        told = json.loads(one.body)
+        assert not {"\u202e", "\u2028", "\r", "\n"} & set(told["title"] + told["reason"])
+        assert len(told["title"]) < 400
+        assert len(told["reason"]) <= 400
