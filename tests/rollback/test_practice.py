@@ -15,7 +15,7 @@ from monitor.rollback.drill import DrillRun
 from monitor.rollback.executors.executor import ExecutorSettings
 from monitor.rollback.executors.registry import AnyExecutor
 from monitor.rollback.manual import Person, Wish
-from monitor.rollback.plan import PlanContext, plan
+from monitor.rollback.procedure.plan import PlanContext, plan
 from monitor.rollback.rollback_metrics import EVERY, Known, RollbackMetrics, of_stream
 from monitor.rollback.settings import RollbackSettings
 from monitor.store import audit, rollback_drills

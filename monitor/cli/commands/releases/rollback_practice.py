@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from monitor.config.root import Config
     from monitor.records import Stream
     from monitor.rollback.drill import DrillRun
-    from monitor.rollback.plan import PlanContext
+    from monitor.rollback.procedure.plan import PlanContext
     from monitor.store.rollback_drills import Drill
 
 
@@ -33,7 +33,7 @@ def plan(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
     Example: watchkeeper rollback plan acme/fraud
     """
     from monitor.config.root import load
-    from monitor.rollback import plan as plans
+    from monitor.rollback.procedure import plan as plans
 
     stream = stream_of(model)
     put(plans.plan(_context(load(config), stream)).rstrip("\n"))
@@ -112,7 +112,7 @@ def drills(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json
 def _context(settings: "Config", stream: "Stream") -> "PlanContext":
     from monitor.cli.store_option import opened
     from monitor.config.rule_files import rules_of
-    from monitor.rollback.plan_context import plan_context
+    from monitor.rollback.procedure.plan_context import plan_context
 
     client, own = settings.clients.get(stream.client), settings.model(stream).rollback
     recipients = list(client.digest.to) if client else []

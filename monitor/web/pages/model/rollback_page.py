@@ -13,8 +13,8 @@ from monitor.rollback import manual
 from monitor.rollback.executors.registry import kind_of
 from monitor.rollback.kill_switch import stopped
 from monitor.rollback.manual import Person
-from monitor.rollback.plan import plan
-from monitor.rollback.plan_context import plan_context
+from monitor.rollback.procedure.plan import plan
+from monitor.rollback.procedure.plan_context import plan_context
 from monitor.store import rollback_stops, rollbacks
 from monitor.web import services as web_services
 from monitor.web.auth import session

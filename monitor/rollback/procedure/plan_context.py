@@ -6,7 +6,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from monitor.records import Stream
-from monitor.rollback.plan import PlanContext
+from monitor.rollback.procedure.plan import PlanContext
 from monitor.rollback.settings import RollbackSettings
 from monitor.rules.rule import RuleSet
 from monitor.store import model_versions, rollback_drills

@@ -1,0 +1,1 @@
+"""The written rollback plan of a model."""
