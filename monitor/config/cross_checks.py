@@ -48,6 +48,10 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
             if flaw := flaw_of_name(model):
                 yield document.problem(key, f"the name {visible(model)!r} {flaw}")
             yield from _model(settings, key, document)
+        for model in section.sampled:
+            if section.models and model not in section.models:
+                reason = f"is none of the models of {client}: {', '.join(map(visible, section.models))}"
+                yield document.problem(("clients", client, "sampled", model), reason)
         yield from _digest(section, ("clients", client, "digest"), document)
     yield from _sources(config, document)
     yield from _samples(config, document)

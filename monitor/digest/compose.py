@@ -118,7 +118,7 @@ def _charts(
     volume = [decided.get(day) for day in dates]
     pictures = []
     if sum(value is not None for value in volume) > 1:
-        words = f"Decisions per day, all models: {_course('volume', dates, volume)}"
+        words = f"{_decisions(health, settings)} per day, all models: {_course('volume', dates, volume)}"
         pictures.append(Picture("decisions", raster.bars(volume), words))
     shown = next((one for one in health.models if one.quality is not None), None)
     if shown is not None and shown.quality is not None:
@@ -198,7 +198,7 @@ def _rows(
     spans: Sequence[tuple[date, date]],
     settings: ClientSettings,
 ) -> tuple[Row, ...]:
-    rows = [_row("Decisions", [t[0] if t[2] else None for t in totals], "volume")]
+    rows = [_row(_decisions(health, settings), [t[0] if t[2] else None for t in totals], "volume")]
     answered = [1 - errors / decisions if decisions else None for decisions, errors, _ in totals]
     rows.append(_row("Answered", answered, "availability"))
     happened = [incident for model in health.models for incident in model.incidents]
@@ -206,6 +206,12 @@ def _rows(
     incidents = [float(sum(first <= day <= last for day in from_day)) for first, last in spans]
     rows.append(_row("Incidents", list(incidents), "volume"))
     return tuple(rows)
+
+
+def _decisions(health: ClientHealth, settings: ClientSettings) -> str:
+    """What the sum over all models is called: with a model of which only a sample is captured, it is no total."""
+    is_partial = any(settings.sample(model.stream.model) for model in health.models)
+    return "Decisions (some sampled)" if is_partial else "Decisions"
 
 
 def _row(name: str, values: Sequence[float | None], metric: str) -> Row:

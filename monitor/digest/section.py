@@ -73,7 +73,7 @@ def section(
     if model.since is not None and model.health is not Health.WAITING:
         since = f" Since {wording.moment(model.since, settings.zone, due.at)}."
     facts = [*_targets(model, seen, due, settings), *_quality(model, days, due, settings)]
-    facts += _volume(days, due)
+    facts += _volume(days, due, settings.sample(model.stream.model))
     facts += [Fact("Inputs that moved", seen.moved)] if seen.moved else []
     return Section(
         _cut(model.title),
@@ -149,18 +149,19 @@ def quality_over(
     return mean, n, any(one.estimated for one in inside)
 
 
-def _volume(days: Sequence[DayFigures], due: Due) -> Iterable[Fact]:
+def _volume(days: Sequence[DayFigures], due: Due, sample: str) -> Iterable[Fact]:
+    name = f"Decisions{f' {sample}' if sample else ''}, {_period(due)}"
     now, before = (_decisions(days, due.span(back)) for back in (0, due.days))
     if now is None:
         if days:
-            yield Fact(f"Decisions, {_period(due)}", "none")
+            yield Fact(name, "none")
         return
     text = wording.count(now[0])
     if before is not None:
         text += f"; {_before(due)} {wording.count(before[0])} ({wording.change(now[0], before[0], 'volume')})"
     if now[0] and now[1]:
         text += f"; {wording.share(now[1] / now[0])} without an answer"
-    yield Fact(f"Decisions, {_period(due)}", text)
+    yield Fact(name, text)
 
 
 def _decisions(days: Sequence[DayFigures], span: tuple[date, date]) -> tuple[float, float] | None:

@@ -29,6 +29,25 @@ TimeOfDay = Annotated[str, BeforeValidator(_time)]
 """A local time, written as `08:00`."""
 
 
+def _sampled(value: Any) -> float:
+    text = value.strip() if isinstance(value, str) else ""
+    if isinstance(value, bool) or not (text or isinstance(value, int | float)):
+        msg = f"{value!r} is not a share of the calls (use 20%)"
+        raise ValueError(msg)
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1) if text else float(value)
+    except (ValueError, OverflowError):
+        share = 0.0
+    if not 0 < share < 1:
+        msg = f"{value!r} is not a share of the calls between 0 and 100 % (use 20%)"
+        raise ValueError(msg)
+    return share
+
+
+SampledShare = Annotated[float, BeforeValidator(_sampled)]
+"""The share of the calls that is captured, written as `20%` or 0.2."""
+
+
 class ModelView(Section):
     """What a client reads about one model."""
 
@@ -98,6 +117,9 @@ class ClientSettings(Section):
     """Daily and weekly digests."""
     frame_ancestors: tuple[str, ...] = ()
     """Sites that may embed the client's page."""
+    sampled: dict[str, SampledShare] = Field(default_factory=dict)
+    """Models of which the platform captures a share of the calls only, such as `{churn: 20%}`. Counts are marked as
+    those of the sample."""
     models: Mapping[str, ModelView] = Field(default_factory=dict)
     """What the client reads about each model, by the model's name."""
 
@@ -113,6 +135,14 @@ class ClientSettings(Section):
     def view(self, model: str) -> ModelView:
         """A model's section, or the defaults."""
         return self.models.get(model, ModelView())
+
+    def sample(self, model: str) -> str:
+        """`of the sample (20 % of the calls)` for a model of which only a sample is captured, or empty.
+
+        It belongs to each count of the model. Counts are not scaled up.
+        """
+        share = self.sampled.get(model)
+        return "" if share is None else f"of the sample ({share * 100:.4g} % of the calls)"
 
     def title(self, model: str) -> str:
         """What the client calls a model."""

@@ -107,6 +107,22 @@ def test_incidents_of_one_break_are_told_together_with_their_inputs(tmp_path: Pa
     )
 
 
+def test_counts_of_a_sample_say_so(tmp_path: Path) -> None:
+    shop = clients.opened(tmp_path, hours=1)
+    sampled = CLIENTS["acme"].model_copy(update={"sampled": {"fraud": 0.125}})
+    digest = replace(sender(shop), clients={"acme": sampled}).preview("acme", NOW)
+    assert digest is not None
+    facts = {one.title: [fact.name for fact in one.facts] for one in digest.models}
+    assert "Decisions of the sample (12.5 % of the calls), yesterday" in facts["Fraud check"]
+    assert "Decisions, yesterday" in facts["Churn"]
+    assert digest.rows[0].name == "Decisions (some sampled)"
+    lines = render.text(digest, "1").splitlines()
+    head = next(line for line in lines if "Yesterday" in line)
+    row = next(line for line in lines if line.startswith("Decisions (some sampled)  "))
+    assert row[head.index("Day before") - 1] == " "
+    assert row[head.index("Day before")] != " "
+
+
 def test_what_is_coming_is_said_in_time() -> None:
     settings = ClientSettings()
     stream = Stream("acme", "fraud")

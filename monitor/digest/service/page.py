@@ -76,7 +76,7 @@ def _figures(report: ServiceReport) -> list[tuple[str, str, str]]:
     if not report.is_complete:
         compared = f"so far; {of} {earlier}"
     return [
-        ("Decisions", wording.figure("volume", now.decisions), compared),
+        (_decisions(report), wording.figure("volume", now.decisions), compared),
         ("Answered", wording.figure("availability", now.answered), "of all requests"),
         (
             "Within limits",
@@ -85,6 +85,10 @@ def _figures(report: ServiceReport) -> list[tuple[str, str, str]]:
         ),
         ("Incidents", str(len(report.incidents)), f"{now.incidents} began in this period"),
     ]
+
+
+def _decisions(report: ServiceReport) -> str:
+    return "Decisions (some sampled)" if report.settings.sampled else "Decisions"
 
 
 def _incident(one: ClientIncident, report: ServiceReport) -> dict[str, object]:
@@ -111,7 +115,7 @@ def _moment(at: float, report: ServiceReport) -> str:
 def _trend(report: ServiceReport) -> list[tuple[str, list[str]]]:
     """The rows of the table of the trend."""
     rows = [
-        ("Decisions", [wording.figure("volume", one.decisions) for one in report.trend]),
+        (_decisions(report), [wording.figure("volume", one.decisions) for one in report.trend]),
         ("Answered", [wording.figure("availability", one.answered) for one in report.trend]),
         ("Within limits", ["—" if one.within is None else wording.share(one.within) for one in report.trend]),
         (
@@ -141,7 +145,7 @@ def _bars_words(report: ServiceReport) -> str:
     low, high = min(known, key=lambda one: one[0]), max(known, key=lambda one: one[0])
     ends = (("lowest", low), ("highest", high))
     parts = [f"{word} {wording.count(value)} ({one.short})" for word, (value, one) in ends]
-    return f"Decisions: {', '.join(parts)}, last {wording.figure('volume', report.trend[-1].decisions)}."
+    return f"{_decisions(report)}: {', '.join(parts)}, last {wording.figure('volume', report.trend[-1].decisions)}."
 
 
 def address(public_url: str, report: ServiceReport) -> str:

@@ -65,7 +65,7 @@ def client(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
         "health": health.health,
         "lines": _lines(health, settings),
         "figures": _client_figures(health, settings),
-        "models": [_model_row(model) for model in health.models],
+        "models": [_model_row(model, settings) for model in health.models],
         "states": [(state, svg_charts.strip([state.value], state.word)) for state in STATES],
         **_quality_charts(health, settings),
         "incidents": [incident(item, settings, health.now) for item in newest_first[:20]],
@@ -203,10 +203,11 @@ def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figu
     decisions = sum(model.decisions for model in health.models)
     before = [model.decisions_before for model in health.models if model.decisions_before is not None]
     counted = [model.is_counted for model in health.models]
+    against = _against(decisions, sum(before) if before else None)
+    if any(settings.sample(model.stream.model) for model in health.models):
+        against += " · some models: of a sample of the calls"
     figures = [
-        Figure(
-            "Decisions today", wording.count(decisions), _against(decisions, sum(before) if before else None)
-        )
+        Figure("Decisions today", wording.count(decisions), against)
         if any(counted) or not counted
         else Figure("Decisions today", wording.NOTHING, "being counted"),
         _within(health.within_limits, settings.availability_target),
@@ -243,7 +244,8 @@ def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> li
     others = [period for period in one.targets if quality is None or period != quality.period]
     figures += [_target(period) for period in others]
     against = _against(one.decisions, one.decisions_before) if one.is_counted else "being counted"
-    figures.append(Figure("Decisions today", _decisions(one), against))
+    notes = (against, settings.sample(one.stream.model))
+    figures.append(Figure("Decisions today", _decisions(one), " · ".join(filter(None, notes))))
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
         figures.append(Figure("Answered today", answered, "of all requests" + _as_of((one,), settings, now)))
@@ -304,7 +306,7 @@ def _decisions(one: ModelHealth) -> str:
     return wording.count(one.decisions)
 
 
-def _model_row(one: ModelHealth) -> dict[str, object]:
+def _model_row(one: ModelHealth, settings: ClientSettings) -> dict[str, object]:
     quality = one.quality
     shown, change = wording.NOTHING, wording.NOTHING
     if quality is not None:
@@ -321,7 +323,7 @@ def _model_row(one: ModelHealth) -> dict[str, object]:
         "health": one.health,
         "quality": shown,
         "change": change,
-        "decisions": _decisions(one),
+        "decisions": _decisions(one) + (" (sampled)" if settings.sample(one.stream.model) else ""),
         "strip": svg_charts.strip([day.health.value for day in one.days], one.strip),
         "strip_words": one.strip,
     }

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 
@@ -13,7 +14,7 @@ from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.records import Severity
 from monitor.web.pages import client_view
 from tests.support import clients
-from tests.support.clients import CHURN, NOW, Shop, fire, resolve
+from tests.support.clients import CHURN, CLIENTS, NOW, Shop, fire, resolve
 from tests.support.server import serving
 
 # Words that a reader would have to look up.
@@ -61,6 +62,18 @@ def test_the_verdict_comes_first_and_says_who_acts(shop: Shop) -> None:
     assert "1 of 3 models needs attention." in text
     assert "Fraud check is right in 79 of 100 cases; agreed is at least 85. Since Mon 10:00." in text
     assert "Our team has been notified. Next update by 14:00 CET." in text
+
+
+def test_counts_of_a_sample_say_so_on_every_page(shop: Shop) -> None:
+    sampled = CLIENTS["acme"].model_copy(update={"sampled": {"fraud": 0.2}})
+    pages = ("/c/acme/m/fraud", "/staff/m/acme/fraud/production", "/staff")
+    with serving(replace(shop, clients={**shop.clients, "acme": sampled})) as client:
+        for page in pages:
+            assert "of the sample (20 % of the calls)" in words(client.get(page).text), page
+        assert "some models: of a sample of the calls" in words(client.get("/c/acme/").text)
+        assert "of the sample" not in words(client.get("/c/acme/m/churn").text)
+    with serving(shop) as client:
+        assert not any("of the sample" in words(client.get(page).text) for page in pages)
 
 
 def test_a_model_without_data_waits_and_is_never_fine(shop: Shop) -> None:

@@ -109,7 +109,9 @@ def charts(
     """The charts of a model's page, quality first."""
     all_charts = [_quality(sampler, settings, stream, metric, marks)] if metric else []
     all_charts += [
-        _single(sampler, settings, "decisions", "volume", marks, add=True),
+        _single(
+            sampler, settings, "decisions", "volume", marks, add=True, sample=settings.sample(stream.model)
+        ),
         _single(sampler, settings, "time", "latency_p50", marks),
         _single(sampler, settings, "errors", "error_rate", marks),
     ]
@@ -167,11 +169,12 @@ def _single(
     marks: tuple[Mark, ...],
     *,
     add: bool = False,
+    sample: str = "",
 ) -> Chart:
     steps = sampler.read(metric, add=add)
     phrase = wording.PHRASES[metric]
     if add:
-        summary = f"{wording.count(steps.total)} over this time."
+        summary = f"{wording.count(steps.total)} over this time{f', {sample}' if sample else ''}."
     else:
         summary = (
             "Nothing measured in this time."

@@ -51,7 +51,9 @@ def charts(
         connection, services, stream, shown, page["measured"], asked, around, marks, limits
     )
     return {
-        "panels": linked_charts.panels(read, quality, target, standing, settings.zone, marks, limits),
+        "panels": linked_charts.panels(
+            read, quality, target, standing, settings.zone, marks, limits, settings.sample(stream.model)
+        ),
         "other": other,
         "unknown": asked.metric if other is None else "",
         "metrics": sorted({one.metric for one in page["measured"] if not one.labels}),

@@ -94,6 +94,7 @@ def _page(
     shown: TimeRange,
 ) -> dict[str, Any]:
     stream, now = stream_figures.stream, services.clock.now()
+    sample = services.client(stream.client).sample(stream.model)
     hour = measurements.latest(connection, stream, HOUR)
     latest = hour or measurements.latest(connection, stream, services.base_seconds)
     target_periods = targets.current(connection, stream.client).get(stream, ())
@@ -108,7 +109,7 @@ def _page(
     parts = _parts(connection, read, rolling, stream, now, base)
     notes = read.part("notes", lambda: status.notes(connection, stream_figures, base, hour)) or []
     minute = measurements.latest(connection, stream, base)
-    rules = services.rules()
+    rules, unknown = services.rules(), status.unknown_model(stream, services.models)
     unjudged = read.part("rules", lambda: rules_unjudged(rules, stream, minute, hour, base, now)) or []
     return (
         parts
@@ -123,7 +124,8 @@ def _page(
             "standing": target_periods,
             "measured": latest,
             "listed": _listed(latest),
-            "notes": [*status.unknown_model(stream, services.models), *notes, *unjudged, *read.notes],
+            "notes": [*unknown, *_sampled(sample), *notes, *unjudged, *read.notes],
+            "sample": sample,
             "baseline": baseline,
             "compared": compared,
             "distributions": [(one, distributions.draw(one)) for one in compared_columns[:MOST_DRAWN]],
@@ -157,6 +159,15 @@ def _other_environments(connection: Connection, stream: Stream) -> list[str]:
         for one in known
         if (one.client, one.model) == (stream.client, stream.model) and one != stream
     )
+
+
+def _sampled(sample: str) -> list[str]:
+    if not sample:
+        return []
+    return [
+        f"all counts, rates per second and sums (such as costs) of predictions are {sample} and not scaled up; shares, "
+        "means, latencies and drift describe all calls if the sample is drawn at random"
+    ]
 
 
 def compared_window(shown: TimeRange) -> Window:

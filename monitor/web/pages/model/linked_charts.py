@@ -130,12 +130,14 @@ def panels(
     zone: ZoneInfo,
     marks: tuple[Mark, ...],
     limits: Mapping[str, tuple[float, str]],
+    sample: str = "",
 ) -> list[Panel]:
     """The four charts. `quality` is the metric that stands for quality, empty without one; `limits` are levels to draw,
-    with their names, by metric.
+    with their names, by metric. `sample` says of which sample the counts are, empty where all calls are captured.
     """
+    requests = f"Requests per second{f' {sample}' if sample else ''}"
     charts = [
-        (_chart(data, "rate", "Requests per second", "throughput", zone, marks, _rate(data)), ["volume"]),
+        (_chart(data, "rate", requests, "throughput", zone, marks, _rate(data)), ["volume"]),
         (
             _chart(data, "errors", "Errors by type", "error_rate", zone, marks, _errors(data)),
             ["error_rate"],

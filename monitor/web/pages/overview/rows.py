@@ -120,7 +120,7 @@ def _row(
         known.last_received if known.rows else None,
         f"{stream} {' '.join(names)}".casefold(),
         " ".join(status.unknown_model(stream, services.models)),
-        _rate(recent.get("volume")),
+        _rate(recent.get("volume"), settings.sample(stream.model)),
         cell(recent.get("error_rate")),
         cell(recent.get("latency_p95")),
         quality_cell(quality, today),
@@ -138,10 +138,10 @@ def cell(one: Measurement | None) -> Cell:
     return Cell(one.value, with_unit(one.value, one.unit))
 
 
-def _rate(one: Measurement | None) -> Cell:
+def _rate(one: Measurement | None, sample: str) -> Cell:
     if one is None or one.value is None:
         return cell(one)
-    return Cell(one.value / one.window.seconds, per_time(one.value / one.window.seconds))
+    return Cell(one.value / one.window.seconds, per_time(one.value / one.window.seconds), sample)
 
 
 def per_time(per_second: float) -> str:
