@@ -244,8 +244,8 @@ def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> li
     others = [period for period in one.targets if quality is None or period != quality.period]
     figures += [_target(period) for period in others]
     against = _against(one.decisions, one.decisions_before) if one.is_counted else "being counted"
-    notes = (against, settings.sample(one.stream.model))
-    figures.append(Figure("Decisions today", _decisions(one), " · ".join(filter(None, notes))))
+    counted = (against, settings.sample(one.stream.model))
+    figures.append(Figure("Decisions today", _decisions(one), " · ".join(filter(None, counted))))
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
         figures.append(Figure("Answered today", answered, "of all requests" + _as_of((one,), settings, now)))
