@@ -63,6 +63,7 @@ def model(
         page = _page(connection, services, figures, own_alerts, shown)
         page |= charts_view.charts(connection, services, stream, shown, page, asked, around)
         page["capacity"] = read_by_gauges
+        page["sample"] = services.client(client).sample(model)
     has_sent = stored is not None
     return rendering.page("staff_model.html", visitor=visitor, held=held, has_sent=has_sent, **page)
 
@@ -94,7 +95,6 @@ def _page(
     shown: TimeRange,
 ) -> dict[str, Any]:
     stream, now = stream_figures.stream, services.clock.now()
-    sample = services.client(stream.client).sample(stream.model)
     hour = measurements.latest(connection, stream, HOUR)
     latest = hour or measurements.latest(connection, stream, services.base_seconds)
     target_periods = targets.current(connection, stream.client).get(stream, ())
@@ -109,7 +109,7 @@ def _page(
     parts = _parts(connection, read, rolling, stream, now, base)
     notes = read.part("notes", lambda: status.notes(connection, stream_figures, base, hour)) or []
     minute = measurements.latest(connection, stream, base)
-    rules, unknown = services.rules(), status.unknown_model(stream, services.models)
+    rules = services.rules()
     unjudged = read.part("rules", lambda: rules_unjudged(rules, stream, minute, hour, base, now)) or []
     return (
         parts
@@ -124,8 +124,7 @@ def _page(
             "standing": target_periods,
             "measured": latest,
             "listed": _listed(latest),
-            "notes": [*unknown, *_sampled(sample), *notes, *unjudged, *read.notes],
-            "sample": sample,
+            "notes": [*_of_configuration(services, stream), *notes, *unjudged, *read.notes],
             "baseline": baseline,
             "compared": compared,
             "distributions": [(one, distributions.draw(one)) for one in compared_columns[:MOST_DRAWN]],
@@ -161,12 +160,18 @@ def _other_environments(connection: Connection, stream: Stream) -> list[str]:
     )
 
 
-def _sampled(sample: str) -> list[str]:
+def _of_configuration(services: Services, stream: Stream) -> list[str]:
+    """Notes on what the configuration says of a stream."""
+    notes, sample = (
+        status.unknown_model(stream, services.models),
+        services.client(stream.client).sample(stream.model),
+    )
     if not sample:
-        return []
+        return notes
     return [
+        *notes,
         f"all counts, rates per second and sums (such as costs) of predictions are {sample} and not scaled up; shares, "
-        "means, latencies and drift describe all calls if the sample is drawn at random"
+        "means, latencies and drift describe all calls if the sample is drawn at random",
     ]
 
 
