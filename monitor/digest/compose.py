@@ -64,7 +64,7 @@ class Digest:
     def is_news(self) -> bool:
         """Whether there is anything to report besides working models."""
         return bool(self.notes) or any(
-            model.health is not Health.WORKING or model.coming for model in self.models
+            model.health is not Health.WORKING or model.coming or model.has_rollout for model in self.models
         )
 
 

@@ -1,10 +1,12 @@
-"""Reads what a digest says beside the state of the models: targets over time, inputs that moved, info alerts."""
+"""Reads what a digest says beside the state of the models: targets over time, moved inputs, rollouts, info alerts."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
-from monitor.digest import moved_inputs
+from monitor.config.units import DAY
+from monitor.digest import moved_inputs, rolled_out
 from monitor.digest.schedule import Due
 from monitor.digest.section import Observed
 from monitor.health import client_state
@@ -25,16 +27,23 @@ def observed(
     one: Due,
     base_seconds: int,
 ) -> dict[Stream, Observed]:
-    """What is known of each model. Of one whose rows cannot be read, nothing is."""
+    """What is known of each model. Of one whose rows cannot be read, only what they do not tell."""
     start, end = span_of(one, settings)
     periods = targets.between(connection, client, start, end)
     known = alerts.of_client(connection, client, client_state.SHOWN)
     happened = alerts.load_transitions(connection, start, end, client)
+    last = end - one.days * DAY
+    with faults_of(connection).isolate("digests", f"{client}: last digest", in_transaction=True):
+        last = rolled_out.since(connection, client, one, settings)
     by_stream = {}
     for model in health.models:
+        rollouts = ""
+        with faults_of(connection).isolate("digests", f"{model.stream}: rollouts", in_transaction=True):
+            rollouts = rolled_out.load(connection, model.stream, last, one, settings.zone)
+        by_stream[model.stream] = Observed(periods=periods.get(model.stream, ()), rolled_out=rollouts)
         with faults_of(connection).isolate("digests", f"{model.stream}: inputs", in_transaction=True):
             moved, since = _inputs(connection, model.stream, happened, known, (start, end), base_seconds)
-            by_stream[model.stream] = Observed(moved, since, periods.get(model.stream, ()))
+            by_stream[model.stream] = replace(by_stream[model.stream], moved=moved, compared_since=since)
     return by_stream
 
 

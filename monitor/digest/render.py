@@ -115,12 +115,12 @@ def mail(digest: Digest, version: str, address: str, unsubscribe: str) -> Messag
 
 
 def chat(digest: Digest, version: str) -> Message:
-    """A Slack message: the verdict as header, a section per model that does not work as agreed, totals, a button."""
+    """A Slack message: the verdict as header, a section per model with news, totals, a button."""
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": _clamp(digest.verdict, SLACK_HEADER)}}
     ]
     for one in digest.models:
-        if one.health is not Health.WORKING:
+        if one.health is not Health.WORKING or one.has_rollout:
             section = _clamp(_slack_section(one), SLACK_SECTION)
             blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": section}})
     row = digest.rows[0]

@@ -45,6 +45,7 @@ class Section:
     facts: tuple[Fact, ...] = ()
     incidents: tuple[str, ...] = ()
     coming: tuple[str, ...] = ()
+    has_rollout: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,13 @@ class Observed:
     """What is read of a model besides its state.
 
     `moved` names the inputs that moved, with sizes; `compared_since` is when the data that the model is compared with
-    ends; `periods` are those of its targets.
+    ends; `periods` are those of its targets; `rolled_out` says what was rolled out since the last digest.
     """
 
     moved: str = ""
     compared_since: float | None = None
     periods: tuple[TargetPeriod, ...] = ()
+    rolled_out: str = ""
 
 
 def section(
@@ -72,7 +74,8 @@ def section(
     since = ""
     if model.since is not None and model.health is not Health.WAITING:
         since = f" Since {wording.moment(model.since, settings.zone, due.at)}."
-    facts = [*_targets(model, seen, due, settings), *_quality(model, days, due, settings)]
+    facts = [Fact("Rolled out", seen.rolled_out)] if seen.rolled_out else []
+    facts += [*_targets(model, seen, due, settings), *_quality(model, days, due, settings)]
     facts += _volume(days, due, settings.sample(model.stream.model))
     facts += [Fact("Inputs that moved", seen.moved)] if seen.moved else []
     return Section(
@@ -83,6 +86,7 @@ def section(
         tuple(Fact(one.name, _cut(one.text)) for one in facts),
         tuple(_incidents(model.incidents, due, settings)),
         tuple(_coming(days, seen, due, settings)),
+        bool(seen.rolled_out),
     )
 
 

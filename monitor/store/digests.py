@@ -42,6 +42,13 @@ def is_out(connection: Connection, client: str, kind: str, day: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def last_day(connection: Connection, client: str, kind: str, before: str) -> str | None:
+    """The local date, before another one, of the last digest that was composed; None without any."""
+    mine = (digests.c.client == client, digests.c.kind == kind, digests.c.day < before)
+    last = connection.scalar(select(func.max(digests.c.day)).where(*mine))
+    return None if last is None else words(last)
+
+
 def last_composed(connection: Connection) -> dict[tuple[str, str], float]:
     """When each digest was last composed: (client, kind) to seconds since the epoch."""
     key = (digests.c.client, digests.c.kind)
