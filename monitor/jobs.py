@@ -19,6 +19,7 @@ from monitor.notify.http import Http
 from monitor.predictions.log.compaction import compact
 from monitor.predictions.outcomes.join import expire_outcomes
 from monitor.records import Delivery, Priority, Stream
+from monitor.releases.approval.approve import missing_approval
 from monitor.rollback.change_events import change_events as rollback_change_events
 from monitor.rollouts import running as rollouts
 from monitor.rollouts.change_events import change_events as rollout_change_events
@@ -101,7 +102,7 @@ class Jobs:
             config = self._config
             base = int(config.predictions.base_window)
             reading = Reading(base, config.windows.lateness, config.measuring())
-            rollouts.advance(self._store, reading, self._clock.now())
+            rollouts.advance(self._store, reading, self._clock.now(), missing_approval(config.release_policy))
 
     def announce_changes(self) -> None:
         """Send the rollouts and rollbacks of the last hour as change events, whoever made them; each once."""

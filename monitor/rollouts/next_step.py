@@ -40,8 +40,13 @@ def stopped(last: Step, who: str, now: float) -> Step:
     return Step(last.number + 1, now, RolloutState.STOPPED, last.stage, 0.0, f"stopped by {who}")
 
 
-def next_step(rollout: Rollout, last: Step, verdict: Verdict, now: float, base_seconds: int) -> Decision:
-    """Decide on a running rollout after its `last` step."""
+def next_step(
+    rollout: Rollout, last: Step, verdict: Verdict, now: float, base_seconds: int, unapproved: str
+) -> Decision:
+    """Decide on a running rollout after its `last` step.
+
+    `unapproved` says why the canary may not receive all traffic for want of an approval; empty if it may.
+    """
 
     def change(state: RolloutState, share: float, reason: str, stage: int = last.stage) -> Decision:
         checks = tuple(kept(one) for one in verdict.signals)
@@ -60,11 +65,14 @@ def next_step(rollout: Rollout, last: Step, verdict: Verdict, now: float, base_s
         return change(RolloutState.STOPPED, 0.0, silent)
     if waiting := _waiting(rollout, last, verdict, now, base_seconds):
         return Decision(None, waiting)
-    if last.stage + 1 < len(rollout.plan):
-        share = rollout.plan[last.stage + 1].share
+    is_last = last.stage + 1 >= len(rollout.plan)
+    share = 100.0 if is_last else rollout.plan[last.stage + 1].share
+    if unapproved and share >= 100:
+        return Decision(None, f"at {percent(last.share)}, held: {unapproved}")
+    if not is_last:
         reason = f"version {rollout.canary} receives {percent(share)} after a pass: {verdict.reason}"
         return change(RolloutState.RUNNING, share, reason, last.stage + 1)
-    return change(RolloutState.PROMOTED, 100.0, f"version {rollout.canary} is promoted: {verdict.reason}")
+    return change(RolloutState.PROMOTED, share, f"version {rollout.canary} is promoted: {verdict.reason}")
 
 
 def kept(signal: Signal) -> StoredCheck:

@@ -1,6 +1,7 @@
 """Starts, stops and advances rollouts: each change is a stored step, made once."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -79,8 +80,12 @@ def stop(connection: Connection, stream: Stream, *, who: str, address: str, now:
     return rollout
 
 
+Unapproved = Callable[[Connection, Stream, str], str]
+"""Why a version of a stream may not be promoted for want of an approval; empty if it may."""
+
+
 def judge(
-    connection: Connection, rollout: Rollout, last: Step, reading: Reading, now: float
+    connection: Connection, rollout: Rollout, last: Step, reading: Reading, now: float, unapproved: Unapproved
 ) -> tuple[Verdict, Decision]:
     """The verdict on a rollout after its last step, and what follows from it. A model without versions has no verdict
     yet.
@@ -92,10 +97,11 @@ def judge(
         )
     except NotFoundError as error:
         verdict = Verdict(Outcome.INCONCLUSIVE, str(error), rollout.canary, rollout.stable)
-    return verdict, next_step(rollout, last, verdict, now, reading.base_seconds)
+    missing = unapproved(connection, rollout.stream, rollout.canary)
+    return verdict, next_step(rollout, last, verdict, now, reading.base_seconds, missing)
 
 
-def advance(store: Store, reading: Reading, now: float) -> list[tuple[Rollout, Step]]:
+def advance(store: Store, reading: Reading, now: float, unapproved: Unapproved) -> list[tuple[Rollout, Step]]:
     """Decide on every running rollout, and store the steps that follow; those that this process stored."""
     with store.read() as connection:
         running = rollouts.running(connection)
@@ -103,7 +109,7 @@ def advance(store: Store, reading: Reading, now: float) -> list[tuple[Rollout, S
     for rollout, last in running:
         with store.faults.isolate("rollouts", f"{rollout.stream}"):
             with store.read() as connection:
-                _, decision = judge(connection, rollout, last, reading, now)
+                _, decision = judge(connection, rollout, last, reading, now, unapproved)
             if decision.step is None:
                 continue
             with store.write() as connection:

@@ -14,6 +14,7 @@ from monitor.rollouts import plan, running
 from monitor.rollouts.evaluate import evaluate
 from monitor.rollouts.load_arms import Reading
 from monitor.rollouts.next_step import kept
+from monitor.rollouts.running import Unapproved
 from monitor.rollouts.verdict import ALPHA, Gate, Outcome
 from monitor.store import rollouts
 from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
@@ -37,11 +38,13 @@ class View:
     exit: int | None
 
 
-def view(connection: Connection, stream: Stream, canary: str, reading: Reading, now: float) -> View:
+def view(
+    connection: Connection, stream: Stream, canary: str, reading: Reading, now: float, unapproved: Unapproved
+) -> View:
     """The newest rollout of a stream; of a version that has none, its verdict alone."""
     known = rollouts.latest(connection, stream)
     if known is not None and canary in ("", known[0].canary):
-        return of_rollout(connection, known[0], known[1], reading, now)
+        return of_rollout(connection, known[0], known[1], reading, now, unapproved)
     if not canary:
         raise NotFoundError(f"no rollout of {stream}", hint="start one, or name a version: --canary 8")
     found = evaluate(connection, stream, canary, "", Gate.FINAL, reading, now)
@@ -52,7 +55,12 @@ def view(connection: Connection, stream: Stream, canary: str, reading: Reading, 
 
 
 def of_rollout(
-    connection: Connection, rollout: Rollout, steps: tuple[Step, ...], reading: Reading, now: float
+    connection: Connection,
+    rollout: Rollout,
+    steps: tuple[Step, ...],
+    reading: Reading,
+    now: float,
+    unapproved: Unapproved,
 ) -> View:
     """A rollout and its steps: with the verdict of now while it is running, else with that of its last step."""
     last = steps[-1]
@@ -63,7 +71,7 @@ def of_rollout(
     if last.state is not RolloutState.RUNNING:
         told = one_line(f"{named}: {last.state}, {last.reason}")
         return View(told, lines, _rows(last.checks), _reasons(last.checks), _EXITS[last.state])
-    verdict, decision = running.judge(connection, rollout, last, reading, now)
+    verdict, decision = running.judge(connection, rollout, last, reading, now, unapproved)
     checks = [kept(signal) for signal in verdict.signals]
     return View(one_line(f"{named}: {decision.reason}"), lines, _rows(checks), _reasons(checks), None)
 

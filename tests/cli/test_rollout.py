@@ -78,7 +78,7 @@ def test_a_failed_and_a_promoted_rollout_are_told_by_the_exit_code(place: Place)
         running.start(connection, STREAM, "8", "", plan, who="ada", address="here", now=begin)
     arms = {"7": (500, Behaviour(0.01)), "8": (500, Behaviour(0.2))}
     place.minutes(21, arms, 21)
-    running.advance(place.store, Reading(60), time.time())
+    running.advance(place.store, Reading(60), time.time(), lambda *_: "")
     watched = place.call("watch", "acme/fraud")
     assert watched.exit_code == 1
     assert "failed: version 8 is worse" in watched.stdout

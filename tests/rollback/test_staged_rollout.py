@@ -31,7 +31,7 @@ def last_step(line: Timeline) -> Step:
 def judge(line: Timeline, metrics: RollbackMetrics) -> None:
     """What the daemon's tick does: advance rollouts, measure what became of them, evaluate the shipped rules."""
     now = line.clock.now()
-    running.advance(line.store, Reading(60), now)
+    running.advance(line.store, Reading(60), now, lambda *_: "")
     measured = {(STREAM, OPEN): list(metrics.measure(now)[STREAM])}
     with line.store.write() as connection:
         before = alerts.load(connection)

@@ -24,8 +24,10 @@ def verdict(
     return replace(Verdict(outcome, f"{outcome} it is", "8", "7", age=5.0, minutes=starts), **fields)  # type: ignore[arg-type]
 
 
-def decide(last: Step, after: float, found: Verdict, rollout: Rollout = ROLLOUT) -> Decision:
-    return next_step(rollout, last, found, last.at + after, 60)
+def decide(
+    last: Step, after: float, found: Verdict, rollout: Rollout = ROLLOUT, unapproved: str = ""
+) -> Decision:
+    return next_step(rollout, last, found, last.at + after, 60, unapproved)
 
 
 def test_the_default_plan_goes_up_to_the_whole_traffic_step_by_step() -> None:
@@ -94,6 +96,35 @@ def test_a_clock_that_is_set_back_starts_the_stage_again_instead_of_waiting_for_
     assert found.reason == "the clock was set back by 1d: the stage starts again"
     assert decide(found.step, 30, verdict()).step is None
     assert decide(FIRST, -2, verdict()).step is None, "clocks of two daemons differ"
+
+
+def test_without_an_approval_the_share_rises_up_to_the_step_to_all_traffic_and_is_held_there() -> None:
+    missing, last = "version 8 was declined by eve (client)", FIRST
+    for _ in range(3):
+        step = decide(last, 1800, verdict(minutes=60, since=last.at), unapproved=missing).step
+        assert step is not None
+        last = step
+    assert last.share == 50
+    for after in (1800, 86_400):
+        held = decide(last, after, verdict(minutes=1440, since=last.at), unapproved=missing)
+        assert held == Decision(None, f"at 50 %, held: {missing}")
+    early = decide(last, 60, verdict(minutes=1, since=last.at), unapproved=missing)
+    assert "to go" in early.reason, "what is missing first is said first"
+    failed = decide(last, 1800, verdict(Outcome.FAIL), unapproved=missing).step
+    assert failed is not None
+    assert failed.state is RolloutState.FAILED, "a proof needs no approval"
+    approved = decide(last, 86_400, verdict(minutes=1440, since=last.at)).step
+    assert approved is not None
+    assert approved.share == 100
+
+
+def test_an_approval_that_is_withdrawn_at_all_traffic_holds_the_promotion() -> None:
+    alone = replace(FIRST, share=100.0, stage=4)
+    held = decide(alone, 1800, verdict(minutes=60, since=alone.at), unapproved="it was declined")
+    assert held == Decision(None, "at 100 %, held: it was declined")
+    step = decide(alone, 1800, verdict(minutes=60, since=alone.at)).step
+    assert step is not None
+    assert step.state is RolloutState.PROMOTED
 
 
 def test_a_person_stops_a_rollout() -> None:

@@ -10,10 +10,13 @@ from sqlalchemy import Connection, text
 
 from monitor.errors import InputError, NotFoundError
 from monitor.records import Stream
-from monitor.rollouts import running
+from monitor.releases.approval.approve import decide, missing_approval
+from monitor.releases.settings import ReleasePolicy
+from monitor.rollouts import running, view
 from monitor.rollouts.load_arms import Reading
 from monitor.rollouts.plan import BLUE_GREEN, DEFAULT, HALF, parse_plan
 from monitor.store import audit, rollouts
+from monitor.store.approvals import TEAM, Approval
 from monitor.store.db import Store
 from monitor.store.rollouts import Rollout, RolloutState, Step
 from monitor.store.tables import metadata
@@ -45,12 +48,17 @@ def postgresql_store() -> Iterator[Store]:
         made.close()
 
 
+approved = missing_approval(lambda _: ReleasePolicy())
+"""Every version may be promoted."""
+
+
 @dataclass
 class Service:
     """A model whose switch follows the share of its rollout, minute by minute."""
 
     store: Store
     stream: Stream
+    policy: ReleasePolicy = field(default_factory=ReleasePolicy)
     minute: int = 0
     answering: bool = True
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(5))
@@ -84,7 +92,9 @@ class Service:
                 self.advance()
 
     def advance(self, at: float | None = None) -> list[Step]:
-        made = running.advance(self.store, READING, self.now if at is None else at)
+        made = running.advance(
+            self.store, READING, self.now if at is None else at, missing_approval(lambda _: self.policy)
+        )
         return [step for rollout, step in made if rollout.stream == self.stream]
 
 
@@ -142,8 +152,8 @@ def test_two_daemons_that_decide_at_the_same_moment_make_one_step(service: Servi
     service.run(12, BAD, advancing=False)
     with service.store.read() as connection:
         last = service.steps()[-1]
-        _, decision = running.judge(connection, begun, last, READING, service.now)
-    made = running.advance(service.store, READING, service.now)
+        _, decision = running.judge(connection, begun, last, READING, service.now, approved)
+    made = running.advance(service.store, READING, service.now, approved)
     assert [rollout.stream for rollout, _ in made].count(service.stream) == 1
     assert decision.step is not None
     with service.store.write() as connection:
@@ -191,6 +201,33 @@ def test_a_second_canary_at_once_is_refused_and_after_a_stop_it_is_not(service: 
         targets = [entry.target for entry in audit.latest(connection, "acme", 3)]
     assert targets[0].startswith("start rollout of 9")
     assert targets[1].startswith("stop rollout of 8")
+
+
+def test_an_approval_that_was_withdrawn_holds_the_share_and_a_new_one_lets_it_go_on(service: Service) -> None:
+    service.policy = ReleasePolicy(approval="team")
+
+    def decides(*, approved: bool) -> None:
+        made = Approval(service.stream, "8", TEAM, approved, "eve", service.now, note="not yet")
+        with service.store.write() as connection:
+            assert decide(connection, made, "here")
+
+    decides(approved=True)
+    service.start(plan="50:15m,100:15m")
+    service.run(2)
+    decides(approved=False)
+    service.run(18)
+    assert [step.share for step in service.steps()] == [50]
+    with service.store.read() as connection:
+        known = rollouts.latest(connection, service.stream)
+        assert known is not None
+        shown = view.of_rollout(
+            connection, *known, READING, service.now, missing_approval(lambda _: service.policy)
+        )
+    assert "at 50 %, held: version 8 was declined by eve (team, " in shown.headline
+    assert shown.headline.endswith(": not yet")
+    decides(approved=True)
+    service.run(1)
+    assert [step.share for step in service.steps()] == [50, 100]
 
 
 def test_a_hostile_name_is_rolled_out_like_any_other(service: Service) -> None:
@@ -266,7 +303,7 @@ def test_one_rollout_that_cannot_be_decided_does_not_stop_the_others(
         return real(connection, rollout, *rest)
 
     monkeypatch.setattr("monitor.rollouts.running.judge", broken)
-    made = running.advance(service.store, READING, service.now)
+    made = running.advance(service.store, READING, service.now, approved)
     assert [rollout.stream for rollout, _ in made if rollout.stream.model == other.stream.model] == [
         other.stream
     ]

@@ -1,6 +1,6 @@
 """Stores decisions on versions, with their entry in the audit log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -24,6 +24,18 @@ def decision_on(
 ) -> ApprovalDecision:
     """Whether a version still needs an approval, from what is stored."""
     return approval_needed(policy, version, approvals.of(connection, stream), releases.of(connection, stream))
+
+
+def missing_approval(
+    policy_of: Callable[[Stream], ReleasePolicy],
+) -> Callable[[Connection, Stream, str], str]:
+    """What says why a version of a stream may not be promoted for want of an approval; empty if it may."""
+
+    def why(connection: Connection, stream: Stream, version: str) -> str:
+        decision = decision_on(connection, stream, version, policy_of(stream))
+        return decision.reason if decision.is_needed else ""
+
+    return why
 
 
 def decide(connection: Connection, approval: Approval, address: str) -> bool:

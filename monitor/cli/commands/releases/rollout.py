@@ -173,14 +173,16 @@ def stop(
 def _looker(settings: "Config", model: str, canary: str) -> Callable[[float], "View"]:
     """A function that reads what there is to see at a time."""
     from monitor.cli.store_option import opened
+    from monitor.releases.approval.approve import missing_approval
     from monitor.rollouts import view as rollout_view
     from monitor.rollouts.load_arms import Reading
 
     store, stream = opened(settings), stream_of(model)
     reading = Reading(int(settings.predictions.base_window), settings.windows.lateness, settings.measuring())
+    unapproved = missing_approval(settings.release_policy)
 
     def look(now: float) -> "View":
         with store.read() as connection:
-            return rollout_view.view(connection, stream, canary, reading, now)
+            return rollout_view.view(connection, stream, canary, reading, now, unapproved)
 
     return look

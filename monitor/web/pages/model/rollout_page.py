@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from monitor.clock import iso
 from monitor.errors import NotFoundError
 from monitor.records import Stream
+from monitor.releases.approval.approve import missing_approval
 from monitor.rollouts import plan, running, view
 from monitor.store import rollouts
 from monitor.web import services as web_services
@@ -35,7 +36,10 @@ def rollout(
         known = rollouts.of_stream(connection, stream, _EARLIER)
         shown = None
         if known:
-            shown = view.of_rollout(connection, *known[0], services.rollouts, services.clock.now())
+            unapproved = missing_approval(services.release_policy)
+            shown = view.of_rollout(
+                connection, *known[0], services.rollouts, services.clock.now(), unapproved
+            )
     return rendering.page(
         "staff_rollout.html",
         visitor=visitor,
