@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from monitor.errors import InputError
-from monitor.predictions.intake.schema import Rules, read_outcome, read_prediction
+from monitor.predictions.intake.schema import Rules, read_prediction, read_scored_outcome
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.formats.format import Contents, Format, HalfCall
@@ -84,7 +84,7 @@ def _checked(
     rejected: list[str] = []
     for kind, read, some in (
         ("prediction", read_prediction, contents.predictions),
-        ("outcome", read_outcome, contents.outcomes),
+        ("outcome", read_scored_outcome, contents.outcomes),
     ):
         for one in some:
             record = completed(one, {"client": section.client} | dict(section.defaults), payload.sent_at)

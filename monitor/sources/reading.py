@@ -9,6 +9,7 @@ from typing import Any
 from monitor.errors import InputError
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
+from monitor.predictions.intake.rejected_record import MAX_RECORD_BYTES
 from monitor.predictions.intake.schema import Rules, is_identifiable
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.writer import PredictionLog
@@ -19,7 +20,7 @@ from monitor.sources.source import Payload
 from monitor.store.idempotency import Request
 
 _LINES = "application/x-ndjson"
-_OF_OUTCOMES = (b'"truth"', b'"reviewed"', b'"corrected"', b'"feedback"')
+_OF_OUTCOMES = (b'"truth"', b'"reviewed"', b'"corrected"', b'"feedback"', b'"scores"')
 _REMAINDER = "correct the sender or the mapping; the message was acknowledged and is kept in quarantine"
 
 
@@ -114,7 +115,7 @@ class PayloadReader:
         """A request with the whole payload as one rejected record."""
         request = ParsedRequest(RecordKind.PREDICTIONS, len(payload.body))
         why = RecordError("malformed", _placed(self.source, payload, error), hint=hint or _REMAINDER)
-        content = payload.body[: parse.MAX_RECORD_BYTES].decode(errors="replace")
+        content = payload.body[:MAX_RECORD_BYTES].decode(errors="replace")
         request.reject(0, content, why, self.log.rules(self.client))
         return self._identified(request, payload)
 

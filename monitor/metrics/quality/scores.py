@@ -9,6 +9,7 @@ from monitor.records import Better
 SCORE_MEAN = MetricInfo(
     "score_mean", "", Better.NONE,
     "Mean of the scores that an evaluator gave in the last hour. Each version of an evaluator has its own.",
-    ("score", "evaluator"), "sum of scores / n", "results of evaluations (`gen_ai.evaluation.result`); five of them",
+    ("score", "evaluator"), "sum of scores / n",
+    "`scores` of outcomes, or results of evaluations (`gen_ai.evaluation.result`); five of them",
 )  # fmt: skip
 INFO = (SCORE_MEAN,)

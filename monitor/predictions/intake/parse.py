@@ -1,11 +1,9 @@
 """Parses and validates a request body: valid rows by stream, and rejected records. Stores nothing."""
 
 import hashlib
-import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -18,19 +16,24 @@ from monitor.errors import TooLargeError
 from monitor.predictions.fields import GROUPS, OUTCOME_NAMES, PREDICTION_NAMES, OutcomeRow, Row
 from monitor.predictions.intake import arrow, bodies
 from monitor.predictions.intake.fast_decoder import FastDecoders, StreamDecoder, ignored_fields
-from monitor.predictions.intake.schema import Rules, ignored, is_identifiable, read_outcome, read_prediction
+from monitor.predictions.intake.outcome_scores import FIELD
+from monitor.predictions.intake.rejected_record import RejectedRecord, rejected_record
+from monitor.predictions.intake.schema import (
+    Rules,
+    ignored,
+    is_identifiable,
+    read_prediction,
+    read_scored_outcome,
+)
 from monitor.predictions.intake.validated_batch import validate_outcome_request, validate_predictions
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.rows import Fields, by_field, transpose
-from monitor.records import Rejected, Stream
+from monitor.records import Stream
 from monitor.store.idempotency import Request
-from monitor.texts import NAME
+from monitor.store.scores import Score
 from monitor.times.columns import Micros, column_of_micros
 from monitor.times.reading import micros_of
-from monitor.visible import visible
 
-MAX_RECORD_BYTES = 4096
-"""Bytes of a rejected record that are stored for diagnosis."""
 MAX_LISTED = 100
 """Maximum number of rejected records listed per request; further ones are only counted."""
 MAX_VALUES = 8_000_000
@@ -48,14 +51,6 @@ class RecordKind(StrEnum):
 
     PREDICTIONS = "predictions"
     OUTCOMES = "outcomes"
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedRecord:
-    """A rejected record, and the short reason under which it is counted."""
-
-    reason: str
-    rejected: Rejected
 
 
 class UnlistedRecords(msgspec.Struct, frozen=True):
@@ -88,7 +83,8 @@ class ParsedRequest(msgspec.Struct):
     `rejected` holds the first `MAX_LISTED` rejected records; `unlisted` counts the others by reason, with one example
     each. `ignored` are names of ignored fields. `identifiable`: every accepted record has an id or a time, so that
     equal content is a resend. `request` is None if a resend cannot be recognized; `aliases` are further keys of the
-    same content, and `covered` those of requests that need not be stored besides this one.
+    same content, and `covered` those of requests that need not be stored besides this one. `scores` are those of its
+    outcomes; `only_scored` outcomes have nothing else and no row.
     """
 
     kind: RecordKind
@@ -101,12 +97,15 @@ class ParsedRequest(msgspec.Struct):
     request: Request | None = None
     aliases: Sequence[Request] = ()
     covered: Sequence[Request] = ()
+    scores: list[Score] = []
+    only_scored: int = 0
 
     @property
     def accepted(self) -> int:
         """The number of accepted records."""
         parts = self.parts
-        return len(parts[0].times) if len(parts) == 1 else sum([len(part.times) for part in parts])
+        rows = len(parts[0].times) if len(parts) == 1 else sum([len(part.times) for part in parts])
+        return rows + self.only_scored
 
     @property
     def rejected_count(self) -> int:
@@ -123,15 +122,15 @@ class ParsedRequest(msgspec.Struct):
     @property
     def places(self) -> int:
         """The number of values as columns."""
-        return sum(part.places for part in self.parts)
+        return sum(part.places for part in self.parts) + len(self.scores) * len(Score.__slots__)
 
     def reject(self, index: int, record: object, error: RecordError, rules: Rules, count: int = 1) -> None:
         """Record the rejection of a record, or of `count` records from this one on."""
         listed = min(MAX_LISTED - len(self.rejected), count)
-        self.rejected += [_rejected_record(n, record, error, rules) for n in range(index, index + listed)]
+        self.rejected += [rejected_record(n, record, error, rules) for n in range(index, index + listed)]
         if count > listed:
             counted = self.unlisted.get(error.reason)
-            example = counted.example if counted else _rejected_record(index + listed, record, error, rules)
+            example = counted.example if counted else rejected_record(index + listed, record, error, rules)
             self.unlisted[error.reason] = UnlistedRecords(
                 (counted.count if counted else 0) + count - listed, example
             )
@@ -330,28 +329,44 @@ def _parse_each(
 ) -> None:
     """Validate records one by one; each is accepted or rejected separately."""
     is_outcomes = parsed.kind is RecordKind.OUTCOMES
-    reader: Callable[..., tuple[Stream, Row | OutcomeRow]] = read_outcome if is_outcomes else read_prediction
-    known = OUTCOME_NAMES if is_outcomes else PREDICTION_NAMES
+    known = OUTCOME_NAMES | {FIELD} if is_outcomes else PREDICTION_NAMES
     first_index: dict[tuple[Stream, str], int] = {}
     by_stream: dict[Stream, list[Row | OutcomeRow]] = {}
     for index, record in records:
         try:
             if isinstance(record, RecordError):
                 raise record
-            stream, row = reader(record, rules)
             extra = ignored(record, known)
-            if isinstance(row, Row):
+            row: Row | OutcomeRow | None
+            if is_outcomes:
+                stream, row = _outcome(parsed, record, rules, decoders)
+            else:
+                stream, row = read_prediction(record, rules)
                 _check_not_repeated(first_index, stream, row, index)
                 decoders.learn(stream, row, extra)
-            else:
-                decoders.admit(stream)
             parsed.ignored |= extra
-            by_stream.setdefault(stream, []).append(row)
+            if row is not None:
+                by_stream.setdefault(stream, []).append(row)
             parsed.identifiable = parsed.identifiable and is_identifiable(record)
         except RecordError as error:
             parsed.reject(index, record, error, rules)
     for stream, rows in by_stream.items():
         parsed.parts.append(StreamRows(stream, rows, [row.timestamp for row in rows], _width(rows)))
+
+
+def _outcome(
+    parsed: ParsedRequest, record: object, rules: Rules, decoders: FastDecoders
+) -> tuple[Stream, OutcomeRow | None]:
+    """The row of an outcome, None if it has scores only. Its scores are added to the request.
+
+    Raises:
+        RecordError: it is invalid.
+    """
+    stream, row, scores = read_scored_outcome(record, rules)
+    decoders.admit(stream)
+    parsed.scores += scores
+    parsed.only_scored += row is None
+    return stream, row
 
 
 def _width(rows: Sequence[Row | OutcomeRow]) -> int:
@@ -371,23 +386,3 @@ def _check_not_repeated(
     if first != index:
         hint = "each prediction needs its own id; the first one was accepted"
         raise RecordError("repeated_id", f"id {row.id!r} also occurs in record {first}", hint=hint)
-
-
-def _rejected_record(index: int, record: object, error: RecordError, rules: Rules) -> RejectedRecord:
-    fields = record if isinstance(record, dict) else {}
-    client, model = rules.client or _name(fields.get("client")), _name(fields.get("model"))
-    content = b"" if isinstance(record, RecordError) else _written(record)
-    return RejectedRecord(error.reason, Rejected(index, error.message, error.hint, client, model, content))
-
-
-def _name(value: object) -> str:
-    """The client or model of a rejected record, if it can be shown."""
-    is_plain = isinstance(value, str | int | float) and not (isinstance(value, int) and abs(value) > 1e15)
-    return visible(str(value)[:NAME])[:NAME] if is_plain and value else ""
-
-
-def _written(record: object) -> bytes:
-    try:
-        return json.dumps(record, default=str)[:MAX_RECORD_BYTES].encode()
-    except (RecursionError, ValueError):  # nested too deeply, or a number with too many digits
-        return b""

@@ -20,6 +20,7 @@ from monitor.predictions.fields import (
     Row,
 )
 from monitor.predictions.intake.nested_json import leaves
+from monitor.predictions.intake.outcome_scores import FIELD, read_scores
 from monitor.predictions.intake.validation import (
     RecordError,
     answer,
@@ -39,10 +40,12 @@ from monitor.predictions.intake.validation import (
 from monitor.predictions.log.columns import Value
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import DAEMON, Stream
+from monitor.store.scores import Score
 from monitor.times import reading
 from monitor.times.columns import iso_of
 from monitor.times.reading import DateOrder, NoTimeError
 
+_OUTCOME_HINT = f"send at least one of {', '.join(OUTCOME_FIELDS)}"
 ENVIRONMENTS = ("development", "staging", "production")
 
 
@@ -106,6 +109,27 @@ def read_outcome(record: object, rules: Rules) -> tuple[Stream, OutcomeRow]:
     Raises:
         RecordError: it is invalid; the message names the field and the reason.
     """
+    stream, row, _ = _read_outcome(record, rules)
+    if not _has_value(row):
+        raise RecordError("incomplete", "the outcome has no value", hint=_OUTCOME_HINT)
+    return stream, row
+
+
+def read_scored_outcome(record: object, rules: Rules) -> tuple[Stream, OutcomeRow | None, list[Score]]:
+    """Validate one outcome that may have scores of evaluators. Without any other value, it has no row.
+
+    Raises:
+        RecordError: it is invalid; the message names the field and the reason.
+    """
+    stream, row, fields = _read_outcome(record, rules)
+    scores = read_scores(fields.get(FIELD), stream, row.id)
+    if not _has_value(row) and not scores:
+        raise RecordError("incomplete", "the outcome has no value", hint=f"{_OUTCOME_HINT}, {FIELD}")
+    return stream, row if _has_value(row) else None, scores
+
+
+def _read_outcome(record: object, rules: Rules) -> tuple[Stream, OutcomeRow, Mapping[str, Any]]:
+    """The stream, the row, which may have no value, and the fields as they were sent."""
     fields = _mapping(record)
     stream = _stream(fields, rules)
     limit = rules.settings.max_label
@@ -118,10 +142,11 @@ def read_outcome(record: object, rules: Rules) -> tuple[Stream, OutcomeRow]:
         value = fields.get(name)
         if value is not None and not (field.nan_is_missing and _is_nan(value)):
             setattr(row, name, check(name, value, limit))
-    if all(getattr(row, name) is None for name in OUTCOME_FIELDS):
-        hint = f"send at least one of {', '.join(OUTCOME_FIELDS)}"
-        raise RecordError("incomplete", "the outcome has no value", hint=hint)
-    return stream, row
+    return stream, row, fields
+
+
+def _has_value(row: OutcomeRow) -> bool:
+    return any(getattr(row, name) is not None for name in OUTCOME_FIELDS)
 
 
 def is_identifiable(record: object) -> bool:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from monitor.predictions.intake.parse import ParsedRequest, RecordKind, RejectedRecord
+from monitor.predictions.intake.parse import ParsedRequest, RecordKind
+from monitor.predictions.intake.rejected_record import RejectedRecord
 from monitor.predictions.log.batch import Batch, concatenate, encode, hashes, sampled, split
 from monitor.predictions.log.rows import Fields, by_field, columns, join, transpose
 from monitor.predictions.settings import PredictionSettings

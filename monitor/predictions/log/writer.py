@@ -32,7 +32,7 @@ from monitor.predictions.log.batch import Batch, without_ids
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.runtime.supervisor import SupervisedThread
-from monitor.store import outcomes, predictions, quarantine, streams
+from monitor.store import outcomes, predictions, quarantine, scores, streams
 from monitor.store.db import Store
 from monitor.store.outcomes import NewOutcomes
 from monitor.store.predictions import NewBatch
@@ -283,6 +283,7 @@ class PredictionLog:
                 rows = _StoreRows.of(new, self.settings, now)
             predictions.put(connection, rows.predictions, now)
             outcomes.put(connection, rows.outcomes, now)
+            scores.put(connection, (score for request in new for score in request.scores), now)
             quarantine.put(connection, rows.quarantined)
             settle(connection)
         with self._counting:

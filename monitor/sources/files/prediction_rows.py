@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from monitor.errors import InputError
 from monitor.predictions.fields import GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS
-from monitor.predictions.intake.parse import MAX_RECORD_BYTES
+from monitor.predictions.intake.rejected_record import MAX_RECORD_BYTES
 from monitor.predictions.intake.schema import Rules, read_outcome, read_prediction
 from monitor.predictions.intake.validated_batch import ValidatedBatch, validate_outcomes, validate_predictions
 from monitor.predictions.intake.validation import RecordError

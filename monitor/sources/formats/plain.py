@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from monitor.predictions.fields import OUTCOME_FIELDS, STREAM_FIELDS
 from monitor.predictions.intake import bodies
+from monitor.predictions.intake.outcome_scores import FIELD as SCORES
 from monitor.predictions.intake.validation import RecordError
 from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, Unreadable
 from monitor.sources.source import Payload
@@ -53,11 +54,18 @@ def contents_of(records: list[object]) -> Contents:
 
 def is_outcome(record: Mapping[str, Any]) -> bool:
     """Whether a record says what became known of a prediction."""
-    return any(record.get(name) is not None for name in OUTCOME_FIELDS)
+    return _has_scores(record) or any(record.get(name) is not None for name in OUTCOME_FIELDS)
 
 
 def split(record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """A prediction and its outcome out of one record that holds both. The outcome became known when it arrived."""
-    prediction = {name: value for name, value in record.items() if name not in OUTCOME_FIELDS}
-    outcome = {name: record[name] for name in (*_OF_BOTH, *OUTCOME_FIELDS) if name in record}
+    known_later = (*OUTCOME_FIELDS, SCORES) if _has_scores(record) else OUTCOME_FIELDS
+    prediction = {name: value for name, value in record.items() if name not in known_later}
+    outcome = {name: record[name] for name in (*_OF_BOTH, *known_later) if name in record}
     return prediction, outcome
+
+
+def _has_scores(record: Mapping[str, Any]) -> bool:
+    """Whether a record has scores of evaluators. A model may give a list of numbers the same name."""
+    scores = record.get(SCORES)
+    return isinstance(scores, list) and any(isinstance(one, dict) for one in scores)

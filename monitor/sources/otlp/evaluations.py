@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from monitor.predictions.intake.outcome_scores import evaluator_of
 from monitor.predictions.intake.schema import ENVIRONMENTS, Rules
 from monitor.records import Stream
 from monitor.sources.otlp import genai
 from monitor.sources.otlp.span import LogRecord, Refused, Span
-from monitor.store.scores import EVALUATOR, PREDICTION, Score
+from monitor.store.scores import PREDICTION, Score
 from monitor.texts import NAME, flaw_of_name, shortened
 from monitor.visible import visible
 
@@ -88,7 +89,7 @@ def _evaluator(record: LogRecord) -> str:
     """Who judged, with the version: results of different versions never mix."""
     name = _text(record.attributes.get(_EVALUATOR), NAME) or _text(record.scope, NAME) or _UNKNOWN
     version = _text(record.attributes.get(_VERSION), NAME - 1) or _text(record.scope_version, NAME - 1)
-    return shortened(f"{name}@{version}" if version else name, EVALUATOR)
+    return evaluator_of(name, version)
 
 
 def _text(value: object, most: int) -> str:

@@ -25,7 +25,7 @@ from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.charts import distributions
 from monitor.web.pages.features.feature_rows import address_of
-from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine, version_rows
+from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine, score_rows, version_rows
 from monitor.web.pages.model import model_query as query
 from monitor.web.pages.overview.page import address
 from monitor.web.pages.staff import health_of
@@ -52,7 +52,8 @@ def model(
     asked = query.parse(request.query_params)
     with services.store.read() as connection:
         stored = streams.figures(connection, stream)
-        read_by_gauges = capacity.of_measurements(services.measured().get((stream, OPEN), ()))
+        newest = services.measured().get((stream, OPEN), ())
+        read_by_gauges = capacity.of_measurements(newest)
         is_known = stored is not None or bool(read_by_gauges) or stream in services.without_data(())
         if not visitor.may_read(client) or not is_known:
             raise NotFoundException
@@ -63,6 +64,7 @@ def model(
         page = _page(connection, services, figures, own_alerts, shown)
         page |= charts_view.charts(connection, services, stream, shown, page, asked, around)
         page["capacity"] = read_by_gauges
+        page["scores"] = score_rows.of_measurements(newest)
         page["sample"] = services.client(client).sample(model)
     has_sent = stored is not None
     return rendering.page("staff_model.html", visitor=visitor, held=held, has_sent=has_sent, **page)

@@ -1,0 +1,42 @@
+"""A record that was refused, with as much of it as is stored for diagnosis."""
+
+import json
+from dataclasses import dataclass
+
+from monitor.predictions.intake.schema import Rules
+from monitor.predictions.intake.validation import RecordError
+from monitor.records import Rejected
+from monitor.texts import NAME
+from monitor.visible import visible
+
+MAX_RECORD_BYTES = 4096
+"""Bytes of a rejected record that are stored for diagnosis."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRecord:
+    """A rejected record, and the short reason under which it is counted."""
+
+    reason: str
+    rejected: Rejected
+
+
+def rejected_record(index: int, record: object, error: RecordError, rules: Rules) -> RejectedRecord:
+    """The rejection of the record at `index` of its request."""
+    fields = record if isinstance(record, dict) else {}
+    client, model = rules.client or _name(fields.get("client")), _name(fields.get("model"))
+    content = b"" if isinstance(record, RecordError) else _written(record)
+    return RejectedRecord(error.reason, Rejected(index, error.message, error.hint, client, model, content))
+
+
+def _name(value: object) -> str:
+    """The client or model of a rejected record, if it can be shown."""
+    is_plain = isinstance(value, str | int | float) and not (isinstance(value, int) and abs(value) > 1e15)
+    return visible(str(value)[:NAME])[:NAME] if is_plain and value else ""
+
+
+def _written(record: object) -> bytes:
+    try:
+        return json.dumps(record, default=str)[:MAX_RECORD_BYTES].encode()
+    except (RecursionError, ValueError):  # nested too deeply, or a number with too many digits
+        return b""
