@@ -1,5 +1,5 @@
 """Tests everything that a configuration refers to: the store, the rules, the listen address, the
-channels, the probes.
+channels, the probes, the executors of rollbacks.
 """
 
 import shutil
@@ -15,8 +15,12 @@ from monitor.config.rule_files import rules_of
 from monitor.errors import ConfigError, WatchkeeperError
 from monitor.notify import build
 from monitor.notify.delivery.reachability import check_reachability
+from monitor.records import Stream
+from monitor.rollback.decision import newest_of, other_than
+from monitor.rollback.executors.examination import flaws
+from monitor.rollback.executors.registry import kind_of
 from monitor.sources.probes import probe
-from monitor.store import faults
+from monitor.store import faults, model_versions
 from monitor.store.db import Store
 from monitor.store.integrity import full_check
 from monitor.store.migrate import migrate
@@ -60,6 +64,38 @@ def examine(config: Config) -> Iterator[Finding]:
     hint = "check the address and the network; then run: watchkeeper notify test NAME"
     for one in check_reachability(config.notify):
         yield Finding(one.what, not one.problem, one.problem or "can be reached", hint)
+    yield from _executors(config)
+
+
+def _executors(config: Config) -> Iterator[Finding]:
+    """What can be told of the executors of rollbacks without calling them."""
+    for stream, model in config.streams().items():
+        sections = {"executor": model.rollback.executor, "drill_executor": model.rollback.drill_executor}
+        for name, executor in sections.items():
+            if executor is None:
+                continue
+            what = f"clients.{stream.client}.models.{stream.model}.rollback.{name}"
+            is_well = True
+            for flaw in flaws(executor, _versions(config, stream) if name == "executor" else ()):
+                is_well = False
+                yield Finding(f"{what}.{flaw.key}", is_well, flaw.problem, flaw.hint)
+            if is_well:
+                yield Finding(what, is_well, f"{kind_of(executor)}: nothing stands in the way of a call")
+
+
+def _versions(config: Config, stream: Stream) -> tuple[str, ...]:
+    """The version that would be rolled back now, and the one to go back to."""
+    store = Store(config.store.url)
+    try:
+        with store.read() as connection:
+            known = model_versions.of(connection, stream)
+    except WatchkeeperError:
+        return ()  # reported above
+    finally:
+        store.close()
+    newest = newest_of(known)
+    other = other_than(newest.version, known) if newest else None
+    return tuple(one.version for one in (newest, other) if one is not None)
 
 
 def _rules(config: Config) -> Finding:

@@ -27,7 +27,7 @@ class Reachability:
 def check_reachability(settings: NotifySettings) -> Iterator[Reachability]:
     """Connect to every address of every channel, and verify TLS as the channel does."""
     for name, url, ca_file in _addresses(settings):
-        yield Reachability(f"{name} at {_host(url)}", _problem(url, ca_file))
+        yield Reachability(f"{name} at {_host(url)}", problem_of(url, ca_file))
     if settings.email:
         what = f"email at {settings.email.host}:{settings.email.port}"
         try:
@@ -62,7 +62,8 @@ def _host(url: str) -> str:
         return "an invalid address"
 
 
-def _problem(url: str, ca_file: str) -> str:
+def problem_of(url: str, ca_file: str) -> str:
+    """Why an address cannot be reached, or its certificate is rejected; empty if neither. No request is sent."""
     try:
         parts = urlsplit(url)
         is_secure = parts.scheme == "https"

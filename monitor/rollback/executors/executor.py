@@ -1,10 +1,11 @@
 """The interface of an executor: one attempt per call, within one deadline."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import Duration, Secret, Section
 from monitor.errors import WatchkeeperError
 from monitor.rollback.order import Order
 from monitor.visible import one_line
@@ -72,3 +73,14 @@ class ExecutorSettings(Section):
     @abstractmethod
     def manual(self, order: Order) -> tuple[ManualStep, ...]:
         """The same by hand."""
+
+    def addresses(self) -> Mapping[str, str]:
+        """The addresses that it calls, by the key that determines each."""
+        url = getattr(self, "url", None)
+        if url is None:
+            return {}
+        return {"url": url.get_secret_value() if isinstance(url, Secret) else str(url)}
+
+    def version_names(self) -> tuple[str, Mapping[str, str]]:
+        """The key that says what each version is called on the platform, and its content; empty without one."""
+        return "", {}

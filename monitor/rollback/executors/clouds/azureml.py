@@ -70,6 +70,14 @@ class AzureMlSettings(ExecutorSettings):
             ManualStep("Check it.", f"az ml online-endpoint show {where} --query traffic"),
         )
 
+    def addresses(self) -> dict[str, str]:
+        """Azure Resource Manager, and where tokens are issued."""
+        return {"url": self.url, "login_url": self.login_url}
+
+    def version_names(self) -> tuple[str, dict[str, str]]:
+        """The deployments."""
+        return "deployments", self.deployments
+
 
 class AzureMlExecutor:
     """Reads the endpoint and writes it back with other shares: its traffic has no request of its own."""

@@ -92,6 +92,18 @@ class SageMakerSettings(ExecutorSettings):
             check,
         )
 
+    def addresses(self) -> dict[str, str]:
+        """The configured address, or that of the service in the region."""
+        if self.url:
+            return {"url": self.url}
+        return {
+            "region": f"https://{'monitoring' if self.alarm else 'api.sagemaker'}.{self.region}.amazonaws.com/"
+        }
+
+    def version_names(self) -> tuple[str, dict[str, str]]:
+        """The variants; none for an alarm."""
+        return ("", {}) if self.alarm else ("variants", self.variants)
+
 
 class SageMakerExecutor:
     """Calls SageMaker or CloudWatch, signed with Signature Version 4."""
@@ -156,8 +168,7 @@ class SageMakerExecutor:
 
     def _post(self, calls: Calls, service: str, body: bytes, headers: dict[str, str]) -> bytes:
         settings = self._settings
-        host = "api.sagemaker" if service == "sagemaker" else service
-        url = settings.url or f"https://{host}.{settings.region}.amazonaws.com/"
+        [url] = settings.addresses().values()
         credentials = Credentials(
             settings.access_key.get_secret_value(),
             settings.secret_key.get_secret_value(),

@@ -64,6 +64,20 @@ class VertexSettings(ExecutorSettings):
             ManualStep("Check it.", f"gcloud ai endpoints describe {where} --format='value(trafficSplit)'"),
         )
 
+    @property
+    def base(self) -> str:
+        """The address of the API."""
+        return self.url.rstrip("/") or f"https://{self.location}-aiplatform.googleapis.com"
+
+    def addresses(self) -> dict[str, str]:
+        """The API, and the metadata server if it issues the tokens."""
+        metadata = {} if self.token_file else {"metadata_url": self.metadata_url}
+        return {"url" if self.url else "location": self.base, **metadata}
+
+    def version_names(self) -> tuple[str, dict[str, str]]:
+        """The deployed models."""
+        return "deployed_models", self.deployed_models
+
 
 class VertexExecutor:
     """Reads the endpoint's split, and patches it."""
@@ -111,7 +125,7 @@ class VertexExecutor:
 
     def _url(self) -> str:
         settings = self._settings
-        base = settings.url.rstrip("/") or f"https://{settings.location}-aiplatform.googleapis.com"
+        base = settings.base
         parts = ("projects", settings.project, "locations", settings.location, "endpoints", settings.endpoint)
         return f"{base}/v1/" + "/".join(quote(part, safe="") for part in parts)
 
