@@ -7,9 +7,9 @@ are ahead of the group's offsets after a crash: on assignment each partition con
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from monitor.config.sections import Duration, FileName, Secret
 from monitor.runtime import abandoned
@@ -34,7 +34,7 @@ _GONE = (
 
 
 class KafkaSettings(SourceSettings):
-    """A topic of Apache Kafka. Needs the extra `kafka`."""
+    """Topics of Apache Kafka. Needs the extra `kafka`."""
 
     counts_all: ClassVar[bool] = False  # its own partitions
 
@@ -42,8 +42,10 @@ class KafkaSettings(SourceSettings):
     """Apache Kafka, or Azure Event Hubs through its Kafka endpoint."""
     brokers: tuple[str, ...]
     """Addresses to start from, such as `[kafka-1:9092, kafka-2:9092]`."""
-    topic: str
+    topic: str = ""
     """The topic."""
+    topics: tuple[str, ...] = ()
+    """Several topics, instead of `topic`, such as `[requests, responses]` whose messages are paired."""
     group: str = "watchkeeper"
     """The consumer group."""
     session: Duration = Field(default=10.0, ge=3.0)
@@ -58,6 +60,18 @@ class KafkaSettings(SourceSettings):
     """SASL password; the connection string for Event Hubs."""
     certificates: FileName = ""
     """File with the certificates of the brokers' authority, if the system does not know it."""
+
+    @model_validator(mode="after")
+    def _has_topics(self) -> Self:
+        if bool(self.topic) == bool(self.topics) or not all(self.topics):
+            msg = "name the topic in `topic`, or several in `topics`"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def every_topic(self) -> tuple[str, ...]:
+        """The names of all topics, each once."""
+        return tuple(dict.fromkeys(self.topics or (self.topic,)))
 
     def make_source(self, name: str) -> Source:
         """A consumer, not connected yet."""
@@ -107,8 +121,8 @@ class Kafka:
         """Join the group."""
         self._connect(self._settings.group)
         self._positions = positions
-        self._partitions()
-        self._consumer.subscribe([self._settings.topic], on_assign=self._assigned)
+        self._partitions(time.monotonic() + _CALL_SECONDS)
+        self._consumer.subscribe(list(self._settings.every_topic), on_assign=self._assigned)
 
     def peek(self, most: int, wait: float) -> Sequence[Payload]:
         """The last messages of the partitions, as a consumer outside of the group."""
@@ -116,8 +130,7 @@ class Kafka:
         places, waiting = [], 0
         try:
             ends = time.monotonic() + _CALL_SECONDS
-            for partition in self._partitions():
-                place = self._client.TopicPartition(self._settings.topic, partition)
+            for place in self._partitions(ends):
                 low, high = self._consumer.get_watermark_offsets(place, timeout=_left(ends))
                 place.offset = max(low, high - most)
                 places.append(place)
@@ -134,15 +147,16 @@ class Kafka:
     def fetch(self, most: int, wait: float) -> Fetched:
         """Messages of the assigned partitions, up to about 8 MB."""
         messages: list[Any] = []
-        expected: dict[int, int] = {}
+        expected: dict[tuple[str, int], int] = {}
         size = 0
         while len(messages) < most and size < _MOST_BYTES:
             some = self._consume(min(_AT_ONCE, most - len(messages)), 0.0 if messages else wait)
             if not some:
                 break
             for message in some:  # a partition that left and came back meanwhile begins again at its position
-                if message.offset() >= expected.get(message.partition(), 0):
-                    expected[message.partition()] = message.offset() + 1
+                where = message.topic(), message.partition()
+                if message.offset() >= expected.get(where, 0):
+                    expected[where] = message.offset() + 1
                     messages.append(message)
                     size += len(message)
         if not messages and self._problem:
@@ -156,8 +170,8 @@ class Kafka:
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Commit the offsets to the group. The store's positions count; this is for other tools that show lag."""
-        topic = self._settings.topic
-        offsets = [self._client.TopicPartition(topic, *where) for where in fetched.receipt.items()]
+        receipt = fetched.receipt.items()
+        offsets = [self._client.TopicPartition(*where, offset) for where, offset in receipt]
         try:
             self._within(lambda: self._consumer.commit(offsets=offsets, asynchronous=False))
         except self._client.KafkaException as error:
@@ -188,9 +202,9 @@ class Kafka:
         ends = time.monotonic() + _CALL_SECONDS
         for at in self._consumer.position(self._consumer.assignment()):
             low, high = self._consumer.get_watermark_offsets(at, timeout=_left(ends), cached=False)
-            known = int(self._stored.get(str(at.partition), low))
+            known = int(self._stored.get(_shard(at.topic, at.partition), low))
             if behind := max(0, high - max(at.offset if at.offset >= 0 else known, low)):
-                waiting[str(at.partition)] = behind
+                waiting[_shard(at.topic, at.partition)] = behind
         return waiting
 
     def close(self) -> None:
@@ -222,16 +236,18 @@ class Kafka:
         except (confluent_kafka.KafkaException, ValueError) as error:
             raise self._failure(error) from error
 
-    def _partitions(self) -> list[int]:
-        """The partitions of the topic."""
-        topic = self._settings.topic
-        try:
-            metadata = self._consumer.list_topics(topic, timeout=_CALL_SECONDS).topics[topic]
-        except self._client.KafkaException as error:
-            raise self._failure(error) from error
-        if metadata.error is not None:
-            raise SourceError(f"topic {topic}: {metadata.error.str()}", hint="does the topic exist?")
-        return sorted(metadata.partitions)
+    def _partitions(self, ends: float) -> list[Any]:
+        """The partitions of all topics, asked for until `ends`."""
+        places = []
+        for topic in self._settings.every_topic:
+            try:
+                metadata = self._consumer.list_topics(topic, timeout=_left(ends)).topics[topic]
+            except self._client.KafkaException as error:
+                raise self._failure(error) from error
+            if metadata.error is not None:
+                raise SourceError(f"topic {topic}: {metadata.error.str()}", hint="does the topic exist?")
+            places += [self._client.TopicPartition(topic, one) for one in sorted(metadata.partitions)]
+        return places
 
     def _consume(self, most: int, wait: float) -> list[Any]:
         try:
@@ -250,7 +266,7 @@ class Kafka:
         stored = self._stored = self._positions()
         committed = consumer.committed(list(partitions), timeout=_CALL_SECONDS)
         for partition, of_group in zip(partitions, committed, strict=True):
-            known = int(stored.get(str(partition.partition), -1))
+            known = int(stored.get(_shard(partition.topic, partition.partition), -1))
             furthest = max(known, of_group.offset if of_group.offset >= 0 else -1)
             if furthest >= 0:
                 partition.offset = furthest
@@ -285,15 +301,19 @@ def _words(error: object) -> str:
 
 def _payload(message: Any) -> Payload:
     kind, milliseconds = message.timestamp()
-    partition, offset = message.partition(), message.offset()
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
     return Payload(
         message.value() or b"",
-        f"partition {partition}, offset {offset}",
-        str(partition),
+        f"{topic}, partition {partition}, offset {offset}",
+        _shard(topic, partition),
         str(offset + 1),
         sent_at=milliseconds / 1000 if kind else None,
         headers=_headers(message.headers()),
     )
+
+
+def _shard(topic: str, partition: int) -> str:
+    return f"{topic}/{partition}"
 
 
 def _headers(pairs: Sequence[tuple[str, bytes | None]] | None) -> Mapping[str, str]:

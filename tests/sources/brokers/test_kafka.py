@@ -135,7 +135,7 @@ def test_a_message_that_cannot_be_read_stops_none_of_the_others(cluster: MockClu
     assert reading.state().rejected == 8  # an array of two numbers is two; the empty message is a tombstone
     with store.read() as connection:
         kept = quarantine.latest(connection, None, 20)
-    assert all("source orders, partition 0, offset" in one.rejected.error for one in kept)
+    assert all("source orders, poison, partition 0, offset" in one.rejected.error for one in kept)
 
 
 def test_an_answer_and_its_truth_in_one_message_become_both(cluster: MockCluster, store: Store) -> None:
@@ -224,6 +224,39 @@ def test_lag_counts_what_waits(cluster: MockCluster, store: Store) -> None:
     assert lag.waiting == 40 - fetched
     assert lag.oldest_seconds is not None
     assert 0 <= lag.oldest_seconds < 60
+
+
+def event(side: str, number: int, data: Any) -> dict[str, Any]:
+    return {"id": f"c-{number}", "type": f"org.kubeflow.serving.inference.{side}", "data": data}
+
+
+def test_requests_and_responses_in_two_topics_are_paired_and_positions_do_not_mix(
+    cluster: MockCluster, store: Store
+) -> None:
+    cluster.send("asked", (event("request", n, {"instances": [[n]]}) for n in range(20)), partition=0)
+    cluster.send("answered", (event("response", n, {"predictions": ["ok"]}) for n in range(18)), partition=0)
+    section = KafkaSettings(
+        brokers=tuple(cluster.brokers), topics=("asked", "answered", "asked"), group="two", session=6.0,
+        format="kserve", client="acme", model="fraud",
+    )  # fmt: skip
+    shown = preview("orders", section, PredictionSettings(), None, 50)
+    assert {one.name.partition(",")[0] for one in shown.messages} == {"asked", "answered"}
+    reading = runner(store, section)
+    reading.start()
+    until(lambda: stored_ids(store) == 18, "the complete calls are stored")
+    cluster.send(
+        "answered", (event("response", n, {"predictions": ["ok"]}) for n in range(18, 20)), partition=0
+    )
+    until(lambda: stored_ids(store) == 20, "the others are paired with what waited")
+    reading.stop()
+    with store.read() as connection:
+        assert source_positions.load(connection, "orders") == {"asked/0": "20", "answered/0": "20"}
+
+
+@pytest.mark.parametrize("topics", [{}, {"topic": "a", "topics": ["b"]}, {"topics": [""]}, {"topics": []}])
+def test_a_source_names_a_topic_or_several(topics: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="or several in `topics`"):
+        KafkaSettings(brokers=("127.0.0.1:9",), **topics)
 
 
 def test_what_is_not_there_is_an_error_in_words() -> None:
