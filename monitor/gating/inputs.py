@@ -112,7 +112,7 @@ class _Reader(FileReader):
             InputError: there is no column `id`, or a column has an unusable type.
         """
         renamed = self.renamed(chunk.rows)
-        self.reject_unreadable(chunk)
+        self.reject_unreadable(chunk.unreadable)
         if chunk.unreadable and not chunk.rows.num_rows:
             return []
         there = dict(zip(renamed.schema.names, renamed.columns, strict=True))

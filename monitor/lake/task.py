@@ -82,7 +82,7 @@ class ChunkCounter:
         rejected, others, earlier_examples = dict(reader.rejected), reader.others, len(reader.examples)
         profiles: list[tuple[Stream, Window, Profile]] = []
         without_layout = 0
-        reader.reject_unreadable(chunk)
+        reader.reject_unreadable(chunk.unreadable)
         for batch in reader.batches_of(reader.renamed(chunk.rows)):
             layout = self._layouts.get(batch.stream)
             if layout is None:

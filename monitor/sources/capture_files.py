@@ -14,20 +14,23 @@ from monitor.sources.files.csv_reader import CsvChunk, UnreadableRow
 from monitor.sources.files.local import PARQUET, first_line
 from monitor.sources.files.locations import Location
 from monitor.sources.formats.format import Contents, Format
+from monitor.sources.loaded_halves import LoadedHalves, LoneHalf
 from monitor.sources.source import Payload
 
 _CHUNK_RECORDS = 20_000
 _BATCH_ROWS = 5_000
-_HALVES = "requests and responses that stand apart are paired by a source of the kind `objects`; see `newest`"
 
 
-def read(place: Location, form: Format, as_text: Collection[str]) -> Iterator[CsvChunk]:
-    """The records of a file in chunks: predictions, and outcomes in chunks of their own.
+def read(
+    place: Location, form: Format, as_text: Collection[str], halves: LoadedHalves | None = None
+) -> Iterator[CsvChunk]:
+    """The records of a file in chunks: predictions, and outcomes in chunks of their own. Halves of calls wait in
+    `halves` for the other one, which may be in another file.
 
     Raises:
         InputError: the file cannot be read.
     """
-    made = _Chunks(as_text)
+    made = _Chunks(as_text, place.name, halves)
     try:
         for number, line, share in _lines(place):
             try:
@@ -46,8 +49,8 @@ def read(place: Location, form: Format, as_text: Collection[str]) -> Iterator[Cs
 class _Chunks:
     """Collects records until there are enough of them."""
 
-    def __init__(self, as_text: Collection[str]) -> None:
-        self._as_text = as_text
+    def __init__(self, as_text: Collection[str], file: str, halves: LoadedHalves | None) -> None:
+        self._as_text, self._file, self._halves = as_text, file, halves
         self.predictions: list[dict[str, object]] = []
         self.outcomes: list[dict[str, object]] = []
         self.unreadable: list[UnreadableRow] = []
@@ -65,8 +68,11 @@ class _Chunks:
                 else:
                     self.unreadable.append(_unreadable(number, line, "a record is a JSON object"))
         for half in contents.halves:
-            reason = f"it is only the {half.side.value} of a call"
-            self.unreadable.append(_unreadable(number, line, reason, _HALVES))
+            assert self._halves is not None, "a format with halves pairs them"
+            calls, refused = self._halves.arrived(half, self._file, number)
+            self.unreadable += map(unpaired, refused)
+            for call in calls:
+                self.add(call, number, line)
         for part in contents.unreadable:
             self.unreadable.append(_unreadable(number, line, part.error, part.hint))
 
@@ -78,6 +84,12 @@ class _Chunks:
         if self.outcomes:
             yield CsvChunk(json_reader.batch(self.outcomes, self._as_text), share)
         self.predictions, self.outcomes, self.unreadable = [], [], []
+
+
+def unpaired(lone: LoneHalf) -> UnreadableRow:
+    """A half that is refused, with its own file and line."""
+    text = lone.half.content.decode(errors="backslashreplace")
+    return UnreadableRow(lone.line, text, lone.reason, lone.hint, lone.file)
 
 
 def _unreadable(number: int, line: bytes, reason: str, hint: str = "") -> UnreadableRow:

@@ -28,7 +28,7 @@ def load_history(
     encoding: EncodingOption = "",
     dates: DatesOption = "",
     form: Annotated[
-        str, typer.Option("--format", help="The files are captures: sagemaker, databricks or vertex.")
+        str, typer.Option("--format", help="The files are captures, such as sagemaker, vertex or kserve.")
     ] = "",
     columns: Annotated[
         str, typer.Option(help="For captures: names of the inputs in their order, separated by commas.")

@@ -29,12 +29,13 @@ _MIN_LINES, _MIN_SHARE_OF_ROWS = 2, 0.9
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRow:
-    """A line of a file that is not a row, and the reason."""
+    """A line of a file that is not a row, and the reason. `file` is its name if it is not the file being read."""
 
     line: int
     text: str
     reason: str
     hint: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

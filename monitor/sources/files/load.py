@@ -16,7 +16,8 @@ from monitor.sources.files.date_order import order_of
 from monitor.sources.files.locations import Location
 from monitor.sources.files.outcome_rows import Outcomes
 from monitor.sources.files.prediction_rows import ColumnMap, FileReader
-from monitor.sources.formats.format import Format
+from monitor.sources.formats.format import Format, PairingFormat
+from monitor.sources.loaded_halves import LoadedHalves
 
 Progress = Callable[[int, float], None]
 """Called after each chunk with the rows read so far, and the share of the bytes read."""
@@ -48,6 +49,7 @@ class HistoryReader(FileReader):
     ) -> None:
         super().__init__(stream, settings, now, columns, dialect.dates)
         self._dialect, self._form = dialect, form
+        self._halves = LoadedHalves(form) if isinstance(form, PairingFormat) else None
         self._places = [
             locations.location_of(str(file)) if isinstance(file, Path) else file for file in files
         ]
@@ -68,7 +70,7 @@ class HistoryReader(FileReader):
             self.start_file(place)
             for chunk in self._chunks(place, as_text):
                 rows = self.renamed(chunk.rows)
-                self.reject_unreadable(chunk)
+                self.reject_unreadable(chunk.unreadable)
                 if outcome_rows.has_only_outcomes(rows.schema.names):
                     self.ignore(outcome_rows.without_use(rows.schema.names))
                     part = LoadedRows(outcomes=self.outcomes_of(outcome_rows.as_outcomes(rows)))
@@ -82,9 +84,11 @@ class HistoryReader(FileReader):
                 yield part
                 progress(self.read, (bytes_before + chunk.share * place.size) / total)
             bytes_before += place.size
+        if self._halves is not None:
+            self.reject_unreadable(map(capture_files.unpaired, self._halves.left()))
 
     def _chunks(self, place: Location, as_text: Sequence[str]) -> Iterator[CsvChunk]:
         if self._form is None:
             numeric = self.columns.file_names(NUMERIC)
             return chunks(place, read_as_text=as_text, dialect=self._dialect, numeric=numeric)
-        return capture_files.read(place, self._form, as_text)
+        return capture_files.read(place, self._form, as_text, self._halves)

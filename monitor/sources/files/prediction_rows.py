@@ -22,7 +22,7 @@ from monitor.predictions.log.hashing import KnownIds
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Rejected, Stream
 from monitor.sources.files import csv_dialect
-from monitor.sources.files.csv_reader import CsvChunk
+from monitor.sources.files.csv_reader import UnreadableRow
 from monitor.sources.files.locations import Location
 from monitor.sources.files.outcome_rows import not_empty, slices
 from monitor.store.quarantine import Quarantined
@@ -185,11 +185,14 @@ class FileReader:
         validated = self._valid_rows(validate_outcomes(rows, self._rules), read_outcome)
         return [(stream, part) for stream, outcomes in validated for part in slices(not_empty(outcomes))]
 
-    def reject_unreadable(self, chunk: CsvChunk) -> None:
-        """Reject the unreadable lines."""
-        for line in chunk.unreadable:
-            self._unreadable.append(line.line)
-            where = f"{self._place.name}:{line.line}" if self._place else f"line {line.line}"
+    def reject_unreadable(self, lines: Iterable[UnreadableRow]) -> None:
+        """Reject unreadable lines."""
+        current = self._place.name if self._place else ""
+        for line in lines:
+            file = line.file or current
+            if file == current:
+                self._unreadable.append(line.line)
+            where = f"{file}:{line.line}" if file else f"line {line.line}"
             rejected = Rejected(
                 self.read, f"{where}: {line.reason}", line.hint, *self._named(), line.text.encode()
             )
