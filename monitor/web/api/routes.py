@@ -19,18 +19,19 @@ from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
 from monitor.store import alerts, measurements, silences, streams, timeseries
 from monitor.store import releases as release_records
+from monitor.store import rollbacks as stored_rollbacks
 from monitor.store.releases import Release
 from monitor.web import services as web_services
-from monitor.web.api import openapi, schemas, time_range
+from monitor.web.api import openapi, schemas, time_range, version_schemas
 from monitor.web.api.schemas import (
     AlertAnswer,
     ClientAnswer,
     DayAnswer,
     IncidentAnswer,
-    ReleaseAnswer,
     SeriesAnswer,
     WindowAnswer,
 )
+from monitor.web.api.version_schemas import ReleaseAnswer, RollbackAnswer
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
 from monitor.web.public_path import CURRENT
@@ -182,7 +183,31 @@ def releases(
     for one in recorded:
         by_version.setdefault(one.version, []).append(one)
     is_staff = asked.visitor.may("viewer")
-    return [schemas.release(one, by_version[one.version], with_names=is_staff) for one in recorded]
+    return [version_schemas.release(one, by_version[one.version], with_names=is_staff) for one in recorded]
+
+
+@get(
+    f"{PREFIX}/clients/{{client:str}}/models/{{model:str}}/rollbacks",
+    sync_to_thread=True,
+    include_in_schema=False,
+)
+def rollbacks(
+    request: Request[Any, Any, Any],
+    client: FromPath[str],
+    model: FromPath[str],
+    environment: FromQuery[str] = client_state.SHOWN,
+) -> list[RollbackAnswer]:
+    """The decisions on rollbacks, newest first. A client's reader gets those that were ordered."""
+    asked = _stream_request(request, Stream(client, model, environment))
+    if not asked.may_see_environment():
+        raise NotFoundException
+    with asked.services.store.read() as connection:
+        decided = stored_rollbacks.of_stream(connection, asked.stream)
+        if not decided:
+            asked.must_exist(connection)
+    is_staff = asked.visitor.may("viewer")
+    shown = [one for one in decided if is_staff or (one.is_real and one.was_ordered)]
+    return [version_schemas.rollback(one, with_reasons=is_staff) for one in shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +282,6 @@ def _model(health: ClientHealth, name: str) -> ModelHealth:
     return match
 
 
-ROUTES = (clients, one_client, incidents, open_alerts, days, newest, course, releases)
+ROUTES = (clients, one_client, incidents, open_alerts, days, newest, course, releases, rollbacks)
 DESCRIBED = openapi.paths(ROUTES)
 HANDLERS = (description, *ROUTES)

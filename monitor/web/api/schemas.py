@@ -11,8 +11,6 @@ from monitor.clock import iso
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ClientIncident, Day, ModelHealth, Quality
 from monitor.records import Alert, Measurement, Stream, Window
-from monitor.releases.recording.record import contradicting
-from monitor.store.releases import Release
 from monitor.store.targets import TargetPeriod
 from monitor.store.timeseries import Series
 
@@ -84,20 +82,6 @@ class DayAnswer(msgspec.Struct, frozen=True):
     errors: float
     quality: float | None
     estimated: bool
-
-
-class ReleaseAnswer(msgspec.Struct, frozen=True):
-    """A recorded release. `contradictions` are the components in which another release of this version differs.
-
-    `released_by` is empty for a client's reader.
-    """
-
-    version: str
-    digest: str
-    released_at: str
-    released_by: str
-    flags: list[str]
-    contradictions: list[str]
 
 
 class NoteAnswer(msgspec.Struct, frozen=True):
@@ -249,13 +233,6 @@ def _quality(one: Quality | None) -> QualityAnswer | None:
     if one is None:
         return None
     return QualityAnswer(one.metric, one.value, one.target, one.before, one.estimated, one.n)
-
-
-def release(one: Release, of_version: Sequence[Release], *, with_names: bool) -> ReleaseAnswer:
-    """A release; `of_version` are all of its version."""
-    by = one.released_by if with_names else ""
-    differ = list(contradicting(of_version))
-    return ReleaseAnswer(one.version, one.digest, iso(one.released_at), by, list(one.flags), differ)
 
 
 def day(one: Day) -> DayAnswer:

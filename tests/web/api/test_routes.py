@@ -1,6 +1,7 @@
 """The JSON API: what it says conforms to its own description, and nobody learns of a stranger's client."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,11 @@ import jsonschema
 import pytest
 
 from monitor.records import Measurement, Stream, Window, labels
-from monitor.store import api_keys, audit, measurements, predictions, releases
+from monitor.store import api_keys, audit, measurements, predictions, releases, rollbacks
 from monitor.store.api_keys import KeyKind
 from monitor.store.predictions import NewBatch
 from monitor.store.releases import Release
+from monitor.store.rollbacks import Rollback, RollbackState
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, PRICE, Shop, fire, resolve
 from tests.support.server import serving
@@ -25,12 +27,21 @@ OF_ACME = (
     f"{MODEL}/days",
     f"{MODEL}/measurements",
     f"{MODEL}/measurements/latency_p50",
+    f"{MODEL}/releases",
+    f"{MODEL}/rollbacks",
 )
 FOR_STAFF = (
     "/api/v1/clients/acme/alerts",
     f"{MODEL}/measurements/psi?of=feature=amount",
     "/api/v1/clients/acme/models/fraud/measurements?environment=development",
+    f"{MODEL}/releases?environment=development",
+    f"{MODEL}/rollbacks?environment=development",
 )
+HOSTILE = "\u202e\u2028\r\n<b>'\"{{7*7}}"
+DECIDED = Rollback(
+    FRAUD, f"8{HOSTILE}", "HighErrorRate", "on", "a" * 12, "rollback", RollbackState.VERIFIED, "webhook", "7",
+    f"40% fail {HOSTILE}", "HighErrorRate", NOW - 900, NOW - 899, NOW - 898, NOW - 600, "done", 0.4, 0.0,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +60,17 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         measurements.put(connection, trial, window, [psi], NOW)
         measurements.put(connection, FRAUD, window, [psi, none, share], NOW)
         releases.add(connection, Release(FRAUD, "8", "a" * 64, NOW, NOW))
+        rollbacks.add(connection, DECIDED)
+        unseen = {
+            "dry-run": RollbackState.CONFIRMED,
+            "drill": RollbackState.FAILED,
+            "on": RollbackState.WITHHELD,
+        }
+        for number, (mode, state) in enumerate(unseen.items()):
+            row = replace(
+                DECIDED, mode=mode, id=f"{number:012d}", trigger="HighLatency", sent_at=None, state=state
+            )
+            rollbacks.add(connection, replace(row, decided_at=NOW - 60 * number))
     return made
 
 
@@ -112,6 +134,34 @@ def test_a_reader_is_told_what_the_page_tells(shop: Shop) -> None:
     assert all_of_it - seen == {"psi"}
     assert client["headline"] in page
     assert [model["state"] for model in client["models"]] == ["attention", "waiting", "working"]
+
+
+def test_staff_read_all_decisions_on_rollbacks_and_a_reader_those_that_were_ordered(shop: Shop) -> None:
+    reader, staff = key(shop, KeyKind.PAGE, "acme"), key(shop, KeyKind.STAFF)
+    with serving(shop) as web:
+        for_client = told(web, f"{MODEL}/rollbacks", reader)
+        for_staff = told(web, f"{MODEL}/rollbacks", staff)
+        none = told(web, f"{MODEL}/rollbacks?environment=development", staff)
+    assert none == []
+    assert [(one["mode"], one["state"]) for one in for_staff] == [
+        ("dry-run", "confirmed"),
+        ("drill", "failed"),
+        ("on", "withheld"),
+        ("on", "verified"),
+    ]
+    [seen] = for_client
+    full = for_staff[-1]
+    hidden = {"trigger", "reason", "detail", "executor", "author"}
+    assert {name for name in full if full[name] != seen[name]} == hidden
+    assert {seen[name] for name in hidden} == {""}
+    assert (full["from_version"], full["to_version"], full["reason"]) == (
+        DECIDED.version,
+        "7",
+        DECIDED.reason,
+    )
+    assert (full["share_before"], full["share_after"]) == (0.4, 0.0)
+    assert full["decided_at"] == "2026-11-23T11:45:00Z"
+    assert for_staff[0]["sent_at"] is None
 
 
 def test_what_was_not_measured_is_null_with_a_reason(shop: Shop) -> None:
