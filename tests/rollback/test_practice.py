@@ -285,3 +285,9 @@ def test_a_plan_without_an_executor_says_what_is_missing() -> None:
     assert "No executor is configured" in text
     assert "Take the data back first." in text
     assert "Not written down" in text
+    assert (
+        "The mode is `off`. Once it is `on`, the daemon rolls back as well:\n\n- HighErrorRate fires" in text
+    )
+    assert "The mode is" not in plan(
+        context(RollbackSettings.model_validate({"mode": "on", "executor": COMMAND}))
+    )

@@ -101,6 +101,8 @@ def test_each_signal_fails_a_canary_that_is_worse_in_it_alone(
     assert states(found)[name] is SignalState.FAIL
     failed = {signal for signal, state in states(found).items() if state is SignalState.FAIL}
     assert failed <= {name, "failure_limit"}
+    figures = {signal.name: (signal.canary, signal.stable) for signal in found.signals}
+    assert figures["failure_limit"] == pytest.approx(figures["failures"])
 
 
 ALIKE: dict[str, Any] = {

@@ -65,7 +65,11 @@ def batches_with_outcomes(store: Store, stream: Stream, start: float, end: float
             yield from _one_by_one(store, stream, group)
             continue
         for batch, rows in stored:
-            yield _with_outcomes(store, stream, batch.id, rows, known.get(batch.id))
+            joined = None
+            with store.faults.isolate("prediction_batches", f"{batch.id} of {stream}"):
+                joined = _with_outcomes(store, stream, batch.id, rows, known.get(batch.id))
+            if joined is not None:
+                yield joined
 
 
 def _one_by_one(store: Store, stream: Stream, numbers: Sequence[int]) -> Iterator[pa.RecordBatch]:

@@ -70,9 +70,13 @@ def _head(context: PlanContext, order: Order) -> Iterator[str]:
 def _decision(context: PlanContext, _: Order) -> Iterator[str]:
     yield "## 1. When"
     yield ""
+    yield "- The person on call decides, with the delivery lead for anything that is not an outage"
+    if context.triggers and context.settings.mode != "on":
+        yield ""
+        yield f"The mode is `{context.settings.mode}`. Once it is `on`, the daemon rolls back as well:"
+        yield ""
     for name in context.triggers:
         yield f"- {name} fires, and the new version alone is at fault"
-    yield "- The person on call decides, with the delivery lead for anything that is not an outage"
     yield ""
 
 

@@ -39,5 +39,6 @@ def failure_limit(arms: Arms, weight: float) -> Signal:
     alone = evidence.alone_above_limit(counts, limit, _TIMES)
     share = failed / n if n else 0.0
     told = f"{share:.2%} of {n:,.0f} fail; {LIMIT:.0%} is the limit"
-    signal = Signal(FAILURE_LIMIT, weight, (2 * beside + alone) / 3, told, share, LIMIT, "share", n)
+    stable = counts.stable_share if counts.both.any() else None
+    signal = Signal(FAILURE_LIMIT, weight, (2 * beside + alone) / 3, told, share, stable, "share", n)
     return weighed(signal, evidence.burstiness(counts))
