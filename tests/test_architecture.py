@@ -29,7 +29,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ),
     ("config.relative_paths", "config.yaml"),
     ("store", "config.template", "childprocess"),
-    ("predictions", "health"),
+    ("predictions", "health", "signals"),
     ("sources",),
     ("gauges",),
     ("windows",),

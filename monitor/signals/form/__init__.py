@@ -1,0 +1,1 @@
+"""The form of answers: length, refusals, repetition, language, JSON."""

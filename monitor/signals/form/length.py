@@ -1,0 +1,43 @@
+"""How long answers are, and whether they are empty or were cut."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.signals.batch import Batch, answers
+from monitor.signals.signal import Signal, Unit
+
+_WORD = r"\S+"
+_CUT = pa.array(["length", "max_tokens", "max_output_tokens", "model_length", "incomplete", "content_filter"])
+"""Reasons for which OpenAI, Anthropic, Google and vLLM stop before the answer is complete."""
+
+
+def _characters(batch: Batch) -> pa.Array:
+    return pc.utf8_length(batch.of(answers)).cast(pa.float64())
+
+
+def _words(batch: Batch) -> pa.Array:
+    return pc.count_substring_regex(batch.of(answers), _WORD).cast(pa.float64())
+
+
+def _is_empty(batch: Batch) -> pa.Array:
+    sent = batch.column("output")
+    return pc.if_else(pc.is_valid(sent), pc.is_null(batch.of(answers)), None)
+
+
+def _is_cut(batch: Batch) -> pa.Array:
+    reason = pc.ascii_lower(batch.column("finish_reason"))
+    return pc.if_else(pc.is_valid(reason), pc.is_in(reason, value_set=_CUT), None)
+
+
+SIGNALS = (
+    Signal("answer_characters", Unit.CHARACTERS, ("output",), "Length of the answer.", _characters),
+    Signal("answer_words", Unit.WORDS, ("output",), "Words of the answer, separated by spaces.", _words),
+    Signal("empty_answer", Unit.FLAG, ("output",), "The answer has no visible character.", _is_empty),
+    Signal(
+        "cut_answer",
+        Unit.FLAG,
+        ("finish_reason",),
+        "The model stopped before its answer was complete.",
+        _is_cut,
+    ),
+)

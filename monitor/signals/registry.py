@@ -1,0 +1,23 @@
+"""All signals. A new one is a function in the file of its family, and a line in that file's `SIGNALS`."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from monitor.signals.batch import Batch
+from monitor.signals.calls import NOTHING_REGISTERED, Calls, Registered
+from monitor.signals.form import length
+from monitor.signals.personal_data.redaction import redact
+from monitor.signals.signal import Signal
+
+__all__ = ["SIGNALS", "measure", "redact"]
+
+SIGNALS: tuple[Signal, ...] = (*length.SIGNALS,)
+
+
+def measure(
+    calls: Calls, registered: Registered = NOTHING_REGISTERED, signals: Sequence[Signal] = SIGNALS
+) -> pa.Table:
+    """Measure signals of calls: a column a signal, a row a call; null is not measured."""
+    batch = Batch(calls, registered)
+    return pa.table({one.name: one.measure(batch) for one in signals})
