@@ -13,6 +13,7 @@ from monitor.cli.output import Exit, counted, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
 from monitor.runtime.abandoned import leave
 from monitor.runtime.cpu_tuning import tune_process
+from monitor.runtime.file_modes import write_privately
 from monitor.runtime.imports import load_less
 from monitor.runtime.logs import log_warnings_only
 
@@ -20,6 +21,7 @@ from monitor.runtime.logs import log_warnings_only
 def main() -> None:
     """Run a command. Expected errors and errors of the system become one line on stderr and an exit code."""
     load_less()
+    write_privately()
     tune_process()
     output_streams.prepare()
     log_warnings_only()

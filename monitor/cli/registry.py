@@ -22,6 +22,7 @@ from monitor.cli.commands import (
     status,
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
+from monitor.cli.commands.protection import backups
 from monitor.cli.commands.releases import (
     anonymise,
     approval,
@@ -90,6 +91,7 @@ COMMANDS = (
     anonymise,
     export,
     keys,
+    backups,
     demo,
 )
 for commands in COMMANDS:

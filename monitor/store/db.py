@@ -120,6 +120,24 @@ class Store:
                     connection.exec_driver_sql("ROLLBACK")
 
     @contextmanager
+    def snapshot(self, patience: float) -> Iterator[Connection]:
+        """As `read`, for reading all of it: the same moment for every statement, `patience` seconds for each.
+
+        Raises:
+            StoreError: the database is out of reach.
+        """
+        if self.is_sqlite:
+            with self.read() as connection:
+                yield connection
+            return
+        with self._mapped(), self._connected() as connection:
+            connection.execution_options(**{READING: True, "isolation_level": "REPEATABLE READ"})
+            connection.exec_driver_sql(_limits(patience))
+            with _waiting(connection, patience):
+                yield connection
+            connection.rollback()
+
+    @contextmanager
     def _write_alone(self, within: float) -> Iterator[Connection]:
         if not self._writer.acquire(timeout=within):
             raise StoreError(f"the database has been busy with one transaction for {within:.0f} seconds")

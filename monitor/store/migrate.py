@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import inspect
 
 from monitor.errors import StoreError
+from monitor.runtime.file_modes import PRIVATE_FOLDER
 from monitor.store.db import Store
 
 PATIENCE = 600.0
@@ -39,7 +40,7 @@ def is_current(store: Store) -> bool:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
     except OSError as error:
         hint = "it is the folder of `store.url`: may this user write there?"
         raise StoreError(f"the folder {folder} cannot be created: {error.strerror}", hint=hint) from error

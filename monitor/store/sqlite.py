@@ -8,6 +8,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 
 from monitor.errors import StoreError
+from monitor.runtime.file_modes import create_privately, make_private
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -30,6 +31,13 @@ class OpenFile:
         """Remember the identity of the file, at the first connection."""
         if self._path is not None and self._identity is None:
             self._identity = self._current()
+
+    def make_private(self) -> None:
+        """Before the first connection, take the rights of others on the file, and on what SQLite keeps beside it."""
+        if self._path is not None and self._identity is None and not str(self._path).startswith("file:"):
+            create_privately(self._path)
+            for beside in ("-wal", "-shm", "-journal"):
+                make_private(self._path.with_name(self._path.name + beside))
 
     def check(self) -> None:
         """Check that the path still names the same file.
@@ -66,6 +74,7 @@ def engine_of(url: str, file: OpenFile) -> Engine:
     @event.listens_for(engine, "do_connect")
     def _before(*_: Any) -> None:
         file.check()  # SQLite would create a new, empty file
+        file.make_private()
 
     @event.listens_for(engine, "connect")
     def _configure(dbapi_connection: sqlite3.Connection, _record: Any) -> None:

@@ -63,8 +63,11 @@ def grafana(
     Example: watchkeeper export grafana --out grafana/
     """
     from monitor.exporters.grafana.export import export as write
+    from monitor.runtime.file_modes import readable_by_others
 
-    for file in write(out, path):
+    with readable_by_others():  # Grafana reads them
+        files = write(out, path)
+    for file in files:
         put(str(file))
 
 
@@ -78,18 +81,20 @@ def rules(out: OutOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
     from monitor.config.rule_files import rules_of
     from monitor.rules.exports.prometheus_rules import export as as_prometheus
     from monitor.rules.exports.unit_test import unit_test
+    from monitor.runtime.file_modes import readable_by_others
 
     in_force = rules_of(load(config))
     exported = as_prometheus(in_force)
-    out.mkdir(parents=True, exist_ok=True)
     written = [rule.name for rule in in_force.rules if rule.name not in exported.left_out]
     files = {
         "watchkeeper-rules.yaml": exported.text,
         "rules-test.yaml": unit_test(in_force, "watchkeeper-rules.yaml", written),
     }
-    for name, text in files.items():
-        (out / name).write_text(text, encoding="utf-8")
-        put(str(out / name))
+    with readable_by_others():  # Prometheus reads them
+        out.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (out / name).write_text(text, encoding="utf-8")
+            put(str(out / name))
     for name, why in exported.left_out.items():
         say(f"{name} is not exported: {why}")
 

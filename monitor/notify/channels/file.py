@@ -9,6 +9,7 @@ from monitor.alerts.notification import Notification, encode
 from monitor.config.sections import FileName, Section
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
 from monitor.notify.failure import AttemptError, FailureKind
+from monitor.runtime.file_modes import PRIVATE_FILE, PRIVATE_FOLDER
 
 
 class FileSettings(Section):
@@ -37,9 +38,9 @@ class File:
         """
         line = encode(notification) + b"\n"
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
             # Not blocking: a pipe without a reader fails this attempt instead of blocking the thread.
-            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, 0o666)
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK, PRIVATE_FILE)
             try:
                 _append(file, line)
             finally:

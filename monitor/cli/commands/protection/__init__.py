@@ -1,0 +1,1 @@
+"""Commands that protect data: backups, encryption, the audit log, erasure."""

@@ -1,0 +1,122 @@
+"""Every place that holds data of clients, with the time after which it is deleted.
+
+One list for retention, erasure, encryption and the documentation. A test compares it with the tables of the schema, and
+with the files that a daemon writes: a new table or file needs a line here.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Owner(StrEnum):
+    """How the rows of a client are found."""
+
+    CLIENT = "client"
+    """By the column `client`."""
+    STREAM = "stream"
+    """By the column `stream`, the number of a stream of the client."""
+    BATCH = "batch"
+    """By the column `batch`, the number of a batch of predictions of the client."""
+    FINGERPRINT = "fingerprint"
+    """By the column `fingerprint`, the identity of an alert of the client."""
+    DELIVERY = "delivery"
+    """By the column `delivery`, the number of a row of the outbox."""
+    CONTENT = "content"
+    """By what the row holds: it has to be decoded."""
+    NOBODY = "nobody"
+    """The rows hold no data of a client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table. `kept` is the key of the configuration that says for how long a row is kept, or the reason why it stays.
+
+    With `has_rows`, it holds values of single predictions (ids, features, texts), which erasing a person removes.
+    """
+
+    table: str
+    owner: Owner
+    kept: str
+    has_rows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """Files. `setting` is the key of the configuration that names them; `is_sealed`: encrypted with `store.key`."""
+
+    what: str
+    setting: str
+    kept: str
+    is_sealed: bool = True
+
+
+_FIGURES, _ROWS, _REJECTED = "windows.retention", "predictions.retention", "predictions.quarantine_retention"
+_SENT, _RESENT = "store.keep_deliveries", "predictions.resend_window"
+
+PLACES = (
+    Place("alerts", Owner.CLIENT, _FIGURES),
+    Place("api_keys", Owner.CLIENT, "until erased: a key names no person, and the audit log refers to it"),
+    Place("audit", Owner.CLIENT, _FIGURES),
+    Place("baselines", Owner.STREAM, "until another baseline replaced it, then windows.retention", True),
+    Place("change_subscriptions", Owner.CLIENT, _SENT),
+    Place("days", Owner.CLIENT, _FIGURES),
+    Place("diagnoses", Owner.FINGERPRINT, _FIGURES, True),
+    Place("digest_readers", Owner.CLIENT, "until erased: who has left must not be written to again"),
+    Place("digests", Owner.CLIENT, _FIGURES),
+    Place("drift_acceptances", Owner.STREAM, _FIGURES),
+    Place("drift_calibrations", Owner.STREAM, "until the stream is gone; figures only"),
+    Place("drift_incidents", Owner.STREAM, _SENT),
+    Place("drift_states", Owner.STREAM, "until the stream is gone; figures only"),
+    Place("drift_verdicts", Owner.STREAM, _SENT),
+    Place("faults", Owner.CONTENT, "a minute after they end"),
+    Place("gauges", Owner.CLIENT, "store.keep_gauges"),
+    Place("half_calls", Owner.CONTENT, _REJECTED, True),
+    Place("history", Owner.STREAM, _FIGURES),
+    Place("incident_notes", Owner.CLIENT, _FIGURES),
+    Place("incidents", Owner.CONTENT, _FIGURES),
+    Place("known_outcomes", Owner.BATCH, _ROWS, True),
+    Place("layouts", Owner.CONTENT, "until no profile refers to them"),
+    Place("leases", Owner.NOBODY, "one row for each daemon"),
+    Place("listening", Owner.NOBODY, _SENT),
+    Place("measurement_shapes", Owner.CONTENT, "until no measurement refers to them"),
+    Place("measurements", Owner.STREAM, _FIGURES),
+    Place("outbox", Owner.CONTENT, _SENT),
+    Place("outcome_batches", Owner.STREAM, "predictions.outcome_wait", True),
+    Place("outcome_counts", Owner.STREAM, "until the stream is gone; counts only"),
+    Place("prediction_batches", Owner.STREAM, _ROWS, True),
+    Place("probes", Owner.CLIENT, _SENT),
+    Place("profiles", Owner.STREAM, _FIGURES),
+    Place("quarantine", Owner.CLIENT, _REJECTED, True),
+    Place("receipts", Owner.DELIVERY, _SENT),
+    Place("release_approvals", Owner.CLIENT, "until erased: the evidence for what runs"),
+    Place("releases", Owner.CLIENT, "until erased: the evidence for what runs"),
+    Place("requests", Owner.NOBODY, _RESENT),
+    Place("revisions", Owner.STREAM, "until the stream is gone; counts only"),
+    Place("rollback_drills", Owner.CLIENT, _FIGURES),
+    Place("rollback_stops", Owner.CLIENT, _FIGURES),
+    Place("rollbacks", Owner.CLIENT, _FIGURES),
+    Place("rollout_steps", Owner.CLIENT, _FIGURES),
+    Place("rollouts", Owner.CLIENT, _FIGURES),
+    Place("scores", Owner.CLIENT, _ROWS, True),
+    Place("sessions", Owner.CLIENT, "web.session_lifetime"),
+    Place("silences", Owner.CONTENT, _FIGURES),
+    Place("source_positions", Owner.NOBODY, "one row for each source"),
+    Place("source_states", Owner.NOBODY, "one row for each source"),
+    Place("streams", Owner.CLIENT, "until erased: the names that figures refer to"),
+    Place("target_periods", Owner.CLIENT, _FIGURES),
+    Place("transitions", Owner.CLIENT, _FIGURES),
+    Place("unmeasured", Owner.STREAM, "until the window is measured"),
+    Place("versions", Owner.CLIENT, "until erased, at most 200 for each stream: names only"),
+    Place("webhooks", Owner.NOBODY, _SENT),
+)
+"""All tables of the schema, those without data of clients too."""
+
+FILES = (
+    FilePlace("the database with its write-ahead log", "store.url", "as its tables"),
+    FilePlace("what was sent during an outage", "notify.spool", "until the database is back"),
+    FilePlace("Evidently reports", "reports.folder", "reports.kept"),
+    FilePlace(
+        "notifications as JSON lines", "notify.file.path", "until a log shipper rotates it", is_sealed=False
+    ),
+)
+"""All files that a daemon writes."""

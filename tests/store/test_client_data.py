@@ -1,0 +1,44 @@
+"""The list of what holds a client's data names every table, and what it says of each is so."""
+
+import pytest
+
+from monitor.config.root import Config
+from monitor.config.sections import Section
+from monitor.store.client_data import FILES, PLACES, Owner, Place
+from monitor.store.tables import metadata
+
+
+def test_every_table_is_in_the_list_once() -> None:
+    assert sorted(place.table for place in PLACES) == sorted(metadata.tables)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.table)
+def test_the_rows_of_a_client_can_be_found_as_the_list_says(place: Place) -> None:
+    columns = set(metadata.tables[place.table].columns.keys())
+    by_column = {"client", "stream", "batch", "fingerprint", "delivery"}
+    if place.owner.value in by_column:
+        assert place.owner.value in columns
+    else:
+        assert not columns & {"client", "stream", "batch"}, "its rows are somebody's"
+
+
+def is_key(name: str) -> bool:
+    section: object = Config()
+    for part in name.split("."):
+        if not isinstance(section, Section) or part not in type(section).model_fields:
+            return False
+        section = getattr(section, part)
+    return True
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.table)
+def test_a_retention_is_a_key_of_the_configuration_or_a_reason(place: Place) -> None:
+    assert is_key(place.kept) or " " in place.kept
+
+
+def test_files_are_named_by_keys_of_the_configuration() -> None:
+    assert [one.setting for one in FILES if not is_key(one.setting)] == ["notify.file.path"]
+
+
+def test_what_holds_rows_of_persons_belongs_to_somebody() -> None:
+    assert not [place for place in PLACES if place.has_rows and place.owner is Owner.NOBODY]
