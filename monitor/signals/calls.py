@@ -78,12 +78,19 @@ class Registered:
     """What a client has registered for a model: never a prompt or a canary itself.
 
     `prompt_shingles` holds hashes of runs of six words of the system prompts of all versions, `canaries` SHA-256
-    digests of canary tokens.
+    digests of canary tokens. `own_contacts` are the client's own mail addresses, telephone numbers (as digits) and
+    domains (`@acme.example`), which answers may name.
     """
 
     prompt_shingles: frozenset[int] = field(default_factory=frozenset)
     canaries: frozenset[bytes] = field(default_factory=frozenset)
     prices: Prices | None = None
+    own_contacts: frozenset[str] = field(default_factory=frozenset)
+
+    def is_own_contact(self, value: str) -> bool:
+        """Whether a mail address, telephone number or IP address is the client's own."""
+        _, at, domain = value.partition("@")
+        return value in self.own_contacts or bool(at and f"@{domain}" in self.own_contacts)
 
 
 NOTHING_REGISTERED = Registered()

@@ -7,12 +7,13 @@ import pyarrow as pa
 from monitor.signals.batch import Batch
 from monitor.signals.calls import NOTHING_REGISTERED, Calls, Registered
 from monitor.signals.form import length
+from monitor.signals.personal_data import leaks
 from monitor.signals.personal_data.redaction import redact
 from monitor.signals.signal import Signal
 
 __all__ = ["SIGNALS", "measure", "redact"]
 
-SIGNALS: tuple[Signal, ...] = (*length.SIGNALS,)
+SIGNALS: tuple[Signal, ...] = (*length.SIGNALS, *leaks.SIGNALS)
 
 
 def measure(

@@ -1,14 +1,50 @@
 """Texts without personal data and secrets: each is replaced by its kind, such as `[mail]`."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.signals.lists import of_parts, parts
-from monitor.signals.personal_data import mail
+from monitor.signals.personal_data.folding import fold, folded
+from monitor.signals.personal_data.kinds import KINDS, Kind
+
+_ANY = "|".join(f"(?:{kind.prefilter})" for kind in KINDS)
 
 
 def redact(texts: pa.Array) -> pa.Array:
     """The texts (string or list<string>) with personal data and secrets replaced. Redacting twice changes nothing."""
     if pa.types.is_list(texts.type):
         return of_parts(texts, redact(parts(texts)))
-    return pc.replace_substring_regex(texts, mail.PATTERN, "[mail]")
+    may_have = pc.fill_null(pc.match_substring_regex(folded(texts), _ANY), False)
+    if not pc.any(may_have).as_py():
+        return texts
+    redacted = [redacted_text(one) for one in texts.filter(may_have).to_pylist()]
+    return pc.replace_with_mask(texts, may_have, pa.array(redacted, texts.type))
+
+
+def redacted_text(text: str, kinds: Sequence[Kind] = KINDS) -> str:
+    """One text, redacted until nothing more is found: what is left may read differently without what was taken."""
+    while spans := _spans(text, kinds):
+        pieces, place = [], 0
+        for start, end, token in spans:
+            pieces += [text[place:start], token]
+            place = end
+        text = "".join([*pieces, text[place:]])
+    return text
+
+
+def _spans(text: str, kinds: Sequence[Kind]) -> list[tuple[int, int, str]]:
+    """Where something was found, from left to right; what overlaps is one passage, named after its first kind."""
+    plain, places = fold(text)
+    found = sorted((one.start, one.end, rank) for rank, kind in enumerate(kinds) for one in kind.find(plain))
+    merged: list[tuple[int, int, int]] = []
+    for start, end, rank in found:
+        if merged and start < merged[-1][1]:
+            before = merged[-1]
+            merged[-1] = (before[0], max(before[1], end), min(before[2], rank))
+        else:
+            merged.append((start, end, rank))
+    if places is None:
+        return [(start, end, kinds[rank].token) for start, end, rank in merged]
+    return [(places[start], places[end - 1] + 1, kinds[rank].token) for start, end, rank in merged]

@@ -1,0 +1,46 @@
+"""Payment cards: a known issuer, its length, Luhn's check digit, and groups as cards have them."""
+
+from collections.abc import Iterator
+
+from monitor.signals.personal_data.checksums import luhn
+from monitor.signals.personal_data.digit_runs import Digits, Found
+from monitor.signals.personal_data.digit_runs import find as find_digits
+
+_FEWEST = 13
+_ISSUERS: tuple[tuple[int, int, int, tuple[int, ...]], ...] = (
+    (1, 4, 4, (13, 16, 19)),  # Visa
+    (2, 51, 55, (16,)),  # Mastercard
+    (4, 2221, 2720, (16,)),
+    (2, 34, 34, (15,)),  # American Express
+    (2, 37, 37, (15,)),
+    (2, 36, 36, (14,)),  # Diners Club
+    (3, 300, 305, (14,)),
+    (2, 38, 39, (14,)),
+    (4, 6011, 6011, (16, 19)),  # Discover
+    (3, 644, 659, (16, 19)),
+    (4, 3528, 3589, (16, 19)),  # JCB
+    (2, 62, 62, (16, 17, 18, 19)),  # UnionPay
+    (4, 5018, 5020, (16, 18, 19)),  # Maestro
+    (4, 5038, 5038, (16, 18, 19)),
+    (4, 6304, 6304, (16, 18, 19)),
+    (4, 6759, 6763, (16, 18, 19)),
+)
+"""Length of the prefix, its lowest and highest value, and how many digits the issuer's cards have."""
+_OTHER_SHAPES = {(4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (6, 13), (8, 8)}
+
+
+def find(text: str) -> Iterator[Found]:
+    """The numbers of cards in a text."""
+    return find_digits(text, _is_card, _FEWEST)
+
+
+def _is_card(digits: Digits) -> bool:
+    value = digits.value
+    if not any(
+        len(value) in lengths and low <= int(value[:size]) <= high for size, low, high, lengths in _ISSUERS
+    ):
+        return False
+    shape = digits.shape
+    is_even = len(shape) != 2 and len(set(shape[:-1])) <= 1 and shape[-1] <= shape[0]
+    is_fraction = len(shape) == 1 and digits.before.endswith(".") and digits.before[:1].isdigit()
+    return (is_even or shape in _OTHER_SHAPES) and not is_fraction and luhn(value)

@@ -1,0 +1,156 @@
+"""Personal data and secrets in inputs and answers, and leaks: in the answer, and in nothing the model was given."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.signals.batch import Batch, answers, inputs
+from monitor.signals.lists import parts, rows_of_parts
+from monitor.signals.personal_data.folding import fold, folded
+from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, Kind
+from monitor.signals.signal import Signal, Unit
+
+_ANY = "|".join(f"(?:{kind.prefilter})" for kind in KINDS)
+_GIVEN = ("input", "system")
+_GIVEN_LISTS = ("context", "tool_results")
+
+Findings = dict[int, list[tuple[Kind, str]]]
+"""The kinds and values found, by row."""
+
+
+def found_in(texts: pa.StringArray) -> Findings:
+    """What is in each text of a column."""
+    plain = folded(texts)
+    candidates = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(plain, _ANY), False)))
+    if not len(candidates):
+        return {}
+    some = plain.take(pa.array(candidates))
+    findings: Findings = {}
+    for kind in KINDS:
+        for place in np.flatnonzero(np.asarray(pc.match_substring_regex(some, kind.prefilter))):
+            for one in kind.find(some[int(place)].as_py()):
+                findings.setdefault(int(candidates[place]), []).append((kind, one.value))
+    return findings
+
+
+def _in_answers(batch: Batch) -> Findings:
+    return found_in(batch.of(answers))
+
+
+def _in_inputs(batch: Batch) -> Findings:
+    return found_in(batch.of(inputs))
+
+
+def _given(batch: Batch, rows: Sequence[int]) -> dict[int, list[str]]:
+    """All that the model was given, folded, for some rows."""
+    wanted = pa.array(rows, pa.int64())
+    texts: dict[int, list[str]] = {row: [] for row in rows}
+    for name in _GIVEN:
+        for row, text in zip(rows, batch.column(name).take(wanted).to_pylist(), strict=True):
+            texts[row] += [text] if text else []
+    for name in _GIVEN_LISTS:
+        lists = batch.column(name).take(wanted)
+        for place, text in zip(rows_of_parts(lists), parts(lists).to_pylist(), strict=True):
+            texts[rows[int(place)]] += [text] if text else []
+    return {row: [fold(one)[0] for one in given] for row, given in texts.items()}
+
+
+def _leaked(batch: Batch) -> Findings:
+    """What is in the answer, but in nothing that was given, and is not registered as the client's own."""
+    findings = batch.of(_in_answers)
+    given = _given(batch, sorted(findings))
+    leaked: Findings = {}
+    for row, found in findings.items():
+        readings: dict[Kind, str] = {}
+        for kind, value in found:
+            if kind not in readings:
+                readings[kind] = "\n".join(kind.comparable(text) for text in given[row])
+            if value not in readings[kind] and not batch.registered.is_own_contact(value):
+                leaked.setdefault(row, []).append((kind, value))
+    return leaked
+
+
+def _flags(batch: Batch, findings: Findings, kinds: Sequence[Kind], is_measured: pa.BooleanArray) -> pa.Array:
+    flags = np.zeros(len(batch), bool)
+    for row, found in findings.items():
+        flags[row] = any(kind in kinds for kind, _ in found)
+    return pc.if_else(is_measured, pa.array(flags), None)
+
+
+def _in_column(
+    batch: Batch,
+    texts: Callable[[Batch], pa.Array],
+    found: Callable[[Batch], Findings],
+    kinds: Sequence[Kind],
+) -> pa.Array:
+    return _flags(batch, batch.of(found), kinds, pc.is_valid(batch.of(texts)))
+
+
+def _is_leak(batch: Batch, kinds: Sequence[Kind]) -> pa.Array:
+    both = pc.and_(pc.is_valid(batch.of(answers)), pc.is_valid(batch.column("input")))
+    return _flags(batch, batch.of(_leaked), kinds, both)
+
+
+_PERSONAL = (*IDENTIFIERS, *CONTACTS)
+_IN_ANSWER = partial(_in_column, texts=answers, found=_in_answers)
+_IN_INPUT = partial(_in_column, texts=inputs, found=_in_inputs)
+_ANY_OF_THEM = "a card number, IBAN, national identifier, mail address, telephone number or public IP address"
+_LEAK_NEEDS = ("output", "input")
+
+SIGNALS = (
+    Signal(
+        "personal_data_in_input",
+        Unit.FLAG,
+        ("input",),
+        f"The input holds {_ANY_OF_THEM}.",
+        partial(_IN_INPUT, kinds=_PERSONAL),
+    ),
+    Signal(
+        "personal_data_in_output",
+        Unit.FLAG,
+        ("output",),
+        f"The answer holds {_ANY_OF_THEM}.",
+        partial(_IN_ANSWER, kinds=_PERSONAL),
+    ),
+    Signal(
+        "secret_in_input",
+        Unit.FLAG,
+        ("input",),
+        "The input holds a key, token or password in a form that its issuer gave it.",
+        partial(_IN_INPUT, kinds=(SECRET,)),
+    ),
+    Signal(
+        "secret_in_output",
+        Unit.FLAG,
+        ("output",),
+        "The answer holds a key, token or password in a form that its issuer gave it.",
+        partial(_IN_ANSWER, kinds=(SECRET,)),
+    ),
+    Signal(
+        "identifier_leak",
+        Unit.FLAG,
+        _LEAK_NEEDS,
+        "The answer holds a card number, IBAN or national identifier that the model was not given.",
+        partial(_is_leak, kinds=IDENTIFIERS),
+        is_leak=True,
+    ),
+    Signal(
+        "contact_leak",
+        Unit.FLAG,
+        _LEAK_NEEDS,
+        "The answer holds a mail address, telephone number or public IP address that the model was not given.",
+        partial(_is_leak, kinds=CONTACTS),
+        is_leak=True,
+    ),
+    Signal(
+        "secret_leak",
+        Unit.FLAG,
+        _LEAK_NEEDS,
+        "The answer holds a key, token or password that the model was not given.",
+        partial(_is_leak, kinds=(SECRET,)),
+        is_leak=True,
+    ),
+)

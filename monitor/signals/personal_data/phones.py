@@ -1,0 +1,56 @@
+"""Telephone numbers: international ones, and national ones in the usual groups of the USA, Germany, France, Spain,
+Italy and Britain. A number without a plus sign and without separators is not told from any other number.
+"""
+
+from collections.abc import Iterator
+
+from monitor.signals.personal_data.digit_runs import Digits, Found
+from monitor.signals.personal_data.digit_runs import find as find_digits
+
+_FEWEST, _LONGEST, _SHORTEST_INTERNATIONAL = 9, 15, 8
+_SPANISH = {(3, 3, 3), (3, 2, 2, 2)}
+
+
+def find(text: str) -> Iterator[Found]:
+    """The telephone numbers in a text, as their digits."""
+    return find_digits(text, _is_phone, _SHORTEST_INTERNATIONAL)
+
+
+def _is_phone(digits: Digits) -> bool:
+    value, shape = digits.value, digits.shape
+    if len(value) > _LONGEST or digits.after.isalnum() or digits.before[-1:].isalnum():
+        return False
+    if digits.before.rstrip("( ").endswith("+"):
+        return value[0] != "0"
+    goes_on = any(character.isdigit() for character in digits.before)
+    if (
+        len(value) < _FEWEST
+        or len(shape) == 1
+        or goes_on
+        or digits.before.endswith((".", ",", "$", "€", "£"))
+    ):
+        return False
+    return _is_international(digits) or _is_american(digits) or _is_european(digits)
+
+
+def _is_international(digits: Digits) -> bool:
+    return digits.value.startswith("00") and digits.value[2] != "0" and digits.shape[0] <= 4
+
+
+def _is_american(digits: Digits) -> bool:
+    shape, value = digits.shape, digits.value
+    if shape == (1, 3, 3, 4) and value[0] == "1":
+        value = value[1:]
+    elif shape != (3, 3, 4):
+        return False
+    return value[0] >= "2" and value[3] >= "2"
+
+
+def _is_european(digits: Digits) -> bool:
+    shape, value = digits.shape, digits.value
+    if shape in _SPANISH:
+        return value[0] in "6789" and set(digits.separators) <= {" ", "-"}
+    if value[0] != "0" or value[1] == "0" or not 2 <= shape[0] <= 5 or len(shape) > 5:
+        return False
+    is_date = len(shape) >= 3 and shape[:3] == (2, 2, 4)
+    return not is_date and len(value) <= 12
