@@ -14,6 +14,7 @@ from monitor.childprocess import HERE, ChildProcesses, Runner
 from monitor.clock import Clock, SystemClock
 from monitor.config.root import Config
 from monitor.config.rule_files import rules_of
+from monitor.config.verdict_reading import reading_of
 from monitor.errors import StoreError
 from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.exporters.prediction_counters import PredictionCounters
@@ -309,7 +310,7 @@ class App:
             rollback=lambda stream: self.config.model(stream).rollback,
             rollback_stop_file=self.config.rollback.stop_file,
             base_seconds=self.base_seconds,
-            rollouts=wiring.reading_of_rollouts(self.config),
+            rollouts=reading_of(self.config),
             settings=self.config.web,
             version=__version__,
             clients=self.config.clients,

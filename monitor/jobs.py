@@ -4,11 +4,13 @@ import logging
 from collections.abc import Callable, Collection
 from functools import partial
 
-from monitor.alerts.deploys import RECENT
+from monitor.alerts.changes.change_event import change_events
+from monitor.alerts.changes.deploys import RECENT
 from monitor.childprocess import HERE, Runner
 from monitor.clock import Clock
 from monitor.config.root import Config
 from monitor.config.units import HOUR, MINUTE
+from monitor.config.verdict_reading import reading_of
 from monitor.drift.learning import LearningContext, LearningTask, prepare
 from monitor.evaluation.row_metrics import measure_rows
 from monitor.maintenance.retention import delete_expired
@@ -20,10 +22,9 @@ from monitor.predictions.log.compaction import compact
 from monitor.predictions.outcomes.join import expire_outcomes
 from monitor.records import Delivery, Priority, Stream
 from monitor.releases.approval.approve import missing_approval
-from monitor.rollback.change_events import change_events as rollback_change_events
+from monitor.rollback import change_events as rollback_changes
+from monitor.rollouts import change_events as rollout_changes
 from monitor.rollouts import running as rollouts
-from monitor.rollouts.change_events import change_events as rollout_change_events
-from monitor.rollouts.load_arms import Reading
 from monitor.runtime.cpu_tuning import give_back_freed_memory
 from monitor.runtime.scheduler import Scheduler
 from monitor.sources.probes import ProbeSettings, probe
@@ -100,9 +101,8 @@ class Jobs:
         """Decide on every running rollout; one daemon of a database does."""
         if self._is_leader():
             config = self._config
-            base = int(config.predictions.base_window)
-            reading = Reading(base, config.windows.lateness, config.measuring())
-            rollouts.advance(self._store, reading, self._clock.now(), missing_approval(config.release_policy))
+            unapproved = missing_approval(config.release_policy)
+            rollouts.advance(self._store, reading_of(config), self._clock.now(), unapproved)
 
     def announce_changes(self) -> None:
         """Send the rollouts and rollbacks of the last hour as change events, whoever made them; each once."""
@@ -113,10 +113,11 @@ class Jobs:
         with self._store.read() as connection:
             for rollout, step in rollout_rows.steps_since(connection, since):
                 with faults.isolate("change events", f"{rollout.stream} {rollout.number} {step.number}"):
-                    due += rollout_change_events(rollout, step, channels, settings, now)
+                    due += change_events(rollout_changes.change(rollout, step), channels, settings, now)
             for one in rollbacks.ordered_since(connection, since):
                 with faults.isolate("change events", one.id):
-                    due += rollback_change_events(one, channels, settings, now, since)
+                    for change in rollback_changes.changes(one, now, since):
+                        due += change_events(change, channels, settings, now)
             known = outbox.last_sequences(connection, [(one.channel, one.key) for one in due])
         if new := [one for one in due if (one.channel, one.key) not in known]:
             with self._store.write() as connection:

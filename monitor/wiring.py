@@ -42,7 +42,6 @@ from monitor.releases.version_tracker import VersionTracker
 from monitor.rollback.group import RollbackGroup
 from monitor.rollback.rollback_metrics import RollbackMetrics
 from monitor.rollback.settings import RollbackSettings
-from monitor.rollouts.load_arms import Reading
 from monitor.sources.group import SourceGroup
 from monitor.store.db import Store
 from monitor.web.api.mlflow import routes as mlflow_routes
@@ -169,11 +168,6 @@ def digests(
     disk = DiskForecast(usage_of(store))
     sender = Sender(store, config.clients, channels, url, __version__, base, disk, measured)
     return sender, ChangeMailer(store, config.clients, channels, url)
-
-
-def reading_of_rollouts(config: Config) -> Reading:
-    """How the windows of two versions are read for a verdict."""
-    return Reading(int(config.predictions.base_window), config.windows.lateness, config.measuring())
 
 
 def application(config: Config, services: Services) -> Litestar:

@@ -126,10 +126,12 @@ def _runbook(alert: Alert, name: str, settings: AlertSettings) -> str:
     return f"{settings.public_url.rstrip('/')}/runbooks/{name}" if settings.public_url else ""
 
 
-def model_page(stream: Stream, settings: AlertSettings) -> tuple[Link, ...]:
-    """Link to the engineers' page of a model; empty if the daemon's address is not known."""
-    parts = (quote(part, safe="") for part in (stream.client, stream.model, stream.environment))
-    return _page("Model page", f"/staff/m/{'/'.join(parts)}", settings)
+def model_page(stream: Stream, settings: AlertSettings, part: str = "") -> tuple[Link, ...]:
+    """Link to the engineers' page of a model, or to a part of it such as `rollout`; empty if the daemon's address is
+    not known.
+    """
+    parts = (quote(one, safe="") for one in (stream.client, stream.model, stream.environment, part) if one)
+    return _page(f"{(part or 'model').capitalize()} page", f"/staff/m/{'/'.join(parts)}", settings)
 
 
 def alert_page(alert: Alert, settings: AlertSettings) -> tuple[Link, ...]:

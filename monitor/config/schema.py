@@ -18,6 +18,7 @@ from monitor.records import Stream
 from monitor.releases.settings import ReleasePolicy, ReleaseSettings
 from monitor.reports.settings import ReportSettings
 from monitor.rollback.settings import KillSwitchSettings, RollbackSettings
+from monitor.rollouts.settings import CanaryTolerances
 from monitor.rules.settings import RuleSettings
 from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
@@ -56,6 +57,8 @@ class ModelSettings(ModelView):
     """A health endpoint of the model."""
     releases: ReleasePolicy = ReleasePolicy()
     """What a version needs before it is promoted, and how alike environments are."""
+    canary: CanaryTolerances = CanaryTolerances()
+    """By how much a canary may be worse than the stable version. Applies to all environments."""
     rollback: RollbackSettings = RollbackSettings()
     """Automatic rollback of new versions. It is off until it is switched on."""
     environment: str = "production"
@@ -143,7 +146,7 @@ class Config(Section):
         model = self.model(stream)
         if model.environment == stream.environment:
             return model.releases
-        return ReleasePolicy(parity=model.releases.parity)
+        return ReleasePolicy(parity=model.releases.parity, gate=model.releases.gate)
 
 
 _UNNAMED = ModelSettings()

@@ -12,7 +12,6 @@ from pathlib import Path
 from monitor.errors import InputError
 from monitor.gating.comparison import Criteria, Names, judge
 from monitor.gating.inputs import Columns, read
-from monitor.gating.margins import parse
 from monitor.gating.pairing import Items, pair
 from monitor.gating.resampling import DRAWS
 from monitor.gating.result import GateResult
@@ -20,6 +19,7 @@ from monitor.health.settings import ModelView
 from monitor.metrics import METRICS
 from monitor.metrics.quality.task import named
 from monitor.records import Stream
+from monitor.releases.margins import parse
 from monitor.rollouts.verdict import Outcome
 from monitor.rules import load
 from monitor.rules.rule import RuleSet

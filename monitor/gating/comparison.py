@@ -9,7 +9,6 @@ from monitor.errors import InputError
 from monitor.gating import agreement, decision, production_rules, segments
 from monitor.gating.answers import Evaluation, evaluate
 from monitor.gating.figures import FIGURES, Figure, usual
-from monitor.gating.margins import Margin, margin_of
 from monitor.gating.pairing import Items
 from monitor.gating.records import MetricResult, RuleResult, TargetResult
 from monitor.gating.resampling import DRAWS, Units, units_of
@@ -19,6 +18,7 @@ from monitor.health.targets import limits_of
 from monitor.metrics import MetricSettings
 from monitor.metrics.quality.task import Task
 from monitor.records import Better, Stream
+from monitor.releases.margins import Margin, margin_of
 from monitor.rules.rule import RuleSet
 
 _FEW_CLASSES = 100

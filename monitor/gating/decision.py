@@ -16,10 +16,10 @@ import numpy as np
 
 from monitor.gating import exact_tests
 from monitor.gating.figures import Figure
-from monitor.gating.margins import Margin
 from monitor.gating.records import MetricResult, RuleResult, TargetResult
 from monitor.gating.resampling import Units, samples
 from monitor.records import Better
+from monitor.releases.margins import Margin
 from monitor.rollouts.verdict import Outcome
 
 FEWEST = 30

@@ -1,10 +1,12 @@
 """`releases:` in the configuration: where records of releases come from besides the API."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from monitor.config.sections import RealNumber, Secret, Section
+from monitor.config.sections import RealNumber, Secret, Section, no_flag
+from monitor.errors import InputError
+from monitor.releases import margins
 from monitor.texts import ENVIRONMENT, flaw_of_name
 
 
@@ -59,11 +61,35 @@ class ParitySettings(Section):
     """Largest distance (PSI) of an input or output between the environments."""
 
 
+def _margins(value: Any) -> dict[str, str]:
+    if not isinstance(value, dict):
+        msg = "is not a mapping of metrics to margins (use accuracy: 1%)"
+        raise ValueError(msg)
+    written = {str(name): str(no_flag(size)) for name, size in value.items()}
+    try:
+        margins.parse(written)
+    except InputError as error:
+        msg = f"{error.message} ({error.hint})"
+        raise ValueError(msg) from error
+    return written
+
+
+class GateSettings(Section):
+    """The gate that a candidate of the model has to pass: `watchkeeper gate --model`."""
+
+    margins: Annotated[dict[str, str], BeforeValidator(_margins)] = {}
+    """How much worse a candidate may be than its baseline, by metric: `accuracy: 1%`, `latency_p95: 10%`."""
+    alpha: RealNumber = Field(default=0.05, gt=0, lt=0.5)
+    """Probability of failing a candidate that is not worse, and of passing one that is worse than its margin."""
+
+
 class ReleasePolicy(Section):
     """What a version of a model needs before it is promoted, and how alike its environments are."""
 
     approval: Literal["none", "team", "client"] = "none"
     """Who has to approve a version before it is promoted: `team`, or `client` for the team and the client."""
+    gate: GateSettings = GateSettings()
+    """How much worse a candidate may be than its baseline. Applies to all environments."""
     parity: ParitySettings = ParitySettings()
     """By how much the environments of the model may differ. Applies to all of them."""
 

@@ -5,7 +5,7 @@ as deployments.
 import threading
 from collections.abc import Collection, Iterable
 
-from monitor.alerts.deploys import deploys
+from monitor.alerts.changes.deploys import deploys
 from monitor.alerts.settings import AlertSettings
 from monitor.config.units import HOUR
 from monitor.records import Stream, Window

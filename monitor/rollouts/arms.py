@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from monitor.rollouts.evidence import Counts
+from monitor.rollouts.settings import USUAL, CanaryTolerances
 
 WARM_UP = 1
 """The first minutes of a canary that are not compared: caches are empty, and the minute is not complete."""
@@ -45,7 +46,7 @@ class Arms:
     `latency_edges` are the lower edges of the places of the histograms (the first one is -inf), in milliseconds.
     `right_shares` is the baseline's share of right answers per bucket of confidence, if it has truths. `is_number` says
     that the model predicts numbers. `starts` are those of the minutes, in seconds since the epoch, if they are known.
-    `notes` say what could not be read.
+    `notes` say what could not be read. `tolerated` is by how much the canary may be worse.
     """
 
     seconds: int
@@ -56,6 +57,7 @@ class Arms:
     is_number: bool = False
     starts: np.ndarray = field(default_factory=lambda: np.empty(0))
     notes: tuple[str, ...] = ()
+    tolerated: CanaryTolerances = USUAL
 
     @property
     def compared(self) -> np.ndarray:

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-TOLERATED = 1.5
-"""A canary may fail this many times as often as the stable version."""
 ALTERNATIVES = (1.5, 2.0, 3.0, 5.0, 8.0)
 """Alternatives for failures: this many times worse than tolerated."""
 ODDS = (1.1, 1.2, 1.5, 2.0, 3.0, 5.0)
@@ -59,12 +57,12 @@ def _share(bad: np.ndarray, n: np.ndarray, weights: np.ndarray) -> float:
     return float((bad / np.maximum(n, 1.0) * weights).sum()) / total if total else float("nan")
 
 
-def failing_more_often(counts: Counts) -> np.ndarray:
-    """Evidence that the canary fails more than `TOLERATED` times as often: e-values after each minute."""
+def failing_more_often(counts: Counts, tolerated: float) -> np.ndarray:
+    """Evidence that the canary fails more than `tolerated` times as often: e-values after each minute."""
     share = _canary_share(counts)
     bets = [
-        _likelihood(counts, _tilted(share, TOLERATED * worse))
-        - _likelihood(counts, _tilted(share, TOLERATED))
+        _likelihood(counts, _tilted(share, tolerated * worse))
+        - _likelihood(counts, _tilted(share, tolerated))
         for worse in ALTERNATIVES
     ]
     return e_process(np.stack(bets), _care(counts))

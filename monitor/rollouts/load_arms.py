@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +15,7 @@ from monitor.metrics.quality.task import Task, task_of
 from monitor.metrics.settings import MetricSettings
 from monitor.records import Stream, Window
 from monitor.rollouts.arms import Arm, Arms
+from monitor.rollouts.settings import USUAL, CanaryTolerances
 from monitor.store import profiles
 from monitor.store.db import faults_of
 from monitor.windows import codec
@@ -32,11 +33,14 @@ _OF_TASK = 30
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How windows are read: their length, how long they accept late rows, and what tells a model's task."""
+    """How windows are read: their length, how long they accept late rows, what tells a model's task, and what is
+    tolerated of its canaries.
+    """
 
     base_seconds: int
     lateness: float = 0.0
     metrics: MetricSettings = field(default_factory=MetricSettings)
+    tolerances: Callable[[Stream], CanaryTolerances] = lambda _stream: USUAL
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,6 +106,7 @@ def arms_of(
         _is_number(minutes, stream, sides, reading.metrics),
         np.array([window.start for window in minutes.windows], np.float64),
         minutes.notes,
+        reading.tolerances(stream),
     )
 
 

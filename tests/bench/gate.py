@@ -21,10 +21,10 @@ from monitor.gating import Outcome
 from monitor.gating.answers import Evaluation, Side
 from monitor.gating.decision import compare, decide_metrics
 from monitor.gating.figures import FIGURES, Figure, Pairs
-from monitor.gating.margins import DEFAULTS, Margin
 from monitor.gating.resampling import Units, units_of
 from monitor.metrics.quality.classification import ACCURACY
 from monitor.metrics.quality.task import Task
+from monitor.releases.margins import DEFAULTS, Margin
 
 SHARE_RIGHT, CHANGED, ALPHA = 0.9, 0.06, 0.05
 SIZES, DROPS = (200, 500, 1000, 2000, 5000), (0.0, 0.01, 0.02, 0.03)

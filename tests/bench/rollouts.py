@@ -16,7 +16,9 @@ import numpy as np
 from monitor.rollouts import evidence
 from monitor.rollouts.arms import Arm, Arms
 from monitor.rollouts.evidence import Counts
-from monitor.rollouts.signals import SIGNALS, failures, latency, quality
+from monitor.rollouts.settings import USUAL
+from monitor.rollouts.signals import SIGNALS, latency
+from monitor.rollouts.signals.failures import shares_above
 from monitor.rollouts.signals.signal import LEAST_ANSWERS
 from monitor.rollouts.verdict import ALPHA, LEAST_MINUTES_TO_FAIL
 from tests.support.rollouts import EDGES, arm
@@ -122,11 +124,12 @@ def _normal(z: np.ndarray) -> np.ndarray:
 def ours(arms: Arms) -> np.ndarray:
     """The minute of each rollout in which our verdict is `fail`, from 1; infinite if never."""
     counts, judged = arms.counts("failed", "answers"), arms.counts("wrong", "judged")
+    limit = USUAL.failure_limit
     paths = {
-        "failures": evidence.failing_more_often(counts),
-        "failure_limit": 2 / 3 * evidence.above_limit(counts, failures.LIMIT, failures.SHARES) + 1 / 3,
+        "failures": evidence.failing_more_often(counts, USUAL.failures),
+        "failure_limit": 2 / 3 * evidence.above_limit(counts, limit, shares_above(limit)) + 1 / 3,
         "latency": latency.path(arms),
-        "quality": np.where(_loss(judged) >= quality.LEAST_LOSS, evidence.more_often_bad(judged), 0.0),
+        "quality": np.where(_loss(judged) >= USUAL.quality, evidence.more_often_bad(judged), 0.0),
     }
     others = sum(weight for name, weight in WEIGHTS.items() if name not in paths)
     total = others + sum(WEIGHTS[name] * path for name, path in paths.items())

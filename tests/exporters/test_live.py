@@ -179,7 +179,9 @@ def test_every_query_of_every_panel_returns_data(asked: Prometheus) -> None:
 
 @pytest.mark.timeout(120)
 def test_deploys_and_alerts_can_be_marked(asked: Prometheus) -> None:
-    found = asked.query("watchkeeper_model_deployed_timestamp_seconds * 1000")
+    deployed = "watchkeeper_model_deployed_timestamp_seconds * 1000"
+    until(lambda: len(asked.query(deployed)) >= 2, "both versions are scraped")
+    found = asked.query(deployed)
     assert {series["metric"]["version"] for series in found} == {"6", "7"}
     assert all(abs(float(series["value"][1]) / 1000 - time.time()) < 600 for series in found)
     [release] = asked.query("watchkeeper_model_release_timestamp_seconds * 1000")
@@ -187,9 +189,9 @@ def test_deploys_and_alerts_can_be_marked(asked: Prometheus) -> None:
 
 
 def test_latency_of_prometheus_is_that_of_the_traffic(asked: Prometheus) -> None:
-    [median] = asked.query(
-        "histogram_quantile(0.5, sum by (le) (watchkeeper_prediction_duration_seconds_bucket))"
-    )
+    query = "histogram_quantile(0.5, sum by (le) (watchkeeper_prediction_duration_seconds_bucket))"
+    until(lambda: [one for one in asked.query(query) if one["value"][1] != "NaN"], "latencies are scraped")
+    [median] = asked.query(query)
     # The traffic is gamma(4, 10 ms): its median is 36.7 ms, and the buckets around it are 25 and 50 ms.
     assert 0.030 < float(median["value"][1]) < 0.045
 

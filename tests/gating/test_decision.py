@@ -9,10 +9,10 @@ import pytest
 
 from monitor.errors import UnreadableError
 from monitor.gating import Outcome, gate
-from monitor.gating.margins import DEFAULTS, Margin, margin_of, parse
 from monitor.gating.result import from_dict
 from monitor.health.settings import ModelView
 from monitor.releases.approval import approve
+from monitor.releases.margins import DEFAULTS, Margin, margin_of, parse
 from tests.gating.items import classified, compared, regressed
 
 GOOD = classified(3000)

@@ -12,7 +12,9 @@ from ruamel.yaml import YAML
 from typer.testing import CliRunner, Result
 
 from monitor.cli.registry import app
+from monitor.config.root import load
 from monitor.errors import ConfigError, InputError
+from monitor.gating import Outcome
 from monitor.gating.result import from_dict
 from tests.gating.items import classified
 from tests.support.daemon import ROOT
@@ -52,6 +54,43 @@ def test_exit_codes_are_those_of_the_verdicts(folder: Path) -> None:
     assert (failed.exit_code, failed.stdout[:6]) == (1, "fail: ")
     open_ = called(folder, "--metric", "accuracy", "--margin", "accuracy=0.01%")
     assert (open_.exit_code, open_.stdout[:14]) == (4, "inconclusive: ")
+
+
+def test_margins_and_alpha_of_the_configuration_hold_where_no_option_says_otherwise(folder: Path) -> None:
+    strict = CONFIG.replace("task: binary}", "task: binary, releases: {gate: {margins: {accuracy: 0.01%}}}}")
+    lax = strict.replace("0.01%}", "50%}, alpha: 0.2").replace("target: 0.99", "target: 0.5")
+    for name, text in (("strict", strict), ("lax", lax)):
+        (folder / f"{name}.yaml").write_text(text)
+    words = ("--metric", "accuracy", "--model", "acme/fraud", "--json", "--config")
+    found = {
+        name: from_dict(json.loads(called(folder, *words, str(folder / f"{name}.yaml"), *more).stdout))
+        for name, more in (("strict", ()), ("lax", ("--margin", "accuracy=0.02%", "--alpha", "0.1")))
+    }
+    assert [one.metrics[0].margin for one in found.values()] == pytest.approx([0.0001, 0.0002])
+    assert [one.alpha for one in found.values()] == [0.05, 0.1]
+    unsaid = from_dict(json.loads(called(folder, *words, str(folder / "lax.yaml")).stdout))
+    assert (unsaid.metrics[0].margin, unsaid.alpha, unsaid.outcome) == (0.5, 0.2, Outcome.PASS)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("gate: {margins: {accurcy: 1%}}", "a gate does not compare 'accurcy'"),
+        ("gate: {margins: {accuracy: 1 %%}}", "the margin '1 %%' of accuracy is not a number"),
+        ("gate: {margins: {accuracy: -1}}", "the margin '-1' of accuracy is not a number of at least 0"),
+        ("gate: {margins: {accuracy: yes}}", "is not a number"),
+        ("gate: {margins: [accuracy]}", "is not a mapping of metrics to margins"),
+        ("gate: {alpha: 0.5}", "less than 0.5"),
+    ],
+)
+def test_what_is_no_margin_is_named_with_its_line(folder: Path, written: str, said: str) -> None:
+    path = folder / "wrong.yaml"
+    path.write_text(CONFIG.replace("task: binary}", f"task: binary, releases: {{{written}}}}}"))
+    with pytest.raises(ConfigError) as raised:
+        load(path)
+    [problem] = raised.value.problems
+    assert said in str(problem)
+    assert "wrong.yaml:5" in str(problem)
 
 
 def test_json_is_the_result(folder: Path) -> None:

@@ -1,8 +1,10 @@
 """Every report tells the verdict, whatever names and reasons hold: nothing is read as markup or as a command."""
 
 import re
+import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +19,7 @@ from monitor.gating.reports.markdown import MOST_BYTES, markdown
 from monitor.gating.reports.page import fragment, page
 from monitor.gating.reports.text import text
 from monitor.visible import JOINERS
+from tests.support.daemon import ROOT
 from tests.support.thorough import examples
 
 HOSTILE = (
@@ -137,6 +140,21 @@ def test_reports_say_what_is_in_the_result() -> None:
             "1,200 items",
         ):
             assert part in shown
+
+
+def test_a_schema_validator_accepts_every_report(tmp_path: Path) -> None:
+    """The schema is written for this test; xmllint shares no code with what writes or reads the reports."""
+    passed = replace(result(), outcome=Outcome.PASS, metrics=(), targets=(), rules=())
+    made = [result(), result(HOSTILE, metrics=3), result("x" * 10_000), passed]
+    files = [tmp_path / f"{number}.xml" for number in range(len(made))]
+    for path, one in zip(files, made, strict=True):
+        path.write_text(junit(one), "utf-8")
+    broken = tmp_path / "broken.xml"
+    broken.write_text(junit(result()).replace(' classname="', ' class="'), "utf-8")
+    command = ["xmllint", "--noout", "--nonet", "--schema", str(ROOT / "tests" / "data" / "junit.xsd")]
+    checked = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, timeout=30)
+    assert checked.returncode == 0, checked.stderr
+    assert subprocess.run([*command, str(broken)], capture_output=True, timeout=30).returncode != 0
 
 
 def test_ten_annotations_at_most_and_the_last_counts_the_others() -> None:

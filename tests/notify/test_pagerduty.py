@@ -170,7 +170,10 @@ def test_the_stand_in_refuses_what_the_real_one_refuses(
     monkeypatch.undo()
 
 
-def test_a_change_event_carries_its_time(channel: PagerDuty, stand_in: PagerDutyStandIn) -> None:
-    channel.send(replace(PAGE, action=Action.CHANGE))
-    assert stand_in.changes[0]["payload"]["timestamp"] == "2027-01-15T08:00:00+00:00"
+def test_a_change_event_carries_its_time_and_reason(channel: PagerDuty, stand_in: PagerDutyStandIn) -> None:
+    changed = replace(PAGE, action=Action.CHANGE, reason="a pass: 0.9% fail", labels=(("version", "8"),))
+    channel.send(changed)
+    payload = stand_in.changes[0]["payload"]
+    assert payload["timestamp"] == "2027-01-15T08:00:00+00:00"
+    assert payload["custom_details"] == {"reason": "a pass: 0.9% fail", "version": "8"}
     assert stand_in.incidents == []

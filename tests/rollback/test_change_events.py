@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from monitor.alerts.changes.change_event import change_events
 from monitor.alerts.settings import AlertSettings
 from monitor.config.root import Config
 from monitor.jobs import Jobs
 from monitor.records import Action
-from monitor.rollback.change_events import change_events
+from monitor.rollback.change_events import changes
 from monitor.rollouts import running
 from monitor.rollouts.plan import DEFAULT, parse_plan
 from monitor.store import outbox, rollbacks
@@ -18,6 +19,7 @@ from monitor.store.rollbacks import Rollback, RollbackState
 from tests.support.rollback_timeline import START, STREAM, Timeline, timeline
 
 HOSTILE = "8\u202e\u2028'\"\r\n%s{0}{{7*7}}" * 40
+SETTINGS = AlertSettings(public_url="https://watch.example.org/")
 DONE = Rollback(
     STREAM, "8", "HighErrorRate", "on", "abcdef123456", "rollback", RollbackState.VERIFIED, "webhook", "7",
     "40% of the answers fail", "HighErrorRate", START, START + 1, START + 2, START + 120, "done; 0% of the traffic",
@@ -69,12 +71,12 @@ def test_what_persons_and_rules_do_is_announced_once(tmp_path: Path) -> None:
 def test_a_row_that_cannot_be_told_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def poisoned(one: Rollback, *rest: object) -> object:
+    def poisoned(one: Rollback, *times: float) -> object:
         if one.id == DONE.id:
             raise ValueError("poison")
-        return change_events(one, *rest)  # type: ignore[arg-type]
+        return changes(one, *times)
 
-    monkeypatch.setattr("monitor.jobs.rollback_change_events", poisoned)
+    monkeypatch.setattr("monitor.rollback.change_events.changes", poisoned)
     with timeline(tmp_path) as line:
         with line.store.write() as connection:
             rollbacks.add(connection, DONE)
@@ -105,7 +107,8 @@ def test_a_row_that_cannot_be_told_does_not_stop_the_others(
     ],
 )
 def test_the_order_and_its_end_are_told(changed: dict[str, object], said: list[str]) -> None:
-    made = change_events(replace(DONE, **changed), ["a", "b"], AlertSettings(), START + 200, START - 3600)  # type: ignore[arg-type]
+    of_row = changes(replace(DONE, **changed), START + 200, START - 3600)  # type: ignore[arg-type]
+    made = [one for each in of_row for one in change_events(each, ["a", "b"], SETTINGS, START + 200)]
     told = [json.loads(one.body)["title"].removeprefix("acme/fraud production: ") for one in made]
     assert told == [title for title in said for _ in "ab"]
     assert len({(one.channel, one.key) for one in made}) == len(made)
@@ -113,8 +116,12 @@ def test_the_order_and_its_end_are_told(changed: dict[str, object], said: list[s
 
 def test_hostile_names_are_told_on_one_short_line() -> None:
     row = replace(DONE, version=HOSTILE, other=HOSTILE, reason=HOSTILE, detail=HOSTILE)
-    for one in change_events(row, ["a"], AlertSettings(), START, START - 1):
+    for change in changes(row, START, START - 1):
+        [one] = change_events(change, ["a"], SETTINGS, START)
         told = json.loads(one.body)
+        assert [link["href"] for link in told["links"]] == [
+            "https://watch.example.org/staff/m/acme/fraud/production/rollback"
+        ]
         assert not {"\u202e", "\u2028", "\r", "\n"} & set(told["title"] + told["reason"])
         assert len(told["title"]) < 400
         assert len(told["reason"]) <= 400

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from monitor.alerts.changes.change_event import change_events
 from monitor.alerts.settings import AlertSettings
 from monitor.records import Action, Stream
-from monitor.rollouts.change_events import change_events
+from monitor.rollouts.change_events import change
 from monitor.rollouts.plan import DEFAULT, parse_plan
 from monitor.store.rollouts import Rollout, RolloutState, Step
 
@@ -27,7 +28,7 @@ def step(number: int, state: RolloutState, share: float) -> Step:
     ],
 )
 def test_a_step_is_told_to_each_channel_once(state: RolloutState, share: float, said: str) -> None:
-    made = change_events(ROLLOUT, step(2, state, share), ["pagerduty", "slack"], AlertSettings(), 5.0)
+    made = change_events(change(ROLLOUT, step(2, state, share)), ["pagerduty", "slack"], AlertSettings(), 5.0)
     assert [one.channel for one in made] == ["pagerduty", "slack"]
     assert {one.action for one in made} == {Action.CHANGE}
     assert len({one.key for one in made}) == 1
@@ -35,11 +36,11 @@ def test_a_step_is_told_to_each_channel_once(state: RolloutState, share: float, 
     assert said in told["title"]
     assert "\u202e" not in told["title"]
     assert len(told["reason"]) <= 400
-    again = change_events(ROLLOUT, step(2, state, share), ["pagerduty"], AlertSettings(), 99.0)
+    again = change_events(change(ROLLOUT, step(2, state, share)), ["pagerduty"], AlertSettings(), 99.0)
     assert again[0].key == made[0].key
-    other = change_events(ROLLOUT, step(3, state, share), ["pagerduty"], AlertSettings(), 5.0)
+    other = change_events(change(ROLLOUT, step(3, state, share)), ["pagerduty"], AlertSettings(), 5.0)
     assert other[0].key != made[0].key
 
 
 def test_nobody_is_told_without_a_channel() -> None:
-    assert change_events(ROLLOUT, step(2, RolloutState.FAILED, 0.0), [], AlertSettings(), 5.0) == []
+    assert change_events(change(ROLLOUT, step(2, RolloutState.FAILED, 0.0)), [], AlertSettings(), 5.0) == []

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 
 from monitor.rollouts import evidence
-from monitor.rollouts.evidence import ALTERNATIVES, ODDS, TOLERATED, Counts
+from monitor.rollouts.evidence import ALTERNATIVES, ODDS, Counts
+from monitor.rollouts.settings import USUAL
 
 ALPHA = 0.01
 
@@ -63,17 +64,19 @@ def test_a_canary_that_is_as_good_is_hardly_ever_called_worse_though_every_minut
     rate: float,
 ) -> None:
     counts = minutes(rate, rate)
-    for path in (evidence.failing_more_often(counts), evidence.more_often_bad(counts)):
+    for path in (evidence.failing_more_often(counts, USUAL.failures), evidence.more_often_bad(counts)):
         assert ever(path) <= ALPHA + 3 * np.sqrt(ALPHA / 400), "within three standard errors"
 
 
 def test_a_canary_just_as_bad_as_is_tolerated_is_called_worse_no_more_often_than_promised() -> None:
-    path = evidence.failing_more_often(minutes(0.02 * TOLERATED, 0.02, count=12, runs=2000))
+    path = evidence.failing_more_often(
+        minutes(0.02 * USUAL.failures, 0.02, count=12, runs=2000), USUAL.failures
+    )
     assert ever(path, 20) <= 0.05, "Ville: it ever reaches 20 with a chance of at most a twentieth"
 
 
 def test_eight_percent_instead_of_one_is_found_within_a_quarter_of_an_hour() -> None:
-    assert ever(evidence.failing_more_often(minutes(0.08, 0.01, count=15))) >= 0.97
+    assert ever(evidence.failing_more_often(minutes(0.08, 0.01, count=15), USUAL.failures)) >= 0.97
 
 
 def test_three_points_of_quality_are_found_within_the_hour() -> None:
@@ -88,7 +91,7 @@ def test_an_outage_that_hits_both_alike_is_no_evidence_however_bad_it_is(level: 
     pairs = ("canary_bad", "canary", "stable_bad", "stable")
     counts = Counts(*(np.where(both, getattr(outage, name), getattr(calm, name)) for name in pairs))
     for path in (
-        evidence.failing_more_often(counts),
+        evidence.failing_more_often(counts, USUAL.failures),
         evidence.more_often_bad(counts),
         evidence.above_limit(counts, 0.05, (0.08, 0.25)),
     ):
@@ -96,7 +99,7 @@ def test_an_outage_that_hits_both_alike_is_no_evidence_however_bad_it_is(level: 
 
 
 def test_failures_in_bursts_that_hit_both_alike_are_not_held_against_the_canary() -> None:
-    assert ever(evidence.failing_more_often(minutes(0.02, 0.02, rows=500, burst=0.5))) <= 0.03
+    assert ever(evidence.failing_more_often(minutes(0.02, 0.02, rows=500, burst=0.5), USUAL.failures)) <= 0.03
 
 
 def test_burstiness_is_none_for_independent_failures_and_the_squared_variation_for_bursts() -> None:
@@ -119,8 +122,8 @@ def test_one_failure_on_either_side_by_hand() -> None:
     def theta(worse: float) -> float:
         return worse * 0.1 / (worse * 0.1 + 0.9)
 
-    expected = np.mean([theta(TOLERATED * worse) / theta(TOLERATED) for worse in ALTERNATIVES])
-    assert evidence.failing_more_often(counts)[-1] == pytest.approx(expected)
+    expected = np.mean([theta(USUAL.failures * worse) / theta(USUAL.failures) for worse in ALTERNATIVES])
+    assert evidence.failing_more_often(counts, USUAL.failures)[-1] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("gone", ["canary", "stable"])
@@ -129,7 +132,7 @@ def test_a_minute_without_one_of_the_versions_is_no_evidence(gone: str) -> None:
     silent = np.zeros_like(counts.canary)
     fields = {name: getattr(counts, name) for name in ("canary_bad", "canary", "stable_bad", "stable")}
     alone = Counts(**{**fields, gone: silent, f"{gone}_bad": silent})
-    assert np.all(evidence.failing_more_often(alone) == 1)
+    assert np.all(evidence.failing_more_often(alone, USUAL.failures) == 1)
     assert np.all(evidence.more_often_bad(alone) == 1)
     assert np.all(evidence.above_limit(alone, 0.05, (0.08,)) == 1)
 

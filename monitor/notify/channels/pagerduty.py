@@ -168,7 +168,8 @@ def change(notification: Notification) -> dict[str, Any]:
     }
     if notification.is_small:
         return {"payload": payload}
-    payload["custom_details"] = dict(notification.labels)
+    reason = {"reason": notification.reason} if notification.reason else {}
+    payload["custom_details"] = {**reason, **dict(notification.labels)}
     links = [{"href": link.href, "text": link.text} for link in notification.links]
     return {"payload": payload, "links": links} if links else {"payload": payload}
 

@@ -14,21 +14,23 @@ from monitor.rollouts.evidence import Counts
 from monitor.rollouts.signals.signal import Signal, absent, not_measured, weighed
 
 OUTPUTS, INPUTS = "outputs", "inputs"
-LEAST_DISTANCE = 0.1
-"""The share of answers (of inputs) that would have to be others, from which on a difference counts."""
+_INPUT_DISTANCE = 0.1
+"""The share of inputs that would have to be others, from which on the traffic counts as split wrongly."""
 _EITHER_WAY = (1.5, 3.0, 1 / 1.5, 1 / 3.0)
 
 
 def outputs(arms: Arms, weight: float) -> Signal:
     """Whether the canary's answers differ from those of the stable version."""
     missing = "predictions are no texts, and there is no baseline with predictions"
-    return _differ(OUTPUTS, weight, arms, arms.canary.outputs, arms.stable.outputs, missing)
+    sides = arms.canary.outputs, arms.stable.outputs
+    return _differ(OUTPUTS, weight, arms, *sides, missing, arms.tolerated.outputs)
 
 
 def inputs(arms: Arms, weight: float) -> Signal:
     """Whether the canary's inputs differ from those of the stable version."""
     missing = "no features were sent that a baseline has"
-    return _differ(INPUTS, weight, arms, arms.canary.inputs, arms.stable.inputs, missing)
+    sides = arms.canary.inputs, arms.stable.inputs
+    return _differ(INPUTS, weight, arms, *sides, missing, _INPUT_DISTANCE)
 
 
 def _differ(
@@ -38,6 +40,7 @@ def _differ(
     canary: Mapping[str, np.ndarray],
     stable: Mapping[str, np.ndarray],
     nothing: str,
+    least: float,
 ) -> Signal:
     minutes = arms.canary.answers.shape[-1]
     by_column = {
@@ -63,7 +66,7 @@ def _differ(
         distance,
         n_canary=float(counts.canary[0].sum()),
         n_stable=float(counts.stable[0].sum()),
-        is_relevant=distance >= LEAST_DISTANCE,
+        is_relevant=distance >= least,
     )
     return weighed(signal)
 

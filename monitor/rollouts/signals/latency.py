@@ -1,4 +1,4 @@
-"""Latency: the canary is more than 1.5 times as slow as the stable version, by distribution.
+"""Latency: the canary is slower than the stable version, by more than is tolerated (1.5 times), by distribution.
 
 If the canary takes at most 1.5 times as long, it exceeds 1.5 x with at most the chance that the stable version exceeds
 x, whatever x is. So both are compared at two values of x: the stable version's median and its 95th percentile in the
@@ -13,17 +13,15 @@ from monitor.rollouts.evidence import QUIET_MINUTES, Counts
 from monitor.rollouts.signals.signal import Signal, absent, not_measured, weighed
 
 LATENCY = "latency"
-SLOWER = 1.5
-"""A canary may take this many times as long. One that takes twice as long is to be found soon, so this is below 2."""
 _SHARES = (0.5, 0.05)
 """The shares of the stable version's answers that are slower than the two values."""
 _LARGEST_SHARE_ALONE = 0.075
-"""Alone, the canary may exceed 1.5 times the stable version's earlier 95th percentile in this share of answers."""
+"""Alone, this share of the canary's answers may exceed what is tolerated of the stable version's earlier p95."""
 _TIMES = (2.0, 4.0, 8.0)
 
 
 def latency(arms: Arms, weight: float) -> Signal:
-    """Whether the canary takes more than 1.5 times as long as the stable version."""
+    """Whether the canary takes longer than the stable version, by more than is tolerated."""
     slow, usual = arms.of_canary(arms.canary.latency.sum(axis=-1)), arms.stable.latency.sum(axis=-1)
     minutes = slow.shape[-1]
     if not (slow.sum() and usual.sum()):
@@ -64,15 +62,15 @@ def counts_above(arms: Arms, share: float) -> Counts:
 
     The stable version's minutes before the first comparison determine the value; it is learned anew in each minute.
     """
-    edges, stable = arms.latency_edges, arms.stable.latency
+    edges, stable, slower = arms.latency_edges, arms.stable.latency, arms.tolerated.latency
     past = np.cumsum(stable, axis=-2) - stable
     rows = np.cumsum(past, axis=-1)
     total = rows[..., -1]
     place = np.sum(rows <= (1 - share) * total[..., None], axis=-1) + 1  # the first edge above the quantile
     place = np.minimum(place, edges.size - 1)
-    scaled = np.minimum(np.searchsorted(edges, SLOWER * edges[place]), edges.size - 1)
+    scaled = np.minimum(np.searchsorted(edges, slower * edges[place]), edges.size - 1)
     is_known = (total > 0) & (np.arange(total.shape[-1]) >= QUIET_MINUTES) & np.isfinite(edges[scaled])
-    is_known &= SLOWER * edges[place] <= edges[-1]
+    is_known &= slower * edges[place] <= edges[-1]
 
     def above(histogram: np.ndarray, first: np.ndarray) -> np.ndarray:
         up_to = np.cumsum(histogram, axis=-1)

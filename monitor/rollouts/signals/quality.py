@@ -8,10 +8,6 @@ from monitor.rollouts.signals.means import Sums, of_mean
 from monitor.rollouts.signals.signal import Signal, absent, not_measured, of_share, weighed
 
 QUALITY, ESTIMATED_QUALITY = "quality", "estimated_quality"
-LEAST_LOSS = 0.01
-"""The loss of accuracy, as a share, from which on a rollout is stopped for it."""
-_LARGER_ERROR = 1.1
-"""A canary that predicts numbers may be wrong by this many times as much on average."""
 _TILTS = (0.1, 0.2, 0.4, 0.8)
 """Alternatives for the estimate: so many standard deviations worse."""
 
@@ -21,11 +17,12 @@ def quality(arms: Arms, weight: float) -> Signal:
     if not arms.is_number:
         counts = arms.counts("wrong", "judged")
         what = "answers with a known truth are wrong"
-        return of_share(QUALITY, weight, counts, what, needs="`truth`", least=LEAST_LOSS)
+        return of_share(QUALITY, weight, counts, what, needs="`truth`", least=arms.tolerated.quality)
     canary, stable = arms.canary, arms.stable
     mine = Sums(arms.of_canary(canary.numbers), arms.of_canary(canary.errors.T))
     other = Sums(stable.numbers, stable.errors.T)
-    return of_mean(QUALITY, weight, mine, other, "mean absolute error", _LARGER_ERROR, needs="`truth`")
+    tolerated = arms.tolerated.error
+    return of_mean(QUALITY, weight, mine, other, "mean absolute error", tolerated, needs="`truth`")
 
 
 def estimated_quality(arms: Arms, weight: float) -> Signal:
@@ -53,7 +50,7 @@ def estimated_quality(arms: Arms, weight: float) -> Signal:
         stable,
         n_canary=float(n.sum()),
         n_stable=float(m.sum()),
-        is_relevant=canary - stable >= LEAST_LOSS,
+        is_relevant=canary - stable >= arms.tolerated.quality,
     )
     return weighed(signal)
 

@@ -8,17 +8,14 @@ from monitor.rollouts.signals.means import Sums, of_mean
 from monitor.rollouts.signals.signal import Signal, of_share
 
 AUTOMATION, REVIEWS, COST = "automation", "reviews", "cost"
-LEAST_CHANGE = 0.02
-"""The change of a rate, as a share, from which on a rollout is stopped for it."""
-DEARER = 1.2
-"""An answer of the canary may cost this many times as much on average."""
 
 
 def automation(arms: Arms, weight: float) -> Signal:
     """Whether fewer of the canary's answers are applied without a person."""
     by = arms.counts("automated", "automated_known")
     counts = Counts(by.canary - by.canary_bad, by.canary, by.stable - by.stable_bad, by.stable)
-    return of_share(AUTOMATION, weight, counts, "are not automated", needs="`automated`", least=LEAST_CHANGE)
+    least = arms.tolerated.automation
+    return of_share(AUTOMATION, weight, counts, "are not automated", needs="`automated`", least=least)
 
 
 def reviews(arms: Arms, weight: float) -> Signal:
@@ -32,14 +29,14 @@ def reviews(arms: Arms, weight: float) -> Signal:
         by.stable if stable else np.zeros_like(by.stable),
     )
     needs = "`reviewed` in outcomes"
-    return of_share(REVIEWS, weight, counts, "were reviewed", needs=needs, least=LEAST_CHANGE)
+    return of_share(REVIEWS, weight, counts, "were reviewed", needs=needs, least=arms.tolerated.reviews)
 
 
 def cost(arms: Arms, weight: float) -> Signal:
-    """Whether an answer of the canary costs more than 1.2 times as much on average."""
+    """Whether an answer of the canary costs more on average, by more than is tolerated."""
     canary = Sums(arms.of_canary(arms.canary.costed), arms.of_canary(arms.canary.costs.T))
     stable = Sums(arms.stable.costed, arms.stable.costs.T)
-    return of_mean(COST, weight, canary, stable, "mean cost", DEARER, needs="`cost`")
+    return of_mean(COST, weight, canary, stable, "mean cost", arms.tolerated.cost, needs="`cost`")
 
 
 def _reported(arm: Arm) -> bool:

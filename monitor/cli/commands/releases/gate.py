@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from monitor.gating.inputs import Columns
     from monitor.gating.pairing import Items
     from monitor.health.settings import ModelView
+    from monitor.releases.settings import GateSettings
     from monitor.rules.rule import RuleSet
 
 CandidateOption = Annotated[
@@ -91,7 +92,9 @@ def gate(
     rules: RulesOption = None,
     column: ColumnOption = None,
     task: Annotated[str, typer.Option("--task", help="binary, multiclass or regression.")] = "",
-    alpha: Annotated[float, typer.Option("--alpha", help="The probability of a false block.")] = 0.05,
+    alpha: Annotated[
+        float | None, typer.Option("--alpha", help="The probability of a false block; 0.05 by default.")
+    ] = None,
     seed: Annotated[
         int, typer.Option("--seed", help="Of the bootstrap; the same seed, the same result.")
     ] = 0,
@@ -126,6 +129,7 @@ def gate(
         sides = (_replayed(settings, model, columns, replay, command, within, most), None)
     elif not candidate or not baseline:
         raise InputError("name both files", hint="--candidate NEW.parquet --baseline OLD.parquet")
+    agreed = _agreed(settings, model)
     result = run(
         *sides,
         truth=truth or None,
@@ -134,11 +138,11 @@ def gate(
         group=columns.group,
         task=task,
         metrics=metric or (),
-        margins=_pairs(margin, "--margin"),
+        margins={**agreed.margins, **_pairs(margin, "--margin")},
         view=_view(settings, model),
         rules=_rules(settings, rules),
         model=model,
-        alpha=alpha,
+        alpha=agreed.alpha if alpha is None else alpha,
         seed=seed,
         separator=separator,
         encoding=encoding,
@@ -171,6 +175,13 @@ def _settings(model: str, config: Path | None) -> "Config | None":
     from monitor.config.root import load
 
     return load(config or find()) if model else None
+
+
+def _agreed(settings: "Config | None", model: str) -> "GateSettings":
+    """What the configuration says of the model's gate; the defaults without it."""
+    from monitor.releases.settings import GateSettings
+
+    return GateSettings() if settings is None else settings.model(stream_of(model)).releases.gate
 
 
 def _view(settings: "Config | None", model: str) -> "ModelView | None":

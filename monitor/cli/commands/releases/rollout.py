@@ -173,12 +173,11 @@ def stop(
 def _looker(settings: "Config", model: str, canary: str) -> Callable[[float], "View"]:
     """A function that reads what there is to see at a time."""
     from monitor.cli.store_option import opened
+    from monitor.config.verdict_reading import reading_of
     from monitor.releases.approval.approve import missing_approval
     from monitor.rollouts import view as rollout_view
-    from monitor.rollouts.load_arms import Reading
 
-    store, stream = opened(settings), stream_of(model)
-    reading = Reading(int(settings.predictions.base_window), settings.windows.lateness, settings.measuring())
+    store, stream, reading = opened(settings), stream_of(model), reading_of(settings)
     unapproved = missing_approval(settings.release_policy)
 
     def look(now: float) -> "View":

@@ -32,8 +32,8 @@ def verdict(
     """
     from monitor.cli.store_option import opened
     from monitor.config.root import load
+    from monitor.config.verdict_reading import reading_of
     from monitor.rollouts.evaluate import evaluate
-    from monitor.rollouts.load_arms import Reading
     from monitor.rollouts.verdict import Gate, Outcome
     from monitor.web.api.rollouts import as_json as shape
     from monitor.web.api.rollouts import with_approval
@@ -41,10 +41,8 @@ def verdict(
     settings = load(config)
     if gate not in set(Gate):
         raise InputError(f"unknown gate {gate!r}", hint="use guard or final")
-    base = int(settings.predictions.base_window)
     with opened(settings).read() as connection:
-        reading = Reading(base, settings.windows.lateness, settings.measuring())
-        stream = stream_of(model)
+        stream, reading = stream_of(model), reading_of(settings)
         compared = evaluate(connection, stream, canary, stable, Gate(gate), reading, time.time())
         decision = with_approval(connection, stream, compared, Gate(gate), settings.release_policy(stream))
     put_json(shape(decision)) if as_json else put(f"{decision.outcome}: {decision.reason}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.alerts.deploys import MOST_AT_ONCE, deploys
+from monitor.alerts.changes.deploys import MOST_AT_ONCE, deploys
 from monitor.alerts.settings import AlertSettings
 from monitor.records import Delivery, Stream
 from monitor.store import outbox

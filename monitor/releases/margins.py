@@ -1,10 +1,9 @@
-"""How much worse a candidate may be than its baseline, metric by metric."""
+"""How much worse a candidate may be than its baseline at the gate, metric by metric."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from monitor.errors import InputError
-from monitor.gating.figures import FIGURES
 from monitor.health.targets import is_least
 
 _LEAST_OF_DEFAULT = 0.25
@@ -62,8 +61,8 @@ def parse(texts: Mapping[str, str | float]) -> dict[str, Margin]:
 
 
 def _parsed(name: str, text: str | float) -> Margin:
-    if name not in FIGURES:
-        raise InputError(f"a gate does not compare {name!r}", hint=f"it compares {', '.join(FIGURES)}")
+    if name not in DEFAULTS:
+        raise InputError(f"a gate does not compare {name!r}", hint=f"it compares {', '.join(DEFAULTS)}")
     written = str(text).strip()
     try:
         size = float(written.removesuffix("%"))

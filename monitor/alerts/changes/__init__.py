@@ -1,0 +1,1 @@
+"""Change events: deployments, rollouts and rollbacks, told beside the incidents that followed."""
