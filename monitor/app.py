@@ -82,8 +82,9 @@ class App:
         self.dispatcher = Dispatcher(self.store, channels, self.clock, config.notify.lease, others)
         named_clients = frozenset(config.clients) or None
         self.outage = wiring.outage_evaluator(config, self.clock, emergency)
+        meter = wiring.signal_meter(config, self.store)
         self.log = PredictionLog(
-            self.store, config.predictions, self.clock, named_clients, self.outage.add_refused
+            self.store, config.predictions, self.clock, named_clients, self.outage.add_refused, meter
         )
         self.sources = SourceGroup(config.sources, self.log, self.store, self.clock)
         leader = LeaderLease(self.store, config.evaluate.takeover)

@@ -36,6 +36,7 @@ from monitor.outage.emergency import Emergency, spool_path
 from monitor.outage.evaluate import OutageEvaluator
 from monitor.pipeline import Pipeline
 from monitor.predictions.log.writer import PredictionLog
+from monitor.predictions.texts.measuring import SignalMeter
 from monitor.records import Stream, Window
 from monitor.releases.recording.release_metrics import ReleaseMetrics
 from monitor.releases.version_tracker import VersionTracker
@@ -182,6 +183,11 @@ def application(config: Config, services: Services) -> Litestar:
         *mlflow_routes(services.store, config.releases.mlflow, services.clock),
     ]
     return create(services, routes)
+
+
+def signal_meter(config: Config, store: Store) -> SignalMeter:
+    """What measures the texts of calls, and keeps them by the policy of their client."""
+    return SignalMeter(store.faults, {name: client.texts for name, client in config.clients.items()})
 
 
 def ingest(

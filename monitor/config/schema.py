@@ -14,6 +14,7 @@ from monitor.metrics.section import MetricSection
 from monitor.metrics.settings import MetricSettings
 from monitor.notify.settings import NotifySettings
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Stream
 from monitor.releases.settings import ReleasePolicy, ReleaseSettings
 from monitor.reports.settings import ReportSettings
@@ -78,6 +79,9 @@ class ClientConfig(ClientSettings):
 
     models: Mapping[str, ModelSettings] = {}
     """The client's models, by name."""
+    texts: TextPolicy = TextPolicy.REDACT
+    """What becomes of the texts of calls of language models after they are measured: `drop`, `redact` (kept without
+    personal data and secrets) or `keep`."""
 
 
 class Config(Section):

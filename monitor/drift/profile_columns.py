@@ -57,13 +57,14 @@ class Adapter:
 
 
 def adapter(layout: Layout) -> Adapter:
-    """Watch every feature, the prediction and the confidence."""
+    """Watch every feature, the prediction, the confidence and every signal."""
     columns: list[Column] = []
     cuts: list[int] = []
     is_watched: list[bool] = []
     inputs: list[bool] = []
     for column in layout.columns:
-        role = Role.OUTPUT if column.name in OUTPUTS else Role.INPUT
+        is_output = column.name in OUTPUTS or layouts.is_signal(column.name)
+        role = Role.OUTPUT if is_output else Role.INPUT
         if (
             role is Role.INPUT and not column.name.startswith("features.")
         ) or column.kind is layouts.ColumnKind.EMPTY:

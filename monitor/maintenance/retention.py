@@ -34,6 +34,7 @@ from monitor.store import (
     scores,
     sessions,
     targets,
+    texts,
     uptime,
     webhook_deliveries,
 )
@@ -72,6 +73,7 @@ def delete_expired(
         lambda c: quarantine.delete_before(c, now - predictions.quarantine_retention),
         lambda c: idempotency.delete_before(c, now - predictions.resend_window),
         lambda c: scores.delete_before(c, now - predictions.retention),
+        lambda c: texts.delete_before(c, now - predictions.text_retention),
         lambda c: half_calls.delete_before(c, now - predictions.quarantine_retention),
         lambda c: uptime.delete_before(c, deliveries),
         lambda c: drift.delete_before(c, deliveries),

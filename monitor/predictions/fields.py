@@ -12,6 +12,7 @@ from typing import Annotated, get_type_hints
 import msgspec
 
 from monitor.predictions.log.columns import Value
+from monitor.predictions.texts import call as calls
 
 
 class FieldType(Enum):
@@ -55,6 +56,7 @@ class Row(msgspec.Struct, gc=False):
     features: dict[str, Value] = {}
     segments: dict[str, str | None] = {}
     probabilities: dict[str, float | None] = {}
+    call: calls.Call | None = None
 
 
 class OutcomeRow(msgspec.Struct, gc=False):
@@ -88,7 +90,7 @@ GROUPS = ("features", "segments", "probabilities")
 """Fields that hold names and values; in columns, `<group>.<name>`."""
 PREDICTION_FIELDS = ("timestamp", *PREDICTION)
 OUTCOME_FIELDS = tuple(OUTCOME)
-PREDICTION_NAMES = frozenset((*STREAM_FIELDS, *PREDICTION_FIELDS, *GROUPS))
+PREDICTION_NAMES = frozenset((*STREAM_FIELDS, *PREDICTION_FIELDS, *GROUPS, *calls.FIELDS))
 OUTCOME_NAMES = frozenset((*STREAM_FIELDS, "id", "timestamp", *OUTCOME_FIELDS))
 """What a record may have; other fields are ignored."""
 

@@ -18,6 +18,8 @@ class PredictionSettings(Section):
     """How long rows of predictions and outcomes are kept. Older rows are rejected on arrival."""
     outcome_wait: Duration = 30.0 * DAY
     """How long an outcome waits for its prediction before it counts as unmatched."""
+    text_retention: Duration = 14.0 * DAY
+    """How long texts of calls of language models are kept, where the policy `texts` of the client keeps them."""
     quarantine_retention: Duration = 7.0 * DAY
     """How long rejected records are kept."""
     resend_window: Duration = float(DAY)

@@ -41,6 +41,7 @@ from monitor.store import (
     source_states,
     streams,
     targets,
+    texts,
     uptime,
     webhook_deliveries,
 )
@@ -89,6 +90,7 @@ MODULES = (
     rollbacks,
     rollback_stops,
     rollback_drills,
+    texts,
 )
 
 __all__ = ["MODULES", "metadata"]

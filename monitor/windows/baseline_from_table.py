@@ -35,7 +35,7 @@ _SAMPLING_COLUMNS = ("sampled", "weight")
 """Columns that the log adds when it samples features. In other tables, a weight is an ordinary feature."""
 _NUMBERS = ("confidence", "latency_ms", "cost", "outcome.feedback", "outcome.delay", "weight")
 _OUTCOME_COLUMNS = frozenset({*OUTCOME_FIELDS, "delay"})
-_PREFIXES = ("features.", "segments.", "probabilities.", "outcome.")
+_PREFIXES = ("features.", "segments.", "probabilities.", "outcome.", "signals.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -37,7 +37,7 @@ VALUES = {
 
 
 def test_the_declared_fields_are_the_fields_of_the_rows():
-    assert Row.__struct_fields__ == ("timestamp", *PREDICTION, *fields.GROUPS)
+    assert Row.__struct_fields__ == ("timestamp", *PREDICTION, *fields.GROUPS, "call")
     assert OutcomeRow.__struct_fields__ == ("timestamp", "id", *OUTCOME)
     assert set(VALUES) == set(FieldType)
 

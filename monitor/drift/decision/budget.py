@@ -7,6 +7,7 @@ import numpy as np
 
 from monitor.config.units import DAY, HOUR
 from monitor.drift.columns import Column, Floats, Role
+from monitor.windows.layout.layout import is_signal
 
 _WORDS = re.compile(r"(\d+(?:\.\d+)?) per (?:(\d+(?:\.\d+)?) )?(hour|day|week|month|quarter|year)s?")
 _SECONDS = {
@@ -73,6 +74,7 @@ def limits(
 
     Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role,
     `importance` divides the budget: a column twice as important needs half the evidence, at the expense of the others.
+    All signals together count as one output, so that they take little from the prediction.
     `silent`, bool (columns,), marks columns without any value in the reference (such as the confidence of a model that
     sends none): they get a thousandth of a share, enough to detect that values appear.
     """
@@ -82,6 +84,8 @@ def limits(
     weight = np.array(
         [max((importance or {}).get(column.name.removeprefix("features."), 1.0), 1e-3) for column in columns]
     )
+    signals = np.array([is_signal(column.name) for column in columns], dtype=bool)
+    weight = np.where(signals, weight / max(int(signals.sum()), 1), weight)
     quiet = np.zeros(len(columns), bool) if silent is None else silent
     weight = np.where(quiet, weight * SILENT, weight)
     of_outputs = OUTPUT_SHARE * (1 if (outputs & ~quiet).any() else SILENT * bool(outputs.any()))

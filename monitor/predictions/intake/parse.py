@@ -28,6 +28,7 @@ from monitor.predictions.intake.schema import (
 from monitor.predictions.intake.validated_batch import validate_outcome_request, validate_predictions
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.rows import Fields, by_field, transpose
+from monitor.predictions.texts.call_columns import with_calls
 from monitor.records import Stream
 from monitor.store.idempotency import Request
 from monitor.store.scores import Score
@@ -319,7 +320,7 @@ def _empty_row(rows: pa.RecordBatch) -> Row:
     names: dict[str, dict[str, None]] = {group: {} for group in GROUPS}
     for name in rows.schema.names:
         group, _, rest = name.partition(".")
-        if rest:
+        if rest and group in names:
             names[group][rest] = None
     return Row(0, **names)  # type: ignore[arg-type]
 
@@ -351,7 +352,10 @@ def _parse_each(
         except RecordError as error:
             parsed.reject(index, record, error, rules)
     for stream, rows in by_stream.items():
-        parsed.parts.append(StreamRows(stream, rows, [row.timestamp for row in rows], _width(rows)))
+        times, width = [row.timestamp for row in rows], _width(rows)
+        calls, cut = with_calls(rows, times)
+        parsed.ignored |= cut
+        parsed.parts.append(StreamRows(stream, rows if calls is None else calls, times, width))
 
 
 def _outcome(

@@ -3,10 +3,13 @@
 import json
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from monitor.predictions.intake.schema import Rules
-from monitor.predictions.intake.validation import RecordError
+from monitor.predictions.intake.validation import RecordError, kind_of
 from monitor.records import Rejected
-from monitor.texts import NAME
+from monitor.signals.registry import redact
+from monitor.texts import NAME, storable
 from monitor.visible import visible
 
 MAX_RECORD_BYTES = 4096
@@ -25,7 +28,7 @@ def rejected_record(index: int, record: object, error: RecordError, rules: Rules
     """The rejection of the record at `index` of its request."""
     fields = record if isinstance(record, dict) else {}
     client, model = rules.client or _name(fields.get("client")), _name(fields.get("model"))
-    content = b"" if isinstance(record, RecordError) else _written(record)
+    content = b"" if isinstance(record, RecordError) else written(record)
     return RejectedRecord(error.reason, Rejected(index, error.message, error.hint, client, model, content))
 
 
@@ -35,8 +38,28 @@ def _name(value: object) -> str:
     return visible(str(value)[:NAME])[:NAME] if is_plain and value else ""
 
 
-def _written(record: object) -> bytes:
+def written(record: object) -> bytes:
+    """A record as it is stored for diagnosis: without the texts of a call, and what is no record without secrets."""
+    if isinstance(record, str):
+        record = redacted(record[:MAX_RECORD_BYTES])
+    elif isinstance(record, dict) and "texts" in record:
+        record = {**record, "texts": _sizes(record["texts"])}
     try:
         return json.dumps(record, default=str)[:MAX_RECORD_BYTES].encode()
     except (RecursionError, ValueError):  # nested too deeply, or a number with too many digits
         return b""
+
+
+def redacted(text: str) -> str:
+    """A text without personal data and secrets."""
+    return str(redact(pa.array([storable(text)], pa.string()))[0].as_py())
+
+
+def _sizes(texts: object) -> object:
+    """How long the texts of a call are."""
+    if not isinstance(texts, dict):
+        return kind_of(texts)
+    return {
+        name: f"{len(one):,} long" if isinstance(one, str | list) else kind_of(one)
+        for name, one in texts.items()
+    }

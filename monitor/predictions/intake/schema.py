@@ -39,6 +39,8 @@ from monitor.predictions.intake.validation import (
 )
 from monitor.predictions.log.columns import Value
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.texts.call import FIELDS as FIELDS_OF_CALLS
+from monitor.predictions.texts.call import read_call
 from monitor.records import DAEMON, Stream
 from monitor.store.scores import Score
 from monitor.times import reading
@@ -93,6 +95,9 @@ def read_prediction(record: object, rules: Rules) -> tuple[Stream, Row]:
         value = fields.get(name)
         if value is not None and not (field.nan_is_missing and _is_nan(value)):
             setattr(row, name, check(name, value, limit))
+    call = None if FIELDS_OF_CALLS.isdisjoint(fields) else read_call(fields, rules.settings)
+    if call is not None and row.prediction is None and row.error is None:
+        row.prediction = call.answer
     if row.prediction is None and row.error is None:
         raise RecordError(
             "incomplete", "prediction is missing", hint="send prediction, or error when the model gave none"
@@ -100,6 +105,8 @@ def read_prediction(record: object, rules: Rules) -> tuple[Stream, Row]:
     row.features = _features(fields.get("features"), rules.settings)
     row.segments = _each("segments", fields.get("segments"), label, rules.settings)
     row.probabilities = _each("probabilities", fields.get("probabilities"), number, rules.settings)
+    if call is not None:
+        row.call, row.features = call, {**call.figures, **row.features}
     return stream, row
 
 

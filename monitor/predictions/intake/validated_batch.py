@@ -30,6 +30,7 @@ from monitor.predictions.intake.schema import ENVIRONMENTS, Rules
 from monitor.predictions.intake.validation import CLOSE
 from monitor.predictions.log.arrays import codes, valid
 from monitor.predictions.log.hashing import Hashes, KnownIds, hash_texts, mix
+from monitor.predictions.texts import call_columns
 from monitor.records import DAEMON, Stream
 from monitor.texts import VERSION_BYTES, flaw_of_name, flaw_of_text
 
@@ -108,7 +109,13 @@ def _validated(
         if name in typed:
             has_identity |= valid(typed[name])
     _fill_in_defaults(typed, rows, rules)
-    columns = pa.RecordBatch.from_arrays(list(typed.values()), names=list(typed))
+    calls: dict[str, pa.Array] = {}
+    if known is PREDICTION_NAMES and (sent := call_columns.sent(rows)):
+        calls, cut = call_columns.of_table(rows, sent, rules.settings)
+        ignored = (ignored - sent) | cut
+        if "prediction" not in typed:
+            typed["prediction"] = call_columns.answers(calls, rows.num_rows)
+    columns = pa.RecordBatch.from_pydict(calls | typed)
     is_suspect = np.logical_or.reduce([find_suspects(typed, rules), *unreadable.values()])
     if "id" in typed and find_suspects is _suspect_predictions:
         has_id = valid(typed["id"])
@@ -366,9 +373,9 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
     """A row of columns as a JSON-like record."""
     record: dict[str, Any] = {}
     for name, value in row.items():
-        group, _, rest = name.partition(".")
+        group, _, rest = call_columns.field_of(name).partition(".")
         if value is not None and rest:
             record.setdefault(group, {})[rest] = value
-        elif value is not None:
-            record[name] = value
+        elif value is not None and group:
+            record[group] = value
     return record

@@ -14,10 +14,12 @@ from monitor.predictions.intake.rejected_record import RejectedRecord
 from monitor.predictions.log.batch import Batch, concatenate, encode, hashes, sampled, split
 from monitor.predictions.log.rows import Fields, by_field, columns, join, transpose
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.texts.measuring import SignalMeter
 from monitor.records import Stream
 from monitor.store.outcomes import NewOutcomes
 from monitor.store.predictions import INGESTED, NewBatch
 from monitor.store.quarantine import Quarantined
+from monitor.store.texts import StoredTexts
 from monitor.times.columns import Micros
 
 
@@ -42,13 +44,20 @@ def assemble(group: Sequence[ParsedRequest], kind: RecordKind) -> list[tuple[Str
     return [(stream, concatenate(batches)) for stream, batches in batches_by_stream.items()]
 
 
-def ingested(group: Sequence[ParsedRequest], settings: PredictionSettings) -> list[NewBatch]:
-    """The predictions of many requests as batches."""
-    return [
-        new_batch(batch, settings, os.urandom(INGESTED))
-        for stream, rows in assemble(group, RecordKind.PREDICTIONS)
-        for batch in split(stream, rows, int(settings.base_window))
-    ]
+def ingested(
+    group: Sequence[ParsedRequest], settings: PredictionSettings, meter: SignalMeter
+) -> tuple[list[NewBatch], list[StoredTexts]]:
+    """The predictions of many requests as batches, and the texts of their calls."""
+    batches: list[NewBatch] = []
+    texts: list[StoredTexts] = []
+    for stream, assembled in assemble(group, RecordKind.PREDICTIONS):
+        rows, kept = meter.separate(stream, assembled)
+        texts += kept
+        batches += [
+            new_batch(batch, settings, os.urandom(INGESTED))
+            for batch in split(stream, rows, int(settings.base_window))
+        ]
+    return batches, texts
 
 
 def new_batch(batch: Batch, settings: PredictionSettings, digest: bytes = b"") -> NewBatch:

@@ -30,13 +30,15 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log import batching
 from monitor.predictions.log.batch import Batch, without_ids
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.texts.measuring import SignalMeter, without_texts
 from monitor.records import Stream
 from monitor.runtime.supervisor import SupervisedThread
-from monitor.store import outcomes, predictions, quarantine, scores, streams
+from monitor.store import outcomes, predictions, quarantine, scores, streams, texts
 from monitor.store.db import Store
 from monitor.store.outcomes import NewOutcomes
 from monitor.store.predictions import NewBatch
 from monitor.store.quarantine import Quarantined
+from monitor.store.texts import StoredTexts
 
 _LOG = logging.getLogger(__name__)
 _COMMIT_BYTES = 16_000_000
@@ -70,20 +72,26 @@ class _StoreRows:
     predictions: Sequence[NewBatch]
     outcomes: Sequence[NewOutcomes]
     quarantined: Sequence[Quarantined]
+    texts: Sequence[StoredTexts]
 
     @classmethod
-    def of(cls, requests: Sequence[ParsedRequest], settings: PredictionSettings, now: float) -> "_StoreRows":
-        return cls(
-            batching.ingested(requests, settings),
-            batching.received_outcomes(requests, now),
-            batching.quarantined(requests, now),
-        )
+    def of(
+        cls,
+        requests: Sequence[ParsedRequest],
+        settings: PredictionSettings,
+        meter: SignalMeter,
+        now: float,
+    ) -> "_StoreRows":
+        batches, kept = batching.ingested(requests, settings, meter)
+        outcomes_of_requests = batching.received_outcomes(requests, now)
+        return cls(batches, outcomes_of_requests, batching.quarantined(requests, now), kept)
 
 
 class PredictionLog:
     """Stores predictions and outcomes durably. `clients` are the accepted clients; None for any.
 
-    `on_rejected` receives valid predictions that were rejected because the store is unavailable.
+    `on_rejected` receives valid predictions that were rejected because the store is unavailable. `meter` measures the
+    signals of calls of language models.
     """
 
     def __init__(
@@ -93,12 +101,14 @@ class PredictionLog:
         clock: Clock,
         clients: frozenset[str] | None = None,
         on_rejected: Callable[[Stream, pa.RecordBatch], object] = lambda _stream, _rows: None,
+        meter: SignalMeter | None = None,
     ) -> None:
         self.settings = settings
         self.clock = clock
         self.clients = clients
         self.decoders = FastDecoders(settings)
         self._store = store
+        self._meter = meter or SignalMeter(store.faults)
         self._queue: deque[tuple[RawRequest | ParsedRequest, Answer]] = deque()
         self._wake = threading.Condition()
         self._bytes = 0
@@ -172,9 +182,11 @@ class PredictionLog:
         with self._store.read() as connection:
             stored_ids = [predictions.ids_in(connection, batch.stream, batch.window) for batch in batches]
         remaining = [without_ids(batch, ids) for batch, ids in zip(batches, stored_ids, strict=True)]
-        new = [batching.new_batch(batch, self.settings) for batch in remaining if batch is not None]
+        measured, kept = self._meter.separate_batches([batch for batch in remaining if batch is not None])
+        new = [batching.new_batch(batch, self.settings) for batch in measured]
         with self._store.write() as connection:
             written = predictions.put(connection, new, now)
+            texts.put(connection, kept)
         self._accepted["predictions"] += written
 
     def append_outcomes(self, stream: Stream, rows: pa.RecordBatch) -> None:
@@ -266,7 +278,7 @@ class PredictionLog:
         """Pass rejected predictions to `on_rejected`, for rules that are evaluated without the store."""
         try:
             for stream, rows in batching.assemble(requests, RecordKind.PREDICTIONS):
-                self._on_rejected(stream, rows)
+                self._on_rejected(stream, without_texts(rows))
         except Exception:  # boundary: these rows were answered, and the writer goes on
             _LOG.exception("rows that could not be stored could not be evaluated either")
 
@@ -275,13 +287,14 @@ class PredictionLog:
     ) -> list[Receipt | WatchkeeperError]:
         now = self.clock.now()
         # Before the transaction, during which other writers wait.
-        rows = _StoreRows.of(group, self.settings, now)
+        rows = _StoreRows.of(group, self.settings, self._meter, now)
         with self._store.write() as connection:
             answers = deduplicate(connection, group, now)
             new = [request for request, answer in zip(group, answers, strict=True) if not is_settled(answer)]
             if len(new) < len(group):  # a resend: rare, so the columns of the others are built again
-                rows = _StoreRows.of(new, self.settings, now)
+                rows = _StoreRows.of(new, self.settings, self._meter, now)
             predictions.put(connection, rows.predictions, now)
+            texts.put(connection, rows.texts)
             outcomes.put(connection, rows.outcomes, now)
             scores.put(connection, (score for request in new for score in request.scores), now)
             quarantine.put(connection, rows.quarantined)

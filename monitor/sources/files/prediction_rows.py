@@ -3,7 +3,6 @@
 The rules are those of the HTTP ingest, except that rows may be of any age.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,13 +12,14 @@ import pyarrow as pa
 
 from monitor.errors import InputError
 from monitor.predictions.fields import GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS
-from monitor.predictions.intake.rejected_record import MAX_RECORD_BYTES
+from monitor.predictions.intake.rejected_record import redacted, written
 from monitor.predictions.intake.schema import Rules, read_outcome, read_prediction
 from monitor.predictions.intake.validated_batch import ValidatedBatch, validate_outcomes, validate_predictions
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.batch import Batch, split
 from monitor.predictions.log.hashing import KnownIds
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.texts.call_columns import SENT
 from monitor.records import Rejected, Stream
 from monitor.sources.files import csv_dialect
 from monitor.sources.files.csv_reader import UnreadableRow
@@ -82,7 +82,7 @@ class ColumnMap:
             return own[column]
         if column in OUTCOME_FIELDS:
             return f"outcome.{column}"
-        if column in PREDICTION_FIELDS or column.partition(".")[0] in (*GROUPS, "outcome"):
+        if column in PREDICTION_FIELDS or column.partition(".")[0] in (*GROUPS, "outcome") or column in SENT:
             return column
         if column in self.segments:
             return f"segments.{column}"
@@ -194,7 +194,7 @@ class FileReader:
                 self._unreadable.append(line.line)
             where = f"{file}:{line.line}" if file else f"line {line.line}"
             rejected = Rejected(
-                self.read, f"{where}: {line.reason}", line.hint, *self._named(), line.text.encode()
+                self.read, f"{where}: {line.reason}", line.hint, *self._named(), redacted(line.text).encode()
             )
             self._record("malformed", rejected)
 
@@ -244,10 +244,8 @@ class FileReader:
         except RecordError as raised:
             error = raised
         client, model = (str(record.get(name) or "") for name in _STREAM_COLUMNS)
-        shown = json.dumps(record, default=str)[:MAX_RECORD_BYTES].encode()
-        self._record(
-            error.reason, Rejected(index, f"{where}: {error.message}", error.hint, client, model, shown)
-        )
+        told = f"{where}: {error.message}"
+        self._record(error.reason, Rejected(index, told, error.hint, client, model, written(record)))
 
     def _record(self, reason: str, rejected: Rejected) -> None:
         self.rejected[reason] += 1

@@ -5,9 +5,11 @@ from typing import Any
 
 from monitor.predictions.fields import GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS, STREAM_FIELDS
 from monitor.predictions.intake.nested_json import leaves
+from monitor.predictions.texts.call import FIELDS as CALL
+from monitor.predictions.texts.call_columns import SENT
 from monitor.sources.formats import json_path
 
-FIELDS = frozenset((*STREAM_FIELDS, *PREDICTION_FIELDS, *OUTCOME_FIELDS))
+FIELDS = frozenset((*STREAM_FIELDS, *PREDICTION_FIELDS, *OUTCOME_FIELDS, *CALL))
 """The fields of a record that a mapping can fill, besides the groups and `<group>.<name>`."""
 
 
@@ -43,7 +45,7 @@ class RecordPaths:
 
 def _check(name: str) -> None:
     group, _, inner = name.partition(".")
-    if name in FIELDS or (group in GROUPS and (inner or name in GROUPS)):
+    if name in FIELDS or name in SENT or (group in GROUPS and (inner or name in GROUPS)):
         return
     msg = (
         f"a record has no field {name!r} (use {', '.join(sorted(FIELDS))}, or {'.NAME, '.join(GROUPS)}.NAME)"

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from monitor.predictions.fields import GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS, STREAM_FIELDS
+from monitor.predictions.texts.call import FIELDS as CALL
 
-_FIELDS = frozenset((*STREAM_FIELDS, *PREDICTION_FIELDS, *OUTCOME_FIELDS))
-_PREFIXES = tuple(f"{group}." for group in GROUPS)
+_FIELDS = frozenset((*STREAM_FIELDS, *PREDICTION_FIELDS, *OUTCOME_FIELDS, *CALL))
+_PREFIXES = tuple(f"{group}." for group in (*GROUPS, "texts", "usage"))
 
 
 def record_of(row: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]:

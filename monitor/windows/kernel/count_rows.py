@@ -24,7 +24,7 @@ from monitor.windows.kernel.count_column import (
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, Target, exact_sum
 from monitor.windows.kernel.probabilities import PROBABILITIES, uncertainties, under_known_names
 from monitor.windows.kernel.tally import Tally, bounded
-from monitor.windows.layout.layout import MISSING, Column, Floats, Layout
+from monitor.windows.layout.layout import MISSING, Column, Floats, Layout, is_signal
 from monitor.windows.profile import NOTATION, OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
 
 MOST_SLICES = 50
@@ -138,10 +138,13 @@ def _weight_sums(rows: int, weights: Weights) -> tuple[float, float]:
 
 
 def _totals(rows: pa.RecordBatch) -> dict[str, int]:
-    if "cost" not in rows.schema.names:
-        return {}
-    costs = finite(rows.column("cost"))
-    return {"cost": exact_sum(costs), "cost_squared": exact_sum(costs * costs)}
+    """Exact sums of costs and signals, and of their squares."""
+    totals: dict[str, int] = {}
+    for name in rows.schema.names:
+        if name == "cost" or (is_signal(name) and pa.types.is_floating(rows.column(name).type)):
+            values = finite(rows.column(name))
+            totals |= {name: exact_sum(values), f"{name}_squared": exact_sum(values * values)}
+    return totals
 
 
 def _tallies(rows: pa.RecordBatch, answered: pa.RecordBatch, layout: Layout) -> dict[str, Tally]:
@@ -154,6 +157,12 @@ def _tallies(rows: pa.RecordBatch, answered: pa.RecordBatch, layout: Layout) -> 
         flags |= yes_and_known(rows.column("automated"), "automated")
     if "cost" in present:
         flags["costed"] = float(finite(rows.column("cost")).size)
+    for name in filter(is_signal, present):
+        column = rows.column(name)
+        if pa.types.is_boolean(column.type):
+            flags |= yes_and_known(column, name)
+        else:
+            flags[f"{name}_known"] = float(finite(column).size)
     if "prediction" in present and "prediction" not in layout.by_name:
         prediction = answered.column("prediction")
         if pa.types.is_dictionary(prediction.type):

@@ -14,7 +14,7 @@ from monitor.times.reading import DateOrder
 from monitor.windows.layout import column_kinds, derived_columns, edges
 from monitor.windows.layout.answer_kind import kind_of_answers
 from monitor.windows.layout.build import assemble
-from monitor.windows.layout.layout import NEW, Column, ColumnKind, Layout
+from monitor.windows.layout.layout import NEW, SIGNALS, Column, ColumnKind, Layout
 
 MOST_CLASSES = 20
 """Maximum number of classes whose probabilities are counted separately by truth."""
@@ -55,14 +55,14 @@ def of(
     names_of_columns = table.schema.names
     places = {name: place for place, name in reversed(list(enumerate(names_of_columns)))}
     for name in dict.fromkeys(names_of_columns):
-        if not (name == "prediction" or name.startswith(("features.", "probabilities."))):
+        if not (name == "prediction" or name.startswith(("features.", "probabilities.", SIGNALS))):
             continue
         column = column_kinds.plain(table.column(places[name]))
         kind = chosen.get(name) or chosen.get(name.removeprefix("features."))
         if name == "prediction" and kind is None:
             kind = kind_of_answers(column, table)
         described, note = describe(name, column, kind, dates)
-        (features if name.startswith("features.") else outputs).extend(described)
+        (features if name.startswith(("features.", SIGNALS)) else outputs).extend(described)
         notes += note
     classes = _classes(table)
     core = [*_fixed(), *outputs]

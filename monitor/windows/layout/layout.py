@@ -30,6 +30,13 @@ ABOVE, PLUS_INFINITY = -2, -1
 NEW, FIRST_LABEL, RARE = 1, 2, -1
 
 LARGEST = np.finfo(np.float64).max
+SIGNALS = "signals."
+"""Prefix of the columns of signals, which are measured from the texts of calls."""
+
+
+def is_signal(name: str) -> bool:
+    """Whether a column is a signal."""
+    return name.startswith(SIGNALS)
 
 
 class ColumnKind(StrEnum):
@@ -152,11 +159,11 @@ class Layout:
 
     @property
     def watched(self) -> tuple[Column, ...]:
-        """The columns whose drift is measured: features with values, and the model's answers."""
+        """The columns whose drift is measured: features with values, the model's answers, and their signals."""
         return tuple(
             column
             for column in self.columns
-            if (column.feature or column.name in ("prediction", "confidence"))
+            if (column.feature or is_signal(column.name) or column.name in ("prediction", "confidence"))
             and column.kind not in (ColumnKind.IDENTIFIER, ColumnKind.EMPTY)
         )
 

@@ -1,0 +1,153 @@
+"""Takes the texts out of rows before they are stored: measures their signals, and redacts what is kept of them.
+
+Signals become columns `signals.<name>` of the log. Texts go to a table of their own, by the policy of their client. A
+signal that fails is reported as a fault and left out; the row and the other signals are kept. A text that cannot be
+redacted is not kept.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.predictions.log.batch import Batch, encode
+from monitor.predictions.texts.call import LISTS, SINGLE
+from monitor.predictions.texts.call_columns import FIGURES, PREFIX, is_transient
+from monitor.predictions.texts.policy import TextPolicy
+from monitor.records import Stream
+from monitor.runtime.faults import Faults
+from monitor.signals.batch import Batch as CallBatch
+from monitor.signals.calls import NOTHING_REGISTERED, Calls, Registered
+from monitor.signals.registry import SIGNALS as ALL
+from monitor.signals.registry import redact
+from monitor.store.texts import StoredTexts
+
+SIGNALS = "signals."
+FOUND = "signals"
+"""The column of kept texts with the names of the signals that are true of a call."""
+_TEXTS = tuple(f"{PREFIX}{name}" for name in (*SINGLE, *LISTS))
+_WITH_TEXTS = ("id", "timestamp", "version")
+_FIGURES = {f"features.{name.rpartition('.')[2]}": name.rpartition(".")[2] for name in FIGURES}
+RegisteredFor = Callable[[Stream], Registered]
+
+
+class SignalMeter:
+    """Measures the signals of calls, and separates their texts from their rows.
+
+    `policies` are those of clients, by default `redact`; `registered` returns what was registered for a stream.
+    """
+
+    def __init__(
+        self,
+        faults: Faults,
+        policies: Mapping[str, TextPolicy] | None = None,
+        registered: RegisteredFor | None = None,
+    ) -> None:
+        self._faults, self._policies, self._registered = faults, policies or {}, registered
+
+    def separate(self, stream: Stream, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[StoredTexts]]:
+        """The rows with signals instead of texts, and the texts to store."""
+        names = rows.schema.names
+        if not any(map(is_transient, names)):
+            return rows, []
+        signals = self._measured(stream, rows)
+        kept = self._kept(stream, rows, signals)
+        plain = [name for name in names if not is_transient(name)]
+        columns = {name: rows.column(name) for name in plain} | {
+            f"{SIGNALS}{name}": values
+            for name, values in signals.items()
+            if values.null_count < rows.num_rows
+        }
+        return pa.RecordBatch.from_pydict(columns), kept
+
+    def separate_batches(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[StoredTexts]]:
+        """The same for batches of history."""
+        found: list[Batch] = []
+        texts: list[StoredTexts] = []
+        for batch in batches:
+            rows, kept = self.separate(batch.stream, batch.rows)
+            found.append(batch if rows is batch.rows else replace(batch, rows=rows))
+            texts += kept
+        return found, texts
+
+    def _measured(self, stream: Stream, rows: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The signals by name. A broken one stops no other."""
+        measured: dict[str, pa.Array] = {}
+        registered = NOTHING_REGISTERED
+        if self._registered is not None:
+            with self._faults.isolate("signals", f"{stream}: registered texts"):
+                registered = self._registered(stream)
+        with self._faults.isolate("signals", "calls"):
+            batch = CallBatch(Calls(_calls(rows)), registered)
+            for one in ALL:
+                with self._faults.isolate("signals", one.name):
+                    measured[one.name] = _known(one.measure(batch))
+        return measured
+
+    def _kept(
+        self, stream: Stream, rows: pa.RecordBatch, signals: Mapping[str, pa.Array]
+    ) -> list[StoredTexts]:
+        policy = self._policies.get(stream.client, TextPolicy.REDACT)
+        present = [name for name in _TEXTS if name in rows.schema.names]
+        if policy is TextPolicy.DROP or not present:
+            return []
+        has_text = np.logical_or.reduce([np.asarray(rows.column(name).is_valid()) for name in present])
+        columns = {name: rows.column(name) for name in _WITH_TEXTS if name in rows.schema.names}
+        with self._faults.isolate("signals", "redaction"):
+            for name in present:
+                texts = rows.column(name)
+                columns[name] = texts if policy is TextPolicy.KEEP else redact(texts)
+            columns[FOUND] = _true_signals(signals, rows.num_rows)
+            kept = pa.RecordBatch.from_pydict(columns).filter(pa.array(has_text))
+            return [_stored(stream, kept)] if kept.num_rows else []
+        return []
+
+
+def without_texts(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows without their texts, unmeasured."""
+    return rows.select([name for name in rows.schema.names if not is_transient(name)])
+
+
+def _calls(rows: pa.RecordBatch) -> pa.Table:
+    """The columns of `monitor.signals.calls` that the rows have."""
+    found: dict[str, pa.Array] = {}
+    for name, values in zip(rows.schema.names, rows.columns, strict=True):
+        if name == "latency_ms":
+            found[name] = values
+        elif name == "version":
+            found[name] = values.cast(pa.string())
+        elif name in _FIGURES:
+            if pa.types.is_floating(values.type):  # a text in a feature of this name is no figure
+                found[_FIGURES[name]] = values
+        elif is_transient(name):
+            found[name.removeprefix(PREFIX)] = values
+    found.pop("is_call")
+    found.pop("reasoning_tokens", None)
+    return pa.table(found)
+
+
+def _known(values: pa.Array) -> pa.Array:
+    """A signal that is not a number is not measured."""
+    if pa.types.is_floating(values.type) and pc.any(pc.invert(pc.is_finite(values))).as_py():
+        return pc.if_else(pc.is_finite(values), values, None)
+    return values
+
+
+def _true_signals(signals: Mapping[str, pa.Array], rows: int) -> pa.Array:
+    """The names of the signals that are true, for each row."""
+    names: list[list[str]] = [[] for _ in range(rows)]
+    for name, values in signals.items():
+        if pa.types.is_boolean(values.type):
+            for place in np.flatnonzero(np.asarray(values.fill_null(False))).tolist():
+                names[place].append(name)
+    return pa.array(names, pa.list_(pa.string()))
+
+
+def _stored(stream: Stream, kept: pa.RecordBatch) -> StoredTexts:
+    times = np.asarray(kept.column("timestamp"))
+    content = encode(kept)
+    digest = blake2b(content, digest_size=16).digest()
+    return StoredTexts(stream, digest, times.min() / 1e6, times.max() / 1e6, kept.num_rows, content)
