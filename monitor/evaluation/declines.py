@@ -4,24 +4,29 @@ Outcomes are counted by their time of arrival, whatever the time of their predic
 once. If correct answers become known sooner or later than wrong ones, the mixture that arrives is still representative,
 as long as traffic and delays are stable.
 
+Errors of numbers grow with the numbers. While the truths are larger than those of the reference, so is the error that
+counts as usual. Before a day was seen, truths of more than twice that size are no evidence at all.
+
 Nothing is stored: after a start, evidence is collected again.
 """
 
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sqlalchemy import Connection
 
 from monitor.config.units import DAY, HOUR, WEEK
+from monitor.evaluation.truth_level import TruthLevel, growth, root_mean_square
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE, WATCHED, Declining, Sums
 from monitor.metrics.sequential import Evidence, Reference, step
 from monitor.records import Labels, Measurement, Stream, Window, labels
 from monitor.rules.language.wording import figure
 from monitor.store import timeseries
 from monitor.store.timeseries import Columns, Series
+from monitor.windows import baseline as baselines
 from monitor.windows.profile import Profile
 
 STEP = 30
@@ -41,9 +46,25 @@ _GROSS_ERRORS = 1.5
 """Margin above a mean error of the baseline, as a multiple of it: a forest's errors on its training rows are about half
 of those on new rows.
 """
+_LIKE = 2.0
+"""How many times larger than those of a reference of hours truths may be, to be compared with it."""
+_WHOLE_DAY = 24
+"""Hourly windows from which on a reference knows the hours of a day."""
 _SHOWN = 10
 _SOME = 0.001
 _MOST_LOADED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """A reference, and the size of its truths: None if it is that of the truths that arrived, or plays no part.
+
+    `is_partial`: it does not know all hours of a day.
+    """
+
+    reference: Reference
+    truths: float | None = None
+    is_partial: bool = False
 
 
 @dataclass(slots=True)
@@ -52,10 +73,11 @@ class _Watch:
 
     now: Sums = (0.0, 0.0)
     evidence: Evidence = field(default_factory=Evidence)
-    reference: Reference | None = None
+    usual: Usual | None = None
     referred_at: float = -math.inf
     latest: deque[Sums] = field(default_factory=lambda: deque(maxlen=_SHOWN))
     growing: int = 0
+    level: TruthLevel = field(default_factory=TruthLevel)
 
 
 class DeclineDetector:
@@ -85,6 +107,8 @@ class DeclineDetector:
             if n > 0:
                 watch = watched.setdefault(name, _Watch())
                 watch.now = watch.now[0] + good, watch.now[1] + n
+                if one.squares is not None:
+                    watch.level.add(one.squares(counted.overall), n)
 
     def advance(self, connection: Connection, now: float) -> None:
         """Evaluate the outcomes of the last half minute, once it has ended."""
@@ -106,17 +130,34 @@ class DeclineDetector:
         self, connection: Connection, stream: Stream, one: Declining, watch: _Watch, now: float
     ) -> None:
         is_quiet = watch.evidence.beyond(LIMIT) < 0.01
-        is_old = now - watch.referred_at >= (HOUR if watch.reference is not None else STEP * 2)
-        if is_old and (is_quiet or watch.reference is None):
-            usual = reference_of(connection, stream, one, self._base, now)
-            if usual is not None or watch.reference is None:
-                watch.reference = usual
+        is_old = now - watch.referred_at >= (HOUR if watch.usual is not None else STEP * 2)
+        if is_old and (is_quiet or watch.usual is None):
+            usual = usual_of(connection, stream, one, self._base, now)
+            if usual is not None or watch.usual is None:
+                watch.usual = usual
             watch.referred_at = now
-        if watch.reference is not None:
-            watch.evidence = step(watch.evidence, watch.reference, *watch.now, LIMIT)
+        reference = self._reference(one, watch, now)
+        if reference is not None:
+            watch.evidence = step(watch.evidence, reference, *watch.now, LIMIT)
             watch.growing = watch.growing + 1 if watch.evidence.beyond(LIMIT) > _SOME else 0
         watch.latest.append(watch.now)
         watch.now = (0.0, 0.0)
+        watch.level.close(now)
+
+    def _reference(self, one: Declining, watch: _Watch, now: float) -> Reference | None:
+        """The reference for the truths of this step; None if they cannot be compared with it."""
+        usual = watch.usual
+        if usual is None or one.squares is None:
+            return usual.reference if usual is not None else None
+        if usual.is_partial and now - (self._began or now) < 2 * HOUR:
+            return None  # the truths of the reference are not known yet
+        times = growth(root_mean_square(watch.level.now), usual.truths or watch.level.usual)
+        if math.isinf(times) or (usual.is_partial and times > _LIKE):
+            return None
+        kept = usual.reference
+        return replace(
+            kept, mean=kept.mean * times, margin=kept.margin * times, deviation=kept.deviation * times
+        )
 
     def _measurement(self, stream: Stream, one: Declining, watch: _Watch, now: float) -> Measurement:
         info, where = DECLINE_EVIDENCE, labels(of=one.metric)
@@ -124,7 +165,7 @@ class DeclineDetector:
         n = sum(amount for _, amount in watch.latest)
         value: float | None = watch.evidence.beyond(LIMIT)
         reason = ""
-        if watch.reference is None:
+        if watch.usual is None:
             value, reason = (
                 None,
                 f"no reference yet: {FEWEST} outcomes of the past, or a baseline, are needed",
@@ -139,29 +180,33 @@ class DeclineDetector:
 
 def _because(one: Declining, watch: _Watch) -> str:
     """`accuracy of the last 240 outcomes is 8 %, usually 95 %`, over the steps in which evidence grew."""
-    assert watch.reference is not None
+    assert watch.usual is not None
     unit = "share" if one.is_share else ""
     latest = list(watch.latest)[-max(2, watch.growing) :]
     n = sum(amount for _, amount in latest)
     mean = sum(good for good, _ in latest) / n
-    now, usual = (figure(one.good(value), unit) for value in (mean, watch.reference.mean))
+    now, usual = (figure(one.good(value), unit) for value in (mean, watch.usual.reference.mean))
     return f"{one.metric} of the last {n:,.0f} to arrive is {now}, usually {usual}"
 
 
-def reference_of(
-    connection: Connection, stream: Stream, one: Declining, base: int, now: float
-) -> Reference | None:
+def usual_of(connection: Connection, stream: Stream, one: Declining, base: int, now: float) -> Usual | None:
     """The usual level: the last week without the last two hours, else the last two hours without the last ten minutes,
-    else the baseline (from which only a gross decline counts); None without any.
+    else the baseline (from which only a gross decline counts); None without any. Where errors grow with the numbers,
+    the baseline comes before hours that do not make a day: the numbers of other hours may be larger.
     """
     week = timeseries.load(connection, stream, one.metric, HOUR, now - WEEK, now - 2 * HOUR)
-    if usual := _usual(one, week, 24):
+    is_partial = one.squares is not None and int(np.isfinite(week.values).sum()) < _WHOLE_DAY
+    if is_partial and (usual := _of_baseline(connection, stream, one, base, now)):
         return usual
+    if found := _reference_from(one, week, _WHOLE_DAY):
+        return Usual(found, is_partial=is_partial)
     recent = timeseries.load(connection, stream, one.metric, base, now - 2 * HOUR, now - HISTORY)
-    return _usual(one, recent, math.inf) or _of_baseline(connection, stream, one, base, now)
+    if found := _reference_from(one, recent, math.inf):
+        return Usual(found, is_partial=is_partial)
+    return None if is_partial else _of_baseline(connection, stream, one, base, now)
 
 
-def _usual(one: Declining, series: Series, many: float) -> Reference | None:
+def _reference_from(one: Declining, series: Series, many: float) -> Reference | None:
     """Mean, margin and deviation of single outcomes, from windows. With `many` windows, their spread is trusted."""
     is_measured = np.isfinite(series.values) & (series.n > 0)
     values, n = series.values[is_measured], series.n[is_measured]
@@ -184,7 +229,7 @@ def _usual(one: Declining, series: Series, many: float) -> Reference | None:
 
 def _of_baseline(
     connection: Connection, stream: Stream, one: Declining, base: int, now: float
-) -> Reference | None:
+) -> Usual | None:
     """The baseline's value. Its rows may be those that the model was trained on, so only a gross decline counts."""
     for seconds in (HOUR, base):
         columns = timeseries.load_columns(
@@ -194,13 +239,22 @@ def _of_baseline(
         if usual is None:
             continue
         if one.is_share:
-            return Reference(one.good(usual), _GROSS)
+            return Usual(Reference(one.good(usual), _GROSS))
         root_square = _latest_baseline(columns, one.spread)
         if root_square is None or usual <= 0:
             return None
         deviation = math.sqrt(max(root_square**2 - usual**2, (usual / 2) ** 2))
-        return Reference(one.good(usual), _GROSS_ERRORS * usual, deviation, is_share=False)
+        reference = Reference(one.good(usual), _GROSS_ERRORS * usual, deviation, is_share=False)
+        return Usual(reference, _truths_of_baseline(connection, stream, one))
     return None
+
+
+def _truths_of_baseline(connection: Connection, stream: Stream, one: Declining) -> float | None:
+    baseline = baselines.load(connection, stream)
+    if baseline is None or one.squares is None:
+        return None
+    part = baseline.profile.overall
+    return root_mean_square((one.squares(part), one.sums(part)[1]))
 
 
 def _latest_baseline(columns: Mapping[tuple[str, Labels], Columns], metric: str) -> float | None:

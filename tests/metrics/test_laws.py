@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.drift import column_drift, multivariate
+from monitor.metrics.drift.answers import INPUT_VARIATION_LOSS
 from monitor.metrics.quality import scores
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE
 from monitor.metrics.system import daemon, releases, resources, rollbacks
@@ -56,9 +57,12 @@ _ELSEWHERE = (
     *scores.INFO,
     DECLINE_EVIDENCE,
     TARGET_SHORTFALL,
+    INPUT_VARIATION_LOSS,
 )
 ELSEWHERE = {info.name for info in _ELSEWHERE}
-"""Measured from rows, arrivals, targets, gauges, or of the daemon: not from profiles. They have tests of their own."""
+"""Measured from rows, arrivals, targets, gauges, of the daemon, or only of alike answers: not from these profiles. They
+have tests of their own.
+"""
 pytestmark = pytest.mark.timeout(600)
 _quick = settings(max_examples=examples(25), suppress_health_check=[HealthCheck.too_slow])
 

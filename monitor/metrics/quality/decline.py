@@ -24,7 +24,8 @@ class Declining:
     """A watched metric: how to sum it, whether it is a share, and whether more of it is better.
 
     With `needs`, it is watched once that flag was counted. `spread` is the metric with the root mean square of the same
-    values, from which the standard deviation of one value follows.
+    values, from which the standard deviation of one value follows. `squares` sums the squares of the truths, if errors
+    grow with them.
     """
 
     metric: str
@@ -33,6 +34,7 @@ class Declining:
     is_least: bool = True
     needs: str = ""
     spread: str = ""
+    squares: Callable[[Slice], float] | None = None
 
     def good(self, value: float) -> float:
         """A value of the metric as a mean of good outcomes."""
@@ -68,6 +70,10 @@ def _errors(part: Slice) -> Sums:
     return -part.total("residual_absolute"), part.flag("residuals")
 
 
+def _truths_squared(part: Slice) -> float:
+    return part.total("truth_squared")
+
+
 WATCHED: Mapping[str, Declining] = {
     one.metric: one
     for one in (
@@ -76,7 +82,7 @@ WATCHED: Mapping[str, Declining] = {
         Declining("review_rate", _reviews, is_least=False, needs="reviewed_known"),
         Declining("satisfaction", _feedback, is_share=False),
         Declining("confidence_bias", _calibration, is_share=False, is_least=False),
-        Declining("mae", _errors, is_share=False, is_least=False, spread="rmse"),
+        Declining("mae", _errors, is_share=False, is_least=False, spread="rmse", squares=_truths_squared),
     )
 }
 """One line per watched metric."""
