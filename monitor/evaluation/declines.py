@@ -19,9 +19,9 @@ import numpy as np
 from sqlalchemy import Connection
 
 from monitor.config.units import DAY, HOUR, WEEK
-from monitor.evaluation.truth_level import TruthLevel, growth, root_mean_square
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE, WATCHED, Declining, Sums
 from monitor.metrics.sequential import Evidence, Reference, step
+from monitor.metrics.truth_level import TruthLevel, growth, root_mean_square
 from monitor.records import Labels, Measurement, Stream, Window, labels
 from monitor.rules.language.wording import figure
 from monitor.store import timeseries

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.config.units import HOUR, WEEK
-from monitor.evaluation.truth_level import TruthLevel, growth, root_mean_square
+from monitor.metrics.truth_level import TruthLevel, growth, root_mean_square
 
 STEPS = st.lists(
     st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=5).map(np.array), min_size=1, max_size=20
