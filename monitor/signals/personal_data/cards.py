@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from monitor.signals.personal_data.checksums import luhn
-from monitor.signals.personal_data.digit_runs import Digits, Found
+from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
 _FEWEST = 13
@@ -31,7 +31,14 @@ _OTHER_SHAPES = {(4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (6, 13), (8, 8)}
 
 def find(text: str) -> Iterator[Found]:
     """The numbers of cards in a text."""
-    return find_digits(text, _is_card, _FEWEST)
+    return find_digits(text, _may_be_card, _is_card)
+
+
+def _may_be_card(shape: Shape, n: int) -> bool:
+    if not n >= _FEWEST:
+        return False
+    is_even = len(shape) != 2 and len(set(shape[:-1])) <= 1 and shape[-1] <= shape[0]
+    return is_even or shape in _OTHER_SHAPES
 
 
 def _is_card(digits: Digits) -> bool:
@@ -40,7 +47,5 @@ def _is_card(digits: Digits) -> bool:
         len(value) in lengths and low <= int(value[:size]) <= high for size, low, high, lengths in _ISSUERS
     ):
         return False
-    shape = digits.shape
-    is_even = len(shape) != 2 and len(set(shape[:-1])) <= 1 and shape[-1] <= shape[0]
-    is_fraction = len(shape) == 1 and digits.before.endswith(".") and digits.before[:1].isdigit()
-    return (is_even or shape in _OTHER_SHAPES) and not is_fraction and luhn(value)
+    is_fraction = len(digits.groups) == 1 and digits.before.endswith(".") and digits.before[:1].isdigit()
+    return luhn(value) and not is_fraction

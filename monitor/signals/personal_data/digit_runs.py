@@ -1,14 +1,14 @@
 """Runs of digits with separators: what cards, telephone numbers and most national identifiers are written as."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-
-import re2
+from functools import lru_cache
 
 PREFILTER = r"[0-9](?:[ .\-/()+]{0,3}[0-9]){8}"
 """Nine digits with at most three separators between two of them."""
-_RUN = re2.compile(r"[0-9](?:[ .\-/()+]{0,3}[0-9])*")
-_GROUP = re2.compile(r"[0-9]+")
+_RUN = re.compile(r"[0-9](?:[ .\-/()+]{0,3}[0-9]){7,}")
+_GROUP = re.compile(r"[0-9]+")
 _MOST_DIGITS = 19
 
 
@@ -65,29 +65,55 @@ class Digits:
         return self.text[self.end : self.end + 1]
 
 
-def find(text: str, is_one: Callable[[Digits], bool], fewest: int) -> Iterator[Found]:
-    """The longest neighbouring groups, of at least `fewest` digits, that `is_one` accepts, from left to right."""
-    for run in _RUN.finditer(text):
-        if run.end() - run.start() < fewest:
-            continue
-        groups = [one.span() for one in _GROUP.finditer(text[run.start() : run.end()])]
-        yield from _in_run(text, [(a + run.start(), b + run.start()) for a, b in groups], is_one, fewest)
+Shape = tuple[int, ...]
+"""How many digits each group has."""
+
+
+def find(
+    text: str,
+    may_be: Callable[[Shape, int], bool],
+    is_one: Callable[[Digits], bool],
+    *,
+    inside: bool = True,
+) -> Iterator[Found]:
+    """The longest neighbouring groups that are one, from left to right.
+
+    `may_be` tells by the shape and the number of digits, which is cheap, and `is_one` by the digits. If not `inside`,
+    one begins where a run begins, or after a plus sign or a bracket.
+    """
+    for groups in _runs(text):
+        starts = [
+            place for place, (at, _) in enumerate(groups) if inside or not place or text[at - 1] in "+("
+        ]
+        yield from _in_run(text, groups, starts, may_be, is_one)
+
+
+@lru_cache(maxsize=8)
+def _runs(text: str) -> list[list[tuple[int, int]]]:
+    """The groups of each run of at least eight digits. Several kinds ask for the same text one after another."""
+    return [[group.span() for group in _GROUP.finditer(text, *run.span())] for run in _RUN.finditer(text)]
 
 
 def _in_run(
-    text: str, groups: list[tuple[int, int]], is_one: Callable[[Digits], bool], fewest: int
+    text: str,
+    groups: list[tuple[int, int]],
+    starts: list[int],
+    may_be: Callable[[Shape, int], bool],
+    is_one: Callable[[Digits], bool],
 ) -> Iterator[Found]:
-    first = 0
-    while first < len(groups):
+    lengths = [end - start for start, end in groups]
+    free_from = 0
+    for first in starts:
+        if first < free_from:
+            continue
         n, last, windows = 0, first, []
-        while last < len(groups) and (n := n + groups[last][1] - groups[last][0]) <= _MOST_DIGITS:
+        while last < len(groups) and (n := n + lengths[last]) <= _MOST_DIGITS:
             last += 1
-            if n >= fewest:
+            if may_be(tuple(lengths[first:last]), n):
                 windows.append(last)
         for end in reversed(windows):
             digits = Digits(text, tuple(groups[first:end]))
             if is_one(digits):
                 yield Found(digits.start, digits.end, digits.value)
-                first = end - 1
+                free_from = end
                 break
-        first += 1

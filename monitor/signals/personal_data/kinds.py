@@ -1,9 +1,8 @@
 """All kinds of personal data, and secrets. A new one is a file, and a line here."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-
-import re2
 
 from monitor.signals.personal_data import (
     cards,
@@ -17,7 +16,7 @@ from monitor.signals.personal_data import (
 )
 from monitor.signals.personal_data.digit_runs import Found
 
-_NOT_DIGITS, _NOT_ALPHANUMERIC = re2.compile("[^0-9]+"), re2.compile(r"[^A-Z0-9]+")
+_NOT_DIGITS, _NOT_ALPHANUMERIC = re.compile("[^0-9]+"), re.compile(r"[^A-Z0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +39,11 @@ class Kind:
 
 
 def _digits(text: str) -> str:
-    return str(_NOT_DIGITS.sub("", text))
+    return _NOT_DIGITS.sub("", text)
 
 
 def _alphanumeric(text: str) -> str:
-    return str(_NOT_ALPHANUMERIC.sub("", text.upper()))
+    return _NOT_ALPHANUMERIC.sub("", text.upper())
 
 
 SECRET = Kind("secret", secrets.PREFILTER, secrets.find, str)

@@ -13,26 +13,23 @@ from monitor.signals.personal_data.folding import fold, folded
 from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, Kind
 from monitor.signals.signal import Signal, Unit
 
-_ANY = "|".join(f"(?:{kind.prefilter})" for kind in KINDS)
 _GIVEN = ("input", "system")
 _GIVEN_LISTS = ("context", "tool_results")
 
-Findings = dict[int, list[tuple[Kind, str]]]
-"""The kinds and values found, by row."""
+Findings = dict[int, list[tuple[Kind, str, str]]]
+"""What was found, by row: kind, value, and how it is written."""
 
 
 def found_in(texts: pa.StringArray) -> Findings:
     """What is in each text of a column."""
     plain = folded(texts)
-    candidates = np.flatnonzero(np.asarray(pc.fill_null(pc.match_substring_regex(plain, _ANY), False)))
-    if not len(candidates):
-        return {}
-    some = plain.take(pa.array(candidates))
     findings: Findings = {}
     for kind in KINDS:
-        for place in np.flatnonzero(np.asarray(pc.match_substring_regex(some, kind.prefilter))):
-            for one in kind.find(some[int(place)].as_py()):
-                findings.setdefault(int(candidates[place]), []).append((kind, one.value))
+        may_have = pc.fill_null(pc.match_substring_regex(plain, kind.prefilter), False)
+        rows = np.flatnonzero(np.asarray(may_have)).tolist()
+        for row, text in zip(rows, plain.take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
+            for one in kind.find(text):
+                findings.setdefault(row, []).append((kind, one.value, text[one.start : one.end]))
     return findings
 
 
@@ -64,19 +61,18 @@ def _leaked(batch: Batch) -> Findings:
     given = _given(batch, sorted(findings))
     leaked: Findings = {}
     for row, found in findings.items():
-        readings: dict[Kind, str] = {}
-        for kind, value in found:
-            if kind not in readings:
-                readings[kind] = "\n".join(kind.comparable(text) for text in given[row])
-            if value not in readings[kind] and not batch.registered.is_own_contact(value):
-                leaked.setdefault(row, []).append((kind, value))
+        new = [one for one in found if not any(one[2] in text for text in given[row])]
+        readings = {kind: "\n".join(map(kind.comparable, given[row])) for kind in {one[0] for one in new}}
+        gone = [one for one in new if one[1] not in readings[one[0]]]
+        if gone := [one for one in gone if not batch.registered.is_own_contact(one[1])]:
+            leaked[row] = gone
     return leaked
 
 
 def _flags(batch: Batch, findings: Findings, kinds: Sequence[Kind], is_measured: pa.BooleanArray) -> pa.Array:
     flags = np.zeros(len(batch), bool)
     for row, found in findings.items():
-        flags[row] = any(kind in kinds for kind, _ in found)
+        flags[row] = any(kind in kinds for kind, *_ in found)
     return pc.if_else(is_measured, pa.array(flags), None)
 
 

@@ -10,10 +10,9 @@ import re2
 
 from monitor.signals.personal_data.checksums import ean, luhn, mod_11_10, weighted
 from monitor.signals.personal_data.digit_runs import PREFILTER as DIGITS_PREFILTER
-from monitor.signals.personal_data.digit_runs import Digits, Found
+from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
-_FEWEST = 9
 _GB = r"[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]"
 _ES = r"(?:[0-9]{8}|[XYZxyz]-?[0-9]{7})-?[A-Za-z]"
 _IT = r"[A-Za-z]{6}[0-9L-Vl-v]{2}[A-Ta-t][0-9L-Vl-v]{2}[A-Za-z][0-9L-Vl-v]{3}[A-Za-z]"
@@ -24,15 +23,25 @@ PREFILTER = f"{DIGITS_PREFILTER}|{LETTERS_PREFILTER}"
 
 def find(text: str) -> Iterator[Found]:
     """The national identifiers in a text."""
-    yield from find_digits(text, _is_number, _FEWEST)
-    for pattern, is_valid in _WITH_LETTERS:
-        for one in pattern.finditer(text):
-            value = one.group().replace(" ", "").upper()
-            stands_alone = not (
-                text[: one.start()][-1:].isalnum() or text[one.end() : one.end() + 1].isalnum()
-            )
-            if stands_alone and is_valid(value):
-                yield Found(one.start(), one.end(), value)
+    yield from find_digits(text, _may_be_number, _is_number)
+    for one in _WITH_LETTERS.finditer(text):
+        value = one.group().replace(" ", "").upper()
+        stands_alone = not (
+            text[max(one.start() - 1, 0) : one.start()].isalnum() or text[one.end() : one.end() + 1].isalnum()
+        )
+        if stands_alone and _check_of(value)(value):
+            yield Found(one.start(), one.end(), value)
+
+
+def _check_of(value: str) -> Callable[[str], bool]:
+    """The check for an identifier with letters, which its first characters tell apart."""
+    if value[1:2].isalpha():
+        return _is_italian if value[2:3].isalpha() else _is_british
+    return _is_finnish if len(value) == _FINNISH else _is_spanish
+
+
+def _may_be_number(shape: Shape, _n: int) -> bool:
+    return shape in _BY_SHAPE
 
 
 def _is_number(digits: Digits) -> bool:
@@ -138,7 +147,5 @@ _BY_SHAPE: dict[tuple[int, ...], _Checks] = {
     (3, 4, 4, 2): (({"."}, _is_swiss),),
     (3, 3, 3, 2): (({".", "-"}, _is_brazilian),),
 }
-_WITH_LETTERS = tuple(
-    (re2.compile(pattern), is_valid)
-    for pattern, is_valid in ((_GB, _is_british), (_ES, _is_spanish), (_IT, _is_italian), (_FI, _is_finnish))
-)
+_WITH_LETTERS = re2.compile(LETTERS_PREFILTER)
+_FINNISH = 11

@@ -4,21 +4,26 @@ Italy and Britain. A number without a plus sign and without separators is not to
 
 from collections.abc import Iterator
 
-from monitor.signals.personal_data.digit_runs import Digits, Found
+from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
 _FEWEST, _LONGEST, _SHORTEST_INTERNATIONAL = 9, 15, 8
+_MOST_GROUPS = 8
 _SPANISH = {(3, 3, 3), (3, 2, 2, 2)}
 
 
 def find(text: str) -> Iterator[Found]:
     """The telephone numbers in a text, as their digits."""
-    return find_digits(text, _is_phone, _SHORTEST_INTERNATIONAL)
+    return find_digits(text, _may_be_phone, _is_phone, inside=False)
+
+
+def _may_be_phone(shape: Shape, n: int) -> bool:
+    return _SHORTEST_INTERNATIONAL <= n <= _LONGEST and len(shape) <= _MOST_GROUPS
 
 
 def _is_phone(digits: Digits) -> bool:
     value, shape = digits.value, digits.shape
-    if len(value) > _LONGEST or digits.after.isalnum() or digits.before[-1:].isalnum():
+    if digits.after.isalnum() or digits.before[-1:].isalnum():
         return False
     if digits.before.rstrip("( ").endswith("+"):
         return value[0] != "0"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -9,18 +10,23 @@ from monitor.signals.lists import of_parts, parts
 from monitor.signals.personal_data.folding import fold, folded
 from monitor.signals.personal_data.kinds import KINDS, Kind
 
-_ANY = "|".join(f"(?:{kind.prefilter})" for kind in KINDS)
-
 
 def redact(texts: pa.Array) -> pa.Array:
     """The texts (string or list<string>) with personal data and secrets replaced. Redacting twice changes nothing."""
     if pa.types.is_list(texts.type):
         return of_parts(texts, redact(parts(texts)))
-    may_have = pc.fill_null(pc.match_substring_regex(folded(texts), _ANY), False)
-    if not pc.any(may_have).as_py():
+    plain = folded(texts)
+    may_have = np.zeros((len(texts), len(KINDS)), bool)
+    for place, kind in enumerate(KINDS):
+        may_have[:, place] = pc.fill_null(pc.match_substring_regex(plain, kind.prefilter), False)
+    rows = np.flatnonzero(may_have.any(axis=1))
+    if not len(rows):
         return texts
-    redacted = [redacted_text(one) for one in texts.filter(may_have).to_pylist()]
-    return pc.replace_with_mask(texts, may_have, pa.array(redacted, texts.type))
+    redacted = [
+        redacted_text(text, [kind for kind, may in zip(KINDS, mays, strict=True) if may])
+        for text, mays in zip(texts.take(pa.array(rows)).to_pylist(), may_have[rows].tolist(), strict=True)
+    ]
+    return pc.replace_with_mask(texts, pa.array(may_have.any(axis=1)), pa.array(redacted, texts.type))
 
 
 def redacted_text(text: str, kinds: Sequence[Kind] = KINDS) -> str:
