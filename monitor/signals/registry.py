@@ -6,14 +6,27 @@ import pyarrow as pa
 
 from monitor.signals.batch import Batch
 from monitor.signals.calls import NOTHING_REGISTERED, Calls, Registered
-from monitor.signals.form import length
+from monitor.signals.form import json_form, language, length, repetition
 from monitor.signals.personal_data import leaks
 from monitor.signals.personal_data.redaction import redact
 from monitor.signals.signal import Signal
+from monitor.signals.support import agreement, dates, log_probabilities, names, numbers, overlap
 
 __all__ = ["SIGNALS", "measure", "redact"]
 
-SIGNALS: tuple[Signal, ...] = (*length.SIGNALS, *leaks.SIGNALS)
+SIGNALS: tuple[Signal, ...] = (
+    *overlap.SIGNALS,
+    *numbers.SIGNALS,
+    *dates.SIGNALS,
+    *names.SIGNALS,
+    *agreement.SIGNALS,
+    *log_probabilities.SIGNALS,
+    *length.SIGNALS,
+    *repetition.SIGNALS,
+    *language.SIGNALS,
+    *json_form.SIGNALS,
+    *leaks.SIGNALS,
+)
 
 
 def measure(

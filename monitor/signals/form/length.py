@@ -1,12 +1,13 @@
 """How long answers are, and whether they are empty or were cut."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch, answers
 from monitor.signals.signal import Signal, Unit
+from monitor.signals.words import per_row, words_of
 
-_WORD = r"\S+"
 _CUT = pa.array(["length", "max_tokens", "max_output_tokens", "model_length", "incomplete", "content_filter"])
 """Reasons for which OpenAI, Anthropic, Google and vLLM stop before the answer is complete."""
 
@@ -16,7 +17,9 @@ def _characters(batch: Batch) -> pa.Array:
 
 
 def _words(batch: Batch) -> pa.Array:
-    return pc.count_substring_regex(batch.of(answers), _WORD).cast(pa.float64())
+    words = batch.of(words_of)
+    counts = per_row(words.answers, words.n).astype(np.float64)
+    return pa.array(counts, mask=np.asarray(pc.is_null(batch.of(answers))))
 
 
 def _is_empty(batch: Batch) -> pa.Array:

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch, answers, inputs
+from monitor.signals.folding import fold, folded
 from monitor.signals.lists import parts, rows_of_parts
-from monitor.signals.personal_data.folding import fold, folded
 from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, Kind
 from monitor.signals.signal import Signal, Unit
 

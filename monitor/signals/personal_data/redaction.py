@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.signals.folding import fold, folded
 from monitor.signals.lists import of_parts, parts
-from monitor.signals.personal_data.folding import fold, folded
 from monitor.signals.personal_data.kinds import KINDS, Kind
 
 
