@@ -6,7 +6,9 @@ import pyarrow as pa
 
 from monitor.signals.batch import Batch
 from monitor.signals.calls import NOTHING_REGISTERED, Calls, Registered
-from monitor.signals.form import json_form, language, length, repetition
+from monitor.signals.cost import consumption
+from monitor.signals.form import json_form, language, length, refusal, repetition
+from monitor.signals.injection import canaries, suspicion, system_prompts
 from monitor.signals.personal_data import leaks
 from monitor.signals.personal_data.redaction import redact
 from monitor.signals.signal import Signal
@@ -22,10 +24,15 @@ SIGNALS: tuple[Signal, ...] = (
     *agreement.SIGNALS,
     *log_probabilities.SIGNALS,
     *length.SIGNALS,
+    *refusal.SIGNALS,
     *repetition.SIGNALS,
     *language.SIGNALS,
     *json_form.SIGNALS,
     *leaks.SIGNALS,
+    *suspicion.SIGNALS,
+    *system_prompts.SIGNALS,
+    *canaries.SIGNALS,
+    *consumption.SIGNALS,
 )
 
 

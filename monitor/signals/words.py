@@ -62,7 +62,12 @@ class Words:
     @cached_property
     def plain(self) -> pa.StringArray:
         """Each word of the vocabulary in lower case, without punctuation around it."""
-        return pc.utf8_lower(pc.utf8_trim(self.vocabulary, _AROUND_WORDS))
+        return self.plain_of(self.vocabulary)
+
+    @staticmethod
+    def plain_of(words: pa.StringArray) -> pa.StringArray:
+        """Words in lower case, without punctuation around them."""
+        return pc.utf8_lower(pc.utf8_trim(words, _AROUND_WORDS))
 
     @cached_property
     def stems(self) -> Codes:

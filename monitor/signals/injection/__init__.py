@@ -1,0 +1,1 @@
+"""Attacks on a model through its texts, and what they are after: its instructions."""

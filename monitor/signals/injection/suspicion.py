@@ -1,0 +1,161 @@
+"""Prompt injection, suspected by channel: what users write, documents, results of tools; and hidden characters."""
+
+import base64
+import re
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import re2
+
+from monitor.signals.batch import Batch
+from monitor.signals.folding import fold, folded
+from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS, ROT_13
+from monitor.signals.lists import parts, rows_of_parts
+from monitor.signals.signal import Signal, Unit
+from monitor.signals.words import folded_inputs
+
+Flags = npt.NDArray[np.bool_]
+
+_FLAGS_OF_REGIONS = r"\x{1F3F4}[\x{E0020}-\x{E007F}]{1,8}"
+_TAGS = r"[\x{E0000}-\x{E007F}]"
+_HIDDEN = (
+    rf"{_TAGS}|[\x{{202D}}\x{{202E}}]|[\x{{FE00}}-\x{{FE0F}}\x{{E0100}}-\x{{E01EF}}]{{2}}"
+    r"|[\x{200B}-\x{200D}\x{2060}-\x{2064}\x{FEFF}\x{180E}]{4}"
+)
+"""Tags, direction overrides, and runs of signs without width: none of them is needed to write."""
+_BLOB = re.compile(r"[A-Za-z0-9+/_\-]{24,}")
+_BLOB_PREFILTER = r"[A-Za-z0-9+/_\-]{24}"
+_MOST_BLOBS, _LONGEST_BLOB = 32, 8_192
+_HOMOGLYPHS = str.maketrans("асԁеһіјӏорԛѕԝхуοαεικνρτυ", "acdehijlopqswxyoaeikvptu")
+_HAS_HOMOGLYPHS = r"[a-z][\p{Cyrillic}\p{Greek}]|[\p{Cyrillic}\p{Greek}][a-z]"
+
+
+def suspected(texts: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
+    """Which texts have one of the phrases, also in base64, rot13, tags or look-alike letters."""
+    plain = pc.utf8_lower(folded(texts))
+    plain = _without_homoglyphs(plain)
+    found = np.zeros(len(texts), bool)
+    for phrase in (*phrases, ROT_13):
+        found |= _matches(plain, f"(?s){phrase}")
+    one_of = re2.compile("(?s)" + "|".join(phrases))
+    for row in np.flatnonzero(_matches(texts, _TAGS) & ~found):
+        found[row] = one_of.search(_from_tags(texts[int(row)].as_py())) is not None
+    for row in np.flatnonzero(_matches(texts, _BLOB_PREFILTER) & ~found):
+        found[row] = any(one_of.search(one) for one in decoded_blobs(texts[int(row)].as_py()))
+    return found
+
+
+def decoded_blobs(text: str) -> list[str]:
+    """The texts that the first long runs of base64 in a text encode, folded and in lower case."""
+    decoded = []
+    for place, blob in enumerate(_BLOB.finditer(text)):
+        if place == _MOST_BLOBS:
+            break
+        one = blob.group()[:_LONGEST_BLOB].replace("-", "+").replace("_", "/")
+        try:
+            raw = base64.b64decode(one[: len(one) - (len(one) % 4 == 1)] + "=" * (-len(one) % 4 % 3))
+            written = raw.decode()
+        except ValueError:
+            continue
+        decoded.append(fold(written)[0].lower())
+    return decoded
+
+
+def _matches(texts: pa.StringArray, pattern: str) -> Flags:
+    return np.asarray(pc.fill_null(pc.match_substring_regex(texts, pattern), False)).astype(bool)
+
+
+def _without_homoglyphs(texts: pa.StringArray) -> pa.StringArray:
+    """Words that mix alphabets, in Latin letters."""
+    mixed = pc.fill_null(pc.match_substring_regex(texts, _HAS_HOMOGLYPHS), False)
+    if not pc.any(mixed).as_py():
+        return texts
+    rewritten = [text.translate(_HOMOGLYPHS) for text in texts.filter(mixed).to_pylist()]
+    return pc.replace_with_mask(texts, mixed, pa.array(rewritten, pa.string()))
+
+
+def _from_tags(text: str) -> str:
+    return "".join(chr(ord(one) - 0xE0000) for one in text if 0xE0020 <= ord(one) < 0xE007F).lower()
+
+
+def _in_input(batch: Batch) -> pa.Array:
+    texts = batch.of(folded_inputs)
+    return pa.array(
+        suspected(batch.column("input"), IN_TURNS), mask=np.asarray(pc.is_null(texts)).astype(bool)
+    )
+
+
+def _in_list(batch: Batch, name: str) -> pa.Array:
+    lists = batch.column(name)
+    texts, rows = parts(lists), rows_of_parts(lists)
+    has_text = np.asarray(pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), False)).astype(bool)
+    found = np.bincount(rows[suspected(texts, IN_DOCUMENTS)], minlength=len(batch)) > 0
+    return pa.array(found, mask=np.bincount(rows[has_text], minlength=len(batch)) == 0)
+
+
+def _in_context(batch: Batch) -> pa.Array:
+    return _in_list(batch, "context")
+
+
+def _in_tool_results(batch: Batch) -> pa.Array:
+    return _in_list(batch, "tool_results")
+
+
+def is_hidden(texts: pa.StringArray) -> Flags:
+    """Which texts have characters that nobody sees and no language needs."""
+    may_have = _matches(texts, _HIDDEN)
+    for row in np.flatnonzero(may_have):
+        rest = re2.sub(_FLAGS_OF_REGIONS, "", texts[int(row)].as_py())
+        may_have[row] = re2.search(_HIDDEN, rest) is not None
+    return may_have
+
+
+def _has_hidden(batch: Batch) -> pa.Array:
+    sent, found = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
+    for name in ("input", "context", "tool_results"):
+        column = batch.column(name)
+        is_list = pa.types.is_list(column.type)
+        texts = parts(column) if is_list else column
+        rows = rows_of_parts(column) if is_list else np.arange(len(batch))
+        has_text = np.asarray(pc.fill_null(pc.not_equal(texts, ""), False)).astype(bool)
+        sent[rows[has_text]] = True
+        found[rows[is_hidden(texts)]] = True
+    return pa.array(found, mask=~sent)
+
+
+_LANGUAGES = ("en", "de", "fr", "es")
+SIGNALS = (
+    Signal(
+        "injection_in_input",
+        Unit.FLAG,
+        ("input",),
+        "The input has a phrase of attacks on models: overriding or asking for its instructions, or giving it a role.",
+        _in_input,
+        languages=_LANGUAGES,
+    ),
+    Signal(
+        "injection_in_context",
+        Unit.FLAG,
+        ("context",),
+        "A document has a phrase that gives orders to a model.",
+        _in_context,
+        languages=_LANGUAGES,
+    ),
+    Signal(
+        "injection_in_tool_results",
+        Unit.FLAG,
+        ("tool_results",),
+        "A result of a tool has a phrase that gives orders to a model.",
+        _in_tool_results,
+        languages=_LANGUAGES,
+    ),
+    Signal(
+        "hidden_characters",
+        Unit.FLAG,
+        (),
+        "The input, a document or a result of a tool has tags, direction overrides or runs of signs without width.",
+        _has_hidden,
+    ),
+)
