@@ -10,6 +10,7 @@ from types import ModuleType
 
 from monitor.measurement_table import MeasurementTable, merge_tables, table_of
 from monitor.metrics.business import automation, cost, satisfaction, target
+from monitor.metrics.calls import consumption, signals
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
 from monitor.metrics.estimated import cbpe, dle
 from monitor.metrics.metric import MetricInfo, Subject
@@ -68,6 +69,8 @@ _MODULES = (
     automation,
     satisfaction,
     cost,
+    signals,
+    consumption,
     target,
     decline,
     daemon,
@@ -84,7 +87,8 @@ _OF_A_WINDOW = tuple(
 )
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
 LIVE: tuple[Family, ...] = tuple(
-    module.measure for module in (volume, latency, errors, confidence, automation, satisfaction, cost)
+    module.measure
+    for module in (volume, latency, errors, confidence, automation, satisfaction, cost, signals)
 )
 FAMILIES: tuple[Family, ...] = tuple(module.measure for module in _OF_A_WINDOW)
 

@@ -18,7 +18,9 @@ class Quantiles:
         )
 
     def at(self, rank: float) -> float:
-        """Return the value at a rank: the geometric middle of its bucket, clipped to the smallest and largest value."""
+        """Return the value at a rank: the geometric middle of its bucket (the arithmetic one
+        from 0 down), clipped to the smallest and largest value.
+        """
         column = self._column
         bucket = int(np.searchsorted(self._cumulative, max(rank, 1e-9)))
         lowest, highest = float(column.extremes[0]), float(column.extremes[1])
@@ -27,7 +29,9 @@ class Quantiles:
         if bucket > column.column.buckets:
             return highest
         edges = column.column.edges
-        return min(max(math.sqrt(edges[bucket - 1] * edges[bucket]), lowest), highest)
+        below, above = edges[bucket - 1], edges[bucket]
+        middle = math.sqrt(below * above) if below > 0 else (below + above) / 2
+        return min(max(middle, lowest), highest)
 
 
 def percentile(column: ColumnCounts, share: float) -> float | None:

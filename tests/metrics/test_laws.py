@@ -96,7 +96,15 @@ def test_the_laws_reach_every_metric():
     labels = predictions(3000, outcomes=True)
     scores = labels.column("confidence").to_numpy()
     rows = pa.Table.from_batches([labels])
-    extra = {"cost": scores, "probabilities.fraud": scores, "probabilities.ok": 1 - scores}
+    extra = {
+        "cost": scores,
+        "probabilities.fraud": scores,
+        "probabilities.ok": 1 - scores,
+        "features.input_tokens": np.rint(100 * scores),
+        "features.output_tokens": np.rint(10 * scores),
+        "signals.refusal": scores > 0.9,
+        "segments.user": np.where(scores > 0.5, "a", "b"),
+    }
     for name, values in extra.items():
         rows = rows.append_column(name, pa.array(values))
     rng = np.random.default_rng(0)

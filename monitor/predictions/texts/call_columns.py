@@ -35,6 +35,8 @@ FIGURES = ("ttft_ms", *(f"usage.{name}" for name in USAGE))
 SENT = frozenset((*(f"{PREFIX}{name}" for name in (*SINGLE, *LISTS)), *_OTHER, *FIGURES))
 """The columns that a request or a file may have."""
 _FEATURE = "features."
+FIGURE_FEATURES = frozenset(f"{_FEATURE}{name.rpartition('.')[2]}" for name in FIGURES)
+"""The features that tokens and times become."""
 
 
 def is_transient(name: str) -> bool:

@@ -20,7 +20,7 @@ from monitor.rules.language.wording import bound, figure, span
 PROPORTIONS = frozenset(
     (
         "error_rate", "availability", "accuracy", "missing_share", "new_category_share", "out_of_range_share",
-        "confidence_low_share", "automation_rate", "review_rate", "correction_rate",
+        "confidence_low_share", "automation_rate", "review_rate", "correction_rate", "signal_rate",
     )
 )  # fmt: skip
 """Metrics that are proportions: their bound is exact. Others use the interval they were measured with."""

@@ -17,6 +17,7 @@ from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError
 from monitor.sources.otlp import genai
+from monitor.sources.otlp.messages import documents_of
 from monitor.sources.otlp.span import Refused, Span
 from monitor.store.idempotency import Request
 
@@ -50,6 +51,7 @@ def requests_of(
     places: dict[tuple[bytes, bytes], _Place] = {}
     calls: dict[tuple[bytes, bytes], Span] = {}
     refused: list[str] = []
+    documents: dict[bytes, list[str]] = {}
     for count, span in enumerate(spans):
         if count >= rules.settings.max_records:
             raise TooLargeError(
@@ -62,8 +64,13 @@ def requests_of(
         places[span.trace, span.id] = _Place(span.parent, genai.is_other_work(operation))
         if genai.is_call(span, operation):
             calls[span.trace, span.id] = span
+        elif retrieved := documents_of(span):
+            documents.setdefault(span.trace, []).extend(retrieved)
     size = len(body) // max(len(calls), 1)
-    parsed = [_parsed(call, frame, size, rules, decoders) for call, frame in _innermost(calls, places)]
+    parsed = [
+        _parsed(call, frame, documents.get(call.span.trace, ()), size, rules, decoders)
+        for call, frame in _innermost(calls, places)
+    ]
     return [*parsed, _invalid(refused, body, rules)] if refused else parsed
 
 
@@ -104,10 +111,15 @@ def _frame(span: Span, places: dict[tuple[bytes, bytes], _Place]) -> list[bytes]
 
 
 def _parsed(
-    call: _Call, frame: Sequence[bytes], size: int, rules: Rules, decoders: FastDecoders
+    call: _Call,
+    frame: Sequence[bytes],
+    documents: Sequence[str],
+    size: int,
+    rules: Rules,
+    decoders: FastDecoders,
 ) -> ParsedRequest:
     span = call.span
-    record = genai.record_of(span, rules.client or only_client(rules))
+    record = genai.record_of(span, rules.client or only_client(rules), documents)
     parsed = parse.check(RecordKind.PREDICTIONS, [_complete(record)], size, rules, decoders)
     client = rules.client or str(record["client"])  # no sender names the calls of another client
     names = [] if call.response_id is None else [_key(client, span.trace, "response", call.response_id)]

@@ -1,4 +1,4 @@
-"""How long the texts of a call are. The texts themselves are not kept.
+"""How long the texts of a call are, whatever becomes of them (`monitor.sources.otlp.messages`).
 
 Instrumentations attach messages as JSON texts, as nested values, or as one attribute for each message.
 """
@@ -11,22 +11,20 @@ import msgspec
 
 from monitor.sources.otlp.span import Attributes
 
-_MAX_DEPTH = 32
-_NOT_TEXT = frozenset(
-    ("role", "type", "id", "name", "finish_reason", "tool_call_id", "mime_type", "modality")
-)
+MAX_DEPTH = 32
+NOT_TEXT = frozenset(("role", "type", "id", "name", "finish_reason", "tool_call_id", "mime_type", "modality"))
 """Keys of a message whose values are not what somebody said."""
 _INPUT = ("gen_ai.input.messages", "gen_ai.system_instructions", "gen_ai.prompt")
 _OUTPUT = ("gen_ai.output.messages", "gen_ai.completion")
 _MESSAGES = ("gen_ai.input.messages",)
-_NUMBERED = re.compile(
+NUMBERED = re.compile(
     r"(?P<side>gen_ai\.prompt|gen_ai\.completion|llm\.input_messages|llm\.output_messages|llm\.prompts)"
     r"\.(?P<number>\d+)\.(?P<rest>.+)"
 )
 _NUMBERED_SIDES = ("gen_ai.prompt.", "gen_ai.completion.", "llm.")
-_NUMBERED_INPUT = frozenset(("gen_ai.prompt", "llm.input_messages", "llm.prompts"))
-_NUMBERED_TEXT = re.compile(r"(?:message\.)?(?:content|contents\.\d+\..*\.text|.*\.arguments)")
-_REQUEST, _RESPONSE = "request_data", "response_data"
+NUMBERED_INPUT = frozenset(("gen_ai.prompt", "llm.input_messages", "llm.prompts"))
+NUMBERED_TEXT = re.compile(r"(?:message\.)?(?:content|contents\.\d+\..*\.text|.*\.arguments)")
+REQUEST, RESPONSE = "request_data", "response_data"
 """Logfire's attributes: the body of the request, and what it kept of the response."""
 
 
@@ -44,12 +42,12 @@ def sizes(attributes: Attributes) -> dict[str, int]:
     """The characters on both sides of a call, and the number of messages in the request, as far as they are known."""
     inputs, outputs, messages = _plain(attributes)
     for key, value in attributes.items():
-        if not key.startswith(_NUMBERED_SIDES) or (match := _NUMBERED.fullmatch(key)) is None:
+        if not key.startswith(_NUMBERED_SIDES) or (match := NUMBERED.fullmatch(key)) is None:
             continue
-        is_input = match["side"] in _NUMBERED_INPUT
+        is_input = match["side"] in NUMBERED_INPUT
         if is_input and match["side"] != "llm.prompts":
             messages.add(match["number"])
-        if _NUMBERED_TEXT.fullmatch(match["rest"]):
+        if NUMBERED_TEXT.fullmatch(match["rest"]):
             (inputs if is_input else outputs).append(characters(value))
     known = {}
     if inputs:
@@ -73,11 +71,11 @@ def _plain(attributes: Attributes) -> tuple[list[int], list[int], set[Any]]:
             if name in _MESSAGES and isinstance(content, list):
                 messages.update(range(len(content)))
     outputs += [characters(decoded(attributes[name])) for name in _OUTPUT if attributes.get(name) is not None]
-    if not inputs and isinstance(request := decoded(attributes.get(_REQUEST)), Mapping):
+    if not inputs and isinstance(request := decoded(attributes.get(REQUEST)), Mapping):
         request_messages = request.get("messages", request.get("input"))
         inputs.append(characters(request_messages))
         messages.update(range(len(request_messages)) if isinstance(request_messages, list) else ())
-    if not outputs and isinstance(response := decoded(attributes.get(_RESPONSE)), Mapping):
+    if not outputs and isinstance(response := decoded(attributes.get(RESPONSE)), Mapping):
         outputs.append(characters(response.get("message", response.get("combined_chunk_content"))))
     return inputs, outputs, messages
 
@@ -90,12 +88,12 @@ def characters(value: object) -> int:
     while waiting:
         outer, depth = waiting.pop()
         if isinstance(outer, Mapping):
-            inner = [one for name, one in outer.items() if name not in _NOT_TEXT]
+            inner = [one for name, one in outer.items() if name not in NOT_TEXT]
         else:
             inner = outer if isinstance(outer, list) else []
         for one in inner:
             if isinstance(one, str):
                 count += len(one)
-            elif depth < _MAX_DEPTH:
+            elif depth < MAX_DEPTH:
                 waiting.append((one, depth + 1))
     return count

@@ -2,7 +2,7 @@
 
 Instrumentations name the same figures differently. The tables have all names, the surest first: those of the semantic
 conventions, of their earlier versions, and of OpenLLMetry (Traceloop), OpenInference, Logfire and LiteLLM. Texts are
-not kept, only their lengths.
+measured as signals, and kept by the policy of the client.
 """
 
 import math
@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from monitor.sources.otlp.content import decoded, sizes
+from monitor.sources.otlp.messages import is_json_asked, texts
 from monitor.sources.otlp.span import Attributes, Span
 from monitor.texts import LABEL, NAME, flaw_of_name, storable
 
@@ -162,8 +163,10 @@ def response_id(span: Span) -> str | None:
     return identifier
 
 
-def record_of(span: Span, client: str) -> dict[str, Any]:
-    """The prediction of a call, in the notation of `POST /v1/predictions`. `client` is used if the span names none."""
+def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[str, Any]:
+    """The prediction of a call, in the notation of `POST /v1/predictions`. `client` is used if the span names none;
+    `documents` are those that its trace has retrieved.
+    """
     parameters = _parameters(span.attributes)
     attributes = {**span.attributes, **parameters} if parameters else span.attributes
     answered = response_id(span)
@@ -178,12 +181,17 @@ def record_of(span: Span, client: str) -> dict[str, Any]:
         "features": _known(_FEATURES, attributes) | sizes(span.attributes),
         "segments": _known(_SEGMENTS, attributes),
     }
+    if found := texts(span, documents):
+        record["texts"] = found
+    if (json_asked := is_json_asked(span.attributes)) is not None:
+        record["json_asked"] = json_asked
     if 0 < start <= end:
         record["latency_ms"] = (end - start) / 1e6
     if (first_chunk := _first_chunk_ms(span)) is not None:
         record["features"]["ttft_ms"] = first_chunk
     if (error := _error(span)) is None:
-        record["prediction"] = _finish_reason(span.attributes) or UNKNOWN_REASON
+        record["finish_reason"] = _finish_reason(span.attributes)
+        record["prediction"] = record["finish_reason"] or UNKNOWN_REASON
     else:
         record["error"] = error
         if answered is None:  # what stands there then is the model that was asked for

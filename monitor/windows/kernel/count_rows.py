@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
+from monitor.predictions.texts.call_columns import FIGURE_FEATURES
 from monitor.windows.kernel import unknown_columns
 from monitor.windows.kernel.count_column import (
     MOST_MATRIX_ROWS,
@@ -28,6 +29,8 @@ from monitor.windows.layout.layout import MISSING, Column, Floats, Layout, is_si
 from monitor.windows.profile import NOTATION, OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
 
 MOST_SLICES = 50
+SQUARED = "_squared"
+"""Suffix of the sum of squares of a column."""
 _LARGEST_WITH_FINITE_SQUARE = 1e150
 _ANSWERS = ("prediction", "confidence", "entropy", "margin")
 _SEPARATE = ("features.", "confidence.right", "confidence.wrong", "outcome.", "truth.")
@@ -138,13 +141,18 @@ def _weight_sums(rows: int, weights: Weights) -> tuple[float, float]:
 
 
 def _totals(rows: pa.RecordBatch) -> dict[str, int]:
-    """Exact sums of costs and signals, and of their squares."""
+    """Exact sums of costs, of signals and of the tokens of calls, and of their squares."""
     totals: dict[str, int] = {}
     for name in rows.schema.names:
-        if name == "cost" or (is_signal(name) and pa.types.is_floating(rows.column(name).type)):
+        if name == "cost" or _is_figure(name, rows):
             values = finite(rows.column(name))
-            totals |= {name: exact_sum(values), f"{name}_squared": exact_sum(values * values)}
+            totals |= {name: exact_sum(values), f"{name}{SQUARED}": exact_sum(values * values)}
     return totals
+
+
+def _is_figure(name: str, rows: pa.RecordBatch) -> bool:
+    """Whether a column is a signal, or a figure of calls, that is a number."""
+    return (is_signal(name) or name in FIGURE_FEATURES) and pa.types.is_floating(rows.column(name).type)
 
 
 def _tallies(rows: pa.RecordBatch, answered: pa.RecordBatch, layout: Layout) -> dict[str, Tally]:
@@ -157,12 +165,11 @@ def _tallies(rows: pa.RecordBatch, answered: pa.RecordBatch, layout: Layout) -> 
         flags |= yes_and_known(rows.column("automated"), "automated")
     if "cost" in present:
         flags["costed"] = float(finite(rows.column("cost")).size)
-    for name in filter(is_signal, present):
-        column = rows.column(name)
-        if pa.types.is_boolean(column.type):
-            flags |= yes_and_known(column, name)
-        else:
-            flags[f"{name}_known"] = float(finite(column).size)
+    for name in present:
+        if _is_figure(name, rows):
+            flags[f"{name}_known"] = float(finite(rows.column(name)).size)
+        elif is_signal(name):
+            flags |= yes_and_known(rows.column(name), name)
     if "prediction" in present and "prediction" not in layout.by_name:
         prediction = answered.column("prediction")
         if pa.types.is_dictionary(prediction.type):

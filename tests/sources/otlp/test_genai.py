@@ -1,7 +1,9 @@
 """What becomes of GenAI spans: recorded ones of six instrumentations, and the traps that they have."""
 
+import pyarrow as pa
 import pytest
 
+from monitor.predictions.fields import Row
 from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.settings import PredictionSettings
@@ -25,8 +27,38 @@ def parsed(body, now=NOW, client="", clients=None, read=protobuf.spans):
 def rows(request, **options):
     """The stored rows of a request, in order of time, with their streams."""
     body = request if isinstance(request, bytes) else request.SerializeToString()
-    found = [part for one in parsed(body, **options) for part in one.parts]
-    return sorted(((part.stream, part.rows[0]) for part in found), key=lambda pair: pair[1].timestamp)
+    found = [(part.stream, part.rows) for one in parsed(body, **options) for part in one.parts]
+    structs = [(stream, struct(part)) for stream, part in found]
+    return sorted(structs, key=lambda pair: pair[1].timestamp)
+
+
+def struct(part):
+    """The first row: calls are columns already."""
+    if not isinstance(part, pa.RecordBatch):
+        return part[0]
+    row = Row(0)
+    for name, value in part.to_pylist()[0].items():
+        group, _, member = name.partition(".")
+        if value is not None and member and group != "texts":
+            setattr(row, group, {**getattr(row, group), member: value})
+        elif value is not None and not member:
+            setattr(row, name, value)
+    return row
+
+
+def texts_of(request, **options):
+    """The texts of the calls of a request, in order of time."""
+    body = request if isinstance(request, bytes) else request.SerializeToString()
+    parts = [part for one in parsed(body, **options) for part in one.parts]
+    found = [
+        part.rows.to_pylist()[0] if isinstance(part.rows, pa.RecordBatch) else {"timestamp": part.times[0]}
+        for part in parts
+    ]
+    names = ("input", "output", "system", "context", "tool_results")
+    return [
+        {name: row[f"texts.{name}"] for name in names if row.get(f"texts.{name}")}
+        for row in sorted(found, key=lambda row: row["timestamp"])
+    ]
 
 
 def row(attributes=None, **more):
@@ -290,3 +322,51 @@ def test_recordings_are_the_same_in_json():
         one = rows(body, now=RECORDED_AT, client="acme")
         assert one == rows(written, now=RECORDED_AT, client="acme", read=json_encoding.spans)
         assert len(one) == 3
+
+
+CONTENT = {"input": PROMPT[1], "output": ANSWER, "system": PROMPT[0]}
+
+
+@pytest.mark.parametrize(
+    ("name", "streamed"),
+    [
+        ("traceloop-openai-0.62.4", CONTENT),
+        ("openinference-openai-0.1.66", CONTENT),
+        ("logfire-5.4.0", CONTENT),
+        ("litellm-1.110.2", CONTENT),
+        ("genai-openai-1.3b0", {}),
+    ],
+)
+def test_texts_of_recorded_calls_are_taken_by_who_said_them(name, streamed):
+    body = (otlp.RECORDED / f"{name}.pb").read_bytes()
+    call, stream, failed = texts_of(body, now=RECORDED_AT, client="acme")
+    assert call == (streamed and CONTENT)
+    assert stream == streamed
+    assert "output" not in failed
+
+
+def test_documents_that_a_trace_has_retrieved_are_the_context_of_its_calls():
+    attributes = {
+        "gen_ai.prompt.0.role": "user",
+        "gen_ai.prompt.0.content": "how long?",
+        "gen_ai.prompt.1.role": "tool",
+        "gen_ai.prompt.1.content": "14",
+        "gen_ai.completion.0.content": ANSWER,
+        "gen_ai.output.type": "json",
+    }
+    retrieval = {
+        "openinference.span.kind": "RETRIEVER",
+        "retrieval.documents.0.document.content": "Refunds take 14 days.",
+        "retrieval.documents.1.document.content": "Open from 9 to 5.",
+    }
+    request = otlp.traces(otlp.call(1, "", attributes), otlp.span(2, retrieval))
+    (found,) = texts_of(request)
+    assert found == {
+        "input": "how long?",
+        "output": ANSWER,
+        "tool_results": ["14"],
+        "context": ["Refunds take 14 days.", "Open from 9 to 5."],
+    }
+    own = attributes | {"watchkeeper.context": '["Refunds take 30 days."]'}
+    (found,) = texts_of(otlp.traces(otlp.call(1, "", own)))
+    assert found["context"] == ["Refunds take 30 days."]

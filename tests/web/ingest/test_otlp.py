@@ -44,7 +44,9 @@ def test_a_call_is_in_the_log_when_its_span_is_acknowledged(ingest, encoding):
     assert (answer.status_code, answer.headers["content-type"]) == (200, encoding)
     assert answer.content == {PROTOBUF: b"", JSON: b"{}"}[encoding]
     (row,) = [row for row in rows_of(ingest) if row["id"] == f"whole-{trace}"]
-    assert {name: value for name, value in row.items() if value is not None} == {
+    assert row["signals.cut_answer"] is False
+    kept = {name: value for name, value in row.items() if not name.startswith("signals.")}
+    assert {name: value for name, value in kept.items() if value is not None} == {
         "id": f"whole-{trace}",
         "timestamp": 1_795_420_800_000_000,
         "version": "gpt-4o-mini-2024-07-18",

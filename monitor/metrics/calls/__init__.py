@@ -1,0 +1,1 @@
+"""Calls of language models: signals of their texts, tokens, and what judges and people say of their answers."""
