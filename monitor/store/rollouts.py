@@ -145,11 +145,13 @@ def latest(connection: Connection, stream: Stream) -> tuple[Rollout, tuple[Step,
 
 
 def of_stream(
-    connection: Connection, stream: Stream, most: int = 20
+    connection: Connection, stream: Stream, most: int = 20, before: int | None = None
 ) -> list[tuple[Rollout, tuple[Step, ...]]]:
-    """The rollouts of a stream with their steps, newest first."""
+    """The rollouts of a stream with their steps, newest first; with `before`, those with a smaller number."""
     columns = ROLLOUTS.c
     query = select(ROLLOUTS).where(*is_of_stream(columns, stream)).order_by(columns.number.desc()).limit(most)
+    if before is not None:
+        query = query.where(columns.number < before)
     return [(one, steps(connection, one)) for one in _rollouts(connection, connection.execute(query))]
 
 
@@ -185,6 +187,23 @@ def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, Ste
     query = select(ROLLOUTS).where(has_new).order_by(*(ROLLOUTS.c[name] for name in (*_STREAM, "number")))
     found = _rollouts(connection, connection.execute(query).all())
     return [(one, step) for one in found for step in steps(connection, one) if step.at >= since]
+
+
+def ended_since(connection: Connection, client: str, since: float) -> list[tuple[Rollout, Step]]:
+    """The rollouts of a client that were promoted, failed or stopped from `since` on, with that step, newest first."""
+    same = [ROLLOUTS.c[name] == STEPS.c[name] for name in (*_STREAM, "number")]
+    is_end = (STEPS.c.client == client, STEPS.c.at >= since, STEPS.c.state != RolloutState.RUNNING.value)
+    query = select(STEPS).where(*is_end).order_by(STEPS.c.at.desc())
+    ends = connection.execute(query).all()
+    owners = connection.execute(select(ROLLOUTS).where(select(STEPS.c.step).where(*same, *is_end).exists()))
+    by_key = {(one.stream, one.number): one for one in _rollouts(connection, owners.all())}
+    faults, found = faults_of(connection), list[tuple[Rollout, Step]]()
+    for row in ends:
+        with faults.isolate("rollout_steps", f"{row.client}/{row.model} {row.number} {row.step}"):
+            owner = by_key.get((Stream(row.client, row.model, row.environment), row.number))
+            if owner is not None:
+                found.append((owner, _step(row)))
+    return found
 
 
 def steps(connection: Connection, rollout: Rollout) -> tuple[Step, ...]:

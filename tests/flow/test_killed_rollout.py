@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,11 @@ class Site:
         assert answer.status_code == 200, answer.text
         return float(answer.json()["share"])
 
+    def rises(self, told: list[float], before: float) -> bool:
+        """Ask for the share, and keep what was told."""
+        told.append(self.share())
+        return told[-1] > before
+
     def steps(self) -> tuple[Step, ...]:
         with self.store.read() as connection:
             known = rollouts.latest(connection, STREAM)
@@ -86,13 +92,12 @@ def test_a_rollout_survives_kill_9_at_each_step_and_ends_in_one_order(site: Site
         began = time.time() - 40
         plan = parse_plan(PLAN, 1)
         running.start(connection, STREAM, "8", "7", plan, who="ada", address="here", now=began)
-    seen: list[float] = [5.0]
-    while seen[-1] < 100.0:
+    told = [5.0]
+    while told[-1] < 100.0:
         site.daemon.start()
-        until(lambda: seen.append(site.share()) or seen[-1] > seen[0], "the next step")  # type: ignore[func-returns-value]
+        until(partial(site.rises, told, told[-1]), "the next step")
         site.daemon.kill()
-        assert seen == sorted(seen), "no switch was ever told a smaller share"
-        seen = [seen[-1]]
+    assert told == sorted(told), "no switch was ever told a smaller share"
     steps = site.steps()
     assert [step.share for step in steps] == [5, 10, 25, 50, 100], "each step once, and none left out"
     assert [step.number for step in steps] == [1, 2, 3, 4, 5]

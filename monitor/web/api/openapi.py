@@ -9,6 +9,8 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 _PARAMETERS = {
+    "most": "The largest number of items in the response.",
+    "before": "The number of the last item of the page before; 0 for the newest.",
     "client": "The client's key.",
     "model": "The model's name.",
     "metric": "A metric's name; docs/metrics.md lists them.",

@@ -20,6 +20,7 @@ from monitor.records import Labels, Measurement, Stream, labels
 from monitor.store import alerts, measurements, silences, streams, timeseries
 from monitor.store import releases as release_records
 from monitor.store import rollbacks as stored_rollbacks
+from monitor.store import rollouts as stored_rollouts
 from monitor.store.releases import Release
 from monitor.web import services as web_services
 from monitor.web.api import openapi, schemas, time_range, version_schemas
@@ -31,7 +32,7 @@ from monitor.web.api.schemas import (
     SeriesAnswer,
     WindowAnswer,
 )
-from monitor.web.api.version_schemas import ReleaseAnswer, RollbackAnswer
+from monitor.web.api.version_schemas import ReleaseAnswer, RollbackAnswer, RolloutAnswer
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
 from monitor.web.public_path import CURRENT
@@ -39,6 +40,7 @@ from monitor.web.services import Services
 
 PREFIX = "/api/v1"
 MAX_POINTS = 10_000
+MOST_ROLLOUTS, LARGEST_NUMBER = 100, 2**31 - 1
 
 
 @get(f"{PREFIX}/openapi.json", sync_to_thread=False, include_in_schema=False)
@@ -210,6 +212,36 @@ def rollbacks(
     return [version_schemas.rollback(one, with_reasons=is_staff) for one in shown]
 
 
+@get(
+    f"{PREFIX}/clients/{{client:str}}/models/{{model:str}}/rollouts",
+    sync_to_thread=True,
+    include_in_schema=False,
+)
+def rollouts(
+    request: Request[Any, Any, Any],
+    client: FromPath[str],
+    model: FromPath[str],
+    environment: FromQuery[str] = client_state.SHOWN,
+    most: FromQuery[int] = 20,
+    before: FromQuery[int] = 0,
+) -> list[RolloutAnswer]:
+    """The staged rollouts with their steps, newest first: at most `most`, of those with a number smaller than `before`
+    unless it is 0.
+    """
+    asked = _stream_request(request, Stream(client, model, environment))
+    if not asked.may_see_environment():
+        raise NotFoundException
+    if not 1 <= most <= MOST_ROLLOUTS or not 0 <= before <= LARGEST_NUMBER:
+        hint = f"most is between 1 and {MOST_ROLLOUTS}, and before is the number of a rollout"
+        raise InputError(f"there is no page most={most}, before={before}"[:200], hint=hint)
+    with asked.services.store.read() as connection:
+        known = stored_rollouts.of_stream(connection, asked.stream, most, before or None)
+        if not known:
+            asked.must_exist(connection)
+    is_staff = asked.visitor.may("viewer")
+    return [version_schemas.rollout(one, steps, with_reasons=is_staff) for one, steps in known]
+
+
 @dataclass(frozen=True, slots=True)
 class _StreamRequest:
     """A request for data of a stream."""
@@ -282,6 +314,6 @@ def _model(health: ClientHealth, name: str) -> ModelHealth:
     return match
 
 
-ROUTES = (clients, one_client, incidents, open_alerts, days, newest, course, releases, rollbacks)
+ROUTES = (clients, one_client, incidents, open_alerts, days, newest, course, releases, rollouts, rollbacks)
 DESCRIBED = openapi.paths(ROUTES)
 HANDLERS = (description, *ROUTES)

@@ -1,4 +1,4 @@
-"""The schemas of the JSON API about versions: releases and rollbacks. The rules are those of `schemas`."""
+"""The schemas of the JSON API about versions: releases, rollouts and rollbacks. The rules are those of `schemas`."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from monitor.clock import iso
 from monitor.releases.recording.record import contradicting
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback
+from monitor.store.rollouts import Rollout, Step, StoredCheck
 
 
 class ReleaseAnswer(msgspec.Struct, frozen=True):
@@ -22,6 +23,61 @@ class ReleaseAnswer(msgspec.Struct, frozen=True):
     released_by: str
     flags: list[str]
     contradictions: list[str]
+
+
+class StageAnswer(msgspec.Struct, frozen=True):
+    """A stage of a plan: the canary's share of the traffic, in percent, and the seconds for which it is watched."""
+
+    share: float
+    seconds: float
+
+
+class CheckAnswer(msgspec.Struct, frozen=True):
+    """What a signal of the verdict said at a step. `canary` and `stable` are the figures of both versions in `unit`.
+
+    `state` is pass, fail, inconclusive or not measured. Alone, a signal fails the canary when `e_value` times `weight`
+    reaches 100.
+    """
+
+    name: str
+    state: str
+    reason: str
+    e_value: float
+    weight: float
+    canary: float | None
+    stable: float | None
+    unit: str
+
+
+class StepAnswer(msgspec.Struct, frozen=True):
+    """A decision on a rollout: from `at` on, the canary receives `share` percent of the traffic.
+
+    `state` is running, promoted, failed or stopped. `reason` and `checks` are empty for a client's reader.
+    """
+
+    step: int
+    at: str
+    state: str
+    share: float
+    reason: str
+    checks: list[CheckAnswer]
+
+
+class RolloutAnswer(msgspec.Struct, frozen=True):
+    """A staged rollout with its steps, oldest first. `state` and `share` are those of the last step.
+
+    `number` counts the rollouts of the model, from 1. `started_by` is empty for a client's reader.
+    """
+
+    number: int
+    canary: str
+    stable: str
+    state: str
+    share: float
+    started_at: str
+    started_by: str
+    plan: list[StageAnswer]
+    steps: list[StepAnswer]
 
 
 class RollbackAnswer(msgspec.Struct, frozen=True):
@@ -56,6 +112,33 @@ def release(one: Release, of_version: Sequence[Release], *, with_names: bool) ->
     by = one.released_by if with_names else ""
     differ = list(contradicting(of_version))
     return ReleaseAnswer(one.version, one.digest, iso(one.released_at), by, list(one.flags), differ)
+
+
+def rollout(one: Rollout, steps: Sequence[Step], *, with_reasons: bool) -> RolloutAnswer:
+    """A staged rollout; `steps` are all of its steps."""
+    return RolloutAnswer(
+        number=one.number,
+        canary=one.canary,
+        stable=one.stable,
+        state=steps[-1].state.value,
+        share=steps[-1].share,
+        started_at=iso(one.started_at),
+        started_by=one.started_by if with_reasons else "",
+        plan=[StageAnswer(stage.share, stage.seconds) for stage in one.plan],
+        steps=[_step(step, with_reasons=with_reasons) for step in steps],
+    )
+
+
+def _step(step: Step, *, with_reasons: bool) -> StepAnswer:
+    checks = [_check(check) for check in step.checks] if with_reasons else []
+    reason = step.reason if with_reasons else ""
+    return StepAnswer(step.number, iso(step.at), step.state.value, step.share, reason, checks)
+
+
+def _check(one: StoredCheck) -> CheckAnswer:
+    return CheckAnswer(
+        one.name, one.state, one.reason, one.e_value, one.weight, one.canary, one.stable, one.unit
+    )
 
 
 def rollback(one: Rollback, *, with_reasons: bool) -> RollbackAnswer:

@@ -14,12 +14,13 @@ from monitor.health import client_state, locale
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.rollouts import client_wording
+from monitor.rollouts.client_wording import VersionEvent
 from monitor.store import rollouts
 from monitor.web import services as web_services
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
-from monitor.web.pages import approvals, client_view, rendering, subscriptions
+from monitor.web.pages import approvals, client_view, rendering, subscriptions, version_history
 from monitor.web.pages.charts import marks, series
 from monitor.web.pages.charts.svg import Chart, moment
 
@@ -49,6 +50,7 @@ class _ModelPage:
     settings: ClientSettings
     shown: TimeRange
     charts: Sequence[Chart]
+    happened: Sequence[VersionEvent]
 
 
 def _model_page(request: Request[Any, Any, Any], key: str, model: str) -> _ModelPage:
@@ -70,6 +72,7 @@ def _model_page(request: Request[Any, Any, Any], key: str, model: str) -> _Model
             settings,
             shown,
             series.charts(sampler, settings, health_of_model.stream, metric, drawn),
+            version_history.events(connection, key, (health_of_model,), settings, health.now),
         )
 
 
@@ -84,9 +87,12 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
         titles = {one.stream: one.title for one in health.models}
         known = rollouts.newest(connection, key)
         told = client_wording.sentences(known, titles, settings.zone, health.now)
+        happened = version_history.events(connection, key, health.models, settings, health.now)
+    incidents = [one for model in health.models for one in model.incidents]
     offered = {
         "approvals": waiting,
         "rollouts": told,
+        "incidents": version_history.rows(incidents, happened, settings, health.now),
         "can_subscribe": subscriptions.is_offered(web_services.of(request)),
         "csrf": request.state["visitor"].csrf,
     }
@@ -99,9 +105,9 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     _for_reader(request)
     data = _model_page(request, key, model)
     drawn = [client_view.draw(chart) for chart in data.charts]
-    return rendering.page(
-        "model.html", page=client_view.model(data.health, data.one, data.settings, drawn, data.shown)
-    )
+    history = version_history.rows(data.one.incidents, data.happened, data.settings, data.health.now)
+    page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
+    return rendering.page("model.html", page=page | {"incidents": history})
 
 
 @get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)

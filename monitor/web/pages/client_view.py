@@ -18,6 +18,8 @@ from monitor.web.pages.charts.daily_quality import daily_quality
 from monitor.web.pages.charts.series import SPANS
 from monitor.web.pages.charts.svg import Chart
 
+MOST_INCIDENTS = 20
+"""Rows of the history that a page shows."""
 MOST_CHARTS = 6
 """Charts on a client's first page: those of the models in the worst state."""
 STATES = (Health.WORKING, Health.WATCH, Health.ATTENTION, Health.WAITING)
@@ -36,11 +38,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class IncidentRow:
-    """One row of the incident history."""
+    """One row of the history. `health` is the state that an incident meant; None if it is no incident."""
 
     started: str
     started_iso: str
-    health: Health
+    health: Health | None
     sentence: str
     outcome: str
     cause: str = ""
@@ -59,7 +61,6 @@ class Drawn:
 
 def client(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
     """The values of a client's page."""
-    newest_first = sorted((i for model in health.models for i in model.incidents), key=lambda i: -i.started)
     return _frame(health, settings) | {
         "headline": health.headline,
         "health": health.health,
@@ -68,7 +69,6 @@ def client(health: ClientHealth, settings: ClientSettings) -> dict[str, object]:
         "models": [_model_row(model, settings) for model in health.models],
         "states": [(state, svg_charts.strip([state.value], state.word)) for state in STATES],
         **_quality_charts(health, settings),
-        "incidents": [incident(item, settings, health.now) for item in newest_first[:20]],
     }
 
 
@@ -101,7 +101,6 @@ def model(
         "query": shown.query,
         "shown": "" if shown.key else _named(shown, settings),
         "charts": drawn,
-        "incidents": [incident(row, settings, health.now) for row in one.incidents[:20]],
     }
 
 

@@ -10,11 +10,12 @@ import jsonschema
 import pytest
 
 from monitor.records import Measurement, Stream, Window, labels
-from monitor.store import api_keys, audit, measurements, predictions, releases, rollbacks
+from monitor.store import api_keys, audit, measurements, predictions, releases, rollbacks, rollouts
 from monitor.store.api_keys import KeyKind
 from monitor.store.predictions import NewBatch
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
+from monitor.store.rollouts import Rollout, RolloutState, Stage, Step, StoredCheck
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, PRICE, Shop, fire, resolve
 from tests.support.server import serving
@@ -29,6 +30,7 @@ OF_ACME = (
     f"{MODEL}/measurements/latency_p50",
     f"{MODEL}/releases",
     f"{MODEL}/rollbacks",
+    f"{MODEL}/rollouts",
 )
 FOR_STAFF = (
     "/api/v1/clients/acme/alerts",
@@ -36,6 +38,7 @@ FOR_STAFF = (
     "/api/v1/clients/acme/models/fraud/measurements?environment=development",
     f"{MODEL}/releases?environment=development",
     f"{MODEL}/rollbacks?environment=development",
+    f"{MODEL}/rollouts?environment=development",
 )
 HOSTILE = "\u202e\u2028\r\n<b>'\"{{7*7}}"
 DECIDED = Rollback(
@@ -61,6 +64,16 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         measurements.put(connection, FRAUD, window, [psi, none, share], NOW)
         releases.add(connection, Release(FRAUD, "8", "a" * 64, NOW, NOW))
         rollbacks.add(connection, DECIDED)
+        for number in range(1, 6):
+            one = Rollout(
+                FRAUD, number, f"8{HOSTILE}", "7", (Stage(5, 600), Stage(100, 1800)), NOW - 900, "ada"
+            )
+            rollouts.start(
+                connection, one, Step(1, NOW - 900, RolloutState.RUNNING, 0, 5.0, "started by ada")
+            )
+            check = StoredCheck("failures", "fail", f"40% fail {HOSTILE}", 412.0, 0.4, 0.01, "share", 0.3)
+            failed = Step(2, NOW - 600, RolloutState.FAILED, 0, 0.0, "version 8 is worse", (check,))
+            rollouts.add(connection, one, failed)
         unseen = {
             "dry-run": RollbackState.CONFIRMED,
             "drill": RollbackState.FAILED,
@@ -220,3 +233,27 @@ def test_each_look_is_written_down_under_its_client(shop: Shop) -> None:
 
         [entry] = until(looked, "the look is written down")
     assert entry.who.startswith("key ")
+
+
+def test_rollouts_are_read_page_by_page_and_clients_read_no_reasons(shop: Shop) -> None:
+    reader, staff = key(shop, KeyKind.PAGE, "acme"), key(shop, KeyKind.STAFF)
+    with serving(shop) as web:
+        first = told(web, f"{MODEL}/rollouts?most=2", staff)
+        pages = [first]
+        while pages[-1]:
+            pages.append(told(web, f"{MODEL}/rollouts?most=2&before={pages[-1][-1]['number']}", staff))
+        assert [[one["number"] for one in page] for page in pages] == [[5, 4], [3, 2], [1], []]
+        [newest, _] = first
+        assert (newest["state"], newest["share"], newest["started_by"]) == ("failed", 0.0, "ada")
+        assert newest["plan"] == [{"share": 5.0, "seconds": 600.0}, {"share": 100.0, "seconds": 1800.0}]
+        assert [(step["step"], step["state"], step["share"]) for step in newest["steps"]] == [
+            (1, "running", 5.0),
+            (2, "failed", 0.0),
+        ]
+        [check] = newest["steps"][1]["checks"]
+        assert (check["name"], check["e_value"], check["canary"]) == ("failures", 412.0, 0.4)
+        text = web.get(f"{MODEL}/rollouts", headers=reader).text
+        for secret in ("ada", "is worse", "40% fail", "412"):
+            assert secret not in text
+        for wrong in ("most=0", "most=101", "before=-1", f"before={10**30}"):
+            assert web.get(f"{MODEL}/rollouts?{wrong}", headers=staff).status_code == 400

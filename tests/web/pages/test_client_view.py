@@ -12,9 +12,12 @@ import pytest
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.records import Severity
+from monitor.store import releases, rollouts
+from monitor.store.releases import Release
+from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
 from monitor.web.pages import client_view
 from tests.support import clients
-from tests.support.clients import CHURN, CLIENTS, NOW, Shop, fire, resolve
+from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW, Shop, fire, resolve
 from tests.support.server import serving
 
 # Words that a reader would have to look up.
@@ -243,3 +246,37 @@ def test_the_legend_names_each_state_beside_its_bar(shop: Shop) -> None:
                 "Needs attention",
                 "No data",
             ]
+
+
+def test_what_happened_tells_releases_and_withdrawn_versions(tmp_path) -> None:
+    own = clients.opened(tmp_path, hours=1)
+    with serving(own) as client:
+        assert "Nothing in the last 30 days." in words(client.get("/c/acme/").text)
+        with own.store.write() as connection:
+            for number, (at, state) in enumerate(
+                ((NOW - 40 * 86_400, RolloutState.STOPPED), (NOW - 7200, RolloutState.FAILED)), start=1
+            ):
+                one = Rollout(FRAUD, number, "8", "7", (Stage(100, 3600),), at - 3600, "ada")
+                rollouts.start(connection, one, Step(1, at - 3600, RolloutState.RUNNING, 0, 5.0, "started"))
+                rollouts.add(connection, one, Step(2, at, state, 0, 0.0, "worse: e-value 412"))
+            releases.add(connection, Release(CHURN, "3", "a" * 64, NOW - 3600, NOW))
+        text = words(client.get("/c/acme/").text).split("What happened")[1]
+        assert "Nothing in the last 30 days." not in text
+        released, withdrawn = "Churn: a new version was released.", "Fraud check: a new version was withdrawn"
+        assert text.index(released) < text.index(f"{withdrawn}, because it was worse.")
+        assert text.count(withdrawn) == 1, "what is older than 30 days is not told"
+        assert "e-value" not in text
+        of_model = words(client.get("/c/acme/m/churn").text).split("What happened")[1]
+        assert released in of_model
+        assert withdrawn not in of_model
+        fire(
+            own,
+            FRAUD,
+            at=NOW - 7190,
+            severity=Severity.WARNING,
+            rule="RolloutFailed",
+            client_text="It was worse.",
+        )
+        text = words(client.get("/c/acme/").text).split("What happened")[1]
+        assert withdrawn not in text, "the incident tells it"
+        assert "Fraud check: it was worse." in text
