@@ -42,7 +42,7 @@ from monitor.web.pages.alert import alert_page
 from monitor.web.pages.features import feature_page as feature
 from monitor.web.pages.features import table as features
 from monitor.web.pages.listings import alerts_page, audit_page, quarantine_page, subscribers_page
-from monitor.web.pages.model import engineer, parity_page, rollback_page, rollout_page
+from monitor.web.pages.model import approval_page, engineer, parity_page, rollback_page, rollout_page
 from monitor.web.pages.overview import page as overview
 from monitor.web.services import Services
 from monitor.web.statuses import status_of, words_of
@@ -73,6 +73,7 @@ _MODULES = (
     engineer,
     parity_page,
     rollout_page,
+    approval_page,
     rollback_page,
     features,
     feature,
