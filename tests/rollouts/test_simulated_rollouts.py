@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import rel_entr
+from scipy.stats import binom
 
 from monitor.rollouts.arms import Arm, Arms
-from monitor.rollouts.verdict import Outcome, canary_verdict
-from tests.bench.rollouts import BAD, GOOD, HISTORY, Scenario, ours, results, simulated
+from monitor.rollouts.verdict import ALPHA, Outcome, canary_verdict
+from tests.bench.rollouts import BAD, GOOD, HISTORY, SHARES, Scenario, ours, results, simulated
 
 ARRAYS = ("answers", "failed", "latency", "wrong", "judged", "numbers", "errors", "confidence")
 OTHERS = ("automated", "automated_known", "reviewed", "reviewed_known", "costed", "costs")
@@ -39,3 +41,33 @@ def test_no_good_canary_is_failed_in_a_hundred_rollouts_and_every_slow_one_is() 
     assert not np.isfinite(good).any()
     slow = results(replace(BAD[3], rate=50.0), 10)["ours"]
     assert slow.max() <= 8
+
+
+def information(share: float, other: float) -> float:
+    """The Kullback-Leibler divergence of two shares, in nats an answer."""
+    return float(rel_entr([share, 1 - share], [other, 1 - other]).sum())
+
+
+def test_what_the_docs_say_of_how_soon_any_test_could_be() -> None:
+    """Wald: a test that is ever wrong with probability a needs ln(1/a) / KL answers on average."""
+    bad, tolerated = 0.05, 0.015
+    needed = np.log(1 / ALPHA) / information(bad, tolerated)
+    assert needed == pytest.approx(178, abs=0.5)
+    of_canary = np.cumsum(5 * 60 * SHARES)
+    assert np.searchsorted(of_canary, needed) + 1 == 11
+    at_flagger = int(of_canary[8])
+    least = next(count for count in range(at_flagger) if binom.sf(count - 1, at_flagger, tolerated) <= ALPHA)
+    assert binom.sf(least - 1, at_flagger, bad) == pytest.approx(0.5, abs=0.03)
+    split, tilted = (worse * 0.05 / (worse * 0.05 + 0.95) for worse in (bad / 0.01, tolerated / 0.01))
+    failing = 0.05 * bad + 0.95 * 0.01
+    kept = failing * information(split, tilted) / (0.05 * information(bad, tolerated))
+    assert kept == pytest.approx(0.86, abs=0.01)
+
+
+def test_ours_needs_about_twice_the_least_possible_and_never_less() -> None:
+    arms = simulated(Scenario("5 %", canary=0.05), 100, 1)
+    given = np.cumsum(arms.of_canary(arms.canary.answers), axis=-1)
+    minutes = ours(arms)
+    assert np.isfinite(minutes).all()
+    answers = [given[run, HISTORY + int(minute) - 1] for run, minute in enumerate(minutes)]
+    assert 178 < float(np.mean(answers)) < 2.5 * 178
