@@ -38,7 +38,6 @@ from monitor.runtime.shutdown import in_time
 from monitor.runtime.termination import on_signals
 from monitor.sources.group import SourceGroup
 from monitor.store import faults as stored_faults
-from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.store.integrity import quick_check
 from monitor.store.migrate import migrate
@@ -249,8 +248,8 @@ class App:
             "rules": len(self.rules.current.rules),
         }
         log.info("started", extra=fields)
-        if self.access.is_open(KeyKind.INGEST):
-            log.warning("no ingest key exists, so only this machine may send predictions")
+        if self.access.is_open():
+            log.warning("no key exists, so only this machine and user have access")
         announce()
 
     def _self_monitor(self) -> SelfMonitor:

@@ -2,12 +2,13 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, LargeBinary, Row, String, Table, select, update
+from sqlalchemy import Column, Connection, Float, LargeBinary, Row, String, Table, Text, select, update
 
 from monitor.errors import InputError
 from monitor.store.db import faults_of, metadata
@@ -26,7 +27,15 @@ KEYS = Table(
     Column("expires_at", Float, nullable=True),
     Column("revoked_at", Float, nullable=True),
     Column("last_used_at", Float, nullable=True),
+    Column("role", String(16), nullable=False, server_default=""),
+    Column("models", Text, nullable=False, server_default=""),
+    Column("addresses", Text, nullable=False, server_default=""),
 )
+ROLES = ("viewer", "operator", "admin")
+"""Roles of staff, each with what those before it may."""
+
+
+_NAME_HINT = f"use 1 to {NAME} visible characters and no slash"
 
 
 class KeyKind(StrEnum):
@@ -40,7 +49,11 @@ class KeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key without its secret. `client` is empty for a key that is not bound to a client."""
+    """An API key without its secret. `client` is empty for a key that is not bound to a client.
+
+    `role` is that of a staff key. A key of the ingest may be bound to `models`, and every key to `addresses` (networks
+    in CIDR notation); empty means any.
+    """
 
     id: str
     kind: KeyKind
@@ -51,10 +64,63 @@ class Key:
     expires_at: float | None = None
     revoked_at: float | None = None
     last_used_at: float | None = None
+    role: str = ""
+    models: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
 
     def is_valid(self, now: float) -> bool:
         """Whether the key is neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def is_usable_from(self, address: str) -> bool:
+        """Whether the key may be used from an address. IPv4 in IPv6 counts as IPv4."""
+        if not self.addresses:
+            return True
+        try:
+            peer = ip_address(address)
+        except ValueError:
+            return False
+        if isinstance(peer, IPv6Address) and peer.ipv4_mapped is not None:
+            peer = peer.ipv4_mapped
+        return any(peer in ip_network(network) for network in self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a new key is limited to: the role of a staff key, models, and networks. Empty means admin, all, and any."""
+
+    role: str = ""
+    models: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+def bounds(kind: KeyKind, role: str, models: Sequence[str], addresses: Sequence[str]) -> Bounds:
+    """The checked bounds of a key.
+
+    Raises:
+        InputError: a role, model or address is invalid, or not of this kind of key.
+    """
+    if role and (kind is not KeyKind.STAFF or role not in ROLES):
+        raise InputError(
+            f"a key of kind {kind} cannot have the role {role!r}", hint=f"staff keys: {', '.join(ROLES)}"
+        )
+    if models and kind is not KeyKind.INGEST:
+        raise InputError(f"a key of kind {kind} cannot be bound to models", hint="only ingest keys can")
+    for model in models:
+        if flaw := flaw_of_name(model):
+            raise InputError(f"the model of a key {flaw}", hint=_NAME_HINT)
+        if "\n" in model:
+            raise InputError("the model of a key has a line break")
+    networks = []
+    for address in addresses:
+        try:
+            networks.append(str(ip_network(address.strip(), strict=False)))
+        except ValueError as error:
+            hint = "use an address or a network: 10.0.0.8, 10.0.0.0/24, 2001:db8::/32"
+            raise InputError(f"{address!r} is not an IP address", hint=hint) from error
+    if kind is KeyKind.STAFF:
+        role = role or ROLES[-1]
+    return Bounds(role, tuple(models), tuple(networks))
 
 
 def digest(token: str) -> bytes:
@@ -70,6 +136,7 @@ def create(
     *,
     name: str = "",
     expires_at: float | None = None,
+    bound: Bounds | None = None,
 ) -> tuple[Key, str]:
     """Create a key, and return it with its secret, which is not stored.
 
@@ -78,12 +145,14 @@ def create(
     """
     for subject, text in (("client", client), ("name", name)):
         if text and (flaw := flaw_of_name(text)):
-            hint = f"use 1 to {NAME} visible characters and no slash"
-            raise InputError(f"the {subject} of a key {flaw}", hint=hint)
+            raise InputError(f"the {subject} of a key {flaw}", hint=_NAME_HINT)
     token = "wk_" + secrets.token_urlsafe(32)
-    key = Key(secrets.token_hex(6), kind, client, name, digest(token), now, expires_at)
+    bound = bound or bounds(kind, "", (), ())
+    limits = bound.role, bound.models, bound.addresses
+    key = Key(secrets.token_hex(6), kind, client, name, digest(token), now, expires_at, None, None, *limits)
     row = {column.name: getattr(key, column.name) for column in KEYS.columns}
-    connection.execute(KEYS.insert(), row | {"kind": kind.value})
+    lists = {"models": "\n".join(key.models), "addresses": "\n".join(key.addresses)}
+    connection.execute(KEYS.insert(), row | {"kind": kind.value} | lists)
     return key, token
 
 
@@ -119,6 +188,9 @@ def _key(row: Row[Any]) -> Key:
         None if at is None else moment(at) for at in (row.expires_at, row.revoked_at, row.last_used_at)
     )
     texts = words(row.client), words(row.name)
+    role = words(row.role) or (ROLES[-1] if row.kind == KeyKind.STAFF else "")
+    if role not in ("", *ROLES):
+        raise ValueError(f"{role!r} is not a role")
     return Key(
         words(row.id),
         KeyKind(row.kind),
@@ -128,4 +200,7 @@ def _key(row: Row[Any]) -> Key:
         expires,
         revoked,
         used,
+        role,
+        tuple(words(row.models).split("\n")) if row.models else (),
+        tuple(str(ip_network(one)) for one in words(row.addresses).split()),
     )

@@ -1,12 +1,17 @@
-"""Sessions of users. Only a hash of a session's secret is stored; a session made with a key ends with the key."""
+"""Sessions of users. Only a hash of a session's secret is stored; a session made with a key ends with the key.
+
+A session ends at its time, when nothing was requested in it for a while, or when somebody ends it.
+"""
 
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Column, Connection, Float, LargeBinary, String, Table, delete, select
+from sqlalchemy import Column, Connection, Float, LargeBinary, Row, String, Table, delete, select, update
 
-from monitor.store.db import metadata
+from monitor.store.db import faults_of, metadata
+from monitor.store.rows import blob, moment, words
 from monitor.texts import NAME
 
 sessions = Table(
@@ -19,12 +24,19 @@ sessions = Table(
     Column("key_id", String(32), nullable=False, index=True),
     Column("created_at", Float, nullable=False),
     Column("expires_at", Float, nullable=False, index=True),
+    Column("seen_at", Float, nullable=False, server_default="0"),
+    Column("address", String(64), nullable=False, server_default=""),
 )
+TOUCH_AFTER = 60.0
+"""Seconds for which a request is not noted again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session. `role` is empty for a reader of one `client`; staff see every client."""
+    """A session. `role` is empty for a reader of one `client`; staff see every client, or `client` only.
+
+    `seen_at` is the time of its last request, within `TOUCH_AFTER`, `address` where it was opened.
+    """
 
     who: str
     role: str
@@ -32,6 +44,9 @@ class Session:
     key_id: str
     created_at: float
     expires_at: float
+    seen_at: float = 0.0
+    address: str = ""
+    id: str = ""
 
 
 def digest(secret: str) -> bytes:
@@ -52,18 +67,65 @@ def open_session(connection: Connection, session: Session) -> str:
             "key_id": session.key_id,
             "created_at": session.created_at,
             "expires_at": session.expires_at,
+            "seen_at": session.created_at,
+            "address": session.address[:64],
         },
     )
     return secret
 
 
-def find(connection: Connection, secret: str, now: float) -> Session | None:
-    """The session with this secret; None if there is none, or it has expired."""
+def find(connection: Connection, secret: str, now: float, idle: float = float("inf")) -> Session | None:
+    """The session with this secret; None if there is none, it has expired, or was not used for `idle` seconds."""
     query = select(sessions).where(sessions.c.hash == digest(secret), sessions.c.expires_at > now)
     row = connection.execute(query).first()
     if row is None:
         return None
-    return Session(row.who, row.role, row.client, row.key_id, row.created_at, row.expires_at)
+    session = _session(row)
+    return session if session.seen_at > now - idle else None
+
+
+def open_sessions(connection: Connection, now: float, idle: float) -> list[Session]:
+    """All sessions that are open, the newest first."""
+    query = select(sessions).where(sessions.c.expires_at > now).order_by(sessions.c.created_at.desc())
+    faults, readable = faults_of(connection), []
+    for row in connection.execute(query):
+        with faults.isolate("sessions", str(row.who)):
+            readable.append(_session(row))
+    return [session for session in readable if session.seen_at > now - idle]
+
+
+def touch(connection: Connection, secret: str, now: float) -> None:
+    """Note that a session was used."""
+    connection.execute(update(sessions).where(sessions.c.hash == digest(secret)).values(seen_at=now))
+
+
+def end(connection: Connection, identity: str) -> bool:
+    """End the session with this id; False if there is none."""
+    ended = False
+    for row in connection.execute(select(sessions.c.hash)).all():
+        if _id(row.hash) == identity:
+            ended |= connection.execute(delete(sessions).where(sessions.c.hash == row.hash)).rowcount > 0
+    return ended
+
+
+def _session(row: Row[Any]) -> Session:
+    seen = moment(row.seen_at) or moment(row.created_at)
+    return Session(
+        words(row.who),
+        words(row.role),
+        words(row.client),
+        words(row.key_id),
+        moment(row.created_at),
+        moment(row.expires_at),
+        seen,
+        words(row.address),
+        _id(row.hash),
+    )
+
+
+def _id(hashed: object) -> str:
+    """What names a session in lists: a part of the hash of its secret, of which neither can be derived."""
+    return blob(hashed)[:8].hex()
 
 
 def close(connection: Connection, secret: str) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, MediaType, Request, Response
@@ -41,7 +41,13 @@ from monitor.web.pages import (
 from monitor.web.pages.alert import alert_page
 from monitor.web.pages.features import feature_page as feature
 from monitor.web.pages.features import table as features
-from monitor.web.pages.listings import alerts_page, audit_page, quarantine_page, subscribers_page
+from monitor.web.pages.listings import (
+    alerts_page,
+    audit_page,
+    quarantine_page,
+    sessions_page,
+    subscribers_page,
+)
 from monitor.web.pages.model import approval_page, engineer, parity_page, rollback_page, rollout_page
 from monitor.web.pages.overview import page as overview
 from monitor.web.services import Services
@@ -81,6 +87,7 @@ _MODULES = (
     alerts_page,
     quarantine_page,
     audit_page,
+    sessions_page,
     subscribers_page,
     reports,
     actions,
@@ -106,7 +113,7 @@ def create(services: Services, routes: Sequence[HTTPRouteHandler] = ()) -> Lites
     oidc = services.settings.oidc
     state = {
         "services": services,
-        "listeners": events.Listeners(),
+        "listeners": events.Listeners(most_per_client=services.settings.event_streams),
         "collector": exposition.collector(services),
         "provider": Provider(oidc) if oidc.issuer else None,
     }
@@ -119,7 +126,7 @@ def create(services: Services, routes: Sequence[HTTPRouteHandler] = ()) -> Lites
 
     @contextlib.asynccontextmanager
     async def audited(_app: Litestar) -> AsyncGenerator[None, None]:
-        writer = asyncio.create_task(_write_periodically(audit))
+        writer = asyncio.create_task(_write_periodically(audit, services.clock.now))
         try:
             yield
         finally:
@@ -139,11 +146,11 @@ def create(services: Services, routes: Sequence[HTTPRouteHandler] = ()) -> Lites
     )
 
 
-async def _write_periodically(audit: AuditLog) -> None:
+async def _write_periodically(audit: AuditLog, now: Callable[[], float]) -> None:
     while True:
         await asyncio.sleep(AUDIT_EVERY)
         try:
-            await asyncio.to_thread(audit.flush)
+            await asyncio.to_thread(audit.flush, now())
         except Exception:  # must not end the task: waiting entries are written next time
             log.exception("the audit log could not be written; it will be retried")
 

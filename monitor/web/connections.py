@@ -73,6 +73,8 @@ class Connection(asyncio.Protocol):
         self._unread = 0
         self._unsent, self._unsent_since = 0, 0.0
         self.peer = ""
+        self.ends: tuple[tuple[str, int], tuple[str, int]] | None = None
+        """Address and port of the peer, and of this end."""
         self.ignores_upgrade = False
         """Whether a request that offers another protocol is read whole."""
         self.is_open = False
@@ -89,6 +91,8 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
+        own = transport.get_extra_info("sockname")
+        self.ends = ((peer[0], peer[1]), (own[0], own[1])) if peer and own else None
         self.waiting_since = self._connections.now()
         _give_up_silent_peers(transport)
         if not self._connections.add(self):

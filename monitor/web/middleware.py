@@ -1,4 +1,4 @@
-"""Middleware of every request: rate limit per address, response headers, request counter, audit log."""
+"""Middleware of every request: host name, rate limit per address, response headers, request counter, audit log."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -6,17 +6,24 @@ from urllib.parse import unquote
 from litestar.enums import ScopeType
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+from msgspec import json
 
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.store.audit import Entry
+from monitor.texts import storable
+from monitor.web import host_names
 from monitor.web.auth import response_headers
-from monitor.web.auth.audit import AuditLog
+from monitor.web.auth.audit import STRANGER, AuditLog
 from monitor.web.auth.rate_limit import Limiter
 from monitor.web.pages import rendering
 from monitor.web.services import Services
 
 _UNLIMITED = ("/healthz", "/readyz", "/metrics")
 _AUDITED = ("/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe", "/subscribe", "/changes")
+_WRONG_HOST = (
+    "this is not a host name of the daemon",
+    "set web.public_url to the daemon's address, or add the name to web.hosts",
+)
 
 
 class Guard(ASGIMiddleware):
@@ -27,6 +34,7 @@ class Guard(ASGIMiddleware):
         self._audit = audit
         self._meters = meters
         self._limiter = Limiter(services.settings.requests_per_minute)
+        self._names = host_names.names_of(services.settings)
         secure = services.settings.is_secure
         self._headers = {name: _encoded(headers) for name, headers in _headers(services, secure).items()}
 
@@ -53,19 +61,33 @@ class Guard(ASGIMiddleware):
         wait = 0.0 if path in _UNLIMITED else self._limiter.wait(address, self._services.clock.now())
         if wait > 0:
             await _reject(scope, watched, wait)
+        elif path not in _UNLIMITED and not self._is_expected(scope):
+            await _send_error(scope, watched, 421, *_WRONG_HOST)
         else:
             await next_app(scope, receive, watched)
         self._meters.requests.labels(handler=_handler(scope), code=str(status)).inc()
         if path.startswith(_AUDITED):
             self._record(scope, client, address, status)
 
+    def _is_expected(self, scope: HTTPScope) -> bool:
+        """Whether the host name is ours. Web sites cannot have a browser send somebody's key, so keys prove enough."""
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
+        return b"authorization" in headers or host_names.is_expected(host, self._names)
+
     def _record(self, scope: HTTPScope, client: str, address: str, status: int) -> None:
         state = scope.get("state", {})
         visitor, client = state.get("visitor"), str(state.get("client", client))
-        who = visitor.who if visitor is not None else "stranger"
         action = "read" if scope["method"] in ("GET", "HEAD") else "change"
         now = self._services.clock.now()
-        self._audit.note(Entry(now, who[:256], address, action, client[:128], scope["path"][:512], status))
+        if visitor is None:
+            # Anybody can send these, with any client in the path: they are counted by kind of page.
+            self._audit.count_stranger(
+                Entry(now, STRANGER, address[:64], action, "", _handler(scope), status)
+            )
+            return
+        texts = storable(visitor.who[:256]), address[:64], action, storable(client[:128]), scope["path"][:512]
+        self._audit.note(Entry(now, *texts[:4], storable(texts[4]), status))
 
 
 def _headers(services: Services, secure: bool) -> dict[str, dict[str, str]]:
@@ -86,15 +108,23 @@ def _handler(scope: Any) -> str:
 
 async def _reject(scope: HTTPScope, send: Send, wait: float) -> None:
     seconds = int(wait) + 1
-    kind, body = b"application/json", b'{"error": "too many requests", "hint": "retry later"}'
-    if b"text/html" in dict(scope["headers"]).get(b"accept", b""):
-        hint = f"retry in {seconds} s"
-        page = rendering.text("problem.html", message="too many requests", hint=hint)
-        kind, body = b"text/html; charset=utf-8", page.encode()
-    headers = [
-        (b"content-type", kind),
-        (b"content-length", b"%d" % len(body)),
+    await _send_error(
+        scope,
+        send,
+        429,
+        "too many requests",
+        f"retry in {seconds} s",
         (b"retry-after", b"%d" % seconds),
-    ]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    )
+
+
+async def _send_error(
+    scope: HTTPScope, send: Send, status: int, message: str, hint: str, *more: tuple[bytes, bytes]
+) -> None:
+    kind, body = b"application/json", json.encode({"error": message, "hint": hint})
+    if b"text/html" in dict(scope["headers"]).get(b"accept", b""):
+        page = rendering.text("problem.html", message=message, hint=hint)
+        kind, body = b"text/html; charset=utf-8", page.encode()
+    headers = [(b"content-type", kind), (b"content-length", b"%d" % len(body)), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})

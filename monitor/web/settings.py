@@ -64,8 +64,19 @@ class WebSettings(Section):
     """TLS private key (PEM)."""
     session_lifetime: Duration = 28800.0
     """How long a sign-in is valid."""
+    session_idle: Duration = Field(default=3600.0, ge=60.0)
+    """How long a sign-in lasts while no page is open."""
+    first_access: Literal["this_machine", "token"] = "this_machine"
+    """Who has access before the first key is made: whoever runs the daemon, from this machine; or whoever has the
+    link that the daemon prints once at its start."""
+    hosts: tuple[str, ...] = ()
+    """Further host names of the daemon. Pages are served under these, under that of `public_url`, under addresses,
+    and under names without a dot; otherwise any web site could have its name lead here."""
+    event_streams: WholeNumber = Field(default=100, ge=1)
+    """Maximum number of open pages of one client that are told of changes. Beyond it, pages do not update
+    themselves."""
     requests_per_minute: WholeNumber = Field(default=300, ge=1)
-    """Page requests per minute and client address. Further requests get 429."""
+    """Page requests per minute and address of the visitor. Further requests get 429."""
     max_connections: WholeNumber = Field(default=1000, ge=10)
     """Maximum number of connections. Beyond it, the address with the most loses its longest-idle
     connection."""

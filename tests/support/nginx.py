@@ -1,5 +1,6 @@
 """A real nginx in front of a daemon that it publishes at a path."""
 
+import os
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from tests.support.waiting import until
 
 _CONFIGURATION = """
 daemon off;
+{user}
 pid {folder}/pid;
 error_log stderr crit;
 events {{ worker_connections 64; }}
@@ -30,28 +32,32 @@ http {{
       proxy_pass {upstream};
       proxy_redirect off;
       proxy_http_version 1.1;
-      proxy_set_header X-Forwarded-For $remote_addr;
+      {header}
     }}
-    location / {{ return 410; }}
+    {rest}
   }}
 }}
 """
 
 
 @contextmanager
-def publishing(folder: Path, daemon: str, path: str, *, strips: bool) -> Iterator[str]:
+def publishing(folder: Path, daemon: str, path: str, *, strips: bool, tells: bool = True) -> Iterator[str]:
     """The address at which nginx publishes `daemon`, without `path`. Requests outside the path are answered with 410.
 
-    nginx removes the path (`strips`) or keeps it, and rewrites neither redirects nor cookies.
+    nginx removes the path (`strips`) or keeps it, and rewrites neither redirects nor cookies. Unless it `tells` so, no
+    header says that it passed a request on.
     """
     program = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
     assert program, "nginx is not installed (apt-get install nginx-light)"
     port, address = free_port(), urlsplit(daemon)
     upstream = f"http://{address.netloc}" + ("/" if strips else "")
     configuration = folder / "nginx.conf"
-    configuration.write_text(
-        _CONFIGURATION.format(folder=folder, port=port, path=path, upstream=upstream), encoding="utf-8"
-    )
+    header = "proxy_set_header X-Forwarded-For $remote_addr;" if tells else 'proxy_set_header Connection "";'
+    user = "user nobody nogroup;" if os.geteuid() == 0 else ""
+    rest = "location / { return 410; }" if path else ""
+    named = {"rest": rest, "folder": folder, "port": port, "path": path, "upstream": upstream}
+    text = _CONFIGURATION.format(**named, header=header, user=user)
+    configuration.write_text(text, encoding="utf-8")
     process = subprocess.Popen([program, "-p", str(folder), "-c", str(configuration), "-e", "stderr"])
     try:
         until(lambda: _is_listening(port), "nginx listens")

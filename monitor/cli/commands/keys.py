@@ -18,14 +18,6 @@ key = typer.Typer(
 )
 
 
-_CLOSES = {
-    "ingest": "from now on records are accepted with a key only, also from this machine",
-    "page": "from now on pages open with a key only, on this machine too",
-    "metrics": "from now on /metrics opens with a key only, on this machine too",
-    "staff": "from now on staff sign in with a key (or the provider), on this machine too",
-}
-
-
 def register(app: typer.Typer) -> None:
     """Register the commands of this file."""
     app.add_typer(key, name="key")
@@ -41,6 +33,16 @@ def create(
     expires: Annotated[
         str, typer.Option("--expires", help="Lifetime, such as 90d. Default: until revoked.")
     ] = "",
+    role: Annotated[
+        str, typer.Option("--role", help="The role of a staff key: viewer, operator or admin (default).")
+    ] = "",
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="A model that an ingest key is limited to; repeat it.")
+    ] = None,
+    addresses: Annotated[
+        list[str] | None,
+        typer.Option("--address", help="An address or network that the key is limited to; repeat it."),
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Create a key and print it once; only its hash is stored.
@@ -59,6 +61,7 @@ def create(
     until = now + seconds_of(expires) if expires else None
     if kind_of_key in (api_keys.KeyKind.INGEST, api_keys.KeyKind.PAGE) and not client:
         raise InputError(f"a key of kind {kind} needs a client", hint="add --client NAME")
+    bound = api_keys.bounds(kind_of_key, role, models or (), addresses or ())
     settings = load(config)
     if client and settings.clients and client not in settings.clients:
         suggestion = suggest(client, settings.clients)
@@ -68,11 +71,13 @@ def create(
     store = store_option.made(settings)
     with store.write() as connection:
         before = {one.kind for one in api_keys.keys(connection)}
-        new_key, token = api_keys.create(connection, kind_of_key, client, now, name=name, expires_at=until)
-    if kind_of_key not in before:
-        say(f"the first key for {kind_of_key}: {_CLOSES[kind_of_key]}")
-    if api_keys.KeyKind.STAFF not in before | {kind_of_key} and kind_of_key is api_keys.KeyKind.PAGE:
-        say("/staff/ now needs a key: watchkeeper key create staff")
+        new_key, token = api_keys.create(
+            connection, kind_of_key, client, now, name=name, expires_at=until, bound=bound
+        )
+    if not before:
+        say("the first key: from now on everything requires a key, on this machine too")
+    if api_keys.KeyKind.STAFF not in before | {kind_of_key}:
+        say("to open /staff/, make a key for yourself: watchkeeper key create staff")
     say(f"key {new_key.id}; it is shown only once:")
     put(token)
 
@@ -90,13 +95,14 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     with opened(load(config)).read() as connection:
         listed = api_keys.keys(connection)
     now = time.time()
-    columns = ("id", "kind", "client", "name", "made", "expires", "last used", "valid")
+    columns = ("id", "kind", "client", "name", "limits", "made", "expires", "last used", "valid")
     rows = [
         (
             one.id,
             one.kind.value,
             one.client or "-",
             one.name or "-",
+            ", ".join((*([one.role] if one.role else []), *one.models, *one.addresses)) or "-",
             iso(one.created_at),
             iso(one.expires_at) if one.expires_at else "never",
             iso(one.last_used_at) if one.last_used_at else "never",

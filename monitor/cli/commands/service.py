@@ -46,7 +46,6 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     from monitor.config.root import check
     from monitor.runtime.logs import configure
     from monitor.runtime.secrets import secrets_of
-    from monitor.store.api_keys import KeyKind
 
     checked = check(config)
     if checked.errors:
@@ -58,16 +57,20 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
         log.warning("configuration", extra={"problem": str(problem)})
     _wait(settings)
     app = App(_located(settings, config), in_children=True)
+    is_first = settings.web.first_access == "token" and app.access.is_open()
+    first = app.access.first_token() if is_first else ""
 
     def announce() -> None:
         give_back_freed_memory()  # memory of the start
         if as_json:  # stdout has JSON lines only; the start was logged
             return
         say(f"Watchkeeper {__version__} is ready at {app.url}")
-        if app.access.is_open(KeyKind.INGEST):
+        if first:
             say(
-                "Until a key is made, only this machine may send: watchkeeper key create ingest --client NAME"
+                f"No key exists yet. Sign in with this link, once, and make one: {app.url}/enter/link?key={first}"
             )
+        elif app.access.is_open():
+            say("Until a key is made, only you have access, from this machine: watchkeeper key create staff")
 
     def announce_if_heard() -> None:
         with contextlib.suppress(OSError):  # a closed or full terminal must not stop the daemon

@@ -224,6 +224,7 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecod
         decoder is None
         or rules.client not in ("", decoder.stream.client)
         or not rules.is_known(decoder.stream.client)
+        or (rules.models and decoder.stream.model not in rules.models)
     ):
         return None
     form = "lines" if bodies.is_lines(content_type) else "many" if body.lstrip()[:1] == b"[" else "one"

@@ -54,9 +54,9 @@ ENVIRONMENTS = ("development", "staging", "production")
 class Rules(msgspec.Struct, frozen=True):
     """The rules that records must meet.
 
-    `client` is the client that the sender's key is bound to; empty for any. `clients` are all configured clients; None
-    for any. Records of history (`is_history`) may be of any age, and each needs a time. `dates` is the order of day and
-    month in their times.
+    `client` is the client that the sender's key is bound to, `models` are its models; empty for any. `clients` are all
+    configured clients; None for any. Records of history (`is_history`) may be of any age, and each needs a time.
+    `dates` is the order of day and month in their times.
     """
 
     settings: PredictionSettings
@@ -65,6 +65,7 @@ class Rules(msgspec.Struct, frozen=True):
     clients: frozenset[str] | None = None
     is_history: bool = False
     dates: DateOrder | None = None
+    models: tuple[str, ...] = ()
 
     def is_known(self, client: str) -> bool:
         """Whether the client is configured, or any client is accepted."""
@@ -195,7 +196,11 @@ def _stream(fields: Mapping[str, Any], rules: Rules) -> Stream:
         raise RecordError(
             "invalid", f"environment is {shown(environment)}", hint=f"one of {', '.join(ENVIRONMENTS)}"
         )
-    return Stream(client, known_name("model", fields["model"]), environment)
+    model = known_name("model", fields["model"])
+    if rules.models and model not in rules.models:
+        hint = "use a key for this model"
+        raise RecordError("other_client", f"this key is not for the model {shown(model)}", hint=hint)
+    return Stream(client, model, environment)
 
 
 def _is_nan(value: object) -> bool:

@@ -321,7 +321,8 @@ def _is_name(name: str, text: str, rules: Rules) -> bool:
     is_allowed_client = name != "client" or (
         rules.client in ("", text) and rules.is_known(text) and text != DAEMON.client
     )
-    return is_allowed_client and not flaw_of_name(text)
+    is_allowed_model = name != "model" or not rules.models or text in rules.models
+    return is_allowed_client and is_allowed_model and not flaw_of_name(text)
 
 
 def _is_bad_text(name: str, text: str, longest: int) -> bool:

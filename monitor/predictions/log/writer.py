@@ -139,9 +139,9 @@ class PredictionLog:
         if self._thread is not None:
             self._thread.join()
 
-    def rules(self, client: str = "") -> Rules:
-        """The rules for records received now, from a sender whose key is bound to `client`."""
-        return Rules(self.settings, self.clock.now(), client, self.clients)
+    def rules(self, client: str = "", models: tuple[str, ...] = ()) -> Rules:
+        """The rules for records received now, from a sender whose key is bound to `client` and `models`."""
+        return Rules(self.settings, self.clock.now(), client, self.clients, models=models)
 
     def submit(self, requests: Sequence[tuple[RawRequest | ParsedRequest, Answer]]) -> None:
         """Queue requests for the writer. The requests of one call share a commit.

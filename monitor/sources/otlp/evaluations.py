@@ -80,6 +80,8 @@ def _stream(span: Span, rules: Rules, client: str) -> Stream:
             raise ValueError(_NO_STREAM)
     if rules.client and named["client"] not in ("", None, rules.client):
         raise ValueError("this key belongs to another client")
+    if rules.models and stream.model not in rules.models:
+        raise ValueError("this key is bound to other models")
     if not rules.is_known(stream.client) or stream.environment not in ENVIRONMENTS:
         raise ValueError(f"client {stream.client!r} or environment {stream.environment!r} is not known")
     return stream

@@ -11,6 +11,7 @@ from monitor.exporters.prometheus.text import encode, wants_exemplars
 from monitor.store import streams as stream_rows
 from monitor.store.api_keys import KeyKind
 from monitor.web import services as web_services
+from monitor.web.auth.session import principal_of
 from monitor.web.services import Services
 
 
@@ -56,11 +57,7 @@ def metrics(request: Request[Any, Any, Any]) -> Response[bytes]:
 
 def _check_access(request: Request[Any, Any, Any], client: str) -> None:
     """Refuse who may not scrape: a key bound to a client sees that client's series at its own address only."""
-    peer = request.client.host if request.client else ""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    principal = web_services.of(request).access.who(
-        KeyKind.METRICS, headers, peer, request.scope["http_version"]
-    )
+    principal = principal_of(web_services.of(request).access, KeyKind.METRICS, request)
     if principal.client and principal.client != client:
         raise NotFoundException
 

@@ -16,14 +16,14 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.visible import visible
 from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.session import principal_of
 
 
 def routes(store: Store, access: Access, clock: Clock, clients: Collection[str]) -> list[HTTPRouteHandler]:
     """The route. `clients` are the configured ones; without any, every client is accepted."""
 
     def stored(request: Request[Any, Any, Any], body: bytes) -> Recorded:
-        peer = request.client.host if request.client else ""
-        sender = access.who(KeyKind.INGEST, request.headers, peer, request.scope["http_version"])
+        sender = principal_of(access, KeyKind.INGEST, request)
         return _record(store, sender, clients, body, clock.now())
 
     @route(
@@ -59,6 +59,10 @@ def _record(store: Store, sender: Principal, clients: Collection[str], body: byt
     if sender.client not in ("", manifest.client):
         hint = "use a key of that client: watchkeeper key create ingest --client NAME"
         raise AccessError(f"the key belongs to client '{sender.client}'", known=True, hint=hint)
+    if sender.models and manifest.model not in sender.models:
+        raise AccessError(
+            "this key is bound to other models", known=True, hint=f"models: {', '.join(sender.models)}"
+        )
     if clients and manifest.client not in clients:
         suggestion = suggest(manifest.client, clients)
         raise InputError(f"client '{visible(manifest.client)}' is not configured{suggestion}")

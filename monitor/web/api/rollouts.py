@@ -30,6 +30,7 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.store.rollouts import Rollout, Step
 from monitor.web.auth.access import Access
+from monitor.web.auth.session import principal_of
 
 LARGEST_BODY = 65_536
 
@@ -104,8 +105,7 @@ class RolloutGate:
         return self._stream(request, parameters), parameters["canary"]
 
     def _stream(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> Stream:
-        peer = request.client.host if request.client else ""
-        who = self.access.who(KeyKind.PAGE, request.headers, peer, request.scope["http_version"])
+        who = principal_of(self.access, KeyKind.PAGE, request)
         if who.client not in ("", parameters["client"]):
             raise AccessError("this key is for another client", known=True)
         return Stream(

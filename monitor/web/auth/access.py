@@ -1,23 +1,25 @@
 """Authenticates requests: from an API key to a principal, or an error.
 
-While no key of a kind exists, requests from this machine itself are accepted without one, so that a first try needs no
+Before the first key is made, requests from this machine itself are accepted without one, so that a first try needs no
 setup; no others are. A request that came through a proxy, or from a web page of another site, is not from this machine,
-whatever its address: see `is_local`.
+whatever its address: see `is_local`. Any key ends this, for everything.
 """
 
+import secrets
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from monitor.clock import Clock
 from monitor.errors import AccessError, StoreError
 from monitor.store import api_keys
 from monitor.store.api_keys import Key, KeyKind
 from monitor.store.db import Store
+from monitor.web.host_names import host_of
+from monitor.web.settings import RANKS
 
 _STALE_AFTER = 5.0
 _RETRY_AFTER = 1.0
@@ -25,25 +27,11 @@ _VALID_FOR = 900.0
 """How long keys are used without access to the store."""
 _WAIT, _FIRST_WAIT = 0.25, 2.0
 """Seconds that a request waits for keys to be read: with keys from before, and without any."""
-_FORWARDED = frozenset(
-    (
-        "forwarded",
-        "via",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-proto",
-        "x-forwarded-server",
-        "x-original-host",
-        "x-real-ip",
-        "x-client-ip",
-        "x-cluster-client-ip",
-        "true-client-ip",
-        "cf-connecting-ip",
-    )
-)
-HEADERS = ("authorization", "host", "origin", "sec-fetch-site", *_FORWARDED)
-"""The headers, in lower case, that authentication uses."""
+_FORWARDED = ("forward", "proxy", "client-ip", "connecting-ip", "real-ip", "external-address", "original-")
+"""Parts of the names of headers that proxies add."""
+_OF_PROXIES = frozenset(("via", "cdn-loop", "x-arr-log-id", "x-scheme", "x-azure-ref", "x-envoy-internal"))
+HEADERS = ("authorization", "host", "origin", "sec-fetch-site")
+"""The headers, in lower case, that authentication uses, besides those that `is_of_proxy` tells."""
 _HINT = "send the header Authorization: Bearer wk_..."
 
 
@@ -54,6 +42,14 @@ class Principal:
     kind: KeyKind
     client: str = ""
     key: str = ""
+    role: str = ""
+    """That of staff; empty for others."""
+    models: tuple[str, ...] = ()
+    """The models that the key is bound to; empty for all."""
+
+
+def _same_user() -> bool:
+    return True
 
 
 class Access:
@@ -64,18 +60,26 @@ class Access:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[bytes, Key] = {}
-        self._kinds: frozenset[KeyKind] = frozenset()
+        self._first = b""
         self._read_at = float("-inf")
         self._used: dict[str, float] = {}
         self._reading: threading.Thread | None = None
         self._failure: StoreError | None = None
-        self._is_public = bool(public_url) and not _is_here(_host_of(public_url))
+        self._is_public = bool(public_url) and not _is_here(host_of(public_url))
         self._not_before = float("-inf")
 
-    def who(self, kind: KeyKind, headers: Mapping[str, str], peer: str, version: str = "1.1") -> Principal:
+    def who(
+        self,
+        kind: KeyKind,
+        headers: Mapping[str, str],
+        peer: str,
+        version: str = "1.1",
+        is_same_user: Callable[[], bool] = _same_user,
+    ) -> Principal:
         """The principal of a request for something of `kind`. Header names are in lower case.
 
-        `peer` is the address of the other end of the connection, `version` the HTTP version of the request.
+        `peer` is the address of the other end of the connection, `version` the HTTP version of the request;
+        `is_same_user` tells whether a program of the user who runs the daemon may have sent it.
 
         Raises:
             AccessError: a required key is missing, unknown, or of another kind.
@@ -84,19 +88,25 @@ class Access:
         self._refresh(now, _STALE_AFTER)
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if not token:
-            return self._without_key(kind, headers, peer, version)
+            return self._without_key(kind, headers, peer, version, is_same_user)
         key = self._keys.get(api_keys.digest(token.strip())) if scheme.lower() == "bearer" else None
         if key is None:
             self._refresh(now, _RETRY_AFTER)
             key = self._keys.get(api_keys.digest(token.strip()))
         if key is None or not key.is_valid(now):
             raise AccessError("the API key is not valid", hint="it is unknown, expired or revoked")
+        if key.addresses and peer and not key.is_usable_from(peer):
+            raise AccessError(
+                f"this key may not be used from {peer}", known=True, hint="it is bound to addresses"
+            )
         if key.kind not in (kind, KeyKind.STAFF):
             raise AccessError(
                 f"this is a key for {key.kind}, not for {kind}", known=True, hint="use another key"
             )
+        if kind is KeyKind.INGEST and key.kind is KeyKind.STAFF and RANKS[key.role] < RANKS["operator"]:
+            raise AccessError("this is a key for reading", known=True, hint="use an ingest key")
         self._used[key.id] = now
-        return Principal(key.kind, key.client, key.id)
+        return Principal(key.kind, key.client, key.id, key.role, key.models)
 
     def is_at_hand(self, headers: Mapping[str, str]) -> bool:
         """Whether `who` responds without accessing the store, which may be slow."""
@@ -106,10 +116,30 @@ class Access:
         token = headers.get("authorization", "").partition(" ")[2]
         return age < _RETRY_AFTER or not token or api_keys.digest(token.strip()) in self._keys
 
-    def is_open(self, kind: KeyKind) -> bool:
-        """Whether requests of a kind are accepted from this machine without a key."""
+    def is_open(self) -> bool:
+        """Whether requests are accepted from this machine without a key: before the first one is made."""
         self._refresh(self._clock.now(), _STALE_AFTER)
-        return kind not in self._kinds
+        return not (self._keys or self._first)
+
+    def first_token(self) -> str:
+        """A token that signs in an admin once, before the first key is made. From now on, nothing opens without one."""
+        token = "wk_" + secrets.token_urlsafe(32)
+        self._first = api_keys.digest(token)
+        return token
+
+    def take_first(self, token: str) -> bool:
+        """Whether this is the token of `first_token`, which is then used up, and no key was made since."""
+        self._refresh(self._clock.now(), _STALE_AFTER)
+        is_it = bool(self._first) and secrets.compare_digest(api_keys.digest(token), self._first)
+        if not is_it or self._keys:
+            return False
+        self._first = api_keys.digest(secrets.token_urlsafe(32))
+        return True
+
+    def is_first_valid(self) -> bool:
+        """Whether a session that was opened with the first token is still valid: until a key is made."""
+        self._refresh(self._clock.now(), _STALE_AFTER)
+        return bool(self._first) and not self._keys
 
     def write_uses(self) -> None:
         """Store when keys were last used; called by a job of the daemon."""
@@ -119,14 +149,21 @@ class Access:
             with self._store.write() as connection:
                 api_keys.mark_used(connection, used)
 
-    def _without_key(self, kind: KeyKind, headers: Mapping[str, str], peer: str, version: str) -> Principal:
-        if kind in self._kinds:
+    def _without_key(
+        self,
+        kind: KeyKind,
+        headers: Mapping[str, str],
+        peer: str,
+        version: str,
+        is_same_user: Callable[[], bool],
+    ) -> Principal:
+        if self._keys or self._first:
             raise AccessError("an API key is required", hint=_HINT)
+        hint = "create a key first: watchkeeper key create"
         if self._is_public or not is_local(headers, peer, version):
-            raise AccessError(
-                "without a key, only this machine has access",
-                hint="create a key first: watchkeeper key create",
-            )
+            raise AccessError("without a key, only this machine has access", hint=hint)
+        if not is_same_user():
+            raise AccessError("without a key, only the user who runs the daemon has access", hint=hint)
         return Principal(kind)
 
     def _refresh(self, now: float, age: float) -> None:
@@ -168,7 +205,6 @@ class Access:
                 self._failure = error
                 return
             self._keys = {key.hash: key for key in keys}
-            self._kinds = frozenset(key.kind for key in keys)
             self._read_at = now
             self._failure, self._not_before = None, float("-inf")
 
@@ -178,12 +214,12 @@ def is_local(headers: Mapping[str, str], peer: str, version: str) -> bool:
 
     The connection and the Host header must both name this machine: the name of another host that points here
     (DNS rebinding) does not. No header of a proxy may be there, and the version must not be HTTP/1.0, in which
-    nginx passes requests on unless told otherwise. A form of a page must come from that very page.
+    older versions of nginx pass requests on. A form of a page must come from that very page.
     """
-    if not _is_loopback(peer) or version == "1.0" or not _FORWARDED.isdisjoint(headers):
+    if not _is_loopback(peer) or version == "1.0" or any(is_of_proxy(name) for name in headers):
         return False
     host, origin = headers.get("host"), headers.get("origin")
-    if host is not None and not _is_here(_host_of(f"//{host}")):
+    if host is not None and not _is_here(host_of(f"//{host}")):
         return False
     if origin is None:
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
@@ -192,12 +228,10 @@ def is_local(headers: Mapping[str, str], peer: str, version: str) -> bool:
     return host is not None and origin.partition("://")[2] == host
 
 
-def _host_of(url: str) -> str:
-    """The host of an address without its port, in lower case; empty where it cannot be read."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
+@lru_cache(1024)
+def is_of_proxy(name: str) -> bool:
+    """Whether a header, named in lower case, is one that proxies add."""
+    return name in _OF_PROXIES or any(part in name for part in _FORWARDED)
 
 
 def _is_here(host: str) -> bool:

@@ -8,6 +8,11 @@ from monitor.store.audit import Entry
 from monitor.store.db import Store
 
 MOST_WAITING = 10_000
+STRANGER = "stranger"
+"""The name in entries of requests without access."""
+_MOST_STRANGERS = 20
+"""Rows a minute about strangers; what exceeds them is one row for each outcome."""
+_COUNT_SECONDS = 60.0
 OTHERS = "others"
 """The name in entries that arrived while the maximum number was waiting because the store was unavailable."""
 
@@ -18,7 +23,22 @@ class AuditLog:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._waiting: dict[tuple[object, ...], Entry] = {}
+        self._strangers: dict[tuple[object, ...], Entry] = {}
+        self._counting_since = 0.0
         self._lock = threading.Lock()
+
+    def count_stranger(self, entry: Entry) -> None:
+        """Count a request of somebody without access. Strangers decide how many there are, so rows are limited."""
+        key: tuple[object, ...] = (entry.address, entry.action, entry.target, entry.outcome)
+        with self._lock:
+            if not self._strangers:
+                self._counting_since = entry.at
+            if key not in self._strangers and len(self._strangers) >= _MOST_STRANGERS:
+                entry = replace(entry, address=OTHERS, target="")
+                key = (entry.address, entry.outcome)
+            first = self._strangers.get(key)
+            times = entry.times + (first.times if first else 0)
+            self._strangers[key] = replace(first or entry, times=times)
 
     def note(self, entry: Entry) -> None:
         """Keep an entry until the next flush."""
@@ -29,12 +49,17 @@ class AuditLog:
             times = entry.times + (first.times if first else 0)
             self._waiting[_key(entry)] = replace(first or entry, times=times)
 
-    def flush(self) -> int:
-        """Store the collected entries. Returns their number.
+    def flush(self, now: float = float("inf")) -> int:
+        """Store the collected entries, and once a minute the counts of strangers. Returns their number.
 
         Raises:
             StoreError: the store cannot be written; the entries are kept.
         """
+        if not 0 <= now - self._counting_since < _COUNT_SECONDS:
+            with self._lock:
+                strangers, self._strangers = list(self._strangers.values()), {}
+            for entry in strangers:
+                self.note(entry)
         with self._lock:
             waiting, self._waiting = list(self._waiting.values()), {}
         try:

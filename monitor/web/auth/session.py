@@ -3,24 +3,29 @@
 Resources without access are answered as if they did not exist.
 """
 
+import contextlib
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar import Request
 from litestar.datastructures import Cookie
 from litestar.exceptions import NotFoundException, PermissionDeniedException
 
-from monitor.errors import AccessError
+from monitor.errors import AccessError, StoreError
 from monitor.store import api_keys, sessions
 from monitor.store.api_keys import KeyKind
 from monitor.store.sessions import Session
 from monitor.web import services as web_services
+from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.socket_owner import is_same_user
 from monitor.web.services import Services
 from monitor.web.settings import RANKS
 
 COOKIE = "watchkeeper_session"
+FIRST = "first token"
+"""The key of a session that was opened with the token of the start."""
 LOCAL = "this machine"
 """The visitor who needs no key while none exists."""
 
@@ -58,12 +63,28 @@ def identify(request: Request[Any, Any, Any]) -> Visitor | None:
 
 def _identify(request: Request[Any, Any, Any]) -> Visitor | None:
     services = web_services.of(request)
-    secret = request.cookies.get(COOKIE, "")
+    secret = request.cookies.get(cookie_name(services), "")
     if secret:
         session = _session(services, secret)
         if session is not None:
             return Visitor(session.who, session.role, session.client, secret)
     return _bearer(services, request)
+
+
+def principal_of(access: Access, kind: KeyKind, request: Request[Any, Any, Any]) -> Principal:
+    """The bearer of a key, or a user of this machine.
+
+    Raises:
+        AccessError: neither.
+    """
+    peer = request.client.host if request.client else ""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return access.who(kind, headers, peer, request.scope["http_version"], is_same_user(request.scope))
+
+
+def cookie_name(services: Services) -> str:
+    """The name of the cookie. With TLS, browsers take a name with this prefix from this very host only."""
+    return f"__Host-{COOKIE}" if services.settings.is_secure else COOKIE
 
 
 def about(request: Request[Any, Any, Any], client: str) -> None:
@@ -119,13 +140,13 @@ def framed(services: Services, client: str, secret: str, seconds: int) -> str:
     """
     if not (client and services.settings.is_secure and services.client(client).frame_ancestors):
         return ""
-    return f"{COOKIE}={secret}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=None; Partitioned"
+    return f"{cookie_name(services)}={secret}; Path=/; Max-Age={seconds}; HttpOnly; Secure; SameSite=None; Partitioned"
 
 
 def cookie(services: Services, secret: str, seconds: int) -> Cookie:
     """The cookie of a session; an empty secret and 0 seconds delete it."""
     return Cookie(
-        COOKIE,
+        cookie_name(services),
         value=secret,
         max_age=seconds,
         path="/",
@@ -136,26 +157,30 @@ def cookie(services: Services, secret: str, seconds: int) -> Cookie:
 
 
 def _session(services: Services, secret: str) -> Session | None:
-    now = services.clock.now()
+    now, idle = services.clock.now(), services.settings.session_idle
     with services.store.read() as connection:
-        session = sessions.find(connection, secret, now)
-        if session is None or not session.key_id:
-            return session
-        key = api_keys.find(connection, session.key_id)
-    return session if key is not None and key.is_valid(now) else None
+        session = sessions.find(connection, secret, now, idle)
+        if session is None:
+            return None
+        key = api_keys.find(connection, session.key_id) if session.key_id else None
+    if session.key_id == FIRST:
+        is_valid = services.access.is_first_valid()
+    else:
+        is_valid = not session.key_id or (key is not None and key.is_valid(now))
+    if not is_valid:
+        return None
+    if now - session.seen_at > sessions.TOUCH_AFTER:
+        with contextlib.suppress(StoreError), services.store.write() as connection:
+            sessions.touch(connection, secret, now)
+    return session if key is None else replace(session, role=key.role, client=key.client)
 
 
 def _bearer(services: Services, request: Request[Any, Any, Any]) -> Visitor | None:
-    peer = request.client.host if request.client else ""
-    headers = {name.lower(): value for name, value in request.headers.items()}
     try:
-        principal = services.access.who(KeyKind.PAGE, headers, peer, request.scope["http_version"])
+        principal = principal_of(services.access, KeyKind.PAGE, request)
     except AccessError:
         return None
     if not principal.key:
         # Once staff can sign in, access from this machine is no longer enough.
-        is_open = services.access.is_open(KeyKind.STAFF) and not services.settings.oidc.issuer
-        return Visitor(LOCAL, "admin", "") if is_open else None
-    if principal.kind is KeyKind.STAFF:
-        return Visitor(f"key {principal.key}", "admin", principal.client)
-    return Visitor(f"key {principal.key}", "", principal.client)
+        return None if services.settings.oidc.issuer else Visitor(LOCAL, "admin", "")
+    return Visitor(f"key {principal.key}", principal.role, principal.client)

@@ -1,5 +1,6 @@
 """Sign-in and sign-out: access keys for readers of clients, OpenID Connect for staff."""
 
+import hmac
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
@@ -10,17 +11,21 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromQuery, URLEncodedBody
 
 from monitor.errors import AccessError
-from monitor.store import api_keys, sessions
+from monitor.store import api_keys, sessions, signing_keys
 from monitor.store.api_keys import KeyKind
 from monitor.store.sessions import Session
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.auth.oidc import Attempt, Provider
+from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
 from monitor.web.public_path import CURRENT
+from monitor.web.services import Services
 
 Form = URLEncodedBody[dict[str, str]]
 _ATTEMPT = "watchkeeper_attempt"
+_PURPOSE = "sign-in"
+"""Of the key that signs sign-ins in progress."""
 
 
 def closed(request: Request[Any, Any, Any]) -> Response[Any]:
@@ -55,25 +60,47 @@ def enter_by_link(
     key: FromQuery[str] = "",
     next: FromQuery[str] = "",  # noqa: A002
 ) -> Response[Any]:
-    """Sign in with an access key from a link, and remove it from the address bar."""
+    """Sign in with an access key from a link, and remove it from the address bar.
+
+    A link does not replace another session: somebody else's would sign the reader in as them.
+    """
+    visitor = session.identify(request)
+    if visitor is not None and visitor.secret and not _is_of(request, visitor, key):
+        return rendering.page("switch.html", visitor=visitor, key=key, next=next)
     return _enter(request, key, next)
 
 
-def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Response[Any]:
+def _is_of(request: Request[Any, Any, Any], visitor: Visitor, token: str) -> bool:
+    """Whether a key is the one that the visitor signed in with."""
     services = web_services.of(request)
+    with services.store.read() as connection:
+        own = sessions.find(connection, visitor.secret, services.clock.now())
+        key = None if own is None else api_keys.find(connection, own.key_id)
+    return key is not None and key.hash == api_keys.digest(token)
+
+
+def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Response[Any]:
+    services, now = web_services.of(request), web_services.of(request).clock.now()
+    address = request.client.host if request.client else ""
+    if services.access.take_first(token):
+        first = Session(
+            "first token", "admin", "", session.FIRST, now, now + services.settings.session_lifetime
+        )
+        return _go("/staff/keys", session.sign_in(services, replace(first, address=address)))
     try:
-        principal = services.access.who(KeyKind.PAGE, {"authorization": f"Bearer {token}"}, "")
+        principal = services.access.who(KeyKind.PAGE, {"authorization": f"Bearer {token}"}, address)
     except AccessError:
         return closed(request)
-    now = services.clock.now()
     with services.store.read() as connection:
         key = api_keys.find(connection, principal.key)
     ends = now + services.settings.session_lifetime
     if key is not None and key.expires_at is not None:
         ends = min(ends, key.expires_at)
-    role = "admin" if principal.kind is KeyKind.STAFF else ""
+    role = principal.role
     who = f"key {key.name or key.id}" if key is not None else f"key {principal.key}"
-    secret = session.keep(services, Session(who, role, principal.client, principal.key, now, ends))
+    secret = session.keep(
+        services, Session(who, role, principal.client, principal.key, now, ends, address=address)
+    )
     home = f"/c/{quote(principal.client, safe='')}/" if principal.client else "/staff/"
     answer = _go(_inside(next_page, home))
     partitioned_cookie = session.framed(services, "" if role else principal.client, secret, int(ends - now))
@@ -103,7 +130,7 @@ def sign_in(request: Request[Any, Any, Any], next: FromQuery[str] = "") -> Respo
     next_page = _inside(next, "/staff/")
     address, attempt = _provider(request).begin(_return_address(request), next_page, services.clock.now())
     encoded = urlencode({name: getattr(attempt, name) for name in Attempt.__slots__})
-    return _go(address, _attempt_cookie(request, encoded, 600))
+    return _go(address, _attempt_cookie(request, f"{_signature(services, encoded)}.{encoded}", 600))
 
 
 @get("/staff/callback", sync_to_thread=True, include_in_schema=False, status_code=303)
@@ -115,7 +142,9 @@ def callback(request: Request[Any, Any, Any], code: FromQuery[str] = "") -> Resp
     now = services.clock.now()
     person = _provider(request).finish(attempt, code, state, _return_address(request), now)
     ends = now + services.settings.session_lifetime
-    session_cookie = session.sign_in(services, Session(person.name, person.role, "", "", now, ends))
+    opened = Session(person.name, person.role, "", "", now, ends)
+    opened = replace(opened, address=request.client.host if request.client else "")
+    session_cookie = session.sign_in(services, opened)
     return _go(attempt.next, session_cookie, _attempt_cookie(request, "", 0))
 
 
@@ -133,7 +162,10 @@ def _return_address(request: Request[Any, Any, Any]) -> str:
 
 
 def _attempt(request: Request[Any, Any, Any]) -> Attempt:
-    fields = {name: texts[0] for name, texts in parse_qs(request.cookies.get(_ATTEMPT, "")).items()}
+    services = web_services.of(request)
+    signature, _, encoded = request.cookies.get(_attempt_name(services), "").partition(".")
+    is_ours = hmac.compare_digest(signature.encode(), _signature(services, encoded).encode())
+    fields = {name: texts[0] for name, texts in parse_qs(encoded).items()} if is_ours else {}
     try:
         started = float(fields["started_at"])
         attempt = Attempt(fields["state"], fields["nonce"], fields["verifier"], fields["next"], started)
@@ -143,10 +175,23 @@ def _attempt(request: Request[Any, Any, Any]) -> Attempt:
 
 
 def _attempt_cookie(request: Request[Any, Any, Any], value: str, seconds: int) -> Cookie:
-    secure = web_services.of(request).settings.is_secure
-    return Cookie(
-        _ATTEMPT, value=value, max_age=seconds, path="/staff/", httponly=True, secure=secure, samesite="lax"
-    )
+    services = web_services.of(request)
+    name, secure = _attempt_name(services), services.settings.is_secure
+    return Cookie(name, value=value, max_age=seconds, path="/", httponly=True, secure=secure, samesite="lax")
+
+
+def _attempt_name(services: Services) -> str:
+    return f"__Host-{_ATTEMPT}" if services.settings.is_secure else _ATTEMPT
+
+
+def _signature(services: Services, text: str) -> str:
+    """Signs a sign-in in progress, so that only what we wrote comes back from the browser."""
+    with services.store.read() as connection:
+        key = signing_keys.find(connection, _PURPOSE)
+    if key is None:
+        with services.store.write() as connection:
+            key = signing_keys.made(connection, _PURPOSE)
+    return hmac.new(key, text.encode(), "sha256").hexdigest()
 
 
 def _inside(path: str, default: str) -> str:

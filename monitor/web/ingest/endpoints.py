@@ -18,7 +18,7 @@ from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.group import Door
-from monitor.web.auth.access import Access
+from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue
@@ -100,21 +100,22 @@ class Endpoint:
             sender = principal.client or principal.key or peer_of(scope)
             body = IncomingBody(headers, sender, self._budget, self._limits)
             try:
-                result = await self._store(await body.read_decompressed(receive), headers, principal.client)
+                result = await self._store(await body.read_decompressed(receive), headers, principal)
             finally:
                 body.release()
         except WatchkeeperError as error:
             result = error
         return _accepted(result) if isinstance(result, Receipt) else self._rejected(result, headers)
 
-    async def _store(self, body: bytes, headers: Headers, client: str) -> Receipt | WatchkeeperError:
+    async def _store(self, body: bytes, headers: Headers, sender: Principal) -> Receipt | WatchkeeperError:
         """Store a body. Small bodies are parsed by the writer, large ones in another thread, so that they delay
         nothing.
         """
         key, kind = headers.get("idempotency-key", ""), headers.get("content-type", "")
         is_large = len(body) > _LARGE_BODY_BYTES
-        identity = None if is_large else identify(self._kind, body, client, key)
-        request = RawRequest(self._kind, body, kind, self._log.rules(client), key, identity)
+        identity = None if is_large else identify(self._kind, body, sender.client, key)
+        rules = self._log.rules(sender.client, sender.models)
+        request = RawRequest(self._kind, body, kind, rules, key, identity)
         if not is_large:
             return await self._queue.commit(request)
         loop = asyncio.get_running_loop()

@@ -21,7 +21,7 @@ from monitor.sources.otlp.calls import only_client, requests_of
 from monitor.sources.otlp.data_points import DataPoint
 from monitor.sources.otlp.evaluations import evaluations_of
 from monitor.store import scores
-from monitor.web.auth.access import Access
+from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import otlp_reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue
@@ -109,10 +109,10 @@ class OtlpEndpoint:
             async with self._turn():
                 body = await incoming.decompressed(body)
                 if self._signal is Signal.LOGS:
-                    return await asyncio.to_thread(self._scores, body, encoding, principal.client)
+                    return await asyncio.to_thread(self._scores, body, encoding, principal)
                 if self._signal is Signal.METRICS:
-                    return await asyncio.to_thread(self._gauges, body, encoding, principal.client)
-                calls = await asyncio.to_thread(self._calls, body, encoding, principal.client)
+                    return await asyncio.to_thread(self._gauges, body, encoding, principal)
+                calls = await asyncio.to_thread(self._calls, body, encoding, principal)
             return await self._store(calls)
         finally:
             incoming.release()
@@ -134,29 +134,31 @@ class OtlpEndpoint:
         finally:
             self._decoding.release()
 
-    def _calls(self, body: bytes, encoding: Encoding, client: str) -> list[ParsedRequest]:
+    def _calls(self, body: bytes, encoding: Encoding, sender: Principal) -> list[ParsedRequest]:
         """The calls of language models in a request, each to be stored by itself."""
-        rules = self._log.rules(client)
+        rules = self._log.rules(sender.client, sender.models)
         return requests_of(_DECODERS[encoding].spans(body), body, rules, self._log.decoders)
 
-    def _scores(self, body: bytes, encoding: Encoding, client: str) -> _Refused:
+    def _scores(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
         """Store the results of evaluations among log records; what is not accepted.
 
         Raises:
             StoreError: nothing was stored.
         """
-        rules = self._log.rules(client)
-        found = evaluations_of(_DECODERS[encoding].logs(body), rules, client or only_client(rules))
+        rules = self._log.rules(sender.client, sender.models)
+        found = evaluations_of(_DECODERS[encoding].logs(body), rules, sender.client or only_client(rules))
         if found.scores:
             self._log.store_delivery([], lambda connection: scores.put(connection, found.scores, rules.now))
         return found.refused, found.reason
 
-    def _gauges(self, body: bytes, encoding: Encoding, client: str) -> _Refused:
+    def _gauges(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
         """Hand metrics to the gauges that want them; what is not accepted."""
         points, invalid = [], []
         for one in _DECODERS[encoding].data_points(body):
             points.append(one) if isinstance(one, DataPoint) else invalid.append(one.reason)
-        refused, reason = self._metrics.receive(points, client)
+        if sender.models:
+            return len(points) + len(invalid), "this key is bound to models, and metrics name none"
+        refused, reason = self._metrics.receive(points, sender.client)
         return refused + len(invalid), reason or next(iter(invalid), "")
 
     async def _store(self, requests: list[ParsedRequest]) -> _Refused:

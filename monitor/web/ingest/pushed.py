@@ -84,6 +84,9 @@ class PushEndpoint:
 
     def _check(self, principal: Principal) -> None:
         """Raise AccessError if the sender's key belongs to another client than the source."""
+        if principal.models:
+            hint = "use a key that is not bound to models"
+            raise AccessError("messages of a source may be of any model", known=True, hint=hint)
         if principal.client and principal.client != self._client:
             hint = f"use a key of the client of source {self._name}"
             raise AccessError("this key belongs to another client", known=True, hint=hint)

@@ -11,6 +11,7 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.store.api_keys import KeyKind
 from monitor.web.auth import access as authentication
 from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.socket_owner import is_same_user
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.compression import decompressed
 
@@ -68,10 +69,13 @@ async def principal_of(access: Access, scope: HTTPScope, headers: Headers) -> Pr
         AccessError: it may not send records.
         StoreError: the store is unavailable, and the keys are not known.
     """
-    peer, version = peer_of(scope), scope["http_version"]
+    if "authorization" not in headers:
+        names = (name.decode("latin-1") for name, _ in scope["headers"])
+        headers = {**headers, **dict.fromkeys(filter(authentication.is_of_proxy, names), "")}
+    asked = KeyKind.INGEST, headers, peer_of(scope), scope["http_version"], is_same_user(scope)
     if access.is_at_hand(headers):
-        return access.who(KeyKind.INGEST, headers, peer, version)
-    return await asyncio.to_thread(access.who, KeyKind.INGEST, headers, peer, version)
+        return access.who(*asked)
+    return await asyncio.to_thread(access.who, *asked)
 
 
 def peer_of(scope: HTTPScope) -> str:

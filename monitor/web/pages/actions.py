@@ -1,5 +1,6 @@
 """Changes from the pages of staff: alerts acknowledged or silenced, keys created and revoked; all audited."""
 
+import contextlib
 import re
 import secrets
 from dataclasses import replace
@@ -15,6 +16,8 @@ from monitor.clock import iso
 from monitor.config.units import DAY, parse_duration
 from monitor.errors import InputError
 from monitor.records import Alert, Silence
+from monitor.rules.language import matchers
+from monitor.rules.language.matchers import Matcher
 from monitor.store import alerts, api_keys, audit, incidents, silences
 from monitor.store.api_keys import KeyKind
 from monitor.store.audit import Entry
@@ -80,9 +83,11 @@ def expire_silence(request: Request[Any, Any, Any], identity: FromPath[str], dat
     visitor = changer(request, "operator", data)
     services = web_services.of(request)
     with services.store.write() as connection:
-        if not silences.expire(connection, identity, services.clock.now()):
+        present = silences.load(connection, services.clock.now())
+        silence = next((one for one in present if one.id == identity and is_for(visitor, one)), None)
+        if silence is None or not silences.expire(connection, identity, services.clock.now()):
             raise NotFoundException
-        note(request, connection, visitor, "", f"expire silence {identity}")
+        note(request, connection, visitor, _client_of(silence), f"expire silence {identity}")
     return _back(data)
 
 
@@ -93,6 +98,7 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
     services = web_services.of(request)
     now = services.clock.now()
     kind, client = data.get("kind", ""), data.get("client", "").strip()
+    models, addresses = (_listed(data.get(name, "")) for name in ("models", "addresses"))
     if visitor.client:
         raise NotFoundException
     if kind not in set(KeyKind) or (kind in (KeyKind.PAGE, KeyKind.INGEST) and not client):
@@ -103,9 +109,12 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
     if days and not (days.isdigit() and 0 < int(days) <= 3650):
         raise ValidationException("the days of a key must be an integer from 1 to 3650")
     expires = now + int(days) * DAY if days else None
+    role = data.get("role", "") if kind == KeyKind.STAFF else ""
+    bound = api_keys.bounds(KeyKind(kind), role, models, addresses)
+    name = data.get("name", "")[:80]
     with services.store.write() as connection:
         _, token = api_keys.create(
-            connection, KeyKind(kind), client, now, name=data.get("name", "")[:80], expires_at=expires
+            connection, KeyKind(kind), client, now, name=name, expires_at=expires, bound=bound
         )
         note(request, connection, visitor, client, f"make a key for {kind}")
         all_keys = api_keys.keys(connection)
@@ -138,6 +147,25 @@ def changer(request: Request[Any, Any, Any], role: str, data: dict[str, str]) ->
     return visitor
 
 
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def is_for(visitor: Visitor, silence: Silence) -> bool:
+    """Whether a silence concerns the visitor: staff of one client see and end those of that client."""
+    return not visitor.client or _client_of(silence) == visitor.client
+
+
+def _client_of(silence: Silence) -> str:
+    """The one client that a silence is limited to; empty for several."""
+    for text in silence.matchers:
+        with contextlib.suppress(ValueError):
+            matcher = matchers.parse(text)
+            if (matcher.name, matcher.operator) == ("client", "="):
+                return matcher.value
+    return ""
+
+
 def _silence_form(data: dict[str, str]) -> tuple[float, str]:
     comment = data.get("comment", "").strip()[:200]
     try:
@@ -151,7 +179,7 @@ def _silence_form(data: dict[str, str]) -> tuple[float, str]:
 
 def _matchers(alert: Alert) -> tuple[str, ...]:
     pairs = (("alert", alert.rule), *alert.stream.labels, *alert.instance)
-    return tuple(f'{name}="{value}"' for name, value in pairs)
+    return tuple(str(Matcher(name, "=", value)) for name, value in pairs)
 
 
 def note(

@@ -18,6 +18,7 @@ from monitor.store.streams import StreamFigures
 from monitor.web import services as surroundings
 from monitor.web.auth import session
 from monitor.web.pages import rendering
+from monitor.web.pages.actions import is_for
 from monitor.web.pages.overview import query as queries
 from monitor.web.pages.overview import rows as model_rows
 from monitor.web.pages.overview import trends
@@ -58,7 +59,7 @@ def overview(request: Request[Any, Any, Any]) -> Response[str]:
     return rendering.page(
         "overview.html",
         visitor=visitor,
-        silences=mutes,
+        silences=[one for one in mutes if is_for(visitor, one)],
         held=services.held(firing, mutes),
         trends=lines,
         grids=chosen,

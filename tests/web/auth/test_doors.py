@@ -1,0 +1,378 @@
+"""Who gets in: before the first key, by which names, with which limits, and for how long."""
+
+import json
+import os
+import pwd
+import socket
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from monitor.clock import ManualClock
+from monitor.errors import AccessError, InputError
+from monitor.records import Silence
+from monitor.store import api_keys, audit, sessions, silences
+from monitor.store.api_keys import KeyKind, bounds
+from monitor.store.db import Store, metadata
+from monitor.web import host_names
+from monitor.web.auth.access import Access, is_local
+from monitor.web.auth.audit import AuditLog
+from monitor.web.auth.socket_owner import owner_of
+from monitor.web.pages import events
+from monitor.web.pages.events import Listeners
+from monitor.web.settings import WebSettings
+from tests.support import clients
+from tests.support.clients import NOW, Shop
+from tests.support.nginx import publishing
+from tests.support.server import serving
+
+HERE = {"host": "127.0.0.1:8080"}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return clients.opened(tmp_path, hours=2)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Access:
+    store = Store(f"sqlite:///{tmp_path}/keys.db")
+    metadata.create_all(store.engine)
+    return Access(store, ManualClock(NOW))
+
+
+def made(shop: Shop, kind: KeyKind, client: str = "", role: str = "", **limits: tuple[str, ...]) -> str:
+    bound = bounds(kind, role, limits.get("models", ()), limits.get("addresses", ()))
+    with shop.store.write() as connection:
+        return api_keys.create(connection, kind, client, NOW, bound=bound)[1]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+# Before the first key
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Uri", "X-Real-IP", "CDN-Loop",
+        "X-Client-IP", "Fastly-Client-IP", "True-Client-IP", "CF-Connecting-IP", "X-Envoy-External-Address",
+        "X-Original-URL", "X-ProxyUser-Ip", "X-Forwarded", "X-Scheme", "Proxy-Connection",
+    ],
+)  # fmt: skip
+def test_whatever_a_proxy_adds_is_not_from_this_machine(header: str) -> None:
+    assert is_local(HERE, "127.0.0.1", "1.1")
+    assert not is_local({**HERE, header.lower(): "1"}, "127.0.0.1", "1.1")
+
+
+def test_a_program_of_another_user_is_not_the_user_of_the_daemon(keys: Access) -> None:
+    assert keys.who(KeyKind.PAGE, HERE, "127.0.0.1", "1.1", lambda: True)
+    with pytest.raises(AccessError, match="only the user who runs the daemon"):
+        keys.who(KeyKind.PAGE, HERE, "127.0.0.1", "1.1", lambda: False)
+
+
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_the_kernel_tells_whose_socket_is_at_the_other_end(family: socket.AddressFamily) -> None:
+    host = "127.0.0.1" if family == socket.AF_INET else "::1"
+    with socket.socket(family) as server:
+        server.bind((host, 0))
+        server.listen()
+        with socket.create_connection(server.getsockname()[:2]) as here:
+            own = here.getsockname()[:2], server.getsockname()[:2]
+            assert owner_of(*own) == os.geteuid()
+            assert owner_of(("127.0.0.9", 9), own[1]) is None
+
+
+def test_ipv4_within_ipv6_and_other_users_are_read_from_the_kernel_s_table(tmp_path: Path) -> None:
+    table = tmp_path / "tcp6"
+    line = (
+        "0: 0000000000000000FFFF00000100007F:C350 0000000000000000FFFF00000100007F:1F90 01 0:0 0:0 0 33 0 1"
+    )
+    table.write_text(f"head\n{line}\ndamaged\n")
+    ends = ("127.0.0.1", 50000), ("127.0.0.1", 8080)
+    assert owner_of(*ends, (tmp_path / "none", table)) == 33
+    assert owner_of(("::ffff:127.0.0.1", 50000), ends[1], (table,)) == 33
+    assert owner_of(ends[1], ends[0], (table,)) is None
+
+
+def test_nginx_on_this_machine_gives_a_stranger_nothing(shop: Shop, tmp_path: Path) -> None:
+    """With the defaults of nginx since 1.29.7, HTTP/1.1 and no header that tells of it."""
+    nobody = pwd.getpwnam("nobody").pw_uid
+    if os.geteuid() == nobody:
+        pytest.skip("nginx cannot run as another user")
+    with serving(shop) as web:
+        assert web.get("/staff/").status_code == 200
+        with publishing(tmp_path, str(web.base_url), "", strips=False, tells=False) as address:
+            for path in ("/staff/", "/staff/keys", "/api/v1/clients", "/metrics", "/c/acme/"):
+                assert httpx2.get(f"{address}{path}", timeout=20).status_code in (401, 404), path
+            form = {"kind": "staff", "client": "", "name": "x"}
+            assert httpx2.post(f"{address}/staff/keys/new", data=form, timeout=20).status_code == 404
+
+
+def test_any_key_closes_everything(shop: Shop) -> None:
+    paths = ("/staff/", "/c/acme/", "/metrics", "/api/v1/clients")
+    with serving(shop) as web:
+        assert [web.get(path).status_code for path in paths] == [200] * 4
+        made(shop, KeyKind.INGEST, "acme")
+        shop.clock.advance(6)
+        assert [web.get(path).status_code for path in paths] == [404, 404, 401, 404]
+
+
+def test_the_link_of_the_start_signs_in_once_and_until_a_key_is_made(shop: Shop) -> None:
+    access = Access(shop.store, shop.clock)
+    token = access.first_token()
+    with serving(shop, access=access) as web:
+        assert web.get("/staff/").status_code == 404
+        assert web.get("/metrics").status_code == 401
+        assert web.get("/enter/link", params={"key": token}).headers["location"] == "/staff/keys"
+        assert web.get("/staff/keys").status_code == 200
+        cookies = dict(web.cookies)
+        web.cookies.clear()
+        assert web.get("/enter/link", params={"key": token}).status_code == 404
+        made(shop, KeyKind.STAFF)
+        shop.clock.advance(6)
+        web.cookies.update(cookies)
+        assert web.get("/staff/keys").status_code == 404
+
+
+# Names of the host
+
+
+@pytest.mark.parametrize(
+    ("host", "is_ours"),
+    [
+        ("127.0.0.1:8080", True), ("[::1]:8080", True), ("localhost", True), ("a.localhost", True), ("10.0.0.8", True),
+        ("watch.example.org", True), ("WATCH.example.org.:443", True), ("other.example.org:8080", True),
+        ("monitoring", True), ("evil.example", False), ("watch.example.org.evil.example", False), ("", False),
+        ("127.0.0.1.evil.example", False), ("[::1", False), ("1.2.3", False), ("evil.example:127.0.0.1", False),
+    ],
+)  # fmt: skip
+def test_only_our_own_host_names_are_served(host: str, is_ours: bool) -> None:
+    settings = WebSettings(public_url="https://watch.example.org/x/", hosts=("other.example.org",))
+    assert host_names.is_expected(host, host_names.names_of(settings)) == (is_ours or host == "")
+
+
+def test_a_name_that_leads_here_by_rebinding_reads_nothing(shop: Shop) -> None:
+    with serving(shop) as web:
+        answer = web.get("/c/acme/", headers={"Host": "evil.example:8080"})
+        assert answer.status_code == 421
+        assert "web.hosts" in answer.json()["hint"]
+        page = web.get("/staff/", headers={"Host": "evil.example", "Accept": "text/html"})
+        assert page.headers["content-type"].startswith("text/html")
+        assert web.get("/healthz", headers={"Host": "evil.example"}).status_code == 200
+        token = made(shop, KeyKind.PAGE, "acme")
+        shop.clock.advance(6)
+        named = {"Host": "watchkeeper.monitoring.example", **bearer(token)}
+        assert web.get("/c/acme/", headers=named).status_code == 200
+
+
+# Limits of keys
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ((KeyKind.PAGE, "viewer", (), ()), "cannot have the role"),
+        ((KeyKind.STAFF, "owner", (), ()), "cannot have the role"),
+        ((KeyKind.PAGE, "", ("fraud",), ()), "cannot be bound to models"),
+        ((KeyKind.INGEST, "", ("a/b",), ()), "contains a slash"),
+        ((KeyKind.INGEST, "", (), ("10.0.0.300",)), "not an IP address"),
+    ],
+)
+def test_limits_that_mean_nothing_are_refused(arguments: tuple[object, ...], problem: str) -> None:
+    with pytest.raises(InputError, match=problem):
+        bounds(*arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("peer", "may"),
+    [("10.0.0.8", True), ("::ffff:10.0.0.9", True), ("2001:db8::1", True), ("10.0.1.1", False), ("", True)],
+)  # fmt: skip
+def test_a_key_may_be_bound_to_addresses(shop: Shop, peer: str, may: bool) -> None:
+    token = made(shop, KeyKind.INGEST, "acme", addresses=("10.0.0.0/24", "2001:db8::/32"))
+    who = Access(shop.store, shop.clock).who
+    if may:
+        assert who(KeyKind.INGEST, {"authorization": f"Bearer {token}"}, peer).client == "acme"
+    else:
+        with pytest.raises(AccessError, match="may not be used from"):
+            who(KeyKind.INGEST, {"authorization": f"Bearer {token}"}, peer)
+
+
+def test_staff_keys_have_roles(shop: Shop) -> None:
+    tokens = {role: made(shop, KeyKind.STAFF, role=role) for role in ("viewer", "operator", "admin")}
+    form = {"kind": "metrics", "client": "", "csrf": ""}
+    with serving(shop) as web:
+        for role, token in tokens.items():
+            assert web.get("/staff/", headers=bearer(token)).status_code == 200
+            expected = 200 if role == "admin" else 403
+            assert web.get("/staff/keys", headers=bearer(token)).status_code == expected
+            assert web.post("/staff/keys/new", data=form, headers=bearer(token)).status_code == expected
+            web.post("/enter", data={"key": token, "next": ""})
+            assert web.get("/staff/keys").status_code == expected
+            web.cookies.clear()
+    with pytest.raises(AccessError, match="for reading"):
+        Access(shop.store, shop.clock).who(
+            KeyKind.INGEST, {"authorization": f"Bearer {tokens['viewer']}"}, "10.0.0.1"
+        )
+
+
+def test_staff_of_one_client_see_and_end_its_silences_only(shop: Shop) -> None:
+    with shop.store.write() as connection:
+        for client in ("acme", "globex"):
+            silence = Silence(client, (f'client="{client}"',), NOW - 1, NOW + 999, "ann", f"about {client}")
+            silences.add(connection, silence)
+    token = made(shop, KeyKind.STAFF, "acme")
+    with serving(shop) as web:
+        page = web.get("/staff/", headers=bearer(token)).text
+        assert "about acme" in page
+        assert "about globex" not in page
+        ends = {one: f"/staff/silences/{one}/expire" for one in ("acme", "globex")}
+        form = {"csrf": ""}
+        assert web.post(ends["globex"], data=form, headers=bearer(token)).status_code == 404
+        assert web.post(ends["acme"], data=form, headers=bearer(token)).status_code == 303
+
+
+# Sessions
+
+
+def test_a_session_ends_when_nobody_uses_it(shop: Shop) -> None:
+    token = made(shop, KeyKind.PAGE, "acme")
+    with serving(shop) as web:
+        web.post("/enter", data={"key": token, "next": ""})
+        for _ in range(3):
+            shop.clock.advance(3000)
+            assert web.get("/c/acme/").status_code == 200
+        shop.clock.advance(3601)
+        assert web.get("/c/acme/").status_code == 404
+
+
+def test_sessions_are_listed_and_each_can_be_ended(shop: Shop) -> None:
+    admin, viewer = made(shop, KeyKind.STAFF), made(shop, KeyKind.STAFF, role="viewer")
+    with serving(shop) as web:
+        web.post("/enter", data={"key": viewer, "next": ""})
+        cookies = dict(web.cookies)
+        assert web.get("/staff/sessions").text.count("/end") == 1, "its own only"
+        with shop.store.read() as connection:
+            one = sessions.open_sessions(connection, NOW, 3600.0)[0]
+        web.cookies.clear()
+        end = f"/staff/sessions/{one.id}/end"
+        assert one.address == "127.0.0.1"
+        assert (
+            web.post(end, data={"csrf": ""}, headers=bearer(made(shop, KeyKind.STAFF, "acme"))).status_code
+            == 404
+        )
+        assert web.post(end, data={"csrf": ""}, headers=bearer(admin)).status_code == 303
+        web.cookies.update(cookies)
+        assert web.get("/staff/").status_code == 404
+    with shop.store.read() as connection:
+        assert any(f"end session {one.id}" in entry.target for entry in audit.latest(connection))
+
+
+def test_a_link_does_not_replace_a_session_without_asking(shop: Shop) -> None:
+    own, other = made(shop, KeyKind.STAFF), made(shop, KeyKind.PAGE, "globex")
+    with serving(shop) as web:
+        web.post("/enter", data={"key": own, "next": ""})
+        answer = web.get("/enter/link", params={"key": other}, headers={"Sec-Fetch-Site": "cross-site"})
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+        assert "Sign in with another key?" in answer.text
+        assert web.get("/staff/").status_code == 200
+        assert web.get("/enter/link", params={"key": own}).status_code == 303, "its own key is no other"
+        assert web.post("/enter", data={"key": other, "next": ""}).headers["location"] == "/c/globex/"
+
+
+def test_with_tls_cookies_are_of_this_host_alone(shop: Shop) -> None:
+    token = made(shop, KeyKind.STAFF)
+    settings = WebSettings(public_url="https://watch.example.org", requests_per_minute=100_000)
+    with serving(shop, settings=settings) as web:
+        cookie = web.post("/enter", data={"key": token, "next": ""}).headers["set-cookie"]
+    assert cookie.startswith("__Host-watchkeeper_session=")
+    assert "Secure" in cookie
+    assert "Path=/;" in f"{cookie};"
+    assert "domain" not in cookie.lower()
+
+
+def test_an_open_page_hears_nothing_once_its_key_is_revoked(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "ACCESS_SECONDS", 0.5)
+    token = made(shop, KeyKind.PAGE, "acme")
+    with serving(shop) as web, web.stream("GET", "/c/acme/events", headers=bearer(token)) as stream:
+        lines = stream.iter_lines()
+        assert "hello" in next(lines)
+        with shop.store.write() as connection:
+            api_keys.revoke(connection, api_keys.keys(connection)[0].id, NOW)
+        shop.clock.advance(6)
+        assert "change" not in "".join(lines), "the stream ends by itself"
+
+
+def test_open_pages_of_one_client_take_none_from_another() -> None:
+    listeners = Listeners(most=6, most_per_client=5)
+    pages = [object() for _ in range(5)]
+    for page in pages:
+        assert not listeners.is_full("acme")
+        listeners.add(page, "acme")
+    assert listeners.is_full("acme")
+    for number in range(3):
+        assert not listeners.is_full("globex"), number
+        listeners.add(object(), "globex")
+    assert listeners.open == {"acme": 3, "globex": 3}
+    assert [listeners.is_listening(page) for page in pages] == [False, False, True, True, True]
+    assert listeners.is_full("globex")
+    listeners.remove(pages[0])
+    listeners.remove(pages[2])
+    assert listeners.open["acme"] == 2
+
+
+# What strangers leave behind
+
+
+def test_strangers_are_counted_and_not_listed(shop: Shop) -> None:
+    shop.clock.advance(0.5)
+    made(shop, KeyKind.STAFF)
+    with serving(shop) as web:
+        for number in range(300):
+            assert web.get(f"/c/client{number}/").status_code == 404
+            assert web.get(f"/staff/m/a/b{number}/c").status_code == 404
+    with shop.store.read() as connection:
+        rows = [one for one in audit.latest(connection) if one.who == "stranger"]
+    assert sum(one.times for one in rows) == 600
+    assert len(rows) == 2
+    assert {one.client for one in rows} == {""}
+    assert {one.target for one in rows} == {
+        "/c/{key}",
+        "/staff/m/{client}/{model}/{environment}",
+    }
+
+
+def test_many_strangers_are_few_rows(shop: Shop) -> None:
+    log = AuditLog(shop.store)
+    for number in range(5000):
+        log.count_stranger(
+            audit.Entry(NOW, "stranger", f"10.0.{number % 250}.{number % 7}", "read", "", "/c/", 404)
+        )
+    assert log.flush(NOW + 1) == 0, "a minute is counted first"
+    assert log.flush(NOW + 61) == 21
+    with shop.store.read() as connection:
+        assert sum(one.times for one in audit.latest(connection)) == 5000
+
+
+def test_the_command_line_makes_keys_with_limits(tmp_path: Path) -> None:
+    from tests.support.fork_server import watchkeeper
+
+    (tmp_path / "w.yaml").write_text(
+        f'store: {{url: "sqlite:///{tmp_path}/w.db"}}\nclients: {{acme: {{name: Acme}}}}\n'
+    )
+    config = ("--config", str(tmp_path / "w.yaml"))
+    limits = ("--model", "fraud", "--model", "churn", "--address", "10.0.0.0/24")
+    first = watchkeeper("key", "create", "ingest", "--client", "acme", *limits, *config)
+    assert "from now on everything requires a key" in first.stderr
+    assert watchkeeper("key", "create", "staff", "--role", "viewer", *config).returncode == 0
+    assert (
+        watchkeeper("key", "create", "page", "--client", "acme", "--role", "viewer", *config).returncode == 2
+    )
+    listed = json.loads(watchkeeper("key", "list", "--json", *config).stdout)
+    assert [one["limits"] for one in listed] == ["fraud, churn, 10.0.0.0/24", "viewer"]
