@@ -74,7 +74,8 @@ class App:
         self.runner: Runner = ChildProcesses(self.store.faults) if is_apart else HERE
         upgrade_apart(self.store) if is_apart else migrate(self.store)
         _check_file(self.store)
-        self.access = Access(self.store, self.clock, config.web.public_url)
+        needs_token = config.web.first_access == "token"
+        self.access = Access(self.store, self.clock, config.web.public_url, needs_token=needs_token)
         channels = build(config.notify)
         emergency = wiring.emergency(config, self.clock, self.store, channels)
         others = [emergency] if emergency else []

@@ -61,7 +61,7 @@ class Guard(ASGIMiddleware):
         wait = 0.0 if path in _UNLIMITED else self._limiter.wait(address, self._services.clock.now())
         if wait > 0:
             await _reject(scope, watched, wait)
-        elif path not in _UNLIMITED and not self._is_expected(scope):
+        elif not self._is_expected(scope):
             await _send_error(scope, watched, 421, *_WRONG_HOST)
         else:
             await next_app(scope, receive, watched)
@@ -71,6 +71,10 @@ class Guard(ASGIMiddleware):
 
     def _is_expected(self, scope: HTTPScope) -> bool:
         """Whether the host name is ours. Web sites cannot have a browser send somebody's key, so keys prove enough."""
+        if (
+            scope["path"].startswith("/v1/") or scope["path"] in _UNLIMITED
+        ):  # each requires a key or a signature
+            return True
         headers = dict(scope["headers"])
         host = headers.get(b"host", b"").decode("latin-1")
         return b"authorization" in headers or host_names.is_expected(host, self._names)

@@ -57,19 +57,17 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
         log.warning("configuration", extra={"problem": str(problem)})
     _wait(settings)
     app = App(_located(settings, config), in_children=True)
-    is_first = settings.web.first_access == "token" and app.access.is_open()
-    first = app.access.first_token() if is_first else ""
 
     def announce() -> None:
         give_back_freed_memory()  # memory of the start
+        if token := app.access.first_token():
+            say(
+                f"No key exists yet. Sign in with this link, once, and make one: {app.url}/enter/link?key={token}"
+            )
         if as_json:  # stdout has JSON lines only; the start was logged
             return
         say(f"Watchkeeper {__version__} is ready at {app.url}")
-        if first:
-            say(
-                f"No key exists yet. Sign in with this link, once, and make one: {app.url}/enter/link?key={first}"
-            )
-        elif app.access.is_open():
+        if app.access.is_open():
             say("Until a key is made, only you have access, from this machine: watchkeeper key create staff")
 
     def announce_if_heard() -> None:

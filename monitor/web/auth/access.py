@@ -55,12 +55,15 @@ def _same_user() -> bool:
 class Access:
     """Checks keys in memory. New and revoked keys take effect within seconds, in every process."""
 
-    def __init__(self, store: Store, clock: Clock, public_url: str = "") -> None:
+    def __init__(
+        self, store: Store, clock: Clock, public_url: str = "", *, needs_token: bool = False
+    ) -> None:
+        """Check keys. With `needs_token`, nothing opens before the first key is made but by `first_token`."""
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[bytes, Key] = {}
-        self._first = b""
+        self._first = api_keys.digest(secrets.token_urlsafe(32)) if needs_token else b""
         self._read_at = float("-inf")
         self._used: dict[str, float] = {}
         self._reading: threading.Thread | None = None
@@ -122,7 +125,10 @@ class Access:
         return not (self._keys or self._first)
 
     def first_token(self) -> str:
-        """A token that signs in an admin once, before the first key is made. From now on, nothing opens without one."""
+        """A token that signs in an admin once, before the first key is made; empty where none is needed."""
+        self._refresh(self._clock.now(), _STALE_AFTER)
+        if self._keys or not self._first:
+            return ""
         token = "wk_" + secrets.token_urlsafe(32)
         self._first = api_keys.digest(token)
         return token

@@ -1,6 +1,7 @@
 """Sign-in and sign-out: access keys for readers of clients, OpenID Connect for staff."""
 
 import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
@@ -129,7 +130,8 @@ def sign_in(request: Request[Any, Any, Any], next: FromQuery[str] = "") -> Respo
     services = web_services.of(request)
     next_page = _inside(next, "/staff/")
     address, attempt = _provider(request).begin(_return_address(request), next_page, services.clock.now())
-    encoded = urlencode({name: getattr(attempt, name) for name in Attempt.__slots__})
+    fields = urlencode({name: getattr(attempt, name) for name in Attempt.__slots__})
+    encoded = urlsafe_b64encode(fields.encode()).decode().rstrip("=")
     return _go(address, _attempt_cookie(request, f"{_signature(services, encoded)}.{encoded}", 600))
 
 
@@ -165,7 +167,8 @@ def _attempt(request: Request[Any, Any, Any]) -> Attempt:
     services = web_services.of(request)
     signature, _, encoded = request.cookies.get(_attempt_name(services), "").partition(".")
     is_ours = hmac.compare_digest(signature.encode(), _signature(services, encoded).encode())
-    fields = {name: texts[0] for name, texts in parse_qs(encoded).items()} if is_ours else {}
+    text = urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode() if is_ours else ""
+    fields = {name: texts[0] for name, texts in parse_qs(text).items()}
     try:
         started = float(fields["started_at"])
         attempt = Attempt(fields["state"], fields["nonce"], fields["verifier"], fields["next"], started)

@@ -7,7 +7,7 @@ program runs as another user, and the kernel tells whose socket it is.
 import os
 import socket
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 from litestar.types import Scope
@@ -45,7 +45,7 @@ def owner_of(peer: tuple[str, int], own: tuple[str, int], tables: tuple[Path, ..
     return None
 
 
-@cache
+@lru_cache(64)
 def _words(address: str) -> tuple[str, ...]:
     """An address as the tables write it: words of 32 bits, in the order of this machine's bytes."""
     try:

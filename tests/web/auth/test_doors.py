@@ -122,7 +122,7 @@ def test_any_key_closes_everything(shop: Shop) -> None:
 
 
 def test_the_link_of_the_start_signs_in_once_and_until_a_key_is_made(shop: Shop) -> None:
-    access = Access(shop.store, shop.clock)
+    access = Access(shop.store, shop.clock, needs_token=True)
     token = access.first_token()
     with serving(shop, access=access) as web:
         assert web.get("/staff/").status_code == 404
