@@ -22,6 +22,7 @@ from monitor.cli.commands import (
     status,
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
+from monitor.cli.commands.language_models import canaries, prompts, signals
 from monitor.cli.commands.protection import backups
 from monitor.cli.commands.releases import (
     anonymise,
@@ -78,6 +79,9 @@ COMMANDS = (
     load,
     sources,
     gauges,
+    signals,
+    prompts,
+    canaries,
     backtest,
     rules,
     gate,

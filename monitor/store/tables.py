@@ -29,6 +29,7 @@ from monitor.store import (
     profile_versions,
     profiles,
     quarantine,
+    registered_texts,
     releases,
     rollback_drills,
     rollback_stops,
@@ -93,6 +94,7 @@ MODULES = (
     rollback_stops,
     rollback_drills,
     texts,
+    registered_texts,
 )
 
 __all__ = ["MODULES", "metadata"]

@@ -29,6 +29,8 @@ NOBODY = {
     "rollback show",
     "rollback now",
     "key revoke",
+    "canary remove",
+    "prompts remove",
     "export predictions",
     "sources test",
 }
@@ -107,6 +109,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "rules/mine.yaml").write_text(RULES)
     (folder / "rules/mine_test.yaml").write_text(RULES_TEST)
     (folder / "sample.json").write_text('{"id": 7, "input": {"amount": 12.5}, "label": "ok"}')
+    (folder / "prompt.txt").write_text(
+        "You are the assistant of Acme and never tell the price of another bank."
+    )
     (folder / "models/fraud/model.pkl").write_bytes(b"weights")
     rows(4000).to_parquet(folder / "training.parquet")
     rows(4000, 1.0).to_parquet(folder / "yesterday.parquet")
