@@ -2,9 +2,11 @@
 
 import logging
 import math
+import platform
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 from monitor import __version__, wiring
@@ -37,7 +39,9 @@ from monitor.runtime.scheduler import URGENT, Scheduler
 from monitor.runtime.shutdown import in_time
 from monitor.runtime.termination import on_signals
 from monitor.sources.group import SourceGroup
+from monitor.store import audit
 from monitor.store import faults as stored_faults
+from monitor.store.audit import Entry as AuditEntry
 from monitor.store.db import Store
 from monitor.store.integrity import quick_check
 from monitor.store.migrate import migrate
@@ -168,6 +172,7 @@ class App:
 
     def start(self) -> None:
         """Start to accept predictions, to evaluate rules, and to deliver notifications."""
+        self._audit("start")
         self._load_outage_state()  # the database may fail before the first tick is complete
         self.log.start()
         self.sources.start()
@@ -206,7 +211,7 @@ class App:
             self.runner, self.scheduler, self.sources, self.drilldowns, self.log, self.rollbacks, self.dispatcher,
         )  # fmt: skip
         unfinished = in_time([part.stop for part in parts], until)
-        unfinished |= in_time([self.pipeline.leader.hand_over], until)
+        unfinished |= in_time([self._audit_stop, self.pipeline.leader.hand_over], until)
         if unfinished:
             log.warning(
                 "stopped before all work was done", extra={"unfinished": ",".join(sorted(unfinished))}
@@ -318,6 +323,15 @@ class App:
             ready=self._readiness,
             stuck=self.jobs.stuck,
         )
+
+    def _audit_stop(self) -> None:
+        self._audit("stop")
+
+    def _audit(self, action: str) -> None:
+        """Write the start or the stop of this daemon into the audit log, if the database can be written."""
+        entry = AuditEntry(self.clock.now(), "daemon", platform.node(), action, "", __version__, 200)
+        with suppress(StoreError), self.store.write() as connection:
+            audit.add(connection, [entry])
 
     def _learn_new_baselines(self) -> None:
         self.baselines.learned(self.jobs.learn(self.baselines.new(self.clock.now())))

@@ -13,6 +13,7 @@ from monitor.config.units import HOUR, MINUTE
 from monitor.config.verdict_reading import reading_of
 from monitor.drift.learning import LearningContext, LearningTask, prepare
 from monitor.evaluation.row_metrics import measure_rows
+from monitor.maintenance.audit_signing import AuditSigning, signer_of
 from monitor.maintenance.retention import delete_expired
 from monitor.notify import reconcile
 from monitor.notify.dead_man import DeadMan, Vitals, health_problem
@@ -38,6 +39,7 @@ log = logging.getLogger(__name__)
 
 LEARN_INTERVAL, EXPIRY_INTERVAL = float(MINUTE), float(HOUR)
 RECONCILE_INTERVAL = 300.0
+SIGN_INTERVAL = float(HOUR)
 COMPACT_DELAY = 300.0
 """Seconds after a window's lateness limit before its batches are compacted."""
 STUCK_AFTER = 150.0
@@ -72,6 +74,7 @@ class Jobs:
         self._runner = runner
         self._change_channels = change_channels
         self._evaluated_at = self._attempted_at = clock.elapsed()
+        self._signing = AuditSigning(store, config.audit)
         self._dead_man = DeadMan(config.notify.dead_man) if config.notify.dead_man else None
 
     def schedule(self, scheduler: Scheduler) -> None:
@@ -79,6 +82,7 @@ class Jobs:
         scheduler.every(LEARN_INTERVAL, "learn drift models", self.learn, first=FIRST_LEARN_DELAY)
         scheduler.every(60.0, "compact batches", self.compact)
         scheduler.every(EXPIRY_INTERVAL, "delete expired data", self.delete_expired)
+        scheduler.every(SIGN_INTERVAL, "sign the audit log", self.sign_audit)
         scheduler.every(120.0, "measure row metrics", self.measure_rows)
         every = min(rollouts.EVERY, self._config.predictions.base_window)
         scheduler.every(every, "advance rollouts", self.advance_rollouts)
@@ -92,6 +96,11 @@ class Jobs:
             scheduler.every(RECONCILE_INTERVAL, "reconcile with PagerDuty", self.reconcile)
         if self._dead_man:
             scheduler.every(10.0, "ping the dead man's switch", self.ping_dead_man)
+
+    def sign_audit(self) -> None:
+        """Make a checkpoint of each chain of the audit log; one daemon of a database does."""
+        if self._is_leader():
+            self._signing.sign(self._clock.now())
 
     def measure_rows(self) -> None:
         """Measure the metrics that need rows, for the last complete hour of each stream."""
@@ -169,7 +178,9 @@ class Jobs:
     def delete_expired(self) -> None:
         """Delete data past its retention, and outcomes whose predictions have not arrived in time."""
         config, now = self._config, self._clock.now()
-        delete_expired(self._store, config.store, config.predictions, config.windows, now)
+        delete_expired(
+            self._store, config.store, config.predictions, config.windows, now, signer_of(config.audit)
+        )
         with self._store.read() as connection:
             streams = stream_rows.streams(connection)
         for stream in streams:

@@ -23,7 +23,7 @@ from monitor.cli.commands import (
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
 from monitor.cli.commands.language_models import canaries, prompts, signals
-from monitor.cli.commands.protection import backups
+from monitor.cli.commands.protection import audits, backups
 from monitor.cli.commands.releases import (
     anonymise,
     approval,
@@ -95,6 +95,7 @@ COMMANDS = (
     anonymise,
     export,
     keys,
+    audits,
     backups,
     demo,
 )

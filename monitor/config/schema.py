@@ -23,7 +23,7 @@ from monitor.rollouts.settings import CanaryTolerances
 from monitor.rules.settings import RuleSettings
 from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
-from monitor.store.settings import StoreSettings
+from monitor.store.settings import AuditSettings, StoreSettings
 from monitor.web.settings import WebSettings
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
@@ -89,6 +89,8 @@ class Config(Section):
 
     store: StoreSettings = StoreSettings()
     """The database."""
+    audit: AuditSettings = AuditSettings()
+    """The audit log: who read which client's data, and who changed what."""
     log: LogSettings = LogSettings()
     """The log of the daemon."""
     web: WebSettings = WebSettings()

@@ -10,7 +10,7 @@ from monitor.config.units import HOUR
 from monitor.predictions.settings import PredictionSettings
 from monitor.store import (
     alerts,
-    audit,
+    audit_checkpoints,
     change_subscriptions,
     daily_summaries,
     diagnoses,
@@ -38,6 +38,7 @@ from monitor.store import (
     uptime,
     webhook_deliveries,
 )
+from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
 from monitor.store.retention import Aged, Prefix, delete_old, with_old
 from monitor.store.settings import StoreSettings
@@ -54,8 +55,13 @@ def delete_expired(
     predictions: PredictionSettings,
     windows: WindowSettings,
     now: float,
+    signer: Signer | None = None,
 ) -> int:
-    """Delete what is past its retention at `now` (seconds since the epoch); the number of rows. Safe to run again."""
+    """Delete what is past its retention at `now` (seconds since the epoch); the number of rows. Safe to run again.
+
+    `signer` signs the checkpoints of the audit log.
+    """
+    signer = signer or Signer()
     figures, deliveries = now - windows.retention, now - settings.keep_deliveries
     fine = now - min(windows.fine_retention, windows.retention)
     aged: Sequence[tuple[Aged, float, IsChosen]] = (
@@ -84,7 +90,7 @@ def delete_expired(
         lambda c: diagnoses.delete_before(c, figures),
         lambda c: incidents.delete_before(c, figures),
         lambda c: incident_notes.delete_before(c, figures),
-        lambda c: audit.delete_before(c, figures),
+        lambda c: audit_checkpoints.delete_before(c, figures, signer, now),
         lambda c: change_subscriptions.delete_before(c, deliveries),
         lambda c: targets.delete_before(c, figures),
         lambda c: rollouts.delete_before(c, figures),

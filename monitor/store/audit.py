@@ -1,23 +1,36 @@
-"""The audit log: who read which client's data, and who changed what. Rows are added, and deleted by age only."""
+"""The audit log: who read which client's data, and who changed what, as one hash chain for each client.
 
+Entries are only added, and deleted by age. The hash of an entry covers the entry and the hash before it, so that a row
+that is changed, removed or inserted breaks the chain (`monitor.store.audit_check`). Entries about no single client have
+a chain of their own, of the client "". Writers take turns: two of them never continue the same row.
+"""
+
+import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Any
 
+import msgspec
 from sqlalchemy import (
+    BigInteger,
     Column,
     ColumnElement,
     Connection,
     Float,
+    Index,
     Integer,
+    LargeBinary,
+    Row,
     String,
     Table,
-    delete,
     func,
     select,
 )
 
 from monitor.store.db import faults_of, metadata
-from monitor.store.rows import moment, whole_number, words, write_each
+from monitor.store.rows import FARTHEST, blob, moment, whole_number, words
+from monitor.store.text_values import fitted
 from monitor.texts import NAME
 
 entries = Table(
@@ -32,7 +45,26 @@ entries = Table(
     Column("target", String(512), nullable=False),
     Column("outcome", Integer, nullable=False),
     Column("times", Integer, nullable=False),
+    Column("sequence", BigInteger, nullable=True),
+    Column("hash", LargeBinary, nullable=True),
+    Index("uq_audit_client_sequence", "client", "sequence", unique=True),
 )
+checkpoints = Table(
+    "audit_checkpoints",
+    metadata,
+    Column("client", String(NAME), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Float, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("key", String(16), nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+
+FIRST_HASH = bytes(32)
+"""What stands for the hash before the first entry of a chain."""
+_VERSION = b"1"
+_LARGEST = 2**31 - 1
+_LOCK = int.from_bytes(b"wk audit", "big") >> 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +81,85 @@ class Entry:
     times: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry in its chain: its number there, from 1, and its hash. Entries from before chains have none."""
+
+    entry: Entry
+    id: int
+    sequence: int | None
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What the chain of a client was at a time: its last number and hash, signed with the key of this id."""
+
+    client: str
+    sequence: int
+    hash: bytes
+    at: float
+    key: str = ""
+    signature: bytes = b""
+
+
 def add(connection: Connection, new: Iterable[Entry]) -> None:
-    """Append entries."""
-    rows = [{name: getattr(entry, name) for name in Entry.__slots__} for entry in new]
-    write_each(connection, entries.insert(), rows, "audit", lambda row: f"{row['action']} of {row['target']}")
+    """Append entries, each to the chain of its client. Values that a column cannot hold are fitted to it.
+
+    Raises:
+        SQLAlchemyError: they cannot be written. A change is made in the same transaction, and is then not made.
+    """
+    rows: list[dict[str, Any]] = []
+    ends: dict[str, tuple[int, bytes]] = {}
+    for entry in sorted(
+        map(fit, new), key=attrgetter("client")
+    ):  # in one order, so that no two writers wait in turn
+        if entry.client not in ends:
+            ends[entry.client] = end(connection, entry.client, lock=True)
+        sequence, before = ends[entry.client]
+        digest = hash_of(entry, sequence + 1, before)
+        ends[entry.client] = sequence + 1, digest
+        row = {name: getattr(entry, name) for name in Entry.__slots__}
+        rows.append(row | {"sequence": sequence + 1, "hash": digest})
+    if rows:
+        connection.execute(entries.insert(), rows)
+
+
+def fit(entry: Entry) -> Entry:
+    """The entry as every database stores it."""
+    at = entry.at if -FARTHEST < entry.at < FARTHEST else 0.0
+    texts = {name: fitted(getattr(entry, name), _LENGTHS[name]) for name in _TEXTS}
+    outcome, times = (min(max(value, 0), _LARGEST) for value in (entry.outcome, entry.times))
+    return replace(entry, at=at, outcome=outcome, times=times, **texts)
+
+
+_LENGTHS = {"who": 256, "address": 64, "action": 32, "client": NAME, "target": 512}
+_TEXTS = tuple(_LENGTHS)
+
+
+def hash_of(entry: Entry, sequence: int, before: bytes) -> bytes:
+    """The hash of an entry that follows the one with the hash `before`."""
+    microseconds = round(entry.at * 1e6)
+    texts = [getattr(entry, name) for name in _TEXTS]
+    content = msgspec.json.encode([sequence, microseconds, *texts, entry.outcome, entry.times])
+    return hashlib.sha256(before + _VERSION + len(content).to_bytes(8, "big") + content).digest()
+
+
+def end(connection: Connection, client: str, *, lock: bool = False) -> tuple[int, bytes]:
+    """Number and hash of the last entry of a chain; of its anchor if all entries were deleted by age.
+
+    With `lock`, no other writer continues the chain before this transaction ends.
+    """
+    if lock and connection.dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(client.encode()).digest()[:4], "big")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK ^ number})")
+    for table in (entries, checkpoints):
+        mine = (table.c.client == client, table.c.sequence.is_not(None))
+        query = select(table.c.sequence, table.c.hash).where(*mine).order_by(table.c.sequence.desc()).limit(1)
+        row = connection.execute(query).first()
+        if row is not None:
+            return int(row.sequence), bytes(row.hash)
+    return 0, FIRST_HASH
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +207,31 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
 
 def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Entry]:
     """The entries that fit, newest first, from the one with number `offset` on; those that can be read."""
+    return [link.entry for link in links(connection, wanted, offset, limit)]
+
+
+def links(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Link]:
+    """As `find`, with their places in the chains."""
     query = select(entries).where(*_conditions(wanted)).order_by(entries.c.id.desc())
     query = query.offset(offset).limit(limit)
     faults, readable = faults_of(connection), []
     for row in connection.execute(query):
         with faults.isolate("audit", str(row.id)):
-            for text in (row.who, row.address, row.action, row.client, row.target):
-                words(text)
-            outcome, times = whole_number(row.outcome), whole_number(row.times)
-            readable.append(
-                Entry(
-                    moment(row.at), row.who, row.address, row.action, row.client, row.target, outcome, times
-                )
-            )
+            readable.append(link_of(row))
     return readable
 
 
-def delete_before(connection: Connection, moment: float) -> int:
-    """Delete entries older than `moment`; the number of rows."""
-    return connection.execute(delete(entries).where(entries.c.at < moment)).rowcount
+def link_of(row: Row[Any]) -> Link:
+    """The entry in a row.
+
+    Raises:
+        ValueError: a value is not what its column holds.
+        TypeError: a value has another type.
+    """
+    texts = [words(getattr(row, name)) for name in _TEXTS]
+    who, address, action, client, target = texts
+    figures = whole_number(row.outcome), whole_number(row.times)
+    entry = Entry(moment(row.at), who, address, action, client, target, *figures)
+    if row.sequence is None:
+        return Link(entry, row.id, None, b"")
+    return Link(entry, row.id, whole_number(row.sequence), blob(row.hash))

@@ -57,6 +57,7 @@ PLACES = (
     Place("alerts", Owner.CLIENT, _FIGURES),
     Place("api_keys", Owner.CLIENT, "until erased: a key names no person, and the audit log refers to it"),
     Place("audit", Owner.CLIENT, _FIGURES),
+    Place("audit_checkpoints", Owner.CLIENT, "the last one before the first entry, and those after it"),
     Place("baselines", Owner.STREAM, "until another baseline replaced it, then windows.retention", True),
     Place("canaries", Owner.CLIENT, "until erased or removed: hashes only"),
     Place("change_subscriptions", Owner.CLIENT, _SENT),
@@ -117,6 +118,12 @@ FILES = (
     FilePlace("the database with its write-ahead log", "store.url", "as its tables"),
     FilePlace("what was sent during an outage", "notify.spool", "until the database is back"),
     FilePlace("Evidently reports", "reports.folder", "reports.kept"),
+    FilePlace(
+        "checkpoints of the audit log",
+        "audit.checkpoints",
+        "until you delete it: names of clients only",
+        False,
+    ),
     FilePlace(
         "notifications as JSON lines", "notify.file.path", "until a log shipper rotates it", is_sealed=False
     ),

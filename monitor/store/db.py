@@ -93,7 +93,7 @@ class Store:
         """
         with self._mapped():
             if self.is_sqlite:
-                with self._write_alone(_WRITER_WITHIN if patience is None else patience) as connection:
+                with self._write_alone(patience) as connection:
                     yield connection
             else:
                 with self._connected() as connection, connection.begin():
@@ -138,14 +138,21 @@ class Store:
             connection.rollback()
 
     @contextmanager
-    def _write_alone(self, within: float) -> Iterator[Connection]:
+    def _write_alone(self, patience: float | None) -> Iterator[Connection]:
+        within = _WRITER_WITHIN if patience is None else patience
         if not self._writer.acquire(timeout=within):
             raise StoreError(f"the database has been busy with one transaction for {within:.0f} seconds")
         try:
             with self._connected() as connection:
                 driver = sqlite_driver(connection)
                 assert driver is not None
-                driver.execute("BEGIN IMMEDIATE")
+                if patience is not None:
+                    driver.execute(f"PRAGMA busy_timeout={patience * 1000:.0f}")
+                try:
+                    driver.execute("BEGIN IMMEDIATE")
+                finally:
+                    if patience is not None:
+                        driver.execute(f"PRAGMA busy_timeout={sqlite.BUSY_SECONDS * 1000}")
                 try:
                     yield connection
                     self._file.check()

@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from monitor.config.sections import Duration, Section, Written
+from monitor.config.sections import Duration, FileName, Secret, Section, Written
 from monitor.config.units import DAY
 
 
@@ -32,3 +32,14 @@ class StoreSettings(Section):
             msg = "is not a database URL (use sqlite:///var/watchkeeper.db or postgresql+psycopg://user:password@host/name)"
             raise ValueError(msg)
         return value
+
+
+class AuditSettings(Section):
+    """The audit log. Its entries are kept for `windows.retention`."""
+
+    key: Secret = Secret("")
+    """The key that signs checkpoints: a random text, as `openssl rand -hex 32` prints it, from a file that only the
+    daemon reads (`${file:...}`). Empty: checkpoints are not signed."""
+    checkpoints: FileName = ""
+    """A file to which the checkpoints of every hour are appended as JSON lines, on another disk or machine than the
+    database. Empty: none."""

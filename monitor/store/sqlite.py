@@ -19,6 +19,9 @@ _PRAGMAS = (
     "wal_autocheckpoint=4000",  # pages: many commits change the same page, which is then copied back once
 )
 
+BUSY_SECONDS = 30
+"""Time limit for a lock of another process, unless a transaction has another."""
+
 
 class OpenFile:
     """The file that this process opened. Data written to a file that has been deleted would be lost."""
@@ -68,7 +71,7 @@ def engine_of(url: str, file: OpenFile) -> Engine:
         pool_size=8,
         pool_use_lifo=True,
         pool_timeout=30,
-        connect_args={"check_same_thread": False, "timeout": 30},
+        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
     )
 
     @event.listens_for(engine, "do_connect")

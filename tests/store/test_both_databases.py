@@ -10,6 +10,7 @@ import pytest
 from monitor.records import Measurement, Receipt, Rejected, Stream, Window, labels
 from monitor.store import (
     audit,
+    audit_checkpoints,
     daily_summaries,
     digests,
     gauges,
@@ -22,6 +23,7 @@ from monitor.store import (
     timeseries,
 )
 from monitor.store.audit import Entry
+from monitor.store.audit_checkpoints import Signer
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.db import Store
 from monitor.store.gauges import GaugeKey
@@ -79,7 +81,7 @@ def test_the_audit_log_reads_newest_first(store: Store) -> None:
         audit.add(connection, [Entry(float(at), "ada", "", "read", "acme", f"/{at}", 200) for at in range(5)])
         assert [entry.target for entry in audit.latest(connection, "acme", 2)] == ["/4", "/3"]
         assert audit.latest(connection, "globex") == []
-        assert audit.delete_before(connection, 3.0) == 3
+        assert audit_checkpoints.delete_before(connection, 3.0, Signer(), 9.0) == 3
 
 
 def test_the_audit_log_is_filtered_and_read_in_pages(store: Store) -> None:

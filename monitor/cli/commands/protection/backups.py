@@ -43,13 +43,17 @@ def restore(
 
     Example: watchkeeper restore backup.db --replace
     """
+    from monitor.cli.store_option import made
     from monitor.config.root import load
     from monitor.store.db import Store
     from monitor.store.restoring import restore as put_back
 
-    store = Store(load(config).store.url)
+    settings = load(config)
+    store = Store(settings.store.url)
     with bar("restoring") as progress:
         counts = put_back(file, store, replaces=replace, progress=progress)
+    with made(settings).write():
+        pass  # the entry in the audit log
     put(f"{counted(sum(counts.values()), 'row')} restored from {file}")
     for fault in store.faults.active():
         say(f"skipped: {fault.part} {fault.subject}: {fault.reason}")

@@ -1,0 +1,152 @@
+"""`audit`: who read and changed what, and whether the log itself was changed."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
+from monitor.cli.output import Exit, put, put_json, put_table, say
+from monitor.cli.stream_names import seconds_of
+from monitor.clock import iso
+from monitor.errors import InputError
+
+if TYPE_CHECKING:
+    from monitor.store.audit import Checkpoint
+
+audit = typer.Typer(
+    help="The audit log: who read which client's data, and who changed what.\n\nExample: watchkeeper audit verify",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+LastOption = Annotated[str, typer.Option("--last", help="How far back: 24h, 7d.")]
+WhoOption = Annotated[str, typer.Option("--who", help="Only entries whose user or key contains this text.")]
+_AT_ONCE = 1000
+
+
+def register(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    app.add_typer(audit, name="audit")
+
+
+@audit.command("list")
+def list_entries(
+    client: ClientOption = "",
+    who: WhoOption = "",
+    last: LastOption = "24h",
+    most: Annotated[int, typer.Option("--most", min=1, help="Show at most this many entries.")] = 50,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """List entries of the audit log, newest first.
+
+    Example: watchkeeper audit list --client acme --last 7d
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.store.audit import Filter, find
+
+    wanted = Filter(client, who=who, start=time.time() - seconds_of(last))
+    with opened(load(config)).read() as connection:
+        found = find(connection, wanted, 0, most)
+    columns = ("at", "who", "address", "action", "client", "target", "outcome", "times")
+    rows = [
+        (
+            iso(one.at),
+            one.who,
+            one.address,
+            one.action,
+            one.client,
+            one.target,
+            str(one.outcome),
+            str(one.times),
+        )
+        for one in found
+    ]
+    if as_json:
+        put_json([dict(zip(columns, row, strict=True)) for row in rows])
+    else:
+        put_table(columns, rows)
+
+
+@audit.command("export")
+def export(
+    client: ClientOption = "",
+    last: LastOption = "400d",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Print entries with their hashes as JSON lines, newest first, for another system.
+
+    Example: watchkeeper audit export --last 30d > audit.jsonl
+    """
+    import json
+
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.store.audit import Entry, Filter, links
+
+    wanted = Filter(client, start=time.time() - seconds_of(last))
+    store, offset = opened(load(config)), 0
+    with store.read() as connection:
+        while some := links(connection, wanted, offset, _AT_ONCE):
+            for link in some:
+                content = {name: getattr(link.entry, name) for name in Entry.__slots__}
+                put(json.dumps(content | {"sequence": link.sequence, "hash": link.hash.hex()}))
+            offset += _AT_ONCE
+
+
+@audit.command("verify")
+def verify(
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option("--checkpoints", help="A copy of the file that `audit.checkpoints` names."),
+    ] = None,
+    mailed: Annotated[
+        list[str] | None, typer.Option("--mailed", help="A checkpoint from a digest: CLIENT:NUMBER:HASH.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """Verify the hash chain of each client, and name the first entry that was changed, removed or inserted.
+
+    Example: watchkeeper audit verify
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.maintenance.audit_signing import read, signer_of
+    from monitor.store import audit_check
+
+    settings = load(config)
+    outside = [_mailed(text) for text in mailed or ()]
+    for path in {checkpoints, Path(settings.audit.checkpoints or "")} - {None, Path()}:
+        assert path is not None
+        if path == checkpoints or path.exists():
+            outside += read(path)
+    with opened(settings).read() as connection:
+        verdicts = audit_check.verify(connection, signer_of(settings.audit), outside)
+    if as_json:
+        put_json([{name: getattr(one, name) for name in audit_check.Verdict.__slots__} for one in verdicts])
+    for one in () if as_json else verdicts:
+        whose = one.client or "(no single client)"
+        signed = f", signed until entry {one.signed_until}" if one.signed_until else ", not signed"
+        put(f"{'✖' if one.problem else '✔'} {whose}: {one.entries:,} entries{signed}")
+        if one.problem:
+            put(f"    {one.problem}")
+    if not settings.audit.key.get_secret_value():
+        say("checkpoints are not signed: set audit.key")
+    if any(one.problem for one in verdicts):
+        raise typer.Exit(Exit.FAILED)
+
+
+def _mailed(text: str) -> "Checkpoint":
+    """The checkpoint that a digest shows."""
+    from monitor.store.audit import Checkpoint as Found
+
+    client, _, rest = text.rpartition(":")[0].rpartition(":")
+    try:
+        return Found(client, int(rest), bytes.fromhex(text.rpartition(":")[2]), time.time())
+    except ValueError:
+        raise InputError(
+            f"{text!r} is not a checkpoint", hint="copy CLIENT:NUMBER:HASH from a digest"
+        ) from None
