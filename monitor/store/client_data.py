@@ -107,6 +107,7 @@ PLACES = (
     Place("streams", Owner.CLIENT, "until erased: the names that figures refer to"),
     Place("system_prompts", Owner.CLIENT, "until erased or removed: hashes only"),
     Place("target_periods", Owner.CLIENT, _FIGURES),
+    Place("texts", Owner.CLIENT, "predictions.text_retention", True),
     Place("transitions", Owner.CLIENT, _FIGURES),
     Place("unmeasured", Owner.STREAM, "until the window is measured"),
     Place("versions", Owner.CLIENT, "until erased, at most 200 for each stream: names only"),
