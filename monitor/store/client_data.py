@@ -101,6 +101,7 @@ PLACES = (
     Place("rollouts", Owner.CLIENT, _FIGURES),
     Place("scores", Owner.CLIENT, _ROWS, True),
     Place("sessions", Owner.CLIENT, "web.session_lifetime"),
+    Place("signing_keys", Owner.NOBODY, "one row for each purpose"),
     Place("silences", Owner.CONTENT, _FIGURES),
     Place("source_positions", Owner.NOBODY, "one row for each source"),
     Place("source_states", Owner.NOBODY, "one row for each source"),
