@@ -19,6 +19,8 @@ from h11 import LocalProtocolError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from monitor.web.joined_writes import Flush, JoinedWrites
+
 MAX_HEAD_BYTES = 65_536
 """Bytes of a request line and its headers."""
 MOST_HEADERS = 256
@@ -27,6 +29,8 @@ _MOST_AHEAD = 1_048_576
 """Bytes that may come in while a request is open and does not read them."""
 _PART = 4096
 """Bytes that are parsed at once: two hundred of the smallest requests."""
+_FEW_LINES = 64
+"""More bytes are parsed at once if they have so few lines: a body, or some dozen heads."""
 _MOST_PIPELINED = 16
 """Requests that may wait for the one before them; bytes of further ones wait unparsed."""
 _SENDS_WITHIN, _SENDS_AT_LEAST = 30.0, 65_536
@@ -66,7 +70,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, connections: "Connections", options: dict[str, Any]) -> None:
         self._connections = connections
         self._options = options
-        self._transport: asyncio.Transport
+        self._transport: JoinedWrites
         self._inner: H11Protocol | HttpToolsProtocol | None = None
         self._head = b""
         self._held = b""
@@ -88,7 +92,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A peer connected."""
-        self._transport = transport
+        self._transport = JoinedWrites(transport, self._connections.flush)
         peer = transport.get_extra_info("peername")
         self.peer = str(peer[0]) if peer else ""
         own = transport.get_extra_info("sockname")
@@ -96,7 +100,7 @@ class Connection(asyncio.Protocol):
         self.waiting_since = self._connections.now()
         _give_up_silent_peers(transport)
         if not self._connections.add(self):
-            transport.abort()
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came in."""
@@ -119,6 +123,9 @@ class Connection(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         """Parse bytes in parts, and hold back the rest where many requests wait for the one before them."""
+        if len(data) <= _PART or data.count(b"\n") <= _FEW_LINES:
+            self._parse(data)
+            return
         for end in range(_PART, len(data) + _PART, _PART):
             self._parse(data[end - _PART : end])
             if self._transport.is_closing():
@@ -250,6 +257,7 @@ class Connections:
         self._most = min(limits.connections, descriptors_for_connections())
         self._open: dict[Connection, None] = {}
         self._by_peer: Counter[str] = Counter()
+        self.flush = Flush()
         self.log_broken = on_broken
 
     def __call__(self, **options: Any) -> Connection:

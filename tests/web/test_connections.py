@@ -106,6 +106,15 @@ def test_thousands_of_requests_in_one_packet_are_answered_in_order_and_parsed_fe
     ]
 
 
+def test_head_and_body_of_an_answer_are_one_packet():
+    with running(Echo()) as server, server.connect() as peer:
+        for body in (b"one", b"another", b"x" * 900):
+            peer.sendall(post(body))
+            packet = peer.recv(65_536)
+            assert packet.startswith(b"HTTP/1.1 202 ")
+            assert packet.endswith(b"\r\n\r\n" + body)
+
+
 def test_a_large_body_among_pipelined_requests_arrives_whole():
     bodies = [b"x" * size for size in (1, 300_000, 3, 0, 70_000)] * 20
     with running(Echo(limit=1_000_000)) as server, server.connect() as busy:

@@ -85,7 +85,7 @@ class Front:
             return
         connection = scope["state"].get("connection")
         if not isinstance(connection, Connection):
-            await self._respond(scope, receive, send, ignores_upgrade=True)
+            await self._respond(scope, receive, send, None)
             return
         is_whole = not request_body.announced(scope)
         connection.open(has_body=not is_whole)
@@ -97,35 +97,25 @@ class Front:
             connection.read(is_whole=is_whole)
             return message
 
-        async def send_response(message: Message) -> None:
-            try:
-                await send(message)
-            except (LocalProtocolError, RuntimeError):
-                # The peer is gone (uvicorn notifies only the last of pipelined requests), or h11 received data after
-                # the request that is not HTTP.
-                if not connection.is_lost and not connection.ignores_upgrade:
-                    raise
-                connection.close_early()
-                while not connection.is_lost:
-                    await asyncio.sleep(0)
-
         try:
-            await self._respond(
-                scope, receive if is_whole else read, send_response, connection.ignores_upgrade
-            )
+            await self._respond(scope, receive if is_whole else read, send, connection)
         finally:
             connection.close(is_whole=is_whole)
 
-    async def _respond(self, scope: HTTPScope, receive: Receive, send: Send, ignores_upgrade: bool) -> None:
-        if (rejection := _rejection(scope, ignores_upgrade)) is not None:
-            await rejection.send(send, self._headers)
+    async def _respond(
+        self, scope: HTTPScope, receive: Receive, send: Send, connection: Connection | None
+    ) -> None:
+        rejection = _rejection(scope, connection is None or connection.ignores_upgrade)
+        if rejection is not None:
+            await self._send(rejection, send, connection)
             self._count("none", str(rejection.status)).inc()
         elif (route := self._hot.get(scope["path"])) is not None:
-            await self._answer(scope, receive, send, *route)
+            await self._answer(scope, receive, send, connection, *route)
         else:
-            await self._pass(
-                scope, request_body.in_time(receive, self._body_within), _last_if_stream(scope, send)
-            )
+            receive = request_body.in_time(receive, self._body_within)
+            if connection is not None:
+                send = _last_if_stream(_to_those_who_left(send, connection), connection)
+            await self._pass(scope, receive, send)
 
     async def _pass(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Have the application answer."""
@@ -144,7 +134,13 @@ class Front:
             await self._application(scope, receive, send)
 
     async def _answer(
-        self, scope: HTTPScope, receive: Receive, send: Send, path: str, endpoint: Endpoint
+        self,
+        scope: HTTPScope,
+        receive: Receive,
+        send: Send,
+        connection: Connection | None,
+        path: str,
+        endpoint: Endpoint,
     ) -> None:
         try:
             answer = await endpoint.answer(scope, receive)
@@ -154,10 +150,15 @@ class Front:
         except Exception as error:  # boundary: logged for the operator, not shown to the sender
             log.error("%s %s failed", scope["method"], path, exc_info=error)
             answer = _INTERNAL_ERROR
-        connection = scope["state"].get("connection")
-        is_lost = isinstance(connection, Connection) and connection.is_lost
+        is_lost = connection is not None and connection.is_lost
         self._count(path, "0" if is_lost else str(answer.status)).inc()
-        await answer.send(send, self._headers)
+        await self._send(answer, send, connection)
+
+    async def _send(self, answer: Reply, send: Send, connection: Connection | None) -> None:
+        try:
+            await answer.send(send, self._headers)
+        except (LocalProtocolError, RuntimeError) as error:
+            await _end(connection, error)
 
 
 def _rejection(scope: HTTPScope, ignores_upgrade: bool) -> Reply | None:
@@ -178,14 +179,39 @@ def _rejection(scope: HTTPScope, ignores_upgrade: bool) -> Reply | None:
     return _CONTROL_CHARACTER if query and b"%00" in query else None
 
 
-def _last_if_stream(scope: HTTPScope, send: Send) -> Send:
+async def _end(connection: Connection | None, error: Exception) -> None:
+    """Wait for the end of a connection to which uvicorn could not send.
+
+    The peer is gone (uvicorn notifies only the last of pipelined requests), or h11 received data after the request that
+    is not HTTP.
+
+    Raises:
+        Exception: it is neither.
+    """
+    if connection is None or not (connection.is_lost or connection.ignores_upgrade):
+        raise error
+    connection.close_early()
+    while not connection.is_lost:
+        await asyncio.sleep(0)
+
+
+def _to_those_who_left(send: Send, connection: Connection) -> Send:
+    """`send` that raises nothing where the peer is gone."""
+
+    async def send_response(message: Message) -> None:
+        try:
+            await send(message)
+        except (LocalProtocolError, RuntimeError) as error:
+            await _end(connection, error)
+
+    return send_response
+
+
+def _last_if_stream(send: Send, connection: Connection) -> Send:
     """`send` that makes an answer of unknown length the last one of its connection.
 
     Requests that wait behind a stream would wait for ever, and keep the server from seeing that the peer has gone.
     """
-    connection = scope["state"].get("connection")
-    if not isinstance(connection, Connection):
-        return send
 
     async def send_last(message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] not in _WITHOUT_BODY:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from litestar.types import HTTPScope, Receive
+from litestar.types.asgi_types import ReceiveMessage
 
 from monitor.errors import BusyError, TooLargeError, TooSlowError
 from monitor.predictions.log.writer import PredictionLog
@@ -12,6 +13,7 @@ from monitor.store.api_keys import KeyKind
 from monitor.web.auth import access as authentication
 from monitor.web.auth.access import Access, Principal
 from monitor.web.auth.socket_owner import is_same_user
+from monitor.web.ingest.begun import Begun
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.compression import decompressed
 
@@ -114,27 +116,23 @@ class IncomingBody:
         """
         self._limits = limits
         self._encoding = headers.get("content-encoding", "")
+        self._timer: asyncio.Timeout | None = None
         if content_length(headers) > limits.size:
             raise self.too_large()
-        self._timer = asyncio.timeout(limits.seconds)
-        self._reservation = budget.reserve(sender, lambda: self._timer.reschedule(0))
+        self._reservation = budget.reserve(sender, self._evict)
 
     async def read(self, receive: Receive) -> bytes:
-        """The complete body.
+        """The complete body. Its deadline costs nothing if all of it is already here.
 
         Raises:
             TooLargeError, TooSlowError, BusyError: it exceeds a limit.
             DisconnectedError: the sender is gone.
         """
-        try:
-            async with self._timer:
-                body = await self._received(receive)
-        except TimeoutError as error:
-            if self._reservation.is_evicted:
-                raise BusyError(_NO_MEMORY, retry_after=1, hint="retry in a few seconds") from error
-            seconds = self._limits.seconds
-            hint = "send fewer records per request"
-            raise TooSlowError(f"the request body did not arrive within {seconds:g} s", hint=hint) from error
+        first = Begun(receive())
+        if first.is_done and not first.result.get("more_body", False):
+            body = self._taken(first.result, 0)
+        else:
+            body = await self._read_in_time(first, receive)
         self._reservation.settle()
         return body
 
@@ -166,23 +164,45 @@ class IncomingBody:
         """Release the memory."""
         self._reservation.release()
 
+    def _evict(self) -> None:
+        if self._timer is not None:
+            self._timer.reschedule(0)
+
     def too_large(self) -> TooLargeError:
         """The error for a body above the limit."""
         hint = "send fewer records per request"
         return TooLargeError(f"the body is larger than {self._limits.size:,} bytes", hint=hint)
 
-    async def _received(self, receive: Receive) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        while True:
+    async def _read_in_time(self, first: Begun[ReceiveMessage], receive: Receive) -> bytes:
+        self._timer = asyncio.timeout(self._limits.seconds)
+        try:
+            async with self._timer:
+                return await self._received(first, receive)
+        except TimeoutError as error:
+            if self._reservation.is_evicted:
+                raise BusyError(_NO_MEMORY, retry_after=1, hint="retry in a few seconds") from error
+            seconds = self._limits.seconds
+            hint = "send fewer records per request"
+            raise TooSlowError(f"the request body did not arrive within {seconds:g} s", hint=hint) from error
+
+    async def _received(self, first: Begun[ReceiveMessage], receive: Receive) -> bytes:
+        message = await first
+        chunks = [self._taken(message, 0)]
+        size = len(chunks[0])
+        while message.get("more_body", False):
             message = await receive()
-            if message["type"] != "http.request":
-                raise DisconnectedError
-            if chunk := message["body"]:
-                size += len(chunk)
-                if size > self._limits.size:
-                    raise self.too_large()
-                self._reservation.grow(size)
-                chunks.append(chunk)
-            if not message["more_body"]:
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            chunks.append(self._taken(message, size))
+            size += len(chunks[-1])
+        return b"".join(chunks)
+
+    def _taken(self, message: ReceiveMessage, before: int) -> bytes:
+        """The part of the body in a message, which follows `before` bytes. Its memory is reserved."""
+        if message["type"] != "http.request":
+            raise DisconnectedError
+        part = message["body"]
+        if part:
+            size = before + len(part)
+            if size > self._limits.size:
+                raise self.too_large()
+            self._reservation.grow(size)
+        return part
