@@ -79,6 +79,8 @@ class Connection(asyncio.Protocol):
         self.peer = ""
         self.ends: tuple[tuple[str, int], tuple[str, int]] | None = None
         """Address and port of the peer, and of this end."""
+        self.is_of_same_user: bool | None = None
+        """Whether a program of the daemon's user may hold the other end; None until somebody wants to know."""
         self.ignores_upgrade = False
         """Whether a request that offers another protocol is read whole."""
         self.is_open = False

@@ -240,6 +240,7 @@ def is_of_proxy(name: str) -> bool:
     return name in _OF_PROXIES or any(part in name for part in _FORWARDED)
 
 
+@lru_cache
 def _is_here(host: str) -> bool:
     return host == "localhost" or _is_loopback(host)
 

@@ -23,9 +23,12 @@ def is_same_user(scope: Scope) -> Callable[[], bool]:
 
     def asked() -> bool:
         connection = scope.get("state", {}).get("connection")
-        ends = connection.ends if isinstance(connection, Connection) else None
-        owner = None if ends is None else owner_of(*ends)
-        return owner is None or owner == os.geteuid()
+        if not isinstance(connection, Connection) or connection.ends is None:
+            return True
+        if connection.is_of_same_user is None:  # it stays as it is for all requests of a connection
+            owner = owner_of(*connection.ends)
+            connection.is_of_same_user = owner is None or owner == os.geteuid()
+        return connection.is_of_same_user
 
     return asked
 

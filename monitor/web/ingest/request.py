@@ -72,8 +72,9 @@ async def principal_of(access: Access, scope: HTTPScope, headers: Headers) -> Pr
         StoreError: the store is unavailable, and the keys are not known.
     """
     if "authorization" not in headers:
-        names = (name.decode("latin-1") for name, _ in scope["headers"])
-        headers = {**headers, **dict.fromkeys(filter(authentication.is_of_proxy, names), "")}
+        for name, _ in scope["headers"]:
+            if authentication.is_of_proxy(text := name.decode("latin-1")):
+                headers = {**headers, text: ""}
     asked = KeyKind.INGEST, headers, peer_of(scope), scope["http_version"], is_same_user(scope)
     if access.is_at_hand(headers):
         return access.who(*asked)

@@ -16,9 +16,11 @@ from monitor.store import api_keys, audit, sessions, silences
 from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.db import Store, metadata
 from monitor.web import host_names
+from monitor.web.auth import socket_owner
 from monitor.web.auth.access import Access, is_local
 from monitor.web.auth.audit import AuditLog
-from monitor.web.auth.socket_owner import owner_of
+from monitor.web.auth.socket_owner import is_same_user, owner_of
+from monitor.web.connections import Connection, Connections, Limits
 from monitor.web.pages import events
 from monitor.web.pages.events import Listeners
 from monitor.web.settings import WebSettings
@@ -72,6 +74,17 @@ def test_a_program_of_another_user_is_not_the_user_of_the_daemon(keys: Access) -
     assert keys.who(KeyKind.PAGE, HERE, "127.0.0.1", "1.1", lambda: True)
     with pytest.raises(AccessError, match="only the user who runs the daemon"):
         keys.who(KeyKind.PAGE, HERE, "127.0.0.1", "1.1", lambda: False)
+
+
+def test_the_kernel_is_asked_once_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    for owner, expected in ((os.geteuid(), True), (os.geteuid() + 1, False), (None, True)):
+        monkeypatch.setattr(socket_owner, "owner_of", lambda *ends, owner=owner: asked.append(ends) or owner)
+        connection = Connection(Connections(Limits(), lambda: None), {})
+        connection.ends = ("127.0.0.1", 50_000), ("127.0.0.1", 8080)
+        for _ in range(3):
+            assert is_same_user({"state": {"connection": connection}})() is expected  # type: ignore[typeddict-item]
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
