@@ -17,6 +17,7 @@ from monitor.digest.capacity import DiskForecast, Measured, usage_of
 from monitor.digest.changes.mails import ChangeMailer
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.gauge_metrics import GaugeMetrics
+from monitor.evaluation.judge_metrics import JudgeMetrics
 from monitor.evaluation.measure import Beside, Measurer
 from monitor.evaluation.recent_window import RecentWindow
 from monitor.evaluation.reference_figures import ReferenceFigures
@@ -84,6 +85,7 @@ def _beside(config: Config, store: Store, gauges: GaugeGroup) -> tuple[Beside, .
     return (
         GaugeMetrics(store, config.gauges, gauges.failures).measure,
         ScoreMetrics(store).measure,
+        JudgeMetrics(store).measure,
         ReleaseMetrics(store).measure,
         RollbackMetrics(store, rollback_settings(config)).measure,
     )

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from monitor.measurement_table import MeasurementTable, merge_tables, table_of
 from monitor.metrics.business import automation, cost, satisfaction, target
-from monitor.metrics.calls import consumption, signals
+from monitor.metrics.calls import consumption, judges, signals
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
 from monitor.metrics.estimated import cbpe, dle
 from monitor.metrics.metric import MetricInfo, Subject
@@ -78,12 +78,13 @@ _MODULES = (
     releases,
     rollbacks,
     scores,
+    judges,
 )
 # Not from profiles: measured from rows on a schedule, from other metrics, by the clock, by gauges, or from records.
 _OF_A_WINDOW = tuple(
     module
     for module in _MODULES
-    if module not in (multivariate, target, decline, daemon, resources, releases, rollbacks, scores)
+    if module not in (multivariate, target, decline, daemon, resources, releases, rollbacks, scores, judges)
 )
 METRICS: tuple[MetricInfo, ...] = tuple(info for module in _MODULES for info in _registered(module))
 LIVE: tuple[Family, ...] = tuple(

@@ -10,6 +10,7 @@ from monitor.config.units import HOUR, format_duration
 from monitor.rules.engine.threshold import PROPORTIONS, is_surely_beyond
 from monitor.rules.language.wording import figure
 from monitor.visible import visible
+from monitor.windows.layout.layout import is_signal
 
 TOLERATED = 1.5
 """A new version may fail this many times as often as the other one."""
@@ -93,7 +94,7 @@ def _compared(
     ours, others = new.within(mine), other.within(theirs)
     if sum(one.n for one in ours) < LEAST_ROWS or sum(one.n for one in others) < LEAST_ROWS:
         return Blame(False, f"fewer than {LEAST_ROWS} answers of one of the versions to compare")
-    if breach.metric in PROPORTIONS:
+    if breach.metric in PROPORTIONS or is_signal(breach.metric):
         return _proportions(breach, new, other, ours, others, when)
     return _values(breach, new, other, ours[-LEAST_MINUTES:], others[-LEAST_MINUTES:], when)
 

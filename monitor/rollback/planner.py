@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from monitor.maintenance.leader import LeaderLease
 from monitor.metrics import METRICS
+from monitor.metrics.calls.signals import SIGNAL_RATE
 from monitor.records import Action, Alert, Better, DataState, Delivery, Priority, State, Stream
 from monitor.rollback import traffic
 from monitor.rollback.comparison import LOOKBACK, Blame, Breach, blame, shown
@@ -26,6 +27,7 @@ from monitor.store.audit import Entry
 from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.rollbacks import Rollback, RollbackState
+from monitor.windows.layout.layout import SIGNALS
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ class Planner:
 
             def accuse(new: Version, old: Version) -> Blame:
                 start = (young_since(new, now) or now) - LOOKBACK
-                figures = traffic.load(connection, alert.stream, [alert.metric], self._base, start, now)
+                figures = traffic.load(connection, alert.stream, [_figure_of(alert)], self._base, start, now)
                 return _accuse(alert, figures, new, old, now)
 
             decision = decide(_trigger(alert, rule), situation, accuse)
@@ -205,6 +207,12 @@ MANUAL = "manual"
 """How the trigger of a rollback begins that a person has asked for."""
 
 
+def _figure_of(alert: Alert) -> str:
+    """What is compared between versions: the metric of the alert, or the signal of a rate of signals."""
+    signal = next((value for name, value in alert.instance if name == "signal"), "")
+    return f"{SIGNALS}{signal}" if alert.metric == SIGNAL_RATE.name and signal else alert.metric
+
+
 def _rule_of(alert: Alert, rules: RuleSet) -> Rule | None:
     return next((rule for rule in rules.for_stream(alert.stream) if rule.name == alert.rule), None)
 
@@ -222,7 +230,7 @@ def _share(figures: Traffic, version: str, base_seconds: int, now: float) -> flo
 
 
 def _accuse(alert: Alert, figures: Traffic, new: Version, old: Version, now: float) -> Blame:
-    limit, metric = alert.limit, alert.metric
+    limit, metric = alert.limit, _figure_of(alert)
     if limit is None:
         return Blame(False, f"the limit of {metric or alert.rule} is not known")
     mine = figures.arm(metric, new.version)

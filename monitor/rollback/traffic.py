@@ -12,6 +12,7 @@ from monitor.records import Stream
 from monitor.rollback.comparison import Arm, Figure
 from monitor.rollouts.load_arms import Reading, load_minutes
 from monitor.store import timeseries
+from monitor.windows.layout.layout import is_signal
 from monitor.windows.profile import Slice
 
 ANSWERS = "error_rate"
@@ -63,7 +64,7 @@ def load(
         for version, part in versions.items():
             for metric, figure in _figures(part, metrics):
                 found.setdefault((metric, version), {})[window.start] = figure
-    others = [metric for metric in metrics if metric != ANSWERS and metric not in _PERCENT]
+    others = [metric for metric in metrics if metric not in (ANSWERS, *_PERCENT) and not is_signal(metric)]
     if others:
         _measured(connection, stream, others, base_seconds, (start, now), found)
     return Traffic({key: Arm(key[1], minutes_of) for key, minutes_of in found.items()})
@@ -78,6 +79,8 @@ def _figures(part: Slice, metrics: Sequence[str]) -> Iterator[tuple[str, Figure]
         if metric in _PERCENT and column.finite:
             at = Quantiles(column).at(_PERCENT[metric] / 100 * column.finite)
             yield metric, Figure(column.finite, at / 1000)
+        elif is_signal(metric) and (n := part.flag(f"{metric}_known")):
+            yield metric, Figure(n, part.flag(metric) / n)
 
 
 def _measured(

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Connection, Float, Index, String, Table, delete, 
 from monitor.records import Stream
 from monitor.store.db import metadata
 from monitor.store.rows import number, whole_number, words
-from monitor.store.statements import insert_or_skip
+from monitor.store.statements import insert_or_skip, is_of_stream
 from monitor.texts import ENVIRONMENT, NAME
 
 EVALUATOR, PREDICTION = 256, 256
@@ -94,6 +94,22 @@ def sums(connection: Connection, start: float, end: float) -> list[ScoreSums]:
             found.append(
                 ScoreSums(stream, words(row.score), words(row.evaluator), whole_number(row.n), *moments)
             )
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def newest(connection: Connection, stream: Stream, start: float, limit: int) -> list[Score]:
+    """The scores of a stream that were received from `start` on, newest first. A damaged row is left out."""
+    columns = SCORES.c
+    query = select(SCORES).where(*is_of_stream(columns, stream), columns.received_at >= start)
+    found = []
+    for row in connection.execute(query.order_by(columns.received_at.desc()).limit(limit)):
+        try:
+            value = None if row.value is None else number(row.value)
+            label = None if row.label is None else words(row.label)
+            who = words(row.score), words(row.evaluator), words(row.prediction)
+            found.append(Score(stream, *who, value, label))
         except (ValueError, TypeError):
             continue
     return found

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.metrics.business.target import TARGET_SHORTFALL
+from monitor.metrics.calls import judges
 from monitor.metrics.drift import column_drift, multivariate
 from monitor.metrics.drift.answers import INPUT_VARIATION_LOSS
 from monitor.metrics.quality import scores
@@ -55,6 +56,7 @@ _ELSEWHERE = (
     *releases.INFO,
     *rollbacks.INFO,
     *scores.INFO,
+    *judges.INFO,
     DECLINE_EVIDENCE,
     TARGET_SHORTFALL,
     INPUT_VARIATION_LOSS,

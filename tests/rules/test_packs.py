@@ -12,7 +12,10 @@ from monitor.rules.exports import selftest
 from monitor.rules.rule import Rule
 
 ROOT = Path(__file__).parent.parent.parent
-PACKS = [ROOT / "rules" / f"{name}.yaml" for name in ("critical", "warning", "info", "capacity", "daemon")]
+PACKS = [
+    ROOT / "rules" / f"{name}.yaml"
+    for name in ("critical", "warning", "info", "capacity", "answers", "daemon")
+]
 RULES = load(PACKS, METRICS)
 RUNBOOKS = ROOT / "docs" / "runbooks"
 HEADINGS = ["Meaning", "Impact", "Diagnosis", "Mitigation"]
