@@ -16,12 +16,12 @@ from monitor.digest import Sender
 from monitor.digest.capacity import DiskForecast, Measured, usage_of
 from monitor.digest.changes.mails import ChangeMailer
 from monitor.evaluation.clock_metrics import ClockMetrics
+from monitor.evaluation.evaluators.judge_metrics import JudgeMetrics
+from monitor.evaluation.evaluators.score_metrics import ScoreMetrics
 from monitor.evaluation.gauge_metrics import GaugeMetrics
-from monitor.evaluation.judge_metrics import JudgeMetrics
 from monitor.evaluation.measure import Beside, Measurer
 from monitor.evaluation.recent_window import RecentWindow
 from monitor.evaluation.reference_figures import ReferenceFigures
-from monitor.evaluation.score_metrics import ScoreMetrics
 from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.uptime import UptimeRecorder

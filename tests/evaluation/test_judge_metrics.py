@@ -6,7 +6,7 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.config.units import DAY
-from monitor.evaluation.judge_metrics import EVERY, JudgeMetrics
+from monitor.evaluation.evaluators.judge_metrics import EVERY, JudgeMetrics
 from monitor.predictions.intake.parse import RecordKind
 from monitor.windows.counting import count_new
 from monitor.windows.settings import WindowSettings

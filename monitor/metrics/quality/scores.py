@@ -1,6 +1,6 @@
 """Scores that evaluators gave to predictions, such as the groundedness of an answer.
 
-They arrive by themselves, after the predictions; `monitor.evaluation.score_metrics` reads them.
+They arrive by themselves, after the predictions; `monitor.evaluation.evaluators.score_metrics` reads them.
 """
 
 from monitor.metrics.metric import MetricInfo

@@ -8,7 +8,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from scipy import stats
 
 from monitor.clock import ManualClock
-from monitor.evaluation.score_metrics import ScoreMetrics
+from monitor.evaluation.evaluators.score_metrics import ScoreMetrics
 from monitor.records import Stream
 from monitor.store import scores
 from tests.support import otlp

@@ -1,0 +1,1 @@
+"""Scores that evaluators gave to predictions: their means, and their agreement with people."""
