@@ -23,6 +23,7 @@ from monitor.predictions.log.compaction import compact
 from monitor.predictions.outcomes.join import expire_outcomes
 from monitor.records import Delivery, Priority, Stream
 from monitor.releases.approval.approve import missing_approval
+from monitor.releases.recording import change_events as release_changes
 from monitor.rollback import change_events as rollback_changes
 from monitor.rollouts import change_events as rollout_changes
 from monitor.rollouts import running as rollouts
@@ -30,6 +31,7 @@ from monitor.runtime.cpu_tuning import give_back_freed_memory
 from monitor.runtime.scheduler import Scheduler
 from monitor.sources.probes import ProbeSettings, probe
 from monitor.store import outbox, probes, rollbacks
+from monitor.store import releases as release_rows
 from monitor.store import rollouts as rollout_rows
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
@@ -114,12 +116,16 @@ class Jobs:
             rollouts.advance(self._store, reading_of(config), self._clock.now(), unapproved)
 
     def announce_changes(self) -> None:
-        """Send the rollouts and rollbacks of the last hour as change events, whoever made them; each once."""
+        """Send the releases, rollouts and rollbacks of the last hour as change events, whoever made them; each once."""
         channels, settings, now = sorted(self._change_channels), self._config.alerts, self._clock.now()
         if not channels or not self._is_leader():
             return
         since, faults, due = now - RECENT, self._store.faults, list[Delivery]()
         with self._store.read() as connection:
+            for release in release_rows.recorded_since(connection, since):
+                if release.released_at >= since:
+                    with faults.isolate("change events", f"{release.stream} {release.digest[:16]}"):
+                        due += change_events(release_changes.change(release), channels, settings, now)
             for rollout, step in rollout_rows.steps_since(connection, since):
                 with faults.isolate("change events", f"{rollout.stream} {rollout.number} {step.number}"):
                     due += change_events(rollout_changes.change(rollout, step), channels, settings, now)

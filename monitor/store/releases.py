@@ -100,6 +100,11 @@ def of(connection: Connection, stream: Stream) -> list[Release]:
     return _read(connection, select(*_HEAD).where(*is_of_stream(RELEASES.c, stream)))
 
 
+def recorded_since(connection: Connection, since: float) -> list[Release]:
+    """The releases of all streams that were recorded from `since` on, oldest first, without manifests."""
+    return _read(connection, select(*_HEAD).where(RELEASES.c.recorded_at >= since))
+
+
 def with_manifests(connection: Connection, stream: Stream, version: str) -> list[Release]:
     """The releases of one version, oldest first, with their manifests."""
     query = select(RELEASES).where(*is_of_stream(RELEASES.c, stream), RELEASES.c.version == version)

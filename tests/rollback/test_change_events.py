@@ -14,7 +14,8 @@ from monitor.records import Action
 from monitor.rollback.change_events import changes
 from monitor.rollouts import running
 from monitor.rollouts.plan import DEFAULT, parse_plan
-from monitor.store import outbox, rollbacks
+from monitor.store import outbox, releases, rollbacks
+from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
 from tests.support.rollback_timeline import START, STREAM, Timeline, timeline
 
@@ -66,6 +67,24 @@ def test_what_persons_and_rules_do_is_announced_once(tmp_path: Path) -> None:
             outbox.delete_before(connection, line.clock.now())
         jobs(line).announce_changes()
         assert len(titles(line)) <= 4, "what is old is not told again"
+
+
+def test_a_recorded_release_is_announced_once_and_history_is_not(tmp_path: Path) -> None:
+    with timeline(tmp_path) as line:
+        now = line.clock.now()
+        with line.store.write() as connection:
+            releases.add(
+                connection, Release(STREAM, "8", "a" * 64, now - 60, now, "kim", note="on October\u2028")
+            )
+            releases.add(connection, Release(STREAM, "9", "a" * 64, now - 60, now))
+            releases.add(connection, Release(STREAM, "7", "b" * 64, now - 86_400, now))
+        for _ in range(2):
+            jobs(line).announce_changes()
+        told = sorted(title.removeprefix("acme/fraud production: ") for title in titles(line))
+        assert told == ["version 8 was released", "version 9 was released"]
+        with line.store.read() as connection:
+            reasons = {json.loads(one.body)["reason"] for one in outbox.waiting(connection)}
+        assert reasons == {"released by kim: on October\\u2028", "released"}
 
 
 def test_a_row_that_cannot_be_told_does_not_stop_the_others(
