@@ -30,6 +30,7 @@ from monitor.maintenance.rule_reload import RuleReloader
 from monitor.maintenance.upgrade import upgrade_apart
 from monitor.notify import build
 from monitor.notify.delivery.dispatcher import Dispatcher
+from monitor.outgoing.service_manager import ServiceManager
 from monitor.pipeline import Pipeline, Tick
 from monitor.predictions.log.writer import PredictionLog
 from monitor.records import Action, Measurement, Stream
@@ -109,6 +110,7 @@ class App:
         hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges)
         self.server = wiring.server(config, self.application, hot, self.meters)
         self.scheduler = Scheduler(self.store.faults)
+        self.service_manager = ServiceManager()
 
     @property
     def url(self) -> str:
@@ -198,6 +200,14 @@ class App:
         self.scheduler.every(5.0, "store source states", self.sources.write_states)
         self.scheduler.every(self.config.evaluate.every, "decide on rollbacks", self.rollbacks.decide)
         self.scheduler.every(10.0, "verify rollbacks", self.rollbacks.verify)
+        if self.service_manager.every:
+            self.scheduler.every(
+                self.service_manager.every,
+                "tell systemd",
+                lambda: self.service_manager.alive(self.jobs.stuck()),
+                URGENT,
+                first=0.0,
+            )
         self.jobs.schedule(self.scheduler)
         self.gauges.schedule(self.scheduler)
         self.scheduler.start()
@@ -236,6 +246,7 @@ class App:
         def begin_shutdown() -> None:
             nonlocal deadline
             deadline = time.monotonic() + SHUTDOWN_SECONDS
+            self.service_manager.stopping()
             self.dispatcher.finish()
             self.scheduler.pause()
 
@@ -256,6 +267,7 @@ class App:
         log.info("started", extra=fields)
         if self.access.is_open():
             log.warning("no key exists, so only this machine and user have access")
+        self.service_manager.ready(f"ready at {self.url}")
         announce()
 
     def _self_monitor(self) -> SelfMonitor:
