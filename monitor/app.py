@@ -304,6 +304,7 @@ class App:
             lambda: leader.is_held,
             self.runner,
             self._channels(Action.CHANGE),
+            self.log.decoders.forget,
         )
 
     def _services(self) -> Services:

@@ -1,7 +1,7 @@
 """The daemon's periodic jobs beside the tick: drift models, compaction, retention, probes, PagerDuty reconciliation."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from monitor.alerts.changes.change_event import change_events
@@ -55,7 +55,7 @@ class Jobs:
 
     `is_delivering` tells whether the thread of every channel runs, `is_leader` whether this daemon does the work that
     only one daemon of a database does. `runner` runs heavy jobs. `change_channels` are sent rollouts and
-    rollbacks as change events.
+    rollbacks as change events. `forget` is told the streams that send nothing any more.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Jobs:
         is_leader: Callable[[], bool] = lambda: True,
         runner: Runner = HERE,
         change_channels: Collection[str] = (),
+        forget: Callable[[Iterable[Stream]], object] = lambda _streams: None,
     ) -> None:
         self._store = store
         self._config = config
@@ -75,6 +76,7 @@ class Jobs:
         self._is_leader = is_leader
         self._runner = runner
         self._change_channels = change_channels
+        self._forget = forget
         self._evaluated_at = self._attempted_at = clock.elapsed()
         self._signing = AuditSigning(store, config.audit)
         self._dead_man = DeadMan(config.notify.dead_man) if config.notify.dead_man else None
@@ -188,8 +190,10 @@ class Jobs:
             self._store, config.store, config.predictions, config.windows, now, signer_of(config.audit)
         )
         with self._store.read() as connection:
-            streams = stream_rows.streams(connection)
-        for stream in streams:
+            known = stream_rows.figures_of_all(connection)
+        silent = now - config.predictions.retention
+        self._forget(figures.stream for figures in known if figures.last_received < silent)
+        for stream in (figures.stream for figures in known):
             isolated = self._store.faults.isolate("streams", f"{stream}: outcomes", lasts=2 * EXPIRY_INTERVAL)
             with isolated, self._store.write() as connection:
                 expire_outcomes(connection, stream, now - config.predictions.outcome_wait, now)

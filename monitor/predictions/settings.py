@@ -39,6 +39,11 @@ class PredictionSettings(Section):
     max_streams: WholeNumber = Field(default=10_000, ge=1)
     """Maximum number of streams (client, model and environment). Records that would create another one are
     rejected."""
+    max_client_streams: WholeNumber = Field(default=2000, ge=1)
+    """Maximum number of streams of one client. Those that have sent nothing for `retention` do not count."""
+    client_rate: Size = 0
+    """Bytes a second that one client may send, over ten seconds; 0 for any. Beyond it, requests are rejected with
+    429."""
     max_label: WholeNumber = Field(default=LABEL, ge=1, le=LABEL)
     """Maximum length of an id, version, label, segment or error, in characters."""
     max_text: Size = 65_536

@@ -8,6 +8,7 @@ same result. Names that a struct cannot have are not part of it: records with su
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -205,13 +206,14 @@ class FastDecoders:
         self._settings = settings
         self._lock = threading.Lock()
         self._by_stream: dict[Stream, StreamDecoder] = {}
+        self._of_client: Counter[str] = Counter()
         self._guesses: dict[tuple[tuple[bytes | None, ...], str], StreamDecoder] = {}
 
     def register(self, streams: Iterable[Stream]) -> None:
         """Register existing streams."""
         with self._lock:
             for stream in streams:
-                self._by_stream.setdefault(stream, StreamDecoder(stream, self._settings))
+                self._add(stream)
 
     def learn(self, stream: Stream, row: Row, ignored: Iterable[str]) -> None:
         """Extend the decoder of a stream by a validated record.
@@ -223,7 +225,7 @@ class FastDecoders:
             decoder = self._by_stream.get(stream)
             if decoder is None:
                 self.admit(stream)
-                decoder = self._by_stream.setdefault(stream, StreamDecoder(stream, self._settings))
+                decoder = self._add(stream)
             decoder.learn(row, ignored)
 
     def admit(self, stream: Stream) -> None:
@@ -232,13 +234,36 @@ class FastDecoders:
         Raises:
             RecordError: the maximum number of streams is reached.
         """
-        if stream not in self._by_stream and len(self._by_stream) >= self._settings.max_streams:
-            hint = "a model's name must not hold an id; raise predictions.max_streams if all of them are real"
-            raise RecordError(
-                "too_many_streams",
-                f"{stream} would be stream {len(self._by_stream) + 1:,}",
-                hint=hint,
-            )
+        if stream in self._by_stream:
+            return
+        of_client, of_all = self._of_client[stream.client], len(self._by_stream)
+        hint = "a model's name must not hold an id; raise predictions.{} if all of them are real"
+        if of_client >= self._settings.max_client_streams:
+            problem = f"{stream} would be stream {of_client + 1:,} of its client"
+            raise RecordError("too_many_streams", problem, hint=hint.format("max_client_streams"))
+        if of_all >= self._settings.max_streams:
+            problem = f"{stream} would be stream {of_all + 1:,}"
+            raise RecordError("too_many_streams", problem, hint=hint.format("max_streams"))
+
+    def forget(self, streams: Iterable[Stream]) -> None:
+        """Forget streams that send nothing any more: they no longer count."""
+        gone = set(streams)
+        with self._lock:
+            for stream in gone & self._by_stream.keys():
+                del self._by_stream[stream]
+                self._of_client[stream.client] -= 1
+                if not self._of_client[stream.client]:
+                    del self._of_client[stream.client]
+            if gone:
+                self._guesses = {
+                    key: decoder for key, decoder in self._guesses.items() if decoder.stream not in gone
+                }
+
+    def _add(self, stream: Stream) -> StreamDecoder:
+        if stream not in self._by_stream:
+            self._of_client[stream.client] += 1
+            self._by_stream[stream] = StreamDecoder(stream, self._settings)
+        return self._by_stream[stream]
 
     def guess(self, body: bytes, client: str) -> StreamDecoder | None:
         """The decoder that the first record of a body seems to need. Decoding shows whether the guess is right."""

@@ -100,6 +100,7 @@ class ParsedRequest(msgspec.Struct):
     covered: Sequence[Request] = ()
     scores: list[Score] = []
     only_scored: int = 0
+    sender: str = ""
 
     @property
     def accepted(self) -> int:

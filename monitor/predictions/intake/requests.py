@@ -46,8 +46,8 @@ Answer = Callable[[Receipt | WatchkeeperError], None]
 
 
 class RawRequest(msgspec.Struct, frozen=True):
-    """A request that is not parsed yet. `rules` are those of its sender when it arrived; `identity` is the result of
-    `parse.identify`, or None if it was not called yet.
+    """A request that is not parsed yet. `sender` shares the writer with others. `rules` are those that held for it when
+    it arrived; `identity` is the result of `parse.identify`, or None if it was not called yet.
     """
 
     kind: RecordKind
@@ -56,6 +56,7 @@ class RawRequest(msgspec.Struct, frozen=True):
     rules: Rules
     idempotency_key: str
     identity: Request | None
+    sender: str = ""
 
     @property
     def size(self) -> int:
@@ -65,7 +66,7 @@ class RawRequest(msgspec.Struct, frozen=True):
     def parsed(self, decoders: FastDecoders) -> ParsedRequest | WatchkeeperError:
         """The checked records, or the error for the sender."""
         try:
-            return parse.read(
+            request = parse.read(
                 self.kind,
                 self.body,
                 self.content_type,
@@ -74,6 +75,8 @@ class RawRequest(msgspec.Struct, frozen=True):
                 self.idempotency_key,
                 self.identity,
             )
+            request.sender = self.sender
+            return request
         except WatchkeeperError as error:
             return error
         except MemoryError:

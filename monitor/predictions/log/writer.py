@@ -6,7 +6,7 @@ is answered after one commit, and a thousand senders share one.
 
 import logging
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +29,7 @@ from monitor.predictions.intake.requests import (
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log import batching
 from monitor.predictions.log.batch import Batch, without_ids
+from monitor.predictions.log.fair_queue import FairQueue
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter, without_texts
 from monitor.records import Stream
@@ -41,8 +42,7 @@ from monitor.store.quarantine import Quarantined
 from monitor.store.texts import StoredTexts
 
 _LOG = logging.getLogger(__name__)
-_COMMIT_BYTES = 16_000_000
-"""Approximate maximum size of a commit: its senders must not wait long."""
+_STOPPING = BusyError("the daemon is stopping", retry_after=5)
 _COMMIT_AT_ONCE_BYTES = 1_000_000
 """When this many bytes wait, they are committed at once."""
 _SEE_LOG = "the daemon's log has the reason"
@@ -109,9 +109,8 @@ class PredictionLog:
         self.decoders = FastDecoders(settings)
         self._store = store
         self._meter = meter or SignalMeter(store.faults)
-        self._queue: deque[tuple[RawRequest | ParsedRequest, Answer]] = deque()
+        self._queue = FairQueue(settings.queue_limit, settings.client_rate, clock.elapsed)
         self._wake = threading.Condition()
-        self._bytes = 0
         self._is_called = False
         self._running = False
         self._ended = threading.Event()
@@ -125,7 +124,9 @@ class PredictionLog:
     def start(self) -> None:
         """Start accepting requests."""
         with self._store.read() as connection:
-            self.decoders.register(streams.streams(connection))
+            known = streams.figures_of_all(connection)
+        silent = self.clock.now() - self.settings.retention
+        self.decoders.register(figures.stream for figures in known if figures.last_received >= silent)
         self._running = True
         self._ended.clear()
         self._thread = SupervisedThread("prediction-log", self._write, self._ended, self._store.faults)
@@ -152,24 +153,13 @@ class PredictionLog:
         rejected: list[tuple[Answer, BusyError]] = []
         with self._wake:
             for request, answer in requests:
-                if (busy := self._is_busy(request.size)) is not None:
+                busy = self._queue.put(request, answer) if self._running else _STOPPING
+                if busy is not None:
                     rejected.append((answer, busy))
-                    continue
-                self._bytes += request.size
-                self._queue.append((request, answer))
             self._is_called = True
             self._wake.notify()
         for answer, busy in rejected:
             answer(busy)
-
-    def _is_busy(self, size: int) -> BusyError | None:
-        """Why a request of this size cannot be accepted; None if it can."""
-        if not self._running:
-            return BusyError("the daemon is stopping", retry_after=5)
-        if self._bytes and self._bytes + size > self.settings.queue_limit:
-            hint = "retry in a few seconds"
-            return BusyError("too many requests are waiting for the database", retry_after=1, hint=hint)
-        return None
 
     def append(self, batches: Sequence[Batch]) -> None:
         """Write batches of history; durable on return. Rows whose ids are already stored for their time are skipped,
@@ -216,7 +206,7 @@ class PredictionLog:
 
     def stats(self) -> IntakeStats:
         """Counts since the start."""
-        return IntakeStats(dict(self._accepted), dict(self._rejected), self._replayed, self._bytes)
+        return IntakeStats(dict(self._accepted), dict(self._rejected), self._replayed, self._queue.bytes)
 
     def _write(self) -> None:
         while True:
@@ -225,13 +215,13 @@ class PredictionLog:
                 if not self._queue and not self._running:
                     self._ended.set()
                     return
-                group = self._take()
+                group = self._queue.take()
             try:
                 for portion in portions(parse_requests(group, self.decoders)):
                     self._commit(portion)
             finally:  # also if the thread fails here and is restarted
                 with self._wake:
-                    self._bytes -= sum([request.size for request, _ in group])
+                    self._queue.done(group)
                     self._is_called = False
 
     def _wait(self) -> None:
@@ -239,17 +229,9 @@ class PredictionLog:
 
         A commit costs the same for one small request as for thirty.
         """
-        while self._running and not self._is_called and self._bytes < _COMMIT_AT_ONCE_BYTES:
+        while self._running and not self._is_called and self._queue.bytes < _COMMIT_AT_ONCE_BYTES:
             if not self._wake.wait(_LINGER if self._queue else None):
                 return
-
-    def _take(self) -> list[tuple[RawRequest | ParsedRequest, Answer]]:
-        group: list[tuple[RawRequest | ParsedRequest, Answer]] = []
-        size = 0
-        while self._queue and size < _COMMIT_BYTES:
-            group.append(self._queue.popleft())
-            size += group[-1][0].size
-        return group
 
     def _commit(self, group: list[tuple[ParsedRequest, Answer]]) -> None:
         """Store a group in one transaction; if one of its requests cannot be stored, each alone."""

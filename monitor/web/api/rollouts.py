@@ -99,15 +99,19 @@ class RolloutGate:
         return known[0], known[1][-1]
 
     def _subject(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> tuple[Stream, str]:
+        self._check_access(request, parameters.get("client", ""))
         missing = [name for name in ("client", "model", "canary") if not parameters.get(name)]
         if missing:
             raise InputError(f"{', '.join(missing)} missing", hint="set client, model and canary")
         return self._stream(request, parameters), parameters["canary"]
 
-    def _stream(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> Stream:
+    def _check_access(self, request: Request[Any, Any, Any], client: str) -> None:
         who = principal_of(self.access, KeyKind.PAGE, request)
-        if who.client not in ("", parameters["client"]):
+        if who.client not in ("", client):
             raise AccessError("this key is for another client", known=True)
+
+    def _stream(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> Stream:
+        self._check_access(request, parameters["client"])
         return Stream(
             parameters["client"], parameters["model"], parameters.get("environment") or "production"
         )

@@ -63,6 +63,10 @@ class TimeRange:
         return TimeRange(start, max(end, start + width), self.window, self.key)
 
 
+_LATEST = 253_000_000_000.0
+"""Seconds since the epoch, in the year 9987."""
+
+
 def usual(key: str, now: float) -> TimeRange:
     """A preset, ending now; the last day if the name is unknown."""
     span = next((span for span in ENGINEERS_SPANS if span.key == key), SPANS[1])
@@ -80,6 +84,8 @@ def time_range_of(parameters: Mapping[str, Any], now: float, zone: ZoneInfo) -> 
         return usual(str(parameters.get("span", "")), now)
     end = moment(until, now, zone) if until else now
     start = moment(since, now, zone) if since else end - 24 * HOUR
+    if start < 0 or end > _LATEST:  # calendars of other zones end a day away
+        raise InputError("a time is outside of 1970 to 9990", hint="from=now-7d&to=now")
     if not 0 < end - start <= MAX_SECONDS:
         raise InputError("`from` must be before `to`, by at most 400 days", hint="from=now-7d&to=now")
     return _free(start, end)

@@ -100,22 +100,25 @@ class Endpoint:
             sender = principal.client or principal.key or peer_of(scope)
             body = IncomingBody(headers, sender, self._budget, self._limits)
             try:
-                result = await self._store(await body.read_decompressed(receive), headers, principal)
+                content = await body.read_decompressed(receive)
+                result = await self._store(content, headers, principal, sender)
             finally:
                 body.release()
         except WatchkeeperError as error:
             result = error
         return _accepted(result) if isinstance(result, Receipt) else self._rejected(result, headers)
 
-    async def _store(self, body: bytes, headers: Headers, sender: Principal) -> Receipt | WatchkeeperError:
+    async def _store(
+        self, body: bytes, headers: Headers, principal: Principal, sender: str
+    ) -> Receipt | WatchkeeperError:
         """Store a body. Small bodies are parsed by the writer, large ones in another thread, so that they delay
         nothing.
         """
         key, kind = headers.get("idempotency-key", ""), headers.get("content-type", "")
         is_large = len(body) > _LARGE_BODY_BYTES
-        identity = None if is_large else identify(self._kind, body, sender.client, key)
-        rules = self._log.rules(sender.client, sender.models)
-        request = RawRequest(self._kind, body, kind, rules, key, identity)
+        identity = None if is_large else identify(self._kind, body, principal.client, key)
+        rules = self._log.rules(principal.client, principal.models)
+        request = RawRequest(self._kind, body, kind, rules, key, identity, sender)
         if not is_large:
             return await self._queue.commit(request)
         loop = asyncio.get_running_loop()

@@ -113,6 +113,8 @@ class OtlpEndpoint:
                 if self._signal is Signal.METRICS:
                     return await asyncio.to_thread(self._gauges, body, encoding, principal)
                 calls = await asyncio.to_thread(self._calls, body, encoding, principal)
+            for call in calls:
+                call.sender = sender
             return await self._store(calls)
         finally:
             incoming.release()

@@ -60,11 +60,11 @@ def silence_alert(request: Request[Any, Any, Any], fingerprint: FromPath[str], d
     """Silence the alerts of this rule and stream, for a time and with a reason."""
     visitor = changer(request, "operator", data)
     services, now = web_services.of(request), web_services.of(request).clock.now()
-    seconds, comment = _silence_form(data)
     with services.store.write() as connection:
         alert = alerts.get(connection, fingerprint)
         if alert is None or not visitor.may_read(alert.stream.client):
             raise NotFoundException
+        seconds, comment = _silence_form(data)
         silence = Silence(secrets.token_hex(6), _matchers(alert), now, now + seconds, visitor.who, comment)
         silences.add(connection, silence)
         note(

@@ -154,7 +154,7 @@ def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:
     writer = csv.writer(text)
     writer.writerow(head)
     writer.writerows([_plain(cell) for cell in row] for row in rows)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {"Content-Disposition": rendering.attachment(name)}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 

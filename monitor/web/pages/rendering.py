@@ -1,6 +1,8 @@
 """Renders templates to pages."""
 
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Response
@@ -17,6 +19,15 @@ _TEMPLATES = Environment(
     auto_reload=False,
 )
 _TEMPLATES.globals["assets"] = ASSETS
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9 !#$&+.^_`|~()@-]")
+
+
+def attachment(name: str) -> str:
+    """The header Content-Disposition for a file to be saved, whatever characters its name has (RFC 6266, RFC 5987)."""
+    plain = _NOT_PLAIN.sub("_", name)
+    return f'attachment; filename="{plain}"' + (
+        "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    )
 
 
 def page(template: str, status: int = 200, **values: object) -> Response[str]:

@@ -60,8 +60,7 @@ def opened(
         raise NotFoundException
     headers = {"Content-Security-Policy": _POLICY}
     if download:
-        name = page.file_name(key, asked)
-        headers["Content-Disposition"] = f'attachment; filename="{name}"'
+        headers["Content-Disposition"] = rendering.attachment(page.file_name(key, asked))
     back = "" if download else f"{CURRENT.get()}/c/{quote(key, safe='')}/reports"
     return Response(page.html(made, services.version, back), media_type=MediaType.HTML, headers=headers)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from werkzeug.http import parse_options_header
 
 from monitor.clock import ManualClock
 from monitor.errors import AccessError, InputError
@@ -23,6 +24,7 @@ from monitor.web.auth.socket_owner import is_same_user, owner_of
 from monitor.web.connections import Connection, Connections, Limits
 from monitor.web.pages import events
 from monitor.web.pages.events import Listeners
+from monitor.web.pages.rendering import attachment
 from monitor.web.settings import WebSettings
 from tests.support import clients
 from tests.support.clients import NOW, Shop
@@ -389,3 +391,14 @@ def test_the_command_line_makes_keys_with_limits(tmp_path: Path) -> None:
     )
     listed = json.loads(watchkeeper("key", "list", "--json", *config).stdout)
     assert [one["limits"] for one in listed] == ["fraud, churn, 10.0.0.0/24", "viewer"]
+
+
+@pytest.mark.parametrize(
+    "name", ["acme-fraud.csv", "acme-модель.csv", 'a"b; x.csv', "a\u2028b%.csv", "名前.csv"]
+)
+def test_any_name_of_a_model_is_a_file_name(name: str) -> None:
+    header = attachment(name)
+    header.encode("latin-1")
+    assert header.isprintable()
+    _, parameters = parse_options_header(header)
+    assert parameters["filename"] == name
