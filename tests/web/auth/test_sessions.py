@@ -1,0 +1,130 @@
+"""How long a sign-in lasts, who ends it, and what open pages hear."""
+
+from pathlib import Path
+
+import pytest
+
+from monitor.clock import ManualClock
+from monitor.store import api_keys, audit, sessions
+from monitor.store.api_keys import KeyKind, bounds
+from monitor.store.db import Store, metadata
+from monitor.web.auth.access import Access
+from monitor.web.pages import events
+from monitor.web.pages.events import Listeners
+from monitor.web.settings import WebSettings
+from tests.support import clients
+from tests.support.clients import NOW, Shop
+from tests.support.server import serving
+
+HERE = {"host": "127.0.0.1:8080"}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return clients.opened(tmp_path, hours=2)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Access:
+    store = Store(f"sqlite:///{tmp_path}/keys.db")
+    metadata.create_all(store.engine)
+    return Access(store, ManualClock(NOW))
+
+
+def made(shop: Shop, kind: KeyKind, client: str = "", role: str = "", **limits: tuple[str, ...]) -> str:
+    bound = bounds(kind, role, limits.get("models", ()), limits.get("addresses", ()))
+    with shop.store.write() as connection:
+        return api_keys.create(connection, kind, client, NOW, bound=bound)[1]
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_a_session_ends_when_nobody_uses_it(shop: Shop) -> None:
+    token = made(shop, KeyKind.PAGE, "acme")
+    with serving(shop) as web:
+        web.post("/enter", data={"key": token, "next": ""})
+        for _ in range(3):
+            shop.clock.advance(3000)
+            assert web.get("/c/acme/").status_code == 200
+        shop.clock.advance(3601)
+        assert web.get("/c/acme/").status_code == 404
+
+
+def test_sessions_are_listed_and_each_can_be_ended(shop: Shop) -> None:
+    admin, viewer = made(shop, KeyKind.STAFF), made(shop, KeyKind.STAFF, role="viewer")
+    with serving(shop) as web:
+        web.post("/enter", data={"key": viewer, "next": ""})
+        cookies = dict(web.cookies)
+        assert web.get("/staff/sessions").text.count("/end") == 1, "its own only"
+        with shop.store.read() as connection:
+            one = sessions.open_sessions(connection, NOW, 3600.0)[0]
+        web.cookies.clear()
+        end = f"/staff/sessions/{one.id}/end"
+        assert one.address == "127.0.0.1"
+        assert (
+            web.post(end, data={"csrf": ""}, headers=bearer(made(shop, KeyKind.STAFF, "acme"))).status_code
+            == 404
+        )
+        assert web.post(end, data={"csrf": ""}, headers=bearer(admin)).status_code == 303
+        web.cookies.update(cookies)
+        assert web.get("/staff/").status_code == 404
+    with shop.store.read() as connection:
+        assert any(f"end session {one.id}" in entry.target for entry in audit.latest(connection))
+
+
+def test_a_link_does_not_replace_a_session_without_asking(shop: Shop) -> None:
+    own, other = made(shop, KeyKind.STAFF), made(shop, KeyKind.PAGE, "globex")
+    with serving(shop) as web:
+        web.post("/enter", data={"key": own, "next": ""})
+        answer = web.get("/enter/link", params={"key": other}, headers={"Sec-Fetch-Site": "cross-site"})
+        assert answer.status_code == 200
+        assert "set-cookie" not in answer.headers
+        assert "Sign in with another key?" in answer.text
+        assert web.get("/staff/").status_code == 200
+        assert web.get("/enter/link", params={"key": own}).status_code == 303, "its own key is no other"
+        assert web.post("/enter", data={"key": other, "next": ""}).headers["location"] == "/c/globex/"
+
+
+def test_with_tls_cookies_are_of_this_host_alone(shop: Shop) -> None:
+    token = made(shop, KeyKind.STAFF)
+    settings = WebSettings(public_url="https://watch.example.org", requests_per_minute=100_000)
+    with serving(shop, settings=settings) as web:
+        cookie = web.post("/enter", data={"key": token, "next": ""}).headers["set-cookie"]
+    assert cookie.startswith("__Host-watchkeeper_session=")
+    assert "Secure" in cookie
+    assert "Path=/;" in f"{cookie};"
+    assert "domain" not in cookie.lower()
+
+
+def test_an_open_page_hears_nothing_once_its_key_is_revoked(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "ACCESS_SECONDS", 0.5)
+    token = made(shop, KeyKind.PAGE, "acme")
+    with serving(shop) as web, web.stream("GET", "/c/acme/events", headers=bearer(token)) as stream:
+        lines = stream.iter_lines()
+        assert "hello" in next(lines)
+        with shop.store.write() as connection:
+            api_keys.revoke(connection, api_keys.keys(connection)[0].id, NOW)
+        shop.clock.advance(6)
+        assert "change" not in "".join(lines), "the stream ends by itself"
+
+
+def test_open_pages_of_one_client_take_none_from_another() -> None:
+    listeners = Listeners(most=6, most_per_client=5)
+    pages = [object() for _ in range(5)]
+    for page in pages:
+        assert not listeners.is_full("acme")
+        listeners.add(page, "acme")
+    assert listeners.is_full("acme")
+    for number in range(3):
+        assert not listeners.is_full("globex"), number
+        listeners.add(object(), "globex")
+    assert listeners.open == {"acme": 3, "globex": 3}
+    assert [listeners.is_listening(page) for page in pages] == [False, False, True, True, True]
+    assert listeners.is_full("globex")
+    listeners.remove(pages[0])
+    listeners.remove(pages[2])
+    assert listeners.open["acme"] == 2
