@@ -11,6 +11,7 @@ from monitor.clock import Clock
 from monitor.config.root import Config
 from monitor.config.units import HOUR, MINUTE
 from monitor.config.verdict_reading import reading_of
+from monitor.drift import importance_learning
 from monitor.drift.learning import LearningContext, LearningTask, prepare
 from monitor.evaluation.row_metrics import measure_rows
 from monitor.maintenance.audit_signing import AuditSigning, signer_of
@@ -174,6 +175,7 @@ class Jobs:
                 until = closing.horizon(figures.watermark, figures.last_received, now, config.windows)
                 tasks.append(LearningTask(figures.stream, until, len(known)))
         context = LearningContext(config.drift, int(config.predictions.base_window), now)
+        importance_learning.prepare(self._store, tasks, now, self._runner)
         return prepare(self._store, tasks, context, self._runner)
 
     def compact(self) -> None:

@@ -21,17 +21,19 @@ from monitor.drift.explain import attribution
 from monitor.drift.explain.attribution import Cause
 from monitor.drift.explain.impact import impacts
 from monitor.drift.explain.incident_summary import ALL, CAUSES, page
-from monitor.drift.explain.segments import affected_segments
+from monitor.drift.explain.segments import affected_segments, confined
 from monitor.drift.learning import budget_of, is_special
 from monitor.drift.model.calibration import Calibration
 from monitor.drift.profile_columns import adapter
 from monitor.drift.settings import DriftSettings
 from monitor.records import Measurement, Stream, Window, labels
 from monitor.store import drift as stored_drift
+from monitor.store import feature_importance
 from monitor.store.completeness import first_waiting
 from monitor.store.db import faults_of
 from monitor.store.drift import StoredCalibration, StoredDriftIncident, StoredState, StoredVerdict
 from monitor.windows.baseline import Baseline, load
+from monitor.windows.profile import Profile
 
 WORTH_KEEPING = 0.05
 MOST_A_CALL = 200
@@ -200,11 +202,27 @@ def _causes(subject: _Subject, results: list[DriftVerdict], since: float) -> lis
     now = attribution.since(connection, stream, layout, base, since, end)
     # The sample of the baseline is read only here: it is large, and incidents are rare.
     baseline = load(connection, stream, with_sample=True)
+    learned = feature_importance.get(connection, stream, layout.id)
+    drivers = learned.shares if learned is not None else {}
     if now is None or baseline is None:
-        return attribution.causes(results, versions, subject.settings.importance)
+        return attribution.causes(results, versions, subject.settings.importance, drivers=drivers)
     moved = impacts(baseline.sample, baseline.profile, now) if baseline.sample is not None else {}
-    return attribution.causes(
-        results, versions, subject.settings.importance, moved, affected_segments(baseline.profile, now)
+    alarmed = [one.column for one in results if one.significant]
+    before = _before(subject, since) or baseline.profile
+    segments = [*confined(before, now, alarmed), *affected_segments(baseline.profile, now)]
+    return attribution.causes(results, versions, subject.settings.importance, moved, segments, drivers)
+
+
+def _before(subject: _Subject, since: float) -> Profile | None:
+    """The six hours before a change: unlike most baselines, they have the features by segment."""
+    layout = subject.baseline.layout
+    return attribution.since(
+        subject.connection,
+        subject.stream,
+        layout,
+        subject.base_seconds,
+        since - 2 * attribution.LONGEST,
+        since,
     )
 
 

@@ -40,15 +40,16 @@ class Services:
     """The parts of the daemon that handlers use.
 
     `counters` counts predictions, `intake` received records.
+
     `/healthz` calls `stuck` for the reason why the evaluation loop is stuck, `/readyz` calls `ready`. `base_seconds` is
     the length of a base window. `measured` returns the measurements of the last tick; `channels` are the configured
     ones; `drift_limits` are the values, by metric, from which a feature counts as drifted, `importance` is what the
-    configuration says of features, by name; `drilldowns` creates reports on alerts; `runbook` returns the URL of an
-    alert's runbook, or an empty string; `alerts` are the settings of notifications; `rule` returns a rule in force by
-    name, `rules` all of them; `past` returns measurements of an earlier day; `rollouts` is how the
-    windows of two versions are read;
-    `release_policy` says what a version of a stream needs before it is promoted; `rollback` is how the versions of a
-    stream are rolled back, unless the file `rollback_stop_file` exists.
+    configuration says of features, by name; `segment_features` is how many are counted by segment; `drilldowns` creates
+    reports on alerts; `runbook` returns the URL of an alert's runbook, or an empty string; `alerts` are the settings of
+    notifications; `rule` returns a rule in force by name, `rules` all of them; `past` returns measurements of an
+    earlier day; `rollouts` is how the windows of two versions are read; `release_policy` says what a version of a
+    stream needs before it is promoted; `rollback` is how the versions of a stream are rolled back, unless the file
+    `rollback_stop_file` exists.
     """
 
     store: Store
@@ -72,6 +73,7 @@ class Services:
     past: Past = no_past
     alerts: AlertSettings = field(default_factory=AlertSettings)
     importance: Mapping[str, float] = field(default_factory=dict)
+    segment_features: int = 8
     rollouts: Reading = field(default_factory=lambda: Reading(60))
     release_policy: Callable[[Stream], ReleasePolicy] = lambda _stream: ReleasePolicy()
     rollback: Callable[[Stream], RollbackSettings] = lambda _stream: RollbackSettings()

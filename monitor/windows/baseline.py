@@ -27,6 +27,7 @@ from monitor.windows.layout import from_table as layout_from_table
 from monitor.windows.layout.layout import ColumnKind, Layout
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, Slice, blank, merge
+from monitor.windows.segment_features import OF_BASELINE
 
 _LAYOUT_ROWS = 2_000_000
 _CACHE_BYTES = 2 * 1024**3
@@ -102,7 +103,7 @@ def _count_batches(
             yield rows
 
     for rows in merged(batches()):
-        total = merge([total, count(rows, layout)])
+        total = merge([total, count(rows, layout, by_segment=OF_BASELINE)])
     return total, with_outcomes
 
 

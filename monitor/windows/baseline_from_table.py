@@ -26,6 +26,7 @@ from monitor.windows.layout import from_table as layout_from_table
 from monitor.windows.layout.layout import ColumnKind, Layout
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, blank, merge
+from monitor.windows.segment_features import OF_BASELINE
 
 DEFAULT = "baseline"
 SAMPLE_ROWS = 2000
@@ -134,7 +135,7 @@ def count_table(table: pa.Table, layout: Layout) -> Profile:
     """The profile of a table whose columns are named as in a prediction batch."""
     parts = [blank(layout)]
     for rows in _chunks(table):
-        parts.append(count(rows, layout))
+        parts.append(count(rows, layout, by_segment=OF_BASELINE))
         if any(name.startswith("outcome.") for name in table.schema.names):
             parts.append(count_outcomes(rows, layout))
         parts = [merge(parts)]

@@ -42,6 +42,16 @@ class _StoredProfile(msgspec.Struct, array_like=True):
     block: bytes
 
 
+class _StoredWithCells(_StoredProfile, array_like=True):
+    """A profile with features by segment. Profiles without them are stored as before, with the same bytes."""
+
+    cells: bytes = b""
+    """Compressed: the names of columns, and for each slice the numbers of its columns with their counts."""
+
+
+_Cells = tuple[list[str], list[dict[int, list[float]]]]
+
+
 def encode(profile: Profile) -> bytes:
     """Encode a profile as versioned, compressed bytes. Equal profiles give equal bytes."""
     distinct, same = _distinct(profile)
@@ -56,7 +66,8 @@ def encode(profile: Profile) -> bytes:
     )
     tail = b"".join(piece.sums.T.tobytes() + piece.extremes.T.tobytes() for piece in slices)
     raw = compressible + tail
-    stored = _StoredProfile(
+    cells = _packed_cells(slices)
+    fields = (
         VERSION,
         profile.layout.id,
         [_storable(key, piece) for key, piece in distinct],
@@ -66,6 +77,7 @@ def encode(profile: Profile) -> bytes:
         len(raw),
         _CODEC.compress(raw, asbytes=True),
     )
+    stored = _StoredWithCells(*fields, cells) if cells else _StoredProfile(*fields)
     return seal(msgspec.msgpack.encode(stored, order="deterministic"))
 
 
@@ -78,7 +90,7 @@ def decode(blob: bytes, layout: Layout) -> Profile:
         DamageError: the bytes were changed.
     """
     with reading("a profile"):
-        stored = msgspec.msgpack.decode(unseal(blob), type=_StoredProfile)
+        stored = msgspec.msgpack.decode(unseal(blob), type=_StoredWithCells)
     if stored.version != VERSION:
         raise UnreadableError(
             f"unsupported profile version {stored.version}",
@@ -90,13 +102,14 @@ def decode(blob: bytes, layout: Layout) -> Profile:
         return _profile(stored, layout)
 
 
-def _profile(stored: _StoredProfile, layout: Layout) -> Profile:
+def _profile(stored: _StoredWithCells, layout: Layout) -> Profile:
     raw = _CODEC.decompress(stored.block, stored.length, asbytes=True)
     sizes = [layout.core if part.core_only else layout.size for part in stored.slices]
     counts = _counts(raw, sum(sizes), stored.planes, scaled=stored.scaled)
     slices: dict[SliceKey, Slice] = {}
     start, offset = 0, sum(sizes) * stored.planes
-    for part, size in zip(stored.slices, sizes, strict=True):
+    cells = _unpacked_cells(stored)
+    for part, size, cells_of_part in zip(stored.slices, sizes, cells, strict=True):
         moments = layout.core_moments if part.core_only else layout.moments
         # Copies: a view would keep all of `raw` in memory for as long as the profile.
         sums = np.frombuffer(raw, np.int64, 3 * moments, offset).reshape(3, moments).T.copy()
@@ -114,10 +127,42 @@ def _profile(stored: _StoredProfile, layout: Layout) -> Profile:
             extremes,
             totals,
             confusion_counts.restored(part.tallies),
+            cells_of_part,
         )
         start, offset = start + size, offset + 40 * moments
     slices |= {tuple(key): slices[OVERALL] for key in stored.same}  # type: ignore[misc]
     return Profile(layout, dict(sorted(slices.items())))
+
+
+def _packed_cells(slices: list[Slice]) -> bytes:
+    """The coarse counts of features by segment; empty without any."""
+    if not any(piece.cells for piece in slices):
+        return b""
+    columns = sorted({name for piece in slices for name in piece.cells})
+    place = {name: number for number, name in enumerate(columns)}
+    counts = [
+        {
+            place[name]: list(map(_short, row.tolist()))
+            for name, row in sorted(piece.cells.items())
+            if row.any()
+        }
+        for piece in slices
+    ]
+    packed = msgspec.msgpack.encode((columns, counts))
+    return len(packed).to_bytes(4, "little") + bytes(_CODEC.compress(packed, asbytes=True))
+
+
+def _short(count: float) -> float:
+    return int(count) if count.is_integer() else count
+
+
+def _unpacked_cells(stored: _StoredWithCells) -> list[dict[str, np.ndarray]]:
+    if not stored.cells:
+        return [{} for _ in stored.slices]
+    length = int.from_bytes(stored.cells[:4], "little")
+    packed = _CODEC.decompress(stored.cells[4:], length, asbytes=True)
+    columns, counts = msgspec.msgpack.decode(packed, type=_Cells)
+    return [{columns[number]: np.array(row, np.float64) for number, row in one.items()} for one in counts]
 
 
 def _distinct(profile: Profile) -> tuple[list[tuple[SliceKey, Slice]], list[SliceKey]]:

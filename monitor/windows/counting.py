@@ -34,6 +34,7 @@ from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
 from monitor.windows.rolling import current_layout
 from monitor.windows.round_robin import RoundRobin
+from monitor.windows.segment_features import by_segment
 from monitor.windows.settings import WindowSettings
 
 log = logging.getLogger(__name__)
@@ -197,9 +198,10 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     waiting = _waiting(connection, stream, settings, windows, now)
     batches = _limited_to_windows(waiting.found.batches, windows)
     more = len(batches) < len(waiting.found.batches) or waiting.is_backlog
+    features = by_segment(connection, stream, layout, settings)
     added: dict[Window, Profile] = {}
     for window, rows in _merged_batches(batches):
-        _add(added, window, count(rows, layout, settings.max_segments))
+        _add(added, window, count(rows, layout, settings.max_segments, features))
     seen = [batch.id for batch in batches] or waiting.found.damaged
     only = seen if waiting.is_newest_first else ()
     joining = join.join(connection, stream, seen[-1] if more else None, only)

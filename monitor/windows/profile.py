@@ -118,7 +118,8 @@ class Slice:
 
     `rows` is the number of predictions; `weight` and `weight_squares` are sums over those whose features are stored.
     `kept` are the counts, shape (places,), as float64 or in a narrower type for long-lived profiles. `sums` (moments,
-    3) and `extremes` (moments, 2) belong to the columns of numbers.
+    3) and `extremes` (moments, 2) belong to the columns of numbers. `cells` are the counts of a segment's features, by
+    column name: shape (coarse cells of the column,). A feature that was not counted all the time has fewer rows there.
     """
 
     layout: Layout
@@ -130,6 +131,7 @@ class Slice:
     extremes: Floats
     totals: Mapping[str, int] = field(default_factory=dict)
     tallies: Mapping[str, Tally] = field(default_factory=dict)
+    cells: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def counts(self) -> Floats:
@@ -198,6 +200,7 @@ def merge_slices(slices: Sequence[Slice]) -> Slice:
         extremes[:, 1] = np.maximum(extremes[:, 1], other.extremes[:, 1])
     names = dict.fromkeys(name for part in slices for name in part.totals)
     tallies = dict.fromkeys(name for part in slices for name in part.tallies)
+    cells = dict.fromkeys(name for part in slices for name in part.cells)
     return Slice(
         first.layout,
         sum(part.rows for part in slices),
@@ -208,13 +211,14 @@ def merge_slices(slices: Sequence[Slice]) -> Slice:
         extremes,
         {name: sum(part.totals.get(name, 0) for part in slices) for name in names},
         {name: add(part.tally(name) for part in slices) for name in tallies},
+        {name: np.sum([part.cells[name] for part in slices if name in part.cells], axis=0) for name in cells},
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
     """The counts of one window. Slices are keyed (name, value): `("", "")` for all rows, `("version", "7")` for a
-    version, `("segments.region", "eu")` for a declared segment (outputs, latency and outcomes only).
+    version, `("segments.region", "eu")` for a declared segment (outputs, latency and outcomes; some features coarsely).
     """
 
     layout: Layout
@@ -267,7 +271,7 @@ def _core(part: Slice) -> Slice:
     layout = part.layout
     moments = layout.core_moments
     counts, sums, extremes = part.counts[: layout.core], part.sums[:moments], part.extremes[:moments]
-    return replace(part, kept=counts.copy(), sums=sums.copy(), extremes=extremes.copy())
+    return replace(part, kept=counts.copy(), sums=sums.copy(), extremes=extremes.copy(), cells={})
 
 
 def merge(profiles: Iterable[Profile]) -> Profile:
@@ -296,6 +300,12 @@ def _equal(one: Slice, other: Slice) -> bool:
         and np.array_equal(one.counts, other.counts)
         and np.array_equal(one.sums, other.sums)
         and np.array_equal(one.extremes, other.extremes)
+        and _with_counts(one.cells).keys() == _with_counts(other.cells).keys()
+        and all(np.array_equal(counts, other.cells[name]) for name, counts in _with_counts(one.cells).items())
         and {k: v for k, v in one.totals.items() if v} == {k: v for k, v in other.totals.items() if v}
         and {k: v for k, v in one.tallies.items() if v} == {k: v for k, v in other.tallies.items() if v}
     )
+
+
+def _with_counts(cells: Mapping[str, Floats]) -> dict[str, Floats]:
+    return {name: counts for name, counts in cells.items() if counts.any()}

@@ -24,6 +24,7 @@ from monitor.windows.kernel.count_rows import count
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
 from monitor.windows.rolling import current_layout
+from monitor.windows.segment_features import by_segment
 from monitor.windows.settings import WindowSettings
 
 log = logging.getLogger(__name__)
@@ -118,10 +119,11 @@ def _recounted_window(
     connection: Connection, stream: Stream, window: Window, settings: WindowSettings, at: tuple[int, int]
 ) -> RecountedWindow:
     layout = current_layout(connection, stream)
+    features = by_segment(connection, stream, layout, settings)
     parts: list[Profile] = []
     numbers = predictions.numbers(connection, stream, window.start, window.end)
     for batch, rows in decoded(connection, predictions.batches(connection, stream, window.start, window.end)):
-        parts.append(count(rows, layout, settings.max_segments))
+        parts.append(count(rows, layout, settings.max_segments, features))
         outcomes_of_batch = joining.with_outcomes_of(connection, batch)
         if outcomes_of_batch is not None:
             parts.append(count_outcomes(outcomes_of_batch, layout, settings.max_segments))

@@ -25,6 +25,12 @@ class WindowSettings(Section):
     max_segments: WholeNumber = Field(default=50, ge=1)
     """Maximum versions, and values per segment, that are counted separately in a batch. Others count in the
     total only."""
+    segment_features: WholeNumber = Field(default=8, ge=0, le=100)
+    """Maximum features that are counted for each value of a segment as well, in coarse cells, the most important
+    first. 0: none."""
+    segment_cells: WholeNumber = Field(default=2000, ge=0)
+    """Maximum counts of such cells in a batch; a feature has about a dozen for each value of a segment. Beyond it,
+    values with few predictions are left out."""
     batches_per_commit: WholeNumber = Field(default=500, ge=1)
     """Maximum batches of predictions that are counted in one transaction."""
 

@@ -10,10 +10,11 @@ from monitor.drift.columns import Role
 from monitor.drift.decision.verdict import DriftVerdict
 from monitor.drift.explain.attribution import Arrival, causes
 from monitor.drift.explain.impact import impacts
-from monitor.drift.explain.segments import affected_segments
+from monitor.drift.explain.segments import affected_segments, confined
 from monitor.records import Stream, Window
 from monitor.windows.baseline_from_table import Baseline, from_table
 from monitor.windows.kernel.count_rows import count
+from monitor.windows.kernel.segment_cells import SegmentFeatures
 
 STREAM = Stream("acme", "fraud")
 START = 1_735_516_800
@@ -150,3 +151,41 @@ def test_many_columns_at_once_suspect_the_feed_before_any_of_them() -> None:
     moved = [verdict(f"features.f{index}", 0.5) for index in range(6)]
     still = [verdict("features.g", 0.0, significant=False)]
     assert causes([*moved, *still], [], {})[0].words.startswith("6 of 7 columns moved at once")
+
+
+def moved_in(region: str, seed: int, amount: float = 1.0) -> pa.RecordBatch:
+    """Traffic in which the amount is higher in one region; in all if it is empty."""
+    rows = traffic(seed)
+    regions = np.array(rows.column("segments.region").to_pylist())
+    values = rows.column("features.amount").to_numpy(zero_copy_only=False)
+    moved = np.where((regions == region) | (region == ""), values + amount, values)
+    at = rows.schema.get_field_index("features.amount")
+    return rows.set_column(at, "features.amount", pa.array(moved, mask=np.isnan(moved)))
+
+
+@pytest.mark.parametrize("region", ["eu", "us"])
+def test_a_feature_that_moved_in_one_segment_only_is_named_with_it(region: str) -> None:
+    made, by_segment = baseline(), SegmentFeatures(8, 2000)
+    before = count(traffic(11), made.layout, by_segment=by_segment)
+    now = count(moved_in(region, 12), made.layout, by_segment=by_segment)
+    [found] = confined(before, now, ["features.amount", "features.noise", "prediction"])
+    assert f"feature `amount` moved in segment region={region} only" in found.words
+    [cause, *_] = causes([verdict("features.amount", 0.4)], [], {}, {}, [found])[1:]
+    assert f"region={region}" in cause.words
+
+
+def test_a_feature_that_moved_everywhere_or_is_not_counted_is_confined_to_no_segment() -> None:
+    made, by_segment = baseline(), SegmentFeatures(8, 2000)
+    before = count(traffic(13), made.layout, by_segment=by_segment)
+    everywhere = count(moved_in("", 14), made.layout, by_segment=by_segment)
+    assert confined(before, everywhere, ["features.amount"]) == []
+    assert confined(before, count(moved_in("eu", 15), made.layout), ["features.amount"]) == []
+    few = count(moved_in("eu", 16).slice(0, 60), made.layout, by_segment=by_segment)
+    assert confined(before, few, ["features.amount"]) == []
+
+
+def test_learned_importance_decides_between_features_that_moved_alike() -> None:
+    moved = [verdict("features.amount", 0.5), verdict("features.noise", 0.5)]
+    for first, second in (("amount", "noise"), ("noise", "amount")):
+        found = causes(moved, [], {}, drivers={first: 0.5, second: 0.01})
+        assert found[0].words.startswith(f"feature `{first}`")

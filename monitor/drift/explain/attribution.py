@@ -37,6 +37,9 @@ FULL_STRENGTH = 0.2
 # The weight of the effect itself beside its estimated impact on the answers, which may be wrong.
 ASIDE = 0.02
 
+# The least weight of a feature, relative to the most important one: its importance was learned from a sample.
+LEAST_RELEVANCE = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:
@@ -60,15 +63,17 @@ def causes(
     importance: Mapping[str, float],
     impacts: Mapping[str, Impact] = MappingProxyType({}),
     segments: Sequence[AffectedSegment] = (),
+    drivers: Mapping[str, float] = MappingProxyType({}),
 ) -> list[Cause]:
     """The likeliest causes first: a new version, many columns at once, the columns by evidence and by their effect on
-    the model (`importance` if configured, else `impacts`), and the affected segment.
+    the model (`importance` if configured, else `impacts` and the learned importance `drivers`), and the affected
+    segment.
     """
     alarmed = [verdict for verdict in verdicts if verdict.significant and verdict.role is not None]
     begun = min(
         (verdict.since for verdict in verdicts if verdict.significant and verdict.since), default=None
     )
-    weighed = [(_weight(one, importance, impacts), one) for one in alarmed]
+    weighed = [(_weight(one, importance, impacts, drivers), one) for one in alarmed]
     most = max((weight for weight, _ in weighed), default=1.0) or 1.0
     candidates = [Cause(COLUMN * weight / most, _words_of(one, impacts)) for weight, one in weighed]
     candidates += [
@@ -83,7 +88,12 @@ def causes(
     return sorted(candidates, key=lambda cause: -cause.strength)[:MOST]
 
 
-def _weight(verdict: DriftVerdict, importance: Mapping[str, float], impacts: Mapping[str, Impact]) -> float:
+def _weight(
+    verdict: DriftVerdict,
+    importance: Mapping[str, float],
+    impacts: Mapping[str, Impact],
+    drivers: Mapping[str, float],
+) -> float:
     """The relevance of a column: its effect times its importance, or its impact on the answers, times the logarithm of
     its evidence.
     """
@@ -91,9 +101,15 @@ def _weight(verdict: DriftVerdict, importance: Mapping[str, float], impacts: Map
     effect = min(abs(verdict.effect), 5.0)
     if verdict.role is Role.OUTPUT:
         return OUTPUT * effect * evidence
-    if importance or verdict.column not in impacts:
-        return evidence * effect * importance.get(verdict.column.removeprefix("features."), 1.0)
-    return evidence * (impacts[verdict.column].size + ASIDE * effect)
+    name = verdict.column.removeprefix("features.")
+    if importance:
+        return evidence * effect * importance.get(name, 1.0)
+    relevance = (
+        max(drivers.get(name, 0.0) / max(drivers.values()), LEAST_RELEVANCE) if any(drivers.values()) else 1.0
+    )
+    if verdict.column not in impacts:
+        return evidence * effect * relevance
+    return evidence * (impacts[verdict.column].size + ASIDE * effect * relevance)
 
 
 def _words_of(verdict: DriftVerdict, impacts: Mapping[str, Impact]) -> str:

@@ -1,7 +1,8 @@
-"""Finds the segment that a change is confined to: its share of the traffic, or its answers, changed while others' did
-not.
+"""Finds the segment that a change is confined to: its share of the traffic, its answers or its features changed while
+others' did not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from monitor.drift.columns import Floats
 from monitor.drift.explain.impact import PREDICTION
 from monitor.windows.layout.layout import Column
-from monitor.windows.profile import Profile, Slice
+from monitor.windows.profile import Profile, Slice, SliceKey
 
 LEAST_ROWS = 50
 LEAST_SHARE, LEAST_MOVE = 0.05, 0.08
@@ -75,6 +76,39 @@ def _of_answers(
         f"{change_of_others:.0%} elsewhere"
     )
     return [AffectedSegment(own_change, words)]
+
+
+def confined(reference: Profile, now: Profile, columns: Sequence[str]) -> list[AffectedSegment]:
+    """For each feature of `columns`, the segment to which its change is confined, if there is one, the largest change
+    first. Only features that both profiles count by segment can be told.
+    """
+    found = []
+    for name in columns:
+        column = now.layout.by_name.get(name)
+        if column is not None and column.feature:
+            inside = [_of_feature(key, column, reference, now) for key in now.segments]
+            found += sorted((one for one in inside if one is not None), key=lambda one: -one.moved)[:1]
+    return sorted(found, key=lambda one: -one.moved)
+
+
+def _of_feature(key: SliceKey, column: Column, reference: Profile, now: Profile) -> AffectedSegment | None:
+    before, after = reference.segments.get(key), now.segments[key]
+    if before is None or column.name not in before.cells or column.name not in after.cells:
+        return None
+    pairs = [(reference.overall, before), (now.overall, after)]
+    own = [part.cells[column.name] for _, part in pairs]
+    others = [np.maximum(_counts(whole, column) - part.cells[column.name], 0.0) for whole, part in pairs]
+    if min(one.sum() for one in (*own, *others)) < LEAST_ROWS:
+        return None
+    change, elsewhere = _distance(own[0], own[1]), _distance(others[0], others[1])
+    chance = np.sqrt(len(column.cells) / (2 * np.pi) * sum(1 / one.sum() for one in own))
+    if change < max(LEAST_MOVE, SURE_MOVE * chance) or elsewhere > ELSEWHERE * change:
+        return None
+    words = (
+        f"feature `{column.feature}` moved in segment {'='.join(key)} only: {change:.0%} of its values there, "
+        f"{elsewhere:.0%} elsewhere"
+    )
+    return AffectedSegment(change, words)
 
 
 def _counts(part: Slice, column: Column) -> Floats:

@@ -49,6 +49,11 @@ class Weights:
     same: float = 1.0
     each: Floats | None = None
 
+    @property
+    def is_one(self) -> bool:
+        """Whether each row counts as one."""
+        return self.each is None and self.same == 1.0
+
 
 def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
     """Add a column of numbers (or one part of texts, times or vectors) to its places."""

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
 from monitor.predictions.texts.call_columns import FIGURE_FEATURES
-from monitor.windows.kernel import unknown_columns
+from monitor.windows.kernel import segment_cells, unknown_columns
 from monitor.windows.kernel.count_column import (
     MOST_MATRIX_ROWS,
     Weights,
@@ -24,6 +24,7 @@ from monitor.windows.kernel.count_column import (
 )
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, Target, exact_sum
 from monitor.windows.kernel.probabilities import PROBABILITIES, uncertainties, under_known_names
+from monitor.windows.kernel.segment_cells import NONE, SegmentFeatures
 from monitor.windows.kernel.tally import Tally, bounded
 from monitor.windows.layout.layout import MISSING, Column, Floats, Layout, is_signal
 from monitor.windows.profile import NOTATION, OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
@@ -37,17 +38,30 @@ _SEPARATE = ("features.", "confidence.right", "confidence.wrong", "outcome.", "t
 """Columns that are not counted with the predictions: features are weighted, the others are counted with outcomes."""
 
 
-def count(rows: pa.RecordBatch, layout: Layout, most_slices: int = MOST_SLICES) -> Profile:
+def count(
+    rows: pa.RecordBatch,
+    layout: Layout,
+    most_slices: int = MOST_SLICES,
+    by_segment: SegmentFeatures = NONE,
+) -> Profile:
     """Count predictions, columns as in `monitor.predictions.log.batch`, into a profile with slices.
 
-    At most `most_slices` versions, and as many values of each segment, are counted separately.
+    At most `most_slices` versions, and as many values of each segment, are counted separately. `by_segment` are the
+    features that are counted for each segment as well.
     """
 
     def count_one(part: pa.RecordBatch, core_only: bool) -> Slice:
         columns = layout.core_columns if core_only else layout.columns
         return count_slice(part, layout, columns, core_only=core_only)
 
-    return Profile(layout, in_slices(under_known_names(rows, layout), most_slices, count_one))
+    known = under_known_names(rows, layout)
+    slices = in_slices(known, most_slices, count_one)
+    segments = {key: part for key, part in slices.items() if key[0].startswith("segments.")}
+    if by_segment.most and segments:
+        columns = by_segment.columns(layout)
+        counted = segment_cells.count(*_with_features(known), columns, segments, by_segment.cells)
+        slices |= {key: replace(slices[key], cells=cells) for key, cells in counted.items()}
+    return Profile(layout, slices)
 
 
 def count_slice(
@@ -62,7 +76,7 @@ def count_slice(
     features = [column for column in columns if column.name.startswith("features.")]
     answers = [column for column in columns if _is_answer(column)]
     others = [column for column in columns if not (_is_answer(column) or column.name.startswith(_SEPARATE))]
-    if with_features is rows and answered is rows:  # same rows for all columns: one pass
+    if with_features is rows and answered is rows and weights.is_one:  # the same for all columns: one pass
         tallies |= _count_columns([*features, *answers, *others], rows, weights, target, layout)
     else:
         tallies |= _count_columns(features, with_features, weights, target, layout)

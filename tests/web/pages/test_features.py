@@ -58,7 +58,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         with daemon.store.write() as connection:
             baseline.save(connection, before, NOW)
         sent = [
-            prediction(id=f"r{index}", timestamp=HOUR + 600.0, version=str(index % 2), features=one)
+            prediction(
+                id=f"r{index}",
+                timestamp=HOUR + 600.0,
+                version=str(index % 2),
+                features=one,
+                segments={"region": ("eu", HOSTILE[0])[index % 2]},
+            )
             for index, one in enumerate(rows(3.0, 0.5))
         ]
         assert send(daemon.log, RecordKind.PREDICTIONS, sent).accepted == ROWS
@@ -176,6 +182,15 @@ def test_a_feature_says_what_moved_with_the_figures_of_its_rows(web: httpx2.Clie
     country = unescape(web.get(f"{TABLE}/country?span=24h").text)
     assert re.search(r"missing: 0 % before, (4|5)[\d.]+ % now", country)
     assert "country: a little" in country
+
+
+def test_a_feature_is_shown_by_segment_with_its_rows_and_missing_values(web: httpx2.Client) -> None:
+    text = unescape(re.sub(r"<[^>]+>", " ", web.get(f"{TABLE}/country").text))
+    found = " ".join(text.split("By segment")[1].split("Decisions about drift")[0].split())
+    assert "region=eu 200" in found
+    assert f"region={HOSTILE[0]}" in unescape(web.get(f"{TABLE}/country").text)
+    not_counted = web.get(f"{TABLE}/f40").text
+    assert "Not counted by segment in this time" in not_counted
 
 
 def test_a_feature_without_any_value_has_a_page(web: httpx2.Client) -> None:

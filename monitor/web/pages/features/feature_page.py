@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from monitor.clock import iso
 from monitor.config.units import HOUR
-from monitor.records import Stream, labels
+from monitor.records import Stream, Window, labels
 from monitor.rules.language.wording import figure as with_unit
 from monitor.store import drift, measurements, streams, timeseries
 from monitor.web import services as web_services
@@ -22,7 +22,8 @@ from monitor.web.pages.charts import distributions, svg
 from monitor.web.pages.charts.distributions import Distribution
 from monitor.web.pages.charts.series import SPANS
 from monitor.web.pages.charts.svg import Chart, Curve
-from monitor.web.pages.features import feature_rows, quantile_table
+from monitor.web.pages.features import by_segment, feature_rows, quantile_table
+from monitor.web.pages.features.by_segment import SegmentRow
 from monitor.web.pages.features.quantile_table import Compared
 from monitor.web.pages.model import metric_chart
 from monitor.web.pages.model.charts_view import marks_of
@@ -109,7 +110,8 @@ def _compared(
     """The feature in the baseline and over the range."""
     window = compared_window(shown)
     # `settled` is minus infinity, so that a page view never writes.
-    profile = Rolling(connection, services.base_seconds, settled=float("-inf")).profile(stream, window)
+    rolling = Rolling(connection, services.base_seconds, settled=float("-inf"))
+    profile = rolling.profile(stream, window)
     is_same = profile.layout.id == baseline.layout.id and profile.rows > 0
     compared = distributions.compare(column, baseline.profile.overall, profile.overall) if is_same else None
     decided = feature_rows.drift_now(connection, stream)
@@ -129,11 +131,15 @@ def _compared(
         "quantiles": quantiles,
         "moved": _moved(compared, quantiles),
         "versions": _versions(column, baseline, profile) if compared is not None else [],
+        "segments": _segments(rolling, stream, baseline, column, window, profile) if is_same else [],
+        "segment_features": services.segment_features,
         "decided": decided,
         "is_number": not column.labelled,
         "now": services.clock.now(),
         "verdict": feature_rows.verdict_of(column, decided)[1],
-        "importance": services.importance.get(feature_rows.name_of(column)) if column.feature else None,
+        "importance": feature_rows.importance_of(connection, stream, baseline, services.importance).text(
+            column.feature
+        ),
         **_history(connection, stream, column, shown),
     }
 
@@ -170,6 +176,17 @@ def _versions(column: Column, baseline: Baseline, profile: Profile) -> list[Vers
             rows.append(VersionRow(version, compared.rows, missing, compared.distance))
     most = sorted(rows, key=lambda one: (-one.rows, one.version))[:MOST_VERSIONS]
     return sorted(most, key=lambda one: (-one.distance, one.version))
+
+
+def _segments(
+    rolling: Rolling, stream: Stream, baseline: Baseline, column: Column, window: Window, profile: Profile
+) -> list[SegmentRow]:
+    """The segments that moved most, against as much time before."""
+    if not any(column.name in part.cells for part in profile.segments.values()):
+        return []
+    earlier = rolling.profile(stream, Window(window.start - window.seconds, window.start))
+    before = earlier if earlier.layout.id == profile.layout.id else None
+    return by_segment.rows(column, baseline.profile, before, profile)[:MOST_VERSIONS]
 
 
 def _charts(

@@ -91,7 +91,11 @@ def page_of(rows: Sequence[FeatureRow], page: str) -> list[FeatureRow]:
 
 
 _KEYS: Mapping[str, Callable[[FeatureRow], Any]] = {
-    "drift": lambda row: (row.drift.value, row.psi.value or 0.0) if row.drift.value is not None else None,
+    "drift": lambda row: (
+        (row.drift.value, row.psi.value or 0.0, row.importance or 0.0)
+        if row.drift.value is not None
+        else None
+    ),
     "psi": lambda row: row.psi.value,
     "shift": lambda row: abs(row.shift.value) if row.shift.value is not None else None,
     "missing": lambda row: row.missing.value,

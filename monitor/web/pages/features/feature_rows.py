@@ -12,7 +12,7 @@ from monitor.clock import iso
 from monitor.config.units import HOUR, format_number
 from monitor.records import Measurement, Stream, Window, labels
 from monitor.rules.language.wording import figure as with_unit
-from monitor.store import drift, measurements
+from monitor.store import drift, feature_importance, measurements
 from monitor.store.drift import StoredDriftIncident, StoredVerdict
 from monitor.windows import baseline as baselines
 from monitor.windows.baseline import Baseline
@@ -48,6 +48,7 @@ class FeatureRow:
     shift: Figure
     missing: Figure
     importance: float | None = None
+    importance_text: str = ""
 
     @property
     def searched(self) -> str:
@@ -97,8 +98,52 @@ def drift_now(connection: Connection, stream: Stream) -> DriftNow:
     return DriftNow(until, {one.column: one for one in found}, opened)
 
 
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """The importance of features by name: as configured, or shares of the answers' entropy (0 to 1) as learned; and in
+    words what it says.
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+    is_learned: bool = False
+    words: str = ""
+
+    def text(self, name: str) -> str:
+        """The importance of a feature as it is shown; empty if it is not known."""
+        value = self.values.get(name)
+        if value is None:
+            return ""
+        return f"{value:.0%}" if self.is_learned else format_number(value)
+
+
+def importance_of(
+    connection: Connection, stream: Stream, baseline: Baseline | None, configured: Mapping[str, float]
+) -> Importance:
+    """The configured importance, else what was learned with this baseline's layout."""
+    if configured:
+        return Importance(configured, words="Importance is that of `drift.importance` in the configuration.")
+    learned = feature_importance.get(connection, stream, baseline.layout.id) if baseline else None
+    if learned is None:
+        return Importance(
+            words="Importance is learned from 1,000 predictions on; `drift.importance` sets it."
+        )
+    rows = (
+        f"{learned.rows:,} rows of the {learned.source}"
+        if learned.source == "baseline"
+        else f"{learned.rows:,} predictions"
+    )
+    if not learned.shares:
+        return Importance(words=f"Importance could not be learned from {rows}: {learned.reason}.")
+    words = (
+        "Importance is the share of the answers' uncertainty that a feature alone removes (mutual information in "
+        f"coarse cells over entropy), learned from {rows} on {iso(learned.learned_at)}. Features that move together "
+        "share it in full; features that only matter together have none."
+    )
+    return Importance(learned.shares, is_learned=True, words=words)
+
+
 def read(
-    connection: Connection, stream: Stream, importance: Mapping[str, float]
+    connection: Connection, stream: Stream, importance: Importance
 ) -> tuple[list[FeatureRow], Window | None, DriftNow, Baseline | None]:
     """A line for each feature and output, the window of their figures, what is decided, and the baseline."""
     baseline = baselines.load(connection, stream)
@@ -115,7 +160,7 @@ def _row(
     column: Column,
     measured: Mapping[tuple[str, tuple[tuple[str, str], ...]], Measurement],
     decided: DriftNow,
-    importance: Mapping[str, float],
+    importance: Importance,
 ) -> FeatureRow:
     name = name_of(column)
     of = labels(feature=name) if column.feature else labels(output=name)
@@ -131,7 +176,8 @@ def _row(
         psi,
         shift,
         missing,
-        importance.get(name) if column.feature else None,
+        importance.values.get(name) if column.feature else None,
+        importance.text(name) if column.feature else "",
     )
 
 

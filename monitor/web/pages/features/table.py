@@ -17,6 +17,7 @@ from monitor.web.pages.charts import distributions
 from monitor.web.pages.features import feature_query, feature_rows
 from monitor.web.pages.features.feature_rows import FeatureRow
 from monitor.web.pages.overview.page import address
+from monitor.windows import baseline as baselines
 from monitor.windows.baseline import Baseline
 from monitor.windows.profile import Profile
 from monitor.windows.rolling import Rolling
@@ -38,7 +39,10 @@ def features(
     with services.store.read() as connection:
         if streams.figures(connection, stream) is None or not visitor.may_read(client):
             raise NotFoundException
-        rows, window, decided, baseline = feature_rows.read(connection, stream, services.importance)
+        importance = feature_rows.importance_of(
+            connection, stream, baselines.load(connection, stream), services.importance
+        )
+        rows, window, decided, baseline = feature_rows.read(connection, stream, importance)
         matching = feature_query.ordered(feature_query.matching(rows, query), query.sort)
         shown = feature_query.page_of(matching, query.page)
         profile = None
@@ -61,7 +65,8 @@ def features(
         window=window,
         decided=decided,
         baseline=baseline,
-        with_importance=bool(services.importance),
+        with_importance=bool(importance.values),
+        importance=importance,
         sorts=feature_query.SORTS,
         shown_only=feature_query.SHOWN,
         pages=[(one, query.having(page=one)) for one in (*numbers, feature_query.ALL)] if pages > 1 else [],

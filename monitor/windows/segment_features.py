@@ -1,0 +1,25 @@
+"""Which features of a stream are counted by segment: those that its answers depend on most, once that was learned."""
+
+from sqlalchemy import Connection
+
+from monitor.records import Stream
+from monitor.store import feature_importance
+from monitor.windows.kernel.segment_cells import NONE, SegmentFeatures
+from monitor.windows.layout.layout import Layout
+from monitor.windows.settings import WindowSettings
+
+OF_BASELINE = SegmentFeatures(most=100, cells=20_000)
+"""What a baseline counts by segment: a baseline is counted once, before anything is learned."""
+
+
+def by_segment(
+    connection: Connection, stream: Stream, layout: Layout, settings: WindowSettings
+) -> SegmentFeatures:
+    """The features to count by segment now. Their choice changes when another importance was learned; counts that were
+    made before stay valid for their features.
+    """
+    if not settings.segment_features or not layout.features:
+        return NONE
+    learned = feature_importance.get(connection, stream, layout.id)
+    names = tuple(learned.shares)[: settings.segment_features] if learned is not None else ()
+    return SegmentFeatures(settings.segment_features, settings.segment_cells, names)
