@@ -213,6 +213,9 @@ def _read(path: Path, patients: list[Patient]) -> None:
         told = decode(line)
         if told.model in by_name:
             by_name[told.model].told.append(told)
+        elif members := [one for one in patients if any(one.name in text for text in told.members)]:
+            for one in members:  # a storm: one incident of several models
+                one.told.append(told)
         else:
             print("of the daemon:", told.title)
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from monitor.config.sections import Duration, FileName
 from monitor.config.units import DAY, HOUR
+from monitor.sources.objects.delta import DeltaLogs
 from monitor.sources.objects.gzip_text import GzipText, is_gzip, next_unzipped
 from monitor.sources.objects.parts import (
     Part,
@@ -66,6 +67,7 @@ class Objects:
 
     def __init__(self, settings: ObjectsSettings, store: ObjectStore) -> None:
         self._settings, self._store = settings, store
+        self._delta = DeltaLogs(store)
         self._gzip = GzipText(store.read)
         self._positions: dict[str, str] = {}
         self._complete: dict[str, tuple[int, float]] = {}
@@ -142,12 +144,12 @@ class Objects:
         current = self._current()
         self._complete = {one.name: self._complete[one.name] for one in current if one.name in self._complete}
         self._waiting = [one for one in current if self._complete.get(one.name) != (one.size, one.modified)]
-        self._unreadable = None
 
     def _current(self) -> list[StoredObject]:
         """The objects that are young enough and have any bytes, in order of time."""
         since = time.time() - self._settings.newest
-        listed = [one for one in self._store.listed() if one.size]
+        readable, self._unreadable = self._delta.readable(self._store.listed())
+        listed = [one for one in readable if one.size]
         self._listed = {shard_of(one.name): one for one in listed}
         young = [one for one in listed if one.modified >= since]
         return sorted(young, key=lambda one: (one.modified, one.name))

@@ -3,7 +3,7 @@
 import re
 import stat
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,8 @@ from monitor.visible import visible
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 """What is read of a folder. A pattern with wildcards says itself what is read."""
 _WILD = re.compile(r"[*?\[]")
+_COMMIT = re.compile(r"_delta_log/\d{20}\.json$")
+"""The one hidden name that is listed: a commit of a Delta table says which of its files are read."""
 _HINT = "is the address right, and may this daemon list and read it?"
 
 
@@ -65,7 +67,7 @@ class Folder:
             if (
                 is_wanted
                 and stat.S_ISREG(status.st_mode)
-                and not _is_hidden(path.relative_to(self._root).parts)
+                and not _is_hidden(path.relative_to(self._root).as_posix())
             ):
                 objects.append(StoredObject(str(path), status.st_size, status.st_mtime))
         return objects
@@ -87,8 +89,9 @@ class Folder:
             raise SourceError(f"{visible(name)} cannot be read: {error.strerror}", hint=_HINT) from error
 
 
-def _is_hidden(parts: Iterable[str]) -> bool:
+def _is_hidden(path: str) -> bool:
     """Whether a name stands for something else than data, by the custom of Hadoop and Spark: `_SUCCESS`, `.crc`."""
+    parts = _COMMIT.sub("", path).split("/")
     return any(part.startswith(("_", ".")) for part in parts)
 
 
@@ -116,7 +119,7 @@ class Bucket:
         return [
             StoredObject(one.name, one.size, one.modified)
             for one in matching
-            if not _is_hidden(one.name.removeprefix(fixed).split("/"))
+            if not _is_hidden(one.name.removeprefix(fixed))
             and (not is_folder or one.name.lower().endswith(SUFFIXES))
         ]
 

@@ -14,7 +14,6 @@ from monitor.records import Measurement, Stream, Window, labels
 from monitor.rules.language.wording import figure as with_unit
 from monitor.store import drift, feature_importance, measurements
 from monitor.store.drift import StoredDriftIncident, StoredVerdict
-from monitor.windows import baseline as baselines
 from monitor.windows.baseline import Baseline
 from monitor.windows.layout.layout import Column
 
@@ -143,17 +142,16 @@ def importance_of(
 
 
 def read(
-    connection: Connection, stream: Stream, importance: Importance
-) -> tuple[list[FeatureRow], Window | None, DriftNow, Baseline | None]:
-    """A line for each feature and output, the window of their figures, what is decided, and the baseline."""
-    baseline = baselines.load(connection, stream)
+    connection: Connection, stream: Stream, baseline: Baseline | None, importance: Importance
+) -> tuple[list[FeatureRow], Window | None, DriftNow]:
+    """A line for each feature and output of the baseline, the window of their figures, and what is decided."""
     decided = drift_now(connection, stream)
     if baseline is None:
-        return [], None, decided, None
+        return [], None, decided
     newest = measurements.latest(connection, stream, HOUR)
     by_key = {(one.metric, one.labels): one for one in newest if one.metric in METRICS}
     rows = [_row(column, by_key, decided, importance) for column in columns_of(baseline)]
-    return rows, newest[0].window if newest else None, decided, baseline
+    return rows, newest[0].window if newest else None, decided
 
 
 def _row(

@@ -39,10 +39,9 @@ def features(
     with services.store.read() as connection:
         if streams.figures(connection, stream) is None or not visitor.may_read(client):
             raise NotFoundException
-        importance = feature_rows.importance_of(
-            connection, stream, baselines.load(connection, stream), services.importance
-        )
-        rows, window, decided, baseline = feature_rows.read(connection, stream, importance)
+        baseline = baselines.load(connection, stream)
+        importance = feature_rows.importance_of(connection, stream, baseline, services.importance)
+        rows, window, decided = feature_rows.read(connection, stream, baseline, importance)
         matching = feature_query.ordered(feature_query.matching(rows, query), query.sort)
         shown = feature_query.page_of(matching, query.page)
         profile = None
