@@ -8,7 +8,7 @@ from monitor.signals.batch import Batch, answers
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import per_row, words_of
 
-_CUT = pa.array(["length", "max_tokens", "max_output_tokens", "model_length", "incomplete", "content_filter"])
+_CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "incomplete", "content_filter")
 """Reasons for which OpenAI, Anthropic, Google and vLLM stop before the answer is complete."""
 
 
@@ -29,7 +29,7 @@ def _is_empty(batch: Batch) -> pa.Array:
 
 def _is_cut(batch: Batch) -> pa.Array:
     reason = pc.ascii_lower(batch.column("finish_reason"))
-    return pc.if_else(pc.is_valid(reason), pc.is_in(reason, value_set=_CUT), None)
+    return pc.if_else(pc.is_valid(reason), pc.is_in(reason, value_set=pa.array(_CUT)), None)
 
 
 SIGNALS = (
