@@ -4,6 +4,8 @@
 # make soak    an hour under load (DURATION=20 for twenty minutes): is memory flat?
 # make bench   speed against the peers (PEERS=none for ours alone)
 # make first-model   the README's way from a clone to the first own model on a page, with its time
+# make sbom    the bill of materials of a release, in CycloneDX: dist/watchkeeper.cdx.json
+# make audit ADVISORIES=all.zip   which locked packages have known vulnerabilities, by an export of a database (OSV)
 # make lock    lock the newest allowed versions of all packages (see requirements/README.md)
 
 PYTHON ?= python3
@@ -15,7 +17,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 # Files are shared out in the order that tests/conftest.py gives them: the slow ones first.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock bench soak bench-alerts dashboards clean
+.PHONY: first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts dashboards clean
 
 run: $(VENV)/.demo
 	@$(BIN)/watchkeeper demo
@@ -89,6 +91,15 @@ lock: | $(VENV)-lock/bin/uv
 	echo uv | $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade - --output-file requirements/uv.txt
 	$(LOCK) --extra dev --output-file requirements/dev.txt
 	$(LOCK) --extra demo --constraint requirements/dev.txt --output-file requirements/demo.txt
+
+licences: $(VENV)/.dev
+	$(BIN)/python -m tests.supply.licences
+
+sbom: $(VENV)/.dev
+	$(BIN)/python -m tests.supply.sbom
+
+audit: $(VENV)/.dev
+	$(BIN)/python -m tests.supply.advisories $(or $(ADVISORIES),advisories.zip)
 
 # A stamp for each set of packages: nothing is installed again until pyproject.toml or the lock changes.
 $(VENV)/.demo: pyproject.toml requirements/demo.txt | $(BIN)/uv

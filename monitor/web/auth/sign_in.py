@@ -97,11 +97,17 @@ def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Respo
     ends = now + services.settings.session_lifetime
     if key is not None and key.expires_at is not None:
         ends = min(ends, key.expires_at)
+    visitor = session.identify(request)
+    if visitor is not None and visitor.secret:  # a new sign-in ends the one before it
+        with services.store.write() as connection:
+            sessions.close(connection, visitor.secret)
     role = principal.role
     who = f"key {key.name or key.id}" if key is not None else f"key {principal.key}"
     secret = session.keep(
         services, Session(who, role, principal.client, principal.key, now, ends, address=address)
     )
+    request.state["visitor"] = Visitor(who, role, principal.client)
+    session.about(request, principal.client)
     home = f"/c/{quote(principal.client, safe='')}/" if principal.client else "/staff/"
     answer = _go(_inside(next_page, home))
     partitioned_cookie = session.framed(services, "" if role else principal.client, secret, int(ends - now))
@@ -121,7 +127,9 @@ def leave(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
         session.check_form(request, visitor, data.get("csrf", ""))
         with services.store.write() as connection:
             sessions.close(connection, visitor.secret)
-    return _go("/staff/", session.cookie(services, "", 0))
+    answer = _go("/staff/", session.cookie(services, "", 0))
+    answer.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
 
 
 @get("/staff/sign-in", sync_to_thread=True, include_in_schema=False, status_code=303)
@@ -147,6 +155,7 @@ def callback(request: Request[Any, Any, Any], code: FromQuery[str] = "") -> Resp
     opened = Session(person.name, person.role, "", "", now, ends)
     opened = replace(opened, address=request.client.host if request.client else "")
     session_cookie = session.sign_in(services, opened)
+    request.state["visitor"] = Visitor(opened.who, opened.role, opened.client)
     return _go(attempt.next, session_cookie, _attempt_cookie(request, "", 0))
 
 

@@ -128,3 +128,19 @@ def test_open_pages_of_one_client_take_none_from_another() -> None:
     listeners.remove(pages[0])
     listeners.remove(pages[2])
     assert listeners.open["acme"] == 2
+
+
+def test_a_sign_in_is_written_down_with_its_name_and_ends_the_one_before(shop: Shop) -> None:
+    first, second = made(shop, KeyKind.STAFF), made(shop, KeyKind.PAGE, "acme")
+    with serving(shop) as web:
+        web.post("/enter", data={"key": first, "next": ""})
+        old = dict(web.cookies)
+        web.post("/enter", data={"key": second, "next": ""})
+        web.cookies.update(old)
+        assert web.get("/staff/").status_code == 404
+    with shop.store.read() as connection:
+        entries = [entry for entry in audit.latest(connection) if entry.target == "/enter"]
+    assert {(one.client, one.who.startswith("key "), one.outcome) for one in entries} == {
+        ("", True, 303),
+        ("acme", True, 303),
+    }

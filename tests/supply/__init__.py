@@ -1,0 +1,1 @@
+"""What Watchkeeper is made of: its packages with their licences, a bill of materials, and known vulnerabilities."""
