@@ -197,6 +197,7 @@ class App:
         self.scheduler.every(60.0, "store key usage", self.access.write_uses)
         self.scheduler.every(10.0, "refresh outage state", self.follow_leader)
         self.scheduler.every(10.0, "store faults", self.store_faults)
+        self.scheduler.every(600.0, "delete old reports", self.drilldowns.delete_old)
         self.scheduler.every(5.0, "store source states", self.sources.write_states)
         self.scheduler.every(self.config.evaluate.every, "decide on rollbacks", self.rollbacks.decide)
         self.scheduler.every(10.0, "verify rollbacks", self.rollbacks.verify)

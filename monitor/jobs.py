@@ -36,6 +36,7 @@ from monitor.store import releases as release_rows
 from monitor.store import rollouts as rollout_rows
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
+from monitor.store.erasing import empty_log
 from monitor.windows import closing
 
 log = logging.getLogger(__name__)
@@ -199,6 +200,7 @@ class Jobs:
             isolated = self._store.faults.isolate("streams", f"{stream}: outcomes", lasts=2 * EXPIRY_INTERVAL)
             with isolated, self._store.write() as connection:
                 expire_outcomes(connection, stream, now - config.predictions.outcome_wait, now)
+        empty_log(self._store, seconds=0.2, tries=1)  # it holds what was deleted
 
     def probe(self, stream: Stream, settings: ProbeSettings) -> None:
         """Request the health endpoint of one model, and store the result."""

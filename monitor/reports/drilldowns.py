@@ -14,6 +14,7 @@ from monitor.records import Alert
 from monitor.reports.alert_rows import tables
 from monitor.reports.child_process import ReportProcess
 from monitor.reports.settings import ReportSettings
+from monitor.runtime.file_modes import PRIVATE_FOLDER
 from monitor.runtime.supervisor import SupervisedThread
 from monitor.store.db import Store
 
@@ -71,6 +72,7 @@ class Drilldowns:
             current = self._state(alert)
             if current is not None and (current.is_under_way or current.stage is Stage.READY):
                 return
+            self._settings.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
             self._delete_old()
             try:
                 self._requests.put_nowait(alert)
@@ -92,10 +94,19 @@ class Drilldowns:
         Raises:
             NotFoundError: there is none.
         """
+        with self._lock:
+            state = self._state(alert)
+        if state is None or state.stage is not Stage.READY:
+            raise NotFoundError("no report on this alert")
         try:
             return self._path(alert).read_bytes()
         except FileNotFoundError as error:
             raise NotFoundError("no report on this alert") from error
+
+    def delete_old(self) -> None:
+        """Delete reports that are past their time; called by a job of the daemon."""
+        with self._lock:
+            self._delete_old()
 
     def stop(self) -> None:
         """Cancel the running report and drop the waiting ones."""
@@ -153,6 +164,8 @@ class Drilldowns:
             written = self._path(alert).stat().st_mtime
         except FileNotFoundError:
             return None
+        if written < self._clock.now() - self._settings.kept:
+            return None
         return Drilldown(Stage.READY, "", written)
 
     def _path(self, alert: Alert) -> Path:
@@ -161,7 +174,6 @@ class Drilldowns:
     def _delete_old(self) -> None:
         """Delete old report files and states. The lock must be held."""
         folder, before = self._settings.folder, self._clock.now() - self._settings.kept
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for path in folder.glob("*.html"):
             if path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Float,
     Index,
@@ -15,8 +16,10 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    exists,
     insert,
     select,
+    update,
 )
 
 from monitor.records import Stream
@@ -145,6 +148,27 @@ def remove(connection: Connection, stream: Stream, name: str) -> int:
     """Delete every version of a baseline; the number of rows."""
     mine = (BASELINES.c.stream == streams.find(connection, stream), BASELINES.c.name == name)
     return connection.execute(delete(BASELINES).where(*mine)).rowcount
+
+
+def delete_replaced(connection: Connection, before: float) -> int:
+    """Delete baselines that were replaced before a time; the number of rows."""
+    return connection.execute(delete(BASELINES).where(_is_replaced(before))).rowcount
+
+
+def clear_samples(connection: Connection, before: float) -> int:
+    """Delete the rows that baselines have sampled, of those that were replaced before a time; the number of rows."""
+    with_rows = (_is_replaced(before), BASELINES.c.sample != b"")
+    return connection.execute(update(BASELINES).where(*with_rows).values(sample=b"")).rowcount
+
+
+def _is_replaced(before: float) -> ColumnElement[bool]:
+    newer = BASELINES.alias("newer")
+    same = (
+        newer.c.stream == BASELINES.c.stream,
+        newer.c.name == BASELINES.c.name,
+        newer.c.id > BASELINES.c.id,
+    )
+    return exists().where(*same, newer.c.created_at < before)
 
 
 def _stored(stream: Stream, row: Row[Any]) -> StoredBaseline:

@@ -2,7 +2,7 @@
 
 import secrets
 
-from sqlalchemy import Column, Connection, Float, String, Table, func, select, update
+from sqlalchemy import Column, Connection, Float, String, Table, delete, func, select, update
 
 from monitor.store.db import faults_of, metadata
 from monitor.store.rows import moment, words
@@ -83,3 +83,8 @@ def subscribe(connection: Connection, carried: str) -> tuple[str, str] | None:
     changed = update(readers).where(readers.c.token == carried).values(left_at=None)
     row = connection.execute(changed.returning(readers.c.client, readers.c.address)).first()
     return None if row is None else (row.client, row.address)
+
+
+def delete_before(connection: Connection, moment: float) -> int:
+    """Delete the records of digests that were composed before `moment`; the number of rows."""
+    return connection.execute(delete(digests).where(digests.c.composed_at < moment)).rowcount

@@ -114,6 +114,19 @@ def _continue_numbers(connection: Connection) -> None:
             connection.execute(setting, {"sequence": named, "last": highest})
 
 
+def ensure_only_user(store: Store) -> None:
+    """Check that no daemon and no other program uses a database.
+
+    Raises:
+        StoreError: one does.
+    """
+    if not store.is_sqlite:
+        _ensure_nobody_else(store)
+        store.close()
+    elif store.path is not None and store.path.exists():
+        ensure_alone(store)
+
+
 def ensure_alone(store: Store) -> None:
     """Write the write-ahead log of an SQLite database into its file, which only works if nobody else has it open.
 

@@ -1,7 +1,7 @@
 """Silences, including maintenance windows."""
 
 import msgspec
-from sqlalchemy import Column, Connection, Float, String, Table, Text, insert, select, update
+from sqlalchemy import Column, Connection, Float, String, Table, Text, delete, insert, select, update
 
 from monitor.records import Silence
 from monitor.store.db import faults_of, metadata
@@ -58,3 +58,8 @@ def expire(connection: Connection, identity: str, now: float) -> bool:
         silences.c.id == identity, silences.c.expired_at.is_(None), silences.c.ends_at > now
     )
     return connection.execute(ended.values(expired_at=now)).rowcount > 0
+
+
+def delete_before(connection: Connection, moment: float) -> int:
+    """Delete silences that ended before `moment`; the number of rows."""
+    return connection.execute(delete(silences).where(silences.c.ends_at < moment)).rowcount

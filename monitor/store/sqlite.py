@@ -16,6 +16,7 @@ _PRAGMAS = (
     "foreign_keys=ON",
     "cache_size=-4096",  # kB per connection: the system caches the pages too
     "temp_store=MEMORY",  # otherwise a statement that changes sixteen pages writes a journal file
+    "secure_delete=ON",  # what is deleted is overwritten
     "wal_autocheckpoint=4000",  # pages: many commits change the same page, which is then copied back once
 )
 

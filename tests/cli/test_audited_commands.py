@@ -101,3 +101,17 @@ def test_what_cannot_be_appended_outside_waits(config: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("text", ["", "acme", "acme:x:00", "acme:1:zz"])
 def test_a_mailed_checkpoint_that_is_none_is_refused(config: str, text: str) -> None:
     assert run("audit", "verify", "--mailed", text, "-c", config).exit_code != 0
+
+
+def test_erasing_prints_a_receipt_that_names_nobody(config: str) -> None:
+    done = run("erase", "--client", "acme", "--id", "person-4711", "-c", config)
+    assert done.exit_code == 0, done.output
+    assert "person-4711" not in done.stdout
+    assert json.loads(done.stdout)["key"] == "audit.key"
+    assert not [one for one in entries(config) if "4711" in one.target]
+    everything = run("erase", "--client", "acme", "--yes", "-c", config)
+    assert json.loads(everything.stdout)["removed"] == {"api_keys": 1}
+    assert entries(config)[-1].action == "erase"
+    for wrong in (("--segment", "x"), ("--segment", "=y"), ("--segment", "a=b", "--id", "c"), ("--id", "-")):
+        assert run("erase", "--client", "acme", *wrong, "-c", config).exit_code != 0
+    assert CliRunner().invoke(app, ["erase", "--client", "acme", "-c", config], input="\n").exit_code == 1

@@ -8,9 +8,12 @@ from sqlalchemy import select
 
 from monitor.maintenance.retention import delete_expired
 from monitor.predictions.settings import PredictionSettings
-from monitor.records import Window
-from monitor.store import predictions, profiles, timeseries
+from monitor.records import Silence, Window
+from monitor.store import baselines, digests, predictions, profiles, silences, timeseries
+from monitor.store.baselines import StoredBaseline
+from monitor.store.db import Store
 from monitor.store.settings import StoreSettings
+from monitor.store.tables import metadata
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
 from tests.support.log import NOW, STREAM
@@ -65,3 +68,31 @@ def test_hours_stay_when_the_minutes_they_are_made_of_are_forgotten(daemon: Meas
         assert (
             Rolling(connection, MINUTE, settled=now).profile(STREAM, Window(int(NOW), int(now))).rows == 210
         )
+
+
+def test_replaced_baselines_silences_and_digests_are_forgotten_in_their_time(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(store.engine)
+    made = [
+        StoredBaseline(STREAM, "baseline", NOW + at * DAY, "a", None, None, "x", str(at), b"b", b"", b"ADA")
+        for at in (0, 10, 20)
+    ]
+    with store.write() as connection:
+        for one in made:
+            baselines.put(connection, one, NOW)
+        for name, ended in (("old", NOW), ("new", NOW + 450 * DAY)):
+            silences.add(connection, Silence(name, ('client="acme"',), 0.0, ended, "ada", ""))
+        digests.claim(connection, "acme", "daily", "2026-01-01", NOW, "sent")
+
+    def after(days: float) -> tuple[list[tuple[str, bytes]], int, int]:
+        delete_expired(store, StoreSettings(), PredictionSettings(), WindowSettings(), NOW + days * DAY)
+        with store.read() as connection:
+            rows = connection.execute(select(baselines.BASELINES.c.digest, baselines.BASELINES.c.sample))
+            left = [(row.digest, bytes(row.sample)) for row in rows]
+            return left, len(silences.load(connection, 0.0)), len(digests.last_composed(connection))
+
+    assert after(39) == ([("0", b"ADA"), ("10", b"ADA"), ("20", b"ADA")], 2, 1)
+    assert after(41) == ([("0", b""), ("10", b"ADA"), ("20", b"ADA")], 2, 1)
+    assert after(412) == ([("10", b""), ("20", b"ADA")], 1, 0)
+    assert after(4000) == ([("20", b"ADA")], 0, 0), "the one in force stays"
+    store.close()

@@ -1,5 +1,7 @@
 """The list of what holds a client's data names every table, and what it says of each is so."""
 
+from pathlib import Path
+
 import pytest
 
 from monitor.config.root import Config
@@ -42,3 +44,14 @@ def test_files_are_named_by_keys_of_the_configuration() -> None:
 
 def test_what_holds_rows_of_persons_belongs_to_somebody() -> None:
     assert not [place for place in PLACES if place.has_rows and place.owner is Owner.NOBODY]
+
+
+def test_the_documentation_says_how_long_everything_is_kept() -> None:
+    page = Path("docs/data-protection.md").read_text(encoding="utf-8")
+    for place in PLACES:
+        kept = place.kept if " " in place.kept else f"`{place.kept}`"
+        line = f"| `{place.table}` | {'yes' if place.has_rows else ''} | {kept} |"
+        assert (line in page) is (place.owner is not Owner.NOBODY), line
+    for one in FILES:
+        kept = one.kept if " " in one.kept else f"`{one.kept}`"
+        assert f"| {one.what}: `{one.setting}` | {kept} |" in page

@@ -100,7 +100,7 @@ def split(stream: Stream, rows: pa.RecordBatch, base_seconds: int) -> list[Batch
         Batch(
             stream,
             _window(int(numbers[start]), base_seconds),
-            _compact(rows.slice(start, end - start)),
+            compacted(rows.slice(start, end - start)),
             ids[start:end],
         )
         for start, end in pairwise(cuts)
@@ -164,6 +164,15 @@ def concatenate(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return joined
 
 
+def compacted(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows without unused dictionary entries: a slice refers to the dictionaries of the whole batch."""
+    columns = [
+        values.cast(pa.string()).dictionary_encode() if pa.types.is_dictionary(values.type) else values
+        for values in rows.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)
+
+
 def _as_one_batch(table: pa.Table) -> pa.RecordBatch:
     batches = table.unify_dictionaries().combine_chunks().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
@@ -193,12 +202,3 @@ def _times(rows: pa.RecordBatch) -> np.ndarray:
 
 def _window(number: int, seconds: int) -> Window:
     return Window(number * seconds, (number + 1) * seconds)
-
-
-def _compact(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Drop unused dictionary entries: a slice refers to the dictionaries of the whole batch."""
-    columns = [
-        values.cast(pa.string()).dictionary_encode() if pa.types.is_dictionary(values.type) else values
-        for values in rows.columns
-    ]
-    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names)

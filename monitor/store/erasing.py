@@ -1,0 +1,179 @@
+"""Deletes what belongs to one client, by the list in `monitor.store.client_data`, and overwrites what was deleted."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, or_, select, union
+
+from monitor.errors import DamageError
+from monitor.store.checksums import unseal
+from monitor.store.client_data import PLACES, Owner
+from monitor.store.db import Store
+from monitor.store.sqlite import BUSY_SECONDS
+from monitor.store.tables import metadata
+
+STAYS = frozenset(("audit", "audit_checkpoints"))
+"""Tables whose rows of a client stay until their age: the evidence of who read and changed what."""
+_LAST = frozenset(("layouts", "measurement_shapes", "streams"))
+"""Tables that others refer to."""
+_AT_ONCE = 200
+_FILL = 1 << 20
+"""Bytes with which free pages are overwritten in one transaction."""
+_CONTENT = {
+    "diagnoses": "diagnosis", "faults": "subject", "half_calls": "content", "incidents": "incident",
+    "outbox": "body", "quarantine": "record", "silences": "matchers",
+}  # fmt: skip
+"""The column that is searched, by table."""
+
+
+def of_client(connection: Connection, client: str) -> dict[str, int]:
+    """Delete all rows of a client but those that stay; the number of rows by table, of tables that had some."""
+    counts = {}
+    for owner in (Owner.DELIVERY, Owner.BATCH, Owner.FINGERPRINT, Owner.CONTENT, Owner.STREAM, Owner.CLIENT):
+        for place in PLACES:
+            if place.owner is owner and place.table not in STAYS | _LAST:
+                counts[place.table] = _delete(connection, metadata.tables[place.table], owner, client)
+    for name, where in _unused(client).items():
+        counts[name] = connection.execute(delete(metadata.tables[name]).where(where)).rowcount
+    return {name: count for name, count in sorted(counts.items()) if count > 0}
+
+
+def _delete(connection: Connection, table: Table, owner: Owner, client: str) -> int:
+    if owner is Owner.CONTENT:
+        is_theirs = holding([f"{client}/"]) if table.name == "faults" else _is_of(client)
+        return delete_holding(connection, table.name, is_theirs)
+    if owner is Owner.DELIVERY:
+        numbers = [key[0] for key in _matching(connection, metadata.tables["outbox"], _is_of(client))]
+        return sum(
+            connection.execute(
+                delete(table).where(table.c.delivery.in_(numbers[at : at + _AT_ONCE]))
+            ).rowcount
+            for at in range(0, len(numbers), _AT_ONCE)
+        )
+    return connection.execute(delete(table).where(_belongs(table, owner, client))).rowcount
+
+
+def _belongs(table: Table, owner: Owner, client: str) -> ColumnElement[bool]:
+    streams, batches = metadata.tables["streams"].c, metadata.tables["prediction_batches"].c
+    numbers = select(streams.id).where(streams.client == client)
+    if owner is Owner.STREAM:
+        return table.c.stream.in_(numbers)
+    if owner is Owner.BATCH:
+        return table.c.batch.in_(select(batches.id).where(batches.stream.in_(numbers)))
+    if owner is Owner.FINGERPRINT:
+        alerts, transitions = metadata.tables["alerts"].c, metadata.tables["transitions"].c
+        mine: Sequence[Select[tuple[str]]] = (
+            select(alerts.fingerprint).where(alerts.client == client),
+            select(transitions.fingerprint).where(transitions.client == client),
+        )
+        return table.c.fingerprint.in_(union(*mine))
+    return table.c.client == client
+
+
+def _unused(client: str) -> dict[str, ColumnElement[bool]]:
+    """What nothing refers to once the rows of a client are gone."""
+    tables = metadata.tables
+    referring = ("baselines", "profiles", "history", "drift_calibrations")
+    layouts = [select(tables[name].c.layout) for name in referring]
+    shapes = select(tables["measurements"].c.shape)
+    return {
+        "layouts": tables["layouts"].c.id.not_in(union(*layouts)),
+        "measurement_shapes": tables["measurement_shapes"].c.id.not_in(shapes),
+        "streams": tables["streams"].c.client == client,
+    }
+
+
+def _is_of(client: str) -> Callable[[bytes], bool]:
+    """Whether JSON is about a client: of a record, or a matcher."""
+    name = msgspec.json.encode(client)
+    matcher = msgspec.json.encode(f"client={name.decode()}")[1:-1]
+    needles = (b'"client":' + name, b'"client": ' + name, matcher)
+    return lambda content: any(needle in content for needle in needles)
+
+
+def holding(texts: Sequence[str]) -> Callable[[bytes], bool]:
+    """Whether bytes hold one of these texts, as it is or as JSON."""
+    needles = {form for text in texts for form in (text.encode(), msgspec.json.encode(text)[1:-1])}
+    return lambda content: any(needle in content for needle in needles)
+
+
+def delete_holding(
+    connection: Connection, name: str, is_meant: Callable[[bytes], bool], client: str = ""
+) -> int:
+    """Delete the rows of a table, of one client if it is given, whose content is meant; the number of rows."""
+    table = metadata.tables[name]
+    keys = list(table.primary_key.columns)
+    found = _matching(connection, table, is_meant, client)
+    for at in range(0, len(found), _AT_ONCE):
+        some = [
+            and_(*(column == value for column, value in zip(keys, key, strict=True)))
+            for key in found[at : at + _AT_ONCE]
+        ]
+        connection.execute(delete(table).where(or_(*some)))
+    return len(found)
+
+
+def _matching(
+    connection: Connection, table: Table, is_meant: Callable[[bytes], bool], client: str = ""
+) -> list[tuple[object, ...]]:
+    """The keys of the rows whose content is meant."""
+    query = select(*table.primary_key.columns, table.c[_CONTENT[table.name]].label("content"))
+    if client:
+        query = query.where(table.c.client == client)
+    found = []
+    for row in connection.execute(query).yield_per(_AT_ONCE):
+        raw = row[-1].encode() if isinstance(row[-1], str) else bytes(row[-1] or b"")
+        with contextlib.suppress(DamageError):  # damaged bytes are searched as they are
+            raw = unseal(raw)
+        if is_meant(raw):
+            found.append(tuple(row[:-1]))
+    return found
+
+
+def overwrite_deleted(store: Store) -> bool:
+    """Overwrite free pages and the write-ahead log of an SQLite database with zeros, while daemons run. On PostgreSQL,
+    free the rows. False if the write-ahead log is in use for so long that old bytes stay in it.
+    """
+    if not store.is_sqlite:
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            for place in PLACES:
+                connection.exec_driver_sql(f'VACUUM "{place.table}"')
+            connection.exec_driver_sql("RESET statement_timeout")
+        return True
+    with store.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS zeros (content BLOB)")
+    try:
+        while _free_pages(store):
+            with store.write() as connection:
+                connection.exec_driver_sql("INSERT INTO zeros VALUES (zeroblob(?))", (_FILL,))
+    finally:
+        with store.write() as connection:
+            connection.exec_driver_sql("DROP TABLE zeros")
+    return empty_log(store)
+
+
+def _free_pages(store: Store) -> int:
+    with store.read() as connection:
+        return int(connection.exec_driver_sql("PRAGMA freelist_count").scalar_one())
+
+
+def empty_log(store: Store, seconds: float = 2.0, tries: int = 5) -> bool:
+    """Write the write-ahead log of an SQLite database into its file and truncate it; False if others still read it.
+
+    Writers wait up to `seconds` for each of the tries.
+    """
+    if not store.is_sqlite or store.is_in_memory:
+        return True
+    with closing(store.engine.raw_connection()) as connection:
+        driver = connection.driver_connection
+        assert driver is not None
+        driver.execute(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
+        try:
+            return any(
+                not driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] for _ in range(tries)
+            )
+        finally:
+            driver.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
