@@ -64,7 +64,6 @@ def delete_expired(
 
     `signer` signs the checkpoints of the audit log.
     """
-    signer = signer or Signer()
     figures, deliveries = now - windows.retention, now - settings.keep_deliveries
     fine = now - min(windows.fine_retention, windows.retention)
     aged: Sequence[tuple[Aged, float, IsChosen]] = (
@@ -78,7 +77,21 @@ def delete_expired(
         (probes.AGED, deliveries, _all),
         (gauges.AGED, now - settings.keep_gauges, _all),
     )
-    steps: tuple[Callable[[Connection], int], ...] = (
+    steps = _steps(settings, predictions, windows, now, signer or Signer())
+    by_key = sum(_delete_by_key(store, table, before, is_chosen) for table, before, is_chosen in aged)
+    return by_key + sum(_repeat(store, step) for step in steps)
+
+
+def _steps(
+    settings: StoreSettings,
+    predictions: PredictionSettings,
+    windows: WindowSettings,
+    now: float,
+    signer: Signer,
+) -> tuple[Callable[[Connection], int], ...]:
+    """What deletes the old rows of the smaller tables."""
+    figures, deliveries = now - windows.retention, now - settings.keep_deliveries
+    return (
         lambda c: quarantine.delete_before(c, now - predictions.quarantine_retention),
         lambda c: idempotency.delete_before(c, now - predictions.resend_window),
         lambda c: scores.delete_before(c, now - predictions.retention),
@@ -106,8 +119,6 @@ def delete_expired(
         lambda c: rollback_drills.delete_before(c, figures),
         lambda c: daily_summaries.delete_before(c, datetime.fromtimestamp(figures, UTC).date()),
     )
-    by_key = sum(_delete_by_key(store, table, before, is_chosen) for table, before, is_chosen in aged)
-    return by_key + sum(_repeat(store, step) for step in steps)
 
 
 def _all(_: Prefix) -> bool:

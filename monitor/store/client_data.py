@@ -76,7 +76,7 @@ PLACES = (
     Place("drift_states", Owner.STREAM, "until erased: figures only"),
     Place("drift_verdicts", Owner.STREAM, _SENT),
     Place("faults", Owner.CONTENT, "a minute after they end"),
-    Place("feature_importance", Owner.STREAM, "until the stream is gone; figures only"),
+    Place("feature_importance", Owner.STREAM, "until erased: figures only"),
     Place("gauges", Owner.CLIENT, "store.keep_gauges"),
     Place("half_calls", Owner.CONTENT, _REJECTED, True),
     Place("history", Owner.STREAM, _FIGURES),
