@@ -1,7 +1,8 @@
 """Parses the payloads of a source into validated records."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,12 +25,19 @@ _OF_OUTCOMES = (b'"truth"', b'"reviewed"', b'"corrected"', b'"feedback"', b'"sco
 _REMAINDER = "correct the sender or the mapping; the message was acknowledged and is kept in quarantine"
 
 
+Known = Callable[[Sequence[bytes]], Collection[bytes]]
+"""Which of some keys are those of messages that were stored before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What payloads contain: requests to be stored, and half calls that are paired first."""
+    """What payloads contain: requests to be stored, and half calls that are paired first. `keys` are those of messages
+    that were read together: they have to be new when they are stored.
+    """
 
     requests: Sequence[ParsedRequest] = ()
     halves: Sequence[Half] = ()
+    keys: Sequence[Request] = ()
 
     @classmethod
     def joined(cls, readings: Iterable["Reading"]) -> "Reading":
@@ -47,7 +55,8 @@ class PayloadReader:
 
     `defaults` are fields of a record (client, model, environment, version) that a message may leave out. `client` binds
     the source to a client, as it binds a key. `is_ordered` says that the source continues at a position: its messages
-    need no key to be recognized when they come again.
+    need no key to be recognized when they come again. Otherwise many messages are parsed at once only if `known` says
+    which of them were stored before.
     """
 
     source: str
@@ -56,31 +65,54 @@ class PayloadReader:
     defaults: Mapping[str, str]
     client: str = ""
     is_ordered: bool = True
+    known: Known | None = None
 
     def read_all(self, payloads: Sequence[Payload]) -> Reading:
         """Parse many payloads: all at once if each is one plain prediction, else one by one."""
-        rules = self.log.rules(self.client)
-        limit = rules.settings.body_limit
+        limit = self.log.rules(self.client).settings.body_limit
         is_small = all(len(payload.body) <= limit for payload in payloads)
         if len(payloads) > 1 and is_small and self._are_plain(payloads):
-            body = b"\n".join(payload.body.strip() for payload in payloads)
-            try:
-                together = parse.read(RecordKind.PREDICTIONS, body, _LINES, rules, self.log.decoders)
-            except InputError:
-                return Reading.joined(map(self.read, payloads))
-            together.request = None  # the position says what is new
-            together.rejected = [
-                replace(
-                    one,
-                    rejected=replace(
-                        one.rejected,
-                        error=_placed(self.source, payloads[one.rejected.index], one.rejected.error),
-                    ),
-                )
-                for one in together.rejected
-            ]
-            return Reading([together])
+            keyed = {} if self.is_ordered else self._new(payloads)
+            chosen = payloads if self.is_ordered else [payload for _, payload in keyed.values()]
+            if not chosen:
+                return Reading()
+            together = self._together(chosen)
+            if together is not None:
+                return Reading([together], keys=[request for request, _ in keyed.values()])
         return Reading.joined(map(self.read, payloads))
+
+    def _new(self, payloads: Sequence[Payload]) -> dict[bytes, tuple[Request, Payload]]:
+        """The messages that were not stored before, each once, by key."""
+        keyed = {request.key: (request, one) for one in payloads for request in (self._request_of(one),)}
+        assert self.known is not None
+        for key in self.known(list(keyed)):
+            del keyed[key]
+        return keyed
+
+    def _together(self, payloads: Sequence[Payload]) -> ParsedRequest | None:
+        """One request with the record of each payload; None if a payload has to be read by itself."""
+        rules = self.log.rules(self.client)
+        body = b"\n".join(map(self._completed_line, payloads))
+        try:
+            together = parse.read(RecordKind.PREDICTIONS, body, _LINES, rules, self.log.decoders)
+        except InputError:
+            return None
+        is_known = together.identifiable or self.is_ordered or all(payload.key for payload in payloads)
+        if together.rejected or not is_known:
+            return None
+        together.request = None  # the position says what is new, or the keys of the messages
+        return together
+
+    def _completed_line(self, payload: Payload) -> bytes:
+        """The object with what its message left out: of two equal names in an object, the last one counts."""
+        line = payload.body.strip()
+        if payload.sent_at is None or not (payload.key or self.is_ordered):
+            return line[:1] + self._prefix + line[1:]
+        return b'%b%b"timestamp":%r,%b' % (line[:1], self._prefix, payload.sent_at, line[1:])
+
+    @property
+    def _prefix(self) -> bytes:
+        return b"".join(b"%b:%b," % (_json(name), _json(value)) for name, value in self.defaults.items())
 
     def read(self, payload: Payload) -> Reading:
         """Parse one payload. Unreadable content is returned as rejected records, never raised."""
@@ -152,26 +184,34 @@ class PayloadReader:
 
     def _identified(self, request: ParsedRequest, payload: Payload, place: int = 0) -> ParsedRequest:
         """With the key by which the message is recognized when it is delivered again."""
-        if payload.key:
-            content = hashlib.sha256(payload.body).digest()
-            named = hashlib.sha256(b"\0".join((self.source.encode(), b"%d" % place, payload.key, content)))
-            request.request = Request(named.digest()[:16], content[:16])
-        elif not self.is_ordered and request.identifiable:
+        request.request = self._request_of(payload, place) if payload.key else None
+        if not payload.key and not self.is_ordered and request.identifiable:
             body = payload.body + b"\0%d" % place if place else payload.body
             request.request = parse.identify(request.kind, body, self.client, "")
         return request
 
+    def _request_of(self, payload: Payload, place: int = 0) -> Request:
+        """By what a message is recognized: its key, or its content."""
+        if not payload.key:
+            return parse.identify(RecordKind.PREDICTIONS, payload.body, self.client, "")
+        content = hashlib.sha256(payload.body).digest()
+        named = hashlib.sha256(b"\0".join((self.source.encode(), b"%d" % place, payload.key, content)))
+        return Request(named.digest()[:16], content[:16])
+
     def _are_plain(self, payloads: Sequence[Payload]) -> bool:
-        """Whether each payload is one JSON object on one line, a prediction that leaves nothing to be filled in."""
-        if not isinstance(self.format, PlainFormat) or self.defaults or not self.is_ordered:
+        """Whether each payload is one JSON object on one line, and a prediction."""
+        if not isinstance(self.format, PlainFormat) or (self.known is None and not self.is_ordered):
             return False
         return all(
             body[:1] == b"{"
             and b"\n" not in body
             and b"\r" not in body
-            and b'"timestamp"' in body
+            and b"null" not in body  # a default stands for it
+            and (payload.key or self.is_ordered or b'"timestamp"' in body)
+            and not payload.error
             and not any(word in body for word in _OF_OUTCOMES)
-            for body in (payload.body.strip() for payload in payloads)
+            for payload in payloads
+            for body in (payload.body.strip(),)
         )
 
 
@@ -186,6 +226,10 @@ def completed(record: object, defaults: Mapping[str, str], sent_at: float | None
     if sent_at is not None:
         completed.setdefault("timestamp", sent_at)
     return completed
+
+
+def _json(text: str) -> bytes:
+    return json.dumps(text).encode()
 
 
 def _placed(source: str, payload: Payload, error: str) -> str:

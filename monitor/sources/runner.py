@@ -7,7 +7,7 @@ After a crash between the commit and the acknowledgement, repeated messages are 
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -25,15 +25,16 @@ from monitor.sources.reading import PayloadReader, Reading
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Gone, Payload, Source, SourceError, positions_after
 from monitor.sources.waiting import Plan, WaitingHalves
-from monitor.store import source_positions
+from monitor.store import idempotency, source_positions
 from monitor.store.db import Store
 from monitor.store.half_calls import HalfCallConflictError
+from monitor.store.idempotency import Request
 from monitor.store.source_positions import PositionConflictError
 from monitor.store.source_states import SourceState
 
 log = logging.getLogger(__name__)
 
-MOST_PAYLOADS = 500
+MOST_PAYLOADS = 2000
 FETCH_WAIT = 1.0
 """Seconds that a fetch waits for the first payload: also how long a stop may take."""
 LAG_EVERY = 10.0
@@ -43,6 +44,10 @@ MOST_CONFLICTS = 5
 """Times that a transaction is made anew because another daemon paired the same calls."""
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before a source that failed is opened again: the first time, and at most."""
+
+
+class RepeatedMessageError(WatchkeeperError):
+    """Of messages that were read together, one was stored in the meantime: each is stored for itself."""
 
 
 class SourceRunner:
@@ -122,6 +127,7 @@ class SourceRunner:
             self._settings.defaults,
             self._settings.client,
             is_ordered=source.is_ordered,
+            known=self._known,
         )
         self._halves.began = self._clock.elapsed()
         while not self._stopping.is_set():
@@ -136,6 +142,10 @@ class SourceRunner:
                 self._measure_lag(source)
                 self._halves.give_up(reader, self._store_plan)
 
+    def _known(self, keys: Sequence[bytes]) -> Collection[bytes]:
+        with self._store.read() as connection:
+            return idempotency.contents_of(connection, keys).keys()
+
     def _store_all(self, reader: PayloadReader, fetched: Fetched) -> None:
         """Store payloads together; where that fails, each for itself, and quarantine those that fail again."""
         reading = reader.read_all(fetched.payloads)
@@ -145,6 +155,8 @@ class SourceRunner:
                 return
         except (StoreError, PositionConflictError, HalfCallConflictError):
             raise
+        except RepeatedMessageError as error:
+            log.info("%s", error.message, extra={"source": self.name})
         except Exception:  # boundary: one payload that cannot be stored does not take the others with it
             log.exception("source %s: payloads cannot be stored together", self.name)
         for payload in fetched.payloads:
@@ -165,7 +177,8 @@ class SourceRunner:
         for attempt in range(1, MOST_CONFLICTS + 1):
             plan = self._halves.plan(reader, reading.halves)
             try:
-                self._store_plan(replace(plan, requests=[*reading.requests, *plan.requests]), positions)
+                requests = [*reading.requests, *plan.requests]
+                self._store_plan(replace(plan, requests=requests), positions, reading.keys)
                 return
             except HalfCallConflictError:
                 if attempt == MOST_CONFLICTS:
@@ -178,14 +191,18 @@ class SourceRunner:
         for shard in forgotten:
             self._positions.pop(shard, None)
 
-    def _store_plan(self, plan: Plan, positions: Mapping[str, str] = NOWHERE) -> None:
-        """Store requests, half calls and positions in one transaction."""
+    def _store_plan(
+        self, plan: Plan, positions: Mapping[str, str] = NOWHERE, keys: Sequence[Request] = ()
+    ) -> None:
+        """Store requests, half calls, positions and the keys of messages in one transaction."""
         now = self._clock.now()
         requests = plan.requests
 
         def settle(connection: Connection) -> None:
             source_positions.advance(connection, self.name, self._positions, positions, now)
             plan.settle(connection)
+            if keys and idempotency.put(connection, keys, now):
+                raise RepeatedMessageError("another daemon stored one of these messages in the meantime")
 
         answers = self._log.store_delivery(requests, settle)
         self._positions |= positions

@@ -21,7 +21,7 @@ from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, Sou
 from monitor.sources.sql import keyset
 from monitor.sources.sql.cells import plain, record_of
 from monitor.sources.sql.keyset import Keyset, Values
-from monitor.sources.sql.read_only import ReadOnlyDatabase, UnreadableRowsError
+from monitor.sources.sql.read_only import MYSQL, ReadOnlyDatabase, UnreadableRowsError
 
 _NEW, _AGAIN = "rows", "overlap"
 """The shards: rows that are read at once, and those that are read again."""
@@ -32,7 +32,9 @@ _DAMAGED = "restore the database from a backup, or delete the row from source_po
 
 
 class SqlSettings(SourceSettings):
-    """A table or view, such as outcomes that a nightly job writes. PostgreSQL needs the extra `postgresql`."""
+    """A table or view, such as outcomes that a nightly job writes. PostgreSQL needs the extra
+    `postgresql`, MariaDB and MySQL the extra `mysql`.
+    """
 
     kind: Literal["sql"] = "sql"
     """A table or view of a SQL database."""
@@ -86,6 +88,8 @@ class SqlSettings(SourceSettings):
         url = make_url(self.url)
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
+        if url.drivername in MYSQL:
+            url = url.set(drivername=f"{url.drivername}+pymysql")
         if self.username:
             url = url.set(username=self.username)
         return url.set(password=self.password.get_secret_value()) if self.password else url

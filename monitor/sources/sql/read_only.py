@@ -1,7 +1,7 @@
 """Connections that only read, and no longer than a limit.
 
-PostgreSQL ends a statement at the limit and allows no changes; SQLite opens the file read-only. Every other database is
-read in a thread that is abandoned at the limit: give it a user who may only read.
+PostgreSQL, MariaDB and MySQL end a statement at the limit and allow no changes; SQLite opens the file read-only. Every
+other database is read in a thread that is abandoned at the limit: give it a user who may only read.
 """
 
 import sqlite3
@@ -20,6 +20,7 @@ from monitor.runtime.faults import one_line
 from monitor.sources.source import SourceError
 from monitor.store import postgresql
 
+MYSQL = ("mysql", "mariadb")
 _GRACE = 5.0
 _STEPS = 10_000
 """Steps of SQLite's virtual machine between two looks at the clock."""
@@ -72,6 +73,11 @@ class ReadOnlyDatabase:
             return postgresql.engine_of(self._url.render_as_string(hide_password=False))
         if self._kind == "sqlite":
             return create_engine("sqlite://", creator=self._open_file, poolclass=NullPool)
+        if self._kind in MYSQL:
+            waits = dict.fromkeys(
+                ("connect_timeout", "read_timeout", "write_timeout"), self._seconds + _GRACE
+            )
+            return create_engine(self._url, poolclass=NullPool, connect_args={"charset": "utf8mb4", **waits})
         return create_engine(self._url, poolclass=NullPool)
 
     def _open_file(self) -> sqlite3.Connection:
@@ -91,3 +97,18 @@ class ReadOnlyDatabase:
         if self._kind == "postgresql":
             connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {int(self._seconds * 1000)}")
+        elif self._kind in MYSQL:
+            self._limit_mysql(connection)
+
+    def _limit_mysql(self, connection: Connection) -> None:
+        """Reads only, no longer than the limit, and times in UTC: a TIMESTAMP has the zone of the session."""
+        is_mariadb = bool(getattr(connection.dialect, "is_mariadb", False))
+        limit = (
+            f"max_statement_time = {self._seconds:g}"
+            if is_mariadb
+            else f"max_execution_time = {int(self._seconds * 1000)}"
+        )
+        connection.exec_driver_sql(f"SET SESSION {limit}, time_zone = '+00:00'")
+        connection.rollback()  # the mode holds for transactions that begin after it
+        connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+        connection.rollback()

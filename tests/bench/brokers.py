@@ -1,0 +1,243 @@
+"""Brokers on this machine: how many records a second a source takes, and whether 100 kills lose or double any.
+
+`python -m tests.bench.brokers speed [--records 60000]` sends records to a real NATS, Redis and RabbitMQ, and then lets
+a source work the backlog off. It prints the records per second of the whole and per second of the source's CPU.
+
+`python -m tests.bench.brokers kills [--kills 100] [--only redis]` sends records all the time, and kills a real daemon
+or its broker at random moments. A send that was not confirmed is sent again. It ends with 1 unless each record is
+stored exactly once.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from monitor.predictions.log.batch import decode
+from monitor.sources.brokers.nats import NatsSettings
+from monitor.sources.brokers.rabbitmq import RabbitSettings
+from monitor.sources.brokers.redis import RedisSettings
+from monitor.store import predictions
+from monitor.store.db import Store
+from monitor.store.migrate import migrate
+from tests.support.broker_servers import NatsServer, RabbitServer, RedisServer
+from tests.support.brokers import Broker
+from tests.support.daemon import Daemon
+from tests.support.source_checks import runner
+
+NAMES = ("nats", "redis", "rabbitmq")
+
+
+def body(number: int) -> bytes:
+    """A prediction with eight features, about 300 bytes."""
+    features = {f"feature_{n}": round(random.random(), 6) for n in range(8)}
+    fields = {"client": "acme", "model": "fraud", "id": f"p-{number}", "timestamp": time.time()}
+    return json.dumps(
+        {**fields, "prediction": "ok", "confidence": 0.9, "latency_ms": 12.5, "features": features}
+    ).encode()
+
+
+def server_of(name: str, folder: Path) -> Broker:
+    """A broker with a stream or queue `orders`."""
+    folder.mkdir()
+    if name == "nats":
+        broker: Any = NatsServer(folder)
+        broker.start()
+        broker.add("orders")
+    elif name == "redis":
+        broker = RedisServer(folder)
+        broker.start()
+    else:
+        broker = RabbitServer(folder)
+        broker.start()
+        broker.declare("orders")
+    return broker  # type: ignore[no-any-return]
+
+
+def send(name: str, broker: Any, bodies: Sequence[bytes]) -> None:
+    """Send messages; raises unless all were confirmed."""
+    if name == "redis":
+        with broker.client as client:
+            line = client.pipeline(transaction=False)
+            for one in bodies:
+                line.xadd("orders", {"data": one})
+            line.execute()
+    elif name == "nats":
+        broker.with_stream(lambda js: _published(js, bodies))
+    else:
+        broker.send("orders", bodies)
+
+
+async def _published(js: Any, bodies: Sequence[bytes]) -> None:
+    await asyncio.gather(*(js.publish("orders.new", one, timeout=10) for one in bodies))
+
+
+def section(name: str, port: int) -> dict[str, Any]:
+    """The source, as the configuration has it."""
+    if name == "nats":
+        return {"servers": [f"nats://127.0.0.1:{port}"], "stream": "orders", "redeliver_after": "5s"}
+    if name == "redis":
+        return {"url": f"redis://127.0.0.1:{port}", "stream": "orders", "claim_after": "5s"}
+    return {
+        "servers": [f"amqp://127.0.0.1:{port}"],
+        "queue": "orders",
+        "username": "guest",
+        "password": "guest",
+    }
+
+
+SETTINGS: dict[str, Any] = {"nats": NatsSettings, "redis": RedisSettings, "rabbitmq": RabbitSettings}
+
+
+def speed(name: str, count: int) -> None:
+    """Work off a backlog, and print the rates."""
+    with tempfile.TemporaryDirectory() as found:
+        folder = Path(found)
+        broker = server_of(name, folder / "broker")
+        try:
+            for at in range(0, count, 1000):
+                send(name, broker, [body(number) for number in range(at, at + 1000)])
+            store = Store(f"sqlite:///{folder}/watchkeeper.db")
+            migrate(store)
+            source = runner(store, SETTINGS[name].model_validate(section(name, broker.port)))
+            began, cpu = time.perf_counter(), time.process_time()
+            source.start()
+            while source.state().accepted < count:
+                time.sleep(0.1)
+            took, used = time.perf_counter() - began, time.process_time() - cpu
+            source.stop()
+            store.close()
+            print(
+                f"{name:9} {count / took:9,.0f} records/s, {count / used:9,.0f} a second of CPU", flush=True
+            )
+        finally:
+            _end(broker)
+
+
+def _end(broker: Broker) -> None:
+    broker.end() if isinstance(broker, RabbitServer) else broker.kill()
+
+
+@dataclass
+class Sender:
+    """Sends in a thread, a few at a time, until it is stopped; what was not confirmed is sent again."""
+
+    name: str
+    broker: Broker
+    sent: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Until it is stopped."""
+        while not self.stopping.is_set():
+            bodies = [body(number) for number in range(self.sent, self.sent + 20)]
+            try:
+                send(self.name, self.broker, bodies)
+                self.sent += len(bodies)
+            except Exception:  # the broker is down: the same ids again
+                time.sleep(0.1)
+            time.sleep(0.02)
+
+
+def kills(name: str, count: int) -> bool:
+    """Whether each record is stored once after so many kills."""
+    chance = random.Random(1)
+    with tempfile.TemporaryDirectory() as found:
+        folder = Path(found)
+        broker = server_of(name, folder / "broker")
+        source = {"kind": name, **section(name, broker.port)}
+        daemon = Daemon(folder, f"notify: {{console: false}}\nsources: {json.dumps({'orders': source})}\n")
+        sender = Sender(name, broker)
+        thread = threading.Thread(target=sender.run)
+        thread.start()
+        killed: Counter[str] = Counter()
+        try:
+            daemon.start()
+            for _ in range(count):
+                time.sleep(chance.uniform(0.3, 2.0))
+                victim: Any = daemon if chance.random() < 0.6 else broker
+                victim.kill()
+                time.sleep(chance.uniform(0, 0.5))
+                victim.start()
+                killed["daemon" if victim is daemon else "broker"] += 1
+            sender.stopping.set()
+            thread.join()
+            numbers = _settled(folder, sender.sent)
+        finally:
+            sender.stopping.set()
+            daemon.kill()
+            _end(broker)
+    missing, double = (
+        set(range(sender.sent)) - numbers.keys(),
+        [n for n, times in numbers.items() if times > 1],
+    )
+    print(
+        f"{name}: {killed['daemon']} kills of the daemon, {killed['broker']} of the broker; {sender.sent:,} records, "
+        f"{len(missing)} lost, {len(double)} twice",
+        flush=True,
+    )
+    return not missing and not double
+
+
+def _settled(folder: Path, expected: int) -> Counter[int]:
+    """How often each record is stored, once nothing more comes."""
+    before, since = -1, time.monotonic()
+    while time.monotonic() - since < 90:
+        numbers = _stored(folder)
+        if len(numbers) >= expected and len(numbers) == before:
+            break
+        if len(numbers) != before:
+            before, since = len(numbers), time.monotonic()
+        time.sleep(3)
+    return numbers
+
+
+def _stored(folder: Path) -> Counter[int]:
+    store = Store(f"sqlite:///{folder}/watchkeeper.db")
+    try:
+        with store.read() as connection:
+            blobs = connection.execute(predictions.BATCHES.select()).all()
+        found: Counter[int] = Counter()
+        for row in blobs:
+            found.update(int(one[2:]) for one in _ids(decode(row.blob)))
+        return found
+    finally:
+        store.close()
+
+
+def _ids(rows: pa.RecordBatch) -> list[str]:
+    return list(rows.column("id").to_pylist())
+
+
+def main() -> int:
+    """Run one of the two."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=["speed", "kills"])
+    parser.add_argument("--only", choices=NAMES)
+    parser.add_argument("--records", type=int, default=60_000)
+    parser.add_argument("--kills", type=int, default=100)
+    given = parser.parse_args()
+    names = [given.only] if given.only else NAMES
+    if given.what == "speed":
+        for name in names:
+            speed(name, given.records)
+        return 0
+    found = [kills(name, given.kills) for name in names]
+    return int(not all(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Messages that are parsed many at a time: the same records as one by one, each once, whoever else stores them."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from monitor.clock import SystemClock
+from monitor.predictions.log.batch import decode
+from monitor.predictions.log.writer import PredictionLog
+from monitor.sources.brokers.redis import RedisSettings
+from monitor.sources.formats.plain import PlainFormat
+from monitor.sources.reading import Known, PayloadReader, Reading
+from monitor.sources.runner import SourceRunner
+from monitor.sources.source import Fetched, Payload
+from monitor.store import idempotency, predictions
+from monitor.store.db import Store
+from tests.support.log import running
+from tests.support.source_checks import stored
+from tests.support.thorough import examples
+
+NOW = float(int(time.time()) - 3600)
+REDIS = RedisSettings.model_validate({"url": "redis://127.0.0.1:1", "stream": "orders"})
+DEFAULTS = {"client": "acme", "model": 'fr"aud é'}
+FIELDS = st.fixed_dictionaries(
+    {"prediction": st.sampled_from(["ok", "fraud"])},
+    optional={
+        "id": st.text(min_size=1, max_size=5) | st.none(),
+        "timestamp": st.sampled_from([NOW - 5, None]),
+        "model": st.sampled_from(["other", None]),
+        "confidence": st.sampled_from([0.5, 2.0]),
+        "latency_ms": st.sampled_from([1.5, -1.0]),
+        "features": st.dictionaries(
+            st.sampled_from(["a", "timestamp", "id", "truth"]), st.sampled_from([1.5, "x"])
+        ),
+        "version": st.text(max_size=4),
+    },
+)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[PredictionLog, Store]]:
+    with running(tmp_path_factory.mktemp("log"), SystemClock()) as found:
+        yield found
+
+
+def messages(
+    records: Sequence[object], *, has_key: bool = True, sent_at: float | None = NOW
+) -> list[Payload]:
+    return [
+        Payload(json.dumps(one).encode(), f"entry {n}", key=b"%d" % n if has_key else b"", sent_at=sent_at)
+        for n, one in enumerate(records)
+    ]
+
+
+def taken(log: PredictionLog, store: Store, reading: Reading) -> list[dict[str, Any]]:
+    """The rows that a reading leaves in the store, which is emptied again."""
+    log.store_delivery(list(reading.requests), lambda _: None)
+    with store.write() as connection:
+        batches = connection.execute(predictions.BATCHES.select()).all()
+        connection.execute(predictions.BATCHES.delete())
+        connection.execute(idempotency.REQUESTS.delete())
+    found = [{"stream": one.stream, **row} for one in batches for row in decode(one.blob).to_pylist()]
+    return sorted(({k: v for k, v in row.items() if v is not None} for row in found), key=repr)
+
+
+def reader(
+    log: PredictionLog, known: Known | None, defaults: dict[str, str], *, is_ordered: bool
+) -> PayloadReader:
+    return PayloadReader("orders", PlainFormat(), log, defaults, is_ordered=is_ordered, known=known)
+
+
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(FIELDS, min_size=2, max_size=5), st.booleans(), st.booleans(), st.sampled_from([None, NOW - 60])
+)
+def test_law_together_is_as_one_by_one(
+    log: tuple[PredictionLog, Store],
+    records: list[dict[str, Any]],
+    has_key: bool,
+    is_ordered: bool,
+    sent_at: float | None,
+) -> None:
+    payloads = messages(records, has_key=has_key, sent_at=sent_at or time.time())
+    together = reader(log[0], lambda _: [], DEFAULTS, is_ordered=is_ordered).read_all(payloads)
+    alone = Reading.joined(map(reader(log[0], None, DEFAULTS, is_ordered=is_ordered).read, payloads))
+    assert sum(one.rejected_count for one in together.requests) == sum(
+        one.rejected_count for one in alone.requests
+    )
+    expected = taken(*log, alone)
+    if has_key or is_ordered or all("timestamp" in record for record in records):
+        assert taken(*log, together) == expected
+    else:
+        assert len(taken(*log, together)) == len(expected)
+
+
+def test_many_plain_messages_become_one_request_and_known_ones_none(log: tuple[PredictionLog, Store]) -> None:
+    payloads = messages([{"prediction": "ok", "features": {"a": n}} for n in range(50)])
+    first = reader(log[0], lambda _: [], DEFAULTS, is_ordered=False).read_all([*payloads, payloads[3]])
+    assert len(first.requests) == 1
+    assert len(first.keys) == 50
+    again = reader(log[0], lambda keys: keys[:49], DEFAULTS, is_ordered=False).read_all(payloads)
+    assert len(taken(*log, again)) == 1
+    nothing = reader(log[0], lambda keys: keys, DEFAULTS, is_ordered=False).read_all(payloads)
+    assert (nothing.requests, nothing.keys) == ((), ())
+
+
+def test_equal_messages_without_key_id_and_time_are_two_predictions(log: tuple[PredictionLog, Store]) -> None:
+    payloads = messages([{"prediction": "ok", "features": {"timestamp": 1}}] * 2, has_key=False)
+    assert len(taken(*log, reader(log[0], lambda _: [], DEFAULTS, is_ordered=False).read_all(payloads))) == 2
+
+
+def test_a_message_that_another_daemon_stores_in_the_meantime_is_stored_once(tmp_path: Path) -> None:
+    with running(tmp_path, SystemClock()) as (log, store):
+        payloads = messages([{**DEFAULTS, "prediction": "ok", "id": f"p{n}"} for n in range(20)])
+        one = SourceRunner("orders", "redis", REDIS, log, store, SystemClock())
+        other = reader(log, None, {}, is_ordered=False)
+        late = PayloadReader("orders", PlainFormat(), log, {}, is_ordered=False, known=lambda _: [])
+        log.store_delivery(list(Reading.joined(map(other.read, payloads[5:8])).requests), lambda _: None)
+        one._store_all(late, Fetched(payloads))
+        assert stored(store) == 20
+        one._store_all(late, Fetched(payloads))
+        assert stored(store) == 20
