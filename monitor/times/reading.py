@@ -47,6 +47,8 @@ class NoTimeError(ValueError):
 
 def micros_of(value: object, order: DateOrder | None = None) -> int | None:
     """µs since the epoch of a text or number; None if it is not a time."""
+    if type(value) is float and 1e9 <= value < 1e11:  # nearly always: seconds that are no digits of a day
+        return round(value * 1e6)
     try:
         return read(value, order).micros
     except NoTimeError:

@@ -7,6 +7,7 @@ the hand-over of the request to the writer; the others are the steps of the writ
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -215,7 +216,9 @@ def _commit(
     batches = timed(
         "windows", lambda: [batch for stream, rows in streams for batch in split(stream, rows, 60)]
     )
-    new = timed("encode", lambda: [batching.new_batch(batch, log.settings, bytes(8)) for batch in batches])
+    new = timed(
+        "encode", lambda: [batching.new_batch(batch, log.settings, os.urandom(8)) for batch in batches]
+    )
 
     def write() -> None:
         with store.write() as connection:

@@ -44,15 +44,12 @@ class StreamDecoder:
         self.segments: dict[str, set[type]] = {}
         self.probabilities: dict[str, set[type]] = {}
         self.ignored: set[str] = set()
+        self.width = len(PREDICTION_FIELDS)
+        """The maximum number of columns of its rows."""
         self._settings = settings
         self._decoders: dict[tuple[str, bool], Any] = {}
         self._failures = 0
         self._paused = 0
-
-    @property
-    def width(self) -> int:
-        """The maximum number of columns of its rows."""
-        return len(self.features) + len(self.segments) + len(self.probabilities) + len(PREDICTION_FIELDS)
 
     def learn(self, row: Row, ignored: Iterable[str]) -> None:
         """Extend the decoder by the names and types of a validated record.
@@ -104,6 +101,7 @@ class StreamDecoder:
         changed = bool(new_names)
         for name in new_names:
             types[name] = set()
+        self.width += len(new_names)
         for name, value in values.items():
             if value is not None and type(value) not in types[name]:
                 types[name].add(type(value))

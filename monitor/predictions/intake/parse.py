@@ -124,7 +124,8 @@ class ParsedRequest(msgspec.Struct):
     @property
     def places(self) -> int:
         """The number of values as columns."""
-        return sum(part.places for part in self.parts) + len(self.scores) * len(Score.__slots__)
+        places = sum([len(part.times) * part.width for part in self.parts])
+        return places + len(self.scores) * len(Score.__slots__) if self.scores else places
 
     def reject(self, index: int, record: object, error: RecordError, rules: Rules, count: int = 1) -> None:
         """Record the rejection of a record, or of `count` records from this one on."""

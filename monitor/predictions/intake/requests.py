@@ -6,6 +6,7 @@ stored, and the threads that receive requests are free.
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from heapq import nsmallest
 
 import msgspec
@@ -118,13 +119,13 @@ def deduplicate(
     connection: Connection, group: Sequence[ParsedRequest], now: float
 ) -> list[Receipt | WatchkeeperError]:
     """Return a receipt per request; `replayed` marks one that was stored before, or is twice in this group."""
+    known_requests = [known for request in group for known in (*_names(request), *request.covered)]
     first: dict[bytes, Request] = {}
-    for request in group:
-        for known in _names(request):
-            first.setdefault(known.key, known)
-        for covered in request.covered:
-            first.setdefault(covered.key, covered)
+    for known in known_requests:
+        first.setdefault(known.key, known)
     stored_before = idempotency.put(connection, list(first.values()), now)
+    if not stored_before and len(first) == len(known_requests):  # nearly always: no key is there twice
+        return [_receipt(request, replayed=False) for request in group]
     answers: list[Receipt | WatchkeeperError] = []
     for request in group:
         replayed = False
@@ -139,7 +140,7 @@ def deduplicate(
                 )
                 break
         else:
-            answers.append(_receipt(request, replayed))
+            answers.append(_receipt(request, replayed=replayed))
     return answers
 
 
@@ -150,11 +151,19 @@ def _names(request: ParsedRequest) -> Sequence[Request]:
     return () if request.request is None else (request.request,)
 
 
-def _receipt(request: ParsedRequest, replayed: bool) -> Receipt:
+def _receipt(request: ParsedRequest, *, replayed: bool) -> Receipt:
+    if not (request.rejected or request.ignored or replayed):
+        return _all_accepted(request.accepted)
     rejected = [refusal.rejected for refusal in request.rejected] if request.rejected else ()
     ignored = _listed(request.ignored) if request.ignored else ()
     counts = (request.rejected_count if rejected else 0, len(request.ignored))
     return Receipt(request.accepted, rejected, ignored, *counts, replayed)
+
+
+@lru_cache
+def _all_accepted(count: int) -> Receipt:
+    """The most frequent receipt, cached."""
+    return Receipt(count)
 
 
 def _listed(names: Iterable[str]) -> list[str]:

@@ -26,6 +26,8 @@ from monitor.times.columns import Micros
 def assemble(group: Sequence[ParsedRequest], kind: RecordKind) -> list[tuple[Stream, pa.RecordBatch]]:
     """The rows of many requests as columns, one batch per stream."""
     structs: dict[tuple[Stream, type], list[tuple[Sequence[Any], Micros]]] = {}
+    alike: list[tuple[Sequence[Any], Micros]] = []
+    before: tuple[Stream | None, type] = (None, object)
     fields: dict[tuple[Stream, Hashable], list[Fields]] = {}
     batches_by_stream: dict[Stream, list[pa.RecordBatch]] = {}
     for part in (part for request in group if request.kind is kind for part in request.parts):
@@ -34,7 +36,13 @@ def assemble(group: Sequence[ParsedRequest], kind: RecordKind) -> list[tuple[Str
         elif isinstance(part.rows, Fields):
             fields.setdefault((part.stream, part.rows.kind), []).append(part.rows)
         else:
-            structs.setdefault((part.stream, type(part.rows[0])), []).append((part.rows, part.times))
+            kind_of_rows = type(part.rows[0])
+            if (
+                part.stream is not before[0] or kind_of_rows is not before[1]
+            ):  # seldom: a stream is hashed in Python
+                before = part.stream, kind_of_rows
+                alike = structs.setdefault((part.stream, kind_of_rows), [])
+            alike.append((part.rows, part.times))
     for (stream, _), chunks in structs.items():
         rows = list(chain.from_iterable(part for part, _ in chunks))
         ordered = by_field(transpose(rows), list(chain.from_iterable(times for _, times in chunks)))

@@ -222,10 +222,10 @@ def is_local(headers: Mapping[str, str], peer: str, version: str) -> bool:
     (DNS rebinding) does not. No header of a proxy may be there, and the version must not be HTTP/1.0, in which
     older versions of nginx pass requests on. A form of a page must come from that very page.
     """
-    if not _is_loopback(peer) or version == "1.0" or any(is_of_proxy(name) for name in headers):
+    if not _is_loopback(peer) or version == "1.0" or any(map(is_of_proxy, headers)):
         return False
     host, origin = headers.get("host"), headers.get("origin")
-    if host is not None and not _is_here(host_of(f"//{host}")):
+    if host is not None and not _leads_here(host):
         return False
     if origin is None:
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
@@ -240,7 +240,12 @@ def is_of_proxy(name: str) -> bool:
     return name in _OF_PROXIES or any(part in name for part in _FORWARDED)
 
 
-@lru_cache
+@lru_cache(64)
+def _leads_here(host: str) -> bool:
+    """Whether the header Host names this machine."""
+    return _is_here(host_of(f"//{host}"))
+
+
 def _is_here(host: str) -> bool:
     return host == "localhost" or _is_loopback(host)
 

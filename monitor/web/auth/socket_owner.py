@@ -6,6 +6,7 @@ program runs as another user, and the kernel tells whose socket it is.
 
 import os
 import socket
+import struct
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,15 @@ from monitor.web.connections import Connection
 
 _TABLES = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _MAPPED = bytes(10) + b"\xff\xff"
+_SOCK_DIAG, _BY_FAMILY, _REQUEST = 4, 20, 1
+"""Linux' NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY and NLM_F_REQUEST (sock_diag(7))."""
+_HEADER = struct.Struct("=IHHII")
+_ENDS = struct.Struct("!HH16s16s")
+_QUESTION = struct.Struct(f"={_HEADER.size}sBBxxI{_ENDS.size}sI8s")
+_ANSWER = struct.Struct(f"={_HEADER.size}s4x{_ENDS.size}s12x12xI")
+_ANY_COOKIE = b"\xff" * 8
+_PATIENCE = 0.1
+"""Seconds for an answer that the kernel gives before the question returns."""
 
 
 def is_same_user(scope: Scope) -> Callable[[], bool]:
@@ -26,11 +36,37 @@ def is_same_user(scope: Scope) -> Callable[[], bool]:
         if not isinstance(connection, Connection) or connection.ends is None:
             return True
         if connection.is_of_same_user is None:  # it stays as it is for all requests of a connection
-            owner = owner_of(*connection.ends)
+            owner = diagnosed(*connection.ends)
+            owner = owner_of(*connection.ends) if owner is None else owner
             connection.is_of_same_user = owner is None or owner == os.geteuid()
         return connection.is_of_same_user
 
     return asked
+
+
+def diagnosed(peer: tuple[str, int], own: tuple[str, int]) -> int | None:
+    """As `owner_of`, asked of the kernel's diagnosis of sockets: in 30 µs, where its tables take 8 ms.
+
+    None also where the kernel has no such diagnosis.
+    """
+    ends = [_packed(address) for address, _ in (peer, own)]
+    family = socket.AF_INET6 if any(len(end) == 16 for end in ends) else socket.AF_INET
+    if not all(ends) or not hasattr(socket, "AF_NETLINK"):
+        return None
+    names = _ENDS.pack(peer[1], own[1], *ends)
+    header = _HEADER.pack(_QUESTION.size, _BY_FAMILY, _REQUEST, 1, 0)
+    question = _QUESTION.pack(header, family, socket.IPPROTO_TCP, 2**32 - 1, names, 0, _ANY_COOKIE)
+    try:
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, _SOCK_DIAG) as kernel:
+            kernel.settimeout(_PATIENCE)
+            kernel.send(question)
+            answer = kernel.recv(4096)
+    except OSError:
+        return None
+    if len(answer) < _ANSWER.size or _HEADER.unpack_from(answer)[1] != _BY_FAMILY:
+        return None  # an error: most often, that there is no such socket
+    _, same, owner = _ANSWER.unpack_from(answer)
+    return owner if same[:4] == names[:4] else None
 
 
 def owner_of(peer: tuple[str, int], own: tuple[str, int], tables: tuple[Path, ...] = _TABLES) -> int | None:
@@ -48,15 +84,22 @@ def owner_of(peer: tuple[str, int], own: tuple[str, int], tables: tuple[Path, ..
     return None
 
 
-@lru_cache(64)
-def _words(address: str) -> tuple[str, ...]:
-    """An address as the tables write it: words of 32 bits, in the order of this machine's bytes."""
+def _packed(address: str) -> bytes:
+    """An address as bytes, 4 also where IPv6 maps them; empty where it is none."""
+    address = address.partition("%")[0]
     try:
         packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
     except OSError:
+        return b""
+    return packed[12:] if packed.startswith(_MAPPED) else packed
+
+
+@lru_cache(64)
+def _words(address: str) -> tuple[str, ...]:
+    """An address as the tables write it: words of 32 bits, in the order of this machine's bytes."""
+    packed = _packed(address)
+    if not packed:
         return ()
-    if len(packed) == 16 and packed.startswith(_MAPPED):
-        packed = packed[12:]
     forms = [packed] if len(packed) == 16 else [packed, _MAPPED + packed]
     return tuple(
         "".join(f"{int.from_bytes(form[at : at + 4], 'little'):08X}" for at in range(0, len(form), 4))
@@ -65,4 +108,4 @@ def _words(address: str) -> tuple[str, ...]:
 
 
 def _written(address: str, port: int) -> list[str]:
-    return [f"{form}:{port:04X}" for form in _words(address.partition("%")[0])]
+    return [f"{form}:{port:04X}" for form in _words(address)]

@@ -20,7 +20,7 @@ from monitor.web import host_names
 from monitor.web.auth import socket_owner
 from monitor.web.auth.access import Access, is_local
 from monitor.web.auth.audit import AuditLog
-from monitor.web.auth.socket_owner import is_same_user, owner_of
+from monitor.web.auth.socket_owner import diagnosed, is_same_user, owner_of
 from monitor.web.connections import Connection, Connections, Limits
 from monitor.web.pages.rendering import attachment
 from monitor.web.settings import WebSettings
@@ -79,6 +79,7 @@ def test_a_program_of_another_user_is_not_the_user_of_the_daemon(keys: Access) -
 def test_the_kernel_is_asked_once_for_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     for owner, expected in ((os.geteuid(), True), (os.geteuid() + 1, False), (None, True)):
+        monkeypatch.setattr(socket_owner, "diagnosed", lambda *_: None)
         monkeypatch.setattr(socket_owner, "owner_of", lambda *ends, owner=owner: asked.append(ends) or owner)
         connection = Connection(Connections(Limits(), lambda: None), {})
         connection.ends = ("127.0.0.1", 50_000), ("127.0.0.1", 8080)
@@ -97,6 +98,24 @@ def test_the_kernel_tells_whose_socket_is_at_the_other_end(family: socket.Addres
             own = here.getsockname()[:2], server.getsockname()[:2]
             assert owner_of(*own) == os.geteuid()
             assert owner_of(("127.0.0.9", 9), own[1]) is None
+            assert diagnosed(*own) in (os.geteuid(), None)  # None where the kernel has no diagnosis
+            assert diagnosed(("127.0.0.9", 9), own[1]) is None
+            assert diagnosed(("nowhere", 9), own[1]) is None
+
+
+def test_both_ways_to_ask_the_kernel_tell_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET6) as server:
+        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        server.bind(("::", 0))
+        server.listen()
+        port = server.getsockname()[1]
+        for host, mapped in (("127.0.0.1", "::ffff:127.0.0.1"), ("::1", "::1")):
+            with socket.create_connection((host, port)) as here:
+                peer, own = (mapped, here.getsockname()[1]), (mapped, port)
+                assert owner_of(peer, own) == os.geteuid()
+                assert diagnosed(peer, own) in (os.geteuid(), None)
+    monkeypatch.setattr(socket_owner, "_SOCK_DIAG", 31)  # a protocol that the kernel does not have
+    assert diagnosed(peer, own) is None
 
 
 def test_ipv4_within_ipv6_and_other_users_are_read_from_the_kernel_s_table(tmp_path: Path) -> None:
