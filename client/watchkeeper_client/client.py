@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from os import getpid, urandom
 from typing import TYPE_CHECKING, Any
 
@@ -175,15 +175,21 @@ class Client(Forkable):
         reviewed: bool | None = None,
         corrected: bool | None = None,
         feedback: float | None = None,
+        scores: Iterable[Mapping[str, object]] | None = None,
         timestamp: object = None,
         client: str | None = None,
         model: str | None = None,
         environment: str | None = None,
     ) -> None:
-        """Record what became known of a prediction, any part of it, whenever that is."""
+        """Record what became known of a prediction, any part of it, whenever that is.
+
+        `scores` are those of evaluators: each has a `name`, an `evaluator`, a `value` or a `label`, and perhaps a
+        `version`.
+        """
         try:
             freezer = Freezer(self._counters)
             known = {"truth": truth, "reviewed": reviewed, "corrected": corrected, "feedback": feedback}
+            rated = [score for one in scores or () if (score := records.build({}, dict(one), None, freezer))]
             about = {
                 "id": id,
                 "timestamp": timestamp,
@@ -193,7 +199,9 @@ class Client(Forkable):
             }
             base = {name: value for name, value in self._base.items() if name != "version"}
             built = records.build(base, {**about, **known}, None, freezer)
-            if "id" in built and not known.keys().isdisjoint(built):
+            if rated:
+                built["scores"] = rated
+            if "id" in built and (rated or not known.keys().isdisjoint(built)):
                 self.put("outcomes", built, 1, _RECORD_WEIGHT + freezer.weight)
             else:
                 self._counters.add("unusable")

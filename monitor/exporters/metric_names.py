@@ -86,6 +86,12 @@ TRAFFIC = (
         "Share of successful health probes in the last two minutes.",
     ),
     Metric(
+        "watchkeeper_sampled_ratio",
+        "gauge",
+        B,
+        "Share of the calls that is captured, if that is not all: counters are those of the sample.",
+    ),
+    Metric(
         "watchkeeper_label_coverage_ratio",
         "gauge",
         B,

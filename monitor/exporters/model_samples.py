@@ -157,6 +157,8 @@ def _traffic(samples: SampleSet, model: Model, versions: Mapping[str, VersionCou
     if model.figures.rows:
         name = "watchkeeper_prediction_last_received_timestamp_seconds"
         samples.put(name, b, model.figures.last_received)
+    if (share := model.client.sampled.get(model.figures.stream.model)) is not None:
+        samples.put("watchkeeper_sampled_ratio", b, share)
     for version, part in versions.items():
         samples.put("watchkeeper_predictions", [*b, version], part.predictions)
         for kind in part.errors or {"": 0.0}:

@@ -1,6 +1,7 @@
 """Records that a program hands over are on the daemon's disk."""
 
 import asyncio
+import sqlite3
 import threading
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,6 +46,24 @@ def test_a_prediction_and_what_became_known_of_it_are_stored(
     assert "ok" in [one.get("truth") for one in known]
     assert 4.0 in [one.get("feedback") for one in known]
     assert client.counters()["sent"] == 3
+
+
+def test_scores_of_evaluators_are_stored_with_an_outcome(client: Client, model: str, stores: Path) -> None:
+    name = client.prediction("an answer")
+    client.outcome(
+        name, scores=[{"name": "grounded", "value": np.float64(0.8), "evaluator": "judge", "version": 2}]
+    )
+    client.outcome(name, scores=iter([{"name": "tone", "evaluator": "people", "label": "kind"}]))
+    client.outcome(name, scores=5)  # type: ignore[arg-type]
+    assert client.flush()
+    query = "select score, evaluator, value, label from scores where model = ? order by score"
+    with sqlite3.connect(f"file:{stores}/watchkeeper.db?mode=ro", uri=True) as connection:
+        found = connection.execute(query, (model,)).fetchall()
+    assert [(name, value, label) for name, _, value, label in found] == [
+        ("grounded", 0.8, None),
+        ("tone", None, "kind"),
+    ]
+    assert client.counters()["unusable"] == 1
 
 
 def test_an_error_is_stored_by_its_type(client: Client, model: str, stores: Path) -> None:

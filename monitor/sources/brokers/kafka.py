@@ -5,6 +5,7 @@ are ahead of the group's offsets after a crash: on assignment each partition con
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Self, TypeVar
@@ -45,7 +46,9 @@ class KafkaSettings(SourceSettings):
     topic: str = ""
     """The topic."""
     topics: tuple[str, ...] = ()
-    """Several topics, instead of `topic`, such as `[requests, responses]` whose messages are paired."""
+    """Several topics, instead of `topic`, such as `[requests, responses]` whose messages are paired. A name that
+    begins with `^` is a regular expression: `^orders\\..*` reads each topic that matches, also one that is created
+    later."""
     group: str = "watchkeeper"
     """The consumer group."""
     session: Duration = Field(default=10.0, ge=3.0)
@@ -66,6 +69,13 @@ class KafkaSettings(SourceSettings):
         if bool(self.topic) == bool(self.topics) or not all(self.topics):
             msg = "name the topic in `topic`, or several in `topics`"
             raise ValueError(msg)
+        for name in self.every_topic:
+            if is_pattern(name):
+                try:
+                    re.compile(name)
+                except re.error as error:
+                    msg = f"{name!r} is not a regular expression: {error}"
+                    raise ValueError(msg) from error
         return self
 
     @property
@@ -239,7 +249,7 @@ class Kafka:
     def _partitions(self, ends: float) -> list[Any]:
         """The partitions of all topics, asked for until `ends`."""
         places = []
-        for topic in self._settings.every_topic:
+        for topic in self._topics(ends):
             try:
                 metadata = self._consumer.list_topics(topic, timeout=_left(ends)).topics[topic]
             except self._client.KafkaException as error:
@@ -248,6 +258,19 @@ class Kafka:
                 raise SourceError(f"topic {topic}: {metadata.error.str()}", hint="does the topic exist?")
             places += [self._client.TopicPartition(topic, one) for one in sorted(metadata.partitions)]
         return places
+
+    def _topics(self, ends: float) -> list[str]:
+        """The topics that exist for the patterns, and the other ones as they are named."""
+        names = self._settings.every_topic
+        patterns = [re.compile(name) for name in names if is_pattern(name)]
+        found = [name for name in names if not is_pattern(name)]
+        if patterns:
+            try:
+                there = sorted(self._consumer.list_topics(timeout=_left(ends)).topics)
+            except self._client.KafkaException as error:
+                raise self._failure(error) from error
+            found += [one for one in there if any(pattern.search(one) for pattern in patterns)]
+        return list(dict.fromkeys(found))
 
     def _consume(self, most: int, wait: float) -> list[Any]:
         try:
@@ -282,6 +305,11 @@ class Kafka:
         return SourceError(
             f"Kafka at {brokers}: {_words(error)}", hint="are the brokers reachable from here?"
         )
+
+
+def is_pattern(topic: str) -> bool:
+    """Whether a topic's name is a regular expression, as librdkafka has it."""
+    return topic.startswith("^")
 
 
 _SILENT = logging.getLogger(f"{__name__}.librdkafka")

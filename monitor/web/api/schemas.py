@@ -44,7 +44,9 @@ class TargetAnswer(msgspec.Struct, frozen=True):
 
 
 class ModelAnswer(msgspec.Struct, frozen=True):
-    """One model in the client's terms. `state` is working, waiting, watch or attention."""
+    """One model in the client's terms. `state` is working, waiting, watch or attention. `sampled` is the share of the
+    calls that is captured, if that is not all: the counts are those of the sample.
+    """
 
     client: str
     model: str
@@ -58,6 +60,7 @@ class ModelAnswer(msgspec.Struct, frozen=True):
     errors_today: float | None
     quality: QualityAnswer | None
     targets: list[TargetAnswer]
+    sampled: float | None = None
 
 
 class ClientAnswer(msgspec.Struct, frozen=True):
@@ -189,12 +192,12 @@ def client(health: ClientHealth, settings: ClientSettings) -> ClientAnswer:
         health.health.value,
         health.headline,
         health.within_limits,
-        [model(one) for one in health.models],
+        [model(one, settings.sampled.get(one.stream.model)) for one in health.models],
     )
 
 
-def model(one: ModelHealth) -> ModelAnswer:
-    """A model."""
+def model(one: ModelHealth, sampled: float | None = None) -> ModelAnswer:
+    """A model. `sampled` is the share of its calls that is captured; None: all."""
     return ModelAnswer(
         one.stream.client,
         one.stream.model,
@@ -208,6 +211,7 @@ def model(one: ModelHealth) -> ModelAnswer:
         one.errors if one.is_counted else None,
         _quality(one.quality),
         [target(period) for period in one.targets],
+        sampled,
     )
 
 

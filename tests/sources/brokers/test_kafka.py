@@ -253,6 +253,25 @@ def test_requests_and_responses_in_two_topics_are_paired_and_positions_do_not_mi
         assert source_positions.load(connection, "orders") == {"asked/0": "20", "answered/0": "20"}
 
 
+def test_a_pattern_reads_each_topic_that_matches_and_no_other(cluster: MockCluster, store: Store) -> None:
+    for topic, first in (("pattern.eu", 0), ("pattern.us", 10), ("other.pattern.eu", 20)):
+        cluster.send(topic, map(record, range(first, first + 10)))
+    section = KafkaSettings(
+        brokers=tuple(cluster.brokers), topics=(r"^pattern\..*",), group="pattern", session=6.0
+    )
+    shown = preview("orders", section, PredictionSettings(), None, 50)
+    assert {one.name.partition(",")[0] for one in shown.messages} == {"pattern.eu", "pattern.us"}
+    reading = runner(store, section)
+    reading.start()
+    until(lambda: stored_ids(store) == 20, "the messages of both topics are stored")
+    reading.stop()
+
+
+def test_a_pattern_that_is_no_regular_expression_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not a regular expression"):
+        KafkaSettings(brokers=("127.0.0.1:9",), topics=("^(a",))
+
+
 @pytest.mark.parametrize("topics", [{}, {"topic": "a", "topics": ["b"]}, {"topics": [""]}, {"topics": []}])
 def test_a_source_names_a_topic_or_several(topics: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="or several in `topics`"):

@@ -166,6 +166,20 @@ def test_what_was_not_measured_beside_a_further_baseline_has_no_series(shop: Sho
     assert not [name for name, _ in told if name.startswith("watchkeeper_compared_")]
 
 
+def test_a_captured_sample_is_told_beside_its_counts(shop: Shop) -> None:
+    acme = shop.clients["acme"].model_copy(update={"sampled": {"fraud": 0.2}})
+    sampled = Shop(shop.store, shop.clock, {**shop.clients, "acme": acme})
+    with serving(sampled) as client:
+        found = samples(client.get("/metrics").text)
+        answer = client.get("/api/v1/clients/acme").json()
+    shares = {
+        dict(of)["model"]: value for (name, of), value in found.items() if name == "watchkeeper_sampled_ratio"
+    }
+    assert shares == {"fraud": 0.2}
+    assert {one["model"]: one["sampled"] for one in answer["models"]}["fraud"] == 0.2
+    assert {one["sampled"] for one in answer["models"] if one["model"] != "fraud"} <= {None}
+
+
 def test_a_firing_critical_alert_makes_the_model_critical(shop: Shop) -> None:
     with serving(shop) as client:
         found = samples(client.get("/metrics").text)
