@@ -215,6 +215,7 @@ def test_each_exported_metric_is_shown_or_there_is_a_reason() -> None:
         "watchkeeper_outcomes": "for rules of the operator's own: an amount without a usual level",
         "watchkeeper_outcomes_waiting": "the coverage shows its effect; status and the model's page say how many",
         "watchkeeper_availability_ratio": "a rule watches it; the model's own page has its course by the hour",
+        "watchkeeper_sampled_ratio": "only of models with captures of a sample; for queries that scale counts up",
         "watchkeeper_source_rows": "the watermark says the same in time",
         "watchkeeper_digest_last_success_timestamp_seconds": "watched by a rule (digests_overdue)",
         "watchkeeper_http_requests": "for rules of the operator's own",
