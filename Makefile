@@ -3,6 +3,7 @@
 # make check   format, lint, types, architecture
 # make soak    an hour under load (DURATION=20 for twenty minutes): is memory flat?
 # make bench   speed against the peers (PEERS=none for ours alone)
+# make bench-signals   errors of the signals on labelled texts, beside other tools: writes docs/signals.md
 # make first-model   the README's way from a clone to the first own model on a page, with its time
 # make sbom    the bill of materials of a release, in CycloneDX: dist/watchkeeper.cdx.json
 # make audit ADVISORIES=all.zip   which locked packages have known vulnerabilities, by an export of a database (OSV)
@@ -17,7 +18,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 # Files are shared out in the order that tests/conftest.py gives them: the slow ones first.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts dashboards clean
+.PHONY: first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts bench-signals dashboards clean
 
 run: $(VENV)/.demo
 	@$(BIN)/watchkeeper demo
@@ -44,6 +45,12 @@ soak: $(VENV)/.dev
 
 bench-alerts: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.alerts --peers $(or $(PEERS),all)
+
+# The labelled texts lie in packages, installed for this command alone.
+bench-signals: $(VENV)/.dev | $(VENV)-signals/bin/uv
+	$(VENV)-signals/bin/uv pip install --quiet --python $(VENV)-signals/bin/python --no-deps --requirement tests/bench/signals/packages.txt
+	$(VENV)-signals/bin/uv pip install --quiet --python $(VENV)-signals/bin/python --requirement tests/bench/signals/tools.txt
+	$(BIN)/python -m tests.bench.signals $(VENV)-signals
 
 # A million connections of malformed requests to a daemon of its own (COUNT=20000 for fewer): for a nightly job.
 fuzz: $(VENV)/.dev

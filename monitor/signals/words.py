@@ -66,8 +66,9 @@ class Words:
 
     @staticmethod
     def plain_of(words: pa.StringArray) -> pa.StringArray:
-        """Words in lower case, without punctuation around them."""
-        return pc.utf8_lower(pc.utf8_trim(words, _AROUND_WORDS))
+        """Words in lower case, without punctuation around them; empty if they have no letter or digit."""
+        plain = pc.utf8_lower(pc.utf8_trim(words, _AROUND_WORDS))
+        return pc.if_else(pc.match_substring_regex(plain, r"[\p{L}\p{N}]"), plain, "")
 
     @cached_property
     def stems(self) -> Codes:

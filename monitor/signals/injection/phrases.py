@@ -93,10 +93,28 @@ _TO_MODEL = (
     r"|\b(?:wenn|falls)\sdu\s(?:ein(?:e)?\s)?(?:ki|assistent|sprachmodell)|\bsage?\sdem\s(?:nutzer|benutzer)\snicht"
     r"|\bne\s(?:dis|dites|parle|mentionne)[^.!?]{0,20}?(?:utilisateur)|\bno\s(?:digas|informes|menciones)[^.!?]{0,20}?usuario"
 )
-OVERRIDES = (_OVERRIDE_EN, _ALL_ABOVE_EN, _OVERRIDE_DE, _OVERRIDE_FR, _OVERRIDE_ES)
+_CHANGED = (
+    r"\b(?:safety|security)\s(?:protocols?|filters?|checks?|measures|guidelines|restrictions)\s(?:are\s|is\s)?(?:now\s)?"
+    r"(?:disabled|off|removed|lifted|suspended)"
+    r"|\b(?:skip|disable|bypass|turn\soff|omit)\s(?:all\s|the\s|any\s|your\s)?(?:safety|security|content)\b"
+    r"|\byour\s(?:rules|instructions|guidelines|restrictions|policies|task|role)\s(?:have|has)\s(?:now\s)?(?:been\s)?"
+    r"(?:changed|updated|replaced|removed|lifted|reset)"
+    r"|\byour\s(?:real|actual|true|new|only)\s(?:task|goal|job|mission|purpose|objective|role|instructions?)\b"
+    r"|\bwhen(?:ever)?\syou\s(?:process|read|see|handle|summari[sz]e|encounter|parse|receive)\sth(?:is|e\sword)\b"
+    r"|\bunrestricted\s(?:response|answer|output|access|version)|\bexempt\sfrom\s(?:the\s|all\s|any\s|your\s)?[a-z]*\s?restrictions"
+    r"|\bexact\sinstructions\b|\binstructions\syou\s(?:were|have\sbeen|received|got)\b"
+)
+_TOOLS = (
+    r"\b(?:call|use|invoke|run|execute)\s(?:the\s)?[a-z]+_[a-z_]+\b"
+    r"|\b(?:repeat|append|include|insert|add)\b[^.!?]{0,60}?\b(?:verbatim|in\s(?:your|every|all|each)\s(?:future\s)?"
+    r"(?:reply|replies|response|responses|summary|summaries|answer|answers|output))\b"
+    r"|\b(?:before|without)\s(?:you\s(?:reply|answer|respond|continue)|continuing|replying|answering|asking\sagain)\b"
+    r"|\b(?:reasoning|thought|trace)\s?(?:trace\s)?\((?:assistant|ai|agent)\)|\bfor\s(?:ai|llm)\s(?:coding\s)?(?:agents?|assistants?)\b"
+)
+OVERRIDES = (_OVERRIDE_EN, _ALL_ABOVE_EN, _OVERRIDE_DE, _OVERRIDE_FR, _OVERRIDE_ES, _CHANGED)
 IN_TURNS = (*OVERRIDES, _REVEAL_EN, _REVEAL_OTHER, _ROLE, _FREED, MARKS)
 """For what users write."""
-IN_DOCUMENTS = (*OVERRIDES, _REVEAL_EN, MARKS, _TO_MODEL)
+IN_DOCUMENTS = (*OVERRIDES, _REVEAL_EN, MARKS, _TO_MODEL, _TOOLS)
 """For documents and results of tools, which may tell stories of roles, but should give no orders to a model."""
 ROT_13 = r"\b(?:vtaber|qvfertneq|sbetrg|bireevqr)\b.{0,60}\b(?:vafgehpgvbaf?|cebzcgf?|ehyrf?)\b"
 """The plainest of these in rot13."""

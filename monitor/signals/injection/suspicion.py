@@ -2,6 +2,8 @@
 
 import base64
 import re
+from contextlib import suppress
+from urllib.parse import unquote
 
 import numpy as np
 import numpy.typing as npt
@@ -25,15 +27,15 @@ _HIDDEN = (
     r"|[\x{200B}-\x{200D}\x{2060}-\x{2064}\x{FEFF}\x{180E}]{4}"
 )
 """Tags, direction overrides, and runs of signs without width: none of them is needed to write."""
-_BLOB = re.compile(r"[A-Za-z0-9+/_\-]{24,}")
-_BLOB_PREFILTER = r"[A-Za-z0-9+/_\-]{24}"
-_MOST_BLOBS, _LONGEST_BLOB = 32, 8_192
+_BLOB = re.compile(r"[A-Za-z0-9+/_\-]{22,}")
+_ENCODED = r"[A-Za-z0-9+/_\-]{22}|%20"
+_MOST_BLOBS, _LONGEST_BLOB, _LONGEST_TEXT = 32, 8_192, 100_000
 _HOMOGLYPHS = str.maketrans("асԁеһіјӏорԛѕԝхуοαεικνρτυ", "acdehijlopqswxyoaeikvptu")
 _HAS_HOMOGLYPHS = r"[a-z][\p{Cyrillic}\p{Greek}]|[\p{Cyrillic}\p{Greek}][a-z]"
 
 
 def suspected(texts: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
-    """Which texts have one of the phrases, also in base64, rot13, tags or look-alike letters."""
+    """Which texts have one of the phrases, also encoded, in tags or look-alike letters."""
     plain = pc.utf8_lower(folded(texts))
     plain = _without_homoglyphs(plain)
     found = np.zeros(len(texts), bool)
@@ -42,25 +44,33 @@ def suspected(texts: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
     one_of = re2.compile("(?s)" + "|".join(phrases))
     for row in np.flatnonzero(_matches(texts, _TAGS) & ~found):
         found[row] = one_of.search(_from_tags(texts[int(row)].as_py())) is not None
-    for row in np.flatnonzero(_matches(texts, _BLOB_PREFILTER) & ~found):
-        found[row] = any(one_of.search(one) for one in decoded_blobs(texts[int(row)].as_py()))
+    for row in np.flatnonzero(_matches(texts, _ENCODED) & ~found):
+        found[row] = any(one_of.search(one) for one in decoded(texts[int(row)].as_py()))
     return found
 
 
-def decoded_blobs(text: str) -> list[str]:
-    """The texts that the first long runs of base64 in a text encode, folded and in lower case."""
-    decoded = []
+def decoded(text: str) -> list[str]:
+    """What the first long runs of base64 or hexadecimal in a text encode, and what the text is without percent codes.
+
+    Folded and in lower case.
+    """
+    written = [unquote(text[:_LONGEST_TEXT])] if "%20" in text else []
     for place, blob in enumerate(_BLOB.finditer(text)):
         if place == _MOST_BLOBS:
             break
-        one = blob.group()[:_LONGEST_BLOB].replace("-", "+").replace("_", "/")
-        try:
-            raw = base64.b64decode(one[: len(one) - (len(one) % 4 == 1)] + "=" * (-len(one) % 4 % 3))
-            written = raw.decode()
-        except ValueError:
-            continue
-        decoded.append(fold(written)[0].lower())
-    return decoded
+        written += _readings(blob.group()[:_LONGEST_BLOB])
+    return [fold(one)[0].lower() for one in written]
+
+
+def _readings(blob: str) -> list[str]:
+    plain = blob.replace("-", "+").replace("_", "/")
+    whole = plain[: len(plain) - (len(plain) % 4 == 1)]
+    found = []
+    with suppress(ValueError):
+        found.append(base64.b64decode(whole + "=" * (-len(whole) % 4)).decode())
+    with suppress(ValueError):
+        found.append(bytes.fromhex(blob[: len(blob) // 2 * 2]).decode())
+    return found
 
 
 def _matches(texts: pa.StringArray, pattern: str) -> Flags:

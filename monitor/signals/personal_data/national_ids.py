@@ -16,8 +16,9 @@ from monitor.signals.personal_data.digit_runs import find as find_digits
 _GB = r"[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]"
 _ES = r"(?:[0-9]{8}|[XYZxyz]-?[0-9]{7})-?[A-Za-z]"
 _IT = r"[A-Za-z]{6}[0-9L-Vl-v]{2}[A-Ta-t][0-9L-Vl-v]{2}[A-Za-z][0-9L-Vl-v]{3}[A-Za-z]"
-_FI = r"[0-9]{6}[\-+A-Fa-f][0-9]{3}[0-9A-FHJ-NPR-Ya-fhj-npr-y]"
-LETTERS_PREFILTER = "|".join((_GB, _ES, _IT, _FI))
+_FI = r"[0-9]{6}[\-+A-FU-Ya-fu-y][0-9]{3}[0-9A-FHJ-NPR-Ya-fhj-npr-y]"
+_CORSICAN = r"[12][0-9]{4}2[ABab][0-9]{8}"
+LETTERS_PREFILTER = "|".join((_GB, _ES, _IT, _CORSICAN, _FI))
 PREFILTER = f"{DIGITS_PREFILTER}|{LETTERS_PREFILTER}"
 
 
@@ -37,10 +38,10 @@ def _check_of(value: str) -> Callable[[str], bool]:
     """The check for an identifier with letters, which its first characters tell apart."""
     if value[1:2].isalpha():
         return _is_italian if value[2:3].isalpha() else _is_british
-    return _is_finnish if len(value) == _FINNISH else _is_spanish
+    return {_FINNISH: _is_finnish, _FRENCH: _is_corsican}.get(len(value), _is_spanish)
 
 
-def _may_be_number(shape: Shape, _n: int) -> bool:
+def _may_be_number(shape: Shape) -> bool:
     return shape in _BY_SHAPE
 
 
@@ -67,6 +68,10 @@ def _is_french(value: str) -> bool:
     month = int(value[3:5])
     is_birth = value[0] in "12" and (1 <= month <= 12 or 20 <= month <= 42 or month >= 50)
     return is_birth and 97 - int(value[:13]) % 97 == int(value[13:])
+
+
+def _is_corsican(value: str) -> bool:
+    return _is_french(value[:5] + ("19" if value[6] == "A" else "18") + value[7:])
 
 
 def _is_polish(value: str) -> bool:
@@ -148,4 +153,4 @@ _BY_SHAPE: dict[tuple[int, ...], _Checks] = {
     (3, 3, 3, 2): (({".", "-"}, _is_brazilian),),
 }
 _WITH_LETTERS = re2.compile(LETTERS_PREFILTER)
-_FINNISH = 11
+_FINNISH, _FRENCH = 11, 15

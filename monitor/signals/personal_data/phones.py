@@ -1,5 +1,5 @@
 """Telephone numbers: international ones, and national ones in the usual groups of the USA, Germany, France, Spain,
-Italy and Britain. A number without a plus sign and without separators is not told from any other number.
+Italy, Poland and Britain. A number without a plus sign and without separators is not told from any other number.
 """
 
 from collections.abc import Iterator
@@ -8,8 +8,7 @@ from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
 _FEWEST, _LONGEST, _SHORTEST_INTERNATIONAL = 9, 15, 8
-_MOST_GROUPS = 8
-_SPANISH = {(3, 3, 3), (3, 2, 2, 2)}
+_NINE_DIGITS = {(3, 3, 3), (3, 2, 2, 2), (2, 3, 2, 2)}
 
 
 def find(text: str) -> Iterator[Found]:
@@ -17,13 +16,13 @@ def find(text: str) -> Iterator[Found]:
     return find_digits(text, _may_be_phone, _is_phone, inside=False)
 
 
-def _may_be_phone(shape: Shape, n: int) -> bool:
-    return _SHORTEST_INTERNATIONAL <= n <= _LONGEST and len(shape) <= _MOST_GROUPS
+def _may_be_phone(shape: Shape) -> bool:
+    return _SHORTEST_INTERNATIONAL <= sum(shape) <= _LONGEST
 
 
 def _is_phone(digits: Digits) -> bool:
     value, shape = digits.value, digits.shape
-    if digits.after.isalnum() or digits.before[-1:].isalnum():
+    if (digits.after.isalnum() and digits.after not in "xX") or digits.before[-1:].isalnum():
         return False
     if digits.before.rstrip("( ").endswith("+"):
         return value[0] != "0"
@@ -53,8 +52,8 @@ def _is_american(digits: Digits) -> bool:
 
 def _is_european(digits: Digits) -> bool:
     shape, value = digits.shape, digits.value
-    if shape in _SPANISH:
-        return value[0] in "6789" and set(digits.separators) <= {" ", "-"}
+    if shape in _NINE_DIGITS:
+        return value[0] != "0" and set(digits.separators) <= {" ", "-"}
     if value[0] != "0" or value[1] == "0" or not 2 <= shape[0] <= 5 or len(shape) > 5:
         return False
     is_date = len(shape) >= 3 and shape[:3] == (2, 2, 4)

@@ -13,7 +13,7 @@ from monitor.signals.languages import UNKNOWN
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import Occurrences, contained, per_row, words_of
 
-_FEWEST_WORDS = 5
+_FEWEST_WORDS = 3
 OFF_TOPIC = 0.35
 """An answer of which fewer words than this stand in its context is off the topic."""
 
