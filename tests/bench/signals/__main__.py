@@ -41,20 +41,24 @@ class Others:
             sys.exit(f"{command} failed:\n{done.stderr[-3000:]}")
         return json.loads(done.stdout)
 
-    def errors(self, labelled: Labelled) -> Iterator[page.Alternative]:
-        """The figures of each other tool on one set."""
-        for tool in _TOOLS.get(labelled.signal, ()):
-            costs: list[float] = []
+    def errors(self, sets: Sequence[Labelled]) -> Iterator[page.Alternative]:
+        """The figures of each other tool on the sets of the signals that it compares with, in one call a tool."""
+        for tool in sorted({tool for one in sets for tool in _TOOLS.get(one.signal, ())}):
+            mine = [one for one in sets if tool in _TOOLS.get(one.signal, ())]
+            most = _FEW if tool == _SLOW else None
+            texts = [text for one in mine for group in _groups(one) for text in group[:most]]
+            answer = self.asked({"job": "scan", "tool": tool, "texts": texts})
+            said = dict(zip(texts, answer["flags"], strict=True))
 
-            def flags(
-                _signal: str, texts: Sequence[str], tool: str = tool, into: list[float] = costs
-            ) -> Flags:
-                some = list(texts)[:_FEW] if tool == _SLOW else list(texts)
-                answer = self.asked({"job": "scan", "tool": tool, "texts": some})
-                into.append(answer["microseconds"])
-                return list(answer["flags"])
+            def flags(_signal: str, some: Sequence[str], said: dict[str, bool] = said) -> Flags:
+                return [said.get(text) for text in some]
 
-            yield page.Alternative(tool, error(labelled, flags), max(costs))
+            for one in mine:
+                yield page.Alternative(tool, error(one, flags), answer["microseconds"])
+
+
+def _groups(labelled: Labelled) -> tuple[list[str], list[str]]:
+    return list(labelled.positives), list(labelled.negatives)
 
 
 def main() -> None:
@@ -63,21 +67,17 @@ def main() -> None:
     site = next(options.environment.glob("lib/python3*/site-packages"))
     packages, others = Packages(site), Others(options.environment / "bin" / "python")
     ours: list[MeasuredError] = []
-    theirs: list[page.Alternative] = []
     ours += support.errors(packages, options.rows)
-    for labelled in attacks.sets(packages, options.rows):
-        ours.append(error(labelled, attacks.ours))
-        theirs += others.errors(labelled)
-    ours += attacks.prompt_leaks(packages, options.rows)
     generated = others.asked({"job": "generate", "n": options.values})
     secrets = others.asked({"job": "secrets", "n": options.values})
-    for sets in (
-        personal.sets(packages, generated, options.rows),
-        personal.secret_sets(packages, secrets, options.rows),
-    ):
-        for labelled in sets:
-            ours.append(error(labelled, personal.ours))
-            theirs += others.errors(labelled)
+    sets = [
+        *attacks.sets(packages, options.rows),
+        *personal.sets(packages, generated, options.rows),
+        *personal.secret_sets(packages, secrets, options.rows),
+    ]
+    ours += [error(one, personal.ours if "_in_output" in one.signal else attacks.ours) for one in sets]
+    ours += attacks.prompt_leaks(packages, options.rows)
+    theirs = list(others.errors(sets))
     costs = page.Costs(
         speed.per_call(speed.news(packages)),
         speed.of_all(speed.news(packages)),
