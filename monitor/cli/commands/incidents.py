@@ -74,6 +74,7 @@ def note(
 
     Example: watchkeeper incident note acme/fraud/HighErrorRate "The supplier has confirmed the outage."
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.health import client_state, notes
@@ -81,6 +82,13 @@ def note(
     from monitor.store import streams
 
     settings, now = load(config), time.time()
+    if (daemon := through_daemon.running(settings)) is not None:
+        made = daemon.post("incidents/notes", {"incident": name, "text": text})
+        say(
+            f"the client reads this on {made['incident']}; to take it back: watchkeeper incident withdraw {made['id']}"
+        )
+        put(str(made["id"]))
+        return
     with opened(settings).write() as connection:
         all_clients = {*settings.clients, *(one.client for one in streams.streams(connection))}
         client = name.partition("/")[0]
@@ -111,12 +119,18 @@ def withdraw(
 
     Example: watchkeeper incident withdraw 3f9a01bc77de
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.health import notes
     from monitor.store import incident_notes
 
-    with opened(load(config)).write() as connection:
+    settings = load(config)
+    if (daemon := through_daemon.running(settings)) is not None:
+        daemon.post(f"incidents/notes/{through_daemon.part(identity)}/withdraw")
+        say("update withdrawn")
+        return
+    with opened(settings).write() as connection:
         client = incident_notes.client_of(connection, identity)
         if client is None:
             raise NotFoundError(f"no update {identity!r}", hint="watchkeeper incident list CLIENT")

@@ -18,6 +18,9 @@ key = typer.Typer(
 )
 
 
+_COLUMNS = ("id", "kind", "client", "name", "limits", "made", "expires", "last used", "valid")
+
+
 def register(app: typer.Typer) -> None:
     """Register the commands of this file."""
     app.add_typer(key, name="key")
@@ -49,8 +52,9 @@ def create(
 
     Example: watchkeeper key create ingest --client acme --expires 365d
     """
-    from monitor.cli import store_option
+    from monitor.cli import store_option, through_daemon
     from monitor.config.root import load
+    from monitor.config.units import DAY
     from monitor.config.yaml import suggest
     from monitor.store import api_keys
 
@@ -68,8 +72,15 @@ def create(
         raise InputError(
             f"client '{client}' is not configured{suggestion}", hint=f"add it under clients: in {config}"
         )
-    store = store_option.made(settings)
-    with store.write() as connection:
+    if (daemon := through_daemon.running(settings)) is not None:
+        days = (until - now) / DAY if until else 0
+        limits = {"role": role, "models": models or [], "addresses": addresses or []}
+        new = {"kind": kind, "client": client, "name": name, "days": days} | limits
+        made = daemon.post("keys", new)
+        say(f"key {made['id']}; it is shown only once:")
+        put(str(made["key"]))
+        return
+    with store_option.made(settings).write() as connection:
         before = {one.kind for one in api_keys.keys(connection)}
         new_key, token = api_keys.create(
             connection, kind_of_key, client, now, name=name, expires_at=until, bound=bound
@@ -88,14 +99,22 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
 
     Example: watchkeeper key list --json
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.store import api_keys
 
-    with opened(load(config)).read() as connection:
+    settings = load(config)
+    if (daemon := through_daemon.running(settings)) is not None:
+        listed = daemon.post("keys/list")["keys"]
+        rows = [tuple(_cell(value) for value in one.values()) for one in listed]
+        put_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows]) if as_json else put_table(
+            _COLUMNS, rows
+        )
+        return
+    with opened(settings).read() as connection:
         listed = api_keys.keys(connection)
     now = time.time()
-    columns = ("id", "kind", "client", "name", "limits", "made", "expires", "last used", "valid")
     rows = [
         (
             one.id,
@@ -111,9 +130,9 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
         for one in listed
     ]
     if as_json:
-        put_json([dict(zip(columns, row, strict=True)) for row in rows])
+        put_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
     else:
-        put_table(columns, rows)
+        put_table(_COLUMNS, rows)
 
 
 @key.command("revoke")
@@ -125,11 +144,25 @@ def revoke(
 
     Example: watchkeeper key revoke 1f3a9c00aa42
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.store import api_keys
 
-    with opened(load(config)).write() as connection:
-        if not api_keys.revoke(connection, identity, time.time()):
-            raise NotFoundError(f"no valid key '{identity}'", hint="see: watchkeeper key list")
+    settings, now = load(config), time.time()
+    if (daemon := through_daemon.running(settings)) is not None:
+        daemon.post(f"keys/{through_daemon.part(identity)}/revoke")
+    else:
+        with opened(settings).write() as connection:
+            if not api_keys.revoke(connection, identity, now):
+                raise NotFoundError(f"no valid key '{identity}'", hint="see: watchkeeper key list")
     say("key revoked")
+
+
+def _cell(value: object) -> str:
+    """A value of the daemon's list as the command shows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(one) for one in value) or "-"
+    return "never" if value is None else str(value) or "-"

@@ -85,7 +85,8 @@ class ParsedRequest(msgspec.Struct):
     each. `ignored` are names of ignored fields. `identifiable`: every accepted record has an id or a time, so that
     equal content is a resend. `request` is None if a resend cannot be recognized; `aliases` are further keys of the
     same content, and `covered` those of requests that need not be stored besides this one. `scores` are those of its
-    outcomes; `only_scored` outcomes have nothing else and no row.
+    outcomes; `only_scored` outcomes have nothing else and no row. `rows` are what was made of it before
+    the writer's turn, if anything.
     """
 
     kind: RecordKind
@@ -101,6 +102,7 @@ class ParsedRequest(msgspec.Struct):
     scores: list[Score] = []
     only_scored: int = 0
     sender: str = ""
+    rows: object = None
 
     @property
     def accepted(self) -> int:

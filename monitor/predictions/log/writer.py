@@ -86,6 +86,15 @@ class _StoreRows:
         outcomes_of_requests = batching.received_outcomes(requests, now)
         return cls(batches, outcomes_of_requests, batching.quarantined(requests, now), kept)
 
+    @classmethod
+    def joined(cls, parts: Sequence["_StoreRows"]) -> "_StoreRows":
+        return cls(
+            [one for part in parts for one in part.predictions],
+            [one for part in parts for one in part.outcomes],
+            [one for part in parts for one in part.quarantined],
+            [one for part in parts for one in part.texts],
+        )
+
 
 class PredictionLog:
     """Stores predictions and outcomes durably. `clients` are the accepted clients; None for any.
@@ -143,6 +152,16 @@ class PredictionLog:
     def rules(self, client: str = "", models: tuple[str, ...] = ()) -> Rules:
         """The rules for records received now, from a sender whose key is bound to `client` and `models`."""
         return Rules(self.settings, self.clock.now(), client, self.clients, models=models)
+
+    def prepared(self, request: RawRequest) -> ParsedRequest | WatchkeeperError:
+        """Parse a large request and make its rows, in another thread than the writer's, who then only stores them."""
+        parsed = request.parsed(self.decoders)
+        if isinstance(parsed, ParsedRequest):
+            try:
+                parsed.rows = _StoreRows.of([parsed], self.settings, self._meter, self.clock.now())
+            except Exception:  # boundary: the writer answers the request
+                _LOG.exception("rows could not be made; the writer tries again")
+        return parsed
 
     def submit(self, requests: Sequence[tuple[RawRequest | ParsedRequest, Answer]]) -> None:
         """Queue requests for the writer. The requests of one call share a commit.
@@ -264,17 +283,25 @@ class PredictionLog:
         except Exception:  # boundary: these rows were answered, and the writer goes on
             _LOG.exception("rows that could not be stored could not be evaluated either")
 
+    def _rows(self, requests: Sequence[ParsedRequest], now: float) -> _StoreRows:
+        """The rows of requests: those that were made before, and those of the others together."""
+        prepared = [request.rows for request in requests if isinstance(request.rows, _StoreRows)]
+        if not prepared:
+            return _StoreRows.of(requests, self.settings, self._meter, now)
+        others = [request for request in requests if not isinstance(request.rows, _StoreRows)]
+        return _StoreRows.joined([*prepared, _StoreRows.of(others, self.settings, self._meter, now)])
+
     def _store_all(
         self, group: list[ParsedRequest], settle: Callable[[Connection], object] = lambda _connection: None
     ) -> list[Receipt | WatchkeeperError]:
         now = self.clock.now()
         # Before the transaction, during which other writers wait.
-        rows = _StoreRows.of(group, self.settings, self._meter, now)
+        rows = self._rows(group, now)
         with self._store.write() as connection:
             answers = deduplicate(connection, group, now)
             new = [request for request, answer in zip(group, answers, strict=True) if not is_settled(answer)]
             if len(new) < len(group):  # a resend: rare, so the columns of the others are built again
-                rows = _StoreRows.of(new, self.settings, self._meter, now)
+                rows = self._rows(new, now)
             predictions.put(connection, rows.predictions, now)
             texts.put(connection, rows.texts)
             outcomes.put(connection, rows.outcomes, now)

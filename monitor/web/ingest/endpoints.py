@@ -36,6 +36,7 @@ from monitor.web.ingest.request import (
     peer_of,
     principal_of,
 )
+from monitor.web.ingest.turns import Turns
 from monitor.web.statuses import status_of, words_of
 
 _LARGE_BODY_BYTES = 262_144
@@ -85,6 +86,7 @@ class Endpoint:
         self._limits = limits
         self._budget = budget
         self._queue = CommitQueue(log, log.settings.acknowledge_within)
+        self._turns = Turns()
 
     async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
         """Process a request.
@@ -121,8 +123,8 @@ class Endpoint:
         request = RawRequest(self._kind, body, kind, rules, key, identity, sender)
         if not is_large:
             return await self._queue.commit(request)
-        loop = asyncio.get_running_loop()
-        parsed = await loop.run_in_executor(None, request.parsed, self._log.decoders)
+        async with self._turns.of(sender):
+            parsed = await asyncio.get_running_loop().run_in_executor(None, self._log.prepared, request)
         return await self._queue.commit(parsed) if isinstance(parsed, ParsedRequest) else parsed
 
     def _rejected(self, error: WatchkeeperError, headers: Headers) -> Reply:

@@ -118,6 +118,8 @@ POLICIES: tuple[tuple[str, Callable[[Bearer, str, str], bool] | None], ...] = (
     (r"/metrics|/c/\{key:str\}/metrics", _scrapes),
     (r"/c/\{key:str\}.*", _reads_page),
     (r"/api/v1/clients", _is_any_reader),
+    (r"/api/v1/keys.*", _administers),
+    (r"/api/v1/(incidents/notes|approvals|silences).*", _operates),
     (r"/api/v1/clients/.*", _reads_page),
     (r"/staff/keys.*|/staff/audit", _administers),
     (r"/staff/subscribers.*", _operates),

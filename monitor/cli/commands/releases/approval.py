@@ -1,9 +1,10 @@
 """`release approve` and `release check`: who let a version pass, and whether that is enough."""
 
 import getpass
+import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from monitor.cli.output import Exit, put, say
 from monitor.cli.stream_names import StreamArgument, stream_of
 from monitor.errors import InputError
 from monitor.visible import visible
+
+if TYPE_CHECKING:
+    from monitor.store.approvals import Approval
 
 VersionArgument = Annotated[
     str, typer.Argument(metavar="VERSION", help="The version that the predictions name.")
@@ -42,7 +46,7 @@ def approve(
 
     Example: watchkeeper release approve acme/fraud 8 --note "the gate has passed on October"
     """
-    from monitor.cli import store_option
+    from monitor.cli import store_option, through_daemon
     from monitor.config.root import load
     from monitor.releases.approval import approve as approving
     from monitor.store.approvals import TEAM, Approval
@@ -53,14 +57,19 @@ def approve(
     settings, stream, now = load(config), stream_of(model), time.time()
     who = by or getpass.getuser()
     made = Approval(stream, version, TEAM, not decline, who, now, note=note, evidence=seen)
-    with store_option.made(settings).write() as connection:
-        is_new = approving.decide(connection, made, _ADDRESS)
-        decision = approving.decision_on(connection, stream, version, settings.release_policy(stream))
+    if (daemon := through_daemon.running(settings)) is not None:
+        found = daemon.post("approvals", _as_json(made, seen))
+        is_new, reason = bool(found["new"]), str(found["reason"])
+    else:
+        with store_option.made(settings).write() as connection:
+            is_new = approving.decide(connection, made, _ADDRESS)
+            decision = approving.decision_on(connection, stream, version, settings.release_policy(stream))
+        reason = decision.reason
     if summary := approving.summary(seen):
         say(f"seen: {summary}")
     word = "declined" if decline else "approved"
     say(f"version {visible(version)} of {visible(str(stream))} is {word}{'' if is_new else ' already'}")
-    put(decision.reason)
+    put(reason)
 
 
 def check(model: StreamArgument, version: VersionArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
@@ -78,6 +87,14 @@ def check(model: StreamArgument, version: VersionArgument, config: ConfigOption 
     put(decision.reason)
     if decision.is_needed:
         raise typer.Exit(Exit.FAILED)
+
+
+def _as_json(made: "Approval", evidence: str) -> dict[str, object]:
+    """A decision as the daemon reads it. It is noted under the name of the key."""
+    stream = made.stream
+    content = {"client": stream.client, "model": stream.model, "environment": stream.environment}
+    decided = {"version": made.version, "approved": made.approved, "note": made.note}
+    return content | decided | ({"evidence": json.loads(evidence)} if evidence else {})
 
 
 def _read(path: Path) -> bytes:
