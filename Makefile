@@ -7,6 +7,8 @@
 # make first-model   the README's way from a clone to the first own model on a page, with its time
 # make sbom    the bill of materials of a release, in CycloneDX: dist/watchkeeper.cdx.json
 # make audit ADVISORIES=all.zip   which locked packages have known vulnerabilities, by an export of a database (OSV)
+# make image   build the image (docker, podman or buildah; BASE, TAG, INDEX, CA)
+# make compose-check chart-check   check the files for Compose and Kubernetes by the tools that read them
 # make lock    lock the newest allowed versions of all packages (see requirements/README.md)
 
 PYTHON ?= python3
@@ -18,7 +20,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 # Files are shared out in the order that tests/conftest.py gives them: the slow ones first.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts bench-signals dashboards clean
+.PHONY: image compose-check chart-check first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts bench-signals dashboards clean
 
 run: $(VENV)/.demo
 	@$(BIN)/watchkeeper demo
@@ -59,6 +61,26 @@ fuzz: $(VENV)/.dev
 first-model: $(VENV)/.dev
 	$(BIN)/python -m tests.readme_walk
 
+image:
+	@deploy/image/build
+
+# The linters of Dockerfiles and of Compose, and a client of Compose that reads the files (it does not know `name`).
+compose-check: $(VENV)-deploy/.installed
+	@.ci/system-packages deploy
+	$(VENV)-deploy/bin/hadolint deploy/image/Dockerfile
+	@deploy/compose/make-secrets
+	$(VENV)-deploy/bin/compose-lint check deploy/compose/compose.yaml deploy/compose/compose.minimal.yaml
+	for file in compose compose.minimal; do \
+	  sed '/^name:/d' deploy/compose/$$file.yaml | docker-compose -f - --project-directory deploy/compose config --quiet || exit 1; done
+
+chart-check: $(VENV)-deploy/.installed
+	$(VENV)-deploy/bin/python deploy/helm/check
+
+$(VENV)-deploy/.installed: requirements/deploy.txt | $(BIN)/uv
+	@$(PYTHON) -m venv $(VENV)-deploy
+	@$(BIN)/uv pip install --quiet --python $(VENV)-deploy/bin/python --require-hashes --requirement requirements/deploy.txt
+	@touch $@
+
 dashboards: $(VENV)/.dev
 	$(BIN)/python -m monitor.exporters.grafana.build
 
@@ -94,10 +116,18 @@ coverage: $(VENV)/.dev
 LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
        --no-header --upgrade pyproject.toml requirements/build.in
 
+# What the image has besides the required packages.
+SERVER := postgresql oidc kafka nats redis rabbitmq sqs pubsub
+LOCK_OTHERS = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+       --no-header --no-annotate --upgrade --constraint requirements/dev.txt
+
 lock: | $(VENV)-lock/bin/uv
 	echo uv | $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade - --output-file requirements/uv.txt
 	$(LOCK) --extra dev --output-file requirements/dev.txt
 	$(LOCK) --extra demo --constraint requirements/dev.txt --output-file requirements/demo.txt
+	$(LOCK_OTHERS) pyproject.toml $(SERVER:%=--extra %) --output-file requirements/server.txt
+	$(LOCK_OTHERS) requirements/build.in --output-file requirements/build.txt
+	$(LOCK_OTHERS) requirements/deploy.in --output-file requirements/deploy.txt
 
 licences: $(VENV)/.dev
 	$(BIN)/python -m tests.supply.licences
