@@ -16,7 +16,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from monitor.releases.recording.bill_of_materials import read
+from monitor.releases.recording.bill_of_materials import described as from_bom
+from monitor.releases.recording.manifest import Manifest
 from tests.support import http
 from tests.support.daemon import ROOT
 from tests.support.ports import free_port
@@ -130,7 +131,7 @@ def test_its_bill_of_materials_names_every_package(image: Buildah) -> None:
                 one
             )
     assert any(one["purl"].startswith("pkg:deb/debian/libc6@") for one in found)
-    assert read(bom).runtime.packages["numpy"]
+    assert from_bom(bom, Manifest("acme", "fraud", "8")).runtime.packages["numpy"]
 
 
 def test_it_starts_at_once_is_healthy_and_writes_only_its_state(image: Buildah) -> None:
