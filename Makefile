@@ -74,7 +74,7 @@ compose-check: $(VENV)-deploy/.installed
 	  sed '/^name:/d' deploy/compose/$$file.yaml | docker-compose -f - --project-directory deploy/compose config --quiet || exit 1; done
 
 chart-check: $(VENV)-deploy/.installed
-	$(VENV)-deploy/bin/python deploy/helm/check
+	$(VENV)-deploy/bin/python deploy/helm/check.py
 
 $(VENV)-deploy/.installed: requirements/deploy.txt | $(BIN)/uv
 	@$(PYTHON) -m venv $(VENV)-deploy
@@ -88,8 +88,8 @@ clean:
 	rm -rf $(VENV) var build dist
 
 # Every cell of the generated tables, and ten times as many generated examples: for a nightly job.
-test-thorough: $(VENV)/.dev
-	@.ci/system-packages
+test-thorough: $(VENV)/.dev compose-check chart-check
+	@.ci/system-packages deploy
 	WATCHKEEPER_EACH=1 $(BIN)/python -m pytest $(PARALLEL) --timeout 3600
 
 # The same tests with other versions than the locked ones, each in an environment of its own.
