@@ -1,4 +1,4 @@
-"""The values of the Helm chart, by their schema. `make chart-check` renders them with Helm and validates the objects."""
+"""The values of the Helm chart, by their schema. `make chart-check` renders the chart, and validates the objects."""
 
 import json
 from pathlib import Path
