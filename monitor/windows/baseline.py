@@ -22,12 +22,12 @@ from monitor.windows.baseline_from_table import DEFAULT, SAMPLE_ROWS, Baseline, 
 from monitor.windows.baseline_period import Period, merged
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
+from monitor.windows.kernel.segment_cells import OF_BASELINE
 from monitor.windows.layout import build
 from monitor.windows.layout import from_table as layout_from_table
 from monitor.windows.layout.layout import ColumnKind, Layout
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, Slice, blank, merge
-from monitor.windows.segment_features import OF_BASELINE
 
 _LAYOUT_ROWS = 2_000_000
 _CACHE_BYTES = 2 * 1024**3

@@ -21,12 +21,12 @@ from monitor.windows import codec
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.kernel.loss_model import LossModel
+from monitor.windows.kernel.segment_cells import OF_BASELINE
 from monitor.windows.layout import column_kinds
 from monitor.windows.layout import from_table as layout_from_table
 from monitor.windows.layout.layout import ColumnKind, Layout
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, blank, merge
-from monitor.windows.segment_features import OF_BASELINE
 
 DEFAULT = "baseline"
 SAMPLE_ROWS = 2000

@@ -8,9 +8,6 @@ from monitor.windows.kernel.segment_cells import NONE, SegmentFeatures
 from monitor.windows.layout.layout import Layout
 from monitor.windows.settings import WindowSettings
 
-OF_BASELINE = SegmentFeatures(most=100, cells=20_000)
-"""What a baseline counts by segment: a baseline is counted once, before anything is learned."""
-
 
 def by_segment(
     connection: Connection, stream: Stream, layout: Layout, settings: WindowSettings

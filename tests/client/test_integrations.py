@@ -223,6 +223,7 @@ def test_bodies_in_pieces_are_read_whole_and_passed_on(client: Client, model: st
         (b"[" * 100_000, b'{"label": "ok"}', 200, [("ok", None)]),
         (b"\xff\xfe", b"\xff", 200, []),
     ],
+    ids=["no JSON", "404", "503", "long body", "long answer", "nested", "no text"],
 )
 def test_whatever_the_bodies_are_the_answer_is_passed_on(
     request_body: bytes, answer: bytes, status: int, expected: Any, client: Client, model: str, stores: File

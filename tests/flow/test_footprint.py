@@ -44,7 +44,8 @@ DAYS, FEATURES, ROWS, MODELS = 9, 24 if THOROUGH else 10, 10, 3
 def test_no_heavy_package_is_loaded_by_the_daemon(tmp_path: Path) -> None:
     script = (
         "import sys\n"
-        "from monitor.runtime.imports import without_extras\n"
+        "from monitor.runtime.imports import without_extras, without_pandas\n"
+        "without_pandas()\n"
         "without_extras()\n"
         "from monitor.app import App\n"
         "from monitor.config.root import Config\n"

@@ -107,5 +107,5 @@ def test_what_is_not_allowed_is_told(queue: str, cloudwatch: CloudWatch) -> None
     with pytest.raises(GaugeError, match="AccessDenied"):  # until it is tried again
         reader.read()
     assert cloudwatch.asked == 1
-    with pytest.raises(GaugeError, match="QueueDoesNotExist"):
+    with pytest.raises(GaugeError, match=r"QueueDoesNotExist|NonExistentQueue"):
         SqsQueueSettings(queue=queue + "x").make_reader().read()

@@ -1,12 +1,15 @@
 """Validates and normalizes single values of a record, or rejects them with a reason."""
 
 import math
+from typing import TYPE_CHECKING
 
 from monitor.errors import InputError
 from monitor.predictions.log.columns import Value, name_of, nearest_float
-from monitor.predictions.settings import PredictionSettings
 from monitor.texts import NAME, VERSION_BYTES, flaw_of_name, flaw_of_text, is_nan, number_in, shortened
 from monitor.visible import visible
+
+if TYPE_CHECKING:  # pydantic is slow to load, and a comparison of files does not need it
+    from monitor.predictions.settings import PredictionSettings
 
 CLOSE = 1e-6
 """Tolerance of probabilities outside 0 to 1: a sum of float32 misses 1 by some steps of 6e-8."""
@@ -123,7 +126,7 @@ def answer(name: str, value: object, limit: int) -> str | float:
     return label(name, value, limit)
 
 
-def feature(name: str, value: object, settings: PredictionSettings) -> Value:
+def feature(name: str, value: object, settings: "PredictionSettings") -> Value:
     """A feature: a text, number or boolean, or a list of numbers."""
     if value is None or isinstance(value, bool | float):
         return value

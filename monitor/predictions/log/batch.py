@@ -118,7 +118,9 @@ def without_ids(batch: Batch, known: Sequence[bytes]) -> Batch | None:
     is_new = ~(
         has_id
         & np.isin(
-            batch.ids, np.concatenate([np.frombuffer(hashes_of_batch, "<u8") for hashes_of_batch in known])
+            batch.ids,
+            np.concatenate([np.frombuffer(hashes_of_batch, "<u8") for hashes_of_batch in known]),
+            kind="sort",  # the other way of numpy 2.0 overflows for 64-bit hashes
         )
     )
     if is_new.all():

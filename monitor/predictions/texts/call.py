@@ -5,14 +5,16 @@ messages name the field, never what it contains.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from monitor.predictions.intake.validation import RecordError, boolean, kind_of, known_number, label
-from monitor.predictions.settings import PredictionSettings
 from monitor.texts import shortened, storable
 from monitor.visible import visible
+
+if TYPE_CHECKING:  # pydantic is slow to load, and a comparison of files does not need it
+    from monitor.predictions.settings import PredictionSettings
 
 SINGLE = ("input", "output", "system")
 LISTS = ("context", "tool_results", "samples")
@@ -44,7 +46,7 @@ class Call(msgspec.Struct, gc=False):
         return self.finish_reason or (UNKNOWN_REASON if "output" in self.texts else None)
 
 
-def read_call(fields: Mapping[str, Any], settings: PredictionSettings) -> Call:
+def read_call(fields: Mapping[str, Any], settings: "PredictionSettings") -> Call:
     """The call in a record.
 
     Raises:
@@ -64,7 +66,7 @@ def read_call(fields: Mapping[str, Any], settings: PredictionSettings) -> Call:
     return call
 
 
-def _read_texts(call: Call, value: object, settings: PredictionSettings) -> None:
+def _read_texts(call: Call, value: object, settings: "PredictionSettings") -> None:
     if value is None:
         return
     if not isinstance(value, dict):
@@ -152,4 +154,4 @@ def _is_number(value: float | None) -> bool:
 
 
 Texts = Mapping[str, str | Sequence[str]]
-Reader = Callable[[Mapping[str, Any], PredictionSettings], Call]
+Reader = Callable[[Mapping[str, Any], "PredictionSettings"], Call]

@@ -38,6 +38,8 @@ class SegmentFeatures:
 
 
 NONE = SegmentFeatures()
+OF_BASELINE = SegmentFeatures(most=100, cells=20_000)
+"""What a baseline counts by segment: a baseline is counted once, before anything is learned."""
 
 
 def count(
