@@ -87,7 +87,7 @@ class App:
         self.dispatcher = Dispatcher(self.store, channels, self.clock, config.notify.lease, others)
         named_clients = frozenset(config.clients) or None
         self.outage = wiring.outage_evaluator(config, self.clock, emergency)
-        meter = wiring.signal_meter(config, self.store)
+        meter = wiring.signal_meter(config, self.clock, self.store)
         self.log = PredictionLog(
             self.store, config.predictions, self.clock, named_clients, self.outage.add_refused, meter
         )

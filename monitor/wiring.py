@@ -38,6 +38,7 @@ from monitor.outage.evaluate import OutageEvaluator
 from monitor.pipeline import Pipeline
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.texts.measuring import SignalMeter
+from monitor.predictions.texts.registered import RegisteredByStream
 from monitor.records import Stream, Window
 from monitor.releases.recording.release_metrics import ReleaseMetrics
 from monitor.releases.version_tracker import VersionTracker
@@ -187,9 +188,10 @@ def application(config: Config, services: Services) -> Litestar:
     return create(services, routes)
 
 
-def signal_meter(config: Config, store: Store) -> SignalMeter:
+def signal_meter(config: Config, clock: Clock, store: Store) -> SignalMeter:
     """What measures the texts of calls, and keeps them by the policy of their client."""
-    return SignalMeter(store.faults, {name: client.texts for name, client in config.clients.items()})
+    policies = {name: client.texts for name, client in config.clients.items()}
+    return SignalMeter(store.faults, policies, RegisteredByStream(store, clock.elapsed))
 
 
 def ingest(

@@ -3,9 +3,10 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Generic, TypeVar
 
 SECONDS = 120.0
 
@@ -31,21 +32,24 @@ class FeatureServiceError(Exception):
     """The weather of a flight is unavailable."""
 
 
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
 @dataclass(frozen=True, slots=True)
-class InjectedFault:
+class InjectedFault(Generic[Kind]):
     """A fault that lasts until `until`, in seconds since the epoch."""
 
-    kind: FaultKind
+    kind: Kind
     until: float
 
 
-class Switch:
-    """A file by which one process tells another which fault to inject."""
+class Switch(Generic[Kind]):
+    """A file by which one process tells another which of its `kinds` of faults to inject."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "incident.json"
+    def __init__(self, folder: Path, kinds: type[Kind]) -> None:
+        self._path, self._kinds = folder / "incident.json", kinds
 
-    def turn_on(self, kind: FaultKind, now: float) -> InjectedFault:
+    def turn_on(self, kind: Kind, now: float) -> InjectedFault[Kind]:
         """Start a fault at `now`."""
         incident = InjectedFault(kind, now + SECONDS)
         partial = self._path.with_suffix(".part")
@@ -53,14 +57,13 @@ class Switch:
         partial.replace(self._path)
         return incident
 
-    def current(self, now: float) -> FaultKind | None:
+    def current(self, now: float) -> Kind | None:
         """The fault at `now`, or None."""
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
-        incident = replace(InjectedFault(**stored), kind=FaultKind(stored["kind"]))
-        return incident.kind if now < incident.until else None
+        return self._kinds(stored["kind"]) if now < stored["until"] else None
 
 
 def disturb(

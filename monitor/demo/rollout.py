@@ -104,7 +104,7 @@ def two_versions(
 ) -> TrafficSwitch:
     """The switch with both versions behind it."""
     new = SlowModel(model.pipeline) if kind is RolloutKind.SLOW else model
-    faults = Switch(folder)
+    faults = Switch(folder, FaultKind)
     stable = Serving(model, url, faults, schedule(), VERSION, _TRUTH_AFTER)
     return TrafficSwitch(url, stable, Serving(new, url, faults, schedule(), CANARY, _TRUTH_AFTER), kind)
 

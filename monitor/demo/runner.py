@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 
 from monitor.demo import flights, history, process, rollout
+from monitor.demo.following import follow
 from monitor.demo.incidents import MEANING, SECONDS, FaultKind, Switch
 from monitor.demo.model import LateModel, load_or_train
 from monitor.demo.process import STREAM
@@ -34,7 +35,7 @@ def run(folder: Path, port: int, say: Say, early: "subprocess.Popen[bytes] | Non
         )
         say("Stop:  Ctrl-C")
         with contextlib.suppress(KeyboardInterrupt):
-            _serve(Serving(model, url, Switch(folder), _schedule()), daemon)
+            _serve(Serving(model, url, Switch(folder, FaultKind), _schedule()), daemon)
 
 
 def roll_out(folder: Path, port: int, name: str, say: Say, *, until_over: bool = False) -> None:
@@ -80,10 +81,10 @@ def inject(folder: Path, name: str, say: Say) -> None:
     if wrong:
         hint = "is it running? Start it with: watchkeeper demo"
         raise WatchkeeperError(f"the demonstration is not ready: {wrong}", hint=hint)
-    incident = Switch(folder).turn_on(kind, time.time())
+    incident = Switch(folder, FaultKind).turn_on(kind, time.time())
     say(f"For {SECONDS:.0f} seconds, {MEANING[kind]}. Watching for notifications (Ctrl-C stops watching) ...")
     with contextlib.suppress(KeyboardInterrupt):
-        _follow(folder / "pages.jsonl", incident.until + 600, say)
+        follow(folder / "pages.jsonl", incident.until + 600, say)
 
 
 def _prepare(folder: Path, port: int, say: Say) -> LateModel:
@@ -117,25 +118,3 @@ def _serve(serving: Serving, daemon: "subprocess.Popen[bytes]") -> None:
             with contextlib.suppress(httpx2.HTTPError):  # a second without flights does not matter
                 serving.second(http, time.time())
             time.sleep(max(0.0, 1.0 - (time.monotonic() - began)))
-
-
-def _follow(path: Path, until: float, say: Say) -> None:
-    position = path.stat().st_size if path.exists() else 0
-    open_pages: set[str] = set()
-    while time.time() < until:
-        if path.exists():
-            with path.open(encoding="utf-8") as file:
-                file.seek(position)
-                for line in iter(file.readline, ""):
-                    page = json.loads(line)
-                    if page["action"] == "trigger":
-                        open_pages.add(page["key"])
-                    say(
-                        f"{time.strftime('%H:%M:%S')}  {page['severity']:<8} {page['action']:<8} {page['title']}"
-                    )
-                    if page["action"] == "resolve" and page["key"] in open_pages:
-                        open_pages.remove(page["key"])
-                        if not open_pages:
-                            return
-                position = file.tell()
-        time.sleep(0.5)

@@ -33,7 +33,7 @@ class Serving:
 
     model: LateModel
     url: str
-    switch: Switch
+    switch: Switch[FaultKind]
     schedule: Iterator[Record]
     version: str = VERSION
     truth_after: tuple[float, float] = _TRUTH_AFTER

@@ -9,7 +9,7 @@ from monitor.config.units import DAY
 from monitor.digest import moved_inputs, rolled_out
 from monitor.digest.schedule import Due
 from monitor.digest.section import Observed
-from monitor.health import client_state
+from monitor.health import answers, client_state
 from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, state_sentence
@@ -41,6 +41,9 @@ def observed(
         with faults_of(connection).isolate("digests", f"{model.stream}: rollouts", in_transaction=True):
             rollouts = rolled_out.load(connection, model.stream, last, one, settings.zone)
         by_stream[model.stream] = Observed(periods=periods.get(model.stream, ()), rolled_out=rollouts)
+        with faults_of(connection).isolate("digests", f"{model.stream}: answers", in_transaction=True):
+            told = answers.sentence(answers.of_period(connection, model.stream, start, end), "of this period")
+            by_stream[model.stream] = replace(by_stream[model.stream], answers=told)
         with faults_of(connection).isolate("digests", f"{model.stream}: inputs", in_transaction=True):
             moved, since = _inputs(connection, model.stream, happened, known, (start, end), base_seconds)
             by_stream[model.stream] = replace(by_stream[model.stream], moved=moved, compared_since=since)

@@ -53,13 +53,15 @@ class Observed:
     """What is read of a model besides its state.
 
     `moved` names the inputs that moved, with sizes; `compared_since` is when the data that the model is compared with
-    ends; `periods` are those of its targets; `rolled_out` says what was rolled out since the last digest.
+    ends; `periods` are those of its targets; `answers` is what signals say of its answers;
+    `rolled_out` says what was rolled out since the last digest.
     """
 
     moved: str = ""
     compared_since: float | None = None
     periods: tuple[TargetPeriod, ...] = ()
     rolled_out: str = ""
+    answers: str = ""
 
 
 def section(
@@ -77,6 +79,7 @@ def section(
     facts = [Fact("Rolled out", seen.rolled_out)] if seen.rolled_out else []
     facts += [*_targets(model, seen, due, settings), *_quality(model, days, due, settings)]
     facts += _volume(days, due, settings.sample(model.stream.model))
+    facts += [Fact("Answers", seen.answers)] if seen.answers else []
     facts += [Fact("Inputs that moved", seen.moved)] if seen.moved else []
     return Section(
         _cut(model.title),

@@ -275,5 +275,31 @@ GAUGES = (
         "A figure of a gauge: a resource, a queue, a model server.",
     ),
 )
-EXPORTED = (*MODEL, *TRAFFIC, *DRIFT, *COMPARED, *MEASURED, *QUALITY, *GAUGES, *DAEMON)
+ANSWERS = (
+    Metric(
+        "watchkeeper_signal_ratio",
+        "gauge",
+        (*B, "version", "signal"),
+        "Share of the calls of a language model for which a signal is true.",
+    ),
+    Metric(
+        "watchkeeper_signal_mean",
+        "gauge",
+        (*B, "version", "signal"),
+        "Mean of a signal of calls, of their tokens or of their time to the first token.",
+    ),
+    Metric(
+        "watchkeeper_tokens_per_second",
+        "gauge",
+        (*B, "version"),
+        "Tokens of inputs and answers per second.",
+    ),
+    Metric(
+        "watchkeeper_judge_agreement_ratio",
+        "gauge",
+        (*B, "score", "evaluator"),
+        "Agreement of the scores of an evaluator with people.",
+    ),
+)
+EXPORTED = (*MODEL, *TRAFFIC, *DRIFT, *COMPARED, *MEASURED, *QUALITY, *ANSWERS, *GAUGES, *DAEMON)
 BY_NAME = {metric.name: metric for metric in EXPORTED}

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from monitor.config.units import HOUR
-from monitor.exporters import reference_samples
+from monitor.exporters import reference_samples, signal_samples
 from monitor.exporters.exemplars import ByVersion
 from monitor.exporters.prediction_counters import DURATION_BOUNDS, SCORE_BOUNDS, Counted, VersionCounts
 from monitor.exporters.samples import Bucket, Exemplar, SampleSet
@@ -100,6 +100,7 @@ def write(samples: SampleSet, model: Model, settings: MetricsSettings, now: floa
     _drift(samples, model, settings)
     _schema(samples, model, settings)
     _quality(samples, model, settings)
+    signal_samples.write(samples, model.b, model.measured)
     reference_samples.write(samples, model.b, model.compared)
 
 

@@ -9,6 +9,7 @@ from monitor.config.units import DAY, HOUR, format_duration
 from monitor.config.yaml import suggest
 from monitor.drift.progress import missing
 from monitor.drift.settings import DriftSettings
+from monitor.health import answers
 from monitor.metrics.quality.in_sample import first_accuracy
 from monitor.records import Measurement, Stream
 from monitor.rules.language.wording import figure
@@ -35,6 +36,18 @@ _CHANGES = {
     "vanished": "{} without values now",
     "type": "{} with a different data type or vector length than in the baseline",
 }
+
+
+def _answers(hour: Iterable[Measurement]) -> list[str]:
+    """What signals say of the answers of the last hour, and which leaks they found."""
+    rates = answers.of_measurements(hour)
+    told = answers.sentence(rates, "of the last hour")
+    found = [
+        f"{name} {figure(rates[name].value, 'share')}"
+        for name in answers.LEAKS
+        if name in rates and rates[name].value
+    ]
+    return [*([told] if told else []), *([f"leaks found: {', '.join(found)}"] if found else [])]
 
 
 def unknown_model(stream: Stream, models: Mapping[str, Collection[str]]) -> list[str]:
@@ -68,6 +81,7 @@ def notes(
         notes += _comparable(connection, figures.stream, base_seconds, baseline.layout.id)
         notes += _schema(hour)
         notes += _in_sample(connection, figures.stream, hour)
+    notes += _answers(hour)
     notes += _outcomes(connection, figures.stream)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:

@@ -50,6 +50,7 @@ from monitor.web.pages.listings import (
 )
 from monitor.web.pages.model import approval_page, engineer, parity_page, rollback_page, rollout_page
 from monitor.web.pages.overview import page as overview
+from monitor.web.pages.signals import texts_page
 from monitor.web.services import Services
 from monitor.web.statuses import status_of, words_of
 
@@ -87,6 +88,7 @@ _MODULES = (
     alert_page,
     alerts_page,
     quarantine_page,
+    texts_page,
     audit_page,
     sessions_page,
     subscribers_page,

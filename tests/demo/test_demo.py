@@ -90,10 +90,10 @@ def test_drift_is_a_change_of_units_and_latency_a_wait() -> None:
 
 
 def test_an_incident_lasts_two_minutes_for_whoever_reads_the_switch(tmp_path: Path) -> None:
-    switch = Switch(tmp_path)
+    switch = Switch(tmp_path, FaultKind)
     assert switch.current(NOW) is None
     switch.turn_on(FaultKind.SILENCE, NOW)
-    assert Switch(tmp_path).current(NOW + incidents.SECONDS - 1) is FaultKind.SILENCE
+    assert Switch(tmp_path, FaultKind).current(NOW + incidents.SECONDS - 1) is FaultKind.SILENCE
     assert switch.current(NOW + incidents.SECONDS) is None
 
 
@@ -104,7 +104,7 @@ def test_what_is_served_arrives_in_the_daemon_with_its_truth(
         Daemon(tmp_path, "evaluate: {every: 200ms}\nnotify: {console: false}\n") as daemon,
         http.client() as session,
     ):
-        serving = Serving(trained[0], daemon.url, Switch(tmp_path), endless(table, 200_000))
+        serving = Serving(trained[0], daemon.url, Switch(tmp_path, FaultKind), endless(table, 200_000))
         began = time.time()
         served = sum(serving.second(session, began - 100 + second) for second in range(20))
         assert served == 20 * PER_SECOND

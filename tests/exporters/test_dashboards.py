@@ -219,6 +219,8 @@ def test_each_exported_metric_is_shown_or_there_is_a_reason() -> None:
         "watchkeeper_source_rows": "the watermark says the same in time",
         "watchkeeper_digest_last_success_timestamp_seconds": "watched by a rule (digests_overdue)",
         "watchkeeper_http_requests": "for rules of the operator's own",
+        "watchkeeper_signal_mean": "means of single signals have no common unit; the model's own page has them",
+        "watchkeeper_judge_agreement_ratio": "a rule watches it; a stream without people's verdicts has none",
     }
     reasons |= {
         f"watchkeeper_measurement_{part}": "read by the exported rules"

@@ -91,6 +91,9 @@ def send(daemon: Daemon, batch: int) -> None:
         }
         record |= {"latency_ms": made["latency_ms"][index], "automated": index % 2 == 0}
         record |= {"segments": {"region": "eu" if index % 2 else "us"}}
+        if index % 10 == 0:
+            record |= {"texts": {"input": "how long?", "output": "14 days", "context": ["14 days"]}}
+            record |= {"usage": {"input_tokens": 12, "output_tokens": 3}}
         known = {"amount": made["amount"][index], "country": made["country"][index]}
         record |= {"features": {**known, "channel": "app"}}  # which the baseline does not have
         if fails:

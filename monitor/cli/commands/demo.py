@@ -19,8 +19,16 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     incident: Annotated[
-        str | None, typer.Option("--incident", help="Inject a fault: errors, latency, drift or silence.")
+        str | None,
+        typer.Option(
+            "--incident",
+            help="Inject a fault: errors, latency, drift or silence; with --llm unsupported, leaking, injected or "
+            "refusing.",
+        ),
     ] = None,
+    llm: Annotated[
+        bool, typer.Option("--llm", help="Watch an assistant that answers from documents instead.")
+    ] = False,
     rollout: Annotated[
         str | None,
         typer.Option("--rollout", help="Roll out a second version in minutes: good, bad or slow."),
@@ -37,6 +45,13 @@ def demo(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the daemon with the demonstration
     early = None
+    if llm:
+        if rollout is not None:
+            raise InputError("--llm and --rollout exclude each other")
+        from monitor.demo.assistant import assistant
+
+        assistant.run(folder, port, say) if incident is None else assistant.inject(folder, incident, say)
+        return
     if incident is not None and rollout is not None:
         raise InputError("--incident and --rollout exclude each other")
     if incident is None and rollout is None and process.is_prepared(folder):

@@ -55,7 +55,7 @@ def load_history(
     settings, clock = load(config), SystemClock()
     places = delta.loadable(locations.find_locations(files))
     store = made(settings)
-    log = PredictionLog(store, settings.predictions, clock, meter=signal_meter(settings, store))
+    log = PredictionLog(store, settings.predictions, clock, meter=signal_meter(settings, clock, store))
     csv_dialect = dialect(separator, encoding, dates)
     captures = _captures(form, columns)
     reader = HistoryReader(

@@ -1,5 +1,6 @@
 """The dashboard of one model: state, quality, features, output."""
 
+from monitor.exporters.grafana.answers import ANSWERS
 from monitor.exporters.grafana.capacity import CAPACITY
 from monitor.exporters.grafana.panels import RATE, Dashboard, Panel, Query, Row, S, within
 
@@ -310,7 +311,7 @@ DASHBOARD = Dashboard(
     "watchkeeper-model",
     "Watchkeeper / Model",
     "One model: its verdict, its quality, its features, its output.",
-    (VERDICT, QUALITY, FEATURES, COMPARED, OUTPUT, CAPACITY),
+    (VERDICT, QUALITY, FEATURES, COMPARED, OUTPUT, ANSWERS, CAPACITY),
     span="now-24h",
     one_model=True,
     with_metric=True,

@@ -21,6 +21,8 @@ from monitor.records import Stream
 from monitor.runtime.faults import Faults
 from monitor.signals.batch import Batch as CallBatch
 from monitor.signals.calls import NOTHING_REGISTERED, Calls, Registered
+from monitor.signals.injection import canaries
+from monitor.signals.lists import of_parts, parts
 from monitor.signals.registry import SIGNALS as ALL
 from monitor.signals.registry import redact
 from monitor.store.texts import StoredTexts
@@ -29,6 +31,9 @@ SIGNALS = "signals."
 FOUND = "signals"
 """The column of kept texts with the names of the signals that are true of a call."""
 _TEXTS = tuple(f"{PREFIX}{name}" for name in (*SINGLE, *LISTS))
+_SYSTEM = f"{PREFIX}system"
+"""The system prompt, which is kept only as it came: it is the same in all calls, and hashes of it are registered."""
+_CANARY = rf"(?i){canaries.PREFIX}[a-z2-7]+"
 _WITH_TEXTS = ("id", "timestamp", "version")
 _FIGURES = {f"features.{name.rpartition('.')[2]}": name.rpartition(".")[2] for name in FIGURES}
 RegisteredFor = Callable[[Stream], Registered]
@@ -98,8 +103,10 @@ class SignalMeter:
         columns = {name: rows.column(name) for name in _WITH_TEXTS if name in rows.schema.names}
         with self._faults.isolate("signals", "redaction"):
             for name in present:
-                texts = rows.column(name)
-                columns[name] = texts if policy is TextPolicy.KEEP else redact(texts)
+                if policy is TextPolicy.KEEP:
+                    columns[name] = rows.column(name)
+                elif name != _SYSTEM:
+                    columns[name] = _redacted(rows.column(name))
             columns[FOUND] = _true_signals(signals, rows.num_rows)
             kept = pa.RecordBatch.from_pydict(columns).filter(pa.array(has_text))
             return [_stored(stream, kept)] if kept.num_rows else []
@@ -134,6 +141,13 @@ def _known(values: pa.Array) -> pa.Array:
     if pa.types.is_floating(values.type) and pc.any(pc.invert(pc.is_finite(values))).as_py():
         return pc.if_else(pc.is_finite(values), values, None)
     return values
+
+
+def _redacted(texts: pa.Array) -> pa.Array:
+    """The texts without personal data, secrets and canaries."""
+    if pa.types.is_list(texts.type):
+        return of_parts(texts, _redacted(parts(texts)))
+    return pc.replace_substring_regex(redact(texts), _CANARY, "[canary]")
 
 
 def _true_signals(signals: Mapping[str, pa.Array], rows: int) -> pa.Array:

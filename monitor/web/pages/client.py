@@ -10,12 +10,13 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from monitor.health import client_state, locale
+from monitor.config.units import HOUR
+from monitor.health import answers, client_state, locale
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.rollouts import client_wording
 from monitor.rollouts.client_wording import VersionEvent
-from monitor.store import rollouts
+from monitor.store import measurements, rollouts
 from monitor.web import services as web_services
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
@@ -106,8 +107,12 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     data = _model_page(request, key, model)
     drawn = [client_view.draw(chart) for chart in data.charts]
     history = version_history.rows(data.one.incidents, data.happened, data.settings, data.health.now)
+    with web_services.of(request).store.read() as connection:
+        hour = measurements.latest(connection, data.one.stream, HOUR)
+    is_recent = bool(hour) and data.health.now - hour[0].window.end < 2 * HOUR
+    told = answers.sentence(answers.of_measurements(hour), "of the last hour") if is_recent else ""
     page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
-    return rendering.page("model.html", page=page | {"incidents": history})
+    return rendering.page("model.html", page=page | {"incidents": history, "answers": told})
 
 
 @get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)

@@ -28,8 +28,10 @@ from monitor.web.pages.features.feature_rows import address_of
 from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine, score_rows, version_rows
 from monitor.web.pages.model import model_query as query
 from monitor.web.pages.overview.page import address
+from monitor.web.pages.signals import signal_rows
 from monitor.web.pages.staff import health_of
 from monitor.web.services import Services
+from monitor.windows.baseline_from_table import Baseline
 from monitor.windows.rolling import Rolling
 
 T = TypeVar("T")
@@ -108,7 +110,7 @@ def _page(
         read.note("rows")
     pair = read.part("baseline", lambda: distributions.of_stream(connection, stream, compared, rolling))
     baseline, compared_columns = pair or (None, [])
-    parts = _parts(connection, read, rolling, stream, now, base)
+    parts = _parts(connection, read, rolling, stream, baseline, now, base)
     notes = read.part("notes", lambda: status.notes(connection, stream_figures, base, hour)) or []
     minute = measurements.latest(connection, stream, base)
     rules = services.rules()
@@ -139,7 +141,13 @@ def _page(
 
 
 def _parts(
-    connection: Connection, read: Readable, rolling: Rolling, stream: Stream, now: float, base: int
+    connection: Connection,
+    read: Readable,
+    rolling: Rolling,
+    stream: Stream,
+    baseline: Baseline | None,
+    now: float,
+    base: int,
 ) -> dict[str, Any]:
     """The sections of a page that are read separately, each empty if it is unreadable."""
     return {
@@ -148,6 +156,7 @@ def _parts(
         "failures": read.part("failures", lambda: errors.of_stream(rolling, stream, now, base))
         or errors.nothing(now),
         "drift": read.part("drift", lambda: drift.of_stream(connection, stream)) or drift.DriftView(),
+        "signals": read.part("signals", lambda: signal_rows.of_stream(rolling, stream, baseline, now, base)),
         "refused": read.part("refused", lambda: quarantine.of_stream(connection, stream, now))
         or quarantine.QuarantineView(),
     }

@@ -1,0 +1,38 @@
+"""The answers of one language model: leaks, support, refusals, injections, tokens."""
+
+from monitor.exporters.grafana.panels import Panel, Query, Row, S
+
+_WHOLE = f'{S[:-1]}, version=""'
+_LEAKS = "identifier_leak|contact_leak|secret_leak|system_prompt_leak|canary_in_output|canary_in_input"
+_ANSWERS = "refusal|off_topic|unsupported_numbers|unsupported_dates|unsupported_names|cut_answer"
+_INJECTIONS = "injection_in_input|injection_in_context|injection_in_tool_results|hidden_characters"
+
+
+def _share(title: str, about: str, signals: str) -> Panel:
+    figure = f'max by (signal) (watchkeeper_signal_ratio{_WHOLE}, signal=~"{signals}"{S[-1]})'
+    return Panel(
+        title, about, "timeseries", "percentunit", 6, 8, (Query(figure, "{{signal}}"),), least=0,
+        empty="No calls with texts",
+    )  # fmt: skip
+
+
+ANSWERS = Row(
+    "Answers of language models",
+    (
+        _share("Leaks", "Share of answers with data that the model was not given, and of canaries.", _LEAKS),
+        _share("Answers", "Share of answers that decline, are cut, or are not supported.", _ANSWERS),
+        _share("Injections", "Share of calls that look like prompt injections, by channel.", _INJECTIONS),
+        Panel(
+            "Tokens per second",
+            "Tokens of inputs and answers.",
+            "timeseries",
+            "none",
+            6,
+            8,
+            (Query(f"max(watchkeeper_tokens_per_second{_WHOLE}{S[-1]})", "tokens"),),
+            least=0,
+            empty="No usage",
+        ),
+    ),
+    closed=True,
+)

@@ -1,0 +1,95 @@
+"""The signals of a stream for engineers: beside the baseline, and where versions and segments differ."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.config.units import HOUR
+from monitor.health.wording import NOTHING
+from monitor.metrics import MetricSettings, Subject
+from monitor.metrics.calls.signals import SIGNAL_MEAN, SIGNAL_RATE, measure
+from monitor.records import Measurement, Stream, Window
+from monitor.rules.language.wording import figure
+from monitor.signals.registry import SIGNALS
+from monitor.windows.baseline_from_table import Baseline
+from monitor.windows.rolling import Rolling
+
+MOST_PLACES = 4
+"""Versions and segments that a row names, those that differ most from the whole."""
+_HELP = {one.name: one.help for one in SIGNALS}
+_LEAKS = frozenset(one.name for one in SIGNALS if one.is_leak)
+_FEWEST = 20
+"""Calls of a version or segment from which on its figure is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalRow:
+    """One signal: its figure, interval and baseline in words; `places` are versions and segments with their figures.
+
+    `has_texts`: it is yes or no, so texts can be looked at for which it is true.
+    """
+
+    name: str
+    help: str
+    value: str
+    interval: str
+    baseline: str
+    n: int
+    places: tuple[str, ...]
+    has_texts: bool
+    is_leaking: bool
+
+
+def of_stream(
+    rolling: Rolling, stream: Stream, baseline: Baseline | None, now: float, base_seconds: int
+) -> list[SignalRow]:
+    """The signals of the last hour, including the counted part of the current minute."""
+    end = int(now // base_seconds + 1) * base_seconds
+    window = Window(end - HOUR, end)
+    profile = rolling.profile(stream, window)
+    return of_measurements(list(measure(Subject(stream, window, profile, baseline, MetricSettings()))))
+
+
+def of_measurements(measured: Sequence[Measurement]) -> list[SignalRow]:
+    """A row for each signal: leaks that were found first, then rates, then means, by name."""
+    whole = {one.label("signal"): one for one in measured if _is_signal(one) and len(one.labels) == 1}
+    rows = [_row(name, one, measured) for name, one in whole.items()]
+    return sorted(rows, key=lambda row: (not row.is_leaking, not row.has_texts, row.name))
+
+
+def _is_signal(one: Measurement) -> bool:
+    return one.metric in (SIGNAL_RATE.name, SIGNAL_MEAN.name) and one.value is not None
+
+
+def _row(name: str, one: Measurement, measured: Sequence[Measurement]) -> SignalRow:
+    known = one.low is not None and one.high is not None
+    is_rate = one.metric == SIGNAL_RATE.name
+    return SignalRow(
+        name,
+        _HELP.get(name, ""),
+        figure(one.value, one.unit),
+        f"{figure(one.low, one.unit)} to {figure(one.high, one.unit)}" if known else NOTHING,
+        NOTHING if one.baseline is None else figure(one.baseline, one.unit),
+        round(one.n),
+        _places(name, one, measured),
+        is_rate,
+        is_rate and name in _LEAKS and bool(one.value),
+    )
+
+
+def _places(name: str, whole: Measurement, measured: Sequence[Measurement]) -> tuple[str, ...]:
+    parts = [
+        one
+        for one in measured
+        if one.metric == whole.metric
+        and one.label("signal") == name
+        and len(one.labels) == 2
+        and one.value is not None
+        and one.n >= _FEWEST
+    ]
+    parts.sort(key=lambda one: (-abs((one.value or 0.0) - (whole.value or 0.0)), one.labels))
+    return tuple(f"{_place(one)}: {figure(one.value, one.unit)}" for one in parts[:MOST_PLACES])
+
+
+def _place(one: Measurement) -> str:
+    version = one.label("version")
+    return f"version {version}" if version else one.label("segment")
