@@ -28,7 +28,7 @@ from monitor.predictions.intake.schema import (
 from monitor.predictions.intake.validated_batch import validate_outcome_request, validate_predictions
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.rows import Fields, by_field, transpose
-from monitor.predictions.texts.call_columns import with_calls
+from monitor.predictions.texts.call_columns import cut_of
 from monitor.records import Stream
 from monitor.store.idempotency import Request
 from monitor.store.scores import Score
@@ -358,9 +358,8 @@ def _parse_each(
             parsed.reject(index, record, error, rules)
     for stream, rows in by_stream.items():
         times, width = [row.timestamp for row in rows], _width(rows)
-        calls, cut = with_calls(rows, times)
-        parsed.ignored |= cut
-        parsed.parts.append(StreamRows(stream, rows if calls is None else calls, times, width))
+        parsed.ignored |= cut_of(rows)
+        parsed.parts.append(StreamRows(stream, rows, times, width))
 
 
 def _outcome(

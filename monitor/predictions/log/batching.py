@@ -14,6 +14,7 @@ from monitor.predictions.intake.rejected_record import RejectedRecord
 from monitor.predictions.log.batch import Batch, concatenate, encode, hashes, sampled, split
 from monitor.predictions.log.rows import Fields, by_field, columns, join, transpose
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.texts.call_columns import with_calls
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.records import Stream
 from monitor.store.outcomes import NewOutcomes
@@ -45,7 +46,12 @@ def assemble(group: Sequence[ParsedRequest], kind: RecordKind) -> list[tuple[Str
             alike.append((part.rows, part.times))
     for (stream, _), chunks in structs.items():
         rows = list(chain.from_iterable(part for part, _ in chunks))
-        ordered = by_field(transpose(rows), list(chain.from_iterable(times for _, times in chunks)))
+        moments: list[int] = [int(time) for _, times in chunks for time in times]
+        with_their_calls = with_calls(rows, moments)
+        if with_their_calls is not None:
+            batches_by_stream.setdefault(stream, []).append(with_their_calls)
+            continue
+        ordered = by_field(transpose(rows), moments)
         fields.setdefault((stream, ordered.kind), []).append(ordered)
     for (stream, _), field_parts in fields.items():
         batches_by_stream.setdefault(stream, []).append(columns(join(field_parts)))

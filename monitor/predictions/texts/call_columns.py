@@ -60,17 +60,22 @@ def answers(calls: Mapping[str, pa.Array], rows: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(encoded.indices.cast(pa.int32()), encoded.dictionary)
 
 
-def with_calls(rows: Sequence[Any], times: Micros) -> tuple[pa.RecordBatch | None, set[str]]:
-    """Rows of one struct type as columns, with those of their calls, and what was cut; None if no row has a call."""
+def cut_of(rows: Sequence[Any]) -> set[str]:
+    """What was cut of the calls of some rows."""
+    calls = [call for row in rows if (call := getattr(row, "call", None)) is not None]
+    return set().union(*(call.cut for call in calls))
+
+
+def with_calls(rows: Sequence[Any], times: Micros) -> pa.RecordBatch | None:
+    """Rows of one struct type as columns, with those of their calls; None if no row has a call."""
     calls: list[Call | None] = [getattr(row, "call", None) for row in rows]
     if not any(calls):
-        return None, set()
+        return None
     plain = columns(by_field(transpose(rows), times))
     arrays = {name: values for name, values in _arrays(calls).items() if values.null_count < len(rows)}
-    cut = set().union(*(call.cut for call in calls if call is not None))
     return pa.RecordBatch.from_arrays(
         [*plain.columns, *arrays.values()], names=[*plain.schema.names, *arrays]
-    ), cut
+    )
 
 
 def _arrays(calls: Sequence[Call | None]) -> dict[str, pa.Array]:

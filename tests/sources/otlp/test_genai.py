@@ -1,11 +1,12 @@
 """What becomes of GenAI spans: recorded ones of six instrumentations, and the traps that they have."""
 
-import pyarrow as pa
 import pytest
 
 from monitor.predictions.fields import Row
 from monitor.predictions.intake.fast_decoder import FastDecoders
+from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.intake.schema import Rules
+from monitor.predictions.log.batching import assemble
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.otlp import json_encoding, protobuf
 from monitor.sources.otlp.calls import requests_of
@@ -27,17 +28,19 @@ def parsed(body, now=NOW, client="", clients=None, read=protobuf.spans):
 def rows(request, **options):
     """The stored rows of a request, in order of time, with their streams."""
     body = request if isinstance(request, bytes) else request.SerializeToString()
-    found = [(part.stream, part.rows) for one in parsed(body, **options) for part in one.parts]
-    structs = [(stream, struct(part)) for stream, part in found]
+    structs = [(stream, struct(found)) for stream, found in assembled(body, **options)]
     return sorted(structs, key=lambda pair: pair[1].timestamp)
 
 
-def struct(part):
-    """The first row: calls are columns already."""
-    if not isinstance(part, pa.RecordBatch):
-        return part[0]
+def assembled(body, **options):
+    """The columns of each request, as they reach the log."""
+    return [pair for one in parsed(body, **options) for pair in assemble([one], RecordKind.PREDICTIONS)]
+
+
+def struct(columns):
+    """The first row, without its texts."""
     row = Row(0)
-    for name, value in part.to_pylist()[0].items():
+    for name, value in columns.to_pylist()[0].items():
         group, _, member = name.partition(".")
         if value is not None and member and group != "texts":
             setattr(row, group, {**getattr(row, group), member: value})
@@ -49,11 +52,7 @@ def struct(part):
 def texts_of(request, **options):
     """The texts of the calls of a request, in order of time."""
     body = request if isinstance(request, bytes) else request.SerializeToString()
-    parts = [part for one in parsed(body, **options) for part in one.parts]
-    found = [
-        part.rows.to_pylist()[0] if isinstance(part.rows, pa.RecordBatch) else {"timestamp": part.times[0]}
-        for part in parts
-    ]
+    found = [columns.to_pylist()[0] for _, columns in assembled(body, **options)]
     names = ("input", "output", "system", "context", "tool_results")
     return [
         {name: row[f"texts.{name}"] for name in names if row.get(f"texts.{name}")}
