@@ -92,6 +92,7 @@ CATCH_ALLS = {
     "sources/brokers/asynchronous.py",
     "sources/brokers/nats_limits.py",
     "sources/reading.py",
+    "signals/plugins/worker.py",
     "sources/runner.py",
     "web/app.py",
     "web/connections.py",

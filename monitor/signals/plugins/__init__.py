@@ -1,0 +1,1 @@
+"""Signals of others: a function of yours in a process of its own, with a deadline."""
