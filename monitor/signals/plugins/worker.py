@@ -5,8 +5,10 @@ that tells whether it worked, a length, and an Arrow stream with one column or t
 standard error.
 """
 
+import ctypes
 import importlib
 import os
+import signal
 import struct
 import sys
 from collections.abc import Callable
@@ -17,10 +19,12 @@ import pyarrow as pa
 LENGTH = struct.Struct("<Q")
 ANSWER = struct.Struct("<?Q")
 _SHOWN = 500
+_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Answer until standard input ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests = sys.stdin.buffer
