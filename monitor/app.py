@@ -43,7 +43,7 @@ from monitor.sources.group import SourceGroup
 from monitor.store import audit
 from monitor.store import faults as stored_faults
 from monitor.store.audit import Entry as AuditEntry
-from monitor.store.db import Store
+from monitor.store.db import Store, store_of
 from monitor.store.integrity import quick_check
 from monitor.store.migrate import migrate
 from monitor.web.auth.access import Access
@@ -74,7 +74,7 @@ class App:
         self.config = config
         self.clock = clock or SystemClock()
         self.rules = RuleReloader(partial(rules_of, config))
-        self.store = Store(config.store.url)
+        self.store = store_of(config.store)
         is_apart = in_children and not self.store.is_in_memory
         self.runner: Runner = ChildProcesses(self.store.faults) if is_apart else HERE
         upgrade_apart(self.store) if is_apart else migrate(self.store)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from monitor.config.root import Config
 from monitor.config.rule_files import rules_of
 from monitor.errors import ConfigError, WatchkeeperError
@@ -21,12 +23,13 @@ from monitor.rollback.executors.examination import flaws
 from monitor.rollback.executors.registry import kind_of
 from monitor.sources.probes import probe
 from monitor.store import faults, model_versions
-from monitor.store.db import Store
+from monitor.store.db import store_of
 from monitor.store.integrity import full_check
 from monitor.store.migrate import migrate
 from monitor.web.auth.oidc import Provider
 from monitor.web.listen_address import problem
 
+_HERE = ("localhost", "127.0.0.1", "::1")
 _MOST_DAMAGE = 20
 _MOST_SET_ASIDE = 50
 
@@ -46,6 +49,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield _rules(config)
     yield _store(config)
     yield from _integrity(config)
+    yield from _server_security(config)
     yield from _set_aside(config)
     yield _listening(config)
     yield from _disk(config)
@@ -85,7 +89,7 @@ def _executors(config: Config) -> Iterator[Finding]:
 
 def _versions(config: Config, stream: Stream) -> tuple[str, ...]:
     """The version that would be rolled back now, and the one to go back to."""
-    store = Store(config.store.url)
+    store = store_of(config.store)
     try:
         with store.read() as connection:
             known = model_versions.of(connection, stream)
@@ -107,7 +111,7 @@ def _rules(config: Config) -> Finding:
 
 def _store(config: Config) -> Finding:
     try:
-        store = Store(config.store.url)
+        store = store_of(config.store)
         migrate(store)
         with store.read() as connection:
             store.ping(connection)
@@ -117,8 +121,18 @@ def _store(config: Config) -> Finding:
     return Finding("store", True, "can be read and written")
 
 
+def _server_security(config: Config) -> Iterator[Finding]:
+    """Whether the connection to a PostgreSQL on another machine is encrypted, and the server is who it says."""
+    url = make_url(config.store.url)
+    if url.get_backend_name() != "postgresql" or (url.host or "/").startswith("/") or url.host in _HERE:
+        return
+    mode = str(url.query.get("sslmode", "prefer"))
+    hint = "add ?sslmode=verify-full&sslrootcert=/path/to/ca.pem to store.url"
+    yield Finding("connection to the store", mode == "verify-full", f"sslmode={mode}", hint)
+
+
 def _integrity(config: Config) -> Iterator[Finding]:
-    store = Store(config.store.url)
+    store = store_of(config.store)
     hint = "restore the last backup; `watchkeeper export predictions` saves the rows that are still readable"
     try:
         found = list(islice(full_check(store), _MOST_DAMAGE))
@@ -136,7 +150,7 @@ def _set_aside(config: Config) -> Iterator[Finding]:
     """The active faults of a daemon on this store."""
     hint = "see the runbook SetAside"
     try:
-        store = Store(config.store.url)
+        store = store_of(config.store)
         with store.read() as connection:
             found = faults.load(connection, time.time())
         store.close()
@@ -183,7 +197,7 @@ def _certificate(config: Config) -> Iterator[Finding]:
 
 
 def _disk(config: Config) -> Iterator[Finding]:
-    path = Store(config.store.url).path
+    path = store_of(config.store).path
     if path is not None:
         usage = shutil.disk_usage(path.parent if path.parent.exists() else Path())
         share = usage.used / usage.total

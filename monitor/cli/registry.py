@@ -23,7 +23,7 @@ from monitor.cli.commands import (
 )
 from monitor.cli.commands.intake import gauges, quarantine, sources
 from monitor.cli.commands.language_models import canaries, prompts, signals
-from monitor.cli.commands.protection import audits, backups, erase
+from monitor.cli.commands.protection import audits, backups, encrypting, erase
 from monitor.cli.commands.releases import (
     anonymise,
     approval,
@@ -97,6 +97,7 @@ COMMANDS = (
     keys,
     audits,
     backups,
+    encrypting,
     erase,
     demo,
 )

@@ -55,7 +55,7 @@ def opened(settings: Config) -> Store:
     Raises:
         StoreError: there is none; reading must not create one.
     """
-    store = AuditedStore(settings.store.url)
+    store = AuditedStore(settings.store.url, key=settings.store.key.get_secret_value())
     if store.path is not None and not store.path.exists():
         raise StoreError(f"no store at {store.path}", hint=_HINT)
     with store.read() as connection:
@@ -67,7 +67,7 @@ def opened(settings: Config) -> Store:
 
 def made(settings: Config) -> Store:
     """The store of a configuration, created or migrated if necessary."""
-    store = AuditedStore(settings.store.url)
+    store = AuditedStore(settings.store.url, key=settings.store.key.get_secret_value())
     store.is_noted = True  # the log itself may have to be created
     migrate(store)
     store.is_noted = False

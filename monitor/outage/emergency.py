@@ -54,8 +54,8 @@ class Emergency:
     """
 
     def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock, spool: Path) -> None:
-        self._store, self._clock, self._journal = store, clock, Journal(spool)
-        self._outage = Outage(spool.with_name(spool.name + ".outage"))
+        self._store, self._clock, self._journal = store, clock, Journal(spool, store.key)
+        self._outage = Outage(spool.with_name(spool.name + ".outage"), store.key)
         self._channels = dict(channels)
         self._pagers = [name for name in channels if name in PAGERS]
         self._outage_channels = self._pagers or [

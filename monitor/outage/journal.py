@@ -5,6 +5,7 @@ that is killed in between knows which page may have been sent, and sends it agai
 replayed any number of times: rows have natural keys, and newer rows in the database are kept.
 """
 
+import base64
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -14,11 +15,16 @@ from pathlib import Path
 import msgspec
 from sqlalchemy import Connection
 
+from monitor.errors import StoreError
 from monitor.records import Alert, Delivery, Transition
+from monitor.runtime.file_modes import create_privately
+from monitor.runtime.sealing import sealer_of
 from monitor.store import alerts, incidents, outbox
 from monitor.store.incidents import Incident
 
 log = logging.getLogger(__name__)
+
+_PURPOSE = "spool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,16 @@ class Journal:
     are replayed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: str = "") -> None:
         self._path = path
+        self._key = key
         self._unwritten: list[Entry] = []
 
     def write(self, entry: Entry) -> None:
         """Append an entry, durably if possible."""
         try:
             with self._path.open("ab") as file:
-                file.write(msgspec.json.encode(entry) + b"\n")
+                file.write(sealed(msgspec.json.encode(entry), self._key) + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -85,8 +92,8 @@ class Journal:
     def _written(self) -> Iterator[Entry]:
         for line in self._lines():
             try:
-                yield msgspec.json.decode(line, type=Entry)
-            except msgspec.MsgspecError as error:
+                yield msgspec.json.decode(unsealed(line, self._key), type=Entry)
+            except (msgspec.MsgspecError, StoreError, ValueError) as error:
                 log.warning("skipped an unreadable line of %s: %s", self._path, error)
 
     def _lines(self) -> list[bytes]:
@@ -97,6 +104,48 @@ class Journal:
         except OSError as error:
             log.warning("%s cannot be read: %s", self._path, error)
             return []
+
+
+def sealed(content: bytes, key: str) -> bytes:
+    """A line of the journal, encrypted with `store.key` if there is one."""
+    sealer = sealer_of(key, _PURPOSE)
+    return content if sealer is None else base64.b64encode(sealer.seal(content))
+
+
+def unsealed(line: bytes, key: str) -> bytes:
+    """The content of a line. One that was written before there was a key is plain.
+
+    Raises:
+        StoreError: it was encrypted with another key.
+        ValueError: it is damaged.
+    """
+    if line.startswith(b"{"):
+        return line
+    sealer = sealer_of(key, _PURPOSE)
+    if sealer is None:
+        raise StoreError("it is encrypted, and store.key is not set")
+    return sealer.unseal(base64.b64decode(line, validate=True))
+
+
+def reseal(spool: Path, old: str, new: str) -> None:
+    """Encrypt the files of an outage with another key; empty means plain. Lines with another key are left as they are.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    for path in (spool, spool.with_name(spool.name + ".outage")):
+        if not path.is_file():
+            continue
+        lines = []
+        for line in path.read_bytes().splitlines():
+            try:
+                lines.append(sealed(unsealed(line, old), new))
+            except (StoreError, ValueError):
+                lines.append(line)
+        beside = path.with_name(f"{path.name}.new")
+        create_privately(beside)
+        beside.write_bytes(b"".join(line + b"\n" for line in lines))
+        beside.replace(path)
 
 
 def replay(connection: Connection, entries: list[Entry]) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import msgspec
 
 from monitor.alerts.notification import Notification
+from monitor.errors import StoreError
+from monitor.outage.journal import sealed, unsealed
 from monitor.records import Action
 
 log = logging.getLogger(__name__)
@@ -29,8 +31,9 @@ class _Stored:
 class Outage:
     """At most one page, and the channels that may have accepted it, stored in the file `path`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: str = "") -> None:
         self._path = path
+        self._key = key
         self._page: Notification | None = None
         self._notified: set[str] = set()
         self._accepted: set[str] = set()
@@ -88,10 +91,10 @@ class Outage:
 
     def _read(self) -> None:
         try:
-            kept = msgspec.json.decode(self._path.read_bytes(), type=_Stored)
+            kept = msgspec.json.decode(unsealed(self._path.read_bytes().strip(), self._key), type=_Stored)
         except FileNotFoundError:
             return
-        except (OSError, msgspec.MsgspecError) as error:
+        except (OSError, msgspec.MsgspecError, StoreError, ValueError) as error:
             log.warning("%s cannot be read, so a page about an outage may stay open: %s", self._path, error)
             return
         self._page, self._notified = kept.page, set(kept.told)
@@ -103,7 +106,8 @@ class Outage:
                 return
             beside = self._path.with_name(self._path.name + ".new")
             with beside.open("wb") as file:
-                file.write(msgspec.json.encode(_Stored(self._page, tuple(sorted(self._notified)))))
+                content = msgspec.json.encode(_Stored(self._page, tuple(sorted(self._notified))))
+                file.write(sealed(content, self._key))
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self._path)

@@ -51,10 +51,19 @@ def write(
 
 
 class ReportProcess:
-    """One report in the making. `on_step` receives the text of each step; `cancel` stops it from another thread."""
+    """One report in the making. `on_step` receives the text of each step; `cancel` stops it from another thread.
 
-    def __init__(self, settings: ReportSettings, on_step: Callable[[str], None] = lambda _: None) -> None:
+    The rows are written to a temporary folder in `scratch`, the system's by default.
+    """
+
+    def __init__(
+        self,
+        settings: ReportSettings,
+        on_step: Callable[[str], None] = lambda _: None,
+        scratch: Path | None = None,
+    ) -> None:
         self._settings = settings
+        self._scratch = scratch
         self._on_step = on_step
         self._child: subprocess.Popen[str] | None = None
         self._cancelled = ""
@@ -73,7 +82,7 @@ class ReportProcess:
         if not base.num_columns:
             raise InputError("the two tables have no column in common that a report can show")
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="watchkeeper-report-") as folder:
+        with tempfile.TemporaryDirectory(prefix="watchkeeper-report-", dir=self._scratch) as folder:
             for name, some in (("reference", base), ("current", new)):
                 with (
                     pa.OSFile(f"{folder}/{name}.arrow", "wb") as file,

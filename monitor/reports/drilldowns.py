@@ -3,10 +3,13 @@
 import logging
 import os
 import queue
+import tempfile
 import threading
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+import pyarrow as pa
 
 from monitor.clock import Clock
 from monitor.errors import BusyError, NotFoundError, WatchkeeperError
@@ -14,13 +17,18 @@ from monitor.records import Alert
 from monitor.reports.alert_rows import tables
 from monitor.reports.child_process import ReportProcess
 from monitor.reports.settings import ReportSettings
-from monitor.runtime.file_modes import PRIVATE_FOLDER
+from monitor.runtime.file_modes import PRIVATE_FOLDER, create_privately
+from monitor.runtime.sealing import sealer_of
 from monitor.runtime.supervisor import SupervisedThread
 from monitor.store.db import Store
 
 log = logging.getLogger(__name__)
 
 _RETRY_AFTER = 60.0
+
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with a random name is made in it
+"""A file system in memory, where the rows of a report lie while it is made, if there is a key."""
 
 
 class Stage(StrEnum):
@@ -61,6 +69,8 @@ class Drilldowns:
         self._thread: SupervisedThread | None = None
         self._running: ReportProcess | None = None
         self._is_stopping = False
+        self._sealer = sealer_of(store.key, "reports")
+        self._scratch = _MEMORY if self._sealer is not None and _MEMORY.is_dir() else None
 
     def ask(self, alert: Alert) -> None:
         """Request a report on an alert, unless one exists or is in progress.
@@ -99,9 +109,10 @@ class Drilldowns:
         if state is None or state.stage is not Stage.READY:
             raise NotFoundError("no report on this alert")
         try:
-            return self._path(alert).read_bytes()
+            content = self._path(alert).read_bytes()
         except FileNotFoundError as error:
             raise NotFoundError("no report on this alert") from error
+        return content if self._sealer is None else self._sealer.unseal(content)
 
     def delete_old(self) -> None:
         """Delete reports that are past their time; called by a job of the daemon."""
@@ -145,7 +156,7 @@ class Drilldowns:
             with self._lock:
                 self._states[name] = Drilldown(Stage.RUNNING, text, began)
 
-        process = ReportProcess(self._settings, on_step)
+        process = ReportProcess(self._settings, on_step, self._scratch)
         with self._lock:
             if self._is_stopping:
                 return
@@ -154,7 +165,18 @@ class Drilldowns:
         with self._store.read() as connection:
             reference, current = tables(connection, alert, began)
         ended = self._clock.now()
-        os.utime(process.write(reference, current, self._path(alert)), (ended, ended))
+        os.utime(self._write(process, reference, current, self._path(alert)), (ended, ended))
+
+    def _write(self, process: ReportProcess, reference: pa.Table, current: pa.Table, out: Path) -> Path:
+        """Write the report; with a key, only its encrypted bytes reach a disk."""
+        if self._sealer is None:
+            return process.write(reference, current, out)
+        with tempfile.TemporaryDirectory(prefix="watchkeeper-report-", dir=self._scratch) as folder:
+            plain = process.write(reference, current, Path(folder) / "report.html")
+            beside = out.with_suffix(".part")
+            create_privately(beside)
+            beside.write_bytes(self._sealer.seal(plain.read_bytes()))
+        return beside.replace(out)
 
     def _state(self, alert: Alert) -> Drilldown | None:
         state = self._states.get(_name(alert))
@@ -169,12 +191,12 @@ class Drilldowns:
         return Drilldown(Stage.READY, "", written)
 
     def _path(self, alert: Alert) -> Path:
-        return self._settings.folder / f"{_name(alert)}.html"
+        return self._settings.folder / f"{_name(alert)}{'.html' if self._sealer is None else '.sealed'}"
 
     def _delete_old(self) -> None:
         """Delete old report files and states. The lock must be held."""
         folder, before = self._settings.folder, self._clock.now() - self._settings.kept
-        for path in folder.glob("*.html"):
+        for path in (*folder.glob("*.html"), *folder.glob("*.sealed")):
             if path.stat().st_mtime < before:
                 path.unlink(missing_ok=True)
         self._states = {name: one for name, one in self._states.items() if one.since >= before}

@@ -6,7 +6,6 @@ when the same thing works again, or when it was not retried for a while.
 """
 
 import logging
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from types import TracebackType
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from monitor.errors import StoreError
+from monitor.runtime.sqlite_errors import is_of_sqlite
 
 log = logging.getLogger(__name__)
 
@@ -121,12 +121,12 @@ class Isolation:
 def _is_of_the_store(error: Exception) -> bool:
     """Whether the database failed, as opposed to the statement."""
     if isinstance(error, DBAPIError):
-        if isinstance(error, InterfaceError) and isinstance(error.orig, sqlite3.Error):
+        if isinstance(error, InterfaceError) and is_of_sqlite(error.orig):
             return False  # a value of a type that SQLite does not support
         return error.connection_invalidated or isinstance(
             error, OperationalError | InternalError | InterfaceError
         )
-    return isinstance(error, sqlite3.OperationalError | sqlite3.InternalError)
+    return is_of_sqlite(error, "OperationalError", "InternalError")
 
 
 def one_line(error: BaseException | str) -> str:

@@ -1,7 +1,7 @@
 """Backups: one SQLite file with everything that is stored at one moment, made while daemons write.
 
 Of PostgreSQL, too, a backup is an SQLite file: all rows of one snapshot. It can be restored into either kind of
-database (`monitor.store.restoring`).
+database (`monitor.store.restoring`). A backup has the key of the store.
 """
 
 import math
@@ -55,7 +55,7 @@ def write(store: Store, out: Path, progress: Progress = quiet) -> Backup:
             _copy_file(store, part)
         else:
             _copy_server(store, part, progress)
-        with closing(file_store(part)) as made:
+        with closing(file_store(part, store.key)) as made:
             ensure_sound(made, out)
             rows = sum(count_rows(made).values())
         sync(part)
@@ -80,7 +80,7 @@ def _copy_server(store: Store, part: Path, progress: Progress) -> None:
     if not is_current(store):
         hint = "start the daemon of this version once, which migrates it"
         raise StoreError("the database has the tables of another version", hint=hint)
-    with closing(file_store(part)) as made:
+    with closing(file_store(part, store.key)) as made:
         migrate(made)
         with made.write(patience=PATIENCE) as connection:
             copy_rows(store, connection, progress)
@@ -119,15 +119,15 @@ def ensure_sound(store: Store, named: Path) -> None:
         raise StoreError(f"{named} is damaged: {problems[0]}", hint="is the disk sound? Use another backup")
 
 
-def file_store(path: Path) -> Store:
-    """The store in a file.
+def file_store(path: Path, key: str = "") -> Store:
+    """The store in a file, with its key if it is encrypted.
 
     Raises:
         InputError: its path cannot be part of a URL.
     """
     if "?" in str(path):
         raise InputError(f"the path {path} contains '?'", hint="use another name")
-    return Store(f"sqlite:///{path}")
+    return Store(f"sqlite:///{path}", key=key)
 
 
 def remove(path: Path) -> None:

@@ -20,8 +20,10 @@ from sqlalchemy import Connection, MetaData, event, make_url
 
 from monitor.errors import StoreError
 from monitor.runtime.faults import Faults
-from monitor.store import errors, postgresql, sqlite, text_values
+from monitor.runtime.sqlite_errors import errors_of_sqlite
+from monitor.store import errors, postgresql, sqlcipher, sqlite, text_values
 from monitor.store.availability import Condition
+from monitor.store.settings import StoreSettings
 from monitor.store.sqlite import OpenFile
 
 metadata = MetaData(
@@ -44,10 +46,13 @@ _WRITER_WITHIN = 60.0
 
 
 class Store:
-    """Connections and transactions. Damaged rows are reported to `faults`."""
+    """Connections and transactions. Damaged rows are reported to `faults`. With a `key` of 64 hexadecimal digits,
+    an SQLite database is encrypted.
+    """
 
-    def __init__(self, url: str, faults: Faults | None = None) -> None:
+    def __init__(self, url: str, faults: Faults | None = None, key: str = "") -> None:
         self.faults = faults or Faults()
+        self.key = key
         self.url = make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.condition = Condition()
@@ -55,7 +60,7 @@ class Store:
         self._writer = threading.Lock()
         self._is_silent = False
         self._asking = threading.Lock()
-        engine = sqlite.engine_of(url, self._file) if self.is_sqlite else postgresql.engine_of(url)
+        engine = sqlite.engine_of(url, self._file, key) if self.is_sqlite else postgresql.engine_of(url)
         self.engine = text_values.guard(engine).execution_options(**{_FAULTS: self.faults})
         self._drivers = drivers = dict[int, Any]()
         event.listen(engine, "connect", lambda driver, _record: drivers.update({id(driver): driver}))
@@ -66,9 +71,9 @@ class Store:
         event.listen(engine, "checkin", lambda driver, _record: in_use.discard(id(driver)))
         weakref.finalize(self, self.engine.dispose)  # closes the connections of a store that was never closed
 
-    def __reduce__(self) -> tuple[Callable[[str], "Store"], tuple[str]]:
-        """Pickle the URL only: in a child process, the store opens its own connections."""
-        return opened, (self.url.render_as_string(hide_password=False),)
+    def __reduce__(self) -> tuple[Callable[[str, str], "Store"], tuple[str, str]]:
+        """Pickle URL and key only: in a child process, the store opens its own connections."""
+        return opened, (self.url.render_as_string(hide_password=False), self.key)
 
     def size(self, connection: Connection) -> float:
         """Size of the database in bytes."""
@@ -188,7 +193,7 @@ class Store:
         except StoreError as error:
             self.condition.failed(error.message)
             raise
-        except errors.FOREIGN as error:
+        except errors.foreign() as error:
             if not errors.is_theirs(error):
                 raise
             if self._is_abandoned:
@@ -226,29 +231,37 @@ class Store:
         self.engine.dispose()
         ends = time.monotonic() + within
         while True:
-            drivers = [one for one in list(self._drivers.values()) if isinstance(one, sqlite3.Connection)]
+            drivers = list(self._drivers.values()) if self.is_sqlite else []
             busy = [driver for driver in drivers if id(driver) in self._in_use]
             for driver in busy:
-                with suppress(sqlite3.Error):
+                with suppress(*errors_of_sqlite()):
                     driver.interrupt()
             if not busy or time.monotonic() >= ends:
                 break
             time.sleep(0.02)
         for driver in drivers:
             if id(driver) not in self._in_use:
-                with suppress(sqlite3.Error):
+                with suppress(*errors_of_sqlite()):
                     driver.close()
         if (
             busy and self.path is not None
         ):  # what is committed goes into the file itself, for whoever copies it
-            with suppress(sqlite3.Error), closing(sqlite3.connect(self.path, timeout=within)) as last:
+            module = sqlcipher.driver() if self.key else sqlite3
+            with suppress(*errors_of_sqlite()), closing(module.connect(self.path, timeout=within)) as last:
+                if self.key:
+                    sqlcipher.open_with(last, self.key)
                 last.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 @lru_cache(maxsize=1)
-def opened(url: str) -> Store:
+def opened(url: str, key: str = "") -> Store:
     """The store that was sent to a child process."""
-    return Store(url)
+    return Store(url, key=key)
+
+
+def store_of(settings: StoreSettings) -> Store:
+    """The store of a configuration."""
+    return Store(settings.url, key=settings.key.get_secret_value())
 
 
 def whole(moment: float, towards: Callable[[float], int] = math.ceil) -> float:
@@ -264,8 +277,12 @@ def faults_of(connection: Connection) -> Faults:
 
 def sqlite_driver(connection: Connection) -> sqlite3.Connection | None:
     """The driver's own connection, to bypass SQLAlchemy; None if the database is not SQLite."""
-    driver = connection.connection.driver_connection
-    return driver if isinstance(driver, sqlite3.Connection) else None
+    if connection.dialect.name != "sqlite":
+        return None
+    driver: sqlite3.Connection | None = (
+        connection.connection.driver_connection
+    )  # or SQLCipher's, which has all of it
+    return driver
 
 
 def _limits(patience: float | None) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from monitor.errors import StoreError
+from monitor.runtime.sqlite_errors import errors_of_sqlite, is_of_sqlite
 
 _OURS = (  # PostgreSQL's SQLSTATE, or how it begins
     "0A",  # a feature that it does not have
@@ -42,7 +43,7 @@ _HINTS = {  # by a part of the database's message
     "is full": "make room on the disk, or shorten `predictions.retention`",
     "No space left": "make room on the disk, or shorten `predictions.retention`",
     "disk I/O error": "is the disk full or broken?",
-    "not a database": "`store.url` names a file that is not a database: name another file",
+    "not a database": "`store.url` names a file that is not a database, or one that is encrypted: set `store.key`",
     "malformed": "the file is damaged: restore the last backup",
     "permission denied": "grant the user of `store.url` all rights on the tables",
     "too many": "raise PostgreSQL's max_connections, or run fewer daemons",
@@ -50,8 +51,10 @@ _HINTS = {  # by a part of the database's message
 }
 _UNUSABLE = "the database cannot be used"
 
-FOREIGN = (DBAPIError, sqlite3.Error, PoolTimeoutError, PendingRollbackError)
-"""Exceptions of SQLAlchemy and the drivers."""
+
+def foreign() -> tuple[type[Exception], ...]:
+    """Exceptions of SQLAlchemy and the drivers that are loaded."""
+    return (DBAPIError, PoolTimeoutError, PendingRollbackError, *errors_of_sqlite())
 
 
 def is_theirs(error: BaseException) -> bool:
@@ -89,12 +92,12 @@ def unusable(error: BaseException) -> StoreError:
     hint = next((hint for words, hint in _HINTS.items() if words in reason), "is it full, locked, or down?")
     is_damage = getattr(cause, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CORRUPT
     # SQLite's messages are fixed ("database or disk is full"); those of a server name addresses, users and databases.
-    public = "" if isinstance(cause, sqlite3.Error) else _UNUSABLE
+    public = "" if is_of_sqlite(cause) else _UNUSABLE
     return StoreError(f"{_UNUSABLE}: {reason}", hint=hint, is_damage=is_damage, public=public)
 
 
 def _is_of_the_server(error: BaseException) -> bool:
-    if isinstance(error, sqlite3.Error):
+    if is_of_sqlite(error):
         return _is_of_the_file(error)
     state = getattr(error, "sqlstate", None)
     if state is not None:
@@ -103,10 +106,10 @@ def _is_of_the_server(error: BaseException) -> bool:
     return type(error).__name__ not in ("DataError", "ProgrammingError", "NotSupportedError")
 
 
-def _is_of_the_file(error: sqlite3.Error) -> bool:
+def _is_of_the_file(error: BaseException) -> bool:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # of the driver itself: a text that is no UTF-8, a closed connection
-        return isinstance(error, sqlite3.InterfaceError)
+        return is_of_sqlite(error, "InterfaceError")
     if code & 0xFF == sqlite3.SQLITE_ERROR:  # syntax, a value that a function does not take
         return str(error).startswith(_MISSING)
     return code & 0xFF not in _OURS_OF_SQLITE

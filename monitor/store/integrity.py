@@ -8,6 +8,7 @@ from sqlalchemy import LargeBinary, select
 from sqlalchemy.exc import DatabaseError
 
 from monitor.errors import DamageError
+from monitor.runtime.sqlite_errors import errors_of_sqlite
 from monitor.store import errors
 from monitor.store.checksums import unseal
 from monitor.store.db import Store, sqlite_driver
@@ -29,6 +30,8 @@ def quick_check(store: Store, seconds: float) -> list[str]:
 
 def full_check(store: Store) -> Iterator[str]:
     """All problems of the file, and all wrong checksums, each with its table and key."""
+    if store.key:
+        yield from _check(store, "cipher_integrity_check", float("inf"))
     yield from _check(store, "integrity_check", float("inf"))
     for table in metadata.sorted_tables:
         keys = list(table.primary_key.columns)
@@ -51,10 +54,11 @@ def _check(store: Store, pragma: str, until: float) -> list[str]:
     with store.read() as connection:
         driver = sqlite_driver(connection)
         assert driver is not None
+        most = "" if pragma.startswith("cipher") else f"({_MOST})"
         driver.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
         try:
-            problems = [str(row[0]) for row in driver.execute(f"PRAGMA {pragma}({_MOST})")]
-        except sqlite3.DatabaseError as error:
+            problems = [str(row[0]) for row in driver.execute(f"PRAGMA {pragma}{most}")]
+        except errors_of_sqlite() as error:
             is_late = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT
             problems = [] if is_late else [errors.unusable(error).message]
         finally:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, text
 
 from monitor.errors import InputError, StoreError
 from monitor.runtime.file_modes import PRIVATE_FOLDER, create_privately
+from monitor.store import sqlcipher
 from monitor.store.backup import (
     Progress,
     copy_rows,
@@ -45,18 +46,21 @@ def restore(file: Path, target: Store, *, replaces: bool, progress: Progress = q
         return _into_file(file, target, target.path, replaces=replaces)
     with tempfile.TemporaryDirectory(prefix="watchkeeper-restore-") as folder:
         part = Path(folder) / "backup.db"
-        counts = _prepare(file, part)
-        with closing(file_store(part)) as source:
+        counts = _prepare(file, part, target.key)
+        with closing(file_store(part, target.key)) as source:
             _into_server(source, target, replaces=replaces, progress=progress)
     return counts
 
 
-def _prepare(file: Path, part: Path) -> dict[str, int]:
+def _prepare(file: Path, part: Path, key: str) -> dict[str, int]:
     """Copy a backup to `part`, check it, and migrate the copy; the rows of each table."""
     remove(part)
     create_privately(part)
-    shutil.copyfile(file, part)
-    with closing(file_store(part)) as copy:
+    if key and sqlcipher.is_plain(file):
+        sqlcipher.export(file, part, "", key)
+    else:
+        shutil.copyfile(file, part)
+    with closing(file_store(part, key)) as copy:
         ensure_sound(copy, file)
         with copy.read() as connection:
             tables = set(connection.scalars(text("SELECT name FROM sqlite_master")))
@@ -78,7 +82,7 @@ def _into_file(file: Path, target: Store, path: Path, *, replaces: bool) -> dict
             ensure_alone(target)
             _ensure_replaceable(target, replaces=replaces)
             target.close()
-        counts = _prepare(file, part)
+        counts = _prepare(file, part, target.key)
         if path.exists():
             ensure_alone(target)
             target.close()

@@ -1,5 +1,6 @@
 """The `store` section of the configuration."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -16,10 +17,21 @@ class StoreSettings(Section):
     url: Annotated[str, Written.DATABASE] = "sqlite:///var/watchkeeper.db"
     """`sqlite:///path`, or `postgresql+psycopg://user:password@host/name` for a database that several daemons
     share. A relative path is relative to the folder of this file."""
+    key: Secret = Secret("")
+    """64 hexadecimal digits, as `openssl rand -hex 32` prints them, from a file that only the daemon reads
+    (`${file:...}`). With it, an SQLite database, reports and the spool are encrypted (extra `encryption`)."""
     keep_deliveries: Duration = 90.0 * DAY
     """How long sent notifications and their receipts are kept."""
     keep_gauges: Duration = Field(default=8.0 * DAY, ge=2.0 * DAY)
     """How long the readings of gauges are kept, one row a minute for each figure."""
+
+    @field_validator("key")
+    @classmethod
+    def _is_key(cls, value: Secret) -> Secret:
+        text = value.get_secret_value()
+        if text and re.fullmatch(r"[0-9A-Fa-f]{64}", text) is None:
+            raise ValueError("is not a key of 64 hexadecimal digits (make one with: openssl rand -hex 32)")
+        return value
 
     @field_validator("url")
     @classmethod

@@ -9,6 +9,8 @@ from sqlalchemy.pool import QueuePool
 
 from monitor.errors import StoreError
 from monitor.runtime.file_modes import create_privately, make_private
+from monitor.runtime.sqlite_errors import errors_of_sqlite
+from monitor.store import sqlcipher
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -28,7 +30,7 @@ class OpenFile:
     """The file that this process opened. Data written to a file that has been deleted would be lost."""
 
     def __init__(self, path: Path | None) -> None:
-        self._path = path
+        self._path = self.path = path
         self._identity: tuple[int, int] | None = None
 
     def opened(self) -> None:
@@ -64,8 +66,15 @@ class OpenFile:
         return status.st_dev, status.st_ino
 
 
-def engine_of(url: str, file: OpenFile) -> Engine:
-    """An engine without the driver's transactions, which lock too late; `Store` begins them (BEGIN IMMEDIATE)."""
+def engine_of(url: str, file: OpenFile, key: str = "") -> Engine:
+    """An engine without the driver's transactions, which lock too late; `Store` begins them (BEGIN IMMEDIATE).
+
+    With a `key`, SQLCipher encrypts the file.
+
+    Raises:
+        StoreError: SQLCipher is not installed.
+    """
+    module = {"module": sqlcipher.driver()} if key else {}
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -73,6 +82,7 @@ def engine_of(url: str, file: OpenFile) -> Engine:
         pool_use_lifo=True,
         pool_timeout=30,
         connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS},
+        **module,
     )
 
     @event.listens_for(engine, "do_connect")
@@ -83,8 +93,17 @@ def engine_of(url: str, file: OpenFile) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(dbapi_connection: sqlite3.Connection, _record: Any) -> None:
         dbapi_connection.isolation_level = None
-        for pragma in _PRAGMAS:
-            dbapi_connection.execute(f"PRAGMA {pragma}")
+        try:
+            if key:
+                sqlcipher.open_with(dbapi_connection, key)
+            for pragma in _PRAGMAS:
+                dbapi_connection.execute(f"PRAGMA {pragma}")
+        except errors_of_sqlite() as error:
+            dbapi_connection.close()
+            reason = sqlcipher.explained(error, file.path, has_key=bool(key))
+            if reason is None:
+                raise
+            raise reason from error
         file.opened()
 
     return engine

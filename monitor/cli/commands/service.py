@@ -91,9 +91,9 @@ def _wait(settings: "Config") -> None:
     from monitor.notify import build
     from monitor.outage.emergency import spool_path
     from monitor.outage.startup import wait_for_server
-    from monitor.store.db import Store
+    from monitor.store.db import store_of
 
-    store = Store(settings.store.url)
+    store = store_of(settings.store)
     wait_for_server(store, build(settings.notify), spool_path(settings.notify.spool, store), SystemClock())
     store.close()
 

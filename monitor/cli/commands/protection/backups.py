@@ -45,11 +45,11 @@ def restore(
     """
     from monitor.cli.store_option import made
     from monitor.config.root import load
-    from monitor.store.db import Store
+    from monitor.store.db import store_of
     from monitor.store.restoring import restore as put_back
 
     settings = load(config)
-    store = Store(settings.store.url)
+    store = store_of(settings.store)
     with bar("restoring") as progress:
         counts = put_back(file, store, replaces=replace, progress=progress)
     with made(settings).write():

@@ -39,7 +39,7 @@ def erase(
     from monitor.config.root import load
     from monitor.maintenance.erasure import Subject, erase_client, erase_records
     from monitor.maintenance.erasure_files import erase_files
-    from monitor.store.db import Store
+    from monitor.store.db import store_of
     from monitor.store.restoring import ensure_only_user
 
     settings = load(config)
@@ -50,7 +50,7 @@ def erase(
     if everything and not yes and ask(f"Erase everything of {client}? yes or no", "no") != "yes":
         raise typer.Exit(Exit.FAILED)
     if everything:
-        ensure_only_user(Store(settings.store.url))
+        ensure_only_user(store_of(settings.store))
     store, now = opened(settings), time.time()
     if everything:
         receipt = erase_client(store, client, now, user(), platform.node())
