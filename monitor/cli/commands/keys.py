@@ -1,6 +1,7 @@
 """`key`: API keys."""
 
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -108,9 +109,7 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
     if (daemon := through_daemon.running(settings)) is not None:
         listed = daemon.post("keys/list")["keys"]
         rows = [tuple(_cell(value) for value in one.values()) for one in listed]
-        put_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows]) if as_json else put_table(
-            _COLUMNS, rows
-        )
+        _show(rows, as_json=as_json)
         return
     with opened(settings).read() as connection:
         listed = api_keys.keys(connection)
@@ -129,10 +128,20 @@ def list_keys(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False
         )
         for one in listed
     ]
+    _show(rows, as_json=as_json)
+
+
+def _show(rows: Sequence[tuple[str, ...]], *, as_json: bool) -> None:
+    """Keys as JSON, or as a table without a column for limits: they stand beside the client."""
     if as_json:
         put_json([dict(zip(_COLUMNS, row, strict=True)) for row in rows])
-    else:
-        put_table(_COLUMNS, rows)
+        return
+    place = _COLUMNS.index("limits")
+    shown = [
+        (*row[:2], row[2] if row[place] == "-" else f"{row[2]}: {row[place]}", row[3], *row[place + 1 :])
+        for row in rows
+    ]
+    put_table((*_COLUMNS[:place], *_COLUMNS[place + 1 :]), shown)
 
 
 @key.command("revoke")

@@ -92,6 +92,8 @@ def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Respo
         principal = services.access.who(KeyKind.PAGE, {"authorization": f"Bearer {token}"}, address)
     except AccessError:
         return closed(request)
+    if not principal.key:  # somebody at this machine without a key, who needs no session
+        return closed(request)
     with services.store.read() as connection:
         key = api_keys.find(connection, principal.key)
     ends = now + services.settings.session_lifetime
