@@ -5,7 +5,7 @@ never has them. Tokens and times are features, named as OpenTelemetry's spans an
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 from monitor.errors import InputError
 from monitor.predictions.intake.arrow_types import is_number, is_text, readable
 from monitor.predictions.log.rows import by_field, columns, transpose
-from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.call import LISTS, MOST_TEXTS, SINGLE, UNKNOWN_REASON, USAGE, Call
 from monitor.times.columns import Micros
+
+if TYPE_CHECKING:  # as in `call`
+    from monitor.predictions.settings import PredictionSettings
 
 PREFIX = "texts."
 IS_CALL = f"{PREFIX}is_call"
@@ -98,7 +100,7 @@ def sent(rows: pa.RecordBatch) -> frozenset[str]:
 
 
 def of_table(
-    rows: pa.RecordBatch, names: frozenset[str], settings: PredictionSettings
+    rows: pa.RecordBatch, names: frozenset[str], settings: "PredictionSettings"
 ) -> tuple[dict[str, pa.Array], set[str]]:
     """The columns of calls in a table, converted and cut, and what was cut. Figures are features.
 
@@ -121,7 +123,7 @@ def of_table(
 
 
 def _put(
-    found: dict[str, pa.Array], cut: set[str], name: str, values: pa.Array, settings: PredictionSettings
+    found: dict[str, pa.Array], cut: set[str], name: str, values: pa.Array, settings: "PredictionSettings"
 ) -> None:
     field = name.rpartition(".")[2]
     if name in FIGURES:
