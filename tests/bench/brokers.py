@@ -4,13 +4,17 @@
 a source work the backlog off. It prints the records per second of the whole and per second of the source's CPU.
 
 `python -m tests.bench.brokers kills [--kills 100] [--only redis]` sends records all the time, and kills a real daemon
-or its broker at random moments. A send that was not confirmed is sent again. It ends with 1 unless each record is
-stored exactly once.
+or its broker at random moments. A message that was not confirmed is sent again with its id. It ends with 1 unless
+each record is stored exactly once.
+
+`python -m tests.bench.brokers many [--sources 40]` runs one daemon with as many sources, half of them Redis streams and
+half folders, and prints its threads, its memory and its CPU at rest, beside those of a daemon without sources.
 """
 
 import argparse
 import asyncio
 import json
+import os
 import random
 import sys
 import tempfile
@@ -35,7 +39,10 @@ from tests.support.broker_servers import NatsServer, RabbitServer, RedisServer
 from tests.support.brokers import Broker
 from tests.support.daemon import Daemon
 from tests.support.source_checks import runner
+from tests.support.waiting import until
 
+EPOCH = int(time.time() * 1000) - 100_000_000
+"""Of the ids of Redis' entries: a send that is repeated has the same ids, and Redis refuses them."""
 NAMES = ("nats", "redis", "rabbitmq")
 
 
@@ -65,22 +72,34 @@ def server_of(name: str, folder: Path) -> Broker:
     return broker  # type: ignore[no-any-return]
 
 
-def send(name: str, broker: Any, bodies: Sequence[bytes]) -> None:
-    """Send messages; raises unless all were confirmed."""
+def send(name: str, broker: Any, bodies: Sequence[bytes], first: int = 0) -> None:
+    """Send messages, numbered from `first` on, so that one that is sent again is the same one; raises unless all were
+    confirmed.
+    """
+    numbered = enumerate(bodies, first + 1)
     if name == "redis":
         with broker.client as client:
             line = client.pipeline(transaction=False)
-            for one in bodies:
-                line.xadd("orders", {"data": one})
-            line.execute()
+            for number, one in numbered:
+                line.xadd("orders", {"data": one}, id=f"{EPOCH + number}-0")
+            for answer in line.execute(raise_on_error=False):
+                if isinstance(answer, Exception) and "equal or smaller" not in str(answer):
+                    raise answer
     elif name == "nats":
-        broker.with_stream(lambda js: _published(js, bodies))
+        broker.with_stream(lambda js: _published(js, list(numbered)))
     else:
-        broker.send("orders", bodies)
+        for number, one in numbered:
+            broker.send("orders", [one], message_id=str(number))
 
 
-async def _published(js: Any, bodies: Sequence[bytes]) -> None:
-    await asyncio.gather(*(js.publish("orders.new", one, timeout=10) for one in bodies))
+async def _published(js: Any, numbered: Sequence[tuple[int, bytes]]) -> None:
+    headers = [{"Nats-Msg-Id": str(number)} for number, _ in numbered]
+    await asyncio.gather(
+        *(
+            js.publish("orders.new", one, timeout=10, headers=header)
+            for (_, one), header in zip(numbered, headers, strict=True)
+        )
+    )
 
 
 def section(name: str, port: int) -> dict[str, Any]:
@@ -107,7 +126,7 @@ def speed(name: str, count: int) -> None:
         broker = server_of(name, folder / "broker")
         try:
             for at in range(0, count, 1000):
-                send(name, broker, [body(number) for number in range(at, at + 1000)])
+                send(name, broker, [body(number) for number in range(at, at + 1000)], at)
             store = Store(f"sqlite:///{folder}/watchkeeper.db")
             migrate(store)
             source = runner(store, SETTINGS[name].model_validate(section(name, broker.port)))
@@ -140,12 +159,14 @@ class Sender:
 
     def run(self) -> None:
         """Until it is stopped."""
-        while not self.stopping.is_set():
-            bodies = [body(number) for number in range(self.sent, self.sent + 20)]
+        bodies: list[bytes] = []
+        while bodies or not self.stopping.is_set():
+            bodies = bodies or [body(number) for number in range(self.sent, self.sent + 20)]
             try:
-                send(self.name, self.broker, bodies)
+                send(self.name, self.broker, bodies, self.sent)
                 self.sent += len(bodies)
-            except Exception:  # the broker is down: the same ids again
+                bodies = []
+            except Exception:  # the broker is down: the same messages again
                 time.sleep(0.1)
             time.sleep(0.02)
 
@@ -220,17 +241,71 @@ def _ids(rows: pa.RecordBatch) -> list[str]:
     return list(rows.column("id").to_pylist())
 
 
+def many(count: int) -> None:
+    """What a daemon with many sources takes once all is read."""
+    for sources in (0, count):
+        with tempfile.TemporaryDirectory() as found:
+            folder = Path(found)
+            broker: Any = server_of("redis", folder / "broker")
+            sections: dict[str, Any] = {}
+            for number in range(sources):
+                if number % 2:
+                    written = folder / f"captures{number}"
+                    written.mkdir()
+                    bodies = [body(number * 1000 + n) for n in range(100)]
+                    (written / "a.jsonl").write_bytes(b"\n".join(bodies) + b"\n")
+                    sections[f"s{number}"] = {"kind": "objects", "url": str(written)}
+                else:
+                    stream = f"orders{number}"
+                    broker.send(stream, [body(number * 1000 + n) for n in range(100)])
+                    section_of = {**section("redis", broker.port), "stream": stream}
+                    sections[f"s{number}"] = {"kind": "redis", **section_of}
+            text = f"notify: {{console: false}}\nsources: {json.dumps(sections)}\n"
+            daemon = Daemon(folder, text, loads_itself=True)
+            try:
+                began = time.monotonic()
+                daemon.start()
+                until(lambda at=folder, all_of=sources * 100: len(_stored(at)) == all_of, "all is read", 120)
+                took = time.monotonic() - began
+                time.sleep(20)
+                before = _cpu(daemon.pid)
+                time.sleep(20)
+                used = (_cpu(daemon.pid) - before) / 20
+                status = Path(f"/proc/{daemon.pid}/status").read_text()
+                threads, resident = (
+                    int(status.split(f"{name}:")[1].split()[0]) for name in ("Threads", "VmRSS")
+                )
+                print(
+                    f"{sources} sources: all read after {took:.0f} s, {threads} threads, {resident / 1024:.0f} MB, "
+                    f"{used:.1%} of a core at rest",
+                    flush=True,
+                )
+            finally:
+                daemon.kill()
+                _end(broker)
+
+
+def _cpu(pid: int) -> float:
+    """Seconds of CPU that a process has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> int:
-    """Run one of the two."""
+    """Run one of the three."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["speed", "kills"])
+    parser.add_argument("what", choices=["speed", "kills", "many"])
     parser.add_argument("--only", choices=NAMES)
     parser.add_argument("--records", type=int, default=60_000)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--sources", type=int, default=40)
     given = parser.parse_args()
     names = [given.only] if given.only else NAMES
+    if given.what == "many":
+        many(given.sources)
+        return 0
     if given.what == "speed":
         for name in names:
             speed(name, given.records)

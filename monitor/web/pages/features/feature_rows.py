@@ -112,7 +112,7 @@ class Importance:
         value = self.values.get(name)
         if value is None:
             return ""
-        return f"{value:.0%}" if self.is_learned else format_number(value)
+        return f"{value * 100:.0f} %" if self.is_learned else format_number(value)
 
 
 def importance_of(
