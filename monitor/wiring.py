@@ -191,7 +191,12 @@ def application(config: Config, services: Services) -> Litestar:
 def signal_meter(config: Config, clock: Clock, store: Store) -> SignalMeter:
     """What measures the texts of calls, and keeps them by the policy of their client."""
     policies = {name: client.texts for name, client in config.clients.items()}
-    return SignalMeter(store.faults, policies, RegisteredByStream(store, clock.elapsed))
+    told = {
+        (name, model): settings.answers
+        for name, client in config.clients.items()
+        for model, settings in client.models.items()
+    }
+    return SignalMeter(store.faults, policies, RegisteredByStream(store, clock.elapsed, told))
 
 
 def ingest(

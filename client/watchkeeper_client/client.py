@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from watchkeeper_client.protocol.address import Address
     from watchkeeper_client.protocol.transport import Transport
 
+_ANSWERS = frozenset({"prediction", "error", "finish_reason", "texts"})
+"""One of these says what became of a call."""
 _RECORD_WEIGHT = 600
 """Bytes that a record without values needs while it waits, roughly."""
 _BREATH = 0.00005
@@ -128,6 +130,10 @@ class Client(Forkable):
         segments: Mapping[str, object] | None = None,
         automated: bool | None = None,
         cost: float | None = None,
+        texts: Mapping[str, object] | None = None,
+        usage: Mapping[str, object] | None = None,
+        ttft_ms: float | None = None,
+        finish_reason: str | None = None,
         timestamp: object = None,
         client: str | None = None,
         model: str | None = None,
@@ -137,7 +143,7 @@ class Client(Forkable):
         """Record what a model answered, or by which `error` it did not; the id by which an outcome finds it.
 
         The fields are those of docs/ingest.md. `features` is anything with names: a mapping, a pandas row, a dataclass,
-        a pydantic model.
+        a pydantic model. `texts` are those of a call of a language model: `input`, `output`, `context` and so on.
         """
         try:
             freezer = Freezer(self._counters)
@@ -152,13 +158,18 @@ class Client(Forkable):
                 "segments": segments,
                 "automated": automated,
                 "cost": cost,
+                "usage": usage,
+                "ttft_ms": ttft_ms,
+                "finish_reason": finish_reason,
                 "client": client,
                 "model": model,
                 "version": version,
                 "environment": environment,
             }
             built = records.build(self._base, given, features, freezer)
-            if "prediction" in built or "error" in built:
+            if texts is not None and (said := freezer.texts(texts)):
+                built["texts"] = said
+            if not _ANSWERS.isdisjoint(built):
                 self.put("predictions", built, 1, _RECORD_WEIGHT + freezer.weight)
             else:
                 self._counters.add("unusable")

@@ -14,6 +14,7 @@ from monitor.metrics.section import MetricSection
 from monitor.metrics.settings import MetricSettings
 from monitor.notify.settings import NotifySettings
 from monitor.predictions.settings import PredictionSettings
+from monitor.predictions.texts.answer_settings import AnswerSettings
 from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Stream
 from monitor.releases.settings import ReleasePolicy, ReleaseSettings
@@ -62,6 +63,8 @@ class ModelSettings(ModelView):
     """By how much a canary may be worse than the stable version. Applies to all environments."""
     rollback: RollbackSettings = RollbackSettings()
     """Automatic rollback of new versions. It is off until it is switched on."""
+    answers: AnswerSettings = AnswerSettings()
+    """What answers of a language model may name, and what its tokens cost."""
     environment: str = "production"
     """The environment to which `baseline`, `probe`, `releases` and `rollback` apply."""
 

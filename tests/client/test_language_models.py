@@ -11,8 +11,10 @@ from typing import Any
 
 import openai
 import pytest
+from langchain_core.documents import Document
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.retrievers import BaseRetriever
 from watchkeeper_client import Client
 from watchkeeper_client.integrations.langchain import WatchkeeperCallback
 from watchkeeper_client.integrations.openai import watch_openai
@@ -144,3 +146,31 @@ def test_langchain_streams_and_tasks(client: Client, model: str, stores: File) -
     assert 0 < streamed["features.ttft_ms"] <= streamed["latency_ms"]
     assert streamed["features.output_characters"] == 18
     assert whole["segments.app"] == "help"
+
+
+class Shelf(BaseRetriever):
+    """A retriever that knows one document."""
+
+    def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
+        return [Document(page_content="Refunds take 14 days.")]
+
+
+def test_texts_are_sent_where_they_are_asked_for(
+    llm: Model, client: Client, model: str, stores: File
+) -> None:
+    ai = watch_openai(openai.OpenAI(base_url=llm.url, api_key="none", max_retries=0), client, texts=True)
+    asked: list[Any] = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How long?"}]
+    ai.chat.completions.create(model="gpt-small", messages=asked)
+    for _ in ai.chat.completions.create(model="gpt-small", messages=asked, stream=True):
+        pass
+    chat = GenericFakeChatModel(messages=iter([AIMessage("Refunds take 30 days.")]))
+    chain = Shelf() | (lambda found: f"{found[0].page_content} How long?") | chat
+    chain.invoke("How long?", config={"callbacks": [WatchkeeperCallback(client, texts=True)]})
+
+    whole, streamed, retrieved = stored(client, model, stores)
+    assert whole["signals.answer_characters"] == len("Refunds take 14 days.")
+    assert streamed["signals.answer_characters"] == len("Refunds take long.")
+    assert streamed["signals.cut_answer"] is True
+    assert whole["signals.unsupported_numbers"] is None  # without documents
+    assert retrieved["signals.unsupported_numbers"] is True
+    assert not [name for name in whole if name.startswith("texts.")]

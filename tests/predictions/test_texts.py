@@ -14,10 +14,12 @@ from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
-from monitor.predictions.texts import measuring
+from monitor.predictions.texts.answer_settings import AnswerSettings
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.predictions.texts.policy import TextPolicy
+from monitor.predictions.texts.registered import RegisteredByStream
 from monitor.records import Stream
+from monitor.signals import registry
 from monitor.signals.signal import Signal, Unit
 from monitor.store import predictions, quarantine, texts
 from monitor.store.db import Store, metadata
@@ -212,7 +214,8 @@ def test_a_broken_signal_is_reported_and_stops_neither_the_row_nor_the_others(
         msg = "no"
         raise ValueError(msg)
 
-    monkeypatch.setattr(measuring, "ALL", (Signal("broken", Unit.FLAG, (), "", broken), *measuring.ALL))
+    signals = (Signal("broken", Unit.FLAG, (), "", broken), *registry.SIGNALS)
+    monkeypatch.setattr(registry, "SIGNALS", signals)
     take(log_of(store), call())
 
     assert rows_of(store)[0]["signals.answer_characters"] == len("hello")
@@ -224,7 +227,7 @@ def test_a_text_that_cannot_be_redacted_is_not_kept(store: Store, monkeypatch: p
         msg = "no"
         raise ValueError(msg)
 
-    monkeypatch.setattr(measuring, "redact", broken)
+    monkeypatch.setattr(registry, "redact", broken)
     take(log_of(store), call())
 
     assert len(rows_of(store)) == 1
@@ -241,3 +244,21 @@ def test_texts_are_deleted_by_age_and_with_their_client(store: Store) -> None:
     take(log_of(store), call(id="2"))
     with store.write() as connection:
         assert texts.delete_of_client(connection, "acme") == 1
+
+
+def test_own_contacts_are_no_leak_and_prices_make_costs(store: Store) -> None:
+    told = AnswerSettings(own_contacts=("@acme.example", "+49 30 901820"), input_price=2, output_price=10)
+    registered = RegisteredByStream(store, lambda: 0.0, {("acme", "bot"): told})
+    meter = SignalMeter(store.faults, {}, registered)
+    log = PredictionLog(store, PredictionSettings(), ManualClock(NOW), meter=meter)
+    usage = {"input_tokens": 1_000_000, "output_tokens": 100_000}
+    take(
+        log,
+        call(texts={"input": "contact?", "output": "Write to help@acme.example."}, usage=usage),
+        call(texts={"input": "contact?", "output": f"Write to {MAIL}."}),
+    )
+    own, other = rows_of(store)
+    assert (own["signals.contact_leak"], other["signals.contact_leak"]) == (False, True)
+    assert own["signals.cost"] == pytest.approx(3.0)
+    assert told.contacts == {"@acme.example", "4930901820"}
+    assert store.faults.active() == []

@@ -1,4 +1,4 @@
-"""A call of a language model, and what of it is recorded: never a text, unless somebody else records it."""
+"""A call of a language model, and what of it is recorded: texts only where they are asked for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class Completion:
     piece of a streamed answer.
     """
 
-    def __init__(self, client: Client, fields: dict[str, Any], request: dict[str, Any]) -> None:
+    def __init__(
+        self, client: Client, fields: dict[str, Any], request: dict[str, Any], *, with_texts: bool = False
+    ) -> None:
         self._client = client
         self._at = time.time()
         self._started = perf_counter()
@@ -44,6 +46,7 @@ class Completion:
         self.features["input_characters"] = characters(given)
         if isinstance(given, list):
             self.features["messages"] = len(given)
+        self.texts: dict[str, Any] | None = said(given) if with_texts else None
         if isinstance(request.get("tools"), (list, tuple)):
             self.features["tools"] = len(request["tools"])
 
@@ -64,7 +67,12 @@ class Completion:
                 record["id"] = id
             if version:
                 record["version"] = version
-            answer = {"error": error} if error is not None else {"prediction": reason or "stop"}
+            answer: dict[str, Any] = (
+                {"error": error} if error is not None else {"prediction": reason or "stop"}
+            )
+            if self.texts:
+                record["texts"] = self.texts
+                answer["finish_reason"] = reason or None
             self._client.prediction(**{**record, **answer})
         except Exception as failure:
             self._client.count("unusable")
@@ -82,3 +90,34 @@ def characters(value: Any, depth: int = 0) -> int:
     if depth < 8 and isinstance(getattr(value, "content", None), (str, list)):
         return characters(value.content, depth + 1)
     return 0
+
+
+def said(messages: Any) -> dict[str, Any]:
+    """The texts of a request by who said them: `system`, results of tools, and all others as `input`."""
+    found: dict[str, list[str]] = {"input": [], "system": [], "tool_results": []}
+    for message in messages if isinstance(messages, (list, tuple)) else [messages]:
+        role = str(
+            (message.get("role") if isinstance(message, dict) else getattr(message, "type", None)) or "user"
+        )
+        side = {"system": "system", "developer": "system", "tool": "tool_results"}.get(role, "input")
+        found[side] += written(message)
+    texts: dict[str, Any] = {name: "\n".join(found[name]) for name in ("input", "system") if found[name]}
+    return {**texts, "tool_results": found["tool_results"]} if found["tool_results"] else texts
+
+
+def written(value: Any, depth: int = 0) -> list[str]:
+    """The texts that something holds, in their order."""
+    if isinstance(value, str):
+        return [value] if value else []
+    if depth < 8 and isinstance(value, dict):
+        return [
+            text
+            for name, one in value.items()
+            if name not in ("role", "type", "id", "name")
+            for text in written(one, depth + 1)
+        ]
+    if depth < 8 and isinstance(value, (list, tuple)):
+        return [text for one in value for text in written(one, depth + 1)]
+    if depth < 8 and isinstance(getattr(value, "content", None), (str, list)):
+        return written(value.content, depth + 1)
+    return []

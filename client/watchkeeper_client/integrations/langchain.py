@@ -15,16 +15,37 @@ _MOST_UNDER_WAY = 10_000
 
 
 class WatchkeeperCallback(BaseCallbackHandler):
-    """Records the calls of chat models and of language models, as `Completion` says. Texts are not recorded."""
+    """Records the calls of chat models and of language models, as `Completion` says.
 
-    def __init__(self, client: Client, **fields: Any) -> None:
+    `texts=True` records texts as well: what was asked and answered, and the documents that retrievers of the same run
+    returned before.
+    """
+
+    def __init__(self, client: Client, *, texts: bool = False, **fields: Any) -> None:
         self._client = client
+        self._with_texts = texts
+        self._documents: dict[UUID | None, list[str]] = {}
         self._fields = fields
         self._calls: dict[UUID, Completion] = {}
 
     def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002
         """A chat model is called."""
         self._begin(run_id, [one for conversation in messages for one in conversation], kwargs)
+
+    def on_retriever_end(
+        self,
+        documents: Any,
+        *,
+        run_id: UUID,  # noqa: ARG002
+        parent_run_id: UUID | None = None,
+        **kwargs: Any,  # noqa: ARG002
+    ) -> None:
+        """Documents were retrieved."""
+        if self._with_texts:
+            while len(self._documents) >= _MOST_UNDER_WAY:
+                self._documents.pop(next(iter(self._documents)), None)
+            found = [text for one in documents if isinstance(text := getattr(one, "page_content", None), str)]
+            self._documents[parent_run_id] = found
 
     def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002
         """A language model is called."""
@@ -46,6 +67,8 @@ class WatchkeeperCallback(BaseCallbackHandler):
         try:
             generation = response.generations[0][0]
             call.features["output_characters"] = characters(generation.text)
+            if call.texts is not None:
+                call.texts["output"] = generation.text
             message = getattr(generation, "message", None)
             told = getattr(message, "response_metadata", None) or generation.generation_info or {}
             reason = str(
@@ -71,4 +94,9 @@ class WatchkeeperCallback(BaseCallbackHandler):
             self._calls.pop(next(iter(self._calls)), None)
         request = dict(kwargs.get("invocation_params") or {})
         request.setdefault("model", request.get("model_name"))
-        self._calls[run_id] = Completion(self._client, self._fields, {**request, "messages": messages})
+        asked = {**request, "messages": messages}
+        call = Completion(self._client, self._fields, asked, with_texts=self._with_texts)
+        documents = self._documents.pop(kwargs.get("parent_run_id"), None)
+        if documents and call.texts is not None:
+            call.texts["context"] = documents
+        self._calls[run_id] = call

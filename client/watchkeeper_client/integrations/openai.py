@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from watchkeeper_client.client import Client
-from watchkeeper_client.integrations.completions import Completion, characters
+from watchkeeper_client.integrations.completions import Completion, characters, written
 
 _WATCHED = {
     ("chat", "completions", "create"),
@@ -19,32 +19,37 @@ _WATCHED = {
 _COPIES = {"with_options", "copy"}
 
 
-def watch_openai(openai: Any, client: Client, **fields: Any) -> Any:
+def watch_openai(openai: Any, client: Client, *, texts: bool = False, **fields: Any) -> Any:
     """The same client, with its completions and responses recorded. `fields` stand in each record.
 
-    Streamed answers are recorded when they end or are closed. Texts are not recorded.
+    Streamed answers are recorded when they end or are closed. `texts=True` records what was asked and answered.
     """
-    return _Proxy(openai, (), client, fields)
+    return _Proxy(openai, (), client, fields, texts)
 
 
 class _Proxy:
     """A part of the client on the way to a method that is watched."""
 
-    def __init__(self, target: Any, path: tuple[str, ...], client: Client, fields: dict[str, Any]) -> None:
+    def __init__(
+        self, target: Any, path: tuple[str, ...], client: Client, fields: dict[str, Any], with_texts: bool
+    ) -> None:
         self._target = target
         self._path = path
         self._client = client
         self._fields = fields
+        self._with_texts = with_texts
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._target, name)
         path = (*self._path, name)
         if path in _WATCHED:
-            return _Method(found, self._client, self._fields)
+            return _Method(found, self._client, self._fields, self._with_texts)
         if any(watched[: len(path)] == path for watched in _WATCHED):
-            return _Proxy(found, path, self._client, self._fields)
+            return _Proxy(found, path, self._client, self._fields, self._with_texts)
         if not self._path and name in _COPIES:
-            return lambda *args, **kwargs: _Proxy(found(*args, **kwargs), (), self._client, self._fields)
+            return lambda *args, **kwargs: _Proxy(
+                found(*args, **kwargs), (), self._client, self._fields, self._with_texts
+            )
         return found
 
     def __enter__(self) -> _Proxy:
@@ -63,13 +68,14 @@ class _Proxy:
 
 
 class _Method:
-    def __init__(self, method: Any, client: Client, fields: dict[str, Any]) -> None:
+    def __init__(self, method: Any, client: Client, fields: dict[str, Any], with_texts: bool) -> None:
         self._method = method
         self._client = client
         self._fields = fields
+        self._with_texts = with_texts
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        seen = _Seen(Completion(self._client, self._fields, kwargs))
+        seen = _Seen(Completion(self._client, self._fields, kwargs, with_texts=self._with_texts))
         with seen:
             result = self._method(*args, **kwargs)
         return self._awaited(seen, result) if hasattr(result, "__await__") else _answered(seen, result)
@@ -102,6 +108,7 @@ class _Seen:
         self.call = call
         self._id = self._version = self._reason = ""
         self._characters = 0
+        self._texts: list[str] = []
 
     def __enter__(self) -> None:
         """Call the method, or wait for the next piece."""
@@ -142,11 +149,15 @@ class _Seen:
         if length and self.call.features["stream"]:
             self.call.first_piece()
         self._characters += length
+        if self.call.texts is not None:
+            self._texts += written(text)
 
     def end(self, error: object = None, reason: str = "") -> None:
         """Nothing more comes."""
         if self._characters:
             self.call.features["output_characters"] = self._characters
+        if self.call.texts is not None and self._texts:
+            self.call.texts["output"] = "".join(self._texts)
         self.call.end(reason or self._reason, error, self._id, self._version)
 
 

@@ -17,6 +17,7 @@ from watchkeeper_client.counters import Counters
 
 LONGEST_TEXT = 65_536
 """Characters of a text, as the daemon's limit for a feature is."""
+MOST_TEXTS = 100
 LONGEST_LIST = 8_192
 DEEPEST = 16
 MOST_VALUES = 4_000
@@ -54,6 +55,21 @@ class Freezer:
         except Exception:
             self._counters.leave_out("features", given)
             return None
+
+    def texts(self, given: object) -> dict[str, Any]:
+        """The texts of a call by name: each a text, or a list of texts."""
+        copy: dict[str, Any] = {}
+        try:
+            for name, value in list(dict(given).items()):  # type: ignore[call-overload]
+                listed = value if isinstance(value, (list, tuple)) else [value]
+                parts = [self._freeze(one, 0) for one in listed[:MOST_TEXTS] if isinstance(one, str)]
+                if parts:
+                    copy[str(name)] = parts[0] if isinstance(value, str) else parts
+                elif value:
+                    self._counters.leave_out(f"texts.{name}", value)
+        except Exception:
+            self._counters.leave_out("texts", given)
+        return copy
 
     def value(self, name: str, given: object) -> Any:
         """A copy of any value, or `LEFT_OUT`."""

@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError, kind_of
+from monitor.predictions.texts import signal_room
 from monitor.records import Rejected
-from monitor.signals.registry import redact
 from monitor.texts import NAME, storable
 from monitor.visible import visible
 
@@ -52,7 +52,7 @@ def written(record: object) -> bytes:
 
 def redacted(text: str) -> str:
     """A text without personal data and secrets."""
-    return str(redact(pa.array([storable(text)], pa.string()))[0].as_py())
+    return str(signal_room.registry().redact(pa.array([storable(text)], pa.string()))[0].as_py())
 
 
 def _sizes(texts: object) -> object:

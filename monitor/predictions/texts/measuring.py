@@ -8,23 +8,19 @@ redacted is not kept.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.predictions.log.batch import Batch, encode
+from monitor.predictions.texts import signal_room
 from monitor.predictions.texts.call import LISTS, SINGLE
 from monitor.predictions.texts.call_columns import FIGURES, PREFIX, is_transient
 from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Stream
 from monitor.runtime.faults import Faults
-from monitor.signals.batch import Batch as CallBatch
-from monitor.signals.calls import NOTHING_REGISTERED, Calls, Registered
-from monitor.signals.injection import canaries
-from monitor.signals.lists import of_parts, parts
-from monitor.signals.registry import SIGNALS as ALL
-from monitor.signals.registry import redact
 from monitor.store.texts import StoredTexts
 
 SIGNALS = "signals."
@@ -33,10 +29,11 @@ FOUND = "signals"
 _TEXTS = tuple(f"{PREFIX}{name}" for name in (*SINGLE, *LISTS))
 _SYSTEM = f"{PREFIX}system"
 """The system prompt, which is kept only as it came: it is the same in all calls, and hashes of it are registered."""
-_CANARY = rf"(?i){canaries.PREFIX}[a-z2-7]+"
+_CANARY = "(?i)wk-canary-[a-z2-7]+"
 _WITH_TEXTS = ("id", "timestamp", "version")
 _FIGURES = {f"features.{name.rpartition('.')[2]}": name.rpartition(".")[2] for name in FIGURES}
-RegisteredFor = Callable[[Stream], Registered]
+RegisteredFor = Callable[[Stream], Any]
+"""Returns the `Registered` of a stream."""
 
 
 class SignalMeter:
@@ -81,13 +78,13 @@ class SignalMeter:
     def _measured(self, stream: Stream, rows: pa.RecordBatch) -> dict[str, pa.Array]:
         """The signals by name. A broken one stops no other."""
         measured: dict[str, pa.Array] = {}
-        registered = NOTHING_REGISTERED
+        registered = signal_room.calls().NOTHING_REGISTERED
         if self._registered is not None:
             with self._faults.isolate("signals", f"{stream}: registered texts"):
                 registered = self._registered(stream)
         with self._faults.isolate("signals", "calls"):
-            batch = CallBatch(Calls(_calls(rows)), registered)
-            for one in ALL:
+            batch = signal_room.batch().Batch(signal_room.calls().Calls(_calls(rows)), registered)
+            for one in signal_room.registry().SIGNALS:
                 with self._faults.isolate("signals", one.name):
                     measured[one.name] = _known(one.measure(batch))
         return measured
@@ -146,8 +143,12 @@ def _known(values: pa.Array) -> pa.Array:
 def _redacted(texts: pa.Array) -> pa.Array:
     """The texts without personal data, secrets and canaries."""
     if pa.types.is_list(texts.type):
-        return of_parts(texts, _redacted(parts(texts)))
-    return pc.replace_substring_regex(redact(texts), _CANARY, "[canary]")
+        parts = pc.replace_substring_regex(texts.flatten(), _CANARY, "[canary]")
+        lengths = pc.fill_null(pc.list_value_length(texts), 0).to_numpy(zero_copy_only=False)
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+        texts = pa.ListArray.from_arrays(offsets, parts, mask=texts.is_null())
+        return signal_room.registry().redact(texts)
+    return signal_room.registry().redact(pc.replace_substring_regex(texts, _CANARY, "[canary]"))
 
 
 def _true_signals(signals: Mapping[str, pa.Array], rows: int) -> pa.Array:

@@ -1,9 +1,11 @@
-"""What clients registered about their prompts, read again after some seconds."""
+"""What clients registered about their prompts, read again after some seconds, and what the configuration says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from monitor.predictions.texts import signal_room
+from monitor.predictions.texts.answer_settings import NOTHING, AnswerSettings
 from monitor.records import Stream
-from monitor.signals.calls import Registered
 from monitor.store import registered_texts
 from monitor.store.db import Store
 from monitor.store.registered_texts import RegisteredTexts
@@ -15,14 +17,19 @@ LASTS = 10.0
 class RegisteredByStream:
     """The registered texts of each stream. Called by one thread at a time."""
 
-    def __init__(self, store: Store, elapsed: Callable[[], float]) -> None:
-        self._store, self._elapsed = store, elapsed
+    def __init__(
+        self,
+        store: Store,
+        elapsed: Callable[[], float],
+        settings: Mapping[tuple[str, str], AnswerSettings] | None = None,
+    ) -> None:
+        self._store, self._elapsed, self._settings = store, elapsed, settings or {}
         self._read_at = float("-inf")
         self._texts = RegisteredTexts()
-        self._by_stream: dict[tuple[str, str], Registered] = {}
+        self._by_stream: dict[tuple[str, str], Any] = {}
 
-    def __call__(self, stream: Stream) -> Registered:
-        """What was registered for a stream. While the store cannot be read, what it was before."""
+    def __call__(self, stream: Stream) -> Any:
+        """The `Registered` of a stream. While the store cannot be read, what it was before."""
         now = self._elapsed()
         if not 0 <= now - self._read_at < LASTS:
             self._read_at = now
@@ -30,5 +37,8 @@ class RegisteredByStream:
                 self._texts, self._by_stream = registered_texts.load(connection), {}
         key = stream.client, stream.model
         if key not in self._by_stream:
-            self._by_stream[key] = Registered(self._texts.shingles_of(*key), self._texts.canaries_of(*key))
+            told = self._settings.get(key, NOTHING)
+            self._by_stream[key] = signal_room.calls().Registered(
+                self._texts.shingles_of(*key), self._texts.canaries_of(*key), told.prices, told.contacts
+            )
         return self._by_stream[key]

@@ -7,16 +7,14 @@ from monitor.config.units import HOUR
 from monitor.health.wording import NOTHING
 from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.calls.signals import SIGNAL_MEAN, SIGNAL_RATE, measure
+from monitor.predictions.texts import signal_room
 from monitor.records import Measurement, Stream, Window
 from monitor.rules.language.wording import figure
-from monitor.signals.registry import SIGNALS
 from monitor.windows.baseline_from_table import Baseline
 from monitor.windows.rolling import Rolling
 
 MOST_PLACES = 4
 """Versions and segments that a row names, those that differ most from the whole."""
-_HELP = {one.name: one.help for one in SIGNALS}
-_LEAKS = frozenset(one.name for one in SIGNALS if one.is_leak)
 _FEWEST = 20
 """Calls of a version or segment from which on its figure is shown."""
 
@@ -63,16 +61,17 @@ def _is_signal(one: Measurement) -> bool:
 def _row(name: str, one: Measurement, measured: Sequence[Measurement]) -> SignalRow:
     known = one.low is not None and one.high is not None
     is_rate = one.metric == SIGNAL_RATE.name
+    known_as = {signal.name: signal for signal in signal_room.registry().SIGNALS}.get(name)
     return SignalRow(
         name,
-        _HELP.get(name, ""),
+        known_as.help if known_as else "",
         figure(one.value, one.unit),
         f"{figure(one.low, one.unit)} to {figure(one.high, one.unit)}" if known else NOTHING,
         NOTHING if one.baseline is None else figure(one.baseline, one.unit),
         round(one.n),
         _places(name, one, measured),
         is_rate,
-        is_rate and name in _LEAKS and bool(one.value),
+        bool(is_rate and known_as and known_as.is_leak and one.value),
     )
 
 

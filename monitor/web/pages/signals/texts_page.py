@@ -11,10 +11,10 @@ from sqlalchemy import Connection
 
 from monitor.clock import iso
 from monitor.predictions.log.batch import decode
+from monitor.predictions.texts import signal_room
 from monitor.predictions.texts.call import LISTS, SINGLE
 from monitor.predictions.texts.measuring import FOUND
 from monitor.records import Stream
-from monitor.signals.registry import SIGNALS
 from monitor.store import audit, texts
 from monitor.store.audit import Entry
 from monitor.store.db import faults_of
@@ -29,7 +29,6 @@ MOST_CHARACTERS = 2000
 """Of each text; the rest is said to be left out."""
 _KEPT = "\r\n\t" + JOINERS
 """Characters that are shown as they are; hidden ones are escaped."""
-_FLAGS = tuple(one.name for one in SIGNALS if one.is_flag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,8 @@ def texts_page(
     if not visitor.may_read(client):
         raise NotFoundException
     signal = request.query_params.get("signal", "")
-    signal = signal if signal in _FLAGS else ""
+    flags = [one.name for one in signal_room.registry().SIGNALS if one.is_flag]
+    signal = signal if signal in flags else ""
     now = services.clock.now()
     peer = (request.client.host if request.client else "")[:64]
     with services.store.write() as connection:  # not shown if it cannot be recorded
@@ -72,7 +72,7 @@ def texts_page(
         stream=stream,
         home=address(stream),
         signal=signal,
-        signals=_FLAGS,
+        signals=flags,
         calls=shown,
         most=MOST_SHOWN,
         iso=iso,

@@ -1,0 +1,42 @@
+"""The section `answers` of a model: what belongs to the client, and what tokens cost."""
+
+import re
+from typing import Any
+
+from pydantic import Field
+
+from monitor.config.sections import RealNumber, Section
+from monitor.predictions.texts import signal_room
+
+_TELEPHONE = re.compile(r"[+(]?[\d\s()/.-]{5,}")
+
+
+class AnswerSettings(Section):
+    """The answers of a language model: what they may name, and what tokens cost."""
+
+    own_contacts: tuple[str, ...] = ()
+    """The client's own mail addresses, telephone numbers and domains (`@acme.example`), which answers may name."""
+    input_price: RealNumber | None = Field(default=None, ge=0)
+    """Price of a million tokens of input, in your currency. With `output_price`, the signal `cost` is measured."""
+    output_price: RealNumber | None = Field(default=None, ge=0)
+    """Price of a million tokens of answers."""
+    cached_price: RealNumber | None = Field(default=None, ge=0)
+    """Price of a million tokens of input from the cache; without it, that of other input."""
+
+    @property
+    def contacts(self) -> frozenset[str]:
+        """The contacts as they are compared: in lower case, telephone numbers as digits."""
+        return frozenset(
+            "".join(filter(str.isdigit, one)) if _TELEPHONE.fullmatch(one) else one.lower()
+            for one in self.own_contacts
+        )
+
+    @property
+    def prices(self) -> Any:
+        """The `Prices` of tokens; None unless both are known."""
+        if self.input_price is None or self.output_price is None:
+            return None
+        return signal_room.calls().Prices(self.input_price, self.output_price, self.cached_price)
+
+
+NOTHING = AnswerSettings()

@@ -1,0 +1,19 @@
+"""The room `monitor.signals`, loaded when the first text is there: it takes 3 MB, which other daemons save."""
+
+from importlib import import_module
+from typing import Any
+
+
+def registry() -> Any:
+    """`monitor.signals.registry`: `SIGNALS`, `measure` and `redact`."""
+    return import_module("monitor.signals.registry")
+
+
+def calls() -> Any:
+    """`monitor.signals.calls`: `Calls` and `Registered`."""
+    return import_module("monitor.signals.calls")
+
+
+def batch() -> Any:
+    """`monitor.signals.batch`: `Batch`."""
+    return import_module("monitor.signals.batch")
