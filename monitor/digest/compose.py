@@ -40,7 +40,10 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The content of a digest, before it is rendered as a mail or chat message. `models` are in the page's order."""
+    """The content of a digest, before it is rendered as a mail or chat message. `models` are in the page's order.
+
+    `checkpoint` is the end of the client's audit log, as `watchkeeper audit verify --mailed` takes it.
+    """
 
     client: str
     name: str
@@ -55,6 +58,7 @@ class Digest:
     span: str
     page: str
     charts: tuple[Picture, ...] = ()
+    checkpoint: str = ""
 
     def of(self, health: Health) -> tuple[Section, ...]:
         """The models in one state."""

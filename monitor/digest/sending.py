@@ -1,7 +1,7 @@
 """Sending digests: composed when due, and stored in the outbox in the transaction that marks them as sent."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from sqlalchemy import Connection
@@ -20,7 +20,7 @@ from monitor.digest.service.report import ServiceReport
 from monitor.health import client_state
 from monitor.health.settings import ClientSettings
 from monitor.records import Delivery, Status
-from monitor.store import daily_summaries, digests, outbox
+from monitor.store import audit_checkpoints, daily_summaries, digests, outbox
 from monitor.store.db import Store
 
 SLACK = "slack"
@@ -142,7 +142,11 @@ class Sender:
         notes = reading.notes(connection, client, settings, one, {s for s, own in seen.items() if own.moved})
         notes += resource_notes(self.measured(), client, settings)
         notes += filter(None, [self.disk.words()])
-        return compose(health, figures, notes, one, settings, self.public_url, seen)
+        digest = compose(health, figures, notes, one, settings, self.public_url, seen)
+        last = audit_checkpoints.of(connection, client)[-1:]
+        return replace(
+            digest, checkpoint="".join(f"{client}:{one.sequence}:{one.hash.hex()}" for one in last)
+        )
 
     def _deliveries(
         self, connection: Connection, digest: Digest, settings: ClientSettings, now: float

@@ -15,11 +15,22 @@ from monitor.web import host_names
 from monitor.web.auth import response_headers
 from monitor.web.auth.audit import STRANGER, AuditLog
 from monitor.web.auth.rate_limit import Limiter
+from monitor.web.auth.session import LOCAL
 from monitor.web.pages import rendering
 from monitor.web.services import Services
 
 _UNLIMITED = ("/healthz", "/readyz", "/metrics")
-_AUDITED = ("/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe", "/subscribe", "/changes")
+_AUDITED = (
+    "/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe", "/subscribe", "/changes", "/metrics",
+    "/v1/rollouts/", "/v1/flagger/", "/v1/releases",
+)  # fmt: skip
+_MACHINES = ("/metrics", "/v1/rollouts/", "/v1/flagger/")
+"""What programs ask every few seconds; none of it changes anything."""
+_READING = ("GET", "HEAD", "OPTIONS")
+_NO_AUDIT = (
+    "changes are not accepted while the audit log cannot be written",
+    "is the database full, locked, or out of reach? The daemon's log has the reason",
+)
 _WRONG_HOST = (
     "this is not a host name of the daemon",
     "set web.public_url to the daemon's address, or add the name to web.hosts",
@@ -63,6 +74,8 @@ class Guard(ASGIMiddleware):
             await _reject(scope, watched, wait)
         elif not self._is_expected(scope):
             await _send_error(scope, watched, 421, *_WRONG_HOST)
+        elif self._audit.is_failing and _is_change(scope):
+            await _send_error(scope, watched, 503, *_NO_AUDIT, (b"retry-after", b"5"))
         else:
             await next_app(scope, receive, watched)
         self._meters.requests.labels(handler=_handler(scope), code=str(status)).inc()
@@ -82,16 +95,27 @@ class Guard(ASGIMiddleware):
     def _record(self, scope: HTTPScope, client: str, address: str, status: int) -> None:
         state = scope.get("state", {})
         visitor, client = state.get("visitor"), str(state.get("client", client))
-        action = "read" if scope["method"] in ("GET", "HEAD") else "change"
+        principal = state.get("principal")
+        action = "read" if scope["method"] in _READING else "change"
         now = self._services.clock.now()
-        if visitor is None:
+        who = visitor.who if visitor is not None else ""
+        if visitor is None and principal is not None:
+            who, client = f"key {principal.key}" if principal.key else LOCAL, client or principal.client
+        if not who:
             # Anybody can send these, with any client in the path: they are counted by kind of page.
             self._audit.count_stranger(
                 Entry(now, STRANGER, address[:64], action, "", _handler(scope), status)
             )
             return
-        texts = storable(visitor.who[:256]), address[:64], action, storable(client[:128]), scope["path"][:512]
-        self._audit.note(Entry(now, *texts[:4], storable(texts[4]), status))
+        texts = storable(who[:256]), address[:64], action, storable(client[:128]), scope["path"][:512]
+        entry = Entry(now, *texts[:4], storable(texts[4]), status)
+        is_machine = scope["path"].startswith(_MACHINES) or scope["path"].endswith("/metrics")
+        self._audit.count_machine(entry) if is_machine else self._audit.note(entry)
+
+
+def _is_change(scope: HTTPScope) -> bool:
+    path, method = scope["path"], scope["method"]
+    return method not in _READING and path.startswith(_AUDITED) and not path.startswith(_MACHINES)
 
 
 def _headers(services: Services, secure: bool) -> dict[str, dict[str, str]]:

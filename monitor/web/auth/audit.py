@@ -13,6 +13,7 @@ STRANGER = "stranger"
 _MOST_STRANGERS = 20
 """Rows a minute about strangers; what exceeds them is one row for each outcome."""
 _COUNT_SECONDS = 60.0
+_MACHINE_SECONDS = 3600.0
 OTHERS = "others"
 """The name in entries that arrived while the maximum number was waiting because the store was unavailable."""
 
@@ -25,6 +26,10 @@ class AuditLog:
         self._waiting: dict[tuple[object, ...], Entry] = {}
         self._strangers: dict[tuple[object, ...], Entry] = {}
         self._counting_since = 0.0
+        self._machines: dict[tuple[object, ...], Entry] = {}
+        self._machines_since = 0.0
+        self.is_failing = False
+        """Whether the last attempt to store entries failed. No change is accepted until one succeeds."""
         self._lock = threading.Lock()
 
     def count_stranger(self, entry: Entry) -> None:
@@ -39,6 +44,26 @@ class AuditLog:
             first = self._strangers.get(key)
             times = entry.times + (first.times if first else 0)
             self._strangers[key] = replace(first or entry, times=times)
+
+    def count_machine(self, entry: Entry) -> None:
+        """Count a request of a program that asks every few seconds: one row an hour for each key and target."""
+        key: tuple[object, ...] = (
+            entry.who,
+            entry.address,
+            entry.action,
+            entry.client,
+            entry.target,
+            entry.outcome,
+        )
+        with self._lock:
+            if not self._machines:
+                self._machines_since = entry.at
+            first = self._machines.get(key)
+            if first is None and len(self._machines) >= MOST_WAITING:
+                entry, key = replace(entry, who=OTHERS, address="", client="", target=""), (OTHERS,)
+                first = self._machines.get(key)
+            times = entry.times + (first.times if first else 0)
+            self._machines[key] = replace(first or entry, times=times)
 
     def note(self, entry: Entry) -> None:
         """Keep an entry until the next flush."""
@@ -60,6 +85,11 @@ class AuditLog:
                 strangers, self._strangers = list(self._strangers.values()), {}
             for entry in strangers:
                 self.note(entry)
+        if not 0 <= now - self._machines_since < _MACHINE_SECONDS:
+            with self._lock:
+                machines, self._machines = list(self._machines.values()), {}
+            for entry in machines:
+                self.note(entry)
         with self._lock:
             waiting, self._waiting = list(self._waiting.values()), {}
         try:
@@ -67,9 +97,11 @@ class AuditLog:
                 with self._store.write() as connection:
                     audit.add(connection, waiting)
         except BaseException:
+            self.is_failing = True
             for entry in waiting:
                 self.note(entry)
             raise
+        self.is_failing = self.is_failing and not waiting
         return len(waiting)
 
 

@@ -79,7 +79,9 @@ def principal_of(access: Access, kind: KeyKind, request: Request[Any, Any, Any])
     """
     peer = request.client.host if request.client else ""
     headers = {name.lower(): value for name, value in request.headers.items()}
-    return access.who(kind, headers, peer, request.scope["http_version"], is_same_user(request.scope))
+    principal = access.who(kind, headers, peer, request.scope["http_version"], is_same_user(request.scope))
+    request.state["principal"] = principal  # for the audit log
+    return principal
 
 
 def cookie_name(services: Services) -> str:

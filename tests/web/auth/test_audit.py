@@ -8,9 +8,11 @@ from monitor.errors import StoreError
 from monitor.store import audit
 from monitor.store.audit import Entry
 from monitor.store.db import Store
+from monitor.store.tables import metadata
 from monitor.web.auth.audit import MOST_WAITING, OTHERS, AuditLog
 from tests.support import clients
 from tests.support.daemon import Daemon
+from tests.support.server import serving
 from tests.support.traffic import prediction, send
 from tests.support.waiting import until
 
@@ -60,3 +62,45 @@ def test_while_nothing_can_be_written_only_so_much_waits_and_the_rest_is_counted
     assert len(log._waiting) == MOST_WAITING + 1
     [others] = [entry for entry in log._waiting.values() if entry.who == OTHERS]
     assert others.times == 500
+
+
+def test_programs_that_ask_every_few_seconds_are_one_row_an_hour() -> None:
+    store = Store("sqlite://")
+    metadata.create_all(store.engine)
+    log = AuditLog(store)
+    for second in range(0, 3600, 15):
+        at = clients.NOW + second
+        log.count_machine(Entry(at, "key 1f3a", "10.0.0.1", "read", "", "/metrics", 200))
+        assert log.flush(at) == 0
+    assert log.flush(clients.NOW + 3600) == 1
+    with store.read() as connection:
+        [entry] = audit.latest(connection)
+    assert (entry.who, entry.times) == ("key 1f3a", 240)
+
+
+def test_while_the_audit_log_cannot_be_written_pages_are_shown_and_changes_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.web.app.AUDIT_EVERY", 0.05)
+    shop = clients.opened(tmp_path, hours=1)
+    full: list[int] = [1]
+    real = audit.add
+
+    def sometimes(*arguments: object) -> None:
+        if full:
+            raise StoreError("the disk is full")
+        real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(audit, "add", sometimes)
+    with serving(shop) as web:
+        assert web.get("/metrics").status_code == 200
+        assert web.get("/c/acme/").status_code == 200
+        until(lambda: web.post("/leave").status_code == 503, "changes are refused")
+        assert "audit log" in web.post("/leave", headers={"accept": "text/html"}).text
+        assert web.get("/c/acme/").status_code == 200
+        full.clear()
+        until(lambda: web.post("/leave").status_code != 503, "changes are accepted again")
+    with shop.store.read() as connection:
+        assert {("this machine", "/metrics"), ("this machine", "/c/acme")} <= {
+            (entry.who, entry.target) for entry in audit.latest(connection)
+        }
