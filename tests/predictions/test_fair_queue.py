@@ -12,6 +12,7 @@ from monitor.predictions.intake.requests import RawRequest
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.fair_queue import COMMIT_BYTES, SHARE_BYTES, FairQueue
 from monitor.predictions.settings import PredictionSettings
+from monitor.web.statuses import status_of
 from tests.support.thorough import examples
 
 RULES = Rules(PredictionSettings(), 0.0)
@@ -93,6 +94,14 @@ def test_a_sender_leaves_room_for_others() -> None:
     assert put(queue, "initech", 2 * MB) is None
     for number in range(50):
         assert put(queue, f"client {number}", 2000) is None, "small requests of others are always taken"
+
+
+def test_too_much_is_429_however_long_it_takes() -> None:
+    queue, _ = queue_of(rate=10)
+    assert put(queue, "acme", 100) is None
+    busy = put(queue, "acme", 100)
+    assert busy is not None
+    assert status_of(busy)[0] == 429
 
 
 def test_a_rate_is_kept_over_ten_seconds() -> None:

@@ -19,6 +19,8 @@ SHARE_BYTES = 262_144
 _BESIDE_SECONDS = 5.0
 """How long after its last request a sender counts as sending."""
 _MOST_SENDERS = 1000
+_LONGEST_WAIT = 4.0
+"""Seconds that a sender is told to wait. A longer time would mean that the daemon is unavailable (503)."""
 _BURST_SECONDS = 10.0
 """How many seconds of its rate a sender may send at once."""
 
@@ -55,7 +57,7 @@ class FairQueue:
             return BusyError("too many requests are waiting for the database", retry_after=1, hint=hint)
         if self._rate and (wait := self._wait(sender, size)):
             hint = "send less; predictions.client_rate is the limit"
-            return BusyError("you send more than you may", retry_after=wait, hint=hint)
+            return BusyError("you send more than you may", retry_after=min(wait, _LONGEST_WAIT), hint=hint)
         self.bytes += size
         self._bytes[sender] = own + size
         waiting = self._waiting.get(sender)
