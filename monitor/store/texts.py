@@ -102,8 +102,3 @@ def delete_before(connection: Connection, before: float, limit: int = 200) -> in
     """Delete texts of calls before `before`, at most `limit` batches; their number."""
     old = select(TEXTS.c.id).where(TEXTS.c.last_at < before).order_by(TEXTS.c.last_at).limit(limit)
     return connection.execute(delete(TEXTS).where(TEXTS.c.id.in_(old))).rowcount
-
-
-def delete_of_client(connection: Connection, client: str) -> int:
-    """Delete all texts of a client; the number of batches."""
-    return connection.execute(delete(TEXTS).where(TEXTS.c.client == client)).rowcount

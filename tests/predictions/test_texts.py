@@ -235,15 +235,11 @@ def test_a_text_that_cannot_be_redacted_is_not_kept(store: Store, monkeypatch: p
     assert [fault.subject for fault in store.faults.active()] == ["redaction"]
 
 
-def test_texts_are_deleted_by_age_and_with_their_client(store: Store) -> None:
+def test_texts_are_deleted_by_age(store: Store) -> None:
     take(log_of(store), call())
     with store.write() as connection:
         assert texts.delete_before(connection, NOW) == 0
-        assert texts.delete_of_client(connection, "other") == 0
         assert texts.delete_before(connection, NOW + 1) == 1
-    take(log_of(store), call(id="2"))
-    with store.write() as connection:
-        assert texts.delete_of_client(connection, "acme") == 1
 
 
 def test_own_contacts_are_no_leak_and_prices_make_costs(store: Store) -> None:
