@@ -1,0 +1,60 @@
+"""The sentence about the answers of a language model, for people who know no signal."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.health.answers import LEAKS, OFF_TOPIC, REFUSAL, UNSUPPORTED, Rate, of_measurements, sentence
+from monitor.records import Better, Measurement, Stream, Window, labels
+
+NAMES = (REFUSAL, OFF_TOPIC, *UNSUPPORTED, *LEAKS, "cut_answer")
+rates = st.dictionaries(
+    st.sampled_from(NAMES),
+    st.builds(Rate, st.floats(0, 1), st.integers(0, 500), st.none() | st.floats(0, 1)),
+)
+
+
+@pytest.mark.parametrize(
+    ("known", "told"),
+    [
+        ({}, ""),
+        ({REFUSAL: Rate(0.5, 3)}, ""),
+        (
+            {REFUSAL: Rate(0.02, 100, 0.01), "secret_leak": Rate(0, 100)},
+            "Of the answers of the last hour, 2 % declined to answer (usually 1 %), and none was found to give away "
+            "data.",
+        ),
+        (
+            {UNSUPPORTED[0]: Rate(0.3, 100, 0.05), UNSUPPORTED[1]: Rate(0.1, 100), OFF_TOPIC: Rate(0, 100)},
+            "Of the answers of the last hour, none had little to do with their sources, and 30 % had numbers, dates or "
+            "names that their sources do not have (usually 5 %).",
+        ),
+        (
+            {"identifier_leak": Rate(0.0004, 5000)},
+            "Of the answers of the last hour, less than 0.1 % gave away data that they should not have.",
+        ),
+    ],
+)
+def test_the_sentence_says_what_a_client_understands(known: dict[str, Rate], told: str) -> None:
+    assert sentence(known, "of the last hour") == told
+
+
+@given(rates)
+def test_no_name_of_a_signal_is_in_it_and_a_leak_is_never_kept_from_a_client(known: dict[str, Rate]) -> None:
+    told = sentence(known, "of the last hour")
+    assert not re.search("|".join(NAMES[1:]), told)
+    if any(known[name].value and known[name].n for name in LEAKS if name in known):
+        assert "gave away data that they should not have" in told
+    assert "none was found" not in told or "gave away" not in told
+
+
+def test_rates_are_those_of_all_calls() -> None:
+    def one(value: float | None, **more: str) -> Measurement:
+        where = labels(signal=REFUSAL, **more)
+        return Measurement(
+            Stream("a", "b"), Window(0, 60), "signal_rate", value, "share", Better.LOWER, 50, where
+        )
+
+    assert of_measurements([one(0.2), one(0.9, version="7"), one(None)]) == {REFUSAL: Rate(0.2, 50)}
