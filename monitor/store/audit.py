@@ -188,6 +188,12 @@ def count(connection: Connection, wanted: Filter) -> int:
     return int(connection.scalar(query) or 0)
 
 
+def count_strangers(connection: Connection, since: float) -> int:
+    """How many requests of people and programs without access there were."""
+    total = select(func.coalesce(func.sum(entries.c.times), 0))
+    return int(connection.scalar(total.where(entries.c.at >= since, entries.c.who == "stranger")) or 0)
+
+
 def actions(connection: Connection) -> list[str]:
     """The actions that entries are of, in order."""
     return [str(one) for one in connection.scalars(select(entries.c.action).distinct()) if one is not None]

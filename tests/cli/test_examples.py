@@ -40,6 +40,7 @@ NOBODY = {
 """Their examples name ids, days and sources that this store does not have."""
 FOUND_SOMETHING = {
     "doctor": "the address may be in use",
+    "audit report": "the store of the examples has no key",
     "compare": "the example fails on drift",
     "notify test": "the service cannot be reached from here",
     "gauges list": "no daemon has read a gauge",

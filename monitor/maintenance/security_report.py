@@ -1,0 +1,120 @@
+"""The regular security audit on one page: what deserves a look, worst first, and what is well."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.clock import iso
+from monitor.config.units import DAY, format_duration
+from monitor.store.api_keys import Key, KeyKind
+from monitor.store.audit_check import Verdict
+from monitor.store.quarantine import Refused
+from monitor.store.sessions import Session
+
+_MOST = 20
+UNUSED = 90.0 * DAY
+"""Seconds after which a key that is not used counts as forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the report is made of. `failed` is the number of requests without access since `since`; `retention` says how
+    long what is kept, in seconds.
+    """
+
+    now: float
+    since: float
+    keys: Sequence[Key]
+    sessions: Sequence[Session]
+    failed: int
+    verdicts: Sequence[Verdict]
+    refused: Sequence[Refused]
+    is_signed: bool
+    is_encrypted: bool
+    is_secure: bool
+    is_local: bool
+    retention: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding: what it is about, whether it is well, and the details."""
+
+    subject: str
+    is_well: bool
+    detail: str
+
+
+def report(facts: Facts) -> list[Line]:
+    """All findings, those that deserve a look first."""
+    lines = [*_keys(facts), *_people(facts), *_storage(facts), *_log(facts), *_quarantine(facts)]
+    return sorted(lines, key=lambda line: line.is_well)
+
+
+def _keys(facts: Facts) -> list[Line]:
+    valid = [key for key in facts.keys if key.is_valid(facts.now)]
+    never = [key for key in valid if key.last_used_at is None]
+    idle = [key for key in valid if key.last_used_at is not None and key.last_used_at < facts.now - UNUSED]
+    endless = [key for key in valid if key.expires_at is None]
+    admins = [key for key in valid if key.kind is KeyKind.STAFF and key.role in ("", "admin")]
+    return [
+        _named("keys never used", never),
+        _named(f"keys not used for {format_duration(UNUSED)}", idle),
+        _named("keys without expiry", endless),
+        Line("admin keys", len(admins) <= 2, _list(admins)),
+    ]
+
+
+def _named(subject: str, keys: Sequence[Key]) -> Line:
+    return Line(subject, not keys, _list(keys))
+
+
+def _list(keys: Sequence[Key]) -> str:
+    shown = ", ".join(
+        f"{key.id} ({key.kind}{f' {key.client}' if key.client else ''})" for key in keys[:_MOST]
+    )
+    return (shown + (f" and {len(keys) - _MOST} more" if len(keys) > _MOST else "")) or "none"
+
+
+def _people(facts: Facts) -> list[Line]:
+    admins = sorted({one.who for one in facts.sessions if one.role == "admin"})
+    return [
+        Line("admins signed in now", True, ", ".join(admins[:_MOST]) or "none"),
+        Line("requests without access", facts.failed < 100, f"{facts.failed:,} since {iso(facts.since)}"),
+    ]
+
+
+def _storage(facts: Facts) -> list[Line]:
+    kept = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in facts.retention.items())
+    tls = "pages are served by TLS" if facts.is_secure else "pages are not served by TLS"
+    return [
+        Line(
+            "encryption at rest",
+            facts.is_encrypted,
+            f"store.key is {'' if facts.is_encrypted else 'not '}set",
+        ),
+        Line(
+            "TLS",
+            facts.is_secure or facts.is_local,
+            tls + (", on this machine only" if facts.is_local else ""),
+        ),
+        Line("retention", True, kept),
+    ]
+
+
+def _log(facts: Facts) -> list[Line]:
+    broken = [f"{one.client or '(no single client)'}: {one.problem}" for one in facts.verdicts if one.problem]
+    entries = sum(one.entries for one in facts.verdicts)
+    signed = "checkpoints are signed" if facts.is_signed else "audit.key is not set"
+    return [
+        Line("audit log", not broken, "; ".join(broken) or f"{entries:,} entries, intact"),
+        Line("signature of the audit log", facts.is_signed, signed),
+    ]
+
+
+def _quarantine(facts: Facts) -> list[Line]:
+    foreign = sum(one.count for one in facts.refused if one.reason in ("other_client", "unknown_client"))
+    total = sum(one.count for one in facts.refused)
+    return [
+        Line("records of foreign clients", not foreign, f"{foreign:,}"),
+        Line("quarantine", True, f"{total:,} rejected records since {iso(facts.since)}"),
+    ]
