@@ -179,8 +179,9 @@ class Jobs:
                 until = closing.horizon(figures.watermark, figures.last_received, now, config.windows)
                 tasks.append(LearningTask(figures.stream, until, len(known)))
         context = LearningContext(config.drift, int(config.predictions.base_window), now)
+        learned = prepare(self._store, tasks, context, self._runner)
         importance_learning.prepare(self._store, tasks, now, self._runner)
-        return prepare(self._store, tasks, context, self._runner)
+        return learned
 
     def compact(self) -> None:
         """Merge the batches of windows that accept no more rows: a row then takes a tenth of the space."""
