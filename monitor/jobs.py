@@ -11,6 +11,7 @@ from monitor.clock import Clock
 from monitor.config.root import Config
 from monitor.config.units import HOUR, MINUTE
 from monitor.config.verdict_reading import reading_of
+from monitor.drift import importance_learning
 from monitor.drift.learning import LearningContext, LearningTask, prepare
 from monitor.evaluation.row_metrics import measure_rows
 from monitor.maintenance.audit_signing import AuditSigning, signer_of
@@ -165,10 +166,6 @@ class Jobs:
         config, now = self._config, self._clock.now()
         with self._store.read() as connection:
             known = stream_rows.figures_of_all(connection)
-        if not known:
-            return []
-        from monitor.drift import importance_learning  # a daemon without models does not need it
-
         tasks = []
         for figures in known:
             if only is not None and figures.stream not in only:
