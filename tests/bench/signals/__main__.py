@@ -90,8 +90,8 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.signals", description=__doc__)
     parser.add_argument("environment", type=Path, help="where the packages are installed")
-    parser.add_argument("--rows", type=int, default=6000, help="rows of HaluEval, half of them measured")
-    parser.add_argument("--values", type=int, default=300, help="values of each kind of personal data")
+    parser.add_argument("--rows", type=int, default=3000, help="rows of HaluEval, half of them measured")
+    parser.add_argument("--values", type=int, default=200, help="values of each kind of personal data")
     return parser.parse_args()
 
 

@@ -62,17 +62,16 @@ def _lines(ours: Sequence[MeasuredError], theirs: Sequence[Alternative], costs: 
     yield ""
     yield "| signal | set | language | found | of | false alarms | of |"
     yield "|---|---|---|---|---|---|---|"
-    for one in ours:
-        if one.auc is None:
-            yield f"| `{one.signal}` | {_set(one)} | {_figures(one)} |"
+    for one in _summed([one for one in ours if one.auc is None]):
+        yield f"| `{one.signal}` | {_set(one)} | {_figures(one)} |"
     yield ""
     yield "### Other tools on the same texts"
     yield ""
     yield "| tool | compared with | set | language | found | of | false alarms | of | µs a text |"
     yield "|---|---|---|---|---|---|---|---|---|"
-    for other in theirs:
-        one = other.error
-        yield f"| {other.tool} | `{one.signal}` | {one.dataset} | {_figures(one)} | {other.microseconds:,.0f} |"
+    for tool, microseconds in dict.fromkeys((one.tool, one.microseconds) for one in theirs):
+        for one in _summed([other.error for other in theirs if other.tool == tool]):
+            yield f"| {tool} | `{one.signal}` | {one.dataset} | {_figures(one)} | {microseconds:,.0f} |"
     yield ""
     yield from _cost_lines(costs)
 
@@ -94,6 +93,38 @@ def _cost_lines(costs: Costs) -> Iterator[str]:
         f"One call with 100 kB of a repeated piece in each of its six places, {len(slowest)} pieces: at most "
         f"{costs.hostile[slowest[0]]:.1f} s ({worst}), median {costs.hostile[slowest[len(slowest) // 2]]:.2f} s."
     )
+
+
+def _summed(errors: Sequence[MeasuredError]) -> Iterator[MeasuredError]:
+    """The kinds of national identifiers, and the forms of secrets, each in one row that names those below 95 %."""
+    for kind, is_one in _SUMMED.items():
+        some = [one for one in errors if is_one(one)]
+        if some:
+            found = sum((one.recall or 0.0) * one.positives for one in some)
+            n = sum(one.positives for one in some)
+            weak = [
+                f"{one.dataset.partition(' (')[0].removeprefix('national id ')} {one.recall:.0%}"
+                for one in some
+                if one.recall is not None and one.recall < 0.95
+            ]
+            listed = ", ".join(weak[:6]) + (f" and {len(weak) - 6} more" if len(weak) > 6 else "")
+            name = f"{len(some)} {kind}" + (f"; below 95 %: {listed}" if weak else "")
+            yield MeasuredError(some[0].signal, name, "any", n, 0, found / n)
+    yield from (one for one in errors if not any(is_one(one) for is_one in _SUMMED.values()))
+
+
+def _is_national(one: MeasuredError) -> bool:
+    return one.dataset.startswith("national id")
+
+
+def _is_secret(one: MeasuredError) -> bool:
+    return one.dataset.endswith("(detect-secrets)")
+
+
+_SUMMED = {
+    "countries' national identifiers (Faker, python-stdnum)": _is_national,
+    "kinds of secrets (from the patterns of detect-secrets)": _is_secret,
+}
 
 
 def _set(one: MeasuredError) -> str:

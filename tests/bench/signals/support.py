@@ -69,12 +69,16 @@ def _halueval(pairs: list[Pair], dataset: str) -> Iterator[MeasuredError]:
         negatives=int(np.isfinite(good).sum()),
         auc=auc(good, bad),
         baseline=auc(-lengths[0], -lengths[1]),
-        matched=auc(good[equal], bad[equal]),
+        matched=auc(good[equal], bad[equal]) if _is_enough(good[equal], bad[equal]) else None,
     )
     for name in FLAGS:
         recall, positives = share(wrong[name])
         alarms, negatives = share(right[name])
         yield MeasuredError(name, dataset, "en", positives, negatives, recall, alarms)
+
+
+def _is_enough(good: Numbers, bad: Numbers) -> bool:
+    return min(np.isfinite(good).sum(), np.isfinite(bad).sum()) >= 30
 
 
 def _texts(pairs: list[Pair]) -> tuple[list[str], list[str]]:
