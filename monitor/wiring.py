@@ -196,7 +196,7 @@ def signal_meter(config: Config, clock: Clock, store: Store) -> SignalMeter:
         for name, client in config.clients.items()
         for model, settings in client.models.items()
     }
-    return SignalMeter(store.faults, policies, RegisteredByStream(store, clock.elapsed, told))
+    return SignalMeter(store.faults, policies, RegisteredByStream(store, clock.elapsed, told), config.signals)
 
 
 def ingest(

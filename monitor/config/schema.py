@@ -22,6 +22,7 @@ from monitor.reports.settings import ReportSettings
 from monitor.rollback.settings import KillSwitchSettings, RollbackSettings
 from monitor.rollouts.settings import CanaryTolerances
 from monitor.rules.settings import RuleSettings
+from monitor.signals.plugins.names import PluginName, PluginTarget
 from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
 from monitor.store.settings import AuditSettings, StoreSettings
@@ -120,6 +121,8 @@ class Config(Section):
     """Message brokers from which records are fetched, by name."""
     gauges: dict[str, AnyGauge] = {}
     """Machines, GPUs, model servers and queues whose figures are read, by name."""
+    signals: dict[PluginName, PluginTarget] = {}
+    """Signals of your own for language models: the name of each, and its function as `package.module:function`."""
     releases: ReleaseSettings = ReleaseSettings()
     """Records of releases from MLflow's model registry."""
     rollback: KillSwitchSettings = KillSwitchSettings()

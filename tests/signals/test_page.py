@@ -19,9 +19,9 @@ def test_the_page_describes_each_signal_and_no_other() -> None:
     assert sorted(described) == sorted(one.name for one in SIGNALS)
 
 
-def test_the_page_names_each_token_of_redaction_and_counts_the_issuers() -> None:
+def test_the_page_names_each_token_of_redaction_and_counts_the_forms_of_secrets() -> None:
     assert all(f"`{kind.token}`" in PAGE for kind in KINDS)
-    assert f"{len(_FORMS)} issuers" in PAGE
+    assert f"{len(_FORMS)} forms" in PAGE
 
 
 def test_each_signal_has_a_cost_and_what_can_be_wrong_has_an_error() -> None:

@@ -40,6 +40,7 @@ class SignalMeter:
     """Measures the signals of calls, and separates their texts from their rows.
 
     `policies` are those of clients, by default `redact`; `registered` returns what was registered for a stream.
+    `own` are signals of the configuration: name and function.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class SignalMeter:
         faults: Faults,
         policies: Mapping[str, TextPolicy] | None = None,
         registered: RegisteredFor | None = None,
+        own: Mapping[str, str] | None = None,
     ) -> None:
         self._faults, self._policies, self._registered = faults, policies or {}, registered
+        self._own, self._plugins = own or {}, list[Any]()
 
     def separate(self, stream: Stream, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[StoredTexts]]:
         """The rows with signals instead of texts, and the texts to store."""
@@ -84,10 +87,17 @@ class SignalMeter:
                 registered = self._registered(stream)
         with self._faults.isolate("signals", "calls"):
             batch = signal_room.batch().Batch(signal_room.calls().Calls(_calls(rows)), registered)
-            for one in signal_room.registry().SIGNALS:
+            for one in (*signal_room.registry().SIGNALS, *self._own_signals()):
                 with self._faults.isolate("signals", one.name):
                     measured[one.name] = _known(one.measure(batch))
         return measured
+
+    def _own_signals(self) -> list[Any]:
+        """The plug-ins of the configuration as signals, made when the first text is there."""
+        if len(self._plugins) < len(self._own):
+            made = signal_room.plugin().Plugin
+            self._plugins = [made(name, target).as_returned() for name, target in self._own.items()]
+        return self._plugins
 
     def _kept(
         self, stream: Stream, rows: pa.RecordBatch, signals: Mapping[str, pa.Array]

@@ -17,3 +17,8 @@ def calls() -> Any:
 def batch() -> Any:
     """`monitor.signals.batch`: `Batch`."""
     return import_module("monitor.signals.batch")
+
+
+def plugin() -> Any:
+    """`monitor.signals.plugins.plugin`: `Plugin`."""
+    return import_module("monitor.signals.plugins.plugin")

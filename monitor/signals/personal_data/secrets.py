@@ -53,7 +53,7 @@ _FORMS: dict[str, str] = {
     ),
     "SoftLayer": (
         rf"(?i:(?:softlayer|sl)[_\-]?(?:api)?[_\-]?{_KEY}[a-z0-9]{{64}})"
-        r"|softlayer\.com/soap/v3(?:\.1)?/[a-z0-9]{64}"
+        r"|(?i:softlayer.com/soap/v3(?:.1)?/[a-z0-9]{64})"
     ),
     "Square": r"sq0(?:csp|atp)-[0-9A-Za-z_\\\-]{22,43}",
     "Stripe": r"[rs]k_live_[0-9a-zA-Z]{24,}",

@@ -5,28 +5,31 @@ and the reason is told.
 """
 
 import os
-import re
 import select
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.errors import InputError, WatchkeeperError
+from monitor.errors import WatchkeeperError
 from monitor.signals.batch import Batch
+from monitor.signals.plugins.names import name_of, target_of
 from monitor.signals.plugins.worker import ANSWER, LENGTH
+from monitor.signals.registry import SIGNALS
 from monitor.signals.signal import Signal, Unit
 
-DEADLINE = 10.0
-"""Seconds that a plug-in may take for one batch of calls, its start included."""
-SET_ASIDE = 60.0
-"""Seconds for which a plug-in that failed is not asked."""
-_TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+T = TypeVar("T")
+DEADLINE = 2.0
+"""Seconds that a plug-in may take for one batch of calls."""
+START = 120.0
+"""Seconds in which its process has to start and load the function. Until then, it measures nothing."""
+SET_ASIDE, LONGEST_SET_ASIDE = 60.0, 3600.0
+"""Seconds for which a plug-in that failed is not asked: twice as long after each failure in a row."""
 _MOST_BYTES = 2**28
 _CHUNK = 2**16
 
@@ -46,57 +49,67 @@ class Plugin:
         deadline: float = DEADLINE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Check the names.
-
-        Raises:
-            InputError: the name or the target cannot be one.
-        """
-        if not _NAME.fullmatch(name):
-            raise InputError(
-                f"'{name}' cannot be the name of a signal",
-                hint="use lower-case letters, digits and underscores",
-            )
-        if not _TARGET.fullmatch(target):
-            raise InputError(
-                f"signal '{name}': '{target}' names no function", hint="write it as package.module:function"
-            )
-        self.name, self.target = name, target
+        self.name, self.target = name_of(name), target_of(target)
+        if any(one.name == name for one in SIGNALS):
+            raise PluginError(f"a signal '{name}' exists", hint="choose another name")
         self._deadline, self._clock = deadline, clock
         self._process: subprocess.Popen[bytes] | None = None
-        self._failed_at, self._reason = -float("inf"), ""
+        self._is_ready, self._began = False, 0.0
+        self._failures, self._again_at, self._reason = 0, -float("inf"), ""
         self._lock = threading.Lock()
 
     def signal(self, unit: Unit = Unit.RATIO) -> Signal:
-        """The plug-in as a signal."""
-        needs = ("output",)
-        return Signal(self.name, unit, needs, f"Computed by {self.target}.", self._measured_as(unit))
+        """The plug-in as a signal. A function that returns true and false needs the unit `FLAG`."""
+        return Signal(self.name, unit, ("output",), f"Computed by {self.target}.", self._measured_as(unit))
 
     def stop(self) -> None:
         """End its process."""
         with self._lock:
             self._end()
 
-    def values(self, calls: pa.Table) -> pa.Array:
-        """What the plug-in returns for calls.
+    def is_ready(self, patience: float = 0.0) -> bool:
+        """Start its process if it does not run, and tell whether the function is loaded.
 
         Raises:
-            PluginError: it failed, or it has failed within the last minute.
+            PluginError: it cannot be loaded.
         """
         with self._lock:
-            now = self._clock()
-            if now - self._failed_at < SET_ASIDE:
+            return self._guarded(lambda: self._has_started(self._clock() + patience))
+
+    def values(self, calls: pa.Table) -> pa.Array:
+        """What the plug-in returns for calls; all null while its process starts.
+
+        Raises:
+            PluginError: it failed, or it has failed a short while ago.
+        """
+        with self._lock:
+            if self._clock() < self._again_at:
                 raise PluginError(
-                    f"signal '{self.name}' is set aside: {self._reason}",
-                    hint=f"it is tried again after {SET_ASIDE:.0f} seconds",
+                    f"signal '{self.name}' is set aside: {self._reason}", hint="it is tried again by itself"
                 )
-            try:
-                return self._asked(calls, now + self._deadline)
-            except (PluginError, OSError, ValueError, pa.ArrowException) as error:
-                self._end()
-                self._failed_at, self._reason = self._clock(), str(error)
-                raise PluginError(
-                    f"signal '{self.name}' ({self.target}): {error}", hint="mend the function; calls are kept"
-                ) from error
+            return self._guarded(lambda: self._asked(calls))
+
+    def _guarded(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except (PluginError, OSError, ValueError, pa.ArrowException) as error:
+            self._end()
+            wait = min(SET_ASIDE * 2.0 ** min(self._failures, 16), LONGEST_SET_ASIDE)
+            self._failures += 1
+            self._again_at, self._reason = self._clock() + wait, str(error)
+            raise PluginError(
+                f"signal '{self.name}' ({self.target}): {error}", hint="mend the function; calls are kept"
+            ) from error
+
+    def as_returned(self) -> Signal:
+        """The plug-in as a signal of the type that its function returns: true and false are flags."""
+        return Signal(
+            self.name,
+            Unit.RATIO,
+            ("output",),
+            f"Computed by {self.target}.",
+            lambda batch: self.values(batch.calls.table),
+        )
 
     def _measured_as(self, unit: Unit) -> Callable[[Batch], pa.Array]:
         kind = pa.bool_() if unit is Unit.FLAG else pa.float64()
@@ -109,32 +122,42 @@ class Plugin:
 
         return measure
 
-    def _asked(self, calls: pa.Table, until: float) -> pa.Array:
+    def _asked(self, calls: pa.Table) -> pa.Array:
+        if not self._has_started(self._clock()):
+            return pa.nulls(calls.num_rows, pa.float64())
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, calls.schema) as stream:
             stream.write_table(calls)
-        request = bytes(sink.getvalue())
-        process = self._started()
-        self._send(process, LENGTH.pack(len(request)) + request, until)
+        request, until = bytes(sink.getvalue()), self._clock() + self._deadline
+        assert self._process is not None
+        self._send(self._process, LENGTH.pack(len(request)) + request, until)
+        answer = self._answer(self._process, until)
+        values = _checked(pa.ipc.open_stream(answer).read_all().column(0).combine_chunks(), calls.num_rows)
+        self._failures = 0
+        return values
+
+    def _answer(self, process: subprocess.Popen[bytes], until: float) -> bytes:
         is_good, size = ANSWER.unpack(self._receive(process, ANSWER.size, until))
         if size > _MOST_BYTES:
             raise ValueError(f"its answer has {size:,} bytes")
         answer = self._receive(process, size, until)
         if not is_good:
             raise ValueError(answer.decode(errors="replace"))
-        return _checked(pa.ipc.open_stream(answer).read_all().column(0).combine_chunks(), calls.num_rows)
+        return answer
 
-    def _started(self) -> subprocess.Popen[bytes]:
+    def _has_started(self, until: float) -> bool:
         if self._process is None or self._process.poll() is not None:
             self._end()
-            command = [sys.executable, "-m", "monitor.signals.plugins.worker", self.target]
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-            )
-            for pipe in (self._process.stdin, self._process.stdout):
-                assert pipe is not None
-                os.set_blocking(pipe.fileno(), False)
-        return self._process
+            self._process, self._began = _begun(self.target), self._clock()
+        if not self._is_ready:
+            assert self._process.stdout is not None
+            left = max(until - self._clock(), 0.0)
+            if select.select([self._process.stdout], [], [], left)[0]:
+                self._answer(self._process, self._clock() + self._deadline)
+                self._is_ready = True
+            elif self._clock() - self._began > START:
+                raise ValueError(f"it was not loaded within {START:g} s")
+        return self._is_ready
 
     def _send(self, process: subprocess.Popen[bytes], data: bytes, until: float) -> None:
         assert process.stdin is not None
@@ -162,13 +185,24 @@ class Plugin:
             raise ValueError(f"it did not answer within {self._deadline:g} s")
 
     def _end(self) -> None:
-        process, self._process = self._process, None
+        process, self._process, self._is_ready = self._process, None, False
         if process is not None:
             process.kill()
             process.wait()
             for pipe in (process.stdin, process.stdout):
                 if pipe is not None:
                     pipe.close()
+
+
+def _begun(target: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "monitor.signals.plugins.worker", target]
+    process = subprocess.Popen(  # noqa: S603 - our own module
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        os.set_blocking(pipe.fileno(), False)
+    return process
 
 
 def _checked(values: pa.Array, rows: int) -> pa.Array:

@@ -1,8 +1,8 @@
 """The process of one plug-in, `python -m monitor.signals.plugins.worker PACKAGE:FUNCTION`.
 
-Reads calls as Arrow streams from standard input, each after its length in eight bytes, and answers each with a byte
-that tells whether it worked, a length, and an Arrow stream with one column or the reason. Prints of the plug-in go to
-standard error.
+First says whether the function could be loaded. Then it reads calls as Arrow streams from standard input, each after
+its length in eight bytes. An answer is a byte that tells whether it worked, a length, and an Arrow stream with one
+column or the reason. Prints of the plug-in go to standard error.
 """
 
 import ctypes
@@ -28,15 +28,23 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests = sys.stdin.buffer
-    function: Callable[[pa.Table], Any] | None = None
+    try:
+        function = _loaded(sys.argv[1])
+    except Exception as error:
+        _put(answers, False, _reason(error))
+        return
+    _put(answers, True, b"")
     while head := requests.read(LENGTH.size):
         request = requests.read(LENGTH.unpack(head)[0])
         try:
-            function = function or _loaded(sys.argv[1])
             answer, is_good = _measured(function, pa.ipc.open_stream(request).read_all()), True
         except Exception as error:
-            answer, is_good = f"{type(error).__name__}: {error}"[:_SHOWN].encode(errors="replace"), False
+            answer, is_good = _reason(error), False
         _put(answers, is_good, answer)
+
+
+def _reason(error: Exception) -> bytes:
+    return f"{type(error).__name__}: {error}"[:_SHOWN].encode(errors="replace")
 
 
 def _loaded(target: str) -> Callable[[pa.Table], Any]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pytest
 
-from monitor.errors import InputError
 from monitor.signals.calls import Calls
 from monitor.signals.plugins.plugin import SET_ASIDE, Plugin, PluginError
 from monitor.signals.registry import measure
@@ -24,7 +23,8 @@ def made() -> Iterator[list[Plugin]]:
 
 
 def plugin(made: list[Plugin], function: str, **options: float) -> Plugin:
-    made.append(Plugin("mine", f"{HERE}:{function}", **options))  # type: ignore[arg-type]
+    made.append(Plugin("mine", f"{HERE}:{function}", **{"deadline": 60.0, **options}))  # type: ignore[arg-type]
+    assert made[-1].is_ready(60.0)
     return made[-1]
 
 
@@ -44,21 +44,36 @@ def test_numbers_and_flags_become_columns_and_one_process_answers_again(made: li
         ("too_few", "returned 1 values for 3 calls"),
         ("words", "values of type string, not numbers"),
         ("dies", "its process ended"),
-        ("missing", "AttributeError"),
     ],
 )
 def test_a_plug_in_that_fails_is_set_aside_and_tells_why(
     function: str, reason: str, made: list[Plugin]
 ) -> None:
     now = [0.0]
-    made.append(Plugin("mine", f"{HERE}:{function}", clock=lambda: now[0]))
+    failing = Plugin("mine", f"{HERE}:{function}", deadline=60.0, clock=lambda: now[0])
+    made.append(failing)
+    assert failing.is_ready(60.0)
     with pytest.raises(PluginError, match=reason):
-        made[-1].values(CALLS.table)
+        failing.values(CALLS.table)
     with pytest.raises(PluginError, match=f"set aside: .*{reason}"):
-        made[-1].values(CALLS.table)
+        failing.values(CALLS.table)
     now[0] = SET_ASIDE
+    assert failing.values(CALLS.table).null_count == 3, "its process starts again"
+    assert failing.is_ready(60.0)
     with pytest.raises(PluginError, match=rf"\(.*{reason}"):
-        made[-1].values(CALLS.table)
+        failing.values(CALLS.table)
+    now[0] += 2 * SET_ASIDE - 1
+    with pytest.raises(PluginError, match="set aside"):
+        failing.values(CALLS.table)
+
+
+def test_a_function_that_cannot_be_loaded_is_told() -> None:
+    for target, reason in (
+        (f"{HERE}:missing", "AttributeError"),
+        ("no_such_package:f", "ModuleNotFoundError"),
+    ):
+        with pytest.raises(PluginError, match=reason):
+            Plugin("mine", target).is_ready(60.0)
 
 
 def test_a_plug_in_that_hangs_is_ended_at_its_deadline(made: list[Plugin]) -> None:
@@ -73,8 +88,14 @@ def test_numbers_that_are_none_are_not_measured(made: list[Plugin]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [("Mine", "a:b"), ("mine", "a.b"), ("mine", "a:b; rm"), ("", "a:b")]
+    ("name", "target"),
+    [("Mine", "a:b"), ("mine", "a.b"), ("mine", "a:b; rm"), ("", "a:b")],
 )
 def test_names_that_cannot_be_are_refused(name: str, target: str) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(ValueError, match=r"signal|function"):
         Plugin(name, target)
+
+
+def test_a_name_that_exists_is_refused() -> None:
+    with pytest.raises(PluginError, match="a signal 'refusal' exists"):
+        Plugin("refusal", "a:b")
