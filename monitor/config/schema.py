@@ -22,7 +22,7 @@ from monitor.reports.settings import ReportSettings
 from monitor.rollback.settings import KillSwitchSettings, RollbackSettings
 from monitor.rollouts.settings import CanaryTolerances
 from monitor.rules.settings import RuleSettings
-from monitor.signals.plugins.names import PluginName, PluginTarget
+from monitor.signals.plugins.plugin_names import PluginName, PluginTarget
 from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
 from monitor.store.settings import AuditSettings, StoreSettings

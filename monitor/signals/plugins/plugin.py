@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from monitor.errors import WatchkeeperError
 from monitor.signals.batch import Batch
-from monitor.signals.plugins.names import name_of, target_of
+from monitor.signals.plugins.plugin_names import name_of, target_of
 from monitor.signals.plugins.worker import ANSWER, LENGTH
 from monitor.signals.registry import SIGNALS
 from monitor.signals.signal import Signal, Unit
