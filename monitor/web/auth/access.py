@@ -5,6 +5,7 @@ setup; no others are. A request that came through a proxy, or from a web page of
 whatever its address: see `is_local`. Any key ends this, for everything.
 """
 
+import logging
 import secrets
 import threading
 import time
@@ -20,6 +21,11 @@ from monitor.store.api_keys import Key, KeyKind
 from monitor.store.db import Store
 from monitor.web.host_names import host_of
 from monitor.web.settings import RANKS
+
+log = logging.getLogger(__name__)
+
+_LOGGED_EVERY = 60.0
+_MOST_REFUSED = 1000
 
 _STALE_AFTER = 5.0
 _RETRY_AFTER = 1.0
@@ -63,6 +69,7 @@ class Access:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[bytes, Key] = {}
+        self._refused: dict[tuple[str, str], float] = {}
         self._first = api_keys.digest(secrets.token_urlsafe(32)) if needs_token else b""
         self._read_at = float("-inf")
         self._used: dict[str, float] = {}
@@ -96,6 +103,13 @@ class Access:
         if key is None:
             self._refresh(now, _RETRY_AFTER)
             key = self._keys.get(api_keys.digest(token.strip()))
+        try:
+            return self._principal(kind, key, peer, now)
+        except AccessError as error:
+            self._log_refused(key, kind, peer, error.message, now)
+            raise
+
+    def _principal(self, kind: KeyKind, key: Key | None, peer: str, now: float) -> Principal:
         if key is None or not key.is_valid(now):
             raise AccessError("the API key is not valid", hint="it is unknown, expired or revoked")
         if key.addresses and peer and not key.is_usable_from(peer):
@@ -110,6 +124,17 @@ class Access:
             raise AccessError("this is a key for reading", known=True, hint="use an ingest key")
         self._used[key.id] = now
         return Principal(key.kind, key.client, key.id, key.role, key.models)
+
+    def _log_refused(self, key: Key | None, kind: KeyKind, peer: str, reason: str, now: float) -> None:
+        """Log who used a key in vain: once a minute for each key and address."""
+        named = (key.id if key is not None else "unknown", peer)
+        with self._lock:
+            if not 0 <= now - self._refused.get(named, float("-inf")) < _LOGGED_EVERY:
+                if len(self._refused) >= _MOST_REFUSED:
+                    self._refused.clear()
+                self._refused[named] = now
+                fields = {"key": named[0], "address": peer, "wanted": str(kind), "reason": reason}
+                log.warning("a key was refused", extra=fields)
 
     def is_at_hand(self, headers: Mapping[str, str]) -> bool:
         """Whether `who` responds without accessing the store, which may be slow."""

@@ -6,8 +6,13 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from monitor.clock import ManualClock
+from monitor.errors import AccessError
 from monitor.store import alerts, api_keys, audit, sessions, silences
 from monitor.store.api_keys import KeyKind
+from monitor.store.db import Store
+from monitor.store.migrate import migrate
+from monitor.web.auth.access import Access
 from monitor.web.settings import WebSettings
 from tests.support import clients
 from tests.support.clients import NOW, Shop, fire
@@ -264,3 +269,24 @@ def test_errors_have_one_shape_and_keep_secrets(shop: Shop) -> None:
         assert "/v1/predictions" in body["hint"]
         assert web.get("/c/nobody/").json() == web.get("/v1/prediction").json() == body
     assert set(body) == {"error", "hint"}
+
+
+def test_a_refused_key_is_logged_with_its_id_and_address_once_a_minute(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(f"sqlite:///{tmp_path}/keys.db")
+    migrate(store)
+    clock = ManualClock(1_795_420_800.0)
+    with store.write() as connection:
+        key, token = api_keys.create(connection, KeyKind.PAGE, "acme", clock.now())
+    access = Access(store, clock)
+    for sent in (token, token, "wk_nobody", "wk_else"):
+        with pytest.raises(AccessError):
+            access.who(KeyKind.INGEST, {"authorization": f"Bearer {sent}"}, "10.0.0.8")
+    clock.advance(61)
+    with pytest.raises(AccessError):
+        access.who(KeyKind.INGEST, {"authorization": f"Bearer {token}"}, "10.0.0.8")
+    logged = [(one.key, one.address) for one in caplog.records if one.message == "a key was refused"]  # type: ignore[attr-defined]
+    assert logged == [(key.id, "10.0.0.8"), ("unknown", "10.0.0.8"), (key.id, "10.0.0.8")]
+    assert token not in caplog.text
+    store.close()
