@@ -107,7 +107,7 @@ class RolloutGate:
 
     def _check_access(self, request: Request[Any, Any, Any], client: str) -> None:
         who = principal_of(self.access, KeyKind.PAGE, request)
-        if who.client not in ("", client):
+        if client and who.client not in ("", client):
             raise AccessError("this key is for another client", known=True)
 
     def _stream(self, request: Request[Any, Any, Any], parameters: Mapping[str, str]) -> Stream:
