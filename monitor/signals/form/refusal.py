@@ -1,5 +1,7 @@
 """Answers that refuse, by their opening words, in English, German, French and Spanish."""
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -52,13 +54,18 @@ def _is_refusal(batch: Batch) -> pa.Array:
     return pc.match_substring_regex(plain, _REFUSAL)
 
 
+def refuses(batch: Batch) -> npt.NDArray[np.bool_]:
+    """Which answers refuse: they claim nothing that documents could support."""
+    return np.asarray(batch.of(_is_refusal).fill_null(False)).astype(bool)
+
+
 SIGNALS = (
     Signal(
         "refusal",
         Unit.FLAG,
         ("output",),
         f"The first {_OPENING} characters of the answer refuse.",
-        _is_refusal,
+        lambda batch: batch.of(_is_refusal),
         languages=("en", "de", "fr", "es"),
     ),
 )

@@ -7,6 +7,7 @@ import re2
 
 from monitor.signals.batch import Batch
 from monitor.signals.folding import folded
+from monitor.signals.form.refusal import refuses
 from monitor.signals.lists import parts, rows_of_parts
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers, folded_inputs
@@ -80,7 +81,7 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     answers = batch.of(folded_answers)
     has_context = pc.greater(pc.fill_null(pc.list_value_length(batch.column("context")), 0), 0)
     may_have = pc.and_(pc.fill_null(pc.match_substring_regex(answers, _PREFILTER), False), has_context)
-    rows = np.flatnonzero(np.asarray(may_have)).tolist()
+    rows = np.flatnonzero(np.asarray(may_have) & ~batch.of(refuses)).tolist()
     given = _given_dates(batch, rows)
     flags: list[bool | None] = [None] * len(batch)
     for row, text in zip(rows, answers.take(pa.array(rows, pa.int64())).to_pylist(), strict=True):

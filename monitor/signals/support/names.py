@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch
 from monitor.signals.form.language import is_german
+from monitor.signals.form.refusal import refuses
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import Occurrences, contained, per_row, words_of
 
@@ -31,7 +32,7 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     flags = np.zeros(words.n, bool)
     flags[names.rows[~found]] = True
     has_both = (per_row(names, words.n) > 0) & (per_row(words.contexts, words.n) > 0)
-    return pa.array(flags, mask=~(has_both & ~batch.of(is_german)))
+    return pa.array(flags, mask=~has_both | batch.of(is_german) | batch.of(refuses))
 
 
 SIGNALS = (

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch
+from monitor.signals.form.refusal import refuses
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import Codes, Occurrences, Words, contained, per_row, words_of
 
@@ -103,7 +104,7 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     flags = np.zeros(words.n, bool)
     flags[stated.rows[~is_supported]] = True
     is_measured = (per_row(stated, words.n) > 0) & (per_row(words.contexts, words.n) > 0)
-    return pa.array(flags, mask=~is_measured)
+    return pa.array(flags, mask=~is_measured | batch.of(refuses))
 
 
 def _rounded(numbers: Numbers, stated: Occurrences, places: Codes, given: Occurrences) -> Iterator[int]:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch
 from monitor.signals.form.language import answer_languages, context_languages
+from monitor.signals.form.refusal import refuses
 from monitor.signals.languages import UNKNOWN
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import Occurrences, contained, per_row, words_of
@@ -34,7 +35,7 @@ def _support(batch: Batch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool
     asked, answered = batch.of(context_languages), batch.of(answer_languages)
     is_translated = (asked != UNKNOWN) & (answered != UNKNOWN) & (asked != answered)
     has_context = per_row(words.contexts, words.n) >= _FEWEST_WORDS
-    return share, (total >= _FEWEST_WORDS) & has_context & ~is_translated
+    return share, (total >= _FEWEST_WORDS) & has_context & ~is_translated & ~batch.of(refuses)
 
 
 def _word_support(batch: Batch) -> pa.Array:

@@ -37,6 +37,32 @@ def test_support_is_not_measured_without_context_or_words_or_across_languages() 
 
 
 @pytest.mark.parametrize(
+    ("signal", "claim"),
+    [
+        ("word_support", "elephants trumpet loudly everywhere"),
+        ("off_topic", "elephants trumpet loudly everywhere"),
+        ("unsupported_numbers", "It earned 77 dollars"),
+        ("unsupported_dates", "It was on 13 June 1999"),
+        ("unsupported_names", "It was in Chicago"),
+    ],
+)
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "I'm sorry, but I can't help with that request.",
+        "Es tut mir leid, dazu kann ich nichts sagen und nicht helfen.",
+        "Je suis désolé, mais je ne peux pas vous aider.",
+        "Lo siento, no puedo ayudar con eso.",
+    ],
+)
+def test_an_answer_that_refuses_claims_nothing_that_could_be_supported(
+    signal: str, claim: str, refusal: str
+) -> None:
+    assert supported(signal, claim) in (True, 0.0)
+    assert supported(signal, f"{refusal} {claim}") is None
+
+
+@pytest.mark.parametrize(
     ("answer", "is_unsupported"),
     [
         ("It earned 1,234,567 dollars", False),
