@@ -231,12 +231,14 @@ def not_a_share(value: float) -> str:
 
 
 def _without_kinds(path: Key, data: Any, at: Key) -> Key:
-    """The path without the kinds that pydantic puts into it where a section is one of several."""
+    """The path without what pydantic puts into it: the kind of a section that is one of several, the mark of a key."""
     for part in at:
         data = data[part]
     kept: list[str | int] = []
     for part in path:
         if isinstance(data, Mapping) and part not in data and data.get("kind") == part:
+            continue
+        if part == "[key]" and not (isinstance(data, Mapping) and part in data):
             continue
         kept.append(part)
         inner = data.get(part) if isinstance(data, Mapping) else None

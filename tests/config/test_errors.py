@@ -40,6 +40,10 @@ alerts:
 notify:
   pagerduty: {routing_key: "${NO_SUCH_KEY}", clients: {acm: abc}}
 rules: {files: [mine.yaml]}
+signals:
+  refusal: "judges:refuses"
+  Bad Name: "judges:polite"
+  fine: judges
 """
 TOLD = [
     ("1:7", "error", "web.lisen: unknown key (did you mean 'listen'?)"),
@@ -60,6 +64,9 @@ TOLD = [
     ("22:15", "error", "notify.pagerduty.routing_key: environment variable NO_SUCH_KEY is not set"),
     ("22:56", "warning", "notify.pagerduty.clients.acm: is not an integration key: it has 3 characters instead of 32"),
     ("22:56", "warning", "notify.pagerduty.clients.acm: no client 'acm' under clients (did you mean 'acme'?)"),
+    ("25:3", "error", "signals.refusal: a signal 'refusal' is built in; choose another name"),
+    ("26:3", "error", "signals.Bad Name: 'Bad Name' cannot be the name of a signal (use lower-case letters,"),
+    ("27:3", "error", "signals.fine: 'judges' names no function (write package.module:function)"),
 ]  # fmt: skip
 
 
@@ -97,7 +104,7 @@ def test_check_config_and_doctor_show_them_and_the_mistakes_of_rule_files(
         )
     if command == "check-config":
         assert f"{tmp_path}/mine.yaml:2:1: error: nonsense: unknown key" in done.stderr
-        assert done.stderr.rstrip().endswith("10 errors, 9 warnings")
+        assert done.stderr.rstrip().endswith("13 errors, 9 warnings")
 
 
 @pytest.mark.parametrize("command", ["check-config", "doctor"])

@@ -20,7 +20,6 @@ from monitor.errors import WatchkeeperError
 from monitor.signals.batch import Batch
 from monitor.signals.plugins.plugin_names import name_of, target_of
 from monitor.signals.plugins.worker import ANSWER, LENGTH
-from monitor.signals.registry import SIGNALS
 from monitor.signals.signal import Signal, Unit
 
 T = TypeVar("T")
@@ -50,8 +49,6 @@ class Plugin:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.target = name_of(name), target_of(target)
-        if any(one.name == name for one in SIGNALS):
-            raise PluginError(f"a signal '{name}' exists", hint="choose another name")
         self._deadline, self._clock = deadline, clock
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready, self._began = False, 0.0

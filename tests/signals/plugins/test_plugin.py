@@ -7,7 +7,8 @@ import pytest
 
 from monitor.signals.calls import Calls
 from monitor.signals.plugins.plugin import SET_ASIDE, Plugin, PluginError
-from monitor.signals.registry import measure
+from monitor.signals.plugins.plugin_names import BUILT_IN
+from monitor.signals.registry import SIGNALS, measure
 from monitor.signals.signal import Unit
 
 CALLS = Calls.of({"output": ["abcd", None, "x"]})
@@ -96,6 +97,8 @@ def test_names_that_cannot_be_are_refused(name: str, target: str) -> None:
         Plugin(name, target)
 
 
-def test_a_name_that_exists_is_refused() -> None:
-    with pytest.raises(PluginError, match="a signal 'refusal' exists"):
-        Plugin("refusal", "a:b")
+def test_the_name_of_a_built_in_signal_is_refused() -> None:
+    assert {one.name for one in SIGNALS} == BUILT_IN
+    for name in BUILT_IN:
+        with pytest.raises(ValueError, match=f"a signal '{name}' is built in"):
+            Plugin(name, "a:b")
