@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from monitor.digest import overdue
+from monitor.evaluation.unusual_access import UnusualAccess
 from monitor.health.settings import ClientSettings
 from monitor.metrics import MetricInfo
 from monitor.metrics.system import daemon
@@ -39,6 +40,7 @@ class SelfMonitor:
         self._reload_failed = reload_failed
         self._elapsed = elapsed
         self._source_limits = source_limits
+        self._access = UnusualAccess(store)
         self._refused: deque[tuple[float, int]] = deque()
         self._last_tick: float | None = None
         self._rule_errors = 0
@@ -59,6 +61,7 @@ class SelfMonitor:
             daemon.WRONG_KEY_REJECTIONS: lambda: _figure(
                 daemon.WRONG_KEY_REJECTIONS, self._wrong_keys(), now
             ),
+            daemon.ACCESS_RATIO: lambda: self._access.measure(now),
             daemon.DISK_USED_SHARE: lambda: self._disk(now),
             daemon.TICK_AGE_SECONDS: lambda: _figure(daemon.TICK_AGE_SECONDS, age, now, "no tick yet"),
             daemon.OUTBOX_OLDEST_SECONDS: lambda: _figure(

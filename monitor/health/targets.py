@@ -22,7 +22,7 @@ RULE = "TargetMissed"
 _Z = 1.959963984540054
 _LOWER_IS_BETTER = frozenset(
     (
-        "brier_score", "chi_square", "confidence_low_share", "correction_rate", "cost_per_prediction",
+        "access_ratio", "brier_score", "chi_square", "confidence_low_share", "correction_rate", "cost_per_prediction",
         "cpu_throttled_share", "decline_evidence", "domain_classifier_auc", "drift_evidence", "drifted_share",
         "error_rate", "expected_calibration_error", "gauge_failing_seconds", "gpu_faults", "hellinger",
         "jensen_shannon", "kolmogorov_smirnov", "label_delay", "latency_mean", "latency_p50", "latency_p90",

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.records import Measurement, Receipt, Rejected, Stream, Window, labels
 from monitor.store import (
+    access_counts,
     audit,
     audit_checkpoints,
     daily_summaries,
@@ -229,3 +230,15 @@ def test_of_very_many_releases_the_oldest_records_are_deleted(store: Store) -> N
     with store.read() as connection:
         kept = {one.version for one in releases.of(connection, other)}
     assert kept == {str(number) for number in range(5, MOST + 5)}
+
+
+def test_reads_are_counted_by_name_and_clock_hour(store: Store) -> None:
+    times = {7199.999: 1, 7200.0: 2, 10_799.9: 4, 10_800.0: 8}
+    with store.write() as connection:
+        audit.add(
+            connection,
+            [Entry(at, "key h", "::1", "read", "acme", "/c/acme", 200, n) for at, n in times.items()],
+        )
+    with store.read() as connection:
+        assert access_counts.habits(connection, 0, 20_000)["key h"] == access_counts.Habit(8, 3600.0)
+        assert access_counts.reads(connection, 7000, 10_800)["key h"] == 6

@@ -28,6 +28,7 @@ def _quarantine(alert: Alert) -> tuple[str, ...]:
 
 _BY_RULE: Mapping[str, Arguments] = {
     "WrongKeyRejections": lambda _: ("key", "list"),
+    "UnusualAccess": lambda _: ("audit", "list", "--last", "3h"),
     "NotificationsStuck": lambda _: ("doctor",),
     "SetAside": lambda _: ("doctor",),
     "RuleErrors": lambda _: ("check-config",),

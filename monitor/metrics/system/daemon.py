@@ -33,6 +33,13 @@ WRONG_KEY_REJECTIONS = MetricInfo(
     "Requests rejected because of an unknown key, or the key of another client.",
     ("client",), "count over the window", "the daemon",
 )  # fmt: skip
+ACCESS_RATIO = MetricInfo(
+    "access_ratio", "times", Better.LOWER,
+    "Most reads of clients' data by one key or person in an hour, relative to its largest hour before.", (),
+    "max over keys and people of: requests in this or the last clock hour / max(largest earlier hour in 90 days, 400); "
+    "who is new is compared with the largest of its kind",
+    "three days of the audit log",
+)  # fmt: skip
 DISK_USED_SHARE = MetricInfo(
     "disk_used_share", "share", Better.LOWER, "Used share of the database's disk.", (), "used / size",
     "the daemon",
@@ -82,7 +89,7 @@ SOURCE_FAILING_SECONDS = MetricInfo(
     "now - first failure", "`sources` in the configuration",
 )  # fmt: skip
 INFO = (
-    SILENCE_SECONDS, SILENCE_RATIO, AVAILABILITY, DRIFT_EVIDENCE, WRONG_KEY_REJECTIONS, DISK_USED_SHARE,
+    SILENCE_SECONDS, SILENCE_RATIO, AVAILABILITY, DRIFT_EVIDENCE, WRONG_KEY_REJECTIONS, ACCESS_RATIO, DISK_USED_SHARE,
     TICK_AGE_SECONDS, OUTBOX_OLDEST_SECONDS, RULE_ERRORS, CONFIG_RELOAD_FAILED, DIGESTS_OVERDUE,
     SET_ASIDE, SOURCE_AGE, SOURCE_FAILING_SECONDS,
 )  # fmt: skip
