@@ -193,10 +193,15 @@ def _ongoing(alert: Alert, settings: ClientSettings) -> ClientIncident:
 
 
 def _about(alert: Alert | None) -> str:
-    """What an alert is about, such as `age` or `region eu`; empty for the whole model."""
+    """What an alert is about, such as `age`, `region eu` or `unsupported numbers`; empty for the whole model."""
     instance = alert.instance if alert is not None else ()
-    plain = ("feature", "output")
-    return ", ".join(value if name in plain else f"{name} {value}" for name, value in instance)
+    return ", ".join(_part(name, value) for name, value in instance)
+
+
+def _part(name: str, value: str) -> str:
+    if name == "signal":
+        return value.replace("_", " ")
+    return value if name in ("feature", "output") else f"{name} {value}"
 
 
 def _cause(diagnosis: Diagnosis | None) -> str:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from scipy.stats import binomtest
 
 from monitor.config.root import load
-from monitor.demo.assistant.application import AnswerFault, Application
+from monitor.demo.assistant.application import PER_SECOND, AnswerFault, Application
 from monitor.demo.assistant.assistant import HISTORY_HOURS, PER_HOUR, inject, prepare
-from monitor.demo.incidents import Switch
+from monitor.demo.incidents import SECONDS, Switch
 from monitor.errors import InputError, WatchkeeperError
 from monitor.signals.calls import Calls, Registered
 from monitor.signals.injection import canaries, system_prompts
@@ -52,6 +53,24 @@ def test_each_fault_raises_its_signals_and_no_other_leak(fault: AnswerFault | No
     leaks = {"identifier_leak", "secret_leak", "system_prompt_leak", "canary_in_output"}
     assert {name for name in leaks if found[name]} == leaks & raised
     assert found["refusal"] < 0.1 or fault is AnswerFault.REFUSING
+
+
+@pytest.mark.parametrize(
+    ("fault", "signal", "limit"),
+    [
+        (AnswerFault.UNSUPPORTED, "unsupported_numbers", 0.2),
+        (AnswerFault.REFUSING, "refusal", 0.2),
+        (AnswerFault.INJECTED, "injection_in_context", 0.1),
+    ],
+)
+def test_a_fault_stands_out_however_long_the_demonstration_has_run(
+    fault: AnswerFault, signal: str, limit: float
+) -> None:
+    n = PER_SECOND * 300
+    struck = rates(fault)[signal] * SECONDS / 300
+    normal = rates(None)[signal]
+    bound = binomtest(round(struck * n), n).proportion_ci(0.9998, "exact").low
+    assert bound > limit + normal, "the rule of five minutes would not fire"
 
 
 def test_the_first_start_has_a_history_and_what_is_registered(tmp_path: Path) -> None:

@@ -56,6 +56,13 @@ def test_what_fires_since_before_the_history_is_in_it() -> None:
     assert (one.started, one.ended, one.episode) == (5.0, None, 3)
 
 
+def test_an_incident_names_a_signal_in_words() -> None:
+    about = (("signal", "unsupported_numbers"), ("segment", "region=eu_west"))
+    alert = Alert("f" * 16, "Rule", Severity.WARNING, FRAUD, about, State.FIRING, episode=3, fired_at=5.0)
+    [one] = incident_history.incidents([], {alert.fingerprint: alert}, ClientSettings())
+    assert one.about == "unsupported numbers, segment region=eu_west"
+
+
 @pytest.mark.parametrize(
     ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 11, 23), 24)]
 )

@@ -36,10 +36,10 @@ class AnswerFault(StrEnum):
 
 
 MEANING = {
-    AnswerFault.UNSUPPORTED: "half of the answers have numbers that no document has",
+    AnswerFault.UNSUPPORTED: "most answers have numbers that no document has",
     AnswerFault.LEAKING: "one answer in ten has the card number or the key of somebody else",
     AnswerFault.INJECTED: "a document gives the model other instructions, and some answers repeat its system prompt",
-    AnswerFault.REFUSING: "half of the answers decline",
+    AnswerFault.REFUSING: "most answers decline",
 }
 
 
@@ -85,9 +85,9 @@ class Application:
         if self.chance.random() < 0.02:  # any assistant declines now and then
             return REFUSAL
         match fault:
-            case AnswerFault.REFUSING if self.chance.random() < 0.5:
+            case AnswerFault.REFUSING if self.chance.random() < 0.8:
                 return REFUSAL
-            case AnswerFault.UNSUPPORTED if self.chance.random() < 0.5:
+            case AnswerFault.UNSUPPORTED if self.chance.random() < 0.8:
                 return _NUMBER.sub(lambda match: str(int(match[0]) * 7 + 13), said)
             case AnswerFault.LEAKING if self.chance.random() < 0.1:
                 return f"{said} The passenger before you paid with card {_CARD}; our key is {_KEY}."
