@@ -279,6 +279,7 @@ class App:
             lambda: self.rules.failed,
             self.clock.elapsed,
             self.sources.limits,
+            lambda: self.access.refused_keys.words(self.clock.now()),
         )
 
     def _pipeline(self, leader: LeaderLease) -> Pipeline:

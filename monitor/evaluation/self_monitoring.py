@@ -33,15 +33,18 @@ class SelfMonitor:
         reload_failed: Callable[[], bool],
         elapsed: Callable[[], float],
         source_limits: Mapping[str, float] = MappingProxyType({}),
+        refused_keys: Callable[[], str] = str,
     ) -> None:
+        """Measure. `refused_keys` names the keys and addresses of the requests that were refused in the last minutes."""
         self._store = store
         self._log = log
         self._clients = clients
         self._reload_failed = reload_failed
         self._elapsed = elapsed
         self._source_limits = source_limits
+        self._refused_keys = refused_keys
         self._access = UnusualAccess(store)
-        self._refused: deque[tuple[float, int]] = deque()
+        self._refused: deque[tuple[float, int, int]] = deque()
         self._last_tick: float | None = None
         self._rule_errors = 0
 
@@ -58,9 +61,7 @@ class SelfMonitor:
         """All metrics of the daemon at `now`."""
         age = None if self._last_tick is None else self._elapsed() - self._last_tick
         measurements_of: dict[MetricInfo, Callable[[], Measurement]] = {
-            daemon.WRONG_KEY_REJECTIONS: lambda: _figure(
-                daemon.WRONG_KEY_REJECTIONS, self._wrong_keys(), now
-            ),
+            daemon.WRONG_KEY_REJECTIONS: lambda: self._wrong_keys(now),
             daemon.ACCESS_RATIO: lambda: self._access.measure(now),
             daemon.DISK_USED_SHARE: lambda: self._disk(now),
             daemon.TICK_AGE_SECONDS: lambda: _figure(daemon.TICK_AGE_SECONDS, age, now, "no tick yet"),
@@ -108,14 +109,20 @@ class SelfMonitor:
             measurements += [replace(one, labels=labels(source=name)) for one in (age, failed)]
         return measurements
 
-    def _wrong_keys(self) -> int:
-        now = self._elapsed()
+    def _wrong_keys(self, now: float) -> Measurement:
+        """Requests and records of the last five minutes, with who sent them."""
+        elapsed, stats = self._elapsed(), self._log.stats()
         if not self._refused:
-            self._refused.append((now, 0))
-        self._refused.append((now, self._log.stats().rejected_wrong_key))
-        while self._refused[0][0] < now - _MINUTES:
+            self._refused.append((elapsed, 0, 0))
+        foreign = stats.rejected.get("other_client", 0)
+        self._refused.append((elapsed, stats.rejected_wrong_key, foreign))
+        while self._refused[0][0] < elapsed - _MINUTES:
             self._refused.popleft()
-        return self._refused[-1][1] - self._refused[0][1]
+        first, last = self._refused[0], self._refused[-1]
+        records = last[2] - first[2]
+        named = [f"{records:,} records of a client that the key is not for"] if records else []
+        because = "; ".join(filter(None, [self._refused_keys(), *named]))
+        return replace(_figure(daemon.WRONG_KEY_REJECTIONS, last[1] - first[1], now), because=because)
 
     def _oldest(self, now: float) -> float:
         with self._store.read() as connection:

@@ -19,6 +19,7 @@ from monitor.errors import AccessError, StoreError
 from monitor.store import api_keys
 from monitor.store.api_keys import Key, KeyKind
 from monitor.store.db import Store
+from monitor.web.auth.refused_keys import UNKNOWN, RefusedKeys
 from monitor.web.host_names import host_of
 from monitor.web.settings import RANKS
 
@@ -69,6 +70,8 @@ class Access:
         self._clock = clock
         self._lock = threading.Lock()
         self._keys: dict[bytes, Key] = {}
+        self.refused_keys = RefusedKeys()
+        """The keys with which somebody tried to send records."""
         self._refused: dict[tuple[str, str], float] = {}
         self._first = api_keys.digest(secrets.token_urlsafe(32)) if needs_token else b""
         self._read_at = float("-inf")
@@ -127,7 +130,9 @@ class Access:
 
     def _log_refused(self, key: Key | None, kind: KeyKind, peer: str, reason: str, now: float) -> None:
         """Log who used a key in vain: once a minute for each key and address."""
-        named = (key.id if key is not None else "unknown", peer)
+        named = (key.id if key is not None else UNKNOWN, peer)
+        if kind is KeyKind.INGEST:
+            self.refused_keys.count(*named, now)
         with self._lock:
             if not 0 <= now - self._refused.get(named, float("-inf")) < _LOGGED_EVERY:
                 if len(self._refused) >= _MOST_REFUSED:

@@ -10,6 +10,7 @@ from monitor.store import api_keys, quarantine
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store, metadata
 from monitor.web.auth.access import Access, Principal
+from monitor.web.auth.refused_keys import UNKNOWN, RefusedKeys
 from tests.support.ingest_server import serving
 from tests.support.log import NOW, outcome, prediction
 
@@ -137,6 +138,33 @@ def test_when_a_key_was_last_used_is_written_down(store, clock):
     keys.write_uses()
     with store.read() as connection:
         assert api_keys.find(connection, key.id).last_used_at == NOW + 3
+
+
+def test_refused_keys_are_named_with_their_addresses(store, clock):
+    access = Access(store, clock)
+    key, token = make(store, clock, expires_at=NOW + 1)
+    clock.advance(2)
+    for headers, peer in [(bearer(token), "10.0.0.8")] * 3 + [(bearer("wk_guess"), "10.0.0.9")]:
+        with pytest.raises(AccessError):
+            access.who(KeyKind.INGEST, headers, peer)
+    with pytest.raises(AccessError):
+        access.who(KeyKind.PAGE, bearer("wk_guess"), "10.0.0.10")  # a page is no record
+    words = access.refused_keys.words(clock.now())
+    assert words == f"key {key.id} from 10.0.0.8 3 times, an unknown key from 10.0.0.9 once"
+    assert access.refused_keys.words(clock.now() + 360) == ""
+
+
+def test_the_names_of_many_and_hostile_addresses_stay_short():
+    refused = RefusedKeys()
+    for n in range(3000):
+        refused.count(UNKNOWN, f"{n}\r\n\u202e\x00" + "x" * 10_000, NOW)
+    assert len(refused._minutes[int(NOW // 60)]) == 1001
+    words = refused.words(NOW)
+    assert words.isprintable()
+    assert len(words) < 700
+    assert words.endswith(", and 2,995 from others")
+    refused.count("a", "", NOW - 3600)  # the clock was set back: what was counted later is gone
+    assert refused.words(NOW - 3600) == "key a from an unknown address once"
 
 
 def test_a_wrong_key_is_refused_and_counted(tmp_path):
