@@ -35,7 +35,7 @@ class SelfMonitor:
         source_limits: Mapping[str, float] = MappingProxyType({}),
         refused_keys: Callable[[], str] = str,
     ) -> None:
-        """Measure. `refused_keys` names the keys and addresses of the requests that were refused in the last minutes."""
+        """Measure. `refused_keys` names the keys and addresses whose requests were refused in the last minutes."""
         self._store = store
         self._log = log
         self._clients = clients
