@@ -54,7 +54,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("config.cross_checks",),
     ("config.root",),
     ("config.rule_files", "config.verdict_reading"),
-    ("jobs", "doctor", "config.summary", "wiring"),
+    ("jobs", "doctor", "config.summary", "wiring", "sizing"),
     ("app",),
     ("demo",),
     ("cli",),

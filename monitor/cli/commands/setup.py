@@ -1,4 +1,4 @@
-"""`init`, `doctor`: make a configuration, and test its connections."""
+"""`init`, `doctor`, `size`: make a configuration, test its connections, and choose a machine."""
 
 import json
 import re
@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
-from monitor.cli.output import Exit, ask, put, say
+from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.output import Exit, ask, put, put_json, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)/([smhd])")
 _TEXT = """\
 # Written by `watchkeeper init`. Every other key and its default: watchkeeper export config
 store: {{url: "sqlite:///var/watchkeeper.db"}}
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     """Register the commands of this file."""
     app.command("init")(init)
     app.command("doctor")(doctor)
+    app.command("size")(size)
 
 
 def init(
@@ -100,3 +102,55 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG) -> None:
             put(f"    {finding.hint}")
     if failed:
         raise typer.Exit(Exit.FAILED)
+
+
+def size(
+    models: Annotated[int, typer.Option(help="Number of models.")],
+    rate: Annotated[str, typer.Option(help="Predictions of each model, such as 50/s, 300/m, 20000/d.")],
+    features: Annotated[int, typer.Option(help="Features of each prediction.")] = 40,
+    retention: Annotated[str, typer.Option(help="How long rows are kept (`predictions.retention`).")] = "30d",
+    figures: Annotated[
+        str, typer.Option(help="How long profiles and hours are kept (`windows.retention`).")
+    ] = "400d",
+    fine: Annotated[
+        str, typer.Option(help="How long measurements of minutes are kept (`windows.fine_retention`).")
+    ] = "60d",
+    as_json: JsonOption = False,
+) -> None:
+    """Print the processor, memory and disk that so many models need, with the measurement behind each figure.
+
+    Needs no configuration. For base windows of a minute (`predictions.base_window`).
+
+    Example: watchkeeper size --models 20 --rate 50/s --features 40 --retention 90d
+    """
+    from monitor import sizing
+
+    spans = {"retention": retention, "figures": figures, "fine": fine}
+    seconds = {name: _seconds(f"--{name}", value) for name, value in spans.items()}
+    load = sizing.Load(models, _per_second(rate), features, **seconds)
+    found = sizing.estimate(load)
+    if as_json:
+        put_json(sizing.to_dict(found))
+    else:
+        put(sizing.text(found))
+
+
+def _seconds(option: str, value: str) -> float:
+    from monitor.config.units import parse_duration
+
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise InputError(f"{option}: {error}") from error
+
+
+def _per_second(rate: str) -> float:
+    """`300/m` as 5.0."""
+    from monitor.config.units import DAY, HOUR, MINUTE
+    from monitor.visible import visible
+
+    found = _RATE.fullmatch(rate)
+    if not found:
+        shown = visible(rate[:40])
+        raise InputError(f"--rate: '{shown}' is not a rate", hint="use 50/s, 300/m, 2000/h or 20000/d")
+    return float(found[1]) / {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}[found[2]]

@@ -1,0 +1,73 @@
+"""An estimate as text for people, and as a dictionary for programs."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+
+from monitor.config.units import DAY, format_duration
+from monitor.sizing import figures
+from monitor.sizing.estimate import GB, MB, Estimate, Part, total
+
+
+def text(found: Estimate) -> str:
+    """The estimate, each figure with how it was computed, and the measurements behind it."""
+    return "\n".join(_lines(found))
+
+
+def to_dict(found: Estimate) -> dict[str, object]:
+    """The estimate with its parts; cores and bytes."""
+    return {
+        "load": asdict(found.load) | {"total_rate": found.load.total_rate},
+        "cores": found.cores,
+        "memory_bytes": round(found.memory_bytes),
+        "disk_bytes": round(found.disk_bytes),
+        "postgresql_bytes": round(total(found.postgresql)),
+        "parts": {
+            name: [asdict(part) for part in getattr(found, name)]
+            for name in ("processor", "memory", "disk", "postgresql")
+        },
+        "cautions": list(found.cautions),
+        "measurements": [asdict(one) for one in figures.MEASUREMENTS],
+    }
+
+
+def _lines(found: Estimate) -> Iterator[str]:
+    load = found.load
+    yield (
+        f"{load.models:,} {'model' if load.models == 1 else 'models'} with {load.features:,} features, "
+        f"{load.rate:g} predictions/s each ({load.total_rate:,.0f}/s in total)"
+    )
+    kept = (("rows", load.retention), ("profiles", load.figures), ("minutes", load.fine))
+    yield "kept: " + ", ".join(f"{name} {format_duration(span // DAY * DAY or span)}" for name, span in kept)
+    yield ""
+    yield f"processor   {found.cores} cores"
+    yield from _parts(found.processor, lambda cores: f"{cores:.2f} cores")
+    yield f"memory      {_bytes(found.memory_bytes)}"
+    yield from _parts(found.memory, _bytes)
+    yield f"disk        {_bytes(found.disk_bytes)}, if the database is on it, a fifth of it free"
+    yield from _parts(found.disk, _bytes)
+    yield f"PostgreSQL  {_bytes(total(found.postgresql))} instead, and {_bytes(figures.LOCAL_DISK * GB)} for the daemon"
+    yield from _parts(found.postgresql, _bytes)
+    yield f"            for the daemon {figures.POSTGRESQL_CPU} ms of CPU a minute more for each model"
+    yield "            processor and memory of the server: not measured"
+    for caution in found.cautions:
+        yield ""
+        yield f"Note: {caution}"
+    yield ""
+    yield "Measured:"
+    for one in figures.MEASUREMENTS:
+        yield f"- {one.what}: {one.amount:g} {one.unit} ({one.source})"
+    yield f"- bytes and CPU of a minute of a model ({figures.GRID_SOURCE})"
+    yield f"- content of the database to its size ({figures.OVERHEAD_SOURCE})"
+
+
+def _parts(parts: tuple[Part, ...], shown: Callable[[float], str]) -> Iterator[str]:
+    for part in parts:
+        yield f"  {shown(part.amount):>10}  {part.what}: {part.how}"
+
+
+def _bytes(amount: float) -> str:
+    """`12 GB`: rounded up to two digits, because half a gigabyte too little is too little."""
+    for unit, size in (("TB", 1000 * GB), ("GB", GB), ("MB", MB)):
+        if amount >= size:
+            return f"{amount / size:.1f} {unit}" if amount < 10 * size else f"{amount / size:,.0f} {unit}"
+    return f"{amount / 1000:.0f} kB"
