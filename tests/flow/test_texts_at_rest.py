@@ -98,7 +98,7 @@ def test_nothing_that_was_redacted_is_left_anywhere(
             "/c/acme/",
             "/c/acme/m/bot",
             "/api/v1/clients/acme/alerts",
-            "/api/v1/clients/acme/models/bot/metrics",
+            "/api/v1/clients/acme/models/bot/signals",
             "/metrics",
         )
         pages = {address: daemon.get(address) for address in addresses}

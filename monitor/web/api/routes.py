@@ -35,8 +35,11 @@ from monitor.web.api.schemas import (
 from monitor.web.api.version_schemas import ReleaseAnswer, RollbackAnswer, RolloutAnswer
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
+from monitor.web.pages.signals import signal_rows
 from monitor.web.public_path import CURRENT
 from monitor.web.services import Services
+from monitor.windows import baseline as baselines
+from monitor.windows.rolling import Rolling
 
 PREFIX = "/api/v1"
 MAX_POINTS = 10_000
@@ -160,6 +163,35 @@ def course(
             connection, stream_request.stream, metric, window, shown.start, shown.end, labels_of_series
         )
     return schemas.series(stream_request.stream, metric, dict(labels_of_series), values)
+
+
+@get(
+    f"{PREFIX}/clients/{{client:str}}/models/{{model:str}}/signals",
+    sync_to_thread=True,
+    include_in_schema=False,
+)
+def answer_signals(
+    request: Request[Any, Any, Any],
+    client: FromPath[str],
+    model: FromPath[str],
+    environment: FromQuery[str] = client_state.SHOWN,
+) -> WindowAnswer:
+    """The signals of the last hour beside the baseline, of all calls and by version and segment. For staff."""
+    asked = _stream_request(request, Stream(client, model, environment))
+    if not asked.visitor.may("viewer"):
+        raise NotFoundException
+    services = asked.services
+    with services.store.read() as connection:
+        asked.must_exist(connection)
+        rolling = Rolling(connection, services.base_seconds, settled=float("inf"))
+        hour, measured = signal_rows.of_last_hour(
+            rolling,
+            asked.stream,
+            baselines.load(connection, asked.stream),
+            services.clock.now(),
+            services.base_seconds,
+        )
+    return schemas.window(asked.stream, hour, measured)
 
 
 @get(
@@ -314,6 +346,9 @@ def _model(health: ClientHealth, name: str) -> ModelHealth:
     return match
 
 
-ROUTES = (clients, one_client, incidents, open_alerts, days, newest, course, releases, rollouts, rollbacks)
+ROUTES = (
+    *(clients, one_client, incidents, open_alerts, days, newest, course, answer_signals),
+    *(releases, rollouts, rollbacks),
+)
 DESCRIBED = openapi.paths(ROUTES)
 HANDLERS = (description, *ROUTES)

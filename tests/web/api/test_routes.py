@@ -7,15 +7,21 @@ from typing import Any
 
 import httpx2
 import jsonschema
+import pyarrow as pa
 import pytest
+from scipy.stats import binomtest
 
 from monitor.records import Measurement, Stream, Window, labels
-from monitor.store import api_keys, audit, measurements, predictions, releases, rollbacks, rollouts
+from monitor.store import api_keys, audit, measurements, predictions, profiles, releases, rollbacks, rollouts
 from monitor.store.api_keys import KeyKind
 from monitor.store.predictions import NewBatch
+from monitor.store.profiles import StoredProfile
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
 from monitor.store.rollouts import Rollout, RolloutState, Stage, Step, StoredCheck
+from monitor.windows import codec
+from monitor.windows.kernel.count_rows import count
+from monitor.windows.rolling import current_layout
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, PRICE, Shop, fire, resolve
 from tests.support.server import serving
@@ -39,6 +45,7 @@ FOR_STAFF = (
     f"{MODEL}/releases?environment=development",
     f"{MODEL}/rollbacks?environment=development",
     f"{MODEL}/rollouts?environment=development",
+    f"{MODEL}/signals",
 )
 HOSTILE = "\u202e\u2028\r\n<b>'\"{{7*7}}"
 DECIDED = Rollback(
@@ -233,6 +240,36 @@ def test_each_look_is_written_down_under_its_client(shop: Shop) -> None:
 
         [entry] = until(looked, "the look is written down")
     assert entry.who.startswith("key ")
+
+
+def test_signals_of_the_last_hour_are_told_of_all_calls_and_by_version(shop: Shop) -> None:
+    flags = [place % 4 == 0 for place in range(200)]
+    calls = pa.RecordBatch.from_pydict(
+        {
+            "timestamp": pa.array([int(NOW) * 1_000_000 - 30_000_000] * 200, pa.int64()),
+            "version": pa.array(["7", "8"] * 100).dictionary_encode(),
+            "signals.refusal": flags,
+        }
+    )
+    with shop.store.write() as connection:
+        layout = current_layout(connection, PRICE)
+        counted, minute = count(calls, layout), Window(int(NOW) - 60, int(NOW))
+        stored = StoredProfile(minute, layout.id, counted.rows, codec.encode(counted))
+        profiles.put(connection, PRICE, [stored], NOW)
+    staff = key(shop, KeyKind.STAFF)
+    with serving(shop) as web:
+        answer = told(web, "/api/v1/clients/globex/models/price/signals", staff)
+        nothing = told(web, f"{MODEL}/signals", staff)
+    assert nothing["measurements"] == []
+    assert (answer["start"], answer["end"]) == ("2026-11-23T11:01:00Z", "2026-11-23T12:01:00Z")
+    found = {one["labels"].get("version", "all"): one for one in answer["measurements"]}
+    assert {place: (one["value"], one["n"]) for place, one in found.items()} == {
+        "all": (0.25, 200),
+        "7": (0.5, 100),
+        "8": (0.0, 100),
+    }
+    interval = binomtest(50, 200).proportion_ci(0.95, "wilson")
+    assert (found["all"]["low"], found["all"]["high"]) == pytest.approx((interval.low, interval.high))
 
 
 def test_rollouts_are_read_page_by_page_and_clients_read_no_reasons(shop: Shop) -> None:

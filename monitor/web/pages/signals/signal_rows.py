@@ -41,10 +41,17 @@ def of_stream(
     rolling: Rolling, stream: Stream, baseline: Baseline | None, now: float, base_seconds: int
 ) -> list[SignalRow]:
     """The signals of the last hour, including the counted part of the current minute."""
+    return of_measurements(of_last_hour(rolling, stream, baseline, now, base_seconds)[1])
+
+
+def of_last_hour(
+    rolling: Rolling, stream: Stream, baseline: Baseline | None, now: float, base_seconds: int
+) -> tuple[Window, list[Measurement]]:
+    """The hour that ends with the current minute, and all measurements of signals in it, by version and segment too."""
     end = int(now // base_seconds + 1) * base_seconds
     window = Window(end - HOUR, end)
     profile = rolling.profile(stream, window)
-    return of_measurements(list(measure(Subject(stream, window, profile, baseline, MetricSettings()))))
+    return window, list(measure(Subject(stream, window, profile, baseline, MetricSettings())))
 
 
 def of_measurements(measured: Sequence[Measurement]) -> list[SignalRow]:
