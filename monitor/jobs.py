@@ -4,10 +4,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
+from monitor import __version__
 from monitor.alerts.changes.change_event import change_events
 from monitor.alerts.changes.deploys import RECENT
 from monitor.childprocess import HERE, Runner
 from monitor.clock import Clock
+from monitor.config.installation import installation_of
 from monitor.config.root import Config
 from monitor.config.units import HOUR, MINUTE
 from monitor.config.verdict_reading import reading_of
@@ -16,6 +18,7 @@ from monitor.drift.learning import LearningContext, LearningTask, prepare
 from monitor.evaluation.row_metrics import measure_rows
 from monitor.maintenance.audit_signing import AuditSigning, signer_of
 from monitor.maintenance.retention import delete_expired
+from monitor.maintenance.security_mail import AuditMailer
 from monitor.notify import reconcile
 from monitor.notify.dead_man import DeadMan, Vitals, health_problem
 from monitor.notify.failure import AttemptError
@@ -89,6 +92,8 @@ class Jobs:
         scheduler.every(60.0, "compact batches", self.compact)
         scheduler.every(EXPIRY_INTERVAL, "delete expired data", self.delete_expired)
         scheduler.every(SIGN_INTERVAL, "sign the audit log", self.sign_audit)
+        if self._config.audit.report is not None:
+            scheduler.every(60.0, "mail the audit report", self.mail_audit_report)
         scheduler.every(120.0, "measure row metrics", self.measure_rows)
         every = min(rollouts.EVERY, self._config.predictions.base_window)
         scheduler.every(every, "advance rollouts", self.advance_rollouts)
@@ -107,6 +112,15 @@ class Jobs:
         """Make a checkpoint of each chain of the audit log; one daemon of a database does."""
         if self._is_leader():
             self._signing.sign(self._clock.now())
+
+    def mail_audit_report(self) -> None:
+        """Mail the security audit of a month when it is due; one daemon of a database does."""
+        if self._is_leader():
+            config = self._config
+            channels = ("email",) if config.notify.email else ()
+            installation, signer = installation_of(config), signer_of(config.audit)
+            mailer = AuditMailer(self._store, config.audit.to, channels, installation, signer, __version__)
+            mailer.send_due(self._clock.now())
 
     def measure_rows(self) -> None:
         """Measure the metrics that need rows, for the last complete hour of each stream."""

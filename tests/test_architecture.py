@@ -53,7 +53,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("config.schema",),
     ("config.cross_checks",),
     ("config.root",),
-    ("config.rule_files", "config.verdict_reading"),
+    ("config.installation", "config.rule_files", "config.verdict_reading"),
     ("jobs", "doctor", "config.summary", "wiring", "sizing"),
     ("app",),
     ("demo",),

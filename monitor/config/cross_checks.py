@@ -53,6 +53,7 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
                 reason = f"is none of the models of {client}: {', '.join(map(visible, section.models))}"
                 yield document.problem(("clients", client, "sampled", model), reason)
         yield from _digest(section, ("clients", client, "digest"), document)
+    yield from _audit(config, document)
     yield from _sources(config, document)
     yield from _samples(config, document)
     yield from _routes(document)
@@ -125,6 +126,16 @@ def _digest(section: ClientConfig, key: Key, document: Document) -> Iterator[Pro
     elif key in document.positions and not digest.to and not digest.slack:
         reason = "this digest has no recipients: add `to: [name@example.org]` or `slack: true`"
         yield document.problem(key, reason, "warning")
+
+
+def _audit(config: Config, document: Document) -> Iterator[Problem]:
+    if config.audit.report is None:
+        return
+    reason = "add `to: [name@example.org]`" if not config.audit.to else ""
+    if not _is_configured("email", document):
+        reason = "configure `notify.email`"
+    if reason:
+        yield document.problem(("audit", "report"), f"this report cannot be sent: {reason}", "warning")
 
 
 def _samples(config: Config, document: Document) -> Iterator[Problem]:

@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from monitor.clock import iso
 from monitor.config.units import DAY, format_duration
+from monitor.store import api_keys, audit_check, quarantine, sessions
 from monitor.store.api_keys import Key, KeyKind
+from monitor.store.audit import count_strangers
 from monitor.store.audit_check import Verdict
+from monitor.store.audit_checkpoints import Signer
 from monitor.store.quarantine import Refused
 from monitor.store.sessions import Session
+from monitor.visible import visible
 
 _MOST = 20
 UNUSED = 90.0 * DAY
@@ -16,10 +22,22 @@ UNUSED = 90.0 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the report is made of. `failed` is the number of requests without access since `since`; `retention` says how
-    long what is kept, in seconds.
+class Installation:
+    """What the configuration says: whether checkpoints are signed, data at rest encrypted, pages served by TLS or on
+    this machine only. `session_idle` is in seconds; `retention` says how long what is kept, in seconds.
     """
+
+    is_signed: bool
+    is_encrypted: bool
+    is_secure: bool
+    is_local: bool
+    session_idle: float
+    retention: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the report is made of. `failed` is the number of requests without access since `since`."""
 
     now: float
     since: float
@@ -28,11 +46,7 @@ class Facts:
     failed: int
     verdicts: Sequence[Verdict]
     refused: Sequence[Refused]
-    is_signed: bool
-    is_encrypted: bool
-    is_secure: bool
-    is_local: bool
-    retention: dict[str, float]
+    installation: Installation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +56,27 @@ class Line:
     subject: str
     is_well: bool
     detail: str
+
+
+def read(
+    connection: Connection, installation: Installation, signer: Signer, since: float, now: float
+) -> Facts:
+    """The facts at `now`. Verifies the whole audit log: about 100,000 entries a second."""
+    return Facts(
+        now,
+        since,
+        api_keys.keys(connection),
+        sessions.open_sessions(connection, now, installation.session_idle),
+        count_strangers(connection, since),
+        audit_check.verify(connection, signer),
+        quarantine.summary(connection, since, now + 1),
+        installation,
+    )
+
+
+def words(line: Line) -> str:
+    """A finding on one line of text."""
+    return f"{'✔' if line.is_well else '✖'} {visible(line.subject)}: {visible(line.detail)}"
 
 
 def report(facts: Facts) -> list[Line]:
@@ -84,18 +119,20 @@ def _people(facts: Facts) -> list[Line]:
 
 
 def _storage(facts: Facts) -> list[Line]:
-    kept = ", ".join(f"{name} {format_duration(seconds)}" for name, seconds in facts.retention.items())
-    tls = "pages are served by TLS" if facts.is_secure else "pages are not served by TLS"
+    kept = ", ".join(
+        f"{name} {format_duration(seconds)}" for name, seconds in facts.installation.retention.items()
+    )
+    tls = "pages are served by TLS" if facts.installation.is_secure else "pages are not served by TLS"
     return [
         Line(
             "encryption at rest",
-            facts.is_encrypted,
-            f"store.key is {'' if facts.is_encrypted else 'not '}set",
+            facts.installation.is_encrypted,
+            f"store.key is {'' if facts.installation.is_encrypted else 'not '}set",
         ),
         Line(
             "TLS",
-            facts.is_secure or facts.is_local,
-            tls + (", on this machine only" if facts.is_local else ""),
+            facts.installation.is_secure or facts.installation.is_local,
+            tls + (", on this machine only" if facts.installation.is_local else ""),
         ),
         Line("retention", True, kept),
     ]
@@ -104,10 +141,10 @@ def _storage(facts: Facts) -> list[Line]:
 def _log(facts: Facts) -> list[Line]:
     broken = [f"{one.client or '(no single client)'}: {one.problem}" for one in facts.verdicts if one.problem]
     entries = sum(one.entries for one in facts.verdicts)
-    signed = "checkpoints are signed" if facts.is_signed else "audit.key is not set"
+    signed = "checkpoints are signed" if facts.installation.is_signed else "audit.key is not set"
     return [
         Line("audit log", not broken, "; ".join(broken) or f"{entries:,} entries, intact"),
-        Line("signature of the audit log", facts.is_signed, signed),
+        Line("signature of the audit log", facts.installation.is_signed, signed),
     ]
 
 

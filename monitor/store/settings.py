@@ -1,7 +1,7 @@
 """The `store` section of the configuration."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from sqlalchemy import make_url
@@ -55,3 +55,7 @@ class AuditSettings(Section):
     checkpoints: FileName = ""
     """A file to which the checkpoints of every hour are appended as JSON lines, on another disk or machine than the
     database. Empty: none."""
+    report: Literal["monthly"] | None = None
+    """The regular security audit by e-mail to `to`, on the first day of each month at 08:00 UTC."""
+    to: tuple[str, ...] = ()
+    """Who receives it."""

@@ -44,6 +44,7 @@ signals:
   refusal: "judges:refuses"
   Bad Name: "judges:polite"
   fine: judges
+audit: {report: monthly}
 """
 TOLD = [
     ("1:7", "error", "web.lisen: unknown key (did you mean 'listen'?)"),
@@ -67,6 +68,7 @@ TOLD = [
     ("25:3", "error", "signals.refusal: a signal 'refusal' is built in; choose another name"),
     ("26:3", "error", "signals.Bad Name: 'Bad Name' cannot be the name of a signal (use lower-case letters,"),
     ("27:3", "error", "signals.fine: 'judges' names no function (write package.module:function)"),
+    ("28:9", "warning", "audit.report: this report cannot be sent: configure `notify.email`"),
 ]  # fmt: skip
 
 

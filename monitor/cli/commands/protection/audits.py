@@ -151,40 +151,21 @@ def report(
     Example: watchkeeper audit report
     """
     from monitor.cli.store_option import opened
+    from monitor.config.installation import installation_of
     from monitor.config.root import load
     from monitor.maintenance.audit_signing import signer_of
-    from monitor.maintenance.security_report import Facts
+    from monitor.maintenance.security_report import read, words
     from monitor.maintenance.security_report import report as made
-    from monitor.store import api_keys, audit_check, quarantine, sessions
-    from monitor.store.audit import count_strangers
 
     settings, now = load(config), time.time()
     since = now - seconds_of(last)
     with opened(settings).read() as connection:
-        facts = Facts(
-            now,
-            since,
-            api_keys.keys(connection),
-            sessions.open_sessions(connection, now, settings.web.session_lifetime),
-            count_strangers(connection, since),
-            audit_check.verify(connection, signer_of(settings.audit)),
-            quarantine.summary(connection, since, now + 1),
-            bool(settings.audit.key.get_secret_value()),
-            bool(settings.store.key.get_secret_value()),
-            settings.web.is_secure,
-            settings.web.host in ("127.0.0.1", "::1", "localhost"),
-            {
-                "predictions": settings.predictions.retention,
-                "quarantine": settings.predictions.quarantine_retention,
-                "figures and audit log": settings.windows.retention,
-                "notifications": settings.store.keep_deliveries,
-            },
-        )
+        facts = read(connection, installation_of(settings), signer_of(settings.audit), since, now)
     lines = made(facts)
     if as_json:
         put_json([{"subject": one.subject, "ok": one.is_well, "detail": one.detail} for one in lines])
     for line in () if as_json else lines:
-        put(f"{'✔' if line.is_well else '✖'} {line.subject}: {line.detail}")
+        put(words(line))
     if not all(line.is_well for line in lines):
         raise typer.Exit(Exit.FAILED)
 
