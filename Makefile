@@ -8,7 +8,7 @@
 # make sbom    the bill of materials of a release, in CycloneDX: dist/watchkeeper.cdx.json
 # make audit ADVISORIES=all.zip   which locked packages have known vulnerabilities, by an export of a database (OSV)
 # make image   build the image (docker, podman or buildah; BASE, TAG, INDEX, CA)
-# make compose-check chart-check   check the files for Compose and Kubernetes by the tools that read them
+# make compose-check chart-check terraform-check   check the files for Compose, Kubernetes and Terraform
 # make lock    lock the newest allowed versions of all packages (see requirements/README.md)
 
 PYTHON ?= python3
@@ -20,7 +20,7 @@ INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 # Files are shared out in the order that tests/conftest.py gives them: the slow ones first.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: image compose-check chart-check first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts bench-signals dashboards clean
+.PHONY: image compose-check chart-check terraform-check first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts bench-signals dashboards clean
 
 run: $(VENV)/.demo
 	@$(BIN)/watchkeeper demo
@@ -76,6 +76,11 @@ compose-check: $(VENV)-deploy/.installed
 chart-check: $(VENV)-deploy/.installed
 	$(VENV)-deploy/bin/python deploy/helm/check.py
 
+# Without a provider. The format is checked if Terraform is installed.
+terraform-check: $(VENV)-deploy/.installed
+	$(VENV)-deploy/bin/python deploy/terraform/check.py
+	! command -v terraform > /dev/null || terraform fmt -check -recursive deploy/terraform
+
 $(VENV)-deploy/.installed: requirements/deploy.txt | $(BIN)/uv
 	@$(PYTHON) -m venv $(VENV)-deploy
 	@$(BIN)/uv pip install --quiet --python $(VENV)-deploy/bin/python --require-hashes --requirement requirements/deploy.txt
@@ -88,7 +93,7 @@ clean:
 	rm -rf $(VENV) var build dist
 
 # Every cell of the generated tables, and ten times as many generated examples: for a nightly job.
-test-thorough: $(VENV)/.dev compose-check chart-check
+test-thorough: $(VENV)/.dev compose-check chart-check terraform-check
 	@.ci/system-packages deploy
 	WATCHKEEPER_EACH=1 $(BIN)/python -m pytest $(PARALLEL) --timeout 3600
 
