@@ -73,14 +73,7 @@ def declared(tree: dict[str, Any]) -> set[tuple[str, ...]]:
 def problems(folder: Path) -> Iterator[str]:
     """What is wrong with a module."""
     tree = merged(folder)
-    known, used = declared(tree), set()
-    for _, value in values({name: body for name, body in tree.items() if name != "terraform"}):
-        for found in REFERENCE.finditer(str(value)):
-            used.add(found.groups()[:2])
-    for reference in sorted(used - known):
-        yield f"{'.'.join(reference)} is used, but not declared"
-    for reference in sorted(one for one in known - used if one[0] in ("var", "local")):
-        yield f"{'.'.join(reference)} is declared, but not used"
+    yield from dangling(tree)
     for kind in ("variable", "output"):
         for name, body in named(tree, kind).items():
             if not body.get("description"):
@@ -89,14 +82,27 @@ def problems(folder: Path) -> Iterator[str]:
         for key, value in values(body):
             if STORED_SECRETS.fullmatch(key) and not isinstance(value, bool):
                 yield f"{kind}.{name}: {key} would be in the state: use {key}_wo"
-    providers = {bare(name) for one in tree["terraform"] for name in one["required_providers"][0]}
-    kinds = {
-        kind.partition("_")[0]
-        for part in ("resource", "data", "ephemeral")
-        for kind, _, _ in blocks(tree, part)
-    }
-    for missing in sorted(kinds ^ {one for one in providers if not one.startswith("__")}):
-        yield f"provider {missing} is used but not pinned, or pinned but not used"
+    yield from unpinned(tree)
+
+
+def dangling(tree: dict[str, Any]) -> Iterator[str]:
+    """References to nothing, and what nothing refers to."""
+    known, used = declared(tree), set()
+    for _, value in values({name: body for name, body in tree.items() if name != "terraform"}):
+        used |= {found.groups()[:2] for found in REFERENCE.finditer(str(value))}
+    for reference in sorted(used - known):
+        yield f"{'.'.join(reference)} is used, but not declared"
+    for reference in sorted(one for one in known - used if one[0] in ("var", "local")):
+        yield f"{'.'.join(reference)} is declared, but not used"
+
+
+def unpinned(tree: dict[str, Any]) -> Iterator[str]:
+    """Providers without a version, or without a use."""
+    parts = ("resource", "data", "ephemeral")
+    used = {kind.partition("_")[0] for part in parts for kind, _, _ in blocks(tree, part)}
+    pinned = {bare(name) for one in tree["terraform"] for name in one["required_providers"][0]}
+    for name in sorted(used ^ {one for one in pinned if not one.startswith("__")}):
+        yield f"provider {name} is used but not pinned, or pinned but not used"
 
 
 def main() -> None:
