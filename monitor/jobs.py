@@ -204,13 +204,15 @@ class Jobs:
     def delete_expired(self) -> None:
         """Delete data past its retention, and outcomes whose predictions have not arrived in time."""
         config, now = self._config, self._clock.now()
+        with self._store.read() as connection:
+            known = stream_rows.figures_of_all(connection)
+        silent = now - config.predictions.retention
+        self._forget(figures.stream for figures in known if figures.last_received < silent)
         delete_expired(
             self._store, config.store, config.predictions, config.windows, now, signer_of(config.audit)
         )
         with self._store.read() as connection:
             known = stream_rows.figures_of_all(connection)
-        silent = now - config.predictions.retention
-        self._forget(figures.stream for figures in known if figures.last_received < silent)
         for stream in (figures.stream for figures in known):
             isolated = self._store.faults.isolate("streams", f"{stream}: outcomes", lasts=2 * EXPIRY_INTERVAL)
             with isolated, self._store.write() as connection:

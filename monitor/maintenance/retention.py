@@ -36,6 +36,7 @@ from monitor.store import (
     scores,
     sessions,
     silences,
+    silent_streams,
     targets,
     texts,
     uptime,
@@ -79,7 +80,13 @@ def delete_expired(
     )
     steps = _steps(settings, predictions, windows, now, signer or Signer())
     by_key = sum(_delete_by_key(store, table, before, is_chosen) for table, before, is_chosen in aged)
-    return by_key + sum(_repeat(store, step) for step in steps)
+    return by_key + sum(_repeat(store, step) for step in steps) + _delete_layouts(store)
+
+
+def longest(settings: StoreSettings, predictions: PredictionSettings, windows: WindowSettings) -> float:
+    """Seconds after which nothing is left of what a stream sent."""
+    of_records = (predictions.retention, predictions.quarantine_retention, predictions.text_retention)
+    return max(windows.retention, *of_records, settings.keep_deliveries, settings.keep_gauges)
 
 
 def _steps(
@@ -91,6 +98,7 @@ def _steps(
 ) -> tuple[Callable[[Connection], int], ...]:
     """What deletes the old rows of the smaller tables."""
     figures, deliveries = now - windows.retention, now - settings.keep_deliveries
+    silent = now - longest(settings, predictions, windows)
     return (
         lambda c: quarantine.delete_before(c, now - predictions.quarantine_retention),
         lambda c: idempotency.delete_before(c, now - predictions.resend_window),
@@ -118,7 +126,17 @@ def _steps(
         lambda c: rollback_stops.delete_before(c, figures),
         lambda c: rollback_drills.delete_before(c, figures),
         lambda c: daily_summaries.delete_before(c, datetime.fromtimestamp(figures, UTC).date()),
+        lambda c: silent_streams.delete_silent(c, silent),
+        lambda c: silent_streams.delete_leftovers(c, silent),
     )
+
+
+def _delete_layouts(store: Store) -> int:
+    with store.read() as connection:
+        unused = silent_streams.unused_layouts(connection)
+    if not unused:
+        return 0
+    return _repeat(store, lambda connection: silent_streams.delete_layouts(connection, unused))
 
 
 def _all(_: Prefix) -> bool:

@@ -91,7 +91,7 @@ def key(connection: Connection, stream: Stream, now: float) -> int:
 
 
 def find(connection: Connection, stream: Stream) -> int | None:
-    """The number of a stream, or None if it is unknown. Numbers never change and are cached."""
+    """The number of a stream, or None if it is unknown. Numbers never change. They are cached until all are read."""
     kept = _NUMBERS.setdefault(connection.engine, {})
     number = kept.get(stream)
     if number is None:
@@ -116,7 +116,7 @@ def figures_of_all(connection: Connection) -> list[StreamFigures]:
             figures_of.append(read(row))
             numbers[figures_of[-1].stream] = row.id
     if connection.get_execution_options().get(READING):
-        _NUMBERS.setdefault(connection.engine, {}).update(numbers)
+        _NUMBERS[connection.engine] = numbers  # those of deleted streams are forgotten
     return figures_of
 
 
