@@ -15,6 +15,7 @@ from monitor.windows.rolling import Rolling
 
 MOST_PLACES = 4
 """Versions and segments that a row names, those that differ most from the whole."""
+_SENT, _COPIED = "ttft_ms", "time_to_first_token"
 _FEWEST = 20
 """Calls of a version or segment from which on its figure is shown."""
 
@@ -57,6 +58,8 @@ def of_last_hour(
 def of_measurements(measured: Sequence[Measurement]) -> list[SignalRow]:
     """A row for each signal: leaks that were found first, then rates, then means, by name."""
     whole = {one.label("signal"): one for one in measured if _is_signal(one) and len(one.labels) == 1}
+    if _SENT in whole:  # the same figure as it was sent, which versions and segments have as well
+        whole.pop(_COPIED, None)
     rows = [_row(name, one, measured) for name, one in whole.items()]
     return sorted(rows, key=lambda row: (not row.is_leaking, not row.has_texts, row.name))
 
@@ -68,13 +71,15 @@ def _is_signal(one: Measurement) -> bool:
 def _row(name: str, one: Measurement, measured: Sequence[Measurement]) -> SignalRow:
     known = one.low is not None and one.high is not None
     is_rate = one.metric == SIGNAL_RATE.name
-    known_as = {signal.name: signal for signal in signal_room.registry().SIGNALS}.get(name)
+    signals = {signal.name: signal for signal in signal_room.registry().SIGNALS}
+    known_as = signals.get(_COPIED if name == _SENT else name)
+    unit = one.unit or (known_as.unit.value if known_as and known_as.unit.value == "ms" else "")
     return SignalRow(
         name,
         known_as.help if known_as else "",
-        figure(one.value, one.unit),
-        f"{figure(one.low, one.unit)} to {figure(one.high, one.unit)}" if known else NOTHING,
-        NOTHING if one.baseline is None else figure(one.baseline, one.unit),
+        figure(one.value, unit),
+        f"{figure(one.low, unit)} to {figure(one.high, unit)}" if known else NOTHING,
+        NOTHING if one.baseline is None else figure(one.baseline, unit),
         round(one.n),
         _places(name, one, measured),
         is_rate,
