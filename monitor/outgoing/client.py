@@ -87,7 +87,7 @@ class Transport(httpx2.BaseTransport):
             transport.close()
 
     def _transport_for(self, url: httpx2.URL) -> httpx2.HTTPTransport:
-        proxy = _proxy(url)
+        proxy = proxy_for(url.scheme, url.host)
         with self._lock:
             if proxy not in self._transports:
                 transport = httpx2.HTTPTransport(verify=self._verify, trust_env=False, proxy=proxy or None)
@@ -102,11 +102,11 @@ def _system() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _proxy(url: httpx2.URL) -> str:
-    """The proxy of the environment for a URL; empty if there is none."""
+def proxy_for(scheme: str, host: str) -> str:
+    """The URL of the environment's proxy for a scheme and a host; empty if there is none."""
     named = getproxies()
-    proxy = named.get(url.scheme) or named.get("all") or ""
-    if not proxy or proxy_bypass(url.host):
+    proxy = named.get(scheme) or named.get("all") or ""
+    if not proxy or proxy_bypass(host):
         return ""
     return proxy if "://" in proxy else f"http://{proxy}"
 

@@ -3,13 +3,16 @@
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import Exit, ask, put, put_json, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
+
+if TYPE_CHECKING:
+    from monitor.config.root import Config
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)/([smhd])")
@@ -81,7 +84,12 @@ def init(
     say(f"written. Next: watchkeeper run --config {path}")
 
 
-def doctor(config: ConfigOption = DEFAULT_CONFIG) -> None:
+def doctor(
+    config: ConfigOption = DEFAULT_CONFIG,
+    network: Annotated[
+        bool, typer.Option("--network", help="Print the hosts and ports that must be open; connect to none.")
+    ] = False,
+) -> None:
     """Test every connection of the configuration; for those that fail, print what to do.
 
     Example: watchkeeper doctor --config watchkeeper.yaml
@@ -92,6 +100,9 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG) -> None:
     checked = check(config)
     if checked.errors:
         raise ConfigError(list(checked.problems))
+    if network:
+        _print_network(checked.config)
+        return
     failed = bool(checked.warnings)
     for problem in checked.warnings:
         put(f"✖ configuration: {problem}")
@@ -102,6 +113,15 @@ def doctor(config: ConfigOption = DEFAULT_CONFIG) -> None:
             put(f"    {finding.hint}")
     if failed:
         raise typer.Exit(Exit.FAILED)
+
+
+def _print_network(config: "Config") -> None:
+    from monitor import firewall
+
+    needs = firewall.needs_of(config)
+    put(firewall.text(needs))
+    for sentence in needs.unknown:
+        say(sentence)
 
 
 def size(

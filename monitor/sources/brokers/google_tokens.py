@@ -21,6 +21,16 @@ class TokenError(Exception):
     """There is no token."""
 
 
+def token_address(key_file: str) -> str:
+    """The URL from which tokens come; Google's own if the key file cannot be read."""
+    if not key_file:
+        return _MACHINE
+    try:
+        return str(json.loads(Path(key_file).read_bytes()).get("token_uri") or _GOOGLE)
+    except (OSError, ValueError, AttributeError):
+        return _GOOGLE
+
+
 class GoogleTokens:
     """The current token for one scope, renewed before it expires. `key_file` empty: the machine's own account."""
 
