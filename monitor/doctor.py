@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from monitor.config.root import Config
 from monitor.config.rule_files import rules_of
@@ -49,7 +49,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield _rules(config)
     yield _store(config)
     yield from _integrity(config)
-    yield from _server_security(config)
+    yield from server_security(config)
     yield from _set_aside(config)
     yield _listening(config)
     yield from _disk(config)
@@ -121,14 +121,29 @@ def _store(config: Config) -> Finding:
     return Finding("store", True, "can be read and written")
 
 
-def _server_security(config: Config) -> Iterator[Finding]:
+def server_security(config: Config) -> Iterator[Finding]:
     """Whether the connection to a PostgreSQL on another machine is encrypted, and the server is who it says."""
     url = make_url(config.store.url)
-    if url.get_backend_name() != "postgresql" or (url.host or "/").startswith("/") or url.host in _HERE:
+    if url.get_backend_name() != "postgresql" or not any(map(_is_elsewhere, _hosts(url))):
         return
     mode = str(url.query.get("sslmode", "prefer"))
     hint = "add ?sslmode=verify-full&sslrootcert=/path/to/ca.pem to store.url"
     yield Finding("connection to the store", mode == "verify-full", f"sslmode={mode}", hint)
+
+
+def _hosts(url: URL) -> list[str]:
+    """The hosts that a database's URL names: before the path, or in the query, where several may stand."""
+    hosts = [url.host or ""]
+    for key in ("host", "hostaddr"):
+        named = url.query.get(key, ())
+        for text in (named,) if isinstance(named, str) else named:
+            hosts += text.split(",")
+    return [host.partition(":")[0] if host.count(":") == 1 else host for host in hosts]
+
+
+def _is_elsewhere(host: str) -> bool:
+    """Whether a host is another machine: no socket, and no name of this one."""
+    return bool(host) and host[0] not in "/@" and host not in _HERE
 
 
 def _integrity(config: Config) -> Iterator[Finding]:

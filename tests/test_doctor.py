@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from monitor.config.root import Config
-from monitor.doctor import Finding, examine
+from monitor.doctor import Finding, examine, server_security
 from tests.support.ports import free_port
 from tests.support.receiver import Receiver
 
@@ -156,3 +156,36 @@ def test_an_address_that_is_taken_is_said(tmp_path: Path) -> None:
         told = found(tmp_path, web={"listen": listen})[f"listening on {listen}"]
     assert not told.is_well
     assert "otherwise change" in told.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("db.example.org/name", (False, "sslmode=prefer")),
+        ("db.example.org/name?sslmode=require", (False, "sslmode=require")),
+        ("db.example.org/name?sslmode=verify-ca", (False, "sslmode=verify-ca")),
+        ("db.example.org/name?sslmode=verify-full&sslrootcert=/ca.pem", (True, "sslmode=verify-full")),
+        ("10.0.0.8:5432/name", (False, "sslmode=prefer")),
+        ("[2001:db8::8]/name?sslmode=disable", (False, "sslmode=disable")),
+        ("localhost/name", None),
+        ("127.0.0.1/name?sslmode=disable", None),
+        ("[::1]/name", None),
+        ("/name?host=/run/postgresql", None),
+        ("/name?host=db.example.org", (False, "sslmode=prefer")),
+        ("/name?host=localhost:5432&host=db.example.org:5432", (False, "sslmode=prefer")),
+        ("/name?host=localhost:5432,%2Frun%2Fpostgresql", None),
+        ("/name?hostaddr=2001:db8::8&sslmode=verify-full", (True, "sslmode=verify-full")),
+        ("/name", None),
+    ],
+)
+def test_a_connection_to_another_machine_that_is_not_verified_is_told(
+    url: str, expected: tuple[bool, str] | None
+) -> None:
+    config = Config.model_validate({"store": {"url": f"postgresql+psycopg://{url}"}})
+    told = [(one.is_well, one.detail) for one in server_security(config)]
+    assert told == ([] if expected is None else [expected])
+    assert [one for one in server_security(config) if "verify-full" not in one.hint] == []
+
+
+def test_sqlite_has_no_connection_to_verify() -> None:
+    assert list(server_security(Config())) == []

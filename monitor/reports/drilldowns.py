@@ -25,7 +25,8 @@ from monitor.store.db import Store
 log = logging.getLogger(__name__)
 
 _RETRY_AFTER = 60.0
-
+_FAULT_LASTS = 1200.0
+"""Seconds for which a file that cannot be deleted is told: until two more tries."""
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 - a folder with a random name is made in it
 """A file system in memory, where the rows of a report lie while it is made, if there is a key."""
@@ -194,11 +195,12 @@ class Drilldowns:
         return self._settings.folder / f"{_name(alert)}{'.html' if self._sealer is None else '.sealed'}"
 
     def _delete_old(self) -> None:
-        """Delete old report files and states. The lock must be held."""
+        """Delete old report files, parts of unfinished ones, and states. The lock must be held."""
         folder, before = self._settings.folder, self._clock.now() - self._settings.kept
-        for path in (*folder.glob("*.html"), *folder.glob("*.sealed")):
-            if path.stat().st_mtime < before:
-                path.unlink(missing_ok=True)
+        for path in (*folder.glob("*.html"), *folder.glob("*.sealed"), *folder.glob("*.part")):
+            with self._store.faults.isolate("reports", path.name, lasts=_FAULT_LASTS):
+                if path.stat().st_mtime < before:
+                    path.unlink(missing_ok=True)
         self._states = {name: one for name, one in self._states.items() if one.since >= before}
 
 
