@@ -37,7 +37,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- $url := "sqlite:////var/lib/watchkeeper/watchkeeper.db" -}}
 {{- if eq .Values.store.kind "postgresql" }}{{ $url = "${file:/run/secrets/database/url}" }}{{ end -}}
 {{- $own := dict "store" (dict "url" $url) "web" (dict "listen" "0.0.0.0:8080") -}}
-{{- toYaml (mergeOverwrite (deepCopy .Values.config) $own) -}}
+{{- /* Relative paths are relative to the configuration, whose folder is read-only. */ -}}
+{{- $state := dict "notify" (dict "spool" "/var/lib/watchkeeper/watchkeeper.spool") "reports" (dict "folder" "/var/lib/watchkeeper/reports") -}}
+{{- toYaml (mergeOverwrite $state (deepCopy .Values.config) $own) -}}
 {{- end }}
 
 {{- define "watchkeeper.pod" -}}
