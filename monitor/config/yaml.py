@@ -15,6 +15,7 @@ from ruamel.yaml.scalarint import HexInt
 
 from monitor.config.yaml_text import Key, load
 from monitor.errors import ConfigError, Problem
+from monitor.visible import visible
 
 M = TypeVar("M", bound=BaseModel)
 _ROUNDS = 10
@@ -43,11 +44,11 @@ class Document:
 
 
 def dotted(key: Iterable[str | int]) -> str:
-    """`("rules", 1, "for")` as `rules[1].for`."""
+    """`("rules", 1, "for")` as `rules[1].for`, unprintable characters escaped."""
     text = ""
     for part in key:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text
+    return visible(text)
 
 
 def read(path: Path, environment: Mapping[str, str] | None = None) -> Document:

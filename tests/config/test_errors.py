@@ -106,7 +106,7 @@ def test_check_config_and_doctor_show_them_and_the_mistakes_of_rule_files(
         )
     if command == "check-config":
         assert f"{tmp_path}/mine.yaml:2:1: error: nonsense: unknown key" in done.stderr
-        assert done.stderr.rstrip().endswith("13 errors, 9 warnings")
+        assert done.stderr.rstrip().endswith("13 errors, 10 warnings")
 
 
 @pytest.mark.parametrize("command", ["check-config", "doctor"])
@@ -269,3 +269,11 @@ def test_hours_that_are_no_time_of_day_are_a_mistake_and_others_are_what_they_sa
     night = load(written(tmp_path, route.format(start="22:00", end='"06:00"'))).alerts.warning.hours
     assert night is not None
     assert (night.start, night.end) == (22 * 60, 6 * 60)
+
+
+def test_a_key_cannot_write_to_a_terminal(tmp_path: Path) -> None:
+    path = written(tmp_path, 'signals:\n  "a\\u2028b\\0\\u202e\\e[2J": "judges:polite"\n"x\\ry": 1\n')
+    told = [str(problem) for problem in check(path).problems]
+    assert len(told) == 2
+    assert all(one.isprintable() for one in told), told
+    assert r"signals.a\u2028b\x00\u202e\x1b[2J: " in told[0]
