@@ -1,6 +1,7 @@
 """Deletes streams that have sent nothing for longer than anything of them is kept, with all that is left of them."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from sqlalchemy import Column, ColumnElement, CompoundSelect, Connection, delete, func, select, union
 
@@ -24,21 +25,24 @@ def delete_silent(connection: Connection, before: float) -> int:
     remembers it would confuse the two.
     """
     c = STREAMS.c
-    tables = metadata.tables
-    is_empty = (
-        ~select(tables[name].c.stream).where(tables[name].c.stream == c.id).exists() for name in _HOLDING
-    )
     last = select(func.max(c.id)).scalar_subquery()
-    silent = select(c.id).where(c.last_received < before, c.id < last, *is_empty).limit(_AT_ONCE)
-    numbers = list(connection.scalars(silent))
+    silent = connection.scalars(select(c.id).where(c.last_received < before, c.id < last).order_by(c.id))
+    numbers = list(islice((one for one in silent.all() if _is_empty(connection, one)), _AT_ONCE))
     # Who sends again meanwhile has moved `last_received`, and is not deleted.
     gone = delete(STREAMS).where(c.id.in_(numbers), c.last_received < before).returning(c.id)
     deleted = list(connection.scalars(gone))
     for place in PLACES if deleted else ():
         if place.owner is Owner.STREAM:
-            table = tables[place.table]
+            table = metadata.tables[place.table]
             connection.execute(delete(table).where(table.c.stream.in_(deleted)))
     return len(deleted)
+
+
+def _is_empty(connection: Connection, number: int) -> bool:
+    """Whether no rows keep a stream. Each query reads one entry of an index."""
+    tables = (metadata.tables[name] for name in _HOLDING)
+    queries = (select(table.c.stream).where(table.c.stream == number).limit(1) for table in tables)
+    return not any(connection.execute(query).first() for query in queries)
 
 
 def delete_leftovers(connection: Connection, before: float) -> int:
