@@ -142,7 +142,7 @@ class SelfMonitor:
 
 
 def _figure(info: MetricInfo, value: float | None, now: float, reason: str = "") -> Measurement:
-    window = Window(int(now - _MINUTES), int(now) + 1)
+    window = Window(int(now) + 1 - int(_MINUTES), int(now) + 1)
     return Measurement(
         DAEMON, window, info.name, value, info.unit, info.better, reason=reason if value is None else ""
     )

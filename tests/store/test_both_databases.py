@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -70,7 +71,10 @@ def test_a_session_is_found_by_its_secret_until_it_ends(store: Store) -> None:
     session = Session("ada", "admin", "", "", 0.0, 100.0)
     with store.write() as connection:
         secret = sessions.open_session(connection, session)
-        assert sessions.find(connection, secret, 99.0) == session
+        found = sessions.find(connection, secret, 99.0)
+        assert found is not None
+        assert found.id
+        assert replace(found, id="") == session
         assert sessions.find(connection, secret, 100.0) is None
         assert sessions.find(connection, f"{secret}x", 50.0) is None
         sessions.close(connection, secret)
