@@ -284,7 +284,7 @@ def test_making_the_first_key_says_what_it_closes(tmp_path: Path) -> None:
     path.write_text(f'store: {{url: "sqlite:///{tmp_path}/a.db"}}\n')
     make = ("key", "create", "page", "--client", "acme", "-c", str(path))
     first, second = run(*make), run(*make)
-    assert "pages open with a key only, on this machine too" in first.stderr
+    assert "from now on everything requires a key, on this machine too" in first.stderr
     assert "watchkeeper key create staff" in first.stderr
     assert "on this machine too" not in second.stderr
     run("key", "create", "staff", "-c", str(path))

@@ -49,6 +49,7 @@ class Site:
         migrate(self.store)
         with self.store.write() as connection:
             self.key = api_keys.create(connection, KeyKind.PAGE, "acme", time.time())[1]
+            self.ingest_key = api_keys.create(connection, KeyKind.INGEST, "acme", time.time())[1]
 
     def traffic(self, canary: Behaviour, seconds: int) -> None:
         """Both versions have answered a hundred times a second until now, as the daemon has counted it."""
@@ -113,7 +114,9 @@ def test_a_rollout_survives_kill_9_at_each_step_and_ends_in_one_order(site: Site
 
     def has_left() -> bool:
         """The platform has taken the version away: only the one before answers, and the order is verified by it."""
-        assert site.daemon.post("/v1/predictions", [record] * 50).status_code == 202
+        key = f"Bearer {site.ingest_key}"
+        answer = site.daemon.post("/v1/predictions", [record] * 50, Authorization=key)
+        assert answer.status_code == 202, answer.text
         return site.ordered()[0].state is RollbackState.VERIFIED
 
     until(has_left, "the traffic proves the order")
