@@ -39,9 +39,13 @@ _CHANGES = {
 
 
 def _answers(hour: Iterable[Measurement]) -> list[str]:
-    """What signals say of the answers of the last hour, and which leaks they found."""
-    rates = answers.of_measurements(hour)
-    told = answers.sentence(rates, "of the last hour")
+    """What signals say of the answers of the newest hour that was measured, and which leaks they found.
+
+    An alert may be newer than that hour, so its end is said.
+    """
+    measured = list(hour)
+    rates = answers.of_measurements(measured)
+    told = answers.sentence(rates, f"of the hour until {iso(measured[0].window.end)}") if measured else ""
     found = [
         f"{name} {figure(rates[name].value, 'share')}"
         for name in answers.LEAKS

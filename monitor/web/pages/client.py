@@ -11,7 +11,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from monitor.config.units import HOUR
-from monitor.health import answers, client_state, locale
+from monitor.health import answers, client_state, locale, wording
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.rollouts import client_wording
@@ -110,7 +110,8 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     with web_services.of(request).store.read() as connection:
         hour = measurements.latest(connection, data.one.stream, HOUR)
     is_recent = bool(hour) and data.health.now - hour[0].window.end < 2 * HOUR
-    told = answers.sentence(answers.of_measurements(hour), "of the last hour") if is_recent else ""
+    until = f"of the hour until {wording.clock(hour[0].window.end, data.settings.zone)}" if is_recent else ""
+    told = answers.sentence(answers.of_measurements(hour), until) if is_recent else ""
     page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
     return rendering.page("model.html", page=page | {"incidents": history, "answers": told})
 
