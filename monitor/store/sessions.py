@@ -14,6 +14,8 @@ from monitor.store.db import faults_of, metadata
 from monitor.store.rows import blob, moment, words
 from monitor.texts import NAME
 
+_ISSUER = 512
+
 sessions = Table(
     "sessions",
     metadata,
@@ -26,6 +28,8 @@ sessions = Table(
     Column("expires_at", Float, nullable=False, index=True),
     Column("seen_at", Float, nullable=False, server_default="0"),
     Column("address", String(64), nullable=False, server_default=""),
+    Column("issuer", String(_ISSUER), nullable=False, server_default=""),
+    Column("subject", String(256), nullable=False, server_default=""),
 )
 TOUCH_AFTER = 60.0
 """Seconds for which a request is not noted again."""
@@ -35,7 +39,8 @@ TOUCH_AFTER = 60.0
 class Session:
     """A session. `role` is empty for a reader of one `client`; staff see every client, or `client` only.
 
-    `seen_at` is the time of its last request, within `TOUCH_AFTER`, `address` where it was opened.
+    `seen_at` is the time of its last request, within `TOUCH_AFTER`, `address` where it was opened. `issuer` and
+    `subject` identify who signed in through an identity provider; `who` is only a name.
     """
 
     who: str
@@ -47,6 +52,13 @@ class Session:
     seen_at: float = 0.0
     address: str = ""
     id: str = ""
+    issuer: str = ""
+    subject: str = ""
+
+    @property
+    def principal(self) -> tuple[str, str]:
+        """Who signed in: the provider and its `sub`, or the key. Names may be equal, and may change."""
+        return (self.issuer, self.subject) if self.subject else ("", self.key_id)
 
 
 def digest(secret: str) -> bytes:
@@ -69,6 +81,8 @@ def open_session(connection: Connection, session: Session) -> str:
             "expires_at": session.expires_at,
             "seen_at": session.created_at,
             "address": session.address[:64],
+            "issuer": session.issuer[:_ISSUER],
+            "subject": session.subject,
         },
     )
     return secret
@@ -120,6 +134,8 @@ def _session(row: Row[Any]) -> Session:
         seen,
         words(row.address),
         _id(row.hash),
+        words(row.issuer),
+        words(row.subject),
     )
 
 

@@ -98,7 +98,7 @@ class Guard(ASGIMiddleware):
         principal = state.get("principal")
         action = "read" if scope["method"] in _READING else "change"
         now = self._services.clock.now()
-        who = visitor.who if visitor is not None else ""
+        who = visitor.audit_name if visitor is not None else ""
         if visitor is None and principal is not None:
             who, client = f"key {principal.key}" if principal.key else LOCAL, client or principal.client
         if not who:

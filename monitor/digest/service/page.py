@@ -31,10 +31,14 @@ STYLE_HASH = f"sha256-{base64.b64encode(hashlib.sha256(STYLE.encode()).digest())
 _WIDTH, _HEIGHT = 720, 90
 
 
-def html(report: ServiceReport, version: str, back: str = "") -> str:
-    """The report as a file; `back` is the address that leads back to the client's page, for a browser."""
+def html(report: ServiceReport, version: str, back: str = "", leave: tuple[str, str] | None = None) -> str:
+    """The report as a file. In a browser, `back` is the address that leads back to the client's page, and `leave` the
+    address that signs out, with the token of its form.
+    """
     values = _values(report, version)
-    page = _TEMPLATES.get_template("service_report.html").render(**values, style=STYLE, back=back)
+    page = _TEMPLATES.get_template("service_report.html").render(
+        **values, style=STYLE, back=back, leave=leave
+    )
     return visible(page, keep="\n\t" + JOINERS)
 
 

@@ -26,7 +26,7 @@ from monitor.store.approvals import TEAM, Approval
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
-from monitor.web.pages.actions import is_for, note
+from monitor.web.pages.actions import is_for
 
 _LARGEST = 1_048_576
 _T = TypeVar("_T")
@@ -105,7 +105,7 @@ def _new_key(request: Request[Any, Any, Any], visitor: Visitor, body: bytes, _: 
         key, token = api_keys.create(
             connection, kind, new.client, now, name=new.name, expires_at=ends, bound=bound
         )
-        note(request, connection, visitor, new.client, f"make key {key.id} for {kind}")
+        session.note(request, connection, visitor, new.client, f"make key {key.id} for {kind}")
     return {"id": key.id, "key": token}
 
 
@@ -115,7 +115,7 @@ def _revoke(request: Request[Any, Any, Any], visitor: Visitor, _: bytes, identit
     with services.store.write() as connection:
         if not api_keys.revoke(connection, identity, services.clock.now()):
             raise NotFoundError("there is no such valid key", hint="watchkeeper key list")
-        note(request, connection, visitor, "", f"revoke key {identity}")
+        session.note(request, connection, visitor, "", f"revoke key {identity}")
     return {"id": identity}
 
 
@@ -129,7 +129,7 @@ def _list(request: Request[Any, Any, Any], visitor: Visitor, _: bytes, __: str) 
 
 def _write_note(request: Request[Any, Any, Any], visitor: Visitor, body: bytes, _: str) -> dict[str, Any]:
     new, services = _read(body, NewNote), web_services.of(request)
-    now, address = services.clock.now(), _address(request)
+    now, address = services.clock.now(), session.address_of(request)
     with services.store.write() as connection:
         clients = {*services.clients, *(one.client for one in streams.streams(connection))}
         candidates = [
@@ -139,19 +139,21 @@ def _write_note(request: Request[Any, Any, Any], visitor: Visitor, body: bytes, 
             for one in client_state.incidents(connection, client, services.client(client), now)
         ]
         chosen = notes.named(candidates, new.incident)
-        written = notes.write(connection, chosen, new.text, author=visitor.who, address=address, now=now)
+        written = notes.write(
+            connection, chosen, new.text, author=visitor.audit_name, address=address, now=now
+        )
     session.about(request, chosen.stream.client)
     return {"id": written.id, "incident": chosen.id}
 
 
 def _withdraw(request: Request[Any, Any, Any], visitor: Visitor, _: bytes, identity: str) -> dict[str, Any]:
     services = web_services.of(request)
-    now, address = services.clock.now(), _address(request)
+    now, address = services.clock.now(), session.address_of(request)
     with services.store.write() as connection:
         client = incident_notes.client_of(connection, identity)
         if client is None or not visitor.may_read(client):
             raise NotFoundError("there is no such update", hint="watchkeeper incident list CLIENT")
-        notes.withdraw(connection, client, identity, author=visitor.who, address=address, now=now)
+        notes.withdraw(connection, client, identity, author=visitor.audit_name, address=address, now=now)
     session.about(request, client)
     return {"id": identity}
 
@@ -165,9 +167,11 @@ def _approve(request: Request[Any, Any, Any], visitor: Visitor, body: bytes, _: 
     seen = "" if bytes(new.evidence) == b"null" else approve.evidence(bytes(new.evidence))
     if not seen and not new.note:
         raise InputError("nothing says what you saw", hint="send evidence, or a note")
-    made = Approval(stream, new.version, TEAM, new.approved, visitor.who, now, note=new.note, evidence=seen)
+    made = Approval(
+        stream, new.version, TEAM, new.approved, visitor.audit_name, now, note=new.note, evidence=seen
+    )
     with services.store.write() as connection:
-        is_new = approve.decide(connection, made, _address(request))
+        is_new = approve.decide(connection, made, session.address_of(request))
         decision = approve.decision_on(connection, stream, new.version, services.release_policy(stream))
     return {"new": is_new, "reason": decision.reason, "seen": approve.summary(seen)}
 
@@ -180,7 +184,7 @@ def _expire(request: Request[Any, Any, Any], visitor: Visitor, _: bytes, identit
         if not any(one.id == identity and is_for(visitor, one) for one in present):
             raise NotFoundError("there is no such silence", hint="the overview lists them")
         silences.expire(connection, identity, now)
-        note(request, connection, visitor, "", f"expire silence {identity}")
+        session.note(request, connection, visitor, "", f"expire silence {identity}")
     return {"id": identity}
 
 
@@ -209,10 +213,6 @@ def _check_unbound(visitor: Visitor) -> None:
     """Keys are of all clients, and so is who makes them."""
     if visitor.client:
         raise NotFoundException
-
-
-def _address(request: Request[Any, Any, Any]) -> str:
-    return request.client.host if request.client else ""
 
 
 HANDLERS = (

@@ -7,22 +7,41 @@ from monitor.errors import AccessError
 
 _NAMES = ("email", "preferred_username", "sub")
 _MAX_LENGTH = 256
+_UNVERIFIED = (False, "false")
 _GROUP_KEYS = ("name", "displayName", "display", "value", "id")
 """Keys with the name of a group that is an object (Keycloak, Microsoft Graph, SCIM)."""
 
 
 def person(claims: Mapping[str, Any]) -> str:
-    """The name of the user.
+    """The name of the user, for people to read; `subject` identifies them. An unverified mail address is no name.
 
     Raises:
         AccessError: the token does not contain one.
     """
-    for name in _NAMES:
-        value = claims.get(name)
-        if isinstance(value, str) and value.strip() and value.isprintable() and len(value) <= _MAX_LENGTH:
-            return value
+    known = [name for name in _NAMES if name != "email" or claims.get("email_verified") not in _UNVERIFIED]
+    for name in known:
+        if _is_name(claims.get(name)):
+            return str(claims[name])
     raise AccessError(
         f"the identity provider's token does not name the user (it needs one of {', '.join(_NAMES)} as a string)"
+    )
+
+
+def subject(claims: Mapping[str, Any]) -> str:
+    """What identifies the user at the provider, for ever: the claim `sub`. Mail addresses change their owners.
+
+    Raises:
+        AccessError: it is missing, or not a text of at most 255 printable characters.
+    """
+    value = claims.get("sub")
+    if _is_name(value) and len(str(value)) < _MAX_LENGTH:
+        return str(value)
+    raise AccessError("the identity provider's token does not identify the user (sub)")
+
+
+def _is_name(value: object) -> bool:
+    return (
+        isinstance(value, str) and bool(value.strip()) and value.isprintable() and len(value) <= _MAX_LENGTH
     )
 
 

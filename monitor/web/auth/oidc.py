@@ -34,10 +34,12 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The signed-in user and their role."""
+    """The signed-in user and their role. `issuer` and `subject` identify them; the name is for people to read."""
 
     name: str
     role: Role
+    issuer: str
+    subject: str
 
 
 class Provider:
@@ -183,11 +185,12 @@ class Provider:
 
     def _person(self, id_claims: Mapping[str, Any]) -> Person:
         settings = self._settings
-        name = claims.person(id_claims)
+        name, subject = claims.person(id_claims), claims.subject(id_claims)
         groups = claims.groups(id_claims, settings.role_claim)
         roles = [settings.roles[group] for group in groups if group in settings.roles]
         if roles:
-            return Person(name, max(roles, key=lambda role: RANKS[role]))
+            role = max(roles, key=lambda role: RANKS[role])
+            return Person(name, role, settings.issuer, subject)
         hint = "ask an admin (web.oidc.roles)"
         if not groups:
             hint = f"the token has no groups in {settings.role_claim}: ask an admin (web.oidc.role_claim)"

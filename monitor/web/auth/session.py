@@ -12,10 +12,12 @@ from typing import Any
 from litestar import Request
 from litestar.datastructures import Cookie
 from litestar.exceptions import NotFoundException, PermissionDeniedException
+from sqlalchemy import Connection
 
 from monitor.errors import AccessError, StoreError
-from monitor.store import api_keys, sessions
+from monitor.store import api_keys, audit, sessions
 from monitor.store.api_keys import KeyKind
+from monitor.store.audit import Entry
 from monitor.store.sessions import Session
 from monitor.web import services as web_services
 from monitor.web.auth.access import Access, Principal
@@ -33,13 +35,14 @@ LOCAL = "this machine"
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """The visitor. `client` is the one they are bound to (empty: every client); `secret` is their session's,
-    or empty.
+    or empty. `principal` identifies them, by provider and `sub`, or by key; `who` is a name for people to read.
     """
 
     who: str
     role: str
     client: str
     secret: str = ""
+    principal: tuple[str, str] = ("", "")
 
     def may_read(self, client: str) -> bool:
         """Whether the visitor may see a client's data."""
@@ -48,6 +51,14 @@ class Visitor:
     def may(self, role: str) -> bool:
         """Whether the visitor is staff of this role or a higher one."""
         return RANKS[self.role] >= RANKS[role]
+
+    @property
+    def audit_name(self) -> str:
+        """Who it is in the audit log: what identifies them, and their name if it is another one."""
+        issuer, identity = self.principal
+        if not issuer:
+            return f"key {identity}" if identity not in ("", FIRST) else self.who
+        return f"person {identity}" if identity == self.who else f"person {identity} ({self.who})"
 
     @property
     def csrf(self) -> str:
@@ -67,7 +78,7 @@ def _identify(request: Request[Any, Any, Any]) -> Visitor | None:
     if secret:
         session = _session(services, secret)
         if session is not None:
-            return Visitor(session.who, session.role, session.client, secret)
+            return Visitor(session.who, session.role, session.client, secret, session.principal)
     return _bearer(services, request)
 
 
@@ -123,15 +134,47 @@ def check_form(request: Request[Any, Any, Any], visitor: Visitor, token: str) ->
         raise PermissionDeniedException("the form has expired: reload the page")
 
 
-def keep(services: Services, session: Session) -> str:
-    """Store a session. Returns its secret."""
+def keep(request: Request[Any, Any, Any], opened: Session) -> str:
+    """Store a session, with its entry in the audit log, instead of the visitor's. Returns its secret."""
+    services = web_services.of(request)
+    before = identify(request)
+    visitor = request.state["visitor"] = Visitor(
+        opened.who, opened.role, opened.client, principal=opened.principal
+    )
+    about(request, opened.client)
     with services.store.write() as connection:
-        return sessions.open_session(connection, session)
+        if before is not None and before.secret:
+            sessions.close(connection, before.secret)
+        secret = sessions.open_session(connection, replace(opened, address=address_of(request)))
+        note(request, connection, visitor, opened.client, "sign in")
+    return secret
 
 
-def sign_in(services: Services, session: Session) -> Cookie:
+def sign_in(request: Request[Any, Any, Any], opened: Session) -> Cookie:
     """Store a session. Returns its cookie."""
-    return cookie(services, keep(services, session), int(session.expires_at - session.created_at))
+    seconds = int(opened.expires_at - opened.created_at)
+    return cookie(web_services.of(request), keep(request, opened), seconds)
+
+
+def sign_out(request: Request[Any, Any, Any], visitor: Visitor) -> None:
+    """End the visitor's session, with its entry in the audit log."""
+    with web_services.of(request).store.write() as connection:
+        sessions.close(connection, visitor.secret)
+        note(request, connection, visitor, visitor.client, "sign out")
+
+
+def address_of(request: Request[Any, Any, Any]) -> str:
+    """Where a request is from; empty if that is not known."""
+    return request.client.host if request.client else ""
+
+
+def note(
+    request: Request[Any, Any, Any], connection: Connection, visitor: Visitor, client: str, what: str
+) -> None:
+    """Add the audit entry in the transaction of the change: there is no change without an entry."""
+    now = web_services.of(request).clock.now()
+    entry = Entry(now, visitor.audit_name, address_of(request), "change", client, what, 200)
+    audit.add(connection, [entry])
 
 
 def framed(services: Services, client: str, secret: str, seconds: int) -> str:
@@ -185,4 +228,4 @@ def _bearer(services: Services, request: Request[Any, Any, Any]) -> Visitor | No
     if not principal.key:
         # Once staff can sign in, access from this machine is no longer enough.
         return None if services.settings.oidc.issuer else Visitor(LOCAL, "admin", "")
-    return Visitor(f"key {principal.key}", principal.role, principal.client)
+    return Visitor(f"key {principal.key}", principal.role, principal.client, principal=("", principal.key))

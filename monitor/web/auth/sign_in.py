@@ -82,12 +82,11 @@ def _is_of(request: Request[Any, Any, Any], visitor: Visitor, token: str) -> boo
 
 def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Response[Any]:
     services, now = web_services.of(request), web_services.of(request).clock.now()
-    address = request.client.host if request.client else ""
+    address = session.address_of(request)
     if services.access.take_first(token):
-        first = Session(
-            "first token", "admin", "", session.FIRST, now, now + services.settings.session_lifetime
-        )
-        return _go("/staff/keys", session.sign_in(services, replace(first, address=address)))
+        ends = now + services.settings.session_lifetime
+        first = Session(session.FIRST, "admin", "", session.FIRST, now, ends)
+        return _go("/staff/keys", session.sign_in(request, first))
     try:
         principal = services.access.who(KeyKind.PAGE, {"authorization": f"Bearer {token}"}, address)
     except AccessError:
@@ -99,18 +98,10 @@ def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Respo
     ends = now + services.settings.session_lifetime
     if key is not None and key.expires_at is not None:
         ends = min(ends, key.expires_at)
-    visitor = session.identify(request)
-    if visitor is not None and visitor.secret:  # a new sign-in ends the one before it
-        with services.store.write() as connection:
-            sessions.close(connection, visitor.secret)
     role = principal.role
     who = f"key {key.name or key.id}" if key is not None else f"key {principal.key}"
-    secret = session.keep(
-        services, Session(who, role, principal.client, principal.key, now, ends, address=address)
-    )
-    request.state["visitor"] = Visitor(who, role, principal.client)
-    session.about(request, principal.client)
-    home = f"/c/{quote(principal.client, safe='')}/" if principal.client else "/staff/"
+    secret = session.keep(request, Session(who, role, principal.client, principal.key, now, ends))
+    home = _page_of(principal.client) if principal.client else "/staff/"
     answer = _go(_inside(next_page, home))
     partitioned_cookie = session.framed(services, "" if role else principal.client, secret, int(ends - now))
     if partitioned_cookie:
@@ -122,14 +113,20 @@ def _enter(request: Request[Any, Any, Any], token: str, next_page: str) -> Respo
 
 @post("/leave", sync_to_thread=True, include_in_schema=False, status_code=303)
 def leave(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
-    """Sign out."""
-    services = web_services.of(request)
+    """Sign out. Readers come to the page of their client, where they can sign in again."""
+    services, in_frames = web_services.of(request), ""
     visitor = session.identify(request)
+    answer = _go("/staff/")
     if visitor is not None and visitor.secret:
         session.check_form(request, visitor, data.get("csrf", ""))
-        with services.store.write() as connection:
-            sessions.close(connection, visitor.secret)
-    answer = _go("/staff/", session.cookie(services, "", 0))
+        session.sign_out(request, visitor)
+        if visitor.client and not visitor.role:
+            answer = _go(_page_of(visitor.client))
+            in_frames = session.framed(services, visitor.client, "", 0)
+    if in_frames:
+        answer.headers["Set-Cookie"] = in_frames
+    else:
+        answer.cookies.append(session.cookie(services, "", 0))
     answer.headers["Clear-Site-Data"] = '"cache", "storage"'
     return answer
 
@@ -154,10 +151,10 @@ def callback(request: Request[Any, Any, Any], code: FromQuery[str] = "") -> Resp
     now = services.clock.now()
     person = _provider(request).finish(attempt, code, state, _return_address(request), now)
     ends = now + services.settings.session_lifetime
-    opened = Session(person.name, person.role, "", "", now, ends)
-    opened = replace(opened, address=request.client.host if request.client else "")
-    session_cookie = session.sign_in(services, opened)
-    request.state["visitor"] = Visitor(opened.who, opened.role, opened.client)
+    opened = Session(
+        person.name, person.role, "", "", now, ends, issuer=person.issuer, subject=person.subject
+    )
+    session_cookie = session.sign_in(request, opened)
     return _go(attempt.next, session_cookie, _attempt_cookie(request, "", 0))
 
 
@@ -206,6 +203,10 @@ def _signature(services: Services, text: str) -> str:
         with services.store.write() as connection:
             key = signing_keys.made(connection, _PURPOSE)
     return hmac.new(key, text.encode(), "sha256").hexdigest()
+
+
+def _page_of(client: str) -> str:
+    return f"/c/{quote(client, safe='')}/"
 
 
 def _inside(path: str, default: str) -> str:

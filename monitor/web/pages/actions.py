@@ -18,9 +18,8 @@ from monitor.errors import InputError
 from monitor.records import Alert, Silence
 from monitor.rules.language import matchers
 from monitor.rules.language.matchers import Matcher
-from monitor.store import alerts, api_keys, audit, incidents, silences
+from monitor.store import alerts, api_keys, incidents, silences
 from monitor.store.api_keys import KeyKind
-from monitor.store.audit import Entry
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
@@ -49,7 +48,9 @@ def acknowledge_alert(
         if alert is None or not alert.is_open or not visitor.may_read(alert.stream.client):
             raise NotFoundException
         _acknowledge(connection, alert, visitor.who, now)
-        note(request, connection, visitor, alert.stream.client, f"acknowledge {alert.stream} {alert.rule}")
+        session.note(
+            request, connection, visitor, alert.stream.client, f"acknowledge {alert.stream} {alert.rule}"
+        )
     return _back(data)
 
 
@@ -67,7 +68,7 @@ def silence_alert(request: Request[Any, Any, Any], fingerprint: FromPath[str], d
         seconds, comment = _silence_form(data)
         silence = Silence(secrets.token_hex(6), _matchers(alert), now, now + seconds, visitor.who, comment)
         silences.add(connection, silence)
-        note(
+        session.note(
             request,
             connection,
             visitor,
@@ -87,7 +88,7 @@ def expire_silence(request: Request[Any, Any, Any], identity: FromPath[str], dat
         silence = next((one for one in present if one.id == identity and is_for(visitor, one)), None)
         if silence is None or not silences.expire(connection, identity, services.clock.now()):
             raise NotFoundException
-        note(request, connection, visitor, _client_of(silence), f"expire silence {identity}")
+        session.note(request, connection, visitor, _client_of(silence), f"expire silence {identity}")
     return _back(data)
 
 
@@ -116,7 +117,7 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
         _, token = api_keys.create(
             connection, KeyKind(kind), client, now, name=name, expires_at=expires, bound=bound
         )
-        note(request, connection, visitor, client, f"make a key for {kind}")
+        session.note(request, connection, visitor, client, f"make a key for {kind}")
         all_keys = api_keys.keys(connection)
     return rendering.page("staff_keys.html", visitor=visitor, keys=all_keys, made=token, iso=iso, now=now)
 
@@ -129,7 +130,7 @@ def revoke_key(request: Request[Any, Any, Any], identity: FromPath[str], data: F
     with services.store.write() as connection:
         if visitor.client or not api_keys.revoke(connection, identity, services.clock.now()):
             raise NotFoundException
-        note(request, connection, visitor, "", f"revoke key {identity}")
+        session.note(request, connection, visitor, "", f"revoke key {identity}")
     return Response("", status_code=303, headers={"Location": "/staff/keys"})
 
 
@@ -180,15 +181,6 @@ def _silence_form(data: dict[str, str]) -> tuple[float, str]:
 def _matchers(alert: Alert) -> tuple[str, ...]:
     pairs = (("alert", alert.rule), *alert.stream.labels, *alert.instance)
     return tuple(str(Matcher(name, "=", value)) for name, value in pairs)
-
-
-def note(
-    request: Request[Any, Any, Any], connection: Connection, visitor: Visitor, client: str, what: str
-) -> None:
-    """Add the audit entry in the transaction of the change: there is no change without an entry."""
-    address = request.client.host if request.client else ""
-    now = web_services.of(request).clock.now()
-    audit.add(connection, [Entry(now, visitor.who[:256], address, "change", client, what[:512], 200)])
 
 
 def _back(data: dict[str, str]) -> Response[Any]:

@@ -139,7 +139,7 @@ def _page(services: Services, key: str, visitor: Visitor, one: Waiting, state: s
         one=one,
         iso=iso,
         may_decide=_may_decide(visitor, key),
-        csrf=visitor.csrf,
+        visitor=visitor,
     )
     page.headers.update(response_headers.headers(is_secure=services.settings.is_secure))
     return page

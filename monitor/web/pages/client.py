@@ -82,7 +82,7 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
     """The overview of a client's models."""
     _for_reader(request)
     health, settings = _health(request, key)
-    services = web_services.of(request)
+    services, visitor = web_services.of(request), request.state["visitor"]
     with services.store.read() as connection:
         waiting = approvals.waiting(connection, services, key)
         titles = {one.stream: one.title for one in health.models}
@@ -95,9 +95,9 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
         "rollouts": told,
         "incidents": version_history.rows(incidents, happened, settings, health.now),
         "can_subscribe": subscriptions.is_offered(web_services.of(request)),
-        "csrf": request.state["visitor"].csrf,
+        "csrf": visitor.csrf,
     }
-    return rendering.page("client.html", page=client_view.client(health, settings) | offered)
+    return rendering.page("client.html", visitor=visitor, page=client_view.client(health, settings) | offered)
 
 
 @get("/c/{key:str}/m/{model:str}", sync_to_thread=True, include_in_schema=False)
@@ -113,7 +113,8 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     until = f"of the hour until {wording.clock(hour[0].window.end, data.settings.zone)}" if is_recent else ""
     told = answers.sentence(answers.of_measurements(hour), until) if is_recent else ""
     page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
-    return rendering.page("model.html", page=page | {"incidents": history, "answers": told})
+    page |= {"incidents": history, "answers": told}
+    return rendering.page("model.html", visitor=request.state["visitor"], page=page)
 
 
 @get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)

@@ -68,7 +68,7 @@ def write_note(
         if chosen is None:
             raise NotFoundException
         address, text = _address(request), data.get("text", "")
-        notes.write(connection, chosen, text, author=visitor.who, address=address, now=now)
+        notes.write(connection, chosen, text, author=visitor.audit_name, address=address, now=now)
     return _back(client)
 
 
@@ -86,7 +86,9 @@ def withdraw_note(
     services = web_services.of(request)
     with services.store.write() as connection:
         now = services.clock.now()
-        notes.withdraw(connection, client, identity, author=visitor.who, address=_address(request), now=now)
+        notes.withdraw(
+            connection, client, identity, author=visitor.audit_name, address=_address(request), now=now
+        )
     return _back(client)
 
 

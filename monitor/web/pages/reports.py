@@ -33,7 +33,7 @@ def ask(request: Request[Any, Any, Any], fingerprint: FromPath[str], data: Form)
     drilldowns.ask(alert)
     with services.store.write() as connection:
         what = f"make a report on {alert.stream} {alert.rule}"
-        actions.note(request, connection, visitor, alert.stream.client, what)
+        session.note(request, connection, visitor, alert.stream.client, what)
     return Response("", status_code=303, headers={"Location": f"/staff/reports/{fingerprint}"})
 
 

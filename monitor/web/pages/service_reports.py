@@ -15,9 +15,9 @@ from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.public_path import CURRENT
 
-# The file has its own style and no script; nothing else may be loaded, also where it is opened from a disk.
+# The file has its own style and no script; nothing else may be loaded. Its one form signs out.
 _POLICY = (
-    f"default-src 'none'; style-src '{page.STYLE_HASH}'; base-uri 'none'; form-action 'none'; "
+    f"default-src 'none'; style-src '{page.STYLE_HASH}'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
 
@@ -25,8 +25,7 @@ _POLICY = (
 @get("/c/{key:str}/reports", sync_to_thread=True, include_in_schema=False)
 def listing(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
     """The months and weeks of which there is data."""
-    session.reader(request, key)
-    services = web_services.of(request)
+    visitor, services = session.reader(request, key), web_services.of(request)
     settings, now = services.client(key), services.clock.now()
     with services.store.read() as connection:
         periods = report.with_data(connection, key, settings, now)
@@ -34,6 +33,7 @@ def listing(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str
             raise NotFoundException
     return rendering.page(
         "service_reports.html",
+        visitor=visitor,
         client=key,
         name=settings.name or key,
         months=[one for one in periods if one.kind == "monthly"],
@@ -47,7 +47,7 @@ def opened(
     request: Request[Any, Any, Any], key: FromPath[str], period: FromPath[str], download: FromQuery[str] = ""
 ) -> Response[str]:
     """One report; with `download`, as a file."""
-    session.reader(request, key)
+    visitor = session.reader(request, key)
     locale.CURRENT.set(locale.of(request.headers.get("accept-language", "")))
     services = web_services.of(request)
     try:
@@ -61,8 +61,11 @@ def opened(
     headers = {"Content-Security-Policy": _POLICY}
     if download:
         headers["Content-Disposition"] = rendering.attachment(page.file_name(key, asked))
-    back = "" if download else f"{CURRENT.get()}/c/{quote(key, safe='')}/reports"
-    return Response(page.html(made, services.version, back), media_type=MediaType.HTML, headers=headers)
+    root, is_shown = CURRENT.get(), not download
+    back = f"{root}/c/{quote(key, safe='')}/reports" if is_shown else ""
+    leave = (f"{root}/leave", visitor.csrf) if is_shown and visitor.secret else None
+    content = page.html(made, services.version, back, leave)
+    return Response(content, media_type=MediaType.HTML, headers=headers)
 
 
 HANDLERS = (listing, opened)

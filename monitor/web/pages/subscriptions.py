@@ -13,6 +13,7 @@ from monitor.health import client_state
 from monitor.store import change_subscriptions
 from monitor.web import services as web_services
 from monitor.web.auth import session
+from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
 from monitor.web.pages.actions import Form
 from monitor.web.services import Services
@@ -38,7 +39,7 @@ def ask(request: Request[Any, Any, Any], key: FromPath[str], data: Form) -> Resp
             raise NotFoundException
         address = data.get("address", "")
         subscriptions.ask(connection, key, settings.name or key, address, url, services.clock.now())
-    return _page("asked", client=key)
+    return _page("asked", client=key, visitor=visitor)
 
 
 @route(
@@ -68,9 +69,11 @@ def follow(request: Request[Any, Any, Any], purpose: FromPath[str], carried: Fro
     return _page("confirmed" if chosen == "confirm" else "left", one.client)
 
 
-def _page(state: State, client: str, name: str = "", carried: str = "") -> Response[str]:
+def _page(
+    state: State, client: str, name: str = "", carried: str = "", visitor: Visitor | None = None
+) -> Response[str]:
     return rendering.page(
-        "subscription.html", state=state, client=client, name=name or client, carried=carried
+        "subscription.html", state=state, client=client, name=name or client, carried=carried, visitor=visitor
     )
 
 

@@ -1,10 +1,12 @@
 """How long a sign-in lasts, who ends it, and what open pages hear."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from monitor.clock import ManualClock
+from monitor.health.settings import ClientSettings
 from monitor.store import api_keys, audit, sessions
 from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.db import Store, metadata
@@ -144,3 +146,77 @@ def test_a_sign_in_is_written_down_with_its_name_and_ends_the_one_before(shop: S
         ("", True, 303),
         ("acme", True, 303),
     }
+
+
+READER_PAGES = (
+    "/c/acme/", "/c/acme/m/fraud", "/c/acme/reports", "/c/acme/reports/2026-W43", "/c/acme/sessions",
+)  # fmt: skip
+
+
+def test_a_reader_signs_out_on_every_page_and_ends_what_is_open_elsewhere(shop: Shop) -> None:
+    token, other = made(shop, KeyKind.PAGE, "acme"), made(shop, KeyKind.PAGE, "acme")
+    with serving(shop) as web:
+        cookies = []
+        for key in (token, token, other):
+            web.cookies.clear()
+            web.post("/enter", data={"key": key, "next": ""})
+            cookies.append(dict(web.cookies))
+        web.cookies.clear()
+        web.cookies.update(cookies[0])
+        for page in READER_PAGES:
+            shown = web.get(page)
+            assert shown.status_code == 200, page
+            assert shown.text.count('action="/leave"') == 1, page
+        listed = web.get("/c/acme/sessions").text
+        ends = re.findall(r'action="(/c/acme/sessions/\w+/end)"', listed)
+        assert len(ends) == 2, "the two of its key, not that of another key of the client"
+        csrf = {"csrf": re.findall(r'name="csrf" value="(\w+)"', listed)[0]}
+        elsewhere = next(one for one in ends if f'this one <form method="post" action="{one}"' not in listed)
+        with shop.store.read() as connection:
+            strange = next(
+                one for one in sessions.open_sessions(connection, NOW, 3600.0) if one.id not in listed
+            )
+        assert web.post(f"/c/acme/sessions/{strange.id}/end", data=csrf).status_code == 404
+        assert web.post(elsewhere, data={"csrf": "x"}).status_code == 403
+        assert web.post(elsewhere, data=csrf).status_code == 303
+        assert web.post("/leave", data=csrf).headers["location"] == "/c/acme/"
+        for place, status in enumerate((404, 404, 200)):
+            web.cookies.clear()
+            web.cookies.update(cookies[place])
+            assert web.get("/c/acme/").status_code == status, place
+    with shop.store.read() as connection:
+        told = [one.target for one in audit.latest(connection, "acme") if one.who.startswith("key ")]
+    assert [sum(text.startswith(word) for text in told) for word in ("sign in", "end session", "sign out")] == [
+        3, 1, 1,
+    ]  # fmt: skip
+
+
+def test_a_frame_keeps_no_cookie_of_a_reader_who_signed_out(shop: Shop) -> None:
+    token = made(shop, KeyKind.PAGE, "acme")
+    site = ClientSettings(frame_ancestors=("https://portal.example.org",))
+    settings = WebSettings(public_url="https://watch.example.org", requests_per_minute=100_000)
+    with serving(shop, settings=settings, clients={"acme": site}) as web:
+        answer = web.post("/enter", data={"key": token, "next": ""})
+        assert "Partitioned" in answer.headers["set-cookie"]
+        secret = answer.headers["set-cookie"].partition("=")[2].partition(";")[0]
+        cookie = {"Cookie": f"__Host-watchkeeper_session={secret}"}
+        csrf = re.findall(r'name="csrf" value="(\w+)"', web.get("/c/acme/", headers=cookie).text)[0]
+        gone = web.post("/leave", data={"csrf": csrf}, headers=cookie).headers["set-cookie"]
+    assert gone.startswith("__Host-watchkeeper_session=;")
+    assert "Max-Age=0" in gone
+    assert "Partitioned" in gone
+
+
+@pytest.mark.parametrize("role", ["", "viewer"])
+def test_a_sign_in_that_cannot_be_written_down_is_none(shop: Shop, role: str) -> None:
+    token = made(shop, KeyKind.STAFF, role=role) if role else made(shop, KeyKind.PAGE, "acme")
+    with shop.store.write() as connection:
+        connection.exec_driver_sql(
+            "CREATE TRIGGER f BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    with serving(shop) as web:
+        answer = web.post("/enter", data={"key": token, "next": ""})
+        assert answer.status_code == 503
+        assert "set-cookie" not in answer.headers
+    with shop.store.read() as connection:
+        assert sessions.open_sessions(connection, NOW, 3600.0) == []

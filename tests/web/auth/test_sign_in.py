@@ -19,7 +19,7 @@ with warnings.catch_warnings():
 
 from monitor.clock import SystemClock
 from monitor.errors import AccessError, WatchkeeperError
-from monitor.store import sessions
+from monitor.store import audit, sessions
 from monitor.web.auth.access import Access
 from monitor.web.auth.oidc import Attempt, Provider
 from monitor.web.settings import OidcSettings, WebSettings
@@ -65,6 +65,10 @@ def issuer() -> Iterator[str]:
         *(
             User(sub=f"unnamed {n}", claims={"groups": ["readers"], "email": e})
             for n, e in enumerate(ODD_NAMES)
+        ),
+        User(sub="ada's twin", claims={"email": "ada@example.com", "groups": ["readers", "ml-ops"]}),
+        User(
+            sub="key 12", claims={"email": "ada@example.com", "email_verified": False, "groups": ["readers"]}
         ),
         User(sub="eve", claims={"email": "eve@example.com", "groups": ["sales"]}),
     )
@@ -253,3 +257,28 @@ def test_a_forged_attempt_is_refused(shop: Shop, issuer: str, forged: str) -> No
     with serving(shop, **services(shop, issuer)) as web:
         web.cookies.set("watchkeeper_attempt", f'"{forged}"')
         assert web.get("/staff/callback", params={"code": "x", "state": "ü"}).status_code == 401
+
+
+def test_who_it_is_is_told_by_the_subject_and_not_by_a_mail_address(shop: Shop, issuer: str) -> None:
+    """Addresses are given to others, and some providers let anybody write any of them into a profile."""
+    with serving(shop, **services(shop, issuer)) as web:
+        own = "/staff/sessions"
+        for person in ("ada", "ada's twin", "ada"):
+            web.cookies.clear()
+            assert authorised(web, person).status_code == 303
+        assert web.get(own).text.count("/end") == 2, "both of ada's, none of her twin's"
+        with shop.store.read() as connection:
+            found = sessions.open_sessions(connection, 0.0, float("inf"))
+        assert {one.principal for one in found} == {(issuer, "ada"), (issuer, "ada's twin")}
+        assert {one.who for one in found} == {"ada@example.com"}
+        twin = next(one for one in found if one.subject == "ada's twin")
+        csrf = re.search(r'name="csrf" value="(\w+)"', web.get(own).text)
+        assert csrf is not None
+        assert web.post(f"{own}/{twin.id}/end", data={"csrf": csrf[1]}).status_code == 404
+        web.cookies.clear()
+        authorised(web, "key 12")
+        assert "key 12 (viewer)" in re.sub(r"\s+", " ", web.get("/staff/").text), "an unverified address"
+    with shop.store.read() as connection:
+        signed = [one.who for one in audit.latest(connection) if one.target == "sign in"]
+    ada, twin_name = "person ada (ada@example.com)", "person ada's twin (ada@example.com)"
+    assert signed[::-1] == [ada, twin_name, ada, "person key 12"], "which is no key"

@@ -1,6 +1,8 @@
 """Who is signed in, and an end for each sign-in: one's own, and for admins of all clients everybody's."""
 
+from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 from litestar import Request, Response, get, post
 from litestar.exceptions import NotFoundException
@@ -13,42 +15,77 @@ from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
-from monitor.web.pages.actions import Form, changer, note
+from monitor.web.pages.actions import Form, changer
+
+MayEnd = Callable[[Visitor, Session], bool]
 
 
 @get("/staff/sessions", sync_to_thread=True, include_in_schema=False)
 def sessions_page(request: Request[Any, Any, Any]) -> Response[str]:
     """The open sessions that the visitor may end."""
     visitor = session.staff(request)
-    services = web_services.of(request)
-    now, idle = services.clock.now(), services.settings.session_idle
-    with services.store.read() as connection:
-        found = [one for one in sessions.open_sessions(connection, now, idle) if _may_end(visitor, one)]
-        own = sessions.find(connection, visitor.secret, now) if visitor.secret else None
-    return rendering.page(
-        "staff_sessions.html", visitor=visitor, found=found, own=own.id if own else "", iso=iso
-    )
+    found, own = _found(request, visitor, _may_end)
+    return rendering.page("staff_sessions.html", visitor=visitor, found=found, own=own, iso=iso)
 
 
 @post("/staff/sessions/{identity:str}/end", sync_to_thread=True, include_in_schema=False, status_code=303)
 def end_session(request: Request[Any, Any, Any], identity: FromPath[str], data: Form) -> Response[Any]:
     """End a session: whoever uses it has to sign in again."""
-    visitor = changer(request, "viewer", data)
+    _end(request, changer(request, "viewer", data), identity, _may_end)
+    return Response("", status_code=303, headers={"Location": "/staff/sessions"})
+
+
+@get("/c/{key:str}/sessions", sync_to_thread=True, include_in_schema=False)
+def own_sessions(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
+    """The visitor's own sessions: of a reader, those of the same key."""
+    visitor, name = session.reader(request, key), web_services.of(request).client(key).name or key
+    found, own = _found(request, visitor, _is_own)
+    return rendering.page(
+        "sessions.html", visitor=visitor, client=key, name=name, found=found, own=own, iso=iso
+    )
+
+
+@post(
+    "/c/{key:str}/sessions/{identity:str}/end", sync_to_thread=True, include_in_schema=False, status_code=303
+)
+def end_own(
+    request: Request[Any, Any, Any], key: FromPath[str], identity: FromPath[str], data: Form
+) -> Response[Any]:
+    """End a session of the visitor's own."""
+    visitor = session.reader(request, key)
+    session.check_form(request, visitor, data.get("csrf", ""))
+    _end(request, visitor, identity, _is_own)
+    return Response("", status_code=303, headers={"Location": f"/c/{quote(key, safe='')}/sessions"})
+
+
+def _found(request: Request[Any, Any, Any], visitor: Visitor, may_end: MayEnd) -> tuple[list[Session], str]:
+    """The open sessions that the visitor may end, newest first, and the id of the one in use."""
+    services = web_services.of(request)
+    now, idle = services.clock.now(), services.settings.session_idle
+    with services.store.read() as connection:
+        found = [one for one in sessions.open_sessions(connection, now, idle) if may_end(visitor, one)]
+        own = sessions.find(connection, visitor.secret, now) if visitor.secret else None
+    return found, own.id if own else ""
+
+
+def _end(request: Request[Any, Any, Any], visitor: Visitor, identity: str, may_end: MayEnd) -> None:
     services = web_services.of(request)
     now, idle = services.clock.now(), services.settings.session_idle
     with services.store.write() as connection:
         found = sessions.open_sessions(connection, now, idle)
-        one = next((one for one in found if one.id == identity and _may_end(visitor, one)), None)
+        one = next((one for one in found if one.id == identity and may_end(visitor, one)), None)
         if one is None or not sessions.end(connection, identity):
             raise NotFoundException
-        note(request, connection, visitor, one.client, f"end session {identity} of {one.who}")
-    return Response("", status_code=303, headers={"Location": "/staff/sessions"})
+        session.note(request, connection, visitor, one.client, f"end session {identity} of {one.who}")
 
 
 def _may_end(visitor: Visitor, one: Session) -> bool:
-    if visitor.may("admin") and not visitor.client:
-        return True
-    return (visitor.who, visitor.role, visitor.client) == (one.who, one.role, one.client)
+    return (visitor.may("admin") and not visitor.client) or _is_own(visitor, one)
 
 
-HANDLERS = (sessions_page, end_session)
+def _is_own(visitor: Visitor, one: Session) -> bool:
+    """Whether the visitor opened a session: a name proves nothing."""
+    return any(visitor.principal) and visitor.principal == one.principal
+
+
+HANDLERS = (sessions_page, end_session, own_sessions, end_own)

@@ -10,7 +10,7 @@ from monitor.store import change_subscriptions
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
-from monitor.web.pages.actions import Form, changer, note
+from monitor.web.pages.actions import Form, changer
 from monitor.web.pages.listings import list_query
 
 ROLE = "operator"
@@ -43,7 +43,7 @@ def remove(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     with web_services.of(request).store.write() as connection:
         if not visitor.may_read(client) or not change_subscriptions.remove(connection, client, address):
             raise NotFoundException
-        note(request, connection, visitor, client, f"remove mail subscription {address}")
+        session.note(request, connection, visitor, client, f"remove mail subscription {address}")
     return Response("", status_code=303, headers={"Location": "/staff/subscribers"})
 
 

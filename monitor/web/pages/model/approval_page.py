@@ -78,7 +78,9 @@ def decide(
     try:
         written = data.get("evidence", "").strip()
         seen = approve.evidence(written.encode("utf-8", "replace")) if written else ""
-        made = Approval(stream, version, TEAM, word == "approve", visitor.who, now, note=note, evidence=seen)
+        made = Approval(
+            stream, version, TEAM, word == "approve", visitor.audit_name, now, note=note, evidence=seen
+        )
         with services.store.write() as connection:
             if _digest(_named(connection, stream, version)) != data.get("digest", ""):
                 raise HTTPException("the version was released again: read it, and decide", status_code=409)

@@ -94,7 +94,7 @@ def _switch(
         raise NotFoundException
     services, scope = web_services.of(request), None if is_for_all else stream
     peer = request.client.host if request.client else ""
-    person, now = Person(visitor.who, peer, data.get("comment", "").strip()), services.clock.now()
+    person, now = Person(visitor.audit_name, peer, data.get("comment", "").strip()), services.clock.now()
     with services.store.write() as connection:
         if is_stop:
             manual.stop(connection, scope, person, now)

@@ -70,7 +70,7 @@ def stop(
     peer = request.client.host if request.client else ""
     with services.store.write() as connection:
         try:
-            running.stop(connection, stream, who=visitor.who, address=peer, now=services.clock.now())
+            running.stop(connection, stream, who=visitor.audit_name, address=peer, now=services.clock.now())
         except NotFoundError as error:
             raise NotFoundException from error
     return Response("", status_code=303, headers={"Location": f"{address(stream)}/rollout"})

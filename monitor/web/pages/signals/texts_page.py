@@ -63,7 +63,7 @@ def texts_page(
     peer = (request.client.host if request.client else "")[:64]
     with services.store.write() as connection:  # not shown if it cannot be recorded
         what = f"texts of {stream}: {signal or 'all'}"
-        audit.add(connection, [Entry(now, visitor.who[:256], peer, "read texts", client, what[:512], 200)])
+        audit.add(connection, [Entry(now, visitor.audit_name, peer, "read texts", client, what[:512], 200)])
     with services.store.read() as connection:
         shown = newest(connection, stream, signal, now)
     return rendering.page(
