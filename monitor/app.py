@@ -29,7 +29,6 @@ from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
 from monitor.maintenance.upgrade import upgrade_apart
 from monitor.notify import build
-from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.outgoing.service_manager import ServiceManager
 from monitor.pipeline import Pipeline, Tick
 from monitor.predictions.log.writer import PredictionLog
@@ -83,8 +82,7 @@ class App:
         self.access = Access(self.store, self.clock, config.web.public_url, needs_token=needs_token)
         channels = build(config.notify)
         emergency = wiring.emergency(config, self.clock, self.store, channels)
-        others = [emergency] if emergency else []
-        self.dispatcher = Dispatcher(self.store, channels, self.clock, config.notify.lease, others)
+        self.dispatcher = wiring.dispatcher(config, self.clock, self.store, channels, emergency)
         named_clients = frozenset(config.clients) or None
         self.outage = wiring.outage_evaluator(config, self.clock, emergency)
         meter = wiring.signal_meter(config, self.clock, self.store)
@@ -106,7 +104,7 @@ class App:
         self.rollbacks = wiring.rollbacks(config, self.clock, self.store, self.rules, leader)
         self.digests, self.change_mails = wiring.digests(config, self.store, self.channels, self._measured)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
-        self.application = wiring.application(config, self._services())
+        self.application, self.exporters = wiring.outward(config, self._services(), leader)
         hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges)
         self.server = wiring.server(config, self.application, hot, self.meters)
         self.scheduler = Scheduler(self.store.faults)
@@ -180,6 +178,7 @@ class App:
         self.sources.start()
         self.dispatcher.start()
         self.rollbacks.start()
+        self.exporters.start()
         self.scheduler.every(self.config.evaluate.every, "tick", self.tick, URGENT)
         self.scheduler.every(
             1.0, "record uptime", lambda: self.pipeline.uptime.beat(self.clock.now()), URGENT
@@ -220,6 +219,7 @@ class App:
         """
         parts = (
             self.runner, self.scheduler, self.sources, self.drilldowns, self.log, self.rollbacks, self.dispatcher,
+            self.exporters,
         )  # fmt: skip
         unfinished = in_time([part.stop for part in parts], until)
         unfinished |= in_time([self._audit_stop, self.pipeline.leader.hand_over], until)

@@ -15,6 +15,8 @@ from sqlalchemy import URL, make_url
 from monitor.config.root import Config
 from monitor.config.rule_files import rules_of
 from monitor.errors import ConfigError, WatchkeeperError
+from monitor.exporters.push.registry import kind_of as kind_of_exporter
+from monitor.exporters.push.trial import place_of, trouble_of
 from monitor.notify import build
 from monitor.notify.delivery.reachability import check_reachability
 from monitor.records import Stream
@@ -68,7 +70,17 @@ def examine(config: Config) -> Iterator[Finding]:
     hint = "check the address and the network; then run: watchkeeper notify test NAME"
     for one in check_reachability(config.notify):
         yield Finding(one.what, not one.problem, one.problem or "can be reached", hint)
+    yield from _exporters(config)
     yield from _executors(config)
+
+
+def _exporters(config: Config) -> Iterator[Finding]:
+    """Whether the address of each exporter can be reached. Failures of a running daemon are among the faults."""
+    for name, section in config.exporters.items():
+        what = f"exporter {name} ({kind_of_exporter(section)}) at {place_of(section)}"
+        problem = trouble_of(section)
+        hint = f"check the address and the network; then run: watchkeeper exporters test {name}"
+        yield Finding(what, not problem, problem or "can be reached", hint)
 
 
 def _executors(config: Config) -> Iterator[Finding]:

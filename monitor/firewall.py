@@ -10,7 +10,8 @@ from sqlalchemy import URL, make_url
 
 from monitor.config.root import Config
 from monitor.config.sections import Section
-from monitor.outgoing import proxy_for
+from monitor.notify.delivery.reachability import addresses
+from monitor.outgoing import Route
 from monitor.sources.brokers.google_tokens import token_address
 from monitor.visible import visible
 
@@ -34,6 +35,7 @@ _PORTS = {
     "socks5h": 1080,
 }
 
+_PLAIN = Route()
 _OF_S3 = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION")
 
 
@@ -66,6 +68,7 @@ def needs_of(config: Config, environment: Mapping[str, str] = os.environ) -> Nee
         *_incoming(config),
         *_stores(config),
         *_channels(config),
+        *_exporters(config),
         *_sign_in(config),
         *_models(config),
         *_fetched(config, environment),
@@ -89,23 +92,17 @@ def _stores(config: Config) -> Iterator[Opening]:
 
 
 def _channels(config: Config) -> Iterator[Opening]:
-    notify = config.notify
-    if pager := notify.pagerduty:
-        yield from _web("notify.pagerduty", pager.events_url)
-        if pager.api_token:
-            yield from _web("notify.pagerduty (reconciliation)", pager.api_url)
-    if manager := notify.alertmanager:
-        for url in manager.urls:
-            yield from _web("notify.alertmanager", url)
-    if slack := notify.slack:
-        for secret in (slack.webhook_url, *slack.clients.values()):
-            yield from _web("notify.slack", secret.get_secret_value())
-    if email := notify.email:
+    for name, url, route in addresses(config.notify):
+        token = config.notify.pagerduty and config.notify.pagerduty.api_url == url
+        yield from _web(f"notify.{name}{' (reconciliation)' if token else ''}", url, route)
+    if email := config.notify.email:
         yield Opening("notify.email", visible(email.host), email.port, f"SMTP ({email.security})")
-    if hook := notify.webhook:
-        yield from _web("notify.webhook", hook.url.get_secret_value())
-    if dead_man := notify.dead_man:
-        yield from _web("notify.dead_man", dead_man.url.get_secret_value())
+
+
+def _exporters(config: Config) -> Iterator[Opening]:
+    for name, section in config.exporters.items():
+        if not section.address.startswith("unix:"):
+            yield from _web(f"exporters.{name}", section.address, section.route)
 
 
 def _sign_in(config: Config) -> Iterator[Opening]:
@@ -196,10 +193,10 @@ def _servers(url: URL) -> Iterator[tuple[str, int | None]]:
         yield (host if colon else one), (int(port) if port.isdecimal() else url.port)
 
 
-def _web(what: str, url: str) -> Iterator[Opening]:
-    """A call through `outgoing`, which uses the proxies of the environment."""
+def _web(what: str, url: str, route: Route = _PLAIN) -> Iterator[Opening]:
+    """A call through `outgoing`, which uses the proxy of its route or of the environment."""
     for one in _direct(what, url):
-        proxy = proxy_for(urlsplit(url).scheme, one.host)
+        proxy = route.proxy_for(urlsplit(url).scheme, one.host)
         if not proxy:
             yield one
             continue

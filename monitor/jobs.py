@@ -230,7 +230,7 @@ class Jobs:
         settings = self._config.notify.pagerduty
         assert settings is not None
         try:
-            remotes = reconcile.fetch(settings, Http("PagerDuty", settings.ca_file))
+            remotes = reconcile.fetch(settings, Http("PagerDuty", settings.route))
         except AttemptError as error:
             log.warning("reconciliation with PagerDuty failed: %s", error.message)
             return

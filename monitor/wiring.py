@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from litestar import Litestar
@@ -27,12 +28,14 @@ from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.uptime import UptimeRecorder
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
+from monitor.exporters.push.group import ExporterGroup
 from monitor.gauges.group import GaugeGroup
 from monitor.health.daily_summary import DailySummaries
 from monitor.maintenance.baseline_selection import BaselineSelector
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
 from monitor.notify.channel import Channel
+from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.outage.emergency import Emergency, spool_path
 from monitor.outage.evaluate import OutageEvaluator
 from monitor.pipeline import Pipeline
@@ -47,6 +50,7 @@ from monitor.rollback.rollback_metrics import RollbackMetrics
 from monitor.rollback.settings import RollbackSettings
 from monitor.sources.group import SourceGroup
 from monitor.store.db import Store
+from monitor.web.api.exposition import collector
 from monitor.web.api.mlflow import routes as mlflow_routes
 from monitor.web.api.pagerduty import routes as pagerduty_routes
 from monitor.web.api.release_records import routes as release_routes
@@ -67,6 +71,14 @@ def emergency(
     """The sender of critical pages while the database is unavailable; None without a channel or a spool."""
     spool = spool_path(config.notify.spool, store)
     return Emergency(store, channels, clock, Path(spool)) if spool and channels else None
+
+
+def dispatcher(
+    config: Config, clock: Clock, store: Store, channels: Mapping[str, Channel], emergency: Emergency | None
+) -> Dispatcher:
+    """What sends the outbox."""
+    others = [emergency] if emergency else []
+    return Dispatcher(store, channels, clock, config.notify.lease, others)
 
 
 def outage_evaluator(config: Config, clock: Clock, emergency: Emergency | None) -> OutageEvaluator:
@@ -186,6 +198,19 @@ def application(config: Config, services: Services) -> Litestar:
         *mlflow_routes(services.store, config.releases.mlflow, services.clock),
     ]
     return create(services, routes)
+
+
+def outward(config: Config, services: Services, leader: LeaderLease) -> tuple[Litestar, ExporterGroup]:
+    """What shows figures to those who ask, and what sends them to other systems."""
+    exporters = ExporterGroup(
+        config.exporters,
+        partial(collector, services),
+        services.meters,
+        services.clock,
+        services.store.faults,
+        lambda: leader.is_held,
+    )
+    return application(config, services), exporters
 
 
 def signal_meter(config: Config, clock: Clock, store: Store) -> SignalMeter:

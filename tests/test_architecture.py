@@ -77,6 +77,7 @@ CATCH_ALLS = {
     "childprocess/runner.py",
     "childprocess/work.py",
     "evaluation/measure.py",
+    "exporters/push/runner.py",
     "gauges/group.py",
     "notify/delivery/attempt.py",
     "notify/delivery/worker.py",

@@ -31,6 +31,14 @@ sources:
 gauges:
   machine: {kind: machine}
   server: {kind: model_server, server: vllm, url: "http://[2001:db8::1]:9090/metrics"}
+exporters:
+  datadog: {kind: datadog, api_key: SECRET, site: datadoghq.eu}
+  newrelic: {kind: newrelic, api_key: SECRET, region: eu}
+  grafana: {kind: grafana_cloud, url: "https://gateway.example/otlp", instance_id: "1", token: SECRET}
+  prometheus: {kind: remote_write, url: "http://prom.example:9090/api/v1/write?key=SECRET"}
+  collector: {kind: otlp, url: "http://collector.example:4318/v1/metrics", proxy: "http://u:SECRET@p2.example:8080"}
+  agent: {kind: statsd, url: "udp://agent.example:8125"}
+  local: {kind: statsd, url: "unix:///run/dsd.socket"}
 notify:
   pagerduty: {routing_key: "RRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRR"}
   slack: {webhook_url: "https://hooks.slack.com/services/T/B/SECRET"}
@@ -73,9 +81,18 @@ EXPECTED = {
     "hc.example:443",
     "roll.example:443",
     "fraud.internal:9000",
+    "otlp.datadoghq.eu:443",
+    "otlp.eu01.nr-data.net:443",
+    "gateway.example:443",
+    "prom.example:9090",
+    "collector.example:4318",
+    "p2.example:8080",
+    "agent.example:8125",
     "your name server:53",
 }
 COVERED = {
+    *("DatadogSettings.url", "GrafanaCloudSettings.url", "NewRelicSettings.url", "OtlpSettings.url"),
+    *("RemoteWriteSettings.url", "StatsdSettings.url"),
     *("AlertmanagerSettings.urls", "ArgoSettings.url", "AzureMlSettings.login_url", "AzureMlSettings.url"),
     *("DeadManSettings.url", "DeploymentSettings.url", "EmailSettings.host", "GithubSettings.url"),
     *("GitlabSettings.url", "KafkaGroupSettings.brokers", "KafkaSettings.brokers", "ModelServerSettings.url"),
@@ -134,7 +151,10 @@ def test_what_goes_through_a_proxy_is_a_matter_of_the_proxy(monkeypatch: pytest.
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.acme.example:3128")
     monkeypatch.setenv("NO_PROXY", "hook.example")
     table = rows(needs_of(config(), {"AWS_REGION": "eu-west-1"}))
-    assert [row[1] for row in table if row[2] == "proxy"] == ["proxy.acme.example:3128"]
+    assert sorted(row[1] for row in table if row[2] == "proxy") == [
+        "p2.example:8080",
+        "proxy.acme.example:3128",
+    ]
     proxied, direct = ({row[1] for row in table if row[0] == way} for way in ("via", "out"))
     for place in ("events.pagerduty.com:443", "sqs.eu-central-1.amazonaws.com:443", "login.example:443"):
         assert place in proxied

@@ -36,7 +36,11 @@ _NAMES = [metric.name for metric in METRICS]
 def across(config: Config, document: Document) -> Iterator[Problem]:
     """Every mistake that spans two sections. `config` may lack the values that have mistakes of their own."""
     yield from _certificates(config, document)
-    for place, names in (("sources", config.sources), ("gauges", config.gauges)):
+    for place, names in (
+        ("sources", config.sources),
+        ("gauges", config.gauges),
+        ("exporters", config.exporters),
+    ):
         for name in names:
             if flaw := flaw_of_name(name):
                 yield document.problem((place, name), f"the name {visible(name)!r} {flaw}")
@@ -55,6 +59,7 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
         yield from _digest(section, ("clients", client, "digest"), document)
     yield from _audit(config, document)
     yield from _sources(config, document)
+    yield from _exporters(config, document)
     yield from _samples(config, document)
     yield from _routes(document)
     yield from _routing_keys(document)
@@ -71,6 +76,15 @@ def _sources(config: Config, document: Document) -> Iterator[Problem]:
         if getattr(source, "overlap", 0.0) * 2 > config.predictions.resend_window:
             reason = "must be at most half of predictions.resend_window, within which rows are recognized"
             yield document.problem(("sources", name, "overlap"), reason)
+
+
+def _exporters(config: Config, document: Document) -> Iterator[Problem]:
+    """Clients that an exporter names and nobody has configured."""
+    for name, exporter in config.exporters.items():
+        for index, client in enumerate(exporter.clients if config.clients else ()):
+            if client not in config.clients:
+                reason = f"no client {client!r} under clients{suggest(client, config.clients)}"
+                yield document.problem(("exporters", name, "clients", index), reason)
 
 
 def _certificates(config: Config, document: Document) -> Iterator[Problem]:

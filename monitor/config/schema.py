@@ -7,6 +7,7 @@ from typing import Literal
 from monitor.alerts.settings import AlertSettings
 from monitor.config.sections import Duration, Section
 from monitor.drift.settings import DriftSettings
+from monitor.exporters.push.registry import AnyExporter
 from monitor.gauges.registry import AnyGauge
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.metrics.quality.task import KINDS, named
@@ -121,6 +122,8 @@ class Config(Section):
     """Message brokers from which records are fetched, by name."""
     gauges: dict[str, AnyGauge] = {}
     """Machines, GPUs, model servers and queues whose figures are read, by name."""
+    exporters: dict[str, AnyExporter] = {}
+    """Systems to which metrics are sent, by name: Datadog, New Relic, OTLP, Prometheus remote write, StatsD."""
     signals: dict[PluginName, PluginTarget] = {}
     """Signals of your own for language models: the name of each, and its function as `package.module:function`."""
     releases: ReleaseSettings = ReleaseSettings()
@@ -162,5 +165,11 @@ class Config(Section):
 
 
 _UNNAMED = ModelSettings()
-EXAMPLES = {"sources": "orders", "gauges": "machine", "clients": "acme", "clients.*.models": "fraud"}
+EXAMPLES = {
+    "sources": "orders",
+    "gauges": "machine",
+    "exporters": "metrics",
+    "clients": "acme",
+    "clients.*.models": "fraud",
+}
 """The names that stand for any name in `config/full.yaml`."""

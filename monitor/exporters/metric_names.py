@@ -266,6 +266,19 @@ DAEMON = (
         ("metric",),
         "Series that were dropped because of the limits.",
     ),
+    Metric(
+        "watchkeeper_exporter_points",
+        "counter",
+        ("exporter", "outcome"),
+        "Points of an exporter: sent, refused by the other side, or dropped.",
+    ),
+    Metric("watchkeeper_exporter_queue_length", "gauge", ("exporter",), "Points that wait to be exported."),
+    Metric(
+        "watchkeeper_exporter_last_success_timestamp_seconds",
+        "gauge",
+        ("exporter",),
+        "Time at which an exporter last sent points; 0 if it never has.",
+    ),
 )
 GAUGES = (
     Metric(

@@ -7,22 +7,21 @@ from dataclasses import dataclass
 
 from pydantic import field_validator
 
-from monitor.config.sections import Duration, FileName, Secret, Section
+from monitor.config.sections import Duration, Secret
 from monitor.config.units import format_duration
 from monitor.notify.addresses import web_url
+from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
 
 
-class DeadManSettings(Section):
+class DeadManSettings(ConnectionSettings):
     """A dead man's switch, such as a healthchecks.io check: period 1 minute, grace 3 minutes."""
 
     url: Secret
     """URL to ping. Treated as a secret, because it is the only credential of the check."""
     every: Duration = 60.0
     """Interval."""
-    ca_file: FileName = ""
-    """A file of CA certificates to use instead of the system's."""
 
     @field_validator("url")
     @classmethod
@@ -59,7 +58,7 @@ class DeadMan:
 
     def __init__(self, settings: DeadManSettings) -> None:
         self._settings = settings
-        self._http = Http("the dead man's switch", settings.ca_file)
+        self._http = Http("the dead man's switch", settings.route)
         self._due_at = 0.0
 
     def step(self, vitals: Vitals, tick_seconds: float, elapsed: float) -> str:

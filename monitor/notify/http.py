@@ -13,27 +13,35 @@ from monitor.outgoing.headers import given_header
 
 
 class Http:
-    """A client for one channel; `ca_file` names certificates to trust instead of the system's. A request takes at
-    most `seconds` in total, and its response at most `most_bytes`.
+    """A client for one channel; `route` is the way there, or a file of certificates to trust instead of the system's.
+    A request takes at most `seconds` in total, and its response at most `most_bytes`.
     """
 
     def __init__(
         self,
         channel: str,
-        ca_file: str = "",
+        route: str | outgoing.Route = "",
         seconds: float | None = None,
         most_bytes: int = outgoing.MOST_BYTES,
     ) -> None:
         self._channel = channel
-        self._client = outgoing.client(seconds or ATTEMPT_SECONDS, ca_file, most_bytes)
+        self._client = outgoing.client(seconds or ATTEMPT_SECONDS, route, most_bytes)
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response:
-        """Post once and return the response, which has a 2xx status.
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], budget: outgoing.Budget | None = None
+    ) -> httpx2.Response:
+        """Post once and return the response, which has a 2xx status. `budget` limits several requests together.
 
         Raises:
             AttemptError: no response, or another status.
         """
-        return self._request("POST", url, body, headers)
+        return self._request("POST", url, body, headers, budget)
+
+    def patch(
+        self, url: str, body: bytes, headers: Mapping[str, str], budget: outgoing.Budget | None = None
+    ) -> httpx2.Response:
+        """As `post`, with PATCH."""
+        return self._request("PATCH", url, body, headers, budget)
 
     def get(
         self, url: str, headers: Mapping[str, str], budget: outgoing.Budget | None = None

@@ -1,7 +1,8 @@
 """Outgoing connections, with one deadline and one size limit per call."""
 
 from monitor.outgoing.budget import MOST_BYTES, Budget
-from monitor.outgoing.client import FAILURES, client, proxy_for, reason
+from monitor.outgoing.client import FAILURES, client, reason
+from monitor.outgoing.route import Route, proxy_for
 from monitor.outgoing.stream import Stream, connect
 
-__all__ = ["FAILURES", "MOST_BYTES", "Budget", "Stream", "client", "connect", "proxy_for", "reason"]
+__all__ = ["FAILURES", "MOST_BYTES", "Budget", "Route", "Stream", "client", "connect", "proxy_for", "reason"]

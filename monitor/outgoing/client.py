@@ -1,19 +1,19 @@
 """An HTTP client that limits the time and size of each call.
 
-It follows no redirects, requests no compression, and uses the proxies of the environment.
+It follows no redirects, requests no compression, and uses the proxies of the environment, unless its route names
+another.
 """
 
 import ssl
 import threading
 import zlib
 from collections.abc import Iterable
-from functools import cache
-from urllib.request import getproxies, proxy_bypass
 
 import httpcore2
 import httpx2
 
 from monitor.outgoing.budget import MOST_BYTES, Budget
+from monitor.outgoing.route import Route
 from monitor.outgoing.stream import Backend
 from monitor.visible import one_line
 
@@ -24,18 +24,16 @@ BUDGET = "budget"
 LONGEST_REASON = 300
 
 
-def client(
-    seconds: float, ca_file: str = "", most_bytes: int = MOST_BYTES, verify: ssl.SSLContext | None = None
-) -> httpx2.Client:
+def client(seconds: float, route: str | Route = "", most_bytes: int = MOST_BYTES) -> httpx2.Client:
     """A client whose requests take at most `seconds` and `most_bytes` each, or share the budget of their extension.
 
-    `ca_file` names certificates to trust instead of the system's.
+    `route` is a route, or the name of a file with certificates to trust instead of the system's.
 
     Raises:
-        OSError: `ca_file` cannot be read.
+        OSError: a file of the route cannot be read.
     """
     return httpx2.Client(
-        transport=Transport(seconds, ca_file, most_bytes, verify), timeout=None, follow_redirects=False
+        transport=Transport(seconds, route, most_bytes), timeout=None, follow_redirects=False
     )
 
 
@@ -51,12 +49,12 @@ class Transport(httpx2.BaseTransport):
     def __init__(
         self,
         seconds: float,
-        ca_file: str = "",
+        route: str | Route = "",
         most_bytes: int = MOST_BYTES,
-        verify: ssl.SSLContext | None = None,
     ) -> None:
         self._seconds, self._most = seconds, most_bytes
-        self._verify = verify or (ssl.create_default_context(cafile=ca_file) if ca_file else _system())
+        self._route = Route(route) if isinstance(route, str) else route
+        self._verify = self._route.tls()
         self._current = threading.local()
         self._transports: dict[str, httpx2.HTTPTransport] = {}
         self._lock = threading.Lock()
@@ -87,28 +85,18 @@ class Transport(httpx2.BaseTransport):
             transport.close()
 
     def _transport_for(self, url: httpx2.URL) -> httpx2.HTTPTransport:
-        proxy = proxy_for(url.scheme, url.host)
+        proxy = self._route.proxy_for(url.scheme, url.host)
         with self._lock:
             if proxy not in self._transports:
-                transport = httpx2.HTTPTransport(verify=self._verify, trust_env=False, proxy=proxy or None)
+                through = httpx2.Proxy(proxy, ssl_context=self._proxy_tls(proxy)) if proxy else None
+                transport = httpx2.HTTPTransport(verify=self._verify, trust_env=False, proxy=through)
                 transport._pool._network_backend = Backend(lambda: self._current.budget)
                 self._transports[proxy] = transport
             return self._transports[proxy]
 
-
-@cache
-def _system() -> ssl.SSLContext:
-    """The system's certificates. Loading them takes longer than a request."""
-    return ssl.create_default_context()
-
-
-def proxy_for(scheme: str, host: str) -> str:
-    """The URL of the environment's proxy for a scheme and a host; empty if there is none."""
-    named = getproxies()
-    proxy = named.get(scheme) or named.get("all") or ""
-    if not proxy or proxy_bypass(host):
-        return ""
-    return proxy if "://" in proxy else f"http://{proxy}"
+    def _proxy_tls(self, proxy: str) -> ssl.SSLContext | None:
+        """TLS to the proxy itself, which is rare: the same certificates are trusted."""
+        return self._verify if proxy.startswith("https:") else None
 
 
 def _whole(stream: Iterable[bytes], budget: Budget) -> bytes:

@@ -61,6 +61,7 @@ store: {{url: "sqlite:///watch.db"}}
 web: {{listen: "127.0.0.1:{port}"}}
 rules: {{files: [rules/mine.yaml]}}
 gauges: {{machine: {{kind: machine}}}}
+exporters: {{datadog: {{kind: statsd, url: "udp://127.0.0.1:{port}"}}}}
 clients: {{acme: {{models: {{fraud: {{}}}}}}}}
 notify:
   pagerduty: {{routing_key: "{key}", events_url: "https://127.0.0.1:9"}}

@@ -35,8 +35,8 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, target: str, history: str = "") -> Iterator[Prometheus]:
-    """Prometheus, with `history` (OpenMetrics text with timestamps) as what it scraped before."""
+def prometheus(folder: Path, target: str, history: str = "", *more: str) -> Iterator[Prometheus]:
+    """Prometheus, with `history` (OpenMetrics text with timestamps) as what it scraped before, and `more` flags."""
     folder.mkdir(parents=True, exist_ok=True)
     config, data, port = folder / "prometheus.yml", folder / "data", free_port()
     config.write_text(_CONFIG.format(target=target), encoding="utf-8")
@@ -55,6 +55,7 @@ def prometheus(folder: Path, target: str, history: str = "") -> Iterator[Prometh
         f"--config.file={config}",
         f"--storage.tsdb.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
+        *more,
     ]
     with (folder / "prometheus.log").open("wb") as log:
         running = subprocess.Popen(

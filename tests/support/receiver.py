@@ -38,6 +38,10 @@ class Receiver:
         """The status for what came in, where none is scripted."""
         return 200
 
+    def reply(self) -> bytes:
+        """The body of an answer."""
+        return b"ok"
+
     def __enter__(self) -> "Receiver":
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self
@@ -57,11 +61,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.receiver.requests.append(Request(self.path, dict(self.headers.items()), body))
         status = self.receiver.statuses.popleft() if self.receiver.statuses else self.receiver.judge(body)
         self.send_response(status)
-        self.send_header("Content-Length", "2")
+        body = self.receiver.reply()
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(body)
 
     def do_GET(self) -> None:
+        self.do_POST()
+
+    def do_PATCH(self) -> None:
         self.do_POST()
 
     def log_message(self, *args: object) -> None:

@@ -1,5 +1,7 @@
 """The daemon's own counters and gauges for `/metrics`. Their values are passed in."""
 
+from collections.abc import Callable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from monitor.exporters.metric_names import BY_NAME
@@ -25,6 +27,9 @@ class DaemonMeters:
         self._evaluations = self._counter("watchkeeper_rule_evaluations")
         self.requests = self._counter("watchkeeper_http_requests")
         self._dropped = self._counter("watchkeeper_metric_series_dropped")
+        self._exported = self._counter("watchkeeper_exporter_points")
+        self._export_queue = self._gauge("watchkeeper_exporter_queue_length")
+        self._last_export = self._gauge("watchkeeper_exporter_last_success_timestamp_seconds")
         for outcome in ("ok", "no_data", "error"):
             self._evaluations.labels(outcome=outcome)
         for metric in ("watchkeeper_feature_drift_score", "watchkeeper_performance_value"):
@@ -42,6 +47,19 @@ class DaemonMeters:
     def dropped(self, metric: str, series: int) -> None:
         """Record series that were dropped from a scrape."""
         self._dropped.labels(metric=metric).inc(series)
+
+    def exported(self, exporter: str, outcome: str, points: int) -> None:
+        """Record points of an exporter: `sent`, `refused` or `dropped`."""
+        self._exported.labels(exporter=exporter, outcome=outcome).inc(points)
+
+    def follow_exporter(
+        self, exporter: str, waiting: Callable[[], float], last_sent: Callable[[], float]
+    ) -> None:
+        """Show an exporter from now on: `waiting` returns the length of its queue, `last_sent` a time."""
+        for outcome in ("sent", "refused", "dropped"):
+            self._exported.labels(exporter=exporter, outcome=outcome)
+        self._export_queue.labels(exporter=exporter).set_function(waiting)
+        self._last_export.labels(exporter=exporter).set_function(last_sent)
 
     def _gauge(self, name: str) -> Gauge:
         return Gauge(name, BY_NAME[name].help, BY_NAME[name].labels, registry=self.registry)

@@ -12,23 +12,22 @@ import msgspec
 from pydantic import field_validator
 
 from monitor.alerts.notification import Notification, legible
-from monitor.config.sections import Duration, FileName, Secret, Section
+from monitor.config.sections import Duration, Secret
 from monitor.notify.addresses import web_url
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
 from monitor.records import Action
 
 
-class AlertmanagerSettings(Section):
+class AlertmanagerSettings(ConnectionSettings):
     """A Prometheus Alertmanager, or all peers of a cluster."""
 
     urls: tuple[str, ...]
     """URL of each peer, such as http://alertmanager:9093."""
     resend_every: Duration = 60.0
     """Interval at which open alerts are sent again."""
-    ca_file: FileName = ""
-    """A file of CA certificates to use instead of the system's."""
 
     @field_validator("urls")
     @classmethod
@@ -50,7 +49,7 @@ class Alertmanager:
 
     def __init__(self, settings: AlertmanagerSettings) -> None:
         self._settings = settings
-        self._http = Http("Alertmanager", settings.ca_file)
+        self._http = Http("Alertmanager", settings.route)
         self.resend_every = settings.resend_every
         self.seconds = ATTEMPT_SECONDS * len(settings.urls)
 

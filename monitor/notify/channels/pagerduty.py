@@ -16,9 +16,10 @@ from pydantic import Field, field_validator
 from monitor import outgoing
 from monitor.alerts.dedup_key import LONGEST_KEY, fitted
 from monitor.alerts.notification import Notification, legible
-from monitor.config.sections import FileName, Secret, Section
+from monitor.config.sections import Secret
 from monitor.notify.addresses import nonempty
 from monitor.notify.channel import ATTEMPT_SECONDS, Rate
+from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError
 from monitor.notify.http_failure import from_exception, from_response
 from monitor.outgoing.client import Transport
@@ -30,7 +31,7 @@ LARGEST_EVENT = 512_000 - 12_000
 SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info"}
 
 
-class PagerDutySettings(Section):
+class PagerDutySettings(ConnectionSettings):
     """PagerDuty, Events API v2."""
 
     routing_key: Secret
@@ -39,8 +40,6 @@ class PagerDutySettings(Section):
     """Integration keys of single clients."""
     events_url: str = "https://events.pagerduty.com"
     """URL of the Events API; https://events.eu.pagerduty.com for accounts in the EU."""
-    ca_file: FileName = ""
-    """A file of CA certificates to use instead of the system's."""
     webhook_secrets: tuple[Secret, ...] = ()
     """Secrets of webhook subscriptions (v3), which report acknowledgements. Use two during a rotation."""
     api_token: Secret | None = None
@@ -95,7 +94,7 @@ class PagerDuty:
     actions = frozenset((Action.TRIGGER, Action.ACKNOWLEDGE, Action.RESOLVE, Action.CHANGE))
 
     def __init__(self, settings: PagerDutySettings) -> None:
-        transport = Transport(ATTEMPT_SECONDS, settings.ca_file)
+        transport = Transport(ATTEMPT_SECONDS, settings.route)
         default = settings.routing_key.get_secret_value()
         keys = {"": default, **{name: key.get_secret_value() for name, key in settings.clients.items()}}
         self._clients = {

@@ -9,9 +9,10 @@ from pydantic import Field, field_validator
 
 from monitor.alerts.notification import Link, Notification, legible
 from monitor.clock import iso
-from monitor.config.sections import FileName, Secret, Section
+from monitor.config.sections import Secret
 from monitor.notify.addresses import web_url
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
 from monitor.notify.text import clauses, duration, headline, members, unpinged
 from monitor.records import Action
@@ -29,15 +30,13 @@ LARGEST_MESSAGE = 9_000
 """Bytes. Slack rejects messages of more than about 13,000 characters (undocumented)."""
 
 
-class SlackSettings(Section):
+class SlackSettings(ConnectionSettings):
     """Slack, through an incoming webhook (also Mattermost, Rocket.Chat and other compatible services)."""
 
     webhook_url: Secret
     """URL of the webhook."""
     clients: dict[str, Secret] = Field(default_factory=dict)
     """Webhooks of single clients."""
-    ca_file: FileName = ""
-    """A file of CA certificates to use instead of the system's."""
 
     @field_validator("webhook_url")
     @classmethod
@@ -61,7 +60,7 @@ class Slack:
     def __init__(self, settings: SlackSettings) -> None:
         self._default = settings.webhook_url
         self._clients = settings.clients
-        self._http = Http("Slack", settings.ca_file)
+        self._http = Http("Slack", settings.route)
 
     def send(self, notification: Notification) -> str:
         """Post one message."""

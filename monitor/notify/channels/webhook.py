@@ -6,15 +6,16 @@ import hmac
 from pydantic import Field, field_validator
 
 from monitor.alerts.notification import Notification, encode
-from monitor.config.sections import FileName, Secret, Section
+from monitor.config.sections import Secret
 from monitor.notify.addresses import web_url
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
+from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
 from monitor.outgoing.headers import given_header, request_header
 from monitor.records import Action
 
 
-class WebhookSettings(Section):
+class WebhookSettings(ConnectionSettings):
     """A signed webhook."""
 
     url: Secret
@@ -23,8 +24,6 @@ class WebhookSettings(Section):
     """Key of the signature."""
     headers: dict[str, Secret] = Field(default_factory=dict)
     """Additional HTTP headers, such as Authorization."""
-    ca_file: FileName = ""
-    """A file of CA certificates to use instead of the system's."""
 
     @field_validator("url")
     @classmethod
@@ -53,7 +52,7 @@ class Webhook:
 
     def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
-        self._http = Http("the webhook", settings.ca_file)
+        self._http = Http("the webhook", settings.route)
 
     def send(self, notification: Notification) -> str:
         """One post, one attempt."""

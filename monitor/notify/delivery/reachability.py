@@ -10,7 +10,7 @@ import httpcore2
 from monitor.notify.channels.email import Email
 from monitor.notify.failure import AttemptError
 from monitor.notify.settings import NotifySettings
-from monitor.outgoing import Budget, connect
+from monitor.outgoing import FAILURES, Budget, Route, client, connect
 from monitor.visible import visible
 
 SECONDS = 5.0
@@ -26,8 +26,8 @@ class Reachability:
 
 def check_reachability(settings: NotifySettings) -> Iterator[Reachability]:
     """Connect to every address of every channel, and verify TLS as the channel does."""
-    for name, url, ca_file in _addresses(settings):
-        yield Reachability(f"{name} at {_host(url)}", problem_of(url, ca_file))
+    for name, url, route in addresses(settings):
+        yield Reachability(f"{name} at {host_of(url)}", problem_of(url, route))
     if settings.email:
         what = f"email at {settings.email.host}:{settings.email.port}"
         try:
@@ -37,46 +37,61 @@ def check_reachability(settings: NotifySettings) -> Iterator[Reachability]:
             yield Reachability(what, error.message)
 
 
-def _addresses(settings: NotifySettings) -> Iterator[tuple[str, str, str]]:
-    """Channel, address and CA file."""
+def addresses(settings: NotifySettings) -> Iterator[tuple[str, str, Route]]:
+    """Channel, address and route of each address that is requested over HTTP."""
     if pager := settings.pagerduty:
-        yield "pagerduty", pager.events_url, pager.ca_file
+        yield "pagerduty", pager.events_url, pager.route
         if pager.api_token:
-            yield "pagerduty", pager.api_url, pager.ca_file
+            yield "pagerduty", pager.api_url, pager.route
     if slack := settings.slack:
         for secret in (slack.webhook_url, *slack.clients.values()):
-            yield "slack", secret.get_secret_value(), slack.ca_file
+            yield "slack", secret.get_secret_value(), slack.route
     if hook := settings.webhook:
-        yield "webhook", hook.url.get_secret_value(), hook.ca_file
+        yield "webhook", hook.url.get_secret_value(), hook.route
     if manager := settings.alertmanager:
         for url in manager.urls:
-            yield "alertmanager", url, manager.ca_file
+            yield "alertmanager", url, manager.route
     if dead_man := settings.dead_man:
-        yield "dead_man", dead_man.url.get_secret_value(), dead_man.ca_file
+        yield "dead_man", dead_man.url.get_secret_value(), dead_man.route
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """The host of an address, for messages."""
     try:
         return visible(urlsplit(url).hostname or "")
     except ValueError:
         return "an invalid address"
 
 
-def problem_of(url: str, ca_file: str) -> str:
-    """Why an address cannot be reached, or its certificate is rejected; empty if neither. No request is sent."""
+def problem_of(url: str, route: str | Route = "") -> str:
+    """Why an address cannot be reached, or its certificate is rejected; empty if neither. No request is sent, unless
+    there is a proxy: it is asked for a connection to the host, and for HTTP (without TLS) to forward a HEAD request.
+
+    `route` is a route, or a file of certificates to trust instead of the system's.
+    """
+    way = Route(route) if isinstance(route, str) else route
     try:
         parts = urlsplit(url)
+        if way.proxy_for(parts.scheme, parts.hostname or ""):
+            with client(SECONDS, way) as http:
+                http.head(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/")
+            return ""
         is_secure = parts.scheme == "https"
         stream = connect(parts.hostname or "", parts.port or (443 if is_secure else 80), Budget(SECONDS))
         try:
             if is_secure:
-                context = ssl.create_default_context(cafile=ca_file or None)
-                stream = stream.start_tls(context, parts.hostname)
+                stream = stream.start_tls(way.tls(), parts.hostname)
         finally:
             stream.close()
-    except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError, ValueError) as error:
-        cause = error.__cause__ or error.__context__
+    except (*FAILURES, httpcore2.NetworkError, httpcore2.TimeoutException) as error:
+        return _why(error)
+    return ""
+
+
+def _why(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is rejected: {cause.verify_message}"
-        return visible(str(error))
-    return ""
+        cause = cause.__cause__ or cause.__context__
+    return visible(str(error)) or type(error).__name__
