@@ -327,6 +327,8 @@ class App:
             past=lambda *asked: self.pipeline.measuring.past(*asked),
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             importance=self.config.drift.importance,
+            drift=self.config.drift,
+            windows=self.config.windows,
             segment_features=self.config.windows.segment_features,
             release_policy=self.config.release_policy,
             rollback=lambda stream: self.config.model(stream).rollback,

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
+from monitor.cli import through_daemon
 from monitor.cli.output import say
 from monitor.config.root import Config
 from monitor.errors import StoreError
@@ -35,13 +36,21 @@ _NAMING = ("client", "model", "stream", "identity", "kind")
 
 
 class AuditedStore(Store):
-    """A store whose first change adds an entry to the audit log in the same transaction: no entry, no change."""
+    """A store whose first change adds an entry to the audit log in the same transaction: no entry, no change.
 
-    is_noted = False
+    Before it, a running daemon is asked whether the key of whoever calls may do it, if there is one.
+    """
+
+    def __init__(self, settings: Config) -> None:
+        super().__init__(settings.store.url, key=settings.store.key.get_secret_value())
+        self._settings = settings
+        self.is_noted = False
 
     @contextmanager
     def write(self, patience: float | None = None) -> Iterator[Connection]:
         """As the parent's."""
+        if not self.is_noted:
+            through_daemon.ask_leave(self._settings, entry("change"))
         with super().write(patience) as connection:
             if not self.is_noted:
                 audit.add(connection, [entry("change")])
@@ -54,8 +63,10 @@ def opened(settings: Config) -> Store:
 
     Raises:
         StoreError: there is none; reading must not create one.
+        AccessError: the daemon runs, and does not let the key of whoever calls read it.
     """
-    store = AuditedStore(settings.store.url, key=settings.store.key.get_secret_value())
+    through_daemon.ask_leave(settings, entry("read"))
+    store = AuditedStore(settings)
     if store.path is not None and not store.path.exists():
         raise StoreError(f"no store at {store.path}", hint=_HINT)
     with store.read() as connection:
@@ -67,7 +78,7 @@ def opened(settings: Config) -> Store:
 
 def made(settings: Config) -> Store:
     """The store of a configuration, created or migrated if necessary."""
-    store = AuditedStore(settings.store.url, key=settings.store.key.get_secret_value())
+    store = AuditedStore(settings)
     store.is_noted = True  # the log itself may have to be created
     migrate(store)
     store.is_noted = False
@@ -80,7 +91,8 @@ def entry(action: str) -> Entry:
     if context is None:
         return Entry(time.time(), user(), platform.node(), action, "", "watchkeeper", 0)
     named = {name: str(context.params[name]) for name in _NAMING if context.params.get(name)}
-    client = named.get("client") or named.get("model", "").partition("/")[0]
+    subject = named.get("model") or named.get("stream", "")
+    client = named.get("client") or subject.partition("/")[0]
     words = " ".join(["watchkeeper", *_words(context), *named.values()])
     return Entry(time.time(), user(), platform.node(), action, client, words, 0)
 

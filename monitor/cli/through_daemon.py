@@ -1,7 +1,10 @@
-"""Changes that are asked of the running daemon, with a key of staff, so that its roles hold for commands too.
+"""Commands that ask the running daemon, with a key of staff, so that its roles hold for them too.
 
-Without a key, a command changes the database itself: whoever may read configuration and database is trusted. With
-`web.commands_need_key`, it then refuses while the daemon runs. Either way the change has its entry in the audit log.
+The daemon makes small changes itself. Commands that read, and those that work long on files, ask for leave, and then
+use the database.
+
+Without a key, a command uses the database itself: whoever may read configuration and database is trusted. With
+`web.commands_need_key`, it then refuses while the daemon runs. Either way there is an entry in the audit log.
 """
 
 import os
@@ -13,6 +16,8 @@ from monitor.visible import visible
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
+    from monitor.records import Stream
+    from monitor.store.audit import Entry
 
 KEY, URL = "WATCHKEEPER_KEY", "WATCHKEEPER_URL"
 SECONDS = 20.0
@@ -24,7 +29,7 @@ class RunningDaemon:
     def __init__(self, url: str, key: str) -> None:
         self._url, self._key = url.rstrip("/"), key
 
-    def post(self, path: str, content: Any = None) -> dict[str, Any]:
+    def post(self, path: str, content: Any = None, prefix: str = "/api/v1") -> dict[str, Any]:
         """What the daemon answers to a change.
 
         Raises:
@@ -35,15 +40,31 @@ class RunningDaemon:
         headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
         try:
             with outgoing.client(SECONDS) as client:
-                answer = client.post(f"{self._url}/api/v1/{path}", json=content, headers=headers)
+                answer = client.post(f"{self._url}{prefix}/{path}", json=content, headers=headers)
             found = answer.json()
         except outgoing.FAILURES as error:
             hint = f"start it, set {URL}, or unset {KEY} to change the database itself"
             message = f"the daemon at {visible(self._url)} does not answer: {outgoing.reason(error)}"
             raise WatchkeeperError(message, hint=hint) from error
-        if answer.status_code == 200 and isinstance(found, dict):
+        if answer.status_code in (200, 201) and isinstance(found, dict):
             return found
         raise _error(answer.status_code, found if isinstance(found, dict) else {})
+
+
+def ask_leave(settings: "Config", entry: "Entry") -> None:
+    """Ask the running daemon whether a command may do what its entry in the audit log says.
+
+    Raises:
+        AccessError: it may not, or it needs a key.
+    """
+    if (daemon := running(settings)) is not None:
+        is_change = entry.action == "change"
+        daemon.post("commands", {"words": entry.target, "client": entry.client, "change": is_change})
+
+
+def named(stream: "Stream") -> dict[str, str]:
+    """A model as the daemon reads it."""
+    return {"client": stream.client, "model": stream.model, "environment": stream.environment}
 
 
 def part(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from monitor.clock import iso
 from monitor.drift import codec, reference
 from monitor.drift.columns import WindowCounts
 from monitor.drift.decision.state import begin
@@ -15,7 +16,9 @@ from monitor.drift.profile_columns import adapter
 from monitor.drift.settings import DriftSettings
 from monitor.errors import NotFoundError
 from monitor.records import Stream
+from monitor.store import audit
 from monitor.store import drift as stored_drift
+from monitor.store.audit import Entry
 from monitor.store.db import Store
 from monitor.store.drift import StoredState
 from monitor.windows.baseline import load
@@ -52,9 +55,10 @@ def accepted(calibration: Calibration, windows: Sequence[WindowCounts]) -> Calib
 
 def accept(
     store: Store, stream: Stream, settings: DriftSettings, base_seconds: int, since: float, until: float, now: float,
-    author: str, models: int = 1,
+    author: str, models: int = 1, *, address: str,
 ) -> int:  # fmt: skip
     """Accept the stream's data since `since` as the new normal, and record it. Returns the number of windows used.
+    `author` accepts it, at `address`.
 
     Raises:
         NotFoundError: the stream has no calibration, or no closed window since then.
@@ -81,6 +85,8 @@ def accept(
             connection, stream, StoredState(spans[-1].end, codec.encode_state(fresh), NO_VERDICTS), now
         )
         stored_drift.put_acceptance(connection, stream, now, since, author)
+        what = f"accept the data of {stream} since {iso(since)}"
+        audit.add(connection, [Entry(now, author, address, "change", stream.client, what, 200)])
         for incident in stored_drift.incidents(connection, stream):
             if incident.closed is None:
                 stored_drift.put_incident(connection, stream, replace(incident, closed=now), now)

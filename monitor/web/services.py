@@ -9,6 +9,7 @@ from litestar import Request
 from monitor.alerts.inhibition import suppressed
 from monitor.alerts.settings import AlertSettings
 from monitor.clock import Clock
+from monitor.drift.settings import DriftSettings
 from monitor.exporters.collector import Measured
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
@@ -25,6 +26,7 @@ from monitor.rules.rule import Rule, RuleSet
 from monitor.store.db import Store
 from monitor.web.auth.access import Access
 from monitor.web.settings import WebSettings
+from monitor.windows.settings import WindowSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Services:
     notifications; `rule` returns a rule in force by name, `rules` all of them; `past` returns measurements of an
     earlier day; `rollouts` is how the windows of two versions are read; `release_policy` says what a version of a
     stream needs before it is promoted; `rollback` is how the versions of a stream are rolled back, unless the file
-    `rollback_stop_file` exists.
+    `rollback_stop_file` exists; `drift` and `windows` are how drift is decided and how long windows wait for rows.
     """
 
     store: Store
@@ -78,6 +80,8 @@ class Services:
     release_policy: Callable[[Stream], ReleasePolicy] = lambda _stream: ReleasePolicy()
     rollback: Callable[[Stream], RollbackSettings] = lambda _stream: RollbackSettings()
     rollback_stop_file: str = "rollback.stop"
+    drift: DriftSettings = field(default_factory=DriftSettings)
+    windows: WindowSettings = field(default_factory=WindowSettings)
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

@@ -70,8 +70,8 @@ class WebSettings(Section):
     """Who has access before the first key is made: whoever runs the daemon, from this machine; or whoever has the
     link that the daemon prints once at its start."""
     commands_need_key: bool = False
-    """Whether commands that change keys, approvals and updates on incidents need a key of staff
-    (`WATCHKEEPER_KEY`) while the daemon runs. With the key they are asked of the daemon, whose roles then hold."""
+    """Whether commands that read or change data need a key of staff (`WATCHKEEPER_KEY`) while the daemon runs. With the
+    key they ask the daemon, whose roles then hold."""
     hosts: tuple[str, ...] = ()
     """Further host names of the daemon. Pages are served under these, under that of `public_url`, under addresses,
     and under names without a dot; otherwise any web site could have its name lead here."""

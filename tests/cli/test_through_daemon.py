@@ -1,5 +1,6 @@
 """Commands with a key ask the running daemon for their changes, so that its roles hold."""
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor.cli.registry import app
+from monitor.errors import AccessError, InputError, NotFoundError
 from monitor.records import Silence
-from monitor.store import api_keys, approvals, audit, silences
+from monitor.store import api_keys, approvals, audit, registered_texts, silences
 from monitor.store.api_keys import KeyKind, bounds
+from monitor.web.api.release_records import routes as release_routes
+from monitor.web.auth.access import Access
 from tests.support import clients
 from tests.support.clients import FRAUD, NOW, Shop, fire
 from tests.support.ports import free_port
@@ -22,6 +26,9 @@ from tests.support.server import serving
 def shop(tmp_path: Path) -> Shop:
     made = clients.opened(tmp_path, hours=1)
     fire(made)
+    with made.store.write() as connection:  # commands use a store of the present version only
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num TEXT NOT NULL)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES ('0026')")
     return made
 
 
@@ -52,7 +59,8 @@ def daemon(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
             monkeypatch.delenv("WATCHKEEPER_KEY", raising=False)
         return CliRunner().invoke(app, [*words, "--config", str(config)])
 
-    with serving(shop, port=port):
+    access = Access(shop.store, shop.clock)
+    with serving(shop, port=port, routes=release_routes(shop.store, access, shop.clock, ())):
         yield call
 
 
@@ -114,6 +122,69 @@ def test_a_withdrawal_and_the_end_of_a_silence(shop: Shop, daemon: Any) -> None:
     shop.clock.advance(2)
     url = f"http://127.0.0.1:{_port(shop)}"
     assert RunningDaemon(url, token).post("silences/s1/expire") == {"id": "s1"}
+
+
+FRAUD_8 = ("acme/fraud", "--canary", "8", "--stable", "7")
+CHANGES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("rollout", "start", *FRAUD_8), "start rollout of 8 of acme/fraud"),
+    (("rollout", "stop", "acme/fraud"), "stop rollout of 8 of acme/fraud"),
+    (("rollback", "stop", "acme/fraud", "--comment", "works"), "stop rollbacks acme/fraud"),
+    (("rollback", "resume", "acme/fraud"), "resume rollbacks acme/fraud"),
+    (("prompts", "register", "acme/fraud", "{prompt}", "--version", "8"), "register prompt of acme/fraud 8"),
+    (("prompts", "remove", "acme/fraud", "--version", "8"), "remove prompt of acme/fraud 8"),
+    (("canary", "create", "--client", "acme", "--name", "prompt"), "add canary "),
+    (("silence", "add", 'client="acme"', "--for", "2h", "--comment", "works"), 'silence client="acme": works'),
+    (("release", "record", "acme/fraud", "--version", "8", "--at", "2026-11-20T08:00:00Z"), "record release 8 of acme/fraud"),
+    (("quarantine", "--client", "acme"), "watchkeeper quarantine acme"),
+    (("load", "acme/fraud", "{rows}"), "watchkeeper load acme/fraud"),
+)  # fmt: skip
+
+
+def test_each_change_needs_an_operator_of_its_client_and_is_noted_with_the_key(
+    shop: Shop, daemon: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "prompt.txt").write_text(
+        "You are the assistant of Acme and never tell the price of another bank."
+    )
+    (tmp_path / "rows.csv").write_text("timestamp,prediction\n2026-11-20T08:00:00Z,ok\n")
+    files = {"prompt": str(tmp_path / "prompt.txt"), "rows": str(tmp_path / "rows.csv")}
+    for words, entry in CHANGES:
+        given = [files[word[1:-1]] if word.startswith("{") else word for word in words]
+        for who in ("globex", *(["viewer"] if words[0] != "quarantine" else [])):
+            refused = daemon(who, *given).exception
+            assert isinstance(refused, (AccessError, NotFoundError, InputError)), (who, words, refused)
+        done = daemon("operator", *given)
+        assert done.exit_code == 0, (words, done.output, done.exception)
+        with shop.store.read() as connection:
+            told = [one for one in audit.latest(connection, "acme", 20) if one.target.startswith(entry)]
+        assert any(one.who.startswith("key ") for one in told), (words, entry)
+
+
+def test_commands_about_all_clients_need_a_key_of_all_and_protective_ones_an_admin(daemon: Any) -> None:
+    for words, fails, works in (
+        (("rollback", "stop"), ("viewer", "globex"), "operator"),
+        (("silence", "add", "alert=Slow", "--for", "1h", "--comment", "c"), ("viewer", "globex"), "operator"),
+        (("quarantine",), ("globex", ""), "viewer"),
+        (("audit", "list"), ("operator", "globex"), "admin"),
+        (("audit", "export"), ("operator", "globex"), "admin"),
+    ):
+        for who in fails:
+            refused = daemon(who, *words).exception
+            assert isinstance(refused, (AccessError, NotFoundError, InputError)), (who, words, refused)
+        done = daemon(works, *words)
+        assert done.exit_code == 0, (words, done.output, done.exception)
+
+
+def test_the_token_of_a_canary_and_the_text_of_a_prompt_stay_with_the_command(
+    shop: Shop, daemon: Any, tmp_path: Path
+) -> None:
+    token = daemon("operator", "canary", "create", "--client", "acme").stdout.split()[-1]
+    with shop.store.read() as connection:
+        [known] = registered_texts.load(connection).canaries
+    assert known.digest == hashlib.sha256(token.encode()).digest()
+    assert daemon("globex", "canary", "remove", known.id).exit_code != 0
+    assert daemon("operator", "canary", "remove", known.id).exit_code == 0
+    assert token.encode() not in Path(str(shop.store.url.database)).read_bytes()
 
 
 def _port(shop: Shop) -> int:

@@ -176,6 +176,7 @@ def test_the_life_of_an_incident_is_the_same_in_both_databases(scenario_on_both:
         scenario_on_both.at,
         scenario_on_both.at,
         "ann",
+        address="here",
     )
     assert taken == 12
     scenario_on_both.write(6 * 3600, shift=1.5)

@@ -17,7 +17,9 @@ from tests.support.drift_scenario import BASE, DAY, SETTINGS, START, STREAM, Dri
 def test_an_accepted_state_is_the_new_normal_and_is_recorded(learned: DriftScenario) -> None:
     learned.write(DAY, shift=1.5)
     assert significant(learned.watch())
-    taken = accept(learned.store, STREAM, SETTINGS, BASE, START + 10 * DAY, learned.at, learned.at, "ann")
+    taken = accept(
+        learned.store, STREAM, SETTINGS, BASE, START + 10 * DAY, learned.at, learned.at, "ann", address="here"
+    )
     assert taken == 48
     learned.write(2 * DAY, shift=1.5)
     assert not significant(learned.watch())
@@ -47,7 +49,7 @@ def test_before_a_hundred_windows_nothing_is_judged(scenario: DriftScenario) -> 
 
 def test_accepting_what_was_never_learned_is_refused(scenario: DriftScenario) -> None:
     with pytest.raises(NotFoundError, match="no drift calibration"):
-        accept(scenario.store, STREAM, SETTINGS, BASE, START, START, START, "ann")
+        accept(scenario.store, STREAM, SETTINGS, BASE, START, START, START, "ann", address="here")
 
 
 def test_a_state_that_was_just_accepted_shows_no_evidence_before_its_first_window(
@@ -55,7 +57,9 @@ def test_a_state_that_was_just_accepted_shows_no_evidence_before_its_first_windo
 ) -> None:
     learned.write(DAY, shift=1.5)
     learned.watch()
-    accept(learned.store, STREAM, SETTINGS, BASE, START + 10 * DAY, learned.at, learned.at, "ann")
+    accept(
+        learned.store, STREAM, SETTINGS, BASE, START + 10 * DAY, learned.at, learned.at, "ann", address="here"
+    )
     (measurement,) = learned.watch().measurements
     assert (measurement.label("scope"), measurement.value) == ("model", 0.0)
 

@@ -1,11 +1,12 @@
 """The web on a real socket, in a thread of the test."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import httpx2
+from litestar.handlers import HTTPRouteHandler
 
 from monitor.web.app import create
 from monitor.web.auth.access import Access
@@ -34,11 +35,17 @@ def services(shop: Shop, **fields: Any) -> Services:
 
 
 @contextmanager
-def serving(shop: Shop, port: int = 0, **fields: Any) -> Iterator[httpx2.Client]:
-    """A client of the running web, on a free port if none is given; it does not follow redirects."""
+def serving(
+    shop: Shop, port: int = 0, routes: Sequence[HTTPRouteHandler] = (), **fields: Any
+) -> Iterator[httpx2.Client]:
+    """A client of the running web, on a free port if none is given; it does not follow redirects. `routes` are further
+    ones.
+    """
     behind = services(shop, **fields)
     settings = behind.settings.model_copy(update={"listen": f"127.0.0.1:{port or free_port()}"})
-    server = Server(published(Front(create(behind), {}, behind.meters), settings.public_path), settings)
+    server = Server(
+        published(Front(create(behind, routes), {}, behind.meters), settings.public_path), settings
+    )
     with running(server) as url, http.client(base_url=url, timeout=20) as client:
         yield client
 

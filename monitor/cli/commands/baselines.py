@@ -122,6 +122,7 @@ def accept(
     """
     import getpass
 
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.drift.acceptance import accept as accept_drift
@@ -129,7 +130,11 @@ def accept(
     from monitor.store.streams import streams
     from monitor.windows import closing
 
-    settings, now, stream = load(config), time.time(), stream_of(model)
+    settings, now, stream, begin = load(config), time.time(), stream_of(model), moment(since)
+    if (daemon := through_daemon.running(settings)) is not None:
+        told = daemon.post("baselines/accept", through_daemon.named(stream) | {"since": begin})
+        say(f"{int(told['windows'])} windows since {iso(begin)} are the new reference of {stream}")
+        return
     store = opened(settings)
     with store.read() as connection:
         figures = figures_of(connection, stream)
@@ -138,9 +143,9 @@ def accept(
         raise NotFoundError(f"no predictions of {stream} have been received", hint="see: watchkeeper status")
     until = closing.horizon(figures.watermark, figures.last_received, now, settings.windows)
     base = int(settings.predictions.base_window)
-    begin = moment(since)
+    who = author or getpass.getuser()
     count = accept_drift(
-        store, stream, settings.drift, base, begin, until, now, author or getpass.getuser(), models
+        store, stream, settings.drift, base, begin, until, now, who, models, address="command line"
     )
     say(f"{count} windows since {iso(begin)} are the new reference of {stream}")
 

@@ -13,6 +13,7 @@ from monitor.cli.stream_names import seconds_of
 from monitor.clock import iso
 from monitor.errors import ConfigError, NotFoundError
 from monitor.records import Severity
+from monitor.visible import visible
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
@@ -198,13 +199,20 @@ def add_silence(
     Example: watchkeeper silence add 'model="fraud"' --for 2h --comment 'planned retraining'
     """
     from monitor.alerts import silencing
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
 
-    now = time.time()
-    begins, seconds = now + (seconds_of(start) if start else 0.0), seconds_of(length)
-    name = author or getpass.getuser()
-    with opened(load(config)).write() as connection:
+    now, after, seconds = time.time(), seconds_of(start) if start else 0.0, seconds_of(length)
+    begins, name, settings = now + after, author or getpass.getuser(), load(config)
+    if (daemon := through_daemon.running(settings)) is not None:
+        new = {"matchers": list(matchers), "after": after, "seconds": seconds, "comment": comment}
+        told = daemon.post("silences", new)
+        identity, until = visible(str(told["id"])), visible(str(told["until"]))
+        say(f"silenced until {until}; to end it earlier: watchkeeper silence expire {identity}")
+        put(identity)
+        return
+    with opened(settings).write() as connection:
         added = silencing.add(
             connection, matchers, starts_at=begins, seconds=seconds, author=name, comment=comment, now=now
         )
@@ -244,9 +252,14 @@ def expire_silence(
     Example: watchkeeper silence expire 3f9a01bc
     """
     from monitor.alerts import silencing
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
 
-    with opened(load(config)).write() as connection:
-        silencing.expire(connection, identity, time.time())
+    settings = load(config)
+    if (daemon := through_daemon.running(settings)) is not None:
+        daemon.post(f"silences/{through_daemon.part(identity)}/expire")
+    else:
+        with opened(settings).write() as connection:
+            silencing.expire(connection, identity, time.time())
     say("silence expired")

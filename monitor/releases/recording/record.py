@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from monitor.releases.recording.manifest import Manifest, components, contradictions, digest_of, encoded
-from monitor.store import releases
+from monitor.store import audit, releases
+from monitor.store.audit import Entry
 from monitor.store.releases import Release
 
 
@@ -37,13 +38,19 @@ def release_of(manifest: Manifest, source: str, recorded_by: str, now: float) ->
     )
 
 
-def record(connection: Connection, manifest: Manifest, source: str, recorded_by: str, now: float) -> Recorded:
-    """Store the release of a checked manifest. A manifest that is known changes nothing.
+def record(
+    connection: Connection, manifest: Manifest, source: str, recorded_by: str, now: float, address: str = ""
+) -> Recorded:
+    """Store the release of a checked manifest, with an entry in the audit log. One that is known changes nothing.
 
-    `source` is `api`, `command` or `mlflow`; `recorded_by` the key, user or program.
+    `source` is `api`, `command` or `mlflow`; `recorded_by` the key, user or program, at `address`.
     """
     release = release_of(manifest, source, recorded_by, now)
     is_new = releases.add(connection, release)
+    if is_new:
+        what = f"record release {release.version} of {release.stream} ({release.digest[:12]})"
+        entry = Entry(now, recorded_by, address, "change", release.stream.client, what, 200)
+        audit.add(connection, [entry])
     others = [one for one in releases.of(connection, release.stream) if one.version == release.version]
     return Recorded(release, is_new, contradicting(others))
 

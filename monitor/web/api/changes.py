@@ -1,35 +1,31 @@
-"""Changes by staff, for the command line and other programs: keys, updates on incidents, approvals.
+"""Changes by staff over the API: keys, updates on incidents, approvals, silences, and leave for commands.
 
-They need the key of staff with the right role, never a session: a browser cannot be made to send one. Each writes its
-entry into the audit log in its own transaction.
+Each writes its entry into the audit log in its own transaction.
 """
 
-from asyncio import to_thread
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
-from litestar import HttpMethod, Request, Response, route
 from litestar.exceptions import NotFoundException
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
 
+from monitor.alerts import silencing
 from monitor.clock import iso
 from monitor.config.units import DAY
-from monitor.errors import InputError, NotFoundError
+from monitor.errors import AccessError, InputError, NotFoundError
 from monitor.health import client_state, notes
 from monitor.records import Stream
 from monitor.releases.approval import approve
 from monitor.store import api_keys, incident_notes, silences, streams
 from monitor.store.api_keys import Key, KeyKind
 from monitor.store.approvals import TEAM, Approval
-from monitor.web import services as web_services
+from monitor.web.api import reference_changes, version_changes
+from monitor.web.api.change import Asked, Change, Nothing, handler
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
-from monitor.web.pages.actions import is_for
+from monitor.web.pages.actions import client_of, is_for
 
-_LARGEST = 1_048_576
-_T = TypeVar("_T")
+_OF_ADMINS = frozenset(("audit", "backup", "demo", "erase", "key", "restore", "store"))
+"""Commands for admins of all clients, by their first word."""
 
 
 class NewKey(msgspec.Struct):
@@ -44,11 +40,51 @@ class NewKey(msgspec.Struct):
     addresses: list[str] = []
 
 
+class KeyAnswer(msgspec.Struct):
+    """The id of a key, and the key itself, which is shown only once."""
+
+    id: str
+    key: str
+
+
+class KeyRow(msgspec.Struct):
+    """A key in a list."""
+
+    id: str
+    kind: str
+    client: str
+    name: str
+    limits: list[str]
+    made: str
+    expires: str | None
+    last_used: str | None
+    valid: bool
+
+
+class KeyList(msgspec.Struct):
+    """All keys."""
+
+    keys: list[KeyRow]
+
+
+class Id(msgspec.Struct):
+    """The id of what was changed."""
+
+    id: str
+
+
 class NewNote(msgspec.Struct):
     """An update on an incident: `client/model/rule`, or the incident's id."""
 
     incident: str
     text: str
+
+
+class NoteAnswer(msgspec.Struct):
+    """The ids of the update and of its incident."""
+
+    id: str
+    incident: str
 
 
 class NewApproval(msgspec.Struct):
@@ -60,167 +96,203 @@ class NewApproval(msgspec.Struct):
     environment: str = "production"
     approved: bool = True
     note: str = ""
-    evidence: msgspec.Raw = msgspec.Raw(b"null")
+    evidence: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(b"null"))
 
 
-def _route(
-    path: str, role: str, change: Callable[[Request[Any, Any, Any], Visitor, bytes, str], dict[str, Any]]
-) -> HTTPRouteHandler:
-    """A route that a key of staff with this role may post to."""
+class ApprovalAnswer(msgspec.Struct):
+    """Whether the decision is a new one, what is missing for a promotion, and what was seen."""
 
-    def made(request: Request[Any, Any, Any], body: bytes, identity: str) -> dict[str, Any]:
-        visitor = session.staff(request, role)
-        session.check_form(request, visitor, "")
-        return change(request, visitor, body, identity)
-
-    options = {"http_method": [HttpMethod.POST], "status_code": 200, "include_in_schema": False}
-    if "{" in path:
-
-        @route(f"/api/v1/{path}", **options)  # type: ignore[arg-type]
-        async def with_identity(
-            request: Request[Any, Any, Any], identity: FromPath[str]
-        ) -> Response[dict[str, Any]]:
-            return Response(await to_thread(made, request, await request.body(), identity))
-
-        return with_identity
-
-    @route(f"/api/v1/{path}", request_max_body_size=_LARGEST, **options)  # type: ignore[arg-type]
-    async def handler(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
-        return Response(await to_thread(made, request, await request.body(), ""))
-
-    return handler
+    new: bool
+    reason: str
+    seen: str
 
 
-def _new_key(request: Request[Any, Any, Any], visitor: Visitor, body: bytes, _: str) -> dict[str, Any]:
-    _check_unbound(visitor)
-    new, services = _read(body, NewKey), web_services.of(request)
+class NewSilence(msgspec.Struct):
+    """A silence of the alerts that match all matchers, for `seconds`, from `after` seconds from now on."""
+
+    matchers: list[str]
+    seconds: float
+    comment: str
+    after: float = 0
+
+
+class SilenceAnswer(msgspec.Struct):
+    """The id of a silence, and its end."""
+
+    id: str
+    until: str
+
+
+class NewCommand(msgspec.Struct):
+    """A command that reads or changes the database itself: its words, the client that it names, and what it does."""
+
+    words: str
+    client: str = ""
+    change: bool = False
+
+
+class Leave(msgspec.Struct):
+    """The role that the command needed."""
+
+    role: str
+
+
+def make_key(asked: Asked[NewKey]) -> KeyAnswer:
+    """Make a key."""
+    new, now = asked.body, asked.now
     if new.kind not in set(KeyKind) or not 0 <= new.days <= 3650:
         raise InputError(f"kind must be one of {', '.join(KeyKind)}, and days 0 to 3650")
     if new.kind in (KeyKind.INGEST, KeyKind.PAGE) and not new.client:
         raise InputError(f"a key of kind {new.kind} needs a client")
-    kind, now = KeyKind(new.kind), services.clock.now()
+    kind, ends = KeyKind(new.kind), now + new.days * DAY if new.days else None
     bound = api_keys.bounds(kind, new.role, new.models, new.addresses)
-    ends = now + new.days * DAY if new.days else None
-    with services.store.write() as connection:
+    with asked.services.store.write() as connection:
         key, token = api_keys.create(
             connection, kind, new.client, now, name=new.name, expires_at=ends, bound=bound
         )
-        session.note(request, connection, visitor, new.client, f"make key {key.id} for {kind}")
-    return {"id": key.id, "key": token}
+        asked.note(connection, new.client, f"make key {key.id} for {kind}")
+    return KeyAnswer(key.id, token)
 
 
-def _revoke(request: Request[Any, Any, Any], visitor: Visitor, _: bytes, identity: str) -> dict[str, Any]:
-    _check_unbound(visitor)
-    services = web_services.of(request)
-    with services.store.write() as connection:
-        if not api_keys.revoke(connection, identity, services.clock.now()):
-            raise NotFoundError("there is no such valid key", hint="watchkeeper key list")
-        session.note(request, connection, visitor, "", f"revoke key {identity}")
-    return {"id": identity}
-
-
-def _list(request: Request[Any, Any, Any], visitor: Visitor, _: bytes, __: str) -> dict[str, Any]:
-    _check_unbound(visitor)
-    services = web_services.of(request)
-    with services.store.read() as connection:
+def list_keys(asked: Asked[Nothing]) -> KeyList:
+    """List the keys with their last use; the keys themselves cannot be shown again."""
+    with asked.services.store.read() as connection:
         listed = api_keys.keys(connection)
-    return {"keys": [_as_json(key, services.clock.now()) for key in listed]}
+    return KeyList([_row(key, asked.now) for key in listed])
 
 
-def _write_note(request: Request[Any, Any, Any], visitor: Visitor, body: bytes, _: str) -> dict[str, Any]:
-    new, services = _read(body, NewNote), web_services.of(request)
-    now, address = services.clock.now(), session.address_of(request)
+def revoke_key(asked: Asked[Nothing]) -> Id:
+    """Revoke a key, and end its sessions."""
+    with asked.services.store.write() as connection:
+        if not api_keys.revoke(connection, asked.identity, asked.now):
+            raise NotFoundError("there is no such valid key", hint="watchkeeper key list")
+        asked.note(connection, "", f"revoke key {asked.identity}")
+    return Id(asked.identity)
+
+
+def write_note(asked: Asked[NewNote]) -> NoteAnswer:
+    """Write an update on an incident; the client reads it."""
+    services, now = asked.services, asked.now
     with services.store.write() as connection:
         clients = {*services.clients, *(one.client for one in streams.streams(connection))}
         candidates = [
             one
             for client in sorted(clients)
-            if visitor.may_read(client)
+            if asked.visitor.may_read(client)
             for one in client_state.incidents(connection, client, services.client(client), now)
         ]
-        chosen = notes.named(candidates, new.incident)
+        chosen = notes.named(candidates, asked.body.incident)
         written = notes.write(
-            connection, chosen, new.text, author=visitor.audit_name, address=address, now=now
+            connection, chosen, asked.body.text, author=asked.who, address=asked.address, now=now
         )
-    session.about(request, chosen.stream.client)
-    return {"id": written.id, "incident": chosen.id}
+    session.about(asked.request, chosen.stream.client)
+    return NoteAnswer(written.id, chosen.id)
 
 
-def _withdraw(request: Request[Any, Any, Any], visitor: Visitor, _: bytes, identity: str) -> dict[str, Any]:
-    services = web_services.of(request)
-    now, address = services.clock.now(), session.address_of(request)
-    with services.store.write() as connection:
+def withdraw_note(asked: Asked[Nothing]) -> Id:
+    """Withdraw an update on an incident."""
+    identity = asked.identity
+    with asked.services.store.write() as connection:
         client = incident_notes.client_of(connection, identity)
-        if client is None or not visitor.may_read(client):
+        if client is None or not asked.visitor.may_read(client):
             raise NotFoundError("there is no such update", hint="watchkeeper incident list CLIENT")
-        notes.withdraw(connection, client, identity, author=visitor.audit_name, address=address, now=now)
-    session.about(request, client)
-    return {"id": identity}
+        notes.withdraw(connection, client, identity, author=asked.who, address=asked.address, now=asked.now)
+    session.about(asked.request, client)
+    return Id(identity)
 
 
-def _approve(request: Request[Any, Any, Any], visitor: Visitor, body: bytes, _: str) -> dict[str, Any]:
-    new, services = _read(body, NewApproval), web_services.of(request)
-    if not visitor.may_read(new.client):
-        raise NotFoundException
-    session.about(request, new.client)
-    stream, now = Stream(new.client, new.model, new.environment), services.clock.now()
+def decide_version(asked: Asked[NewApproval]) -> ApprovalAnswer:
+    """Approve or decline a version for the team."""
+    new, services, now = asked.body, asked.services, asked.now
+    asked.is_about(new.client)
+    stream = Stream(new.client, new.model, new.environment)
     seen = "" if bytes(new.evidence) == b"null" else approve.evidence(bytes(new.evidence))
     if not seen and not new.note:
         raise InputError("nothing says what you saw", hint="send evidence, or a note")
-    made = Approval(
-        stream, new.version, TEAM, new.approved, visitor.audit_name, now, note=new.note, evidence=seen
-    )
+    made = Approval(stream, new.version, TEAM, new.approved, asked.who, now, note=new.note, evidence=seen)
     with services.store.write() as connection:
-        is_new = approve.decide(connection, made, session.address_of(request))
+        is_new = approve.decide(connection, made, asked.address)
         decision = approve.decision_on(connection, stream, new.version, services.release_policy(stream))
-    return {"new": is_new, "reason": decision.reason, "seen": approve.summary(seen)}
+    return ApprovalAnswer(is_new, decision.reason, approve.summary(seen))
 
 
-def _expire(request: Request[Any, Any, Any], visitor: Visitor, _: bytes, identity: str) -> dict[str, Any]:
-    services = web_services.of(request)
-    now = services.clock.now()
-    with services.store.write() as connection:
-        present = silences.load(connection, now)
-        if not any(one.id == identity and is_for(visitor, one) for one in present):
+def add_silence(asked: Asked[NewSilence]) -> SilenceAnswer:
+    """Silence new notifications. Staff of one client name it in a matcher: `client="acme"`."""
+    new, now = asked.body, asked.now
+    begins = now + min(max(new.after, 0.0), 366 * DAY)
+    with asked.services.store.write() as connection:
+        added = silencing.add(
+            connection, new.matchers, starts_at=begins, seconds=new.seconds, author=asked.who,
+            comment=new.comment, now=now,
+        )  # fmt: skip
+        if not is_for(asked.visitor, added):
+            raise InputError("the silence is not limited to your client", hint='add client="NAME"')
+        asked.note(connection, client_of(added), f"silence {', '.join(added.matchers)}: {added.comment}")
+    return SilenceAnswer(added.id, iso(added.ends_at))
+
+
+def expire_silence(asked: Asked[Nothing]) -> Id:
+    """End a silence early."""
+    with asked.services.store.write() as connection:
+        present = silences.load(connection, asked.now)
+        silence = next((one for one in present if one.id == asked.identity), None)
+        if silence is None or not is_for(asked.visitor, silence):
             raise NotFoundError("there is no such silence", hint="the overview lists them")
-        silences.expire(connection, identity, now)
-        session.note(request, connection, visitor, "", f"expire silence {identity}")
-    return {"id": identity}
+        silences.expire(connection, asked.identity, asked.now)
+        asked.note(connection, client_of(silence), f"expire silence {asked.identity}")
+    return Id(asked.identity)
 
 
-def _as_json(key: Key, now: float) -> dict[str, Any]:
-    return {
-        "id": key.id,
-        "kind": key.kind.value,
-        "client": key.client,
-        "name": key.name,
-        "limits": [*([key.role] if key.role else []), *key.models, *key.addresses],
-        "made": iso(key.created_at),
-        "expires": iso(key.expires_at) if key.expires_at else None,
-        "last_used": iso(key.last_used_at) if key.last_used_at else None,
-        "valid": key.is_valid(now),
-    }
+def allow_command(asked: Asked[NewCommand]) -> Leave:
+    """Ask whether a command may read or change the database itself. Reading needs a viewer, changing an operator; keys,
+    erasure, backups, encryption and the audit log need an admin of all clients.
+    """
+    visitor, command = asked.visitor, asked.body
+    role = "operator" if command.change else "viewer"
+    first = command.words.removeprefix("watchkeeper ").partition(" ")[0]
+    client = command.client
+    if first in _OF_ADMINS:
+        role, client = "admin", ""
+    _check(visitor, role, client)
+    with asked.services.store.write() as connection:
+        session.about(asked.request, command.client)
+        what = "change" if command.change else "read"
+        session.note(asked.request, connection, visitor, command.client, command.words, action=what)
+    return Leave(role)
 
 
-def _read(body: bytes, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"the body cannot be read: {error}", hint="send JSON, see docs/api.md") from error
-
-
-def _check_unbound(visitor: Visitor) -> None:
-    """Keys are of all clients, and so is who makes them."""
-    if visitor.client:
+def _check(visitor: Visitor, role: str, client: str) -> None:
+    if not visitor.may(role):
+        raise AccessError(f"this requires the role {role}", known=True)
+    if visitor.client not in ("", client):
         raise NotFoundException
 
 
-HANDLERS = (
-    _route("keys", "admin", _new_key),
-    _route("keys/list", "admin", _list),
-    _route("keys/{identity:str}/revoke", "admin", _revoke),
-    _route("incidents/notes", "operator", _write_note),
-    _route("incidents/notes/{identity:str}/withdraw", "operator", _withdraw),
-    _route("approvals", "operator", _approve),
-    _route("silences/{identity:str}/expire", "operator", _expire),
+def _row(key: Key, now: float) -> KeyRow:
+    return KeyRow(
+        key.id,
+        key.kind.value,
+        key.client,
+        key.name,
+        [*([key.role] if key.role else []), *key.models, *key.addresses],
+        iso(key.created_at),
+        iso(key.expires_at) if key.expires_at else None,
+        iso(key.last_used_at) if key.last_used_at else None,
+        key.is_valid(now),
+    )
+
+
+CHANGES: tuple[Change[Any], ...] = (
+    Change("keys", "admin", NewKey, KeyAnswer, make_key, is_for_all=True),
+    Change("keys/list", "admin", Nothing, KeyList, list_keys, is_for_all=True),
+    Change("keys/{identity:str}/revoke", "admin", Nothing, Id, revoke_key, is_for_all=True),
+    Change("incidents/notes", "operator", NewNote, NoteAnswer, write_note),
+    Change("incidents/notes/{identity:str}/withdraw", "operator", Nothing, Id, withdraw_note),
+    Change("approvals", "operator", NewApproval, ApprovalAnswer, decide_version),
+    Change("silences", "operator", NewSilence, SilenceAnswer, add_silence),
+    Change("silences/{identity:str}/expire", "operator", Nothing, Id, expire_silence),
+    Change("commands", "viewer", NewCommand, Leave, allow_command),
+    *version_changes.CHANGES,
+    *reference_changes.CHANGES,
 )
+HANDLERS = tuple(handler(change) for change in CHANGES)

@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from monitor.web.api.change import PREFIX, Change, Nothing
+
 _PARAMETERS = {
     "most": "The largest number of items in the response.",
     "before": "The number of the last item of the page before; 0 for the newest.",
     "client": "The client's key.",
+    "identity": "The id.",
     "model": "The model's name.",
     "metric": "A metric's name; docs/metrics.md lists them.",
     "environment": "development, staging or production.",
@@ -32,6 +35,11 @@ _ERROR_RESPONSES = {
     "404": "Not found, or you have no access.",
     "429": "Too many requests from this address.",
 }
+_ERRORS_OF_CHANGES = {
+    "401": "The key is missing, or not valid.",
+    "403": "The key has not the role.",
+    "503": "The database, or its audit log, cannot be written.",
+}
 
 
 def paths(handlers: Sequence[HTTPRouteHandler]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -47,17 +55,30 @@ def paths(handlers: Sequence[HTTPRouteHandler]) -> tuple[dict[str, Any], dict[st
     return operations, components
 
 
+def changes(described: Sequence[Change[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The operations of changes by path, and the schemas that they reference."""
+    types = [kind for change in described for kind in (change.body, change.answer)]
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    operations = {}
+    for place, change in enumerate(described):
+        path = re.sub(r"\{(\w+):\w+\}", r"{\1}", f"{PREFIX}/{change.path}")
+        operations[path] = {"post": _change(change, *schemas[2 * place : 2 * place + 2])}
+    return operations, components
+
+
 def document(
-    operations_and_schemas: tuple[dict[str, Any], dict[str, Any]], version: str, root: str = ""
+    described: Sequence[tuple[dict[str, Any], dict[str, Any]]], version: str, root: str = ""
 ) -> dict[str, Any]:
-    """Return the OpenAPI document of an API whose paths start with `root`."""
+    """The OpenAPI document of an API whose paths start with `root`, of operations with their schemas."""
+    paths = {path: operations for one, _ in described for path, operations in one.items()}
+    schemas = {name: schema for _, one in described for name, schema in one.items()}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Watchkeeper", "version": version, "description": "Reads only. See docs/api.md."},
+        "info": {"title": "Watchkeeper", "version": version, "description": "See docs/api.md."},
         "servers": [{"url": root or "/"}],
-        "paths": operations_and_schemas[0],
+        "paths": paths,
         "components": {
-            "schemas": operations_and_schemas[1] | {"Error": _ERROR},
+            "schemas": schemas | {"Error": _ERROR},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"key": []}],
@@ -71,20 +92,33 @@ def _operation(handler: HTTPRouteHandler, path: str, schema: dict[str, Any]) -> 
     parameters = [_parameter(parameter.name, path, parameter.default) for parameter in inputs]
     if name == _WITH_TIMES:
         parameters += [_parameter(key, path, "") for key in ("from", "to", "span")]
-    errors: dict[str, Any] = {
-        code: {
-            "description": text,
-            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
-        }
-        for code, text in _ERROR_RESPONSES.items()
-    }
-    success = {"description": "The response.", "content": {"application/json": {"schema": schema}}}
     return {
         "operationId": name,
         "summary": inspect.getdoc(handler.fn) or "",
         "parameters": parameters,
-        "responses": {"200": success} | errors,
+        "responses": {"200": _json("The response.", schema)} | _errors(_ERROR_RESPONSES),
     }
+
+
+def _change(change: Change[Any], body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    operation: dict[str, Any] = {
+        "operationId": change.make.__name__,
+        "summary": inspect.getdoc(change.make) or "",
+        "description": f"Needs a key of kind staff with the role {change.role}.",
+        "parameters": [_parameter("identity", "{identity}", "")] if "{" in change.path else [],
+        "responses": {"200": _json("The response.", answer)} | _errors(_ERROR_RESPONSES | _ERRORS_OF_CHANGES),
+    }
+    if change.body is not Nothing:
+        operation["requestBody"] = _json("What to change.", body) | {"required": True}
+    return operation
+
+
+def _json(text: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": schema}}}
+
+
+def _errors(responses: dict[str, str]) -> dict[str, Any]:
+    return {code: _json(text, {"$ref": "#/components/schemas/Error"}) for code, text in responses.items()}
 
 
 def _parameter(name: str, path: str, default: Any) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store
 from monitor.visible import visible
 from monitor.web.auth.access import Access, Principal
-from monitor.web.auth.session import principal_of
+from monitor.web.auth.session import address_of, principal_of
 
 
 def routes(store: Store, access: Access, clock: Clock, clients: Collection[str]) -> list[HTTPRouteHandler]:
@@ -24,7 +24,7 @@ def routes(store: Store, access: Access, clock: Clock, clients: Collection[str])
 
     def stored(request: Request[Any, Any, Any], body: bytes) -> Recorded:
         sender = principal_of(access, KeyKind.INGEST, request)
-        return _record(store, sender, clients, body, clock.now())
+        return _record(store, sender, clients, body, clock.now(), address_of(request))
 
     @route(
         "/v1/releases",
@@ -54,7 +54,9 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def _record(store: Store, sender: Principal, clients: Collection[str], body: bytes, now: float) -> Recorded:
+def _record(
+    store: Store, sender: Principal, clients: Collection[str], body: bytes, now: float, address: str
+) -> Recorded:
     manifest = manifests.parse(body, now)
     if sender.client not in ("", manifest.client):
         hint = "use a key of that client: watchkeeper key create ingest --client NAME"
@@ -68,4 +70,4 @@ def _record(store: Store, sender: Principal, clients: Collection[str], body: byt
         raise InputError(f"client '{visible(manifest.client)}' is not configured{suggestion}")
     by = f"key {sender.key}" if sender.key else "this machine"
     with store.write() as connection:
-        return record(connection, manifest, "api", by, now)
+        return record(connection, manifest, "api", by, now, address)

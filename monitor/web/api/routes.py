@@ -1,4 +1,4 @@
-"""The JSON API, version 1: the content of the pages, for programs. Read-only; resources without access are not found.
+"""The JSON API, version 1: the content of the pages, for programs. Resources without access are not found.
 
 A reader's key (`page`) sees its client in production, in the client's terms; staff see every measurement and alert.
 """
@@ -23,7 +23,8 @@ from monitor.store import rollbacks as stored_rollbacks
 from monitor.store import rollouts as stored_rollouts
 from monitor.store.releases import Release
 from monitor.web import services as web_services
-from monitor.web.api import openapi, schemas, time_range, version_schemas
+from monitor.web.api import changes, openapi, schemas, time_range, version_schemas
+from monitor.web.api.change import PREFIX
 from monitor.web.api.schemas import (
     AlertAnswer,
     ClientAnswer,
@@ -41,7 +42,6 @@ from monitor.web.services import Services
 from monitor.windows import baseline as baselines
 from monitor.windows.rolling import Rolling
 
-PREFIX = "/api/v1"
 MAX_POINTS = 10_000
 MOST_ROLLOUTS, LARGEST_NUMBER = 100, 2**31 - 1
 
@@ -49,7 +49,7 @@ MOST_ROLLOUTS, LARGEST_NUMBER = 100, 2**31 - 1
 @get(f"{PREFIX}/openapi.json", sync_to_thread=False, include_in_schema=False)
 def description(request: Request[Any, Any, Any]) -> dict[str, Any]:
     """This API as an OpenAPI document."""
-    return openapi.document(DESCRIBED, web_services.of(request).version, CURRENT.get())
+    return openapi.document((DESCRIBED, CHANGES), web_services.of(request).version, CURRENT.get())
 
 
 @get(f"{PREFIX}/clients", sync_to_thread=True, include_in_schema=False)
@@ -350,5 +350,5 @@ ROUTES = (
     *(clients, one_client, incidents, open_alerts, days, newest, course, answer_signals),
     *(releases, rollouts, rollbacks),
 )
-DESCRIBED = openapi.paths(ROUTES)
+DESCRIBED, CHANGES = openapi.paths(ROUTES), openapi.changes(changes.CHANGES)
 HANDLERS = (description, *ROUTES)

@@ -169,11 +169,16 @@ def address_of(request: Request[Any, Any, Any]) -> str:
 
 
 def note(
-    request: Request[Any, Any, Any], connection: Connection, visitor: Visitor, client: str, what: str
+    request: Request[Any, Any, Any],
+    connection: Connection,
+    visitor: Visitor,
+    client: str,
+    what: str,
+    action: str = "change",
 ) -> None:
     """Add the audit entry in the transaction of the change: there is no change without an entry."""
     now = web_services.of(request).clock.now()
-    entry = Entry(now, visitor.audit_name, address_of(request), "change", client, what, 200)
+    entry = Entry(now, visitor.audit_name, address_of(request), action, client, what, 200)
     audit.add(connection, [entry])
 
 

@@ -88,7 +88,7 @@ def expire_silence(request: Request[Any, Any, Any], identity: FromPath[str], dat
         silence = next((one for one in present if one.id == identity and is_for(visitor, one)), None)
         if silence is None or not silences.expire(connection, identity, services.clock.now()):
             raise NotFoundException
-        session.note(request, connection, visitor, _client_of(silence), f"expire silence {identity}")
+        session.note(request, connection, visitor, client_of(silence), f"expire silence {identity}")
     return _back(data)
 
 
@@ -154,10 +154,10 @@ def _listed(text: str) -> list[str]:
 
 def is_for(visitor: Visitor, silence: Silence) -> bool:
     """Whether a silence concerns the visitor: staff of one client see and end those of that client."""
-    return not visitor.client or _client_of(silence) == visitor.client
+    return not visitor.client or client_of(silence) == visitor.client
 
 
-def _client_of(silence: Silence) -> str:
+def client_of(silence: Silence) -> str:
     """The one client that a silence is limited to; empty for several."""
     for text in silence.matchers:
         with contextlib.suppress(ValueError):

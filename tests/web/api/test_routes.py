@@ -19,6 +19,8 @@ from monitor.store.profiles import StoredProfile
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
 from monitor.store.rollouts import Rollout, RolloutState, Stage, Step, StoredCheck
+from monitor.web.api.change import Nothing
+from monitor.web.api.changes import CHANGES
 from monitor.windows import codec
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.rolling import current_layout
@@ -111,6 +113,8 @@ def test_every_answer_is_what_the_description_says(shop: Shop) -> None:
     with serving(shop) as web:
         document = told(web, "/api/v1/openapi.json", {})
         for path, operations in document["paths"].items():
+            if "get" not in operations:
+                continue
             schema = operations["get"]["responses"]["200"]["content"]["application/json"]["schema"]
             asked = path.format(client="acme", model="fraud", metric="error_rate")
             answer = told(web, asked, staff)
@@ -124,6 +128,23 @@ def test_the_docs_list_every_address_and_no_other() -> None:
     from monitor.web.api.routes import DESCRIBED
 
     assert listed == {path.removeprefix("/api/v1") for path in DESCRIBED[0]}
+
+
+def test_the_docs_list_every_change_with_its_role_and_so_does_the_description(shop: Shop) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| `POST /([^`]+)` \| (\w+)", text, re.M))
+    paths = {change.path.replace("{identity:str}", "{id}"): change for change in CHANGES}
+    assert listed == {path: change.role for path, change in paths.items()}
+    with serving(shop) as web:
+        document = told(web, "/api/v1/openapi.json", {})
+    described = {path: one["post"] for path, one in document["paths"].items() if "post" in one}
+    assert len(described) == len(CHANGES)
+    for change in CHANGES:
+        one = described["/api/v1/" + change.path.replace(":str", "")]
+        assert change.role in one["description"]
+        assert one["summary"], change.path
+        assert ("requestBody" in one) == (change.body is not Nothing)
+    jsonschema.Draft202012Validator.check_schema(document["components"]["schemas"]["NewRollout"])
 
 
 @pytest.mark.parametrize("path", [*OF_ACME, *FOR_STAFF])

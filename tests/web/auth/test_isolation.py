@@ -102,6 +102,15 @@ def _operates(who: Bearer, _method: str, _path: str) -> bool:
     return who.has("operator")
 
 
+def _operates_model(who: Bearer, method: str, path: str) -> bool:
+    """Of bodies that name acme; where only an id is given, it is not found."""
+    return _operates(who, method, path) and ("{identity" in path or who.may_see())
+
+
+def _asks_leave(who: Bearer, _method: str, _path: str) -> bool:
+    return who.is_staff and who.may_see()
+
+
 def _sends(who: Bearer, _method: str, _path: str) -> bool:
     return who.kind == "ingest" or who.has("operator")
 
@@ -119,7 +128,9 @@ POLICIES: tuple[tuple[str, Callable[[Bearer, str, str], bool] | None], ...] = (
     (r"/c/\{key:str\}.*", _reads_page),
     (r"/api/v1/clients", _is_any_reader),
     (r"/api/v1/keys.*", _administers),
-    (r"/api/v1/(incidents/notes|approvals|silences).*", _operates),
+    (r"/api/v1/commands", _asks_leave),
+    (r"/api/v1/(rollouts|rollbacks|baselines|prompts|canaries|approvals).*", _operates_model),
+    (r"/api/v1/(incidents/notes|silences).*", _operates),
     (r"/api/v1/clients/.*", _reads_page),
     (r"/staff/keys.*|/staff/audit", _administers),
     (r"/staff/subscribers.*", _operates),
@@ -133,6 +144,13 @@ BODIES = {
     "/v1/predictions": [{"id": "1", "client": "acme", "model": "fraud", "prediction": "ok"}],
     "/v1/outcomes": [{"id": "1", "client": "acme", "model": "fraud", "truth": "ok"}],
     "/v1/releases": {"client": "acme", "model": "fraud", "version": "8", "artifact": {"sha256": "a" * 64}},
+    "/api/v1/commands": {"words": "watchkeeper quarantine acme", "client": "acme"},
+    "/api/v1/approvals": {"client": "acme", "model": "fraud", "version": "8", "note": "ACME-SECRET"},
+    "/api/v1/rollouts": {"client": "acme", "model": "fraud", "canary": "8", "stable": "7"},
+    "/api/v1/rollbacks": {"client": "acme", "model": "fraud"},
+    "/api/v1/baselines": {"client": "acme", "model": "fraud", "since": NOW - 3600},
+    "/api/v1/prompts": {"client": "acme", "model": "fraud", "version": "8", "words": 9, "hashes": [1, 2]},
+    "/api/v1/canaries": {"client": "acme", "digest": "ab" * 32},
     "/v1/flagger": {
         "name": "f",
         "namespace": "n",

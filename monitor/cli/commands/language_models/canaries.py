@@ -33,7 +33,7 @@ def create(
 
     Example: watchkeeper canary create --client acme --model assistant --name "system prompt"
     """
-    from monitor.cli import store_option
+    from monitor.cli import store_option, through_daemon
     from monitor.config.root import load
     from monitor.signals.injection import canaries
     from monitor.store import registered_texts
@@ -46,8 +46,13 @@ def create(
             )
     token = canaries.create()
     made = registered_texts.Canary(client, model, name, canaries.digest(token), time.time())
-    with store_option.made(load(config)).write() as connection:
-        registered_texts.add_canary(connection, made)
+    settings = load(config)
+    if (daemon := through_daemon.running(settings)) is not None:
+        new = {"client": client, "model": model, "name": name, "digest": made.digest.hex()}
+        daemon.post("canaries", new)  # the token itself stays here
+    else:
+        with store_option.made(settings).write() as connection:
+            registered_texts.add_canary(connection, made)
     say(f"canary {made.id}; it is shown only once:")
     put(token)
 
@@ -87,11 +92,17 @@ def remove(
 
     Example: watchkeeper canary remove 1f3a9c00aa42
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.store import registered_texts
 
-    with opened(load(config)).write() as connection:
+    settings = load(config)
+    if (daemon := through_daemon.running(settings)) is not None:
+        daemon.post(f"canaries/{through_daemon.part(identity)}/remove")
+        say("canary removed")
+        return
+    with opened(settings).write() as connection:
         known = [one for one in registered_texts.load(connection).canaries if one.id == identity]
         if not registered_texts.remove_canaries(connection, known):
             raise NotFoundError(f"no canary '{identity}'", hint="see: watchkeeper canary list")

@@ -38,7 +38,7 @@ def register_prompt(
 
     Example: watchkeeper prompts register acme/fraud prompt.txt --version 7
     """
-    from monitor.cli import store_option
+    from monitor.cli import store_option, through_daemon
     from monitor.config.root import load
     from monitor.signals.injection.system_prompts import SHORTEST_PASSAGE, shingles
     from monitor.store import registered_texts
@@ -55,8 +55,13 @@ def register_prompt(
             hint="add a canary to it instead: watchkeeper canary create",
         )
     prompt = registered_texts.SystemPrompt(client, model, version, hashes, len(text.split()), time.time())
-    with store_option.made(load(config)).write() as connection:
-        registered_texts.register_prompt(connection, prompt)
+    settings = load(config)
+    if (daemon := through_daemon.running(settings)) is not None:
+        new = {"client": client, "model": model, "version": version, "words": prompt.words}
+        daemon.post("prompts", new | {"hashes": sorted(hashes)})
+    else:
+        with store_option.made(settings).write() as connection:
+            registered_texts.register_prompt(connection, prompt)
     say(f"registered {prompt.words} words as {len(hashes)} hashes")
 
 
@@ -96,12 +101,17 @@ def remove(
 
     Example: watchkeeper prompts remove acme/fraud --version 6
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.store import registered_texts
 
-    client, model = _named(stream)
-    with opened(load(config)).write() as connection:
+    (client, model), settings = _named(stream), load(config)
+    if (daemon := through_daemon.running(settings)) is not None:
+        daemon.post("prompts/remove", {"client": client, "model": model, "version": version})
+        say("prompt removed")
+        return
+    with opened(settings).write() as connection:
         if not registered_texts.remove_prompt(connection, client, model, version):
             raise NotFoundError(
                 f"no prompt of version '{version}' of {stream}", hint="see: watchkeeper prompts list"

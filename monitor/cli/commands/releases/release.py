@@ -152,22 +152,34 @@ def _described(source: str, path: Path, manifest: "Manifest") -> "Manifest":
 
 
 def _store(manifest: "Manifest", config: Path, now: float) -> None:
-    from monitor.cli import store_option
+    import msgspec
+
+    from monitor.cli import store_option, through_daemon
     from monitor.config.root import load
     from monitor.config.yaml import suggest
+    from monitor.releases.recording.manifest import encoded
     from monitor.releases.recording.record import record as put_record
 
     settings = load(config)
     if settings.clients and manifest.client not in settings.clients:
         suggestion = suggest(manifest.client, settings.clients)
         raise InputError(f"client '{visible(manifest.client)}' is not configured{suggestion}")
-    with store_option.made(settings).write() as connection:
-        recorded = put_record(connection, manifest, "command", getpass.getuser(), now)
-    words = "recorded" if recorded.is_new else "known already"
+    if (daemon := through_daemon.running(settings)) is not None:
+        found = daemon.post("releases", msgspec.json.decode(encoded(manifest)), prefix="/v1")
+        is_new, digest, contradictions = (
+            bool(found["recorded"]),
+            str(found["digest"]),
+            found["contradictions"],
+        )
+    else:
+        with store_option.made(settings).write() as connection:
+            recorded = put_record(connection, manifest, "command", getpass.getuser(), now)
+        is_new, digest, contradictions = recorded.is_new, recorded.release.digest, recorded.contradictions
+    words = "recorded" if is_new else "known already"
     say(f"release {visible(manifest.version)} of {visible(str(manifest.stream))} is {words}")
-    for name in recorded.contradictions:
-        say(f"warning: another release of this version has a different {name}")
-    put(recorded.release.digest)
+    for name in contradictions:
+        say(f"warning: another release of this version has a different {visible(str(name))}")
+    put(digest)
 
 
 @release.command("list")

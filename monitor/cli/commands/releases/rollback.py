@@ -12,6 +12,7 @@ from monitor.cli.output import put, put_json, put_table, say
 from monitor.cli.stream_names import StreamArgument, stream_of
 from monitor.clock import iso
 from monitor.errors import NotFoundError
+from monitor.visible import visible
 
 if TYPE_CHECKING:
     from monitor.rollback.manual import Person
@@ -118,6 +119,7 @@ def now(
 
     Example: watchkeeper rollback now acme/fraud 8 --comment "wrong prices"
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollback import manual
@@ -127,10 +129,16 @@ def now(
     wish = Wish("freeze" if freeze else "rollback", version, other)
     base, file = int(settings.predictions.base_window), Path(settings.rollback.stop_file)
     own = settings.model(stream).rollback
-    with opened(settings).write() as connection:
-        made = manual.order_now(connection, stream, wish, own, _person(by, comment), file, base, time.time())
-    say(f"the daemon carries it out within seconds; see: watchkeeper rollback show {made.id}")
-    put(made.id)
+    if (daemon := through_daemon.running(settings)) is not None:
+        wanted = {"kind": wish.kind, "version": version, "to": other, "comment": comment}
+        order = visible(str(daemon.post("rollbacks", through_daemon.named(stream) | wanted)["id"]))
+    else:
+        with opened(settings).write() as connection:
+            order = manual.order_now(
+                connection, stream, wish, own, _person(by, comment), file, base, time.time()
+            ).id
+    say(f"the daemon carries it out within seconds; see: watchkeeper rollback show {order}")
+    put(order)
 
 
 @rollback.command("stop")
@@ -144,13 +152,17 @@ def stop(
 
     Example: watchkeeper rollback stop --comment "maintenance of the cluster"
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollback import manual
 
-    stream = stream_of(model) if model else None
-    with opened(load(config)).write() as connection:
-        manual.stop(connection, stream, _person(by, comment), time.time())
+    settings, stream = load(config), stream_of(model) if model else None
+    if (daemon := through_daemon.running(settings)) is not None:
+        daemon.post("rollbacks/stop", (through_daemon.named(stream) if stream else {}) | {"comment": comment})
+    else:
+        with opened(settings).write() as connection:
+            manual.stop(connection, stream, _person(by, comment), time.time())
     say(
         f"rollbacks of {stream or 'all models'} are stopped; to end it: watchkeeper rollback resume {model}".rstrip()
     )
@@ -162,15 +174,21 @@ def resume(model: AnyModelArgument = "", by: ByOption = "", config: ConfigOption
 
     Example: watchkeeper rollback resume
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollback import manual
 
     settings, stream = load(config), stream_of(model) if model else None
-    with opened(settings).write() as connection:
-        ended = manual.resume(connection, stream, _person(by, ""), time.time())
-    file = Path(settings.rollback.stop_file)
-    if file.exists():
+    if (daemon := through_daemon.running(settings)) is not None:
+        told = daemon.post("rollbacks/resume", through_daemon.named(stream) if stream else {})
+        ended, file = int(told["stops"]), visible(str(told["file"]))
+    else:
+        with opened(settings).write() as connection:
+            ended = manual.resume(connection, stream, _person(by, ""), time.time())
+        stop_file = Path(settings.rollback.stop_file)
+        file = str(stop_file) if stop_file.exists() else ""
+    if file:
         say(f"the file {file} still stops all rollbacks: remove it")
     elif not ended:
         say(f"rollbacks of {stream or 'all models'} were not stopped")

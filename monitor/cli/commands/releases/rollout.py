@@ -12,6 +12,7 @@ from monitor.cli.output import Exit, put, put_json, put_table, say
 from monitor.cli.stream_names import StreamArgument, seconds_of, stream_of
 from monitor.clock import iso
 from monitor.errors import InputError
+from monitor.visible import visible
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
@@ -52,6 +53,7 @@ def start(
 
     Example: watchkeeper rollout start acme/fraud --canary 8 --stable 7
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.releases.approval.approve import decision_on
@@ -68,15 +70,19 @@ def start(
     plan = plans.parse_plan(chosen, int(settings.predictions.base_window))
     by = who or getpass.getuser()
     stream = stream_of(model)
-    with opened(settings).write() as connection:
-        approval = decision_on(connection, stream, canary, settings.release_policy(stream))
-        if approval.is_needed:
-            raise InputError(approval.reason, hint="docs/releases.md says how a version is approved")
-        begun = running.start(
-            connection, stream, canary, stable, plan, who=by, address=_ADDRESS, now=time.time()
-        )
-    say(f"version {begun.canary} is rolled out beside {begun.stable}: {plans.told(plan)}")
-    say(f"watch it: watchkeeper rollout watch {begun.stream}")
+    if (daemon := through_daemon.running(settings)) is not None:
+        new = {"canary": canary, "stable": stable, "steps": chosen}
+        compared = daemon.post("rollouts", through_daemon.named(stream) | new)["stable"]
+    else:
+        with opened(settings).write() as connection:
+            approval = decision_on(connection, stream, canary, settings.release_policy(stream))
+            if approval.is_needed:
+                raise InputError(approval.reason, hint="docs/releases.md says how a version is approved")
+            compared = running.start(
+                connection, stream, canary, stable, plan, who=by, address=_ADDRESS, now=time.time()
+            ).stable
+    say(f"version {visible(canary)} is rolled out beside {visible(str(compared))}: {plans.told(plan)}")
+    say(f"watch it: watchkeeper rollout watch {stream}")
 
 
 @rollout.command("watch")
@@ -160,14 +166,20 @@ def stop(
 
     Example: watchkeeper rollout stop acme/fraud
     """
+    from monitor.cli import through_daemon
     from monitor.cli.store_option import opened
     from monitor.config.root import load
     from monitor.rollouts import running
 
-    by = who or getpass.getuser()
-    with opened(load(config)).write() as connection:
-        ended = running.stop(connection, stream_of(model), who=by, address=_ADDRESS, now=time.time())
-    say(f"the rollout of version {ended.canary} is stopped: version {ended.stable} receives all traffic")
+    by, settings, stream = who or getpass.getuser(), load(config), stream_of(model)
+    if (daemon := through_daemon.running(settings)) is not None:
+        told = daemon.post("rollouts/stop", through_daemon.named(stream))
+        canary, stable = visible(str(told["canary"])), visible(str(told["stable"]))
+    else:
+        with opened(settings).write() as connection:
+            ended = running.stop(connection, stream, who=by, address=_ADDRESS, now=time.time())
+        canary, stable = ended.canary, ended.stable
+    say(f"the rollout of version {canary} is stopped: version {stable} receives all traffic")
 
 
 def _looker(settings: "Config", model: str, canary: str) -> Callable[[float], "View"]:
