@@ -134,7 +134,7 @@ CHANGES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("prompts", "remove", "acme/fraud", "--version", "8"), "remove prompt of acme/fraud 8"),
     (("canary", "create", "--client", "acme", "--name", "prompt"), "add canary "),
     (("silence", "add", 'client="acme"', "--for", "2h", "--comment", "works"), 'silence client="acme": works'),
-    (("release", "record", "acme/fraud", "--version", "8", "--at", "2026-11-20T08:00:00Z"), "record release 8 of acme/fraud"),
+    (("release", "record", "acme/fraud", "--version", "8", "--at", "2026-11-20T08:00:00Z"), "record release 8 "),
     (("quarantine", "--client", "acme"), "watchkeeper quarantine acme"),
     (("load", "acme/fraud", "{rows}"), "watchkeeper load acme/fraud"),
 )  # fmt: skip
