@@ -70,7 +70,9 @@ def emergency(
 ) -> Emergency | None:
     """The sender of critical pages while the database is unavailable; None without a channel or a spool."""
     spool = spool_path(config.notify.spool, store)
-    return Emergency(store, channels, clock, Path(spool)) if spool and channels else None
+    if not spool or not channels:
+        return None
+    return Emergency(store, channels, clock, Path(spool), config.notify.outage_after)
 
 
 def dispatcher(

@@ -34,5 +34,7 @@ class NotifySettings(Section):
     """Append every notification to a file, as JSON lines."""
     spool: str = "watchkeeper.spool"
     """File that records notifications sent while the database was unavailable."""
+    outage_after: Duration = 30.0
+    """How long the database may be unavailable before critical pages are sent without it."""
     lease: Duration = 30.0
     """How long a delivery is reserved for the process that attempts it. Renewed during longer attempts."""

@@ -1,8 +1,8 @@
 """Delivers critical pages from memory, with the same keys, while the store is unavailable.
 
-Every second the waiting critical pages are copied to memory. If the store cannot be used for 30 s for any reason
-(unreachable, read-only, full, its file deleted), they are sent directly, with those that are decided from memory in the
-meantime and a page that reports the outage. Sent messages are written to a local journal. When the store is available
+Every second the waiting critical pages are copied to memory. If the store cannot be used for `notify.outage_after` for
+any reason (unreachable, read-only, full, its file deleted), they are sent directly, with those that are decided from
+memory in the meantime and a page that reports the outage. Sent messages are written to a local journal. When the store is available
 again, the journal is replayed into it and the page about the outage is resolved.
 """
 
@@ -33,8 +33,6 @@ from monitor.store.db import Store
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 30.0
-"""Seconds for which the database may be unavailable before pages are sent without it."""
 IDLE = 15.0
 """Seconds without a write after which one is made, to test that the store accepts writes."""
 WITHIN = 10.0
@@ -49,11 +47,14 @@ def spool_path(name: str, store: Store) -> str:
 
 
 class Emergency:
-    """Sends pages without the database. `spool` is the path of the journal; the state of the outage
-    page is beside it.
+    """Sends pages without the database, once it has been unavailable for `patience` seconds. `spool` is the path of
+    the journal; the state of the outage page is beside it.
     """
 
-    def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock, spool: Path) -> None:
+    def __init__(
+        self, store: Store, channels: Mapping[str, Channel], clock: Clock, spool: Path, patience: float = 30.0
+    ) -> None:
+        self.patience = patience
         self._store, self._clock, self._journal = store, clock, Journal(spool, store.key)
         self._outage = Outage(spool.with_name(spool.name + ".outage"), store.key)
         self._channels = dict(channels)
@@ -77,11 +78,11 @@ class Emergency:
         except StoreError as error:
             self._unavailable_since = now if self._unavailable_since is None else self._unavailable_since
             now = self._clock.now()  # the attempt may have taken seconds
-            if not 0 <= now - self._unavailable_since < PATIENCE:
+            if not 0 <= now - self._unavailable_since < self.patience:
                 return self._send() | self._page_outage(now, error.message)
             return False
         self._unavailable_since = None
-        if self._store.condition.failing_for() >= PATIENCE:  # it accepts small writes and refuses others
+        if self._store.condition.failing_for() >= self.patience:  # it accepts small writes and refuses others
             return self._page_outage(now, self._store.condition.reason)
         self._resolve_outage(now)
         return False
@@ -228,7 +229,7 @@ class Emergency:
             environment="production",
             alert="StoreDown",
             started_at=now,
-            reason=f"{where} could not be used for {PATIENCE:.0f} seconds: {why}",
+            reason=f"{where} could not be used for {self.patience:.0f} seconds: {why}",
             checks=(
                 "Is the database running, and does it accept writes?",
                 "Can this host reach it?",

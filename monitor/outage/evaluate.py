@@ -16,7 +16,7 @@ from monitor.alerts.situation import Plan, Situation
 from monitor.evaluation.recent_window import RecentWindow
 from monitor.metrics import LIVE, Subject, measure
 from monitor.metrics.settings import MetricSettings
-from monitor.outage.emergency import PATIENCE, Emergency
+from monitor.outage.emergency import Emergency
 from monitor.outage.journal import Entry
 from monitor.predictions.log.batch import split
 from monitor.records import Alert, Measurement, Severity, Stream
@@ -67,7 +67,7 @@ class OutageEvaluator:
         whether it did.
         """
         self._unavailable_since = now if self._unavailable_since is None else self._unavailable_since
-        if self._emergency is None or now - self._unavailable_since < PATIENCE:
+        if self._emergency is None or now - self._unavailable_since < self._emergency.patience:
             return False
         self._emergency.add(self.evaluate(rules, self._emergency.accepted(), now))
         return True

@@ -25,11 +25,12 @@ def wait_for_server(
     channels: Mapping[str, Channel],
     spool: str,
     clock: Clock,
+    patience: float,
     pause: Callable[[float], object] = time.sleep,
 ) -> None:
     """Return once the database server answers; at once for an embedded database.
 
-    Meanwhile, an outage of 30 seconds is reported as StoreDown. An outage that is already in the spool is continued.
+    Meanwhile, an outage of `patience` seconds is reported as StoreDown. An outage that is already in the spool is continued.
 
     Raises:
         StoreError: the server refuses this user or database.
@@ -47,7 +48,7 @@ def wait_for_server(
                 said_at = time.monotonic()
                 log.error("the daemon waits for its database: %s", error.message)
         if lane is None and spool and channels:
-            lane = Emergency(store, channels, clock, Path(spool))
+            lane = Emergency(store, channels, clock, Path(spool), patience)
         if lane is not None:
             lane.step()
         pause(EVERY)

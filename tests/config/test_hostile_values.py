@@ -56,7 +56,7 @@ def test_law_any_value_of_any_key_is_taken_or_refused_in_words(tmp_path: Path) -
         for value in (
             VALUES if THOROUGH else (VALUES[number % len(VALUES)], VALUES[(7 * number + 3) % len(VALUES)])
         ):
-            changed = copy.deepcopy(full)
+            changed = copy.deepcopy(full if THOROUGH else {path[0]: full[path[0]]})  # the whole takes minutes
             place = changed
             for name in path[:-1]:
                 place = place[name]

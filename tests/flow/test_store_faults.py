@@ -32,6 +32,7 @@ notify:
   pagerduty: {{routing_key: "{key}", events_url: "{url}", ca_file: "{ca}"}}
   console: false
   lease: 3s
+  outage_after: 4s
   spool: "{folder}/spool"
 """
 
@@ -111,7 +112,7 @@ def test_a_postgresql_that_is_read_only_for_seconds_ends_no_thread(
             assert answer.status_code == 503
             assert "read-only" in answer.json()["reasons"][0]
             assert "read-only" in site.daemon.get("/healthz").json()["store"]
-            time.sleep(3)
+            time.sleep(1)
             server.execute(
                 "set default_transaction_read_only = off;"
                 "alter system reset default_transaction_read_only; select pg_reload_conf()"

@@ -8,11 +8,15 @@ T = TypeVar("T")
 
 
 def until(condition: Callable[[], T], what: str, seconds: float = 30.0) -> T:
-    """Ask again and again until the answer is truthy; fail with `what` after `seconds`."""
-    deadline = time.monotonic() + seconds
+    """Ask again and again until the answer is truthy; fail with `what` after `seconds`.
+
+    The longer it takes, the rarer the questions: a wait is at most a tenth longer than it has to be.
+    """
+    began = time.monotonic()
     while True:
         answer = condition()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
-        time.sleep(0.02)
+        waited = time.monotonic() - began
+        assert waited < seconds, f"not within {seconds:g} s: {what}"
+        time.sleep(min(max(0.02, waited / 10), 0.25))

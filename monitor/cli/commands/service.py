@@ -93,8 +93,9 @@ def _wait(settings: "Config") -> None:
     from monitor.outage.startup import wait_for_server
     from monitor.store.db import store_of
 
-    store = store_of(settings.store)
-    wait_for_server(store, build(settings.notify), spool_path(settings.notify.spool, store), SystemClock())
+    store, notify = store_of(settings.store), settings.notify
+    spool = spool_path(notify.spool, store)
+    wait_for_server(store, build(notify), spool, SystemClock(), notify.outage_after)
     store.close()
 
 
