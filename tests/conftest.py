@@ -7,6 +7,7 @@ import sys
 import pytest
 from hypothesis import settings
 
+from tests.support import shipped_packs
 from tests.support.thorough import THOROUGH, examples
 
 # A shared machine is slow now and then: no test is timed. The usual run draws the same examples each time, so that a
@@ -19,6 +20,8 @@ settings.load_profile("watchkeeper")
 # Tests start hundreds of processes. Without files of bytecode, each of them compiles the whole program: 0.7 s.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+shipped_packs.remember()
 
 # Hundreds of packages are loaded and stay: searching them for garbage again and again takes a third of the time.
 gc.disable()

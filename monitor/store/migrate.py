@@ -1,24 +1,32 @@
-"""Migrates the database to the tables of this version, with Alembic."""
+"""Gives a database the tables of this version: a new one at once, an older one by its migrations, with Alembic."""
 
 import logging
 import re
 from pathlib import Path
 
-from sqlalchemy import inspect
+from sqlalchemy import Column, Connection, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect
 
 from monitor.errors import StoreError
 from monitor.runtime.file_modes import PRIVATE_FOLDER
 from monitor.store.db import Store
+from monitor.store.tables import metadata
 
 PATIENCE = 600.0
 """Limit in seconds for each statement of a migration, and for the wait for another process's migration."""
 _LOCK = int.from_bytes(b"watchkpr", "big")
 _SCRIPTS = Path(__file__).parent / "migrations"
 _REVISION = re.compile(r'^revision(?:: str)? = "(\w+)"', re.MULTILINE)
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own table: the revision that the database is at."""
 
 
 def migrate(store: Store) -> None:
-    """Apply missing migrations.
+    """Create the tables of a new database, or apply the migrations that an older one misses.
 
     Raises:
         StoreError: the database was written by a newer version, cannot be reached, or cannot be created.
@@ -49,9 +57,13 @@ def _make_folder(folder: Path) -> None:
 def _revision(store: Store) -> str | None:
     """The revision that the database is at."""
     with store.read() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
+        return _revision_of(connection)
+
+
+def _revision_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    return str(connection.execute(_VERSION.select()).scalar())
 
 
 def _newest() -> str:
@@ -63,26 +75,37 @@ def _newest() -> str:
 
 
 def _upgrade(store: Store) -> None:
+    with store.write(patience=PATIENCE) as connection:
+        if not store.is_sqlite:  # other processes that start now wait here, and then have nothing to do
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        current = _revision_of(connection)
+        if current is None:
+            _create(connection)
+        elif current != _newest():
+            _apply_migrations(connection, current)
+
+
+def _create(connection: Connection) -> None:
+    """Create all tables as they are now, without the steps of the earlier versions."""
+    metadata.create_all(connection, checkfirst=False)
+    _VERSION.create(connection)
+    connection.execute(insert(_VERSION).values(version_num=_newest()))
+
+
+def _apply_migrations(connection: Connection, current: str) -> None:
     # Alembic takes 50 modules and 11 MB, and most starts have nothing to migrate.
     from alembic import command
     from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     scripts = ScriptDirectory.from_config(config)
-    with store.write(patience=PATIENCE) as connection:
-        if not store.is_sqlite:  # other processes that start now wait here, and then have nothing to do
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current == scripts.get_current_head():
-            return
-        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
-            raise StoreError(
-                f"the database is at revision {current}, which this version does not know",
-                hint="run the version that wrote it, or a newer one",
-            )
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if current not in {script.revision for script in scripts.walk_revisions()}:
+        raise StoreError(
+            f"the database is at revision {current}, which this version does not know",
+            hint="run the version that wrote it, or a newer one",
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -218,6 +218,9 @@ def _load() -> None:
     for name in _LOADED:
         import_module(name)
     sys.meta_path[:] = before
+    shipped_packs = import_module("tests.support.shipped_packs")
+    shipped_packs.remember()
+    import_module("monitor.config.rule_files").rules_of(import_module("monitor.config.root").Config())
     gc.collect()
     gc.freeze()  # pages of what is loaded stay shared
 
