@@ -329,13 +329,18 @@ def test_only_the_store_builds_sql_statements() -> None:
     assert not built, "\n".join(built)
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_no_callback_is_assigned_after_construction(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        for target in targets:
-            is_foreign = isinstance(target, ast.Attribute) and ast.unparse(target.value) != "self"
-            assert not (is_foreign and target.attr.lstrip("_").startswith("on_")), f"{path}:{node.lineno}"
+def test_no_callback_is_assigned_after_construction() -> None:
+    assigned = [
+        f"{path}:{node.lineno}"
+        for path, nodes in parsed().items()
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute)
+        and target.attr.lstrip("_").startswith("on_")
+        and ast.unparse(target.value) != "self"
+    ]
+    assert not assigned, "\n".join(assigned)
 
 
 def test_one_file_writes_on_conflict() -> None:

@@ -17,7 +17,7 @@ from tests.support.judging import one_rule
 from tests.support.killing import KilledError, Mortal
 from tests.support.pagerduty import Fault
 from tests.support.paging import PagingDaemon, errors
-from tests.support.thorough import examples
+from tests.support.thorough import THOROUGH
 
 RULE = "{metric: error_rate, over: open, above: 5%, clear: 4%}"
 FAULTS = (
@@ -134,14 +134,14 @@ class Pager(RuleBasedStateMachine):
 
     def _wait(self, rate: float) -> None:
         """Long enough for every lease, pause, retry and silence to end."""
-        for _ in range(24):
-            self.daemon.tick([errors(rate)], after=60)
+        for _ in range(12):
+            self.daemon.tick([errors(rate)], after=120)
             self.daemon.deliver()
         self.count()
 
 
 Pager.TestCase.settings = settings(
-    max_examples=examples(25),
+    max_examples=250 if THOROUGH else 16,
     stateful_step_count=20,
     phases=(Phase.generate,),
     suppress_health_check=list(HealthCheck),

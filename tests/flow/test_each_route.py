@@ -28,7 +28,7 @@ from monitor.store import alerts, api_keys, approvals
 from monitor.store.approvals import Approval
 from tests.support.log import NOW, send
 from tests.support.server import running
-from tests.support.thorough import examples
+from tests.support.thorough import THOROUGH
 
 SECONDS = 30.0
 """Until an answer begins. Most take milliseconds; a slow machine may need longer."""
@@ -316,7 +316,7 @@ def test_law_every_route_answers_whatever_is_asked(site: Site, caplog: pytest.Lo
     caplog.set_level(logging.ERROR)
     paths = [*site.routes, "/v1/predictions", "/v1/outcomes", "/no/such/page"]
     for path in paths:
-        for number in range(examples(60)):
+        for number in range(600 if THOROUGH else 30):
             chance = random.Random(f"{path} {number}")
             asked = _asked(path, site, chance)
             status, body = site.ask(asked)

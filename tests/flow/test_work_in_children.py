@@ -26,8 +26,9 @@ from monitor.windows.counting import count_new
 from monitor.windows.settings import BaselineSettings, WindowSettings
 from tests.support.log import outcome, send
 from tests.support.streams import DAY, HALF_HOUR, load
+from tests.support.thorough import THOROUGH
 
-MOST_KILLED = 6
+MOST_KILLED = 6 if THOROUGH else 3
 
 
 @contextmanager

@@ -21,13 +21,14 @@ from monitor.store.predictions import BATCHES
 from monitor.windows import baseline
 from tests.store.test_damaged_rows import DAMAGES
 from tests.support.log import NOW, send
+from tests.support.thorough import thinned
 
 CONFIG = """\
 store: {{url: "sqlite:///{folder}/watchkeeper.db"}}
 notify: {{file: {{path: "{folder}/told"}}, console: false}}
 """
 COLUMNS = [column.name for column in BATCHES.columns if column.name not in ("id", "stream")]
-CASES = list(product(COLUMNS, sorted(DAMAGES)))
+CASES = thinned(list(product(COLUMNS, sorted(DAMAGES))), 2)
 
 
 def model(number: int) -> str:

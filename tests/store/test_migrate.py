@@ -26,10 +26,13 @@ def shape(store: Store) -> dict[str, object]:
     shapes: dict[str, object] = {}
     for name in found.get_table_names():
         columns = {
-            one["name"]: (str(one["type"]), one["nullable"], one["default"]) for one in found.get_columns(name)
+            one["name"]: (str(one["type"]), one["nullable"], one["default"])
+            for one in found.get_columns(name)
         }
-        unique = sorted((one["column_names"] for one in found.get_unique_constraints(name)))
-        indexes = sorted((str(one["name"]), one["column_names"], one["unique"]) for one in found.get_indexes(name))
+        unique = sorted(one["column_names"] for one in found.get_unique_constraints(name))
+        indexes = sorted(
+            (str(one["name"]), one["column_names"], one["unique"]) for one in found.get_indexes(name)
+        )
         checks = sorted(one["sqltext"] for one in found.get_check_constraints(name))
         key = found.get_pk_constraint(name)["constrained_columns"]
         shapes[name] = (columns, key, unique, indexes, found.get_foreign_keys(name), checks)

@@ -57,7 +57,7 @@ def test_an_episode_is_told_from_its_wait_to_its_end(tmp_path: Path) -> None:
         daemon.chat.down = True
         daemon.run(0.3, 30)
         daemon.chat.down = False
-        daemon.run(0.3, 300, every=5)
+        daemon.run(0.3, 300, every=15)
         with serving(shop_of(daemon)) as web:
             firing = page(web, daemon.alert())
             assert events(firing)[:3] == ["Pending", "Fired", "pagerduty told: accepted"]
@@ -76,7 +76,7 @@ def test_an_episode_is_told_from_its_wait_to_its_end(tmp_path: Path) -> None:
             acknowledged = page(web, daemon.alert())
             assert "Acknowledged by this machine" in events(acknowledged)
             assert ">Acknowledge</button>" not in acknowledged
-            daemon.run(0.0, 900, every=5)
+            daemon.run(0.0, 900, every=15)
             over = page(web, daemon.alert())
     assert events(over).index("Resolved") > events(over).index("Fired")
     assert "pagerduty told of the end: accepted" in events(over)
@@ -88,7 +88,7 @@ def test_an_episode_is_told_from_its_wait_to_its_end(tmp_path: Path) -> None:
 def test_each_episode_has_its_own_timeline(tmp_path: Path) -> None:
     with paging(tmp_path) as daemon:
         for value in (0.3, 0.0, 0.4, 0.0):
-            daemon.run(value, 1200, every=5)
+            daemon.run(value, 1200, every=20)
         assert daemon.alert().episode == 2
         with serving(shop_of(daemon)) as web:
             second, first = page(web, daemon.alert()), page(web, daemon.alert(), "?episode=1")
