@@ -2,8 +2,8 @@
 
 Every second the waiting critical pages are copied to memory. If the store cannot be used for `notify.outage_after` for
 any reason (unreachable, read-only, full, its file deleted), they are sent directly, with those that are decided from
-memory in the meantime and a page that reports the outage. Sent messages are written to a local journal. When the store is available
-again, the journal is replayed into it and the page about the outage is resolved.
+memory in the meantime and a page that reports the outage. Sent messages are written to a local journal. When the store
+is available again, the journal is replayed into it and the page about the outage is resolved.
 """
 
 import hashlib

@@ -30,7 +30,8 @@ def wait_for_server(
 ) -> None:
     """Return once the database server answers; at once for an embedded database.
 
-    Meanwhile, an outage of `patience` seconds is reported as StoreDown. An outage that is already in the spool is continued.
+    Meanwhile, an outage of `patience` seconds is reported as StoreDown. An outage that is already in the spool is
+    continued.
 
     Raises:
         StoreError: the server refuses this user or database.
