@@ -1,16 +1,22 @@
 """Texts as a reader sees them: other digits, full-width letters, dashes and invisible characters made plain.
 
-`fold` keeps, for each character of the folded text, where it was, so that what is found there can be replaced in the
-original. `folded` does the same for a column, without the places.
+`fold` takes one text, `folded` a column. `places_in` tells where a character of the folded text was, so that what is
+found there can be replaced in the original.
 """
 
+import re
 import unicodedata
+from bisect import bisect_right
+from collections.abc import Callable
 from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.signals.matching import matches
+
 _MOST = 8_192
+_OTHER, _OTHERS = re.compile(r"[^\x00-\x7F]"), re.compile(r"[^\x00-\x7F]+")
 INVISIBLE = (
     r"[\p{Cf}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180E}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
     r"\x{E0100}-\x{E01EF}]"
@@ -46,20 +52,36 @@ def _plain(character: str) -> str:
     return unicodedata.normalize("NFKC", character)
 
 
-def fold(text: str) -> tuple[str, list[int] | None]:
-    """The folded text, and the place in `text` of each of its characters; None if nothing was changed."""
-    if text.isascii():
-        return text, None
-    characters: list[str] = []
-    places: list[int] = []
-    for place, character in enumerate(text):
-        plain = character if character < "\x80" else _plain(character)
-        characters.append(plain)
-        if len(plain) == 1:
-            places.append(place)
-        else:
-            places.extend([place] * len(plain))
-    return "".join(characters), places
+def fold(text: str) -> str:
+    """The folded text."""
+    return text if text.isascii() else _OTHERS.sub(_folded_run, text)
+
+
+def _folded_run(others: re.Match[str]) -> str:
+    return "".join(map(_plain, others[0]))
+
+
+def places_in(text: str) -> Callable[[int], int]:
+    """A function from the place of a character in the folded text to the place in `text` of what it stands for."""
+    pieces = [(0, 0, 0)]  # where it begins in the folded text and in `text`, and its last place in `text`
+    n = end = 0
+    for other in _OTHER.finditer(text):
+        at, plain = other.start(), _plain(other[0])
+        if at > end:  # plain characters before it, each of which stands for itself
+            pieces.append((n, end, at - 1))
+            n += at - end
+        if plain:
+            pieces.append((n, at, at))
+            n += len(plain)
+        end = at + 1
+    pieces.append((n, end, len(text)))
+    starts = [start for start, *_ in pieces]
+
+    def place(folded_place: int) -> int:
+        start, origin, last = pieces[bisect_right(starts, folded_place) - 1]
+        return min(origin + folded_place - start, last)
+
+    return place
 
 
 def folded(texts: pa.StringArray) -> pa.StringArray:
@@ -70,16 +92,16 @@ def folded(texts: pa.StringArray) -> pa.StringArray:
     others = pc.utf8_normalize(texts.filter(is_other), form="NFKC")
     others = _replaced(others, INVISIBLE, "")
     others = _replaced(others, _DASHES, "-")
-    has_digits = pc.match_substring_regex(others, _ODD_DIGITS)
+    has_digits = pa.array(matches(others, _ODD_DIGITS))
     if pc.any(has_digits).as_py():
-        rewritten = [fold(one)[0] for one in others.filter(has_digits).to_pylist()]
+        rewritten = [fold(one) for one in others.filter(has_digits).to_pylist()]
         others = pc.replace_with_mask(others, has_digits, pa.array(rewritten, pa.string()))
     return pc.replace_with_mask(texts, is_other, others)
 
 
 def _replaced(texts: pa.StringArray, pattern: str, by: str) -> pa.StringArray:
     """Replace where there is something to replace, which costs several times as much as to look."""
-    has = pc.match_substring_regex(texts, pattern)
+    has = pa.array(matches(texts, pattern))
     if not pc.any(has).as_py():
         return texts
     return pc.replace_with_mask(texts, has, pc.replace_substring_regex(texts.filter(has), pattern, by))

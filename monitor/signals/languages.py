@@ -1,9 +1,9 @@
 """The language of texts: by their stop words, and by their script where that tells it."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt")
 _WORDS = {
@@ -37,6 +37,9 @@ _WORDS = {
 _BY_LANGUAGE = {language: frozenset(words.split()) for language, words in _WORDS.items()}
 STOP_WORDS = frozenset().union(*_BY_LANGUAGE.values())
 """The stop words of all languages."""
+_PLACES = {word: place for place, word in enumerate(sorted(STOP_WORDS))}
+_FLAGS = np.array([[word in own for own in _BY_LANGUAGE.values()] for word in (*_PLACES, None)])
+"""For each stop word, which languages have it; a last row for all other words."""
 SCRIPTS = {
     "Cyrillic": r"\p{Cyrillic}",
     "Greek": r"\p{Greek}",
@@ -53,10 +56,11 @@ UNKNOWN = -1
 _FEWEST, _MARGIN = 3, 1.4
 
 
-def stop_words_of(words: pa.StringArray) -> npt.NDArray[np.bool_]:
+def stop_words_of(words: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Which languages have a word as a stop word: words by languages."""
-    found = [np.asarray(pc.is_in(words, value_set=pa.array(sorted(own)))) for own in _BY_LANGUAGE.values()]
-    return np.stack(found, axis=1).astype(bool)
+    places = np.fromiter((_PLACES.get(word, -1) for word in words), np.int64, len(words))
+    flags: npt.NDArray[np.bool_] = _FLAGS[places]
+    return flags
 
 
 def decided(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

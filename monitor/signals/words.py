@@ -1,5 +1,7 @@
 """The words of a batch's texts, as codes of one vocabulary: what is known of a word is computed once for each word."""
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,10 +45,9 @@ class Words:
     def __init__(self, batch: Batch) -> None:
         self.n = len(batch)
         columns = [_split(batch.of(folded_answers)), _split(batch.of(folded_inputs))]
-        for name in ("context", "tool_results"):
-            lists = batch.column(name)
-            tokens, rows = _split(folded(parts(lists)))
-            columns.append((tokens, rows_of_parts(lists).astype(np.int64)[rows]))
+        for name, folded_parts in (("context", folded_context), ("tool_results", folded_tool_results)):
+            tokens, rows = _split(batch.of(folded_parts))
+            columns.append((tokens, rows_of_parts(batch.column(name)).astype(np.int64)[rows]))
         encoded = pa.concat_arrays([tokens for tokens, _ in columns]).dictionary_encode()
         self.vocabulary: pa.StringArray = encoded.dictionary
         codes = np.asarray(encoded.indices).astype(np.int64)
@@ -64,11 +65,22 @@ class Words:
         """Each word of the vocabulary in lower case, without punctuation around it."""
         return self.plain_of(self.vocabulary)
 
+    @cached_property
+    def _plain_words(self) -> list[str]:
+        words: list[str] = self.plain.to_pylist()
+        return words
+
     @staticmethod
     def plain_of(words: pa.StringArray) -> pa.StringArray:
         """Words in lower case, without punctuation around them; empty if they have no letter or digit."""
         plain = pc.utf8_lower(pc.utf8_trim(words, _AROUND_WORDS))
-        return pc.if_else(pc.match_substring_regex(plain, r"[\p{L}\p{N}]"), plain, "")
+        has_any = [one is not None and any(map(str.isalnum, one)) for one in plain.to_pylist()]
+        return pc.if_else(pa.array(has_any, pa.bool_()), plain, "")
+
+    @cached_property
+    def hashes(self) -> npt.NDArray[np.uint64]:
+        """A hash of each word of the vocabulary, of its plain form."""
+        return hashes_of(self._plain_words)
 
     @cached_property
     def stems(self) -> Codes:
@@ -84,15 +96,15 @@ class Words:
     @cached_property
     def is_content(self) -> Flags:
         """Whether a word of the vocabulary carries meaning: no stop word, number or punctuation."""
-        is_stop = np.asarray(pc.is_in(self.plain, value_set=pa.array(sorted(STOP_WORDS)))).astype(bool)
-        is_empty = np.asarray(pc.equal(self.plain, "")).astype(bool)
-        is_content: Flags = ~(is_stop | is_empty | self.has_digits)
+        words = self._plain_words
+        carries = np.fromiter((word != "" and word not in STOP_WORDS for word in words), bool, len(words))
+        is_content: Flags = carries & ~self.has_digits
         return is_content
 
     @cached_property
     def stop_words(self) -> Flags:
         """Which languages have each word of the vocabulary as a stop word."""
-        return stop_words_of(self.plain)
+        return stop_words_of(self._plain_words)
 
     @cached_property
     def given(self) -> Occurrences:
@@ -113,6 +125,21 @@ def folded_inputs(batch: Batch) -> pa.StringArray:
     return folded(batch.of(inputs))
 
 
+def folded_context(batch: Batch) -> pa.StringArray:
+    """The documents of all calls, folded."""
+    return folded(parts(batch.column("context")))
+
+
+def folded_tool_results(batch: Batch) -> pa.StringArray:
+    """The results of tools of all calls, folded."""
+    return folded(parts(batch.column("tool_results")))
+
+
+def hashes_of(words: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """The hash of each word."""
+    return np.fromiter((zlib.crc32(word.encode()) for word in words), np.uint64, len(words))
+
+
 def words_of(batch: Batch) -> Words:
     """The words of a batch."""
     return Words(batch)
@@ -123,9 +150,9 @@ def contained(some: Occurrences, others: Occurrences, n_codes: int) -> Flags:
     found = np.zeros(len(some.rows), bool)
     if not len(some.rows) or not len(others.rows):
         return found
-    height = max(1, _BLOCK // max(n_codes, 1))
     by_row, others_by_row = np.argsort(some.rows, kind="stable"), np.argsort(others.rows, kind="stable")
     rows, other_rows = some.rows[by_row], others.rows[others_by_row]
+    height = max(1, min(_BLOCK // max(n_codes, 1), int(rows[-1] - rows[0]) + 1))
     table = np.zeros(height * n_codes, bool)
     for first in range(int(rows[0]), int(rows[-1]) + 1, height):
         mine = by_row[slice(*np.searchsorted(rows, (first, first + height)))]

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch
+from monitor.signals.matching import matches
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers, folded_inputs
 
@@ -78,7 +79,7 @@ def _seen(batch: Batch, texts: pa.StringArray) -> pa.Array:
     registered = batch.registered.canaries
     if not registered:
         return pa.nulls(len(batch), pa.bool_())
-    may_have = np.asarray(pc.fill_null(pc.match_substring_regex(texts, _PREFILTER), False)).astype(bool)
+    may_have = matches(texts, _PREFILTER)
     flags = np.zeros(len(batch), bool)
     for row in np.flatnonzero(may_have):
         flags[row] = any(digest(one) in registered for one in canaries_in(texts[int(row)].as_py()))

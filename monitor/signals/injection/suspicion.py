@@ -2,23 +2,22 @@
 
 import base64
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import unquote
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import re2
 
 from monitor.signals.batch import Batch
-from monitor.signals.folding import fold, folded
+from monitor.signals.folding import fold
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS, ROT_13
 from monitor.signals.lists import parts, rows_of_parts
+from monitor.signals.matching import Flags, matches, matches_any
 from monitor.signals.signal import Signal, Unit
-from monitor.signals.words import folded_inputs
-
-Flags = npt.NDArray[np.bool_]
+from monitor.signals.words import folded_context, folded_inputs, folded_tool_results
 
 _FLAGS_OF_REGIONS = r"\x{1F3F4}[\x{E0020}-\x{E007F}]{1,8}"
 _TAGS = r"[\x{E0000}-\x{E007F}]"
@@ -34,17 +33,14 @@ _HOMOGLYPHS = str.maketrans("асԁеһіјӏорԛѕԝхуοαεικνρτυ", 
 _HAS_HOMOGLYPHS = r"[a-z][\p{Cyrillic}\p{Greek}]|[\p{Cyrillic}\p{Greek}][a-z]"
 
 
-def suspected(texts: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
+def suspected(texts: pa.StringArray, folded: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
     """Which texts have one of the phrases, also encoded, in tags or look-alike letters."""
-    plain = pc.utf8_lower(folded(texts))
-    plain = _without_homoglyphs(plain)
-    found = np.zeros(len(texts), bool)
-    for phrase in (*phrases, ROT_13):
-        found |= _matches(plain, f"(?s){phrase}")
+    plain = _without_homoglyphs(pc.utf8_lower(folded))
+    found = matches_any(plain, tuple(f"(?s:{phrase})" for phrase in (*phrases, ROT_13)))
     one_of = re2.compile("(?s)" + "|".join(phrases))
-    for row in np.flatnonzero(_matches(texts, _TAGS) & ~found):
+    for row in np.flatnonzero(matches(texts, _TAGS) & ~found):
         found[row] = one_of.search(_from_tags(texts[int(row)].as_py())) is not None
-    for row in np.flatnonzero(_matches(texts, _ENCODED) & ~found):
+    for row in np.flatnonzero(matches(texts, _ENCODED) & ~found):
         found[row] = any(one_of.search(one) for one in decoded(texts[int(row)].as_py()))
     return found
 
@@ -59,7 +55,7 @@ def decoded(text: str) -> list[str]:
         if place == _MOST_BLOBS:
             break
         written += _readings(blob.group()[:_LONGEST_BLOB])
-    return [fold(one)[0].lower() for one in written]
+    return [fold(one).lower() for one in written]
 
 
 def _readings(blob: str) -> list[str]:
@@ -73,13 +69,9 @@ def _readings(blob: str) -> list[str]:
     return found
 
 
-def _matches(texts: pa.StringArray, pattern: str) -> Flags:
-    return np.asarray(pc.fill_null(pc.match_substring_regex(texts, pattern), False)).astype(bool)
-
-
 def _without_homoglyphs(texts: pa.StringArray) -> pa.StringArray:
     """Words that mix alphabets, in Latin letters."""
-    mixed = pc.fill_null(pc.match_substring_regex(texts, _HAS_HOMOGLYPHS), False)
+    mixed = pa.array(matches(texts, _HAS_HOMOGLYPHS))
     if not pc.any(mixed).as_py():
         return texts
     rewritten = [text.translate(_HOMOGLYPHS) for text in texts.filter(mixed).to_pylist()]
@@ -93,29 +85,31 @@ def _from_tags(text: str) -> str:
 def _in_input(batch: Batch) -> pa.Array:
     texts = batch.of(folded_inputs)
     return pa.array(
-        suspected(batch.column("input"), IN_TURNS), mask=np.asarray(pc.is_null(texts)).astype(bool)
+        suspected(batch.column("input"), texts, IN_TURNS), mask=np.asarray(pc.is_null(texts)).astype(bool)
     )
 
 
-def _in_list(batch: Batch, name: str) -> pa.Array:
+def _in_list(batch: Batch, name: str, folded: Callable[[Batch], pa.Array]) -> pa.Array:
     lists = batch.column(name)
+    if lists.null_count == len(lists):
+        return pa.nulls(len(lists), pa.bool_())
     texts, rows = parts(lists), rows_of_parts(lists)
     has_text = np.asarray(pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), False)).astype(bool)
-    found = np.bincount(rows[suspected(texts, IN_DOCUMENTS)], minlength=len(batch)) > 0
+    found = np.bincount(rows[suspected(texts, batch.of(folded), IN_DOCUMENTS)], minlength=len(batch)) > 0
     return pa.array(found, mask=np.bincount(rows[has_text], minlength=len(batch)) == 0)
 
 
 def _in_context(batch: Batch) -> pa.Array:
-    return _in_list(batch, "context")
+    return _in_list(batch, "context", folded_context)
 
 
 def _in_tool_results(batch: Batch) -> pa.Array:
-    return _in_list(batch, "tool_results")
+    return _in_list(batch, "tool_results", folded_tool_results)
 
 
 def is_hidden(texts: pa.StringArray) -> Flags:
     """Which texts have characters that nobody sees and no language needs."""
-    may_have = _matches(texts, _HIDDEN)
+    may_have = matches(texts, _HIDDEN)
     for row in np.flatnonzero(may_have):
         rest = re2.sub(_FLAGS_OF_REGIONS, "", texts[int(row)].as_py())
         may_have[row] = re2.search(_HIDDEN, rest) is not None
@@ -126,6 +120,8 @@ def _has_hidden(batch: Batch) -> pa.Array:
     sent, found = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
     for name in ("input", "context", "tool_results"):
         column = batch.column(name)
+        if column.null_count == len(column):
+            continue
         is_list = pa.types.is_list(column.type)
         texts = parts(column) if is_list else column
         rows = rows_of_parts(column) if is_list else np.arange(len(batch))

@@ -4,8 +4,6 @@ A client registers hashes, never the prompt. Of its runs, one in each four neigh
 that nobody who has the hashes can guess the prompt word by word; a passage of nine words or more always holds one.
 """
 
-import zlib
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -14,7 +12,7 @@ import pyarrow.compute as pc
 from monitor.signals.batch import Batch, answers
 from monitor.signals.folding import fold
 from monitor.signals.signal import Signal, Unit
-from monitor.signals.words import Occurrences, Words, words_of
+from monitor.signals.words import Occurrences, Words, hashes_of, words_of
 
 RUN, WINDOW = 6, 4
 """Words in a run, and neighbouring runs of which one is kept."""
@@ -23,10 +21,6 @@ SHORTEST_PASSAGE = RUN + WINDOW - 1
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 Hashes = npt.NDArray[np.uint64]
-
-
-def _hash_of_word(word: str) -> int:
-    return zlib.crc32(word.encode())
 
 
 def _runs(hashes: Hashes) -> Hashes:
@@ -53,9 +47,9 @@ def shingles(prompt: str) -> frozenset[int]:
 
 
 def _hashes(text: str) -> Hashes:
-    from_text = pa.array([fold(text)[0]])
+    from_text = pa.array([fold(text)])
     words = Words.plain_of(pc.ascii_split_whitespace(from_text).flatten())
-    return np.array([_hash_of_word(word) for word in words.to_pylist() if word], np.uint64)
+    return hashes_of([word for word in words.to_pylist() if word])
 
 
 def _sent_prompts(batch: Batch) -> frozenset[int]:
@@ -68,8 +62,7 @@ def _repeats(words: Words, some: Occurrences, known: Hashes) -> tuple[npt.NDArra
     """The rows and hashes of runs that are known, of words without those that are only punctuation."""
     is_word = np.asarray(pc.not_equal(words.plain, "")).astype(bool)
     kept = some.where(is_word[some.codes])
-    by_code = np.array([_hash_of_word(word) for word in words.plain.to_pylist()], np.uint64)
-    runs = _runs(by_code[kept.codes])
+    runs = _runs(words.hashes[kept.codes])
     is_one_text = kept.rows[: len(runs)] == kept.rows[RUN - 1 :][: len(runs)]
     is_known = np.asarray(pc.is_in(pa.array(runs), value_set=pa.array(known))).astype(bool) & is_one_text
     return kept.rows[: len(runs)][is_known], runs[is_known]

@@ -9,7 +9,7 @@ PREFILTER = r"[0-9](?:[ .\-/()+]{0,3}[0-9]){8}"
 """Nine digits with at most three separators between two of them."""
 _RUN = re.compile(r"[0-9](?:[ .\-/()+]{0,3}[0-9]){7,}")
 _GROUP = re.compile(r"[0-9]+")
-_MOST_DIGITS, _MOST_GROUPS = 19, 8
+_MOST_DIGITS, _MOST_GROUPS, _MOST_REMEMBERED = 19, 8, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +62,40 @@ class Digits:
 
 
 class Run:
-    """A run of groups of digits, with what is known of each group."""
+    """A run of groups of digits."""
 
     def __init__(self, text: str, start: int, end: int) -> None:
         self.text = text
         self.groups = [group.span() for group in _GROUP.finditer(text, start, end)]
-        self.lengths = [after - before for before, after in self.groups]
-        self.digits = "".join(text[before:after] for before, after in self.groups)
+        self.lengths = tuple([after - before for before, after in self.groups])
+        self.digits = "".join([text[before:after] for before, after in self.groups])
 
-    def windows(self, first: int) -> Iterator[tuple[int, int]]:
-        """The ends of windows that begin with a group, and their digits: of a few groups, or the whole run."""
-        n = 0
-        for last in range(first, min(first + _MOST_GROUPS, len(self.groups))):
-            n += self.lengths[last]
+
+Windows = tuple[tuple[tuple[int, Shape], ...], ...]
+"""For each group of a run, the windows that begin with it, longest first: the group after its last, and its shape."""
+
+
+def _windows(lengths: Shape, may_be: Callable[[Shape], bool]) -> Windows:
+    """The windows of a few groups, or of the whole run, that may be one."""
+    every = []
+    for first in range(len(lengths)):
+        found, n = [], 0
+        for last in range(first, min(first + _MOST_GROUPS, len(lengths))):
+            n += lengths[last]
             if n > _MOST_DIGITS:
-                return
-            yield last + 1, n
-        if first == 0 and len(self.groups) > _MOST_GROUPS and len(self.digits) <= _MOST_DIGITS:
-            yield len(self.groups), len(self.digits)
+                break
+            if may_be(shape := lengths[first : last + 1]):
+                found.append((last + 1, shape))
+        else:
+            is_whole = first == 0 and len(lengths) > _MOST_GROUPS and sum(lengths) <= _MOST_DIGITS
+            if is_whole and may_be(lengths):
+                found.append((len(lengths), lengths))
+        every.append(tuple(reversed(found)))
+    return tuple(every)
+
+
+_windows_of_few = lru_cache(maxsize=4_096)(_windows)
+"""Runs are alike: a list of customers has the same groups in each line."""
 
 
 def find(
@@ -107,15 +123,14 @@ def _runs(text: str) -> list[Run]:
 def _in_run(
     run: Run, may_be: Callable[[Shape], bool], is_one: Callable[[Digits], bool], *, inside: bool
 ) -> Iterator[Found]:
+    are_few = len(run.groups) <= _MOST_REMEMBERED
+    windows = (_windows_of_few if are_few else _windows)(run.lengths, may_be)
     free_from, place = 0, 0
-    for first, (start, _) in enumerate(run.groups):
-        may_start = inside or first == free_from or run.text[start - 1] in "+("
-        if first >= free_from and may_start:
-            for end, n in sorted(run.windows(first), reverse=True):
-                shape = tuple(run.lengths[first:end])
-                if not may_be(shape):
-                    continue
-                value = run.digits[place : place + n]
+    for first, some in enumerate(windows):
+        if some and first >= free_from:
+            may_start = inside or first == free_from or run.text[run.groups[first][0] - 1] in "+("
+            for end, shape in some if may_start else ():
+                value = run.digits[place : place + sum(shape)]
                 digits = Digits(run.text, tuple(run.groups[first:end]), shape, value)
                 if is_one(digits):
                     yield Found(digits.start, digits.end, value)

@@ -8,10 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch, answers, inputs
-from monitor.signals.folding import fold, folded
+from monitor.signals.folding import fold
 from monitor.signals.lists import parts, rows_of_parts
+from monitor.signals.matching import matches
 from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, Kind
 from monitor.signals.signal import Signal, Unit
+from monitor.signals.words import folded_answers, folded_inputs
 
 _GIVEN = ("input", "system")
 _GIVEN_LISTS = ("context", "tool_results")
@@ -20,25 +22,32 @@ Findings = dict[int, list[tuple[Kind, str, str]]]
 """What was found, by row: kind, value, and how it is written."""
 
 
-def found_in(texts: pa.StringArray) -> Findings:
-    """What is in each text of a column."""
-    plain = folded(texts)
+def found_in(plain: pa.StringArray) -> Findings:
+    """What is in each text of a folded column."""
+    may_have = np.stack([matches(plain, kind.prefilter) for kind in KINDS])
+    rows = np.flatnonzero(may_have.any(axis=0))
     findings: Findings = {}
-    for kind in KINDS:
-        may_have = pc.fill_null(pc.match_substring_regex(plain, kind.prefilter), False)
-        rows = np.flatnonzero(np.asarray(may_have)).tolist()
-        for row, text in zip(rows, plain.take(pa.array(rows, pa.int64())).to_pylist(), strict=True):
-            for one in kind.find(text):
-                findings.setdefault(row, []).append((kind, one.value, text[one.start : one.end]))
+    some = zip(
+        rows.tolist(), plain.take(pa.array(rows)).to_pylist(), may_have[:, rows].T.tolist(), strict=True
+    )
+    for row, text, mays in some:
+        found = [
+            (kind, one.value, text[one.start : one.end])
+            for kind, may in zip(KINDS, mays, strict=True)
+            if may
+            for one in kind.find(text)
+        ]
+        if found:
+            findings[row] = found
     return findings
 
 
 def _in_answers(batch: Batch) -> Findings:
-    return found_in(batch.of(answers))
+    return found_in(batch.of(folded_answers))
 
 
 def _in_inputs(batch: Batch) -> Findings:
-    return found_in(batch.of(inputs))
+    return found_in(batch.of(folded_inputs))
 
 
 def _given(batch: Batch, rows: Sequence[int]) -> dict[int, list[str]]:
@@ -52,7 +61,7 @@ def _given(batch: Batch, rows: Sequence[int]) -> dict[int, list[str]]:
         lists = batch.column(name).take(wanted)
         for place, text in zip(rows_of_parts(lists), parts(lists).to_pylist(), strict=True):
             texts[rows[int(place)]] += [text] if text else []
-    return {row: [fold(one)[0] for one in given] for row, given in texts.items()}
+    return {row: [fold(one) for one in given] for row, given in texts.items()}
 
 
 def _leaked(batch: Batch) -> Findings:

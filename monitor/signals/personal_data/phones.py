@@ -21,18 +21,14 @@ def _may_be_phone(shape: Shape) -> bool:
 
 
 def _is_phone(digits: Digits) -> bool:
-    value, shape = digits.value, digits.shape
-    if (digits.after.isalnum() and digits.after not in "xX") or digits.before[-1:].isalnum():
+    value, before, after = digits.value, digits.before, digits.after
+    if (after.isalnum() and after not in "xX") or before[-1:].isalnum():
         return False
-    if digits.before.rstrip("( ").endswith("+"):
+    if before.rstrip("( ").endswith("+"):
         return value[0] != "0"
-    goes_on = any(character.isdigit() for character in digits.before)
-    if (
-        len(value) < _FEWEST
-        or len(shape) == 1
-        or goes_on
-        or digits.before.endswith((".", ",", "$", "€", "£"))
-    ):
+    if len(value) < _FEWEST or len(digits.shape) == 1 or before.endswith((".", ",", "$", "€", "£")):
+        return False
+    if before[:1].isdigit() or before[1:].isdigit():
         return False
     return _is_international(digits) or _is_american(digits) or _is_european(digits)
 

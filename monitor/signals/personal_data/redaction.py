@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.folding import fold, folded
+from monitor.signals.folding import fold, folded, places_in
 from monitor.signals.lists import of_parts, parts
+from monitor.signals.matching import matches
 from monitor.signals.personal_data.kinds import KINDS, Kind
 
 _MOST_PASSES, _DROPPED = 8, "[redacted]"
@@ -20,7 +21,7 @@ def redact(texts: pa.Array) -> pa.Array:
     plain = folded(texts)
     may_have = np.zeros((len(texts), len(KINDS)), bool)
     for place, kind in enumerate(KINDS):
-        may_have[:, place] = pc.fill_null(pc.match_substring_regex(plain, kind.prefilter), False)
+        may_have[:, place] = matches(plain, kind.prefilter)
     rows = np.flatnonzero(may_have.any(axis=1))
     if not len(rows):
         return texts
@@ -50,7 +51,7 @@ def redacted_text(text: str, kinds: Sequence[Kind] = KINDS) -> str:
 
 def _spans(text: str, kinds: Sequence[Kind]) -> list[tuple[int, int, str]]:
     """Where something was found, from left to right; what overlaps is one passage, named after its first kind."""
-    plain, places = fold(text)
+    plain = fold(text)
     found = sorted((one.start, one.end, rank) for rank, kind in enumerate(kinds) for one in kind.find(plain))
     merged: list[tuple[int, int, int]] = []
     for start, end, rank in found:
@@ -59,6 +60,7 @@ def _spans(text: str, kinds: Sequence[Kind]) -> list[tuple[int, int, str]]:
             merged[-1] = (before[0], max(before[1], end), min(before[2], rank))
         else:
             merged.append((start, end, rank))
-    if places is None:
+    if plain is text or not merged:
         return [(start, end, kinds[rank].token) for start, end, rank in merged]
-    return [(places[start], places[end - 1] + 1, kinds[rank].token) for start, end, rank in merged]
+    place = places_in(text)
+    return [(place(start), place(end - 1) + 1, kinds[rank].token) for start, end, rank in merged]

@@ -9,6 +9,7 @@ from monitor.signals.batch import Batch
 from monitor.signals.folding import folded
 from monitor.signals.form.refusal import refuses
 from monitor.signals.lists import parts, rows_of_parts
+from monitor.signals.matching import matches
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers, folded_inputs
 
@@ -80,8 +81,8 @@ def _agree(one: Date, other: Date) -> bool:
 def _is_unsupported(batch: Batch) -> pa.Array:
     answers = batch.of(folded_answers)
     has_context = pc.greater(pc.fill_null(pc.list_value_length(batch.column("context")), 0), 0)
-    may_have = pc.and_(pc.fill_null(pc.match_substring_regex(answers, _PREFILTER), False), has_context)
-    rows = np.flatnonzero(np.asarray(may_have) & ~batch.of(refuses)).tolist()
+    may_have = matches(answers, _PREFILTER) & np.asarray(has_context)
+    rows = np.flatnonzero(may_have & ~batch.of(refuses)).tolist()
     given = _given_dates(batch, rows)
     flags: list[bool | None] = [None] * len(batch)
     for row, text in zip(rows, answers.take(pa.array(rows, pa.int64())).to_pylist(), strict=True):

@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 from monitor.signals.batch import Batch
 from monitor.signals.form.language import is_german
 from monitor.signals.form.refusal import refuses
+from monitor.signals.matching import matches
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import Occurrences, contained, per_row, words_of
 
@@ -17,7 +18,8 @@ _ENDS_SENTENCE = r"[.!?:;\x{2026}][\"')\]*_\x{201D}\x{2019}\x{BB}]*$|^[-*#>|\x{2
 def _is_unsupported(batch: Batch) -> pa.Array:
     words = batch.of(words_of)
     vocabulary = words.vocabulary
-    may_be_name = words.is_content & np.asarray(pc.match_substring_regex(vocabulary, _NAME)).astype(bool)
+    may_be_name = words.is_content & np.asarray(pc.not_equal(vocabulary, pc.utf8_lower(vocabulary)))
+    may_be_name[may_be_name] = matches(vocabulary.filter(pa.array(may_be_name)), _NAME)
     ends = np.asarray(pc.match_substring_regex(vocabulary, _ENDS_SENTENCE)).astype(bool)
     said = words.answers
     is_inside = np.zeros(len(said.rows), bool)

@@ -1,0 +1,75 @@
+"""The fast forms of searching and folding say what the slow ones say."""
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.signals.folding import _plain, fold, places_in
+from monitor.signals.form.refusal import _REFUSAL
+from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS
+from monitor.signals.matching import FEW, matches, matches_any
+from monitor.signals.personal_data.digit_runs import Found, Run, find
+from monitor.signals.personal_data.kinds import KINDS
+from tests.signals.test_laws import TEXT
+from tests.support.thorough import examples
+
+PATTERNS = (*(kind.prefilter for kind in KINDS), _REFUSAL, *IN_TURNS, *IN_DOCUMENTS)
+
+
+@settings(max_examples=examples(10), deadline=None)
+@given(st.lists(st.none() | TEXT.map(lambda text: text.replace("\ud800", "")), max_size=FEW))
+def test_a_few_texts_match_as_many_do(texts: list[str | None]) -> None:
+    few = pa.array(texts, pa.string())
+    many = pa.array([*texts, *["nothing"] * (FEW + 1)])
+    for pattern in PATTERNS:
+        arrow = np.asarray(pc.fill_null(pc.match_substring_regex(few, pattern), False)).tolist()
+        assert matches(few, pattern).tolist() == arrow == matches(many, pattern)[: len(texts)].tolist()
+    together = matches_any(many, IN_TURNS)
+    assert matches_any(few, IN_TURNS).tolist() == together[: len(texts)].tolist()
+
+
+@settings(max_examples=examples(50), deadline=None)
+@given(
+    st.text("ab1 .-\u200b\u0664\ufb00\u2026\uff14\ud800\u2014\u00e9\u6f22\ufe0f\U000e0100\u00bd", max_size=20)
+)
+def test_folding_and_its_places_are_those_of_each_character(text: str) -> None:
+    pieces = [one if one < "\x80" else _plain(one) for one in text]
+    assert fold(text) == "".join(pieces)
+    places = [place for place, piece in enumerate(pieces) for _ in piece]
+    place_of = places_in(text)
+    assert [place_of(at) for at in range(len(places))] == places
+
+
+@pytest.mark.parametrize("inside", [True, False])
+@settings(max_examples=examples(50), deadline=None)
+@given(st.text("0123456789 -+(", max_size=60))
+def test_windows_of_groups_are_those_of_a_plain_search(inside: bool, text: str) -> None:
+    """Against all neighbouring groups, tried one by one; one in three sums of digits is taken to be one."""
+
+    def may_be(shape: tuple[int, ...]) -> bool:
+        return sum(shape) % 2 == 0 and len(shape) < 7
+
+    def is_one(value: str) -> bool:
+        return sum(map(int, value)) % 3 == 0
+
+    expected = []
+    for matched in re.finditer(r"[0-9](?:[ .\-/()+]{0,3}[0-9]){7,}", text):
+        run = Run(text, *matched.span())
+        free = 0
+        for first in range(len(run.groups)):
+            start = run.groups[first][0]
+            if first < free or not (inside or first == free or text[start - 1] in "+("):
+                continue
+            for end in range(len(run.groups), first, -1):
+                value = "".join(text[a:b] for a, b in run.groups[first:end])
+                is_window = end - first <= 8 or (first == 0 and end == len(run.groups))
+                if is_window and len(value) <= 19 and may_be(run.lengths[first:end]) and is_one(value):
+                    expected.append(Found(start, run.groups[end - 1][1], value))
+                    free = end
+                    break
+    assert list(find(text, may_be, lambda digits: is_one(digits.value), inside=inside)) == expected
