@@ -17,6 +17,7 @@ class Batch:
     def __init__(self, calls: Calls, registered: Registered) -> None:
         self.calls, self.registered = calls, registered
         self._results: dict[Callable[..., object], object] = {}
+        self._columns: dict[str, pa.Array] = {}
 
     def __len__(self) -> int:
         return len(self.calls)
@@ -29,7 +30,9 @@ class Batch:
 
     def column(self, name: str) -> pa.Array:
         """A column of the calls as it was sent."""
-        return self.calls.column(name)
+        if name not in self._columns:
+            self._columns[name] = self.calls.column(name)
+        return self._columns[name]
 
 
 def without_empty(texts: pa.StringArray) -> pa.StringArray:

@@ -10,6 +10,8 @@ from monitor.signals.signal import Signal, Unit
 def _amount(batch: Batch, name: str) -> pa.Array:
     """A column without values that cannot be an amount."""
     values = batch.column(name)
+    if values.null_count == len(values):
+        return values
     is_sound = pc.fill_null(pc.and_(pc.is_finite(values), pc.greater_equal(values, 0)), False)
     return pc.if_else(is_sound, values, None)
 
