@@ -84,9 +84,9 @@ class ParsedRequest(msgspec.Struct):
     `rejected` holds the first `MAX_LISTED` rejected records; `unlisted` counts the others by reason, with one example
     each. `ignored` are names of ignored fields. `identifiable`: every accepted record has an id or a time, so that
     equal content is a resend. `request` is None if a resend cannot be recognized; `aliases` are further keys of the
-    same content, and `covered` those of requests that need not be stored besides this one. `scores` are those of its
-    outcomes; `only_scored` outcomes have nothing else and no row. `rows` are what was made of it before
-    the writer's turn, if anything.
+    same content, and `covered` those of requests that need not be stored besides this one. `several` are the keys of
+    requests that were read together: if one of them is known, nothing is stored. `scores` are those of its outcomes;
+    `only_scored` outcomes have nothing else and no row. `rows` are what was made of it before the writer's turn.
     """
 
     kind: RecordKind
@@ -99,6 +99,7 @@ class ParsedRequest(msgspec.Struct):
     request: Request | None = None
     aliases: Sequence[Request] = ()
     covered: Sequence[Request] = ()
+    several: Sequence[Request] = ()
     scores: list[Score] = []
     only_scored: int = 0
     sender: str = ""

@@ -42,6 +42,10 @@ class Receipt(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
+class RepeatedPartError(WatchkeeperError):
+    """Of several requests that were read together, one is known already: each is to be stored for itself."""
+
+
 Answer = Callable[[Receipt | WatchkeeperError], None]
 """Called once with the result of a request."""
 
@@ -118,8 +122,14 @@ def portions(
 def deduplicate(
     connection: Connection, group: Sequence[ParsedRequest], now: float
 ) -> list[Receipt | WatchkeeperError]:
-    """Return a receipt per request; `replayed` marks one that was stored before, or is twice in this group."""
-    known_requests = [known for request in group for known in (*_names(request), *request.covered)]
+    """Return a receipt per request; `replayed` marks one that was stored before, or is twice in this group.
+
+    Raises:
+        RepeatedPartError: one of several requests that were read together is known; the transaction is to be undone.
+    """
+    known_requests = [
+        known for request in group for known in (*_names(request), *request.several, *request.covered)
+    ]
     first: dict[bytes, Request] = {}
     for known in known_requests:
         first.setdefault(known.key, known)
@@ -128,6 +138,8 @@ def deduplicate(
         return [_receipt(request, replayed=False) for request in group]
     answers: list[Receipt | WatchkeeperError] = []
     for request in group:
+        if any(one.key in stored_before or first[one.key] is not one for one in request.several):
+            raise RepeatedPartError("one of these requests is stored already")
         replayed = False
         for known in _names(request):
             content = stored_before.get(known.key, first[known.key].content)

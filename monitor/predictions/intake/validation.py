@@ -1,11 +1,12 @@
 """Validates and normalizes single values of a record, or rejects them with a reason."""
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from monitor.errors import InputError
 from monitor.predictions.log.columns import Value, name_of, nearest_float
-from monitor.texts import NAME, VERSION_BYTES, flaw_of_name, flaw_of_text, is_nan, number_in, shortened
+from monitor.texts import LABEL, NAME, VERSION_BYTES, flaw_of_name, flaw_of_text, is_nan, number_in, shortened
 from monitor.visible import visible
 
 if TYPE_CHECKING:  # pydantic is slow to load, and a comparison of files does not need it
@@ -16,6 +17,9 @@ CLOSE = 1e-6
 
 
 _MAX_SHOWN = 100
+_flaw_of_known_name = lru_cache(4096)(flaw_of_name)
+_flaw_of_short_text = lru_cache(4096)(flaw_of_text)
+"""The same few names are in all records of a stream."""
 
 
 class RecordError(InputError):
@@ -28,9 +32,12 @@ class RecordError(InputError):
 
 def label(name: str, value: object, limit: int) -> str:
     """A text of at most `limit` characters; numbers and booleans are converted."""
-    if not isinstance(value, str | bool | int | float):
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bool | int | float):
+        text = _written(name, value)
+    else:
         raise RecordError("invalid", f"{name} is {kind_of(value)}, not a string")
-    text = value if isinstance(value, str) else _written(name, value)
     if len(text) > limit:
         raise RecordError("too_large", f"{name} has {len(text):,} characters, more than {limit:,}")
     return storable_text(name, text)
@@ -54,7 +61,7 @@ def version(name: str, value: object, limit: int) -> str:
 def known_name(name: str, value: object) -> str:
     """A valid name of a client or model."""
     text = value if isinstance(value, str) else label(name, value, NAME)
-    if flaw := flaw_of_name(text):
+    if flaw := _flaw_of_known_name(text) if len(text) <= NAME else flaw_of_name(text):
         hint = f"a name has 1 to {NAME} visible characters, and no slash"
         raise RecordError("invalid", f"{name} {flaw}", hint=hint)
     return text
@@ -161,7 +168,7 @@ def _is_nan(value: object) -> bool:
 
 def name_in(where: str, name: str, limit: int) -> str:
     """A valid name of a feature, segment or label: any text that can be stored."""
-    if flaw := flaw_of_text(name):
+    if flaw := _flaw_of_short_text(name) if len(name) <= LABEL else flaw_of_text(name):
         raise RecordError("invalid", f"a name in {where} {flaw}: {shown(name)}")
     if not name or len(name) > limit:
         raise RecordError(

@@ -21,6 +21,7 @@ from monitor.predictions.intake.requests import (
     Answer,
     RawRequest,
     Receipt,
+    RepeatedPartError,
     deduplicate,
     is_settled,
     parse_requests,
@@ -157,11 +158,15 @@ class PredictionLog:
         """Parse a large request and make its rows, in another thread than the writer's, who then only stores them."""
         parsed = request.parsed(self.decoders)
         if isinstance(parsed, ParsedRequest):
-            try:
-                parsed.rows = _StoreRows.of([parsed], self.settings, self._meter, self.clock.now())
-            except Exception:  # boundary: the writer answers the request
-                _LOG.exception("rows could not be made; the writer tries again")
+            self.prepare(parsed)
         return parsed
+
+    def prepare(self, parsed: ParsedRequest) -> None:
+        """Make the rows of a large request, in another thread than the writer's, who then only stores them."""
+        try:
+            parsed.rows = _StoreRows.of([parsed], self.settings, self._meter, self.clock.now())
+        except Exception:  # boundary: the writer answers the request
+            _LOG.exception("rows could not be made; the writer tries again")
 
     def submit(self, requests: Sequence[tuple[RawRequest | ParsedRequest, Answer]]) -> None:
         """Queue requests for the writer. The requests of one call share a commit.
@@ -260,13 +265,12 @@ class PredictionLog:
         except StoreError as error:
             hint = "nothing was stored; send the request again"
             results = [BusyError(error.public, retry_after=5, hint=hint)] * len(group)
-        except Exception:  # boundary: one request must not stop the writer or the others
+        except Exception as error:  # boundary: one request must not stop the writer or the others
             if len(group) > 1:
                 for entry in group:
                     self._commit([entry])
                 return
-            _LOG.exception("a request could not be stored")
-            results = [WatchkeeperError("the request could not be stored", hint=_SEE_LOG)]
+            results = [_unstored(error)]
         for (_, answer), result in zip(group, results, strict=True):
             try:
                 answer(result)
@@ -316,3 +320,11 @@ class PredictionLog:
                 if request.rejected:
                     self._rejected.update(request.reasons)
         return answers
+
+
+def _unstored(error: Exception) -> WatchkeeperError:
+    """The answer to a request that raised an error."""
+    if isinstance(error, RepeatedPartError):
+        return error
+    _LOG.error("a request could not be stored", exc_info=error)
+    return WatchkeeperError("the request could not be stored", hint=_SEE_LOG)

@@ -8,6 +8,7 @@ superfluous.
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from monitor.errors import TooLargeError
@@ -23,6 +24,8 @@ from monitor.store.idempotency import Request
 
 _MAX_ANCESTORS = 4
 """How many levels of spans above a call are recognized as its frame."""
+_FEW = 50
+"""Fewer calls than these are each a request: their signals are measured together with those of other senders."""
 _NO_CLIENT = "set OTEL_RESOURCE_ATTRIBUTES=watchkeeper.client=NAME, or use a key that belongs to a client"
 _NO_MODEL = "set OTEL_SERVICE_NAME, or the attribute watchkeeper.model"
 
@@ -39,10 +42,47 @@ class _Call(NamedTuple):
     response_id: str | None
 
 
-def requests_of(
-    spans: Iterable[Span | Refused], body: bytes, rules: Rules, decoders: FastDecoders
-) -> list[ParsedRequest]:
-    """The calls in the spans of a request, each as a request of its own, and one more with the spans that are invalid.
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of a request: their records, the keys of each (`names`), those of the spans around each (`covered`),
+    and a request with the spans that are invalid, if there are any. `size` is that of the body in bytes.
+    """
+
+    records: Sequence[object]
+    names: Sequence[Sequence[Request]]
+    covered: Sequence[Sequence[Request]]
+    invalid: Sequence[ParsedRequest]
+    size: int
+
+    def together(self, rules: Rules, decoders: FastDecoders) -> list[ParsedRequest] | None:
+        """All of them as one request, which is stored only if each call is new; None if they have to be read by
+        themselves.
+        """
+        if len(self.records) < _FEW:
+            return None
+        try:
+            parsed = parse.check(RecordKind.PREDICTIONS, self.records, self.size, rules, decoders)
+        except TooLargeError:
+            return None
+        if parsed.rejected:  # perhaps because two calls have one id
+            return None
+        parsed.several = [name for names in self.names for name in names]
+        parsed.covered = [above for frame in self.covered for above in frame]
+        return [parsed, *self.invalid]
+
+    def each(self, rules: Rules, decoders: FastDecoders) -> list[ParsedRequest]:
+        """Each as a request of its own."""
+        size = self.size // max(len(self.records), 1)
+        requests: list[ParsedRequest] = []
+        for record, names, covered in zip(self.records, self.names, self.covered, strict=True):
+            parsed = parse.check(RecordKind.PREDICTIONS, [record], size, rules, decoders)
+            parsed.request, parsed.aliases, parsed.covered = names[0], names[1:], covered
+            requests.append(parsed)
+        return [*requests, *self.invalid]
+
+
+def calls_of(spans: Iterable[Span | Refused], body: bytes, rules: Rules) -> Calls:
+    """The calls in the spans of a request.
 
     Raises:
         InputError: the body cannot be decoded.
@@ -66,12 +106,19 @@ def requests_of(
             calls[span.trace, span.id] = span
         elif retrieved := documents_of(span):
             documents.setdefault(span.trace, []).extend(retrieved)
-    size = len(body) // max(len(calls), 1)
-    parsed = [
-        _parsed(call, frame, documents.get(call.span.trace, ()), size, rules, decoders)
-        for call, frame in _innermost(calls, places)
-    ]
-    return [*parsed, _invalid(refused, body, rules)] if refused else parsed
+    records: list[object] = []
+    names: list[Sequence[Request]] = []
+    covered: list[Sequence[Request]] = []
+    for call, frame in _innermost(calls, places):
+        record = genai.record_of(
+            call.span, rules.client or only_client(rules), documents.get(call.span.trace, ())
+        )
+        client = rules.client or str(record["client"])  # no sender names the calls of another client
+        of_call, of_frame = _keys(call, frame, client)
+        records.append(_complete(record))
+        names.append(of_call)
+        covered.append(of_frame)
+    return Calls(records, names, covered, [_invalid(refused, body, rules)] if refused else [], len(body))
 
 
 def _innermost(
@@ -110,25 +157,6 @@ def _frame(span: Span, places: dict[tuple[bytes, bytes], _Place]) -> list[bytes]
     return frame
 
 
-def _parsed(
-    call: _Call,
-    frame: Sequence[bytes],
-    documents: Sequence[str],
-    size: int,
-    rules: Rules,
-    decoders: FastDecoders,
-) -> ParsedRequest:
-    span = call.span
-    record = genai.record_of(span, rules.client or only_client(rules), documents)
-    parsed = parse.check(RecordKind.PREDICTIONS, [_complete(record)], size, rules, decoders)
-    client = rules.client or str(record["client"])  # no sender names the calls of another client
-    names = [] if call.response_id is None else [_key(client, span.trace, "response", call.response_id)]
-    names.append(_key(client, span.trace, "span", span.id.hex()))
-    parsed.request, parsed.aliases = names[0], names[1:]
-    parsed.covered = [_key(client, span.trace, "span", above.hex()) for above in frame]
-    return parsed
-
-
 def only_client(rules: Rules) -> str:
     """The client of a configuration with a single one."""
     return next(iter(rules.clients)) if rules.clients is not None and len(rules.clients) == 1 else ""
@@ -143,11 +171,21 @@ def _complete(record: dict[str, Any]) -> object:
     return record
 
 
-def _key(client: str, trace: bytes, kind: str, name: str) -> Request:
-    """Keys of one trace are adjacent, so that those of a call are on one page of the database."""
-    start = hashlib.sha256(b"otlp\0" + client.encode(errors="replace") + b"\0" + trace).digest()[:8]
-    end = hashlib.sha256(f"{kind}\0{name}".encode(errors="replace")).digest()[:8]
-    return Request(start + end, start + end)
+def _keys(call: _Call, frame: Sequence[bytes], client: str) -> tuple[list[Request], list[Request]]:
+    """The keys of a call, and those of the spans around it.
+
+    Keys of one trace have one start, so that they are on one page of the database.
+    """
+    span = call.span
+    start = hashlib.sha256(b"otlp\0" + client.encode(errors="replace") + b"\0" + span.trace).digest()[:8]
+    names = [] if call.response_id is None else [_key(start, "response", call.response_id)]
+    names.append(_key(start, "span", span.id.hex()))
+    return names, [_key(start, "span", above.hex()) for above in frame]
+
+
+def _key(start: bytes, kind: str, name: str) -> Request:
+    key = start + hashlib.sha256(f"{kind}\0{name}".encode(errors="replace")).digest()[:8]
+    return Request(key, key)
 
 
 def _invalid(reasons: Sequence[str], body: bytes, rules: Rules) -> ParsedRequest:

@@ -4,8 +4,8 @@ Instrumentations attach messages as JSON texts, as nested values, or as one attr
 """
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,7 +16,8 @@ NOT_TEXT = frozenset(("role", "type", "id", "name", "finish_reason", "tool_call_
 """Keys of a message whose values are not what somebody said."""
 _INPUT = ("gen_ai.input.messages", "gen_ai.system_instructions", "gen_ai.prompt")
 _OUTPUT = ("gen_ai.output.messages", "gen_ai.completion")
-_MESSAGES = ("gen_ai.input.messages",)
+_PLAIN = (*_INPUT, *_OUTPUT)
+_MESSAGES = "gen_ai.input.messages"
 NUMBERED = re.compile(
     r"(?P<side>gen_ai\.prompt|gen_ai\.completion|llm\.input_messages|llm\.output_messages|llm\.prompts)"
     r"\.(?P<number>\d+)\.(?P<rest>.+)"
@@ -24,7 +25,7 @@ NUMBERED = re.compile(
 _NUMBERED_SIDES = ("gen_ai.prompt.", "gen_ai.completion.", "llm.")
 NUMBERED_INPUT = frozenset(("gen_ai.prompt", "llm.input_messages", "llm.prompts"))
 NUMBERED_TEXT = re.compile(r"(?:message\.)?(?:content|contents\.\d+\..*\.text|.*\.arguments)")
-REQUEST, RESPONSE = "request_data", "response_data"
+_REQUEST, _RESPONSE = "request_data", "response_data"
 """Logfire's attributes: the body of the request, and what it kept of the response."""
 
 
@@ -38,12 +39,48 @@ def decoded(value: object) -> Any:
     return value
 
 
-def sizes(attributes: Attributes) -> dict[str, int]:
+class Content(NamedTuple):
+    """The messages of a call, decoded once.
+
+    `plain` are the attributes that hold all messages of a side, by name; `numbered` those of one message each, with the
+    match of `NUMBERED`.
+    """
+
+    attributes: Attributes
+    plain: Mapping[str, Any]
+    numbered: Sequence[tuple[re.Match[str], object]]
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """Logfire's body of the request; empty without one."""
+        return _object(self.attributes.get(_REQUEST))
+
+    @property
+    def response(self) -> dict[str, Any]:
+        """What Logfire kept of the response; empty without one."""
+        return _object(self.attributes.get(_RESPONSE))
+
+
+def content_of(attributes: Attributes) -> Content:
+    """The messages in the attributes of a span."""
+    plain = {name: decoded(value) for name in _PLAIN if (value := attributes.get(name)) is not None}
+    numbered = [
+        (match, value)
+        for key, value in attributes.items()
+        if key.startswith(_NUMBERED_SIDES) and (match := NUMBERED.fullmatch(key)) is not None
+    ]
+    return Content(attributes, plain, numbered)
+
+
+def _object(value: object) -> dict[str, Any]:
+    content = decoded(value)
+    return content if isinstance(content, dict) else {}
+
+
+def sizes(content: Content) -> dict[str, int]:
     """The characters on both sides of a call, and the number of messages in the request, as far as they are known."""
-    inputs, outputs, messages = _plain(attributes)
-    for key, value in attributes.items():
-        if not key.startswith(_NUMBERED_SIDES) or (match := NUMBERED.fullmatch(key)) is None:
-            continue
+    inputs, outputs, messages = _plain(content)
+    for match, value in content.numbered:
         is_input = match["side"] in NUMBERED_INPUT
         if is_input and match["side"] != "llm.prompts":
             messages.add(match["number"])
@@ -59,23 +96,18 @@ def sizes(attributes: Attributes) -> dict[str, int]:
     return known
 
 
-def _plain(attributes: Attributes) -> tuple[list[int], list[int], set[Any]]:
+def _plain(content: Content) -> tuple[list[int], list[int], set[Any]]:
     """The lengths of the attributes that hold all messages of a side, and one element for each message."""
-    messages: set[Any] = set()
-    inputs: list[int] = []
-    outputs: list[int] = []
-    for name in _INPUT:
-        if (value := attributes.get(name)) is not None:
-            content = decoded(value)
-            inputs.append(characters(content))
-            if name in _MESSAGES and isinstance(content, list):
-                messages.update(range(len(content)))
-    outputs += [characters(decoded(attributes[name])) for name in _OUTPUT if attributes.get(name) is not None]
-    if not inputs and isinstance(request := decoded(attributes.get(REQUEST)), Mapping):
+    plain, messages = content.plain, set[Any]()
+    inputs = [characters(plain[name]) for name in _INPUT if name in plain]
+    outputs = [characters(plain[name]) for name in _OUTPUT if name in plain]
+    if isinstance(listed := plain.get(_MESSAGES), list):
+        messages.update(range(len(listed)))
+    if not inputs and (request := content.request):
         request_messages = request.get("messages", request.get("input"))
         inputs.append(characters(request_messages))
         messages.update(range(len(request_messages)) if isinstance(request_messages, list) else ())
-    if not outputs and isinstance(response := decoded(attributes.get(RESPONSE)), Mapping):
+    if not outputs and (response := content.response):
         outputs.append(characters(response.get("message", response.get("combined_chunk_content"))))
     return inputs, outputs, messages
 
@@ -87,7 +119,7 @@ def characters(value: object) -> int:
     count, waiting = 0, [(value, 0)]
     while waiting:
         outer, depth = waiting.pop()
-        if isinstance(outer, Mapping):
+        if isinstance(outer, dict):
             inner = [one for name, one in outer.items() if name not in NOT_TEXT]
         else:
             inner = outer if isinstance(outer, list) else []

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from monitor.sources.otlp.content import decoded, sizes
+from monitor.sources.otlp.content import content_of, decoded, sizes
 from monitor.sources.otlp.messages import is_json_asked, texts
 from monitor.sources.otlp.span import Attributes, Span
 from monitor.texts import LABEL, NAME, flaw_of_name, storable
@@ -170,6 +170,7 @@ def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[st
     parameters = _parameters(span.attributes)
     attributes = {**span.attributes, **parameters} if parameters else span.attributes
     answered = response_id(span)
+    content = content_of(span.attributes)
     start, end = _times(span)
     record = {
         "id": answered or span.id.hex(),
@@ -178,10 +179,10 @@ def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[st
         "model": _model(span),
         "environment": _environment(span),
         **_known(_FIELDS, attributes),
-        "features": _known(_FEATURES, attributes) | sizes(span.attributes),
+        "features": _known(_FEATURES, attributes) | sizes(content),
         "segments": _known(_SEGMENTS, attributes),
     }
-    if found := texts(span, documents):
+    if found := texts(span, content, documents):
         record["texts"] = found
     if (json_asked := is_json_asked(span.attributes)) is not None:
         record["json_asked"] = json_asked
@@ -229,7 +230,8 @@ def _first(attributes: Attributes, keys: Iterable[str], convert: _Convert) -> An
 
 def _named(span: Span, name: str) -> str | None:
     """An attribute of a span, or else of its resource."""
-    return _text(span.attributes.get(name)) or _text(span.resource.get(name))
+    own, common = span.attributes, span.resource
+    return (_text(own[name]) if name in own else None) or (_text(common[name]) if name in common else None)
 
 
 def _model(span: Span) -> str | None:
@@ -275,6 +277,8 @@ def _response(attributes: Attributes) -> object:
 def _finish_reason(attributes: Attributes) -> str | None:
     """The distinct reasons of all choices; one in most cases."""
     for key in _FINISH_REASON:
+        if key not in attributes:
+            continue
         reasons = decoded(attributes.get(key))
         listed = reasons if isinstance(reasons, list) else [reasons]
         if texts := sorted({text for reason in listed if (text := _text(reason))}):

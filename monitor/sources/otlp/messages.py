@@ -3,17 +3,15 @@
 System messages are the system prompt, messages of tools are results of tools, all others of the request are the input.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from monitor.sources.otlp.content import (
     MAX_DEPTH,
     NOT_TEXT,
-    NUMBERED,
     NUMBERED_INPUT,
     NUMBERED_TEXT,
-    REQUEST,
-    RESPONSE,
+    Content,
     decoded,
 )
 from monitor.sources.otlp.span import Attributes, Span
@@ -35,18 +33,26 @@ class _Said(NamedTuple):
     text: str
 
 
-def texts(span: Span, documents: Iterable[str] = ()) -> dict[str, Any]:
+def texts(span: Span, content: Content, documents: Iterable[str] = ()) -> dict[str, Any]:
     """The `texts` of a record; empty without content. `documents` are those that the trace has retrieved."""
-    said = [one for one in _said(span.attributes) if one.text]
+    inputs: list[str] = []
+    outputs: list[str] = []
+    system: list[str] = []
+    tools: list[str] = []
+    for is_input, role, text in _said(content):
+        if text:
+            side = system if role in _SYSTEM else tools if role in _TOOL else inputs
+            (side if is_input else outputs).append(text)
+    if not (inputs or outputs or system or tools):
+        return {}
+    context = _written(decoded(span.attributes.get(_CONTEXT))) or documents_of(span) or list(documents)
     found: dict[str, Any] = {
-        "input": _joined(one.text for one in said if one.is_input and one.role not in _SYSTEM | _TOOL),
-        "output": _joined(one.text for one in said if not one.is_input),
-        "system": _joined(one.text for one in said if one.is_input and one.role in _SYSTEM),
-        "tool_results": [one.text for one in said if one.is_input and one.role in _TOOL],
+        "input": _joined(inputs),
+        "output": _joined(outputs),
+        "system": _joined(system),
+        "tool_results": tools,
+        "context": context,
     }
-    if any(found.values()):
-        context = _written(decoded(span.attributes.get(_CONTEXT)))
-        found["context"] = context or documents_of(span) or list(documents)
     return {name: value for name, value in found.items() if value}
 
 
@@ -61,37 +67,42 @@ def documents_of(span: Span) -> list[str]:
 
 def is_json_asked(attributes: Attributes) -> bool | None:
     """True if the request asked for JSON; None if it does not tell."""
-    return True if any("json" in str(attributes.get(key, "")).lower() for key in _JSON) else None
+    return (
+        True if any(key in attributes and "json" in str(attributes[key]).lower() for key in _JSON) else None
+    )
 
 
-def _said(attributes: Attributes) -> Iterator[_Said]:
-    yield from _numbered(attributes)
-    for instruction in _written(decoded(attributes.get("gen_ai.system_instructions"))):
+def _said(content: Content) -> Iterator[_Said]:
+    if content.numbered:
+        yield from _numbered(content)
+    plain = content.plain
+    for instruction in _written(plain.get("gen_ai.system_instructions")):
         yield _Said(True, "system", instruction)
-    inputs = [decoded(attributes.get(name)) for name in ("gen_ai.input.messages", "gen_ai.prompt")]
-    outputs = [decoded(attributes.get(name)) for name in ("gen_ai.output.messages", "gen_ai.completion")]
-    if not any(inputs) and isinstance(request := decoded(attributes.get(REQUEST)), Mapping):
+    inputs = [plain.get(name) for name in ("gen_ai.input.messages", "gen_ai.prompt")]
+    outputs = [plain.get(name) for name in ("gen_ai.output.messages", "gen_ai.completion")]
+    if not any(inputs) and (request := content.request):
         inputs = [request.get("messages", request.get("input"))]
-    if not any(outputs) and isinstance(response := decoded(attributes.get(RESPONSE)), Mapping):
+    if not any(outputs) and (response := content.response):
         outputs = [response.get("message", response.get("combined_chunk_content"))]
     for messages in inputs:
-        yield from _messages(messages, is_input=True)
+        if messages:
+            yield from _messages(messages, is_input=True)
     for messages in outputs:
-        yield from _messages(messages, is_input=False)
+        if messages:
+            yield from _messages(messages, is_input=False)
 
 
 def _messages(messages: object, *, is_input: bool) -> Iterator[_Said]:
     for message in messages if isinstance(messages, list) else [messages]:
-        role = message.get("role") if isinstance(message, Mapping) else None
+        role = message.get("role") if isinstance(message, dict) else None
         yield _Said(is_input, str(role or "").lower(), _joined(_written(message)))
 
 
-def _numbered(attributes: Attributes) -> Iterator[_Said]:
+def _numbered(content: Content) -> Iterator[_Said]:
     roles: dict[tuple[str, str], str] = {}
     parts: dict[tuple[str, str], list[str]] = {}
-    for key, value in attributes.items():
-        match = NUMBERED.fullmatch(key)
-        if match is None or not isinstance(value, str):
+    for match, value in content.numbered:
+        if not isinstance(value, str):
             continue
         message = match["side"], match["number"]
         if match["rest"] in ("role", "message.role"):
@@ -103,19 +114,28 @@ def _numbered(attributes: Attributes) -> Iterator[_Said]:
         yield _Said(is_input, roles.get(message, ""), _joined(texts_of_message))
 
 
-def _written(value: object, depth: int = 0) -> list[str]:
+def _written(value: object) -> list[str]:
     """All texts in a value in their order, without the names of roles and kinds."""
+    found: list[str] = []
+    _write(value, found, 0)
+    return found
+
+
+def _write(value: object, found: list[str], depth: int) -> None:
+    """Add the texts in a value to those that were found."""
     if isinstance(value, str):
-        return [value] if value else []
-    if depth > MAX_DEPTH:
-        return []
-    inner: Iterable[object] = ()
-    if isinstance(value, Mapping):
-        inner = [one for name, one in value.items() if name not in NOT_TEXT]
+        if value:
+            found.append(value)
+    elif depth > MAX_DEPTH:
+        return
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name not in NOT_TEXT:
+                _write(one, found, depth + 1)
     elif isinstance(value, list | tuple):
-        inner = value
-    return [text for one in inner for text in _written(one, depth + 1)]
+        for one in value:
+            _write(one, found, depth + 1)
 
 
-def _joined(parts: Iterable[str]) -> str:
-    return "\n".join(parts)
+def _joined(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else "\n".join(parts)

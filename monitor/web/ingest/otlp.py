@@ -14,10 +14,11 @@ from litestar.types import HTTPScope, Receive
 from monitor.errors import AccessError, BusyError, InputError, StoreError, TooSlowError, WatchkeeperError
 from monitor.gauges.metrics_endpoints.otlp_metrics import MetricsReceiver
 from monitor.predictions.intake.parse import ParsedRequest
-from monitor.predictions.intake.requests import Receipt
+from monitor.predictions.intake.requests import Receipt, RepeatedPartError
+from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp import json_encoding, protobuf
-from monitor.sources.otlp.calls import only_client, requests_of
+from monitor.sources.otlp.calls import Calls, calls_of, only_client
 from monitor.sources.otlp.data_points import DataPoint
 from monitor.sources.otlp.evaluations import evaluations_of
 from monitor.store import scores
@@ -112,10 +113,12 @@ class OtlpEndpoint:
                     return await asyncio.to_thread(self._scores, body, encoding, principal)
                 if self._signal is Signal.METRICS:
                     return await asyncio.to_thread(self._gauges, body, encoding, principal)
-                calls = await asyncio.to_thread(self._calls, body, encoding, principal)
-            for call in calls:
-                call.sender = sender
-            return await self._store(calls)
+                calls, rules = await asyncio.to_thread(self._calls, body, encoding, principal)
+                together = await asyncio.to_thread(self._together, calls, rules)
+            if together is not None:
+                with contextlib.suppress(RepeatedPartError):
+                    return await self._store(together, sender)
+            return await self._store(await asyncio.to_thread(calls.each, rules, self._log.decoders), sender)
         finally:
             incoming.release()
 
@@ -136,10 +139,17 @@ class OtlpEndpoint:
         finally:
             self._decoding.release()
 
-    def _calls(self, body: bytes, encoding: Encoding, sender: Principal) -> list[ParsedRequest]:
-        """The calls of language models in a request, each to be stored by itself."""
+    def _calls(self, body: bytes, encoding: Encoding, sender: Principal) -> tuple[Calls, Rules]:
+        """The calls of language models in a request."""
         rules = self._log.rules(sender.client, sender.models)
-        return requests_of(_DECODERS[encoding].spans(body), body, rules, self._log.decoders)
+        return calls_of(_DECODERS[encoding].spans(body), body, rules), rules
+
+    def _together(self, calls: Calls, rules: Rules) -> list[ParsedRequest] | None:
+        """The calls as one request with its rows, if they can be read together."""
+        together = calls.together(rules, self._log.decoders)
+        if together is not None:
+            self._log.prepare(together[0])
+        return together
 
     def _scores(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
         """Store the results of evaluations among log records; what is not accepted.
@@ -163,19 +173,22 @@ class OtlpEndpoint:
         refused, reason = self._metrics.receive(points, sender.client)
         return refused + len(invalid), reason or next(iter(invalid), "")
 
-    async def _store(self, requests: list[ParsedRequest]) -> _Refused:
+    async def _store(self, requests: list[ParsedRequest], sender: str) -> _Refused:
         """Store calls.
 
         Raises:
+            RepeatedPartError: they were read together, and one of them is known. None is stored.
             BusyError, StoreError: some of them may not be stored. Those that are will be recognized when all are sent
                 again.
         """
+        for request in requests:
+            request.sender = sender
         waiting = [self._queue.commit(request) for request in requests]
         refused, reason = 0, ""
         failure: WatchkeeperError | None = None
         for request, result in zip(requests, await asyncio.gather(*waiting), strict=True):
-            if isinstance(result, BusyError | StoreError):
-                failure = result
+            if isinstance(result, BusyError | StoreError | RepeatedPartError):
+                failure = failure or result
             elif isinstance(result, Receipt):
                 refused += request.rejected_count
                 for record in result.rejected[:1]:

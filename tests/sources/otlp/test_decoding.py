@@ -14,7 +14,7 @@ from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.otlp import json_encoding, protobuf
-from monitor.sources.otlp.calls import requests_of
+from monitor.sources.otlp.calls import calls_of
 from monitor.sources.otlp.span import MAX_ITEM_BYTES, Refused, Span
 from monitor.texts import flaw_of_name
 from tests.support import otlp
@@ -99,7 +99,7 @@ def test_law_every_span_becomes_one_call_at_most_or_is_refused(request, client, 
     body = request.SerializeToString()
     spans = list(protobuf.spans(body))
     rules = Rules(SETTINGS, NOW, client, clients)
-    parsed = requests_of(spans, body, rules, FastDecoders(SETTINGS))
+    parsed = calls_of(spans, body, rules).each(rules, FastDecoders(SETTINGS))
     assert sum(one.accepted + one.rejected_count for one in parsed) <= len(spans)
     for one in parsed:
         assert one.request is not None

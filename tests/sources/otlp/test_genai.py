@@ -9,8 +9,8 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.batching import assemble
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.otlp import json_encoding, protobuf
-from monitor.sources.otlp.calls import requests_of
-from monitor.sources.otlp.content import characters, sizes
+from monitor.sources.otlp.calls import calls_of
+from monitor.sources.otlp.content import characters, content_of, sizes
 from tests.support import otlp
 from tests.support.log import NOW
 
@@ -22,7 +22,7 @@ ANSWER = "Refunds take 14 days."
 
 def parsed(body, now=NOW, client="", clients=None, read=protobuf.spans):
     rules = Rules(SETTINGS, now, client, clients)
-    return requests_of(read(body), body, rules, FastDecoders(SETTINGS))
+    return calls_of(read(body), body, rules).each(rules, FastDecoders(SETTINGS))
 
 
 def rows(request, **options):
@@ -300,7 +300,7 @@ CONTENT = [
     ("attributes", "inputs", "outputs", "messages"), CONTENT, ids=lambda one: str(one)[:40]
 )
 def test_sizes_of_texts_in_every_notation(attributes, inputs, outputs, messages):
-    found = sizes(attributes)
+    found = sizes(content_of(attributes))
     assert found.get("input_characters") == inputs
     assert found.get("output_characters") == outputs
     assert found.get("messages") == messages

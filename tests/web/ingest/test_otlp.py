@@ -267,6 +267,27 @@ def test_spans_that_lie_in_each_other_in_a_circle_are_one_call(ingest):
     assert len(ids_of(ingest, "circle-")) == 2
 
 
+@pytest.mark.parametrize("encoding", [PROTOBUF, JSON])
+def test_many_calls_of_a_request_are_stored_together_and_each_once(ingest, encoding):
+    trace = {PROTOBUF: 500, JSON: 600}[encoding]
+    name = f"many-{trace}"
+    calls = [call(n, f"{name}-{n:02}", trace=trace + n % 7, parent=90 + n) for n in range(1, 61)]
+    expected = [f"{name}-{n:02}" for n in range(1, 61)]
+    assert partial(send(ingest, traces(*calls[:1]))).rejected_spans == 0
+    for _ in range(2):  # one of them is known, and then all
+        assert send(ingest, traces(*calls), encoding).status_code == 200
+        assert ids_of(ingest, name) == expected
+    again = call(61, f"{name}-01", trace=trace + 90)  # the id of another trace
+    answer = send(ingest, traces(*calls[1:], again, call(62, trace=trace, start=NOW - 90 * 86400)), encoding)
+    rejected = (
+        partial(answer).rejected_spans
+        if encoding == PROTOBUF
+        else int(answer.json()["partialSuccess"]["rejectedSpans"])
+    )
+    assert rejected == 1
+    assert ids_of(ingest, name) == sorted([*expected, f"{name}-01"])
+
+
 def test_the_same_response_in_another_trace_or_of_another_client_is_another_call(ingest):
     for trace, client in ((80, "acme"), (81, "acme"), (80, "initech")):
         assert send(ingest, traces(call(1, "cached", trace=trace), watchkeeper__client=client)).content == b""
@@ -275,11 +296,11 @@ def test_the_same_response_in_another_trace_or_of_another_client_is_another_call
 
 
 def test_exporters_at_once_with_the_same_spans_store_each_call_once(ingest):
-    requests = [traces(*(call(n, f"race-{n}", trace=90 + n % 3) for n in range(1, 41))) for _ in range(8)]
+    requests = [traces(*(call(n, f"race-{n}", trace=90 + n % 3) for n in range(1, 61))) for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda request: send(ingest, request), requests))
     assert {answer.content for answer in answers} == {b""}
-    assert len(ids_of(ingest, "race-")) == 40
+    assert len(ids_of(ingest, "race-")) == 60
 
 
 # Whatever comes

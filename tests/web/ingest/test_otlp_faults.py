@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from monitor.clock import ManualClock, SystemClock
 from monitor.gauges.metrics_endpoints.otlp_metrics import MetricsReceiver, OtlpMetrics, OtlpMetricsSettings
-from monitor.sources.otlp.calls import requests_of
+from monitor.sources.otlp.calls import calls_of
 from monitor.web.settings import WebSettings
 from tests.support import otlp
 from tests.support.ingest_server import serving
@@ -60,9 +60,9 @@ def test_a_request_that_would_wait_too_long_for_its_turn_means_503(tmp_path, mon
     def slow(*arguments):
         begun.set()
         assert go_on.wait(20)
-        return requests_of(*arguments)
+        return calls_of(*arguments)
 
-    monkeypatch.setattr("monitor.web.ingest.otlp.requests_of", slow)
+    monkeypatch.setattr("monitor.web.ingest.otlp.calls_of", slow)
     monkeypatch.setattr("monitor.web.ingest.otlp._ANSWER_WITHIN", 0.1)
     with serving(tmp_path, ManualClock(NOW)) as ingest, ThreadPoolExecutor(1) as pool:
         first = pool.submit(send, ingest, traces(call(1, "turn-1")))
@@ -79,7 +79,7 @@ def test_a_fault_of_our_own_is_never_a_500(tmp_path, monkeypatch, caplog):
     def broken(*_):
         raise KeyError("a fault of ours")
 
-    monkeypatch.setattr("monitor.web.ingest.otlp.requests_of", broken)
+    monkeypatch.setattr("monitor.web.ingest.otlp.calls_of", broken)
     with serving(tmp_path, ManualClock(NOW)) as ingest:
         answer = send(ingest, traces(call(1, trace=100)))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
