@@ -31,7 +31,6 @@ from monitor.maintenance.upgrade import upgrade_apart
 from monitor.notify import build
 from monitor.outgoing.service_manager import ServiceManager
 from monitor.pipeline import Pipeline, Tick
-from monitor.predictions.log.writer import PredictionLog
 from monitor.records import Action, Measurement, Stream
 from monitor.releases.version_tracker import VersionTracker
 from monitor.reports.drilldowns import Drilldowns
@@ -83,12 +82,8 @@ class App:
         channels = build(config.notify)
         emergency = wiring.emergency(config, self.clock, self.store, channels)
         self.dispatcher = wiring.dispatcher(config, self.clock, self.store, channels, emergency)
-        named_clients = frozenset(config.clients) or None
         self.outage = wiring.outage_evaluator(config, self.clock, emergency)
-        meter = wiring.signal_meter(config, self.clock, self.store)
-        self.log = PredictionLog(
-            self.store, config.predictions, self.clock, named_clients, self.outage.add_refused, meter
-        )
+        self.log = wiring.prediction_log(config, self.clock, self.store, self.outage)
         self.sources = SourceGroup(config.sources, self.log, self.store, self.clock)
         leader = LeaderLease(self.store, config.evaluate.takeover)
         self.gauges = GaugeGroup(config.gauges, self.store, self.clock, lambda: leader.is_held)

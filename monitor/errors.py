@@ -17,6 +17,7 @@ Foreign errors are turned into these where they enter, so that nothing above a b
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 
 class WatchkeeperError(Exception):
@@ -29,6 +30,18 @@ class WatchkeeperError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled with its attributes: not every subclass can be made from its message alone."""
+        return _unpickled, (type(self), self.args, dict(self.__dict__))
+
+
+def _unpickled(
+    kind: type[WatchkeeperError], args: tuple[Any, ...], attributes: dict[str, Any]
+) -> WatchkeeperError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -39,6 +39,7 @@ from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.outage.emergency import Emergency, spool_path
 from monitor.outage.evaluate import OutageEvaluator
 from monitor.pipeline import Pipeline
+from monitor.predictions.large.in_child import ReaderInChild
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.predictions.texts.registered import RegisteredByStream
@@ -224,6 +225,13 @@ def signal_meter(config: Config, clock: Clock, store: Store) -> SignalMeter:
         for model, settings in client.models.items()
     }
     return SignalMeter(store.faults, policies, RegisteredByStream(store, clock.elapsed, told), config.signals)
+
+
+def prediction_log(config: Config, clock: Clock, store: Store, outage: OutageEvaluator) -> PredictionLog:
+    """The log of the daemon, which reads large requests in child processes."""
+    clients = frozenset(config.clients) or None
+    meter = signal_meter(config, clock, store)
+    return PredictionLog(store, config.predictions, clock, clients, outage.add_refused, meter, ReaderInChild)
 
 
 def ingest(

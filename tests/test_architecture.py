@@ -83,6 +83,8 @@ CATCH_ALLS = {
     "notify/delivery/worker.py",
     "outgoing/names.py",
     "predictions/intake/requests.py",
+    "predictions/large/in_child.py",
+    "predictions/large/reading.py",
     "predictions/log/writer.py",
     "reports/drilldowns.py",
     "rollback/worker.py",

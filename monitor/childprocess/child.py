@@ -30,7 +30,7 @@ def main() -> None:
     tune_process()
     without_pandas()
     size, parent = (LENGTH.unpack(sys.stdin.buffer.read(LENGTH.size))[0] for _ in range(2))
-    _limit(parent, size)
+    limit_process(parent, size)
     order = pickle.load(sys.stdin.buffer)  # noqa: S301 - written by the daemon that started this process
     assert isinstance(order, Order)
     for place, task in enumerate(order.tasks):
@@ -40,12 +40,18 @@ def main() -> None:
         _put(answers, Answer(place, ended=True))
 
 
-def _limit(parent: int, memory: int) -> None:
+def limit_process(parent: int, memory: int) -> None:
+    """Limit this process to so many bytes and to low priority, and have it end with the process `parent`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent ended before prctl took effect
         sys.exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICE)
+    if (
+        os.getsid(0) == os.getpid()
+    ):  # some kernels compare priorities within a session, and sessions by their own
+        with contextlib.suppress(OSError):
+            Path("/proc/self/autogroup").write_text(str(_NICE), encoding="ascii")
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     with contextlib.suppress(OSError):  # missing or forbidden on some systems
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

@@ -1,4 +1,5 @@
-"""What a well-behaved sender notices while another does its worst within its rights: `python -m tests.bench.neighbour`.
+"""What a well-behaved sender notices while another does its worst within its rights: `python -m tests.bench.neighbour
+[ATTACK ...]`.
 
 A real daemon with SQLite and two keys. The neighbour posts one prediction twenty times a second, each measured from the
 moment it should have been sent, so that a stall counts for all that fell into it. The other sends in a process of its
@@ -9,10 +10,11 @@ import http.client
 import json
 import multiprocessing
 import socket
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from tests.bench.ingest import ARROW, JSON, arrow_body, json_body
 from tests.bench.line import GOAL, Line, against_goal, show
 from tests.support.daemon import Daemon
 
-SECONDS, RATE = 15.0, 20
+SECONDS, RATE = 10.0, 20
 CONFIG = """\
 clients: {acme: {name: Acme}, globex: {name: Globex}}
 web: {listen: LISTEN, requests_per_minute: 1000000}
@@ -34,15 +36,15 @@ _SENDERS = 8
 _ONE = json.dumps([{"id": "@", "model": "price", "prediction": 1.5, "latency_ms": 12}])
 
 
-def lines() -> list[Line]:
-    """The 99th percentile of the neighbour's post, alone and beside each kind of attack."""
+def lines(attacks: Sequence[str] = ()) -> list[Line]:
+    """The 99th percentile of the neighbour's post beside each kind of attack, and undisturbed just before."""
     found = []
     with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), CONFIG, loads_itself=True) as daemon:
         keys = _keys(daemon)
         _posts(daemon.port, keys["globex"], 3.0)
-        quiet = _posts(daemon.port, keys["globex"], SECONDS)
-        found.append(show(Line("a neighbour's post, p99, quiet", GOAL, quiet, None, "ms", None)))
-        for name in ATTACKS:
+        for name in attacks or ATTACKS:
+            quiet = _posts(daemon.port, keys["globex"], SECONDS)
+            found.append(show(Line("a neighbour's post, p99, quiet", GOAL, quiet, None, "ms", None)))
             beside = _attacked(daemon.port, keys, name)
             work = f"a neighbour's post, p99, beside {name}"
             found.append(show(against_goal(work, beside, 2 * quiet, "ms")))
@@ -194,4 +196,4 @@ ATTACKS: Mapping[str, Callable[[int, dict[str, str]], Callable[[int], None]]] = 
 
 
 if __name__ == "__main__":
-    lines()
+    lines(sys.argv[1:])

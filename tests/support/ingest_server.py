@@ -14,6 +14,7 @@ from litestar import Litestar
 from monitor.clock import Clock, SystemClock
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.gauges.metrics_endpoints.otlp_metrics import NO_METRICS, MetricsReceiver
+from monitor.predictions.large.in_child import ReaderInChild
 from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -150,7 +151,7 @@ def main(folder: str, port: int) -> None:
     tune_garbage_collector()
     store, clock, settings = Store(f"sqlite:///{folder}/watchkeeper.db"), SystemClock(), PredictionSettings()
     metadata.create_all(store.engine)
-    log = PredictionLog(store, settings, clock)
+    log = PredictionLog(store, settings, clock, reader=ReaderInChild)
     log.start()
     web = WebSettings(listen=f"127.0.0.1:{port}")
     server_of(log, store, clock, web).run_until_stopped(lambda: None)

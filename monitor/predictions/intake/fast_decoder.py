@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from monitor.predictions.fields import PREDICTION, PREDICTION_FIELDS, FieldType, Row
+from monitor.predictions.fields import GROUPS, PREDICTION, PREDICTION_FIELDS, FieldType, Row
 from monitor.predictions.intake.validation import CLOSE, RecordError
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
@@ -32,6 +32,8 @@ _MAX_IGNORED = 100
 """Maximum number of meaningless fields in a stream's struct."""
 _MAX_PLACES = 16_000_000
 """Maximum number of group members in the structs of one body: absent members also take memory."""
+TOO_MANY = "too_many_streams"
+"""The reason why a record of a new stream is rejected."""
 _NAMES = (b'"client"', b'"model"', b'"environment"')
 
 
@@ -46,6 +48,8 @@ class StreamDecoder:
         self.ignored: set[str] = set()
         self.width = len(PREDICTION_FIELDS)
         """The maximum number of columns of its rows."""
+        self.changes = 0
+        """How often something was learned."""
         self._settings = settings
         self._decoders: dict[tuple[str, bool], Any] = {}
         self._failures = 0
@@ -57,9 +61,10 @@ class StreamDecoder:
         Raises:
             RecordError: its names would exceed the maximum width of a stream.
         """
-        changed = self._extend(self.features, row.features, "features")
-        changed |= self._extend(self.segments, row.segments, "segments")
-        changed |= self._extend(self.probabilities, row.probabilities, "probabilities")
+        self.check(row)
+        changed = False
+        for group in GROUPS:
+            changed |= self._extend(getattr(self, group), getattr(row, group))
         for name in ignored:
             if len(self.ignored) >= _MAX_IGNORED:
                 break
@@ -68,6 +73,40 @@ class StreamDecoder:
                 changed = True
         if changed:
             self._decoders, self._failures, self._paused = {}, 0, 0
+            self.changes += 1
+
+    def check(self, row: Row) -> None:
+        """Check that the stream may have the names of a record.
+
+        Raises:
+            RecordError: they would exceed the maximum width of a stream.
+        """
+        most = self._settings.max_features
+        for group in GROUPS:
+            types, values = getattr(self, group), getattr(row, group)
+            if len(types) + len(values) <= most:  # nearly always
+                continue
+            new_names = [name for name in values if name not in types]
+            if len(types) + len(new_names) > most:
+                added = f"{group} has {len(new_names):,} new names ({shortened(new_names[0])!r})"
+                raise RecordError(
+                    "too_large",
+                    f"{added}, {self.stream} has {len(types):,} already",
+                    hint="a name must not hold an id or a value",
+                )
+
+    def knows(self, row: Row, ignored: Iterable[str]) -> bool:
+        """Whether nothing can be learned from a record."""
+        for group in GROUPS:
+            types = getattr(self, group)
+            for name, value in getattr(row, group).items():
+                kinds = types.get(name)
+                if kinds is None or (value is not None and type(value) not in kinds):
+                    return False
+        is_full, longest = len(self.ignored) >= _MAX_IGNORED, self._settings.max_label
+        return is_full or not any(
+            name not in self.ignored and _can_be_a_field(name, longest) for name in ignored
+        )
 
     def decode(self, body: bytes, form: str, bound: bool) -> list[Any] | None:
         """The rows of a body that fits, or None. `bound`: the key determines the client, so records need not
@@ -88,21 +127,13 @@ class StreamDecoder:
         self._failures = 0
         return rows if form != "one" else [rows]
 
-    def _extend(self, types: dict[str, set[type]], values: dict[str, Any], group: str) -> bool:
-        # In the order of the record, which msgspec reads fastest.
-        new_names = [name for name in values if name not in types]
-        if len(types) + len(new_names) > self._settings.max_features:
-            added = f"{group} has {len(new_names):,} new names ({shortened(new_names[0])!r})"
-            raise RecordError(
-                "too_large",
-                f"{added}, {self.stream} has {len(types):,} already",
-                hint="a name must not hold an id or a value",
-            )
-        changed = bool(new_names)
-        for name in new_names:
-            types[name] = set()
-        self.width += len(new_names)
-        for name, value in values.items():
+    def _extend(self, types: dict[str, set[type]], values: dict[str, Any]) -> bool:
+        changed = False
+        for name, value in values.items():  # in the order of the record, which msgspec reads fastest
+            if name not in types:
+                types[name] = set()
+                self.width += 1
+                changed = True
             if value is not None and type(value) not in types[name]:
                 types[name].add(type(value))
                 changed = True
@@ -202,14 +233,14 @@ class FastDecoders:
 
     def __init__(self, settings: PredictionSettings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._by_stream: dict[Stream, StreamDecoder] = {}
         self._of_client: Counter[str] = Counter()
         self._guesses: dict[tuple[tuple[bytes | None, ...], str], StreamDecoder] = {}
 
     def register(self, streams: Iterable[Stream]) -> None:
         """Register existing streams."""
-        with self._lock:
+        with self.lock:
             for stream in streams:
                 self._add(stream)
 
@@ -219,7 +250,7 @@ class FastDecoders:
         Raises:
             RecordError: the stream would exceed the number of streams, or its maximum width.
         """
-        with self._lock:
+        with self.lock:
             decoder = self._by_stream.get(stream)
             if decoder is None:
                 self.admit(stream)
@@ -232,21 +263,26 @@ class FastDecoders:
         Raises:
             RecordError: the maximum number of streams is reached.
         """
-        if stream in self._by_stream:
-            return
-        of_client, of_all = self._of_client[stream.client], len(self._by_stream)
-        hint = "a model's name must not hold an id; raise predictions.{} if all of them are real"
-        if of_client >= self._settings.max_client_streams:
-            problem = f"{stream} would be stream {of_client + 1:,} of its client"
-            raise RecordError("too_many_streams", problem, hint=hint.format("max_client_streams"))
-        if of_all >= self._settings.max_streams:
-            problem = f"{stream} would be stream {of_all + 1:,}"
-            raise RecordError("too_many_streams", problem, hint=hint.format("max_streams"))
+        if stream not in self._by_stream:
+            check_count(stream, self._of_client[stream.client], len(self._by_stream), self._settings)
+
+    def find(self, stream: Stream) -> StreamDecoder | None:
+        """The decoder of a stream; None for a stream that has sent nothing."""
+        return self._by_stream.get(stream)
+
+    def streams_of(self, client: str) -> tuple[frozenset[Stream], int]:
+        """The streams that count for a client: its own, or all if there may be no more; and the number of all."""
+        with self.lock:
+            count = len(self._by_stream)
+            is_full = count >= self._settings.max_streams
+            return frozenset(
+                stream for stream in self._by_stream if is_full or stream.client == client
+            ), count
 
     def forget(self, streams: Iterable[Stream]) -> None:
         """Forget streams that send nothing any more: they no longer count."""
         gone = set(streams)
-        with self._lock:
+        with self.lock:
             for stream in gone & self._by_stream.keys():
                 del self._by_stream[stream]
                 self._of_client[stream.client] -= 1
@@ -271,13 +307,26 @@ class FastDecoders:
                 own_client, model, environment = (None if name is None else name.decode() for name in names)
             except UnicodeDecodeError:
                 return None
-            decoder = self._by_stream.get(
-                Stream(own_client or client, model or "", environment or "production")
-            )
+            decoder = self.find(Stream(own_client or client, model or "", environment or "production"))
             if decoder is None:
                 return None
             self._guesses[names, client] = decoder
         return self._guesses[names, client]
+
+
+def check_count(stream: Stream, of_client: int, of_all: int, settings: PredictionSettings) -> None:
+    """Check that a new stream may be created, besides so many of its client and of all.
+
+    Raises:
+        RecordError: the maximum number of streams is reached.
+    """
+    hint = "a model's name must not hold an id; raise predictions.{} if all of them are real"
+    if of_client >= settings.max_client_streams:
+        problem = f"{stream} would be stream {of_client + 1:,} of its client"
+        raise RecordError(TOO_MANY, problem, hint=hint.format("max_client_streams"))
+    if of_all >= settings.max_streams:
+        problem = f"{stream} would be stream {of_all + 1:,}"
+        raise RecordError(TOO_MANY, problem, hint=hint.format("max_streams"))
 
 
 def ignored_fields(kind: Any, fields: Mapping[str, Sequence[Any]]) -> set[str]:

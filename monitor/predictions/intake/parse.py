@@ -86,7 +86,8 @@ class ParsedRequest(msgspec.Struct):
     equal content is a resend. `request` is None if a resend cannot be recognized; `aliases` are further keys of the
     same content, and `covered` those of requests that need not be stored besides this one. `several` are the keys of
     requests that were read together: if one of them is known, nothing is stored. `scores` are those of its outcomes;
-    `only_scored` outcomes have nothing else and no row. `rows` are what was made of it before the writer's turn.
+    `only_scored` outcomes have nothing else and no row. `rows` are what was made of it before the writer's turn;
+    `encoded` counts those that are in no part. `whole` is the request that this one is a slice of.
     """
 
     kind: RecordKind
@@ -104,13 +105,15 @@ class ParsedRequest(msgspec.Struct):
     only_scored: int = 0
     sender: str = ""
     rows: object = None
+    encoded: int = 0
+    whole: object = None
 
     @property
     def accepted(self) -> int:
         """The number of accepted records."""
         parts = self.parts
         rows = len(parts[0].times) if len(parts) == 1 else sum([len(part.times) for part in parts])
-        return rows + self.only_scored
+        return rows + self.only_scored + self.encoded
 
     @property
     def rejected_count(self) -> int:

@@ -12,7 +12,7 @@ from heapq import nsmallest
 import msgspec
 from sqlalchemy import Connection
 
-from monitor.errors import BusyError, InputError, WatchkeeperError
+from monitor.errors import BusyError, InputError, StoreError, WatchkeeperError
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
@@ -82,13 +82,21 @@ class RawRequest(msgspec.Struct, frozen=True):
             )
             request.sender = self.sender
             return request
-        except WatchkeeperError as error:
-            return error
-        except MemoryError:
-            return BusyError("not enough memory for this request", retry_after=5, hint=_SMALLER)
-        except Exception:  # boundary: one request must not stop the writer
-            _LOG.exception("a request could not be read")
-            return InputError("the request cannot be read", hint="the daemon's log has the reason")
+        except Exception as error:  # boundary: one request must not stop the writer
+            return failed(error)
+
+
+def failed(error: Exception) -> WatchkeeperError:
+    """The error for the sender of a request whose reading failed."""
+    if isinstance(error, StoreError):
+        hint = "nothing was stored; send the request again"
+        return BusyError(error.public, retry_after=5, hint=hint)
+    if isinstance(error, WatchkeeperError):
+        return error
+    if isinstance(error, MemoryError):
+        return BusyError("not enough memory for this request", retry_after=5, hint=_SMALLER)
+    _LOG.error("a request could not be read", exc_info=error)
+    return InputError("the request cannot be read", hint="the daemon's log has the reason")
 
 
 def parse_requests(
@@ -135,7 +143,7 @@ def deduplicate(
         first.setdefault(known.key, known)
     stored_before = idempotency.put(connection, list(first.values()), now)
     if not stored_before and len(first) == len(known_requests):  # nearly always: no key is there twice
-        return [_receipt(request, replayed=False) for request in group]
+        return [receipt_of(request, replayed=False) for request in group]
     answers: list[Receipt | WatchkeeperError] = []
     for request in group:
         if any(one.key in stored_before or first[one.key] is not one for one in request.several):
@@ -145,14 +153,10 @@ def deduplicate(
             content = stored_before.get(known.key, first[known.key].content)
             replayed = replayed or known.key in stored_before or first[known.key] is not known
             if content != known.content:
-                answers.append(
-                    InputError(
-                        "this Idempotency-Key was already used for different content", hint="use a new key"
-                    )
-                )
+                answers.append(used_before())
                 break
         else:
-            answers.append(_receipt(request, replayed=replayed))
+            answers.append(receipt_of(request, replayed=replayed))
     return answers
 
 
@@ -163,7 +167,13 @@ def _names(request: ParsedRequest) -> Sequence[Request]:
     return () if request.request is None else (request.request,)
 
 
-def _receipt(request: ParsedRequest, *, replayed: bool) -> Receipt:
+def used_before() -> InputError:
+    """The error for a key that was used for another request."""
+    return InputError("this Idempotency-Key was already used for different content", hint="use a new key")
+
+
+def receipt_of(request: ParsedRequest, *, replayed: bool) -> Receipt:
+    """The receipt of a stored request."""
     if not (request.rejected or request.ignored or replayed):
         return _all_accepted(request.accepted)
     rejected = [refusal.rejected for refusal in request.rejected] if request.rejected else ()

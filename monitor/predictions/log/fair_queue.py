@@ -5,15 +5,15 @@ go into one commit, and a large request into one of its own, so that nobody wait
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from monitor.errors import BusyError
 from monitor.predictions.intake.parse import ParsedRequest
 from monitor.predictions.intake.requests import Answer, RawRequest
 
 Entry = tuple[RawRequest | ParsedRequest, Answer]
-COMMIT_BYTES = 16_000_000
-"""Approximate maximum size of a commit: its senders must not wait long."""
+COMMIT_BYTES = 2_000_000
+"""Approximate maximum size of a commit: whoever comes next must not wait long."""
 SHARE_BYTES = 262_144
 """Bytes of one sender in a commit while others send too: some milliseconds of the writer's time."""
 _BESIDE_SECONDS = 5.0
@@ -46,7 +46,11 @@ class FairQueue:
 
     def put(self, request: RawRequest | ParsedRequest, answer: Answer) -> BusyError | None:
         """Have a request wait; or the reason why it cannot."""
-        sender, size = request.sender, request.size
+        return self.put_all(((request, answer),))
+
+    def put_all(self, entries: Sequence[Entry]) -> BusyError | None:
+        """Have the slices of one request wait, all or none; or the reason why they cannot."""
+        sender, size = entries[0][0].sender, sum(request.size for request, _ in entries)
         own = self._bytes.get(sender, 0)
         # With n senders, each may have 1/(n + 1) wait, so there is always room for one more; and a small request of
         # one that has none is always taken.
@@ -62,12 +66,12 @@ class FairQueue:
         self._bytes[sender] = own + size
         waiting = self._waiting.get(sender)
         if waiting is None:
-            self._waiting[sender] = deque(((request, answer),))
+            self._waiting[sender] = deque(entries)
             self._last[sender] = self._elapsed()
             if len(self._last) > _MOST_SENDERS:
                 self._is_beside()
         else:
-            waiting.append((request, answer))
+            waiting.extend(entries)
         return None
 
     def take(self) -> list[Entry]:

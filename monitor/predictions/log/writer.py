@@ -28,19 +28,18 @@ from monitor.predictions.intake.requests import (
     portions,
 )
 from monitor.predictions.intake.schema import Rules
+from monitor.predictions.large.reading import ReaderHere, ReaderMaker
+from monitor.predictions.large.slices import Whole, is_over, stored_before
 from monitor.predictions.log import batching
-from monitor.predictions.log.batch import Batch, without_ids
-from monitor.predictions.log.fair_queue import FairQueue
+from monitor.predictions.log.batch import Batch, decode, without_ids
+from monitor.predictions.log.fair_queue import Entry, FairQueue
+from monitor.predictions.log.store_rows import StoreRows
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter, without_texts
 from monitor.records import Stream
 from monitor.runtime.supervisor import SupervisedThread
 from monitor.store import outcomes, predictions, quarantine, scores, streams, texts
 from monitor.store.db import Store
-from monitor.store.outcomes import NewOutcomes
-from monitor.store.predictions import NewBatch
-from monitor.store.quarantine import Quarantined
-from monitor.store.texts import StoredTexts
 
 _LOG = logging.getLogger(__name__)
 _STOPPING = BusyError("the daemon is stopping", retry_after=5)
@@ -66,42 +65,11 @@ class IntakeStats:
         return self.rejected.get("wrong_key", 0) + self.rejected.get("other_client", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class _StoreRows:
-    """The rows to store for a group of requests."""
-
-    predictions: Sequence[NewBatch]
-    outcomes: Sequence[NewOutcomes]
-    quarantined: Sequence[Quarantined]
-    texts: Sequence[StoredTexts]
-
-    @classmethod
-    def of(
-        cls,
-        requests: Sequence[ParsedRequest],
-        settings: PredictionSettings,
-        meter: SignalMeter,
-        now: float,
-    ) -> "_StoreRows":
-        batches, kept = batching.ingested(requests, settings, meter)
-        outcomes_of_requests = batching.received_outcomes(requests, now)
-        return cls(batches, outcomes_of_requests, batching.quarantined(requests, now), kept)
-
-    @classmethod
-    def joined(cls, parts: Sequence["_StoreRows"]) -> "_StoreRows":
-        return cls(
-            [one for part in parts for one in part.predictions],
-            [one for part in parts for one in part.outcomes],
-            [one for part in parts for one in part.quarantined],
-            [one for part in parts for one in part.texts],
-        )
-
-
 class PredictionLog:
     """Stores predictions and outcomes durably. `clients` are the accepted clients; None for any.
 
     `on_rejected` receives valid predictions that were rejected because the store is unavailable. `meter` measures the
-    signals of calls of language models.
+    signals of calls of language models. `reader` reads large requests.
     """
 
     def __init__(
@@ -112,6 +80,7 @@ class PredictionLog:
         clients: frozenset[str] | None = None,
         on_rejected: Callable[[Stream, pa.RecordBatch], object] = lambda _stream, _rows: None,
         meter: SignalMeter | None = None,
+        reader: ReaderMaker = ReaderHere,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -119,6 +88,7 @@ class PredictionLog:
         self.decoders = FastDecoders(settings)
         self._store = store
         self._meter = meter or SignalMeter(store.faults)
+        self._reader = reader(self.decoders, self._meter, settings)
         self._queue = FairQueue(settings.queue_limit, settings.client_rate, clock.elapsed)
         self._wake = threading.Condition()
         self._is_called = False
@@ -144,6 +114,7 @@ class PredictionLog:
 
     def stop(self) -> None:
         """Write the waiting requests, then stop accepting new ones."""
+        self._reader.stop()
         with self._wake:
             self._running = False
             self._wake.notify()
@@ -154,17 +125,27 @@ class PredictionLog:
         """The rules for records received now, from a sender whose key is bound to `client` and `models`."""
         return Rules(self.settings, self.clock.now(), client, self.clients, models=models)
 
-    def prepared(self, request: RawRequest) -> ParsedRequest | WatchkeeperError:
-        """Parse a large request and make its rows, in another thread than the writer's, who then only stores them."""
-        parsed = request.parsed(self.decoders)
-        if isinstance(parsed, ParsedRequest):
-            self.prepare(parsed)
-        return parsed
+    def prepared(self, request: RawRequest) -> Sequence[ParsedRequest] | Receipt | WatchkeeperError:
+        """Read a large request apart from the writer, who then only stores its slices; or its receipt, if it was stored
+        before.
+
+        Raises:
+            StoreError: whether it was stored before is not known.
+        """
+        slices = self._reader.read(request)
+        if isinstance(slices, WatchkeeperError) or len(slices) == 1:
+            return slices
+        with self._store.read() as connection:
+            stored = stored_before(connection, slices)
+        if isinstance(stored, Receipt):
+            with self._counting:
+                self._replayed += 1
+        return stored or slices
 
     def prepare(self, parsed: ParsedRequest) -> None:
         """Make the rows of a large request, in another thread than the writer's, who then only stores them."""
         try:
-            parsed.rows = _StoreRows.of([parsed], self.settings, self._meter, self.clock.now())
+            parsed.rows = StoreRows.of([parsed], self.settings, self._meter, self.clock.now())
         except Exception:  # boundary: the writer answers the request
             _LOG.exception("rows could not be made; the writer tries again")
 
@@ -174,12 +155,22 @@ class PredictionLog:
         Each is answered once, in the writer's thread; or at once, in the calling thread, if too much is waiting or the
         log is not running. An empty list commits at once what arrived during the last commit.
         """
+        self._submit([[entry] for entry in requests])
+
+    def submit_slices(self, slices: Sequence[ParsedRequest], answer: Answer) -> None:
+        """Queue the slices of a request. It is answered once, as one of `submit` is: after the last slice, or when one
+        cannot be stored.
+        """
+        whole = Whole(answer, slices)
+        self._submit([[(one, whole.answer_of(one)) for one in slices]])
+
+    def _submit(self, groups: Sequence[Sequence[Entry]]) -> None:
         rejected: list[tuple[Answer, BusyError]] = []
         with self._wake:
-            for request, answer in requests:
-                busy = self._queue.put(request, answer) if self._running else _STOPPING
+            for entries in groups:
+                busy = self._queue.put_all(entries) if self._running else _STOPPING
                 if busy is not None:
-                    rejected.append((answer, busy))
+                    rejected.append((entries[-1][1], busy))
             self._is_called = True
             self._wake.notify()
         for answer, busy in rejected:
@@ -259,11 +250,14 @@ class PredictionLog:
 
     def _commit(self, group: list[tuple[ParsedRequest, Answer]]) -> None:
         """Store a group in one transaction; if one of its requests cannot be stored, each alone."""
+        group = [entry for entry in group if not is_over(entry[0])]
+        if not group:
+            return
         results: Sequence[Receipt | WatchkeeperError]
         try:
             results = self._store_all([request for request, _ in group])
         except StoreError as error:
-            hint = "nothing was stored; send the request again"
+            hint = "nothing was acknowledged; send the same request again"
             results = [BusyError(error.public, retry_after=5, hint=hint)] * len(group)
         except Exception as error:  # boundary: one request must not stop the writer or the others
             if len(group) > 1:
@@ -284,16 +278,20 @@ class PredictionLog:
         try:
             for stream, rows in batching.assemble(requests, RecordKind.PREDICTIONS):
                 self._on_rejected(stream, without_texts(rows))
+            for request in requests:
+                if isinstance(request.rows, StoreRows):
+                    for batch in request.rows.predictions:
+                        self._on_rejected(batch.stream, decode(batch.blob))
         except Exception:  # boundary: these rows were answered, and the writer goes on
             _LOG.exception("rows that could not be stored could not be evaluated either")
 
-    def _rows(self, requests: Sequence[ParsedRequest], now: float) -> _StoreRows:
+    def _rows(self, requests: Sequence[ParsedRequest], now: float) -> StoreRows:
         """The rows of requests: those that were made before, and those of the others together."""
-        prepared = [request.rows for request in requests if isinstance(request.rows, _StoreRows)]
+        prepared = [request.rows for request in requests if isinstance(request.rows, StoreRows)]
         if not prepared:
-            return _StoreRows.of(requests, self.settings, self._meter, now)
-        others = [request for request in requests if not isinstance(request.rows, _StoreRows)]
-        return _StoreRows.joined([*prepared, _StoreRows.of(others, self.settings, self._meter, now)])
+            return StoreRows.of(requests, self.settings, self._meter, now)
+        others = [request for request in requests if not isinstance(request.rows, StoreRows)]
+        return StoreRows.joined([*prepared, StoreRows.of(others, self.settings, self._meter, now)])
 
     def _store_all(
         self, group: list[ParsedRequest], settle: Callable[[Connection], object] = lambda _connection: None

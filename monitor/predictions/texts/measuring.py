@@ -50,8 +50,8 @@ class SignalMeter:
         registered: RegisteredFor | None = None,
         own: Mapping[str, str] | None = None,
     ) -> None:
-        self._faults, self._policies, self._registered = faults, policies or {}, registered
-        self._own, self._plugins = own or {}, list[Any]()
+        self.faults, self.policies, self.registered = faults, policies or {}, registered
+        self.own, self._plugins = own or {}, list[Any]()
 
     def separate(self, stream: Stream, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[StoredTexts]]:
         """The rows with signals instead of texts, and the texts to store."""
@@ -68,6 +68,12 @@ class SignalMeter:
         }
         return pa.RecordBatch.from_pydict(columns), kept
 
+    def registered_for(self, stream: Stream) -> Any:
+        """The `Registered` of a stream."""
+        if self.registered is None:
+            return signal_room.calls().NOTHING_REGISTERED
+        return self.registered(stream)
+
     def separate_batches(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[StoredTexts]]:
         """The same for batches of history."""
         found: list[Batch] = []
@@ -82,33 +88,32 @@ class SignalMeter:
         """The signals by name. A broken one stops no other."""
         measured: dict[str, pa.Array] = {}
         registered = signal_room.calls().NOTHING_REGISTERED
-        if self._registered is not None:
-            with self._faults.isolate("signals", f"{stream}: registered texts"):
-                registered = self._registered(stream)
-        with self._faults.isolate("signals", "calls"):
+        with self.faults.isolate("signals", f"{stream}: registered texts"):
+            registered = self.registered_for(stream)
+        with self.faults.isolate("signals", "calls"):
             batch = signal_room.batch().Batch(signal_room.calls().Calls(_calls(rows)), registered)
             for one in (*signal_room.registry().SIGNALS, *self._own_signals()):
-                with self._faults.isolate("signals", one.name):
+                with self.faults.isolate("signals", one.name):
                     measured[one.name] = _known(one.measure(batch))
         return measured
 
     def _own_signals(self) -> list[Any]:
         """The plug-ins of the configuration as signals, made when the first text is there."""
-        if len(self._plugins) < len(self._own):
+        if len(self._plugins) < len(self.own):
             made = signal_room.plugin().Plugin
-            self._plugins = [made(name, target).as_returned() for name, target in self._own.items()]
+            self._plugins = [made(name, target).as_returned() for name, target in self.own.items()]
         return self._plugins
 
     def _kept(
         self, stream: Stream, rows: pa.RecordBatch, signals: Mapping[str, pa.Array]
     ) -> list[StoredTexts]:
-        policy = self._policies.get(stream.client, TextPolicy.REDACT)
+        policy = self.policies.get(stream.client, TextPolicy.REDACT)
         present = [name for name in _TEXTS if name in rows.schema.names]
         if policy is TextPolicy.DROP or not present:
             return []
         has_text = np.logical_or.reduce([np.asarray(rows.column(name).is_valid()) for name in present])
         columns = {name: rows.column(name) for name in _WITH_TEXTS if name in rows.schema.names}
-        with self._faults.isolate("signals", "redaction"):
+        with self.faults.isolate("signals", "redaction"):
             for name in present:
                 if policy is TextPolicy.KEEP:
                     columns[name] = rows.column(name)

@@ -8,6 +8,7 @@ one commit, and the writer is woken once.
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 
 from monitor.errors import BusyError, WatchkeeperError
@@ -54,10 +55,21 @@ class CommitQueue:
         self._size += request.size
         self._has_new = self._size < _SUBMIT_AT_ONCE_BYTES
         self._submit_soon(loop)
-        self._waiting.append((result, now + self._timeout))
+        self._wait_for(result, loop)
+        return result
+
+    def commit_slices(self, slices: Sequence[ParsedRequest]) -> asyncio.Future[_Result]:
+        """As `commit`, for the slices of one request."""
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[_Result] = loop.create_future()
+        self._wait_for(result, loop)
+        self._log.submit_slices(slices, partial(self._answer, loop, result))
+        return result
+
+    def _wait_for(self, result: asyncio.Future[_Result], loop: asyncio.AbstractEventLoop) -> None:
+        self._waiting.append((result, loop.time() + self._timeout))
         if self._timer is None:
             self._timer = loop.call_later(self._timeout, self._expire)
-        return result
 
     def _submit_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._is_submit_scheduled:

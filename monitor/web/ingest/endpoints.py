@@ -13,7 +13,7 @@ from litestar.types import HTTPScope, Receive
 
 from monitor.errors import AccessError, WatchkeeperError
 from monitor.gauges.metrics_endpoints.otlp_metrics import NO_METRICS, MetricsReceiver
-from monitor.predictions.intake.parse import ParsedRequest, RecordKind, identify
+from monitor.predictions.intake.parse import RecordKind, identify
 from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -36,11 +36,11 @@ from monitor.web.ingest.request import (
     peer_of,
     principal_of,
 )
-from monitor.web.ingest.turns import Turns
+from monitor.web.ingest.turns import ReadingTurns
 from monitor.web.statuses import status_of, words_of
 
-_LARGE_BODY_BYTES = 262_144
-"""Larger bodies are decoded in a separate thread, so that small ones do not wait for them."""
+_LARGE_BODY_BYTES = 131_072
+"""Larger bodies are read apart and stored in slices, so that small ones do not wait for them."""
 _ONLY_POST = reply.of_error(
     405, "only POST is supported here", "send the records in the body", ("allow", "POST")
 )
@@ -57,14 +57,15 @@ def endpoints(
     """The endpoints of the ingest, by path. A body must arrive within `body_within` seconds."""
     budget = BodyBudget(settings.queue_limit)
     limits = BodyLimits(settings.body_limit, body_within)
+    turns = ReadingTurns(settings.acknowledge_within)
     pushed = {
         door.path: PushEndpoint(door.source, door.client, door.inbox, log, access, budget, limits)
         for door in doors
     }
     return {
         **pushed,
-        "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits),
-        "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits),
+        "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits, turns),
+        "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits, turns),
         **{f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics) for signal in Signal},
     }
 
@@ -79,6 +80,7 @@ class Endpoint:
         access: Access,
         budget: BodyBudget,
         limits: BodyLimits,
+        turns: ReadingTurns,
     ) -> None:
         self._kind = kind
         self._log = log
@@ -86,7 +88,7 @@ class Endpoint:
         self._limits = limits
         self._budget = budget
         self._queue = CommitQueue(log, log.settings.acknowledge_within)
-        self._turns = Turns()
+        self._turns = turns
 
     async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
         """Process a request.
@@ -113,9 +115,7 @@ class Endpoint:
     async def _store(
         self, body: bytes, headers: Headers, principal: Principal, sender: str
     ) -> Receipt | WatchkeeperError:
-        """Store a body. Small bodies are parsed by the writer, large ones in another thread, so that they delay
-        nothing.
-        """
+        """Store a body. Small bodies are parsed by the writer, large ones apart, so that they delay nothing."""
         key, kind = headers.get("idempotency-key", ""), headers.get("content-type", "")
         is_large = len(body) > _LARGE_BODY_BYTES
         identity = None if is_large else identify(self._kind, body, principal.client, key)
@@ -123,9 +123,11 @@ class Endpoint:
         request = RawRequest(self._kind, body, kind, rules, key, identity, sender)
         if not is_large:
             return await self._queue.commit(request)
-        async with self._turns.of(sender):
+        async with self._turns.of(sender, len(body)):
             parsed = await asyncio.get_running_loop().run_in_executor(None, self._log.prepared, request)
-        return await self._queue.commit(parsed) if isinstance(parsed, ParsedRequest) else parsed
+        if isinstance(parsed, Receipt | WatchkeeperError):
+            return parsed
+        return await self._queue.commit_slices(parsed)
 
     def _rejected(self, error: WatchkeeperError, headers: Headers) -> Reply:
         """The response to a rejected request, which is also counted."""

@@ -1,8 +1,11 @@
-"""Turns: large bodies of one sender are decoded one after the other, so that those of others find a free thread."""
+"""Turns: large bodies are read one after the other, and those of one sender leave those of others theirs."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+
+from monitor.errors import BusyError
+from monitor.predictions.large.reading import Line, line_of
 
 
 class Turns:
@@ -30,3 +33,31 @@ class Turns:
                 self._waiting[sender] = lock, count - 1
             else:
                 del self._waiting[sender]
+
+
+class ReadingTurns:
+    """The turns of large bodies at the processes that read them, one for each `Line`. A sender waits with one body at a
+    time, at most `patience` seconds.
+    """
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._of_senders, self._of_lines = Turns(), Turns()
+
+    @contextlib.asynccontextmanager
+    async def of(self, sender: str, size: int) -> AsyncIterator[Line]:
+        """Wait for the turn of a body of so many bytes, and have it until the end of the block.
+
+        Raises:
+            BusyError: it took too long.
+        """
+        line = line_of(size)
+        async with contextlib.AsyncExitStack() as turns:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await turns.enter_async_context(self._of_senders.of(sender))
+                    await turns.enter_async_context(self._of_lines.of(line))
+            except TimeoutError as error:
+                hint = "send the same request again, or fewer records per request"
+                raise BusyError("too many large requests wait", retry_after=5, hint=hint) from error
+            yield line

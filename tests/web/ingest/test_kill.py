@@ -81,3 +81,38 @@ def test_what_was_acknowledged_is_there_once_after_kill_9(tmp_path, seed):
     assert acknowledged
     assert acknowledged <= set(found)
     assert len(found) == len(set(found)), "a resend was stored twice"
+
+
+@pytest.mark.parametrize("seed", range(1, 11) if THOROUGH else [1])
+def test_a_large_request_that_was_half_stored_is_there_once_when_it_is_sent_again(tmp_path, seed):
+    """Its rows have no time: they get that of their arrival, which is another one when they are sent again."""
+    rng, server, size = random.Random(seed), Process(tmp_path), 3000
+    records = [
+        {"id": f"large-{n}", "client": "acme", "model": f"m{n % 900}", "prediction": rng.random()}
+        for n in range(size)
+    ]
+    server.start()
+    halves = []
+    for _ in range(2):
+        sender = threading.Thread(target=_sent, args=(server.url, records), daemon=True)
+        sender.start()
+        least = len(logged(tmp_path)) + rng.randrange(1, size // 4)
+        until(lambda least=least: len(logged(tmp_path)) >= min(least, size), "some are stored", 60)
+        server.kill()
+        sender.join(20)
+        halves.append(len(logged(tmp_path)))
+        server.start()
+    assert _sent(server.url, records)["accepted"] == size
+    assert halves[0] < size, "nothing was cut in half"
+    assert sorted(logged(tmp_path)) == sorted(record["id"] for record in records)
+    server.kill()
+
+
+def _sent(url, records):
+    with http.client(timeout=20) as client:
+        try:
+            answer = client.post(url + "/v1/predictions", json=records)
+        except httpx2.TransportError:
+            return None
+        assert answer.status_code == 202, answer.text
+        return answer.json()
