@@ -5,7 +5,8 @@ that rules read are measured when a base window closes; the last seconds at ever
 urgent.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -42,6 +43,7 @@ from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetFigure
 from monitor.windows import closing
 from monitor.windows.baseline import load
+from monitor.windows.due_windows import MEASURED, RECENT, DueWindows, by_hour, together
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -53,18 +55,12 @@ measured for all streams at each tick.
 FamiliesByLength = Mapping[int, Sequence[Family]]
 Beside = Callable[[float], Mapping[Stream, Sequence[Measurement]]]
 """Measures at a time what is not in records: gauges, releases."""
-_RECENT = 2 * HOUR
-"""Seconds. Of older base windows (history, very late rows), only the hours are measured."""
-_OLD_HOURS = 25
-"""Maximum number of older hours of a stream that a tick measures: history must not delay current windows."""
-_MEASURED = int(_RECENT) + (_OLD_HOURS + 1) * HOUR
-"""Seconds before the newest closed window in which closed windows can be measured, by the limits above."""
-
-
+HISTORY = 1.0
+"""Seconds of a tick for the older hours of one stream. The remaining ones stay queued for the next ticks."""
+_LEAST_HOURS = 4
+"""Hours of a stream with history that a tick measures however long they take."""
 _LONGEST_WAIT = 300
 """Seconds after which a window is measured again, however long it is."""
-_STREAMS = 4
-"""Streams per transaction: a commit costs a write to disk, and senders of predictions wait for it."""
 
 
 @dataclass(slots=True)
@@ -77,25 +73,6 @@ class _Progress:
     hours: set[int] = field(default_factory=set)
     probed: dict[int, Sequence[Measurement]] = field(default_factory=dict)
     judged: list[TargetFigure] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Due:
-    """The windows of a stream to measure: hours with their base windows, newest first, and whether a window closed.
-
-    `until` is the time up to which event time is closed, `edge` the end of the last closed base window.
-    """
-
-    stream: Stream
-    until: float
-    edge: int
-    hours: Sequence[tuple[Window, Sequence[Window]]]
-    is_moved: bool
-
-    @property
-    def is_much(self) -> bool:
-        """Whether it includes history, which is not measured in one transaction with other streams."""
-        return len(self.hours) > 2
 
 
 class Measurer:
@@ -115,6 +92,7 @@ class Measurer:
         targets: TargetJudge | None = None,
         declines: DeclineDetector | None = None,
         beside: Sequence[Beside] = (),
+        history_seconds: float = HISTORY,
     ) -> None:
         self.store = store
         self.base = base_seconds
@@ -131,6 +109,7 @@ class Measurer:
         self.declines = declines or DeclineDetector(base_seconds)
         self.usual = UsualLatency(base_seconds)
         self._beside = beside
+        self._history_seconds = history_seconds
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self.recent_profiles: Mapping[Stream, Profile] = {}
         self._progress: dict[Stream, _Progress] = {}
@@ -158,7 +137,7 @@ class Measurer:
             with self._isolated(figures.stream):
                 due.append(self._due(figures, changed.get(figures.stream, []), now))
         waiting = {one.stream: one for one in due if one.is_moved or one.hours}
-        for some in _together([waiting[stream] for stream in self.round_robin.start_tick(waiting)]):
+        for some in together([waiting[stream] for stream in self.round_robin.start_tick(waiting)]):
             self._attempt(some, wanted, len(everything), now)
             self.round_robin.mark_served([one.stream for one in some])
             if self.round_robin.is_time_up():
@@ -217,7 +196,7 @@ class Measurer:
             progress.judged = self.targets.judge(stream, by_length)
         return progress.judged
 
-    def _attempt(self, some: Sequence[_Due], wanted: FamiliesByLength, models: int, now: float) -> None:
+    def _attempt(self, some: Sequence[DueWindows], wanted: FamiliesByLength, models: int, now: float) -> None:
         """Measure some streams; if that fails, each alone. A stream that cannot be measured has no measurements."""
         try:
             self._measure(some, wanted, models, now)
@@ -235,7 +214,7 @@ class Measurer:
     def _isolated(self, stream: Stream, what: str = "") -> Isolation:
         return self.store.faults.isolate("streams", f"{stream}: {what}" if what else str(stream))
 
-    def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> _Due:
+    def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> DueWindows:
         """The windows of a stream to measure."""
         stream = figures.stream
         until = closing.horizon(figures.watermark, figures.last_received, now, self.windows)
@@ -244,15 +223,13 @@ class Measurer:
         is_new = not progress.readings
         if progress.closed_until > edge + self.base:
             progress.closed_until = edge  # the clock was set back: windows that close now are measured again
-        newly = closing.between(progress.closed_until, edge, self.base, _MEASURED // self.base)
-        hours = _hours({*newly, *closing.closed(changed, edge)}, now)
-        return _Due(stream, until, edge, hours, bool(newly) or is_new)
+        newly = closing.between(progress.closed_until, edge, self.base, MEASURED // self.base)
+        hours = by_hour({*newly, *closing.closed(changed, edge)}, now)
+        return DueWindows(stream, until, edge, hours, bool(newly) or is_new, frozenset(changed))
 
-    def _measure(self, some: Sequence[_Due], wanted: FamiliesByLength, models: int, now: float) -> None:
+    def _measure(self, some: Sequence[DueWindows], wanted: FamiliesByLength, models: int, now: float) -> None:
         """Measure some streams; history one hour at a time."""
-        for due in some:
-            for hour in due.hours if due.is_much else ():
-                self._measure_and_commit([replace(due, hours=[hour], is_moved=False)], wanted, now)
+        some = [self._with_history(due, wanted, now) if due.is_much else due for due in some]
         without_history = [replace(due, hours=()) if due.is_much else due for due in some]
         self._measure_and_commit(without_history, wanted, now)
         self._watch([due for due in some if due.is_moved], models, now)
@@ -264,7 +241,21 @@ class Measurer:
             (due.stream, window) for due in some for _, windows in due.hours for window in windows
         )
 
-    def _measure_and_commit(self, some: Sequence[_Due], wanted: FamiliesByLength, now: float) -> None:
+    def _with_history(self, due: DueWindows, wanted: FamiliesByLength, now: float) -> DueWindows:
+        """Measure the hours of a stream with history, newest first, in the time that a tick has for them. Returns the
+        stream with the hours that were measured.
+        """
+        measured: list[tuple[Window, Sequence[Window]]] = []
+        until = time.monotonic() + self._history_seconds
+        for hour, windows in due.hours:
+            can_wait = hour.end < now - RECENT and due.queued.issuperset(windows)
+            if can_wait and len(measured) >= _LEAST_HOURS and time.monotonic() >= until:
+                continue
+            self._measure_and_commit([replace(due, hours=[(hour, windows)], is_moved=False)], wanted, now)
+            measured.append((hour, windows))
+        return replace(due, hours=measured)
+
+    def _measure_and_commit(self, some: Sequence[DueWindows], wanted: FamiliesByLength, now: float) -> None:
         """Measure outside of the write transaction, then write. A stream that changed in the meantime is measured again
         within it.
         """
@@ -281,7 +272,7 @@ class Measurer:
             self._remember(one, now)
 
     def _measure_stream(
-        self, connection: Connection, due: _Due, wanted: FamiliesByLength, now: float
+        self, connection: Connection, due: DueWindows, wanted: FamiliesByLength, now: float
     ) -> StreamMeasurements:
         """Measure the changed windows of a stream, their hours, and the longer windows that rules read."""
         progress = self._progress[due.stream]
@@ -303,7 +294,7 @@ class Measurer:
     ) -> None:
         """Measure the changed windows of an hour, and the hour itself; the current hour only every few minutes."""
         for window in windows:
-            if window.start >= now - _RECENT:
+            if window.start >= now - RECENT:
                 measurer.measure_for_store(window)
         hours = self._progress[measurer.result.stream].hours
         if hour.end <= edge or self._is_due(HOUR, edge) or hour.start not in hours:
@@ -323,9 +314,9 @@ class Measurer:
             recent = (start for start in progress.hours if start > hour.start - DAY)
             progress.hours = {hour.start, *recent}
 
-    def _watch(self, some: Sequence[_Due], models: int, now: float) -> None:
+    def _watch(self, some: Sequence[DueWindows], models: int, now: float) -> None:
         """Evaluate drift. The result is valid until the next evaluation window closes."""
-        waiting: list[_Due] = []
+        waiting: list[DueWindows] = []
         with self.store.read() as connection:
             for due in some:
                 self._progress[due.stream].drift = ()
@@ -338,7 +329,7 @@ class Measurer:
             with self._isolated(due.stream, "drift"), self.store.write() as connection:
                 self._decide(connection, due, models, now)
 
-    def _decide(self, connection: Connection, due: _Due, models: int, now: float) -> None:
+    def _decide(self, connection: Connection, due: DueWindows, models: int, now: float) -> None:
         watched = evaluate(connection, due.stream, self.drift, self.base, due.until, now, models)
         self._progress[due.stream].drift = watched.measurements
 
@@ -376,25 +367,3 @@ def _with_targets(wanted: FamiliesByLength, agreed: Collection[str]) -> Families
         )
         for length in sorted({*wanted, *target_judging.LENGTHS})
     }
-
-
-def _together(due: Sequence[_Due]) -> Iterator[Sequence[_Due]]:
-    """The streams in groups that share a transaction, in order; streams with history are alone."""
-    some: list[_Due] = []
-    for one in due:
-        if some and (one.is_much or some[0].is_much or len(some) == _STREAMS):
-            yield some
-            some = []
-        some.append(one)
-    if some:
-        yield some
-
-
-def _hours(windows: Iterable[Window], now: float) -> list[tuple[Window, Sequence[Window]]]:
-    """The windows by hour, newest hour first; only some of the older hours."""
-    hours: dict[Window, list[Window]] = {}
-    for window in sorted(windows):
-        hours.setdefault(closing.window_of(window.start, HOUR), []).append(window)
-    newest_first: list[tuple[Window, Sequence[Window]]] = sorted(hours.items(), reverse=True)
-    recent = [one for one in newest_first if one[0].end >= now - _RECENT]
-    return recent + newest_first[len(recent) :][:_OLD_HOURS]

@@ -1,5 +1,6 @@
 """What is measured when: a timeline for each promise."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -107,6 +108,29 @@ def test_history_is_measured_by_the_hour_and_does_not_count_as_now(daemon: Measu
     daemon.measure()
     assert [volume(daemon, NOW - hour * 3600, 3600) for hour in range(1, 31)] == [3.0] * 30
     assert volume(daemon, NOW - 10 * 3600, MINUTE) is None
+
+
+def test_a_tick_without_time_for_history_measures_now_and_leaves_the_rest_to_the_next_ones(
+    daemon: MeasuringDaemon,
+) -> None:
+    daemon.history_seconds = 0.0
+    daemon.restart()
+    for hour in range(1, 21):
+        daemon.predict(3, at=NOW - hour * 3600 + 5)
+    daemon.predict(7)
+    assert daemon.measurement(daemon.measure(), "volume", OPEN).value == 7.0
+
+    def measured() -> list[float | None]:
+        return [volume(daemon, NOW - hour * 3600, 3600) for hour in range(1, 21)]
+
+    counts = [20 - measured().count(None)]
+    for _ in range(9):
+        daemon.clock.advance(2)
+        daemon.measure()
+        counts.append(20 - measured().count(None))
+    assert 3 <= counts[0] <= 6
+    assert all(later - earlier <= 6 for earlier, later in itertools.pairwise(counts))
+    assert measured() == [3.0] * 20
 
 
 def test_a_probe_that_was_never_asked_is_not_measured_and_says_so(daemon: MeasuringDaemon) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 
 from monitor.errors import StoreError
 from monitor.store.db import Store
+from tests.support.thorough import THOROUGH
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def test_a_store_that_is_left_while_threads_use_it_does_not_crash_the_process(
 ) -> None:
     with store.write() as connection:
         connection.execute(text("update counts set n = 7"))
-    for _ in range(6):
+    for _ in range(6 if THOROUGH else 2):
         done = subprocess.run(
             [sys.executable, "-c", ABANDONED, str(store.url)], capture_output=True, text=True, check=False
         )

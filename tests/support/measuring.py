@@ -34,6 +34,7 @@ class MeasuringDaemon:
     lengths: tuple[int, ...] = (OPEN, 300)
     metrics: frozenset[str] = frozenset({"volume", "latency_p95", "error_rate"})
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(10**9)))
+    history_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         self.restart()
@@ -43,7 +44,9 @@ class MeasuringDaemon:
         self.recent = RecentWindow(15.0, self.clock.now)
         wall = ClockMetrics(self.store, lambda _: True, lambda start, end: end - start)
         settings = (WindowSettings(), MetricSettings(), DriftSettings())
-        self.measuring = Measurer(self.store, MINUTE, *settings, self.recent, wall)
+        self.measuring = Measurer(
+            self.store, MINUTE, *settings, self.recent, wall, history_seconds=self.history_seconds
+        )
 
     def predict(self, count: int, at: float | None = None, **fields: Any) -> None:
         """Send `count` predictions with the time `at`, by default the time of the clock."""

@@ -1,0 +1,60 @@
+"""Which windows of a stream a tick measures: by the hour, newest first, and only some of the older hours."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from monitor.config.units import HOUR
+from monitor.records import Stream, Window
+from monitor.windows import closing
+
+RECENT = 2 * HOUR
+"""Seconds. Of older base windows (history, very late rows), only the hours are measured."""
+OLD_HOURS = 25
+"""Maximum number of older hours of a stream that a tick measures: history must not delay current windows."""
+MEASURED = int(RECENT) + (OLD_HOURS + 1) * HOUR
+"""Seconds before the newest closed window in which closed windows can be measured, by the limits above."""
+STREAMS = 4
+"""Streams per transaction: a commit costs a write to disk, and senders of predictions wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueWindows:
+    """The windows of a stream to measure: hours with their base windows, newest first, and whether a window closed.
+
+    `until` is the time up to which event time is closed, `edge` the end of the last closed base window. Windows that
+    are `queued` are due again in the next tick if they are not measured in this one.
+    """
+
+    stream: Stream
+    until: float
+    edge: int
+    hours: Sequence[tuple[Window, Sequence[Window]]]
+    is_moved: bool
+    queued: frozenset[Window] = frozenset()
+
+    @property
+    def is_much(self) -> bool:
+        """Whether it includes history, which is not measured in one transaction with other streams."""
+        return len(self.hours) > 2
+
+
+def together(due: Sequence[DueWindows]) -> Iterator[Sequence[DueWindows]]:
+    """The streams in groups that share a transaction, in order; streams with history are alone."""
+    some: list[DueWindows] = []
+    for one in due:
+        if some and (one.is_much or some[0].is_much or len(some) == STREAMS):
+            yield some
+            some = []
+        some.append(one)
+    if some:
+        yield some
+
+
+def by_hour(windows: Iterable[Window], now: float) -> list[tuple[Window, Sequence[Window]]]:
+    """The windows by hour, newest hour first; only some of the older hours."""
+    hours: dict[Window, list[Window]] = {}
+    for window in sorted(windows):
+        hours.setdefault(closing.window_of(window.start, HOUR), []).append(window)
+    newest_first: list[tuple[Window, Sequence[Window]]] = sorted(hours.items(), reverse=True)
+    recent = [one for one in newest_first if one[0].end >= now - RECENT]
+    return recent + newest_first[len(recent) :][:OLD_HOURS]
