@@ -1,9 +1,10 @@
-"""Texts as a reader sees them: other digits, full-width letters, dashes and invisible characters made plain.
+"""Texts as a reader sees them: other digits, full-width letters, dashes, escapes and invisible characters made plain.
 
-`fold` takes one text, `folded` a column. `places_in` tells where a character of the folded text was, so that what is
+`fold` takes one text, `folded` a column. `spans_in` tells where a passage of the folded text was, so that what is
 found there can be replaced in the original.
 """
 
+import html
 import re
 import unicodedata
 from bisect import bisect_right
@@ -16,7 +17,13 @@ import pyarrow.compute as pc
 from monitor.signals.matching import matches
 
 _MOST = 8_192
-_OTHER, _OTHERS = re.compile(r"[^\x00-\x7F]"), re.compile(r"[^\x00-\x7F]+")
+_ESCAPES = (
+    r"&(?:#[0-9]{2,7}|#[xX][0-9A-Fa-f]{2,6}|[A-Za-z]{2,8});|%[2-7][0-9A-Fa-f]|\\[nrt]"
+    r"|\\u(?:[0-9A-Ca-cE-Fe-f][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2}|\\x[2-7][0-9A-Fa-f]"
+)
+"""Characters as HTML, JSON, Python and addresses write them."""
+_ESCAPE, _PIECE = re.compile(_ESCAPES), re.compile(rf"[^\x00-\x7F]|{_ESCAPES}")
+_SPACES = {r"\n": "\n", r"\r": "\r", r"\t": "\t"}
 INVISIBLE = (
     r"[\p{Cf}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180E}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
     r"\x{E0100}-\x{E01EF}]"
@@ -40,7 +47,20 @@ _ODD_DIGITS = (
 
 
 @lru_cache(maxsize=_MOST)
-def _plain(character: str) -> str:
+def _plain(piece: str) -> str:
+    """A character, or an escape for one, as a reader sees it."""
+    return _plain_character(piece) if len(piece) == 1 else "".join(map(_plain_character, _unescaped(piece)))
+
+
+def _unescaped(escape: str) -> str:
+    if escape[0] == "&":
+        return html.unescape(escape)
+    return _SPACES.get(escape) or chr(int(escape[1 if escape[0] == "%" else 2 :], 16))
+
+
+def _plain_character(character: str) -> str:
+    if character < "\x80":
+        return character
     if ord(character) in _INVISIBLE or unicodedata.category(character) == "Cf":
         return ""
     digit = unicodedata.decimal(character, None)
@@ -54,38 +74,43 @@ def _plain(character: str) -> str:
 
 def fold(text: str) -> str:
     """The folded text."""
-    return text if text.isascii() else _OTHERS.sub(_folded_run, text)
+    return text if text.isascii() and not _ESCAPE.search(text) else _PIECE.sub(_folded_piece, text)
 
 
-def _folded_run(others: re.Match[str]) -> str:
-    return "".join(map(_plain, others[0]))
+def _folded_piece(piece: re.Match[str]) -> str:
+    return _plain(piece[0])
 
 
-def places_in(text: str) -> Callable[[int], int]:
-    """A function from the place of a character in the folded text to the place in `text` of what it stands for."""
-    pieces = [(0, 0, 0)]  # where it begins in the folded text and in `text`, and its last place in `text`
+def spans_in(text: str) -> Callable[[int, int], tuple[int, int]]:
+    """A function from a passage `[start, end)` of the folded text to the passage of `text` that it stands for."""
+    pieces = [
+        (0, 0, 0)
+    ]  # where it begins in the folded text and in `text`, and where it ends if it is one character
     n = end = 0
-    for other in _OTHER.finditer(text):
-        at, plain = other.start(), _plain(other[0])
+    for piece in _PIECE.finditer(text):
+        at, plain = piece.start(), _plain(piece[0])
         if at > end:  # plain characters before it, each of which stands for itself
-            pieces.append((n, end, at - 1))
+            pieces.append((n, end, 0))
             n += at - end
+        end = piece.end()
         if plain:
-            pieces.append((n, at, at))
+            pieces.append((n, at, end))
             n += len(plain)
-        end = at + 1
-    pieces.append((n, end, len(text)))
+    pieces.append((n, end, 0))
     starts = [start for start, *_ in pieces]
 
-    def place(folded_place: int) -> int:
-        start, origin, last = pieces[bisect_right(starts, folded_place) - 1]
-        return min(origin + folded_place - start, last)
+    def place(at: int) -> tuple[int, int]:
+        start, origin, ends = pieces[bisect_right(starts, at) - 1]
+        return (origin, ends) if ends else (origin + at - start, origin + at - start + 1)
 
-    return place
+    return lambda start, end: (place(start)[0], place(end - 1)[1])
 
 
 def folded(texts: pa.StringArray) -> pa.StringArray:
-    """The folded texts of a column. Rows in ASCII, which most are, cost next to nothing."""
+    """The folded texts of a column. Rows in ASCII without escapes, which most are, cost next to nothing."""
+    if (has_escape := matches(texts, _ESCAPES)).any():
+        rewritten = [fold(one) for one in texts.filter(pa.array(has_escape)).to_pylist()]
+        texts = pc.replace_with_mask(texts, pa.array(has_escape), pa.array(rewritten, pa.string()))
     is_other = pc.invert(pc.fill_null(pc.string_is_ascii(texts), True))
     if not pc.any(is_other).as_py():
         return texts

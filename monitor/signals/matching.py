@@ -27,9 +27,7 @@ def matches(texts: pa.StringArray, pattern: str) -> Flags:
 
 
 def matches_any(texts: pa.StringArray, patterns: tuple[str, ...]) -> Flags:
-    """Whether a text has a match of one of the expressions; false where it is null."""
-    if len(texts) <= FEW:
-        return _matches_of_few(texts, "|".join(f"(?:{one})" for one in patterns))
+    """Whether a text has a match of one of the expressions; false where it is null. One of all would be too large."""
     found = np.zeros(len(texts), bool)
     for one in patterns:
         found |= matches(texts, one)
@@ -45,5 +43,5 @@ def _matches_of_few(texts: pa.StringArray, pattern: str) -> Flags:
 @lru_cache(maxsize=256)
 def _compiled(pattern: str) -> "re2._Regexp":
     options = re2.Options()
-    options.never_capture, options.max_mem = True, _MOST_BYTES
+    options.never_capture, options.log_errors, options.max_mem = True, False, _MOST_BYTES
     return re2.compile(pattern.encode(), options)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.signals.folding import _plain, fold, places_in
+from monitor.signals.folding import _plain, fold, spans_in
 from monitor.signals.form.refusal import _REFUSAL
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS
 from monitor.signals.matching import FEW, matches, matches_any
@@ -18,6 +18,8 @@ from monitor.signals.personal_data.kinds import KINDS
 from tests.signals.test_laws import TEXT
 from tests.support.thorough import examples
 
+ODD = "gz- .\u200b\u0664\ufb00\u2026\uff14\ud800\u2014\u00e9\u6f22\ufe0f\U000e0100\u00bd"
+ESCAPED = ("&#52;", "&commat;", "&nbsp;", "%34", "%40", r"\u0034", r"\u00e9", r"\n")
 PATTERNS = (*(kind.prefilter for kind in KINDS), _REFUSAL, *IN_TURNS, *IN_DOCUMENTS)
 
 
@@ -34,15 +36,17 @@ def test_a_few_texts_match_as_many_do(texts: list[str | None]) -> None:
 
 
 @settings(max_examples=examples(50), deadline=None)
-@given(
-    st.text("ab1 .-\u200b\u0664\ufb00\u2026\uff14\ud800\u2014\u00e9\u6f22\ufe0f\U000e0100\u00bd", max_size=20)
-)
-def test_folding_and_its_places_are_those_of_each_character(text: str) -> None:
-    pieces = [one if one < "\x80" else _plain(one) for one in text]
-    assert fold(text) == "".join(pieces)
-    places = [place for place, piece in enumerate(pieces) for _ in piece]
-    place_of = places_in(text)
-    assert [place_of(at) for at in range(len(places))] == places
+@given(st.lists(st.sampled_from([*ODD, *ESCAPED]), max_size=10))
+def test_folding_and_its_spans_are_those_of_each_character(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    plain = [one if one < "\x80" and len(one) == 1 else _plain(one) for one in pieces]
+    assert fold(text) == "".join(plain)
+    starts = np.cumsum([0, *map(len, pieces)]).tolist()
+    places = [(starts[at], starts[at + 1]) for at, one in enumerate(plain) for _ in one]
+    span = spans_in(text)
+    for start in range(len(places)):
+        for end in range(start + 1, len(places) + 1):
+            assert span(start, end) == (places[start][0], places[end - 1][1])
 
 
 @pytest.mark.parametrize("inside", [True, False])

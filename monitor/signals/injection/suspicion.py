@@ -18,6 +18,7 @@ from monitor.signals.lists import parts, rows_of_parts
 from monitor.signals.matching import Flags, matches, matches_any
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_context, folded_inputs, folded_tool_results
+from monitor.texts import storable
 
 _FLAGS_OF_REGIONS = r"\x{1F3F4}[\x{E0020}-\x{E007F}]{1,8}"
 _TAGS = r"[\x{E0000}-\x{E007F}]"
@@ -36,13 +37,17 @@ _HAS_HOMOGLYPHS = r"[a-z][\p{Cyrillic}\p{Greek}]|[\p{Cyrillic}\p{Greek}][a-z]"
 def suspected(texts: pa.StringArray, folded: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
     """Which texts have one of the phrases, also encoded, in tags or look-alike letters."""
     plain = _without_homoglyphs(pc.utf8_lower(folded))
-    found = matches_any(plain, tuple(f"(?s:{phrase})" for phrase in (*phrases, ROT_13)))
-    one_of = re2.compile("(?s)" + "|".join(phrases))
+    of_one = tuple(f"(?s:{phrase})" for phrase in phrases)
+    found = matches_any(plain, (*of_one, ROT_13))
     for row in np.flatnonzero(matches(texts, _TAGS) & ~found):
-        found[row] = one_of.search(_from_tags(texts[int(row)].as_py())) is not None
+        found[row] = _has_one([_from_tags(texts[int(row)].as_py())], of_one)
     for row in np.flatnonzero(matches(texts, _ENCODED) & ~found):
-        found[row] = any(one_of.search(one) for one in decoded(texts[int(row)].as_py()))
+        found[row] = _has_one(decoded(texts[int(row)].as_py()), of_one)
     return found
+
+
+def _has_one(texts: list[str], phrases: tuple[str, ...]) -> bool:
+    return bool(texts) and bool(matches_any(pa.array([storable(one) for one in texts]), phrases).any())
 
 
 def decoded(text: str) -> list[str]:

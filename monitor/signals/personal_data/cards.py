@@ -7,7 +7,7 @@ from monitor.signals.personal_data.checksums import luhn
 from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
-_FEWEST, _MOST = 12, 19
+_FEWEST, _MOST, _FEWEST_IN_GROUP = 12, 19, 4
 _MAESTRO = (12, 13, 14, 15, 16, 17, 18, 19)
 _ISSUERS: tuple[tuple[int, int, int, tuple[int, ...]], ...] = (
     (1, 4, 4, (13, 16, 19)),  # Visa
@@ -57,9 +57,16 @@ def _lengths(prefix: str) -> frozenset[int]:
     )
 
 
+def _is_written_as_one(digits: Digits) -> bool:
+    """Separators that also make lists are the same throughout, and stand between groups of cards."""
+    return digits.is_usual or (
+        digits.shape[0] >= _FEWEST_IN_GROUP and len({one.strip(" *") for one in digits.separators}) == 1
+    )
+
+
 def _is_card(digits: Digits) -> bool:
     value = digits.value
-    if len(value) not in _lengths(value[:4]) or not luhn(value):
+    if len(value) not in _lengths(value[:4]) or not luhn(value) or not _is_written_as_one(digits):
         return False
     is_fraction = len(digits.shape) == 1 and digits.before.endswith(".") and digits.before[:1].isdigit()
     return not is_fraction

@@ -5,9 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-PREFILTER = r"[0-9](?:[ .\-/()+]{0,3}[0-9]){8}"
+BETWEEN = "[ .\\-/()+_,|*:\u00b7\u2022\\t\\r\\n]{0,3}"
+"""What may stand between two digits of one number."""
+PREFILTER = rf"[0-9](?:{BETWEEN}[0-9]){{8}}"
 """Nine digits with at most three separators between two of them."""
-_RUN = re.compile(r"[0-9](?:[ .\-/()+]{0,3}[0-9]){7,}")
+_RUN = re.compile(rf"[0-9](?:{BETWEEN}[0-9]){{7,}}")
+_USUAL = frozenset(" .-/()+")
 _GROUP = re.compile(r"[0-9]+")
 _MOST_DIGITS, _MOST_GROUPS, _MOST_REMEMBERED = 19, 8, 16
 
@@ -51,6 +54,11 @@ class Digits:
         return tuple(self.text[a[1] : b[0]] for a, b in zip(ends, starts, strict=True))
 
     @property
+    def is_usual(self) -> bool:
+        """Whether only spaces, points, dashes, slashes, brackets and plus signs stand between the groups."""
+        return _USUAL.issuperset("".join(self.separators))
+
+    @property
     def before(self) -> str:
         """The two characters before the first group."""
         return self.text[max(self.start - 2, 0) : self.start]
@@ -69,6 +77,11 @@ class Run:
         self.groups = [group.span() for group in _GROUP.finditer(text, start, end)]
         self.lengths = tuple([after - before for before, after in self.groups])
         self.digits = "".join([text[before:after] for before, after in self.groups])
+
+    def begins_anew(self, group: int) -> bool:
+        """Whether a plus sign, a bracket, or what does not belong in a telephone number stands before a group."""
+        between = self.text[self.groups[group - 1][1] : self.groups[group][0]] if group else ""
+        return between[-1:] in ("+", "(") or not _USUAL.issuperset(between)
 
 
 Windows = tuple[tuple[tuple[int, Shape], ...], ...]
@@ -128,7 +141,7 @@ def _in_run(
     free_from, place = 0, 0
     for first, some in enumerate(windows):
         if some and first >= free_from:
-            may_start = inside or first == free_from or run.text[run.groups[first][0] - 1] in "+("
+            may_start = inside or first == free_from or run.begins_anew(first)
             for end, shape in some if may_start else ():
                 value = run.digits[place : place + sum(shape)]
                 digits = Digits(run.text, tuple(run.groups[first:end]), shape, value)

@@ -51,7 +51,7 @@ CARD = Kind("card", digit_runs.PREFILTER, cards.find, _digits)
 IBAN = Kind("iban", ibans.PREFILTER, ibans.find, _alphanumeric)
 NATIONAL_ID = Kind("national-id", national_ids.PREFILTER, national_ids.find, _alphanumeric)
 MAIL = Kind("mail", mail_addresses.PREFILTER, mail_addresses.find, str.lower)
-PHONE = Kind("phone", r"[0-9](?:[ .\-/()+]{0,3}[0-9]){7}", phones.find, _digits)
+PHONE = Kind("phone", rf"[0-9](?:{digit_runs.BETWEEN}[0-9]){{7}}", phones.find, _digits)
 IP_ADDRESS = Kind("ip", ip_addresses.PREFILTER, ip_addresses.find, str.lower)
 
 IDENTIFIERS = (CARD, IBAN, NATIONAL_ID)

@@ -13,9 +13,9 @@ from monitor.signals.personal_data.digit_runs import PREFILTER as DIGITS_PREFILT
 from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
 from monitor.signals.personal_data.digit_runs import find as find_digits
 
-_GB = r"[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]"
-_ES = r"(?:[0-9]{8}|[XYZxyz]-?[0-9]{7})-?[A-Za-z]"
-_IT = r"[A-Za-z]{6}[0-9L-Vl-v]{2}[A-Ta-t][0-9L-Vl-v]{2}[A-Za-z][0-9L-Vl-v]{3}[A-Za-z]"
+_GB = r"[A-CEGHJ-PR-TW-Za-ceghj-pr-tw-z]{2}[ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[0-9]{2}[ \-]?[A-Da-d]"
+_ES = r"(?:[0-9]{8}|[0-9]{2}\.[0-9]{3}\.[0-9]{3}|[XYZxyz][ \-]?[0-9]{7})[ \-]?[A-Za-z]"
+_IT = r"[A-Za-z]{3} ?[A-Za-z]{3} ?[0-9L-Vl-v]{2}[A-Ta-t][0-9L-Vl-v]{2} ?[A-Za-z][0-9L-Vl-v]{3}[A-Za-z]"
 _FI = r"[0-9]{6}[\-+A-FU-Ya-fu-y][0-9]{3}[0-9A-FHJ-NPR-Ya-fhj-npr-y]"
 _CORSICAN = r"[12][0-9]{4}2[ABab][0-9]{8}"
 LETTERS_PREFILTER = "|".join((_GB, _ES, _IT, _CORSICAN, _FI))
@@ -26,7 +26,7 @@ def find(text: str) -> Iterator[Found]:
     """The national identifiers in a text."""
     yield from find_digits(text, _may_be_number, _is_number)
     for one in _WITH_LETTERS.finditer(text):
-        value = one.group().replace(" ", "").upper()
+        value = _value(one.group().upper())
         stands_alone = not (
             text[max(one.start() - 1, 0) : one.start()].isalnum() or text[one.end() : one.end() + 1].isalnum()
         )
@@ -34,11 +34,18 @@ def find(text: str) -> Iterator[Found]:
             yield Found(one.start(), one.end(), value)
 
 
+def _value(written: str) -> str:
+    """Without separators, except for Finland's, which tells the century."""
+    return written if _FINNISH.fullmatch(written) else _SEPARATORS.sub("", written)
+
+
 def _check_of(value: str) -> Callable[[str], bool]:
     """The check for an identifier with letters, which its first characters tell apart."""
     if value[1:2].isalpha():
         return _is_italian if value[2:3].isalpha() else _is_british
-    return {_FINNISH: _is_finnish, _FRENCH: _is_corsican}.get(len(value), _is_spanish)
+    if _FINNISH.fullmatch(value):
+        return _is_finnish
+    return _is_corsican if len(value) == _FRENCH else _is_spanish
 
 
 def _may_be_number(shape: Shape) -> bool:
@@ -109,9 +116,8 @@ def _is_british(value: str) -> bool:
 
 
 def _is_spanish(value: str) -> bool:
-    plain = value.replace("-", "")
-    number = plain[:-1].translate(str.maketrans("XYZ", "012"))
-    return "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23] == plain[-1]
+    number = value[:-1].translate(str.maketrans("XYZ", "012"))
+    return "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23] == value[-1]
 
 
 _ODD = dict(
@@ -149,8 +155,9 @@ _BY_SHAPE: dict[tuple[int, ...], _Checks] = {
     (2, 2, 2, 3, 2): (({".", "-", " "}, _is_belgian),),
     (6, 3, 2): (({" ", "-", "."}, _is_belgian),),
     (13,): ((set(), _is_swiss),),
-    (3, 4, 4, 2): (({"."}, _is_swiss),),
-    (3, 3, 3, 2): (({".", "-"}, _is_brazilian),),
+    (3, 4, 4, 2): (({".", " "}, _is_swiss),),
+    (3, 3, 3, 2): (({".", "-", " "}, _is_brazilian),),
+    (12,): ((set(), _is_swedish),),
 }
 _WITH_LETTERS = re2.compile(LETTERS_PREFILTER)
-_FINNISH, _FRENCH = 11, 15
+_SEPARATORS, _FINNISH, _FRENCH = re2.compile(r"[ .\-]"), re2.compile(_FI), 15

@@ -22,7 +22,7 @@ def _may_be_phone(shape: Shape) -> bool:
 
 def _is_phone(digits: Digits) -> bool:
     value, before, after = digits.value, digits.before, digits.after
-    if (after.isalnum() and after not in "xX") or before[-1:].isalnum():
+    if not digits.is_usual or (after.isalnum() and after not in "xX") or before[-1:].isalnum():
         return False
     if before.rstrip("( ").endswith("+"):
         return value[0] != "0"

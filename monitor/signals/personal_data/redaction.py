@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.signals.folding import fold, folded, places_in
+from monitor.signals.folding import fold, folded, spans_in
 from monitor.signals.lists import of_parts, parts
 from monitor.signals.matching import matches
 from monitor.signals.personal_data.kinds import KINDS, Kind
@@ -62,5 +62,5 @@ def _spans(text: str, kinds: Sequence[Kind]) -> list[tuple[int, int, str]]:
             merged.append((start, end, rank))
     if plain is text or not merged:
         return [(start, end, kinds[rank].token) for start, end, rank in merged]
-    place = places_in(text)
-    return [(place(start), place(end - 1) + 1, kinds[rank].token) for start, end, rank in merged]
+    span = spans_in(text)
+    return [(*span(start, end), kinds[rank].token) for start, end, rank in merged]
