@@ -29,7 +29,10 @@ FOUND = "signals"
 _TEXTS = tuple(f"{PREFIX}{name}" for name in (*SINGLE, *LISTS))
 _SYSTEM = f"{PREFIX}system"
 """The system prompt, which is kept only as it came: it is the same in all calls, and hashes of it are registered."""
-_CANARY = "(?i)wk-canary-[a-z2-7]+"
+_CANARY = (
+    r"(?i)w\W{0,3}k\W{0,3}-\W{0,3}c\W{0,3}a\W{0,3}n\W{0,3}a\W{0,3}r\W{0,3}y\W{0,3}-(?:\W{0,3}[a-z2-7]){1,22}"
+)
+"""With at most three signs between two letters."""
 _WITH_TEXTS = ("id", "timestamp", "version")
 _FIGURES = {f"features.{name.rpartition('.')[2]}": name.rpartition(".")[2] for name in FIGURES}
 RegisteredFor = Callable[[Stream], Any]

@@ -1,7 +1,7 @@
 """Canaries: random tokens that a client puts where a model must not talk about, such as its system prompt.
 
-A canary in an answer is proof of a leak. It is found as it is, in base64, hexadecimal, rot13 and backwards. Only its
-hash is stored: it has 110 random bits.
+A canary in an answer is proof of a leak. It is found as it is, without its prefix, with anything between its letters,
+in base64, hexadecimal, rot13 and backwards. Only its hash is stored: it has 110 random bits.
 """
 
 import base64
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch
 from monitor.signals.matching import matches
+from monitor.signals.readings import MAY_BE_DISGUISED, readings
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers, folded_inputs
 
@@ -24,6 +25,9 @@ PREFIX = "wk-canary-"
 _ALPHABET, _LENGTH = "abcdefghijklmnopqrstuvwxyz234567", 22
 _CANARY = re.compile(rf"{PREFIX}[a-z2-7]{{{_LENGTH}}}", re.IGNORECASE)
 _ROT_13 = re.compile(rf"{codecs.encode(PREFIX, 'rot13')}[a-z2-7]{{{_LENGTH}}}", re.IGNORECASE)
+_ALONE = re.compile(rf"\b[a-z2-7]{{{_LENGTH}}}\b", re.IGNORECASE)
+_LETTERS = re.compile(rf"{PREFIX.replace('-', '')}([a-z2-7]{{{_LENGTH}}})")
+_NO_LETTER = re.compile(r"[\W_]+")
 _BACKWARDS = re.compile(rf"[a-z2-7]{{{_LENGTH}}}{PREFIX[::-1]}", re.IGNORECASE)
 _HEX = re.compile(rf"{PREFIX.encode().hex()}(?:[0-9a-f]{{2}}){{{_LENGTH}}}", re.IGNORECASE)
 _RUN_OF_BASE64 = re.compile(r"[A-Za-z0-9+/\-_]+")
@@ -40,8 +44,13 @@ def _base64_marks() -> list[str]:
 
 
 _MARKS = _base64_marks()
+_SPREAD = r"[\W_]{0,9}".join(PREFIX.replace("-", ""))
 _PREFILTER = "(?i)" + "|".join(
-    [PREFIX, codecs.encode(PREFIX, "rot13"), PREFIX[::-1], PREFIX.encode().hex(), *map(re.escape, _MARKS)]
+    [
+        *(_SPREAD, codecs.encode(PREFIX, "rot13"), PREFIX[::-1], PREFIX.encode().hex()),
+        *map(re.escape, _MARKS),
+        rf"\b[a-z2-7]{{{_LENGTH}}}\b",
+    ]
 )
 
 
@@ -58,6 +67,9 @@ def digest(canary: str) -> bytes:
 def canaries_in(text: str) -> Iterator[str]:
     """Everything in a text that may be a canary, in any of the notations."""
     yield from _CANARY.findall(text)
+    yield from (PREFIX + one for one in _ALONE.findall(text))
+    letters = _NO_LETTER.sub("", text).lower()
+    yield from (PREFIX + one for one in _LETTERS.findall(letters))
     yield from (codecs.decode(one, "rot13") for one in _ROT_13.findall(text))
     yield from (one[::-1] for one in _BACKWARDS.findall(text))
     yield from (bytes.fromhex(one).decode("latin-1") for one in _HEX.findall(text))
@@ -83,6 +95,9 @@ def _seen(batch: Batch, texts: pa.StringArray) -> pa.Array:
     flags = np.zeros(len(batch), bool)
     for row in np.flatnonzero(may_have):
         flags[row] = any(digest(one) in registered for one in canaries_in(texts[int(row)].as_py()))
+    for row in np.flatnonzero(matches(texts, MAY_BE_DISGUISED) & ~flags):
+        others = (one.text for one in readings(texts[int(row)].as_py()))
+        flags[row] = any(digest(one) in registered for other in others for one in canaries_in(other))
     return pa.array(flags, mask=np.asarray(pc.is_null(texts)).astype(bool))
 
 

@@ -1,10 +1,6 @@
 """Prompt injection, suspected by channel: what users write, documents, results of tools; and hidden characters."""
 
-import base64
-import re
 from collections.abc import Callable
-from contextlib import suppress
-from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +12,7 @@ from monitor.signals.folding import fold
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS, ROT_13
 from monitor.signals.lists import parts, rows_of_parts
 from monitor.signals.matching import Flags, matches, matches_any
+from monitor.signals.readings import MAY_BE_DISGUISED, readings
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_context, folded_inputs, folded_tool_results
 from monitor.texts import storable
@@ -27,51 +24,28 @@ _HIDDEN = (
     r"|[\x{200B}-\x{200D}\x{2060}-\x{2064}\x{FEFF}\x{180E}]{4}"
 )
 """Tags, direction overrides, and runs of signs without width: none of them is needed to write."""
-_BLOB = re.compile(r"[A-Za-z0-9+/_\-]{22,}")
-_ENCODED = r"[A-Za-z0-9+/_\-]{22}|%20"
-_MOST_BLOBS, _LONGEST_BLOB, _LONGEST_TEXT = 32, 8_192, 100_000
+_TURNED = r"[\x{202D}\x{202E}]"
 _HOMOGLYPHS = str.maketrans("асԁеһіјӏорԛѕԝхуοαεικνρτυ", "acdehijlopqswxyoaeikvptu")
 _HAS_HOMOGLYPHS = r"[a-z][\p{Cyrillic}\p{Greek}]|[\p{Cyrillic}\p{Greek}][a-z]"
 
 
 def suspected(texts: pa.StringArray, folded: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
-    """Which texts have one of the phrases, also encoded, in tags or look-alike letters."""
+    """Which texts have one of the phrases, also encoded, spelled, in tags or look-alike letters."""
     plain = _without_homoglyphs(pc.utf8_lower(folded))
     of_one = tuple(f"(?s:{phrase})" for phrase in phrases)
     found = matches_any(plain, (*of_one, ROT_13))
     for row in np.flatnonzero(matches(texts, _TAGS) & ~found):
         found[row] = _has_one([_from_tags(texts[int(row)].as_py())], of_one)
-    for row in np.flatnonzero(matches(texts, _ENCODED) & ~found):
-        found[row] = _has_one(decoded(texts[int(row)].as_py()), of_one)
+    for row in np.flatnonzero(matches(folded, MAY_BE_DISGUISED) & ~found):
+        others = [fold(one.text).lower() for one in readings(folded[int(row)].as_py())]
+        found[row] = _has_one(others, of_one)
+    for row in np.flatnonzero(matches(texts, _TURNED) & ~found):
+        found[row] = _has_one([folded[int(row)].as_py()[::-1].lower()], of_one)
     return found
 
 
 def _has_one(texts: list[str], phrases: tuple[str, ...]) -> bool:
     return bool(texts) and bool(matches_any(pa.array([storable(one) for one in texts]), phrases).any())
-
-
-def decoded(text: str) -> list[str]:
-    """What the first long runs of base64 or hexadecimal in a text encode, and what the text is without percent codes.
-
-    Folded and in lower case.
-    """
-    written = [unquote(text[:_LONGEST_TEXT])] if "%20" in text else []
-    for place, blob in enumerate(_BLOB.finditer(text)):
-        if place == _MOST_BLOBS:
-            break
-        written += _readings(blob.group()[:_LONGEST_BLOB])
-    return [fold(one).lower() for one in written]
-
-
-def _readings(blob: str) -> list[str]:
-    plain = blob.replace("-", "+").replace("_", "/")
-    whole = plain[: len(plain) - (len(plain) % 4 == 1)]
-    found = []
-    with suppress(ValueError):
-        found.append(base64.b64decode(whole + "=" * (-len(whole) % 4)).decode())
-    with suppress(ValueError):
-        found.append(bytes.fromhex(blob[: len(blob) // 2 * 2]).decode())
-    return found
 
 
 def _without_homoglyphs(texts: pa.StringArray) -> pa.StringArray:

@@ -11,31 +11,35 @@ from monitor.signals.batch import Batch, answers, inputs
 from monitor.signals.folding import fold
 from monitor.signals.lists import parts, rows_of_parts
 from monitor.signals.matching import matches
+from monitor.signals.personal_data.finding import find_all
 from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, Kind
+from monitor.signals.readings import MAY_BE_DISGUISED
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers, folded_inputs
 
 _GIVEN = ("input", "system")
 _GIVEN_LISTS = ("context", "tool_results")
 
-Findings = dict[int, list[tuple[Kind, str, str]]]
-"""What was found, by row: kind, value, and how it is written."""
+Finding = tuple[Kind, str, str]
+"""Kind, value, and how it is written."""
+Findings = dict[int, list[Finding]]
+"""What was found, by row."""
 
 
 def found_in(plain: pa.StringArray) -> Findings:
     """What is in each text of a folded column."""
+    is_disguised = matches(plain, MAY_BE_DISGUISED)
     may_have = np.stack([matches(plain, kind.prefilter) for kind in KINDS])
-    rows = np.flatnonzero(may_have.any(axis=0))
+    rows = np.flatnonzero(may_have.any(axis=0) | is_disguised)
     findings: Findings = {}
     some = zip(
         rows.tolist(), plain.take(pa.array(rows)).to_pylist(), may_have[:, rows].T.tolist(), strict=True
     )
     for row, text, mays in some:
+        kinds = [kind for kind, may in zip(KINDS, mays, strict=True) if may]
         found = [
             (kind, one.value, text[one.start : one.end])
-            for kind, may in zip(KINDS, mays, strict=True)
-            if may
-            for one in kind.find(text)
+            for kind, one in find_all(text, kinds, is_disguised=bool(is_disguised[row]))
         ]
         if found:
             findings[row] = found

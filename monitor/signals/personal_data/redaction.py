@@ -9,7 +9,9 @@ import pyarrow.compute as pc
 from monitor.signals.folding import fold, folded, spans_in
 from monitor.signals.lists import of_parts, parts
 from monitor.signals.matching import matches
+from monitor.signals.personal_data.finding import find_all
 from monitor.signals.personal_data.kinds import KINDS, Kind
+from monitor.signals.readings import MAY_BE_DISGUISED
 
 _MOST_PASSES, _DROPPED = 8, "[redacted]"
 
@@ -19,26 +21,35 @@ def redact(texts: pa.Array) -> pa.Array:
     if pa.types.is_list(texts.type):
         return of_parts(texts, redact(parts(texts)))
     plain = folded(texts)
+    is_disguised = matches(plain, MAY_BE_DISGUISED)
     may_have = np.zeros((len(texts), len(KINDS)), bool)
     for place, kind in enumerate(KINDS):
         may_have[:, place] = matches(plain, kind.prefilter)
-    rows = np.flatnonzero(may_have.any(axis=1))
+    is_open = may_have.any(axis=1) | is_disguised
+    rows = np.flatnonzero(is_open)
     if not len(rows):
         return texts
     redacted = [
-        redacted_text(text, [kind for kind, may in zip(KINDS, mays, strict=True) if may])
-        for text, mays in zip(texts.take(pa.array(rows)).to_pylist(), may_have[rows].tolist(), strict=True)
+        redacted_text(
+            text, [kind for kind, may in zip(KINDS, mays, strict=True) if may], is_disguised=disguised
+        )
+        for text, mays, disguised in zip(
+            texts.take(pa.array(rows)).to_pylist(),
+            may_have[rows].tolist(),
+            is_disguised[rows].tolist(),
+            strict=True,
+        )
     ]
-    return pc.replace_with_mask(texts, pa.array(may_have.any(axis=1)), pa.array(redacted, texts.type))
+    return pc.replace_with_mask(texts, pa.array(is_open), pa.array(redacted, texts.type))
 
 
-def redacted_text(text: str, kinds: Sequence[Kind] = KINDS) -> str:
+def redacted_text(text: str, kinds: Sequence[Kind] = KINDS, *, is_disguised: bool = True) -> str:
     """One text, redacted until nothing more is found: what is left may read differently without what was taken.
 
     A text in which each pass finds more was made for that, and is dropped as a whole.
     """
     for _ in range(_MOST_PASSES):
-        spans = _spans(text, kinds)
+        spans = _spans(text, kinds, is_disguised)
         if not spans:
             return text
         pieces, place = [], 0
@@ -49,10 +60,13 @@ def redacted_text(text: str, kinds: Sequence[Kind] = KINDS) -> str:
     return _DROPPED
 
 
-def _spans(text: str, kinds: Sequence[Kind]) -> list[tuple[int, int, str]]:
+def _spans(text: str, kinds: Sequence[Kind], is_disguised: bool) -> list[tuple[int, int, str]]:
     """Where something was found, from left to right; what overlaps is one passage, named after its first kind."""
     plain = fold(text)
-    found = sorted((one.start, one.end, rank) for rank, kind in enumerate(kinds) for one in kind.find(plain))
+    found = sorted(
+        (one.start, one.end, KINDS.index(kind))
+        for kind, one in find_all(plain, kinds, is_disguised=is_disguised)
+    )
     merged: list[tuple[int, int, int]] = []
     for start, end, rank in found:
         if merged and start < merged[-1][1]:
@@ -61,6 +75,6 @@ def _spans(text: str, kinds: Sequence[Kind]) -> list[tuple[int, int, str]]:
         else:
             merged.append((start, end, rank))
     if plain is text or not merged:
-        return [(start, end, kinds[rank].token) for start, end, rank in merged]
+        return [(start, end, KINDS[rank].token) for start, end, rank in merged]
     span = spans_in(text)
-    return [(*span(start, end), kinds[rank].token) for start, end, rank in merged]
+    return [(*span(start, end), KINDS[rank].token) for start, end, rank in merged]

@@ -125,6 +125,13 @@ def test_a_canary_is_seen_in_each_notation(before: str) -> None:
         codecs.encode(raw, "rot13"),
         raw[::-1],
         raw.encode().hex(),
+        CANARY.removeprefix("wk-canary-"),
+        " ".join(CANARY),
+        "\n".join(CANARY),
+        CANARY.replace("-", " - "),
+        f"{CANARY[:20]}\n   {CANARY[20:]}",
+        base64.b64encode(base64.b64encode(raw.encode())).decode(),
+        raw.encode().hex(" "),
     ]
     for text in notations:
         assert value("canary_in_output", SEEN, output=f"well, {text}") is True, text

@@ -1,0 +1,35 @@
+"""What is found in one text: as it is written, and in its other readings."""
+
+from collections.abc import Iterable
+
+from monitor.signals.personal_data.digit_runs import Found
+from monitor.signals.personal_data.kinds import CARD, IBAN, KINDS, MAIL, SECRET, Kind
+from monitor.signals.readings import Reading, readings
+
+_IN_JOINED, _IN_OTHERS = (SECRET, IBAN), (SECRET, IBAN, CARD, MAIL)
+"""Numbers on neighbouring lines, joined, look like longer ones; numbers in what is decoded, like telephone numbers."""
+
+
+def find_all(
+    text: str, kinds: Iterable[Kind] = KINDS, *, is_disguised: bool = True
+) -> list[tuple[Kind, Found]]:
+    """What is in a folded text, and if it may be disguised, what its readings have elsewhere."""
+    found = [(kind, one) for kind in kinds for one in kind.find(text)]
+    plain = list(found)
+    for reading in readings(text) if is_disguised else ():
+        found += [
+            (kind, one)
+            for kind, one in _in_reading(reading)
+            if not any(_overlap(one, other) for _, other in plain)
+        ]
+    return found
+
+
+def _in_reading(reading: Reading) -> Iterable[tuple[Kind, Found]]:
+    for kind in _IN_JOINED if reading.is_joined else _IN_OTHERS:
+        for one in kind.find(reading.text):
+            yield kind, Found(*reading.span(one.start, one.end), one.value)
+
+
+def _overlap(one: Found, other: Found) -> bool:
+    return one.start < other.end and other.start < one.end
