@@ -42,6 +42,11 @@ exporters:
 notify:
   pagerduty: {routing_key: "RRRRRRRRRRRRRRRRRRRRRRRRRRRRRRRR"}
   slack: {webhook_url: "https://hooks.slack.com/services/T/B/SECRET"}
+  jsm: {api_key: SECRET}
+  teams: {webhook_url: "https://teams.example/workflows/SECRET"}
+  servicenow: {url: "https://now.example", user: u, password: SECRET}
+  datadog: {api_key: SECRET, site: datadoghq.eu}
+  newrelic: {api_key: SECRET, account_id: "1"}
   email: {host: mail.example, sender: a@b.example, to: [c@d.example]}
   alertmanager: {urls: ["http://am1.example:9093", "http://am2.example:9093"]}
   webhook: {url: "https://hook.example/SECRET", secret: "SECRET-of-sixteen-or-more"}
@@ -81,6 +86,11 @@ EXPECTED = {
     "hc.example:443",
     "roll.example:443",
     "fraud.internal:9000",
+    "api.atlassian.com:443",
+    "teams.example:443",
+    "now.example:443",
+    "api.datadoghq.eu:443",
+    "insights-collector.newrelic.com:443",
     "otlp.datadoghq.eu:443",
     "otlp.eu01.nr-data.net:443",
     "gateway.example:443",
@@ -92,7 +102,8 @@ EXPECTED = {
 }
 COVERED = {
     *("DatadogSettings.url", "GrafanaCloudSettings.url", "NewRelicSettings.url", "OtlpSettings.url"),
-    *("RemoteWriteSettings.url", "StatsdSettings.url"),
+    *("RemoteWriteSettings.url", "StatsdSettings.url", "JsmSettings.url", "TeamsSettings.webhook_url"),
+    *("ServiceNowSettings.url", "DatadogEventSettings.url", "NewRelicEventSettings.url"),
     *("AlertmanagerSettings.urls", "ArgoSettings.url", "AzureMlSettings.login_url", "AzureMlSettings.url"),
     *("DeadManSettings.url", "DeploymentSettings.url", "EmailSettings.host", "GithubSettings.url"),
     *("GitlabSettings.url", "KafkaGroupSettings.brokers", "KafkaSettings.brokers", "ModelServerSettings.url"),

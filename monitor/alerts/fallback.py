@@ -10,7 +10,7 @@ from monitor.alerts.settings import Fallback
 from monitor.config.units import format_duration
 from monitor.store.incidents import Incident
 
-PAGERS = frozenset(("pagerduty", "alertmanager"))
+PAGERS = frozenset(("pagerduty", "alertmanager", "jsm"))
 """Channels that wake on-call, and therefore need a fallback."""
 
 

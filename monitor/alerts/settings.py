@@ -113,7 +113,7 @@ class Storm(Section):
 class Fallback(Section):
     """Fallback and escalation when the pager does not accept a page, or accepts it and opens no incident."""
 
-    channels: tuple[str, ...] = ("email", "slack", "webhook", "apprise")
+    channels: tuple[str, ...] = ("email", "slack", "teams", "webhook", "apprise")
     """Fallback channels. All that are configured are notified."""
     unaccepted_after: Duration = 60.0
     """Use the fallback if the page has not been accepted for this long."""
@@ -129,10 +129,18 @@ class Fallback(Section):
 class AlertSettings(Section):
     """Routing, grouping, inhibition and fallback of notifications."""
 
-    critical: Route = Route(channels=("pagerduty", "alertmanager", "console", "file"))
+    critical: Route = Route(
+        channels=(
+            *("pagerduty", "alertmanager", "jsm", "servicenow"),
+            *("datadog", "newrelic", "console", "file"),
+        )
+    )
     """Critical alerts: sent at once, at any hour."""
     warning: Route = Route(
-        channels=("pagerduty", "alertmanager", "slack", "email", "webhook", "apprise", "console", "file"),
+        channels=(
+            *("pagerduty", "alertmanager", "jsm", "slack", "teams", "email", "webhook", "apprise"),
+            *("datadog", "newrelic", "console", "file"),
+        ),
         group_by=("client", "model", "environment"),
     )
     """Warnings: sent to the team with low urgency."""

@@ -11,12 +11,13 @@ from monitor.config.yaml import Document, not_a_share, suggest
 from monitor.config.yaml_text import Key
 from monitor.errors import Problem
 from monitor.metrics import METRICS
+from monitor.notify import CHANNELS as CHANNEL_CLASSES
 from monitor.records import DAEMON
 from monitor.sources.pushed import HttpSettings
 from monitor.texts import flaw_of_name
 from monitor.visible import visible
 
-CHANNELS = ("pagerduty", "alertmanager", "slack", "email", "webhook", "apprise", "file", "console")
+CHANNELS = tuple(channel.name for channel in CHANNEL_CLASSES)
 _INTEGRATION_KEY = re.compile(r"[A-Za-z0-9]{32}")
 _UNBOUNDED = frozenset(("mape", "spread_shift"))
 """Metrics in the unit `share` that can be more than 1."""
@@ -210,7 +211,7 @@ def _dropped_parts(config: Config, document: Document) -> Iterator[Problem]:
 
 
 def _clients_of_channels(config: Config, document: Document) -> Iterator[Problem]:
-    for channel in ("pagerduty", "email", "slack"):
+    for channel in ("pagerduty", "jsm", "email", "slack", "teams"):
         named = _mapping(_mapping(_mapping(document.data, "notify"), channel), "clients")
         for client in named if config.clients else ():
             if client not in config.clients:

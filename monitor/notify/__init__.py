@@ -8,14 +8,33 @@ from monitor.notify.channel import Channel
 from monitor.notify.channels.alertmanager import Alertmanager
 from monitor.notify.channels.apprise import Apprise
 from monitor.notify.channels.console import Console
+from monitor.notify.channels.datadog import DatadogEvents
 from monitor.notify.channels.email import Email
 from monitor.notify.channels.file import File
+from monitor.notify.channels.jsm import Jsm
+from monitor.notify.channels.newrelic import NewRelicEvents
 from monitor.notify.channels.pagerduty import PagerDuty
+from monitor.notify.channels.servicenow import ServiceNow
 from monitor.notify.channels.slack import Slack
+from monitor.notify.channels.teams import Teams
 from monitor.notify.channels.webhook import Webhook
 from monitor.notify.settings import NotifySettings
 
-CHANNELS = (PagerDuty, Alertmanager, Slack, Email, Webhook, Apprise, File, Console)
+CHANNELS = (
+    PagerDuty,
+    Alertmanager,
+    Jsm,
+    ServiceNow,
+    Slack,
+    Teams,
+    Email,
+    Webhook,
+    Apprise,
+    DatadogEvents,
+    NewRelicEvents,
+    File,
+    Console,
+)
 """All channel classes; the name of a channel is that of its section under `notify`."""
 
 

@@ -3,10 +3,15 @@
 from monitor.config.sections import Duration, Section
 from monitor.notify.channels.alertmanager import AlertmanagerSettings
 from monitor.notify.channels.apprise import AppriseSettings
+from monitor.notify.channels.datadog import DatadogEventSettings
 from monitor.notify.channels.email import EmailSettings
 from monitor.notify.channels.file import FileSettings
+from monitor.notify.channels.jsm import JsmSettings
+from monitor.notify.channels.newrelic import NewRelicEventSettings
 from monitor.notify.channels.pagerduty import PagerDutySettings
+from monitor.notify.channels.servicenow import ServiceNowSettings
 from monitor.notify.channels.slack import SlackSettings
+from monitor.notify.channels.teams import TeamsSettings
 from monitor.notify.channels.webhook import WebhookSettings
 from monitor.notify.dead_man import DeadManSettings
 
@@ -26,6 +31,16 @@ class NotifySettings(Section):
     """A signed webhook."""
     apprise: AppriseSettings | None = None
     """Any service that Apprise supports."""
+    jsm: JsmSettings | None = None
+    """Jira Service Management, operations; also Opsgenie."""
+    teams: TeamsSettings | None = None
+    """Microsoft Teams, through the webhook of a workflow."""
+    servicenow: ServiceNowSettings | None = None
+    """Incidents in ServiceNow."""
+    datadog: DatadogEventSettings | None = None
+    """Alerts, releases and rollbacks as events in Datadog."""
+    newrelic: NewRelicEventSettings | None = None
+    """Alerts, releases and rollbacks as custom events in New Relic."""
     dead_man: DeadManSettings | None = None
     """An external service that raises an alarm when the daemon stops pinging it."""
     console: bool = True

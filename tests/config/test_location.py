@@ -97,6 +97,8 @@ def test_every_key_that_is_named_like_a_path_is_one() -> None:
     assert named - {"notify.file"} == {
         "web.oidc.ca_file", "rules.files", "notify.pagerduty.ca_file", "notify.alertmanager.ca_file",
         "notify.slack.ca_file", "notify.email.ca_file", "notify.webhook.ca_file", "notify.dead_man.ca_file",
+        "notify.jsm.ca_file", "notify.teams.ca_file", "notify.servicenow.ca_file", "notify.datadog.ca_file",
+        "notify.newrelic.ca_file",
         "notify.file.path", "reports.folder", "gauges.*.ca_file", "exporters.*.ca_file",
         "clients.*.models.*.baseline.file",
             "clients.*.models.*.rollback.executor.ca_file", "clients.*.models.*.rollback.drill_executor.ca_file",

@@ -109,6 +109,11 @@ CLIENTS: dict[str, Callable[[Place], str]] = {
     "alertmanager": channel("alertmanager", lambda place: {"urls": [place.http]}),
     "slack": channel("slack", lambda place: {"webhook_url": place.http}),
     "email": channel("email", email),
+    "jsm": channel("jsm", lambda place: {"api_key": "K", "url": place.http}),
+    "servicenow": channel("servicenow", lambda place: {"url": place.http, "token": "T"}),
+    "teams": channel("teams", lambda place: {"webhook_url": place.http}),
+    "datadog": channel("datadog", lambda place: {"api_key": "K", "url": place.http}),
+    "newrelic": channel("newrelic", lambda place: {"api_key": "K", "account_id": "1", "url": place.http}),
     "webhook": channel("webhook", lambda place: {"url": place.http, "secret": "x"}),
     "apprise": channel("apprise", lambda place: {"urls": [f"json://127.0.0.1:{place.port}"]}),
     "reconcile": compare,
@@ -145,6 +150,7 @@ def deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
         "web.auth.oidc.SECONDS",
     ):
         monkeypatch.setattr(f"monitor.{place}", SECONDS)
+    monkeypatch.setattr("monitor.notify.channels.servicenow.ServiceNow.seconds", SECONDS)
     monkeypatch.setattr("monitor.notify.reconcile.FETCH_SECONDS", SECONDS)
     monkeypatch.setattr("monitor.notify.reconcile.MOST_BYTES", 1 << 20)
     monkeypatch.setattr("monitor.notify.delivery.reachability.SECONDS", SECONDS)

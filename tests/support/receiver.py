@@ -14,6 +14,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: bytes
+    method: str = "POST"
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-        self.receiver.requests.append(Request(self.path, dict(self.headers.items()), body))
+        self.receiver.requests.append(Request(self.path, dict(self.headers.items()), body, self.command))
         status = self.receiver.statuses.popleft() if self.receiver.statuses else self.receiver.judge(body)
         self.send_response(status)
         body = self.receiver.reply()

@@ -1,12 +1,14 @@
 """Whether the addresses of all channels can be reached, tested without sending a notification."""
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpcore2
 
+from monitor.config.sections import Secret
 from monitor.notify.channels.email import Email
 from monitor.notify.failure import AttemptError
 from monitor.notify.settings import NotifySettings
@@ -39,20 +41,29 @@ def check_reachability(settings: NotifySettings) -> Iterator[Reachability]:
 
 def addresses(settings: NotifySettings) -> Iterator[tuple[str, str, Route]]:
     """Channel, address and route of each address that is requested over HTTP."""
-    if pager := settings.pagerduty:
-        yield "pagerduty", pager.events_url, pager.route
-        if pager.api_token:
-            yield "pagerduty", pager.api_url, pager.route
-    if slack := settings.slack:
-        for secret in (slack.webhook_url, *slack.clients.values()):
-            yield "slack", secret.get_secret_value(), slack.route
-    if hook := settings.webhook:
-        yield "webhook", hook.url.get_secret_value(), hook.route
-    if manager := settings.alertmanager:
-        for url in manager.urls:
-            yield "alertmanager", url, manager.route
-    if dead_man := settings.dead_man:
-        yield "dead_man", dead_man.url.get_secret_value(), dead_man.route
+    for name, urls in _URLS.items():
+        if section := getattr(settings, name):
+            for url in urls(section):
+                yield name, url, section.route
+
+
+def _shown(*secrets: Secret) -> list[str]:
+    return [secret.get_secret_value() for secret in secrets]
+
+
+_URLS: dict[str, Callable[[Any], Sequence[str]]] = {
+    "pagerduty": lambda one: [one.events_url, *([one.api_url] if one.api_token else [])],
+    "alertmanager": lambda one: one.urls,
+    "jsm": lambda one: [one.url],
+    "servicenow": lambda one: [one.url],
+    "slack": lambda one: _shown(one.webhook_url, *one.clients.values()),
+    "teams": lambda one: _shown(one.webhook_url, *one.clients.values()),
+    "webhook": lambda one: _shown(one.url),
+    "datadog": lambda one: [one.address],
+    "newrelic": lambda one: [one.address],
+    "dead_man": lambda one: _shown(one.url),
+}
+"""The addresses of each section under `notify` that uses HTTP."""
 
 
 def host_of(url: str) -> str:
