@@ -342,7 +342,7 @@ class App:
 
     def _audit(self, action: str) -> None:
         """Write the start or the stop of this daemon into the audit log, if the database can be written."""
-        entry = AuditEntry(self.clock.now(), "daemon", platform.node(), action, "", __version__, 200)
+        entry = AuditEntry(self.clock.now(), audit.DAEMON, platform.node(), action, "", __version__, 200)
         with suppress(StoreError), self.store.write() as connection:
             audit.add(connection, [entry])
 

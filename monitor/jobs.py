@@ -40,6 +40,7 @@ from monitor.store import rollouts as rollout_rows
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
 from monitor.store.erasing import empty_log
+from monitor.store.noted_deletions import NotedDeletions
 from monitor.windows import closing
 
 log = logging.getLogger(__name__)
@@ -213,9 +214,10 @@ class Jobs:
         )
         with self._store.read() as connection:
             known = stream_rows.figures_of_all(connection)
+        run = NotedDeletions(self._store, "give up outcomes without a prediction", now)
         for stream in (figures.stream for figures in known):
             isolated = self._store.faults.isolate("streams", f"{stream}: outcomes", lasts=2 * EXPIRY_INTERVAL)
-            with isolated, self._store.write() as connection:
+            with isolated, run.write() as connection:
                 expire_outcomes(connection, stream, now - config.predictions.outcome_wait, now)
         empty_log(self._store, seconds=0.2, tries=1)  # it holds what was deleted
 

@@ -20,7 +20,7 @@ from monitor.digest.service.report import ServiceReport
 from monitor.health import client_state
 from monitor.health.settings import ClientSettings
 from monitor.records import Delivery, Status
-from monitor.store import audit_checkpoints, daily_summaries, digests, outbox
+from monitor.store import audit, audit_checkpoints, daily_summaries, digests, outbox
 from monitor.store.db import Store
 
 SLACK = "slack"
@@ -76,7 +76,9 @@ class Sender:
             outcome = "sent" if made is not None else "nothing new"
             if not digests.claim(connection, client, kind, day, now, outcome) or made is None:
                 return False
-            outbox.add(connection, self._report_deliveries(connection, made, settings, kind, day, now))
+            deliveries = self._report_deliveries(connection, made, settings, kind, day, now)
+            outbox.add(connection, deliveries)
+            _note(connection, client, f"service report of {period.key}", len(deliveries), now)
         return True
 
     def _report_deliveries(
@@ -127,7 +129,9 @@ class Sender:
             if not digests.claim(connection, client, one.kind, one.day.isoformat(), now, outcome) or silent:
                 return False
             assert digest is not None
-            outbox.add(connection, self._deliveries(connection, digest, settings, now))
+            deliveries = self._deliveries(connection, digest, settings, now)
+            outbox.add(connection, deliveries)
+            _note(connection, client, f"{one.kind} digest of {one.day}", len(deliveries), now)
         return True
 
     def _composed(
@@ -159,6 +163,13 @@ class Sender:
         if SLACK in self.channels and settings.digest.slack:
             deliveries.append(_delivery(SLACK, digest, render.chat(digest, self.version), now))
         return deliveries
+
+
+def _note(connection: Connection, client: str, what: str, readers: int, now: float) -> None:
+    if readers:
+        audit.note(
+            connection, now, audit.DAEMON, f"send the {what}, readers: {readers}", client, action="send"
+        )
 
 
 def overdue(connection: Connection, clients: Mapping[str, ClientSettings], now: float) -> int:

@@ -12,8 +12,8 @@ from monitor.clock import iso
 from monitor.config.sections import format_size
 from monitor.config.units import HOUR
 from monitor.records import Stream
+from monitor.store import audit, predictions, profiles
 from monitor.store import baselines as stored
-from monitor.store import predictions, profiles
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
@@ -88,14 +88,18 @@ class BaselineSelector:
         self._recount(now)
 
     def put_in_force(
-        self, made: Baseline, now: float, progress: Callable[[int, int], None] | None = None
+        self,
+        made: Baseline,
+        now: float,
+        progress: Callable[[int, int], None] | None = None,
+        who: str = audit.DAEMON,
     ) -> float | None:
-        """Store a baseline, and recount the stored rows by its layout.
+        """Store a baseline of somebody, and recount the stored rows by its layout.
 
         Returns the start of the first recounted window, in seconds since the epoch: from there on, windows can be
         compared with the baseline. None if no window was recounted.
         """
-        if not self._put(baseline.encoded(made), now):
+        if not self._put(baseline.encoded(made), now, who):
             return None
         return self._recount(now, progress).get(made.stream)
 
@@ -109,9 +113,13 @@ class BaselineSelector:
         for stream in streams:
             self._new.pop(stream, None)
 
-    def _put(self, made: EncodedBaseline, now: float) -> bool:
+    def _put(self, made: EncodedBaseline, now: float, who: str = audit.DAEMON) -> bool:
         with self._store.write() as connection:
             changed = baseline.put(connection, made, now)
+            if changed:
+                stream = made.stored.stream
+                what = f"new baseline of {stream}: {made.stored.source}"
+                audit.note(connection, now, who, what, stream.client)
         if changed:
             for note in made.notes:
                 log.info("the new baseline of %s: %s", made.stored.stream, note)

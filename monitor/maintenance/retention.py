@@ -44,6 +44,7 @@ from monitor.store import (
 )
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
+from monitor.store.noted_deletions import NotedDeletions
 from monitor.store.retention import Aged, Prefix, delete_old, with_old
 from monitor.store.settings import StoreSettings
 from monitor.windows.settings import WindowSettings
@@ -62,6 +63,7 @@ def delete_expired(
     signer: Signer | None = None,
 ) -> int:
     """Delete what is past its retention at `now` (seconds since the epoch); the number of rows. Safe to run again.
+    The audit log has an entry for each client of whom something is deleted.
 
     `signer` signs the checkpoints of the audit log.
     """
@@ -79,8 +81,9 @@ def delete_expired(
         (gauges.AGED, now - settings.keep_gauges, _all),
     )
     steps = _steps(settings, predictions, windows, now, signer or Signer())
-    by_key = sum(_delete_by_key(store, table, before, is_chosen) for table, before, is_chosen in aged)
-    return by_key + sum(_repeat(store, step) for step in steps) + _delete_layouts(store)
+    run = NotedDeletions(store, "delete what is past its retention", now)
+    by_key = sum(_delete_by_key(store, run, table, before, is_chosen) for table, before, is_chosen in aged)
+    return by_key + sum(_repeat(run, step) for step in steps) + _delete_layouts(store, run)
 
 
 def longest(settings: StoreSettings, predictions: PredictionSettings, windows: WindowSettings) -> float:
@@ -131,19 +134,19 @@ def _steps(
     )
 
 
-def _delete_layouts(store: Store) -> int:
+def _delete_layouts(store: Store, run: NotedDeletions) -> int:
     with store.read() as connection:
         unused = silent_streams.unused_layouts(connection)
     if not unused:
         return 0
-    return _repeat(store, lambda connection: silent_streams.delete_layouts(connection, unused))
+    return _repeat(run, lambda connection: silent_streams.delete_layouts(connection, unused))
 
 
 def _all(_: Prefix) -> bool:
     return True
 
 
-def _delete_by_key(store: Store, aged: Aged, before: float, is_chosen: IsChosen) -> int:
+def _delete_by_key(store: Store, run: NotedDeletions, aged: Aged, before: float, is_chosen: IsChosen) -> int:
     """Delete the rows of a large table that ended by `before`, under the keys that are chosen."""
     with store.read() as connection:
         prefixes = [prefix for prefix in with_old(connection, aged, before) if is_chosen(prefix)]
@@ -151,18 +154,18 @@ def _delete_by_key(store: Store, aged: Aged, before: float, is_chosen: IsChosen)
         prefixes[start : start + _KEYS_PER_TRANSACTION]
         for start in range(0, len(prefixes), _KEYS_PER_TRANSACTION)
     ]
-    return sum(_repeat(store, partial(_delete, aged, group, before)) for group in groups)
+    return sum(_repeat(run, partial(_delete, aged, group, before)) for group in groups)
 
 
 def _delete(aged: Aged, prefixes: Sequence[Prefix], before: float, connection: Connection) -> int:
     return delete_old(connection, aged, prefixes, before)
 
 
-def _repeat(store: Store, step: Callable[[Connection], int]) -> int:
+def _repeat(run: NotedDeletions, step: Callable[[Connection], int]) -> int:
     """Run `step`, each time in a transaction of its own, until it deletes nothing more; the number of rows."""
     total = 0
     for _ in range(_MOST_ROUNDS):
-        with store.write() as connection:
+        with run.write() as connection:
             deleted = step(connection)
         total += deleted
         if deleted == 0:

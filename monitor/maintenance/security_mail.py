@@ -9,7 +9,7 @@ from monitor.config.units import DAY, HOUR
 from monitor.digest.mailing import EMAIL, list_headers, mailing
 from monitor.maintenance.security_report import Installation, Line, read, report, words
 from monitor.records import DAEMON, Delivery
-from monitor.store import digests, outbox
+from monitor.store import audit, digests, outbox
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
 
@@ -97,6 +97,8 @@ class AuditMailer:
             if not digests.claim(connection, DAEMON.client, KIND, period.key, now, "sent"):
                 return 0
             outbox.add(connection, deliveries)
+            what = f"send the security audit of {period.title}, readers: {len(deliveries)}"
+            audit.note(connection, now, audit.DAEMON, what, action="send")
         return len(deliveries)
 
     def _delivery(self, lines: Sequence[Line], period: Period, address: str, now: float) -> Delivery:

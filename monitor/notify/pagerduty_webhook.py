@@ -9,11 +9,13 @@ import msgspec
 from sqlalchemy import Connection
 
 from monitor.errors import InputError
-from monitor.store import incidents, webhook_deliveries
+from monitor.store import alerts, audit, incidents, webhook_deliveries
 from monitor.store.incidents import Incident
 from monitor.times.reading import read
 
 CHANNEL = "pagerduty"
+_LOOKED_AT = 50
+"""Members of an incident whose client is looked up for the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,16 @@ def apply(connection: Connection, event: Event, delivery: str, now: float) -> st
     if changed == incident:
         return "no change"
     incidents.put(connection, [changed])
+    note(connection, changed, event.kind, now)
     return f"{event.kind} applied"
+
+
+def note(connection: Connection, incident: Incident, what: str, now: float) -> None:
+    """Enter into the audit log what PagerDuty has changed."""
+    found = [alerts.get(connection, fingerprint) for fingerprint, _ in incident.members[:_LOOKED_AT]]
+    clients = {one.stream.client for one in found if one is not None}
+    client = clients.pop() if len(clients) == 1 else ""
+    audit.note(connection, now, "PagerDuty", f"{what}: {incident.key}", client)
 
 
 def follow(incident: Incident, event: Event, now: float) -> Incident:

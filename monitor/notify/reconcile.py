@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import msgspec
 from sqlalchemy import Connection
 
+from monitor.notify import pagerduty_webhook
 from monitor.notify.channels.pagerduty import PagerDutySettings
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.http import Http
@@ -79,6 +80,7 @@ def settle(connection: Connection, remotes: Iterable[Remote], now: float) -> lis
             after = _adopted(incident, remote, now)
             if after != incident:
                 incidents.put(connection, [after])
+                pagerduty_webhook.note(connection, after, "acknowledged there", now)
                 touched.append(key)
         elif incident is not None and _is_stuck(connection, incident, now):
             outbox.add(connection, [_resolve_again(connection, incident, now)])
@@ -95,6 +97,7 @@ def _resolved_remotely(connection: Connection, theirs: Mapping[str, Remote], now
         is_missing = incident.channel == CHANNEL and incident.key not in theirs
         if is_settled and is_missing and incident.confirmed_at is not None and incident.dismissed_at is None:
             incidents.put(connection, [replace(incident, dismissed_at=now)])
+            pagerduty_webhook.note(connection, incident, "resolved there", now)
             keys.append(incident.key)
     return keys
 

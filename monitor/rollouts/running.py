@@ -114,6 +114,9 @@ def advance(store: Store, reading: Reading, now: float, unapproved: Unapproved) 
                 continue
             with store.write() as connection:
                 is_new = rollouts.add(connection, rollout, decision.step)
+                if is_new:
+                    what = f"rollout of {rollout.canary} of {rollout.stream}: {decision.reason}"
+                    audit.note(connection, now, audit.DAEMON, what, rollout.stream.client)
             if is_new:
                 log.info("rollout of %s of %s: %s", rollout.canary, rollout.stream, decision.reason)
                 made.append((rollout, decision.step))

@@ -60,6 +60,8 @@ checkpoints = Table(
     Column("signature", LargeBinary, nullable=False),
 )
 
+DAEMON = "daemon"
+"""The name in entries about what the daemon does by itself."""
 FIRST_HASH = bytes(32)
 """What stands for the hash before the first entry of a chain."""
 _VERSION = b"1"
@@ -123,6 +125,19 @@ def add(connection: Connection, new: Iterable[Entry]) -> None:
         rows.append(row | {"sequence": sequence + 1, "hash": digest})
     if rows:
         connection.execute(entries.insert(), rows)
+
+
+def note(
+    connection: Connection,
+    now: float,
+    who: str,
+    what: str,
+    client: str = "",
+    *,
+    action: str = "change",
+) -> None:
+    """Append one entry about what `who` does, in the transaction that does it."""
+    add(connection, [Entry(now, who, "", action, client, what, 200)])
 
 
 def fit(entry: Entry) -> Entry:

@@ -83,16 +83,16 @@ def by_token(connection: Connection, token: str) -> Subscription | None:
     return None if row is None else _read(row)
 
 
-def confirm(connection: Connection, one: Subscription, now: float) -> None:
-    """The reader has confirmed the address; a second time changes nothing."""
+def confirm(connection: Connection, one: Subscription, now: float) -> bool:
+    """The reader has confirmed the address; False if they had before."""
     mine = update(SUBSCRIPTIONS).where(*_own(one.client, one.address), SUBSCRIPTIONS.c.confirmed_at.is_(None))
-    connection.execute(mine.values(confirmed_at=now))
+    return connection.execute(mine.values(confirmed_at=now)).rowcount > 0
 
 
-def leave(connection: Connection, one: Subscription, now: float) -> None:
-    """The reader does not want to be told any more; a second time changes nothing."""
+def leave(connection: Connection, one: Subscription, now: float) -> bool:
+    """The reader does not want to be told any more; False if they had left before."""
     mine = update(SUBSCRIPTIONS).where(*_own(one.client, one.address), SUBSCRIPTIONS.c.left_at.is_(None))
-    connection.execute(mine.values(left_at=now))
+    return connection.execute(mine.values(left_at=now)).rowcount > 0
 
 
 def unconfirmed(connection: Connection, client: str) -> int:

@@ -1,6 +1,7 @@
 """Which digests were composed for which local date, and who has unsubscribed."""
 
 import secrets
+from dataclasses import dataclass
 
 from sqlalchemy import Column, Connection, Float, String, Table, delete, func, select, update
 
@@ -69,20 +70,33 @@ def token(connection: Connection, client: str, address: str) -> str | None:
     return str(reader.token) if reader.left_at is None else None
 
 
-def unsubscribe(connection: Connection, carried: str, now: float) -> tuple[str, str] | None:
-    """Unsubscribe the reader with this token: (client, address), or None if the token is unknown."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """Whose link was followed, and whether that has changed anything."""
+
+    client: str
+    address: str
+    is_new: bool
+
+
+def unsubscribe(connection: Connection, carried: str, now: float) -> Answered | None:
+    """Unsubscribe the reader with this token; None if the token is unknown."""
+    return _answer(connection, carried, now)
+
+
+def subscribe(connection: Connection, carried: str) -> Answered | None:
+    """Subscribe the reader with this token again; None if the token is unknown."""
+    return _answer(connection, carried, None)
+
+
+def _answer(connection: Connection, carried: str, left_at: float | None) -> Answered | None:
     row = connection.execute(select(readers).where(readers.c.token == carried)).first()
     if row is None:
         return None
-    connection.execute(update(readers).where(readers.c.token == carried).values(left_at=now))
-    return row.client, row.address
-
-
-def subscribe(connection: Connection, carried: str) -> tuple[str, str] | None:
-    """Subscribe the reader with this token again: (client, address), or None if the token is unknown."""
-    changed = update(readers).where(readers.c.token == carried).values(left_at=None)
-    row = connection.execute(changed.returning(readers.c.client, readers.c.address)).first()
-    return None if row is None else (row.client, row.address)
+    is_new = (row.left_at is None) != (left_at is None)
+    if is_new:
+        connection.execute(update(readers).where(readers.c.token == carried).values(left_at=left_at))
+    return Answered(words(row.client), words(row.address), is_new)
 
 
 def delete_before(connection: Connection, moment: float) -> int:

@@ -13,6 +13,7 @@ from monitor.cli.registry import app
 from monitor.errors import NotFoundError, WatchkeeperError
 from tests.cli.test_commands import commands
 from tests.gating.items import classified
+from tests.support.audited import state
 from tests.support.ports import free_port
 
 BEGIN, DAYS = pd.Timestamp("2026-10-01T00:00:00Z"), 42
@@ -150,7 +151,10 @@ ORDER = ("load", "baseline set", *(name for name in EXAMPLES if name not in ("lo
 @pytest.mark.parametrize("name", [name for name in ORDER if name not in NOT_HERE])
 def test_the_example_of_a_command_runs(name: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     example = EXAMPLES[name].replace("init watchkeeper.yaml", "init new.yaml")
+    before = state(place / "watch.db")
     done = called(example, place, monkeypatch)
+    after = state(place / "watch.db")
+    assert after[0] == before[0] or after[1] > before[1], "a change without an entry in the audit log"
     told = f"{example}\n{done.output}\n{done.exception!r}"
     if name in NOBODY:
         assert isinstance(done.exception, NotFoundError), told

@@ -20,7 +20,7 @@ from monitor.health.verdict import Health
 from monitor.notify.channels.email import Email, EmailSettings
 from monitor.notify.channels.slack import message as slack_message
 from monitor.records import Severity, Status
-from monitor.store import daily_summaries, digests, outbox
+from monitor.store import audit, daily_summaries, digests, outbox
 from tests.support import clients
 from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW, Shop, fire, resolve
 from tests.support.mailbox import Inbox, mail_server
@@ -66,6 +66,12 @@ def test_a_digest_goes_out_once_also_after_a_restart(shop: Shop) -> None:
     assert sender(shop).send_due(NOW + 20) == 0
     keys = [delivery.key for delivery in waiting(shop)]  # type: ignore[attr-defined]
     assert len(keys) == len(set(keys)) == 6
+    with shop.store.read() as connection:
+        told = [(one.who, one.action, one.client, one.target) for one in audit.latest(connection)]
+    assert sorted(told) == [
+        ("daemon", "send", "acme", f"send the {kind} digest of 2026-11-23, readers: 3")
+        for kind in ("daily", "weekly")
+    ]
 
 
 def test_the_mail_says_the_verdict_first_in_both_parts(shop: Shop, box: tuple[Inbox, int]) -> None:

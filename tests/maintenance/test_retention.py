@@ -5,17 +5,20 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.maintenance.retention import delete_expired
 from monitor.predictions.settings import PredictionSettings
-from monitor.records import Silence, Window
-from monitor.store import baselines, digests, predictions, profiles, silences, timeseries
+from monitor.records import Rejected, Silence, Window
+from monitor.store import audit, baselines, digests, predictions, profiles, quarantine, silences, timeseries
 from monitor.store.baselines import StoredBaseline
 from monitor.store.db import Store
+from monitor.store.quarantine import Quarantined
 from monitor.store.settings import StoreSettings
 from monitor.store.tables import metadata
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
+from tests.support.audited import state
 from tests.support.log import NOW, STREAM
 from tests.support.measuring import MINUTE, MeasuringDaemon, measuring_daemon
 
@@ -37,6 +40,39 @@ def test_what_is_older_than_its_retention_is_forgotten_and_nothing_else(daemon: 
     with daemon.store.read() as connection:
         assert predictions.count_rows(connection, STREAM) == 7
     assert delete_expired(daemon.store, StoreSettings(), kept, WindowSettings(), NOW) == 0
+    assert [(one.who, one.client, one.at) for one in deletions(daemon.store)] == [("daemon", "acme", NOW)]
+
+
+def deletions(store: Store) -> list[audit.Entry]:
+    with store.read() as connection:
+        return [one for one in audit.latest(connection) if one.target == "delete what is past its retention"]
+
+
+def test_each_client_of_whom_something_is_deleted_has_one_entry_a_run_or_nothing_is_deleted(
+    tmp_path: Path,
+) -> None:
+    store = Store(f"sqlite:///{tmp_path}/a.db")
+    metadata.create_all(store.engine)
+    old = NOW - 900 * DAY
+    with store.write() as connection:
+        for client in ("acme", "globex", "late"):
+            at = NOW if client == "late" else old
+            refused = Rejected(0, "wrong", "", client, "m", b"{}")
+            quarantine.put(connection, [Quarantined(at, "predictions", "wrong", refused)])
+            digests.claim(connection, client, "daily", "2024-01-01", at, "sent")
+        connection.exec_driver_sql(
+            "CREATE TRIGGER f BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    before = state(tmp_path / "a.db")
+    with pytest.raises(SQLAlchemyError):
+        delete_expired(store, StoreSettings(), PredictionSettings(), WindowSettings(), NOW)
+    assert state(tmp_path / "a.db") == before
+    with store.write() as connection:
+        connection.exec_driver_sql("DROP TRIGGER f")
+    assert delete_expired(store, StoreSettings(), PredictionSettings(), WindowSettings(), NOW) == 4
+    assert sorted(one.client for one in deletions(store)) == ["acme", "globex"]
+    assert delete_expired(store, StoreSettings(), PredictionSettings(), WindowSettings(), NOW + 1) == 0
+    assert len(deletions(store)) == 2
 
 
 def test_hours_stay_when_the_minutes_they_are_made_of_are_forgotten(daemon: MeasuringDaemon) -> None:

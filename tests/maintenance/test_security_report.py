@@ -13,7 +13,7 @@ from monitor.config.schema import Config
 from monitor.maintenance.security_mail import KIND, AuditMailer, due, message
 from monitor.maintenance.security_report import UNUSED, Facts, Installation, report
 from monitor.records import DAEMON
-from monitor.store import digests, outbox
+from monitor.store import audit, digests, outbox
 from monitor.store.api_keys import Key, KeyKind
 from monitor.store.audit_check import Verdict
 from monitor.store.audit_checkpoints import Signer
@@ -135,6 +135,10 @@ def test_the_report_is_mailed_once_to_each_reader_also_by_several_daemons_and_af
     assert mail.subject == "Watchkeeper security audit, October 2026: 2 points deserve a look"
     assert "✖ encryption at rest: store.key is not set" in mail.text
     assert "✔ audit log: 0 entries, intact" in mail.text
+    with store.read() as connection:
+        told = [one.target for one in audit.latest(connection) if one.action == "send"]
+    assert told[-1] == "send the security audit of October 2026, readers: 2"
+    assert len(told) == 2
 
 
 def test_another_daemon_that_claims_it_meanwhile_sends_it(

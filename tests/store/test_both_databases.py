@@ -168,11 +168,13 @@ def test_a_reader_who_left_gets_no_token_until_they_come_back(store: Store) -> N
         token = digests.token(connection, "acme", "Ada@Example.com")
         assert token is not None
         assert digests.token(connection, "acme", "ada@example.com") == token
-        assert digests.unsubscribe(connection, token, 5.0) == ("acme", "ada@example.com")
+        left = digests.unsubscribe(connection, token, 5.0)
+        assert left == digests.Answered("acme", "ada@example.com", is_new=True)
+        assert digests.unsubscribe(connection, token, 6.0) == replace(left, is_new=False)
         assert digests.token(connection, "acme", "ada@example.com") is None
         assert digests.unsubscribe(connection, "unknown", 5.0) is None
         assert digests.subscribe(connection, "unknown") is None
-        assert digests.subscribe(connection, token) == ("acme", "ada@example.com")
+        assert digests.subscribe(connection, token) == left
         assert digests.token(connection, "acme", "ada@example.com") == token
 
 

@@ -95,7 +95,7 @@ def set_baseline(
     new = accepted(from_training_set, f"{file}, by hand")
     with bar("counting again") as progress:
         keeper = BaselineSelector(store, int(settings.predictions.base_window), settings.windows, {})
-        since = keeper.put_in_force(new, now, progress)
+        since = keeper.put_in_force(new, now, progress, store_option.user())
     say(
         f"{new.profile.rows:,} rows with {len(new.layout.columns)} columns are the baseline of {new.stream} now"
     )

@@ -17,7 +17,7 @@ from monitor.digest.mailing import EMAIL, mailing
 from monitor.health import client_state, wording
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, Health
-from monitor.store import change_subscriptions, outbox
+from monitor.store import audit, change_subscriptions, outbox
 from monitor.store.change_subscriptions import Subscription
 from monitor.store.db import Store
 from monitor.store.incident_notes import IncidentNote
@@ -66,7 +66,11 @@ class ChangeMailer:
         if not due:
             return 0
         with self.store.write() as connection:
-            return sum(self._send(connection, one, health, state, settings) for one in due)
+            sent = sum(self._send(connection, one, health, state, settings) for one in due)
+            if sent:
+                what = f"send mails on changes, readers: {sent}"
+                audit.note(connection, now, audit.DAEMON, what, client, action="send")
+            return sent
 
     def _send(
         self,

@@ -30,10 +30,10 @@ def ask(request: Request[Any, Any, Any], fingerprint: FromPath[str], data: Form)
     visitor = actions.changer(request, "viewer", data)
     services = web_services.of(request)
     drilldowns, alert = _report_of(request, fingerprint)
-    drilldowns.ask(alert)
     with services.store.write() as connection:
         what = f"make a report on {alert.stream} {alert.rule}"
         session.note(request, connection, visitor, alert.stream.client, what)
+    drilldowns.ask(alert)
     return Response("", status_code=303, headers={"Location": f"/staff/reports/{fingerprint}"})
 
 

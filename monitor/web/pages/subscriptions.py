@@ -18,6 +18,7 @@ from monitor.web.pages import rendering
 from monitor.web.pages.actions import Form
 from monitor.web.services import Services
 
+_READER = Visitor("link in a mail", "", "")
 State = Literal["asked", "confirm", "confirmed", "leave", "left"]
 
 
@@ -38,7 +39,8 @@ def ask(request: Request[Any, Any, Any], key: FromPath[str], data: Form) -> Resp
         if not is_offered(services) or not known:
             raise NotFoundException
         address = data.get("address", "")
-        subscriptions.ask(connection, key, settings.name or key, address, url, services.clock.now())
+        if subscriptions.ask(connection, key, settings.name or key, address, url, services.clock.now()):
+            session.note(request, connection, visitor, key, "ask an address for mails on changes")
     return _page("asked", client=key, visitor=visitor)
 
 
@@ -63,9 +65,9 @@ def follow(request: Request[Any, Any, Any], purpose: FromPath[str], carried: Fro
     if request.method == "GET":
         return _page(chosen, one.client, services.client(one.client).name, carried)
     with services.store.write() as connection:
-        (change_subscriptions.confirm if chosen == "confirm" else change_subscriptions.leave)(
-            connection, one, now
-        )
+        act = change_subscriptions.confirm if chosen == "confirm" else change_subscriptions.leave
+        if act(connection, one, now):
+            session.note(request, connection, _READER, one.client, f"{chosen} mails on changes")
     return _page("confirmed" if chosen == "confirm" else "left", one.client)
 
 

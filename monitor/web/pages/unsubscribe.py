@@ -10,7 +10,11 @@ from litestar.params import FromPath
 
 from monitor.store import digests
 from monitor.web import services as web_services
+from monitor.web.auth import session
+from monitor.web.auth.session import Visitor
 from monitor.web.pages import rendering
+
+_READER = Visitor("link in a mail", "", "")
 
 
 @route(
@@ -26,8 +30,11 @@ def unsubscribe(request: Request[Any, Any, Any], carried: FromPath[str]) -> Resp
         return rendering.page("unsubscribe.html", carried=carried, state="asked")
     services = web_services.of(request)
     with services.store.write() as connection:
-        if digests.unsubscribe(connection, carried, services.clock.now()) is None:
+        left = digests.unsubscribe(connection, carried, services.clock.now())
+        if left is None:
             raise NotFoundException
+        if left.is_new:
+            session.note(request, connection, _READER, left.client, "leave digests")
     return rendering.page("unsubscribe.html", carried=carried, state="left")
 
 
@@ -35,8 +42,11 @@ def unsubscribe(request: Request[Any, Any, Any], carried: FromPath[str]) -> Resp
 def subscribe(request: Request[Any, Any, Any], carried: FromPath[str]) -> Response[str]:
     """Subscribe again, after an unsubscription by mistake."""
     with web_services.of(request).store.write() as connection:
-        if digests.subscribe(connection, carried) is None:
+        back = digests.subscribe(connection, carried)
+        if back is None:
             raise NotFoundException
+        if back.is_new:
+            session.note(request, connection, _READER, back.client, "subscribe to digests again")
     return rendering.page("unsubscribe.html", carried=carried, state="back")
 
 

@@ -74,7 +74,7 @@ def test_a_removed_address_is_gone_its_links_are_void_and_the_audit_log_says_who
         assert [each.address for each in change_subscriptions.active(connection)["globex"]] == [
             "bob@example.org"
         ]
-    assert (entry.client, entry.target) == ("acme", "remove mail subscription ann@example.org")
+    assert (entry.client, entry.target) == ("acme", "remove a subscription to mails")
     with shop.store.write() as connection:
         assert change_subscriptions.ask(connection, "acme", "ann@example.org", NOW, 3600.0) is not None
 

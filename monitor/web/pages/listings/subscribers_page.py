@@ -43,7 +43,7 @@ def remove(request: Request[Any, Any, Any], data: Form) -> Response[Any]:
     with web_services.of(request).store.write() as connection:
         if not visitor.may_read(client) or not change_subscriptions.remove(connection, client, address):
             raise NotFoundException
-        session.note(request, connection, visitor, client, f"remove mail subscription {address}")
+        session.note(request, connection, visitor, client, "remove a subscription to mails")
     return Response("", status_code=303, headers={"Location": "/staff/subscribers"})
 
 
