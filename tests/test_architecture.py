@@ -54,7 +54,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("config.cross_checks",),
     ("config.root",),
     ("config.installation", "config.rule_files", "config.verdict_reading"),
-    ("jobs", "doctor", "firewall", "config.summary", "wiring", "sizing"),
+    ("jobs", "doctor", "firewall", "config.summary", "wiring", "sizing", "loadtest"),
     ("app",),
     ("demo",),
     ("cli",),

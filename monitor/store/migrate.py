@@ -46,6 +46,19 @@ def is_current(store: Store) -> bool:
     return _revision(store) == _newest()
 
 
+def has_tables(store: Store) -> bool:
+    """Whether a database has any table."""
+    with store.read() as connection:
+        return bool(inspect(connection).get_table_names())
+
+
+def remove_tables(store: Store) -> None:
+    """Remove every table of this version, with all data."""
+    with store.write() as connection:
+        metadata.drop_all(connection)
+        _VERSION.drop(connection, checkfirst=True)
+
+
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)

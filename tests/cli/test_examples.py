@@ -20,6 +20,7 @@ BEGIN, DAYS = pd.Timestamp("2026-10-01T00:00:00Z"), 42
 NOT_HERE = {
     "run": "stays in the foreground",
     "demo": "needs minutes",
+    "loadtest": "needs a minute",
     "profile": "its example reads a bucket",
     "report": "needs Evidently",
     "store encrypt": "the store of the examples has no key",

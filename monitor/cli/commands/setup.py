@@ -147,7 +147,7 @@ def size(
 
     spans = {"retention": retention, "figures": figures, "fine": fine}
     seconds = {name: _seconds(f"--{name}", value) for name, value in spans.items()}
-    load = sizing.Load(models, _per_second(rate), features, **seconds)
+    load = sizing.Load(models, per_second(rate), features, **seconds)
     found = sizing.estimate(load)
     if as_json:
         put_json(sizing.to_dict(found))
@@ -164,7 +164,7 @@ def _seconds(option: str, value: str) -> float:
         raise InputError(f"{option}: {error}") from error
 
 
-def _per_second(rate: str) -> float:
+def per_second(rate: str) -> float:
     """`300/m` as 5.0."""
     from monitor.config.units import DAY, HOUR, MINUTE
     from monitor.visible import visible

@@ -1,0 +1,162 @@
+"""What a stage at one rate has shown, and whether it holds what is agreed. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy.stats import binom
+
+from monitor.loadtest.arrivals import Floats
+from monitor.loadtest.generator import CUT, Calls, failure_counts
+from monitor.loadtest.objectives import Kind, Objective
+
+_CERTAIN = 0.01
+"""With fewer calls than an objective needs, it is missed only if chance explains it with less than this probability."""
+_GROWTH = 0.03
+"""A backlog that grows by more than this share of the calls, and by more than chance, is not keeping up."""
+
+
+class State(StrEnum):
+    """Whether the objectives were held."""
+
+    HELD = "held"
+    MISSED = "missed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What was measured beside the calls. `server_cores` is the processor time of the daemon per second, `lag` the
+    longest time in seconds from accepting a record until it was counted; None if not measured.
+    """
+
+    server_cores: float | None = None
+    lag: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An objective: its value in seconds or as a share (infinite where too many calls failed), or why there is none."""
+
+    objective: Objective
+    value: float | None
+    state: State
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """One stage. `calls` are those that ended, of the `due` ones. Latencies in seconds, from the moment when a call was
+    due; `on_the_wire` from when it was sent. `own_delay` is how late the generator came to 99 % of its calls, at most.
+    `answered` are successes a second. `stopped` says why it ended early.
+    """
+
+    rate: float
+    seconds: float
+    due: int
+    calls: int
+    answered: float
+    latency: dict[float, float]
+    on_the_wire: dict[float, float]
+    failures: dict[str, int]
+    own_delay: float
+    own_cores: float
+    connections: int
+    backlog_grows: bool
+    around: Surroundings
+    judged: tuple[Judged, ...]
+    state: State
+    retry_after: float = 0.0
+    stopped: str = ""
+
+    @property
+    def missed(self) -> list[Judged]:
+        """The objectives that were missed."""
+        return [one for one in self.judged if one.state is State.MISSED]
+
+
+def result(rate: float, calls: Calls, objectives: Sequence[Objective], around: Surroundings) -> StageResult:
+    """Judge a stage."""
+    cut = calls.failure == (calls.failures.index(CUT) if CUT in calls.failures else -1)
+    over = ~cut
+    failed = over & (calls.failure != 0)
+    latency = np.where(failed, np.inf, calls.ended - calls.due)[over]
+    wire = np.where(failed, np.inf, calls.ended - calls.sent)[over]
+    wire = np.where(np.isnan(wire), np.inf, wire)
+    percents = sorted({50.0, 95.0, 99.0, 100.0, *(o.percent for o in objectives if o.kind is Kind.LATENCY)})
+    judged = tuple(_judged(one, latency, int(failed.sum()), around) for one in objectives)
+    grows = _grows(calls) if not calls.stopped else False
+    noticed = (calls.noticed - calls.due)[~np.isnan(calls.noticed)]
+    span = max(float(calls.due[-1]), 1 / rate) if not calls.stopped else calls.seconds
+    return StageResult(
+        rate=rate,
+        seconds=span,
+        due=len(calls.due),
+        calls=int(over.sum()),
+        answered=float((over & ~failed).sum()) / max(span, calls.seconds, 1e-9),
+        latency={percent: percentile(latency, percent) for percent in percents},
+        on_the_wire={percent: percentile(wire, percent) for percent in percents},
+        failures={text: n for text, n in failure_counts(calls).most_common() if text != CUT},
+        own_delay=percentile(noticed, 99.0),
+        own_cores=calls.cpu_seconds / max(calls.seconds, 1e-9),
+        connections=calls.connections,
+        backlog_grows=grows,
+        around=around,
+        judged=judged,
+        state=_state(judged, calls, grows=grows),
+        retry_after=calls.retry_after,
+        stopped=calls.stopped,
+    )
+
+
+def percentile(values: Floats, percent: float) -> float:
+    """The smallest value that at least `percent` of the values do not exceed; NaN if there are none."""
+    if not len(values):
+        return math.nan
+    rank = max(1, math.ceil(percent / 100 * len(values) - 1e-9))
+    return float(np.partition(values, rank - 1)[rank - 1])
+
+
+def _state(judged: Sequence[Judged], calls: Calls, *, grows: bool) -> State:
+    states = {one.state for one in judged}
+    if State.MISSED in states or grows:
+        return State.MISSED
+    if calls.stopped:
+        return State.UNKNOWN
+    return State.UNKNOWN if State.UNKNOWN in states else State.HELD
+
+
+def _judged(one: Objective, latency: Floats, failed: int, around: Surroundings) -> Judged:
+    if one.kind is Kind.LAG:
+        if around.lag is None:
+            return Judged(one, None, State.UNKNOWN, "the lag was not measured")
+        return Judged(one, around.lag, State.HELD if around.lag < one.limit else State.MISSED)
+    count = len(latency)
+    if not count:
+        return Judged(one, None, State.UNKNOWN, "no call has ended")
+    if one.kind is Kind.ERRORS:
+        value, beyond, allowed = failed / count, failed, one.limit
+        holds = value < one.limit
+    else:
+        value, beyond = percentile(latency, one.percent), int((latency >= one.limit).sum())
+        allowed = (100 - one.percent) / 100
+        holds = value < one.limit
+    if count >= one.least_calls:
+        return Judged(one, value, State.HELD if holds else State.MISSED)
+    if not holds and binom.sf(beyond - 1, count, allowed) < _CERTAIN:
+        return Judged(one, value, State.MISSED)
+    return Judged(one, value, State.UNKNOWN, f"{one.least_calls:,} calls are needed, and {count:,} ended")
+
+
+def _grows(calls: Calls) -> bool:
+    """Whether the calls under way became more from the middle to the end of the stage."""
+    half, end = float(calls.due[-1]) / 2, float(calls.due[-1])
+    later = int((calls.due > half).sum())
+    growth = _under_way(calls, end) - _under_way(calls, half)
+    return growth > max(_GROWTH * later, 3 * math.sqrt(later), 10)
+
+
+def _under_way(calls: Calls, at: float) -> int:
+    return int((calls.due <= at).sum()) - int((calls.ended <= at).sum())
