@@ -33,13 +33,30 @@ SLOW = (
     "tests/web/",
     "tests/client/",
     "tests/cli/test_commands",
-    "tests/sources/",
+    "tests/demo/test_clean",
 )
+WAITING = ("tests/sources/", "tests/lake/", "tests/gauges/", "tests/store/test_errors")
+"""Tests of servers that are slow to answer, to group and to give up: they need a tenth of the time as CPU."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that start real daemons and servers come first: workers that share out files then end together."""
-    items.sort(key=lambda item: not item.nodeid.startswith(SLOW))
+    """Order the files for workers that share them out.
+
+    Files that start real daemons come first, so that workers end together. Files that mostly wait are spread among
+    them, one after two others, so that a core is busy meanwhile.
+    """
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    waiting = [file for file in files if file.startswith(WAITING)]
+    busy = sorted(
+        (file for file in files if file not in set(waiting)), key=lambda file: not file.startswith(SLOW)
+    )
+    ordered: list[str] = []
+    for place, file in enumerate(busy):
+        ordered += [file] if place % 2 else [file, *waiting[place // 2 : place // 2 + 1]]
+    ordered += waiting[(len(busy) + 1) // 2 :]
+    items[:] = [item for file in ordered for item in files[file]]
 
 
 def pytest_collection_finish() -> None:

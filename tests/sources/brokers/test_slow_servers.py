@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -88,13 +89,7 @@ def _begin(kind: str, line: socket.socket) -> None:
     line.sendall(BEGINNINGS[kind])
 
 
-@pytest.mark.parametrize("manner", ["drips", "floods"])
-@pytest.mark.parametrize("kind", SECTIONS)
-def test_law_a_broker_that_misbehaves_is_given_up_in_time(
-    kind: str, manner: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+def give_up(kind: str, manner: str) -> None:
     before = abandoned.resident()
     part, pause = (b"x", 0.05) if manner == "drips" else (b"x" * 65_536, 0.0)
     with server(kind, part, pause) as port:
@@ -106,6 +101,22 @@ def test_law_a_broker_that_misbehaves_is_given_up_in_time(
         source.close()
         assert time.monotonic() - began < DEADLINE
     assert grown < 300 << 20
+
+
+def test_law_a_broker_that_drips_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once, because each waits for seconds."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    with ThreadPoolExecutor(len(SECTIONS)) as pool:
+        waiting = {kind: pool.submit(give_up, kind, "drips") for kind in SECTIONS}
+    assert {kind: one.exception() for kind, one in waiting.items()} == dict.fromkeys(SECTIONS)
+
+
+@pytest.mark.parametrize("kind", SECTIONS)
+def test_law_a_broker_that_floods_is_given_up_in_time(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "y")
+    give_up(kind, "floods")
 
 
 def test_an_answer_of_redis_that_is_too_large_is_refused_before_it_is_read() -> None:
@@ -202,16 +213,15 @@ leave(0)
 """
 
 
-@pytest.mark.parametrize(
-    "calls",
-    [
-        "(lambda: source.acknowledge(fetched), source.close)",
-        "(source.lag, source.close)",
-        "(lambda: source.fetch(500, 1.0), source.close)",
-    ],
-    ids=["acknowledge", "lag", "fetch"],
-)
-def test_kafka_that_hangs_holds_neither_a_call_nor_the_end_of_the_process(calls: str) -> None:
+CALLS = {
+    "acknowledge": "(lambda: source.acknowledge(fetched), source.close)",
+    "lag": "(source.lag, source.close)",
+    "fetch": "(lambda: source.fetch(500, 1.0), source.close)",
+}
+
+
+def hang(calls: str) -> tuple[str, str, int]:
+    """What a process writes whose Kafka hangs during these calls, its errors, and its exit code."""
     program = AFTER_A_HANG.format(calls=calls, deadline=DEADLINE)
     with cluster() as (brokers, process):
         consumer = subprocess.Popen(
@@ -229,5 +239,11 @@ def test_kafka_that_hangs_holds_neither_a_call_nor_the_end_of_the_process(calls:
         finally:
             consumer.kill()
             os.kill(process.pid, signal.SIGCONT)
-    assert said == "ended\n", errors
-    assert consumer.returncode == 0
+    return said, errors, consumer.returncode
+
+
+def test_kafka_that_hangs_holds_neither_a_call_nor_the_end_of_the_process() -> None:
+    """The three calls at once, because each waits for seconds."""
+    with ThreadPoolExecutor(len(CALLS)) as pool:
+        ended = dict(zip(CALLS, pool.map(hang, CALLS.values()), strict=True))
+    assert ended == dict.fromkeys(CALLS, ("ended\n", "", 0))
