@@ -1,4 +1,4 @@
-"""What a folded text says in disguise: wrapped over lines, spelled letter by letter, in base64 or hexadecimal."""
+"""What a folded text says in disguise: wrapped over lines, spelled by letters, in base64, hexadecimal or codes."""
 
 import base64
 import re
@@ -12,7 +12,7 @@ _LETTER = r"[A-Za-z0-9+/_\-]"
 _HEX = r"(?:[0-9A-Fa-f]{2}[ :,]){11,}[0-9A-Fa-f]{2}"
 MAY_BE_DISGUISED = (
     rf"{_LETTER}{{22}}|(?:[0-9A-Fa-f]{{2}}[ :,]){{11}}|(?:^|\s)\S(?:[ .\-_*|\n][\S ]){{9}}"
-    rf"|{_LETTER}{{4}}=*(?:{_WRAP}){_LETTER}{{4}}"
+    rf"|(?:[01]{{8}}[ ,]{{0,2}}){{12}}|(?:1?[0-9]{{2}}[ ,]{{1,2}}){{11}}|{_LETTER}{{4}}=*(?:{_WRAP}){_LETTER}{{4}}"
 )
 """Each text with a reading matches it."""
 _JOINT = re.compile(_WRAP)
@@ -20,6 +20,8 @@ _SPELLED = re.compile(r"(?<!\S)\S([ .\-_*|\n])[\S ](?:\1[\S ]){8,}(?!\S)")
 _BLOB = re.compile(
     rf"{_LETTER}{{12,}}={{0,2}}(?:[ \t\r]{{0,8}}\n[ \t]{{0,8}}{_LETTER}{{4,}}={{0,2}})*|{_HEX}"
 )
+_BITS = re.compile(r"(?:[01]{8}[ ,]{0,2}){12,}")
+_CODES = re.compile(r"(?:1?[0-9]{2}[ ,]{1,2}){11,}1?[0-9]{2}")
 _BETWEEN, _SHORTEST_BLOB = re.compile(r"[\s:,=]+"), 16
 
 
@@ -44,6 +46,13 @@ def readings(text: str) -> Iterator[Reading]:
             break
         for decoded in _decoded(blob.group()[:_LONGEST_BLOB], _DEEPEST):
             yield _standing_for(decoded, blob.span())
+    for bits in _BITS.finditer(text):
+        letters = re.findall("[01]{8}", bits.group())
+        yield _standing_for("".join(chr(int(one, 2)) for one in letters), bits.span())
+    for codes in _CODES.finditer(text):
+        yield _standing_for(
+            "".join(chr(int(one)) for one in re.findall("[0-9]+", codes.group())), codes.span()
+        )
 
 
 def _without(text: str, gaps: list[tuple[int, int]]) -> Reading:
@@ -77,6 +86,8 @@ def _decoded(blob: str, depth: int) -> Iterator[str]:
     whole = whole[: len(whole) - (len(whole) % 4 == 1)]
     with suppress(ValueError):
         found.append(base64.b64decode(whole + "=" * (-len(whole) % 4)).decode())
+    with suppress(ValueError):
+        found.append(base64.b32decode(plain + "=" * (-len(plain) % 8)).decode())
     with suppress(ValueError):
         found.append(bytes.fromhex(plain[: len(plain) // 2 * 2]).decode())
     for text in found:

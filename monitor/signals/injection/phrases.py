@@ -4,13 +4,15 @@ They find attacks that use the common words, and nothing else: `docs/signals.md`
 lower case. What people write to a chat and what stands in documents differ, so that documents have their own list.
 """
 
+from monitor.signals.injection import paraphrases
+
 _ANY = r"[^.!?]{0,40}?"
 _OVERRIDE_EN = (
     r"\b(?:ignore|disregard|forget|override|bypass|neglect|discard|skip|drop|delete|erase|cancel)\b"
     rf"{_ANY}\b(?:previous|prior|above|earlier|preceding|existing|original|initial|current|all|any|your|the|every|system"
     r"|safety|these|those|my|other)\b"
     rf"{_ANY}\b(?:instruction|prompt|rule|direction|command|guideline|polic(?:y|ies)|restriction|constraint|directive"
-    r"|training|programming|context|order|limitation|message|task)s?\b"
+    r"|training|programming|context|limitation|message|task)s?\b"
 )
 _ALL_ABOVE_EN = (
     r"\b(?:ignore|disregard|forget|erase)\s(?:all|everything|anything|what(?:ever)?)\b"
@@ -112,9 +114,9 @@ _TOOLS = (
     r"|\b(?:reasoning|thought|trace)\s?(?:trace\s)?\((?:assistant|ai|agent)\)|\bfor\s(?:ai|llm)\s(?:coding\s)?(?:agents?|assistants?)\b"
 )
 OVERRIDES = (_OVERRIDE_EN, _ALL_ABOVE_EN, _OVERRIDE_DE, _OVERRIDE_FR, _OVERRIDE_ES, _CHANGED)
-IN_TURNS = (*OVERRIDES, _REVEAL_EN, _REVEAL_OTHER, _ROLE, _FREED, MARKS)
+IN_TURNS = (*OVERRIDES, _REVEAL_EN, _REVEAL_OTHER, _ROLE, _FREED, MARKS, *paraphrases.IN_TURNS)
 """For what users write."""
-IN_DOCUMENTS = (*OVERRIDES, _REVEAL_EN, MARKS, _TO_MODEL, _TOOLS)
+IN_DOCUMENTS = (*OVERRIDES, _REVEAL_EN, MARKS, _TO_MODEL, _TOOLS, *paraphrases.IN_DOCUMENTS)
 """For documents and results of tools, which may tell stories of roles, but should give no orders to a model."""
 ROT_13 = r"\b(?:vtaber|qvfertneq|sbetrg|bireevqr)\b.{0,60}\b(?:vafgehpgvbaf?|cebzcgf?|ehyrf?)\b"
 """The plainest of these in rot13."""

@@ -10,6 +10,7 @@ import re2
 from monitor.signals.batch import Batch
 from monitor.signals.folding import fold
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS, ROT_13
+from monitor.signals.injection.spelling import MAY_BE_RESPELLED, respelled, without_homoglyphs
 from monitor.signals.lists import parts, rows_of_parts
 from monitor.signals.matching import Flags, matches, matches_any
 from monitor.signals.readings import MAY_BE_DISGUISED, readings
@@ -24,14 +25,11 @@ _HIDDEN = (
     r"|[\x{200B}-\x{200D}\x{2060}-\x{2064}\x{FEFF}\x{180E}]{4}"
 )
 """Tags, direction overrides, and runs of signs without width: none of them is needed to write."""
-_TURNED = r"[\x{202D}\x{202E}]"
-_HOMOGLYPHS = str.maketrans("асԁеһіјӏорԛѕԝхуοαεικνρτυ", "acdehijlopqswxyoaeikvptu")
-_HAS_HOMOGLYPHS = r"[a-z][\p{Cyrillic}\p{Greek}]|[\p{Cyrillic}\p{Greek}][a-z]"
 
 
 def suspected(texts: pa.StringArray, folded: pa.StringArray, phrases: tuple[str, ...]) -> Flags:
     """Which texts have one of the phrases, also encoded, spelled, in tags or look-alike letters."""
-    plain = _without_homoglyphs(pc.utf8_lower(folded))
+    plain = without_homoglyphs(pc.utf8_lower(folded))
     of_one = tuple(f"(?s:{phrase})" for phrase in phrases)
     found = matches_any(plain, (*of_one, ROT_13))
     for row in np.flatnonzero(matches(texts, _TAGS) & ~found):
@@ -39,22 +37,13 @@ def suspected(texts: pa.StringArray, folded: pa.StringArray, phrases: tuple[str,
     for row in np.flatnonzero(matches(folded, MAY_BE_DISGUISED) & ~found):
         others = [fold(one.text).lower() for one in readings(folded[int(row)].as_py())]
         found[row] = _has_one(others, of_one)
-    for row in np.flatnonzero(matches(texts, _TURNED) & ~found):
-        found[row] = _has_one([folded[int(row)].as_py()[::-1].lower()], of_one)
+    for row in np.flatnonzero(matches(plain, MAY_BE_RESPELLED) & ~found):
+        found[row] = _has_one(respelled(plain[int(row)].as_py()), of_one)
     return found
 
 
 def _has_one(texts: list[str], phrases: tuple[str, ...]) -> bool:
     return bool(texts) and bool(matches_any(pa.array([storable(one) for one in texts]), phrases).any())
-
-
-def _without_homoglyphs(texts: pa.StringArray) -> pa.StringArray:
-    """Words that mix alphabets, in Latin letters."""
-    mixed = pa.array(matches(texts, _HAS_HOMOGLYPHS))
-    if not pc.any(mixed).as_py():
-        return texts
-    rewritten = [text.translate(_HOMOGLYPHS) for text in texts.filter(mixed).to_pylist()]
-    return pc.replace_with_mask(texts, mixed, pa.array(rewritten, pa.string()))
 
 
 def _from_tags(text: str) -> str:

@@ -12,7 +12,7 @@ PREFILTER = rf"[0-9](?:{BETWEEN}[0-9]){{8}}"
 _RUN = re.compile(rf"[0-9](?:{BETWEEN}[0-9]){{7,}}")
 _USUAL = frozenset(" .-/()+")
 _GROUP = re.compile(r"[0-9]+")
-_MOST_DIGITS, _MOST_GROUPS, _MOST_REMEMBERED = 19, 8, 16
+_MOST_DIGITS, _MOST_GROUPS = 19, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +84,20 @@ class Run:
         return between[-1:] in ("+", "(") or not _USUAL.issuperset(between)
 
 
-Windows = tuple[tuple[tuple[int, Shape], ...], ...]
-"""For each group of a run, the windows that begin with it, longest first: the group after its last, and its shape."""
+@lru_cache(maxsize=8_192)
+def _windows(lengths: Shape, may_be: Callable[[Shape], bool]) -> tuple[Shape, ...]:
+    """The shapes of windows that begin with the first of some groups, and may be one; the longest first.
 
-
-def _windows(lengths: Shape, may_be: Callable[[Shape], bool]) -> Windows:
-    """The windows of a few groups, or of the whole run, that may be one."""
-    every = []
-    for first in range(len(lengths)):
-        found, n = [], 0
-        for last in range(first, min(first + _MOST_GROUPS, len(lengths))):
-            n += lengths[last]
-            if n > _MOST_DIGITS:
-                break
-            if may_be(shape := lengths[first : last + 1]):
-                found.append((last + 1, shape))
-        else:
-            is_whole = first == 0 and len(lengths) > _MOST_GROUPS and sum(lengths) <= _MOST_DIGITS
-            if is_whole and may_be(lengths):
-                found.append((len(lengths), lengths))
-        every.append(tuple(reversed(found)))
-    return tuple(every)
-
-
-_windows_of_few = lru_cache(maxsize=4_096)(_windows)
-"""Runs are alike: a list of customers has the same groups in each line."""
+    Runs are alike, as a list of customers has the same groups in each line: most are remembered.
+    """
+    found, n = [], 0
+    for last, length in enumerate(lengths):
+        n += length
+        if n > _MOST_DIGITS:
+            break
+        if may_be(shape := lengths[: last + 1]):
+            found.append(shape)
+    return tuple(reversed(found))
 
 
 def find(
@@ -136,17 +125,23 @@ def _runs(text: str) -> list[Run]:
 def _in_run(
     run: Run, may_be: Callable[[Shape], bool], is_one: Callable[[Digits], bool], *, inside: bool
 ) -> Iterator[Found]:
-    are_few = len(run.groups) <= _MOST_REMEMBERED
-    windows = (_windows_of_few if are_few else _windows)(run.lengths, may_be)
+    lengths, groups = run.lengths, run.groups
+    whole = (
+        (lengths,) if _MOST_GROUPS < len(lengths) <= _MOST_DIGITS and len(run.digits) <= _MOST_DIGITS else ()
+    )
     free_from, place = 0, 0
-    for first, some in enumerate(windows):
-        if some and first >= free_from:
-            may_start = inside or first == free_from or run.begins_anew(first)
-            for end, shape in some if may_start else ():
-                value = run.digits[place : place + sum(shape)]
-                digits = Digits(run.text, tuple(run.groups[first:end]), shape, value)
-                if is_one(digits):
-                    yield Found(digits.start, digits.end, value)
-                    free_from = end
-                    break
-        place += run.lengths[first]
+    for first, length in enumerate(lengths):
+        if first >= free_from:
+            shapes = _windows(lengths[first : first + _MOST_GROUPS], may_be)
+            if first == 0 and whole and may_be(lengths):
+                shapes = (*whole, *shapes)
+            if shapes and (inside or first == free_from or run.begins_anew(first)):
+                for shape in shapes:
+                    end = first + len(shape)
+                    value = run.digits[place : place + sum(shape)]
+                    digits = Digits(run.text, tuple(groups[first:end]), shape, value)
+                    if is_one(digits):
+                        yield Found(digits.start, digits.end, value)
+                        free_from = end
+                        break
+        place += length

@@ -8,7 +8,7 @@ from monitor.signals.calls import Calls, Registered
 from monitor.signals.injection.system_prompts import SHORTEST_PASSAGE, shingles
 from monitor.signals.measured import MeasuredError
 from monitor.signals.registry import SIGNALS, measure
-from tests.bench.signals import written
+from tests.bench.signals import paraphrases, written
 from tests.bench.signals.datasets import SEED, Packages, measured
 from tests.bench.signals.scoring import share
 
@@ -87,7 +87,15 @@ def _injections(packages: Packages, n: int) -> Iterator[Labelled]:
     yield Labelled(tool, "agent-injection-bench", [one["injected"] for one in packages.agent_attacks()], [])
     for language in written.INJECTIONS:
         attacks, harmless = written.INJECTIONS[language], written.QUESTIONS[language]
-        yield Labelled(turn, "written for this", attacks, harmless, language)
+        yield Labelled(turn, "written for this", attacks, harmless, language, is_tuned=True)
+    for language, attacks in paraphrases.PARAPHRASES.items():
+        like_them = paraphrases.QUESTIONS_LIKE_THEM[language]
+        yield Labelled(turn, "paraphrases, written for this", attacks, like_them, language, is_tuned=True)
+        later, questions = paraphrases.LATER[language], paraphrases.LATER_QUESTIONS[language]
+        yield Labelled(turn, "written after the rules", later, questions, language)
+    yield Labelled(
+        document, "written for this", paraphrases.IN_DOCUMENTS, paraphrases.DOCUMENTS, is_tuned=True
+    )
 
 
 def error(labelled: Labelled, flags: Callable[[str, Sequence[str]], Flags]) -> MeasuredError:

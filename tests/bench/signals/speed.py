@@ -92,6 +92,20 @@ HOSTILE = {
     "brackets": "[",
     "dates": "1/1/1 ",
     "months": "may ",
+    "spelled letters": "a ",
+    "points between letters": "a.",
+    "pairs of hexadecimal": "4a ",
+    "bits": "01000001 ",
+    "codes of letters": "105 ",
+    "escapes of HTML": "&#52;",
+    "percent codes": "%34",
+    "escapes of JSON": r"\u0034",
+    "lines of base64": "QUJDREVG\n",
+    "lines of keys": "sk-AKIA\n",
+    "numbers in a list": "4111, ",
+    "spaces": " ",
+    "accents": "\u00e9",
+    "underscores": "a_",
 }
 
 
