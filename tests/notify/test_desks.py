@@ -171,7 +171,7 @@ def test_datadog_gets_an_event_for_each_notification() -> None:
     assert page["aggregation_key"] == end["aggregation_key"] != change["aggregation_key"]
     assert end["date_happened"] - page["date_happened"] == 90
     assert old["date_happened"] == PAGE.said_at
-    assert {"source:watchkeeper", "action:trigger", "client:acme", "model:fraud", "team:ml"} <= set(
+    assert {"service:watchkeeper", "action:trigger", "client:acme", "model:fraud", "team:ml"} <= set(
         page["tags"]
     )
     assert change["title"] == "CHANGE acme/fraud: version 8"

@@ -71,6 +71,35 @@ def grafana(
         put(str(file))
 
 
+@export.command("dashboards")
+def dashboards(
+    out: OutOption,
+    vendor: Annotated[str, typer.Option("--for", help="datadog or newrelic.")],
+    account: Annotated[
+        int, typer.Option("--account", min=0, help="New Relic: the number of the account.")
+    ] = 0,
+) -> None:
+    """Write the dashboards for Datadog or New Relic as JSON, from the panels of the Grafana dashboards.
+
+    What cannot be asked there is left out, and printed with the reason.
+
+    Example: watchkeeper export dashboards --for datadog --out datadog/
+    """
+    from monitor.exporters.vendor_dashboards.write import VENDORS, write
+    from monitor.runtime.file_modes import readable_by_others
+
+    if vendor not in VENDORS:
+        raise typer.BadParameter(f"use one of {', '.join(VENDORS)}", param_hint="--for")
+    if vendor == "newrelic" and not account:
+        raise typer.BadParameter("is needed for New Relic: the number of the account", param_hint="--account")
+    with readable_by_others():
+        files, left_out = write(out, vendor, account)
+    for file in files:
+        put(str(file))
+    for line in left_out:
+        say(f"left out: {line}")
+
+
 @export.command("rules")
 def rules(out: OutOption, config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Write the active rules as a Prometheus rule file, with unit tests for promtool.

@@ -90,7 +90,7 @@ def event(notification: Notification, tags: tuple[str, ...] = ()) -> dict[str, A
     moment = (notification.ended_at if is_end else None) or notification.started_at
     said = max(notification.said_at, moment)
     labels = {
-        "source": "watchkeeper",
+        "service": "watchkeeper",
         "action": notification.action.value,
         "severity": notification.severity,
         "client": notification.client,
