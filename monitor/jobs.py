@@ -188,7 +188,7 @@ class Jobs:
             with self._store.faults.isolate(
                 "streams", f"{figures.stream}: learning", lasts=2 * LEARN_INTERVAL
             ):
-                until = closing.horizon(figures.watermark, figures.last_received, now, config.windows)
+                until = closing.horizon_of(figures, now, config.windows)
                 tasks.append(LearningTask(figures.stream, until, len(known)))
         context = LearningContext(config.drift, int(config.predictions.base_window), now)
         learned = prepare(self._store, tasks, context, self._runner)

@@ -217,7 +217,7 @@ class Measurer:
     def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> DueWindows:
         """The windows of a stream to measure."""
         stream = figures.stream
-        until = closing.horizon(figures.watermark, figures.last_received, now, self.windows)
+        until = closing.horizon_of(figures, now, self.windows)
         edge = closing.last(until, self.base, self.base).end
         progress = self._progress.setdefault(stream, _Progress(edge - self.base))
         is_new = not progress.readings

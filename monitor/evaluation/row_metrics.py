@@ -24,7 +24,7 @@ def measure_rows(store: Store, windows: WindowSettings, metrics: MetricSettings,
     measured = []
     for figures in everything:
         with store.faults.isolate("streams", f"{figures.stream}: several columns at once"):
-            until = closing.horizon(figures.watermark, figures.last_received, now, windows)
+            until = closing.horizon_of(figures, now, windows)
             end = int(min(until, now) // HOUR) * HOUR
             if figures.rows and _measure(store, figures.stream, Window(end - HOUR, end), metrics, now):
                 measured.append(figures.stream)

@@ -75,7 +75,7 @@ def _belongs(table: Table, owner: Owner, client: str) -> ColumnElement[bool]:
 def _unused(client: str) -> dict[str, ColumnElement[bool]]:
     """What nothing refers to once the rows of a client are gone."""
     tables = metadata.tables
-    referring = ("baselines", "profiles", "history", "drift_calibrations")
+    referring = ("baselines", "profiles", "history", "drift_calibrations", "site_windows", "site_bases")
     layouts = [select(tables[name].c.layout) for name in referring]
     shapes = select(tables["measurements"].c.shape)
     return {

@@ -57,7 +57,9 @@ def delete_leftovers(connection: Connection, before: float) -> int:
 def unused_layouts(connection: Connection) -> list[str]:
     """The layouts that nothing refers to. Reads all profiles if there seem to be any: use a reading connection."""
     candidates = list(connection.scalars(select(LAYOUTS.c.id).where(LAYOUTS.c.id.not_in(_in_use()))))
-    counted = (metadata.tables[name].c.layout for name in ("profiles", "history"))
+    counted = (
+        metadata.tables[name].c.layout for name in ("profiles", "history", "site_windows", "site_bases")
+    )
     used = {name for c in counted if candidates for name in connection.scalars(select(c).distinct())}
     return [name for name in candidates if name not in used]
 

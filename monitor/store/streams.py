@@ -28,6 +28,7 @@ from monitor.store.db import READING, faults_of, metadata
 from monitor.store.prepared import Prepared
 from monitor.store.rows import moment, whole_number, words
 from monitor.store.statements import insert_new, is_of_stream
+from monitor.texts import NAME
 
 KEY = BigInteger().with_variant(Integer, "sqlite")
 """The type of ids that the database assigns."""
@@ -43,6 +44,7 @@ STREAMS = Table(
     Column("last_received", Float, nullable=False),
     Column("watermark", Float, nullable=True),
     Column("rows", BigInteger, nullable=False),
+    Column("site", String(NAME), nullable=False, server_default=""),
     UniqueConstraint("client", "model", "environment"),
 )
 
@@ -69,13 +71,17 @@ _MOVE = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class StreamFigures:
-    """Figures of a stream that need no batches. `watermark` is the latest event time. Times are in epoch seconds."""
+    """Figures of a stream that need no batches. `watermark` is the latest event time. Times are in epoch seconds.
+
+    `site` is the site whose bundles bring its windows; empty if its records arrive here.
+    """
 
     stream: Stream
     rows: int
     first_received: float
     last_received: float
     watermark: float | None
+    site: str = ""
 
 
 def key(connection: Connection, stream: Stream, now: float) -> int:
@@ -139,6 +145,25 @@ def advance(connection: Connection, stream: Stream, rows: int, latest: float, no
     return int(row[0])
 
 
+def deliver(
+    connection: Connection, stream: Stream, site: str, rows: int, watermark: float | None, now: float
+) -> None:
+    """Update the figures of a stream for a bundle of a site: `rows` more predictions, with events until `watermark`.
+
+    A stream whose records arrive here as well stays one of this daemon's.
+    """
+    number, c = key(connection, stream, now), STREAMS.c
+    is_own = connection.execute(select(1).where(c.id == number, c.site == "", c.rows > 0)).first() is not None
+    values: dict[str, Any] = {"last_received": now, "rows": c.rows + rows} | (
+        {} if is_own else {"site": site}
+    )
+    if watermark is not None:
+        values["watermark"] = case(
+            (func.coalesce(c.watermark, watermark) > watermark, c.watermark), else_=watermark
+        )
+    connection.execute(update(STREAMS).where(c.id == number).values(**values))
+
+
 def take_back(connection: Connection, number: int, rows: int) -> None:
     """Subtract rows that were stored before."""
     connection.execute(update(STREAMS).where(STREAMS.c.id == number).values(rows=STREAMS.c.rows - rows))
@@ -153,7 +178,7 @@ def read(row: Row[Any]) -> StreamFigures:
     stream = Stream(words(row.client), words(row.model), words(row.environment))
     watermark = None if row.watermark is None else moment(row.watermark)
     times = moment(row.first_received), moment(row.last_received), watermark
-    return StreamFigures(stream, whole_number(row.rows), *times)
+    return StreamFigures(stream, whole_number(row.rows), *times, words(row.site))
 
 
 def _names(stream: Stream) -> dict[str, Any]:

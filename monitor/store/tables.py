@@ -40,6 +40,8 @@ from monitor.store import (
     sessions,
     signing_keys,
     silences,
+    site_state,
+    site_windows,
     source_positions,
     source_states,
     streams,
@@ -97,6 +99,8 @@ MODULES = (
     rollback_drills,
     texts,
     registered_texts,
+    site_state,
+    site_windows,
 )
 
 __all__ = ["MODULES", "metadata"]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from monitor.records import Window
+from monitor.store.streams import StreamFigures
 from monitor.windows.settings import WindowSettings
 
 _CLOCK_SKEW = 5.0
@@ -16,13 +17,20 @@ def window_of(moment: float, seconds: int) -> Window:
 
 
 def horizon(
-    watermark: float | None, last_received: float | None, now: float, settings: WindowSettings
+    watermark: float | None,
+    last_received: float | None,
+    now: float,
+    settings: WindowSettings,
+    *,
+    is_delivered: bool = False,
 ) -> float:
     """The time by which a stream's windows are closed: those that end at or before it.
 
     A window is closed when an event arrives that is later than its end by the allowed lateness. An idle stream is
     closed by the clock instead, so that missing data is detected. So is a stream without any event that has a baseline
     or an early outcome.
+
+    With `is_delivered`, a site sends closed windows in bundles: what it has not delivered yet is not missing.
     """
     if watermark is None:
         return now - settings.lateness
@@ -31,7 +39,13 @@ def horizon(
     is_idle = (
         last_received is None or now - last_received >= settings.idle or last_received > now + _CLOCK_SKEW
     )
-    return max(by_events, now - settings.lateness) if is_idle else by_events
+    return max(by_events, now - settings.lateness) if is_idle and not is_delivered else by_events
+
+
+def horizon_of(figures: StreamFigures, now: float, settings: WindowSettings) -> float:
+    """The time by which the windows of a stream with these figures are closed; see `horizon`."""
+    is_delivered = bool(figures.site)
+    return horizon(figures.watermark, figures.last_received, now, settings, is_delivered=is_delivered)
 
 
 def closed(windows: Iterable[Window], until: float) -> list[Window]:

@@ -103,8 +103,10 @@ def decode(blob: bytes, layout: Layout) -> Profile:
 
 
 def _profile(stored: _StoredWithCells, layout: Layout) -> Profile:
-    raw = _CODEC.decompress(stored.block, stored.length, asbytes=True)
     sizes = [layout.core if part.core_only else layout.size for part in stored.slices]
+    if stored.length != _length(stored, layout, sizes):  # before as many bytes are allocated
+        raise ValueError("its length is not that of its counts")
+    raw = _CODEC.decompress(stored.block, stored.length, asbytes=True)
     counts = _counts(raw, sum(sizes), stored.planes, scaled=stored.scaled)
     slices: dict[SliceKey, Slice] = {}
     start, offset = 0, sum(sizes) * stored.planes
@@ -132,6 +134,24 @@ def _profile(stored: _StoredWithCells, layout: Layout) -> Profile:
         start, offset = start + size, offset + 40 * moments
     slices |= {tuple(key): slices[OVERALL] for key in stored.same}  # type: ignore[misc]
     return Profile(layout, dict(sorted(slices.items())))
+
+
+def size_of(blob: bytes, layout: Layout) -> int:
+    """How many bytes an encoded profile takes in memory, about; nothing is decompressed.
+
+    Raises:
+        DamageError: the bytes are no profile.
+    """
+    with reading("a profile"):
+        stored = msgspec.msgpack.decode(unseal(blob), type=_StoredWithCells)
+        cells = int.from_bytes(stored.cells[:4], "little")
+        return 8 * sum(layout.core if part.core_only else layout.size for part in stored.slices) + 16 * cells
+
+
+def _length(stored: _StoredWithCells, layout: Layout, sizes: list[int]) -> int:
+    cores = sum(part.core_only for part in stored.slices)
+    moments = (len(sizes) - cores) * layout.moments + (cores and cores * layout.core_moments)
+    return sum(sizes) * stored.planes + 40 * moments
 
 
 def _packed_cells(slices: list[Slice]) -> bytes:

@@ -20,7 +20,16 @@ from monitor.predictions.log.batch import decode as decode_rows
 from monitor.predictions.outcomes import join
 from monitor.predictions.outcomes.join import JoinResult
 from monitor.records import Rejected, Stream, Window
-from monitor.store import measurement_queue, predictions, profile_versions, profiles, quarantine, uncounted
+from monitor.store import (
+    measurement_queue,
+    predictions,
+    profile_versions,
+    profiles,
+    quarantine,
+    site_state,
+    streams,
+    uncounted,
+)
 from monitor.store import outcomes as stored_outcomes
 from monitor.store.db import Store, faults_of
 from monitor.store.predictions import StoredBatch
@@ -299,6 +308,7 @@ def put_totals(connection: Connection, stream: Stream, totals: Sequence[StoredPr
     profiles.put(connection, stream, totals, now)
     profiles.delete_sums(connection, stream, windows)
     measurement_queue.add(connection, stream, windows, now)
+    site_state.note(connection, streams.key(connection, stream, now), windows)
 
 
 UNCOUNTABLE = "uncountable"

@@ -294,6 +294,59 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     return Profile(layout, dict(sorted(merged.items())))
 
 
+def subtract(whole: Profile, parts: Iterable[Profile]) -> Profile:
+    """The counts of a profile without those of profiles that are in it. Minima and maxima stay those of the whole.
+
+    Raises:
+        LayoutMismatchError: the layouts differ.
+        ValueError: a part is not in the whole.
+    """
+    for part in parts:
+        if part.layout.id != whole.layout.id:
+            raise LayoutMismatchError("profiles of different layouts cannot be subtracted")
+        if not part.slices.keys() <= whole.slices.keys():
+            raise ValueError("the profile has slices that the whole does not have")
+        slices = {
+            key: _without(one, part.slices[key]) if key in part.slices else one
+            for key, one in whole.slices.items()
+        }
+        whole = Profile(
+            whole.layout, {k: one for k, one in slices.items() if k == OVERALL or _has_counts(one)}
+        )
+    return whole
+
+
+def _without(whole: Slice, part: Slice) -> Slice:
+    counts = whole.counts - part.counts
+    if part.rows > whole.rows or (counts < 0).any():
+        raise ValueError("the profile has rows that the whole does not have")
+    totals = {name: total - part.totals.get(name, 0) for name, total in whole.totals.items()}
+    tallies = {
+        name: {label: count - part.tally(name).get(label, 0.0) for label, count in tally.items()}
+        for name, tally in whole.tallies.items()
+    }
+    return Slice(
+        whole.layout,
+        whole.rows - part.rows,
+        whole.weight - part.weight,
+        whole.weight_squares - part.weight_squares,
+        counts,
+        carry(whole.sums - part.sums),
+        whole.extremes,
+        {name: total for name, total in totals.items() if total},
+        tallies,
+        {
+            name: cells - part.cells[name] if name in part.cells else cells
+            for name, cells in whole.cells.items()
+        },
+    )
+
+
+def _has_counts(part: Slice) -> bool:
+    tallied = any(any(tally.values()) for tally in part.tallies.values())
+    return bool(part.rows or part.counts.any() or tallied or any(part.totals.values()))
+
+
 def _equal(one: Slice, other: Slice) -> bool:
     return (
         (one.rows, one.weight, one.weight_squares) == (other.rows, other.weight, other.weight_squares)

@@ -15,7 +15,7 @@ from monitor.errors import InputError
 from monitor.predictions.log.stored_rows import decoded
 from monitor.predictions.outcomes import join as joining
 from monitor.records import Stream, Window
-from monitor.store import outcomes, predictions, profile_versions, profiles
+from monitor.store import outcomes, predictions, profile_versions, profiles, site_windows
 from monitor.store.db import Store
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
@@ -153,4 +153,5 @@ def _commit(store: Store, stream: Stream, recounted: RecountedWindow, now: float
         predictions.mark_counted(connection, numbers)
         profiles.delete_all(connection, stream, window.start, window.end)
         put_totals(connection, stream, [total], now)
+        site_windows.mark(connection, stream, window, layout="")  # they are added again
     return True

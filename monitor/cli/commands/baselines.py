@@ -141,7 +141,7 @@ def accept(
         models = len(streams(connection))
     if figures is None:
         raise NotFoundError(f"no predictions of {stream} have been received", hint="see: watchkeeper status")
-    until = closing.horizon(figures.watermark, figures.last_received, now, settings.windows)
+    until = closing.horizon_of(figures, now, settings.windows)
     base = int(settings.predictions.base_window)
     who = author or getpass.getuser()
     count = accept_drift(
