@@ -37,6 +37,7 @@ from monitor.reports.drilldowns import Drilldowns
 from monitor.runtime.scheduler import URGENT, Scheduler
 from monitor.runtime.shutdown import in_time
 from monitor.runtime.termination import on_signals
+from monitor.sites.site_metrics import SiteMetrics
 from monitor.sources.group import SourceGroup
 from monitor.store import audit
 from monitor.store import faults as stored_faults
@@ -275,6 +276,7 @@ class App:
             self.clock.elapsed,
             self.sources.limits,
             lambda: self.access.refused_keys.words(self.clock.now()),
+            SiteMetrics(self.store, self.config.sites).measure,
         )
 
     def _pipeline(self, leader: LeaderLease) -> Pipeline:

@@ -33,6 +33,7 @@ from monitor.rollouts import change_events as rollout_changes
 from monitor.rollouts import running as rollouts
 from monitor.runtime.cpu_tuning import give_back_freed_memory
 from monitor.runtime.scheduler import Scheduler
+from monitor.sites.site_jobs import SiteJobs
 from monitor.sources.probes import ProbeSettings, probe
 from monitor.store import outbox, probes, rollbacks
 from monitor.store import releases as release_rows
@@ -85,6 +86,15 @@ class Jobs:
         self._forget = forget
         self._evaluated_at = self._attempted_at = clock.elapsed()
         self._signing = AuditSigning(store, config.audit)
+        self._sites = SiteJobs(
+            store,
+            config.site,
+            config.sites,
+            config.windows,
+            int(config.predictions.base_window),
+            clock,
+            is_leader,
+        )
         self._dead_man = DeadMan(config.notify.dead_man) if config.notify.dead_man else None
 
     def schedule(self, scheduler: Scheduler) -> None:
@@ -106,6 +116,7 @@ class Jobs:
                 )
         if self._config.notify.pagerduty and self._config.notify.pagerduty.api_token:
             scheduler.every(RECONCILE_INTERVAL, "reconcile with PagerDuty", self.reconcile)
+        self._sites.schedule(scheduler)
         if self._dead_man:
             scheduler.every(10.0, "ping the dead man's switch", self.ping_dead_man)
 

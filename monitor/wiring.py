@@ -56,6 +56,7 @@ from monitor.web.api.mlflow import routes as mlflow_routes
 from monitor.web.api.pagerduty import routes as pagerduty_routes
 from monitor.web.api.release_records import routes as release_routes
 from monitor.web.api.rollouts import routes as rollout_routes
+from monitor.web.api.sites import routes as site_routes
 from monitor.web.app import create
 from monitor.web.auth.access import Access
 from monitor.web.ingest.endpoints import endpoints
@@ -198,6 +199,7 @@ def application(config: Config, services: Services) -> Litestar:
             services.store, services.access, services.clock, services.rollouts, config.release_policy
         ),
         *release_routes(services.store, services.access, services.clock, frozenset(config.clients)),
+        *site_routes(services.store, services.access, services.clock, config.sites, services.base_seconds),
         *mlflow_routes(services.store, config.releases.mlflow, services.clock),
     ]
     return create(services, routes)

@@ -42,6 +42,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
         "maintenance",
         "releases",
         "rollouts",
+        "sites",
         "status",
         "backtest",
         "comparison",

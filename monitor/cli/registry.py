@@ -37,6 +37,7 @@ from monitor.cli.commands.releases import (
     rollout,
     verdict,
 )
+from monitor.cli.commands.sites import site
 from monitor.cli.output import put
 
 
@@ -103,6 +104,7 @@ COMMANDS = (
     backups,
     encrypting,
     erase,
+    site,
     demo,
 )
 for commands in COMMANDS:

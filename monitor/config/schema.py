@@ -24,6 +24,7 @@ from monitor.rollback.settings import KillSwitchSettings, RollbackSettings
 from monitor.rollouts.settings import CanaryTolerances
 from monitor.rules.settings import RuleSettings
 from monitor.signals.plugins.plugin_names import PluginName, PluginTarget
+from monitor.sites.settings import KnownSite, SiteSettings
 from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
 from monitor.store.settings import AuditSettings, StoreSettings
@@ -130,6 +131,10 @@ class Config(Section):
     """Records of releases from MLflow's model registry."""
     rollback: KillSwitchSettings = KillSwitchSettings()
     """The kill switch of all rollbacks."""
+    site: SiteSettings = SiteSettings()
+    """Makes this daemon a site: what it counts is sent to an agency in signed bundles."""
+    sites: dict[str, KnownSite] = {}
+    """The sites whose bundles this daemon accepts, by name."""
     clients: dict[str, ClientConfig] = {}
     """Clients and their models. If none is configured, the daemon accepts every client."""
 

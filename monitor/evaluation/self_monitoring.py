@@ -34,8 +34,11 @@ class SelfMonitor:
         elapsed: Callable[[], float],
         source_limits: Mapping[str, float] = MappingProxyType({}),
         refused_keys: Callable[[], str] = str,
+        sites: Callable[[float], list[Measurement]] = lambda _now: [],
     ) -> None:
-        """Measure. `refused_keys` names the keys and addresses whose requests were refused in the last minutes."""
+        """Measure. `refused_keys` names the keys and addresses whose requests were refused in the last minutes, `sites`
+        measures the sites that send bundles.
+        """
         self._store = store
         self._log = log
         self._clients = clients
@@ -43,6 +46,7 @@ class SelfMonitor:
         self._elapsed = elapsed
         self._source_limits = source_limits
         self._refused_keys = refused_keys
+        self._sites = sites
         self._access = UnusualAccess(store)
         self._refused: deque[tuple[float, int, int]] = deque()
         self._last_tick: float | None = None
@@ -78,6 +82,8 @@ class SelfMonitor:
         for info, look in measurements_of.items():
             with self._store.faults.isolate("figures of the daemon", info.name):
                 results.append(look())
+        with self._store.faults.isolate("figures of the daemon", daemon.SITE_SILENCE.name):
+            results += self._sites(now)
         return [*results, *self._set_aside(now), *self._sources(now)]
 
     def _set_aside(self, now: float) -> list[Measurement]:

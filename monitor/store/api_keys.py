@@ -45,6 +45,7 @@ class KeyKind(StrEnum):
     PAGE = "page"
     METRICS = "metrics"
     STAFF = "staff"
+    SITE = "site"
 
 
 @dataclass(frozen=True, slots=True)

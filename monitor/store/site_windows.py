@@ -185,12 +185,11 @@ def unmerged(connection: Connection, stream: Stream, layout: str, most: int) -> 
     return [Window(row.start, row.start + row.seconds) for row in connection.execute(query)]
 
 
-def other_layouts(connection: Connection, stream: Stream, layout: str) -> dict[str, int]:
-    """The number of windows, by site, that were counted by another layout than this one."""
+def has_layout(connection: Connection, stream: Stream, site: str, layout: str) -> bool:
+    """Whether a site has delivered windows of a stream that were counted by this layout."""
     c = WINDOWS.c
-    mine = (c.stream == streams.find(connection, stream), c.layout != layout)
-    rows = connection.execute(select(c.site, func.count()).where(*mine).group_by(c.site)).all()
-    return {row[0]: row[1] for row in rows}
+    mine = (c.stream == streams.find(connection, stream), c.site == site, c.layout == layout)
+    return connection.execute(select(c.start).where(*mine).limit(1)).first() is not None
 
 
 def streams_of(connection: Connection) -> dict[str, list[Stream]]:

@@ -22,7 +22,7 @@ from monitor.web.services import Services
 _UNLIMITED = ("/healthz", "/readyz", "/metrics")
 _AUDITED = (
     "/c/", "/staff/", "/api/", "/enter", "/leave", "/unsubscribe", "/subscribe", "/changes", "/metrics",
-    "/v1/rollouts/", "/v1/flagger/", "/v1/releases",
+    "/v1/rollouts/", "/v1/flagger/", "/v1/releases", "/v1/sites/",
 )  # fmt: skip
 _MACHINES = ("/metrics", "/v1/rollouts/", "/v1/flagger/")
 """What programs ask every few seconds; none of it changes anything."""

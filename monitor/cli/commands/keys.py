@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 @key.command("create")
 def create(
-    kind: Annotated[str, typer.Argument(help="The kind of key: ingest, page, metrics or staff.")],
+    kind: Annotated[str, typer.Argument(help="The kind of key: ingest, page, metrics, staff or site.")],
     client: Annotated[
         str, typer.Option("--client", help="The client of the key; optional for staff and metrics.")
     ] = "",
@@ -64,7 +64,7 @@ def create(
         raise InputError(f"'{kind}' is not a kind of key", hint=f"use one of: {', '.join(api_keys.KeyKind)}")
     kind_of_key = api_keys.KeyKind(kind)
     until = now + seconds_of(expires) if expires else None
-    if kind_of_key in (api_keys.KeyKind.INGEST, api_keys.KeyKind.PAGE) and not client:
+    if kind_of_key in (api_keys.KeyKind.INGEST, api_keys.KeyKind.PAGE, api_keys.KeyKind.SITE) and not client:
         raise InputError(f"a key of kind {kind} needs a client", hint="add --client NAME")
     bound = api_keys.bounds(kind_of_key, role, models or (), addresses or ())
     settings = load(config)

@@ -88,8 +88,18 @@ SOURCE_FAILING_SECONDS = MetricInfo(
     "source_failing_seconds", "seconds", Better.LOWER, "Time for which a source could not be read.", ("source",),
     "now - first failure", "`sources` in the configuration",
 )  # fmt: skip
+SITE_SILENCE = MetricInfo(
+    "site_silence", "of the limit", Better.LOWER,
+    "Time since the last bundle of a site arrived, relative to twice the interval of its bundles: silent from 1 on.",
+    ("site",), "(now - arrival of the last bundle) / (2 x `every` of the site)", "`sites` in the configuration",
+)  # fmt: skip
+SITE_MISSING_BUNDLES = MetricInfo(
+    "site_missing_bundles", "bundles", Better.LOWER,
+    "Bundles of a site that have not arrived although later ones have.", ("site",),
+    "count of numbers missing below the highest of each epoch", "`sites` in the configuration",
+)  # fmt: skip
 INFO = (
     SILENCE_SECONDS, SILENCE_RATIO, AVAILABILITY, DRIFT_EVIDENCE, WRONG_KEY_REJECTIONS, ACCESS_RATIO, DISK_USED_SHARE,
     TICK_AGE_SECONDS, OUTBOX_OLDEST_SECONDS, RULE_ERRORS, CONFIG_RELOAD_FAILED, DIGESTS_OVERDUE,
-    SET_ASIDE, SOURCE_AGE, SOURCE_FAILING_SECONDS,
+    SET_ASIDE, SOURCE_AGE, SOURCE_FAILING_SECONDS, SITE_SILENCE, SITE_MISSING_BUNDLES,
 )  # fmt: skip

@@ -142,7 +142,7 @@ def make_key(asked: Asked[NewKey]) -> KeyAnswer:
     new, now = asked.body, asked.now
     if new.kind not in set(KeyKind) or not 0 <= new.days <= 3650:
         raise InputError(f"kind must be one of {', '.join(KeyKind)}, and days 0 to 3650")
-    if new.kind in (KeyKind.INGEST, KeyKind.PAGE) and not new.client:
+    if new.kind in (KeyKind.INGEST, KeyKind.PAGE, KeyKind.SITE) and not new.client:
         raise InputError(f"a key of kind {new.kind} needs a client")
     kind, ends = KeyKind(new.kind), now + new.days * DAY if new.days else None
     bound = api_keys.bounds(kind, new.role, new.models, new.addresses)

@@ -123,8 +123,9 @@ class Access:
             raise AccessError(
                 f"this is a key for {key.kind}, not for {kind}", known=True, hint="use another key"
             )
-        if kind is KeyKind.INGEST and key.kind is KeyKind.STAFF and RANKS[key.role] < RANKS["operator"]:
-            raise AccessError("this is a key for reading", known=True, hint="use an ingest key")
+        is_sending = kind in (KeyKind.INGEST, KeyKind.SITE)
+        if is_sending and key.kind is KeyKind.STAFF and RANKS[key.role] < RANKS["operator"]:
+            raise AccessError("this is a key for reading", known=True, hint=f"use a key of the kind {kind}")
         self._used[key.id] = now
         return Principal(key.kind, key.client, key.id, key.role, key.models)
 

@@ -102,7 +102,7 @@ def make_key(request: Request[Any, Any, Any], data: Form) -> Response[str]:
     models, addresses = (_listed(data.get(name, "")) for name in ("models", "addresses"))
     if visitor.client:
         raise NotFoundException
-    if kind not in set(KeyKind) or (kind in (KeyKind.PAGE, KeyKind.INGEST) and not client):
+    if kind not in set(KeyKind) or (kind in (KeyKind.PAGE, KeyKind.INGEST, KeyKind.SITE) and not client):
         raise ValidationException("ingest and page keys require a client")
     if not visitor.secret and visitor.who == session.LOCAL and kind != KeyKind.STAFF:
         raise ValidationException("create a staff key first: with other keys alone, nobody can sign in here")

@@ -16,6 +16,7 @@ from monitor.store.db import faults_of
 from monitor.store.profiles import StoredProfile
 from monitor.store.site_windows import SiteWindow
 from monitor.windows import codec
+from monitor.windows.baseline import layout_by_id
 from monitor.windows.counting import put_totals
 from monitor.windows.delivered import bases
 from monitor.windows.delivered.epochs import Base, of_site
@@ -33,7 +34,6 @@ def deliver(
     than the stored one changes nothing. Returns by how many rows the profiles grew.
     """
     profile_versions.advance(connection, stream, now)
-    layout = current_layout(connection, stream)
     grown, totals = 0, list[StoredProfile]()
     for window, new in delivered:
         before = site_windows.of_window(connection, stream, window)
@@ -42,12 +42,12 @@ def deliver(
             continue
         after = [*(one for one in before if one not in same), new]
         site_windows.put(connection, stream, window, new, now)
-        total = _total(connection, stream, window, layout, before, after)
+        total = _total(connection, stream, window, before, after)
         if total is None:
             continue
         grown += total.rows - _rows_of(connection, stream, window)
         totals.append(total)
-        site_windows.mark(connection, stream, window, layout.id)
+        site_windows.mark(connection, stream, window, total.layout)
     put_totals(connection, stream, totals, now)
     return grown
 
@@ -72,11 +72,11 @@ def catch_up(connection: Connection, stream: Stream, now: float) -> int:
     for window in waiting:
         known = site_windows.of_window(connection, stream, window)
         with faults_of(connection).isolate("site_windows", f"{stream} from {window.start}"):
-            total = _total(connection, stream, window, layout, known, known)
+            total = _total(connection, stream, window, known, known)
             totals += [total] if total is not None else []
-        site_windows.mark(connection, stream, window, layout.id)
+            site_windows.mark(connection, stream, window, layout.id)
     put_totals(connection, stream, totals, now)
-    return len(waiting)
+    return len(totals)
 
 
 def _rows_of(connection: Connection, stream: Stream, window: Window) -> int:
@@ -88,25 +88,39 @@ def _total(
     connection: Connection,
     stream: Stream,
     window: Window,
-    layout: Layout,
     before: Sequence[SiteWindow],
     after: Sequence[SiteWindow],
 ) -> StoredProfile | None:
     """The profile of a window with the deliveries `after`, of which it had those of `before` that were merged; None if
     it stays as it is.
     """
-    fitting = [one for one in after if one.layout == layout.id]
-    if not fitting:
-        return None
     stored = profiles.get(connection, stream, window)
+    layout = _layout(connection, stream, stored, after)
+    if layout is None:
+        return None
     merged = [one for one in before if one.is_merged and one.layout == layout.id]
-    parts = _by_site(fitting, layout)
+    parts = _by_site([one for one in after if one.layout == layout.id], layout)
     if stored is not None and stored.layout == layout.id and not _is_only(stored, merged):
         with faults_of(connection).isolate("profiles", f"{stream} {window.start} {window.seconds}"):
             own = subtract(codec.decode(stored.blob, layout), _by_site(merged, layout))
             parts += [own] if own.rows or own.overall.counts.any() else []
     total = merge(parts)
     return StoredProfile(window, layout.id, total.rows, codec.encode(total))
+
+
+def _layout(
+    connection: Connection, stream: Stream, stored: StoredProfile | None, after: Sequence[SiteWindow]
+) -> Layout | None:
+    """The layout of the sum: that of the baseline; without a delivery in it, that of the profile so far. Profiles of an
+    older layout are not compared with the baseline, but kept. None: no delivery can be added to the profile.
+    """
+    delivered = {one.layout for one in after}
+    current = current_layout(connection, stream)
+    if current.id in delivered:
+        return current
+    if stored is not None:
+        return layout_by_id(connection, stored.layout) if stored.layout in delivered else None
+    return layout_by_id(connection, max(after, key=lambda one: (one.seq, one.epoch)).layout)
 
 
 def _is_only(stored: StoredProfile, merged: Sequence[SiteWindow]) -> bool:
