@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 from monitor import __version__, wiring
@@ -158,7 +159,9 @@ class App:
     def _load_outage_state(self) -> None:
         with self.store.read() as connection:
             situation = load_situation(connection, self.channels, self.clock.now(), self.pipeline.confirming)
-        self.outage.remember(situation)
+            is_away = self.pipeline.elsewhere(connection)
+        here = {key: alert for key, alert in situation.alerts.items() if not is_away(alert.stream)}
+        self.outage.remember(replace(situation, alerts=here))
 
     def store_faults(self) -> None:
         """Store this process's active faults, for commands such as `watchkeeper status`."""

@@ -4,9 +4,10 @@ Each step stores its results under natural keys before the next one starts, so a
 repeated: nothing is counted, decided or sent twice.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+
+from sqlalchemy import Connection
 
 from monitor import alerts as paging
 from monitor.alerts.diagnosis.load import diagnosed
@@ -64,6 +65,8 @@ class Pipeline:
     leader: LeaderLease
     uptime: UptimeRecorder
     confirming: frozenset[str] = frozenset()
+    elsewhere: Callable[[Connection], Callable[[Stream], bool]] = lambda _connection: lambda _stream: False
+    """Tells whether a stream is judged elsewhere: by the site that delivers it, or by the agency of this site."""
     cache: ConditionCache = field(default_factory=ConditionCache)
     order: RoundRobin = field(default_factory=lambda: RoundRobin(COUNTING))
     evaluating: RoundRobin = field(default_factory=lambda: RoundRobin(EVALUATING))
@@ -79,7 +82,8 @@ class Pipeline:
         if not self.leader.is_ours(now):  # another daemon on this database evaluates
             return done
         with self.store.read() as connection:
-            known = alert_rows.load(connection)
+            is_away = self.elsewhere(connection)
+            known = {key: one for key, one in alert_rows.load(connection).items() if not is_away(one.stream)}
             standing = target_rows.current(connection)
         faults = self.store.faults  # measurements -> states, with reasons
         urgent = {
@@ -87,7 +91,11 @@ class Pipeline:
             *self.measuring.live,
             *(alert.stream for alert in known.values() if is_active(alert)),
         }
-        in_turn = partial(self.evaluating.serve, urgent=urgent, at_least=_AT_LEAST)
+
+        def in_turn(streams: Sequence[Stream]) -> Iterable[Stream]:
+            here = [stream for stream in streams if not is_away(stream)]
+            return self.evaluating.serve(here, urgent=urgent, at_least=_AT_LEAST)
+
         evaluation = evaluate(rules, readings, known, now, cache=self.cache, faults=faults, in_turn=in_turn)
         if evaluation.alerts:  # diagnoses
             with self.store.read() as connection:

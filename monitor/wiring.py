@@ -49,6 +49,7 @@ from monitor.releases.version_tracker import VersionTracker
 from monitor.rollback.group import RollbackGroup
 from monitor.rollback.rollback_metrics import RollbackMetrics
 from monitor.rollback.settings import RollbackSettings
+from monitor.sites.judging import judged_elsewhere
 from monitor.sources.group import SourceGroup
 from monitor.store.db import Store
 from monitor.web.api.exposition import collector
@@ -157,6 +158,7 @@ def pipeline(
         leader,
         uptime,
         frozenset({"pagerduty"} if is_confirming else ()),
+        judged_elsewhere(config.site, config.sites),
     )
 
 

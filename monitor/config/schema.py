@@ -174,6 +174,7 @@ EXAMPLES = {
     "sources": "orders",
     "gauges": "machine",
     "exporters": "metrics",
+    "sites": "plant-7",
     "clients": "acme",
     "clients.*.models": "fraud",
 }

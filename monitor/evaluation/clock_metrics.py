@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from monitor.evaluation.pauses import PauseWatch
 from monitor.metrics import intervals
+from monitor.metrics.metric import MetricInfo
 from monitor.metrics.system import daemon
 from monitor.records import Measurement, Stream, Window
 from monitor.store import probes
@@ -38,8 +39,13 @@ class ClockMetrics:
 
     def measure(self, figures: StreamFigures, now: float) -> list[Measurement]:
         """`silence_seconds`, `silence_ratio`, and `availability` if the model has a health endpoint."""
-        silence = self._silence(figures, now)
-        results = [silence, self._pauses.measure(figures, silence.value, now)]
+        if figures.site:
+            results = [
+                _of_site(info, figures, now) for info in (daemon.SILENCE_SECONDS, daemon.SILENCE_RATIO)
+            ]
+        else:
+            silence = self._silence(figures, now)
+            results = [silence, self._pauses.measure(figures, silence.value, now)]
         if self._is_probed(figures.stream):
             results.append(self._availability(figures.stream, now))
         return results
@@ -74,6 +80,13 @@ class ClockMetrics:
         with self._store.read() as connection:
             succeeded, total = probes.share(connection, stream, window.start, window.end)
         return _availability(stream, window, succeeded, total)
+
+
+def _of_site(info: MetricInfo, figures: StreamFigures, now: float) -> Measurement:
+    """What has not arrived of a site is not missing: `site_silence` says for how long it is silent."""
+    window = Window(int(figures.last_received), int(now) + 1)
+    reason = f"the site {figures.site} delivers this model in bundles; see `watchkeeper site status`"
+    return Measurement(figures.stream, window, info.name, None, info.unit, info.better, reason=reason)
 
 
 def _availability(stream: Stream, window: Window, succeeded: int, total: int) -> Measurement:

@@ -124,7 +124,7 @@ def _state(samples: SampleSet, model: Model, versions: Mapping[str, VersionCount
     for release in model.releases:
         values = [*b, release.version, release.released_by]
         samples.put("watchkeeper_model_release_timestamp_seconds", values, release.released_at)
-    received = figures.last_received if figures.rows else None
+    received = figures.data_until if figures.rows else None
     health = verdict.model_health(
         figures.stream,
         view.title,
@@ -157,7 +157,7 @@ def _traffic(samples: SampleSet, model: Model, versions: Mapping[str, VersionCou
     b = model.b
     if model.figures.rows:
         name = "watchkeeper_prediction_last_received_timestamp_seconds"
-        samples.put(name, b, model.figures.last_received)
+        samples.put(name, b, model.figures.data_until)
     if (share := model.client.sampled.get(model.figures.stream.model)) is not None:
         samples.put("watchkeeper_sampled_ratio", b, share)
     for version, part in versions.items():

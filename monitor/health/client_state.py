@@ -149,7 +149,7 @@ def history(
 
 def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, span_days: int) -> ModelHealth:
     settings, now = data.settings, data.now
-    received = figures.last_received if figures is not None and figures.rows else None
+    received = figures.data_until if figures is not None and figures.rows else None
     mine = [alert for alert in data.alerts.values() if alert.stream == stream]
     standing = [one for one in data.periods.get(stream, ()) if one.until is None]
     health = verdict.model_health(
@@ -160,6 +160,7 @@ def _model(stream: Stream, figures: StreamFigures | None, data: ClientHistory, s
         now=now,
         stale_after=settings.stale_after,
         targets=standing,
+        site=figures.site if figures is not None else "",
     )
     days = data.days.get(stream, ())
     by_day = {one.day: one for one in days}

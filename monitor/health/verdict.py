@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from monitor.config.units import DAY
 from monitor.health import targets as agreed_targets
 from monitor.health import wording
 from monitor.health.targets import Standing
@@ -183,12 +184,21 @@ def model_health(
     now: float,
     stale_after: float,
     targets: Sequence[TargetPeriod] = (),
+    site: str = "",
 ) -> ModelHealth:
-    """The state of one model from its open alerts, its agreed targets and the time of its last prediction."""
+    """The state of one model from its open alerts, its agreed targets and the time of its last prediction.
+
+    A model that a `site` delivers is as old as its last delivery.
+    """
+    stale_after = max(stale_after, SITE_STALE_AFTER) if site else stale_after
     health, sentence, since = _state(title, alerts, last_received, now, stale_after, targets)
+    if site and last_received is not None:
+        sentence += f" As of {wording.span(max(now - last_received, 0.0))} ago, from site {site}."
     return ModelHealth(stream, title, health, sentence, since, last_received, targets=tuple(targets))
 
 
+SITE_STALE_AFTER = 2.0 * DAY
+"""Age from which the data of a site counts as missing for its client."""
 _State = tuple[Health, str, float | None]
 
 

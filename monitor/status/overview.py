@@ -10,6 +10,7 @@ from monitor.clock import iso
 from monitor.config.units import DAY, HOUR, format_duration
 from monitor.health import client_state, targets
 from monitor.health.targets import Standing
+from monitor.health.verdict import SITE_STALE_AFTER
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
 from monitor.rules.engine.unjudged import unjudged
 from monitor.rules.language.wording import figure
@@ -145,8 +146,9 @@ def _line(
     open_of_stream = [alert for alert in open_alerts if alert.stream == stream]
     base = measurements.latest(connection, stream, base_seconds)
     hour = measurements.latest(connection, stream, HOUR)
-    silent = max(0.0, now - figures.last_received)
-    is_waiting = silent > configured.stale_after.get(stream.client, HOUR)
+    silent = max(0.0, now - figures.data_until)
+    stale_after = configured.stale_after.get(stream.client, HOUR)
+    is_waiting = silent > (max(stale_after, SITE_STALE_AFTER) if figures.site else stale_after)
     is_known = bool(base or hour) and not is_waiting
     state = _worst(open_of_stream) if open_of_stream else "ok" if is_known else "unknown"
     return StreamStatus(

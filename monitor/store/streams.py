@@ -83,6 +83,13 @@ class StreamFigures:
     watermark: float | None
     site: str = ""
 
+    @property
+    def data_until(self) -> float:
+        """When the last record was received; of a stream that a site delivers, until when it has delivered."""
+        if self.site and self.watermark is not None:
+            return min(self.watermark, self.last_received)
+        return self.last_received
+
 
 def key(connection: Connection, stream: Stream, now: float) -> int:
     """The number of a stream; a new stream is inserted."""

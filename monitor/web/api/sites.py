@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import HttpMethod, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from monitor.clock import Clock
 from monitor.errors import AccessError, BusyError, NotFoundError, TooLargeError, TooSlowError
@@ -36,7 +37,7 @@ def routes(
         request_max_body_size=LARGEST_FILE,
         include_in_schema=False,
     )
-    async def bundles(request: Request[Any, Any, Any], name: str) -> Response[dict[str, Any]]:
+    async def bundles(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[dict[str, Any]]:
         """Merge a bundle: 200 also if it was merged before."""
         await to_thread(_check, access, sites, request, name)
         if in_turn.locked():

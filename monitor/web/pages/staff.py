@@ -47,7 +47,7 @@ def health_of(
 ) -> ModelHealth:
     """The state of a stream, from its alerts and its agreed targets."""
     settings = services.client(figures.stream.client)
-    received = figures.last_received if figures.rows else None
+    received = figures.data_until if figures.rows else None
     return verdict.model_health(
         figures.stream,
         figures.stream.model,
@@ -56,6 +56,7 @@ def health_of(
         now=now,
         stale_after=settings.stale_after,
         targets=target_periods,
+        site=figures.site,
     )
 
 

@@ -117,7 +117,7 @@ def _row(
         view.owner,
         len(mine),
         known.rows,
-        known.last_received if known.rows else None,
+        known.data_until if known.rows else None,
         f"{stream} {' '.join(names)}".casefold(),
         " ".join(status.unknown_model(stream, services.models)),
         _rate(recent.get("volume"), settings.sample(stream.model)),
