@@ -69,6 +69,7 @@ def needs_of(config: Config, environment: Mapping[str, str] = os.environ) -> Nee
         *_stores(config),
         *_channels(config),
         *_exporters(config),
+        *_site(config),
         *_sign_in(config),
         *_models(config),
         *_fetched(config, environment),
@@ -103,6 +104,11 @@ def _exporters(config: Config) -> Iterator[Opening]:
     for name, section in config.exporters.items():
         if not section.address.startswith("unix:"):
             yield from _web(f"exporters.{name}", section.address, section.route)
+
+
+def _site(config: Config) -> Iterator[Opening]:
+    if config.site.name and config.site.to.url:
+        yield from _web("site.to", config.site.to.url, Route(config.site.to.ca_file))
 
 
 def _sign_in(config: Config) -> Iterator[Opening]:

@@ -28,6 +28,7 @@ sources:
   redis: {kind: redis, url: redis.example, stream: s, group: g}
   rabbit: {kind: rabbitmq, servers: ["amqps://rabbit.example"], queue: q}
   folder: {kind: objects, url: "captures/**/*.jsonl"}
+site: {name: plant-7, to: {url: "https://agency.example", key: SECRET}}
 gauges:
   machine: {kind: machine}
   server: {kind: model_server, server: vllm, url: "http://[2001:db8::1]:9090/metrics"}
@@ -63,6 +64,7 @@ clients:
 EXPECTED = {
     "0.0.0.0:8443",
     "a.example:5433",
+    "agency.example:443",
     "b.example:5432",
     "login.example:443",
     "k1.example:9092",
@@ -117,7 +119,7 @@ COVERED = {
     ),
     *("RedisQueueSettings.url", "RedisSettings.url", "SageMakerSettings.url", "SlackSettings.webhook_url"),
     *("SqlSettings.url", "StoreSettings.url", "VertexSettings.metadata_url", "VertexSettings.url"),
-    *("WebSettings.listen", "WebhookSettings.url", "AppriseSettings.urls"),
+    *("WebSettings.listen", "WebhookSettings.url", "AppriseSettings.urls", "SiteDestination.url"),
 }
 CALLED_BY_NOBODY = {
     *("AlertSettings.dashboard_url", "AlertSettings.public_url", "AlertSettings.runbook_url"),

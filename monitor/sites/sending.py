@@ -6,6 +6,7 @@ the agency refuses is kept, and the others go on.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from monitor import outgoing
 from monitor.errors import InputError
@@ -78,11 +79,8 @@ def _copy(settings: SiteSettings, path: Path) -> str:
     return ""
 
 
-def _post(client: object, settings: SiteSettings, path: Path) -> str:
+def _post(client: Any, settings: SiteSettings, path: Path) -> str:
     """Post a bundle; why it was refused, or an empty string."""
-    import httpx2
-
-    assert isinstance(client, httpx2.Client)
     url = f"{settings.to.url.rstrip('/')}/v1/sites/{settings.name}/bundles"
     key = settings.to.key.get_secret_value()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/vnd.watchkeeper.bundle"}

@@ -23,6 +23,9 @@ NOT_HERE = {
     "loadtest": "needs a minute",
     "profile": "its example reads a bucket",
     "report": "needs Evidently",
+    **dict.fromkeys(
+        ("site init", "site bundle", "site push", "site import"), "see tests/sites/test_commands.py"
+    ),
     "store encrypt": "the store of the examples has no key",
     "store rekey": "the store of the examples has no key",
     "store decrypt": "the store of the examples has no key",

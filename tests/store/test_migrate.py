@@ -68,7 +68,7 @@ def test_migrating_again_changes_nothing(tmp_path: Path) -> None:
     migrate(store)
     with store.write() as connection:
         connection.execute(
-            text("insert into streams values (1, 'acme', 'fraud', 'production', 0, 0, null, 0)")
+            text("insert into streams values (1, 'acme', 'fraud', 'production', 0, 0, null, 0, '')")
         )
     migrate(store)
     with store.read() as connection:
