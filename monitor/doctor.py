@@ -162,14 +162,14 @@ def _integrity(config: Config) -> Iterator[Finding]:
     store = store_of(config.store)
     hint = "restore the last backup; `watchkeeper export predictions` saves the rows that are still readable"
     try:
-        found = list(islice(full_check(store), _MOST_DAMAGE))
+        damaged = list(islice(full_check(store), _MOST_DAMAGE))
     except WatchkeeperError as error:
-        found = [error.message]
+        damaged = [error.message]
     finally:
         store.close()
-    for one in found:
+    for one in damaged:
         yield Finding("stored data", is_well=False, detail=one, hint=hint)
-    if not found:
+    if not damaged:
         yield Finding("stored data", is_well=True, detail="is intact")
 
 
@@ -179,13 +179,13 @@ def _set_aside(config: Config) -> Iterator[Finding]:
     try:
         store = store_of(config.store)
         with store.read() as connection:
-            found = faults.load(connection, time.time())
+            active = faults.load(connection, time.time())
         store.close()
     except WatchkeeperError:
         return  # reported above
-    for one in found[:_MOST_SET_ASIDE]:
+    for one in active[:_MOST_SET_ASIDE]:
         yield Finding(f"{one.part} {one.subject}", False, f"is skipped: {one.reason}", hint)
-    if not found:
+    if not active:
         yield Finding("skipped rows", True, "none")
 
 

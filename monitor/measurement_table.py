@@ -149,9 +149,9 @@ class ConcatenatedTables(MeasurementSequence):
     def of(self, metric: str) -> Sequence[Measurement]:
         """The measurements of one metric, of all windows."""
         if metric not in self._found:
-            found = [some for part in self.parts if (some := _of(part, metric))]
+            tables = [some for part in self.parts if (some := _of(part, metric))]
             # The list of a single window is returned as it is: results are cached by its identity.
-            self._found[metric] = found[0] if len(found) == 1 else list(chain.from_iterable(found))
+            self._found[metric] = tables[0] if len(tables) == 1 else list(chain.from_iterable(tables))
         return self._found[metric]
 
 
@@ -176,11 +176,11 @@ def _of(part: Sequence[Measurement], metric: str) -> Sequence[Measurement]:
 
 def table_of(stream: Stream, window: Window, measurements: Iterable[Measurement]) -> MeasurementTable:
     """A table of measurements of one window."""
-    found = list(measurements)
-    names = tuple(MeasurementName(m.metric, m.labels, m.unit, m.better) for m in found)
-    rows: list[tuple[Any, ...]] = [(m.value, m.n, m.low, m.high, m.p_value, m.baseline) for m in found]
+    listed = list(measurements)
+    names = tuple(MeasurementName(m.metric, m.labels, m.unit, m.better) for m in listed)
+    rows: list[tuple[Any, ...]] = [(m.value, m.n, m.low, m.high, m.p_value, m.baseline) for m in listed]
     figures = np.array(rows, np.float64).reshape(-1, FIGURES)  # None becomes NaN
-    reasons = {place: m.reason for place, m in enumerate(found) if m.reason}
+    reasons = {place: m.reason for place, m in enumerate(listed) if m.reason}
     return MeasurementTable(stream, window, schema_of(names), figures, reasons)
 
 

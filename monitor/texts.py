@@ -40,10 +40,10 @@ def is_nan(text: str) -> bool:
 
 def flaw_of_text(text: str) -> str:
     """Why a text cannot be stored in every database; empty if it can."""
-    found = _UNSTORABLE.search(text)
-    if found is None:
+    unstorable = _UNSTORABLE.search(text)
+    if unstorable is None:
         return ""
-    return "contains a NUL character" if found[0] == "\0" else "contains half of a surrogate pair"
+    return "contains a NUL character" if unstorable[0] == "\0" else "contains half of a surrogate pair"
 
 
 def flaw_of_name(name: str) -> str:

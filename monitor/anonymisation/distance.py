@@ -17,11 +17,11 @@ def distances(baseline: Baseline, drawn: pa.Table) -> dict[str, float]:
     subject = Subject(baseline.stream, Window(0, 3600), profile, baseline, MetricSettings(min_rows=1))
     sources = {column.name: column.source or column.name for column in baseline.layout.columns}
     known = set(conform(drawn).schema.names)
-    found: dict[str, float] = {}
+    distances: dict[str, float] = {}
     for one in column_drift.measure(subject):
         column = f"features.{one.label('feature')}" if one.label("feature") else one.label("output")
         source = sources.get(column, column)
         if one.metric == "psi" and one.value is not None and source in known:
             name = source.removeprefix("features.")
-            found[name] = max(found.get(name, 0.0), float(one.value))
-    return found
+            distances[name] = max(distances.get(name, 0.0), float(one.value))
+    return distances

@@ -19,15 +19,15 @@ def shown_on(put: Callable[[str], None]) -> Iterator[Callable[[View], None]]:
         with terminal.live() as update:
             yield lambda one: update(one.headline, one.steps, SIGNALS, one.signals)
         return
-    told: set[str] = set()
+    printed: set[str] = set()
 
     def show(one: View) -> None:
         for line in one.steps:
-            if line not in told:
+            if line not in printed:
                 put(line)
         without_figures = _FIGURES.sub("", one.headline)
-        if without_figures not in told:
+        if without_figures not in printed:
             put(one.headline)
-        told.update((*one.steps, without_figures))
+        printed.update((*one.steps, without_figures))
 
     yield show

@@ -41,14 +41,14 @@ class RunningDaemon:
         try:
             with outgoing.client(SECONDS) as client:
                 answer = client.post(f"{self._url}{prefix}/{path}", json=content, headers=headers)
-            found = answer.json()
+            answered = answer.json()
         except outgoing.FAILURES as error:
             hint = f"start it, set {URL}, or unset {KEY} to change the database itself"
             message = f"the daemon at {visible(self._url)} does not answer: {outgoing.reason(error)}"
             raise WatchkeeperError(message, hint=hint) from error
-        if answer.status_code in (200, 201) and isinstance(found, dict):
-            return found
-        raise _error(answer.status_code, found if isinstance(found, dict) else {})
+        if answer.status_code in (200, 201) and isinstance(answered, dict):
+            return answered
+        raise _error(answer.status_code, answered if isinstance(answered, dict) else {})
 
 
 def ask_leave(settings: "Config", entry: "Entry") -> None:

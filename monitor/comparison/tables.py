@@ -125,14 +125,14 @@ class ParquetSource:
         return file
 
 
-def open_source(data: Any, said: Dialect = DETECTED) -> Source:
-    """Open a path, an Arrow table, or any frame with Arrow data. `said` is the configured format of a CSV file.
+def open_source(data: Any, dialect: Dialect = DETECTED) -> Source:
+    """Open a path, an Arrow table, or any frame with Arrow data. `dialect` is the configured format of a CSV file.
 
     Raises:
         InputError: it is none of these, or the file cannot be read.
     """
     if isinstance(data, str | Path):
-        return _open_path(Path(data), said)
+        return _open_path(Path(data), dialect)
     if isinstance(data, pa.Table):
         return TableSource(data)
     if isinstance(data, pa.RecordBatch):
@@ -146,7 +146,7 @@ def open_source(data: Any, said: Dialect = DETECTED) -> Source:
     )
 
 
-def _open_path(path: Path, said: Dialect) -> Source:
+def _open_path(path: Path, dialect: Dialect) -> Source:
     if ending(path.name) in PARQUET and not path.is_dir():
         try:
             return _parquet(path)
@@ -154,7 +154,7 @@ def _open_path(path: Path, said: Dialect) -> Source:
             raise InputError(f"{path} does not exist") from error
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path} cannot be read: {first_line(error)}") from error
-    read = read_table(path, said)
+    read = read_table(path, dialect)
     return TableSource(read.rows, read.notes)
 
 

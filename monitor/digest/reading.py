@@ -42,8 +42,10 @@ def observed(
             rollouts = rolled_out.load(connection, model.stream, last, one, settings.zone)
         by_stream[model.stream] = Observed(periods=periods.get(model.stream, ()), rolled_out=rollouts)
         with faults_of(connection).isolate("digests", f"{model.stream}: answers", in_transaction=True):
-            told = answers.sentence(answers.of_period(connection, model.stream, start, end), "of this period")
-            by_stream[model.stream] = replace(by_stream[model.stream], answers=told)
+            sentence = answers.sentence(
+                answers.of_period(connection, model.stream, start, end), "of this period"
+            )
+            by_stream[model.stream] = replace(by_stream[model.stream], answers=sentence)
         with faults_of(connection).isolate("digests", f"{model.stream}: inputs", in_transaction=True):
             moved, since = _inputs(connection, model.stream, happened, known, (start, end), base_seconds)
             by_stream[model.stream] = replace(by_stream[model.stream], moved=moved, compared_since=since)

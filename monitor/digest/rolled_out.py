@@ -36,13 +36,13 @@ def load(connection: Connection, stream: Stream, start: float, due: Due, zone: Z
 
 def words(known: Iterable[tuple[Rollout, Sequence[Step]]], start: float, now: float, zone: ZoneInfo) -> str:
     """One line about rollouts, newest first: those that run at `now`, and those that ended in `(start, now]`. Pure."""
-    told = []
+    lines = []
     for rollout, steps in known:
         made = [step for step in steps if step.at <= now]
         if made and (made[-1].state is RolloutState.RUNNING or made[-1].at > start):
-            told.append(_one(rollout, made[-1], now, zone))
-    more = len(told) - MOST_NAMED
-    return "; ".join((*told[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])))
+            lines.append(_one(rollout, made[-1], now, zone))
+    more = len(lines) - MOST_NAMED
+    return "; ".join((*lines[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])))
 
 
 def _one(rollout: Rollout, last: Step, now: float, zone: ZoneInfo) -> str:

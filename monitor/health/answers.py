@@ -38,15 +38,15 @@ def of_measurements(measured: Iterable[Measurement]) -> dict[str, Rate]:
 
 def of_period(connection: Connection, stream: Stream, start: float, end: float) -> dict[str, Rate]:
     """The rates over the hours of a period, weighted by their answers."""
-    found: dict[str, Rate] = {}
+    by_label: dict[str, Rate] = {}
     columns = timeseries.load_columns(connection, stream, HOUR, start, end, {RATE})
     for (_, labels), series in columns.items():
         if len(labels) == 1:
             known = np.isfinite(series.values)
             n = float(series.n[known].sum())
             if n:
-                found[labels[0][1]] = Rate(float(series.values[known] @ series.n[known]) / n, n)
-    return found
+                by_label[labels[0][1]] = Rate(float(series.values[known] @ series.n[known]) / n, n)
+    return by_label
 
 
 def sentence(rates: Mapping[str, Rate], period: str) -> str:

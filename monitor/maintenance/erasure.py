@@ -43,13 +43,13 @@ class Subject:
         """Which rows are meant: bool, shape (n,)."""
         wanted = pa.array(sorted(self.ids) if self.ids else [self.value], pa.string())
         names = ["id"] if self.ids else [f"segments.{self.column}", f"features.{self.column}"]
-        found = np.zeros(rows.num_rows, bool)
+        is_erased = np.zeros(rows.num_rows, bool)
         for name in names:
             if name in rows.schema.names:
                 values = rows.column(name)
                 if not pa.types.is_nested(values.type):
-                    found |= np.asarray(pc.is_in(values.cast(pa.string()), wanted).fill_null(False))
-        return found
+                    is_erased |= np.asarray(pc.is_in(values.cast(pa.string()), wanted).fill_null(False))
+        return is_erased
 
     @property
     def names(self) -> list[str]:

@@ -52,12 +52,13 @@ class Words:
         self.vocabulary: pa.StringArray = encoded.dictionary
         codes = np.asarray(encoded.indices).astype(np.int64)
         ends = np.cumsum([len(tokens) for tokens, _ in columns])[:-1]
-        found = [
+        occurrences = [
             Occurrences(rows, some) for (_, rows), some in zip(columns, np.split(codes, ends), strict=True)
         ]
-        self.answers, self.inputs = found[0], found[1]
+        self.answers, self.inputs = occurrences[0], occurrences[1]
         self.contexts = Occurrences(
-            np.concatenate([found[2].rows, found[3].rows]), np.concatenate([found[2].codes, found[3].codes])
+            np.concatenate([occurrences[2].rows, occurrences[3].rows]),
+            np.concatenate([occurrences[2].codes, occurrences[3].codes]),
         )
 
     @cached_property

@@ -189,7 +189,7 @@ def _disk(load: Load, kept: Kept) -> tuple[Part, ...]:
     def of_minutes(size: float, seconds: float) -> float:
         return over * models * size * seconds / MINUTE
 
-    def told(size: float, seconds: float) -> str:
+    def described(size: float, seconds: float) -> str:
         return f"{models:,} models x {size:,.0f} bytes a minute x {seconds / DAY:g} days"
 
     rows = over * load.total_rate * load.retention * kept.row
@@ -198,13 +198,19 @@ def _disk(load: Load, kept: Kept) -> tuple[Part, ...]:
     return (
         Part("rows of predictions", rows, how),
         Part(
-            "profiles of minutes", of_minutes(kept.profiles, load.figures), told(kept.profiles, load.figures)
+            "profiles of minutes",
+            of_minutes(kept.profiles, load.figures),
+            described(kept.profiles, load.figures),
         ),
-        Part("measurements of hours", of_minutes(kept.hourly, load.figures), told(kept.hourly, load.figures)),
+        Part(
+            "measurements of hours",
+            of_minutes(kept.hourly, load.figures),
+            described(kept.hourly, load.figures),
+        ),
         Part(
             "measurements of minutes, sums of profiles",
             of_minutes(kept.fine + kept.sums, fine),
-            told(kept.fine + kept.sums, fine),
+            described(kept.fine + kept.sums, fine),
         ),
     )
 

@@ -60,13 +60,13 @@ def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 1
     )
     query: Select[Any] = select(transitions, ended.label("ended")).where(*_conditions(wanted))
     query = query.order_by(c.at.desc(), c.fingerprint).offset(offset).limit(limit)
-    faults, found = faults_of(connection), []
+    faults, episodes = faults_of(connection), []
     for row in connection.execute(query):
         with faults.isolate("transitions", f"{row.fingerprint} at {row.at}"):
             stream = Stream(words(row.client), words(row.model), words(row.environment))
             over = None if row.ended is None else moment(row.ended)
             number, severity = whole_number(row.episode), Severity(row.severity)
-            found.append(
+            episodes.append(
                 Episode(
                     words(row.fingerprint),
                     number,
@@ -78,7 +78,7 @@ def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 1
                     words(row.reason),
                 )
             )
-    return found
+    return episodes
 
 
 def rules(connection: Connection) -> list[str]:

@@ -108,12 +108,12 @@ def active(connection: Connection, clients: Sequence[str] = ()) -> dict[str, lis
     )
     if clients:
         query = query.where(SUBSCRIPTIONS.c.client.in_(clients))
-    faults, found = faults_of(connection), dict[str, list[Subscription]]()
+    faults, readers = faults_of(connection), dict[str, list[Subscription]]()
     for row in connection.execute(query.order_by(SUBSCRIPTIONS.c.client, SUBSCRIPTIONS.c.address)):
         with faults.isolate("change_subscriptions", f"{row.client} {row.address}"):
             one = _read(row)
-            found.setdefault(one.client, []).append(one)
-    return found
+            readers.setdefault(one.client, []).append(one)
+    return readers
 
 
 def count(connection: Connection, client: str = "", part: str = "") -> int:

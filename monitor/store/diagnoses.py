@@ -41,7 +41,7 @@ def put(connection: Connection, alerts: Iterable[Alert]) -> None:
 
 def of_alerts(connection: Connection, fingerprints: Collection[str]) -> dict[tuple[str, int], Diagnosis]:
     """The diagnoses of these alerts, by fingerprint and episode."""
-    found: dict[tuple[str, int], Diagnosis] = {}
+    diagnoses: dict[tuple[str, int], Diagnosis] = {}
     asked, faults = sorted(fingerprints), faults_of(connection)
     for at in range(0, len(asked), _MOST_ASKED):
         query = select(DIAGNOSES).where(DIAGNOSES.c.fingerprint.in_(asked[at : at + _MOST_ASKED]))
@@ -49,8 +49,8 @@ def of_alerts(connection: Connection, fingerprints: Collection[str]) -> dict[tup
             with faults.isolate("diagnoses", f"{row.fingerprint} {row.episode}"):
                 known = _decoder.decode(row.diagnosis)
                 moment(known.at), moment(known.since)
-                found[words(row.fingerprint), whole_number(row.episode)] = known
-    return found
+                diagnoses[words(row.fingerprint), whole_number(row.episode)] = known
+    return diagnoses
 
 
 def delete_before(connection: Connection, before: float) -> int:

@@ -60,11 +60,11 @@ class StoredHalf:
 def of_calls(connection: Connection, source: str, calls: Iterable[str]) -> list[StoredHalf]:
     """The waiting halves of these calls."""
     wanted = sorted(set(calls))
-    found: list[StoredHalf] = []
+    halves: list[StoredHalf] = []
     for at in range(0, len(wanted), _KEYS_AT_ONCE):
         some = HALF_CALLS.c.call.in_(wanted[at : at + _KEYS_AT_ONCE])
-        found += _read(connection.execute(select(HALF_CALLS).where(HALF_CALLS.c.source == source, some)))
-    return found
+        halves += _read(connection.execute(select(HALF_CALLS).where(HALF_CALLS.c.source == source, some)))
+    return halves
 
 
 def oldest(connection: Connection, source: str, most: int) -> list[StoredHalf]:

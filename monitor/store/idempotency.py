@@ -58,8 +58,8 @@ def delete_before(connection: Connection, before: float, limit: int = 10_000) ->
 def contents_of(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, bytes]:
     """The keys that were used before, each with the content that it was used for."""
     query = select(REQUESTS.c.key, REQUESTS.c.content)
-    found: dict[bytes, bytes] = {}
+    receipts: dict[bytes, bytes] = {}
     for at in range(0, len(keys), 500):
         answer = connection.execute(query.where(REQUESTS.c.key.in_(keys[at : at + 500])))
-        found |= {bytes(row.key): bytes(row.content) for row in answer}
-    return found
+        receipts |= {bytes(row.key): bytes(row.content) for row in answer}
+    return receipts

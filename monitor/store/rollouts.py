@@ -197,13 +197,13 @@ def ended_since(connection: Connection, client: str, since: float) -> list[tuple
     ends = connection.execute(query).all()
     owners = connection.execute(select(ROLLOUTS).where(select(STEPS.c.step).where(*same, *is_end).exists()))
     by_key = {(one.stream, one.number): one for one in _rollouts(connection, owners.all())}
-    faults, found = faults_of(connection), list[tuple[Rollout, Step]]()
+    faults, listed = faults_of(connection), list[tuple[Rollout, Step]]()
     for row in ends:
         with faults.isolate("rollout_steps", f"{row.client}/{row.model} {row.number} {row.step}"):
             owner = by_key.get((Stream(row.client, row.model, row.environment), row.number))
             if owner is not None:
-                found.append((owner, _step(row)))
-    return found
+                listed.append((owner, _step(row)))
+    return listed
 
 
 def steps(connection: Connection, rollout: Rollout) -> tuple[Step, ...]:

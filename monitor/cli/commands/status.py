@@ -207,8 +207,8 @@ def add_silence(
     begins, name, settings = now + after, author or getpass.getuser(), load(config)
     if (daemon := through_daemon.running(settings)) is not None:
         new = {"matchers": list(matchers), "after": after, "seconds": seconds, "comment": comment}
-        told = daemon.post("silences", new)
-        identity, until = visible(str(told["id"])), visible(str(told["until"]))
+        answer = daemon.post("silences", new)
+        identity, until = visible(str(answer["id"])), visible(str(answer["until"]))
         say(f"silenced until {until}; to end it earlier: watchkeeper silence expire {identity}")
         put(identity)
         return

@@ -82,13 +82,13 @@ def confined(reference: Profile, now: Profile, columns: Sequence[str]) -> list[A
     """For each feature of `columns`, the segment to which its change is confined, if there is one, the largest change
     first. Only features that both profiles count by segment can be told.
     """
-    found = []
+    causes = []
     for name in columns:
         column = now.layout.by_name.get(name)
         if column is not None and column.feature:
             inside = [_of_feature(key, column, reference, now) for key in now.segments]
-            found += sorted((one for one in inside if one is not None), key=lambda one: -one.moved)[:1]
-    return sorted(found, key=lambda one: -one.moved)
+            causes += sorted((one for one in inside if one is not None), key=lambda one: -one.moved)[:1]
+    return sorted(causes, key=lambda one: -one.moved)
 
 
 def _of_feature(key: SliceKey, column: Column, reference: Profile, now: Profile) -> AffectedSegment | None:

@@ -62,16 +62,16 @@ def _disk(root: Path, disk: str) -> list[Reading]:
         GaugeError: there is no such folder.
     """
     try:
-        found = os.statvfs(root / disk.lstrip("/"))
+        usage = os.statvfs(root / disk.lstrip("/"))
     except (OSError, ValueError) as error:
         raise GaugeError(f"the disk of {disk!r} cannot be read: {error}", hint="correct `disks`") from error
     readings = []
-    used = found.f_blocks - found.f_bfree
-    if used + found.f_bavail > 0:
-        readings.append(Reading(Quantity.USED_SHARE, f"disk:{disk}", used / (used + found.f_bavail)))
-    used = found.f_files - found.f_ffree
-    if used + found.f_favail > 0:
-        readings.append(Reading(Quantity.USED_SHARE, f"inodes:{disk}", used / (used + found.f_favail)))
+    used = usage.f_blocks - usage.f_bfree
+    if used + usage.f_bavail > 0:
+        readings.append(Reading(Quantity.USED_SHARE, f"disk:{disk}", used / (used + usage.f_bavail)))
+    used = usage.f_files - usage.f_ffree
+    if used + usage.f_favail > 0:
+        readings.append(Reading(Quantity.USED_SHARE, f"inodes:{disk}", used / (used + usage.f_favail)))
     return readings
 
 

@@ -55,14 +55,14 @@ class Nvml:
         if time.monotonic() < self._hung_until:
             raise GaugeError("the driver did not answer, and is asked again after ten minutes", hint=_HINT)
         try:
-            found = abandoned.within(self._settings.timeout, self._ask)
+            figures = abandoned.within(self._settings.timeout, self._ask)
         except abandoned.AbandonedError as error:
             self._hung_until = time.monotonic() + _HUNG
             raise GaugeError(f"{self._settings.library}: {error}", hint=_HINT) from error
         except (OSError, AttributeError) as error:
             raise GaugeError(f"{self._settings.library} cannot be used: {error}", hint=_HINT) from error
         readings: list[Reading] = []
-        for number, (memory, faults) in enumerate(found):
+        for number, (memory, faults) in enumerate(figures):
             if memory is not None and memory.total:
                 share = memory.used / memory.total
                 readings.append(Reading(Quantity.USED_SHARE, f"gpu_memory:{number}", share))
@@ -100,5 +100,5 @@ class Nvml:
             return
         words = self._library.nvmlErrorString
         words.restype = ctypes.c_char_p
-        said = (words(ctypes.c_int(code)) or b"").decode(errors="replace")[:200]
-        raise GaugeError(f"{name} failed: {said} ({code})", hint=_HINT)
+        message = (words(ctypes.c_int(code)) or b"").decode(errors="replace")[:200]
+        raise GaugeError(f"{name} failed: {message} ({code})", hint=_HINT)

@@ -70,12 +70,12 @@ class Prometheus:
         Raises:
             GaugeError: no query has a result, or Prometheus refused one.
         """
-        section, readings, found = self._settings, [], False
+        section, readings, has_samples = self._settings, [], False
         for query, series in zip(section.queries, self._series, strict=True):
             samples = list(self._asked(query.query))
-            found = found or bool(samples)
+            has_samples = has_samples or bool(samples)
             readings += series.read(samples)
-        if not found:
+        if not has_samples:
             raise GaugeError(f"no query to {section.url} has a result", hint="correct `queries`")
         return readings
 

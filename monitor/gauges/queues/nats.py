@@ -69,8 +69,8 @@ class NatsConsumer:
         section = self._settings
         options = NatsSettings(**section.model_dump(include=_SHARED)).options("gauge")
         await connection.connect(error_cb=_ignored, **options)
-        found = await connection.jetstream().consumer_info(section.stream, section.consumer)
-        depth = float((found.num_pending or 0) + (found.num_ack_pending or 0))
+        info = await connection.jetstream().consumer_info(section.stream, section.consumer)
+        depth = float((info.num_pending or 0) + (info.num_ack_pending or 0))
         return [Reading(Quantity.QUEUE_DEPTH, f"{section.stream}/{section.consumer}", depth)]
 
 

@@ -81,10 +81,10 @@ class CommandExecutor:
             raise ExecutorError(msg, is_certain=False) from error
         finally:
             _kill(process)
-        said = f"the command ended with status {status}: {output.text()}".rstrip(": ")
+        message = f"the command ended with status {status}: {output.text()}".rstrip(": ")
         if status:
-            raise ExecutorError(said, is_certain=False, code=status)
-        return said
+            raise ExecutorError(message, is_certain=False, code=status)
+        return message
 
     def _start(self, argv: list[str]) -> "subprocess.Popen[bytes]":
         variables = {name: os.environ[name] for name in self._settings.variables if name in os.environ}

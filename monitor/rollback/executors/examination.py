@@ -50,8 +50,8 @@ def flaws(settings: ExecutorSettings, versions: Sequence[str] = ()) -> Iterator[
 
 def _said(error: Exception) -> str:
     """What an error says, without the name of the file."""
-    said = error.strerror if isinstance(error, OSError) else None
-    return visible(said or str(error))[:_LONGEST_REASON]
+    reason = error.strerror if isinstance(error, OSError) else None
+    return visible(reason or str(error))[:_LONGEST_REASON]
 
 
 def _secrets(settings: ExecutorSettings) -> Iterator[Flaw]:
@@ -101,17 +101,17 @@ def _command(settings: CommandSettings) -> Iterator[Flaw]:
     program = settings.argv[0]
     variables = {name: os.environ[name] for name in settings.variables if name in os.environ}
     try:
-        found = shutil.which(program, path=os.pathsep.join(os.get_exec_path(variables)))
+        program_path = shutil.which(program, path=os.pathsep.join(os.get_exec_path(variables)))
         exists = "/" in program and Path(program).exists()
     except ValueError as error:
         yield Flaw("argv", f"the program cannot be looked for: {_said(error)}", "name a program")
         return
     name = visible(program)[:200]
-    if found is None:
+    if program_path is None:
         problem = "is not executable, or no file" if exists else "does not exist"
         hint = f"chmod +x {name}" if exists else "install it, or write its whole path"
         yield Flaw("argv", f"the program {name} {problem}", hint)
-    elif (interpreter := _interpreter(found)) and not os.access(interpreter, os.X_OK):
+    elif (interpreter := _interpreter(program_path)) and not os.access(interpreter, os.X_OK):
         problem = f"the interpreter {visible(interpreter)[:200]} of the program {name} cannot be executed"
         yield Flaw("argv", problem, "correct the first line of the program")
 

@@ -21,10 +21,10 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     may_be_name = words.is_content & np.asarray(pc.not_equal(vocabulary, pc.utf8_lower(vocabulary)))
     may_be_name[may_be_name] = matches(vocabulary.filter(pa.array(may_be_name)), _NAME)
     ends = np.asarray(pc.match_substring_regex(vocabulary, _ENDS_SENTENCE)).astype(bool)
-    said = words.answers
-    is_inside = np.zeros(len(said.rows), bool)
-    is_inside[1:] = (said.rows[1:] == said.rows[:-1]) & ~ends[said.codes[:-1]]
-    names = said.where(is_inside & may_be_name[said.codes])
+    answers = words.answers
+    is_inside = np.zeros(len(answers.rows), bool)
+    is_inside[1:] = (answers.rows[1:] == answers.rows[:-1]) & ~ends[answers.codes[:-1]]
+    names = answers.where(is_inside & may_be_name[answers.codes])
     given = words.given
     found = contained(
         Occurrences(names.rows, words.stems[names.codes]),

@@ -22,16 +22,16 @@ OFF_TOPIC = 0.35
 def _support(batch: Batch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """The share of supported words, and where it is measured."""
     words = batch.of(words_of)
-    said = words.answers.where(words.is_content[words.answers.codes])
+    answers = words.answers.where(words.is_content[words.answers.codes])
     given = words.given
     n_stems = int(words.stems.max(initial=-1)) + 1
     found = contained(
-        Occurrences(said.rows, words.stems[said.codes]),
+        Occurrences(answers.rows, words.stems[answers.codes]),
         Occurrences(given.rows, words.stems[given.codes]),
         n_stems,
     )
-    total = per_row(said, words.n)
-    share = np.bincount(said.rows[found], minlength=words.n) / np.maximum(total, 1)
+    total = per_row(answers, words.n)
+    share = np.bincount(answers.rows[found], minlength=words.n) / np.maximum(total, 1)
     asked, answered = batch.of(context_languages), batch.of(answer_languages)
     is_translated = (asked != UNKNOWN) & (answered != UNKNOWN) & (asked != answered)
     has_context = per_row(words.contexts, words.n) >= _FEWEST_WORDS

@@ -93,5 +93,5 @@ class AwsCalls:
 
 def region_of(host: str) -> str:
     """The region that a host name contains; that of most examples without one, as custom servers take any."""
-    found = _REGION.search(host)
-    return found[1] if found else "us-east-1"
+    region = _REGION.search(host)
+    return region[1] if region else "us-east-1"

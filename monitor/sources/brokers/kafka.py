@@ -263,14 +263,14 @@ class Kafka:
         """The topics that exist for the patterns, and the other ones as they are named."""
         names = self._settings.every_topic
         patterns = [re.compile(name) for name in names if is_pattern(name)]
-        found = [name for name in names if not is_pattern(name)]
+        named = [name for name in names if not is_pattern(name)]
         if patterns:
             try:
                 there = sorted(self._consumer.list_topics(timeout=_left(ends)).topics)
             except self._client.KafkaException as error:
                 raise self._failure(error) from error
-            found += [one for one in there if any(pattern.search(one) for pattern in patterns)]
-        return list(dict.fromkeys(found))
+            named += [one for one in there if any(pattern.search(one) for pattern in patterns)]
+        return list(dict.fromkeys(named))
 
     def _consume(self, most: int, wait: float) -> list[Any]:
         try:

@@ -149,7 +149,7 @@ class Rabbit:
         connection = self._connect()
         self._ready(connection)
 
-        def look(channel: Any) -> list[Payload]:
+        def peek(channel: Any) -> list[Payload]:
             payloads: list[Payload] = []
             tag = 0
             while len(payloads) < most:
@@ -162,7 +162,7 @@ class Rabbit:
                 channel.basic_nack(tag, multiple=True, requeue=True)
             return payloads
 
-        return connection.call(look, wait)
+        return connection.call(peek, wait)
 
     def close(self) -> None:
         """Disconnect. What was not acknowledged goes back to the queue."""

@@ -244,8 +244,8 @@ class FileReader:
         except RecordError as raised:
             error = raised
         client, model = (str(record.get(name) or "") for name in _STREAM_COLUMNS)
-        told = f"{where}: {error.message}"
-        self._record(error.reason, Rejected(index, told, error.hint, client, model, written(record)))
+        message = f"{where}: {error.message}"
+        self._record(error.reason, Rejected(index, message, error.hint, client, model, written(record)))
 
     def _record(self, reason: str, rejected: Rejected) -> None:
         self.rejected[reason] += 1

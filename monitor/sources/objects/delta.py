@@ -151,6 +151,6 @@ def _table_of(name: str, roots: Iterable[str]) -> str | None:
 
 
 def _root(name: str) -> str:
-    found = _COMMIT.fullmatch(name)
-    assert found is not None
-    return found.group(1)
+    commit = _COMMIT.fullmatch(name)
+    assert commit is not None
+    return commit.group(1)

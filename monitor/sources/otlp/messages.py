@@ -116,25 +116,25 @@ def _numbered(content: Content) -> Iterator[_Said]:
 
 def _written(value: object) -> list[str]:
     """All texts in a value in their order, without the names of roles and kinds."""
-    found: list[str] = []
-    _write(value, found, 0)
-    return found
+    texts: list[str] = []
+    _write(value, texts, 0)
+    return texts
 
 
-def _write(value: object, found: list[str], depth: int) -> None:
+def _write(value: object, texts: list[str], depth: int) -> None:
     """Add the texts in a value to those that were found."""
     if isinstance(value, str):
         if value:
-            found.append(value)
+            texts.append(value)
     elif depth > MAX_DEPTH:
         return
     elif isinstance(value, dict):
         for name, one in value.items():
             if name not in NOT_TEXT:
-                _write(one, found, depth + 1)
+                _write(one, texts, depth + 1)
     elif isinstance(value, list | tuple):
         for one in value:
-            _write(one, found, depth + 1)
+            _write(one, texts, depth + 1)
 
 
 def _joined(parts: list[str]) -> str:

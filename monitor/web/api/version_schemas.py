@@ -144,7 +144,7 @@ def _check(one: StoredCheck) -> CheckAnswer:
 def rollback(one: Rollback, *, with_reasons: bool) -> RollbackAnswer:
     """A decision on a rollback."""
 
-    def told(text: str) -> str:
+    def rendered(text: str) -> str:
         return text if with_reasons else ""
 
     def passed(at: float | None) -> str | None:
@@ -157,11 +157,11 @@ def rollback(one: Rollback, *, with_reasons: bool) -> RollbackAnswer:
         state=one.state.value,
         from_version=one.version,
         to_version=one.other,
-        trigger=told(one.trigger),
-        reason=told(one.reason),
-        detail=told(one.detail),
-        executor=told(one.executor),
-        author=told(one.author),
+        trigger=rendered(one.trigger),
+        reason=rendered(one.reason),
+        detail=rendered(one.detail),
+        executor=rendered(one.executor),
+        author=rendered(one.author),
         decided_at=iso(one.decided_at),
         sent_at=passed(one.sent_at),
         answered_at=passed(one.answered_at),

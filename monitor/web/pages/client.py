@@ -87,12 +87,12 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
         waiting = approvals.waiting(connection, services, key)
         titles = {one.stream: one.title for one in health.models}
         known = rollouts.newest(connection, key)
-        told = client_wording.sentences(known, titles, settings.zone, health.now)
+        rollout_sentences = client_wording.sentences(known, titles, settings.zone, health.now)
         happened = version_history.events(connection, key, health.models, settings, health.now)
     incidents = [one for model in health.models for one in model.incidents]
     offered = {
         "approvals": waiting,
-        "rollouts": told,
+        "rollouts": rollout_sentences,
         "incidents": version_history.rows(incidents, happened, settings, health.now),
         "can_subscribe": subscriptions.is_offered(web_services.of(request)),
         "csrf": visitor.csrf,
@@ -111,9 +111,9 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
         hour = measurements.latest(connection, data.one.stream, HOUR)
     is_recent = bool(hour) and data.health.now - hour[0].window.end < 2 * HOUR
     until = f"of the hour until {wording.clock(hour[0].window.end, data.settings.zone)}" if is_recent else ""
-    told = answers.sentence(answers.of_measurements(hour), until) if is_recent else ""
+    sentence = answers.sentence(answers.of_measurements(hour), until) if is_recent else ""
     page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
-    page |= {"incidents": history, "answers": told}
+    page |= {"incidents": history, "answers": sentence}
     return rendering.page("model.html", visitor=request.state["visitor"], page=page)
 
 

@@ -43,8 +43,8 @@ def rows(
 ) -> list[IncidentRow]:
     """Incidents and version events together, newest first. An incident of a failed rollout tells its end as well."""
     listed = list(incidents)
-    found = [(one.started, incident(one, settings, now)) for one in listed]
-    found += [
+    with_start = [(one.started, incident(one, settings, now)) for one in listed]
+    with_start += [
         (
             one.at,
             IncidentRow(
@@ -54,7 +54,7 @@ def rows(
         for one in happened
         if not (one.is_proven and any(_is_same(one, other) for other in listed))
     ]
-    return [row for _, row in sorted(found, key=lambda pair: -pair[0])][:MOST_INCIDENTS]
+    return [row for _, row in sorted(with_start, key=lambda pair: -pair[0])][:MOST_INCIDENTS]
 
 
 def _is_same(event: VersionEvent, one: ClientIncident) -> bool:

@@ -49,7 +49,7 @@ def list_entries(
 
     wanted = Filter(client, who=who, start=time.time() - seconds_of(last))
     with opened(load(config)).read() as connection:
-        found = find(connection, wanted, 0, most)
+        entries = find(connection, wanted, 0, most)
     columns = ("at", "who", "address", "action", "client", "target", "outcome", "times")
     rows = [
         (
@@ -62,7 +62,7 @@ def list_entries(
             str(one.outcome),
             str(one.times),
         )
-        for one in found
+        for one in entries
     ]
     if as_json:
         put_json([dict(zip(columns, row, strict=True)) for row in rows])

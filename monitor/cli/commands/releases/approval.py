@@ -58,8 +58,8 @@ def approve(
     who = by or getpass.getuser()
     made = Approval(stream, version, TEAM, not decline, who, now, note=note, evidence=seen)
     if (daemon := through_daemon.running(settings)) is not None:
-        found = daemon.post("approvals", _as_json(made, seen))
-        is_new, reason = bool(found["new"]), str(found["reason"])
+        answer = daemon.post("approvals", _as_json(made, seen))
+        is_new, reason = bool(answer["new"]), str(answer["reason"])
     else:
         with store_option.made(settings).write() as connection:
             is_new = approving.decide(connection, made, _ADDRESS)

@@ -165,11 +165,11 @@ def _store(manifest: "Manifest", config: Path, now: float) -> None:
         suggestion = suggest(manifest.client, settings.clients)
         raise InputError(f"client '{visible(manifest.client)}' is not configured{suggestion}")
     if (daemon := through_daemon.running(settings)) is not None:
-        found = daemon.post("releases", msgspec.json.decode(encoded(manifest)), prefix="/v1")
+        answer = daemon.post("releases", msgspec.json.decode(encoded(manifest)), prefix="/v1")
         is_new, digest, contradictions = (
-            bool(found["recorded"]),
-            str(found["digest"]),
-            found["contradictions"],
+            bool(answer["recorded"]),
+            str(answer["digest"]),
+            answer["contradictions"],
         )
     else:
         with store_option.made(settings).write() as connection:

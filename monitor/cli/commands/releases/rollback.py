@@ -181,8 +181,8 @@ def resume(model: AnyModelArgument = "", by: ByOption = "", config: ConfigOption
 
     settings, stream = load(config), stream_of(model) if model else None
     if (daemon := through_daemon.running(settings)) is not None:
-        told = daemon.post("rollbacks/resume", through_daemon.named(stream) if stream else {})
-        ended, file = int(told["stops"]), visible(str(told["file"]))
+        answer = daemon.post("rollbacks/resume", through_daemon.named(stream) if stream else {})
+        ended, file = int(answer["stops"]), visible(str(answer["file"]))
     else:
         with opened(settings).write() as connection:
             ended = manual.resume(connection, stream, _person(by, ""), time.time())

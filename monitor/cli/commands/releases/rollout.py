@@ -107,10 +107,10 @@ def watch(
     if pause <= 0:
         raise InputError("--every has to be longer than 0", hint="such as 5s")
     until = time.monotonic() + seconds_of(within) if within else float("inf")
-    look = _looker(settings, model, canary)
+    view_at = _looker(settings, model, canary)
     with shown_on(put) as show:
         while True:
-            view = look(time.time())
+            view = view_at(time.time())
             show(view)
             if view.exit is not None or time.monotonic() + pause > until:
                 break
@@ -173,8 +173,8 @@ def stop(
 
     by, settings, stream = who or getpass.getuser(), load(config), stream_of(model)
     if (daemon := through_daemon.running(settings)) is not None:
-        told = daemon.post("rollouts/stop", through_daemon.named(stream))
-        canary, stable = visible(str(told["canary"])), visible(str(told["stable"]))
+        answer = daemon.post("rollouts/stop", through_daemon.named(stream))
+        canary, stable = visible(str(answer["canary"])), visible(str(answer["stable"]))
     else:
         with opened(settings).write() as connection:
             ended = running.stop(connection, stream, who=by, address=_ADDRESS, now=time.time())
@@ -192,8 +192,8 @@ def _looker(settings: "Config", model: str, canary: str) -> Callable[[float], "V
     store, stream, reading = opened(settings), stream_of(model), reading_of(settings)
     unapproved = missing_approval(settings.release_policy)
 
-    def look(now: float) -> "View":
+    def view_at(now: float) -> "View":
         with store.read() as connection:
             return rollout_view.view(connection, stream, canary, reading, now, unapproved)
 
-    return look
+    return view_at
