@@ -23,6 +23,8 @@ class Receiver:
 
     requests: list[Request] = field(default_factory=list, repr=False)
     statuses: deque[int] = field(default_factory=deque)
+    kind: str = ""
+    """The content type of the answers."""
     server: ThreadingHTTPServer = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,6 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         body = self.receiver.reply()
         self.send_header("Content-Length", str(len(body)))
+        if self.receiver.kind:
+            self.send_header("Content-Type", self.receiver.kind)
         self.end_headers()
         self.wfile.write(body)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+import httpx2
 from pydantic import Field, field_validator
 
 from monitor.config.sections import Duration, Secret, Section, WholeNumber
@@ -14,6 +15,7 @@ from monitor.exporters.metric_names import EXPORTED
 from monitor.exporters.push.intervals import Temporality
 from monitor.exporters.push.point import SUFFIX, Point
 from monitor.notify.connection import ConnectionSettings
+from monitor.notify.failure import AttemptError, FailureKind
 from monitor.outgoing import Budget, Route
 from monitor.outgoing.headers import given_header
 
@@ -34,6 +36,17 @@ class Sent:
 
 class TooLargeError(Exception):
     """The points do not fit into one request: send fewer at a time."""
+
+
+def ensure_no_page(system: str, response: httpx2.Response) -> None:
+    """Check that a 2xx response is not a web page, such as the login of a proxy: nothing has then been delivered.
+
+    Raises:
+        AttemptError: it is one.
+    """
+    if response.content and response.headers.get("Content-Type", "").lower().startswith("text/html"):
+        message = f"{system} answered {response.status_code} with a web page: does a proxy ask for a login?"
+        raise AttemptError(message, FailureKind.UNREACHABLE, code=response.status_code)
 
 
 class Exporter(Protocol):

@@ -15,7 +15,13 @@ from pydantic import Field, field_validator
 
 from monitor import __version__
 from monitor.config.sections import Secret, Size, WholeNumber
-from monitor.exporters.push.exporter import Exporter, HttpExporterSettings, Sent, TooLargeError
+from monitor.exporters.push.exporter import (
+    Exporter,
+    HttpExporterSettings,
+    Sent,
+    TooLargeError,
+    ensure_no_page,
+)
 from monitor.exporters.push.intervals import UNKNOWN, Temporality
 from monitor.exporters.push.point import Point
 from monitor.exporters.push.text_values import fitted
@@ -45,6 +51,8 @@ class Target:
     seconds: float
     largest: int = LARGEST
     longest_value: int = 4095
+    tells_ends: bool = True
+    """Whether it knows the flag of a series that has ended; otherwise such points could be taken for zeros."""
 
 
 class OtlpSettings(HttpExporterSettings):
@@ -104,16 +112,19 @@ class Otlp:
 
     def send(self, points: Sequence[Point], budget: Budget) -> Sent:
         """One request. Points that are not numbers are left out: few receivers accept them."""
-        shown = [point for point in points if point.is_end or point.is_finite]
+        ends = self._target.tells_ends
+        shown = [point for point in points if point.is_finite or (point.is_end and ends)]
+        infinite = sum(not point.is_finite and not point.is_end for point in points)
         if not shown:
-            return Sent(len(points), "no value is a finite number")
+            return Sent(infinite, "no value is a finite number" if infinite else "nothing to send")
         body = encode(shown, self._target, self._instance)
         if len(body) > self._target.largest:
             raise TooLargeError
         compressed = gzip.compress(body, _GZIP_LEVEL, mtime=0)
         answer = self._http.post(self._target.url, compressed, self._headers, budget)
+        ensure_no_page("OTLP", answer)
         refused, reason = _partial_success(answer.content)
-        return Sent(len(points) - len(shown) + refused, reason or f"answered {answer.status_code}")
+        return Sent(infinite + refused, reason or f"answered {answer.status_code}")
 
     def close(self) -> None:
         """Close connections."""

@@ -1,7 +1,7 @@
 """Prometheus remote write 1.0: snappy-compressed protobuf, written here because the message has five fields.
 
 A series that ends gets Prometheus' stale marker. What the other side has already (a batch that was sent again after its
-answer was lost) is refused with 400 as out of order; that is no failure.
+answer was lost) is refused with 400 as out of order; that is no loss. It is one when the clock was set back.
 """
 
 import math
@@ -16,12 +16,18 @@ from pydantic import Field, field_validator
 
 from monitor import __version__
 from monitor.config.sections import Secret, WholeNumber
-from monitor.exporters.push.exporter import Exporter, HttpExporterSettings, Sent, TooLargeError
+from monitor.exporters.push.exporter import (
+    Exporter,
+    HttpExporterSettings,
+    Sent,
+    TooLargeError,
+    ensure_no_page,
+)
 from monitor.exporters.push.intervals import Temporality
 from monitor.exporters.push.point import Point, number_text
 from monitor.exporters.push.text_values import fitted
 from monitor.notify.addresses import web_url
-from monitor.notify.failure import AttemptError
+from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.http import Http
 from monitor.outgoing import Budget
 
@@ -74,6 +80,7 @@ class RemoteWrite:
         self._fixed = tuple(
             {"job": settings.job, "instance": settings.instance or instance, **settings.labels}.items()
         )
+        self._is_unanswered = False
         self._http = Http("remote write", settings.route, settings.timeout)
         self._headers = {
             "Content-Encoding": "snappy",
@@ -88,14 +95,17 @@ class RemoteWrite:
         body = encode(points, self._fixed, self._longest)
         if len(body) > LARGEST:
             raise TooLargeError
+        compressed = pa.compress(body, codec="snappy", asbytes=True)
+        was_unanswered, self._is_unanswered = self._is_unanswered, False
         try:
-            answer = self._http.post(
-                self._url, pa.compress(body, codec="snappy", asbytes=True), self._headers, budget
-            )
+            answer = self._http.post(self._url, compressed, self._headers, budget)
         except AttemptError as failure:
-            if failure.code == 400 and _REPEATED.search(failure.message):
-                return Sent(0, "the receiver had newer samples of some series")
-            raise
+            if failure.code != 400 or not _REPEATED.search(failure.message):
+                self._is_unanswered = failure.kind is FailureKind.UNREACHABLE
+                raise
+            # The receiver has taken what is new. Unless this request is repeated, that is a loss.
+            return Sent(0 if was_unanswered else len(points), f"newer samples are there: {failure.message}")
+        ensure_no_page("remote write", answer)
         return Sent(0, f"answered {answer.status_code}")
 
     def close(self) -> None:

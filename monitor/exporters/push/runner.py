@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from monitor.clock import Clock
 from monitor.errors import StoreError
-from monitor.exporters.push.exporter import Exporter, ExporterSettings, TooLargeError
+from monitor.exporters.push.exporter import Exporter, ExporterSettings, Sent, TooLargeError
 from monitor.exporters.push.intervals import Intervals
 from monitor.exporters.push.point import SUFFIX, Point
 from monitor.exporters.samples import HistogramSample, Sample
@@ -192,9 +192,7 @@ class ExporterRunner:
             self._faults.report(PART, self.name, error)
             self._lose(points, "dropped")
         else:
-            self._succeeded(points, sent.refused, sent.unsent)
-            if sent.refused or sent.unsent:
-                log.info("exporter %s: %s", self.name, sent.detail)
+            self._succeeded(points, sent)
         return True
 
     def _react(self, points: tuple[Point, ...], failure: AttemptError) -> bool:
@@ -221,15 +219,22 @@ class ExporterRunner:
         half = len(points) // 2
         self._queue.extendleft((points[half:], points[:half]))
 
-    def _succeeded(self, points: Sequence[Point], refused: int, unsent: Sequence[Point]) -> None:
+    def _succeeded(self, points: Sequence[Point], sent: Sent) -> None:
+        unsent, lost = sent.unsent, min(sent.refused, len(points))
         if self._intervals is not None and unsent:
             self._intervals.give_back(unsent)
-        lost = min(refused, len(points))
         accepted = max(0, len(points) - lost - len(unsent))
         for outcome, amount in (("sent", accepted), ("refused", lost), ("dropped", len(unsent))):
             if amount:
                 self._count(self.name, outcome, amount)
-        self._failures, self._failing_from, self._retry_at = 0, None, self._clock.elapsed()
+        self._failures, self._retry_at = 0, self._clock.elapsed()
+        if lost and not accepted:
+            self._progress = replace(self._progress, lost=self._progress.lost + lost)
+            self._note(f"every point of a request was refused: {sent.detail}")
+            return
+        if lost or unsent:
+            log.info("exporter %s: %s", self.name, sent.detail)
+        self._failing_from = None
         self._faults.resolve(PART, self.name)
         self._progress = Progress(
             last_sent_at=self._clock.now(),
@@ -249,6 +254,10 @@ class ExporterRunner:
             wait = max(wait, min(asked, LONGEST_ASKED_WAIT))
         self._failures += 1
         self._retry_at = self._clock.elapsed() + wait
+        self._note(reason)
+
+    def _note(self, reason: str) -> None:
+        """Tell of a failure: in the log at once, as a fault after a minute."""
         if self._progress.error != reason:
             log.warning("exporter %s: %s", self.name, reason)
         if self._failing_from is None:

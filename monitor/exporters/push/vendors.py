@@ -51,7 +51,7 @@ class DatadogSettings(HttpExporterSettings):
             **self.given_headers(),
         }
         target = Target(
-            self.address, "delta", headers, self.labels, self.route, self.timeout, 500_000, 200 - 16
+            self.address, "delta", headers, self.labels, self.route, self.timeout, 500_000, 200 - 16, False
         )
         return Otlp(target, instance)
 
@@ -89,7 +89,15 @@ class NewRelicSettings(HttpExporterSettings):
         """A connection. New Relic refuses requests over 1 MB, and values over 4,095 characters."""
         headers = {"api-key": self.api_key.get_secret_value(), **self.given_headers()}
         target = Target(
-            self.address, self.temporality, headers, self.labels, self.route, self.timeout, 950_000, 4095
+            self.address,
+            self.temporality,
+            headers,
+            self.labels,
+            self.route,
+            self.timeout,
+            950_000,
+            4095,
+            False,
         )
         return Otlp(target, instance)
 

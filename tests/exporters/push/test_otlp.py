@@ -134,6 +134,14 @@ def test_a_vendor_accepts_everything_whatever_labels_hold_and_however_much_it_is
     assert len(set(sent)) == len(HOSTILE) + 100, "long names that begin alike stay two"
     assert "refused" not in scene.counted
     assert scene.counted["sent"] == 5002 + 2 + 5000, "the last are the ends of 5000 series"
+    flags = {
+        point.flags
+        for message in intake.accepted
+        for metric in metrics_of(message)
+        if metric.HasField("gauge")
+        for point in metric.gauge.data_points
+    }
+    assert flags == ({0, 1} if vendor is grafana else {0}), "a flag that is not known would be a zero"
     assert {request.path for request in intake.requests} <= {"/v1/metrics", "/otlp/v1/metrics"}
     is_delta = scene.runner.settings.make_exporter("x").temporality == "delta"
     totals = [

@@ -86,8 +86,11 @@ def test_what_the_receiver_has_is_no_failure(server: Prometheus) -> None:
     new, old = (Point(FEATURE, (*STREAM, "again"), value, at) for value, at in ((1.0, now), (2.0, now - 60)))
     with closing(section(server.url).make_exporter("host")) as exporter:
         exporter.send([new], Budget(10))
-        exporter.send([new], Budget(10))
-        assert "newer samples" in exporter.send([old], Budget(10)).detail
+        assert exporter.send([new], Budget(10)).refused == 0, "the same sample again"
+        set_back = exporter.send([old], Budget(10))
+        assert (set_back.refused, "newer samples" in set_back.detail) == (1, True)
+        exporter._is_unanswered = True  # as after an attempt whose answer was lost
+        assert exporter.send([old], Budget(10)).refused == 0
     with (
         closing(section(f"{server.url}/wrong").make_exporter("host")) as exporter,
         pytest.raises(AttemptError),

@@ -202,6 +202,50 @@ def test_redirects_are_not_followed_and_statuses_are_told(status: int, error: st
     assert len(intake.requests) == 1
 
 
+def test_a_login_page_with_the_status_200_is_no_delivery() -> None:
+    class Page(OtlpIntake):
+        def judge(self, body: bytes) -> int:
+            return 200
+
+        def reply(self) -> bytes:
+            return b"<html>please sign in</html>"
+
+    with Page(kind="text/html; charset=utf-8") as page:
+        for settings in (
+            section(url=f"{page.url}/v1/metrics"),
+            RemoteWriteSettings.model_validate({"url": f"{page.url}/w"}),
+        ):
+            scene = Scene(settings)
+            scene.pass_interval(state(1))
+            scene.close()
+            assert "a proxy ask for a login" in scene.runner.progress.error
+            assert "sent" not in scene.counted
+
+
+def test_a_request_of_which_every_point_is_refused_is_a_failure() -> None:
+    with OtlpIntake() as intake:
+        intake.answer.partial_success.rejected_data_points = 1
+        intake.answer.partial_success.error_message = "no such account"
+        scene = Scene(section(url=f"{intake.url}/v1/metrics"))
+        for _ in range(4):
+            scene.pass_interval(state(1))
+        scene.close()
+    assert scene.counted == {"refused": 4}
+    assert "no such account" in scene.runner.progress.error
+    assert [fault.subject for fault in scene.faults.active()] == ["out"]
+
+
+def test_a_daemon_that_does_not_lead_sends_nothing_and_goes_on_from_there_when_it_does() -> None:
+    other, leads = Other(), []
+    scene = Scene(section(), other)
+    scene.runner._is_leader = lambda: bool(leads)
+    scene.pass_interval(counter(50))
+    assert other.accepted == []
+    leads.append(True)
+    scene.pass_interval(counter(53))
+    assert [point.value for point in other.accepted] == [3]
+
+
 def test_a_certificate_that_nobody_trusts_is_told_and_its_authority_can_be_named(tmp_path: Path) -> None:
     authority = trustme.CA()
     served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
