@@ -40,18 +40,18 @@ def main() -> None:
         _put(answers, Answer(place, ended=True))
 
 
-def limit_process(parent: int, memory: int) -> None:
+def limit_process(parent: int, memory: int, niceness: int = _NICE) -> None:
     """Limit this process to so many bytes and to low priority, and have it end with the process `parent`."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent ended before prctl took effect
         sys.exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(_NICE)
+    os.nice(niceness)
     if (
         os.getsid(0) == os.getpid()
     ):  # some kernels compare priorities within a session, and sessions by their own
         with contextlib.suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(_NICE), encoding="ascii")
+            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     with contextlib.suppress(OSError):  # missing or forbidden on some systems
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

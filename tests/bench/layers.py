@@ -24,7 +24,7 @@ from uvicorn.server import ServerState
 from monitor.clock import SystemClock
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind, identify
-from monitor.predictions.intake.requests import RawRequest, Receipt, deduplicate, parse_requests
+from monitor.predictions.intake.requests import Most, RawRequest, Receipt, deduplicate, portion
 from monitor.predictions.log import batching
 from monitor.predictions.log.batch import split
 from monitor.predictions.log.writer import PredictionLog
@@ -43,6 +43,7 @@ from tests.bench.ingest import ARROW, JSON, arrow_body, json_body
 WORKS = {"single": (JSON, 1, 26), "json": (JSON, 100, 16), "arrow": (ARROW, 10_000, 2)}
 """Content type, records per request, requests per commit."""
 _MOST_READ = 262_144
+_ALL = Most(60.0, 1000, 60.0)
 
 
 class _Peer(asyncio.Transport):
@@ -210,7 +211,10 @@ def _commit(
 
     group: list[ParsedRequest] = timed(
         "parse",
-        lambda: [parsed for parsed, _ in parse_requests([(one, _unused) for one in raw], log.decoders)],
+        lambda: [
+            parsed
+            for parsed, _ in portion([(one, _unused) for one in raw], log.decoders, _ALL, time.monotonic)[0]
+        ],
     )
     streams = timed("columns", lambda: batching.assemble(group, RecordKind.PREDICTIONS))
     batches = timed(

@@ -35,9 +35,9 @@ def test_it_starts_with_the_first_request_and_stays(resident: Resident) -> None:
     assert call(resident, "size", body) == ["setup", len(body)]
     assert call(resident, "ask", b"abc") == ["cba"]
     ((pid, niceness, has_autogroup),) = call(resident, "where")  # type: ignore[misc]
-    assert (pid, niceness) == (resident.pid, min(os.nice(0) + 10, 19))
+    assert (pid, niceness) == (resident.pid, min(os.nice(0) + 5, 19))
     if has_autogroup:
-        assert Path(f"/proc/{pid}/autogroup").read_text().split()[-1] == "10"
+        assert Path(f"/proc/{pid}/autogroup").read_text().split()[-1] == "5"
 
 
 @pytest.mark.parametrize(

@@ -137,3 +137,24 @@ def test_law_everything_is_taken_once_in_the_order_of_its_sender(sent: list[tupl
     for one in "abc":
         assert [size for sender, size in received if sender == one] == [size for s, size in sent if s == one]
     assert queue.bytes == 0
+
+
+def test_what_is_put_back_keeps_its_order_and_its_sender_comes_first_if_none_of_it_was_stored() -> None:
+    queue, _ = queue_of()
+    for size in (20, 30, 40):
+        put(queue, "acme", size)
+    put(queue, "globex", 10)
+    entries = queue.take()
+    assert [request.size for request, _ in entries] == [10, 20, 30, 40], "whoever has little comes first"
+    queue.put_back(entries[1:], entries)
+    queue.done(entries[:1])
+    put(queue, "globex", 11)
+    assert taken(queue) == [("acme", 20), ("acme", 30), ("acme", 40), ("globex", 11)]
+    assert queue.bytes == 0
+    put(queue, "acme", 50)
+    put(queue, "acme", 60)
+    entries = queue.take()
+    queue.put_back(entries[1:], entries)
+    queue.done(entries[:1])
+    put(queue, "globex", 12)
+    assert taken(queue) == [("globex", 12), ("acme", 60)], "some of it was stored"

@@ -11,7 +11,7 @@ from monitor.errors import InputError, TooLargeError
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.parse import MAX_VALUES, RecordKind
-from monitor.predictions.intake.requests import portions
+from monitor.predictions.intake.requests import Most, portion
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
@@ -121,7 +121,10 @@ def test_an_unknown_field_is_told_where_it_was_sent_and_nowhere_else():
 def test_requests_of_a_wide_stream_are_stored_in_parts():
     shapes = wide(1999)
     some = [(read(many({**USUAL, "id": None, "features": {}}, 900), shapes=shapes), None) for _ in range(9)]
-    parts = list(portions(some))
+    parts, rest = [], some
+    while rest:
+        part, rest = portion(rest, shapes, Most(60.0, 200, 1.0), lambda: 0.0)
+        parts.append(part)
     assert [one for part in parts for one in part] == some
     for part in parts:
         assert len(part) == 1 or sum(one.places for one, _ in part) <= MAX_VALUES

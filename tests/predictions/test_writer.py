@@ -9,7 +9,11 @@ import pytest
 
 from monitor.clock import ManualClock
 from monitor.predictions.intake import parse
+from monitor.predictions.intake.bodies import ReadApartError
+from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
+from monitor.predictions.intake.requests import Most, RawRequest, portion
+from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log import writer as under_test
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
@@ -30,15 +34,15 @@ def test_a_writer_that_raises_anything_is_begun_again_and_holds_no_memory(
     metadata.create_all(store.engine)
     log = PredictionLog(store, PredictionSettings(), ManualClock(NOW))
     log.start()
-    really, raised = under_test.portions, []
+    really, raised = under_test.portion, []
 
-    def once(found: Any) -> Any:
+    def once(*found: Any) -> Any:
         if not raised:
             raised.append(error)
             raise error
-        return really(found)
+        return really(*found)
 
-    monkeypatch.setattr(under_test, "portions", once)
+    monkeypatch.setattr(under_test, "portion", once)
     answers: Queue[Any] = Queue()
     log.submit([(request(log, "lost"), answers.put)])
     until(lambda: [fault.subject for fault in store.faults.active()] == ["prediction-log"], "it is told")
@@ -69,3 +73,36 @@ def test_an_answer_that_cannot_be_given_keeps_no_other_waiting(tmp_path: Path) -
 def request(log: PredictionLog, name: str) -> ParsedRequest:
     body = msgspec.json.encode([prediction(id=name)])
     return parse.read(RecordKind.PREDICTIONS, body, "application/json", log.rules(), log.decoders)
+
+
+def test_a_commit_takes_a_bounded_time_of_parsing_and_so_many_batches() -> None:
+    most, decoders = Most(60.0, 10, seconds=2.0), FastDecoders(PredictionSettings())
+    ticks = iter(range(1000))
+    entries = [(raw([prediction(id=f"t{n}")]), print) for n in range(9)]
+    part, rest = portion(entries, decoders, most, lambda: float(next(ticks)))
+    assert (len(part), rest) == (3, entries[3:])
+    wide = [(raw([prediction(id=f"w{n}", model=f"m{m}") for m in range(4)]), print) for n in range(9)]
+    part, rest = portion(wide, decoders, most, lambda: 0.0)
+    assert (len(part), len(rest)) == (2, 7)
+    assert isinstance(rest[0][0], ParsedRequest), "it is parsed once"
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [prediction(id=str(n), model=f"m{n}") for n in range(11)],
+        [prediction(id=str(n), timestamp=NOW - 60 * n) for n in range(11)],
+        [prediction(id=str(n), confidence=7) for n in range(201)],
+    ],
+    ids=["many streams", "many windows", "many records that fit no decoder"],
+)
+def test_what_takes_long_is_read_apart(records: list[dict[str, Any]]) -> None:
+    answers: list[object] = []
+    most, decoders = Most(60.0, 10, seconds=2.0), FastDecoders(PredictionSettings())
+    assert portion([(raw(records), answers.append)], decoders, most, lambda: 0.0) == ([], [])
+    assert [type(answer) for answer in answers] == [ReadApartError]
+
+
+def raw(records: list[dict[str, Any]]) -> RawRequest:
+    rules = Rules(PredictionSettings(), NOW)
+    return RawRequest(RecordKind.PREDICTIONS, msgspec.json.encode(records), "", rules, "", None)

@@ -5,7 +5,7 @@ import re
 
 import msgspec
 
-from monitor.errors import InputError, TooLargeError
+from monitor.errors import InputError, TooLargeError, WatchkeeperError
 from monitor.predictions.intake.validation import RecordError
 
 _HINT = "send a JSON array of records, one record, or one record per line"
@@ -26,13 +26,22 @@ _MAX_SEARCHED = 1_000_000
 """Maximum size of a truncated body that is searched for the record where it ends."""
 
 
-def records(body: bytes, content_type: str = "", most: int = MAX_RECORDS) -> list[object]:
+class ReadApartError(WatchkeeperError):
+    """A small request that takes long is to be read apart, like a large one. Not an answer for the sender."""
+
+
+def records(
+    body: bytes, content_type: str = "", most: int = MAX_RECORDS, most_objects: int | None = None
+) -> list[object]:
     """The records of a body. For an invalid line, the list contains its error.
 
     Raises:
         InputError: the body cannot be parsed as records.
         TooLargeError: the body has too many records or values.
+        ReadApartError: it has more than `most_objects`, nested ones included.
     """
+    if most_objects is not None and body.count(b"{") > most_objects:
+        raise ReadApartError("it has many records")
     if len(body) > _LARGE_BODY and body.count(b",") + body.count(b"[") + body.count(b"{") > _MAX_VALUES:
         raise TooLargeError(
             f"the body has more than {_MAX_VALUES:,} values", hint="send fewer records per request"

@@ -44,7 +44,6 @@ _MIN_ROWS_BY_FIELD = 48
 _TIME = re.compile(rb'"timestamp" *: *"?([0-9][0-9T:.+Z-]{8,40})')
 _BETWEEN_DIGITS = b"T:.+Z-"
 _TIME_SEARCH_BYTES = 4096
-"""Bytes of a body that are searched for its first time."""
 
 
 class RecordKind(StrEnum):
@@ -153,13 +152,14 @@ def read(
     decoders: FastDecoders,
     idempotency_key: str = "",
     identity: Request | None = None,
+    most_objects: int | None = None,
 ) -> ParsedRequest:
-    """Parse and validate the records of a request: all at once if they match the stream's decoder, else one by one.
-
-    `identity` is the result of `identify` for this request, if it was already called.
+    """Parse and validate the records of a request: all at once if they match the stream's decoder, else one by one, if
+    the body has at most `most_objects`. `identity` is the result of `identify`, if it was already called.
 
     Raises:
         InputError: the body cannot be parsed as records.
+        ReadApartError: it would take too long here.
     """
     parsed = None
     if content_type.startswith(arrow.CONTENT_TYPE):
@@ -168,7 +168,7 @@ def read(
         parsed = _read_fast(body, content_type, rules, decoders)
     if parsed is None:
         parsed = ParsedRequest(kind, len(body))
-        records = bodies.records(body, content_type, rules.settings.max_records)
+        records = bodies.records(body, content_type, rules.settings.max_records, most_objects)
         _parse_each(parsed, enumerate(records), rules, decoders)
     _check_size(parsed)
     if idempotency_key or parsed.identifiable:

@@ -5,7 +5,7 @@ stored, and the threads that receive requests are free.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from heapq import nsmallest
 
@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from monitor.errors import BusyError, InputError, StoreError, WatchkeeperError
-from monitor.predictions.intake import parse
+from monitor.predictions.intake import bodies, parse
 from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.schema import Rules
@@ -21,10 +21,13 @@ from monitor.records import Rejected
 from monitor.store import idempotency
 from monitor.store.idempotency import Request
 from monitor.texts import NAME, shortened
+from monitor.times.columns import Micros
 from monitor.visible import visible
 
 _LOG = logging.getLogger(__name__)
 _MOST_IGNORED = 100
+MOST_OBJECTS = 200
+"""The most objects of a body that is parsed one by one here: some milliseconds."""
 _SMALLER = "send fewer records per request"
 
 
@@ -68,8 +71,10 @@ class RawRequest(msgspec.Struct, frozen=True):
         """Bytes of the body."""
         return len(self.body)
 
-    def parsed(self, decoders: FastDecoders) -> ParsedRequest | WatchkeeperError:
-        """The checked records, or the error for the sender."""
+    def parsed(
+        self, decoders: FastDecoders, most_objects: int | None = None
+    ) -> ParsedRequest | WatchkeeperError:
+        """The checked records, or the error for the sender. See `parse.read`."""
         try:
             request = parse.read(
                 self.kind,
@@ -79,11 +84,15 @@ class RawRequest(msgspec.Struct, frozen=True):
                 decoders,
                 self.idempotency_key,
                 self.identity,
+                most_objects,
             )
             request.sender = self.sender
             return request
         except Exception as error:  # boundary: one request must not stop the writer
             return failed(error)
+
+
+Entry = tuple[RawRequest | ParsedRequest, Answer]
 
 
 def failed(error: Exception) -> WatchkeeperError:
@@ -99,32 +108,54 @@ def failed(error: Exception) -> WatchkeeperError:
     return InputError("the request cannot be read", hint="the daemon's log has the reason")
 
 
-def parse_requests(
-    requests: Sequence[tuple[RawRequest | ParsedRequest, Answer]], decoders: FastDecoders
-) -> Iterator[tuple[ParsedRequest, Answer]]:
-    """Parse requests. One that cannot be parsed is answered at once and skipped."""
-    for request, answer in requests:
-        parsed = request.parsed(decoders) if isinstance(request, RawRequest) else request
-        if isinstance(parsed, ParsedRequest):
-            yield parsed, answer
-        else:
+class Most(msgspec.Struct, frozen=True):
+    """How much one commit takes: values as columns, batches of `base` seconds, and seconds of parsing. A request that
+    alone has more batches is read apart, if it was not yet.
+    """
+
+    base: float
+    batches: int
+    seconds: float
+    values: int = parse.MAX_VALUES
+
+    def batches_of(self, request: ParsedRequest) -> int:
+        """About how many batches a request becomes."""
+        return sum([min(len(part.times), _windows(part.times, self.base)) for part in request.parts])
+
+
+def _windows(times: Micros, base: float) -> int:
+    if len(times) == 1:
+        return 1
+    first, last = (min(times), max(times)) if isinstance(times, list) else (times.min(), times.max())
+    return int((int(last) - int(first)) // (base * 1e6)) + 1
+
+
+def portion(
+    entries: Sequence[Entry], decoders: FastDecoders, most: Most, elapsed: Callable[[], float]
+) -> tuple[list[tuple[ParsedRequest, Answer]], list[Entry]]:
+    """The first requests, parsed, as many as one commit takes, at least one; and the others.
+
+    A request that cannot be parsed, or is to be read apart, is answered at once.
+    """
+    taken: list[tuple[ParsedRequest, Answer]] = []
+    until, values, batches = elapsed() + most.seconds, 0, 0
+    for place, (request, answer) in enumerate(entries):
+        if taken and elapsed() > until:
+            return taken, list(entries[place:])
+        is_raw = isinstance(request, RawRequest)
+        parsed = request.parsed(decoders, MOST_OBJECTS) if isinstance(request, RawRequest) else request
+        if not isinstance(parsed, ParsedRequest):
             answer(parsed)
-
-
-def portions(
-    requests: Iterable[tuple[ParsedRequest, Answer]], most_values: int = parse.MAX_VALUES
-) -> Iterator[list[tuple[ParsedRequest, Answer]]]:
-    """Split requests into parts of at most `most_values` values as columns; a larger request is a part of its own."""
-    part: list[tuple[ParsedRequest, Answer]] = []
-    values = 0
-    for entry in requests:
-        if part and values + entry[0].places > most_values:
-            yield part
-            part, values = [], 0
-        part.append(entry)
-        values += entry[0].places
-    if part:
-        yield part
+            continue
+        more = most.batches_of(parsed)
+        if is_raw and more > most.batches:
+            answer(bodies.ReadApartError("it has many streams or windows"))
+            continue
+        values, batches = values + parsed.places, batches + more
+        if taken and (values > most.values or batches > most.batches):
+            return taken, [(parsed, answer), *entries[place + 1 :]]
+        taken.append((parsed, answer))
+    return taken, []
 
 
 def deduplicate(

@@ -9,9 +9,8 @@ from collections.abc import Callable, Sequence
 
 from monitor.errors import BusyError
 from monitor.predictions.intake.parse import ParsedRequest
-from monitor.predictions.intake.requests import Answer, RawRequest
+from monitor.predictions.intake.requests import Answer, Entry, RawRequest
 
-Entry = tuple[RawRequest | ParsedRequest, Answer]
 COMMIT_BYTES = 2_000_000
 """Approximate maximum size of a commit: whoever comes next must not wait long."""
 SHARE_BYTES = 262_144
@@ -39,6 +38,9 @@ class FairQueue:
         self._is_large_due = False
         self.bytes = 0
         """Of all requests that wait or are being stored."""
+        self.is_shared = False
+        """Whether the requests of the next commit were chosen beside other senders."""
+        self._passed: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Whether a request waits."""
@@ -76,7 +78,8 @@ class FairQueue:
 
     def take(self) -> list[Entry]:
         """The requests of the next commit."""
-        if len(self._waiting) == 1 and not self._is_beside():
+        self.is_shared = len(self._waiting) > 1 or self._is_beside()
+        if not self.is_shared:
             return self._taken(next(iter(self._waiting)), COMMIT_BYTES)
         small = [] if self._is_large_due else self._small()
         self._is_large_due = False
@@ -89,6 +92,16 @@ class FairQueue:
                 self._waiting[sender] = self._waiting.pop(sender)  # the last of the next turn
                 return self._taken(sender, 1)
         return self._small()
+
+    def put_back(self, entries: Sequence[Entry], taken: Sequence[Entry]) -> None:
+        """Have some of the requests that were taken wait again, in their order, before others of their senders.
+
+        A sender of whom no request was stored comes first the next time.
+        """
+        for entry in reversed(entries):
+            self._waiting.setdefault(entry[0].sender, deque()).appendleft(entry)
+        served = {request.sender for request, _ in taken[: len(taken) - len(entries)]}
+        self._passed = frozenset(request.sender for request, _ in entries) - served
 
     def done(self, entries: list[Entry]) -> None:
         """Requests were stored or answered."""
@@ -104,8 +117,11 @@ class FairQueue:
     def _small(self) -> list[Entry]:
         taken: list[Entry] = []
         share = max(SHARE_BYTES // 8, min(SHARE_BYTES, COMMIT_BYTES // max(1, len(self._waiting))))
-        for sender, queue in list(self._waiting.items()):
-            if queue[0][0].size <= SHARE_BYTES:
+        passed, self._passed = self._passed, frozenset()
+        # Whoever has little comes first: the others may have to wait for the next commit.
+        order = sorted(self._waiting, key=lambda sender: (sender not in passed, self._bytes.get(sender, 0)))
+        for sender in order:
+            if self._waiting[sender][0][0].size <= SHARE_BYTES:
                 taken += self._taken(sender, share)
         return taken
 

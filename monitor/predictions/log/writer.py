@@ -19,20 +19,21 @@ from monitor.predictions.intake.fast_decoder import FastDecoders
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.requests import (
     Answer,
+    Entry,
+    Most,
     RawRequest,
     Receipt,
     RepeatedPartError,
     deduplicate,
     is_settled,
-    parse_requests,
-    portions,
+    portion,
 )
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.large.reading import ReaderHere, ReaderMaker
 from monitor.predictions.large.slices import Whole, is_over, stored_before
 from monitor.predictions.log import batching
 from monitor.predictions.log.batch import Batch, decode, without_ids
-from monitor.predictions.log.fair_queue import Entry, FairQueue
+from monitor.predictions.log.fair_queue import FairQueue
 from monitor.predictions.log.store_rows import StoreRows
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter, without_texts
@@ -45,6 +46,8 @@ _LOG = logging.getLogger(__name__)
 _STOPPING = BusyError("the daemon is stopping", retry_after=5)
 _COMMIT_AT_ONCE_BYTES = 1_000_000
 """When this many bytes wait, they are committed at once."""
+_PARSE_SECONDS, _PARSE_SECONDS_SHARED = 0.05, 0.006
+"""Seconds of parsing for one commit, of a sender that is alone and beside others."""
 _SEE_LOG = "the daemon's log has the reason"
 _LINGER = 0.002
 """Seconds that fewer bytes, which arrived during a commit, wait after it for further requests."""
@@ -89,6 +92,8 @@ class PredictionLog:
         self._store = store
         self._meter = meter or SignalMeter(store.faults)
         self._reader = reader(self.decoders, self._meter, settings)
+        self._most = Most(settings.base_window, 200, _PARSE_SECONDS)
+        self._most_shared = Most(settings.base_window, 30, _PARSE_SECONDS_SHARED)
         self._queue = FairQueue(settings.queue_limit, settings.client_rate, clock.elapsed)
         self._wake = threading.Condition()
         self._is_called = False
@@ -231,13 +236,16 @@ class PredictionLog:
                     self._ended.set()
                     return
                 group = self._queue.take()
+            rest: list[Entry] = []
             try:
-                for portion in portions(parse_requests(group, self.decoders)):
-                    self._commit(portion)
+                most = self._most_shared if self._queue.is_shared else self._most
+                part, rest = portion(group, self.decoders, most, self.clock.elapsed)
+                self._commit(part)
             finally:  # also if the thread fails here and is restarted
                 with self._wake:
-                    self._queue.done(group)
-                    self._is_called = False
+                    self._queue.put_back(rest, group)
+                    self._queue.done(group[: len(group) - len(rest)])
+                    self._is_called = bool(rest)
 
     def _wait(self) -> None:
         """Wait until there is something to store, and until senders that were just answered had a moment to send more.

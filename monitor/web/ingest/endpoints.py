@@ -13,6 +13,7 @@ from litestar.types import HTTPScope, Receive
 
 from monitor.errors import AccessError, WatchkeeperError
 from monitor.gauges.metrics_endpoints.otlp_metrics import NO_METRICS, MetricsReceiver
+from monitor.predictions.intake.bodies import ReadApartError
 from monitor.predictions.intake.parse import RecordKind, identify
 from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
@@ -40,7 +41,8 @@ from monitor.web.ingest.turns import ReadingTurns
 from monitor.web.statuses import status_of, words_of
 
 _LARGE_BODY_BYTES = 131_072
-"""Larger bodies are read apart and stored in slices, so that small ones do not wait for them."""
+"""Larger bodies are read apart and stored in slices, so that small ones do not wait for them, as are those that the
+writer gives back."""
 _ONLY_POST = reply.of_error(
     405, "only POST is supported here", "send the records in the body", ("allow", "POST")
 )
@@ -121,8 +123,9 @@ class Endpoint:
         identity = None if is_large else identify(self._kind, body, principal.client, key)
         rules = self._log.rules(principal.client, principal.models)
         request = RawRequest(self._kind, body, kind, rules, key, identity, sender)
-        if not is_large:
-            return await self._queue.commit(request)
+        result = None if is_large else await self._queue.commit(request)
+        if result is not None and not isinstance(result, ReadApartError):
+            return result
         async with self._turns.of(sender, len(body)):
             parsed = await asyncio.get_running_loop().run_in_executor(None, self._log.prepared, request)
         if isinstance(parsed, Receipt | WatchkeeperError):

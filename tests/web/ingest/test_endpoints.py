@@ -175,6 +175,16 @@ def test_of_two_records_with_one_id_the_first_is_taken(ingest):
     assert [row["confidence"] for row in rows_of(ingest) if row["id"] == "twin"] == [0.1]
 
 
+def test_a_small_body_of_many_models_is_stored_like_any_other(ingest):
+    records = [prediction(id=f"many-{n}", model=f"many {n}") for n in range(150)]
+    answer = ingest.post([*records, prediction(id="many-bad", confidence=7)])
+    assert answer.json()["accepted"] == 150
+    assert [one["index"] for one in answer.json()["rejected"]] == [150]
+    assert ids_of(ingest, "many-", Stream("acme", "many 149")) == ["many-149"]
+    again = ingest.post([*records, prediction(id="many-bad", confidence=7)])
+    assert (again.headers["idempotent-replayed"], again.json()) == ("true", answer.json())
+
+
 def test_a_feature_may_change_its_type(ingest):
     stream = Stream("acme", "shifty")
     for number, value in enumerate((1.5, "text", True, None, [1.0], 2)):

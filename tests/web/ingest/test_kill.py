@@ -99,7 +99,7 @@ def test_a_large_request_that_was_half_stored_is_there_once_when_it_is_sent_agai
         least = len(logged(tmp_path)) + rng.randrange(1, size // 4)
         until(lambda least=least: len(logged(tmp_path)) >= min(least, size), "some are stored", 60)
         server.kill()
-        sender.join(20)
+        sender.join(100)
         halves.append(len(logged(tmp_path)))
         server.start()
     assert _sent(server.url, records)["accepted"] == size
@@ -109,7 +109,7 @@ def test_a_large_request_that_was_half_stored_is_there_once_when_it_is_sent_agai
 
 
 def _sent(url, records):
-    with http.client(timeout=20) as client:
+    with http.client(timeout=100) as client:
         try:
             answer = client.post(url + "/v1/predictions", json=records)
         except httpx2.TransportError:
