@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,13 +21,22 @@ from monitor.sources.pairing import Half
 from monitor.sources.source import Payload
 from monitor.store.idempotency import Request
 
+_FEW = 2
+"""Fewer plain messages are read one by one."""
 _LINES = "application/x-ndjson"
 _OF_OUTCOMES = (b'"truth"', b'"reviewed"', b'"corrected"', b'"feedback"', b'"scores"')
+_NULL_FOR_DEFAULT = re.compile(rb'"(client|model|environment|version|timestamp)"\s*:\s*null')
+"""A default stands for it."""
 _REMAINDER = "correct the sender or the mapping; the message was acknowledged and is kept in quarantine"
 
 
 Known = Callable[[Sequence[bytes]], Collection[bytes]]
 """Which of some keys are those of messages that were stored before."""
+
+
+def nothing(_keys: Sequence[bytes]) -> Collection[bytes]:
+    """What is known while nobody has looked: a transaction with a known key fails."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,7 @@ class PayloadReader:
 
     `defaults` are fields of a record (client, model, environment, version) that a message may leave out. `client` binds
     the source to a client, as it binds a key. `is_ordered` says that the source continues at a position: its messages
-    need no key to be recognized when they come again. Otherwise many messages are parsed at once only if `known` says
-    which of them were stored before.
+    need no key to be recognized when they come again.
     """
 
     source: str
@@ -65,34 +74,39 @@ class PayloadReader:
     defaults: Mapping[str, str]
     client: str = ""
     is_ordered: bool = True
-    known: Known | None = None
 
-    def read_all(self, payloads: Sequence[Payload]) -> Reading:
-        """Parse many payloads: all at once if each is one plain prediction, else one by one."""
+    def read_all(self, payloads: Sequence[Payload], known: Known = nothing) -> Reading:
+        """Parse many payloads: those that are one plain prediction all at once, the others one by one.
+
+        `known` says which of them were stored before. Without it, `keys` of the result may be known already.
+        """
         limit = self.log.rules(self.client).settings.body_limit
-        is_small = all(len(payload.body) <= limit for payload in payloads)
-        if len(payloads) > 1 and is_small and self._are_plain(payloads):
-            keyed = {} if self.is_ordered else self._new(payloads)
-            chosen = payloads if self.is_ordered else [payload for _, payload in keyed.values()]
-            if not chosen:
-                return Reading()
-            together = self._together(chosen)
-            if together is not None:
-                return Reading([together], keys=[request for request, _ in keyed.values()])
-        return Reading.joined(map(self.read, payloads))
+        plain: Sequence[Payload] = ()
+        if isinstance(self.format, PlainFormat) and all(len(payload.body) <= limit for payload in payloads):
+            plain = payloads if self._are_plain(payloads) else list(filter(self._is_plain, payloads))
+        if len(plain) < _FEW:
+            return Reading.joined(map(self.read, payloads))
+        keyed = {} if self.is_ordered else self._new(plain, known)
+        chosen = plain if self.is_ordered else [payload for _, payload in keyed.values()]
+        together = self._together(chosen) if chosen else None
+        if chosen and together is None:
+            return Reading.joined(map(self.read, payloads))
+        others = payloads if len(plain) < len(payloads) else ()
+        by_themselves = Reading.joined(self.read(one) for one in others if not self._is_plain(one))
+        requests = [*([] if together is None else [together]), *by_themselves.requests]
+        return Reading(requests, by_themselves.halves, [request for request, _ in keyed.values()])
 
-    def _new(self, payloads: Sequence[Payload]) -> dict[bytes, tuple[Request, Payload]]:
+    def _new(self, payloads: Sequence[Payload], known: Known) -> dict[bytes, tuple[Request, Payload]]:
         """The messages that were not stored before, each once, by key."""
         keyed = {request.key: (request, one) for one in payloads for request in (self._request_of(one),)}
-        assert self.known is not None
-        for key in self.known(list(keyed)):
+        for key in known(list(keyed)):
             del keyed[key]
         return keyed
 
     def _together(self, payloads: Sequence[Payload]) -> ParsedRequest | None:
         """One request with the record of each payload; None if a payload has to be read by itself."""
         rules = self.log.rules(self.client)
-        body = b"\n".join(map(self._completed_line, payloads))
+        body = b"\n".join(self._completed_lines(payloads))
         try:
             together = parse.read(RecordKind.PREDICTIONS, body, _LINES, rules, self.log.decoders)
         except InputError:
@@ -103,16 +117,17 @@ class PayloadReader:
         together.request = None  # the position says what is new, or the keys of the messages
         return together
 
-    def _completed_line(self, payload: Payload) -> bytes:
-        """The object with what its message left out: of two equal names in an object, the last one counts."""
-        line = payload.body.strip()
-        if payload.sent_at is None or not (payload.key or self.is_ordered):
-            return line[:1] + self._prefix + line[1:]
-        return b'%b%b"timestamp":%r,%b' % (line[:1], self._prefix, payload.sent_at, line[1:])
-
-    @property
-    def _prefix(self) -> bytes:
-        return b"".join(b"%b:%b," % (_json(name), _json(value)) for name, value in self.defaults.items())
+    def _completed_lines(self, payloads: Sequence[Payload]) -> list[bytes]:
+        """The objects with what their messages left out: of two equal names in an object, the last one counts."""
+        prefix = b"{" + b"".join(
+            b"%b:%b," % (_json(name), _json(value)) for name, value in self.defaults.items()
+        )
+        return [
+            b'%b"timestamp":%r,%b' % (prefix, payload.sent_at, payload.body.strip()[1:])
+            if payload.sent_at is not None and (self.is_ordered or payload.key)
+            else prefix + payload.body.strip()[1:]
+            for payload in payloads
+        ]
 
     def read(self, payload: Payload) -> Reading:
         """Parse one payload. Unreadable content is returned as rejected records, never raised."""
@@ -194,25 +209,37 @@ class PayloadReader:
         """By what a message is recognized: its key, or its content."""
         if not payload.key:
             return parse.identify(RecordKind.PREDICTIONS, payload.body, self.client, "")
-        content = hashlib.sha256(payload.body).digest()
-        named = hashlib.sha256(b"\0".join((self.source.encode(), b"%d" % place, payload.key, content)))
-        return Request(named.digest()[:16], content[:16])
+        # As for requests: keys of messages of the same time are adjacent on disk.
+        parts = (self.source.encode(), b"%d" % place, b"%d" % len(payload.key), payload.key + payload.body)
+        digest = hashlib.sha256(b"\0".join(parts)).digest()
+        return Request((parse.written_time(payload.body) + digest)[:16], digest[:16])
 
     def _are_plain(self, payloads: Sequence[Payload]) -> bool:
-        """Whether each payload is one JSON object on one line, and a prediction."""
-        if not isinstance(self.format, PlainFormat) or (self.known is None and not self.is_ordered):
-            return False
-        return all(
-            body[:1] == b"{"
-            and b"\n" not in body
-            and b"\r" not in body
-            and b"null" not in body  # a default stands for it
-            and (payload.key or self.is_ordered or b'"timestamp"' in body)
-            and not payload.error
-            and not any(word in body for word in _OF_OUTCOMES)
-            for payload in payloads
-            for body in (payload.body.strip(),)
+        """Whether all payloads are plain; looks at all of them at once."""
+        joined, breaks = b"\n".join([payload.body.strip() for payload in payloads]), len(payloads) - 1
+        return (
+            joined[:1] == b"{"
+            and joined.count(b"\n") == joined.count(b"\n{") == breaks
+            and _is_prediction(joined)
+            and all(self._is_placed(payload) and not payload.error for payload in payloads)
         )
+
+    def _is_plain(self, payload: Payload) -> bool:
+        """Whether a payload is one JSON object on one line, and a prediction."""
+        body = payload.body.strip()
+        is_object = body[:1] == b"{" and b"\n" not in body and not payload.error
+        return is_object and _is_prediction(body) and self._is_placed(payload)
+
+    def _is_placed(self, payload: Payload) -> bool:
+        """Whether the payload, or else the time in it, says whether it is new."""
+        return self.is_ordered or bool(payload.key) or b'"timestamp"' in payload.body
+
+
+def _is_prediction(lines: bytes) -> bool:
+    """Whether lines of JSON hold predictions, and no field that is null and has a default."""
+    if b"\r" in lines or any(word in lines for word in _OF_OUTCOMES):
+        return False
+    return b"null" not in lines or _NULL_FOR_DEFAULT.search(lines) is None
 
 
 def completed(record: object, defaults: Mapping[str, str], sent_at: float | None) -> object:

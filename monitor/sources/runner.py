@@ -21,7 +21,7 @@ from monitor.runtime.faults import one_line
 from monitor.runtime.supervisor import SupervisedThread
 from monitor.sources import progress
 from monitor.sources.progress import Look
-from monitor.sources.reading import PayloadReader, Reading
+from monitor.sources.reading import PayloadReader, Reading, nothing
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Gone, Payload, Source, SourceError, positions_after
 from monitor.sources.waiting import Plan, WaitingHalves
@@ -127,7 +127,6 @@ class SourceRunner:
             self._settings.defaults,
             self._settings.client,
             is_ordered=source.is_ordered,
-            known=self._known,
         )
         self._halves.began = self._clock.elapsed()
         while not self._stopping.is_set():
@@ -148,17 +147,20 @@ class SourceRunner:
 
     def _store_all(self, reader: PayloadReader, fetched: Fetched) -> None:
         """Store payloads together; where that fails, each for itself, and quarantine those that fail again."""
-        reading = reader.read_all(fetched.payloads)
-        try:
-            if sum(request.places for request in reading.requests) <= MAX_VALUES:
+        for known in (nothing, self._known):  # what comes again is rare
+            try:
+                reading = reader.read_all(fetched.payloads, known)
+                if sum(request.places for request in reading.requests) > MAX_VALUES:
+                    break
                 self._commit(reader, reading, positions_after(fetched.payloads))
                 return
-        except (StoreError, PositionConflictError, HalfCallConflictError):
-            raise
-        except RepeatedMessageError as error:
-            log.info("%s", error.message, extra={"source": self.name})
-        except Exception:  # boundary: one payload that cannot be stored does not take the others with it
-            log.exception("source %s: payloads cannot be stored together", self.name)
+            except (StoreError, PositionConflictError, HalfCallConflictError):
+                raise
+            except RepeatedMessageError as error:
+                log.info("%s", error.message, extra={"source": self.name})
+            except Exception:  # boundary: one payload that cannot be stored does not take the others with it
+                log.exception("source %s: payloads cannot be stored together", self.name)
+                break
         for payload in fetched.payloads:
             self._store_one(reader, payload)
 
@@ -202,7 +204,7 @@ class SourceRunner:
             source_positions.advance(connection, self.name, self._positions, positions, now)
             plan.settle(connection)
             if keys and idempotency.put(connection, keys, now):
-                raise RepeatedMessageError("another daemon stored one of these messages in the meantime")
+                raise RepeatedMessageError("one of these messages is stored already")
 
         answers = self._log.store_delivery(requests, settle)
         self._positions |= positions

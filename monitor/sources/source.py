@@ -6,8 +6,10 @@ positions in one transaction, and only then acknowledges them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+import msgspec
 
 from monitor.errors import WatchkeeperError
 
@@ -19,8 +21,7 @@ class SourceError(WatchkeeperError):
     """The source cannot be used now: unreachable, not authorized, or it does not exist. Retried later."""
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(msgspec.Struct, frozen=True):
     """One message, object or set of rows.
 
     `name` is where people find it ("partition 3, offset 17"). `position` is where its shard continues after it; empty
@@ -35,7 +36,7 @@ class Payload:
     position: str = ""
     key: bytes = b""
     sent_at: float | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     error: str = ""
 
 

@@ -15,7 +15,7 @@ from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.brokers.redis import RedisSettings
 from monitor.sources.formats.plain import PlainFormat
-from monitor.sources.reading import Known, PayloadReader, Reading
+from monitor.sources.reading import PayloadReader, Reading
 from monitor.sources.runner import SourceRunner
 from monitor.sources.source import Fetched, Payload
 from monitor.store import idempotency, predictions
@@ -34,7 +34,8 @@ FIELDS = st.fixed_dictionaries(
         "timestamp": st.sampled_from([NOW - 5, None]),
         "model": st.sampled_from(["other", None]),
         "confidence": st.sampled_from([0.5, 2.0]),
-        "latency_ms": st.sampled_from([1.5, -1.0]),
+        "latency_ms": st.sampled_from([1.5, -1.0, None]),
+        "truth": st.sampled_from(["ok", None]),
         "features": st.dictionaries(
             st.sampled_from(["a", "timestamp", "id", "truth"]), st.sampled_from([1.5, "x"])
         ),
@@ -69,10 +70,8 @@ def taken(log: PredictionLog, store: Store, reading: Reading) -> list[dict[str, 
     return sorted(({k: v for k, v in row.items() if v is not None} for row in found), key=repr)
 
 
-def reader(
-    log: PredictionLog, known: Known | None, defaults: dict[str, str], *, is_ordered: bool
-) -> PayloadReader:
-    return PayloadReader("orders", PlainFormat(), log, defaults, is_ordered=is_ordered, known=known)
+def reader(log: PredictionLog, defaults: dict[str, str], *, is_ordered: bool) -> PayloadReader:
+    return PayloadReader("orders", PlainFormat(), log, defaults, is_ordered=is_ordered)
 
 
 @settings(
@@ -89,8 +88,8 @@ def test_law_together_is_as_one_by_one(
     sent_at: float | None,
 ) -> None:
     payloads = messages(records, has_key=has_key, sent_at=sent_at or time.time())
-    together = reader(log[0], lambda _: [], DEFAULTS, is_ordered=is_ordered).read_all(payloads)
-    alone = Reading.joined(map(reader(log[0], None, DEFAULTS, is_ordered=is_ordered).read, payloads))
+    together = reader(log[0], DEFAULTS, is_ordered=is_ordered).read_all(payloads)
+    alone = Reading.joined(map(reader(log[0], DEFAULTS, is_ordered=is_ordered).read, payloads))
     assert sum(one.rejected_count for one in together.requests) == sum(
         one.rejected_count for one in alone.requests
     )
@@ -103,26 +102,26 @@ def test_law_together_is_as_one_by_one(
 
 def test_many_plain_messages_become_one_request_and_known_ones_none(log: tuple[PredictionLog, Store]) -> None:
     payloads = messages([{"prediction": "ok", "features": {"a": n}} for n in range(50)])
-    first = reader(log[0], lambda _: [], DEFAULTS, is_ordered=False).read_all([*payloads, payloads[3]])
+    first = reader(log[0], DEFAULTS, is_ordered=False).read_all([*payloads, payloads[3]])
     assert len(first.requests) == 1
     assert len(first.keys) == 50
-    again = reader(log[0], lambda keys: keys[:49], DEFAULTS, is_ordered=False).read_all(payloads)
+    again = reader(log[0], DEFAULTS, is_ordered=False).read_all(payloads, lambda keys: keys[:49])
     assert len(taken(*log, again)) == 1
-    nothing = reader(log[0], lambda keys: keys, DEFAULTS, is_ordered=False).read_all(payloads)
-    assert (nothing.requests, nothing.keys) == ((), ())
+    nothing = reader(log[0], DEFAULTS, is_ordered=False).read_all(payloads, lambda keys: keys)
+    assert (list(nothing.requests), list(nothing.keys)) == ([], [])
 
 
 def test_equal_messages_without_key_id_and_time_are_two_predictions(log: tuple[PredictionLog, Store]) -> None:
     payloads = messages([{"prediction": "ok", "features": {"timestamp": 1}}] * 2, has_key=False)
-    assert len(taken(*log, reader(log[0], lambda _: [], DEFAULTS, is_ordered=False).read_all(payloads))) == 2
+    assert len(taken(*log, reader(log[0], DEFAULTS, is_ordered=False).read_all(payloads))) == 2
 
 
 def test_a_message_that_another_daemon_stores_in_the_meantime_is_stored_once(tmp_path: Path) -> None:
     with running(tmp_path, SystemClock()) as (log, store):
         payloads = messages([{**DEFAULTS, "prediction": "ok", "id": f"p{n}"} for n in range(20)])
         one = SourceRunner("orders", "redis", REDIS, log, store, SystemClock())
-        other = reader(log, None, {}, is_ordered=False)
-        late = PayloadReader("orders", PlainFormat(), log, {}, is_ordered=False, known=lambda _: [])
+        other = reader(log, {}, is_ordered=False)
+        late = PayloadReader("orders", PlainFormat(), log, {}, is_ordered=False)
         log.store_delivery(list(Reading.joined(map(other.read, payloads[5:8])).requests), lambda _: None)
         one._store_all(late, Fetched(payloads))
         assert stored(store) == 20

@@ -206,13 +206,13 @@ def identify(kind: RecordKind, body: bytes, client: str, idempotency_key: str) -
     content.update(body)
     digest = content.digest()[:16]
     if not idempotency_key:
-        return Request((_written_time(body) + digest)[:16], digest)
+        return Request((written_time(body) + digest)[:16], digest)
     key = _hash_of_sender(kind, client).copy()
     key.update(b"key\0" + idempotency_key.encode())
     return Request(key.digest()[:16], digest)
 
 
-def _written_time(body: bytes) -> bytes:
+def written_time(body: bytes) -> bytes:
     """The first 16 digits of the first `timestamp` in a body, as 7 bytes; empty without one."""
     match = _TIME.search(body, 0, _TIME_SEARCH_BYTES)
     digits = b"" if match is None else match[1].translate(None, _BETWEEN_DIGITS).ljust(16, b"0")
