@@ -15,15 +15,17 @@ from monitor.config.sections import Duration, FileName, Secret
 from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.addresses import checked, some
 from monitor.sources.brokers.asynchronous import Calls
+from monitor.sources.brokers.nats_pull import Pull, Pulled
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
 
 _CALL_SECONDS = 5.0
 _OPEN_SECONDS = 15.0
-_MOST_BYTES = 8_000_000
-_A_MOMENT = 0.05
-"""Seconds to wait for more messages where some have come."""
+_MOST_PENDING = 10_000
+"""Messages that may be delivered and not acknowledged, of a consumer that is created."""
 _NOT_IN_NAMES = frozenset(" \t\r\n.*>/\\")
+
+_API = "$JS.API"
 
 T = TypeVar("T")
 
@@ -113,8 +115,8 @@ class Nats:
         self._connection: Any = None
         self._stream: Any = None
         self._created = ""
-        self._subscription: Any = None
-        self._delivered: Sequence[Any] = ()
+        self._pull: Pull | None = None
+        self._delivered: Sequence[Pulled] = ()
 
     def open(self, positions: Positions) -> None:
         """Bind to the consumer; create it if it does not exist."""
@@ -124,23 +126,15 @@ class Nats:
 
     def fetch(self, most: int, wait: float) -> Fetched:
         """Messages of the consumer, up to about 8 MB."""
-        messages: list[Any] = []
-        before, size = self._delivered, 0
-        while len(messages) < most and size < _MOST_BYTES:
-            count = nats_limits.batch(most - len(messages), self._connection.max_payload)
-            some = self._call(self._pulled(count, _A_MOMENT if messages else wait))
-            messages += some
-            size += sum(len(message.data) for message in some)
-            self._delivered = [*before, *messages]
-            if len(some) < count:
-                break
+        messages: list[Pulled] = self._call(self._opened().fetch(most, wait), _CALL_SECONDS + wait)
+        self._delivered = [*self._delivered, *messages]
         if not messages and not self._connection.is_connected:
             raise self._failure("the connection broke")
         return Fetched([self._payload(message) for message in messages], messages)
 
     def acknowledge(self, fetched: Fetched) -> None:
         """Acknowledge each message, and wait until the server has read that."""
-        self._call(self._acknowledged(fetched.receipt))
+        self._call(self._opened().answer(fetched.receipt, b"+ACK"))
         self._delivered = ()
 
     def lag(self) -> Lag:
@@ -195,6 +189,7 @@ class Nats:
                 ack_policy=api.AckPolicy.EXPLICIT,
                 ack_wait=section.redeliver_after,
                 max_deliver=-1,
+                max_ack_pending=_MOST_PENDING,
                 filter_subject=section.subject or None,
             )
             consumer = await self._stream.add_consumer(section.stream, wanted)
@@ -202,20 +197,14 @@ class Nats:
             which = f"the consumer {section.consumer} of stream {section.stream}"
             reason = f"{which} is not a pull consumer with explicit acknowledgement"
             raise SourceError(reason, hint="correct the consumer, or name another one in `consumer`")
-        self._subscription = await self._stream.pull_subscribe_bind(
-            consumer=section.consumer, stream=section.stream, pending_msgs_limit=nats_limits.WAITING
-        )
+        subject = f"{_API}.CONSUMER.MSG.NEXT.{section.stream}.{section.consumer}"
+        self._pull = Pull(self._connection, subject, nats_limits.batch(self._connection.max_payload))
+        await self._pull.open()
 
-    async def _pulled(self, most: int, wait: float) -> list[Any]:
-        try:
-            return list(await self._subscription.fetch(max(2, most), timeout=wait))
-        except TimeoutError:  # no messages
-            return []
-
-    async def _acknowledged(self, messages: Sequence[Any]) -> None:
-        for message in messages:
-            await message.ack()
-        await self._connection.flush(int(_CALL_SECONDS))
+    def _opened(self) -> Pull:
+        if self._pull is None:
+            raise self._failure("it is not connected")
+        return self._pull
 
     async def _measured(self) -> Lag:
         section = self._settings
@@ -257,24 +246,19 @@ class Nats:
     async def _left(self, connection: Any) -> None:
         try:
             if connection.is_connected:
-                for message in self._delivered:
-                    if not message.is_acked:
-                        await message.nak()
-                await connection.flush(1)
+                left = [*self._delivered, *await connection.inbox.come(0)]
+                await self._opened().answer([one for one in left if not one.status], b"-NAK")
         finally:
             await connection.close()
 
-    def _payload(self, message: Any) -> Payload:
-        known = message.metadata
-        return self._of(message.data, known.sequence.stream, known.timestamp.timestamp(), message.headers)
+    def _payload(self, message: Pulled) -> Payload:
+        return self._of(message.body, *message.place, message.headers)
 
     def _looked_at(self, message: Any) -> Payload:
-        return self._of(message.data or b"", message.seq, message.time.timestamp(), message.headers)
+        headers = {name.lower(): str(value) for name, value in (message.headers or {}).items()}
+        return self._of(message.data or b"", message.seq, message.time.timestamp(), headers)
 
-    def _of(
-        self, body: bytes, sequence: int, sent_at: float, message_headers: Mapping[str, str] | None
-    ) -> Payload:
-        headers = {name.lower(): str(value) for name, value in (message_headers or {}).items()}
+    def _of(self, body: bytes, sequence: int, sent_at: float, headers: Mapping[str, str]) -> Payload:
         named = headers.get("nats-msg-id", "")
         key = f"id {named}" if named else f"{self._created} {sequence}"
         where = f"stream {self._settings.stream}, sequence {sequence}"

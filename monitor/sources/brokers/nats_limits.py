@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from monitor.sources.brokers.nats_pull import Inbox, Pulled
+
 MOST_BYTES = 256_000_000
 """Bytes that a server may send during one call."""
 _MOST_LINE = 65_536
@@ -11,15 +13,13 @@ _MOST_LINE = 65_536
 _MOST_PAYLOADS = 128_000_000
 """Bytes of the messages that are asked for at once, if each is as large as the server permits."""
 _AT_ONCE = 100
-WAITING = 1000
-"""Messages that may wait in the client. At most `_AT_ONCE` were asked for; what is dropped comes again."""
 
 T = TypeVar("T")
 
 
-def batch(most: int, largest: int) -> int:
-    """How many messages to ask for at once: at most `most`, of up to `largest` bytes each."""
-    return max(1, min(most, _AT_ONCE, _MOST_PAYLOADS // max(1, largest)))
+def batch(largest: int) -> int:
+    """How many messages of up to `largest` bytes to ask for at once, where nothing else limits their bytes."""
+    return max(1, min(_AT_ONCE, _MOST_PAYLOADS // max(1, largest)))
 
 
 def limited(library: Any) -> Any:
@@ -31,6 +31,7 @@ def limited(library: Any) -> Any:
 
         def __init__(self) -> None:
             super().__init__()
+            self.inbox = Inbox()
             self._ps = parser(self)
 
         async def within(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -51,6 +52,15 @@ def limited(library: Any) -> Any:
                 raise library.errors.Error(self._ps.problem) from error
             finally:
                 self._ps.caller = None
+
+        async def _process_msg(
+            self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+        ) -> None:
+            """A message that the parser found; those of the inbox bypass the client's queues."""
+            if sid == self.inbox.number:
+                self.inbox.put(Pulled(bytes(reply), data, headers or b""))
+            else:
+                await super()._process_msg(sid, subject, reply, data, headers)
 
         async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
             """What the server says of itself, without the addresses of others: a source knows those of its section."""
@@ -75,7 +85,13 @@ def _limited_parser(library: Any) -> Any:
             """A part of at most 32 kB."""
             self.room -= len(data)
             try:
-                await super().parse(data)
+                if self.state == protocol.AWAITING_MSG_PAYLOAD:  # only the rest of this message
+                    missing = self.needed + 2 - len(self.buf)
+                    await super().parse(data[:missing])
+                    data = data[missing:]
+                self.buf += data
+                self.nc.inbox.take(self.buf)
+                await super().parse()
             except Exception as error:  # the client would read no further, and wait
                 self._refuse(str(error) or "the answer is not in NATS' protocol")
             is_line = self.state == protocol.AWAITING_CONTROL_LINE

@@ -1,5 +1,6 @@
 """Records from NATS JetStream: every message once, also where it is delivered again."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy
 
 from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.nats import NatsSettings
+from monitor.sources.brokers.nats_pull import Inbox
 from monitor.sources.source import Fetched, Source, SourceError
 from monitor.store.db import Store
 from tests.support.broker_servers import NatsServer
@@ -182,9 +184,47 @@ def test_invalid_settings_are_rejected(values: dict[str, Any], words: str) -> No
 
 
 @pytest.mark.parametrize("largest", [0, 1, 1 << 20, 8 << 20, 64 << 20, 1 << 60])
-@pytest.mark.parametrize("most", [1, 7, 100, 100_000])
-def test_law_what_is_asked_for_at_once_fits_into_what_a_call_may_take(most: int, largest: int) -> None:
-    count = nats_limits.batch(most, largest)
-    assert 1 <= count <= min(most, 100)
+def test_law_what_is_asked_for_at_once_fits_into_what_a_call_may_take(largest: int) -> None:
+    count = nats_limits.batch(largest)
+    assert 1 <= count <= 100
     assert count == 1 or count * largest <= nats_limits.MOST_BYTES // 2
-    assert count < nats_limits.WAITING
+
+
+def test_what_the_connection_reads_is_cut_into_messages_wherever_it_breaks() -> None:
+    head = b"NATS/1.0\r\nNats-Msg-Id: a: b\r\nX:\r\n\r\n"
+    bodies = [b"", b"{}\r\nMSG x 7 5\r\n", b"\xff" * 300, b"PING\r\n"]
+    reply = "$JS.ACK.s.c.1.%d.1.1700000000500000000.0"
+    stream, expected = b"", []
+    for number, body in enumerate(bodies):
+        to = (reply % number).encode()
+        stream += b"MSG orders.a 7 %b %d\r\n%b\r\n" % (to, len(body), body)
+        stream += b"HMSG orders.a 7  %b %d %d\r\n%b%b\r\n" % (to, len(head), len(head + body), head, body)
+        expected += [(to, body, {}), (to, body, {"nats-msg-id": "a: b", "x": ""})]
+    for step in (1, 7, 100, len(stream)):
+        inbox, buffer, found = Inbox(), bytearray(), []
+        inbox.number = 7
+        for at in range(0, len(stream), step):
+            buffer += stream[at : at + step]
+            inbox.take(buffer)
+        found = asyncio.run(inbox.come(0))
+        assert [(one.reply, one.body, one.headers) for one in found] == expected
+        assert [one.place for one in found[::2]] == [(n, 1_700_000_000.5) for n in range(len(bodies))]
+        assert not buffer
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"PING",
+        b"MSG a 8 r 0",
+        b"MSG a 7 r -2",
+        b"HMSG a 7 r 5 3",
+        b"MSG a 7 r 99999999999999",
+        b"MSG a x r 1",
+    ],
+)
+def test_what_is_no_message_of_the_subscription_is_left_to_the_client(line: bytes) -> None:
+    inbox, buffer = Inbox(), bytearray(line + b"\r\n\r\n\r\n\r\n")
+    inbox.number, before = 7, bytes(buffer)
+    inbox.take(buffer)
+    assert bytes(buffer) == before
