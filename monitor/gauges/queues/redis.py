@@ -10,7 +10,8 @@ from monitor.config.sections import FileName, Secret
 from monitor.gauges.reading import GaugeError, GaugeReader, Quantity, Reading
 from monitor.gauges.settings import GaugeSettings
 from monitor.sources.brokers.asynchronous import Calls
-from monitor.sources.brokers.redis import RedisSettings, lag_of, limited, url_of
+from monitor.sources.brokers.redis import MOST_ANSWER, RedisSettings, lag_of, url_of
+from monitor.sources.brokers.redis_answers import limited
 from monitor.visible import visible
 
 _CELERY_PRIORITIES = ("", "\x06\x163", "\x06\x166", "\x06\x169")
@@ -76,7 +77,7 @@ class RedisQueue:
             password=section.password,
             certificates=section.certificates,
         ).options("gauge")
-        options["parser_class"] = limited(redis._parsers._AsyncRESP2Parser)
+        options["parser_class"] = limited(redis, MOST_ANSWER)
         never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
         calls = Calls()
         client: Any = None

@@ -16,12 +16,13 @@ from monitor.config.sections import Duration, FileName, Secret
 from monitor.config.units import HOUR
 from monitor.sources.brokers.addresses import checked
 from monitor.sources.brokers.asynchronous import Calls
+from monitor.sources.brokers.redis_answers import limited
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
 
 _CALL_SECONDS = 5.0
 _MOST_BYTES = 8_000_000
-_MOST_ANSWER = 600_000_000
+MOST_ANSWER = 600_000_000
 """Bytes of one answer. A value has at most 512 MB; the first fetch asks for one entry, later ones for about 8 MB."""
 _GROWTH = 8
 """How many times as many entries the next fetch asks for at most."""
@@ -157,7 +158,7 @@ class RedisStream:
         self._library = redis
         never = redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0)
         options = self._settings.options(self._name)
-        options["parser_class"] = limited(redis._parsers._AsyncRESP2Parser)
+        options["parser_class"] = limited(redis, MOST_ANSWER)
         self._client = redis.asyncio.Redis.from_url(self._settings.url, retry=never, **options)
 
     async def _check_stream(self) -> None:
@@ -258,26 +259,6 @@ async def lag_of(client: Any, stream: str, group: str) -> Lag | None:
     known = [moment for moment in times if moment is not None]
     is_known = len(known) == len(times)
     return Lag(waiting, max(0.0, time.time() - min(known)) if is_known else None)
-
-
-def limited(parser: type[Any]) -> type[Any]:
-    """A parser of the client that refuses an answer of more than `_MOST_ANSWER` bytes before it is read."""
-
-    class Limited(parser):  # type: ignore[misc]
-        async def read_response(self, *arguments: Any, **options: Any) -> Any:
-            """One answer."""
-            self._room = _MOST_ANSWER
-            return await super().read_response(*arguments, **options)
-
-        async def _read(self, length: int) -> bytes:
-            self._room -= length
-            if self._room < 0:
-                msg = f"the answer is larger than {_MOST_ANSWER:,} bytes"
-                raise ValueError(msg)
-            found: bytes = await super()._read(length)
-            return found
-
-    return Limited
 
 
 def _sent_at(identifier: bytes) -> float | None:

@@ -122,7 +122,7 @@ def test_law_a_broker_that_floods_is_given_up_in_time(kind: str, monkeypatch: py
 def test_an_answer_of_redis_that_is_too_large_is_refused_before_it_is_read() -> None:
     with server("redis", b"x" * 65_536, 0.0) as port:
         source = SECTIONS["redis"](port).make_source("orders")
-        with pytest.raises(SourceError, match=f"larger than {redis._MOST_ANSWER:,} bytes"):
+        with pytest.raises(SourceError, match=f"larger than {redis.MOST_ANSWER:,} bytes"):
             source.open(dict)
         source.close()
 

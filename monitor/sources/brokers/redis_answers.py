@@ -1,0 +1,152 @@
+"""Reads answers of Redis (RESP2) from what a connection has received, thousands of entries without waiting in between.
+
+The client's own parser waits once for each line.
+"""
+
+from typing import Any
+
+_MOST_LINE = 65_536
+_MOST_DEPTH = 32
+_BULK, _LIST, _NUMBER, _TEXT, _ERROR = b"$*:+-"
+_NONE = "it is no answer of Redis"
+_COUNTED = (_BULK, _LIST)
+
+
+class ProtocolError(ValueError):
+    """What was received is no answer of Redis, or is larger than it may be."""
+
+
+class AnswerReader:
+    """One answer after the other. An answer may have `most` bytes."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._buffer = bytearray()
+        self._at = 0
+        self._needed = 0
+        self._size = 0
+        self._open: list[tuple[list[Any], int]] = []
+        """The lists that are not complete, from the outer to the inner, each with its length."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether something was received that no answer has taken."""
+        return bool(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Add what was received."""
+        self._buffer += data
+
+    def read(self) -> tuple[Any] | None:
+        """The next answer; None if it is not complete. An error of the server is the text in an `Exception`.
+
+        Raises:
+            ProtocolError: it is none, or too large.
+        """
+        if len(self._buffer) < self._needed:
+            return None
+        self._needed = 0
+        try:
+            return self._read()
+        finally:
+            del self._buffer[: self._at]
+            self._at = 0
+
+    def _read(self) -> tuple[Any] | None:
+        buffer, at = self._buffer, 0
+        answer: tuple[Any] | None = None
+        while answer is None and (end := buffer.find(b"\r\n", at)) >= 0:
+            kind = buffer[at]
+            length = _number(buffer[at + 1 : end]) if kind in _COUNTED else -1
+            if kind == _BULK and length >= 0:
+                begin, end = end + 2, end + 2 + length
+                if end + 2 > len(buffer):
+                    self._limit(self._size + end - at, self._most)
+                    self._needed = end + 2 - at
+                    break
+                answer = self._put(bytes(buffer[begin:end]))
+            elif kind == _LIST and length > 0:
+                self._limit(length, self._most)
+                self._limit(len(self._open), _MOST_DEPTH)
+                self._open.append(([], length))
+            else:
+                answer = self._put(_single(kind, length, bytes(buffer[at + 1 : end])))
+            self._size += end + 2 - at
+            at = end + 2
+        self._at = at
+        self._limit(self._size, self._most)
+        if answer is not None:
+            self._size = 0
+        elif not self._needed:
+            self._limit(len(buffer) - at, _MOST_LINE)
+        return answer
+
+    def _put(self, value: Any) -> tuple[Any] | None:
+        """Add a value to the list that it is in; the answer, if it is complete with it."""
+        while self._open:
+            members, length = self._open[-1]
+            members.append(value)
+            if len(members) < length:
+                return None
+            value = self._open.pop()[0]
+        return (value,)
+
+    def _limit(self, size: int, most: int) -> None:
+        if size > most:
+            msg = f"the answer is larger than {most:,} bytes" if most == self._most else _NONE
+            raise ProtocolError(msg)
+
+
+def _single(kind: int, length: int, line: bytes) -> Any:
+    """What stands on one line, or an empty list or nothing."""
+    if kind in (_BULK, _LIST):
+        return [] if length == 0 else None
+    if kind == _NUMBER:
+        return _number(line)
+    if kind == _TEXT:
+        return line
+    if kind == _ERROR:
+        return Exception(line.decode(errors="replace"))
+    raise ProtocolError(_NONE)
+
+
+def _number(line: bytes | bytearray) -> int:
+    try:
+        return int(line[:21])
+    except ValueError:
+        raise ProtocolError(_NONE) from None
+
+
+def limited(library: Any, most: int) -> type[Any]:
+    """A parser for the client, whose answers have at most `most` bytes."""
+    base: Any = library._parsers._AsyncRESP2Parser
+    lost: Any = library.exceptions.ConnectionError
+
+    class Limited(base):  # type: ignore[misc]
+        def on_connect(self, connection: Any) -> None:
+            """A new connection begins with a new answer."""
+            super().on_connect(connection)
+            self._answers = AnswerReader(most)
+
+        async def can_read(self) -> bool:
+            """Whether something was received that nobody asked for."""
+            return self._answers.has_more or bool(await super().can_read())
+
+        async def read_response(self, *_arguments: Any, **_options: Any) -> Any:
+            """One answer. Bytes stay bytes."""
+            if not self._connected:
+                raise lost("the connection is closed")
+            while (answer := self._answers.read()) is None:
+                data = await self._stream.read(65_536)
+                if not data:
+                    raise lost("the server closed the connection")
+                self._answers.feed(data)
+            error = answer[0]
+            if type(error) is not Exception:
+                return error
+            known = self.parse_error(str(error))
+            if isinstance(known, lost):
+                raise known
+            return known
+
+    return Limited
