@@ -48,12 +48,12 @@ def load_history(
     from monitor.sources.files import locations
     from monitor.sources.files.csv_dialect import dialect
     from monitor.sources.files.load import HistoryReader
-    from monitor.sources.objects import delta
+    from monitor.sources.objects import delta_snapshot
     from monitor.store import quarantine
     from monitor.wiring import signal_meter
 
     settings, clock = load(config), SystemClock()
-    places = delta.loadable(locations.find_locations(files))
+    places = delta_snapshot.current(locations.find_locations(files))
     store = made(settings)
     log = PredictionLog(store, settings.predictions, clock, meter=signal_meter(settings, clock, store))
     csv_dialect = dialect(separator, encoding, dates)

@@ -68,13 +68,14 @@ def profile(
     from monitor.lake.run import LakeSettings, profile_lake
     from monitor.sources.files import locations
     from monitor.sources.files.csv_dialect import dialect
+    from monitor.sources.objects import delta_snapshot
 
     settings, stream = load(config), stream_of(model) if model else None
     csv_dialect = dialect(separator, encoding, dates)
     if not source:
         raise InputError("no source given", hint="--source FILE, FOLDER or 's3://bucket/**/*.parquet'")
     seconds, counting = int(seconds_of(window)), _engine(engine)
-    places = locations.find_locations(source)
+    places = delta_snapshot.current(locations.find_locations(source))
     store, began, now = made(settings), time.monotonic(), time.time()
     lake = LakeSettings(settings.predictions, settings.windows, settings.measuring())
     with rows_bar("profiling") as progress:

@@ -7,13 +7,10 @@ that no commit mentions are not part of the table, or not yet.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import unquote
 
-import pyarrow as pa
-
-from monitor.errors import InputError
-from monitor.sources.files.locations import Location
 from monitor.sources.objects.stores import ObjectStore, StoredObject
 from monitor.sources.source import SourceError
 from monitor.visible import visible
@@ -23,8 +20,7 @@ LONGEST = 64_000_000
 REWRITES = frozenset(("OPTIMIZE", "UPDATE", "DELETE", "REORG", "ZORDER BY", "VACUUM", "UPGRADE"))
 """Operations that write rows again. MERGE and an overwriting WRITE bring new ones as well."""
 _COMMIT = re.compile(r"(?s)(.*?)/?_delta_log/(\d{20})\.json")
-_IN_LOG = re.compile(r"(?s)(.*?)/?_delta_log/.*")
-_CHECKPOINT = re.compile(r"_delta_log/(\d{20})\.checkpoint(?:\.\d+\.\d+)?\.parquet$")
+_MAPPING = "delta.columnMapping.mode"
 _HINT = "restore the log of the Delta table; its newer files wait meanwhile"
 
 
@@ -74,76 +70,42 @@ class DeltaLogs:
         self._read[commit.name] = (commit.size, commit.modified)
 
 
-def loadable(places: Sequence[Location]) -> list[Location]:
-    """The files to load of all that were found: of a Delta table those that hold each row once. If the first commits
-    are gone, those of its newest checkpoint, and the new ones since.
-
-    Raises:
-        InputError: the log of a table cannot be read, or lacks its beginning.
-    """
-    logs: dict[str, list[Location]] = {}
-    for place in places:
-        found = _IN_LOG.fullmatch(place.name)
-        if found is not None:
-            logs.setdefault(found.group(1), []).append(place)
-    chosen = {root: _files_of(root, log) for root, log in logs.items()}
-    return [
-        place
-        for place in places
-        if _IN_LOG.fullmatch(place.name) is None
-        and (
-            (root := _table_of(place.name, chosen)) is None
-            or place.name.removeprefix(f"{root}/") in chosen[root]
-        )
-    ]
-
-
-def _files_of(root: str, log: Sequence[Location]) -> set[str]:
-    commits = {int(found.group(2)): place for place in log if (found := _COMMIT.fullmatch(place.name))}
-    points = [(int(found.group(1)), place) for place in log if (found := _CHECKPOINT.search(place.name))]
-    files: set[str] = set()
-    newest = -1
-    try:
-        if 0 not in commits:
-            if not points:
-                raise ValueError("its first commit and a checkpoint are missing")
-            newest = max(number for number, _ in points)
-            for number, place in points:
-                files |= _active(place) if number == newest else set()
-        for number, place in sorted(commits.items(), key=lambda one: one[0]):
-            if number > newest:
-                with place.open() as file:
-                    files |= new_files(file.read())
-    except (ValueError, OSError, pa.ArrowException) as error:
-        raise InputError(f"the log of the Delta table {visible(root)} cannot be read: {error}") from error
-    return files
-
-
-def _active(checkpoint: Location) -> set[str]:
-    """The files of a table at a checkpoint."""
-    from pyarrow import parquet
-
-    with checkpoint.open() as file:
-        added = parquet.read_table(file, columns=["add"]).column("add").to_pylist()
-    return {unquote(str(one["path"])) for one in added if one and one.get("path")}
-
-
 def new_files(commit: bytes) -> set[str]:
     """The files, relative to the table, whose rows a commit brings for the first time.
 
     Raises:
-        ValueError: it is no commit.
+        ValueError: it is no commit, or the table cannot be read.
     """
+    found = actions(commit)
     try:
-        actions = [json.loads(line) for line in commit.splitlines() if line.strip()]
-        operation = next(
-            (one["commitInfo"].get("operation") for one in actions if one.get("commitInfo")), None
-        )
-        added = [one["add"] for one in actions if one.get("add")]
-        files = {unquote(str(one["path"])) for one in added if one.get("dataChange") is not False}
-    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        operation = next((one["commitInfo"].get("operation") for one in found if one.get("commitInfo")), None)
+        added = [one["add"] for one in found if one.get("add")]
+        files = {path_of(one) for one in added if one.get("dataChange") is not False}
+    except (TypeError, AttributeError, LookupError) as error:
         raise ValueError(f"no commit of a Delta table ({error})") from error
     return set() if operation in REWRITES else files
+
+
+def actions(commit: bytes) -> list[dict[str, Any]]:
+    """What a commit says.
+
+    Raises:
+        ValueError: it is no commit, or the columns of the table are mapped.
+    """
+    try:
+        found: list[dict[str, Any]] = [json.loads(line) for line in commit.splitlines() if line.strip()]
+        settings = [one["metaData"].get("configuration") or {} for one in found if one.get("metaData")]
+        modes = [one.get(_MAPPING, "none") for one in settings]
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+        raise ValueError(f"no commit of a Delta table ({error})") from error
+    if any(mode != "none" for mode in modes):
+        raise ValueError(f"its files have other names for its columns ({_MAPPING}); export the table")
+    return found
+
+
+def path_of(action: Mapping[str, Any]) -> str:
+    """The file of an action, relative to the table."""
+    return unquote(str(action["path"]))
 
 
 def _table_of(name: str, roots: Iterable[str]) -> str | None:

@@ -171,6 +171,15 @@ def test_a_call_that_failed_is_an_error_of_each_of_its_rows() -> None:
     assert len(read("databricks", {**ROW, "status_code": 500, "request": None}).predictions) == 1
 
 
+@pytest.mark.parametrize(
+    ("fraction", "label"),
+    [(0.2, "0.2"), (1.0, None), (1, None), (0, None), (-1, None), ("0.5", None), (True, None)],
+)
+def test_the_share_of_a_sample_is_a_segment(fraction: object, label: str | None) -> None:
+    (record,) = read("databricks", {**ROW, "sampling_fraction": fraction}).predictions[:1]
+    assert record.get("segments") == (None if label is None else {"sampling_fraction": label})
+
+
 def test_a_response_that_was_too_large_to_be_logged_is_said_so() -> None:
     cut = {**ROW, "response": None, "logging_error_codes": ["MAX_RESPONSE_SIZE_EXCEEDED"]}
     assert "too large to be logged" in read("databricks", cut).unreadable[0].error

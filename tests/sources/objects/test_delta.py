@@ -12,7 +12,8 @@ import pytest
 
 from monitor.errors import InputError
 from monitor.sources.files.locations import find_locations
-from monitor.sources.objects.delta import DeltaLogs, loadable, new_files
+from monitor.sources.objects.delta import DeltaLogs, new_files
+from monitor.sources.objects.delta_snapshot import current
 from monitor.sources.objects.objects import ObjectsSettings
 from monitor.sources.objects.stores import Folder, store_of
 from monitor.store.db import Store
@@ -123,23 +124,55 @@ def test_a_commit_that_cannot_be_read_is_told_and_holds_up_its_table_alone(
     assert "no commit of a Delta table" in error.message
 
 
-def test_load_takes_each_row_once_also_where_the_first_commits_are_gone(tmp_path: Path) -> None:
+def current_names(table: Table) -> set[str]:
+    return {Path(one.name).name for one in current(find_locations([str(table.root)]))}
+
+
+def test_commands_read_the_files_that_are_part_of_a_table_now(tmp_path: Path) -> None:
     table = Table(tmp_path / "table")
     first = table.file("a.parquet", 0, 2)
     table.commit("WRITE", first)
     table.commit(
         "OPTIMIZE", removed(first, is_new=False), rewritten(table.file("o.parquet", 0, 2), is_new=False)
     )
-    table.commit("WRITE", table.file("b c.parquet", 2, 1))
-
-    def names() -> set[str]:
-        return {Path(one.name).name for one in loadable(find_locations([str(table.root)]))}
-
-    assert names() == {"a.parquet", "b c.parquet"}
+    table.commit("WRITE", last := table.file("b c.parquet", 2, 1))
+    (tmp_path / "table" / "beside.parquet").write_bytes(b"x")
+    assert current_names(table) == {"o.parquet", "b c.parquet"}
     log = table.root / "_delta_log"
     (log / f"{0:020}.json").unlink()
     with pytest.raises(InputError, match="first commit and a checkpoint are missing"):
-        names()
+        current_names(table)
     active = [{"path": "o.parquet", "dataChange": False}, None]
     pa.parquet.write_table(pa.table({"add": active}), log / f"{1:020}.checkpoint.parquet")
-    assert names() == {"o.parquet", "b c.parquet"}
+    assert current_names(table) == {"o.parquet", "b c.parquet"}
+    table.commit("DELETE", removed(last, is_new=True))
+    assert current_names(table) == {"o.parquet"}
+
+
+def test_a_table_that_cannot_be_read_truly_is_refused(tmp_path: Path) -> None:
+    table = Table(tmp_path / "table")
+    first = table.file("a.parquet", 0, 3)
+    table.commit("WRITE", first)
+    table.commit("DELETE", {"add": {**first["add"], "deletionVector": {"storageType": "u"}}})
+    with pytest.raises(InputError, match="deletion vector"):
+        current_names(table)
+    table.commit(
+        "REORG", removed(first, is_new=False), rewritten(table.file("b.parquet", 0, 2), is_new=False)
+    )
+    assert current_names(table) == {"b.parquet"}
+    with pytest.raises(InputError, match=r"lacks 1 files, such as .*b\.parquet"):
+        current([one for one in find_locations([str(table.root)]) if "b.parquet" not in one.name])
+    (table.root / "_delta_log" / f"{1:020}.json").rename(tmp_path / "gone")
+    with pytest.raises(InputError, match="commits are missing"):
+        current_names(table)
+
+
+def test_files_with_other_names_for_the_columns_are_refused(tmp_path: Path) -> None:
+    table = Table(tmp_path / "table")
+    mapped = {"metaData": {"configuration": {"delta.columnMapping.mode": "name"}}}
+    table.commit("CREATE TABLE", mapped)
+    table.commit("WRITE", table.file("a.parquet", 0, 1))
+    with pytest.raises(InputError, match="other names for its columns"):
+        current_names(table)
+    with pytest.raises(ValueError, match="other names for its columns"):
+        new_files(json.dumps(mapped).encode())

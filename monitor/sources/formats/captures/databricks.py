@@ -34,6 +34,7 @@ def _call(row: Mapping[str, Any]) -> Call:
             "timestamp": _first(row, _TIMES),
             "latency_ms": _first(row, _DURATIONS),
             "version": _first(row, _VERSIONS),
+            "segments": _segments(row),
         }
     )
     status = row.get("status_code", 200)
@@ -44,6 +45,14 @@ def _call(row: Mapping[str, Any]) -> Call:
         msg = f"the response was too large to be logged ({_CUT})"
         raise ValueError(msg)
     return Call(fields, inputs, _document(row, "response"))
+
+
+def _segments(row: Mapping[str, Any]) -> dict[str, str] | None:
+    """Of which share of all calls a call is a sample. It is a label, and no weight."""
+    fraction = row.get("sampling_fraction")
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
+        return None
+    return {"sampling_fraction": f"{fraction:g}"}
 
 
 def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> object:
