@@ -24,14 +24,13 @@ def batch(largest: int) -> int:
 
 def limited(library: Any) -> Any:
     """A client of the library. What it does is to be awaited through its `within`, which keeps the limits."""
-    parser = _limited_parser(library)
+    parser, base = _limited_parser(library), _with_inbox(library)
 
-    class Client(library.aio.client.Client):  # type: ignore[misc]
+    class Client(base):  # type: ignore[misc]
         """One connection."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.inbox = Inbox()
             self._ps = parser(self)
 
         async def within(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -53,10 +52,23 @@ def limited(library: Any) -> Any:
             finally:
                 self._ps.caller = None
 
+    return Client()
+
+
+def _with_inbox(library: Any) -> Any:
+    base: Any = library.aio.client.Client
+
+    class WithInbox(base):  # type: ignore[misc]
+        """One connection. What comes to its `inbox` bypasses the queues of the client."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.inbox = Inbox()
+
         async def _process_msg(
             self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
         ) -> None:
-            """A message that the parser found; those of the inbox bypass the client's queues."""
+            """A message that the parser found."""
             if sid == self.inbox.number:
                 self.inbox.put(Pulled(bytes(reply), data, headers or b""))
             else:
@@ -67,7 +79,7 @@ def limited(library: Any) -> Any:
             known = {name: value for name, value in info.items() if name != "connect_urls"}
             await super()._process_info(known, initial_connection)
 
-    return Client()
+    return WithInbox
 
 
 def _limited_parser(library: Any) -> Any:
