@@ -24,7 +24,8 @@ def batch(largest: int) -> int:
 
 def limited(library: Any) -> Any:
     """A client of the library. What it does is to be awaited through its `within`, which keeps the limits."""
-    parser, base = _limited_parser(library), _with_inbox(library)
+    parser: Any = _limited_parser(library)
+    base: Any = _with_inbox(library)
 
     class Client(base):  # type: ignore[misc]
         """One connection."""
