@@ -19,7 +19,7 @@ from monitor.runtime.faults import one_line
 from monitor.store import audit
 from monitor.store.audit import Entry
 from monitor.store.db import Store
-from monitor.store.migrate import is_current, migrate
+from monitor.store.migrate import ensure_known, is_current, migrate
 
 try:
     from typer._click.globals import get_current_context as _current
@@ -29,6 +29,7 @@ except ImportError:  # earlier versions of typer use click itself
 _HINT = (
     "start the daemon with this configuration first. A relative path is relative to the folder of the file"
 )
+_UPGRADE = "start the daemon of this version: it upgrades the database. Make a backup before"
 _READING_WAITS = 2.0
 """Seconds that a command which reads waits for other writers."""
 _NAMING = ("client", "model", "stream", "identity", "kind")
@@ -51,6 +52,10 @@ class AuditedStore(Store):
         """As the parent's."""
         if not self.is_noted:
             through_daemon.ask_leave(self._settings, entry("change"))
+            if not is_current(self):
+                raise StoreError(
+                    "the database is of an earlier version, and cannot be changed", hint=_UPGRADE
+                )
         with super().write(patience) as connection:
             if not self.is_noted:
                 audit.add(connection, [entry("change")])
@@ -62,7 +67,7 @@ def opened(settings: Config) -> Store:
     """The existing store of a configuration. That it is read is noted in the audit log, if that can be written.
 
     Raises:
-        StoreError: there is none; reading must not create one.
+        StoreError: there is none, and reading must not create one; or a newer version has written it.
         AccessError: the daemon runs, and does not let the key of whoever calls read it.
     """
     through_daemon.ask_leave(settings, entry("read"))
@@ -72,6 +77,9 @@ def opened(settings: Config) -> Store:
     with store.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             raise StoreError(f"the database {store.url.database} is empty", hint=_HINT)
+    ensure_known(store)
+    if not is_current(store):
+        say(f"the database is of an earlier version: {_UPGRADE}")
     _note_reading(store)
     return store
 

@@ -19,6 +19,7 @@ from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline, EncodedBaseline
+from monitor.windows.layout.from_table import BARE
 from monitor.windows.recount import recount
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
@@ -146,12 +147,13 @@ class BaselineSelector:
         """
         layout, first = stored.in_force(connection, stream), predictions.first_start(connection, stream)
         extent = profiles.extent(connection, stream, self._base)
-        if layout is None or first is None or extent is None:
+        if first is None or extent is None:
             return True
+        counted_by = (
+            BARE.id if layout is None else layout.layout
+        )  # without a baseline, versions have had another one
         ends = ((first, first + self._base), (extent[1] - HOUR, extent[1]))
-        return not any(
-            profiles.of_others(connection, stream, self._base, layout.layout, *end) for end in ends
-        )
+        return not any(profiles.of_others(connection, stream, self._base, counted_by, *end) for end in ends)
 
     def _task(
         self, connection: Connection, stream: Stream, figures: StreamFigures | None, now: float

@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, inspect, select
 
 from monitor.errors import InputError, StoreError
 from monitor.runtime.file_modes import create_privately, make_private
@@ -78,7 +78,7 @@ def _copy_file(store: Store, part: Path) -> None:
 
 def _copy_server(store: Store, part: Path, progress: Progress) -> None:
     if not is_current(store):
-        hint = "start the daemon of this version once, which migrates it"
+        hint = "make the backup with the version that wrote it, or start the daemon of this one, which upgrades it"
         raise StoreError("the database has the tables of another version", hint=hint)
     with closing(file_store(part, store.key)) as made:
         migrate(made)
@@ -101,11 +101,13 @@ def copy_rows(source: Store, writing: Connection, progress: Progress = quiet) ->
 
 
 def count_rows(store: Store) -> dict[str, int]:
-    """The number of rows of each table."""
+    """The number of rows of each table; a database of an earlier version lacks some of them."""
     with store.snapshot(PATIENCE) as connection:
+        there = set(inspect(connection).get_table_names())
         return {
             table.name: int(connection.scalar(select(func.count()).select_from(table)) or 0)
             for table in metadata.sorted_tables
+            if table.name in there
         }
 
 

@@ -46,6 +46,17 @@ def is_current(store: Store) -> bool:
     return _revision(store) == _newest()
 
 
+def ensure_known(store: Store) -> None:
+    """Make sure that no newer version has written the database: this one would not see all of it.
+
+    Raises:
+        StoreError: a newer version has.
+    """
+    current = _revision(store)
+    if current is not None and current not in _revisions():
+        raise _newer(current)
+
+
 def has_tables(store: Store) -> bool:
     """Whether a database has any table."""
     with store.read() as connection:
@@ -80,11 +91,26 @@ def _revision_of(connection: Connection) -> str | None:
 
 
 def _newest() -> str:
-    """The revision of the last migration, read from its file."""
-    last = max(_SCRIPTS.glob("versions/v*.py"))
-    match = _REVISION.search(last.read_text(encoding="utf-8"))
-    assert match, f"{last} has no revision"
+    """The revision of the last migration."""
+    return _revision_in(max(_SCRIPTS.glob("versions/v*.py")))
+
+
+def _revisions() -> set[str]:
+    """The revisions of all migrations."""
+    return {_revision_in(path) for path in _SCRIPTS.glob("versions/v*.py")}
+
+
+def _revision_in(path: Path) -> str:
+    match = _REVISION.search(path.read_text(encoding="utf-8"))
+    assert match, f"{path} has no revision"
     return match[1]
+
+
+def _newer(revision: str) -> StoreError:
+    return StoreError(
+        f"the database is at revision {revision}, which this version does not know",
+        hint="run the version that wrote it, or a newer one",
+    )
 
 
 def _upgrade(store: Store) -> None:
@@ -106,19 +132,14 @@ def _create(connection: Connection) -> None:
 
 
 def _apply_migrations(connection: Connection, current: str) -> None:
+    if current not in _revisions():
+        raise _newer(current)
     # Alembic takes 50 modules and 11 MB, and most starts have nothing to migrate.
     from alembic import command
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
-    scripts = ScriptDirectory.from_config(config)
-    if current not in {script.revision for script in scripts.walk_revisions()}:
-        raise StoreError(
-            f"the database is at revision {current}, which this version does not know",
-            hint="run the version that wrote it, or a newer one",
-        )
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
