@@ -17,13 +17,15 @@ _AT_ONCE = 1000
 class Verdict:
     """What was found of one chain: the number of its entries, and what is wrong first; empty if nothing is.
 
-    `signed_until` is the number up to which a checkpoint with a valid signature vouches for it.
+    `signed_until` is the number up to which a checkpoint with a valid signature vouches for it, `foreign_until` that of
+    the last one which another key has signed.
     """
 
     client: str
     entries: int
     problem: str = ""
     signed_until: int = 0
+    foreign_until: int = 0
 
 
 def verify(connection: Connection, signer: Signer, outside: Iterable[Checkpoint] = ()) -> list[Verdict]:
@@ -58,7 +60,8 @@ def _verify(connection: Connection, client: str, signer: Signer, copies: Sequenc
     for one in (*stored, *copies):
         problem = problem or _contradiction(one, signer, hashes, first, last[0] if last else 0, stored)
     authentic = [one.sequence for one in (*stored, *copies) if signer.is_authentic(one)]
-    return Verdict(client, count, problem, max(authentic, default=0))
+    foreign = [one.sequence for one in (*stored, *copies) if one.signature and one.key != signer.key]
+    return Verdict(client, count, problem, max(authentic, default=0), max(foreign, default=0))
 
 
 def _chain(connection: Connection, client: str) -> Iterator[Link | str]:

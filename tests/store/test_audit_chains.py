@@ -175,6 +175,23 @@ def audit_end(store: Store) -> bytes:
         return audit.end(connection, "acme")[1]
 
 
+def test_what_another_key_has_signed_is_told_and_a_restored_backup_is_older(store: Store) -> None:
+    write(store, entry(1), entry(2))
+    with store.write() as connection:
+        [signed] = audit_checkpoints.make(connection, Signer("b" * 64), 9 * DAY)
+    with store.read() as connection:
+        [verdict] = verify(connection, SIGNER)
+        assert (verdict.problem, verdict.signed_until, verdict.foreign_until) == ("", 0, 2)
+        ahead = replace(signed, sequence=5)
+        [older] = verify(connection, SIGNER, [ahead])
+    assert older.problem.startswith("entry 3 was removed: the checkpoint of")
+    write(
+        store, entry(3), entry(4), entry(5), entry(6)
+    )  # what was entered after the restore is another entry 5
+    with store.read() as connection:
+        assert "changed after the checkpoint" in verify(connection, SIGNER, [ahead])[0].problem
+
+
 def test_retention_deletes_up_to_a_signed_anchor(store: Store) -> None:
     write(store, *(entry(number) for number in range(1, 11)), entry(2, "gone"))
     outside = signed(store, 10 * DAY)

@@ -34,9 +34,13 @@ _VALID_FOR = 900.0
 """How long keys are used without access to the store."""
 _WAIT, _FIRST_WAIT = 0.25, 2.0
 """Seconds that a request waits for keys to be read: with keys from before, and without any."""
-_FORWARDED = ("forward", "proxy", "client-ip", "connecting-ip", "real-ip", "external-address", "original-")
+_FORWARDED = (
+    "forward", "proxy", "client-ip", "clientip", "connecting-ip", "real-ip", "user-ip", "external-address",
+    "original-", "remote-", "authenticated-user", "akamai", "varnish", "surrogate-", "tailscale-", "x-amz-",
+    "x-amzn-", "x-goog-", "cloud-trace", "x-vercel-", "x-azure-", "x-envoy-", "cf-",
+)  # fmt: skip
 """Parts of the names of headers that proxies add."""
-_OF_PROXIES = frozenset(("via", "cdn-loop", "x-arr-log-id", "x-scheme", "x-azure-ref", "x-envoy-internal"))
+_OF_PROXIES = frozenset(("via", "cdn-loop", "x-arr-log-id", "x-scheme", "x-host"))
 HEADERS = ("authorization", "host", "origin", "sec-fetch-site")
 """The headers, in lower case, that authentication uses, besides those that `is_of_proxy` tells."""
 _HINT = "send the header Authorization: Bearer wk_..."
@@ -256,13 +260,13 @@ def is_local(headers: Mapping[str, str], peer: str, version: str) -> bool:
     if not _is_loopback(peer) or version == "1.0" or any(map(is_of_proxy, headers)):
         return False
     host, origin = headers.get("host"), headers.get("origin")
-    if host is not None and not _leads_here(host):
+    if host is None or not _leads_here(host):
         return False
     if origin is None:
         return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
     if origin == "null":  # our pages send no referrer, so a browser does not say where a form stands
         return headers.get("sec-fetch-site") == "same-origin"
-    return host is not None and origin.partition("://")[2] == host
+    return origin.partition("://")[2] == host
 
 
 @lru_cache(1024)

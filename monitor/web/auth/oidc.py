@@ -16,6 +16,7 @@ from monitor.web.settings import RANKS, OidcSettings, Role
 
 _INVALID_CLAIMS = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)
 """Errors from claims that do not follow the standard."""
+_RSA_BITS = 2048
 LIFETIME = 600.0
 SECONDS = 10.0
 """Timeout of one response of the provider."""
@@ -172,7 +173,7 @@ class Provider:
         params = {"nonce": attempt.nonce, "client_id": self._settings.client_id}
         params["access_token"] = str(token.get("access_token", ""))
         try:
-            keys = KeySet.import_key_set(published)  # type: ignore[arg-type]
+            keys = _strong(KeySet.import_key_set(published))  # type: ignore[arg-type]
             decoded = jwt.decode(
                 str(token.get("id_token", "")), keys, algorithms=["RS256", "ES256", "PS256", "EdDSA"]
             )
@@ -195,3 +196,9 @@ class Provider:
         if not groups:
             hint = f"the token has no groups in {settings.role_claim}: ask an admin (web.oidc.role_claim)"
         raise AccessError(f"{name} is not in a group that may sign in", known=True, hint=hint)
+
+
+def _strong(keys: Any) -> Any:
+    """The provider's keys without RSA keys that can be computed: those of fewer than 2,048 bits."""
+    strong = [key for key in keys.keys if key.key_type != "RSA" or key.public_key.key_size >= _RSA_BITS]
+    return type(keys)(strong)

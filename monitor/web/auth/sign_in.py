@@ -1,6 +1,7 @@
 """Sign-in and sign-out: access keys for readers of clients, OpenID Connect for staff."""
 
 import hmac
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,8 @@ from monitor.web.services import Services
 
 Form = URLEncodedBody[dict[str, str]]
 _ATTEMPT = "watchkeeper_attempt"
+_IN_PATHS = "/%?=&#:@!$'()*+,;~"
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _PURPOSE = "sign-in"
 """Of the key that signs sign-ins in progress."""
 
@@ -36,7 +39,7 @@ def closed(request: Request[Any, Any, Any]) -> Response[Any]:
     return rendering.page(
         "sign_in.html",
         status=404,
-        next=path if _is_ours(path) else "",
+        next=quote(path) if _is_ours(path) else "",
         staff=bool(services.settings.oidc.issuer),
     )
 
@@ -212,12 +215,13 @@ def _page_of(client: str) -> str:
 def _inside(path: str, default: str) -> str:
     """Return the path of one of our own pages without the public path; `default` for any other path."""
     own = path.removeprefix(CURRENT.get())
-    return own if _is_ours(own) else default
+    return quote(own, safe=_IN_PATHS) if _is_ours(own) else default
 
 
 def _is_ours(path: str) -> bool:
-    """Whether a path leads to one of our own pages: no other host, no slash tricks."""
-    return path.startswith(("/c/", "/staff/")) and "//" not in path and "\\" not in path
+    """Whether a path leads to one of our own pages: no other host, no slash tricks, no control characters."""
+    is_plain = "//" not in path and "\\" not in path and not _CONTROLS.search(path)
+    return is_plain and path.startswith(("/c/", "/staff/"))
 
 
 def _go(address: str, *cookies: Cookie) -> Response[Any]:

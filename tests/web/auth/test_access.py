@@ -1,6 +1,7 @@
 """Clients are strangers to each other, staff sign in, and what anybody looked at is written down."""
 
 import re
+from html import unescape
 from pathlib import Path
 
 import httpx2
@@ -84,6 +85,33 @@ def test_a_sign_in_leads_to_our_own_pages_only(shop: Shop, next_page: str) -> No
     with serving(shop) as web:
         answer = web.get("/enter/link", params={"key": token, "next": next_page})
     assert answer.headers["location"] == "/c/acme/"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("/c/acme/m/модель\u2028", "/c/acme/m/%D0%BC%D0%BE%D0%B4%D0%B5%D0%BB%D1%8C%E2%80%A8"),
+        ("/c/acme/m/50%25?span=7d", "/c/acme/m/50%25?span=7d"),
+        ("/c/acme/\r\nX-Injected: yes", "/c/acme/"),
+        ("/c/acme/\tx", "/c/acme/"),
+        ("/c/acme/\x00", "/c/acme/"),
+    ],
+)
+def test_any_text_as_the_next_page_is_a_header_of_one_line(shop: Shop, asked: str, expected: str) -> None:
+    token = key(shop, KeyKind.PAGE, "acme")
+    with serving(shop) as web:
+        answer = web.post("/enter", data={"key": token, "next": asked})
+    assert (answer.status_code, answer.headers["location"]) == (303, expected)
+    assert "x-injected" not in answer.headers
+
+
+def test_the_page_that_a_stranger_asked_for_is_opened_after_the_sign_in(shop: Shop) -> None:
+    token = key(shop, KeyKind.PAGE, "acme")
+    page = "/c/acme/m/%D0%BC%3F%25"
+    with serving(shop) as web:
+        door = web.get(page, headers={"Accept": "text/html"}).text
+        asked = unescape(door.partition('name="next" value="')[2].partition('"')[0])
+        assert web.post("/enter", data={"key": token, "next": asked}).headers["location"] == page
 
 
 def test_a_revoked_key_ends_its_sessions(shop: Shop) -> None:

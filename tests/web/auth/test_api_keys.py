@@ -39,15 +39,17 @@ def bearer(token):
 
 def test_without_any_key_only_this_machine_may_send(store, clock):
     who = Access(store, clock).who
-    assert who(KeyKind.INGEST, {}, "127.0.0.1") == Principal(KeyKind.INGEST)
-    assert who(KeyKind.INGEST, {}, "::1") == Principal(KeyKind.INGEST)
+    here = {"host": "localhost:8080"}
+    assert who(KeyKind.INGEST, here, "127.0.0.1") == Principal(KeyKind.INGEST)
+    assert who(KeyKind.INGEST, here, "::1") == Principal(KeyKind.INGEST)
     for headers, peer in (
-        ({}, "10.0.0.8"),
-        ({}, ""),
-        ({"x-forwarded-for": "10.0.0.8"}, "127.0.0.1"),
-        ({"origin": "https://elsewhere.example"}, "127.0.0.1"),
-        ({"via": "1.1 proxy"}, "127.0.0.1"),
-        ({"x-forwarded-proto": "https"}, "127.0.0.1"),
+        (here, "10.0.0.8"),
+        (here, ""),
+        ({}, "127.0.0.1"),
+        (here | {"x-forwarded-for": "10.0.0.8"}, "127.0.0.1"),
+        (here | {"origin": "https://elsewhere.example"}, "127.0.0.1"),
+        (here | {"via": "1.1 proxy"}, "127.0.0.1"),
+        (here | {"x-forwarded-proto": "https"}, "127.0.0.1"),
         ({"host": "watch.example.org"}, "127.0.0.1"),  # a name that somebody made point here
         ({"host": "localhost.example.org"}, "127.0.0.1"),
         ({"host": "127.0.0.1:8080", "origin": "http://127.0.0.1:9999"}, "127.0.0.1"),
@@ -66,8 +68,10 @@ def test_a_proxy_that_passes_requests_on_in_the_old_version_is_not_this_machine(
 
 def test_a_daemon_with_a_public_address_trusts_nobody_for_where_they_are(store, clock):
     with pytest.raises(AccessError, match="create a key first"):
-        Access(store, clock, "https://watch.example.org").who(KeyKind.PAGE, {}, "127.0.0.1")
-    assert Access(store, clock, "http://localhost:8080").who(KeyKind.PAGE, {}, "127.0.0.1")
+        Access(store, clock, "https://watch.example.org").who(
+            KeyKind.PAGE, {"host": "localhost"}, "127.0.0.1"
+        )
+    assert Access(store, clock, "http://localhost:8080").who(KeyKind.PAGE, {"host": "localhost"}, "127.0.0.1")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost", "[::1]:8080", "LOCALHOST:80"])

@@ -61,11 +61,13 @@ def bearer(token: str) -> dict[str, str]:
     [
         "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Uri", "X-Real-IP", "CDN-Loop",
         "X-Client-IP", "Fastly-Client-IP", "True-Client-IP", "CF-Connecting-IP", "X-Envoy-External-Address",
-        "X-Original-URL", "X-ProxyUser-Ip", "X-Forwarded", "X-Scheme", "Proxy-Connection",
+        "X-Original-URL", "X-ProxyUser-Ip", "X-Forwarded", "X-Scheme", "Proxy-Connection", "X-Azure-ClientIP",
+        "X-Appengine-User-Ip", "X-Amzn-Trace-Id", "X-Varnish", "Tailscale-User-Login", "Remote-User", "X-Host",
     ],
 )  # fmt: skip
 def test_whatever_a_proxy_adds_is_not_from_this_machine(header: str) -> None:
     assert is_local(HERE, "127.0.0.1", "1.1")
+    assert not is_local({}, "127.0.0.1", "1.1"), "without a Host header"
     assert not is_local({**HERE, header.lower(): "1"}, "127.0.0.1", "1.1")
 
 

@@ -130,6 +130,8 @@ def verify(
     for one in () if as_json else verdicts:
         whose = one.client or "(no single client)"
         signed = f", signed until entry {one.signed_until}" if one.signed_until else ", not signed"
+        if one.foreign_until > one.signed_until:
+            signed += f"; another key than audit.key has signed until entry {one.foreign_until}"
         put(f"{'✖' if one.problem else '✔'} {whose}: {one.entries:,} entries{signed}")
         if one.problem:
             put(f"    {one.problem}")
