@@ -68,6 +68,11 @@ def test_every_channel_is_reached_and_nobody_is_told(
             "slack": {"webhook_url": f"{receiver.url}/slack"},
             "webhook": {"url": f"{receiver.url}/hook", "secret": "s" * 32},
             "alertmanager": {"urls": [receiver.url]},
+            "jsm": {"api_key": "K", "url": receiver.url},
+            "teams": {"webhook_url": receiver.url},
+            "servicenow": {"url": receiver.url, "token": "T"},
+            "datadog": {"api_key": "K", "url": receiver.url},
+            "newrelic": {"api_key": "K", "account_id": "1", "url": receiver.url},
             "email": {
                 "host": "127.0.0.1",
                 "port": mail.port,
@@ -78,12 +83,20 @@ def test_every_channel_is_reached_and_nobody_is_told(
                 "password": "right",
             },
         }
-        told = found(tmp_path, notify=settings)
+        exporters = {
+            "collector": {"kind": "otlp", "url": f"{receiver.url}/v1/metrics"},
+            "gone": {"kind": "remote_write", "url": "http://127.0.0.1:9/w"},
+            "agent": {"kind": "statsd", "url": f"unix://{tmp_path}/none"},
+        }
+        told = found(tmp_path, notify=settings, exporters=exporters)
         wrong = settings | {"email": settings["email"] | {"password": "wrong"}}
         refused = found(tmp_path, notify=wrong)[f"email at 127.0.0.1:{mail.port}"]
         assert receiver.requests == []
-    for name in ("slack at 127.0.0.1", "webhook at 127.0.0.1", "alertmanager at 127.0.0.1"):
-        assert told[name].is_well, told[name]
+    for name in ("slack", "webhook", "alertmanager", "jsm", "teams", "servicenow", "datadog", "newrelic"):
+        assert told[f"{name} at 127.0.0.1"].is_well, told[f"{name} at 127.0.0.1"]
+    assert told["exporter collector (otlp) at 127.0.0.1"].is_well
+    assert "refused" in told["exporter gone (remote_write) at 127.0.0.1"].detail
+    assert not told[f"exporter agent (statsd) at {tmp_path}/none"].is_well
     assert told[f"email at 127.0.0.1:{mail.port}"].is_well
     assert letters.taken == 0
     assert not refused.is_well

@@ -61,6 +61,7 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
     yield from _audit(config, document)
     yield from _sources(config, document)
     yield from _exporters(config, document)
+    yield from _connections(config, document)
     yield from _samples(config, document)
     yield from _routes(document)
     yield from _routing_keys(document)
@@ -77,6 +78,20 @@ def _sources(config: Config, document: Document) -> Iterator[Problem]:
         if getattr(source, "overlap", 0.0) * 2 > config.predictions.resend_window:
             reason = "must be at most half of predictions.resend_window, within which rows are recognized"
             yield document.problem(("sources", name, "overlap"), reason)
+
+
+def _connections(config: Config, document: Document) -> Iterator[Problem]:
+    """Files of certificates that do not exist. Without those of a channel the daemon does not start; an exporter waits
+    for its own.
+    """
+    places: list[tuple[Key, Any]] = [(("exporters", name), one) for name, one in config.exporters.items()]
+    places += [(("notify", name), getattr(config.notify, name)) for name in type(config.notify).model_fields]
+    for key, section in places:
+        for name in ("ca_file", "client_certificate", "client_key"):
+            path = getattr(section, name, "")
+            if path and not Path(path).exists():
+                severity = "warning" if key[0] == "exporters" else "error"
+                yield document.problem((*key, name), f"the file {path} does not exist", severity)
 
 
 def _exporters(config: Config, document: Document) -> Iterator[Problem]:

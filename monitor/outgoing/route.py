@@ -3,6 +3,7 @@
 import ssl
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
 DIRECT = "direct"
@@ -28,6 +29,8 @@ class Route:
         """
         if not self.ca_file and not self.certificate:
             return _system()
+        for name in filter(None, (self.ca_file, self.certificate, self.key)):
+            Path(name).open("rb").close()  # its error names the file; that of OpenSSL does not
         context = ssl.create_default_context(cafile=self.ca_file or None)
         if self.certificate:
             # A key with a passphrase would be asked for on the terminal; the daemon has none.

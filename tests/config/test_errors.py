@@ -91,6 +91,24 @@ def test_every_mistake_is_told_in_one_run_although_a_variable_is_not_set(tmp_pat
     assert len(told) == len(TOLD), told
 
 
+def test_exporters_and_files_of_certificates_are_checked_with_their_places(tmp_path: Path) -> None:
+    text = (
+        "notify: {slack: {webhook_url: 'https://h/x', ca_file: none.pem}}\n"
+        "exporters: {a: {kind: otlp, url: 'http://h/', client_certificate: c.pem, clients: [acm], excep: [a]}}\n"
+        "clients: {acme: {}}\n"
+    )
+    path = written(tmp_path, text)
+    told = [str(problem).removeprefix(f"{path}:") for problem in check(path).problems]
+    assert told == [
+        f"1:46: error: notify.slack.ca_file: the file {tmp_path}/none.pem does not exist",
+        "2:90: error: exporters.a.excep: unknown key (did you mean 'except'?)",
+    ]
+    path = written(tmp_path, text.replace(", excep: [a]", ""))
+    told = [str(problem).removeprefix(f"{path}:") for problem in check(path).problems]
+    assert f"2:47: warning: exporters.a.client_certificate: the file {tmp_path}/c.pem does not exist" in told
+    assert "no client 'acm' under clients (did you mean 'acme'?)" in "".join(told)
+
+
 @pytest.mark.parametrize("command", ["check-config", "doctor"])
 def test_check_config_and_doctor_show_them_and_the_mistakes_of_rule_files(
     tmp_path: Path, command: str

@@ -1,6 +1,7 @@
 """All exporters of a daemon: started and stopped together."""
 
 import platform
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
@@ -11,7 +12,7 @@ from monitor.exporters.collector import Collector
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.exporters.push.exporter import ExporterSettings
 from monitor.exporters.push.own_metrics import samples_of
-from monitor.exporters.push.runner import Collect, ExporterRunner
+from monitor.exporters.push.runner import STOP_SECONDS, Collect, ExporterRunner
 from monitor.exporters.samples import HistogramSample, Sample
 from monitor.runtime.faults import Faults
 
@@ -56,8 +57,9 @@ class ExporterGroup:
         """Send the last figures, and end."""
         for runner in self.runners:
             runner.ask_to_stop()
+        until = time.monotonic() + STOP_SECONDS
         for runner in self.runners:
-            runner.stop()
+            runner.stop(max(0.0, until - time.monotonic()))
 
 
 def collect_with(collector: Collector, own: Callable[[], Iterable[Family]]) -> Collect:

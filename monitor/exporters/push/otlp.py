@@ -51,6 +51,8 @@ class Target:
     seconds: float
     largest: int = LARGEST
     longest_value: int = 4095
+    system: str = "OTLP"
+    """What messages call it."""
     tells_ends: bool = True
     """Whether it knows the flag of a series that has ended; otherwise such points could be taken for zeros."""
 
@@ -102,7 +104,7 @@ class Otlp:
     def __init__(self, target: Target, instance: str) -> None:
         self.temporality = target.temporality
         self._target, self._instance = target, instance
-        self._http = Http("OTLP", target.route, target.seconds)
+        self._http = Http(target.system, target.route, target.seconds)
         self._headers = {
             "Content-Encoding": "gzip",
             "Content-Type": "application/x-protobuf",
@@ -122,7 +124,7 @@ class Otlp:
             raise TooLargeError
         compressed = gzip.compress(body, _GZIP_LEVEL, mtime=0)
         answer = self._http.post(self._target.url, compressed, self._headers, budget)
-        ensure_no_page("OTLP", answer)
+        ensure_no_page(self._target.system, answer)
         refused, reason = _partial_success(answer.content)
         return Sent(infinite + refused, reason or f"answered {answer.status_code}")
 

@@ -36,6 +36,8 @@ MOST_CUTS = 30
 """How often requests are cut in two in one interval: enough to find one bad point among two thousand."""
 LAST_SECONDS = 2.0
 """Deadline of what is sent when the daemon stops."""
+STOP_SECONDS = LAST_SECONDS + 0.5
+"""How long the end of the daemon waits for an exporter."""
 PART = "exporter"
 
 Collect = Callable[[Sequence[str]], Iterable[Sample | HistogramSample]]
@@ -99,12 +101,14 @@ class ExporterRunner:
         """Begin to stop."""
         self._stopping.set()
 
-    def stop(self) -> None:
-        """Send what was counted since the last time, unless the other side is failing, and end."""
+    def stop(self, within: float = STOP_SECONDS) -> None:
+        """Send what was counted since the last time, unless the other side is failing, and end. A request that takes
+        longer than `within` seconds is left alone: its thread ends with the process.
+        """
         self._stopping.set()
         if self._thread.ident is not None:
-            self._thread.join()
-        if self._exporter is not None:
+            self._thread.join(within)
+        if self._exporter is not None and not self._thread.is_alive():
             self._exporter.close()
 
     def step(self) -> float:

@@ -51,7 +51,16 @@ class DatadogSettings(HttpExporterSettings):
             **self.given_headers(),
         }
         target = Target(
-            self.address, "delta", headers, self.labels, self.route, self.timeout, 500_000, 200 - 16, False
+            self.address,
+            "delta",
+            headers,
+            self.labels,
+            self.route,
+            self.timeout,
+            largest=500_000,
+            longest_value=184,
+            system="Datadog",
+            tells_ends=False,
         )
         return Otlp(target, instance)
 
@@ -95,9 +104,10 @@ class NewRelicSettings(HttpExporterSettings):
             self.labels,
             self.route,
             self.timeout,
-            950_000,
-            4095,
-            False,
+            largest=950_000,
+            longest_value=4095,
+            system="New Relic",
+            tells_ends=False,
         )
         return Otlp(target, instance)
 
@@ -137,6 +147,13 @@ class GrafanaCloudSettings(HttpExporterSettings):
             **self.given_headers(),
         }
         target = Target(
-            self.address, "cumulative", headers, self.labels, self.route, self.timeout, longest_value=2048
+            self.address,
+            "cumulative",
+            headers,
+            self.labels,
+            self.route,
+            self.timeout,
+            longest_value=2048,
+            system="Grafana Cloud",
         )
         return Otlp(target, instance)

@@ -1,7 +1,9 @@
 """The runner: waits, limits, what is dropped and counted, and peers that behave as nobody should."""
 
+import re
 import ssl
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from monitor.outgoing import Budget
 from tests.exporters.push.made import NOW, Scene, counter, state
 from tests.support.metric_intakes import OtlpIntake
 from tests.support.slow_peers import Manner, peer
+from tests.support.waiting import until
 
 
 class Other:
@@ -265,7 +268,20 @@ def test_a_certificate_that_nobody_trusts_is_told_and_its_authority_can_be_named
 def test_a_file_that_is_missing_stops_only_this_exporter(tmp_path: Path) -> None:
     scene = Scene(section(ca_file=str(tmp_path / "none.pem")))
     scene.pass_interval(state(1))
-    assert "cannot be set up" in scene.runner.progress.error
+    assert re.search("cannot be set up: .*none.pem", scene.runner.progress.error)
+
+
+def test_a_request_that_hangs_does_not_keep_the_daemon_from_ending() -> None:
+    with peer(Manner.DRIP) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        scene = Scene(RemoteWriteSettings.model_validate({"url": url, "timeout": "60s", "every": "1s"}))
+        scene.samples = [state(1)]
+        scene.clock.advance(10)
+        scene.runner.start()
+        until(lambda: server.sent > 0, "the request is under way")
+        began = time.monotonic()
+        scene.runner.stop(0.1)
+        assert time.monotonic() - began < 1
 
 
 def test_the_thread_sends_what_was_counted_last_before_it_ends() -> None:
