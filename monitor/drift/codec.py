@@ -77,7 +77,7 @@ def encode_calibration(calibration: Calibration) -> bytes:
         if item.name != "scores"
     }
     columns = [
-        [c.name, c.kind.value, c.buckets, c.role.value, list(c.labels), list(c.edges)]
+        [c.name, c.kind.value, c.buckets, c.role.value, list(c.labels), list(c.edges), c.novelty, c.replaced]
         for c in calibration.columns
     ]
     return _write({**named, "columns": columns, "reference": _plain(calibration.scores.reference)})
@@ -91,8 +91,8 @@ def decode_calibration(blob: bytes) -> Calibration:
     """
     content = _read(blob)
     columns = [
-        Column(name, ColumnType(kind), buckets, Role(role), tuple(labels), tuple(edges))
-        for name, kind, buckets, role, labels, edges in content.pop("columns")
+        Column(name, ColumnType(kind), buckets, Role(role), tuple(labels), tuple(edges), *newer)
+        for name, kind, buckets, role, labels, edges, *newer in content.pop("columns")
     ]
     scores: Scores = build(columns, _rich(content.pop("reference")))
     return Calibration(scores=scores, **{name: _rich(value) for name, value in content.items()})

@@ -37,7 +37,9 @@ class Role(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Column:
     """One watched column. `buckets` is the number of regular places; `labels` name them in a label column, `edges`
-    bound them in a number column (empty where no text needs them).
+    bound them in a number column (empty where no text needs them). `novelty` is the usual share of rows with a label
+    that the baseline does not have. If values are `replaced` by others all the time, as identifiers are, only
+    missing values are watched.
     """
 
     name: str
@@ -46,6 +48,8 @@ class Column:
     role: Role = Role.INPUT
     labels: tuple[str, ...] = ()
     edges: tuple[float, ...] = ()
+    novelty: float = 0.0
+    replaced: bool = False
 
     @property
     def size(self) -> int:

@@ -16,6 +16,9 @@ OUTPUTS = ("prediction", "confidence")
 # Times and identifiers always change; only their presence is watched.
 PRESENCE_ONLY = frozenset({layouts.ColumnKind.TIME, layouts.ColumnKind.IDENTIFIER})
 
+# A column is watched by its shares if less than this share of its rows came with labels that replaced others.
+REPLACED = 0.01
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Adapter:
@@ -91,7 +94,11 @@ def _watched(column: layouts.Column, role: Role) -> tuple[Column, list[int]]:
     """The watched column, and the number of the layout's places in each of its places."""
     k = column.buckets
     if column.labelled:
-        return Column(column.name, ColumnType.LABEL, k, role, labels=column.labels), [1] * (k + 3)
+        replaced = column.turnover > REPLACED
+        watched = Column(
+            column.name, ColumnType.LABEL, k, role, column.labels, novelty=column.novelty, replaced=replaced
+        )
+        return watched, [1] * (k + 3)
     missing = layouts.NAN + 1
     if column.kind in PRESENCE_ONLY:
         return Column(column.name, ColumnType.PRESENCE, 0, role), [missing, k + 4]

@@ -86,7 +86,9 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
         window.start,
     )
     new_values, checked = scores.unseen_counts(counts.counts)
-    unseen = e_detector.advance_unseen(state.unseen, new_values, checked, calibration.unseen, window.start)
+    unseen = e_detector.advance_unseen(
+        state.unseen, new_values, checked, calibration.unseen, calibration.novel, window.start
+    )
     state = _dense(calibration, state, scored, rows, cell, gap, window)
     state = replace(
         state,

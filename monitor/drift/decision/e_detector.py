@@ -126,13 +126,17 @@ def begin_unseen(columns: int) -> Unseen:
     return Unseen(np.zeros((columns, len(SHARES))), zero, zero, zero)
 
 
-def advance_unseen(before: Unseen, found: Floats, rows: Floats, expected: Floats, start: float) -> Unseen:
-    """Add one window's counts of values outside the reference, whose usual share of rows is at most `expected`. Assumed
-    shares below twice that are ignored.
+def advance_unseen(
+    before: Unseen, found: Floats, rows: Floats, expected: Floats, novel: np.ndarray, start: float
+) -> Unseen:
+    """Add one window's counts of values outside the reference, whose usual share of rows is at most `expected`.
+
+    Assumed shares below twice that are ignored. Where new values are usual, `novel` (columns,), the assumed shares come
+    on top of the usual one, and only those below half of it are ignored.
     """
     bound = np.minimum(expected, 0.5)[:, None]
-    telling = 2 * bound <= SHARES
-    likely = np.where(telling, SHARES, bound)
+    telling = np.where(novel[:, None], bound <= 2 * SHARES, 2 * bound <= SHARES)
+    likely = np.where(telling, SHARES + bound * novel[:, None], bound)
     gain = found[:, None] * np.log(likely / bound) + (rows - found)[:, None] * np.log(
         (1 - likely) / (1 - bound)
     )

@@ -46,6 +46,11 @@ class Calibration:
         return self.scores.columns
 
     @property
+    def novel(self) -> np.ndarray:
+        """The columns in which new labels are usual, bool (columns,)."""
+        return np.array([column.novelty > 0 for column in self.columns], dtype=bool)
+
+    @property
     def silent(self) -> np.ndarray:
         """The columns without any value in the reference, bool (columns,)."""
         first = starts(self.columns)
@@ -88,6 +93,7 @@ def fit(
         effects, rows, windows, kind, zone, gaps, scores.family, least, scores.leader
     )
     charts = fitting.fit(observations)
+    charts = replace(charts, tolerated=charts.tolerated + scores.expected_loss())
     dense, scale = _fit_dense(scores, charts, observations)
     return Calibration(
         scores=scores,

@@ -19,6 +19,7 @@ from monitor.drift.columns import FIRST, MISSING, OUTSIDE, Column, ColumnType, F
 MOMENTS = 4
 GROUPS = 10
 LEVELS = 30
+RARE_LABELS = -2
 
 
 class Family(IntEnum):
@@ -61,7 +62,8 @@ class Scores:
     Moment charts come first, four per number column, then share charts. `column`, `family`, `weight` and `place`
     (charts,) are the column of a chart, its family, its weight within the column, and its subject (degree of the
     polynomial, decile or label; -1 is missing, -2 rare labels). `bounds` (columns + 1,) are the starts of the columns'
-    counts, and their end.
+    counts, and their end. `lost` (charts,) is the part of a share that new labels are expected to replace: those that the
+    reference has once are rarer than it shows.
     """
 
     columns: tuple[Column, ...]
@@ -76,6 +78,7 @@ class Scores:
     centre: Floats
     scale: Floats
     share: Floats
+    lost: Floats
     spans: Integers
     with_missing: np.ndarray
     unseen: Integers
@@ -117,6 +120,12 @@ class Scores:
         unseen = np.zeros(len(self.columns))
         np.add.at(unseen, self.unseen[:, 0], counts[self.unseen[:, 1]])
         return unseen, rows
+
+    def expected_loss(self) -> Floats:
+        """The size of the effect that new labels are expected to have on each chart (charts,)."""
+        less = np.clip(self.share - self.lost, 1e-9, 1 - 1e-9)
+        gain = less * np.log(less / self.share) + (1 - less) * np.log((1 - less) / (1 - self.share))
+        return np.asarray(np.sqrt(2 * np.maximum(gain, 0.0)))
 
     def effects(self, sums: Floats, rows: Floats) -> Floats:
         """The effect of each chart (charts,); 0 without rows."""
@@ -167,6 +176,7 @@ def build(columns: Sequence[Column], reference: Floats) -> Scores:
         centre=np.array(draft.centre),
         scale=np.array(draft.scale),
         share=np.clip(share, 1e-9, 1 - 1e-9),
+        lost=np.array(draft.lost),
         spans=np.array(draft.spans, dtype=np.int64).reshape(-1, 2),
         with_missing=np.array(draft.with_missing, dtype=bool),
         unseen=np.array(draft.unseen, dtype=np.int64).reshape(-1, 2),
@@ -192,6 +202,7 @@ class _Draft:
         self.centre: list[float] = []
         self.scale: list[float] = []
         self.share: list[float] = []
+        self.lost: list[float] = []
         self.spans: list[tuple[int, int]] = []
         self.with_missing: list[bool] = []
         self.unseen: list[tuple[int, int]] = []
@@ -205,6 +216,7 @@ class _Draft:
         self.weight.append(weight)
         self.place.append(place)
         self.share.append(share)
+        self.lost.append(0.0)
         self.with_missing.append(missing)
         self.centre.append(0.0)
         self.scale.append(1.0)
@@ -230,7 +242,7 @@ def _add_shares(draft: _Draft, index: int, column: Column, counts: Floats, offse
     rows, missing = counts.sum(), counts[MISSING]
     present = rows - missing
     spans = list(_deciles(counts)) if column.kind is ColumnType.NUMBER else []
-    spans = list(_levels(counts)) if column.kind is ColumnType.LABEL else spans
+    spans = list(_levels(counts)) if column.kind is ColumnType.LABEL and not column.replaced else spans
     left = 1 - UNSEEN_WEIGHT - MISSING_WEIGHT
     left -= sum(NUMBER_WEIGHTS) if column.kind is ColumnType.NUMBER else 0.0
     family = Family.BIN if column.kind is ColumnType.NUMBER else Family.LEVEL
@@ -238,18 +250,23 @@ def _add_shares(draft: _Draft, index: int, column: Column, counts: Floats, offse
         share = counts[first:stop].sum() / present if present else 0.0
         draft.chart(index, family, left / len(spans), place, float(share), missing=False)
         draft.spans.append((offset + first, offset + stop))
+        if place == RARE_LABELS:
+            draft.lost[-1] = max(column.novelty - float(counts[OUTSIDE] / max(present, 1.0)), 0.0)
     draft.chart(index, Family.MISSING, MISSING_WEIGHT, -1, (missing + 0.5) / (rows + 1), missing=True)
     draft.spans.append((offset + MISSING, offset + MISSING + 1))
-    places = [offset + OUTSIDE] if column.kind is not ColumnType.PRESENCE else []
+    has_outside = column.kind is not ColumnType.PRESENCE and not column.replaced
+    places = [offset + OUTSIDE] if has_outside else []
     if column.kind is ColumnType.NUMBER:
         places.append(offset + counts.size - 1)
     in_reference = float(sum(counts[place - offset] for place in places))
     if missing == 0:
         places.append(offset + MISSING)
     draft.unseen.extend((index, place) for place in places)
-    # Extreme numbers come in bursts; a new label does not appear by chance.
+    # Extreme numbers come in bursts; a new label does not appear by chance unless there are many.
     floor = LEAST_NUMBER if column.kind is ColumnType.NUMBER else LEAST_LABEL
-    draft.unseen_share.append(max((in_reference + 3) / max(rows, 1.0), floor))
+    expected = max(in_reference, column.novelty * rows)
+    deviations = 3 * np.sqrt(expected) * (column.novelty > 0)
+    draft.unseen_share.append(max(float(expected + deviations + 3) / max(rows, 1.0), floor))
 
 
 def _deciles(counts: Floats) -> Iterable[tuple[int, int, int]]:
@@ -277,7 +294,7 @@ def _levels(counts: Floats) -> Iterable[tuple[int, int, int]]:
         and len(frequent) < counts.size - FIRST
         and counts[FIRST + len(frequent) :].sum() > 0
     ):
-        yield -2, FIRST + len(frequent), counts.size
+        yield RARE_LABELS, FIRST + len(frequent), counts.size
     for index in frequent:
         if label_counts[index] < counts.sum() - counts[MISSING]:
             yield index, FIRST + index, FIRST + index + 1

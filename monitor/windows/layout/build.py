@@ -36,7 +36,7 @@ def assemble(
     return Layout(columns, core_size, place, moment, tuple(notes), tuple(classes), identity, placed)
 
 
-class _StoredColumn(msgspec.Struct):
+class _StoredColumn(msgspec.Struct, omit_defaults=True):
     name: str
     kind: str
     edges: bytes
@@ -50,6 +50,9 @@ class _StoredColumn(msgspec.Struct):
     source: str
     part: str
     parameters: bytes
+    # Omitted while 0, so that layouts without them keep their identity.
+    novelty: float = 0.0
+    turnover: float = 0.0
 
 
 class _StoredLayout(msgspec.Struct):
@@ -118,6 +121,8 @@ def _storable(column: Column) -> _StoredColumn:
         column.source,
         column.part,
         column.parameters.astype(np.float32).tobytes(),
+        column.novelty,
+        column.turnover,
     )
 
 
@@ -136,4 +141,6 @@ def _restored(stored: _StoredColumn) -> Column:
         source=stored.source,
         part=stored.part,
         parameters=np.frombuffer(stored.parameters, np.float32),
+        novelty=stored.novelty,
+        turnover=stored.turnover,
     )

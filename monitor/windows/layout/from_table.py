@@ -11,7 +11,7 @@ from monitor.predictions.log.columns import names, numbers
 from monitor.predictions.log.hashing import hash_texts
 from monitor.times.order import evidence
 from monitor.times.reading import DateOrder
-from monitor.windows.layout import column_kinds, derived_columns, edges
+from monitor.windows.layout import column_kinds, derived_columns, edges, new_labels
 from monitor.windows.layout.answer_kind import kind_of_answers
 from monitor.windows.layout.build import assemble
 from monitor.windows.layout.layout import NEW, SIGNALS, Column, ColumnKind, Layout
@@ -109,6 +109,7 @@ def labels(name: str, column: pa.Array, kind: ColumnKind = ColumnKind.CATEGORY) 
     rare = order[edges.MOST_LABELS :]
     rare_indices = arrays.places(np.array(rare[: edges.MOST_KNOWN], np.int64))
     known = np.sort(hash_texts(texts.take(rare_indices))) if rare else None
+    first = arrays.code_counts(encoded.slice(0, new_labels.first_part(len(encoded))))
     return Column(
         name,
         kind,
@@ -116,6 +117,8 @@ def labels(name: str, column: pa.Array, kind: ColumnKind = ColumnKind.CATEGORY) 
         known=np.empty(0, np.uint64) if known is None else known,
         cells=edges.label_cells(len(frequent)),
         open_ended=len(rare) > edges.MOST_KNOWN,
+        novelty=new_labels.novelty(counts[:-1]),
+        turnover=new_labels.turnover(counts[:-1], first[:-1]) if rare else 0.0,
     )
 
 

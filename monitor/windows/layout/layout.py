@@ -70,7 +70,7 @@ class Column:
     `unit` is the power of two that moments are counted in, and `origin` the multiple of it that they are relative to.
     `within` is the mean position of the baseline's values in each bucket: 0 at the lower edge, 255 at the upper (empty:
     in the middle). `known` are the sorted 64-bit hashes of rare labels. `parameters` belong to the part (an embedding's
-    centre, a projection).
+    centre, a projection). `novelty` and `turnover` are shares of rows with a new label (see `new_labels`).
     """
 
     name: str
@@ -86,6 +86,8 @@ class Column:
     source: str = ""
     part: str = ""
     parameters: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+    novelty: float = 0.0
+    turnover: float = 0.0
     start: int = 0
     moment: int = -1
     places: Mapping[str, int] = field(init=False, repr=False)
