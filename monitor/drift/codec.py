@@ -15,6 +15,7 @@ from monitor.drift.columns import Column, ColumnType, Role
 from monitor.drift.decision.current_effect import CurrentEffect
 from monitor.drift.decision.e_detector import Evidence, Unseen
 from monitor.drift.decision.state import IncidentState, State
+from monitor.drift.model.amplitude import Amplitude
 from monitor.drift.model.autocorrelation import Autocorrelation
 from monitor.drift.model.calibration import Calibration
 from monitor.drift.model.control_charts import Charts
@@ -29,6 +30,7 @@ from monitor.store.checksums import reading, seal, unseal
 VERSION = 3
 _ZSTD = pa.Codec("zstd", compression_level=3)
 _NAMES: dict[type, str] = {
+    Amplitude: "Amplitude",
     Autocorrelation: "Wander",
     Charts: "Charts",
     CurrentEffect: "Present",
@@ -155,5 +157,15 @@ def _rich(value: Any) -> Any:
     if isinstance(value, dict) and "record" in value:
         kind = _RECORDS[value["record"]]
         attributes = _ATTRIBUTES.get(kind, {})
-        return kind(**{attributes.get(name, name): _rich(item) for name, item in value["fields"].items()})
+        stored = {attributes.get(name, name): _rich(item) for name, item in value["fields"].items()}
+        return kind(**_without_amplitude(kind, stored), **stored)
     return value
+
+
+def _without_amplitude(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What records of earlier versions lack: their season has an amplitude that does not change."""
+    if kind is Season and "factor" not in stored:
+        return {"factor": np.ones(stored["offset"].shape[1]), "change": 0.0}
+    if kind is KalmanState and "amplitude" not in stored:
+        return {"amplitude": Amplitude(np.ones_like(stored["mean"]), np.zeros_like(stored["mean"]))}
+    return {}

@@ -71,7 +71,7 @@ def test_errors_are_white_with_variance_one_on_new_data(memory: float) -> None:
             np.arange(series),
         )
     )
-    errors, _ = fitting.replay(fitted, effects[half:], rows[half:], where[half:], gaps[half:])
+    errors, _, _ = fitting.replay(fitted, effects[half:], rows[half:], where[half:], gaps[half:])
     assert errors.var() == pytest.approx(1.0, abs=0.12)
     lagged = (errors[1:] * errors[:-1]).mean(axis=0)
     assert abs(lagged.mean()) < 0.06
@@ -182,8 +182,8 @@ def test_a_replay_is_the_same_to_the_last_bit_as_one_step_after_another(rare: fl
     fitted = fitting.fit(
         fitting.ReferenceEffects(effects, rows, windows, "hour", "UTC", gaps, family, least, leader)
     )
-    errors, responses = fitting.replay(fitted, effects, rows, where, gaps)
-    state = kalman_filter.begin(fitted.autocorrelation)
+    errors, responses, _ = fitting.replay(fitted, effects, rows, where, gaps)
+    state = kalman_filter.begin(fitted.autocorrelation, fitted.season)
     for t in range(count):
         state, scored = control_charts.step(fitted, state, effects[t], rows[t], int(where[t]), float(gaps[t]))
         assert np.array_equal(scored.error, errors[t])

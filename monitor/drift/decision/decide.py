@@ -253,13 +253,15 @@ def _reset_recovered(calibration: Calibration, state: State, recovered: np.ndarr
         return state
     charts = ~recovered[calibration.scores.column]
     columns = ~recovered[:-1]
-    old, new, fresh = state.evidence, state.unseen, kalman_filter.begin(calibration.charts.autocorrelation)
+    old, new = state.evidence, state.unseen
+    fresh = kalman_filter.begin(calibration.charts.autocorrelation, calibration.charts.season)
     state = replace(
         state,
         filter=KalmanState(
             np.where(charts, state.filter.mean, fresh.mean),
             np.where(charts, state.filter.variance, fresh.variance),
             np.where(charts[:, None], state.filter.absorbed, fresh.absorbed),
+            state.filter.amplitude,
         ),
         evidence=Evidence(
             old.ratio * charts[:, None, None],

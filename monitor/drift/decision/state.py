@@ -63,10 +63,10 @@ def begin(calibration: Calibration) -> State:
     return State(
         last=-1,
         judged=0,
-        filter=kalman_filter.begin(calibration.charts.autocorrelation),
+        filter=kalman_filter.begin(calibration.charts.autocorrelation, calibration.charts.season),
         evidence=e_detector.begin(charts, kalman_filter.AGES),
         unseen=e_detector.begin_unseen(columns),
-        dense_filter=kalman_filter.begin(calibration.dense.autocorrelation),
+        dense_filter=kalman_filter.begin(calibration.dense.autocorrelation, calibration.dense.season),
         dense=e_detector.begin(1, kalman_filter.AGES),
         dense_sums=zero,
         dense_rows=zero,

@@ -74,7 +74,7 @@ def _simulated_delays(charts: Charts, limit: Floats, shift: float, rng: "np.rand
     effect = np.sqrt(3) * (2 * NormalDist().cdf(shift / np.sqrt(2)) - 1)
     delay = np.full(len(limit), np.inf)
     state, evidence = (
-        kalman_filter.begin(charts.autocorrelation),
+        kalman_filter.begin(charts.autocorrelation, charts.season),
         e_detector.begin(len(limit), kalman_filter.AGES),
     )
     process = rng.standard_normal(len(limit)) * np.sqrt(charts.autocorrelation.variance)
@@ -105,8 +105,9 @@ def _simulated_delays(charts: Charts, limit: Floats, shift: float, rng: "np.rand
 def _only(charts: Charts, chosen: np.ndarray) -> Charts:
     season = charts.season
     flat = Season(
-        season.scheme, season.zone, np.zeros((1, chosen.size)), season.variance.mean(axis=0)[None, chosen]
-    )
+        season.scheme, season.zone, np.zeros((1, chosen.size)), season.variance.mean(axis=0)[None, chosen],
+        np.ones(chosen.size), 0.0,
+    )  # fmt: skip
     return replace(
         charts,
         family=charts.family[chosen],

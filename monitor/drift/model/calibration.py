@@ -113,7 +113,7 @@ def fit(
 def _fit_dense(scores: Scores, charts: Charts, reference: ReferenceEffects) -> tuple[Charts, float]:
     """Fit the one chart for many small shifts at once; return it with the scale of its raw effect."""
     rows = reference.rows
-    errors, responses = fitting.replay(charts, reference.effects, rows, reference.cells, reference.gaps)
+    errors, responses, _ = fitting.replay(charts, reference.effects, rows, reference.cells, reference.gaps)
     together = np.array(
         [
             density(scores, charts.tails.normal(e, charts.family), charts.tolerated * one, r > 0)

@@ -78,10 +78,11 @@ def step(
     observed = rows > 0
     extra = charts.season.variance[cell] + charts.coupling.extra_variance(effects)
     effects = charts.coupling.remove(effects, rows)
-    deviation = np.where(observed, effects - charts.mean - charts.season.offset[cell], 0.0)
-    state, error, response = kalman_filter.update(
-        state, charts.autocorrelation, deviation, rows, extra, gap, charts.inflation, charts.tail_shape
-    )
+    centred = np.where(observed, effects - charts.mean, 0.0)
+    state, deviation, error, response = kalman_filter.update(
+        state, charts.autocorrelation, charts.season, cell, centred, rows, extra, gap, charts.inflation,
+        charts.tail_shape,
+    )  # fmt: skip
     score = charts.tails.normal(error, charts.family)
     return state, Scored(deviation, error, score, charts.tolerated * response[:, -1], response, rows)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from monitor.drift.columns import Floats, Integers
 from monitor.drift.decision.e_detector import SIZES
-from monitor.drift.model import autocorrelation, kalman_filter, location_coupling, season, tails
+from monitor.drift.model import amplitude, autocorrelation, kalman_filter, location_coupling, season, tails
 from monitor.drift.model.control_charts import Charts
 from monitor.drift.model.scores import Family
 from monitor.records import Window
@@ -57,12 +57,13 @@ def fit(reference: ReferenceEffects) -> Charts:
     initial = _without_tails(reference)
     shape = _tail_shape(replay(initial, effects, rows, cells, gaps)[0], observed, family)
     initial = replace(initial, tail_shape=shape)
-    errors, responses = replay(initial, effects, rows, cells, gaps)
+    errors, responses, factor = replay(initial, effects, rows, cells, gaps)
     inflation = _inflation(errors, observed)
     errors = errors / inflation
     n_windows = np.maximum(observed.sum(axis=0), 1)
     return replace(
         initial,
+        season=replace(initial.season, factor=factor),
         inflation=inflation,
         tails=tails.fit(errors, observed, family, int(family.max()) + 1),
         largest=np.abs(errors).max(axis=0),
@@ -112,8 +113,9 @@ def _tail_shape(errors: Floats, observed: np.ndarray, family: Integers) -> Float
 
 def replay(
     charts: Charts, effects: Floats, rows: Floats, cells: Integers, gaps: Floats
-) -> tuple[Floats, Floats]:
-    """Filter consecutive windows; return the errors, and their shift by a lasting drift of size one: (windows, charts).
+) -> tuple[Floats, Floats, Floats]:
+    """Filter consecutive windows; return the errors, their shift by a lasting drift of size one, both (windows, charts),
+    and the last amplitude of the season (charts,).
 
     Equal to the last bit to `control_charts.step` window by window. Everything that does not depend on the window
     before is computed for all windows at once.
@@ -122,22 +124,27 @@ def replay(
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed)
     extra = charts.season.variance[cells] + charts.coupling.extra_variance(effects)
     uncoupled = charts.coupling.remove(effects, rows)
-    deviations = np.where(observed, uncoupled - charts.mean - charts.season.offset[cells], 0.0)
-    state = kalman_filter.begin(process)
+    centred = np.where(observed, uncoupled - charts.mean, 0.0)
+    offsets = charts.season.offset[cells]
+    state = kalman_filter.begin(process, charts.season)
+    scale = state.amplitude
     mean, variance, absorbed = state.mean, state.variance, state.absorbed[:, -1]
     errors, responses = np.zeros_like(effects), np.zeros_like(effects)
     for t, present in enumerate(observed):
         forecast, before = kalman_filter.predict(mean, variance, process, np.full_like(mean, gaps[t]))
         expected = absorbed * process.correlation ** float(gaps[t])
-        deviates = np.sqrt(np.maximum(before + noise[t] + extra[t], 1e-300)) * charts.inflation
-        innovation = np.where(present, deviations[t] - forecast, 0.0)
+        scale = amplitude.predict(scale, charts.season.change, float(gaps[t]))
+        doubt = extra[t] + scale.variance * offsets[t] ** 2
+        deviates = np.sqrt(np.maximum(before + noise[t] + doubt, 1e-300)) * charts.inflation
+        innovation = np.where(present, centred[t] - scale.factor * offsets[t] - forecast, 0.0)
         errors[t], responses[t] = innovation / deviates, np.where(present, (1 - expected) / deviates, 0.0)
         before = before * kalman_filter.shock_factor(errors[t], charts.tail_shape)
         total = before + noise[t]
         gain = np.where(present & (total > 0), before / np.maximum(total, 1e-300), 0.0)
         mean, variance = forecast + gain * innovation, before * (1 - gain)
         absorbed = np.where(present, expected + gain * (1 - expected), expected)
-    return errors, responses
+        scale = amplitude.update(scale, offsets[t], errors[t], deviates)
+    return errors, responses, scale.factor
 
 
 def _effect_sizes(least: Floats, response: Floats) -> Floats:

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.drift.columns import Floats
+from monitor.drift.model import amplitude
+from monitor.drift.model.amplitude import Amplitude
 from monitor.drift.model.autocorrelation import Autocorrelation
+from monitor.drift.model.season import Season
 
 AGES = 4
 """Ages of a drift that are distinguished: it began in this window, one window ago, two, and earlier."""
@@ -27,18 +30,20 @@ class KalmanState:
     """The filtered state: `mean` and `variance` (charts,) of the effect, and `absorbed` (charts, AGES).
 
     `absorbed` is the fraction of a step that the filter has absorbed if the step began 0, 1, 2, ... windows ago; the
-    last column is for all earlier ones.
+    last column is for all earlier ones. `amplitude` is that of the season.
     """
 
     mean: Floats
     variance: Floats
     absorbed: Floats
+    amplitude: Amplitude
 
 
-def begin(parameters: Autocorrelation) -> KalmanState:
+def begin(parameters: Autocorrelation, season: Season) -> KalmanState:
     """Return the stationary distribution, the state before the first window."""
     charts = parameters.variance.size
-    return KalmanState(np.zeros(charts), parameters.variance.copy(), np.zeros((charts, AGES)))
+    factor = amplitude.begin(season.factor, season.change)
+    return KalmanState(np.zeros(charts), parameters.variance.copy(), np.zeros((charts, AGES)), factor)
 
 
 def predict(
@@ -63,18 +68,25 @@ def shock_factor(error: Floats, tail_shape: Floats) -> Floats:
 def update(
     state: KalmanState,
     parameters: Autocorrelation,
-    deviation: Floats,
+    season: Season,
+    cell: int,
+    centred: Floats,
     rows: Floats,
     extra: Floats,
     gap: float,
     inflation: Floats,
     tail_shape: Floats,
-) -> tuple[KalmanState, Floats, Floats]:
-    """Filter one window; return the new state, the errors (charts,) and the responses (charts, AGES).
+) -> tuple[KalmanState, Floats, Floats, Floats]:
+    """Filter one window of the season's `cell`; return the new state, the deviations and errors (charts,) and the
+    responses (charts, AGES).
 
-    `extra` is added to the variance of the error but not to the gain: uncertainty of the season and of the coupling.
+    `centred` are the effects without their mean. `extra` is added to the variance of the error but not to the gain:
+    uncertainty of the season and of the coupling.
     """
     observed = rows > 0
+    factor, offset = amplitude.predict(state.amplitude, season.change, gap), season.offset[cell]
+    deviation = np.where(observed, centred - factor.factor * offset, 0.0)
+    extra = extra + factor.variance * offset**2
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=observed)
     forecast, before = predict(state.mean, state.variance, parameters, np.full_like(noise, gap))
     expected = state.absorbed * (parameters.correlation**gap)[:, None]
@@ -84,7 +96,9 @@ def update(
     gain = np.where(observed & (before + noise > 0), before / np.maximum(before + noise, 1e-300), 0.0)
     response = np.where(observed[:, None], (1 - expected) / deviates[:, None], 0.0)
     mean = forecast + gain * np.where(observed, deviation - forecast, 0.0)
-    return KalmanState(mean, before * (1 - gain), _aged(expected, gain, observed)), error, response
+    after = amplitude.update(factor, offset, error, deviates)
+    filtered = KalmanState(mean, before * (1 - gain), _aged(expected, gain, observed), after)
+    return filtered, deviation, error, response
 
 
 def _aged(expected: Floats, gain: Floats, observed: np.ndarray) -> Floats:

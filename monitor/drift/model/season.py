@@ -14,7 +14,7 @@ import numpy as np
 
 from monitor.config.units import WEEK
 from monitor.drift.columns import Floats, Integers
-from monitor.drift.model import harmonics
+from monitor.drift.model import amplitude, harmonics
 from monitor.drift.model.harmonics import HOURS
 from monitor.records import Window
 
@@ -24,12 +24,18 @@ WEEKS_FOR_EACH_DAY = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Season:
-    """Offsets from the overall mean and their variance, both (cells, charts)."""
+    """Offsets from the overall mean and their variance, both (cells, charts).
+
+    `factor` (charts,) is the amplitude at the end of the reference, in units of that of `offset`, and `change` the
+    variance of its change from one window to the next (see `amplitude`).
+    """
 
     scheme: str
     zone: str
     offset: Floats
     variance: Floats
+    factor: Floats
+    change: float
 
 
 def scheme(windows: Sequence[Window]) -> str:
@@ -74,8 +80,14 @@ def fit(
         day = np.array([datetime.fromtimestamp((w.start + w.end) / 2, place).toordinal() for w in windows])
         waves = harmonics.fit(effects, observed, day, where, size // HOURS, family)
         if waves is not None:
-            return Season(kind, zone, *waves)
-    return Season(kind, zone, *cellwise(effects, observed, where, size))
+            return _season(kind, zone, waves, windows)
+    return _season(kind, zone, cellwise(effects, observed, where, size), windows)
+
+
+def _season(kind: str, zone: str, fitted: tuple[Floats, Floats], windows: Sequence[Window]) -> Season:
+    offset, variance = fitted
+    seconds = max(window.seconds for window in windows)
+    return Season(kind, zone, offset, variance, np.ones(offset.shape[1]), amplitude.step(seconds))
 
 
 def cellwise(effects: Floats, observed: np.ndarray, where: Integers, size: int) -> tuple[Floats, Floats]:
