@@ -158,14 +158,17 @@ def _rich(value: Any) -> Any:
         kind = _RECORDS[value["record"]]
         attributes = _ATTRIBUTES.get(kind, {})
         stored = {attributes.get(name, name): _rich(item) for name, item in value["fields"].items()}
-        return kind(**_without_amplitude(kind, stored), **stored)
+        return kind(**_added(kind, stored), **stored)
     return value
 
 
-def _without_amplitude(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What records of earlier versions lack: their season has an amplitude that does not change."""
+def _added(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that records of earlier versions lack: an amplitude that does not change, and one wave."""
     if kind is Season and "factor" not in stored:
         return {"factor": np.ones(stored["offset"].shape[1]), "change": 0.0}
+    if kind is IncidentState and "wave" not in stored:
+        member = stored["member"]
+        return {"wave": member.astype(np.int64), "latest": stored["opened"], "waves": 1}
     if kind is KalmanState and "amplitude" not in stored:
         return {"amplitude": Amplitude(np.ones_like(stored["mean"]), np.zeros_like(stored["mean"]))}
     return {}

@@ -4,14 +4,14 @@ few rows. Window counts as in `tests.bench.streams`, with other seeds than anyth
 Windows are hourly and begin on a Monday; the first 672 are the reference, the next 1,440 (60 days) are judged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from monitor.drift.columns import Column, ColumnType, WindowCounts
-from monitor.records import Window
 from monitor.drift.profile_columns import REPLACED
+from monitor.records import Window
 from monitor.windows.layout import new_labels
 from monitor.windows.layout.edges import MOST_LABELS
 from tests.bench.streams import BUCKETS, HOUR, MONDAY, REFERENCE, bucketed
@@ -20,18 +20,24 @@ JUDGED = 1440
 PLAIN = 15
 """Normal columns beside the hard ones."""
 VALUES = 5000
+Counted = Callable[[int], np.ndarray]
+Built = tuple[Column, Counted]
+Kind = Callable[["Hard"], list[Built]]
 POOL = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Hard:
-    """One stream. `kind` is a key of KINDS, `n` the rows of a window; `drift` begins in window `begin`."""
+    """One stream. `kind` is a key of KINDS, `n` the rows of a window; `drift` begins in window `begin`; `few` leaves
+    most columns out.
+    """
 
     kind: str
     n: int
     seed: int
     drift: str = ""
     begin: int = REFERENCE + 48
+    few: bool = False
 
     def moved(self, t: int, drift: str) -> bool:
         """Is this drift on in window `t`?"""
@@ -52,12 +58,10 @@ def windows(spec: Hard) -> Iterator[WindowCounts]:
         yield WindowCounts(Window(begin, begin + HOUR), counts)
 
 
-def _built(spec: Hard):  # type: ignore[no-untyped-def]
+def _built(spec: Hard) -> list[Built]:
     made = KINDS[spec.kind](spec)
-    rng = np.random.default_rng([spec.seed, 77])
-    total = REFERENCE + JUDGED
 
-    def plain(index: int):  # type: ignore[no-untyped-def]
+    def plain(index: int) -> Built:
         def counted(t: int) -> np.ndarray:
             drawn = np.random.default_rng([spec.seed, 78, index, t]).standard_normal((1, spec.n))
             if index == 0 and spec.moved(t, "plain 0.5 sd"):
@@ -66,13 +70,12 @@ def _built(spec: Hard):  # type: ignore[no-untyped-def]
 
         return Column(f"plain {index}", ColumnType.NUMBER, BUCKETS), counted
 
-    del rng, total
-    return [*made, *(plain(index) for index in range(PLAIN))]
+    return [*made, *(plain(index) for index in range(3 if spec.few else PLAIN))]
 
 
-def _labelled(name, drawn, t_of_reference):  # type: ignore[no-untyped-def]
+def _labelled(name: str, drawn: Counted) -> Built:
     """A label column from a function that draws codes of a window; the layout is that of the reference's rows."""
-    known = np.concatenate([drawn(t) for t in range(t_of_reference)])
+    known = np.concatenate([drawn(t) for t in range(REFERENCE)])
     values, counts = np.unique(known, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     place = {int(values[i]): rank for rank, i in enumerate(order)}
@@ -81,7 +84,9 @@ def _labelled(name, drawn, t_of_reference):  # type: ignore[no-untyped-def]
     table = np.full(int(values.max()) + 1, 1, dtype=np.int64)
     for value, rank in place.items():
         table[value] = 2 + rank if rank < buckets else size - 1
-    first = np.bincount(np.searchsorted(values, known[: new_labels.first_part(len(known))]), minlength=len(values))
+    first = np.bincount(
+        np.searchsorted(values, known[: new_labels.first_part(len(known))]), minlength=len(values)
+    )
 
     def counted(t: int) -> np.ndarray:
         codes = drawn(t)
@@ -97,11 +102,11 @@ def _labelled(name, drawn, t_of_reference):  # type: ignore[no-untyped-def]
     return watched, counted
 
 
-def _zipf(spec: Hard, exponent: float = 1.3):  # type: ignore[no-untyped-def]
+def _zipf(spec: Hard, exponent: float = 1.3) -> list[Built]:
     weight = 1 / np.arange(1, VALUES + 1) ** exponent
     edges = np.cumsum(weight / weight.sum())
 
-    def column(index: int):  # type: ignore[no-untyped-def]
+    def column(index: int) -> Built:
         def drawn(t: int) -> np.ndarray:
             rng = np.random.default_rng([spec.seed, 1, index, t])
             codes = np.searchsorted(edges, rng.random(spec.n), side="right").clip(0, VALUES - 1)
@@ -111,12 +116,12 @@ def _zipf(spec: Hard, exponent: float = 1.3):  # type: ignore[no-untyped-def]
                 codes = np.where((codes == 0) & (rng.random(spec.n) < 0.1 / edges[0]), 1, codes)
             return codes
 
-        return _labelled(f"zipf {index}", drawn, REFERENCE)
+        return _labelled(f"zipf {index}", drawn)
 
-    return [column(index) for index in range(5)]
+    return [column(index) for index in range(1 if spec.few else 5)]
 
 
-def _churn(spec: Hard):  # type: ignore[no-untyped-def]
+def _churn(spec: Hard) -> list[Built]:
     def drawn(t: int) -> np.ndarray:
         rng = np.random.default_rng([spec.seed, 2, t])
         member = rng.integers(0, POOL, spec.n)
@@ -124,12 +129,12 @@ def _churn(spec: Hard):  # type: ignore[no-untyped-def]
         age = np.random.default_rng([spec.seed, 3]).integers(0, 2400, POOL)
         return ((t + age[member]) // 2400) * POOL + member
 
-    return [_labelled("customer", drawn, REFERENCE)]
+    return [_labelled("customer", drawn)]
 
 
-def _season(size):  # type: ignore[no-untyped-def]
-    def made(spec: Hard):  # type: ignore[no-untyped-def]
-        def column(index: int):  # type: ignore[no-untyped-def]
+def _season(size: Callable[[int, float], float]) -> Kind:
+    def made(spec: Hard) -> list[Built]:
+        def column(index: int) -> Built:
             rng = np.random.default_rng([spec.seed, 4, index])
             phase, other = rng.uniform(0, 2 * np.pi, 2)
 
@@ -143,14 +148,14 @@ def _season(size):  # type: ignore[no-untyped-def]
 
             return Column(f"season {index}", ColumnType.NUMBER, BUCKETS), counted
 
-        return [column(index) for index in range(10)]
+        return [column(index) for index in range(2 if spec.few else 10)]
 
     return made
 
 
-def _wander(correlation: float, deviation: float):  # type: ignore[no-untyped-def]
-    def made(spec: Hard):  # type: ignore[no-untyped-def]
-        def column(index: int):  # type: ignore[no-untyped-def]
+def _wander(correlation: float, deviation: float) -> Kind:
+    def made(spec: Hard) -> list[Built]:
+        def column(index: int) -> Built:
             rng = np.random.default_rng([spec.seed, 6, index])
             walk = np.zeros(REFERENCE + JUDGED)
             level = rng.standard_normal()
@@ -166,12 +171,12 @@ def _wander(correlation: float, deviation: float):  # type: ignore[no-untyped-de
 
             return Column(f"wander {index}", ColumnType.NUMBER, BUCKETS), counted
 
-        return [column(index) for index in range(20)]
+        return [column(index) for index in range(4 if spec.few else 20)]
 
     return made
 
 
-KINDS = {
+KINDS: dict[str, Kind] = {
     "zipf": _zipf,
     "zipf 1.1": lambda spec: _zipf(spec, 1.1),
     "churn": _churn,

@@ -97,13 +97,17 @@ def test_since_is_when_the_evidence_began() -> None:
     assert state.effect()[0, 0] == pytest.approx(3.0)
 
 
-def test_evidence_for_unseen_values_grows_by_at_most_one_a_window_under_the_usual_share() -> None:
+@pytest.mark.parametrize(("usual", "is_novel"), [(0.001, False), (0.02, True)])
+def test_evidence_for_unseen_values_grows_by_at_most_one_a_window_under_the_usual_share(
+    usual: float, is_novel: bool
+) -> None:
     rng = np.random.default_rng(3)
-    runs, rate = 2000, np.full(2000, 0.001)
+    runs, rate = 2000, np.full(2000, usual)
+    novel = np.full(runs, is_novel)
     state = e_detector.begin_unseen(runs)
     for t in range(20):
         found = rng.binomial(200, rate).astype(float)
-        state = e_detector.advance_unseen(state, found, np.full(runs, 200.0), rate, float(t + 1))
+        state = e_detector.advance_unseen(state, found, np.full(runs, 200.0), rate, novel, float(t + 1))
     mean, error = state.mean().mean(), state.mean().std() / np.sqrt(runs)
     assert mean - 3 * error <= 20
 

@@ -239,3 +239,20 @@ def test_a_damaged_time_neither_makes_windows_without_end_nor_ends_the_watch(
     watched = learned.watch()
     assert watched.judged <= MOST_A_CALL
     assert "features.amount" in significant(watched)
+
+
+def test_a_drift_that_goes_on_does_not_hide_another(learned: DriftScenario) -> None:
+    def of_wave(watched: DriftStatus) -> list[tuple[float | None, str]]:
+        return [(m.value, m.because) for m in watched.measurements if m.label("scope") == "wave 2"]
+
+    learned.write(6 * 3600, shift=1.5)
+    assert of_wave(learned.watch()) == [], "one drift is one alert"
+    learned.write(2 * DAY, shift=1.5)
+    learned.watch()
+    learned.write(6 * 3600, shift=1.5, older=30.0)
+    ((value, because),) = of_wave(learned.watch())
+    assert value is not None
+    assert value > 1
+    assert because.startswith("this began while another drift was open: feature `age`")
+    learned.write(4 * DAY, shift=1.5)
+    assert of_wave(learned.watch()) == [(0.0, "")], "the second is over while the first goes on"

@@ -1,5 +1,6 @@
 """The check before the first page, and what the budget means."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,10 @@ import pytest
 from monitor import drift
 from monitor.drift.explain import detection_delay
 from monitor.drift.model.autocorrelation import Autocorrelation
-from monitor.drift.replay import Replay, replay, too_little
+from monitor.drift.model.scores import Family
+from monitor.drift.replay import Replay, checked, replay, too_little
+from tests.bench import hard_streams
+from tests.bench.hard_streams import Hard
 from tests.bench.streams import HOUR, REFERENCE, Spec, columns, windows
 
 BUDGET = drift.parse("1 per 30 days")
@@ -23,8 +27,26 @@ def test_a_reference_without_drift_raises_nothing() -> None:
 
 
 def test_more_alarms_than_allowed_raise_the_limit_by_their_ratio() -> None:
-    assert Replay(6, 1.5).raised == 4
-    assert Replay(0, 0.9).raised == 1
+    independent = np.ones((1, len(Family)))
+    assert Replay(6, 1.5, independent).raised == 4
+    assert Replay(0, 0.9, independent).raised == 1
+
+
+def test_errors_that_depend_on_each_other_in_weeks_not_fitted_on_are_divided_by_their_dependence() -> None:
+    """A slow wander (correlation 0.98 between hours, 0.15 standard deviations) beside independent columns."""
+    spec = Hard("wander", 300, 2103, few=True)
+    reference = list(itertools.islice(hard_streams.windows(spec), REFERENCE))
+    columns_ = hard_streams.columns(spec)
+    found = replay(columns_, reference, BUDGET, min_effect=0.1, zone="UTC")
+    fitted = drift.fit(columns_, reference)
+    deviations = np.sqrt(found.dependence)
+    assert (deviations >= 1).all()
+    assert deviations[:4, Family.LOCATION].mean() > 1.05
+    after = checked(fitted, found).charts
+    first = fitted.scores.column == 0
+    assert after.inflation[first] == pytest.approx(
+        fitted.charts.inflation[first] * deviations[0, fitted.scores.family[first]]
+    )
 
 
 def test_less_than_a_week_or_a_hundred_windows_is_too_little_and_says_until_when() -> None:

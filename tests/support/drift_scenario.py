@@ -29,14 +29,19 @@ SETTINGS = DriftSettings()
 
 
 def rows(
-    rng: np.random.Generator, n: int = 120, shift: float = 0.0, country: str = "", version: str = "7"
+    rng: np.random.Generator,
+    n: int = 120,
+    shift: float = 0.0,
+    country: str = "",
+    version: str = "7",
+    older: float = 0.0,
 ) -> pa.RecordBatch:
     countries = rng.choice(["DE", "FR", "IT"], n)
     countries[: n // 10] = country or countries[: n // 10]
     return pa.RecordBatch.from_pydict(
         {
             "features.amount": rng.normal(shift, 1, n),
-            "features.age": rng.integers(18, 80, n).astype(float),
+            "features.age": rng.integers(18, 80, n).astype(float) + older,
             "features.country": pa.array(countries).dictionary_encode(),
             "prediction": pa.array(rng.choice(["fraud", "fine"], n, p=[0.1, 0.9])).dictionary_encode(),
             "confidence": rng.beta(5, 2, n),
@@ -53,12 +58,15 @@ class DriftScenario:
     rng: np.random.Generator
     at: int = START
 
-    def write(self, seconds: float, shift: float = 0.0, country: str = "", version: str = "7") -> None:
+    def write(
+        self, seconds: float, shift: float = 0.0, country: str = "", version: str = "7", older: float = 0.0
+    ) -> None:
         with self.store.write() as connection:
             found = baseline.load(connection, STREAM)
             assert found is not None
             for start in range(self.at, int(self.at + seconds), BASE):
-                profile = count(rows(self.rng, shift=shift, country=country, version=version), found.layout)
+                written = rows(self.rng, shift=shift, country=country, version=version, older=older)
+                profile = count(written, found.layout)
                 kept = StoredProfile(
                     Window(start, start + BASE), found.layout.id, profile.rows, codec.encode(profile)
                 )

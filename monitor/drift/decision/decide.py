@@ -17,6 +17,10 @@ from monitor.records import Window
 
 QUIET_WINDOWS = 6
 
+# Columns that join later than this after the last ones are another drift.
+WAVE_WINDOWS = 24
+MOST_WAVES = 5
+
 # A chart is involved if it has at least this share of the evidence of its column's strongest chart.
 INVOLVED = 0.1
 
@@ -211,8 +215,20 @@ def _next_incident(
     at = float(window.end) if opened else before.opened if member.any() else 0.0
     involved = _involved(calibration, state, scored, sudden, member & ~before.member) | before.involved
     involved &= member[:-1][calibration.scores.column]
-    incident = IncidentState(number, at, member, quiet * member, since, involved)
+    joined = member & ~before.member
+    wave = np.where(joined, _wave(calibration, before, window), before.wave) * member
+    latest = float(window.end) if joined.any() else before.latest
+    waves = max(before.waves, int(wave.max()))
+    incident = IncidentState(number, at, member, quiet * member, since, involved, wave, latest, waves)
     return incident, bool(opened), bool(closed), recovered
+
+
+def _wave(calibration: Calibration, before: IncidentState, window: Window) -> int:
+    """The wave of columns that join with this window: that of the last ones, or the next if those joined long ago."""
+    newest = int(before.wave.max())
+    if newest and window.end - before.latest <= WAVE_WINDOWS * calibration.seconds:
+        return newest
+    return min(newest + 1, MOST_WAVES)
 
 
 def _involved(

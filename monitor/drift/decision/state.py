@@ -18,6 +18,10 @@ class IncidentState:
     """The drift incident. `member` (columns + 1,) marks the columns that belong to it, last all columns together;
     `quiet` counts the windows in which their effect has been small; `since` is when their evidence began. `involved`
     (charts,) are the charts by which columns joined.
+
+    Columns that join long after the others are another wave, which is paged by itself: `wave` (columns + 1,) is the
+    wave that each column joined with (0: no member), `latest` when a column joined last, and `waves` the highest number
+    of waves so far.
     """
 
     number: int
@@ -26,6 +30,9 @@ class IncidentState:
     quiet: Integers
     since: Floats
     involved: np.ndarray
+    wave: Integers
+    latest: float
+    waves: int
 
     @property
     def is_open(self) -> bool:
@@ -72,5 +79,15 @@ def begin(calibration: Calibration) -> State:
         dense_rows=zero,
         carried=np.zeros((2, charts)),
         present=current_effect.begin(calibration),
-        incident=IncidentState(0, 0.0, none.astype(bool), none.astype(np.int64), none, zero.astype(bool)),
+        incident=IncidentState(
+            0,
+            0.0,
+            none.astype(bool),
+            none.astype(np.int64),
+            none,
+            zero.astype(bool),
+            none.astype(np.int64),
+            0.0,
+            1,
+        ),
     )

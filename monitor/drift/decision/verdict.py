@@ -29,7 +29,8 @@ class DriftVerdict:
 
     `evidence` is compared with `limit`. `effect` is in standard deviations (for all together, a root mean square).
     `part` says what changed. `since` is when the evidence began, None without evidence; `rows` is the number of rows
-    since then.
+    since then. `wave` is the wave of the incident that the column belongs to (0: none), and `waves` the highest number
+    of waves so far.
     """
 
     stream: Stream
@@ -46,6 +47,8 @@ class DriftVerdict:
     broken: bool
     incident: int
     reason: str
+    wave: int = 0
+    waves: int = 1
 
     @property
     def labels(self) -> Labels:
@@ -79,6 +82,7 @@ def verdicts(
             stream, decision.window, column.name, column.role, evidence, limit, change.effect, change.part,
             moment if change.begun else None, change.rows, bool(decision.ratio[index] >= 1), sudden,
             state.incident.number * bool(state.incident.member[index]), "",
+            int(state.incident.wave[index]), state.incident.waves,
         )  # fmt: skip
         results.append(_worded(verdict, calibration, budget))
     evidence, limit = float(decision.ratio[-1] * limits[-1]), float(limits[-1])
@@ -86,6 +90,7 @@ def verdicts(
         stream, decision.window, "", None, evidence, limit, spread(calibration, state), "many columns at once",
         float(since[-1]) if state.dense.since[0, 0] > 0 else None, float(state.dense_rows.max(initial=0.0)),
         bool(decision.ratio[-1] >= 1), False, state.incident.number * bool(state.incident.member[-1]), "",
+        int(state.incident.wave[-1]), state.incident.waves,
     )  # fmt: skip
     return [*results, _worded(together, calibration, budget)]
 
@@ -95,24 +100,43 @@ def measurements(results: Sequence[DriftVerdict], because: str = "") -> list[Mea
     to an open incident.
 
     The measurement of the whole model (`scope`) is the highest of all, so it is above 1 while an incident is open.
-    Rules page on it, and its reason is `because`.
+    Rules page on it, and its reason is `because`. Further waves of an incident have one each (`scope="wave 2"`), so
+    that a drift that goes on does not hide another; it is 0 when the wave is over.
     """
     values = [max(_value(verdict), OPEN * bool(verdict.incident)) for verdict in results]
     values = [*values[:-1], max(values)] if values else values
     return [
-        Measurement(
-            verdict.stream,
-            verdict.window,
-            METRIC,
-            value,
-            DRIFT_EVIDENCE.unit,
-            DRIFT_EVIDENCE.better,
-            n=verdict.rows,
-            labels=verdict.labels,
-            because="" if verdict.role else because,
-        )
-        for verdict, value in zip(results, values, strict=True)
+        *(
+            _measurement(verdict, value, verdict.labels, "" if verdict.role else because)
+            for verdict, value in zip(results, values, strict=True)
+        ),
+        *_later_waves(results),
     ]
+
+
+def _later_waves(results: Sequence[DriftVerdict]) -> list[Measurement]:
+    measured = []
+    for wave in range(2, (results[-1].waves if results else 1) + 1):
+        mine = [verdict for verdict in results if verdict.wave == wave]
+        lead = max(mine, key=_value, default=results[-1])
+        value = max(_value(lead), OPEN) if mine else 0.0
+        reason = f"this began while another drift was open: {lead.reason}" if mine else ""
+        measured.append(_measurement(lead, value, labels(scope=f"wave {wave}"), reason))
+    return measured
+
+
+def _measurement(verdict: DriftVerdict, value: float, named: Labels, because: str) -> Measurement:
+    return Measurement(
+        verdict.stream,
+        verdict.window,
+        METRIC,
+        value,
+        DRIFT_EVIDENCE.unit,
+        DRIFT_EVIDENCE.better,
+        n=verdict.rows,
+        labels=named,
+        because=because,
+    )
 
 
 def _value(verdict: DriftVerdict) -> float:

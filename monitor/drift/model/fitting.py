@@ -114,8 +114,8 @@ def _tail_shape(errors: Floats, observed: np.ndarray, family: Integers) -> Float
 def replay(
     charts: Charts, effects: Floats, rows: Floats, cells: Integers, gaps: Floats
 ) -> tuple[Floats, Floats, Floats]:
-    """Filter consecutive windows; return the errors, their shift by a lasting drift of size one, both (windows, charts),
-    and the last amplitude of the season (charts,).
+    """Filter consecutive windows; return the errors and their shift by a lasting drift of size one, both (windows,
+    charts), and the last amplitude of the season (charts,).
 
     Equal to the last bit to `control_charts.step` window by window. Everything that does not depend on the window
     before is computed for all windows at once.

@@ -62,8 +62,8 @@ class Scores:
     Moment charts come first, four per number column, then share charts. `column`, `family`, `weight` and `place`
     (charts,) are the column of a chart, its family, its weight within the column, and its subject (degree of the
     polynomial, decile or label; -1 is missing, -2 rare labels). `bounds` (columns + 1,) are the starts of the columns'
-    counts, and their end. `lost` (charts,) is the part of a share that new labels are expected to replace: those that the
-    reference has once are rarer than it shows.
+    counts, and their end. `lost` (charts,) is the part of a share that new labels are expected to replace: labels that
+    the reference has once are rarer than it shows.
     """
 
     columns: tuple[Column, ...]

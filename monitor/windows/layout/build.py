@@ -50,9 +50,9 @@ class _StoredColumn(msgspec.Struct, omit_defaults=True):
     source: str
     part: str
     parameters: bytes
-    # Omitted while 0, so that layouts without them keep their identity.
-    novelty: float = 0.0
-    turnover: float = 0.0
+    # None and omitted while 0, so that layouts without them keep their identity.
+    novelty: float | None = None
+    turnover: float | None = None
 
 
 class _StoredLayout(msgspec.Struct):
@@ -121,8 +121,8 @@ def _storable(column: Column) -> _StoredColumn:
         column.source,
         column.part,
         column.parameters.astype(np.float32).tobytes(),
-        column.novelty,
-        column.turnover,
+        column.novelty or None,
+        column.turnover or None,
     )
 
 
@@ -141,6 +141,6 @@ def _restored(stored: _StoredColumn) -> Column:
         source=stored.source,
         part=stored.part,
         parameters=np.frombuffer(stored.parameters, np.float32),
-        novelty=stored.novelty,
-        turnover=stored.turnover,
+        novelty=stored.novelty or 0.0,
+        turnover=stored.turnover or 0.0,
     )
