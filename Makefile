@@ -47,6 +47,7 @@ soak: $(VENV)/.dev
 
 bench-alerts: $(VENV)/.dev
 	$(BIN)/python -m tests.bench.alerts --peers $(or $(PEERS),all)
+	$(BIN)/python -m tests.bench.alert_hard
 
 # The labelled texts lie in packages, installed for this command alone.
 bench-signals: $(VENV)/.dev | $(VENV)-signals/bin/uv
