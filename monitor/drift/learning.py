@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from monitor.childprocess import HERE, Runner
-from monitor.drift import codec, reference
+from monitor.drift import codec, reference, replaced_values
 from monitor.drift import replay as replaying
 from monitor.drift.columns import Column, WindowCounts
 from monitor.drift.decision.budget import Budget, limits
@@ -148,6 +148,7 @@ def learn(
 ) -> Calibration:
     """The calibration from the windows of a reference, with the limit raised if replaying them would have alarmed."""
     effect, zone = settings.min_effect, settings.time_zone
+    columns = replaced_values.marked(columns, windows)
     replayed = replaying.replay(columns, windows, budget, min_effect=effect, zone=zone)
     return replaying.checked(fit(columns, windows, min_effect=effect, zone=zone), replayed)
 

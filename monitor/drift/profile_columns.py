@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.drift.columns import Column, ColumnType, Floats, Integers, Role, WindowCounts
+from monitor.drift.replaced_values import REPLACED
 from monitor.records import Window
 from monitor.windows.layout import layout as layouts
 from monitor.windows.layout.layout import Layout
@@ -15,9 +16,6 @@ OUTPUTS = ("prediction", "confidence")
 
 # Times and identifiers always change; only their presence is watched.
 PRESENCE_ONLY = frozenset({layouts.ColumnKind.TIME, layouts.ColumnKind.IDENTIFIER})
-
-# A column is watched by its shares if less than this share of its rows came with labels that replaced others.
-REPLACED = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)

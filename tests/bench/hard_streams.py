@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from monitor.drift.columns import Column, ColumnType, WindowCounts
-from monitor.drift.profile_columns import REPLACED
+from monitor.drift.replaced_values import REPLACED
 from monitor.records import Window
 from monitor.windows.layout import new_labels
 from monitor.windows.layout.edges import MOST_LABELS

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from monitor import drift
+from monitor.drift import replaced_values
+from monitor.drift.columns import Column, ColumnType
+from monitor.records import Window
 from tests.bench import hard_streams
 from tests.bench.hard_streams import JUDGED, REFERENCE, Hard
 from tests.bench.streams import HOUR
@@ -41,3 +44,19 @@ def test_what_is_usual_for_a_stream_is_no_drift(kind: str) -> None:
 def test_a_change_beside_what_is_usual_is_found(kind: str, change: str, column: str, windows: int) -> None:
     spec = hard_streams.at(Hard(kind, 1000, 2102, few=True), change)
     assert judged(spec, spec.begin + windows)[column] - spec.begin < windows
+
+
+def test_values_that_replace_others_after_a_short_baseline_are_marked_by_the_windows_after_it() -> None:
+    known = Column("customer", ColumnType.LABEL, 256)
+    few = Column("plan", ColumnType.LABEL, 8)
+
+    def window(t: int) -> drift.WindowCounts:
+        counts = np.zeros(known.size + few.size)
+        for place, size in ((0, known.size), (known.size, few.size)):
+            counts[place + 1] = t  # new values grow from none to a tenth
+            counts[place + 2 : place + size - 1] = (1000 - t) / (size - 3)
+        return drift.WindowCounts(Window(t * HOUR, (t + 1) * HOUR), counts)
+
+    told = replaced_values.marked((known, few), [window(t) for t in range(100)])
+    assert [one.replaced for one in told] == [True, False]
+    assert not any(one.replaced for one in replaced_values.marked((known, few), [window(50)] * 100))
