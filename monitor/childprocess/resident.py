@@ -119,7 +119,7 @@ class _Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            start_new_session=True,
+            process_group=0,  # a session of its own would compare its priority with no other process
         )
         assert self.process.stdin is not None
         assert self.process.stdout is not None

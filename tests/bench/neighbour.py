@@ -1,20 +1,21 @@
 """What a well-behaved sender notices while another does its worst within its rights: `python -m tests.bench.neighbour
-[ATTACK ...]`.
+[ATTACK ...]`, and `--worst 10` for ten minutes of all attacks at once.
 
 A real daemon with SQLite and two keys. The neighbour posts one prediction twenty times a second, each measured from the
 moment it should have been sent, so that a stall counts for all that fell into it. The other sends in a process of its
 own, as fast as it is answered: the same machine serves both, so the figure holds what its computing costs as well.
 """
 
+import argparse
 import http.client
 import json
 import multiprocessing
 import socket
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,24 @@ def lines(attacks: Sequence[str] = ()) -> list[Line]:
     return found
 
 
+def worst(minutes: int) -> list[Line]:
+    """The neighbour's post minute by minute while another client does everything at once, and undisturbed before."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), CONFIG, loads_itself=True) as daemon:
+        keys = _keys(daemon)
+        _posts(daemon.port, keys["globex"], 3.0)
+        quiet = _posts(daemon.port, keys["globex"], 30.0)
+        found.append(show(Line("a neighbour's post, p99, quiet", GOAL, quiet, None, "ms", None)))
+        with _attacking(daemon.port, keys, EVERYTHING):
+            for minute in range(1, minutes + 1):
+                beside = _posts(daemon.port, keys["globex"], 60.0)
+                work = f"a neighbour's post, p99, minute {minute} of everything at once"
+                found.append(show(against_goal(work, beside, 2 * quiet, "ms")))
+        after = _posts(daemon.port, keys["globex"], 30.0)
+        found.append(show(Line("a neighbour's post, p99, quiet again", GOAL, after, None, "ms", None)))
+    return found
+
+
 def _keys(daemon: Daemon) -> dict[str, str]:
     store = Store(daemon.store_url)
     with store.write() as connection:
@@ -65,6 +84,12 @@ def _keys(daemon: Daemon) -> dict[str, str]:
 
 
 def _attacked(port: int, keys: Mapping[str, str], name: str) -> float:
+    with _attacking(port, keys, name):
+        return _posts(port, keys["globex"], SECONDS)
+
+
+@contextmanager
+def _attacking(port: int, keys: Mapping[str, str], name: str) -> Iterator[None]:
     spawned = multiprocessing.get_context("spawn")
     ready, ended = spawned.Event(), spawned.Event()
     attacker = spawned.Process(target=_attack, args=(port, dict(keys), name, ready, ended))
@@ -72,7 +97,7 @@ def _attacked(port: int, keys: Mapping[str, str], name: str) -> float:
     try:
         ready.wait(60)
         time.sleep(1)
-        return _posts(port, keys["globex"], SECONDS)
+        yield
     finally:
         ended.set()
         attacker.join(30)
@@ -107,9 +132,12 @@ def _posts(port: int, key: str, seconds: float) -> float:
 
 
 def _attack(port: int, keys: dict[str, str], name: str, ready: object, ended: object) -> None:
-    work = ATTACKS[name](port, keys)
+    if name == EVERYTHING:  # each with one sender
+        works = [(prepared(port, keys), 0) for prepared in ATTACKS.values()]
+    else:
+        works = [(ATTACKS[name](port, keys), number) for number in range(_SENDERS)]
     threads = [
-        threading.Thread(target=_until, args=(work, number, ended), daemon=True) for number in range(_SENDERS)
+        threading.Thread(target=_until, args=(work, number, ended), daemon=True) for work, number in works
     ]
     for thread in threads:
         thread.start()
@@ -170,6 +198,26 @@ def _uploads(port: int, keys: dict[str, str]) -> Callable[[int], None]:
     return once
 
 
+def _half_open(port: int, keys: dict[str, str]) -> Callable[[int], None]:
+    """Many connections that never complete the head of a request."""
+    del keys
+
+    def once(_number: int) -> None:
+        opened = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
+        for one in opened:
+            one.sendall(b"POST /v1/predictions HTTP/1.1\r\nHost: loc")
+        time.sleep(2)
+        for one in opened:
+            one.close()
+
+    return once
+
+
+def _stale_key(port: int, keys: dict[str, str]) -> Callable[[int], None]:
+    """Posts with a key that does not exist."""
+    return _sending(lambda: json_body(100), JSON)(port, keys | {"acme": "wk_" + "x" * 40})
+
+
 def _pages(port: int, keys: dict[str, str]) -> Callable[[int], None]:
     def once(_number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -191,9 +239,16 @@ ATTACKS: Mapping[str, Callable[[int, dict[str, str]], Callable[[int], None]]] = 
     "damaged posts of 30 MB": _sending(lambda: b"[" + b"[1]," * 7_500_000, JSON),
     "posts of new models": _sending(_new_models, JSON),
     "slow uploads": _uploads,
+    "half-open connections": _half_open,
+    "posts with a stale key": _stale_key,
     "pages": _pages,
 }
+EVERYTHING = "everything at once"
 
 
 if __name__ == "__main__":
-    lines(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("attacks", nargs="*", help="; ".join(ATTACKS))
+    parser.add_argument("--worst", type=int, default=0, help="minutes of everything at once instead")
+    options = parser.parse_args()
+    worst(options.worst) if options.worst else lines(options.attacks)

@@ -92,11 +92,12 @@ class AskingDecoders(FastDecoders):
 
     def learn(self, stream: Stream, row: Row, ignored: Iterable[str]) -> None:
         """See `FastDecoders.learn`."""
-        decoder, names = self.find(stream), frozenset(ignored)
+        decoder, names = self._by_stream.get(stream), frozenset(ignored)
         if decoder is not None:
             if decoder.knows(row, names):
                 return
             decoder.check(row)
+        self._asked.add(stream)
         self._install(stream, self._decided(stream, AskLearn(stream, like(row), names)))
 
     def admit(self, stream: Stream) -> None:

@@ -79,6 +79,8 @@ class FairQueue:
     def take(self) -> list[Entry]:
         """The requests of the next commit."""
         self.is_shared = len(self._waiting) > 1 or self._is_beside()
+        if not self._waiting:
+            return []
         if not self.is_shared:
             return self._taken(next(iter(self._waiting)), COMMIT_BYTES)
         small = [] if self._is_large_due else self._small()
