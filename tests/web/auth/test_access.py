@@ -289,6 +289,12 @@ def test_every_answer_is_kept_to_itself(shop: Shop) -> None:
         assert "unsafe" not in policy
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+        assert "strict-transport-security" not in answer.headers
+    with serving(shop, settings=WebSettings(public_url="https://watch.example.org")) as web:
+        for path in ("/c/acme/", "/metrics", "/healthz", "/nowhere", "/staff/"):
+            assert web.get(path).headers["strict-transport-security"] == "max-age=31536000", path
 
 
 def test_errors_have_one_shape_and_keep_secrets(shop: Shop) -> None:

@@ -60,6 +60,12 @@ def test_sessions_are_listed_and_each_can_be_ended(shop: Shop) -> None:
         web.post("/enter", data={"key": viewer, "next": ""})
         cookies = dict(web.cookies)
         assert web.get("/staff/sessions").text.count("/end") == 1, "its own only"
+        stored = Path(str(shop.store.url.database))
+        files = b"".join(one.read_bytes() for one in stored.parent.glob(f"{stored.name}*"))
+        secret = cookies["watchkeeper_session"]
+        assert len(secret) >= 43
+        assert secret.encode() not in files
+        assert sessions.digest(secret) in files
         with shop.store.read() as connection:
             one = sessions.open_sessions(connection, NOW, 3600.0)[0]
         web.cookies.clear()
@@ -179,7 +185,8 @@ def test_a_reader_signs_out_on_every_page_and_ends_what_is_open_elsewhere(shop: 
         assert web.post(f"/c/acme/sessions/{strange.id}/end", data=csrf).status_code == 404
         assert web.post(elsewhere, data={"csrf": "x"}).status_code == 403
         assert web.post(elsewhere, data=csrf).status_code == 303
-        assert web.post("/leave", data=csrf).headers["location"] == "/c/acme/"
+        left = web.post("/leave", data=csrf).headers
+        assert (left["location"], left["clear-site-data"]) == ("/c/acme/", '"cache", "storage"')
         for place, status in enumerate((404, 404, 200)):
             web.cookies.clear()
             web.cookies.update(cookies[place])
