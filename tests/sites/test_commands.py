@@ -45,23 +45,19 @@ def test_a_site_and_an_agency_without_a_network(tmp_path: Path) -> None:
     assert [Path(one).name for one in bundles] == ["site-plant-7-0001-00000001.wkb"]
     run("site", "push", "-c", str(site))
     run("site", "push", "--again", "1", "-c", str(site))
-    assert "4 windows, 4 predictions" in run("site", "import", str(usb), "-c", str(agency))
+    assert "3 windows, 3 predictions" in run("site", "import", str(usb), "-c", str(agency))
     assert "merged before" in run("site", "import", str(usb), "-c", str(agency))
     (usb / "junk.wkb").write_bytes(b"WKB1" + b"\xff" * 400)
     refused = json.loads(run("site", "import", str(usb), "--json", "-c", str(agency), code=1))
     assert [one["merged"] for one in refused] == [False, True]
     (shown,) = json.loads(run("site", "status", "--json", "-c", str(agency)))["sites"]
-    assert (shown["last_bundle"], shown["missing"], shown["models"]) == (1, [], ["acme/fraud"])
+    assert (shown["last_bundle"], shown["missing"], shown["models"]) == (1, [], ["acme/fraud/production"])
     assert "delivered bundle 1" in run("site", "status", "-c", str(agency))
     mine = json.loads(run("site", "status", "--json", "-c", str(site)))["site"]
-    assert (mine["last bundle"], mine["windows to bundle"], mine["bundles to send"]) == (
-        1,
-        1,
-        0,
-    )  # one is still open
+    waiting = (mine["last bundle"], mine["windows to bundle"], mine["bundles to send"])
+    assert waiting == (1, 2, 0)  # two windows are still open
     at_site, there = map(figures, stores)
-    at_site.popitem()
-    assert at_site == there
+    assert list(at_site.items())[:3] == list(there.items())
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
