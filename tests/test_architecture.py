@@ -92,6 +92,7 @@ CATCH_ALLS = {
     "runtime/faults.py",
     "runtime/scheduler.py",
     "runtime/shutdown.py",
+    "sites/embedded.py",
     "sources/brokers/amqp.py",
     "sources/brokers/asynchronous.py",
     "sources/brokers/nats_limits.py",

@@ -109,6 +109,10 @@ class Bundler:
             OSError: the outbox cannot be written.
         """
         private = keys.load(Path(self._settings.key), keys.SIGNING)
+        with self.outbox.alone():
+            return self._make(private, now)
+
+    def _make(self, private: Any, now: float) -> Made:
         ensure(self._store, self._settings, self._base)
         paths, windows = list[Path](), 0
         while (room := self._settings.most - self.outbox.size()) > 0:

@@ -3,8 +3,10 @@
 `state.json` says how far outside of the database: a database that is behind it was restored from a backup.
 """
 
+import fcntl
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +63,25 @@ class Outbox:
         folder = self.folder / _SENT
         folder.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
         path.replace(folder / path.name)
+
+    def deliver(self, path: Path, folder: Path) -> Path:
+        """Copy a bundle into a folder, and move it to those that were sent; the copy.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / path.name, path.read_bytes())
+        self.mark_sent(path)
+        return folder / path.name
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let one process at a time make bundles here; others wait."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        with (self.folder / ".lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # ends with the file
+            yield
 
     def delete_sent(self, before: float) -> int:
         """Delete bundles that were made before a time and sent; their number."""
