@@ -22,6 +22,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ from monitor.sources.runner import SourceRunner
 from monitor.store import predictions
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
+from tests.bench import lasting_brokers
+from tests.bench.lasting_brokers import LastingBroker, lasting
 from tests.support.broker_servers import NatsServer, RabbitServer, RedisServer
 from tests.support.brokers import Broker
 from tests.support.daemon import Daemon
@@ -77,6 +80,9 @@ def send(name: str, broker: Any, bodies: Sequence[bytes], first: int = 0) -> Non
     """Send messages, numbered from `first` on, so that one that is sent again is the same one; raises unless all were
     confirmed.
     """
+    if isinstance(broker, LastingBroker):
+        broker.send(bodies)
+        return
     numbered = enumerate(bodies, first + 1)
     if name == "redis":
         with broker.client as client:
@@ -160,7 +166,7 @@ class Sender:
     """Sends in a thread, a few at a time, until it is stopped; what was not confirmed is sent again."""
 
     name: str
-    broker: Broker
+    broker: Any
     sent: int = 0
     stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -181,10 +187,16 @@ class Sender:
 def kills(name: str, count: int) -> bool:
     """Whether each record is stored once after so many kills."""
     chance = random.Random(1)
-    with tempfile.TemporaryDirectory() as found:
-        folder = Path(found)
-        broker = server_of(name, folder / "broker")
-        source = {"kind": name, **section(name, broker.port)}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        broker: Any
+        if name in lasting_brokers.NAMES:
+            broker = stack.enter_context(lasting(name, folder / "broker"))
+            source = {"kind": name, **broker.section}
+        else:
+            broker = server_of(name, folder / "broker")
+            stack.callback(_end, broker)
+            source = {"kind": name, **section(name, broker.port)}
         daemon = Daemon(folder, f"notify: {{console: false}}\nsources: {json.dumps({'orders': source})}\n")
         sender = Sender(name, broker)
         thread = threading.Thread(target=sender.run)
@@ -194,7 +206,8 @@ def kills(name: str, count: int) -> bool:
             daemon.start()
             for _ in range(count):
                 time.sleep(chance.uniform(0.3, 2.0))
-                victim: Any = daemon if chance.random() < 0.6 else broker
+                is_lasting = isinstance(broker, LastingBroker)
+                victim: Any = daemon if is_lasting or chance.random() < 0.6 else broker
                 victim.kill()
                 time.sleep(chance.uniform(0, 0.5))
                 victim.start()
@@ -204,8 +217,8 @@ def kills(name: str, count: int) -> bool:
             numbers = _settled(folder, sender.sent)
         finally:
             sender.stopping.set()
+            thread.join()
             daemon.kill()
-            _end(broker)
     missing, double = (
         set(range(sender.sent)) - numbers.keys(),
         [n for n, times in numbers.items() if times > 1],
@@ -304,7 +317,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=["speed", "kills", "many"])
-    parser.add_argument("--only", choices=NAMES)
+    parser.add_argument("--only", choices=(*NAMES, *lasting_brokers.NAMES))
     parser.add_argument("--records", type=int, default=60_000)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--sources", type=int, default=40)

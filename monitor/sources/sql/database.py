@@ -177,7 +177,7 @@ class SqlTable:
         after = self._places[shard]
         try:
             rows = self._database.rows(self._statements.rows(after, until, _AT_ONCE))
-            return [self._payload(shard, row) for row in rows]
+            return self._beyond(after, [self._payload(shard, row) for row in rows])
         except UnreadableRowsError:
             places = self._database.rows(self._statements.places(after, until, _AT_ONCE))
         payloads: list[Payload] = []
@@ -187,7 +187,14 @@ class SqlTable:
                 payloads += [self._payload(shard, one) for one in alone]
             except UnreadableRowsError as error:
                 payloads.append(self._payload(shard, row, error.message))
-        return payloads
+        return self._beyond(after, payloads)
+
+    def _beyond(self, after: Values | None, payloads: list[Payload]) -> list[Payload]:
+        """The rows without that at the place itself: a database that rounds what it compares, as SQL Server does with
+        `datetime`, returns it for ever.
+        """
+        known = "" if after is None else keyset.written(after)
+        return [payload for payload in payloads if payload.position != known]
 
     def _place(self, row: Mapping[str, Any]) -> Values:
         try:

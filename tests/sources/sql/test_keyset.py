@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import create_engine
+from sqlalchemy.dialects import mssql, mysql, oracle
+from sqlalchemy.engine.default import DefaultDialect
 
 from monitor.sources.sql import keyset
 from monitor.sources.sql.keyset import Keyset
@@ -42,6 +44,36 @@ def test_law_pages_hold_each_row_once_and_in_order(name, cells, size, data):
         last = connection.execute(statements.last(2)).all()
         assert [tuple(row)[:2] for row in last] == present[::-1][:2]
     engine.dispose()
+
+
+DIALECTS = {
+    "mssql": ("TOP", mssql.dialect()),
+    "mysql": ("LIMIT", mysql.dialect()),
+    "oracle": ("FETCH FIRST", oracle.dialect()),
+    "standard": ("LIMIT", DefaultDialect()),  # Snowflake's has the same form
+}
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@pytest.mark.parametrize("table", ["analytics.fraud_truths", "dw.analytics.Truths", "select"])
+def test_statements_are_those_of_the_dialect(name, table):
+    limit, dialect = DIALECTS[name]
+    statements = Keyset(table, ("loaded_at", "Key"))
+    place = (datetime(2026, 11, 29, tzinfo=UTC), "k-1")
+    for statement in (
+        statements.rows(place, place, 7),
+        statements.places(None, place, 7),
+        statements.last(7),
+    ):
+        text = " ".join(str(statement.compile(dialect=dialect)).split())
+        assert text.count(limit) == 1
+        assert text.count("ORDER BY") == 1
+        assert text.index("FROM") < text.index("WHERE") < text.index("ORDER BY")
+        assert "loaded_at IS NOT NULL" in text
+    quoted = dialect.identifier_preparer
+    words = str(statements.rows(None, None, 1).compile(dialect=dialect))
+    assert quoted.quote("Key") in words
+    assert quoted.quote(table.rpartition(".")[2]) in words
 
 
 VALUES = st.one_of(

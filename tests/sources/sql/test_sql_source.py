@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from monitor.sources.reading import PayloadReader
 from monitor.sources.source import SourceError
 from monitor.sources.sql import database
 from monitor.sources.sql.database import SqlSettings
+from monitor.sources.sql.read_only import ReadOnlyDatabase
 from monitor.store import outcomes, quarantine
 from monitor.store.db import Store
 from tests.support import postgresql
@@ -340,3 +341,31 @@ def test_an_overlap_must_end_before_rows_are_forgotten(tmp_path: Path) -> None:
     (tmp_path / "watchkeeper.yaml").write_text(text)
     with pytest.raises(ConfigError, match=r"sources.truths.overlap: must be at most half"):
         load(tmp_path / "watchkeeper.yaml")
+
+
+def test_a_row_that_the_database_returns_for_ever_is_read_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/t.db"
+    settings = SqlSettings(
+        url=url, table="t", position="at", key=["id"], every=60.0, client="acme", model="m"
+    )
+    source, asked = database.SqlTable(settings), []
+
+    class Rounding(ReadOnlyDatabase):
+        """Compares with less precision than it returns."""
+
+        def rows(self, statement: Any) -> list[Mapping[str, Any]]:
+            asked.append(statement)
+            return [{"at": "2026-11-29 10:00:00.003", "id": "a", "truth": "ok"}]
+
+    source._database = Rounding(settings.address, 1.0)
+    source.open(dict)
+    fetched = source.fetch(10, 0.0)
+    assert [one.position for one in fetched.payloads] == [
+        '[["value","2026-11-29 10:00:00.003"],["value","a"]]'
+    ]
+    source.acknowledge(fetched)
+    before = len(asked)
+    assert not source.fetch(10, 0.0).payloads
+    assert not source.fetch(10, 0.0).payloads
+    assert len(asked) == before + 1
+    source.close()
