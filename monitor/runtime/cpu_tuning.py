@@ -18,8 +18,13 @@ _ZEN_4 = "25"
 _KEPT_BYTES = 8 * 2**20
 _ARENA_MAX = -8
 """The number of this choice in glibc's `malloc.h`."""
-_NAMES_FROM_2_4 = "X86_V4 AVX512_ICL AVX512_SPR"
-_NAMES_BEFORE = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR"
+_BEFORE_2_3 = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL"
+_NAMES = (
+    ((2, 4), "X86_V4 AVX512_ICL AVX512_SPR"),
+    ((2, 3), f"{_BEFORE_2_3} AVX512_SPR"),
+    ((0,), _BEFORE_2_3),
+)
+"""The features that use AVX-512, from each version of numpy on. It warns of a name that it does not know."""
 
 
 def tune_process() -> None:
@@ -33,7 +38,13 @@ def choose_sort() -> None:
     is_chosen = any(name in os.environ for name in (_VARIABLE, "NPY_ENABLE_CPU_FEATURES"))
     if is_chosen or "numpy" in sys.modules or not _is_slow(Path("/proc/cpuinfo")):
         return
-    os.environ[_VARIABLE] = _NAMES_FROM_2_4 if _numpy_version() >= (2, 4) else _NAMES_BEFORE
+    os.environ[_VARIABLE] = avx_512()
+
+
+def avx_512() -> str:
+    """The names of the features that use AVX-512 in the installed numpy, separated by spaces."""
+    version = _numpy_version()
+    return next(names for since, names in _NAMES if version >= since)
 
 
 def keep_freed_memory() -> None:

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from monitor.runtime.cpu_tuning import _NAMES_BEFORE, _NAMES_FROM_2_4, _numpy_version
+from monitor.runtime.cpu_tuning import avx_512
 from monitor.windows.layout import edges
 from monitor.windows.layout.layout import Column
 
@@ -28,7 +28,6 @@ def test_fixed_edges_rise_and_are_numbers_that_no_rounding_changes(column: Colum
 
 
 def test_processors_with_and_without_wide_instructions_make_the_same_edges() -> None:
-    names = _NAMES_FROM_2_4 if _numpy_version() >= (2, 4) else _NAMES_BEFORE
     others = {name: value for name, value in os.environ.items() if not name.startswith("NPY_")}
     printed = {
         subprocess.run(
@@ -38,6 +37,6 @@ def test_processors_with_and_without_wide_instructions_make_the_same_edges() -> 
             capture_output=True,
             text=True,
         ).stdout
-        for chosen in ({}, {"NPY_DISABLE_CPU_FEATURES": names})
+        for chosen in ({}, {"NPY_DISABLE_CPU_FEATURES": avx_512()})
     }
     assert len(printed) == 1
