@@ -25,7 +25,7 @@ from monitor.store import streams
 from monitor.store.db import faults_of, metadata, whole
 from monitor.store.prepared import Prepared
 from monitor.store.retention import Aged
-from monitor.store.rows import blob, moment, whole_number, words
+from monitor.store.rows import blob, moment, number, whole_number, words
 from monitor.store.statements import replace
 from monitor.texts import COLUMN
 
@@ -245,7 +245,19 @@ def verdicts(connection: Connection, stream: Stream, start: float, end: float) -
         columns.start < whole(end),
     )
     rows = connection.execute(select(VERDICTS).where(*mine).order_by(columns.start, columns.ratio.desc()))
-    return [StoredVerdict(r.start, r.column, r.ratio, r.significant, r.reason) for r in rows]
+    faults, readable = faults_of(connection), []
+    for r in rows:
+        with faults.isolate("drift_verdicts", f"{stream} {r.start} {r.column}"):
+            readable.append(
+                StoredVerdict(
+                    int(moment(r.start)),
+                    words(r.column),
+                    number(r.ratio),
+                    bool(r.significant),
+                    words(r.reason),
+                )
+            )
+    return readable
 
 
 def put_acceptance(connection: Connection, stream: Stream, at: float, since: float, author: str) -> None:

@@ -24,10 +24,11 @@ from sqlalchemy import (
 
 from monitor.records import Stream, Window
 from monitor.store import profile_versions, streams
-from monitor.store.db import metadata, whole
+from monitor.store.db import faults_of, metadata, whole
 from monitor.store.prepared import Prepared
 from monitor.store.profiles import StoredProfile, row_of, stored
 from monitor.store.retention import Aged
+from monitor.store.rows import moment, whole_number
 from monitor.store.statements import replace
 
 HISTORY = Table(
@@ -86,20 +87,26 @@ def seconds(connection: Connection, stream: Stream) -> int | None:
 
 
 def extent(connection: Connection, stream: Stream) -> Window | None:
-    """From the start of the first to the end of the last window, or None when there is none."""
+    """From the start of the first to the end of the last window. None when there is none, or a row of it is damaged."""
     mine = {"number": streams.find(connection, stream)}
     first, last, length = list(_EXTENT.run(connection, mine).one())
-    return None if first is None else Window(int(first), int(last) + int(length))
+    if first is not None:
+        with faults_of(connection).isolate("history", f"{stream}: its extent"):
+            return Window(int(moment(first)), int(moment(last)) + whole_number(length))
+    return None
 
 
 def extent_of(connection: Connection, stream: Stream, layout: str) -> Window | None:
-    """The extent of the windows that were counted by this layout."""
+    """As `extent`, of the windows that were counted by this layout."""
     c = HISTORY.c
     mine = (c.stream == streams.find(connection, stream), c.layout == layout)
     first, last = connection.execute(
         select(func.min(c.start), func.max(c.start + c.seconds)).where(*mine)
     ).one()
-    return None if first is None else Window(int(first), int(last))
+    if first is not None:
+        with faults_of(connection).isolate("history", f"{stream}: its extent by layout"):
+            return Window(int(moment(first)), int(moment(last)))
+    return None
 
 
 def outdated(connection: Connection, stream: Stream, layout: str) -> int:
