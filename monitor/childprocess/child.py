@@ -47,11 +47,6 @@ def limit_process(parent: int, memory: int, niceness: int = _NICE) -> None:
         sys.exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(niceness)
-    if (
-        os.getsid(0) == os.getpid()
-    ):  # some kernels compare priorities within a session, and sessions by their own
-        with contextlib.suppress(OSError):
-            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     with contextlib.suppress(OSError):  # missing or forbidden on some systems
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")

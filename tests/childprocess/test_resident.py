@@ -3,7 +3,6 @@
 import os
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -34,10 +33,8 @@ def test_it_starts_with_the_first_request_and_stays(resident: Resident) -> None:
     body = os.urandom(5 * MB)
     assert call(resident, "size", body) == ["setup", len(body)]
     assert call(resident, "ask", b"abc") == ["cba"]
-    ((pid, niceness, has_autogroup),) = call(resident, "where")  # type: ignore[misc]
-    assert (pid, niceness) == (resident.pid, min(os.nice(0) + 5, 19))
-    if has_autogroup:
-        assert Path(f"/proc/{pid}/autogroup").read_text().split()[-1] == "5"
+    ((pid, niceness, session),) = call(resident, "where")  # type: ignore[misc]
+    assert (pid, niceness, session) == (resident.pid, min(os.nice(0) + 5, 19), os.getsid(0))
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ def test_a_sender_that_is_alone_fills_a_commit() -> None:
     assert len(taken(queue)) == COMMIT_BYTES // 200_000
 
 
+def test_of_nothing_nothing_is_taken() -> None:
+    queue, _ = queue_of()
+    assert taken(queue) == []
+    put(queue, "acme", 10)
+    assert taken(queue) == [("acme", 10)]
+    assert taken(queue) == []
+
+
 def test_beside_others_each_has_a_share_of_a_commit() -> None:
     queue, _ = queue_of()
     for _ in range(100):
