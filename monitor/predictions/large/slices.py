@@ -32,7 +32,7 @@ SLICE_BYTES = 200_000
 _SLICE_BATCHES = 30
 """Most batches of a slice: each is some statements."""
 _SLICE_SCORES = 1000
-_PIECE_VALUES = 40_000
+_PIECE_VALUES = 28_000
 """Most values that are encoded together."""
 _PIECE_BYTES = 500_000
 _PIECE_ROWS = (16, 4096)
