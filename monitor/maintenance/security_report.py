@@ -87,7 +87,7 @@ def report(facts: Facts) -> list[Line]:
 
 def _keys(facts: Facts) -> list[Line]:
     valid = [key for key in facts.keys if key.is_valid(facts.now)]
-    never = [key for key in valid if key.last_used_at is None]
+    never = [key for key in valid if key.last_used_at is None and key.created_at <= facts.now - DAY]
     idle = [key for key in valid if key.last_used_at is not None and key.last_used_at < facts.now - UNUSED]
     endless = [key for key in valid if key.expires_at is None]
     admins = [key for key in valid if key.kind is KeyKind.STAFF and key.role in ("", "admin")]
@@ -103,10 +103,14 @@ def _named(subject: str, keys: Sequence[Key]) -> Line:
     return Line(subject, not keys, _list(keys))
 
 
+def _word(key: Key) -> str:
+    """A key with its name, and whom it is for."""
+    named = f"{key.id} {key.name}" if key.name else key.id
+    return f"{named} ({key.kind} {key.client})" if key.client else f"{named} ({key.kind})"
+
+
 def _list(keys: Sequence[Key]) -> str:
-    shown = ", ".join(
-        f"{key.id} ({key.kind}{f' {key.client}' if key.client else ''})" for key in keys[:_MOST]
-    )
+    shown = ", ".join(map(_word, keys[:_MOST]))
     return (shown + (f" and {len(keys) - _MOST} more" if len(keys) > _MOST else "")) or "none"
 
 
@@ -152,6 +156,6 @@ def _quarantine(facts: Facts) -> list[Line]:
     foreign = sum(one.count for one in facts.refused if one.reason in ("other_client", "unknown_client"))
     total = sum(one.count for one in facts.refused)
     return [
-        Line("records of foreign clients", not foreign, f"{foreign:,}"),
+        Line("records sent for other clients", not foreign, f"{foreign:,}"),
         Line("quarantine", True, f"{total:,} rejected records since {iso(facts.since)}"),
     ]

@@ -27,8 +27,8 @@ DAY = 86_400.0
 SOUND = Installation(True, True, True, False, 3600.0, {"rows": DAY})
 
 
-def key(name: str, **changes: object) -> Key:
-    sound = Key(name, KeyKind.INGEST, "acme", "", name.encode(), NOW - DAY, NOW + DAY, None, NOW - 60)
+def key(identity: str, **changes: object) -> Key:
+    sound = Key(identity, KeyKind.INGEST, "acme", "", identity.encode(), NOW - DAY, NOW + DAY, None, NOW - 60)
     return replace(sound, **changes)  # type: ignore[arg-type]
 
 
@@ -47,7 +47,8 @@ def test_a_sound_installation_has_no_complaint() -> None:
 
 def test_each_fault_is_named_and_comes_first() -> None:
     keys = [
-        key("never", last_used_at=None),
+        key("never", last_used_at=None, name="old portal"),
+        key("new", last_used_at=None, created_at=NOW - 60),
         key("idle", last_used_at=NOW - UNUSED - 1),
         key("endless", expires_at=None),
         key("revoked", expires_at=None, last_used_at=None, revoked_at=NOW - 1),
@@ -62,7 +63,7 @@ def test_each_fault_is_named_and_comes_first() -> None:
         sessions=[Session("ada", "admin", "", "", NOW, NOW + 1)],
     )
     assert bad(found) == {
-        "keys never used": "never (ingest acme)",
+        "keys never used": "never old portal (ingest acme)",
         "keys not used for 90d": "idle (ingest acme)",
         "keys without expiry": "endless (ingest acme)",
         "admin keys": "root0 (staff), root1 (staff), root2 (staff)",
@@ -71,7 +72,7 @@ def test_each_fault_is_named_and_comes_first() -> None:
         "TLS": "pages are not served by TLS",
         "audit log": "acme: entry 3 was removed",
         "signature of the audit log": "audit.key is not set",
-        "records of foreign clients": "7",
+        "records sent for other clients": "7",
     }
     wells = [line.is_well for line in report(found)]
     assert wells == sorted(wells)

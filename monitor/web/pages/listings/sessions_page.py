@@ -1,6 +1,7 @@
 """Who is signed in, and an end for each sign-in: one's own, and for admins of all clients everybody's."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -9,6 +10,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from monitor.clock import iso
+from monitor.health import wording
 from monitor.store import sessions
 from monitor.store.sessions import Session
 from monitor.web import services as web_services
@@ -38,10 +40,20 @@ def end_session(request: Request[Any, Any, Any], identity: FromPath[str], data: 
 @get("/c/{key:str}/sessions", sync_to_thread=True, include_in_schema=False)
 def own_sessions(request: Request[Any, Any, Any], key: FromPath[str]) -> Response[str]:
     """The visitor's own sessions: of a reader, those of the same key."""
-    visitor, name = session.reader(request, key), web_services.of(request).client(key).name or key
+    visitor, services = session.reader(request, key), web_services.of(request)
+    settings = services.client(key)
+    moment = partial(wording.moment, zone=settings.zone, now=services.clock.now())
     found, own = _found(request, visitor, _is_own)
     return rendering.page(
-        "sessions.html", visitor=visitor, client=key, name=name, found=found, own=own, iso=iso
+        "sessions.html",
+        visitor=visitor,
+        client=key,
+        name=settings.name or key,
+        found=found,
+        own=own,
+        iso=iso,
+        moment=moment,
+        zone=settings.zone,
     )
 
 
