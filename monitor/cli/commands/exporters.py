@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.named_section import named
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import Exit, put, put_json, put_table, say
 
@@ -60,6 +59,7 @@ def try_exporter(
 
     Example: watchkeeper exporters test datadog
     """
+    from monitor.cli.named_section import named
     from monitor.config.root import load
     from monitor.exporters.push.trial import send_one
 
