@@ -154,6 +154,7 @@ class ModelHealth:
     is_counted: bool = True
     counted_at: float | None = None
     targets: tuple[TargetPeriod, ...] = ()
+    site: str = ""
 
     @property
     def strip(self) -> str:
@@ -194,7 +195,9 @@ def model_health(
     health, sentence, since = _state(title, alerts, last_received, now, stale_after, targets)
     if site and last_received is not None:
         sentence += f" As of {wording.span(max(now - last_received, 0.0))} ago, from site {site}."
-    return ModelHealth(stream, title, health, sentence, since, last_received, targets=tuple(targets))
+    return ModelHealth(
+        stream, title, health, sentence, since, last_received, targets=tuple(targets), site=site
+    )
 
 
 SITE_STALE_AFTER = 2.0 * DAY

@@ -109,6 +109,9 @@ def test_what_has_not_arrived_is_not_missing_data(tmp_path: Path) -> None:
         live(plant, 12, "")
         deliver(plant, agency, sites)
         step(agency, 6 * 3600)
+        page = _page(agency)
+        assert "as delivered by site plant-7" in page
+        assert "late" not in page
         for _ in range(10):
             step(agency, 5)
         with agency.store.read() as connection:

@@ -10,7 +10,14 @@ from monitor.health import targets as agreed_targets
 from monitor.health import wording
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
-from monitor.health.verdict import ClientHealth, ClientIncident, Health, ModelHealth, Quality
+from monitor.health.verdict import (
+    SITE_STALE_AFTER,
+    ClientHealth,
+    ClientIncident,
+    Health,
+    ModelHealth,
+    Quality,
+)
 from monitor.store.targets import TargetPeriod
 from monitor.web.api.time_range import TimeRange
 from monitor.web.pages.charts import svg as svg_charts
@@ -215,7 +222,16 @@ def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figu
     if decisions:
         of = "of all requests" + _as_of(health.models, settings, health.now)
         figures.append(Figure("Answered today", wording.share(1 - errors / decisions), of))
-    return [*figures, _freshness(_newest(health.models), health.now, settings.stale_after)]
+    return [
+        *figures,
+        _freshness(_newest(health.models), health.now, settings.stale_after, _site(health.models)),
+    ]
+
+
+def _site(models: Sequence[ModelHealth]) -> str:
+    """The site that has delivered the newest answer; empty if it came here directly."""
+    newest = max(models, key=lambda one: one.last_received or 0.0, default=None)
+    return newest.site if newest is not None else ""
 
 
 def _as_of(models: Sequence[ModelHealth], settings: ClientSettings, now: float) -> str:
@@ -248,7 +264,7 @@ def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> li
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
         figures.append(Figure("Answered today", answered, "of all requests" + _as_of((one,), settings, now)))
-    return [*figures, _freshness(one.last_received, now, None)]
+    return [*figures, _freshness(one.last_received, now, None, one.site)]
 
 
 def _target(period: TargetPeriod, compared: str = "") -> Figure:
@@ -290,10 +306,13 @@ def _within(share: float | None, target: float) -> Figure:
     return Figure("Within limits, 30 days", wording.share(share), note, "good" if met else "bad")
 
 
-def _freshness(newest: float | None, now: float, stale_after: float | None) -> Figure:
+def _freshness(newest: float | None, now: float, stale_after: float | None, site: str) -> Figure:
     if newest is None:
         return Figure("Data freshness", wording.NOTHING, "waiting for the first data")
-    age = wording.span(now - newest)
+    age = wording.span(max(now - newest, 0.0))
+    if site:
+        is_old = now - newest > SITE_STALE_AFTER
+        return Figure("Data freshness", age, f"as delivered by site {site}", "bad" if is_old else "")
     late = stale_after is not None and now - newest > stale_after
     return Figure("Data freshness", age, "✖ late" if late else "since the last answer", "bad" if late else "")
 
