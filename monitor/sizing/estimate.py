@@ -124,7 +124,7 @@ def _kept(load: Load) -> Kept:
         sums=low.sums + by_size * (high.sums - low.sums),
         fine=low_row.fine + by_row * (high.fine - low_row.fine),
         hourly=low_row.hourly + by_row * (high.hourly - low_row.hourly),
-        cpu=low.cpu + by_rows * (high.cpu - low.cpu),
+        cpu=low.cpu + by_rows * max(0.0, high.cpu - low.cpu),  # few features: both are extrapolated
     )
 
 

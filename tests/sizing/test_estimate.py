@@ -53,10 +53,12 @@ def test_where_it_was_measured_the_disk_is_what_was_measured(kept: Kept) -> None
 )
 @example(1, 200.0, 50, "rate")
 @example(1, 1e-4, 1, "features")
+@example(1, 2000.0, 3, "models")
 def test_law_more_of_anything_never_needs_less(models: int, rate: float, features: int, more: str) -> None:
     base = {"models": models, "rate": rate, "features": features, "days": 30}
     less, greater = amounts(load(**base)), amounts(load(**base | {more: base[more] * 2}))  # type: ignore[arg-type]
     assert all(0 < a <= b * (1 + 1e-9) for a, b in zip(less, greater, strict=True))
+    assert all(part.amount > 0 for part in estimate(load(**base)).processor)  # type: ignore[arg-type]
 
 
 def test_twice_the_models_need_twice_the_disk() -> None:
