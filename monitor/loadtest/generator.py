@@ -18,6 +18,8 @@ CUT = "stopped"
 """The failure of calls that were under way or due when the stage was stopped. They are not judged."""
 STOPS_AFTER = 50
 """Calls of the last seconds that must have ended before a share of failures stops a stage."""
+_LONGEST_IDLE = 2.0
+"""Seconds after which an idle connection is not used again: a server may be about to close it."""
 _SAME = 1e-6
 """Seconds that the event loop may call too early, because of rounding."""
 
@@ -85,7 +87,7 @@ class Generator:
         self._peer, self._refused, self._within = peer, refused, within
         self._most, self._most_failures = most_connections, most_failures
         self._connect = connect
-        self._idle: list[Connection] = []
+        self._idle: list[tuple[Connection, float]] = []
         self._count = 0
         self._opening: set[asyncio.Task[None]] = set()
         self._stage: _Stage | None = None
@@ -107,7 +109,7 @@ class Generator:
         """Close all connections."""
         for task in self._opening:
             task.cancel()
-        for connection in self._idle:
+        for connection, _ in self._idle:
             connection.close()
 
     @property
@@ -118,9 +120,10 @@ class Generator:
     def free(self, wanted: int) -> Connection | None:
         """A connection without a call. If there is none, as many are opened as are `wanted` and allowed."""
         while self._idle:
-            connection = self._idle.pop()
-            if connection.is_open:
+            connection, since = self._idle.pop()
+            if connection.is_open and asyncio.get_running_loop().time() - since < _LONGEST_IDLE:
                 return connection
+            connection.close()
             self._count -= 1
         while self._count < self._most and len(self._opening) < wanted:
             self._count += 1
@@ -145,7 +148,7 @@ class Generator:
             if self._stage is not None:
                 self._stage.serve()
         elif self._stage is None or not self._stage.take(connection):
-            self._idle.append(connection)
+            self._idle.append((connection, asyncio.get_running_loop().time()))
 
     def judged(self, answer: Answer) -> str:
         """What is wrong with an answer; empty if nothing is."""
