@@ -22,7 +22,8 @@ _ESCAPES = (
     r"|\\u(?:[0-9A-Ca-cE-Fe-f][0-9A-Fa-f]|[Dd][0-7])[0-9A-Fa-f]{2}|\\x[2-7][0-9A-Fa-f]"
 )
 """Characters as HTML, JSON, Python and addresses write them."""
-_ESCAPE, _PIECE = re.compile(_ESCAPES), re.compile(rf"[^\x00-\x7F]|{_ESCAPES}")
+_OTHER, _OTHERS = re.compile(r"[^\x00-\x7F]"), re.compile(r"[^\x00-\x7F]+")
+_PIECE = re.compile(rf"[^\x00-\x7F]|{_ESCAPES}")
 _SPACES = {r"\n": "\n", r"\r": "\r", r"\t": "\t"}
 INVISIBLE = (
     r"[\p{Cf}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180E}\x{3164}\x{FE00}-\x{FE0F}\x{FFA0}"
@@ -74,7 +75,17 @@ def _plain_character(character: str) -> str:
 
 def fold(text: str) -> str:
     """The folded text."""
-    return text if text.isascii() and not _ESCAPE.search(text) else _PIECE.sub(_folded_piece, text)
+    if _may_have_escapes(text):
+        return _PIECE.sub(_folded_piece, text)
+    return text if text.isascii() else _OTHERS.sub(_folded_run, text)
+
+
+def _may_have_escapes(text: str) -> bool:
+    return "&" in text or "%" in text or "\\" in text
+
+
+def _folded_run(others: re.Match[str]) -> str:
+    return "".join(map(_plain, others[0]))
 
 
 def _folded_piece(piece: re.Match[str]) -> str:
@@ -87,7 +98,7 @@ def spans_in(text: str) -> Callable[[int, int], tuple[int, int]]:
         (0, 0, 0)
     ]  # where it begins in the folded text and in `text`, and where it ends if it is one character
     n = end = 0
-    for piece in _PIECE.finditer(text):
+    for piece in (_PIECE if _may_have_escapes(text) else _OTHER).finditer(text):
         at, plain = piece.start(), _plain(piece[0])
         if at > end:  # plain characters before it, each of which stands for itself
             pieces.append((n, end, 0))

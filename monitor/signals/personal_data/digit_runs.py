@@ -10,7 +10,7 @@ BETWEEN = "[ .\\-/()+_,|*:\u00b7\u2022\\t\\r\\n]{0,3}"
 PREFILTER = rf"[0-9](?:{BETWEEN}[0-9]){{8}}"
 """Nine digits with at most three separators between two of them."""
 _RUN = re.compile(rf"[0-9](?:{BETWEEN}[0-9]){{7,}}")
-_USUAL = frozenset(" .-/()+")
+_UNUSUAL = re.compile("[_,|*:\u00b7\u2022\t\r\n]")
 _GROUP = re.compile(r"[0-9]+")
 _MOST_DIGITS, _MOST_GROUPS = 19, 8
 
@@ -56,7 +56,7 @@ class Digits:
     @property
     def is_usual(self) -> bool:
         """Whether only spaces, points, dashes, slashes, brackets and plus signs stand between the groups."""
-        return _USUAL.issuperset("".join(self.separators))
+        return _UNUSUAL.search(self.text, self.start, self.end) is None
 
     @property
     def before(self) -> str:
@@ -81,7 +81,7 @@ class Run:
     def begins_anew(self, group: int) -> bool:
         """Whether a plus sign, a bracket, or what does not belong in a telephone number stands before a group."""
         between = self.text[self.groups[group - 1][1] : self.groups[group][0]] if group else ""
-        return between[-1:] in ("+", "(") or not _USUAL.issuperset(between)
+        return between[-1:] in ("+", "(") or _UNUSUAL.search(between) is not None
 
 
 @lru_cache(maxsize=8_192)
