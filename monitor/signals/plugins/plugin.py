@@ -4,6 +4,7 @@ A plug-in that raises, hangs beyond its deadline, dies, or returns another numbe
 and the reason is told.
 """
 
+import math
 import os
 import select
 import subprocess
@@ -27,6 +28,8 @@ DEADLINE = 2.0
 """Seconds that a plug-in may take for one batch of calls."""
 START = 120.0
 """Seconds in which its process has to start and load the function. Until then, it measures nothing."""
+MOST_NUMBERS = 8_192
+"""Of a vector."""
 SET_ASIDE, LONGEST_SET_ASIDE = 60.0, 3600.0
 """Seconds for which a plug-in that failed is not asked: twice as long after each failure in a row."""
 _MOST_BYTES = 2**28
@@ -209,7 +212,25 @@ def _checked(values: pa.Array, rows: int) -> pa.Array:
         return pa.nulls(rows, pa.float64())
     if pa.types.is_boolean(values.type):
         return values
+    if pa.types.is_list(values.type):
+        return _checked_vectors(values)
     if not (pa.types.is_integer(values.type) or pa.types.is_floating(values.type)):
         raise ValueError(f"it returned values of type {values.type}, not numbers")
     numbers = values.cast(pa.float64())
     return pc.if_else(pc.is_finite(numbers), numbers, None)
+
+
+def _checked_vectors(values: pa.ListArray) -> pa.ListArray:
+    """Vectors as they are logged, float32; one with a number that is none, or that is too long, is not measured."""
+    kind = values.type.value_type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        raise ValueError(f"it returned values of type {values.type}, not numbers")
+    rows = [
+        one and (one if len(one) <= MOST_NUMBERS and all(map(_is_finite, one)) else None)
+        for one in values.to_pylist()
+    ]
+    return pa.array([one or None for one in rows], pa.list_(pa.float32()))
+
+
+def _is_finite(number: float | None) -> bool:
+    return number is not None and math.isfinite(number)

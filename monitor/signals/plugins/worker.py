@@ -1,8 +1,8 @@
 """The process of one plug-in, `python -m monitor.signals.plugins.worker PACKAGE:FUNCTION`.
 
-First says whether the function could be loaded. Then it reads calls as Arrow streams from standard input, each after
-its length in eight bytes. An answer is a byte that tells whether it worked, a length, and an Arrow stream with one
-column or the reason. Prints of the plug-in go to standard error.
+First calls `prepare` of the function's module, if it has one, and says whether all could be loaded. Then it reads calls
+as Arrow streams from standard input, each after its length in eight bytes. An answer is a byte that tells whether it
+worked, a length, and an Arrow stream with one column or the reason. Prints of the plug-in go to standard error.
 """
 
 import ctypes
@@ -49,10 +49,15 @@ def _reason(error: Exception) -> bytes:
 
 def _loaded(target: str) -> Callable[[pa.Table], Any]:
     module, _, name = target.partition(":")
-    function = getattr(importlib.import_module(module), name)
+    loaded = importlib.import_module(module)
+    function = getattr(loaded, name)
     if not callable(function):
         msg = f"{target} is no function"
         raise TypeError(msg)
+    pa.array([None], from_pandas=True)  # loads pandas, which takes a second, before calls wait for it
+    prepare = getattr(loaded, "prepare", None)
+    if callable(prepare):
+        prepare()
     return function  # type: ignore[no-any-return]
 
 

@@ -182,7 +182,7 @@ def _tallies(rows: pa.RecordBatch, answered: pa.RecordBatch, layout: Layout) -> 
     for name in present:
         if _is_figure(name, rows):
             flags[f"{name}_known"] = float(finite(rows.column(name)).size)
-        elif is_signal(name):
+        elif is_signal(name) and pa.types.is_boolean(rows.column(name).type):
             flags |= yes_and_known(rows.column(name), name)
     if "prediction" in present and "prediction" not in layout.by_name:
         prediction = answered.column("prediction")
