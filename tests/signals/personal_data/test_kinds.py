@@ -1,8 +1,14 @@
 """What is found in texts, and what is left alone: published examples of each kind, in several notations."""
 
-import pytest
+import base64
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.signals.personal_data import national_ids
 from monitor.signals.personal_data.redaction import redacted_text
+from tests.support.thorough import examples
 
 
 def wide(text: str) -> str:
@@ -23,6 +29,12 @@ FOUND = {
         "٤١١١١١١١١١١١١١١١",
         "41\u200b11\u00a01111\u20131111 1111",
         "4 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1",
+        "4111_1111_1111_1111",
+        "4111\n1111\n1111\n1111",
+        "4111, 1111, 1111, 1111",
+        "4111&nbsp;1111&nbsp;1111&nbsp;1111",
+        "".join(f"%3{one}" for one in "4111111111111111"),
+        "".join(rf"\u003{one}" for one in "4111111111111111"),
     ],
     "iban": [
         "DE89 3704 0044 0532 0130 00",
@@ -62,6 +74,12 @@ FOUND = {
         "104012B03300436",
         "12345678Z",
         "X1234567L",
+        "X-1234567-L",
+        "12.345.678-Z",
+        "AB-12-34-56-C",
+        "RSS MRA 85T10 A562S",
+        "756 1234 5678 97",
+        "198112289874",
         "RSSMRA85T10A562S",
         "44051401359",
         "811228-9874",
@@ -73,6 +91,11 @@ FOUND = {
     ],
     "secret": [
         "AKIAIOSFODNN7EXAMPLE",
+        "AKIAIOSF\n   ODNN7EXAMPLE",
+        " ".join("AKIAIOSFODNN7EXAMPLE"),
+        base64.b64encode(b"key=AKIAIOSFODNN7EXAMPLE").decode(),
+        b"AKIAIOSFODNN7EXAMPLE".hex(),
+        "".join(f"&#{ord(one)};" for one in "AKIAIOSFODNN7EXAMPLE"),
         "ghp_" + "a1B2" * 9,
         "https://admin:hunter2@db.example",
         "xoxb-123456789012-1234567890123-AbCdEf",
@@ -113,3 +136,10 @@ def test_each_notation_is_replaced_by_its_kind(kind: str) -> None:
 @pytest.mark.parametrize("text", LEFT)
 def test_what_only_looks_like_it_stays(text: str) -> None:
     assert redacted_text(text) == text
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(st.from_regex(national_ids.LETTERS_PREFILTER, fullmatch=True))
+def test_nothing_in_the_form_of_an_identifier_stops_the_search(text: str) -> None:
+    """A form that has separators where the check of another country has digits did."""
+    assert [one.value for one in national_ids.find(f"{text} 12345678Z")][-1] == "12345678Z"
