@@ -4,6 +4,7 @@ A transaction may commit a row after another one with a higher position was read
 once, and again when `overlap` has passed. A row is recognized by its position, its key and its content.
 """
 
+import hashlib
 import json
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -22,12 +23,15 @@ from monitor.sources.sql import keyset
 from monitor.sources.sql.cells import plain, record_of
 from monitor.sources.sql.keyset import Keyset, Values
 from monitor.sources.sql.read_only import MYSQL, ReadOnlyDatabase, UnreadableRowsError
+from monitor.texts import shortened
 
 _NEW, _AGAIN = "rows", "overlap"
 """The shards: rows that are read at once, and those that are read again."""
 _AT_ONCE = 5000
 """Rows of one statement."""
 _JSON = "application/json"
+_SHOWN = 150
+"""Characters of a place in messages."""
 _DAMAGED = "restore the database from a backup, or delete the row from source_positions"
 
 
@@ -108,6 +112,8 @@ class SqlTable:
         self._places: dict[str, Values | None] = {_NEW: None, _AGAIN: None}
         self._until: tuple[float, Values] | None = None
         """Since when rows up to this place have been read; they are read again after `overlap`."""
+        self._unplaced: set[bytes] = set()
+        """Rows that were read and cannot be a position, by their keys: the next ones are read beyond them."""
         self._buffer: deque[Payload] = deque()
         self._ask_at = 0.0
         self._has_more = True
@@ -193,8 +199,13 @@ class SqlTable:
         """The rows without that at the place itself: a database that rounds what it compares, as SQL Server does with
         `datetime`, returns it for ever.
         """
-        known = "" if after is None else keyset.written(after)
-        return [payload for payload in payloads if payload.position != known]
+        known = self._unplaced if after is None else {keyset.written(after).encode(), *self._unplaced}
+        new = [payload for payload in payloads if payload.key not in known]
+        self._unplaced.update(one.key for one in new if not one.position)
+        if len(self._unplaced) >= _AT_ONCE:
+            reason = f"{self._settings.table}: too many rows have values of more than {keyset.LONGEST:,} characters"
+            raise SourceError(reason, hint="choose other columns for `position` and `key`")
+        return new
 
     def _place(self, row: Mapping[str, Any]) -> Values:
         try:
@@ -209,18 +220,21 @@ class SqlTable:
         return {name: plain(cell) for name, cell in row.items()}
 
     def _payload(self, shard: str, row: Mapping[str, Any], error: str = "") -> Payload:
-        place = self._place(row)
+        place, position = self._place(row), ""
         try:
             position = keyset.written(place)
+            key = position.encode()
+        except keyset.LongPlaceError as flaw:
+            error, key = error or str(flaw), hashlib.sha256(repr(place).encode()).digest()
         except ValueError as flaw:
             raise SourceError(f"{self._settings.table}: {flaw}", hint="choose other columns") from flaw
         shown = ", ".join(f"{name} {value}" for name, value in zip(self._order, place, strict=True))
         return Payload(
             json.dumps(self._record(row)).encode(),
-            shown,
+            shortened(shown, _SHOWN),
             shard=shard,
             position=position,
-            key=position.encode(),
+            key=key,
             sent_at=keyset.seconds_of(place[0]),
             headers={"content-type": _JSON},
             error=error,

@@ -29,6 +29,10 @@ _READ: dict[str, Callable[[Any], Any]] = {
 }
 
 
+class LongPlaceError(ValueError):
+    """A row cannot be a position, because the values of its columns are too long."""
+
+
 class Keyset:
     """Statements on a table or view, in the order of the columns `order`."""
 
@@ -84,12 +88,13 @@ def written(place: Values) -> str:
     """A position as text.
 
     Raises:
-        ValueError: a value has a type that cannot be ordered, or it is too long.
+        LongPlaceError: the values are too long.
+        ValueError: a value has a type that cannot be ordered.
     """
     text = json.dumps([_tagged(value) for value in place], separators=(",", ":"))
     if len(text) > LONGEST:
         msg = f"the values of the columns take {len(text):,} characters, more than {LONGEST:,}"
-        raise ValueError(msg)
+        raise LongPlaceError(msg)
     return text
 
 

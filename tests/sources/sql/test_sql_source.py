@@ -17,7 +17,7 @@ from monitor.config.root import load
 from monitor.errors import ConfigError
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
-from monitor.sources.reading import PayloadReader
+from monitor.sources.reading import PayloadReader, Reading
 from monitor.sources.source import SourceError
 from monitor.sources.sql import database
 from monitor.sources.sql.database import SqlSettings
@@ -129,7 +129,8 @@ def test_a_row_that_appears_below_the_last_one_is_read_later_and_the_others_not_
 
     def read() -> list[str]:
         fetched = source.fetch(500, 0.0)
-        log.store_delivery(reader.read_all(fetched.payloads).requests, lambda _connection: None)
+        requests = Reading.joined(map(reader.read, fetched.payloads)).requests
+        log.store_delivery(requests, lambda _connection: None)
         source.acknowledge(fetched)
         return [json.loads(payload.body)["id"] for payload in fetched.payloads]
 
@@ -368,4 +369,27 @@ def test_a_row_that_the_database_returns_for_ever_is_read_once(tmp_path: Path) -
     assert not source.fetch(10, 0.0).payloads
     assert not source.fetch(10, 0.0).payloads
     assert len(asked) == before + 1
+    source.close()
+
+
+def test_a_row_that_cannot_be_a_position_stops_none_of_the_others(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/t.db"
+    with closing(sqlite3.connect(tmp_path / "t.db")) as connection:
+        connection.execute("create table t (at text, id text, truth text)")
+        rows = [
+            ("2026-11-29 10:00:01", "a"),
+            ("2026-11-29 10:00:02", "x" * 5000),
+            ("2026-11-29 10:00:03", "b"),
+        ]
+        connection.executemany("insert into t values (?, ?, 'ok')", rows)
+        connection.commit()
+    settings = SqlSettings(url=url, table="t", position="at", key=["id"], every=1.0, client="acme", model="m")
+    source = database.SqlTable(settings)
+    source.open(dict)
+    fetched = source.fetch(10, 0.0)
+    assert [bool(one.error) for one in fetched.payloads] == [False, True, False]
+    assert "more than 1,024" in fetched.payloads[1].error
+    assert len(fetched.payloads[1].name) < 200
+    source.acknowledge(fetched)
+    assert not source.fetch(10, 0.0).payloads
     source.close()
