@@ -12,7 +12,7 @@ from monitor.gauges.registry import AnyGauge
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.metrics.quality.task import KINDS, named
 from monitor.metrics.section import MetricSection
-from monitor.metrics.settings import MetricSettings
+from monitor.metrics.settings import FairnessSettings, MetricSettings
 from monitor.notify.settings import NotifySettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.answer_settings import AnswerSettings
@@ -147,14 +147,20 @@ class Config(Section):
         }
 
     def measuring(self) -> MetricSettings:
-        """What measuring needs to know: the section `metrics`, and the tasks of the models."""
+        """What measuring needs to know: the section `metrics`, and the tasks and groups of the models."""
         tasks = {
             (client, name): model.task
             for client, section in self.clients.items()
             for name, model in section.models.items()
             if model.task
         }
-        return replace(self.metrics.settings(), tasks=tasks)
+        fairness = {
+            (client, name): FairnessSettings(**dict(model.fairness))
+            for client, section in self.clients.items()
+            for name, model in section.models.items()
+            if model.fairness.groups
+        }
+        return replace(self.metrics.settings(), tasks=tasks, fairness=fairness)
 
     def model(self, stream: Stream) -> ModelSettings:
         """The section of a stream's model, or the defaults."""

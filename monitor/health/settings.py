@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from monitor.config.sections import Duration, RealNumber, Section
 from monitor.config.time_zone import TimeZone
 from monitor.config.units import HOUR
+from monitor.health.fairness_settings import FairnessSection
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -66,6 +67,8 @@ class ModelView(Section):
     task: str = ""
     """`binary`, `multiclass`, `classification` or `regression`. It determines whether whole numbers are
     classes. Empty: decided from predictions and outcomes."""
+    fairness: FairnessSection = FairnessSection()
+    """The groups between which answers are compared. Without groups, nothing is measured."""
 
     @property
     def limits(self) -> dict[str, float]:

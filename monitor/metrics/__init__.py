@@ -13,6 +13,7 @@ from monitor.metrics.business import automation, cost, satisfaction, target
 from monitor.metrics.calls import consumption, judges, signals
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
 from monitor.metrics.estimated import cbpe, dle
+from monitor.metrics.fairness import disparity
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.metrics.quality import (
     calibration_error,
@@ -63,6 +64,7 @@ _MODULES = (
     ranking,
     regression,
     worst_segments,
+    disparity,
     cbpe,
     dle,
     label_delay,

@@ -29,6 +29,32 @@ def wilson_each(successes: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.nd
     return np.maximum(0.0, low), np.minimum(1.0, high)
 
 
+def difference_of_shares(successes: float, n: float, others: float, m: float) -> Interval:
+    """Interval of the difference successes/n - others/m, both of positive rows (Newcombe 1998, method 10)."""
+    share, other = successes / n, others / m
+    (low, high), (low_of_other, high_of_other) = wilson(successes, n), wilson(others, m)
+    below = math.hypot(share - low, high_of_other - other)
+    above = math.hypot(high - share, other - low_of_other)
+    return share - other - below, share - other + above
+
+
+def ratio_of_shares(successes: float, n: float, others: float, m: float) -> Interval:
+    """Interval of the ratio of successes/n to a positive others/m (Donner and Zou 2012, from Wilson's limits).
+
+    Unlike the logarithmic method (Katz et al. 1978), it has a width when no row or every row is a success.
+    """
+    share, other = successes / n, others / m
+    (low, high), (low_of_other, high_of_other) = wilson(successes, n), wilson(others, m)
+    product = share * other
+
+    def end(of_share: float, of_other: float, sign: int) -> float:
+        under = product**2 - of_share * of_other * (2 * share - of_share) * (2 * other - of_other)
+        return (product + sign * math.sqrt(max(under, 0.0))) / (of_other * (2 * other - of_other))
+
+    ratio = share / other
+    return max(0.0, min(end(low, high_of_other, -1), ratio)), max(end(high, low_of_other, 1), ratio)
+
+
 def of_mean(mean: float, variance: float, n: float) -> Interval:
     """Normal interval of a mean; `variance` is that of single values."""
     half = Z * math.sqrt(max(variance, 0.0) / n)

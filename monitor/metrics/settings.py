@@ -5,6 +5,16 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class FairnessSettings:
+    """See `monitor.health.fairness_settings`, which describes each setting. `reference` is by segment."""
+
+    groups: tuple[str, ...]
+    favourable: str
+    reference: Mapping[str, str] = field(default_factory=dict)
+    least: int = 100
+
+
+@dataclass(frozen=True, slots=True)
 class MetricSettings:
     """See `monitor.metrics.section`, which describes each setting."""
 
@@ -18,3 +28,5 @@ class MetricSettings:
     promoters_from: int = 9
     tasks: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The configured task of each (client, model)."""
+    fairness: Mapping[tuple[str, str], FairnessSettings] = field(default_factory=dict)
+    """What fairness is measured of each (client, model) that has it configured."""

@@ -58,7 +58,7 @@ AGED = Aged(MEASUREMENTS, ("stream", "seconds", "part"))
 
 PARTS = HEADLINE, DETAIL, SLOW = 0, 1, 2
 """The kinds of blob. Every query names them, because `part` precedes `start` in the key."""
-_DETAILED = frozenset({"feature", "output", "segment", "class", "version", "against"})
+_DETAILED = frozenset({"feature", "output", "segment", "class", "version", "against", "group"})
 
 
 _PUT = prepared_upsert(MEASUREMENTS, ("stream", "seconds", "part", "start"))

@@ -5,6 +5,7 @@ They run over `METRICS`: a new metric is held to all of them, unless it is named
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from monitor.metrics.drift import column_drift, multivariate
 from monitor.metrics.drift.answers import INPUT_VARIATION_LOSS
 from monitor.metrics.quality import scores
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE
+from monitor.metrics.settings import FairnessSettings
 from monitor.metrics.system import daemon, releases, resources, rollbacks
 from monitor.records import Measurement, Window
 from monitor.windows import codec
@@ -33,7 +35,8 @@ from tests.support.tables import STREAM, predictions
 from tests.support.thorough import THOROUGH, examples
 
 WINDOW = Window(0, 60)
-LIGHT = MetricSettings(min_rows=1, min_outcomes=1)
+FAIRNESS = {(STREAM.client, STREAM.model): FairnessSettings(("region",), "a", least=1)}
+LIGHT = MetricSettings(min_rows=1, min_outcomes=1, fairness=FAIRNESS)
 NAMES = frozenset(info.name for info in METRICS)
 DRIFT = frozenset(info.name for info in column_drift.INFO)
 """What is zero between equals."""
@@ -122,7 +125,10 @@ def test_the_laws_reach_every_metric():
     measured = set()
     for table in (rows, numbers):
         base = from_table(STREAM, table, 0.0)
-        measured |= {m.metric for m in hold(base.profile, base) if m.value is not None}
+        fairness = {("acme", "fraud"): FairnessSettings(("region",), "fraud")}
+        settings = replace(LIGHT, fairness=fairness)
+        found = measure(Subject(STREAM, WINDOW, base.profile, base, settings))
+        measured |= {m.metric for m in found if m.value is not None}
     assert NAMES - ELSEWHERE - measured == set()
 
 

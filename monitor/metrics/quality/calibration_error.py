@@ -137,5 +137,13 @@ def _bias(part: Slice, n: float) -> tuple[float, float]:
 
 def bias_of(part: Slice) -> tuple[float, float]:
     """Mean confidence minus the share of correct answers, and the number of answers (0 and 0 without any)."""
+    bias, _, n = moments_of_bias(part)
+    return bias, n
+
+
+def moments_of_bias(part: Slice) -> tuple[float, float, float]:
+    """Mean confidence minus the share of correct answers, its variance over rows, and the number of answers (all 0
+    without any).
+    """
     n = _n(part)
-    return (_bias(part, n)[0], n) if n else (0.0, 0.0)
+    return (*_bias(part, n), n) if n else (0.0, 0.0, 0.0)
