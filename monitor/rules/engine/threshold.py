@@ -21,9 +21,13 @@ PROPORTIONS = frozenset(
     (
         "error_rate", "availability", "accuracy", "missing_share", "new_category_share", "out_of_range_share",
         "confidence_low_share", "automation_rate", "review_rate", "correction_rate", "signal_rate",
+        "selection_rate",
     )
 )  # fmt: skip
 """Metrics that are proportions: their bound is exact. Others use the interval they were measured with."""
+
+RATIOS = frozenset(("disparate_impact",))
+"""Metrics that are ratios of shares: their interval is scaled as for a normal distribution of the logarithm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,5 +245,13 @@ def edge(measurement: Measurement, confidence: float, *, upper: bool) -> float:
     """
     value, end = measurement.value, measurement.high if upper else measurement.low
     assert value is not None
-    z = NormalDist().inv_cdf(confidence)
-    return value if end is None else value + (end - value) * z / NormalDist().inv_cdf(0.975)
+    if end is None:
+        return value
+    times = NormalDist().inv_cdf(confidence) / NormalDist().inv_cdf(0.975)
+    if measurement.metric not in RATIOS:
+        return value + (end - value) * times
+    if (
+        value <= 0 or end <= 0
+    ):  # no hit: Wilson's limit of a share of none grows with the square of the deviate
+        return end * times * times if upper else 0.0
+    return value * math.exp(math.log(end / value) * times)

@@ -16,6 +16,7 @@ from monitor.rules.engine.readings import Past, Readings
 from monitor.rules.exports.exposed import EXTRA, LABELS, UsedThreshold, exposed, used_thresholds
 from monitor.rules.exports.prometheus_rules import dump
 from monitor.rules.exports.promql import BASE, quoted
+from monitor.rules.language.matchers import Matcher
 from monitor.rules.rule import Rule, RuleSet
 
 STREAM = Stream("acme", "fraud")
@@ -88,14 +89,17 @@ def synthetic_minute(rule: Rule, beyond: bool) -> Minute:
     return {seconds: list(measurements.values()) for seconds, measurements in measured.items()}
 
 
+def _matching(matcher: Matcher) -> str:
+    """A value that a matcher accepts: its own, or one of the alternatives of its regular expression."""
+    candidates = (matcher.value, *matcher.value.split("|"), "amount")
+    return next((text for text in candidates if matcher.matches({matcher.name: text})), "amount")
+
+
 def _measurement(used: UsedThreshold, value: float) -> Measurement:
     threshold = used.threshold
     units = {metric.name: (metric.unit, metric.better) for metric in METRICS}
     unit, better = units.get(threshold.metric, ("", METRICS[0].better))
-    pinned = {
-        one_matcher.name: one_matcher.value if one_matcher.operator == "=" else "amount"
-        for one_matcher in threshold.matchers
-    }
+    pinned = {one_matcher.name: _matching(one_matcher) for one_matcher in threshold.matchers}
     named = {"feature", *pinned} if "feature" in used.by and not pinned else set(pinned)
     labels: Labels = tuple(sorted((name, pinned.get(name, "amount")) for name in named))
     window = Window(0, threshold.seconds or EVERY)
