@@ -55,7 +55,7 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ("config.cross_checks",),
     ("config.root",),
     ("config.installation", "config.rule_files", "config.verdict_reading"),
-    ("jobs", "doctor", "firewall", "config.summary", "wiring", "sizing", "loadtest"),
+    ("jobs", "doctor", "firewall", "config.summary", "wiring", "sizing", "loadtest", "relay"),
     ("app",),
     ("demo",),
     ("cli",),
@@ -87,6 +87,8 @@ CATCH_ALLS = {
     "predictions/large/in_child.py",
     "predictions/large/reading.py",
     "predictions/log/writer.py",
+    "relay/buffer.py",
+    "relay/endpoint.py",
     "reports/drilldowns.py",
     "rollback/worker.py",
     "runtime/faults.py",
@@ -353,7 +355,7 @@ def test_one_file_writes_on_conflict() -> None:
 
 
 CONNECTING = {"socket", "smtplib", "http.client", "urllib.request", "httpx2", "httpx", "requests", "boto3"}
-OUTSIDE = {"outgoing", "notify", "sources", "web", "exporters", "demo", "protocol"}
+OUTSIDE = {"outgoing", "notify", "sources", "web", "exporters", "relay", "demo", "protocol"}
 """Rooms that open connections. The demonstration is a client of its own daemon; `protocol` is the client library's."""
 
 

@@ -37,7 +37,7 @@ from monitor.cli.commands.releases import (
     rollout,
     verdict,
 )
-from monitor.cli.commands.sites import site
+from monitor.cli.commands.sites import relay, site
 from monitor.cli.output import put
 
 
@@ -105,6 +105,7 @@ COMMANDS = (
     encrypting,
     erase,
     site,
+    relay,
     demo,
 )
 for commands in COMMANDS:

@@ -26,6 +26,7 @@ NOT_HERE = {
     **dict.fromkeys(
         ("site init", "site bundle", "site push", "site import"), "see tests/sites/test_commands.py"
     ),
+    **dict.fromkeys(("relay run", "relay status", "relay retry"), "see tests/relay/test_kill.py"),
     "store encrypt": "the store of the examples has no key",
     "store rekey": "the store of the examples has no key",
     "store decrypt": "the store of the examples has no key",

@@ -12,7 +12,7 @@ from monitor.errors import TooSlowError
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.web.ingest import reply
 from monitor.web.ingest.front import Front
-from monitor.web.ingest.request import DisconnectedError
+from monitor.web.ingest.incoming_body import DisconnectedError
 from monitor.web.server import Server
 from monitor.web.settings import WebSettings
 from tests.support.ports import free_port

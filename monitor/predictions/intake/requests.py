@@ -55,7 +55,8 @@ Answer = Callable[[Receipt | WatchkeeperError], None]
 
 class RawRequest(msgspec.Struct, frozen=True):
     """A request that is not parsed yet. `sender` shares the writer with others. `rules` are those that held for it when
-    it arrived; `identity` is the result of `parse.identify`, or None if it was not called yet.
+    it arrived; `identity` is the result of `parse.identify`, or None if it was not called yet. `relay_key` identifies
+    it where neither the sender's key nor its content does.
     """
 
     kind: RecordKind
@@ -65,6 +66,7 @@ class RawRequest(msgspec.Struct, frozen=True):
     idempotency_key: str
     identity: Request | None
     sender: str = ""
+    relay_key: str = ""
 
     @property
     def size(self) -> int:
@@ -86,6 +88,8 @@ class RawRequest(msgspec.Struct, frozen=True):
                 self.identity,
                 most_objects,
             )
+            if request.request is None and self.relay_key:
+                request.request = parse.identify(self.kind, self.body, self.rules.client, self.relay_key)
             request.sender = self.sender
             return request
         except Exception as error:  # boundary: one request must not stop the writer

@@ -56,7 +56,8 @@ class Rules(msgspec.Struct, frozen=True):
 
     `client` is the client that the sender's key is bound to, `models` are its models; empty for any. `clients` are all
     configured clients; None for any. Records of history (`is_history`) may be of any age, and each needs a time.
-    `dates` is the order of day and month in their times.
+    `dates` is the order of day and month in their times. Records without a time have that of `now`; one that waited at
+    a relay arrived at `now` and is checked at `checked_at`, which is later.
     """
 
     settings: PredictionSettings
@@ -66,6 +67,7 @@ class Rules(msgspec.Struct, frozen=True):
     is_history: bool = False
     dates: DateOrder | None = None
     models: tuple[str, ...] = ()
+    checked_at: float = 0.0
 
     def is_known(self, client: str) -> bool:
         """Whether the client is configured, or any client is accepted."""
@@ -79,7 +81,12 @@ class Rules(msgspec.Struct, frozen=True):
     @property
     def latest(self) -> float:
         """The newest accepted time in seconds."""
-        return self.now + self.settings.future
+        return self.clock + self.settings.future
+
+    @property
+    def clock(self) -> float:
+        """The time of the daemon when it got them."""
+        return max(self.now, self.checked_at)
 
 
 def read_prediction(record: object, rules: Rules) -> tuple[Stream, Row]:
@@ -222,7 +229,7 @@ def _timestamp(value: object, rules: Rules) -> int:
         raise RecordError("invalid", message, hint=reading.HINT) from error
     seconds = micros / 1e6
     if seconds > rules.latest:
-        ahead = format_duration(int(seconds - rules.now))
+        ahead = format_duration(int(seconds - rules.clock))
         raise RecordError(
             "future",
             f"timestamp is {ahead} ahead",

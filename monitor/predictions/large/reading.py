@@ -56,7 +56,7 @@ class ReaderHere:
         if not isinstance(parsed, ParsedRequest):
             return parsed
         try:
-            return cut(parsed, self._settings, self._meter, request.rules.now)
+            return cut(parsed, self._settings, self._meter, request.rules.clock)
         except Exception as error:  # boundary: one request must not stop the reader
             return failed(error)
 

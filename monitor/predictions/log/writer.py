@@ -126,9 +126,12 @@ class PredictionLog:
         if self._thread is not None:
             self._thread.join()
 
-    def rules(self, client: str = "", models: tuple[str, ...] = ()) -> Rules:
-        """The rules for records received now, from a sender whose key is bound to `client` and `models`."""
-        return Rules(self.settings, self.clock.now(), client, self.clients, models=models)
+    def rules(self, client: str = "", models: tuple[str, ...] = (), waited: float = 0.0) -> Rules:
+        """The rules for records from a sender whose key is bound to `client` and `models`. They were received now, or
+        `waited` seconds ago by a relay.
+        """
+        now = self.clock.now()
+        return Rules(self.settings, now - waited, client, self.clients, models=models, checked_at=now)
 
     def prepared(self, request: RawRequest) -> Sequence[ParsedRequest] | Receipt | WatchkeeperError:
         """Read a large request apart from the writer, who then only stores its slices; or its receipt, if it was stored

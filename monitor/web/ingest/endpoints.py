@@ -23,19 +23,18 @@ from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue
+from monitor.web.ingest.incoming_body import BodyLimits, Headers, IncomingBody, is_unread
 from monitor.web.ingest.otlp import OtlpEndpoint
 from monitor.web.ingest.otlp_reply import Signal
 from monitor.web.ingest.pushed import PushEndpoint
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
-    BodyLimits,
-    Headers,
-    IncomingBody,
+    bound_by_relay,
     count_rejected,
     headers_of,
-    is_unread,
     peer_of,
     principal_of,
+    waited_of,
 )
 from monitor.web.ingest.turns import ReadingTurns
 from monitor.web.statuses import status_of, words_of
@@ -102,7 +101,7 @@ class Endpoint:
             return _ONLY_POST
         headers = headers_of(scope)
         try:
-            principal = await principal_of(self._access, scope, headers)
+            principal = bound_by_relay(await principal_of(self._access, scope, headers), headers)
             sender = principal.client or principal.key or peer_of(scope)
             body = IncomingBody(headers, sender, self._budget, self._limits)
             try:
@@ -121,8 +120,10 @@ class Endpoint:
         key, kind = headers.get("idempotency-key", ""), headers.get("content-type", "")
         is_large = len(body) > _LARGE_BODY_BYTES
         identity = None if is_large else identify(self._kind, body, principal.client, key)
-        rules = self._log.rules(principal.client, principal.models)
-        request = RawRequest(self._kind, body, kind, rules, key, identity, sender)
+        waited = waited_of(headers, self._log.settings.retention) if "watchkeeper-waited" in headers else 0.0
+        rules = self._log.rules(principal.client, principal.models, waited)
+        relay_key = headers.get("watchkeeper-request", "")
+        request = RawRequest(self._kind, body, kind, rules, key, identity, sender, relay_key)
         result = None if is_large else await self._queue.commit(request)
         if result is not None and not isinstance(result, ReadApartError):
             return result

@@ -21,8 +21,8 @@ from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.web.auth import response_headers
 from monitor.web.connections import MOST_HEADERS, Connection
 from monitor.web.ingest import reply, request_body
+from monitor.web.ingest.incoming_body import DisconnectedError
 from monitor.web.ingest.reply import Headers, Reply
-from monitor.web.ingest.request import DisconnectedError
 from monitor.web.statuses import status_of, words_of
 
 log = logging.getLogger(__name__)

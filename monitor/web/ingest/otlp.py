@@ -26,16 +26,12 @@ from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import otlp_reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.commit_queue import CommitQueue
+from monitor.web.ingest.incoming_body import BodyLimits, DisconnectedError, Headers, IncomingBody, is_unread
 from monitor.web.ingest.otlp_reply import Encoding, Signal, encoding_of
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
-    BodyLimits,
-    DisconnectedError,
-    Headers,
-    IncomingBody,
     count_rejected,
     headers_of,
-    is_unread,
     peer_of,
     principal_of,
 )

@@ -19,14 +19,11 @@ from monitor.sources.source import Payload
 from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import reply
 from monitor.web.ingest.body_budget import BodyBudget
+from monitor.web.ingest.incoming_body import BodyLimits, Headers, IncomingBody, is_unread
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
-    BodyLimits,
-    Headers,
-    IncomingBody,
     count_rejected,
     headers_of,
-    is_unread,
     peer_of,
     principal_of,
 )

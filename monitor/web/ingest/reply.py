@@ -1,10 +1,12 @@
 """Complete responses that are sent without the application."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from litestar.types import Send
+
+if TYPE_CHECKING:
+    from litestar.types import Send
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -19,7 +21,7 @@ class Reply:
     headers: Headers
     body: bytes
 
-    async def send(self, send: Send, more: Headers) -> None:
+    async def send(self, send: "Send", more: Headers) -> None:
         """Send it, with additional headers `more`."""
         headers = [*self.headers, *more]
         await send({"type": "http.response.start", "status": self.status, "headers": headers})

@@ -1,23 +1,23 @@
-"""What the ingest reads of a request: its headers, its sender, and its body within limits of size, time and memory."""
+"""What the ingest reads of a request: its headers and its sender."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from dataclasses import replace
+from urllib.parse import unquote
 
-from litestar.types import HTTPScope, Receive
-from litestar.types.asgi_types import ReceiveMessage
+from litestar.types import HTTPScope
 
-from monitor.errors import BusyError, TooLargeError, TooSlowError
+from monitor.errors import AccessError, InputError
 from monitor.predictions.log.writer import PredictionLog
 from monitor.store.api_keys import KeyKind
+from monitor.visible import visible
 from monitor.web.auth import access as authentication
 from monitor.web.auth.access import Access, Principal
 from monitor.web.auth.socket_owner import is_same_user
-from monitor.web.ingest.begun import Begun
-from monitor.web.ingest.body_budget import BodyBudget
-from monitor.web.ingest.compression import decompressed
+from monitor.web.ingest.incoming_body import Headers
 
-Headers = Mapping[str, str]
+OF_RELAYS = ("watchkeeper-client", "watchkeeper-waited", "watchkeeper-request")
+"""What a relay adds: the client of its sender, the seconds since the request came in there, and a key of its own."""
 _USED_HEADERS = {
     name.encode(): name
     for name in (
@@ -27,11 +27,10 @@ _USED_HEADERS = {
         "content-type",
         "idempotency-key",
         "transfer-encoding",
+        *OF_RELAYS,
     )
 }
 """The headers that are used; others are not decoded."""
-_MAX_UNREAD_BYTES = 65_536
-"""If more of a rejected body is still to come, the connection is closed with the response."""
 _REASONS = {
     400: "malformed",
     401: "wrong_key",
@@ -40,19 +39,6 @@ _REASONS = {
     413: "too_large",
     429: "busy",
 }
-_NO_MEMORY = "not enough memory for this request: other senders are using it"
-
-
-class DisconnectedError(Exception):
-    """The sender disconnected before its body was complete."""
-
-
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
-    """The largest body in bytes, and the seconds within which it must arrive."""
-
-    size: int
-    seconds: float
 
 
 def headers_of(scope: HTTPScope) -> Headers:
@@ -81,20 +67,40 @@ async def principal_of(access: Access, scope: HTTPScope, headers: Headers) -> Pr
     return await asyncio.to_thread(access.who, *asked)
 
 
+def bound_by_relay(principal: Principal, headers: Headers) -> Principal:
+    """The sender, bound to the client that a relay names: it never sends records of another.
+
+    Raises:
+        AccessError: the key is bound to another client.
+    """
+    client = unquote(headers.get("watchkeeper-client", ""))
+    if not client or client == principal.client:
+        return principal
+    if principal.client:
+        hint = (
+            f"the relay sends records of {visible(client)[:100]}; use a key of that client, or of all clients"
+        )
+        raise AccessError("this key belongs to another client", known=True, hint=hint)
+    return replace(principal, client=client)
+
+
+def waited_of(headers: Headers, most: float) -> float:
+    """The seconds that a request waited at a relay, at most `most`.
+
+    Raises:
+        InputError: it is no number.
+    """
+    text = headers.get("watchkeeper-waited", "0")
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
+        raise InputError(
+            "the header Watchkeeper-Waited is no number of seconds", hint="only a relay sends it"
+        )
+    return min(float(text), most)
+
+
 def peer_of(scope: HTTPScope) -> str:
     """The address of the other end of the connection."""
     return scope["client"][0] if scope["client"] else ""
-
-
-def is_unread(headers: Headers) -> bool:
-    """Whether much of a body that was not read is still to come."""
-    return content_length(headers) > _MAX_UNREAD_BYTES or "transfer-encoding" in headers
-
-
-def content_length(headers: Headers) -> int:
-    """The announced length of a body in bytes; 0 without one."""
-    text = headers.get("content-length", "")
-    return int(text) if text.isdigit() else 0
 
 
 def count_rejected(log: PredictionLog, status: int, *, has_key: bool) -> None:
@@ -104,106 +110,3 @@ def count_rejected(log: PredictionLog, status: int, *, has_key: bool) -> None:
         reason = "no_key"
     if reason:
         log.count_rejected(reason)
-
-
-class IncomingBody:
-    """The body of a request. Its memory is reserved as bytes arrive, until `release`."""
-
-    def __init__(self, headers: Headers, sender: str, budget: BodyBudget, limits: BodyLimits) -> None:
-        """Expect a body.
-
-        Raises:
-            TooLargeError: the announced length exceeds the limit.
-        """
-        self._limits = limits
-        self._encoding = headers.get("content-encoding", "")
-        self._timer: asyncio.Timeout | None = None
-        if content_length(headers) > limits.size:
-            raise self.too_large()
-        self._reservation = budget.reserve(sender, self._evict)
-
-    async def read(self, receive: Receive) -> bytes:
-        """The complete body. Its deadline costs nothing if all of it is already here.
-
-        Raises:
-            TooLargeError, TooSlowError, BusyError: it exceeds a limit.
-            DisconnectedError: the sender is gone.
-        """
-        first = Begun(receive())
-        if first.is_done and not first.result.get("more_body", False):
-            body = self._taken(first.result, 0)
-        else:
-            body = await self._read_in_time(first, receive)
-        self._reservation.settle()
-        return body
-
-    async def read_decompressed(self, receive: Receive) -> bytes:
-        """The complete body without its Content-Encoding; its limit holds for both.
-
-        Raises:
-            InputError: it is damaged, or compressed in another way than gzip.
-            TooLargeError, TooSlowError, BusyError: it exceeds a limit.
-            DisconnectedError: the sender is gone.
-        """
-        return await self.decompressed(await self.read(receive))
-
-    async def decompressed(self, body: bytes) -> bytes:
-        """A body that was read, without its Content-Encoding.
-
-        Raises:
-            InputError: it is damaged, or compressed in another way than gzip.
-            TooLargeError, BusyError: it exceeds a limit.
-        """
-        if not self._encoding:
-            return body
-        body = await asyncio.to_thread(decompressed, body, self._encoding, self._limits.size)
-        self._reservation.grow(len(body))
-        self._reservation.settle()
-        return body
-
-    def release(self) -> None:
-        """Release the memory."""
-        self._reservation.release()
-
-    def _evict(self) -> None:
-        if self._timer is not None:
-            self._timer.reschedule(0)
-
-    def too_large(self) -> TooLargeError:
-        """The error for a body above the limit."""
-        hint = "send fewer records per request"
-        return TooLargeError(f"the body is larger than {self._limits.size:,} bytes", hint=hint)
-
-    async def _read_in_time(self, first: Begun[ReceiveMessage], receive: Receive) -> bytes:
-        self._timer = asyncio.timeout(self._limits.seconds)
-        try:
-            async with self._timer:
-                return await self._received(first, receive)
-        except TimeoutError as error:
-            if self._reservation.is_evicted:
-                raise BusyError(_NO_MEMORY, retry_after=1, hint="retry in a few seconds") from error
-            seconds = self._limits.seconds
-            hint = "send fewer records per request"
-            raise TooSlowError(f"the request body did not arrive within {seconds:g} s", hint=hint) from error
-
-    async def _received(self, first: Begun[ReceiveMessage], receive: Receive) -> bytes:
-        message = await first
-        chunks = [self._taken(message, 0)]
-        size = len(chunks[0])
-        while message.get("more_body", False):
-            message = await receive()
-            chunks.append(self._taken(message, size))
-            size += len(chunks[-1])
-        return b"".join(chunks)
-
-    def _taken(self, message: ReceiveMessage, before: int) -> bytes:
-        """The part of the body in a message, which follows `before` bytes. Its memory is reserved."""
-        if message["type"] != "http.request":
-            raise DisconnectedError
-        part = message["body"]
-        if part:
-            size = before + len(part)
-            if size > self._limits.size:
-                raise self.too_large()
-            self._reservation.grow(size)
-        return part

@@ -1,0 +1,120 @@
+"""`relay`: takes records inside a client's network and sends them to the daemon, with a buffer on disk."""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.options import JsonOption
+from monitor.cli.output import put, put_json, put_table, say
+
+if TYPE_CHECKING:
+    from monitor.relay.settings import RelaySettings
+
+DEFAULT_FILE = Path("relay.yaml")
+RelayOption = Annotated[Path, typer.Option("--config", "-c", help="The file of the relay.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Register the commands of this file."""
+    commands = typer.Typer(
+        help="A relay: one way out of a network for many senders, with a buffer on disk.\n\n"
+        "Example: watchkeeper relay status",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    commands.command("run")(run)
+    commands.command("status")(status)
+    commands.command("retry")(retry)
+    commands.command("key")(key)
+    app.add_typer(commands, name="relay")
+
+
+def run(config: RelayOption = DEFAULT_FILE) -> None:
+    """Start the relay and stay in the foreground until Ctrl-C or SIGTERM.
+
+    Example: watchkeeper relay run --config relay.yaml
+    """
+    from monitor.relay.relay import Relay
+    from monitor.relay.settings import load
+    from monitor.runtime.cpu_tuning import give_back_freed_memory, share_freed_memory
+    from monitor.runtime.gc_tuning import tune_garbage_collector
+    from monitor.runtime.logs import configure
+    from monitor.runtime.secrets import secrets_of
+
+    tune_garbage_collector()
+    share_freed_memory()
+    settings = load(config)
+    configure("info", as_json=False, secrets=secrets_of(settings))
+    relay = Relay(settings)
+
+    def announce() -> None:
+        give_back_freed_memory()  # memory of the start
+        with contextlib.suppress(OSError):  # a closed or full terminal must not stop the relay
+            say(f"The relay listens at {relay.server.url} and sends to {settings.upstream.url}")
+
+    relay.serve(announce)
+
+
+def status(config: RelayOption = DEFAULT_FILE, as_json: JsonOption = False) -> None:
+    """Show what waits, since when, why, and what the daemon has refused.
+
+    Exit code: 1 if the relay does not run, the daemon takes nothing, or something is set aside.
+
+    Example: watchkeeper relay status
+    """
+    import msgspec
+
+    from monitor.config.sections import format_size
+    from monitor.config.units import format_duration
+    from monitor.relay.status import status_of
+
+    settings = _loaded(config)
+    found = status_of(Path(settings.folder), settings.buffer, time.time())
+    if as_json:
+        put_json(msgspec.to_builtins(found) | {"is_well": found.is_well})
+    else:
+        put(f"the relay {'runs' if found.is_running else 'does not run'}")
+        put(f"{found.waiting_bytes:,} bytes of {format_size(found.buffer_bytes)} wait")
+        rows = [
+            (
+                one.key,
+                f"{one.waiting_bytes:,}",
+                "-" if one.oldest_seconds is None else format_duration(round(one.oldest_seconds)),
+                str(one.sent),
+                str(len(one.set_aside)),
+                one.error or one.set_aside_reason or one.rejected or "-",
+            )
+            for one in found.keys
+        ]
+        put_table(("key", "waiting bytes", "oldest", "sent", "set aside", "reason"), rows)
+    if not found.is_well:
+        raise typer.Exit(1)
+
+
+def retry(config: RelayOption = DEFAULT_FILE) -> None:
+    """Send everything that is set aside once more. A running relay does so within a second.
+
+    Example: watchkeeper relay retry
+    """
+    from monitor.relay.status import retry as send_again
+
+    say(f"{send_again(Path(_loaded(config).folder))} requests will be sent once more")
+
+
+def key() -> None:
+    """Print a new key for a sender.
+
+    Example: watchkeeper relay key
+    """
+    import secrets
+
+    put("wkr_" + secrets.token_urlsafe(32))
+
+
+def _loaded(config: Path) -> "RelaySettings":
+    from monitor.relay.settings import load
+
+    return load(config)

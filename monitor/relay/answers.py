@@ -1,0 +1,78 @@
+"""What an answer of the daemon means for the request that it answers."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from monitor.visible import one_line
+
+_OF_THE_REQUEST = frozenset((400, 422))
+"""Statuses that say something about the request itself, if they are the daemon's. Others below 500, such as those of a
+wrong key, pass when somebody puts something right."""
+_TOO_LARGE = frozenset((413, 414, 431))
+"""Those that proxies answer, too."""
+_LONGEST = 300
+
+
+class Verdict(Enum):
+    """What to do with the request."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    """Set it aside: it will never be taken as it is."""
+    LATER = "later"
+    DOUBTFUL = "doubtful"
+    """Send it again, but not for ever: something on the way refuses it, such as a firewall that reads contents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A verdict, with how many records the daemon rejected, the reason in words, and the seconds that it asks for."""
+
+    verdict: Verdict
+    reason: str = ""
+    rejected: int = 0
+    wait: float = 0.0
+
+
+def read_answer(status: int, body: bytes, retry_after: str) -> Reading:
+    """Read an answer. Only Watchkeeper's own counts as taken: a portal that answers 200 to everything takes nothing."""
+    content = _content(body)
+    told = "; ".join(str(content[name]) for name in ("error", "hint") if content.get(name))
+    reason = one_line(f"{status}: {told or 'no reason was given'}")[:_LONGEST]
+    if status in (202, 422) and _is_count(content.get("accepted")):
+        rejected = content.get("rejected")
+        listed = rejected if isinstance(rejected, list) else []
+        counted = content.get("rejected_count")
+        number = counted if isinstance(counted, int) and _is_count(counted) else len(listed)
+        return Reading(Verdict.TAKEN, _first(listed), number)
+    if status in _TOO_LARGE or (status in _OF_THE_REQUEST and told):
+        return Reading(Verdict.REFUSED, reason)
+    if 200 <= status < 300:
+        reason = f"{status}: this is not Watchkeeper's answer; is relay.upstream.url right?"
+    elif 300 <= status < 400:
+        reason = f"{status}: redirects are not followed; set relay.upstream.url to the daemon's own address"
+    text = retry_after.strip()
+    wait = float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0
+    is_foreign = status in (400, 403, 406, 422) and not told
+    return Reading(Verdict.DOUBTFUL if is_foreign else Verdict.LATER, reason, wait=wait)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _first(rejected: list[Any]) -> str:
+    first = rejected[0] if rejected and isinstance(rejected[0], dict) else {}
+    words = "; ".join(str(first[name]) for name in ("error", "hint") if first.get(name))
+    return one_line(words)[:_LONGEST]
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

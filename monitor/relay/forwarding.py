@@ -1,0 +1,208 @@
+"""Sends the requests of one key to the daemon, in order, until each is answered. One thread for each key.
+
+A request is sent with the same idempotency key until it has an answer, so the daemon stores it once. What the daemon
+refuses is set aside, and the others go on; while it takes nothing, they wait.
+"""
+
+import contextlib
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+
+from monitor import outgoing
+from monitor.relay.answers import Reading, Verdict, read_answer
+from monitor.relay.frames import Frame, Request
+from monitor.relay.lane import Lane
+from monitor.relay.set_aside import SetAside
+from monitor.runtime.file_modes import PRIVATE_FILE
+
+log = logging.getLogger(__name__)
+
+STATE = "state.json"
+_FIRST_WAIT, _LONGEST_WAIT, _LONGEST_ASKED = 0.5, 60.0, 300.0
+_MOST_DOUBTFUL = 20
+"""Attempts, in about a quarter of an hour, after which a request that something on the way refuses is set aside."""
+_LOOKS_EVERY = 1.0
+"""Seconds after which a waiting thread looks for requests that are to be sent once more."""
+
+
+class State(msgspec.Struct):
+    """How far sending has come since the relay started, and what went wrong last. Times are seconds since the epoch."""
+
+    sent: int = 0
+    rejected_records: int = 0
+    set_aside: int = 0
+    attempts_failed: int = 0
+    last_sent_at: float = 0.0
+    error: str = ""
+    """Why requests wait; empty while they are taken."""
+    error_at: float = 0.0
+    rejected: str = ""
+    """Why the daemon rejected a record last."""
+
+
+Post = Callable[[Request, bytes], Reading]
+
+
+@dataclass(eq=False)
+class Forwarder:
+    """Sends the requests of one key."""
+
+    name: str
+    lane: Lane
+    aside: SetAside
+    post: Post
+    stopping: threading.Event
+    state: State = field(default_factory=State)
+    _failures: int = 0
+    _saved: bytes = b""
+
+    def send_until_stopped(self) -> None:
+        """Send what is there and what comes. The work of one thread."""
+        while not self.stopping.is_set():
+            self.lane.arrived.clear()
+            try:
+                worked = self._send_again() and self._send_next()
+            except OSError as error:
+                worked = True
+                self._wait(f"the buffer cannot be read: {error.strerror or error}", 0.0)
+            self._save()
+            if not worked and not self.stopping.is_set():
+                self.lane.arrived.wait(_LOOKS_EVERY)
+
+    def _send_next(self) -> bool:
+        """Send the next request; False if none waits."""
+        frame = self.lane.peek()
+        if frame is None:
+            return False
+        if self._settle(frame):
+            self.lane.advance(frame)
+        return True
+
+    def _send_again(self) -> bool:
+        """Send what was set aside and is to be sent once more; False if one must wait."""
+        for path in self.aside.again():
+            frame = self.aside.read(path)
+            if frame is None:
+                self.aside.put_back(path, "the file is damaged")
+            elif self._settle(frame):
+                self.aside.remove(path)
+            else:
+                return False
+        return True
+
+    def _settle(self, frame: Frame) -> bool:
+        """Send a request; whether it is taken or set aside. If neither, time has passed."""
+        reading = self.post(frame.request, frame.body)
+        match reading.verdict:
+            case Verdict.TAKEN:
+                self._taken(reading)
+                return True
+            case Verdict.REFUSED:
+                return self._set_aside(frame, reading.reason)
+            case Verdict.DOUBTFUL if self._failures >= _MOST_DOUBTFUL:
+                return self._set_aside(frame, reading.reason)
+            case _:
+                self._wait(reading.reason, reading.wait)
+        return False
+
+    def _taken(self, reading: Reading) -> None:
+        state, self._failures = self.state, 0
+        state.sent += 1
+        state.last_sent_at = time.time()
+        if state.error:
+            log.warning("requests are taken again", extra={"key": self.name})
+            state.error = ""
+        if reading.rejected:
+            state.rejected_records += reading.rejected
+            if reading.reason != state.rejected:
+                fields = {"key": self.name, "records": reading.rejected, "reason": reading.reason}
+                log.warning("the daemon rejected records", extra=fields)
+            state.rejected = reading.reason
+
+    def _set_aside(self, frame: Frame, reason: str) -> bool:
+        try:
+            path = self.aside.add(frame, reason)
+        except OSError as error:
+            self._wait(f"a refused request cannot be set aside: {error.strerror or error}", 0.0)
+            return False
+        self.state.set_aside += 1
+        self._failures = 0
+        fields = {"key": self.name, "reason": reason, "file": str(path)}
+        log.error("the daemon refuses a request; it is set aside", extra=fields)
+        return True
+
+    def _wait(self, reason: str, asked: float) -> None:
+        self._failures += 1
+        self.state.attempts_failed += 1
+        if reason != self.state.error:
+            log.warning("requests wait", extra={"key": self.name, "reason": reason})
+        self.state.error, self.state.error_at = reason, time.time()
+        self._save()
+        self.stopping.wait(wait_after(self._failures, asked, random.random()))  # noqa: S311 - spreads retries
+
+    def _save(self) -> None:
+        """Write the state for `watchkeeper relay status`, if it has changed."""
+        content = msgspec.json.encode(self.state)
+        if content == self._saved:
+            return
+        path = self.lane.folder / STATE
+        with contextlib.suppress(OSError):  # on a full disk, the older one stays
+            part = path.with_name(f".{STATE}.part")
+            part.write_bytes(content)
+            part.chmod(PRIVATE_FILE)
+            part.replace(path)
+            self._saved = content
+
+
+def wait_after(failures: int, asked: float, chance: float) -> float:
+    """Seconds to wait after so many failures in a row, of which half is chance; at least what the daemon asks for."""
+    longest = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0 ** min(failures - 1, 20))
+    return max(longest * (0.5 + 0.5 * chance), min(asked, _LONGEST_ASKED))
+
+
+def state_in(folder: Path) -> State:
+    """The state in the folder of a lane; an empty one if there is none."""
+    try:
+        return msgspec.json.decode((folder / STATE).read_bytes(), type=State)
+    except (OSError, msgspec.MsgspecError):
+        return State()
+
+
+def poster(client: httpx2.Client, url: str, key: str) -> Post:
+    """Sends requests by a client with one deadline and one size limit for each call."""
+    authorization = b"Bearer " + key.encode()
+
+    def post(request: Request, body: bytes) -> Reading:
+        headers = {b"Authorization": authorization, **headers_of(request, time.time())}
+        try:
+            response = client.post(f"{url}{request.path}", content=body, headers=headers)
+        except httpx2.LocalProtocolError as error:  # it can never be sent
+            return Reading(Verdict.REFUSED, outgoing.reason(error))
+        except outgoing.FAILURES as error:
+            return Reading(Verdict.LATER, outgoing.reason(error))
+        return read_answer(response.status_code, response.content, response.headers.get("Retry-After", ""))
+
+    return post
+
+
+def headers_of(request: Request, now: float) -> Mapping[bytes, bytes]:
+    """The headers of the sender, and the relay's own: whose records these are, how long they have waited, and a key for
+    those that nothing else identifies.
+    """
+    named = {
+        b"Idempotency-Key" if request.is_own_key else b"Watchkeeper-Request": request.key,
+        b"Content-Type": request.content_type,
+        b"Content-Encoding": request.content_encoding,
+        b"Watchkeeper-Client": quote(request.client, safe=""),
+        b"Watchkeeper-Waited": f"{max(0.0, now - request.received_at):.3f}",
+    }
+    return {name: value.encode("latin-1") for name, value in named.items() if value}

@@ -1,0 +1,246 @@
+"""The requests of one key on disk: segment files that are appended to, read in order, and deleted when all is sent.
+
+One thread appends and one reads. Of what a crash leaves behind, whole frames count; a torn last one was not
+acknowledged. `position` says how far all is sent; if it is lost, the requests of one segment are sent again, which the
+daemon recognizes by their keys.
+"""
+
+import contextlib
+import os
+import threading
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from monitor.relay import frames
+from monitor.relay.frames import Frame, Request
+from monitor.runtime.file_modes import PRIVATE_FOLDER
+
+SEGMENT_BYTES = 8_000_000
+"""A segment that has reached this size gets no further requests."""
+SUFFIX = ".segment"
+_POSITION = "position"
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+
+
+class Position(msgspec.Struct, frozen=True):
+    """All before it is sent."""
+
+    segment: int
+    offset: int
+
+
+class Lane:
+    """The waiting requests of one key, in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open it.
+
+        Raises:
+            OSError: the folder cannot be made or read.
+        """
+        folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+        self.folder = folder
+        self.arrived = threading.Event()
+        """Set when there may be something to read."""
+        self._lock = threading.Lock()
+        self._ends = {number: _path(folder, number).stat().st_size for number in numbers(folder)}
+        self._position = position_of(folder)
+        self._waiting = _waiting(self._ends, self._position)
+        self._active: int | None = None
+        self._file = -1
+        self._mark = b""
+        self._next = max([*self._ends, self._position.segment], default=0) + 1
+        self.oldest_at: float | None = None
+        """When the request that is read next was received, as far as it was read."""
+        self.skipped = 0
+        """Bytes that were passed over: torn by a crash, or damaged."""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait."""
+        return self._waiting
+
+    def append(self, requests: Sequence[tuple[Request, bytes]]) -> None:
+        """Put requests on disk, all or none.
+
+        Raises:
+            OSError: they are not there: the disk is full, for example.
+        """
+        self._begin()
+        number = self._active
+        assert number is not None
+        before = self._ends[number]
+        content = b"".join(frames.encoded(self._mark, request, body) for request, body in requests)
+        try:
+            _write(self._file, content)
+            os.fdatasync(self._file)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, before)
+            self._end()
+            raise
+        with self._lock:
+            self._ends[number] = before + len(content)
+            self._waiting += len(content)
+        if before + len(content) >= SEGMENT_BYTES:
+            self._end()
+        self.arrived.set()
+
+    def peek(self) -> Frame | None:
+        """The request that is to be sent next; None if none waits.
+
+        Raises:
+            OSError: a segment cannot be read.
+        """
+        while True:
+            with self._lock:
+                later = [number for number in sorted(self._ends) if number >= self._position.segment]
+                if not later:
+                    self.oldest_at = None
+                    return None
+                number = later[0]
+                offset = self._position.offset if number == self._position.segment else frames.START
+                end, is_active = self._ends[number], number == self._active
+            frame = frames.read(_path(self.folder, number), offset, end) if offset < end else None
+            if frame is not None:
+                self.skipped += frame.start - offset
+                self.oldest_at = frame.request.received_at
+                return frame
+            if is_active and offset >= end:
+                self.oldest_at = None
+                return None
+            self.skipped += max(0, end - offset)
+            self._advance(Position(number, end))
+            if not is_active:
+                self._delete(number)
+
+    def advance(self, frame: Frame) -> None:
+        """The request that `peek` returned is settled."""
+        with self._lock:
+            later = [number for number in sorted(self._ends) if number >= self._position.segment]
+        self._advance(Position(later[0], frame.end))
+
+    def _advance(self, position: Position) -> None:
+        with self._lock:
+            before, self._position = self._position, position
+            if before.segment == position.segment:
+                self._waiting -= position.offset - before.offset
+            else:
+                self._waiting = _waiting(self._ends, position)
+        with contextlib.suppress(OSError):  # a full disk: after a crash, these are sent again
+            _save(self.folder, position)
+
+    def _delete(self, number: int) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            _path(self.folder, number).unlink()
+        with self._lock:
+            del self._ends[number]
+
+    def _begin(self) -> None:
+        if self._active is not None:
+            return
+        number, start = self._next, frames.new_segment()
+        path = _path(self.folder, number)
+        self._next += 1
+        file = os.open(path, _APPEND, 0o600)
+        try:
+            _write(file, start)
+            os.fdatasync(file)
+            _sync_folder(self.folder)
+        except OSError:
+            os.close(file)
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+        with self._lock:
+            self._ends[number] = len(start)
+            self._file, self._mark, self._active = file, frames.mark_of(start), number
+
+    def _end(self) -> None:
+        with self._lock:
+            file, self._file, self._active = self._file, -1, None
+        if file >= 0:
+            os.close(file)
+        self.arrived.set()
+
+    def close(self) -> None:
+        """Close its file."""
+        self._end()
+
+
+def numbers(folder: Path) -> list[int]:
+    """The numbers of the segments in a folder, in order."""
+    names = [path.name.removesuffix(SUFFIX) for path in folder.glob(f"*{SUFFIX}")]
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+
+
+def waiting_in(folder: Path) -> tuple[int, Frame | None]:
+    """The bytes that wait in the folder of a lane, whether a relay runs or not, and the first request.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    ends = dict[int, int]()
+    for number in numbers(folder):
+        with contextlib.suppress(FileNotFoundError):
+            ends[number] = _path(folder, number).stat().st_size
+    position = position_of(folder)
+    for number in sorted(ends):
+        if number >= position.segment:
+            offset = position.offset if number == position.segment else frames.START
+            with contextlib.suppress(FileNotFoundError):
+                if frame := frames.read(_path(folder, number), offset, ends[number]):
+                    return _waiting(ends, position), frame
+    return 0, None
+
+
+def position_of(folder: Path) -> Position:
+    """How far all is sent; the beginning, if that is not known."""
+    try:
+        text, _, checksum = (folder / _POSITION).read_bytes().strip().rpartition(b" ")
+        if int(checksum) == zlib.crc32(text):
+            return msgspec.json.decode(text, type=Position)
+    except (OSError, ValueError, msgspec.MsgspecError):
+        pass
+    return Position(0, frames.START)
+
+
+def _save(folder: Path, position: Position) -> None:
+    """Write the position in place, in one block, so that a full disk does not prevent it."""
+    text = msgspec.json.encode(position)
+    line = b"%b %d" % (text, zlib.crc32(text))
+    file = os.open(folder / _POSITION, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.pwrite(file, line.ljust(127) + b"\n", 0)
+        os.fdatasync(file)
+    finally:
+        os.close(file)
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number:012}{SUFFIX}"
+
+
+def _waiting(ends: dict[int, int], position: Position) -> int:
+    return sum(
+        max(0, end - (position.offset if number == position.segment else frames.START))
+        for number, end in ends.items()
+        if number >= position.segment
+    )
+
+
+def _write(file: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(file, rest) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
