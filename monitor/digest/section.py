@@ -54,7 +54,7 @@ class Observed:
 
     `moved` names the inputs that moved, with sizes; `compared_since` is when the data that the model is compared with
     ends; `periods` are those of its targets; `answers` is what signals say of its answers;
-    `rolled_out` says what was rolled out since the last digest.
+    `rolled_out` says what was rolled out since the last digest; `groups` what is known of groups, by segment.
     """
 
     moved: str = ""
@@ -62,6 +62,7 @@ class Observed:
     periods: tuple[TargetPeriod, ...] = ()
     rolled_out: str = ""
     answers: str = ""
+    groups: tuple[tuple[str, str], ...] = ()
 
 
 def section(
@@ -81,12 +82,16 @@ def section(
     facts += _volume(days, due, settings.sample(model.stream.model))
     facts += [Fact("Answers", seen.answers)] if seen.answers else []
     facts += [Fact("Inputs that moved", seen.moved)] if seen.moved else []
+    shown = [Fact(one.name, _cut(one.text)) for one in facts]
+    shown += [
+        Fact(f"Groups by {segment}", text) for segment, text in seen.groups
+    ]  # whole: the end is a caveat
     return Section(
         _cut(model.title),
         model.health,
         f"{page}m/{quote(model.stream.model, safe='')}" if page else "",
         _cut(model.sentence + since),
-        tuple(Fact(one.name, _cut(one.text)) for one in facts),
+        tuple(shown),
         tuple(_incidents(model.incidents, due, settings)),
         tuple(_coming(days, seen, due, settings)),
         bool(seen.rolled_out),

@@ -41,6 +41,7 @@ clients:
         targets: {{automation_rate: 0.6}}
         owner: risk
         task: binary
+        fairness: {{groups: [region], favourable: fraud, least: 30}}
         baseline: {{file: {file}, also: [previous_version]}}
 """
 FILLED = {

@@ -28,7 +28,7 @@ DATADOG = re.compile(
     r"(?: by \{(?P<by>[a-z_,]+)\})?(?P<ending>\.as_rate\(\)|\.as_count\(\))?"
 )
 CONDITION = re.compile(
-    r"\*|\$(?P<variable>[a-z]+)|(?:NOT )?(?P<label>[a-z_]+):(?:[a-z_]+|\*)|(?P<listed>[a-z_]+) IN \([a-z_,]+\)"
+    r"\*|\$(?P<variable>[a-z]+)|(?:NOT )?(?P<label>[a-z_]+):(?:[a-z0-9_]+|\*)|(?P<listed>[a-z_]+) IN \([a-z_,]+\)"
 )
 NRQL = re.compile(
     r"SELECT (?P<selected>.+?) FROM (?P<source>Metric|WatchkeeperEvent|\(SELECT .+ LIMIT MAX\))"

@@ -10,10 +10,11 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
-from monitor.config.units import HOUR
-from monitor.health import answers, client_state, locale, wording
+from monitor.config.units import DAY, HOUR
+from monitor.health import answers, client_state, fairness, locale, wording
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
+from monitor.records import Measurement
 from monitor.rollouts import client_wording
 from monitor.rollouts.client_wording import VersionEvent
 from monitor.store import measurements, rollouts
@@ -113,8 +114,24 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     until = f"of the hour until {wording.clock(hour[0].window.end, data.settings.zone)}" if is_recent else ""
     sentence = answers.sentence(answers.of_measurements(hour), until) if is_recent else ""
     page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
-    page |= {"incidents": history, "answers": sentence}
+    page |= {"incidents": history, "answers": sentence, "groups": _groups(request, data, hour)}
     return rendering.page("model.html", visitor=request.state["visitor"], page=page)
+
+
+def _groups(
+    request: Request[Any, Any, Any], data: _ModelPage, hour: Sequence[Measurement]
+) -> list[tuple[str, str]]:
+    """What is known of each group: of the day that rules have read, else of the newest hour."""
+    stream = data.one.stream
+    of_day = web_services.of(request).measured().get((stream, DAY), ())
+    found = [one for one in of_day if one.metric in fairness.METRICS]
+    found = found or [one for one in hour if one.metric in fairness.METRICS]
+    if not found or data.health.now - found[0].window.end >= 2 * HOUR:
+        return []
+    window = found[0].window
+    until = wording.clock(window.end, data.settings.zone)
+    period = f"of the {wording.span(window.seconds)} until {until}"
+    return fairness.sentences(data.settings.view(stream.model).fairness, found, period)
 
 
 @get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)
