@@ -43,7 +43,7 @@ def is_current(store: Store) -> bool:
     """
     if store.path is not None:
         _make_folder(store.path.parent)
-    return _revision(store) == _newest()
+    return _revision(store) == newest()
 
 
 def ensure_known(store: Store) -> None:
@@ -90,7 +90,8 @@ def _revision_of(connection: Connection) -> str | None:
     return str(connection.execute(_VERSION.select()).scalar())
 
 
-def _newest() -> str:
+def newest() -> str:
+    """The revision of a database of this version."""
     """The revision of the last migration."""
     return _revision_in(max(_SCRIPTS.glob("versions/v*.py")))
 
@@ -120,7 +121,7 @@ def _upgrade(store: Store) -> None:
         current = _revision_of(connection)
         if current is None:
             _create(connection)
-        elif current != _newest():
+        elif current != newest():
             _apply_migrations(connection, current)
 
 
@@ -128,7 +129,7 @@ def _create(connection: Connection) -> None:
     """Create all tables as they are now, without the steps of the earlier versions."""
     metadata.create_all(connection, checkfirst=False)
     _VERSION.create(connection)
-    connection.execute(insert(_VERSION).values(version_num=_newest()))
+    connection.execute(insert(_VERSION).values(version_num=newest()))
 
 
 def _apply_migrations(connection: Connection, current: str) -> None:

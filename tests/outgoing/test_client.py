@@ -181,6 +181,8 @@ def test_only_this_room_opens_connections() -> None:
         "notify/http_failure.py",  # httpx2's errors
         "notify/channels/pagerduty.py",  # PagerDuty's client, over this room's transport
         "notify/delivery/reachability.py",  # httpcore2's errors
+        "exporters/push/exporter.py",  # httpx2's response
+        "loadtest/endpoint.py",  # httpcore2's errors
     }
     libraries = ("httpx2", "httpcore2", "smtplib", "http.client", "urllib.request", "requests")
     calls = re.compile(

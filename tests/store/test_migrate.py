@@ -10,6 +10,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
+from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from monitor.errors import StoreError
 from monitor.store.db import Store
@@ -31,7 +32,8 @@ def shape(store: Store) -> dict[str, object]:
         }
         unique = sorted(one["column_names"] for one in found.get_unique_constraints(name))
         indexes = sorted(
-            (str(one["name"]), one["column_names"], one["unique"]) for one in found.get_indexes(name)
+            (str(one["name"]), one["column_names"], one["unique"], str(_predicate(one)))
+            for one in found.get_indexes(name)
         )
         checks = sorted(one["sqltext"] for one in found.get_check_constraints(name))
         key = found.get_pk_constraint(name)["constrained_columns"]
@@ -39,6 +41,12 @@ def shape(store: Store) -> dict[str, object]:
     with store.read() as connection:
         shapes["revision"] = connection.execute(text("select version_num from alembic_version")).all()
     return shapes
+
+
+def _predicate(index: ReflectedIndex) -> object:
+    """The rows that a partial index holds, in the words of the database."""
+    options = index.get("dialect_options", {})
+    return options.get("postgresql_where", options.get("sqlite_where"))
 
 
 def check_new_and_migrated(new: Store, old: Store) -> None:

@@ -157,6 +157,8 @@ _STATUS = re.compile(rb"HTTP/1\.1 (\d{3}) ")
 
 def request(chance: random.Random) -> bytes:
     """One request: more than half of them are what a parser takes, so that the application has to answer."""
+    if chance.random() < 0.005:
+        return accepted()
     if chance.random() < 0.6:
         return legal(chance)
     body = chance.choice(BODIES)
@@ -170,6 +172,13 @@ def request(chance: random.Random) -> bytes:
         lines += ["X: y"] * chance.choice((300, 3000))
     end = "\r\n" if chance.random() < 0.95 else chance.choice(("\n", "\r", "\r\r\n"))
     return spoiled(end.join([*lines, "", ""]).encode("latin-1") + body, chance)
+
+
+def accepted() -> bytes:
+    """A prediction as it should be sent, among all the others of its connection."""
+    body = b'{"client":"acme","model":"fuzz","prediction":1}'
+    lines = ["POST /v1/predictions HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
 
 
 def legal(chance: random.Random) -> bytes:
