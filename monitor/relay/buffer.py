@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 LANES = "keys"
 _LOCK = ".lock"
+_LOCKS_WITHIN = 1.0
+"""Seconds in which another process may let go: `watchkeeper relay status` holds the folder for a moment."""
 _RETRY_AFTER = 30
 _TOLD_EVERY = 60.0
 _SHARED = 0.9
@@ -110,18 +112,21 @@ class Buffer:
 
     def write_until_closed(self) -> None:
         """Put requests on disk, all that wait at once. The work of one thread."""
-        while True:
+        while self._write_pending():
+            pass
+
+    def _write_pending(self) -> bool:
+        """Wait for requests and write them; False if there are none and the buffer is closed."""
+        with self._condition:
+            while not self._pending and not self._is_closed:
+                self._condition.wait()
+            entries, self._pending = self._pending, []
+        try:
+            self._write(entries)
+        finally:
             with self._condition:
-                while not self._pending and not self._is_closed:
-                    self._condition.wait()
-                entries, self._pending = self._pending, []
-            if not entries:
-                return
-            try:
-                self._write(entries)
-            finally:
-                with self._condition:
-                    self._pending_bytes -= sum(entry.size for entry in entries)
+                self._pending_bytes -= sum(entry.size for entry in entries)
+        return bool(entries)
 
     def _write(self, entries: list[Entry]) -> None:
         by_lane = dict[str, list[Entry]]()
@@ -167,16 +172,34 @@ def flaw_of(used: Mapping[str, int], name: str, size: int, limit: int) -> str:
     return ""
 
 
-def lock(folder: Path) -> int:
-    """Hold the folder until the descriptor is closed; -1 if another process does.
+def lock(folder: Path, within: float = _LOCKS_WITHIN) -> int:
+    """Hold the folder until the descriptor is closed; -1 if another process does so for `within` seconds.
 
     Raises:
         OSError: the folder cannot be used.
     """
     file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    until = time.monotonic() + within
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                os.close(file)
+                return -1
+        time.sleep(0.02)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds the folder.
+
+    Raises:
+        OSError: the folder cannot be used.
+    """
+    if not folder.is_dir():
+        return False
+    file = lock(folder, 0.0)
+    if file >= 0:
         os.close(file)
-        return -1
-    return file
+    return file < 0

@@ -22,6 +22,7 @@ from monitor.relay.answers import Reading, Verdict, read_answer
 from monitor.relay.frames import Frame, Request
 from monitor.relay.lane import Lane
 from monitor.relay.set_aside import SetAside
+from monitor.runtime.cpu_tuning import give_back_freed_memory
 from monitor.runtime.file_modes import PRIVATE_FILE
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ STATE = "state.json"
 _FIRST_WAIT, _LONGEST_WAIT, _LONGEST_ASKED = 0.5, 60.0, 300.0
 _MOST_DOUBTFUL = 20
 """Attempts, in about a quarter of an hour, after which a request that something on the way refuses is set aside."""
+_LARGE = 1_000_000
 _LOOKS_EVERY = 1.0
 """Seconds after which a waiting thread looks for requests that are to be sent once more."""
 
@@ -63,6 +65,7 @@ class Forwarder:
     stopping: threading.Event
     state: State = field(default_factory=State)
     _failures: int = 0
+    _largest: int = 0
     _saved: bytes = b""
 
     def send_until_stopped(self) -> None:
@@ -76,7 +79,14 @@ class Forwarder:
                 self._wait(f"the buffer cannot be read: {error.strerror or error}", 0.0)
             self._save()
             if not worked and not self.stopping.is_set():
-                self.lane.arrived.wait(_LOOKS_EVERY)
+                self._rest()
+
+    def _rest(self) -> None:
+        """Wait for requests. The memory of large ones is given back first."""
+        if self._largest > _LARGE:
+            self._largest = 0
+            give_back_freed_memory()
+        self.lane.arrived.wait(_LOOKS_EVERY)
 
     def _send_next(self) -> bool:
         """Send the next request; False if none waits."""
@@ -101,6 +111,7 @@ class Forwarder:
 
     def _settle(self, frame: Frame) -> bool:
         """Send a request; whether it is taken or set aside. If neither, time has passed."""
+        self._largest = max(self._largest, len(frame.body))
         reading = self.post(frame.request, frame.body)
         match reading.verdict:
             case Verdict.TAKEN:

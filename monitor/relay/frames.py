@@ -7,6 +7,7 @@ a body that is taken for a frame after damage.
 import os
 import struct
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,8 +60,15 @@ def mark_of(start: bytes) -> bytes:
 
 def encoded(mark: bytes, request: Request, body: bytes) -> bytes:
     """A request as a frame."""
-    meta = msgspec.json.encode(request)
-    return b"".join((_HEAD.pack(mark, len(meta), len(body), _checksum(meta, body)), meta, body))
+    return b"".join(parts(mark, [(request, body)]))
+
+
+def parts(mark: bytes, requests: Iterable[tuple[Request, bytes]]) -> Iterator[bytes]:
+    """The frames of requests: head and body of each, without copying bodies."""
+    for request, body in requests:
+        meta = msgspec.json.encode(request)
+        yield _HEAD.pack(mark, len(meta), len(body), _checksum(meta, body)) + meta
+        yield body
 
 
 def size_of(request: Request, body: bytes) -> int:

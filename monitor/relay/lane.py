@@ -9,7 +9,7 @@ import contextlib
 import os
 import threading
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,7 @@ SEGMENT_BYTES = 8_000_000
 """A segment that has reached this size gets no further requests."""
 SUFFIX = ".segment"
 _POSITION = "position"
+_LARGE = 100_000
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
@@ -73,9 +74,11 @@ class Lane:
         number = self._active
         assert number is not None
         before = self._ends[number]
-        content = b"".join(frames.encoded(self._mark, request, body) for request, body in requests)
+        size = 0
         try:
-            _write(self._file, content)
+            for part in _joined(frames.parts(self._mark, requests)):
+                _write(self._file, part)
+                size += len(part)
             os.fdatasync(self._file)
         except OSError:
             with contextlib.suppress(OSError):
@@ -83,9 +86,9 @@ class Lane:
             self._end()
             raise
         with self._lock:
-            self._ends[number] = before + len(content)
-            self._waiting += len(content)
-        if before + len(content) >= SEGMENT_BYTES:
+            self._ends[number] = before + size
+            self._waiting += size
+        if before + size >= SEGMENT_BYTES:
             self._end()
         self.arrived.set()
 
@@ -230,6 +233,19 @@ def _waiting(ends: dict[int, int], position: Position) -> int:
         for number, end in ends.items()
         if number >= position.segment
     )
+
+
+def _joined(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """Small parts joined, so that a group of small requests is one write; large ones are not copied."""
+    small = bytearray()
+    for part in parts:
+        if len(part) > _LARGE:
+            yield bytes(small)
+            yield part
+            small.clear()
+        else:
+            small += part
+    yield bytes(small)
 
 
 def _write(file: int, content: bytes) -> None:

@@ -35,7 +35,9 @@ class Relay:
         Raises:
             WatchkeeperError: the address is in use, another relay uses the folder, or a file cannot be read.
         """
-        listen_address.ensure_free(settings.web.host, settings.web.port)
+        if reason := listen_address.problem(settings.web.host, settings.web.port):
+            hint = "stop the process that uses it, or set another relay.listen"
+            raise WatchkeeperError(f"cannot listen on {settings.listen}: {reason}", hint=hint)
         upstream = settings.upstream
         try:
             self._client = outgoing.client(

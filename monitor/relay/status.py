@@ -1,12 +1,11 @@
 """The state of a relay, read from its folder, whether it runs or not."""
 
-import os
 from pathlib import Path
 
 import msgspec
 
 from monitor.relay import set_aside
-from monitor.relay.buffer import LANES, lock
+from monitor.relay.buffer import LANES, is_held
 from monitor.relay.forwarding import state_in
 from monitor.relay.lane import waiting_in
 
@@ -50,7 +49,7 @@ def status_of(folder: Path, limit: int, now: float) -> RelayStatus:
     """
     lanes = sorted(path for path in (folder / LANES).glob("*") if path.is_dir())
     keys = [_key(path, now) for path in lanes]
-    return RelayStatus(_is_running(folder), sum(one.waiting_bytes for one in keys), limit, keys)
+    return RelayStatus(is_held(folder), sum(one.waiting_bytes for one in keys), limit, keys)
 
 
 def retry(folder: Path) -> int:
@@ -77,12 +76,3 @@ def _key(folder: Path, now: float) -> KeyStatus:
         [str(path) for path, _ in aside],
         aside[-1][1] if aside else "",
     )
-
-
-def _is_running(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    file = lock(folder)
-    if file >= 0:
-        os.close(file)
-    return file < 0
