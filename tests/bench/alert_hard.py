@@ -83,8 +83,9 @@ def table(seen: list[Seen]) -> Iterator[str]:
 
 def _delay(seen: list[Seen], kind: str, n: int, drift_: str) -> str:
     mine = [one.delay for one in seen if (one.spec.kind, one.spec.n, one.spec.drift) == (kind, n, drift_)]
-    worst = max(mine)
-    return f"{drift_} {np.median(mine):g} ({worst:g})" if np.isfinite(worst) else f"{drift_} not always found"
+    worst, found = max(mine), sum(np.isfinite(mine))
+    late = f"{worst:g}" if np.isfinite(worst) else f"{found} of {len(mine)} found within two weeks"
+    return f"{drift_} {np.median(mine):g} ({late})"
 
 
 def main() -> None:
