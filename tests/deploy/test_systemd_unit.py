@@ -1,4 +1,4 @@
-"""The systemd unit: read by systemd itself, hardened, and with the words that the daemon answers to."""
+"""The systemd units: read by systemd itself, hardened, and with the words that the daemon answers to."""
 
 import re
 import shutil
@@ -10,6 +10,7 @@ import pytest
 from tests.support.daemon import ROOT
 
 UNIT = ROOT / "deploy" / "systemd" / "watchkeeper.service"
+RELAY = UNIT.with_name("watchkeeper-relay.service")
 MOST_EXPOSURE = 2.0
 
 pytestmark = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
@@ -19,22 +20,24 @@ def analyze(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=30)
 
 
-def test_systemd_finds_no_mistake(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unit", [UNIT, RELAY], ids=lambda unit: unit.stem)
+def test_systemd_finds_no_mistake(tmp_path: Path, unit: Path) -> None:
     """With a program that exists here: whether ExecStart does is a question of the package."""
-    here = tmp_path / UNIT.name
-    here.write_text(UNIT.read_text().replace("/usr/bin/watchkeeper", "/bin/true"))
+    here = tmp_path / unit.name
+    here.write_text(unit.read_text().replace("/usr/bin/watchkeeper", "/bin/true"))
     checked = analyze("verify", str(here))
     assert (checked.returncode, checked.stderr) == (0, "")
     here.write_text(here.read_text().replace("ProtectSystem=strict", "ProtectSistem=strict"))
     assert "ProtectSistem" in analyze("verify", str(here)).stderr
 
 
-def test_its_exposure_is_below_two() -> None:
+@pytest.mark.parametrize("unit", [UNIT, RELAY], ids=lambda unit: unit.stem)
+def test_its_exposure_is_below_two(unit: Path) -> None:
     told = analyze(
-        "security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSURE * 10:.0f}", str(UNIT)
+        "security", "--offline=true", "--no-pager", f"--threshold={MOST_EXPOSURE * 10:.0f}", str(unit)
     )
     assert told.returncode == 0, told.stdout[-400:]
-    overall = re.search(r"Overall exposure level for watchkeeper.service: ([\d.]+)", told.stdout)
+    overall = re.search(rf"Overall exposure level for {unit.name}: ([\d.]+)", told.stdout)
     assert overall is not None
     assert float(overall[1]) < MOST_EXPOSURE
 
