@@ -76,7 +76,7 @@ class Forwarder:
                 worked = self._send_again() and self._send_next()
             except OSError as error:
                 worked = True
-                self._wait(f"the buffer cannot be read: {error.strerror or error}", 0.0)
+                self._unreadable(error)
             self._save()
             if not worked and not self.stopping.is_set():
                 self._rest()
@@ -124,6 +124,18 @@ class Forwarder:
             case _:
                 self._wait(reading.reason, reading.wait)
         return False
+
+    def _unreadable(self, error: OSError) -> None:
+        """Wait for the disk; if it does not become readable, pass over the segment."""
+        reason = f"the buffer cannot be read: {error.strerror or error}"
+        if self._failures >= _MOST_DOUBTFUL:
+            with contextlib.suppress(OSError):
+                if path := self.lane.skip():
+                    self._failures = 0
+                    fields = {"key": self.name, "reason": reason, "file": str(path)}
+                    log.error("a part of the buffer is passed over", extra=fields)
+                    return
+        self._wait(reason, 0.0)
 
     def _taken(self, reading: Reading) -> None:
         state, self._failures = self.state, 0

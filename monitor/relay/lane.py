@@ -22,6 +22,7 @@ SEGMENT_BYTES = 8_000_000
 """A segment that has reached this size gets no further requests."""
 SUFFIX = ".segment"
 _POSITION = "position"
+_UNREADABLE = ".unreadable"
 _LARGE = 100_000
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
@@ -44,6 +45,9 @@ class Lane:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
         self.folder = folder
+        with contextlib.suppress(OSError):
+            if not (folder / _POSITION).exists():  # later, there may be no space for it
+                _save(folder, Position(0, frames.START))
         self.arrived = threading.Event()
         """Set when there may be something to read."""
         self._lock = threading.Lock()
@@ -53,6 +57,7 @@ class Lane:
         self._active: int | None = None
         self._file = -1
         self._mark = b""
+        self._is_to_end = False
         self._next = max([*self._ends, self._position.segment], default=0) + 1
         self.oldest_at: float | None = None
         """When the request that is read next was received, as far as it was read."""
@@ -70,6 +75,8 @@ class Lane:
         Raises:
             OSError: they are not there: the disk is full, for example.
         """
+        if self._active is not None and (self._is_to_end or not os.fstat(self._file).st_nlink):
+            self._end()  # it cannot be read, or somebody has deleted it: nobody would find what is written to it
         self._begin()
         number = self._active
         assert number is not None
@@ -107,7 +114,10 @@ class Lane:
                 number = later[0]
                 offset = self._position.offset if number == self._position.segment else frames.START
                 end, is_active = self._ends[number], number == self._active
-            frame = frames.read(_path(self.folder, number), offset, end) if offset < end else None
+            frame = None
+            if offset < end:
+                with contextlib.suppress(FileNotFoundError):  # somebody has deleted it
+                    frame = frames.read(_path(self.folder, number), offset, end)
             if frame is not None:
                 self.skipped += frame.start - offset
                 self.oldest_at = frame.request.received_at
@@ -119,6 +129,31 @@ class Lane:
             self._advance(Position(number, end))
             if not is_active:
                 self._delete(number)
+
+    def skip(self) -> Path | None:
+        """Pass over a segment that cannot be read, and keep it under another name.
+
+        Returns:
+            That name; None if there is no segment, or it is still appended to, which ends with the next request.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        with self._lock:
+            later = [number for number in sorted(self._ends) if number >= self._position.segment]
+            if not later:
+                return None
+            number, is_active = later[0], later[0] == self._active
+        if is_active:
+            self._is_to_end = True
+            return None
+        path = _path(self.folder, number)
+        kept = path.with_suffix(_UNREADABLE)
+        path.rename(kept)
+        self.skipped += self._ends[number] - frames.START
+        self._advance(Position(number, self._ends[number]))
+        self._delete(number)
+        return kept
 
     def advance(self, frame: Frame) -> None:
         """The request that `peek` returned is settled."""
@@ -164,7 +199,7 @@ class Lane:
 
     def _end(self) -> None:
         with self._lock:
-            file, self._file, self._active = self._file, -1, None
+            file, self._file, self._active, self._is_to_end = self._file, -1, None, False
         if file >= 0:
             os.close(file)
         self.arrived.set()

@@ -1,14 +1,18 @@
 """Requests on disk: in order, each once, whatever a crash, a full disk or damage leaves behind."""
 
 import os
+import threading
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.relay import frames, lane
+from monitor.relay import forwarding, frames, lane
+from monitor.relay.answers import Reading, Verdict
+from monitor.relay.forwarding import Forwarder
 from monitor.relay.frames import Request
 from monitor.relay.lane import Lane, numbers, waiting_in
+from monitor.relay.set_aside import SetAside
 from tests.support.thorough import examples
 
 BODIES = [b"", b"{}", b"x" * 300, os.urandom(2000), b"WKRELAY1" * 4]
@@ -128,3 +132,48 @@ def test_on_a_full_disk_nothing_half_is_left_and_it_goes_on_afterwards(tmp_path,
     one.append([(request("after"), b"z")])
     rest = [("after", b"z")]
     assert drained(Lane(tmp_path)) == (rest if step != "open" else [("0", b"before"), *rest])
+
+
+def test_segments_that_somebody_deletes_or_that_cannot_be_read_cost_what_is_in_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(lane, "SEGMENT_BYTES", 1)
+    one = filled(tmp_path, [b"1", b"2", b"3"])
+    segment(tmp_path).unlink()
+    assert one.peek().body == b"2"
+    kept = one.skip()
+    assert kept.read_bytes().endswith(b"2")
+    assert drained(one) == [("2", b"3")]
+    monkeypatch.setattr(lane, "SEGMENT_BYTES", 10_000)
+    one.append([(request("a"), b"lost")])
+    segment(tmp_path).unlink()
+    one.append([(request("b"), b"kept")])
+    assert drained(one) == [("b", b"kept")]
+    one.append([(request("c"), b"active")])
+    assert one.skip() is None, "it is appended to"
+    one.append([(request("d"), b"in a new one")])
+    assert one.skip() is not None
+    assert drained(one) == [("d", b"in a new one")]
+
+
+def test_a_disk_that_stays_unreadable_is_passed_over_in_the_end(tmp_path, monkeypatch):
+    one, sent, stopping = filled(tmp_path, [b"1"]), [], threading.Event()
+    real = frames.read
+
+    def read(path, *place):
+        if path.name.startswith(f"{1:012}"):
+            raise OSError(5, "Input/output error")
+        return real(path, *place)
+
+    def post(_, body):
+        sent.append(body)
+        stopping.set()
+        return Reading(Verdict.TAKEN)
+
+    monkeypatch.setattr(frames, "read", read)
+    monkeypatch.setattr(forwarding, "wait_after", lambda *_: 0.0)
+    forwarder = Forwarder("line-3", one, SetAside(tmp_path), post, stopping)
+    assert one.skip() is None, "it ends with the next request"
+    one.append([(request("next"), b"2")])
+    forwarder.send_until_stopped()
+    assert sent == [b"2"]
+    assert forwarder.state.attempts_failed == 20
+    assert one.skipped > 0
