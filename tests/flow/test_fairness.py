@@ -1,6 +1,7 @@
 """Groups on the whole daemon: records over HTTP, and what pages, API, `/metrics`, rule and digest say of them."""
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from monitor.clock import ManualClock
 from monitor.config.root import Config
 from monitor.config.units import DAY
 from monitor.digest import compared_groups
+from monitor.exporters.grafana.groups import GROUPS
 from monitor.records import Stream
 from monitor.store import alerts
 from tests.support.log import NOW
@@ -114,5 +116,8 @@ def test_records_sent_over_http_are_read_back_everywhere(app: App) -> None:
         assert "17 rows of sex=&lt;img src=x&gt;" in section
         assert "<img src=x>" not in page + staff
         sheet = http.get("/metrics").text
-        assert 'metric="disparate_impact"' in sheet
-        assert 'group="sex=f"' in sheet
+        series = [line for line in sheet.splitlines() if line.startswith("watchkeeper_measurement_value{")]
+        for panel in GROUPS.panels:
+            metric, window = re.findall(r'(?:metric|window)="(\w+)"', panel.queries[0].expression)
+            wanted = (f'metric="{metric}"', f'window="{window}"', 'group="sex=f"', 'reference_group="sex=m"')
+            assert [line for line in series if all(text in line for text in wanted)], panel.title
