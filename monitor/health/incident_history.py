@@ -193,7 +193,9 @@ def _ongoing(alert: Alert, settings: ClientSettings) -> ClientIncident:
 
 
 def _about(alert: Alert | None) -> str:
-    """What an alert is about, such as `age`, `region eu` or `unsupported numbers`; empty for the whole model."""
+    """What an alert is about, such as `age`, `region eu`, `unsupported numbers` or `sex=f, compared with
+    sex=m`; empty for the whole model.
+    """
     instance = alert.instance if alert is not None else ()
     return ", ".join(_part(name, value) for name, value in instance)
 
@@ -201,7 +203,9 @@ def _about(alert: Alert | None) -> str:
 def _part(name: str, value: str) -> str:
     if name == "signal":
         return value.replace("_", " ")
-    return value if name in ("feature", "output") else f"{name} {value}"
+    if name == "reference_group":
+        return f"compared with {value}"
+    return value if name in ("feature", "output", "group") else f"{name} {value}"
 
 
 def _cause(diagnosis: Diagnosis | None) -> str:

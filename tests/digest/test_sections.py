@@ -133,6 +133,9 @@ def test_what_is_coming_is_said_in_time() -> None:
     assert made.coming[0] == "There are no confirmed outcomes yet, so quality is not measured."
     assert made.coming[1].startswith("What the model is compared with is 120 days old (")
     assert section(shop_model, (), Observed(), DUE, "http://x/", settings).coming == ()
+    words = "f 42 %, " + "x" * 500 + " These figures alone do not show the cause of a difference."
+    compared = section(shop_model, (), Observed(groups=(("sex", words),)), DUE, "http://x/", settings)
+    assert (compared.facts[-1].name, compared.facts[-1].text) == ("Groups by sex", words)
 
 
 @pytest.fixture

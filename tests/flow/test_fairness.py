@@ -111,10 +111,13 @@ def test_records_sent_over_http_are_read_back_everywhere(app: App) -> None:
             assert "discrimination" not in text.lower()
         assert "Groups compared" in page
         assert "times that of m" in page
+        assert "show the cause): sex=f, compared with sex=m." in page
         section = staff.partition('<h2 id="groups">')[2].partition("<h2")[0]
         assert "disparate_impact" in section
         assert "17 rows of sex=&lt;img src=x&gt;" in section
         assert "<img src=x>" not in page + staff
+        assert "\\u202e" in section
+        assert "\u202e" not in section
         sheet = http.get("/metrics").text
         series = [line for line in sheet.splitlines() if line.startswith("watchkeeper_measurement_value{")]
         for panel in GROUPS.panels:

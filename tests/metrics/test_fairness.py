@@ -107,7 +107,11 @@ def test_figures_are_those_of_the_raw_rows(*, with_baseline: bool) -> None:
         assert one.high is not None
         assert one.low < value < one.high
         assert (one.baseline is not None) == with_baseline
-    error = math.sqrt(bias[f].var() / f.sum() + bias[m].var() / m.sum())
+    confidence = frame["confidence"]
+    variances = [
+        np.append(bias[of], confidence[of].mean() - np.array([1, 0])).var() / of.sum() for of in (f, m)
+    ]  # with one more right and one more wrong row
+    error = math.sqrt(sum(variances))
     assert found["calibration_difference", "sex=f"].high == pytest.approx(
         expected["calibration_difference"] + intervals.Z * error, rel=1e-3
     )
@@ -144,6 +148,18 @@ def test_an_empty_group_is_not_measured_and_neither_are_those_held_against_it() 
     assert {key: one.reason for key, one in nothing.items()} == {
         ("selection_rate", ""): "no row has the segment sex"
     }
+
+
+def test_where_all_answers_are_right_the_difference_of_calibration_is_not_certain() -> None:
+    table = applicants().drop_columns(["outcome.truth", "confidence"])
+    table = table.append_column("outcome.truth", table.column("prediction"))
+    table = table.append_column("confidence", pa.array([0.8] * table.num_rows))
+    one = measured(profile(table, BARE))["calibration_difference", "sex=f"]
+    assert one.value == pytest.approx(0)
+    assert one.low is not None
+    assert one.high is not None
+    assert -0.01 < one.low < -0.001
+    assert 0.001 < one.high < 0.01
 
 
 def test_nobody_favoured_in_the_reference_group_makes_no_ratio() -> None:

@@ -51,6 +51,9 @@ def counts_of(part: Slice, favourable: str, notation: Notation) -> GroupCounts:
     truths, answers = _by_truth(table, favourable, notation)
     is_known = is_certain(part, table)
     bias, variance, n = calibration_error.moments_of_bias(part) if is_known else (0.0, 0.0, 0.0)
+    if n:  # as with one more right and one more wrong row: where all rows are right, the interval has a width
+        accuracy = part.column("confidence.right").finite / n
+        variance = (n * variance + (1 - accuracy) ** 2 + accuracy**2) / (n + 2)
     return GroupCounts(_selected(part, favourable, notation), truths, answers, bias, variance, n)
 
 

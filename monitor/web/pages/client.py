@@ -11,7 +11,7 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from monitor.config.units import DAY, HOUR
-from monitor.health import answers, client_state, fairness, locale, wording
+from monitor.health import answers, client_state, fairness, locale, targets, wording
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Measurement
@@ -130,7 +130,7 @@ def _groups(
         return []
     window = found[0].window
     until = wording.clock(window.end, data.settings.zone)
-    period = f"of the {wording.span(window.seconds)} until {until}"
+    period = f"of the {targets.over(window.seconds)}, until {until},"
     return fairness.sentences(data.settings.view(stream.model).fairness, found, period)
 
 

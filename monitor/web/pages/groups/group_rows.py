@@ -7,6 +7,7 @@ from monitor.health.wording import NOTHING
 from monitor.metrics.fairness import disparity
 from monitor.records import Measurement
 from monitor.rules.language.wording import figure
+from monitor.visible import one_line
 
 METRICS = tuple(info.name for info in disparity.INFO)
 
@@ -51,5 +52,9 @@ def _row(one: Measurement) -> GroupRow:
     value, baseline = (
         NOTHING if some is None else figure(some, one.unit) for some in (one.value, one.baseline)
     )
-    group, reference = one.label(disparity.GROUP), one.label(disparity.REFERENCE_GROUP)
-    return GroupRow(group, reference, one.metric, value, interval, baseline, round(one.n), one.reason)
+    # A direction mark in a name would turn the figures after it around.
+    group, reference, reason = (
+        one_line(text)
+        for text in (one.label(disparity.GROUP), one.label(disparity.REFERENCE_GROUP), one.reason)
+    )
+    return GroupRow(group, reference, one.metric, value, interval, baseline, round(one.n), reason)
