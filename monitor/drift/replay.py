@@ -20,6 +20,8 @@ BLOCKS = (24, 72)
 """Lengths of the blocks of windows whose sums of errors are compared with those of independent errors."""
 COMMON = 40
 """Blocks of a column that weigh as much as the mean of its family."""
+CHANCE = 1.1
+"""A dependence up to this is chance: four weeks of independent errors show it in some columns."""
 LEAST_SECONDS, LEAST_WINDOWS = WEEK, 100
 
 
@@ -96,8 +98,8 @@ class _Sums:
         own = np.divide(self._squares, self._count, out=np.ones_like(self._squares), where=seen)
         common = (own * seen).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
         weight = (self._blocks / (self._blocks + COMMON))[:, None, None]
-        mixed = np.where(seen, weight * own + (1 - weight) * common[:, None], 1.0)
-        return np.asarray(np.maximum(mixed.max(axis=0), 1.0))
+        mixed = np.where(seen, weight * own + (1 - weight) * common[:, None], 1.0).max(axis=0)
+        return np.asarray(np.where(mixed > CHANCE, mixed, 1.0))
 
 
 def checked(calibration: Calibration, result: Replay) -> Calibration:
