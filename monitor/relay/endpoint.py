@@ -110,7 +110,9 @@ class Application:
             return reply.of_error(431, f"more than {MOST_HEADERS} headers", "send fewer", _CLOSE)
         path = scope["path"].removesuffix("/")
         if path in PATHS:
-            return await self._take(path, receive, headers) if scope["method"] == "POST" else _ONLY_POST
+            if scope["method"] != "POST":
+                return _ONLY_POST
+            return await self._take(path, _peer_of(scope), receive, headers)
         if scope["method"] not in ("GET", "HEAD"):
             raise NotFoundError(
                 "a relay takes predictions and outcomes only", hint=f"POST to {' or '.join(PATHS)}"
@@ -122,7 +124,7 @@ class Application:
             return _text(exposition(self._figures, time.time()))
         raise NotFoundError("no such page")
 
-    async def _take(self, path: str, receive: "Receive", headers: Headers) -> Reply:
+    async def _take(self, path: str, address: str, receive: "Receive", headers: Headers) -> Reply:
         """Put a request on disk."""
         name, client = self._sender(headers)
         self._buffer.ensure_room(name, 0, time.time())
@@ -135,6 +137,7 @@ class Application:
             _value(headers, "content-type"),
             _value(headers, "content-encoding"),
             time.time(),
+            address,
         )
         incoming = IncomingBody(headers, name, self._budget, self._limits)
         try:
@@ -194,8 +197,7 @@ class Application:
                 raise AccessError("the key is not valid", hint="use relay.metrics_key")
             return
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        peer = scope["client"][0] if scope["client"] else ""
-        if not is_local(named, peer, scope["http_version"]):
+        if not is_local(named, _peer_of(scope), scope["http_version"]):
             raise AccessError(
                 "without a key, only this machine may read metrics", hint="set relay.metrics_key"
             )
@@ -221,6 +223,10 @@ def _value(headers: Mapping[str, str], name: str) -> str:
         hint = f"use at most {_LONGEST_VALUE} characters, and no control character"
         raise InputError(f"the header {name} cannot be passed on", hint=hint)
     return value
+
+
+def _peer_of(scope: "HTTPScope") -> str:
+    return scope["client"][0] if scope["client"] else ""
 
 
 def _has_body(scope: "HTTPScope") -> bool:

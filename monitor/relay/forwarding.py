@@ -1,4 +1,5 @@
-"""Sends the requests of one key to the daemon, in order, until each is answered. One thread for each key.
+"""Sends the requests of one key to the daemon until each is answered: those of one address in order, those of several
+at once. One thread for each key, and more while there are several at once.
 
 A request is sent with the same idempotency key until it has an answer, so the daemon stores it once. What the daemon
 refuses is set aside, and the others go on; while it takes nothing, they wait.
@@ -64,6 +65,7 @@ class Forwarder:
     post: Post
     stopping: threading.Event
     state: State = field(default_factory=State)
+    at_once: int = 1
     _failures: int = 0
     _largest: int = 0
     _saved: bytes = b""
@@ -89,13 +91,65 @@ class Forwarder:
         self.lane.arrived.wait(_LOOKS_EVERY)
 
     def _send_next(self) -> bool:
-        """Send the next request; False if none waits."""
-        frame = self.lane.peek()
-        if frame is None:
+        """Send the next requests; False if none waits."""
+        first = self.lane.peek()
+        if first is None:
             return False
-        if self._settle(frame):
-            self.lane.advance(frame)
+        taken = together(first, self.lane.after, self.at_once)
+        unsettled = taken
+        while unsettled and not self.stopping.is_set():
+            unsettled = self._settled(unsettled)
+        settled = taken[: taken.index(unsettled[0])] if unsettled else taken
+        if settled:
+            self.lane.advance(settled[-1])
         return True
+
+    def _settled(self, waiting: list[Frame]) -> list[Frame]:
+        """Send requests at once; those that are neither taken nor set aside. If there are any, time has passed."""
+        if len(waiting) == 1:
+            return [] if self._settle(waiting[0]) else waiting
+        readings = self._posted(waiting)
+        left = [
+            frame for frame, one in zip(waiting, readings, strict=True) if not self._is_settled(frame, one)
+        ]
+        if left:
+            later = [one for one in readings if one.verdict in (Verdict.LATER, Verdict.DOUBTFUL)]
+            if later:  # else one could not be set aside, and time has passed
+                self._wait(later[0].reason, max(one.wait for one in later))
+        return left
+
+    def _posted(self, waiting: list[Frame]) -> list[Reading]:
+        """The answers to requests that are sent at once. Threads that hang do not keep the process from ending."""
+        readings = [Reading(Verdict.LATER, "it was not sent")] * len(waiting)
+
+        def send(place: int) -> None:
+            readings[place] = self.post(waiting[place].request, waiting[place].body)
+
+        threads = [
+            threading.Thread(target=send, args=(place,), name=f"relay {self.name} {place}", daemon=True)
+            for place in range(1, len(waiting))
+        ]
+        started = list[threading.Thread]()
+        with contextlib.suppress(RuntimeError):  # the system allows no further thread: they are sent later
+            for thread in threads:
+                thread.start()
+                started.append(thread)
+        send(0)
+        for thread in started:
+            thread.join()
+        return readings
+
+    def _is_settled(self, frame: Frame, reading: Reading) -> bool:
+        """Whether a request is taken or set aside."""
+        match reading.verdict:
+            case Verdict.TAKEN:
+                self._taken(reading)
+                return True
+            case Verdict.REFUSED:
+                return self._set_aside(frame, reading.reason)
+            case Verdict.DOUBTFUL if self._failures >= _MOST_DOUBTFUL:
+                return self._set_aside(frame, reading.reason)
+        return False
 
     def _send_again(self) -> bool:
         """Send what was set aside and is to be sent once more; False if one must wait."""
@@ -113,16 +167,10 @@ class Forwarder:
         """Send a request; whether it is taken or set aside. If neither, time has passed."""
         self._largest = max(self._largest, len(frame.body))
         reading = self.post(frame.request, frame.body)
-        match reading.verdict:
-            case Verdict.TAKEN:
-                self._taken(reading)
-                return True
-            case Verdict.REFUSED:
-                return self._set_aside(frame, reading.reason)
-            case Verdict.DOUBTFUL if self._failures >= _MOST_DOUBTFUL:
-                return self._set_aside(frame, reading.reason)
-            case _:
-                self._wait(reading.reason, reading.wait)
+        if self._is_settled(frame, reading):
+            return True
+        if reading.verdict is not Verdict.REFUSED:  # else it could not be set aside, and time has passed
+            self._wait(reading.reason, reading.wait)
         return False
 
     def _unreadable(self, error: OSError) -> None:
@@ -184,6 +232,17 @@ class Forwarder:
             part.chmod(PRIVATE_FILE)
             part.replace(path)
             self._saved = content
+
+
+def together(first: Frame, after: Callable[[Frame], Frame | None], most: int) -> list[Frame]:
+    """Requests that may be sent at once: at most one of each address, so that those of one arrive in order."""
+    found, size = [first], len(first.body)
+    while len(found) < most and size < _LARGE and (frame := after(found[-1])) is not None:
+        size += len(frame.body)
+        if size > _LARGE or any(frame.request.address == one.request.address for one in found):
+            break
+        found.append(frame)
+    return found
 
 
 def wait_after(failures: int, asked: float, chance: float) -> float:

@@ -26,7 +26,7 @@ _READ = 1 << 20
 class Request(msgspec.Struct, frozen=True):
     """A request of a sender without its body. `received_at` is in seconds since the epoch.
 
-    `is_own_key`: the sender gave the idempotency key, otherwise the relay did.
+    `is_own_key`: the sender gave the idempotency key, otherwise the relay did. `address` is the sender's.
     """
 
     path: str
@@ -36,6 +36,7 @@ class Request(msgspec.Struct, frozen=True):
     content_type: str
     content_encoding: str
     received_at: float
+    address: str = ""
 
 
 class Frame(msgspec.Struct, frozen=True):

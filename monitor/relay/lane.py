@@ -130,6 +130,19 @@ class Lane:
             if not is_active:
                 self._delete(number)
 
+    def after(self, frame: Frame) -> Frame | None:
+        """The request after one that `peek` or this returned, in the same segment; None if none is there.
+
+        Raises:
+            OSError: the segment cannot be read.
+        """
+        with self._lock:
+            number = min((number for number in self._ends if number >= self._position.segment), default=0)
+            end = self._ends.get(number, 0)
+        if not number or frame.end >= end:
+            return None
+        return frames.read(_path(self.folder, number), frame.end, end)
+
     def skip(self) -> Path | None:
         """Pass over a segment that cannot be read, and keep it under another name.
 

@@ -50,7 +50,9 @@ class Relay:
         self._stopping = threading.Event()
         post = poster(self._client, upstream.url, upstream.key.get_secret_value())
         self.forwarders = {
-            name: Forwarder(name, lane, self.buffer.aside[name], post, self._stopping)
+            name: Forwarder(
+                name, lane, self.buffer.aside[name], post, self._stopping, at_once=upstream.at_once
+            )
             for name, lane in self.buffer.lanes.items()
         }
         figures = Figures(self.buffer, settings.buffer, self.forwarders)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from monitor.config.relative_paths import relative_to
-from monitor.config.sections import Duration, FileName, FilePath, Secret, Section, Size
+from monitor.config.sections import Duration, FileName, FilePath, Secret, Section, Size, WholeNumber
 from monitor.config.units import DAY
 from monitor.config.yaml import read, validate
 from monitor.web.settings import Address, WebSettings
@@ -57,6 +57,8 @@ class Upstream(Section):
     """The URL of a proxy, or `direct`. Empty: the environment's (HTTPS_PROXY, NO_PROXY)."""
     timeout: Duration = Field(default=60.0, ge=1.0)
     """How long one request may take, from the connection to the end of the answer."""
+    at_once: WholeNumber = Field(default=8, ge=1, le=32)
+    """How many requests of one key are sent at once, at most one of each sending address."""
 
 
 class SenderKey(Section):

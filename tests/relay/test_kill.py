@@ -32,7 +32,9 @@ class Sender(threading.Thread):
         self.acknowledged: set[str] = set()
 
     def run(self) -> None:
-        with http.client(timeout=20, headers={"Authorization": f"Bearer {KEY}"}) as client:
+        own = httpx2.HTTPTransport(local_address=f"127.0.0.{2 + self.prefix // 2}", verify=http.context())
+        headers = {"Authorization": f"Bearer {KEY}"}
+        with http.client(timeout=20, headers=headers, transport=own) as client:
             while True:
                 name = f"{self.prefix}-{self.number}"
                 body = [
