@@ -58,7 +58,6 @@ Index(
     BATCHES.c.stream,
     BATCHES.c.id,
     sqlite_where=_OPEN,
-    postgresql_where=_OPEN,
 )
 _NEW = ~BATCHES.c.searched
 Index(
@@ -66,7 +65,6 @@ Index(
     BATCHES.c.stream,
     BATCHES.c.id,
     sqlite_where=_NEW,
-    postgresql_where=_NEW,
 )
 
 
