@@ -46,7 +46,8 @@ class Relay:
             self.buffer = Buffer(Path(settings.folder), settings.keys, settings.buffer, settings.keep)
         except OSError as error:
             hint = "check relay.folder and relay.upstream.ca_file"
-            raise WatchkeeperError(f"{error.filename}: {error.strerror or error}", hint=hint) from error
+            where = f"{error.filename}: " if error.filename else "the certificates cannot be used: "
+            raise WatchkeeperError(f"{where}{error.strerror or error}", hint=hint) from error
         self._stopping = threading.Event()
         post = poster(self._client, upstream.url, upstream.key.get_secret_value())
         self.forwarders = {

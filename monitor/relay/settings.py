@@ -10,6 +10,7 @@ from monitor.config.relative_paths import relative_to
 from monitor.config.sections import Duration, FileName, FilePath, Secret, Section, Size, WholeNumber
 from monitor.config.units import DAY
 from monitor.config.yaml import read, validate
+from monitor.outgoing.route import DIRECT
 from monitor.web.settings import Address, WebSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -41,6 +42,12 @@ def _client(name: str) -> str:
     return name
 
 
+def _proxy(url: str) -> str:
+    if url not in ("", DIRECT) and not re.fullmatch(r"https?://[\x21-\x7e]+", url):
+        raise ValueError("is no proxy: use http://HOST:PORT, https://HOST:PORT or direct")
+    return url
+
+
 Token = Annotated[Secret, AfterValidator(_token)]
 
 
@@ -53,7 +60,7 @@ class Upstream(Section):
     """A key of the kind `ingest` of that daemon. Bind it to the client, if the relay serves one."""
     ca_file: FileName = ""
     """Certificates to trust instead of the system's."""
-    proxy: str = ""
+    proxy: Annotated[str, AfterValidator(_proxy)] = ""
     """The URL of a proxy, or `direct`. Empty: the environment's (HTTPS_PROXY, NO_PROXY)."""
     timeout: Duration = Field(default=60.0, ge=1.0)
     """How long one request may take, from the connection to the end of the answer."""
