@@ -284,7 +284,7 @@ def headers_of(request: Request, now: float) -> Mapping[bytes, bytes]:
         b"Idempotency-Key" if request.is_own_key else b"Watchkeeper-Request": request.key,
         b"Content-Type": request.content_type,
         b"Content-Encoding": request.content_encoding,
-        b"Watchkeeper-Client": quote(request.client, safe=""),
+        b"Watchkeeper-Relay-Client": quote(request.client, safe=""),
         b"Watchkeeper-Waited": f"{max(0.0, now - request.received_at):.3f}",
     }
     return {name: value.encode("latin-1") for name, value in named.items() if value}

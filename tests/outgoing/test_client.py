@@ -183,6 +183,7 @@ def test_only_this_room_opens_connections() -> None:
         "notify/delivery/reachability.py",  # httpcore2's errors
         "exporters/push/exporter.py",  # httpx2's response
         "loadtest/endpoint.py",  # httpcore2's errors
+        "relay/forwarding.py",  # httpx2's response and errors
     }
     libraries = ("httpx2", "httpcore2", "smtplib", "http.client", "urllib.request", "requests")
     calls = re.compile(

@@ -38,7 +38,7 @@ def test_a_request_is_passed_on_unread_with_what_matters(tmp_path, upstream):
                     "Idempotency-Key": f"own-{number} é".encode("latin-1"),
                     "Content-Type": "application/x-ndjson",
                     "Content-Encoding": "gzip",
-                    "Watchkeeper-Client": "globex",
+                    "Watchkeeper-Relay-Client": "globex",
                     "X-Forwarded-For": "10.0.0.1",
                 },
             )
@@ -52,7 +52,9 @@ def test_a_request_is_passed_on_unread_with_what_matters(tmp_path, upstream):
         assert asked.headers["idempotency-key"] == f"own-{number} é"
         assert asked.headers["content-type"] == "application/x-ndjson"
         assert asked.headers["content-encoding"] == "gzip"
-        assert asked.headers["watchkeeper-client"] == "acme", "that of the key, whatever the sender says"
+        assert asked.headers["watchkeeper-relay-client"] == "acme", (
+            "that of the key, whatever the sender says"
+        )
         assert "x-forwarded-for" not in asked.headers
     keyless = upstream.asked[4].headers
     assert keyless["watchkeeper-request"].startswith("relay-")
@@ -79,7 +81,7 @@ def test_who_may_send(tmp_path, upstream):
         assert sender.post("/v1/releases", content=b"{}").status_code == 404
         assert sender.get("/metrics", headers={"X-Forwarded-For": "1.2.3.4"}).status_code == 401
         assert 'watchkeeper_relay_requests_total{code="401"}' in sender.get("/metrics").text
-    assert [asked.headers["watchkeeper-client"] for asked in upstream.asked] == ["globex"]
+    assert [asked.headers["watchkeeper-relay-client"] for asked in upstream.asked] == ["globex"]
 
 
 def test_what_the_daemon_refuses_is_set_aside_and_the_others_go_on(tmp_path, upstream):
@@ -115,7 +117,7 @@ def test_while_the_daemon_takes_nothing_requests_wait_and_other_keys_do_not(tmp_
     is_well = False
 
     def answer(asked: Asked) -> Reply:
-        if is_well or asked.headers["watchkeeper-client"] == "globex":
+        if is_well or asked.headers["watchkeeper-relay-client"] == "globex":
             return TAKEN
         return Reply(status, {"error": "not now", "hint": ""})
 

@@ -16,7 +16,7 @@ from monitor.web.auth.access import Access, Principal
 from monitor.web.auth.socket_owner import is_same_user
 from monitor.web.ingest.incoming_body import Headers
 
-OF_RELAYS = ("watchkeeper-client", "watchkeeper-waited", "watchkeeper-request")
+OF_RELAYS = ("watchkeeper-relay-client", "watchkeeper-waited", "watchkeeper-request")
 """What a relay adds: the client of its sender, the seconds since the request came in there, and a key of its own."""
 _USED_HEADERS = {
     name.encode(): name
@@ -73,7 +73,7 @@ def bound_by_relay(principal: Principal, headers: Headers) -> Principal:
     Raises:
         AccessError: the key is bound to another client.
     """
-    client = unquote(headers.get("watchkeeper-client", ""))
+    client = unquote(headers.get("watchkeeper-relay-client", ""))
     if not client or client == principal.client:
         return principal
     if principal.client:

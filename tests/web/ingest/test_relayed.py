@@ -1,9 +1,12 @@
 """Requests that come through a relay: whose they are, when they arrived there, and that each is stored once."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 
+from monitor.web.ingest.request import OF_RELAYS
 from tests.support.ingest_server import rows_of, serving
 from tests.support.log import prediction
 
@@ -31,13 +34,13 @@ def record(name: str, **fields: object) -> dict:
 def test_a_relay_never_sends_as_another_client(ingest, keys):
     acme, any_client = keys["acme"], keys[""]
     mine, other = record("own"), {**record("own"), "client": "globex"}
-    answer = ingest.post([mine, other], key=any_client, watchkeeper_client="acme")
+    answer = ingest.post([mine, other], key=any_client, watchkeeper_relay_client="acme")
     assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
     assert answer.json()["rejected"][0]["index"] == 1
-    answer = ingest.post([mine], key=acme, watchkeeper_client="globex")
+    answer = ingest.post([mine], key=acme, watchkeeper_relay_client="globex")
     assert answer.status_code == 403
     assert "globex" in answer.json()["hint"]
-    assert ingest.post([record("own")], key=acme, watchkeeper_client="acme").status_code == 202
+    assert ingest.post([record("own")], key=acme, watchkeeper_relay_client="acme").status_code == 202
 
 
 @pytest.mark.parametrize("count", [1, 60])
@@ -69,3 +72,14 @@ def test_what_nothing_else_identifies_is_known_by_the_key_of_the_relay(ingest, k
     for request in ("relay-3", "relay-4"):  # the sender had no answer from the relay, and sent it again
         assert ingest.post(named, key=key, watchkeeper_request=request).status_code == 202
     assert len(stored(ingest, "named")) == 1
+
+
+def test_no_header_of_a_relay_is_one_that_the_client_library_sends() -> None:
+    library = Path(__file__).parents[3] / "client" / "watchkeeper_client"
+    sent = {
+        name.lower()
+        for path in library.rglob("*.py")
+        for name in re.findall(r"Watchkeeper-[A-Za-z-]+", path.read_text())
+    }
+    assert "watchkeeper-client" in sent
+    assert sent.isdisjoint(OF_RELAYS)
