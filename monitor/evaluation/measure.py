@@ -232,7 +232,7 @@ class Measurer:
         some = [self._with_history(due, wanted, now) if due.is_much else due for due in some]
         without_history = [replace(due, hours=()) if due.is_much else due for due in some]
         self._measure_and_commit(without_history, wanted, now)
-        self._watch([due for due in some if due.is_moved], models, now)
+        self._watch([due for due in some if due.is_moved or due.hours], models, now)
         for due in some:
             if due.is_moved:
                 progress = self._progress[due.stream]
@@ -315,15 +315,18 @@ class Measurer:
             progress.hours = {hour.start, *recent}
 
     def _watch(self, some: Sequence[DueWindows], models: int, now: float) -> None:
-        """Evaluate drift. The result is valid until the next evaluation window closes."""
+        """Evaluate drift. The result is valid until the next evaluation window closes, or rows of a closed one are
+        counted: until then it waits.
+        """
         waiting: list[DueWindows] = []
         with self.store.read() as connection:
             for due in some:
-                self._progress[due.stream].drift = ()
+                if due.is_moved:
+                    self._progress[due.stream].drift = ()
                 with self.store.faults.isolate("streams", f"{due.stream}: drift", in_transaction=True):
                     if is_due(connection, due.stream, self.drift, due.until):
                         waiting.append(due)
-                    else:
+                    elif due.is_moved:
                         self._decide(connection, due, models, now)
         for due in waiting:
             with self._isolated(due.stream, "drift"), self.store.write() as connection:
