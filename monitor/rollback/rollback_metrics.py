@@ -1,4 +1,7 @@
-"""Measures rollbacks, failed rollouts and drills from the store, for rules."""
+"""Measures rollbacks, failed rollouts and drills from the store, for rules.
+
+A staged rollout is measured whether or not the model has a rollback: its failure has to be told in either case.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,25 +17,30 @@ from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.rollback_drills import PASSED, RUNNING, Drill
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import RolloutState
+from monitor.store.rollouts import Rollout, RolloutState, Step
 
 EVERY = 5.0
 """Seconds between two readings of the store."""
+_TOLD = float(HOUR)
+"""Seconds for which a rollback that was carried out, and a rollout that failed, are told."""
+_WITHOUT = RollbackSettings()
 DONE = (RollbackState.CONFIRMED, RollbackState.VERIFIED)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store knows of a stream: real rollbacks, versions, the last rollout (canary, state, time), drills."""
+    """What the store knows of a stream: real rollbacks, versions, the last rollout with its last step, drills."""
 
     rollbacks: Sequence[Rollback]
     versions: Sequence[Version]
-    rollout: tuple[str, RolloutState, float] | None
+    rollout: tuple[Rollout, Step] | None
     drills: Sequence[Drill]
 
 
 class RollbackMetrics:
-    """Reads what became of rollbacks, at most every `EVERY` seconds. `settings` are those of all configured models."""
+    """Reads what became of rollbacks and rollouts, at most every `EVERY` seconds. `settings` are those of all
+    configured models.
+    """
 
     def __init__(self, store: Store, settings: Mapping[Stream, RollbackSettings]) -> None:
         self._store = store
@@ -44,10 +52,12 @@ class RollbackMetrics:
 
     def measure(self, now: float) -> Mapping[Stream, Sequence[Measurement]]:
         """All metrics of rollbacks by stream, at `now` in seconds since the epoch."""
-        if not self._settings or 0 <= now - self._measured_at < EVERY:
+        if 0 <= now - self._measured_at < EVERY:
             return self._measured
+        with self._store.read() as connection:
+            rolled_out = rollouts.streams_since(connection, now - 2 * _TOLD)
         measured: dict[Stream, Sequence[Measurement]] = {}
-        for stream, settings in self._settings.items():
+        for stream, settings in (dict.fromkeys(rolled_out, _WITHOUT) | self._settings).items():
             with self._store.faults.isolate("figures of rollbacks", str(stream)):
                 measured[stream] = list(of_stream(stream, settings, self._known(stream), now))
         self._measured, self._measured_at = measured, now
@@ -56,15 +66,10 @@ class RollbackMetrics:
     def _known(self, stream: Stream) -> Known:
         with self._store.read() as connection:
             rollout = rollouts.latest(connection, stream)
-            last = (
-                (rollout[0].canary, rollout[1][-1].state, rollout[1][-1].at)
-                if rollout and rollout[1]
-                else None
-            )
             return Known(
                 [one for one in rollbacks.of_stream(connection, stream, limit=50) if one.is_real],
                 model_versions.of(connection, stream),
-                last,
+                (rollout[0], rollout[1][-1]) if rollout else None,
                 rollback_drills.of_model(connection, stream.client, stream.model),
             )
 
@@ -81,16 +86,16 @@ def of_stream(stream: Stream, settings: RollbackSettings, known: Known, now: flo
     live = {one.version for one in known.versions if now - one.last_seen <= SILENT_AFTER}
     for one in _newest_of_each(known.rollbacks, now):
         where, answers = labels(version=one.version), one.version in live
-        taken_back = one.kind == "rollback" and one.state in DONE and now - one.decided_at < HOUR
+        taken_back = one.kind == "rollback" and one.state in DONE and now - one.decided_at < _TOLD
         yield flag(infos.ROLLED_BACK, taken_back, where, one.reason)
         frozen = one.kind == "freeze" and one.state is not RollbackState.FAILED and answers
         yield flag(infos.ROLLOUT_FROZEN, frozen, where, one.reason)
         failed = one.state is RollbackState.FAILED and answers
         yield flag(infos.ROLLBACK_FAILED, failed, where, one.detail)
     if known.rollout is not None:
-        canary, state, at = known.rollout
-        is_failed = state is RolloutState.FAILED and now - at < HOUR
-        yield flag(infos.ROLLOUT_FAILED, is_failed, labels(version=canary))
+        rollout, last = known.rollout
+        is_failed = last.state is RolloutState.FAILED and now - last.at < _TOLD
+        yield flag(infos.ROLLOUT_FAILED, is_failed, labels(version=rollout.canary), last.reason)
     if settings.mode != "off":
         age = _age(known.drills, settings, now)
         due = _due(known.drills, age)

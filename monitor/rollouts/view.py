@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection
 
 from monitor.clock import iso
@@ -21,6 +23,7 @@ from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
 from monitor.visible import one_line
 
 HEADINGS = ("model", "canary", "stable", "share", "state", "since", "why")
+HISTORY = ("number", "canary", "stable", "started", "by", "highest share", "state", "ended", "why")
 SIGNALS = ("signal", "state", "canary", "stable", "e-value", "proof at")
 _EXITS = {RolloutState.PROMOTED: 0, RolloutState.FAILED: 1, RolloutState.STOPPED: 1}
 
@@ -120,9 +123,40 @@ def row(rollout: Rollout, last: Step) -> tuple[str, ...]:
     )
 
 
+def history_row(rollout: Rollout, steps: tuple[Step, ...]) -> tuple[str, ...]:
+    """A rollout as a row of a table with `HISTORY`."""
+    last = steps[-1]
+    return (
+        str(rollout.number),
+        one_line(rollout.canary),
+        one_line(rollout.stable),
+        iso(rollout.started_at),
+        one_line(rollout.started_by),
+        plan.percent(max(step.share for step in steps)),
+        last.state.value,
+        "" if last.state is RolloutState.RUNNING else iso(last.at),
+        one_line(last.reason),
+    )
+
+
+def verdicts(steps: Sequence[Step]) -> list[str]:
+    """The verdict that led to each step, by its name; empty for a step that none has led to, such as the first one."""
+    stages = [step.stage for step in steps]
+    raised = [False, *(stage > before for before, stage in pairwise(stages))]
+    return [
+        Outcome.FAIL.value
+        if step.state is RolloutState.FAILED
+        else Outcome.PASS.value
+        if step.state is RolloutState.PROMOTED or (step.state is RolloutState.RUNNING and is_raised)
+        else ""
+        for step, is_raised in zip(steps, raised, strict=True)
+    ]
+
+
 def as_json(rollout: Rollout, steps: tuple[Step, ...]) -> dict[str, Any]:
-    """A rollout with all its steps."""
+    """A rollout with all its steps. Keys may be added, never removed."""
     return {
+        "number": rollout.number,
         "client": rollout.stream.client,
         "model": rollout.stream.model,
         "environment": rollout.stream.environment,
@@ -131,9 +165,18 @@ def as_json(rollout: Rollout, steps: tuple[Step, ...]) -> dict[str, Any]:
         "plan": plan.written(rollout.plan),
         "state": steps[-1].state.value,
         "share": steps[-1].share,
+        "started_at": iso(rollout.started_at),
         "started_by": rollout.started_by,
         "steps": [
-            {"at": iso(one.at), "state": one.state.value, "share": one.share, "reason": one.reason}
-            for one in steps
+            {
+                "step": one.number,
+                "at": iso(one.at),
+                "state": one.state.value,
+                "verdict": verdict,
+                "share": one.share,
+                "reason": one.reason,
+                "checks": [msgspec.structs.asdict(check) for check in one.checks],
+            }
+            for one, verdict in zip(steps, verdicts(steps), strict=True)
         ],
     }

@@ -189,6 +189,18 @@ def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, Ste
     return [(one, step) for one in found for step in steps(connection, one) if step.at >= since]
 
 
+def streams_since(connection: Connection, since: float) -> list[Stream]:
+    """The streams of which a rollout had a step from `since` on."""
+    owner = tuple(STEPS.c[name] for name in _STREAM)
+    faults, found = faults_of(connection), list[Stream]()
+    for row in connection.execute(
+        select(*owner).where(STEPS.c.at >= since).group_by(*owner).order_by(*owner)
+    ):
+        with faults.isolate("rollout_steps", f"{row.client}/{row.model}"):
+            found.append(Stream(words(row.client), words(row.model), words(row.environment)))
+    return found
+
+
 def ended_since(connection: Connection, client: str, since: float) -> list[tuple[Rollout, Step]]:
     """The rollouts of a client that were promoted, failed or stopped from `since` on, with that step, newest first."""
     same = [ROLLOUTS.c[name] == STEPS.c[name] for name in (*_STREAM, "number")]

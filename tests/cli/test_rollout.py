@@ -10,13 +10,16 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor.cli.registry import app
+from monitor.clock import iso
 from monitor.errors import InputError, NotFoundError
 from monitor.records import Stream
 from monitor.rollouts import running
 from monitor.rollouts.load_arms import Reading
+from monitor.rollouts.next_step import first_step
+from monitor.store import rollouts
 from monitor.store.db import Store
 from monitor.store.migrate import migrate
-from monitor.store.rollouts import Stage
+from monitor.store.rollouts import Rollout, RolloutState, Stage, Step, StoredCheck
 from tests.support.rollouts import Behaviour, put_minute
 
 STREAM = Stream("acme", "fraud")
@@ -82,6 +85,40 @@ def test_a_failed_and_a_promoted_rollout_are_told_by_the_exit_code(place: Place)
     watched = place.call("watch", "acme/fraud")
     assert watched.exit_code == 1
     assert "failed: version 8 is worse" in watched.stdout
+
+
+def test_past_rollouts_are_listed_with_the_verdict_time_share_and_reason_of_each_step(place: Place) -> None:
+    assert json.loads(place.call("history", "acme/fraud", "--json").stdout) == []
+    assert "no rollout of acme/fraud" in place.call("history", "acme/fraud").output
+    begun = time.time() - 3600
+    for number, name in enumerate(("8", "9\u202e\n")):
+        with place.store.write() as connection:
+            plan = (Stage(50, 600), Stage(100, 1200))
+            at = begun + 900 * number
+            one = Rollout(STREAM, number + 1, name, "7", plan, at, ("ada", "eve")[number])
+            rollouts.start(connection, one, first_step(one))
+            check = StoredCheck("failures", "fail", "20% of 90 fail", 4071.0, 0.2, 0.01, "share", 0.3)
+            rollouts.add(connection, one, Step(2, at + 600, RolloutState.RUNNING, 1, 100.0, "after a pass"))
+            back = Step(3, at + 650, RolloutState.RUNNING, 1, 100.0, "the clock was set back by 9s")
+            rollouts.add(connection, one, back)
+            last = (RolloutState.FAILED, RolloutState.PROMOTED)[number]
+            end = Step(4, at + 700, last, 1, 100.0 * number, "why\x07", (check,))
+            rollouts.add(connection, one, end)
+    told = json.loads(place.call("history", "acme/fraud", "--json").stdout)
+    assert [(one["number"], one["canary"], one["started_by"]) for one in told] == [
+        (2, "9\u202e\n", "eve"),
+        (1, "8", "ada"),
+    ]
+    assert [step["verdict"] for step in told[0]["steps"]] == ["", "pass", "", "pass"]
+    assert [step["verdict"] for step in told[1]["steps"]] == ["", "pass", "", "fail"]
+    assert [step["share"] for step in told[1]["steps"]] == [50, 100, 100, 0]
+    assert told[1]["steps"][3]["checks"][0]["reason"] == "20% of 90 fail"
+    assert told[1]["steps"][3]["at"] == iso(begun + 700)
+    [only] = json.loads(place.call("history", "acme/fraud", "--json", "--most", "1").stdout)
+    assert only["number"] == 2
+    table = place.call("history", "acme/fraud").stdout
+    assert "100 %" in table
+    assert not {"\u202e", "\x07"} & set(table)
 
 
 @pytest.mark.parametrize(("failing", "code"), [(0.01, 0), (0.2, 1)])

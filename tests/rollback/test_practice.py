@@ -23,7 +23,8 @@ from monitor.store.db import Store, metadata
 from monitor.store.model_versions import Version
 from monitor.store.rollback_drills import Drill, Step
 from monitor.store.rollbacks import Rollback, RollbackState
-from monitor.store.rollouts import RolloutState
+from monitor.store.rollouts import Rollout, RolloutState, Stage
+from monitor.store.rollouts import Step as RolloutStep
 from tests.rollback.executors.test_bad_platforms import every
 from tests.support.orders import HOSTILE
 from tests.support.rollback_timeline import COMMAND, STREAM, shipped_rules, timeline
@@ -130,9 +131,14 @@ def test_a_version_that_is_gone_needs_nobody(tmp_path: Path) -> None:
 
 
 def test_a_failed_verdict_is_a_figure_for_an_hour() -> None:
-    assert figures(known(rollout=("8", RolloutState.FAILED, NOW - 60)))["rollout_failed", "8"] == 1
-    assert figures(known(rollout=("8", RolloutState.FAILED, NOW - HOUR)))["rollout_failed", "8"] == 0
-    assert figures(known(rollout=("8", RolloutState.RUNNING, NOW - 60)))["rollout_failed", "8"] == 0
+    def told(state: RolloutState, ago: float) -> float | None:
+        rollout = Rollout(STREAM, 1, "8", "7", (Stage(100, 3600),), NOW - DAY, "ann")
+        step = RolloutStep(2, NOW - ago, state, 0, 0.0, "why")
+        return figures(known(rollout=(rollout, step)))["rollout_failed", "8"]
+
+    assert told(RolloutState.FAILED, 60) == 1
+    assert told(RolloutState.FAILED, HOUR) == 0
+    assert told(RolloutState.RUNNING, 60) == 0
 
 
 def practised(ago: float, outcome: str = "passed") -> Drill:

@@ -63,3 +63,30 @@ def test_a_rollout_that_fails_its_verdict_is_rolled_back_once(
         found = [(order.version, order.other, order.trigger) for order in line.platform.orders]
         assert found == [("8", "7", "RolloutFailed")] * orders
         assert [one.state for one in line.rows() if one.was_ordered] == [RollbackState.VERIFIED] * orders
+
+
+def test_a_failed_rollout_is_told_for_an_hour_with_its_reason_though_nothing_rolls_back(
+    tmp_path: Path,
+) -> None:
+    with timeline(tmp_path) as line:
+        metrics = RollbackMetrics(line.store, {})
+        assert metrics.measure(line.clock.now()) == {}
+        line.live(300)
+        with line.store.write() as connection:
+            plan = parse_plan(HALF, 60)
+            started = running.start(
+                connection, STREAM, "8", "7", plan, who="ann", address="here", now=line.clock.now()
+            )
+            failed = Step(
+                2, line.clock.now() + 60, RolloutState.FAILED, 0, 0.0, "version 8 is worse: 8% fail"
+            )
+            rollouts.add(connection, started, failed)
+
+        def told(seconds: float) -> list[tuple[str, float | None, str, str]]:
+            found = metrics.measure(failed.at + seconds).get(STREAM, ())
+            return [(one.metric, one.value, one.label("version"), one.because) for one in found]
+
+        assert told(10) == [("rollout_failed", 1.0, "8", failed.reason)]
+        assert told(3599) == [("rollout_failed", 1.0, "8", failed.reason)]
+        assert told(3606) == [("rollout_failed", 0.0, "8", failed.reason)], "so that the alert ends"
+        assert told(7300) == []

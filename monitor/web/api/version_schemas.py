@@ -6,6 +6,7 @@ import msgspec
 
 from monitor.clock import iso
 from monitor.releases.recording.record import contradicting
+from monitor.rollouts.view import verdicts
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback
 from monitor.store.rollouts import Rollout, Step, StoredCheck
@@ -52,12 +53,14 @@ class CheckAnswer(msgspec.Struct, frozen=True):
 class StepAnswer(msgspec.Struct, frozen=True):
     """A decision on a rollout: from `at` on, the canary receives `share` percent of the traffic.
 
-    `state` is running, promoted, failed or stopped. `reason` and `checks` are empty for a client's reader.
+    `state` is running, promoted, failed or stopped; `verdict` what led to it: pass, fail, or empty if no verdict did.
+    `reason` and `checks` are empty for a client's reader.
     """
 
     step: int
     at: str
     state: str
+    verdict: str
     share: float
     reason: str
     checks: list[CheckAnswer]
@@ -125,14 +128,17 @@ def rollout(one: Rollout, steps: Sequence[Step], *, with_reasons: bool) -> Rollo
         started_at=iso(one.started_at),
         started_by=one.started_by if with_reasons else "",
         plan=[StageAnswer(stage.share, stage.seconds) for stage in one.plan],
-        steps=[_step(step, with_reasons=with_reasons) for step in steps],
+        steps=[
+            _step(step, verdict, with_reasons=with_reasons)
+            for step, verdict in zip(steps, verdicts(steps), strict=True)
+        ],
     )
 
 
-def _step(step: Step, *, with_reasons: bool) -> StepAnswer:
+def _step(step: Step, verdict: str, *, with_reasons: bool) -> StepAnswer:
     checks = [_check(check) for check in step.checks] if with_reasons else []
     reason = step.reason if with_reasons else ""
-    return StepAnswer(step.number, iso(step.at), step.state.value, step.share, reason, checks)
+    return StepAnswer(step.number, iso(step.at), step.state.value, verdict, step.share, reason, checks)
 
 
 def _check(one: StoredCheck) -> CheckAnswer:

@@ -308,6 +308,7 @@ def test_rollouts_are_read_page_by_page_and_clients_read_no_reasons(shop: Shop) 
             (1, "running", 5.0),
             (2, "failed", 0.0),
         ]
+        assert [step["verdict"] for step in newest["steps"]] == ["", "fail"]
         [check] = newest["steps"][1]["checks"]
         assert (check["name"], check["e_value"], check["canary"]) == ("failures", 412.0, 0.4)
         text = web.get(f"{MODEL}/rollouts", headers=reader).text

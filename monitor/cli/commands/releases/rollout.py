@@ -156,6 +156,34 @@ def status(
         raise typer.Exit(Exit.FAILED)
 
 
+@rollout.command("history")
+def history(
+    model: StreamArgument,
+    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="At most so many, the newest.")] = 20,
+    config: ConfigOption = DEFAULT_CONFIG,
+    as_json: JsonOption = False,
+) -> None:
+    """List the rollouts of a model, newest first; with --json, each step with its verdict, share, time, reason and
+    signals.
+
+    Example: watchkeeper rollout history acme/fraud --json
+    """
+    from monitor.cli.store_option import opened
+    from monitor.config.root import load
+    from monitor.rollouts import view as rollout_view
+    from monitor.store import rollouts
+
+    stream = stream_of(model)
+    with opened(load(config)).read() as connection:
+        found = rollouts.of_stream(connection, stream, most)
+    if as_json:
+        put_json([rollout_view.as_json(one, steps) for one, steps in found])
+    elif found:
+        put_table(rollout_view.HISTORY, [rollout_view.history_row(one, steps) for one, steps in found])
+    else:
+        say(f"no rollout of {stream}")
+
+
 @rollout.command("stop")
 def stop(
     model: StreamArgument,
