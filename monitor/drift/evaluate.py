@@ -10,8 +10,7 @@ from functools import lru_cache
 import msgspec
 from sqlalchemy import Connection
 
-from monitor.drift import codec, reference
-from monitor.drift import replay as replaying
+from monitor.drift import codec, reference, window_length
 from monitor.drift.columns import Floats, WindowCounts
 from monitor.drift.decision.budget import Budget, limits
 from monitor.drift.decision.decide import Decision, advance
@@ -238,8 +237,8 @@ def _because(connection: Connection, stream: Stream, latest: list[DriftVerdict])
 
 def _waiting(baseline: Baseline) -> str:
     return (
-        f"drift is not evaluated yet: {replaying.LEAST_WINDOWS} windows counted with the present baseline "
-        f"({baseline.source}) are needed"
+        f"drift is not evaluated yet: {window_length.LEAST_WINDOWS} windows counted with the present baseline "
+        f"({baseline.source}) are needed, or three weeks of longer ones if there are few rows"
     )
 
 

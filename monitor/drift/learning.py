@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from monitor.childprocess import HERE, Runner
-from monitor.drift import codec, reference, replaced_values
+from monitor.drift import codec, reference, replaced_values, window_length
 from monitor.drift import replay as replaying
 from monitor.drift.columns import Column, WindowCounts
 from monitor.drift.decision.budget import Budget, limits
@@ -87,11 +87,11 @@ def learned(store: Store, means: LearningContext, lesson: LearningTask) -> Itera
         seconds = _length(connection, lesson.stream, layout, span, means)
         days = [w for w in reference.spans(*span, seconds) if not is_special(w, settings)]
         windows = reference.windows(connection, lesson.stream, layout, watched, base, days)
-    if len(windows) < replaying.LEAST_WINDOWS or not watched.columns:
+    if len(windows) < window_length.least_windows(seconds) or not watched.columns:
         return
     budget = budget_of(settings, lesson.models)
     calibration = learn(watched.columns, windows, budget, settings)
-    note = replaying.too_little(span[0], span[1], len(windows))
+    note = replaying.too_little(span[0], span[1], len(windows), seconds)
     yield storable(calibration, layout.id, budget, settings, note, means.now)
 
 
@@ -131,7 +131,7 @@ def _may_be_enough(
         return True  # in a lake
     seconds = _length(connection, stream, layout, span, means)
     counted = profiles.counted(connection, stream, base, period.start, period.end, layout.id)
-    return len({start // seconds for start, rows in counted if rows}) >= replaying.LEAST_WINDOWS
+    return len({start // seconds for start, rows in counted if rows}) >= window_length.least_windows(seconds)
 
 
 def _length(
@@ -140,7 +140,7 @@ def _length(
     period, base = Window(*span), means.base_seconds
     unit = reference.unit(connection, stream, layout, base, period, means.settings)
     rows = reference.rows_within(connection, stream, layout, base, period, unit)
-    return reference.length(rows, period.seconds, unit, means.settings)
+    return window_length.length(rows, period.seconds, unit, means.settings)
 
 
 def learn(

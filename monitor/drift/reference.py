@@ -7,7 +7,7 @@ from operator import itemgetter
 import numpy as np
 from sqlalchemy import Connection
 
-from monitor.config.units import HOUR, MINUTE, WEEK
+from monitor.config.units import WEEK
 from monitor.drift.columns import WindowCounts, packed
 from monitor.drift.profile_columns import Adapter
 from monitor.drift.settings import DriftSettings
@@ -18,8 +18,6 @@ from monitor.windows import closing, codec
 from monitor.windows.baseline import Baseline
 from monitor.windows.layout.layout import Layout
 
-LENGTHS = (15 * MINUTE, 30 * MINUTE, HOUR)
-ROWS = 100
 MOST_WINDOWS = 12_000
 
 
@@ -43,16 +41,6 @@ def period(
             return start, end
     first = max(extent[0], int(until - 2 * settings.reference))
     return first, int(min(until, first + settings.reference))
-
-
-def length(rows: float, span: float, unit: int, settings: DriftSettings) -> int:
-    """The length of an evaluation window in seconds, a multiple of `unit`: as configured, or the shortest with which
-    most windows have 100 rows.
-    """
-    candidates = LENGTHS if settings.window == "auto" else (int(settings.window),)
-    fitting = [max(seconds // unit, 1) * unit for seconds in candidates]
-    enough = [seconds for seconds in fitting if rows / max(span, 1.0) * seconds >= ROWS]
-    return enough[0] if enough else fitting[-1]
 
 
 def unit(

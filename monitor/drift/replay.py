@@ -14,6 +14,7 @@ from monitor.drift.decision.state import begin
 from monitor.drift.model.calibration import Calibration, fit
 from monitor.drift.model.control_charts import Scored
 from monitor.drift.model.scores import Family
+from monitor.drift.window_length import least_windows
 
 PARTS = 4
 BLOCKS = (24, 72)
@@ -22,7 +23,7 @@ COMMON = 40
 """Blocks of a column that weigh as much as the mean of its family."""
 CHANCE = 1.1
 """A dependence up to this is chance: four weeks of independent errors show it in some columns."""
-LEAST_SECONDS, LEAST_WINDOWS = WEEK, 100
+LEAST_SECONDS = WEEK
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,12 +113,12 @@ def checked(calibration: Calibration, result: Replay) -> Calibration:
     return replace(calibration, charts=charts, raised=result.raised)
 
 
-def too_little(start: int, end: int, windows: int) -> str:
+def too_little(start: int, end: int, windows: int, seconds: int) -> str:
     """Why drift cannot page yet, in words; empty if it can."""
     if end - start < LEAST_SECONDS:
         days, required = (end - start) / DAY, LEAST_SECONDS / DAY
         until = iso(start + LEAST_SECONDS)
         return f"the reference covers {days:.1f} days, and {required:.0f} are needed to know the season (until {until})"
-    if windows < LEAST_WINDOWS:
-        return f"the reference has {windows} windows, and {LEAST_WINDOWS} are needed to know what is usual"
+    if windows < least_windows(seconds):
+        return f"the reference has {windows} windows, and {least_windows(seconds)} are needed to know what is usual"
     return ""

@@ -25,8 +25,8 @@ class DriftSettings(Section):
     """Relative importance of features (default 1). Drift of important features is detected earlier, at the
     expense of the others."""
     window: Duration | Literal["auto"] = "auto"
-    """Length of the evaluated windows. `auto` uses 15 minutes to an hour, so that most windows have 100 rows.
-    The length does not affect the budget."""
+    """Length of the evaluated windows. `auto` uses 15 minutes to an hour, so that most windows have 100 rows;
+    with fewer rows four hours or a day, so that they have 40. The length does not affect the budget."""
     time_zone: TimeZone = "UTC"
     """The time zone of hours and weekends in the seasonal model."""
     special_days: tuple[date, ...] = ()

@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Mapping
 from monitor import drift
 from monitor.clock import iso
 from monitor.config.units import format_duration
-from monitor.drift import reference
 from monitor.drift import replay as replaying
+from monitor.drift import window_length
 from monitor.drift.explain import detection_delay
 from monitor.drift.learning import is_special, learn
 from monitor.drift.profile_columns import Adapter, adapter
@@ -61,10 +61,10 @@ def rehearse(
     reference_rows = history.rows(history.start, split)
     layout = from_table.of(reference_rows, kinds_of, dates=configured.dates)
     columns_adapter = adapter(layout)
-    seconds = reference.length(reference_rows.num_rows, split - history.start, _MIN_WINDOW_SECONDS, rules)
+    seconds = window_length.length(reference_rows.num_rows, split - history.start, _MIN_WINDOW_SECONDS, rules)
     windows = _count(history, layout, columns_adapter, seconds, rules, progress)
     reference_windows = [counts for counts in windows if counts.window.end <= split]
-    if len(reference_windows) < replaying.LEAST_WINDOWS:
+    if len(reference_windows) < window_length.least_windows(seconds):
         raise InputError(
             _too_few(len(reference_windows), seconds, history),
             hint="set a longer reference, or shorter windows",
@@ -81,7 +81,7 @@ def rehearse(
         notes=history.notes,
         meaning=detection_delay.meaning(calibration, limits, rules.budget),
         raised=calibration.raised,
-        note=replaying.too_little(calibration.start, calibration.end, len(reference_windows)),
+        note=replaying.too_little(calibration.start, calibration.end, len(reference_windows), seconds),
         judged=tuple(counts.window for counts in windows[len(reference_windows) :]),
         incidents=tuple(
             evaluate_windows(calibration, limits, rules.budget, windows[len(reference_windows) :])
@@ -111,7 +111,7 @@ def _too_few(windows: int, seconds: int, history: History) -> str:
     span = f"{iso(history.start)} to {iso(history.end)}"
     return (
         f"only {windows} windows of {format_duration(seconds)} to learn from (the rows are from {span}), "
-        f"and {replaying.LEAST_WINDOWS} are needed"
+        f"and {window_length.least_windows(seconds)} are needed"
     )
 
 

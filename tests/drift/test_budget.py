@@ -57,9 +57,15 @@ def test_what_the_budget_means_is_told_before_any_data_came() -> None:
 
 
 def test_a_shift_too_small_to_matter_is_not_promised() -> None:
-    assert "a shift of 0.2 sd takes more than 336 windows of 1h" in detection_delay.typical(
+    assert "a shift of 0.2 sd takes more than 336 windows of 15m" in detection_delay.typical(
         DriftSettings(min_effect=0.4)
     )
+
+
+@pytest.mark.parametrize(("window", "said"), [("1h", "1h"), ("1d", "1d"), ("auto", "15m")])
+def test_the_examples_speak_of_the_configured_window(window: str, said: str) -> None:
+    """A thousand rows an hour fill windows of 15 minutes."""
+    assert f" windows of {said}" in detection_delay.typical(DriftSettings.model_validate({"window": window}))
 
 
 def test_an_output_that_is_never_sent_takes_no_share() -> None:

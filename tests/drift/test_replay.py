@@ -50,9 +50,11 @@ def test_errors_that_depend_on_each_other_in_weeks_not_fitted_on_are_divided_by_
 
 
 def test_less_than_a_week_or_a_hundred_windows_is_too_little_and_says_until_when() -> None:
-    assert "until 1970-01-08" in too_little(0, 3 * DAY, 500)
-    assert "100 are needed" in too_little(0, 8 * DAY, 99)
-    assert too_little(0, 7 * DAY, 100) == ""
+    assert "until 1970-01-08" in too_little(0, 3 * DAY, 500, HOUR)
+    assert "100 are needed" in too_little(0, 8 * DAY, 99, HOUR)
+    assert too_little(0, 7 * DAY, 100, HOUR) == ""
+    assert "21 are needed" in too_little(0, 28 * DAY, 20, DAY)
+    assert too_little(0, 28 * DAY, 28, DAY) == ""
 
 
 def test_larger_shifts_are_promised_sooner_and_the_promise_is_told_in_words() -> None:

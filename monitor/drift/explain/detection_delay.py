@@ -5,7 +5,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from monitor.config.units import HOUR, format_duration
+from monitor.config.units import DAY, HOUR, MINUTE, format_duration
+from monitor.drift import window_length
 from monitor.drift.columns import FIRST, Column, ColumnType, Floats, WindowCounts
 from monitor.drift.decision import e_detector
 from monitor.drift.decision.budget import Budget, limits
@@ -21,8 +22,9 @@ from monitor.records import Window
 
 RUNS = 40
 MOST = 336
-SHIFTS = (0.2, 0.5)
-BUCKETS, TYPICAL_COLUMNS, TYPICAL_ROWS, TYPICAL_WINDOWS = 50, 20, 1000, 336
+SHIFTS, SLOW_SHIFTS = (0.2, 0.5), (0.5, 1.0)
+"""Shifts of the examples, in standard deviations; in windows of more than an hour, the latter."""
+BUCKETS, TYPICAL_COLUMNS, TYPICAL_ROWS_AN_HOUR, TYPICAL_WINDOWS = 50, 20, 1000, 336
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ def _only(charts: Charts, chosen: np.ndarray) -> Charts:
 
 def meaning(calibration: Calibration, needed: Floats, budget: Budget) -> str:
     """`1 false alarm in 30 days: a shift of 0.2 sd is found in about 12 windows of 1h, 0.5 sd in about 4`."""
-    delays_in_words = _in_words(delays(calibration, needed), format_duration(calibration.seconds))
+    shifts = SHIFTS if calibration.seconds <= HOUR else SLOW_SHIFTS
+    delays_in_words = _in_words(delays(calibration, needed, shifts), calibration.seconds)
     raised = (
         f"; the limit is raised {calibration.raised:.1f} times by the replay"
         if calibration.raised > 1
@@ -138,17 +141,18 @@ def meaning(calibration: Calibration, needed: Floats, budget: Budget) -> str:
     return f"{budget}: {delays_in_words}{raised}" if delays_in_words else f"{budget}{raised}"
 
 
-def _in_words(results: list[Delay], window: str) -> str:
+def _in_words(results: list[Delay], seconds: int) -> str:
     parts = []
     for index, one in enumerate(results):
-        unit = f" windows of {window}" if index == 0 else ""
+        unit = f" windows of {format_duration(seconds)}" if index == 0 else ""
         if one.windows is None:
             parts.append(f"{'a shift of ' * (index == 0)}{one.shift:g} sd takes more than {MOST}{unit}")
             continue
         some = f" on {one.found} of {one.of} number columns" if one.found < one.of else ""
         verb = "is found " * (index == 0 or results[0].windows is None)
+        time = f" ({format_duration(round(one.windows) * seconds)})" if HOUR < seconds < DAY else ""
         parts.append(
-            f"{'a shift of ' * (index == 0)}{one.shift:g} sd {verb}in about {one.windows:.0f}{unit}{some}"
+            f"{'a shift of ' * (index == 0)}{one.shift:g} sd {verb}in about {one.windows:.0f}{unit}{time}{some}"
         )
     wander = any(one.found < one.of and one.windows for one in results)
     return ", ".join(parts) + (" (the others fluctuate too much)" if wander else "")
@@ -156,20 +160,24 @@ def _in_words(results: list[Delay], window: str) -> str:
 
 def typical(settings: DriftSettings) -> str:
     """The meaning of the settings for a model with twenty features and a thousand rows an hour, without
-    autocorrelation. For a real model it is known after learning.
+    autocorrelation, in windows of the configured length. For a real model it is known after learning.
     """
+    rows = TYPICAL_ROWS_AN_HOUR
+    seconds = window_length.length(rows, HOUR, MINUTE, settings)
     rng = np.random.default_rng(21)
     columns = [Column(f"feature {i}", ColumnType.NUMBER, BUCKETS) for i in range(TYPICAL_COLUMNS)]
     shares = np.full(BUCKETS, 1 / BUCKETS)
     windows = []
     for t in range(TYPICAL_WINDOWS):
         counts = np.zeros((TYPICAL_COLUMNS, BUCKETS + 3))
-        counts[:, FIRST : FIRST + BUCKETS] = rng.multinomial(TYPICAL_ROWS, shares, TYPICAL_COLUMNS)
-        windows.append(WindowCounts(Window(t * HOUR, (t + 1) * HOUR), counts.ravel()))
+        counts[:, FIRST : FIRST + BUCKETS] = rng.multinomial(
+            max(round(rows * seconds / HOUR), 1), shares, TYPICAL_COLUMNS
+        )
+        windows.append(WindowCounts(Window(t * seconds, (t + 1) * seconds), counts.ravel()))
     calibration = fit(columns, windows, min_effect=settings.min_effect)
-    needed = limits(calibration.columns, settings.budget.limit(HOUR))
+    needed = limits(calibration.columns, settings.budget.limit(seconds))
     whose = "for all models together" if settings.scope == "fleet" else "for each model"
     return (
         f"{meaning(calibration, needed, settings.budget)} ({whose}; on {TYPICAL_COLUMNS} features with "
-        f"{TYPICAL_ROWS:,} rows an hour without autocorrelation; `watchkeeper status` shows it for each model)"
+        f"{rows:,} rows an hour without autocorrelation; `watchkeeper status` shows it for each model)"
     )

@@ -1,0 +1,48 @@
+"""How long the evaluated windows are, and how many of them are needed to learn from: both depend on the volume."""
+
+import math
+
+from monitor.config.units import DAY, HOUR, MINUTE, format_duration
+from monitor.drift.settings import DriftSettings
+
+SHORT, LONG = (15 * MINUTE, 30 * MINUTE, HOUR), (HOUR, 4 * HOUR, DAY)
+ROWS, FEW_ROWS = 100, 40
+"""Rows of a window that make a short one long enough, and that make one of an hour or more long enough."""
+
+LEAST_WINDOWS, FEWEST_WINDOWS, LEAST_DAYS = 100, 21, 21
+"""Windows to learn from; of long windows, three weeks suffice, if they are at least 21."""
+
+
+def length(rows: float, span: float, unit: int, settings: DriftSettings) -> int:
+    """The length of an evaluation window in seconds, a multiple of `unit`: as configured; or the shortest up to an hour
+    with which most windows have 100 rows; or the shortest from an hour to a day with which they have 40.
+    """
+    if settings.window != "auto":
+        return _multiple(int(settings.window), unit)
+    volume = rows / max(span, 1.0)
+    wanted = [(seconds, ROWS) for seconds in SHORT] + [(seconds, FEW_ROWS) for seconds in LONG]
+    fitting = ((_multiple(seconds, unit), least) for seconds, least in wanted)
+    return next((seconds for seconds, least in fitting if volume * seconds >= least), _multiple(DAY, unit))
+
+
+def least_windows(seconds: int) -> int:
+    """The number of windows of this length to learn from."""
+    return min(LEAST_WINDOWS, max(FEWEST_WINDOWS, math.ceil(LEAST_DAYS * DAY / seconds)))
+
+
+def needed(seconds: int) -> str:
+    """The same in words: `21 windows of 1d`."""
+    return f"{least_windows(seconds)} windows of {format_duration(seconds)}"
+
+
+def never_enough(seconds: int, settings: DriftSettings) -> str:
+    """Why `drift.reference` is too short for windows of this length, in words; empty if it is not."""
+    least = (least_windows(seconds) + 1) * seconds
+    if settings.reference >= least:
+        return ""
+    days = math.ceil(least / DAY)
+    return f"`drift.reference` is too short for {needed(seconds)}: set it to {days}d or more"
+
+
+def _multiple(seconds: int, unit: int) -> int:
+    return max(seconds // unit, 1) * unit
