@@ -1,4 +1,4 @@
-"""What was rolled out of a model since the last digest, in one line: promoted, failed, stopped, or still running."""
+"""What happened to the versions of a model since the last digest, in one line."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from monitor.config.units import DAY, format_number
+from monitor.config.units import DAY
 from monitor.digest import schedule
 from monitor.digest.schedule import Due
-from monitor.health import wording
+from monitor.health import version_events, wording
 from monitor.health.settings import ClientSettings
+from monitor.health.version_events import Kind, VersionEvent, running_words
 from monitor.records import Stream
 from monitor.store import digests, rollouts
 from monitor.store.rollouts import Rollout, RolloutState, Step
@@ -30,27 +31,46 @@ def since(connection: Connection, client: str, due: Due, settings: ClientSetting
 
 
 def load(connection: Connection, stream: Stream, start: float, due: Due, zone: ZoneInfo) -> str:
-    """The line of a stream, as it was when the digest was due; empty if nothing was rolled out since `start`."""
-    return words(rollouts.of_stream(connection, stream), start, due.at, zone)
+    """The line of a stream, as it was when the digest was due; empty if nothing happened since `start`."""
+    happened = version_events.read(connection, stream.client, (stream,), start, due.at)
+    return words(rollouts.of_stream(connection, stream), happened, start, due.at, zone)
 
 
-def words(known: Iterable[tuple[Rollout, Sequence[Step]]], start: float, now: float, zone: ZoneInfo) -> str:
-    """One line about rollouts, newest first: those that run at `now`, and those that ended in `(start, now]`. Pure."""
-    lines = []
+def words(
+    known: Iterable[tuple[Rollout, Sequence[Step]]],
+    happened: Iterable[VersionEvent],
+    start: float,
+    now: float,
+    zone: ZoneInfo,
+) -> str:
+    """One line, the newest first: rollouts that run at `now`, and events in `(start, now]`. Pure."""
+    dated = []
     for rollout, steps in known:
         made = [step for step in steps if step.at <= now]
-        if made and (made[-1].state is RolloutState.RUNNING or made[-1].at > start):
-            lines.append(_one(rollout, made[-1], now, zone))
+        if made and made[-1].state is RolloutState.RUNNING:
+            dated.append((made[-1].at, _running(rollout, made[-1], now, zone)))
+    of_period = [one for one in happened if start < one.at <= now]
+    dated += [(one.at, _event(one, now, zone)) for one in of_period]
+    lines = [line for _, line in sorted(dated, key=lambda pair: -pair[0])]
+    if lines and of_period and dated:
+        lines[0] += _who_answers(max(of_period, key=lambda one: one.at), max(at for at, _ in dated))
     more = len(lines) - MOST_NAMED
     return "; ".join((*lines[:MOST_NAMED], *([f"and {more} more"] if more > 0 else [])))
 
 
-def _one(rollout: Rollout, last: Step, now: float, zone: ZoneInfo) -> str:
-    new, old = (shortened(one_line(name), _LONGEST_NAME) for name in (rollout.canary, rollout.stable))
-    at = wording.moment(last.at, zone, now)
-    if last.state is RolloutState.RUNNING:
-        return f"version {new} is running at {format_number(last.share)} % since {at}"
-    if last.state is RolloutState.PROMOTED:
-        return f"version {new} was promoted, {at}"
-    why = "failed: it is worse" if last.state is RolloutState.FAILED else "was stopped"
-    return f"version {new} {why}, {at}; version {old} answers all requests"
+def _name(version: str) -> str:
+    return shortened(one_line(version), _LONGEST_NAME)
+
+
+def _running(rollout: Rollout, last: Step, now: float, zone: ZoneInfo) -> str:
+    return running_words(_name(rollout.canary), last.share, wording.moment(last.at, zone, now))
+
+
+def _event(one: VersionEvent, now: float, zone: ZoneInfo) -> str:
+    return f"version {_name(one.version)} {one.kind.words}, {wording.moment(one.at, zone, now)}"
+
+
+def _who_answers(newest: VersionEvent, last: float) -> str:
+    """Which version answers after a withdrawal, if nothing happened since."""
+    is_last = newest.at >= last and newest.kind.is_withdrawal and newest.kind is not Kind.RETURNING
+    return f"; version {_name(newest.other)} answers all requests" if is_last and newest.other else ""

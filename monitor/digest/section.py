@@ -54,7 +54,7 @@ class Observed:
 
     `moved` names the inputs that moved, with sizes; `compared_since` is when the data that the model is compared with
     ends; `periods` are those of its targets; `answers` is what signals say of its answers;
-    `rolled_out` says what was rolled out since the last digest; `groups` what is known of groups, by segment.
+    `rolled_out` says what happened to versions since the last digest; `groups` what is known of groups, by segment.
     """
 
     moved: str = ""
@@ -77,7 +77,7 @@ def section(
     since = ""
     if model.since is not None and model.health is not Health.WAITING:
         since = f" Since {wording.moment(model.since, settings.zone, due.at)}."
-    facts = [Fact("Rolled out", seen.rolled_out)] if seen.rolled_out else []
+    facts = [Fact("Versions", seen.rolled_out)] if seen.rolled_out else []
     facts += [*_targets(model, seen, due, settings), *_quality(model, days, due, settings)]
     facts += _volume(days, due, settings.sample(model.stream.model))
     facts += [Fact("Answers", seen.answers)] if seen.answers else []

@@ -41,11 +41,6 @@ class ClientHistory:
         starts = [bounds(own[0].day, self.settings.zone)[0] for own in self.days.values() if own]
         return min(starts, default=default)
 
-    def missed_days(self, stream: Stream) -> list[tuple[float, float]]:
-        """Days of a loaded past whose quality surely missed the target."""
-        days, periods = self.days.get(stream, ()), self.periods.get(stream, ())
-        return incident_history.missed_days(stream, days, periods, self.settings)
-
 
 def client(
     connection: Connection, key: str, settings: ClientSettings, now: float, span_days: int = STRIP_DAYS
@@ -64,8 +59,7 @@ def client(
     start, _ = bounds(data.today - timedelta(days=span_days - 1), settings.zone)
     first = min([figures.first_received for figures in all_figures], default=now)
     first = min(first, data.first_data(default=now))
-    missed = {stream: data.missed_days(stream) for stream in data.days}
-    within = verdict.within_limits(data.incidents, len(all_figures), max(start, first), now, missed)
+    within = verdict.within_limits(data.incidents, len(all_figures), max(start, first), now)
     ordered = verdict.worst_first(models)
     return ClientHealth(key, settings.name or key, now, ordered, headline, health, within)
 
@@ -135,15 +129,20 @@ def history(
     happened = {one.fingerprint for one in transitions} & alerts.keys()
     known = diagnoses.of_alerts(connection, happened)
     written = notes.by_incident(incident_notes.of_client(connection, key))
-    newest_first = [
-        replace(one, notes=written.get((one.fingerprint, int(one.started)), ()))
-        for one in incident_history.incidents(transitions, alerts, settings, periods, known)
-    ]
     figures = {
         stream: own
         for stream, own in day_store.between(connection, key, first - timedelta(days=7), today).items()
         if stream.environment == SHOWN and settings.shows(stream.model)
     }
+    missed: dict[Stream, Sequence[TargetPeriod]] = {
+        stream: incident_history.missed_days(stream, own, periods.get(stream, ()), settings, (start, now))
+        for stream, own in figures.items()
+    }
+    all_periods = {one: (*periods.get(one, ()), *missed.get(one, ())) for one in {*periods, *missed}}
+    newest_first = [
+        replace(one, notes=written.get((one.fingerprint, int(one.started)), ()))
+        for one in incident_history.incidents(transitions, alerts, settings, all_periods, known)
+    ]
     return ClientHistory(settings, now, today, alerts, newest_first, figures, periods)
 
 

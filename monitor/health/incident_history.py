@@ -95,17 +95,32 @@ def missed_days(
     figures: Iterable[DayFigures],
     periods: Sequence[TargetPeriod],
     settings: ClientSettings,
-) -> list[tuple[float, float]]:
-    """Past days whose quality significantly missed today's target while it was not judged: loaded history."""
-    days_missed = []
+    span: tuple[float, float],
+) -> list[TargetPeriod]:
+    """The past days within `span` whose quality significantly missed today's target while it was not judged, such as
+    those of loaded history; days in a row are one period.
+    """
+    missed: list[TargetPeriod] = []
     view = settings.view(stream.model)
-    for one in figures:
+    for one in sorted(figures, key=lambda one: one.day):
         start, end = bounds(one.day, settings.zone)
-        judged = any(p.since < end and (p.until is None or p.until > start) for p in periods)
-        stood = targets.of_day(one.metric, one.quality, one.quality_n, view, estimated=one.estimated)
-        if not judged and stood is Standing.MISSED:
-            days_missed.append((start, end))
-    return days_missed
+        if start < span[0] or end > span[1] or _was_judged(periods, start, end):
+            continue
+        if (
+            targets.of_day(one.metric, one.quality, one.quality_n, view, estimated=one.estimated)
+            is Standing.MISSED
+        ):
+            period = targets.of_missed_day(stream, one.metric, one.quality, view, start, end)
+            is_same = bool(missed) and (missed[-1].metric, missed[-1].until) == (period.metric, period.since)
+            missed = [*missed[:-1], targets.joined(missed[-1], period)] if is_same else [*missed, period]
+    return missed
+
+
+def _was_judged(periods: Sequence[TargetPeriod], start: float, end: float) -> bool:
+    return any(
+        one.since < end and (one.until is None or one.until > start) and one.standing != Standing.UNKNOWN
+        for one in periods
+    )
 
 
 def days(
@@ -116,7 +131,10 @@ def days(
     last: date,
     settings: ClientSettings,
 ) -> tuple[Day, ...]:
-    """One entry per local day from `first` to `last`; a day without decisions is waiting unless it had incidents."""
+    """One entry per local day from `first` to `last`; a day without decisions is waiting unless it had incidents.
+
+    Only an incident makes a day one that needed attention, so that the history tells of each of them.
+    """
     by_day = {one.day: one for one in figures}
     mine = [incident for incident in happened if incident.stream == stream]
     entries = []
@@ -142,12 +160,12 @@ def days(
 
 
 def _by_figure(one: DayFigures | None, settings: ClientSettings) -> Health | None:
-    """The state of a day by its quality and the target: a day that missed it is not shown as working."""
+    """The state of a day by its quality and the target: a day below it is not shown as working."""
     if one is None:
         return None
     view = settings.view(one.stream.model)
     stood = targets.of_day(one.metric, one.quality, one.quality_n, view, estimated=one.estimated)
-    return {Standing.MISSED: Health.ATTENTION, Standing.AT_RISK: Health.WATCH}.get(stood) if stood else None
+    return Health.WATCH if stood in (Standing.MISSED, Standing.AT_RISK) else None
 
 
 def _opened(transition: Transition, alert: Alert | None, settings: ClientSettings) -> ClientIncident:

@@ -131,6 +131,24 @@ def advance(
     return (fresh,) if before is None else (replace(before, until=fresh.since), fresh)
 
 
+def of_missed_day(
+    stream: Stream, metric: str, value: float | None, view: ModelView, start: float, end: float
+) -> TargetPeriod:
+    """A past day whose quality missed today's target, as a period that is over."""
+    target = limits_of(view, (metric,))[metric]
+    seconds = round(end - start)
+    return TargetPeriod(
+        metric, target, is_least(metric), value, None, None, 0.0, seconds,
+        stream=stream, since=start, until=end, standing=Standing.MISSED.value, worst=value,
+    )  # fmt: skip
+
+
+def joined(before: TargetPeriod, after: TargetPeriod) -> TargetPeriod:
+    """Two periods in a row as one, with the worse value."""
+    worst = _worse(before.worst, after.worst, least=before.is_least)
+    return replace(before, until=after.until, worst=worst)
+
+
 def ended(before: TargetPeriod, now: float) -> TargetPeriod:
     """A period whose target is no longer agreed."""
     return replace(before, until=max(now, before.since))

@@ -1,6 +1,6 @@
 """The state of a model and of a client, from alerts, freshness and figures. Pure. Waiting is never shown as working."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -357,12 +357,8 @@ def within_limits(
     models: int,
     start: float,
     end: float,
-    missed: Mapping[Stream, Sequence[tuple[float, float]]] | None = None,
 ) -> float | None:
-    """The share of time in `[start, end)` in which no model needed attention, averaged over models.
-
-    `missed` are further times in which a target was missed.
-    """
+    """The share of time in `[start, end)` in which no model needed attention, averaged over models."""
     if not models or end <= start:
         return None
     broken: dict[Stream, list[tuple[float, float]]] = {}
@@ -373,8 +369,6 @@ def within_limits(
                 min(end, incident.ended if incident.ended is not None else end),
             )
             broken.setdefault(incident.stream, []).append(span)
-    for stream, spans in (missed or {}).items():
-        broken.setdefault(stream, []).extend((max(start, begun), min(end, over)) for begun, over in spans)
     lost = sum(_covered(spans) for spans in broken.values())
     return max(0.0, 1 - lost / (models * (end - start)))
 

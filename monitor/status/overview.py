@@ -15,7 +15,7 @@ from monitor.records import DAEMON, Alert, Measurement, Severity, Stream
 from monitor.rules.engine.unjudged import unjudged
 from monitor.rules.language.wording import figure
 from monitor.status.configured import NOTHING_CONFIGURED, Configured
-from monitor.status.stream_notes import notes, unknown_model
+from monitor.status.stream_notes import notes, unknown_model, version_notes
 from monitor.store import (
     alerts,
     faults,
@@ -75,6 +75,7 @@ def overview(
     known = [one for one in streams.figures_of_all(connection) if client in ("", one.stream.client)]
     rejected = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
     agreed = target_rows.current(connection, client)
+    versions = version_notes(connection, [one.stream for one in known], now)
     lines = [
         _line(
             connection,
@@ -86,6 +87,7 @@ def overview(
             configured,
             agreed.get(figures.stream, ()),
             suppressions,
+            versions.get(figures.stream, ()),
         )
         for figures in known
     ]
@@ -141,6 +143,7 @@ def _line(
     configured: Configured,
     agreed: Sequence[TargetPeriod],
     suppressions: Mapping[str, str],
+    versions: Sequence[str],
 ) -> StreamStatus:
     stream = figures.stream
     open_of_stream = [alert for alert in open_alerts if alert.stream == stream]
@@ -167,6 +170,7 @@ def _line(
         (
             *unknown_model(stream, configured.models),
             *_targets(agreed, wrong=False),
+            *versions,
             *notes(connection, figures, base_seconds, hour, configured),
             *(unjudged(configured.rules, stream, base, hour, base_seconds, now) if configured.rules else ()),
             *_rejections(stream, rejected),

@@ -9,7 +9,7 @@ from monitor.config.units import DAY, HOUR, format_duration
 from monitor.config.yaml import suggest
 from monitor.drift.progress import missing
 from monitor.drift.settings import DriftSettings
-from monitor.health import answers
+from monitor.health import answers, version_events
 from monitor.metrics.quality.in_sample import first_accuracy
 from monitor.records import Measurement, Stream
 from monitor.rules.language.wording import figure
@@ -20,9 +20,11 @@ from monitor.store import (
     measurements,
     outcomes,
     profiles,
+    rollouts,
     timeseries,
 )
 from monitor.store.streams import StreamFigures
+from monitor.visible import one_line
 from monitor.windows.baseline import Baseline
 from monitor.windows.baseline import load as load_baseline
 from monitor.windows.settings import BaselineSettings
@@ -52,6 +54,24 @@ def _answers(hour: Iterable[Measurement]) -> list[str]:
         if name in rates and rates[name].value
     ]
     return [*([told] if told else []), *([f"leaks found: {', '.join(found)}"] if found else [])]
+
+
+def version_notes(
+    connection: Connection, known: Iterable[Stream], now: float
+) -> Mapping[Stream, Sequence[str]]:
+    """What happened to the versions of these streams within a day, and the rollouts that run, newest first."""
+    by_client: dict[str, list[Stream]] = {}
+    for stream in known:
+        by_client.setdefault(stream.client, []).append(stream)
+    found: dict[Stream, list[str]] = {}
+    for rollout, step in rollouts.running(connection):
+        words = version_events.running_words(one_line(rollout.canary), step.share, iso(step.at))
+        found.setdefault(rollout.stream, []).append(words)
+    for client, streams in by_client.items():
+        for one in version_events.read(connection, client, streams, now - version_events.TOLD_FOR, now):
+            words = f"version {one_line(one.version)} {one.kind.words}, {iso(one.at)}"
+            found.setdefault(one.stream, []).append(words)
+    return {stream: own[:MOST_NAMED] for stream, own in found.items()}
 
 
 def unknown_model(stream: Stream, models: Mapping[str, Collection[str]]) -> list[str]:

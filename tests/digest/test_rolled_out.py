@@ -1,5 +1,6 @@
 """The line of a digest on what was rolled out since the one before."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,8 +11,11 @@ from sqlalchemy import text
 
 from monitor.digest import Sender, render, rolled_out, schedule
 from monitor.digest.schedule import Due
+from monitor.health.version_events import events
 from monitor.records import Stream
 from monitor.store import digests, rollouts
+from monitor.store.releases import Release
+from monitor.store.rollbacks import Rollback, RollbackState
 from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
 from tests.support import clients
 from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW
@@ -31,6 +35,17 @@ def rollout(
     ]
 
 
+def words(
+    known: list[tuple[Rollout, list[Step]]],
+    start: float,
+    now: float,
+    released: Sequence[Release] = (),
+    back: Sequence[Rollback] = (),
+) -> str:
+    ended = [(one, step) for one, steps in known for step in steps]
+    return rolled_out.words(known, events(ended, released, back), start, now, UTC)
+
+
 @pytest.mark.parametrize(
     ("state", "share", "said"),
     [
@@ -45,25 +60,40 @@ def test_each_end_and_a_rollout_that_runs_are_said(state: RolloutState, share: f
     known = [rollout(1, "8", (7200, RUNNING, 5.0), (3600, state, share))]
     now = 1_795_438_800.0  # Mon 23 Nov 2026, 13:00 UTC
     moved = [(one, [replace(step, at=step.at - NOW + now) for step in steps]) for one, steps in known]
-    assert rolled_out.words(moved, now - DAY, now, UTC) == said
+    assert words(moved, now - DAY, now) == said
 
 
 def test_what_ended_before_the_last_digest_or_comes_after_this_one_is_not_said() -> None:
     ended = rollout(1, "8", (7200, RUNNING, 5.0), (3600, PROMOTED, 100.0))
-    assert rolled_out.words([ended], NOW - 3600, NOW, UTC) == "", "the digest before has said it"
-    assert rolled_out.words([ended], NOW - 3601, NOW, UTC) != ""
-    assert "running at 5 %" in rolled_out.words([ended], NOW - DAY, NOW - 5000, UTC)
-    assert rolled_out.words([ended], NOW - DAY, NOW - 9000, UTC) == ""
+    assert words([ended], NOW - 3600, NOW) == "", "the digest before has said it"
+    assert words([ended], NOW - 3601, NOW) != ""
+    assert "running at 5 %" in words([ended], NOW - DAY, NOW - 5000)
+    assert words([ended], NOW - DAY, NOW - 9000) == ""
+
+
+def test_releases_and_rollbacks_are_said_and_only_the_last_withdrawal_says_who_answers() -> None:
+    failed = rollout(1, "8", (7200, RUNNING, 5.0), (3600, FAILED, 0.0))
+    back = Rollback(
+        FRAUD, "9", "by ada", "on", "a" * 12, "rollback", RollbackState.VERIFIED, "webhook", "7", "", "ada",
+        NOW - 700, ended_at=NOW - 600,
+    )  # fmt: skip
+    released = [Release(FRAUD, "9", "b" * 64, NOW - 1800, NOW)]
+    assert words([failed], NOW - DAY, NOW, released, [back]) == (
+        "version 9 was rolled back, Mon 11:50; version 7 answers all requests; version 9 was released, Mon 11:30; "
+        "version 8 failed: it is worse, Mon 11:00"
+    )
+    going = replace(back, state=RollbackState.CONFIRMED, answered_at=NOW - 600, ended_at=None)
+    assert words([], NOW - DAY, NOW, (), [going]) == "version 9 is being rolled back, Mon 11:50"
 
 
 def test_a_rollout_that_has_been_running_for_days_is_said_each_day() -> None:
     known = [rollout(1, "8", (2.5 * DAY, RUNNING, 50.0))]
-    assert "running at 50 %" in rolled_out.words(known, NOW - DAY, NOW, UTC)
+    assert "running at 50 %" in words(known, NOW - DAY, NOW)
 
 
 def test_many_and_hostile_ones_stay_one_short_line() -> None:
     known = [rollout(9 - n, HOSTILE, (60.0 + n, STOPPED, 0.0)) for n in range(7)]
-    said = rolled_out.words(known, NOW - DAY, NOW, UTC)
+    said = words(known, NOW - DAY, NOW)
     assert said.endswith("; and 4 more")
     assert len(said) < 600
     assert not {"\u202e", "\u2028", "\r", "\n"} & set(said)

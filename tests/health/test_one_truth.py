@@ -4,7 +4,7 @@ tell the same of several models, their alerts and their targets.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from typing import Any
 
@@ -12,6 +12,7 @@ import httpx2
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from monitor import status
 from monitor.alerts.settings import AlertSettings
@@ -31,9 +32,12 @@ from monitor.records import (
     fingerprint,
     labels,
 )
-from monitor.store import alerts, predictions, silences, streams, targets
+from monitor.store import alerts, predictions, releases, rollbacks, rollouts, silences, streams, targets
 from monitor.store.db import Store, metadata
 from monitor.store.predictions import NewBatch
+from monitor.store.releases import Release
+from monitor.store.rollbacks import Rollback, RollbackState
+from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
 from monitor.store.targets import TargetPeriod
 from tests.support.clients import NOW, Shop
 from tests.support.server import serving
@@ -48,15 +52,34 @@ CLIENTS = {
     )
 }
 DAY = 86_400
+OVER = "The version before it took over all requests."
+VERSIONS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
+    # the history, newest first; the sentence on top; the words in digest and status
+    "released": (("was released.",), "", ("was released",)),
+    "running": ((), "is being introduced. It answers 5 % of the requests since", ("is running at 5 % since",)),
+    "promoted": (("took over all requests.",), "answers all requests since", ("was promoted",)),
+    "failed": ((f"was withdrawn, because it was worse. {OVER}",), "was withdrawn on", ("failed: it is worse",)),
+    "stopped": ((f"was withdrawn. {OVER}",), "was withdrawn on", ("was stopped",)),
+    "released, returned": (
+        (f"was withdrawn. {OVER}", "was released."), "was withdrawn on", ("was rolled back", "was released"),
+    ),
+    "promoted, returned": (
+        (f"was withdrawn. {OVER}", "took over all requests."), "was withdrawn on", ("was rolled back", "was promoted"),
+    ),
+    "released, refused": (("was released.",), "", ("was released",)),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is stored of a model: its traffic, its alerts by rule (state, acknowledged, silenced), and its target."""
+    """What is stored of a model: its traffic, its alerts by rule (state, acknowledged, silenced), its target, and what
+    happened to its version 8.
+    """
 
     traffic: str
     alerts: dict[str, tuple[State, bool, bool]]
     target: str
+    version: str = ""
 
 
 alert_states = st.tuples(
@@ -67,6 +90,7 @@ models = st.builds(
     st.sampled_from(["live", "live", "late", "never"]),
     st.dictionaries(st.sampled_from(sorted(RULES)), alert_states),
     st.sampled_from(["", "kept", "missed", "at_risk", "unknown"]),
+    st.sampled_from(["", *sorted(VERSIONS)]),
 )
 situations = st.tuples(models, models, models)
 QUIET = Model("live", {}, "kept")
@@ -108,6 +132,7 @@ def put(store: Store, made: tuple[Model, ...]) -> None:
                 )
             if model.target:
                 targets.put(connection, [_target(stream, model.target)])
+            _version(connection, stream, model.version.split(", "))
     DailySummaries(store, CLIENTS).update(NOW)
 
 
@@ -153,6 +178,48 @@ def _target(stream: Stream, standing: str) -> TargetPeriod:
     )  # fmt: skip
 
 
+def _version(connection: Connection, stream: Stream, happened: list[str]) -> None:
+    """Version 8 is released, or its rollout begins, three hours ago; that ends after one, the rollback after two."""
+    if "released" in happened:
+        releases.add(connection, Release(stream, "8", "a" * 64, NOW - 3 * 3600, NOW))
+    for word in set(happened) & set(RolloutState):
+        rollout = Rollout(stream, 1, "8", "7", (Stage(5, 7200),), NOW - 3 * 3600, "ada")
+        rollouts.start(connection, rollout, Step(1, NOW - 3 * 3600, RolloutState.RUNNING, 0, 5, "began"))
+        if word != "running":
+            rollouts.add(connection, rollout, Step(2, NOW - 7200, RolloutState(word), 0, 0, "over"))
+    for word, state in (("returned", RollbackState.VERIFIED), ("refused", RollbackState.FAILED)):
+        if word in happened:
+            key, at = fingerprint("back", stream, ())[:12], NOW - 3600
+            order = Rollback(
+                stream, "8", "by ada", "on", key, "rollback", state, "webhook", "7", "", "ada", at
+            )
+            rollbacks.add(connection, replace(order, answered_at=at + 5, ended_at=at + 60))
+
+
+def check_versions(web: httpx2.Client, name: str, model: Model, client: str, words: tuple[str, str]) -> None:
+    """The pages, and `words` of the digest and of `status`, tell what the API has of releases, rollouts, rollbacks."""
+    history, now, engineers = VERSIONS.get(model.version, ((), "", ()))
+    title, of_model = name.capitalize(), page(web, f"/c/acme/m/{name}")
+    api = {
+        kind: web.get(f"/api/v1/clients/acme/models/{name}/{kind}").json()
+        for kind in ("rollouts", "rollbacks")
+    }
+    is_back = [one["state"] for one in api["rollbacks"]][:1] == ["verified"]
+    is_withdrawn = is_back or [one["state"] for one in api["rollouts"]][:1] in (["failed"], ["stopped"])
+    assert is_withdrawn == now.startswith("was withdrawn")
+    for shown in (client, of_model):
+        above, _, below = shown.partition("What happened")
+        assert re.findall(rf"{title}: a new version ([^<]+)", below) == list(history)
+        told = re.findall(rf"{title}: a new version ([^<]+)", above)
+        assert [one.startswith(now) for one in told] == ([True] if now else [])
+    is_quiet = "No incident and no new version in the last 30 days." in of_model
+    assert is_quiet == ('<ol class="incidents">' not in of_model)
+    assert not (history and is_quiet)
+    for text in words:
+        said = re.findall(r"version 8 ((?:was|is|failed)[^,;\d]*[a-z])", text)
+        assert said == [re.sub(r" \d.*", "", one) for one in engineers]
+
+
 def page(web: httpx2.Client, path: str) -> str:
     answer = web.get(path)
     assert answer.status_code == 200, answer.text[:500]
@@ -164,6 +231,16 @@ def page(web: httpx2.Client, path: str) -> str:
 )
 @given(situations)
 @example((Model("late", {}, ""), Model("never", {}, ""), QUIET))
+@example(
+    (Model("live", {}, "", "released"), Model("live", {}, "", "running"), Model("live", {}, "kept", "failed"))
+)
+@example(
+    (
+        Model("live", {}, "", "promoted, returned"),
+        Model("late", {}, "", "released, returned"),
+        Model("live", {}, "", "released, refused"),
+    )
+)
 @example((Model("live", dict.fromkeys(RULES, (State.FIRING, False, False)), "missed"), QUIET, QUIET))
 def test_all_views_of_a_situation_agree(shop: Shop, web: httpx2.Client, made: tuple[Model, ...]) -> None:
     put(shop.store, made)
@@ -235,6 +312,10 @@ def test_all_views_of_a_situation_agree(shop: Shop, web: httpx2.Client, made: tu
         assert ("has not sent any data yet" in of_staff) == (not is_here)
         if not is_here:
             continue
+        of_digest = next(one for one in digest.models if one.title.lower() == name)
+        facts = {fact.name: fact.text for fact in of_digest.facts}
+        words = (facts.get("Versions", ""), "; ".join(lines[name].notes))
+        check_versions(web, name, model, client, words)
         for one in own:
             why = one["suppressed"]
             silenced = fired[one["alert"]][2] and one["state"] == "firing"

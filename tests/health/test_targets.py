@@ -1,7 +1,7 @@
 """Agreed targets: one judgement, and everything that speaks of it says the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
@@ -14,6 +14,7 @@ from monitor.digest.compose import compose
 from monitor.digest.schedule import Due
 from monitor.evaluation.targets import TargetJudge, advance, shortfalls
 from monitor.health import client_state, incident_history, targets, verdict, wording
+from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.health.targets import Standing
 from monitor.health.verdict import ClientHealth, Health, ModelHealth
@@ -230,7 +231,9 @@ def health_of(made: Situation) -> ClientHealth:
     one = verdict.model_health(
         FRAUD, "Fraud check", made.alerts, NOW - 5, now=NOW, stale_after=3600, targets=current
     )
-    happened = incident_history.incidents([], by_key, SETTINGS, {FRAUD: made.periods})
+    span = (NOW - 30 * 86400, NOW)
+    missed = incident_history.missed_days(FRAUD, made.days, made.periods, SETTINGS, span)
+    happened = incident_history.incidents([], by_key, SETTINGS, {FRAUD: [*made.periods, *missed]})
     first = TODAY - timedelta(days=29)
     days = incident_history.days(FRAUD, made.days, happened, first, TODAY, SETTINGS)
     shown = client_state.quality(FRAUD, made.days, TODAY, SETTINGS, current)
@@ -239,8 +242,7 @@ def health_of(made: Situation) -> ClientHealth:
         client_state._until_now(days, one.health), tuple(happened), targets=one.targets,
     )  # fmt: skip
     headline, worst = verdict.headline([model])
-    missed = {FRAUD: incident_history.missed_days(FRAUD, made.days, made.periods, SETTINGS)}
-    within = verdict.within_limits(happened, 1, NOW - 30 * 86400, NOW, missed)
+    within = verdict.within_limits(happened, 1, NOW - 30 * 86400, NOW)
     return ClientHealth("acme", "Acme", NOW, (model,), headline, worst, within)
 
 
@@ -305,6 +307,11 @@ def test_nothing_that_speaks_of_a_target_contradicts_the_others(seen, tiers, qua
     open_ones = [one for one in model.incidents if one.ended is None and one.is_missed]
     assert len(open_ones) == list(standing.values()).count("missed")
     assert model.days[-1].health.code >= model.health.code
+    for day in model.days[:-1]:
+        start, end = bounds(day.day, SETTINGS.zone)
+        of_day = [one for one in model.incidents if one.started < end and (one.ended or NOW) > start]
+        is_bad = any(one.health is Health.ATTENTION for one in of_day)
+        assert (day.health is Health.ATTENTION) == is_bad, "each day that needed attention has its incident"
     assert not is_missed or (health.within_limits is not None and health.within_limits < 1)
 
     # The rule fires for what is missed. While that recovers or cannot be measured, its alert is not over yet.
@@ -323,16 +330,26 @@ def _range():  # type: ignore[no-untyped-def]
     return TimeRange(NOW - 86400, NOW, 3600, "24h")
 
 
-def test_a_loaded_past_that_missed_the_target_is_not_within_limits() -> None:
+def test_a_loaded_past_that_missed_the_target_is_an_incident_and_not_within_limits() -> None:
     days = [
-        DayFigures(FRAUD, TODAY - timedelta(days=back), 100.0, 0.0, "accuracy", 0.76, 5000.0)
-        for back in (2, 1)
+        DayFigures(FRAUD, TODAY - timedelta(days=back), 100.0, 0.0, "accuracy", quality, 5000.0)
+        for back, quality in ((12, 0.5), (4, 0.72), (2, 0.78), (1, 0.76), (0, 0.7))
     ]
-    missed = {FRAUD: incident_history.missed_days(FRAUD, days, (), SETTINGS)}
-    within = verdict.within_limits([], 1, NOW - 10 * 86400, NOW, missed)
+    judged = targets.of_missed_day(
+        FRAUD, "accuracy", 0.9, SETTINGS.view("fraud"), NOW - 4.5 * 86400, NOW - 4 * 86400
+    )
+    periods = [replace(judged, standing="kept")]
+    missed = incident_history.missed_days(FRAUD, days, periods, SETTINGS, (NOW - 10 * 86400, NOW))
+    [told] = happened = incident_history.incidents([], {}, SETTINGS, {FRAUD: missed})
+    assert told.sentence == (
+        "Fraud check missed what was agreed on right answers: 76 % at its worst; at least 90 % was agreed."
+    )
+    assert told.ended == bounds(TODAY, SETTINGS.zone)[0], "both days are one incident; today is not over"
+    within = verdict.within_limits(happened, 1, NOW - 10 * 86400, NOW)
     assert within == pytest.approx(0.8)
-    strip = incident_history.days(FRAUD, days, [], TODAY - timedelta(days=2), TODAY, SETTINGS)
-    assert [one.health for one in strip[:2]] == [Health.ATTENTION, Health.ATTENTION]
+    strip = incident_history.days(FRAUD, days, happened, TODAY - timedelta(days=4), TODAY, SETTINGS)
+    watched, attention, waiting = Health.WATCH, Health.ATTENTION, Health.WAITING
+    assert [one.health for one in strip] == [watched, waiting, attention, attention, watched]
 
 
 def test_a_target_that_is_not_agreed_any_more_is_over() -> None:

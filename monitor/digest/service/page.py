@@ -60,6 +60,10 @@ def _values(report: ServiceReport, version: str) -> dict[str, object]:
         "figures": _figures(report),
         "incidents": [_incident(one, report) for one in report.incidents[:MOST_INCIDENTS]],
         "more": max(0, len(report.incidents) - MOST_INCIDENTS),
+        "versions": [
+            (_moment(one.at, report), one.sentence(report.settings.title(one.stream.model)))
+            for one in report.versions[:MOST_INCIDENTS]
+        ],
         "heads": [one.short for one in periods],
         "trend": _trend(report),
         "bars": _bars([one.decisions for one in report.trend]),

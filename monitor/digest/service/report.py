@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from monitor.config.units import HOUR
 from monitor.digest.section import quality_over
 from monitor.digest.service.periods import Period
-from monitor.health import client_state, targets, verdict, wording
+from monitor.health import client_state, targets, verdict, version_events, wording
 from monitor.health.attainment import Attainment, attained
 from monitor.health.client_state import ClientHistory
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
 from monitor.health.verdict import ClientIncident
+from monitor.health.version_events import VersionEvent
 from monitor.metrics.intervals import Z, wilson
 from monitor.records import Stream
 from monitor.rules.engine.threshold import PROPORTIONS
@@ -80,6 +81,7 @@ class ServiceReport:
     until: float
     agreed: tuple[Agreed, ...]
     incidents: tuple[ClientIncident, ...]
+    versions: tuple[VersionEvent, ...]
     trend: tuple[Totals, ...]
     quality: tuple[QualityTrend, ...]
 
@@ -124,8 +126,7 @@ def read(
         return None
     history = client_state.history(connection, client, settings, now, (today - oldest).days + 1)
     until = min(end, now)
-    missed = {stream: history.missed_days(stream) for stream in history.days}
-    trend = tuple(_totals(history, len(streams), missed, one) for one in period.trend())
+    trend = tuple(_totals(history, len(streams), one) for one in period.trend())
     hours = {
         stream: timeseries.load_plain(connection, stream, names, HOUR, start, until)
         for stream in streams
@@ -144,7 +145,12 @@ def read(
         now,
         until,
         (*agreed, _within(trend[-1].within, settings)),
-        tuple(one for one in history.incidents if _overlaps(one, start, until)),
+        (happened := tuple(one for one in history.incidents if _overlaps(one, start, until))),
+        tuple(
+            one
+            for one in version_events.read(connection, client, streams, start, until)
+            if not any(one.is_told_by(other) for other in happened)
+        ),
         trend,
         tuple(_quality(history, stream, period.trend()) for stream in streams if history.days.get(stream)),
     )
@@ -261,7 +267,6 @@ def _interval(series: Series | None) -> tuple[float | None, float | None]:
 def _totals(
     history: ClientHistory,
     models: int,
-    missed: Mapping[Stream, Sequence[tuple[float, float]]],
     period: Period,
 ) -> Totals:
     """The figures of one period; the time within limits counts from the first data on, as on the page."""
@@ -276,7 +281,7 @@ def _totals(
         period,
         decisions,
         1 - errors / decisions if decisions else None,
-        verdict.within_limits(history.incidents, models, max(start, first), until, missed),
+        verdict.within_limits(history.incidents, models, max(start, first), until),
         begun if is_known else None,
     )
 

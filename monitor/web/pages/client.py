@@ -14,10 +14,9 @@ from monitor.config.units import DAY, HOUR
 from monitor.health import answers, client_state, fairness, locale, targets, wording
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
+from monitor.health.version_events import VersionEvent
 from monitor.records import Measurement
-from monitor.rollouts import client_wording
-from monitor.rollouts.client_wording import VersionEvent
-from monitor.store import measurements, rollouts
+from monitor.store import measurements
 from monitor.web import services as web_services
 from monitor.web.api import time_range
 from monitor.web.api.time_range import TimeRange
@@ -53,6 +52,7 @@ class _ModelPage:
     shown: TimeRange
     charts: Sequence[Chart]
     happened: Sequence[VersionEvent]
+    rollout: Sequence[str]
 
 
 def _model_page(request: Request[Any, Any, Any], key: str, model: str) -> _ModelPage:
@@ -68,13 +68,15 @@ def _model_page(request: Request[Any, Any, Any], key: str, model: str) -> _Model
         sampler = time_range.sampler(connection, health_of_model.stream, shown, services.base_seconds)
         metric = health_of_model.quality.metric if health_of_model.quality else settings.view(model).quality
         drawn = marks.of_versions(connection, health_of_model.stream, with_names=False)
+        happened = version_history.events(connection, key, (health_of_model,), health.now)
         return _ModelPage(
             health,
             health_of_model,
             settings,
             shown,
             series.charts(sampler, settings, health_of_model.stream, metric, drawn),
-            version_history.events(connection, key, (health_of_model,), settings, health.now),
+            happened,
+            version_history.current(connection, (health_of_model,), happened, settings, health.now),
         )
 
 
@@ -86,14 +88,12 @@ def client_page(request: Request[Any, Any, Any], key: FromPath[str]) -> Response
     services, visitor = web_services.of(request), request.state["visitor"]
     with services.store.read() as connection:
         waiting = approvals.waiting(connection, services, key)
-        titles = {one.stream: one.title for one in health.models}
-        known = rollouts.newest(connection, key)
-        rollout_sentences = client_wording.sentences(known, titles, settings.zone, health.now)
-        happened = version_history.events(connection, key, health.models, settings, health.now)
+        happened = version_history.events(connection, key, health.models, health.now)
+        rollout = version_history.current(connection, health.models, happened, settings, health.now)
     incidents = [one for model in health.models for one in model.incidents]
     offered = {
         "approvals": waiting,
-        "rollouts": rollout_sentences,
+        "rollouts": rollout,
         "incidents": version_history.rows(incidents, happened, settings, health.now),
         "can_subscribe": subscriptions.is_offered(web_services.of(request)),
         "csrf": visitor.csrf,
@@ -115,6 +115,7 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     sentence = answers.sentence(answers.of_measurements(hour), until) if is_recent else ""
     page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
     page |= {"incidents": history, "answers": sentence, "groups": _groups(request, data, hour)}
+    page["rollouts"] = data.rollout
     return rendering.page("model.html", visitor=request.state["visitor"], page=page)
 
 

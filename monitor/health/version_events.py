@@ -1,0 +1,194 @@
+"""What happened to the versions of models: released, introduced, taken over, withdrawn; in a client's words.
+
+The pages, digests, service reports and `status` read it here, so that none of them contradicts another.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from monitor.config.units import DAY, HOUR, format_number
+from monitor.health.verdict import ClientIncident
+from monitor.health.wording import moment
+from monitor.records import Stream
+from monitor.store import releases, rollbacks, rollouts
+from monitor.store.releases import Release
+from monitor.store.rollbacks import Rollback, RollbackState
+from monitor.store.rollouts import Rollout, RolloutState, Step
+
+TOLD_FOR = float(DAY)
+"""Seconds for which a page says on top what happened to a version."""
+MOST = 20
+"""Releases of each stream, and rollbacks of a client for each of its streams, that are read."""
+_SAME = 600.0
+"""Seconds between an event and the incident, or the other event, that tells the same."""
+
+
+class Kind(StrEnum):
+    """What happened to a version."""
+
+    RELEASED = "released"
+    PROMOTED = "promoted"
+    FAILED = "failed"
+    """Its rollout ended because it was proven to be worse."""
+    STOPPED = "stopped"
+    """Its rollout was stopped without proof."""
+    RETURNING = "returning"
+    """Its rollback was ordered and accepted; its traffic has not been seen to leave yet."""
+    RETURNED = "returned"
+    """It was rolled back, and its traffic has left."""
+
+    @property
+    def is_withdrawal(self) -> bool:
+        """Whether the version before it serves again, or will."""
+        return self not in (Kind.RELEASED, Kind.PROMOTED)
+
+    @property
+    def words(self) -> str:
+        """For engineers, after the name of the version."""
+        return {
+            "released": "was released", "promoted": "was promoted", "failed": "failed: it is worse",
+            "stopped": "was stopped", "returning": "is being rolled back", "returned": "was rolled back",
+        }[self.value]  # fmt: skip
+
+
+_RULES = {Kind.FAILED: "RolloutFailed", Kind.RETURNING: "RolledBack", Kind.RETURNED: "RolledBack"}
+"""The rules whose incidents tell the same."""
+_ENDS = {
+    RolloutState.PROMOTED: Kind.PROMOTED, RolloutState.FAILED: Kind.FAILED, RolloutState.STOPPED: Kind.STOPPED,
+}  # fmt: skip
+_BACK = {RollbackState.CONFIRMED: Kind.RETURNING, RollbackState.VERIFIED: Kind.RETURNED}
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEvent:
+    """What happened to `version` of a stream at `at` (seconds since the epoch). `other` is the version beside it or
+    before it, if that is known; `started` is when a rollout began.
+    """
+
+    stream: Stream
+    at: float
+    kind: Kind
+    version: str
+    other: str = ""
+    started: float | None = None
+
+    def sentence(self, title: str) -> str:
+        """What happened, without the name of the version: it holds whatever happens later."""
+        took_over = "The version before it took over all requests."
+        said = {
+            Kind.RELEASED: "a new version was released.",
+            Kind.PROMOTED: "a new version took over all requests.",
+            Kind.FAILED: f"a new version was withdrawn, because it was worse. {took_over}",
+            Kind.STOPPED: f"a new version was withdrawn. {took_over}",
+            Kind.RETURNING: "the return to the version before was ordered.",
+            Kind.RETURNED: f"a new version was withdrawn. {took_over}",
+        }
+        return f"{title}: {said[self.kind]}"
+
+    def detail(self, zone: ZoneInfo, now: float) -> str:
+        """Since when a version had been introduced; empty if it was not introduced step by step."""
+        if self.started is None:
+            return ""
+        return f"It was introduced step by step from {moment(self.started, zone, now)} on."
+
+    def is_told_by(self, one: ClientIncident) -> bool:
+        """Whether an incident tells the same."""
+        is_same = one.stream == self.stream and one.rule == _RULES.get(self.kind)
+        return is_same and abs(one.started - self.at) <= _SAME
+
+
+def read(
+    connection: Connection, client: str, streams: Iterable[Stream], since: float, now: float
+) -> list[VersionEvent]:
+    """What happened to the versions of these streams of a client in `[since, now]`, newest first."""
+    shown = frozenset(streams)
+    ended = rollouts.ended_since(connection, client, since)
+    released = [one for recorded in releases.newest(connection, MOST, client).values() for one in recorded]
+    back = rollbacks.latest(connection, MOST * max(len(shown), 1), client)
+    found = events(ended, released, back)
+    return [one for one in found if one.stream in shown and since <= one.at <= now]
+
+
+def events(
+    ended: Iterable[tuple[Rollout, Step]], released: Iterable[Release], back: Iterable[Rollback]
+) -> list[VersionEvent]:
+    """Releases, ends of rollouts and rollbacks, newest first. Pure.
+
+    A release whose rollout has ended is told by the latter, and so is the rollback that follows a rollout that was
+    stopped; a version that was recorded again is told once.
+    """
+    found = [
+        VersionEvent(one.stream, step.at, _ENDS[step.state], one.canary, one.stable, one.started_at)
+        for one, step in ended
+        if step.state in _ENDS
+    ]
+    told = {(one.stream, one.version) for one in found}
+    withdrawn = [one for one in found if one.kind.is_withdrawal]
+    for order in back:
+        if order.is_real and order.kind == "rollback" and order.state in _BACK:
+            one = _of_rollback(order)
+            if not any(_is_same(one, other) for other in withdrawn):
+                found.append(one)
+                withdrawn.append(one)
+    for release in sorted(released, key=lambda one: one.released_at):
+        if (release.stream, release.version) not in told:
+            told.add((release.stream, release.version))
+            found.append(VersionEvent(release.stream, release.released_at, Kind.RELEASED, release.version))
+    return sorted(found, key=lambda one: -one.at)
+
+
+def _of_rollback(one: Rollback) -> VersionEvent:
+    at = one.ended_at if one.state is RollbackState.VERIFIED else one.answered_at
+    return VersionEvent(one.stream, at or one.decided_at, _BACK[one.state], one.version, one.other)
+
+
+def _is_same(one: VersionEvent, other: VersionEvent) -> bool:
+    is_same = (one.stream, one.version) == (other.stream, other.version)
+    return is_same and abs(one.at - other.at) <= HOUR
+
+
+def running_words(version: str, share: float, at: str) -> str:
+    """A rollout that is running, for engineers."""
+    return f"version {version} is running at {format_number(share)} % since {at}"
+
+
+def current(
+    running: Iterable[tuple[Rollout, Step]],
+    happened: Sequence[VersionEvent],
+    titles: Mapping[Stream, str],
+    zone: ZoneInfo,
+    now: float,
+) -> list[str]:
+    """One sentence for each model whose versions change or have changed within a day. Pure.
+
+    `running` are the rollouts that run, with their last steps; `happened` are the events, newest first. A release alone
+    is told in the history only.
+    """
+    last = {one.stream: step for one, step in running}
+    told = []
+    for stream, title in titles.items():
+        newest = next((one for one in happened if one.stream == stream), None)
+        step = last.get(stream)
+        if step is not None and (newest is None or newest.kind is Kind.RELEASED or newest.at <= step.at):
+            told.append(_introduced(title, step, zone, now))
+        elif newest is not None and newest.kind is not Kind.RELEASED and now - newest.at <= TOLD_FOR:
+            told.append(_changed(title, newest, zone, now))
+    return told
+
+
+def _introduced(title: str, step: Step, zone: ZoneInfo, now: float) -> str:
+    share, at = f"{format_number(step.share)} %", moment(step.at, zone, now)
+    return f"{title}: a new version is being introduced. It answers {share} of the requests since {at}."
+
+
+def _changed(title: str, one: VersionEvent, zone: ZoneInfo, now: float) -> str:
+    at = moment(one.at, zone, now)
+    if one.kind is Kind.PROMOTED:
+        return f"{title}: a new version answers all requests since {at}."
+    if one.kind is Kind.RETURNING:
+        return f"{title}: a new version is being withdrawn since {at}."
+    return f"{title}: a new version was withdrawn on {at}. The version before it answers all requests."
