@@ -123,7 +123,7 @@ LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11
        --no-header --upgrade pyproject.toml requirements/build.in
 
 # What the image has besides the required packages.
-SERVER := postgresql oidc kafka nats redis rabbitmq sqs pubsub
+SERVER := postgresql oidc kafka nats redis rabbitmq sqs pubsub sites sftp
 LOCK_OTHERS = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
        --no-header --no-annotate --upgrade --constraint requirements/dev.txt
 

@@ -107,8 +107,20 @@ def _exporters(config: Config) -> Iterator[Opening]:
 
 
 def _site(config: Config) -> Iterator[Opening]:
-    if config.site.name and config.site.to.url:
-        yield from _web("site.to", config.site.to.url, Route(config.site.to.ca_file))
+    """Where a site's bundles go, and the mailboxes in which those of others arrive."""
+    to = config.site.to
+    if config.site.name and to.url:
+        yield from _web("site.to", to.url, Route(to.ca_file))
+    if config.site.name and to.sftp:
+        yield Opening("site.to.sftp", visible(to.sftp.host), to.sftp.port, "SFTP")
+    if config.site.name and to.mail:
+        yield Opening("site.to.mail", visible(to.mail.host), to.mail.port, f"SMTP ({to.mail.security})")
+    for name, known in config.sites.items():
+        if known.imap:
+            mailbox = known.imap
+            yield Opening(
+                f"sites.{name}.imap", visible(mailbox.host), mailbox.port, f"IMAP ({mailbox.security})"
+            )
 
 
 def _sign_in(config: Config) -> Iterator[Opening]:

@@ -354,8 +354,18 @@ def test_one_file_writes_on_conflict() -> None:
     assert [name for name in writing if "/migrations/" not in name] == ["store/statements.py"]
 
 
-CONNECTING = {"socket", "smtplib", "http.client", "urllib.request", "httpx2", "httpx", "requests", "boto3"}
-OUTSIDE = {"outgoing", "notify", "sources", "web", "exporters", "relay", "demo", "protocol"}
+CONNECTING = {
+    "socket",
+    "smtplib",
+    "imaplib",
+    "http.client",
+    "urllib.request",
+    "httpx2",
+    "httpx",
+    "requests",
+    "boto3",
+}
+OUTSIDE = {"outgoing", "notify", "sources", "web", "exporters", "sites", "relay", "demo", "protocol"}
 """Rooms that open connections. The demonstration is a client of its own daemon; `protocol` is the client library's."""
 
 

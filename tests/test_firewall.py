@@ -32,6 +32,11 @@ site: {name: plant-7, to: {url: "https://agency.example", key: SECRET}}
 gauges:
   machine: {kind: machine}
   server: {kind: model_server, server: vllm, url: "http://[2001:db8::1]:9090/metrics"}
+sites:
+  plant-8:
+    client: acme
+    key: "ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+    imap: {host: imap.example, user: u, password: SECRET}
 exporters:
   datadog: {kind: datadog, api_key: SECRET, site: datadoghq.eu}
   newrelic: {kind: newrelic, api_key: SECRET, region: eu}
@@ -65,6 +70,7 @@ EXPECTED = {
     "0.0.0.0:8443",
     "a.example:5433",
     "agency.example:443",
+    "imap.example:993",
     "b.example:5432",
     "login.example:443",
     "k1.example:9092",
@@ -120,12 +126,14 @@ COVERED = {
     *("RedisQueueSettings.url", "RedisSettings.url", "SageMakerSettings.url", "SlackSettings.webhook_url"),
     *("SqlSettings.url", "StoreSettings.url", "VertexSettings.metadata_url", "VertexSettings.url"),
     *("WebSettings.listen", "WebhookSettings.url", "AppriseSettings.urls", "SiteDestination.url"),
+    *("SftpDestination.host", "MailDestination.host", "ImapMailbox.host"),
 }
 CALLED_BY_NOBODY = {
     *("AlertSettings.dashboard_url", "AlertSettings.public_url", "AlertSettings.runbook_url"),
     *("WebSettings.public_url", "WebSettings.hosts", "RabbitSettings.virtual_host"),
+    "SftpDestination.known_hosts",
 }
-"""Written into messages, or accepted as names of the daemon itself."""
+"""Written into messages, accepted as names of the daemon itself, or the name of a file."""
 
 
 @pytest.fixture(autouse=True)

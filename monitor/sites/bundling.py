@@ -136,7 +136,7 @@ class Bundler:
         path = self.outbox.path(state.site, state.number, seq)
         with self._store.read() as connection:
             every = site_state.taken(connection, seq)
-            taken, left = _limited(every)
+            taken, left = _limited(every, self._most_bytes())
             is_last = not (left or is_more)
             covered = until if is_last else _told_until(until, taken, self._base)
             content = self._content(connection, taken, covered, now)
@@ -151,6 +151,10 @@ class Bundler:
             site_state.done(connection, seq, [(one.stream, one.profile.window) for one in left])
         self.outbox.mark(Marker(state.epoch, state.number, seq))
         return path, len(every) - len(left), is_last
+
+    def _most_bytes(self) -> int:
+        mail = self._settings.to.mail
+        return min(_MOST_BYTES, mail.most) if mail else _MOST_BYTES
 
     def _closed(self, connection: Connection, now: float) -> dict[Stream, float]:
         """The time by which the windows of each stream are closed."""
@@ -201,12 +205,12 @@ def _told_until(until: dict[Stream, float], taken: Sequence[TakenWindow], base: 
     return {stream: min(end, float(newest)) for stream, end in until.items()}
 
 
-def _limited(taken: Sequence[TakenWindow]) -> tuple[Sequence[TakenWindow], Sequence[TakenWindow]]:
-    """The first windows that fit into a bundle, and the rest."""
+def _limited(taken: Sequence[TakenWindow], most: int) -> tuple[Sequence[TakenWindow], Sequence[TakenWindow]]:
+    """The first windows that fit into a bundle of `most` bytes, and the rest; at least one."""
     size = 0
     for number, one in enumerate(taken):
         size += len(one.profile.blob) + sum(len(base.blob) for base in one.bases)
-        if number and size > _MOST_BYTES:
+        if number and size > most:
             return taken[:number], taken[number:]
     return taken, ()
 

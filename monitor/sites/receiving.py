@@ -1,7 +1,7 @@
-"""Reads bundles from folders: an inbox that the daemon watches, or files that somebody has carried."""
+"""Reads bundles from folders and Maildirs that the daemon watches, and files that somebody has carried."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from monitor.errors import InputError, TooLargeError
 from monitor.sites.bundle import LARGEST_FILE, SUFFIX
 from monitor.sites.merge import Merged, merge
 from monitor.sites.settings import KnownSite
+from monitor.sites.transports.attachments import LARGEST_MAIL, bundles_in
 from monitor.store.db import Store
 
 log = logging.getLogger(__name__)
@@ -56,21 +57,39 @@ def read(path: Path, store: Store, sites: Mapping[str, KnownSite], base_seconds:
         return Imported(path, None, str(error))
 
 
-def _content(path: Path) -> bytes:
+def read_mail(
+    content: bytes, path: Path, store: Store, sites: Mapping[str, KnownSite], base_seconds: int, now: float
+) -> list[Imported]:
+    """Merge the bundles in a mail; one result for each, or one that says that there are none.
+
+    Raises:
+        StoreError: the database cannot be written.
+    """
+    found = list[Imported]()
+    for packed in bundles_in(content):
+        try:
+            found.append(Imported(path, merge(store, packed, sites, base_seconds, now)))
+        except InputError as error:
+            found.append(Imported(path, None, str(error)))
+    return found or [Imported(path, None, "the mail has no bundle")]
+
+
+def _content(path: Path, most: int = LARGEST_FILE) -> bytes:
     try:
         if not path.is_file():
             raise InputError("it is no file")
         with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+            content = file.read(most + 1)
     except OSError as error:
         raise InputError(f"it cannot be read: {error.strerror}") from error
-    if len(content) > LARGEST_FILE:
-        raise TooLargeError(f"it has more than {LARGEST_FILE:,} bytes")
+    if len(content) > most:
+        raise TooLargeError(f"it has more than {most:,} bytes")
     return content
 
 
 class Inboxes:
-    """The folders of the configuration. What is merged is deleted there; what is refused moves to a folder beside.
+    """The folders and Maildirs of the configuration. What is merged is deleted there; what is refused moves to a folder
+    beside.
 
     A file may still be being copied: it is refused only if it has not changed between two looks.
     """
@@ -82,38 +101,75 @@ class Inboxes:
     def look(self, now: float) -> list[Imported]:
         """Merge what has arrived."""
         results = list[Imported]()
-        folders = sorted({site.inbox for site in self._sites.values() if site.inbox})
-        for folder in folders:
+        for folder in sorted({site.inbox for site in self._sites.values() if site.inbox}):
             with self._store.faults.isolate("sites", folder, lasts=600.0):
-                for path in find([Path(folder)]):
-                    with self._store.faults.isolate("sites", str(path)[:300], lasts=600.0):
-                        results += self._take(path, now)
+                results += self._look_at(find([Path(folder)]), now, self._bundle, Path(folder) / REFUSED)
+        for folder in sorted({site.maildir for site in self._sites.values() if site.maildir}):
+            with self._store.faults.isolate("sites", folder, lasts=600.0):
+                results += self._look_at(_mails(Path(folder)), now, self._mail, Path(folder) / REFUSED)
         self._seen = {path: seen for path, seen in self._seen.items() if path.exists()}
         return results
 
-    def _take(self, path: Path, now: float) -> list[Imported]:
+    def _look_at(
+        self,
+        paths: Iterable[Path],
+        now: float,
+        read_one: Callable[[Path, float], list[Imported]],
+        refused: Path,
+    ) -> list[Imported]:
+        results = list[Imported]()
+        for path in paths:
+            with self._store.faults.isolate("sites", str(path)[:300], lasts=600.0):
+                results += self._take(path, now, read_one, refused)
+        return results
+
+    def _bundle(self, path: Path, now: float) -> list[Imported]:
+        return [read(path, self._store, self._sites, self._base, now)]
+
+    def _mail(self, path: Path, now: float) -> list[Imported]:
+        try:
+            content = _content(path, LARGEST_MAIL)
+        except InputError as error:
+            return [Imported(path, None, str(error))]
+        return read_mail(content, path, self._store, self._sites, self._base, now)
+
+    def _take(
+        self, path: Path, now: float, read_one: Callable[[Path, float], list[Imported]], refused: Path
+    ) -> list[Imported]:
         status = path.stat()
         before, is_done = self._seen.get(path), False
         same = before is not None and before[:2] == (status.st_size, status.st_mtime)
         if same and before is not None and before[2]:
             return []  # of a medium that cannot be written
-        found = read(path, self._store, self._sites, self._base, now)
-        if found.merged is not None:
+        found = read_one(path, now)
+        reasons = [one.reason for one in found if one.merged is None]
+        if not reasons:
             is_done = True
             with suppress(OSError):
                 path.unlink()
         elif same:
             is_done = True
-            log.warning("a bundle was refused", extra={"file": path.name, "reason": found.reason})
-            _set_aside(path, found.reason)
+            log.warning("a bundle was refused", extra={"file": path.name, "reason": reasons[0]})
+            _set_aside(path, refused, "; ".join(reasons))
         self._seen[path] = (status.st_size, status.st_mtime, is_done)
-        return [found] if is_done else []
+        return found if is_done else []
 
 
-def _set_aside(path: Path, reason: str) -> None:
+def _mails(folder: Path) -> list[Path]:
+    """The mails of a Maildir, new ones and those that a mail program has moved to `cur`.
+
+    Raises:
+        InputError: it is no Maildir.
+    """
+    if not (folder / "new").is_dir():
+        raise InputError(f"{folder} is no Maildir", hint="it has no folder `new`")
+    found = [path for name in ("new", "cur") for path in (folder / name).glob("*")]
+    return sorted(found, key=lambda path: path.name)[:_MOST_FILES]
+
+
+def _set_aside(path: Path, folder: Path, reason: str) -> None:
     """Move a file to the folder of those that were refused, with the reason beside it."""
     with suppress(OSError):
-        folder = path.parent / REFUSED
         folder.mkdir(exist_ok=True)
         path.replace(folder / path.name)
         (folder / f"{path.name}.txt").write_text(f"{reason}\n", encoding="utf-8")

@@ -1,24 +1,22 @@
-"""Sends the bundles that wait in a site's outbox: into a folder, or to the agency's daemon.
+"""Sends the bundles that wait in a site's outbox.
 
-A bundle counts as sent when it is completely in the folder, or when the agency has answered that it is merged. One that
-the agency refuses is kept, and the others go on.
+A bundle counts as sent when it is completely in the folder, when the agency has answered that it is merged, or when the
+mail server has taken it. One that is refused is kept, and the others go on.
 """
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from monitor import outgoing
 from monitor.errors import InputError
-from monitor.sites.outbox import Outbox, write_whole
+from monitor.sites.outbox import Outbox
 from monitor.sites.settings import SiteSettings
+from monitor.sites.transports.folder import Folder
+from monitor.sites.transports.https import Https
+from monitor.sites.transports.mail import Mail
+from monitor.sites.transports.sftp import Sftp
+from monitor.sites.transports.transport import Transport, TryAgainError
 from monitor.visible import one_line
-
-_SECONDS = 300.0
-"""For one bundle: a narrow line takes its time."""
-_REFUSED = range(400, 500)
-_TRY_AGAIN = (401, 403, 404, 408, 425, 429)
-"""Statuses below 500 that say nothing about the bundle itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,59 +33,46 @@ def push(settings: SiteSettings) -> Sent:
     """Send all bundles that wait, oldest first.
 
     Raises:
-        InputError: there is no destination.
+        InputError: there is no destination, or its library is not installed.
     """
-    if not settings.to.url and not settings.to.folder:
-        hint = "set site.to.folder or site.to.url, or carry the files of the outbox by hand"
-        raise InputError("the site has no destination", hint=hint)
     outbox = Outbox(Path(settings.outbox))
     sent, refused = list[str](), list[tuple[str, str]]()
-    client = None
-    if settings.to.url:
-        client = outgoing.client(_SECONDS, settings.to.ca_file)
     try:
-        for path in outbox.waiting():
-            try:
-                flaw = _post(client, settings, path) if client is not None else _copy(settings, path)
-            except (*outgoing.FAILURES, _TryAgainError) as error:
-                waiting = len(outbox.waiting()) - len(refused)
-                return Sent(tuple(sent), tuple(refused), waiting, _reason(error))
-            if flaw:
-                refused.append((path.name, flaw))
-            else:
-                outbox.mark_sent(path)
-                sent.append(path.name)
-    finally:
-        if client is not None:
-            client.close()
+        with closing(transport_of(settings)) as transport:
+            for path in outbox.waiting():
+                flaw = transport.send(path)
+                if flaw:
+                    refused.append((path.name, flaw))
+                else:
+                    outbox.mark_sent(path)
+                    sent.append(path.name)
+    except TryAgainError as error:
+        return Sent(tuple(sent), tuple(refused), _left(outbox, refused), str(error))
+    except OSError as error:
+        words = f"{type(error).__name__}: {one_line(str(error))}"
+        return Sent(tuple(sent), tuple(refused), _left(outbox, refused), words[:300])
     return Sent(tuple(sent), tuple(refused))
 
 
-class _TryAgainError(Exception):
-    """The agency could not take the bundle now."""
+def _left(outbox: Outbox, refused: list[tuple[str, str]]) -> int:
+    return len(outbox.waiting()) - len(refused)
 
 
-def _reason(error: Exception) -> str:
-    return str(error) if isinstance(error, _TryAgainError) else outgoing.reason(error)
+def transport_of(settings: SiteSettings) -> Transport:
+    """The way to the destination of a site.
 
-
-def _copy(settings: SiteSettings, path: Path) -> str:
-    folder = Path(settings.to.folder)
-    if not folder.is_dir():
-        raise _TryAgainError(f"the folder {folder} is not there: is it mounted?")
-    write_whole(folder / path.name, path.read_bytes())
-    return ""
-
-
-def _post(client: Any, settings: SiteSettings, path: Path) -> str:
-    """Post a bundle; why it was refused, or an empty string."""
-    url = f"{settings.to.url.rstrip('/')}/v1/sites/{settings.name}/bundles"
-    key = settings.to.key.get_secret_value()
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/vnd.watchkeeper.bundle"}
-    response = client.post(url, content=path.read_bytes(), headers=headers)
-    if response.is_success:
-        return ""
-    words = one_line(response.text)[:300]
-    if response.status_code in _REFUSED and response.status_code not in _TRY_AGAIN:
-        return f"{response.status_code}: {words}"
-    raise _TryAgainError(f"the agency answered {response.status_code}: {words}")
+    Raises:
+        InputError: there is no destination, or its library is not installed.
+        OSError: a file with certificates cannot be read.
+    """
+    to = settings.to
+    if to.url:
+        return Https(settings.name, to)
+    if to.folder:
+        return Folder(Path(to.folder))
+    if to.sftp:
+        return Sftp(to.sftp)
+    if to.mail:
+        return Mail(settings.name, to.mail)
+    hint = "set one of folder, url, sftp and mail in site.to, or carry the files of the outbox by hand"
+    raise InputError("the site has no destination", hint=hint)

@@ -3,9 +3,9 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from monitor.config.sections import Duration, FileName, Secret, Section, Size
+from monitor.config.sections import Duration, FileName, Secret, Section, Size, WholeNumber
 from monitor.config.units import DAY, HOUR
 from monitor.sites import keys
 
@@ -40,8 +40,102 @@ def _sealing_key(text: str) -> str:
 SiteName = Annotated[str, AfterValidator(_site_name)]
 
 
+def _address(text: str) -> str:
+    if not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+", text):
+        raise ValueError("is no mail address such as bundles@example.com")
+    return text
+
+
+def _required(text: str) -> str:
+    if not text:
+        raise ValueError("is required")
+    return text
+
+
+def _mailbox(text: str) -> str:
+    if not re.fullmatch(r"[\x20-\x7e]+", text):
+        raise ValueError(
+            "is no mailbox: write other letters than ASCII as the mail server does (modified UTF-7)"
+        )
+    return text
+
+
+Required = Annotated[str, AfterValidator(_required)]
+MailAddress = Annotated[str, AfterValidator(_address)]
+Port = Annotated[WholeNumber, Field(ge=1, le=65_535)]
+
+
+class SftpDestination(Section):
+    """A folder of an SFTP server."""
+
+    host: Required
+    """Host name or address of the server."""
+    port: Port = 22
+    """Port of the server."""
+    user: Required
+    """User name."""
+    key: FileName = ""
+    """The file with the private SSH key of the user, without a passphrase."""
+    password: Secret | None = None
+    """The password of the user, where the server takes no keys."""
+    known_hosts: Annotated[FileName, AfterValidator(_required)]
+    """The file with the server's host key, as `ssh-keyscan HOST` prints it. Compare it with what the server's operator
+    says."""
+    directory: Required = "."
+    """The folder on the server, relative to the user's. It must exist."""
+
+    @model_validator(mode="after")
+    def _with_proof(self) -> "SftpDestination":
+        if not self.key and self.password is None:
+            raise ValueError("sftp requires key or password")
+        return self
+
+
+class MailDestination(Section):
+    """A mailbox of the agency, through a mail server."""
+
+    to: MailAddress
+    """The mailbox that the agency's daemon reads."""
+    sender: MailAddress
+    """The From address."""
+    host: Required
+    """Host name of the mail server."""
+    port: Port = 587
+    """Port of the mail server."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls`, `tls` or `none`. Use `none` only for a server on this host."""
+    user: str = ""
+    """User name; empty for no authentication."""
+    password: Secret | None = None
+    """Password."""
+    ca_file: FileName = ""
+    """A file of CA certificates to use instead of the system's."""
+    most: Size = Field(default=7_000_000, ge=10_000)
+    """Maximum size of the windows in a bundle, unless a single one is larger. A mail is a third larger than its bundle,
+    and many servers take 10 MB."""
+
+
+class ImapMailbox(Section):
+    """A mailbox in which bundles arrive."""
+
+    host: Required
+    """Host name of the mail server."""
+    port: Port = 993
+    """Port of the mail server."""
+    security: Literal["starttls", "tls", "none"] = "tls"
+    """`tls`, `starttls` or `none`. Use `none` only for a server on this host."""
+    user: Required
+    """User name."""
+    password: Secret
+    """Password."""
+    mailbox: Annotated[str, AfterValidator(_mailbox)] = "INBOX"
+    """The mailbox that is read. It is for bundles only: each mail that is read is deleted or marked."""
+    ca_file: FileName = ""
+    """A file of CA certificates to use instead of the system's."""
+
+
 class SiteDestination(Section):
-    """Where a site's bundles go."""
+    """Where a site's bundles go: a folder, an agency's daemon, an SFTP server or a mailbox."""
 
     folder: FileName = ""
     """A folder: a mounted share, or a medium that somebody carries."""
@@ -50,7 +144,23 @@ class SiteDestination(Section):
     key: Secret = Secret("")
     """A key of the kind `site` that the agency has made for this site's client."""
     ca_file: FileName = ""
-    """Certificates to trust instead of the system's."""
+    """Certificates to trust instead of the system's, for `url`."""
+    sftp: SftpDestination | None = None
+    """A folder of an SFTP server, instead of `url`."""
+    mail: MailDestination | None = None
+    """A mailbox of the agency, instead of `url`."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a destination."""
+        return bool(self.folder or self.url or self.sftp or self.mail)
+
+    @model_validator(mode="after")
+    def _one(self) -> "SiteDestination":
+        named = [name for name in ("folder", "url", "sftp", "mail") if getattr(self, name)]
+        if len(named) > 1:
+            raise ValueError(f"{' and '.join(named)} are set: a site has one destination")
+        return self
 
     @model_validator(mode="after")
     def _with_key(self) -> "SiteDestination":
@@ -94,7 +204,11 @@ class KnownSite(Section):
     models: tuple[str, ...] = ()
     """The models that the site may send. Empty: all of the client's."""
     inbox: FileName = ""
-    """A folder in which bundles arrive."""
+    """A folder in which bundles arrive, also that of an SFTP server."""
+    maildir: FileName = ""
+    """A Maildir in which mails with bundles arrive. It is for bundles only."""
+    imap: ImapMailbox | None = None
+    """A mailbox in which mails with bundles arrive, read by IMAP."""
     every: Duration = float(DAY)
     """How often a bundle is expected. After twice this time the site counts as silent."""
     decrypt_with: FileName = ""

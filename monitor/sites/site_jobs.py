@@ -10,6 +10,7 @@ from monitor.sites.merge import catch_up
 from monitor.sites.receiving import Inboxes
 from monitor.sites.sending import push
 from monitor.sites.settings import KnownSite, SiteSettings
+from monitor.sites.transports.imap import Mailboxes
 from monitor.store.db import Store
 from monitor.windows.settings import WindowSettings
 
@@ -35,6 +36,7 @@ class SiteJobs:
         self._store, self._site, self._sites, self._clock = store, site, sites, clock
         self._is_leader = is_leader
         self._inboxes = Inboxes(store, sites, base_seconds)
+        self._mailboxes = Mailboxes(store, sites, base_seconds)
         self._bundler = Bundler(store, site, windows, base_seconds)
         if site.name:
             ensure(store, site, base_seconds)
@@ -43,7 +45,7 @@ class SiteJobs:
         """Schedule what the configuration needs."""
         if self._site.name:
             scheduler.every(self._site.every, "bundle", self.bundle)
-            if self._site.to.url or self._site.to.folder:
+            if self._site.to.is_set:
                 scheduler.every(min(SEND_INTERVAL, self._site.every), "send bundles", self.send)
         if self._sites:
             scheduler.every(LOOK_INTERVAL, "read inboxes", self.look, first=5.0)
@@ -70,7 +72,8 @@ class SiteJobs:
         self._bundler.outbox.delete_sent(self._clock.now() - self._site.kept)
 
     def look(self) -> None:
-        """Merge what has arrived in inboxes, and what waited for a baseline."""
+        """Merge what has arrived in inboxes and mailboxes, and what waited for a baseline."""
         if self._is_leader():
             self._inboxes.look(self._clock.now())
+            self._mailboxes.look(self._clock.now())
             catch_up(self._store, self._clock.now())

@@ -100,7 +100,7 @@ def test_every_key_that_is_named_like_a_path_is_one() -> None:
         "notify.jsm.ca_file", "notify.teams.ca_file", "notify.servicenow.ca_file", "notify.datadog.ca_file",
         "notify.newrelic.ca_file",
         "notify.file.path", "reports.folder", "gauges.*.ca_file", "exporters.*.ca_file",
-        "site.to.ca_file", "site.to.folder",
+        "site.to.ca_file", "site.to.folder", "site.to.mail.ca_file", "sites.*.imap.ca_file",
         "clients.*.models.*.baseline.file",
             "clients.*.models.*.rollback.executor.ca_file", "clients.*.models.*.rollback.drill_executor.ca_file",
     }  # fmt: skip

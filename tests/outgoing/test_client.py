@@ -184,8 +184,10 @@ def test_only_this_room_opens_connections() -> None:
         "exporters/push/exporter.py",  # httpx2's response
         "loadtest/endpoint.py",  # httpcore2's errors
         "relay/forwarding.py",  # httpx2's response and errors
+        "sites/transports/imap.py",  # IMAP, over a connection of this room
+        "sites/transports/mail.py",  # SMTP's errors
     }
-    libraries = ("httpx2", "httpcore2", "smtplib", "http.client", "urllib.request", "requests")
+    libraries = ("httpx2", "httpcore2", "smtplib", "imaplib", "http.client", "urllib.request", "requests")
     calls = re.compile(
         r"create_connection\(|httpx2\.(?:Client|get|post|request)\(|smtplib\.SMTP(?:_SSL)?\(|urlopen\("
     )

@@ -3,18 +3,14 @@
 import base64
 import contextlib
 import hmac
-import io
 import smtplib
 import ssl
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import httpcore2
-
-from monitor.outgoing import Budget, Stream, connect
+from monitor.outgoing import Budget
 from monitor.outgoing.names import own_name
-
-T = TypeVar("T")
+from monitor.outgoing.sockets import open_socket
 
 MOST_BYTES = 256_000
 """Bytes that a server may send in one session."""
@@ -76,64 +72,8 @@ class SmtpSession(smtplib.SMTP):
         self.close()
 
     def _get_socket(self, host: str, port: int, _timeout: object) -> Any:
-        connection = _Socket(_mapped(lambda: connect(host, port, self._budget)))
+        connection = open_socket(host, port, self._budget)
         return connection.encrypted(self._tls, host) if self._tls else connection
-
-
-class _Socket(io.RawIOBase):
-    """The part of a socket that `smtplib` uses."""
-
-    def __init__(self, stream: Stream) -> None:
-        super().__init__()
-        self._stream = stream
-
-    def encrypted(self, context: ssl.SSLContext, host: str) -> "_Socket":
-        return _Socket(_mapped(lambda: self._stream.start_tls(context, host)))
-
-    def sendall(self, data: bytes) -> None:
-        _mapped(lambda: self._stream.write(data))
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = _mapped(lambda: self._stream.read(len(buffer)))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self))
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
-
-
-class _Reader(io.RawIOBase):
-    """A reader of a connection; closing it leaves the connection open, as with `socket.makefile`."""
-
-    def __init__(self, connection: _Socket) -> None:
-        super().__init__()
-        self._connection = connection
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._connection.readinto(buffer)
-
-
-def _mapped(step: Callable[[], T]) -> T:
-    """Run an operation on the connection; its failures are raised as `smtplib` expects them."""
-    try:
-        return step()
-    except httpcore2.TimeoutException as error:
-        raise TimeoutError(str(error) or "timed out") from error
-    except httpcore2.NetworkError as error:
-        cause = error.__cause__ or error.__context__
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            raise cause from error
-        raise ConnectionError(str(error)) from error
 
 
 def _encoded(words: str) -> str:
