@@ -8,14 +8,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from monitor.errors import InputError
+from monitor.predictions.fields import STREAM_FIELDS
 from monitor.predictions.intake import parse
+from monitor.predictions.intake.identity import identify, written_time
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.rejected_record import MAX_RECORD_BYTES
 from monitor.predictions.intake.schema import Rules, is_identifiable
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.writer import PredictionLog
-from monitor.sources.formats.format import Contents, Format
+from monitor.sources.formats.format import ColumnarFormat, Contents, Format
 from monitor.sources.formats.plain import PlainFormat
 from monitor.sources.pairing import Half
 from monitor.sources.source import Payload
@@ -140,6 +145,8 @@ class PayloadReader:
         if not payload.body.strip():  # a tombstone, or the marker of an empty file
             return Reading()
         try:
+            if (together := self._columns(payload, rules)) is not None:
+                return Reading([together])
             contents = self.format.read(payload)
             halves = [Half(half, payload.name, rules.now, payload.sent_at) for half in contents.halves]
             return Reading(self._requests(payload, contents, rules), halves)
@@ -149,6 +156,20 @@ class PayloadReader:
             return Reading([self.rejected(payload, "there is not enough memory for this message")])
         except Exception as error:  # boundary: a message that a format cannot read stops only itself
             return Reading([self.rejected(payload, f"it cannot be read: {type(error).__name__}: {error}")])
+
+    def _columns(self, payload: Payload, rules: Rules) -> ParsedRequest | None:
+        """The predictions of a payload read at once; None if they have to be read one by one."""
+        rows = self.format.columns(payload) if isinstance(self.format, ColumnarFormat) else None
+        if rows is None:
+            return None
+        version = self.defaults.get("version")
+        if version is not None:
+            labels = pa.array([version]).take(pa.array(np.zeros(rows.num_rows, np.int8)))
+            rows = rows.append_column("version", labels)
+        same = {name: value for name, value in self.defaults.items() if name in STREAM_FIELDS}
+        rows = rows.replace_schema_metadata(same)
+        parsed = parse.check_columns(rows, len(payload.body), rules, self.log.decoders)
+        return None if parsed.rejected else self._identified(parsed, payload)
 
     def of_call(self, payload: Payload, contents: Contents) -> ParsedRequest:
         """The request of one call that was paired."""
@@ -202,17 +223,17 @@ class PayloadReader:
         request.request = self._request_of(payload, place) if payload.key else None
         if not payload.key and not self.is_ordered and request.identifiable:
             body = payload.body + b"\0%d" % place if place else payload.body
-            request.request = parse.identify(request.kind, body, self.client, "")
+            request.request = identify(request.kind, body, self.client, "")
         return request
 
     def _request_of(self, payload: Payload, place: int = 0) -> Request:
         """By what a message is recognized: its key, or its content."""
         if not payload.key:
-            return parse.identify(RecordKind.PREDICTIONS, payload.body, self.client, "")
+            return identify(RecordKind.PREDICTIONS, payload.body, self.client, "")
         # As for requests: keys of messages of the same time are adjacent on disk.
         parts = (self.source.encode(), b"%d" % place, b"%d" % len(payload.key), payload.key + payload.body)
         digest = hashlib.sha256(b"\0".join(parts)).digest()
-        return Request((parse.written_time(payload.body) + digest)[:16], digest[:16])
+        return Request((written_time(payload.body) + digest)[:16], digest[:16])
 
     def _are_plain(self, payloads: Sequence[Payload]) -> bool:
         """Whether all payloads are plain; looks at all of them at once."""

@@ -12,7 +12,7 @@ import platform
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tests.bench import fleet, ingest, kernel, lengths, neighbour, onset, otlp, ticks, web
+from tests.bench import fleet, ingest, kernel, lengths, neighbour, onset, otlp, source_rates, ticks, web
 from tests.bench.line import Line, show, versions
 from tests.support.daemon import ROOT
 
@@ -50,6 +50,7 @@ def _parts(arguments: argparse.Namespace) -> Mapping[str, Callable[[], list[Line
         "onset": onset.measure,
         "ingest": lambda: [show(line) for line in ingest.lines()],
         "otlp": lambda: [show(line) for line in otlp.lines()],
+        "sources": lambda: [show(line) for line in source_rates.lines()],
         "web": web.measure,
         "neighbour": neighbour.lines,
     }

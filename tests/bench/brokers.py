@@ -1,7 +1,4 @@
-"""Brokers on this machine: how many records a second a source takes, and whether 100 kills lose or double any.
-
-`python -m tests.bench.brokers speed [--records 60000]` sends records to a real NATS, Redis and RabbitMQ, and then lets
-a source work the backlog off. It prints the records per second of the whole and per second of the source's CPU.
+"""Brokers on this machine: whether 100 kills lose or double any record, and what a daemon with many sources takes.
 
 `python -m tests.bench.brokers kills [--kills 100] [--only redis]` sends records all the time, and kills a real daemon
 or its broker at random moments. A message that was not confirmed is sent again with its id. It ends with 1 unless
@@ -30,19 +27,13 @@ from typing import Any
 import pyarrow as pa
 
 from monitor.predictions.log.batch import decode
-from monitor.sources.brokers.nats import NatsSettings
-from monitor.sources.brokers.rabbitmq import RabbitSettings
-from monitor.sources.brokers.redis import RedisSettings
-from monitor.sources.runner import SourceRunner
 from monitor.store import predictions
 from monitor.store.db import Store
-from monitor.store.migrate import migrate
 from tests.bench import lasting_brokers
 from tests.bench.lasting_brokers import LastingBroker, lasting
 from tests.support.broker_servers import NatsServer, RabbitServer, RedisServer
 from tests.support.brokers import Broker
 from tests.support.daemon import Daemon
-from tests.support.source_checks import runner
 from tests.support.waiting import until
 
 EPOCH = int(time.time() * 1000) - 100_000_000
@@ -123,41 +114,8 @@ def section(name: str, port: int) -> dict[str, Any]:
     }
 
 
-SETTINGS: dict[str, Any] = {"nats": NatsSettings, "redis": RedisSettings, "rabbitmq": RabbitSettings}
-
-
-def speed(name: str, count: int) -> None:
-    """Work off a backlog, and print the rates."""
-    with tempfile.TemporaryDirectory() as found:
-        folder = Path(found)
-        broker = server_of(name, folder / "broker")
-        try:
-            for at in range(0, count, 1000):
-                send(name, broker, [body(number) for number in range(at, at + 1000)], at)
-            store = Store(f"sqlite:///{folder}/watchkeeper.db")
-            migrate(store)
-            source = runner(store, SETTINGS[name].model_validate(section(name, broker.port)))
-            source.start()
-            _taken(source, min(5000, count // 10))  # the modules are loaded from here on
-            before, began, cpu = source.state().accepted, time.perf_counter(), time.process_time()
-            _taken(source, count)
-            took, used = time.perf_counter() - began, time.process_time() - cpu
-            source.stop()
-            store.close()
-            print(
-                f"{name:9} {(count - before) / took:9,.0f} records/s, {(count - before) / used:9,.0f} a second of CPU",
-                flush=True,
-            )
-        finally:
-            _end(broker)
-
-
-def _taken(source: SourceRunner, count: int) -> None:
-    while source.state().accepted < count:
-        time.sleep(0.02)
-
-
-def _end(broker: Broker) -> None:
+def end(broker: Broker) -> None:
+    """Stop a broker of `server_of`."""
     broker.end() if isinstance(broker, RabbitServer) else broker.kill()
 
 
@@ -195,7 +153,7 @@ def kills(name: str, count: int) -> bool:
             source = {"kind": name, **broker.section}
         else:
             broker = server_of(name, folder / "broker")
-            stack.callback(_end, broker)
+            stack.callback(end, broker)
             source = {"kind": name, **section(name, broker.port)}
         daemon = Daemon(folder, f"notify: {{console: false}}\nsources: {json.dumps({'orders': source})}\n")
         sender = Sender(name, broker)
@@ -302,7 +260,7 @@ def many(count: int) -> None:
                 )
             finally:
                 daemon.kill()
-                _end(broker)
+                end(broker)
 
 
 def _cpu(pid: int) -> float:
@@ -312,23 +270,18 @@ def _cpu(pid: int) -> float:
 
 
 def main() -> int:
-    """Run one of the three."""
+    """Run one of the two."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["speed", "kills", "many"])
+    parser.add_argument("what", choices=["kills", "many"])
     parser.add_argument("--only", choices=(*NAMES, *lasting_brokers.NAMES))
-    parser.add_argument("--records", type=int, default=60_000)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--sources", type=int, default=40)
     given = parser.parse_args()
     names = [given.only] if given.only else NAMES
     if given.what == "many":
         many(given.sources)
-        return 0
-    if given.what == "speed":
-        for name in names:
-            speed(name, given.records)
         return 0
     found = [kills(name, given.kills) for name in names]
     return int(not all(found))

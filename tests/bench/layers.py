@@ -23,7 +23,8 @@ from uvicorn.server import ServerState
 
 from monitor.clock import SystemClock
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
-from monitor.predictions.intake.parse import ParsedRequest, RecordKind, identify
+from monitor.predictions.intake.identity import identify
+from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.requests import Most, RawRequest, Receipt, deduplicate, portion
 from monitor.predictions.log import batching
 from monitor.predictions.log.batch import split

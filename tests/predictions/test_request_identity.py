@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.predictions.intake.parse import RecordKind, identify
+from monitor.predictions.intake.identity import identify
+from monitor.predictions.intake.parse import RecordKind
 
 TIMES = [
     "2026-11-24T01:10:00.120Z",

@@ -1,11 +1,8 @@
 """Parses and validates a request body: valid rows by stream, and rejected records. Stores nothing."""
 
-import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -16,6 +13,7 @@ from monitor.errors import TooLargeError
 from monitor.predictions.fields import GROUPS, OUTCOME_NAMES, PREDICTION_NAMES, OutcomeRow, Row
 from monitor.predictions.intake import arrow, bodies
 from monitor.predictions.intake.fast_decoder import FastDecoders, StreamDecoder, ignored_fields
+from monitor.predictions.intake.identity import identify
 from monitor.predictions.intake.outcome_scores import FIELD
 from monitor.predictions.intake.rejected_record import RejectedRecord, rejected_record
 from monitor.predictions.intake.schema import (
@@ -41,9 +39,6 @@ MAX_VALUES = 8_000_000
 """Maximum number of values of a request as columns. Limits the memory, independent of the format of the body."""
 _MIN_ROWS_BY_FIELD = 48
 """From this number of rows on, they are ordered by field at once, while in the processor's cache."""
-_TIME = re.compile(rb'"timestamp" *: *"?([0-9][0-9T:.+Z-]{8,40})')
-_BETWEEN_DIGITS = b"T:.+Z-"
-_TIME_SEARCH_BYTES = 4096
 
 
 class RecordKind(StrEnum):
@@ -190,39 +185,22 @@ def check(
     return parsed
 
 
+def check_columns(rows: pa.RecordBatch, size: int, rules: Rules, decoders: FastDecoders) -> ParsedRequest:
+    """Validate predictions as columns that were not sent as a request. `size` is as for `check`.
+
+    Raises:
+        InputError: a column has an unusable type.
+        TooLargeError: the records would take more memory than one request may.
+    """
+    parsed = _of_columns(RecordKind.PREDICTIONS, rows, size, rules, decoders)
+    _check_size(parsed)
+    return parsed
+
+
 def _check_size(parsed: ParsedRequest) -> None:
     if parsed.places > MAX_VALUES:
         hint = "send fewer records per request, or send records with the same features together"
         raise TooLargeError(f"the records take {parsed.places:,} values as a table", hint=hint)
-
-
-def identify(kind: RecordKind, body: bytes, client: str, idempotency_key: str) -> Request:
-    """The key by which a resend of the request is recognized: from the Idempotency-Key, or from the content.
-
-    The key of a content starts with the first time in it, so that keys of recent requests are adjacent on disk. Random
-    keys would change one page of the database each, and read one once they exceed the memory.
-    """
-    content = _hash_of_sender(kind, client).copy()
-    content.update(body)
-    digest = content.digest()[:16]
-    if not idempotency_key:
-        return Request((written_time(body) + digest)[:16], digest)
-    key = _hash_of_sender(kind, client).copy()
-    key.update(b"key\0" + idempotency_key.encode())
-    return Request(key.digest()[:16], digest)
-
-
-def written_time(body: bytes) -> bytes:
-    """The first 16 digits of the first `timestamp` in a body, as 7 bytes; empty without one."""
-    match = _TIME.search(body, 0, _TIME_SEARCH_BYTES)
-    digits = b"" if match is None else match[1].translate(None, _BETWEEN_DIGITS).ljust(16, b"0")
-    return int(digits[:16]).to_bytes(7) if digits else b""
-
-
-@lru_cache(1024)
-def _hash_of_sender(kind: RecordKind, client: str) -> Any:
-    """The SHA-256 state after kind and client, to be continued. Current processors compute SHA-256 fastest."""
-    return hashlib.sha256(f"{kind.value}\0{client}\0".encode())
 
 
 def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecoders) -> ParsedRequest | None:
@@ -303,7 +281,13 @@ def _are_timely(times: Micros, rules: Rules) -> bool:
 def _read_columns(kind: RecordKind, body: bytes, rules: Rules, decoders: FastDecoders) -> ParsedRequest:
     """The rows of an Arrow stream: valid ones as columns, suspect ones parsed one by one."""
     rows = arrow.table(body, rules.settings.max_records, MAX_VALUES)
-    parsed = ParsedRequest(kind, len(body))
+    return _of_columns(kind, rows, len(body), rules, decoders)
+
+
+def _of_columns(
+    kind: RecordKind, rows: pa.RecordBatch, size: int, rules: Rules, decoders: FastDecoders
+) -> ParsedRequest:
+    parsed = ParsedRequest(kind, size)
     validate = validate_outcome_request if kind is RecordKind.OUTCOMES else validate_predictions
     batch = validate(rows, rules)
     parsed.ignored = batch.ignored

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from monitor.errors import BusyError, InputError, StoreError, WatchkeeperError
 from monitor.predictions.intake import bodies, parse
 from monitor.predictions.intake.fast_decoder import FastDecoders
+from monitor.predictions.intake.identity import identify
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.schema import Rules
 from monitor.records import Rejected
@@ -55,7 +56,7 @@ Answer = Callable[[Receipt | WatchkeeperError], None]
 
 class RawRequest(msgspec.Struct, frozen=True):
     """A request that is not parsed yet. `sender` shares the writer with others. `rules` are those that held for it when
-    it arrived; `identity` is the result of `parse.identify`, or None if it was not called yet. `relay_key` identifies
+    it arrived; `identity` is the result of `identify`, or None if it was not called yet. `relay_key` identifies
     it where neither the sender's key nor its content does.
     """
 
@@ -89,7 +90,7 @@ class RawRequest(msgspec.Struct, frozen=True):
                 most_objects,
             )
             if request.request is None and self.relay_key:
-                request.request = parse.identify(self.kind, self.body, self.rules.client, self.relay_key)
+                request.request = identify(self.kind, self.body, self.rules.client, self.relay_key)
             request.sender = self.sender
             return request
         except Exception as error:  # boundary: one request must not stop the writer

@@ -1,11 +1,13 @@
 """What every format implements: bytes in somebody else's notation become records in ours."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
+import pyarrow as pa
 
 from monitor.sources.source import Payload
 
@@ -106,3 +108,14 @@ class PairingFormat(Format, Protocol):
 
     def joined(self, request: HalfCall | None, response: HalfCall | None) -> Contents:
         """The records of a call from its halves; one of them may be missing for good."""
+
+
+class ColumnarFormat(ABC):
+    """A format that can read many predictions at once."""
+
+    @abstractmethod
+    def columns(self, payload: Payload) -> pa.RecordBatch | None:
+        """The predictions of a payload, as columns with the names of `monitor.predictions.log.batch`.
+
+        None where `read` has to look at each of them. It would give the same predictions, and nothing else.
+        """

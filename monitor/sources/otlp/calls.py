@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from monitor.errors import TooLargeError
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.fast_decoder import FastDecoders
+from monitor.predictions.intake.identity import identify
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError
@@ -194,5 +195,5 @@ def _invalid(reasons: Sequence[str], body: bytes, rules: Rules) -> ParsedRequest
     for index, reason in enumerate(reasons):
         error = RecordError("malformed", f"the span cannot be read: {reason}")
         parsed.reject(index, error, error, rules)
-    parsed.request = parse.identify(RecordKind.PREDICTIONS, body, rules.client, "")
+    parsed.request = identify(RecordKind.PREDICTIONS, body, rules.client, "")
     return parsed

@@ -14,7 +14,8 @@ from litestar.types import HTTPScope, Receive
 from monitor.errors import AccessError, WatchkeeperError
 from monitor.gauges.metrics_endpoints.otlp_metrics import NO_METRICS, MetricsReceiver
 from monitor.predictions.intake.bodies import ReadApartError
-from monitor.predictions.intake.parse import RecordKind, identify
+from monitor.predictions.intake.identity import identify
+from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings

@@ -260,3 +260,7 @@ def test_rows_of_columns_and_of_lists() -> None:
     assert rows_of({"inputs": {"a": [1, 2], "b": [3, 4]}}) == [{"a": 1, "b": 3}, {"a": 2, "b": 4}]
     assert rows_of({"instances": [[1, 2], [3, 4]]}) == [[1, 2], [3, 4]]
     assert rows_of(0.5) == [0.5]
+
+
+def test_categories_that_look_like_parts_of_a_number_are_texts() -> None:
+    assert csv_rows("E11,e5,.,-\n1e5,.5,5.,-1e-3") == [["E11", "e5", ".", "-"], [1e5, 0.5, 5.0, -1e-3]]

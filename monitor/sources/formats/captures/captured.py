@@ -20,6 +20,7 @@ import msgspec
 from monitor.predictions.intake import bodies
 from monitor.predictions.intake.nested_json import leaves
 from monitor.predictions.intake.validation import RecordError
+from monitor.sources.formats.captures.csv_columns import NUMBER
 from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, HalfCall, Unreadable
 from monitor.sources.formats.paths import RecordPaths
 from monitor.sources.source import Payload
@@ -36,7 +37,7 @@ _PREDICTIONS = (
 )
 """Keys of an answer that hold what was predicted, the surest first."""
 _CONFIDENCES = ("confidence", "probability", "score")
-_NUMBER = re.compile(r"[+-]?(?:0|[1-9][0-9]*)?(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?(?<=[0-9.])")
+_NUMBER = re.compile(NUMBER)
 _ONE = 1e-3
 """How far the sum of probabilities may be from 1."""
 

@@ -11,13 +11,18 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import pyarrow as pa
+
+from monitor.sources.formats.captures import sagemaker_columns
 from monitor.sources.formats.captures.captured import Call, CapturedFormat, Truth, csv_rows, known, rows_of
+from monitor.sources.formats.format import NO_MAPPING, ColumnarFormat, FieldMapping
+from monitor.sources.source import Payload
 
 _LINES = "application/x-ndjson"
 _NO_RESPONSE = "its response was not captured (set CaptureOptions of the endpoint to Input and Output)"
 
 
-class SageMakerFormat(CapturedFormat):
+class SageMakerFormat(CapturedFormat, ColumnarFormat):
     """Reads captures as predictions and ground truth as outcomes.
 
     The id is the caller's inference id, or else the event's id; of several rows in one call, with the row's number.
@@ -25,6 +30,16 @@ class SageMakerFormat(CapturedFormat):
 
     kind: ClassVar[str] = "sagemaker"
     content_type: ClassVar[str] = _LINES
+
+    def __init__(self, mapping: FieldMapping = NO_MAPPING) -> None:
+        super().__init__(mapping)
+        self._mapping = mapping
+
+    def columns(self, payload: Payload) -> pa.RecordBatch | None:
+        """Many calls in CSV at once."""
+        return (
+            None if self._mapping.fields else sagemaker_columns.columns(payload.body, self._mapping.columns)
+        )
 
     def read_call(self, row: Mapping[str, Any]) -> Call | Truth:
         """One line: a call, or its ground truth."""
