@@ -37,6 +37,12 @@ class Health(StrEnum):
         return words.get(self.value, "Needs attention")
 
     @property
+    def of_day(self) -> str:
+        """What is said of a day in this state, after a number."""
+        words = {"working": "working", "waiting": "without data", "watch": "being watched"}
+        return words.get(self.value, "needing attention")
+
+    @property
     def code(self) -> int:
         """0 working, 1 waiting, 2 watched, 3 needs attention: the greatest is the worst."""
         return list(Health).index(self)
@@ -158,9 +164,9 @@ class ModelHealth:
 
     @property
     def strip(self) -> str:
-        """The last days in words: `28 working, 2 needs attention`."""
+        """The last days in words: `28 working, 2 needing attention`."""
         amounts = [(health, sum(day.health is health for day in self.days)) for health in Health]
-        return ", ".join(f"{amount} {health.word.lower()}" for health, amount in amounts if amount)
+        return ", ".join(f"{amount} {health.of_day}" for health, amount in amounts if amount)
 
 
 @dataclass(frozen=True, slots=True)

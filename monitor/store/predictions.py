@@ -113,12 +113,25 @@ def is_live(connection: Connection, stream: Stream, start: float, end: float, wi
     """Whether the predictions of a time came in while they were made, not as a past that was loaded: nearly all of them
     at most `within` seconds after their window.
     """
+    return live_since(connection, stream, start, end, within) is not None
+
+
+def live_since(
+    connection: Connection, stream: Stream, start: float, end: float, within: float
+) -> float | None:
+    """The start of the first batch that came in while its predictions were made, if nearly all of a time did; None if
+    they did not.
+    """
     number = streams.find(connection, stream)
     timely = (func.length(BATCHES.c.digest) == INGESTED) & (BATCHES.c.received_at <= BATCHES.c.end + within)
-    counted = (func.sum(BATCHES.c.rows), func.sum(case((timely, BATCHES.c.rows), else_=0)))
+    counted = (
+        func.sum(BATCHES.c.rows),
+        func.sum(case((timely, BATCHES.c.rows), else_=0)),
+        func.min(case((timely, BATCHES.c.start))),
+    )
     mine = (BATCHES.c.stream == number, BATCHES.c.start >= start, BATCHES.c.start < end)
-    rows, live = connection.execute(select(*counted).where(*mine)).one()
-    return bool(rows) and int(live) >= 0.95 * int(rows)
+    rows, live, first = connection.execute(select(*counted).where(*mine)).one()
+    return float(first) if rows and first is not None and int(live) >= 0.95 * int(rows) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,14 @@ def test_what_was_sent_while_it_was_made_is_live_and_a_loaded_past_is_not(tmp_pa
         with store.read() as connection:
             assert stored.is_live(connection, STREAM, LOGGED - 600, LOGGED, 600)
             assert not stored.is_live(connection, STREAM, LOGGED - 7200, LOGGED - 3600, 600), "nothing came"
+        log.append(
+            split(
+                STREAM, predictions(1).set_column(0, "timestamp", pa.array([int((LOGGED - 3000) * 1e6)])), 60
+            )
+        )
+        with store.read() as connection:
+            began = stored.live_since(connection, STREAM, LOGGED - 3600, LOGGED, 600)
+        assert began == (LOGGED - 299) // 60 * 60, "a row of a loaded past is not when the traffic began"
         loaded = pa.array((np.arange(LOGGED - 7200, LOGGED - 3600, 10) * 1e6).astype(np.int64))
         rows = predictions(len(loaded)).set_column(0, "timestamp", loaded)
         log.append(split(STREAM, rows, 60))

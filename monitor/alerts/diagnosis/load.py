@@ -115,7 +115,8 @@ def gather(
     rolling = Rolling(connection, base, settled=float("-inf"))  # reading never writes
     before = rolling.profile(stream, Window(first - length, first))
     after = rolling.profile(stream, Window(first, last))
-    starts = profiles.starts(connection, stream, base, first - length, first)
+    live_since = predictions.live_since(connection, stream, first - length, first, LATEST)
+    starts = profiles.starts(connection, stream, base, live_since or first - length, first)
     seconds = (float(first - min(starts, default=first - length)), max(now - first, 1.0))
     # In the first base window, rows from before the onset hide the problem; the last seconds have none of them.
     is_fresh = recent is not None and now - since < 2 * base and recent.layout.id == after.layout.id
@@ -129,12 +130,13 @@ def gather(
             after = latest = rolling.profile(stream, Window(int(since // base) * base, last))
     versions = tuple(model_versions.of(connection, stream))
     known = before if before.rows else None
-    is_live = predictions.is_live(connection, stream, first - length, first, LATEST)
     usual = (
         load_baseline(connection, stream) if any(name == "feature" for name, _ in alert.instance) else None
     )
     held = usual.profile if usual is not None else None
-    return Evidence(alert, since, known, after, latest, seconds, versions, columns, is_live, held)
+    return Evidence(
+        alert, since, known, after, latest, seconds, versions, columns, live_since is not None, held
+    )
 
 
 def onset(connection: Connection, alert: Alert, base_seconds: int, now: float) -> float:

@@ -82,7 +82,7 @@ def _figures(report: ServiceReport) -> list[tuple[str, str, str]]:
     change = wording.change(now.decisions, before.decisions, "volume")
     compared = f"{of} {earlier} ({change})" if change != wording.NOTHING else f"no figure from {of}"
     if not report.is_complete:
-        compared = f"so far; {of} {earlier}"
+        compared = "so far; " + (f"no figure from {of}" if before.decisions is None else f"{of} {earlier}")
     return [
         (_decisions(report), wording.figure("volume", now.decisions), compared),
         ("Answered", wording.figure("availability", now.answered), "of all requests"),
@@ -150,6 +150,11 @@ def _bars_words(report: ServiceReport) -> str:
     known = [(one.decisions, one.period) for one in report.trend if one.decisions is not None]
     if not known:
         return "No decisions in these periods."
+    if len(known) == 1:
+        value, only = known[0]
+        return (
+            f"{_decisions(report)}: {wording.count(value)} in {only.title}; the periods before have no data."
+        )
     low, high = min(known, key=lambda one: one[0]), max(known, key=lambda one: one[0])
     ends = (("lowest", low), ("highest", high))
     parts = [f"{word} {wording.count(value)} ({one.short})" for word, (value, one) in ends]

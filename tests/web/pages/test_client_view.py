@@ -167,7 +167,7 @@ def test_today_is_no_whole_day_for_a_model_that_fell_silent(tmp_path) -> None:
     own.clock.advance(5 * 3600)
     with serving(own) as client:
         page = client.get("/c/acme/m/churn").text
-    assert "29 working, 1 waiting for data" in words(page)
+    assert "29 working, 1 without data" in words(page)
 
 
 def test_a_figure_says_of_which_day_it_is(tmp_path) -> None:

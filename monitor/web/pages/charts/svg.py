@@ -22,6 +22,8 @@ _BARS = {"working": ((10, 18),), "watch": ((14, 10),), "attention": ((5, 8), (15
 """A day's bar as (middle, thickness) of 20: full, half, broken in two, or the bottom only."""
 WIDTH, HEIGHT = 480, 210
 LEFT, RIGHT, TOP, BOTTOM = 58, 10, 12, 26
+HALF_LABEL = 26
+"""Half the width of a label of the time axis, in the large type of phones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +201,11 @@ def _grid(chart: Chart, across: Scale, up: Scale) -> list[str]:
         parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>')
     for at, label in ticks(chart.start, chart.end, chart.zone):
         x = across.at(at)
-        anchor = "end" if x > chart.width - RIGHT - 16 else "middle"
+        is_last = x > chart.width - HALF_LABEL
+        anchor, place = ("end", chart.width) if is_last else ("middle", x)
         parts.append(f'<path class="grid" d="M{x:.1f} {chart.height - BOTTOM}v4"/>')
         parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{chart.height - 8}" text-anchor="{anchor}">{escape(label)}</text>'
+            f'<text class="tick" x="{place:.1f}" y="{chart.height - 8}" text-anchor="{anchor}">{escape(label)}</text>'
         )
     return parts
 
