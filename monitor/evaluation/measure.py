@@ -282,7 +282,7 @@ class Measurer:
             self._measure_hour(measurer, hour, windows, due.edge, now)
         agreed = self.targets.metrics(due.stream)
         for length, families in _with_targets(wanted, agreed).items() if due.is_moved else ():
-            if length not in progress.readings or self._is_due(length, due.edge):
+            if length not in progress.readings or self._is_due(length, due.edge, progress):
                 window = Window(due.edge - length, due.edge)
                 measurer.result.readings[length] = measurer.measure(window, families)
                 if AVAILABILITY.name in agreed:
@@ -296,8 +296,8 @@ class Measurer:
         for window in windows:
             if window.start >= now - RECENT:
                 measurer.measure_for_store(window)
-        hours = self._progress[measurer.result.stream].hours
-        if hour.end <= edge or self._is_due(HOUR, edge) or hour.start not in hours:
+        progress = self._progress[measurer.result.stream]
+        if hour.end <= edge or self._is_due(HOUR, edge, progress) or hour.start not in progress.hours:
             measurer.measure_for_store(hour)
             measurer.result.hours.append(hour)
         measurer.result.windows += windows
@@ -336,9 +336,12 @@ class Measurer:
         watched = evaluate(connection, due.stream, self.drift, self.base, due.until, now, models)
         self._progress[due.stream].drift = watched.measurements
 
-    def _is_due(self, length: int, edge: int) -> bool:
-        """Whether a window is to be measured again: a twentieth of it is new, or a few minutes have passed."""
-        return edge // self.base % max(1, min(length // 20, _LONGEST_WAIT) // self.base) == 0
+    def _is_due(self, length: int, edge: int, progress: _Progress) -> bool:
+        """Whether a window is to be measured again: a twentieth of it is new, or a few minutes have passed. Several base
+        windows may close at once, so that no edge falls on the step.
+        """
+        step = max(self.base, min(length // 20, _LONGEST_WAIT) // self.base * self.base)
+        return edge // step > progress.closed_until // step
 
     def _live(self, streams: Sequence[Stream], now: float) -> dict[Stream, MeasurementTable]:
         """Cheap and urgent metrics of the last seconds, for streams that received rows."""

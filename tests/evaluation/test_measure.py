@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from monitor.config.units import DAY
 from monitor.records import Stream, Window
 from monitor.rules.engine.readings import OPEN
 from monitor.store import measurement_queue, measurements, streams
@@ -59,6 +60,18 @@ def test_a_rolling_length_is_the_sum_of_its_minutes(daemon: MeasuringDaemon) -> 
     daemon.clock.advance(15)
     daemon.predict(1)
     assert daemon.measurement(daemon.measure(), "volume", 300).value == 50
+
+
+def test_a_day_is_measured_again_in_time_though_no_tick_fell_on_the_step(daemon: MeasuringDaemon) -> None:
+    daemon.lengths = (OPEN, DAY)
+    daemon.predict(10)
+    daemon.clock.advance(200)
+    assert daemon.measurement(daemon.measure(), "volume", DAY).value == 10
+    daemon.predict(5)
+    daemon.clock.advance(45)
+    assert daemon.measurement(daemon.measure(), "volume", DAY).value == 10  # five minutes are not over
+    daemon.clock.advance(150)  # the tick at 08:05 took so long
+    assert daemon.measurement(daemon.measure(), "volume", DAY).value == 15
 
 
 def test_late_rows_are_added_to_their_minute_and_it_is_measured_again(daemon: MeasuringDaemon) -> None:
