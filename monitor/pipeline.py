@@ -31,7 +31,7 @@ from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import WindowSettings
 
 COUNTING = 4.0
-"""Seconds of a tick for counting rows: loaded history must not delay the evaluation of current data."""
+"""Seconds of a tick for counting rows: many streams must not delay the evaluation of current data."""
 EVALUATING = 4.0
 """Seconds of a tick for evaluating rules. Streams that receive records or have an alert come first."""
 _AT_LEAST = 200

@@ -38,7 +38,7 @@ from monitor.notify.channel import Channel
 from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.outage.emergency import Emergency, spool_path
 from monitor.outage.evaluate import OutageEvaluator
-from monitor.pipeline import Pipeline
+from monitor.pipeline import COUNTING, Pipeline
 from monitor.predictions.large.in_child import ReaderInChild
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.texts.measuring import SignalMeter
@@ -66,6 +66,12 @@ from monitor.web.public_path import behind
 from monitor.web.server import Server
 from monitor.web.services import Services
 from monitor.windows.profile import Profile
+from monitor.windows.round_robin import RoundRobin
+
+_BACKLOG_SHARE, _HISTORY_SHARE = 1 / 2, 1 / 4
+"""Shares of the interval between ticks for counting and for measuring what waits, such as loaded history: the next tick
+is to begin in time.
+"""
 
 
 def emergency(
@@ -137,6 +143,7 @@ def pipeline(
         daily_summaries.touch,
         TargetJudge(config.model),
         beside=_beside(config, store, gauges),
+        history_seconds=config.evaluate.every * _HISTORY_SHARE,
     )
 
     def on_counted(stream: Stream, window: Window, profile: Profile) -> None:
@@ -159,6 +166,7 @@ def pipeline(
         uptime,
         frozenset({"pagerduty"} if is_confirming else ()),
         judged_elsewhere(config.site, config.sites),
+        order=RoundRobin(COUNTING, again=config.evaluate.every * _BACKLOG_SHARE),
     )
 
 

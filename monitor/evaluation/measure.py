@@ -55,7 +55,7 @@ measured for all streams at each tick.
 FamiliesByLength = Mapping[int, Sequence[Family]]
 Beside = Callable[[float], Mapping[Stream, Sequence[Measurement]]]
 """Measures at a time what is not in records: gauges, releases."""
-HISTORY = 1.0
+HISTORY = 0.5
 """Seconds of a tick for the older hours of one stream. The remaining ones stay queued for the next ticks."""
 _LEAST_HOURS = 4
 """Hours of a stream with history that a tick measures however long they take."""
@@ -337,8 +337,9 @@ class Measurer:
         self._progress[due.stream].drift = watched.measurements
 
     def _is_due(self, length: int, edge: int, progress: _Progress) -> bool:
-        """Whether a window is to be measured again: a twentieth of it is new, or a few minutes have passed. Several base
-        windows may close at once, so that no edge falls on the step.
+        """Whether a window is to be measured again: a twentieth of it is new, or a few minutes have passed.
+
+        Several base windows may close at once, so that no edge falls on the step.
         """
         step = max(self.base, min(length // 20, _LONGEST_WAIT) // self.base * self.base)
         return edge // step > progress.closed_until // step

@@ -97,8 +97,9 @@ def count_new(
 ) -> list[tuple[Stream, Window]]:
     """Count new batches and matched outcomes of all streams. Returns the changed windows, sorted.
 
-    `round_robin` limits the time; without it, everything is counted. `on_counted` is called after each commit with the
-    counts that were added to each window, for monotonic counters.
+    `round_robin` limits the time; without it, everything is counted. Each stream has one transaction before any stream
+    has a second one for its backlog. `on_counted` is called after each commit with the counts that were added to each
+    window, for monotonic counters.
     """
     with store.read() as connection:
         waiting = {
@@ -111,8 +112,11 @@ def count_new(
     queue = [
         names[at : at + _STREAMS_PER_TRANSACTION] for at in range(0, len(names), _STREAMS_PER_TRANSACTION)
     ]
-    while queue and not (touched and round_robin is not None and round_robin.is_time_up()):
-        group = queue.pop(0)
+    backlog: list[list[Stream]] = []
+    while queue or backlog:
+        if touched and round_robin is not None and round_robin.is_time_up(again=not queue):
+            break
+        group = (queue or backlog).pop(0)
         if round_robin is not None:
             round_robin.mark_served(group)
         try:
@@ -127,7 +131,7 @@ def count_new(
             continue
         for stream in group:
             store.faults.resolve("streams", f"{stream}: counting")
-        queue += [more] if more else []
+        backlog += [more] if more else []
         touched |= added.keys()
         if on_counted is not None:
             for (stream, window), profile in sorted(added.items(), key=lambda item: item[0]):

@@ -1,5 +1,6 @@
 """Which streams are served next when a tick has no time for all of them: those that waited longest."""
 
+import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
@@ -10,11 +11,16 @@ MOST_URGENT = 500
 
 
 class RoundRobin:
-    """Divides the `seconds` of a tick among streams. Streams that were not served come first in the next tick."""
+    """Divides the `seconds` of a tick among streams. Streams that were not served come first in the next tick.
 
-    def __init__(self, seconds: float, elapsed: Callable[[], float] = time.monotonic) -> None:
-        self._seconds, self._elapsed = seconds, elapsed
-        self._until = 0.0
+    A stream that was served is served again only in the first `again` seconds of the tick.
+    """
+
+    def __init__(
+        self, seconds: float, elapsed: Callable[[], float] = time.monotonic, again: float = math.inf
+    ) -> None:
+        self._seconds, self._elapsed, self._again = seconds, elapsed, min(again, seconds)
+        self._since = -math.inf
         self._last: Stream | None = None
         self._first: frozenset[Stream] = frozenset()
 
@@ -23,7 +29,7 @@ class RoundRobin:
 
         `urgent` streams come first, unless there are more than `MOST_URGENT` of them.
         """
-        self._until = self._elapsed() + self._seconds
+        self._since = self._elapsed()
         ordered = sorted(streams)
         if self._last is not None:
             later = [stream for stream in ordered if stream > self._last]
@@ -41,9 +47,9 @@ class RoundRobin:
             yield stream
             self.mark_served([stream])
 
-    def is_time_up(self) -> bool:
-        """Whether this tick's time is used up."""
-        return self._elapsed() >= self._until
+    def is_time_up(self, *, again: bool = False) -> bool:
+        """Whether this tick's time is used up; with `again`, the time to serve a stream once more."""
+        return self._elapsed() - self._since >= (self._again if again else self._seconds)
 
     def mark_served(self, streams: Sequence[Stream]) -> None:
         """Record which streams were served, in the order that `start_tick` returned."""

@@ -294,3 +294,20 @@ def test_a_new_batch_that_cannot_be_counted_keeps_no_backlog_waiting(tmp_path):
             pass
         assert profile_of(store, Window(int(NOW) - 3600, int(NOW) + 60)).rows == 100
         assert store.faults.active() == []
+
+
+def test_a_backlog_takes_no_more_of_a_tick_than_its_share_and_every_stream_has_its_turn(log_and_store):
+    """A second passes with each transaction; eight streams share one."""
+    log, store = log_and_store
+    streams = [Stream("acme", f"model-{number:02}", "production") for number in range(24)]
+    for stream in streams:
+        log.append(split(stream, rows_at(NOW, 9, 90), BASE))
+    seconds = itertools.count()
+    turns = RoundRobin(30.0, lambda: float(next(seconds)), again=4.0)
+    ticks = []
+    for _ in range(4):
+        touched = count_new(store, SETTINGS, NOW, round_robin=turns)
+        ticks.append([sum(stream == one for one, _ in touched) for stream in streams])
+    assert ticks[0][:8] == [6] * 8 and ticks[0][8:] == [3] * 16
+    assert all(sum(counts) for counts in ticks[:3])
+    assert np.sum(ticks, axis=0).tolist() == [9] * 24
