@@ -64,7 +64,7 @@ class Needs:
 
 def needs_of(config: Config, environment: Mapping[str, str] = os.environ) -> Needs:
     """What must be open for a configuration; `environment` has the settings of AWS."""
-    found = [
+    openings = [
         *_incoming(config),
         *_stores(config),
         *_channels(config),
@@ -74,11 +74,13 @@ def needs_of(config: Config, environment: Mapping[str, str] = os.environ) -> Nee
         *_models(config),
         *_fetched(config, environment),
     ]
-    asked = (one.through.rpartition(":")[0].strip("[]") or one.host for one in found if not one.is_incoming)
+    asked = (
+        one.through.rpartition(":")[0].strip("[]") or one.host for one in openings if not one.is_incoming
+    )
     names = [host for host in asked if not _is_address(host)]
     if names:
-        found.append(Opening(f"names such as {names[0]}", "your name server", 53, "DNS (UDP and TCP)"))
-    return Needs(tuple(dict.fromkeys(found)), tuple(dict.fromkeys(_unknown(config, environment))))
+        openings.append(Opening(f"names such as {names[0]}", "your name server", 53, "DNS (UDP and TCP)"))
+    return Needs(tuple(dict.fromkeys(openings)), tuple(dict.fromkeys(_unknown(config, environment))))
 
 
 def _incoming(config: Config) -> Iterator[Opening]:
@@ -272,17 +274,17 @@ def _bracketed(host: str) -> str:
 
 def rows(needs: Needs) -> Sequence[tuple[str, str, str, str]]:
     """A table: direction, `host:port`, protocol, purpose. Below a proxy are the hosts that it must allow (`via`)."""
-    found = []
+    written = []
     proxied: dict[str, list[tuple[str, str, str, str]]] = {}
     for one in needs.openings:
         place = f"{_bracketed(one.host)}:{'?' if one.port is None else one.port}"
         if one.through:
             proxied.setdefault(one.through, []).append(("via", place, one.protocol, one.purpose))
         else:
-            found.append(("in" if one.is_incoming else "out", place, one.protocol, one.purpose))
+            written.append(("in" if one.is_incoming else "out", place, one.protocol, one.purpose))
     for proxy, calls in proxied.items():
-        found += [("out", proxy, "proxy", "the proxy, which must allow:"), *calls]
-    return found
+        written += [("out", proxy, "proxy", "the proxy, which must allow:"), *calls]
+    return written
 
 
 def text(needs: Needs) -> str:

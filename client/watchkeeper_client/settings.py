@@ -44,5 +44,5 @@ def from_environment(name: str, given: str | None) -> str | None:
 
 def spool_folder(given: str | os.PathLike[str] | None) -> str | None:
     """The folder of the spool; None where there is to be none."""
-    found = given if given is not None else os.environ.get("WATCHKEEPER_SPOOL")
-    return os.fspath(found) if found else None
+    folder = given if given is not None else os.environ.get("WATCHKEEPER_SPOOL")
+    return os.fspath(folder) if folder else None

@@ -53,9 +53,9 @@ def merged(folder: Path) -> dict[str, Any]:
     """All files of a module as one."""
     whole: dict[str, Any] = {}
     for path in sorted(folder.glob("*.tf")):
-        for kind, found in hcl2.loads(path.read_text(encoding="utf-8")).items():
+        for kind, blocks in hcl2.loads(path.read_text(encoding="utf-8")).items():
             if kind != "__comments__":
-                whole.setdefault(kind, []).extend(found)
+                whole.setdefault(kind, []).extend(blocks)
     return whole
 
 
@@ -89,7 +89,7 @@ def dangling(tree: dict[str, Any]) -> Iterator[str]:
     """References to nothing, and what nothing refers to."""
     known, used = declared(tree), set()
     for _, value in values({name: body for name, body in tree.items() if name != "terraform"}):
-        used |= {found.groups()[:2] for found in REFERENCE.finditer(str(value))}
+        used |= {match.groups()[:2] for match in REFERENCE.finditer(str(value))}
     for reference in sorted(used - known):
         yield f"{'.'.join(reference)} is used, but not declared"
     for reference in sorted(one for one in known - used if one[0] in ("var", "local")):
@@ -107,11 +107,11 @@ def unpinned(tree: dict[str, Any]) -> Iterator[str]:
 
 def main() -> None:
     """Print what is wrong; exit code 1 if anything is."""
-    found = [f"{module}: {one}" for module in MODULES for one in problems(HERE / module)]
-    for one in found:
+    problems_of_modules = [f"{module}: {one}" for module in MODULES for one in problems(HERE / module)]
+    for one in problems_of_modules:
         print(one)
-    print(f"{len(MODULES)} modules, {len(found)} problems")
-    sys.exit(bool(found))
+    print(f"{len(MODULES)} modules, {len(problems_of_modules)} problems")
+    sys.exit(bool(problems_of_modules))
 
 
 if __name__ == "__main__":

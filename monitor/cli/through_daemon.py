@@ -101,10 +101,10 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _error(status: int, found: dict[str, Any]) -> WatchkeeperError:
+def _error(status: int, content: dict[str, Any]) -> WatchkeeperError:
     message, hint = (
-        visible(str(found.get("error", f"the daemon answered {status}"))),
-        visible(str(found.get("hint", ""))),
+        visible(str(content.get("error", f"the daemon answered {status}"))),
+        visible(str(content.get("hint", ""))),
     )
     if status in (401, 403):
         return AccessError(message, hint=hint or f"{KEY} needs a key of staff with the right role")

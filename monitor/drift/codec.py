@@ -49,6 +49,7 @@ _FIELDS: dict[type, dict[str, str]] = {
         "autocorrelation": "wander", "coupling": "bend", "effect_sizes": "bets", "tail_shape": "heaviness",
     },
     KalmanState: {"mean": "level", "variance": "spread", "absorbed": "followed"},
+    Unseen: {"outside": "found"},
 }  # fmt: skip
 """The stored names of fields, where they differ from the attributes."""
 _RECORDS = {name: kind for kind, name in _NAMES.items()}

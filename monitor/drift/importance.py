@@ -45,8 +45,8 @@ def _information(cells: np.ndarray, answers: np.ndarray) -> float:
     by_cell, by_answer = joint.sum(axis=1), joint.sum(axis=0)
     kinds = [int((counts > 0).sum()) for counts in (joint, by_cell, by_answer)]
     chance = (kinds[0] - kinds[1] - kinds[2] + 1) / (2 * len(cells))
-    found = _entropy(by_cell) + _entropy(by_answer) - _entropy(joint.ravel())
-    return max(found - chance, 0.0)
+    information = _entropy(by_cell) + _entropy(by_answer) - _entropy(joint.ravel())
+    return max(information - chance, 0.0)
 
 
 def _entropy(counts: np.ndarray) -> float:

@@ -38,11 +38,11 @@ def prepare(store: Store, lessons: Sequence[LearningTask], now: float, runner: R
                 if _source(connection, lesson, now):
                     due[f"learning the importance of features of {lesson.stream}"] = lesson
     completed: list[Stream] = []
-    for name, found in runner.each(partial(learned, store, now), due, now):
-        if isinstance(found, LearnedImportance):
+    for name, learned_one in runner.each(partial(learned, store, now), due, now):
+        if isinstance(learned_one, LearnedImportance):
             stream = due[name].stream
             with store.write() as connection:
-                feature_importance.put(connection, stream, found, now)
+                feature_importance.put(connection, stream, learned_one, now)
             completed.append(stream)
     return completed
 
@@ -96,5 +96,5 @@ def _newest(connection: Connection, lesson: LearningTask) -> pa.RecordBatch | No
             break
         chosen.append(number)
         total += rows
-    found = [rows for _, rows in decoded(connection, predictions.some(connection, lesson.stream, chosen))]
-    return concatenate(found).slice(0, MOST_ROWS) if found else None
+    parts = [rows for _, rows in decoded(connection, predictions.some(connection, lesson.stream, chosen))]
+    return concatenate(parts).slice(0, MOST_ROWS) if parts else None

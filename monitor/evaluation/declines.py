@@ -198,11 +198,11 @@ def usual_of(connection: Connection, stream: Stream, one: Declining, base: int, 
     is_partial = one.squares is not None and int(np.isfinite(week.values).sum()) < _WHOLE_DAY
     if is_partial and (usual := _of_baseline(connection, stream, one, base, now)):
         return usual
-    if found := _reference_from(one, week, _WHOLE_DAY):
-        return Usual(found, is_partial=is_partial)
+    if reference := _reference_from(one, week, _WHOLE_DAY):
+        return Usual(reference, is_partial=is_partial)
     recent = timeseries.load(connection, stream, one.metric, base, now - 2 * HOUR, now - HISTORY)
-    if found := _reference_from(one, recent, math.inf):
-        return Usual(found, is_partial=is_partial)
+    if reference := _reference_from(one, recent, math.inf):
+        return Usual(reference, is_partial=is_partial)
     return None if is_partial else _of_baseline(connection, stream, one, base, now)
 
 

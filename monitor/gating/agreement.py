@@ -57,8 +57,8 @@ def _judged(figure: Figure, compared: MetricResult, units: Units, target: float)
 def _interval(figure: Figure, units: Units) -> tuple[float | None, float | None]:
     """The 95 % interval of the candidate's own figure."""
     assert figure.values is not None
-    (found,) = samples(units, figure.candidate, figure.values[:1], is_smooth=figure.is_smooth)
-    return (None, None) if found is None else (found.bound(0.025), found.bound(0.975))
+    (drawn,) = samples(units, figure.candidate, figure.values[:1], is_smooth=figure.is_smooth)
+    return (None, None) if drawn is None else (drawn.bound(0.025), drawn.bound(0.975))
 
 
 def shortfalls(targets: tuple[TargetResult, ...], n: int, stream: Stream) -> list[Measurement]:

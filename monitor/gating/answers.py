@@ -125,21 +125,21 @@ def _coded(
 ) -> tuple[list[np.ndarray], tuple[str, ...]]:
     """Columns of labels as codes of their classes, -1 where there is none, and the classes, sorted."""
     rows = max(len(column) for column in columns if column is not None)
-    found: list[tuple[np.ndarray, np.ndarray, list[str | None]]] = []
+    labelled: list[tuple[np.ndarray, np.ndarray, list[str | None]]] = []
     for column in columns:
         known = np.zeros(rows, bool) if column is None else np.asarray(column.is_valid())
         if column is None or not known.any():
-            found.append((known, np.empty(0, np.int64), []))
+            labelled.append((known, np.empty(0, np.int64), []))
             continue
         if not pa.types.is_float64(column.type):
             column = names(column)
         labels = labels_of(column.filter(pa.array(known)))
         classes = [None if notation.drops(text) else notation.name(text) for text in labels.texts]
-        found.append((known, np.asarray(labels.codes, np.int64), classes))
-    every = sorted({name for _, codes, names_ in found for name in _used(codes, names_)})
+        labelled.append((known, np.asarray(labels.codes, np.int64), classes))
+    every = sorted({name for _, codes, names_ in labelled for name in _used(codes, names_)})
     place = {name: index for index, name in enumerate(every)}
     coded = []
-    for known, codes, names_ in found:
+    for known, codes, names_ in labelled:
         of_labels = np.array(
             [_MISSING if name is None else place.get(name, _MISSING) for name in names_], np.int64
         )
@@ -171,7 +171,7 @@ def _shares(
         for table in tables
     ]
     is_binary = len(classes) == 2
-    found: list[np.ndarray | None] = []
+    shares: list[np.ndarray | None] = []
     for table, columns in zip(tables, named_on, strict=True):
         rows = pa.RecordBatch.from_arrays(
             [table.column(name).combine_chunks() for name in columns.values()], names=list(columns)
@@ -180,16 +180,16 @@ def _shares(
             (only,) = columns
             share = arrays.floats(rows.column(only))
             by_class = {only: share, next(name for name in classes if name != only): 1.0 - share}
-            found.append(np.stack([by_class[name] for name in classes], axis=1))
+            shares.append(np.stack([by_class[name] for name in classes], axis=1))
         elif set(classes) <= set(columns) and len(columns) > 1:
             # The classes that occur, and further ones in the sum that each row is scaled to.
             order = [*classes, *(name for name in columns if name not in classes)]
-            found.append(_scaled(rows, order)[:, : len(classes)])
+            shares.append(_scaled(rows, order)[:, : len(classes)])
         else:
-            found.append(None)
-    if any(share is None for share in found) or len(classes) < 2:
+            shares.append(None)
+    if any(share is None for share in shares) or len(classes) < 2:
         return [None, None], []
-    return found, list(range(len(classes)))
+    return shares, list(range(len(classes)))
 
 
 def _scaled(rows: pa.RecordBatch, order: Sequence[str]) -> np.ndarray:

@@ -121,10 +121,10 @@ def _of_draws(figure: Figure, units: Units, margin: Margin, alpha: float, sign: 
         return gain_of(sums) + margin.size * np.abs(theirs(sums[..., width:]))
 
     wanted = [gain_of, *([slack_of] if margin.is_relative else [])]
-    found = [one for one in samples(units, parts, wanted, is_smooth=figure.is_smooth) if one is not None]
-    if len(found) < len(wanted):
+    drawn = [one for one in samples(units, parts, wanted, is_smooth=figure.is_smooth) if one is not None]
+    if len(drawn) < len(wanted):
         return None
-    gain, slack = found[0], found[-1]
+    gain, slack = drawn[0], drawn[-1]
     low, high = gain.bound(alpha), gain.bound(1 - alpha)
     spare = slack.bound(alpha) if margin.is_relative else low + margin.size
     p_worse, test = gain.p_below(), "paired bootstrap"

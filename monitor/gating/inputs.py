@@ -159,8 +159,8 @@ def _chunks(data: object, columns: Columns, dialect: Dialect, reader: _Reader) -
 
 
 def _whole(pieces: Iterator[pa.Array], kind: pa.DataType) -> pa.Array:
-    found = list(pieces)
-    return pa.chunked_array(found).combine_chunks() if found else pa.nulls(0, kind)
+    chunks = list(pieces)
+    return pa.chunked_array(chunks).combine_chunks() if chunks else pa.nulls(0, kind)
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.Table:

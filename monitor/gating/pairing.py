@@ -94,16 +94,16 @@ def _truth(ids: pa.Array, sides: Sequence[pa.Table], others: Sequence[pa.Table])
     Raises:
         InputError: candidate and baseline name different truths.
     """
-    found = [
+    truths = [
         table.column(TRUTH).combine_chunks()
         for table in (*others, *sides)
         if TRUTH in table.column_names and table.column(TRUTH).null_count < table.num_rows
     ]
-    if not found:
+    if not truths:
         return None
-    if len(found) == 1 or others:
-        return found[0] if len(found) == 1 else _coalesced(found)
-    texts = [_texts(column) for column in found]
+    if len(truths) == 1 or others:
+        return truths[0] if len(truths) == 1 else _coalesced(truths)
+    texts = [_texts(column) for column in truths]
     differ = np.asarray(pc.not_equal(*texts).fill_null(False))
     for row in np.flatnonzero(differ)[:1].tolist():
         pair_of_truths = [one[row].as_py() for one in texts]
@@ -113,12 +113,12 @@ def _truth(ids: pa.Array, sides: Sequence[pa.Table], others: Sequence[pa.Table])
                 f"item {one_line(ids[row].as_py())!r} has two truths, {shown} (candidate, baseline)",
                 hint="pass the right ones by --truth FILE",
             )
-    return _coalesced(found)
+    return _coalesced(truths)
 
 
-def _coalesced(found: Sequence[pa.Array]) -> pa.Array:
-    kinds = {column.type for column in found}
-    return pc.coalesce(*(found if len(kinds) == 1 else map(_texts, found)))
+def _coalesced(columns: Sequence[pa.Array]) -> pa.Array:
+    kinds = {column.type for column in columns}
+    return pc.coalesce(*(columns if len(kinds) == 1 else map(_texts, columns)))
 
 
 def _texts(column: pa.Array) -> pa.Array:

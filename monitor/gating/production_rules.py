@@ -42,8 +42,8 @@ def evaluate(
         _readings(subject, lengths, extra)
         for subject, extra in zip((candidate, baseline), shortfalls, strict=True)
     )
-    found = [result for rule in chosen for result in _of_rule(rule, mine, theirs, candidate)]
-    return tuple(sorted(found, key=lambda one: (not one.blocks, one.severity, one.rule, one.instance)))
+    results = [result for rule in chosen for result in _of_rule(rule, mine, theirs, candidate)]
+    return tuple(sorted(results, key=lambda one: (not one.blocks, one.severity, one.rule, one.instance)))
 
 
 def _readings(subject: Subject, lengths: set[int], extra: Sequence[Measurement]) -> Readings:
@@ -60,8 +60,8 @@ def _of_rule(rule: Rule, mine: Readings, theirs: Readings, subject: Subject) -> 
         if result.fires is True:
             blocks = not _is_old(result, before.get(instance), mine, subject)
             reason = _SPAN.sub("", result.reason)
-            found = RuleResult(rule.name, rule.severity.value, _written(instance), reason, blocks)
-            yield found if blocks else replace(found, reason=f"{reason}; as for the baseline")
+            firing = RuleResult(rule.name, rule.severity.value, _written(instance), reason, blocks)
+            yield firing if blocks else replace(firing, reason=f"{reason}; as for the baseline")
 
 
 def _is_old(

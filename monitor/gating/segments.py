@@ -42,16 +42,16 @@ def compare(
     data: Evaluation, segments: Mapping[str, pa.Array], groups: np.ndarray | None, alpha: float
 ) -> tuple[tuple[SegmentResult, ...], int]:
     """All segments with enough items, those that lost most first; and the number of those with too few."""
-    found: list[SegmentResult] = []
+    compared: list[SegmentResult] = []
     small = 0
     for column, labels in segments.items():
         for each in _metrics(data):
             results, too_small = _of_column(column, labels, each, groups, alpha)
-            found += results
+            compared += results
             small += too_small if each.info is not ERROR_RATE else 0
-    adjusted = holm([one.p_adjusted for one in found])
+    adjusted = holm([one.p_adjusted for one in compared])
     judged = [
-        replace(one, p_adjusted=p, is_proven=p <= alpha) for one, p in zip(found, adjusted, strict=True)
+        replace(one, p_adjusted=p, is_proven=p <= alpha) for one, p in zip(compared, adjusted, strict=True)
     ]
     return tuple(sorted(judged, key=_how_bad)), small
 

@@ -70,8 +70,8 @@ def sentence(rates: Mapping[str, Rate], period: str) -> str:
         return ""
     if leaks:
         worst = max(rate.value for rate in leaks)
-        found = "none was found to give away data"
-        parts.append(f"{_share(worst)} gave away data that they should not have" if worst else found)
+        none = "none was found to give away data"
+        parts.append(f"{_share(worst)} gave away data that they should not have" if worst else none)
     return f"Of the answers {period}, {_listed(parts)}."
 
 

@@ -57,7 +57,7 @@ def sentences(
     fairness: FairnessSection, measured: Sequence[Measurement], period: str
 ) -> list[tuple[str, str]]:
     """For each segment with groups, its name and what is known of them. `period` is such as `of the last 24 hours`."""
-    found = []
+    written = []
     for segment in fairness.groups:
         if not (groups := groups_of(segment, measured)):
             continue
@@ -70,8 +70,8 @@ def sentences(
             )
             text += f"{_listed(known)}."
         text += f" Not measured: {_listed(few)}." if few else ""
-        found.append((_short(segment), f"{text} {CAVEAT}" if known else text))
-    return found
+        written.append((_short(segment), f"{text} {CAVEAT}" if known else text))
+    return written
 
 
 def _rate(group: Group) -> str:

@@ -60,17 +60,17 @@ def place(url: str) -> Place:
     if parts.username is not None or parts.password is not None:
         raise InputError("--url holds a user or password", hint="use --header 'Authorization=${env:NAME}'")
     try:
-        found = addresses(parts.hostname, Budget(_LOOK_UP))
+        resolved = addresses(parts.hostname, Budget(_LOOK_UP))
     except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
         raise WatchkeeperError(visible(str(error)), hint="correct --url") from error
-    kinds = [ipaddress.ip_address(one.partition("%")[0]) for one in found]
+    kinds = [ipaddress.ip_address(one.partition("%")[0]) for one in resolved]
     for kind in kinds:
         mapped = getattr(kind, "ipv4_mapped", None) or kind
         if mapped.is_link_local or mapped.is_multicast or mapped.is_unspecified:
             raise InputError(f"--url: {mapped} is not the address of a model", hint="name its host")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     is_here = all((getattr(kind, "ipv4_mapped", None) or kind).is_loopback for kind in kinds)
-    return Place(parts.hostname, port, path, found[0], parts.scheme == "https", is_here)
+    return Place(parts.hostname, port, path, resolved[0], parts.scheme == "https", is_here)
 
 
 def permit(
@@ -160,8 +160,8 @@ def _tls(ca_file: str) -> ssl.SSLContext:
 
 
 def _header(text: str, secrets: Mapping[str, str]) -> tuple[bytes, bytes]:
-    name, found, value = text.partition("=")
-    if not found:
+    name, equals, value = text.partition("=")
+    if not equals:
         raise InputError("--header needs NAME=VALUE", hint="--header 'Authorization=Bearer ${env:TOKEN}'")
     if "${" in _REFERENCE.sub("", value):
         raise InputError(

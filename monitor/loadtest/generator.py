@@ -318,5 +318,5 @@ class _Stage:
 
 def failure_counts(calls: Calls) -> Counter[str]:
     """How many calls failed by which failure."""
-    found = np.bincount(calls.failure, minlength=len(calls.failures))
-    return Counter({text: int(n) for text, n in zip(calls.failures, found, strict=True) if text and n})
+    counts = np.bincount(calls.failure, minlength=len(calls.failures))
+    return Counter({text: int(n) for text, n in zip(calls.failures, counts, strict=True) if text and n})

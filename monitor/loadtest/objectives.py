@@ -45,12 +45,12 @@ def parse(text: str) -> tuple[Objective, ...]:
     Raises:
         InputError: it is not a list of limits, a limit is not positive, or is given twice.
     """
-    found = tuple(_parsed(part.strip()) for part in text.split(","))
-    names = [one.text.partition("<")[0] for one in found]
+    objectives = tuple(_parsed(part.strip()) for part in text.split(","))
+    names = [one.text.partition("<")[0] for one in objectives]
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"--slo: {name} is limited twice", hint=_HINT)
-    return found
+    return objectives
 
 
 def _parsed(part: str) -> Objective:

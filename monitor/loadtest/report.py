@@ -45,25 +45,25 @@ def line(stage: StageResult, cores: int) -> str:
 
 def failures(test: LoadTest) -> dict[str, int]:
     """The failures of all stages, most frequent first."""
-    found: dict[str, int] = {}
+    by_text: dict[str, int] = {}
     for stage in test.stages:
         for text, number in stage.failures.items():
-            found[one_line(text)] = found.get(one_line(text), 0) + number
-    return dict(sorted(found.items(), key=lambda pair: -pair[1]))
+            by_text[one_line(text)] = by_text.get(one_line(text), 0) + number
+    return dict(sorted(by_text.items(), key=lambda pair: -pair[1]))
 
 
 def to_dict(test: LoadTest) -> dict[str, Any]:
     """The load test as JSON. Rates in calls a second, times in seconds; null: not measured, or never."""
-    found, plan = test.verdict, test.plan
+    verdict, plan = test.verdict, test.plan
     return {
         "model": plan.name,
-        "verdict": found.outcome.value,
-        "sentence": found.sentence,
+        "verdict": verdict.outcome.value,
+        "sentence": verdict.sentence,
         "wanted": plan.wanted,
-        "holds": found.holds,
-        "misses": found.misses,
-        "headroom": found.holds / plan.wanted if found.holds is not None else None,
-        "first_limit": found.limit or None,
+        "holds": verdict.holds,
+        "misses": verdict.misses,
+        "headroom": verdict.holds / plan.wanted if verdict.holds is not None else None,
+        "first_limit": verdict.limit or None,
         "interrupted": test.interrupted,
         "cores": test.cores,
         "objectives": [one.text for one in plan.objectives],

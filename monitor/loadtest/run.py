@@ -109,9 +109,9 @@ class _Run:
                 await self._search(generator)
             finally:
                 generator.close()
-        found = verdict(self.plan, self.stages, self.cores, interrupted=self.interrupted)
+        judged = verdict(self.plan, self.stages, self.cores, interrupted=self.interrupted)
         notes = self.target.notes
-        return LoadTest(self.plan, tuple(self.stages), found, self.interrupted, self.cores, notes)
+        return LoadTest(self.plan, tuple(self.stages), judged, self.interrupted, self.cores, notes)
 
     async def _trial(self, generator: Generator) -> None:
         calls, _ = await self._calls(generator, np.zeros(1))

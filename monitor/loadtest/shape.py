@@ -76,12 +76,12 @@ def _value(kind: ColumnKind | None, value: Any) -> Any:
 def _segments(profile: Profile, seed: int, rows: int) -> tuple[dict[str, str], ...]:
     """Values of segments by their shares, each segment by itself."""
     rng = np.random.default_rng([seed, 1])
-    found: dict[str, dict[str, int]] = {}
+    by_segment: dict[str, dict[str, int]] = {}
     for key, part in profile.slices.items():
         if key != OVERALL and key[0] != "version" and part.rows:
-            found.setdefault(key[0], {})[key[1]] = part.rows
+            by_segment.setdefault(key[0], {})[key[1]] = part.rows
     drawn = {}
-    for name, counts in found.items():
+    for name, counts in by_segment.items():
         shares = np.array(list(counts.values()), float)
         drawn[name] = rng.choice(list(counts), rows, p=shares / shares.sum())
     return tuple({name: str(column[at]) for name, column in drawn.items()} for at in range(rows))

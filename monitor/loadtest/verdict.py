@@ -83,10 +83,10 @@ def _words(
         return Outcome.PASS, f"holds {rate} with at least {headroom} headroom; no limit was found up to there"
     if misses is not None and misses <= plan.wanted * (1 + _ENDS):
         stage = next(one for one in stages if one.rate == misses or one.state is State.MISSED)
-        found = f"it holds {_rate(plan, holds)}" if holds else "no rate that was tried is held"
+        holding = f"it holds {_rate(plan, holds)}" if holds else "no rate that was tried is held"
         reason = "; ".join(missed_words(one) for one in stage.missed) or "calls arrive faster than they end"
         more = f"; first limit: {limit.text}" if limit else ""
-        return Outcome.FAIL, f"does not hold {rate}: {reason}; {found}{more}"
+        return Outcome.FAIL, f"does not hold {rate}: {reason}; {holding}{more}"
     return Outcome.INCONCLUSIVE, f"may or may not hold {rate}: {_why_unknown(stages, limit)}"
 
 

@@ -92,8 +92,8 @@ def apply(connection: Connection, event: Event, delivery: str, now: float) -> st
 
 def note(connection: Connection, incident: Incident, what: str, now: float) -> None:
     """Enter into the audit log what PagerDuty has changed."""
-    found = [alerts.get(connection, fingerprint) for fingerprint, _ in incident.members[:_LOOKED_AT]]
-    clients = {one.stream.client for one in found if one is not None}
+    members = [alerts.get(connection, fingerprint) for fingerprint, _ in incident.members[:_LOOKED_AT]]
+    clients = {one.stream.client for one in members if one is not None}
     client = clients.pop() if len(clients) == 1 else ""
     audit.note(connection, now, "PagerDuty", f"{what}: {incident.key}", client)
 

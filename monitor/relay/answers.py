@@ -72,7 +72,7 @@ def _first(rejected: list[Any]) -> str:
 
 def _content(body: bytes) -> dict[str, Any]:
     try:
-        found = msgspec.json.decode(body)
+        content = msgspec.json.decode(body)
     except (msgspec.MsgspecError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

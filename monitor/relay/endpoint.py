@@ -181,14 +181,14 @@ class Application:
         if not token or scheme.lower() != "bearer":
             hint = "send the header Authorization: Bearer with one of relay.keys"
             raise AccessError("a key is required", hint=hint)
-        digest, found = sha256(token.strip().encode("latin-1", "replace")).digest(), None
+        digest, matching = sha256(token.strip().encode("latin-1", "replace")).digest(), None
         for known, sender in self._senders.items():
             if hmac.compare_digest(known, digest):
-                found = sender
-        if found is None:
+                matching = sender
+        if matching is None:
             self._figures.refused_keys += 1
             raise AccessError("the key is not valid", hint="it is none of relay.keys")
-        return found
+        return matching
 
     def _may_read(self, scope: "HTTPScope", headers: Headers) -> None:
         token = headers.get("authorization", "").partition(" ")[2].strip()

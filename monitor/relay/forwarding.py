@@ -236,13 +236,13 @@ class Forwarder:
 
 def together(first: Frame, after: Callable[[Frame], Frame | None], most: int) -> list[Frame]:
     """Requests that may be sent at once: at most one of each address, so that those of one arrive in order."""
-    found, size = [first], len(first.body)
-    while len(found) < most and size < _LARGE and (frame := after(found[-1])) is not None:
+    frames, size = [first], len(first.body)
+    while len(frames) < most and size < _LARGE and (frame := after(frames[-1])) is not None:
         size += len(frame.body)
-        if size > _LARGE or any(frame.request.address == one.request.address for one in found):
+        if size > _LARGE or any(frame.request.address == one.request.address for one in frames):
             break
-        found.append(frame)
-    return found
+        frames.append(frame)
+    return frames
 
 
 def wait_after(failures: int, asked: float, chance: float) -> float:

@@ -116,9 +116,9 @@ def _next(file: BinaryIO, mark: bytes, at: int, end: int) -> int:
     while at < end:
         file.seek(at)
         part = file.read(_READ)
-        found = part.find(mark)
-        if found >= 0:
-            return at + found
+        place = part.find(mark)
+        if place >= 0:
+            return at + place
         if len(part) < _READ:
             break
         at += _READ - _MARK_BYTES + 1

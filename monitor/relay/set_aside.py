@@ -76,13 +76,13 @@ class SetAside:
 
 def in_folder(folder: Path) -> list[tuple[Path, str]]:
     """The requests that are set aside in the folder of a lane, oldest first, each with the reason."""
-    found = list[tuple[Path, str]]()
+    listed = list[tuple[Path, str]]()
     for path in sorted((folder / ASIDE).glob(f"*{SUFFIX}")):
         reason = ""
         with contextlib.suppress(OSError):
             reason = path.with_suffix(_REASON).read_text(encoding="utf-8", errors="replace")
-        found.append((path, reason))
-    return found
+        listed.append((path, reason))
+    return listed
 
 
 def retry(folder: Path) -> int:

@@ -161,10 +161,10 @@ class DrillRun:
 
     def _row(self) -> Rollback:
         with self.store.read() as connection:
-            found = rollbacks.of_stream(connection, self.stream)
-        if not found:
+            rows = rollbacks.of_stream(connection, self.stream)
+        if not rows:
             raise DrillError("nothing was decided")
-        return next((one for one in found if one.was_ordered), found[0])
+        return next((one for one in rows if one.was_ordered), rows[0])
 
     def _minute(self, failing: dict[str, float]) -> None:
         """Let a minute pass in which these versions answer, with these shares of failures."""

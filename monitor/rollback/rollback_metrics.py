@@ -121,10 +121,10 @@ def _due(drills: Sequence[Drill], age: float | None) -> str:
     return "the last drill is too long ago" if age is not None and age > 1 else ""
 
 
-def _newest_of_each(found: Sequence[Rollback], now: float) -> list[Rollback]:
+def _newest_of_each(rows: Sequence[Rollback], now: float) -> list[Rollback]:
     """The newest order of each version of the last 24 hours."""
     newest: dict[str, Rollback] = {}
-    for one in found:
+    for one in rows:
         if one.was_ordered and now - one.decided_at < DAY:
             newest.setdefault(one.version, one)
     return list(newest.values())

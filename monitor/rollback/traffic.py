@@ -58,16 +58,16 @@ def load(
 
     A window counts when it has ended: late rows change it later, but nobody waits for them.
     """
-    found: dict[tuple[str, str], dict[int, Figure]] = {}
+    figures_by_version: dict[tuple[str, str], dict[int, Figure]] = {}
     minutes = load_minutes(connection, stream, Reading(base_seconds), start, now)
     for window, versions in zip(minutes.windows, minutes.slices, strict=True):
         for version, part in versions.items():
             for metric, figure in _figures(part, metrics):
-                found.setdefault((metric, version), {})[window.start] = figure
+                figures_by_version.setdefault((metric, version), {})[window.start] = figure
     others = [metric for metric in metrics if metric not in (ANSWERS, *_PERCENT) and not is_signal(metric)]
     if others:
-        _measured(connection, stream, others, base_seconds, (start, now), found)
-    return Traffic({key: Arm(key[1], minutes_of) for key, minutes_of in found.items()})
+        _measured(connection, stream, others, base_seconds, (start, now), figures_by_version)
+    return Traffic({key: Arm(key[1], minutes_of) for key, minutes_of in figures_by_version.items()})
 
 
 def _figures(part: Slice, metrics: Sequence[str]) -> Iterator[tuple[str, Figure]]:
@@ -89,7 +89,7 @@ def _measured(
     metrics: Sequence[str],
     base_seconds: int,
     period: tuple[float, float],
-    found: dict[tuple[str, str], dict[int, Figure]],
+    figures_by_version: dict[tuple[str, str], dict[int, Figure]],
 ) -> None:
     """Add the stored measurements by version: there are some while several versions answer."""
     columns = timeseries.load_columns(connection, stream, base_seconds, *period, metrics)
@@ -97,4 +97,4 @@ def _measured(
         if len(labels) == 1 and labels[0][0] == "version":
             rows = zip(series.starts.tolist(), series.n.tolist(), series.values.tolist(), strict=True)
             figures = {int(at): Figure(n, value) for at, n, value in rows if not math.isnan(value)}
-            found[metric, labels[0][1]] = figures
+            figures_by_version[metric, labels[0][1]] = figures

@@ -121,7 +121,7 @@ def _arm(parts: Sequence[Slice], layout: Layout, labels: np.ndarray) -> Arm:
     cells = np.array([plan.cells(part) for part in parts]).reshape(len(parts), -1)
     designs = np.array([max(part.design, 1.0) for part in parts])
     columns = _by_column(plan, cells, designs)
-    outputs = {name: found for name, found in columns.items() if not name.startswith("features.")}
+    outputs = {name: counts for name, counts in columns.items() if not name.startswith("features.")}
     if labels.size:
         outputs["prediction"] = labels
     classed = flags("classed")
@@ -141,7 +141,7 @@ def _arm(parts: Sequence[Slice], layout: Layout, labels: np.ndarray) -> Arm:
         costed=flags("costed"),
         costs=sums("cost", "cost_squared"),
         outputs=outputs,
-        inputs={name: found for name, found in columns.items() if name.startswith("features.")},
+        inputs={name: counts for name, counts in columns.items() if name.startswith("features.")},
     )
 
 
@@ -150,9 +150,9 @@ def _by_column(plan: Plan, cells: np.ndarray, designs: np.ndarray) -> dict[str, 
     ends = [*plan.first_cell[1:].tolist(), cells.shape[1]]
     columns: dict[str, np.ndarray] = {}
     for column, first, end in zip(plan.columns, plan.first_cell.tolist(), ends, strict=True):
-        found = cells[:, first:end]
-        if found[:, 1:].sum():
-            columns[column.name] = found / designs[:, None] if column.feature else found
+        counts = cells[:, first:end]
+        if counts[:, 1:].sum():
+            columns[column.name] = counts / designs[:, None] if column.feature else counts
     return columns
 
 

@@ -87,9 +87,9 @@ def canary_verdict(
     canary: str, stable: str, arms: Arms, age: float | None, gate: Gate = Gate.GUARD
 ) -> Verdict:
     """Evaluate the minutes of a canary. `age` is None if it never answered."""
-    found = signals.compare(arms)
+    compared = signals.compare(arms)
     inputs = drift.inputs(arms, 0.0)
-    judged = _decide(canary, stable, arms, found, inputs, gate)
+    judged = _decide(canary, stable, arms, compared, inputs, gate)
     mine, other = arms.canary, arms.stable
     verdict = replace(
         judged,
@@ -97,9 +97,9 @@ def canary_verdict(
         n_stable=float(other.answers.sum()),
         canary_failed=float(mine.failed.sum()),
         stable_failed=float(other.failed.sum()),
-        e_value=largest(found),
+        e_value=largest(compared),
         age=age,
-        signals=tuple(judged.signals or (*found, inputs)),
+        signals=tuple(judged.signals or (*compared, inputs)),
         compared=int(arms.compared.sum()),
         watched=int(arms.watched.sum()),
         minutes=tuple(arms.starts[arms.watched].tolist()) if arms.starts.size else (),
@@ -114,26 +114,26 @@ def _unheard(arms: Arms) -> float:
     return float(arms.stable.answers[answered[-1] + 1 :].sum()) if answered.size else 0.0
 
 
-def largest(found: Iterable[Signal]) -> float:
+def largest(compared: Iterable[Signal]) -> float:
     """The largest weighted mean of the e-values so far."""
-    paths = [signal.weight * signal.path for signal in found]
+    paths = [signal.weight * signal.path for signal in compared]
     return float(np.sum(paths, axis=0).max(initial=0.0)) if paths else 0.0
 
 
 def _decide(
-    canary: str, stable: str, arms: Arms, found: Sequence[Signal], inputs: Signal, gate: Gate
+    canary: str, stable: str, arms: Arms, compared: Sequence[Signal], inputs: Signal, gate: Gate
 ) -> Verdict:
     def answer(outcome: Outcome, reason: str, culprits: Sequence[Signal] = ()) -> Verdict:
         names = {one.name for one in culprits}
         shown = tuple(
-            replace(one, state=SignalState.FAIL) if one.name in names else one for one in (*found, inputs)
+            replace(one, state=SignalState.FAIL) if one.name in names else one for one in (*compared, inputs)
         )
         return Verdict(outcome, reason, canary, stable, signals=shown)
 
     n, minutes = float(arms.canary.answers[arms.watched].sum()), int(arms.watched.sum())
-    rates = found[0].reason
+    rates = compared[0].reason
     differ = _differ(inputs)
-    usable = [one for one in found if one.state is SignalState.PASS and one.is_relevant]
+    usable = [one for one in compared if one.state is SignalState.PASS and one.is_relevant]
     if minutes < LEAST_MINUTES_TO_FAIL:
         usable = [one for one in usable if one.name == FAILURE_LIMIT]
     elif differ:
@@ -149,27 +149,27 @@ def _decide(
         so_far = f"{_count(n, 'answer')} in {_count(minutes, _unit(arms.seconds))}"
         needed = f"at least {LEAST_ROWS} answers and {_count(LEAST_MINUTES, _unit(arms.seconds))} are needed"
         return answer(Outcome.INCONCLUSIVE, f"{so_far}; {needed}")
-    if doubt := _doubt(found, differ):
+    if doubt := _doubt(compared, differ):
         return answer(Outcome.INCONCLUSIVE, doubt)
     if gate is Gate.FINAL and minutes < FINAL_MINUTES:
         reason = f"{rates}; {minutes} of {_count(FINAL_MINUTES, _unit(arms.seconds))} needed to promote"
         return answer(Outcome.INCONCLUSIVE, reason)
-    return answer(Outcome.PASS, f"{rates} (e-value {largest(found):.2g}){_blind(found)}")
+    return answer(Outcome.PASS, f"{rates} (e-value {largest(compared):.2g}){_blind(compared)}")
 
 
-def _doubt(found: Sequence[Signal], differ: str) -> str:
+def _doubt(compared: Sequence[Signal], differ: str) -> str:
     """Why there is no pass, although nothing is proven: there would be proof if it could be trusted."""
-    measured = [one for one in found if one.is_relevant and one.state is not SignalState.NOT_MEASURED]
+    measured = [one for one in compared if one.is_relevant and one.state is not SignalState.NOT_MEASURED]
     if largest(measured) < 1 / ALPHA:
         return ""
     told = _told(_culprits(measured)[0])
     return f"{told}; {differ}" if differ else told
 
 
-def _culprits(found: Sequence[Signal]) -> list[Signal]:
+def _culprits(compared: Sequence[Signal]) -> list[Signal]:
     """The signals that prove it alone, the most important first; if none does, the strongest."""
-    alone = [one for one in found if one.weight * one.e_value >= 1 / ALPHA]
-    return alone or [max(found, key=lambda one: one.weight * one.e_value)]
+    alone = [one for one in compared if one.weight * one.e_value >= 1 / ALPHA]
+    return alone or [max(compared, key=lambda one: one.weight * one.e_value)]
 
 
 def _differ(inputs: Signal) -> str:
@@ -188,9 +188,9 @@ def _proof(e_value: float) -> str:
     return f"e-value {told}, proof at {1 / ALPHA:.0f} or more"
 
 
-def _blind(found: Sequence[Signal]) -> str:
+def _blind(compared: Sequence[Signal]) -> str:
     """What the verdict does not know."""
-    names = [one.name.replace("_", " ") for one in found if one.state is SignalState.NOT_MEASURED]
+    names = [one.name.replace("_", " ") for one in compared if one.state is SignalState.NOT_MEASURED]
     return f"; not measured: {', '.join(names)}" if names else ""
 
 

@@ -50,10 +50,10 @@ def view(
         return of_rollout(connection, known[0], known[1], reading, now, unapproved)
     if not canary:
         raise NotFoundError(f"no rollout of {stream}", hint="start one, or name a version: --canary 8")
-    found = evaluate(connection, stream, canary, "", Gate.FINAL, reading, now)
-    told = one_line(f"{stream} {canary} beside {found.stable}: {found.outcome}, {found.reason}")
-    over = {Outcome.PASS: 0, Outcome.FAIL: 1}.get(found.outcome)
-    checks = [kept(signal) for signal in found.signals]
+    verdict = evaluate(connection, stream, canary, "", Gate.FINAL, reading, now)
+    told = one_line(f"{stream} {canary} beside {verdict.stable}: {verdict.outcome}, {verdict.reason}")
+    over = {Outcome.PASS: 0, Outcome.FAIL: 1}.get(verdict.outcome)
+    checks = [kept(signal) for signal in verdict.signals]
     return View(told, (), _rows(checks), _reasons(checks), over)
 
 

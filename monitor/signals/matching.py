@@ -28,10 +28,10 @@ def matches(texts: pa.StringArray, pattern: str) -> Flags:
 
 def matches_any(texts: pa.StringArray, patterns: tuple[str, ...]) -> Flags:
     """Whether a text has a match of one of the expressions; false where it is null. One of all would be too large."""
-    found = np.zeros(len(texts), bool)
+    is_matched = np.zeros(len(texts), bool)
     for one in patterns:
-        found |= matches(texts, one)
-    return found
+        is_matched |= matches(texts, one)
+    return is_matched
 
 
 def _matches_of_few(texts: pa.StringArray, pattern: str) -> Flags:

@@ -81,16 +81,16 @@ def _decoded(blob: str, depth: int) -> Iterator[str]:
     plain = _BETWEEN.sub("", blob)
     if len(plain) < _SHORTEST_BLOB:
         return
-    found = []
+    decoded = []
     whole = plain.replace("-", "+").replace("_", "/")
     whole = whole[: len(whole) - (len(whole) % 4 == 1)]
     with suppress(ValueError):
-        found.append(base64.b64decode(whole + "=" * (-len(whole) % 4)).decode())
+        decoded.append(base64.b64decode(whole + "=" * (-len(whole) % 4)).decode())
     with suppress(ValueError):
-        found.append(base64.b32decode(plain + "=" * (-len(plain) % 8)).decode())
+        decoded.append(base64.b32decode(plain + "=" * (-len(plain) % 8)).decode())
     with suppress(ValueError):
-        found.append(bytes.fromhex(plain[: len(plain) // 2 * 2]).decode())
-    for text in found:
+        decoded.append(bytes.fromhex(plain[: len(plain) // 2 * 2]).decode())
+    for text in decoded:
         yield text
         if depth > 1 and (again := _BLOB.fullmatch(text)):
             yield from _decoded(again.group(), depth - 1)

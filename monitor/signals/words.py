@@ -148,9 +148,9 @@ def words_of(batch: Batch) -> Words:
 
 def contained(some: Occurrences, others: Occurrences, n_codes: int) -> Flags:
     """For each of `some`, whether `others` has the same code in the same row. Rows need no order."""
-    found = np.zeros(len(some.rows), bool)
+    is_contained = np.zeros(len(some.rows), bool)
     if not len(some.rows) or not len(others.rows):
-        return found
+        return is_contained
     by_row, others_by_row = np.argsort(some.rows, kind="stable"), np.argsort(others.rows, kind="stable")
     rows, other_rows = some.rows[by_row], others.rows[others_by_row]
     height = max(1, min(_BLOCK // max(n_codes, 1), int(rows[-1] - rows[0]) + 1))
@@ -162,9 +162,9 @@ def contained(some: Occurrences, others: Occurrences, n_codes: int) -> Flags:
             continue
         cells = (others.rows[theirs] - first) * n_codes + others.codes[theirs]
         table[cells] = True
-        found[mine] = table[(some.rows[mine] - first) * n_codes + some.codes[mine]]
+        is_contained[mine] = table[(some.rows[mine] - first) * n_codes + some.codes[mine]]
         table[cells] = False
-    return found
+    return is_contained
 
 
 def per_row(occurrences: Occurrences, n: int) -> Codes:

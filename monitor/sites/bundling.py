@@ -245,5 +245,5 @@ def stream_names(stream: Stream) -> tuple[str, str, str]:
 
 
 def _layouts(connection: Connection, ids: Iterable[str]) -> dict[str, bytes]:
-    found = ((one, baselines.get_layout(connection, one)) for one in sorted(ids))
-    return {one: blob for one, blob in found if blob is not None}
+    blobs = ((one, baselines.get_layout(connection, one)) for one in sorted(ids))
+    return {one: blob for one, blob in blobs if blob is not None}

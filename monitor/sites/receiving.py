@@ -34,15 +34,15 @@ def find(places: Iterable[Path]) -> list[Path]:
     Raises:
         InputError: a place does not exist.
     """
-    found = list[Path]()
+    files = list[Path]()
     for place in places:
         if place.is_dir():
-            found += sorted(place.glob(f"*{SUFFIX}"))[:_MOST_FILES]
+            files += sorted(place.glob(f"*{SUFFIX}"))[:_MOST_FILES]
         elif place.exists():
-            found.append(place)
+            files.append(place)
         else:
             raise InputError(f"{place} does not exist", hint="name bundles or a folder of bundles")
-    return found
+    return files
 
 
 def read(path: Path, store: Store, sites: Mapping[str, KnownSite], base_seconds: int, now: float) -> Imported:
@@ -141,8 +141,8 @@ class Inboxes:
         same = before is not None and before[:2] == (status.st_size, status.st_mtime)
         if same and before is not None and before[2]:
             return []  # of a medium that cannot be written
-        found = read_one(path, now)
-        reasons = [one.reason for one in found if one.merged is None]
+        received = read_one(path, now)
+        reasons = [one.reason for one in received if one.merged is None]
         if not reasons:
             is_done = True
             with suppress(OSError):
@@ -152,7 +152,7 @@ class Inboxes:
             log.warning("a bundle was refused", extra={"file": path.name, "reason": reasons[0]})
             _set_aside(path, refused, "; ".join(reasons))
         self._seen[path] = (status.st_size, status.st_mtime, is_done)
-        return found if is_done else []
+        return received if is_done else []
 
 
 def _mails(folder: Path) -> list[Path]:
@@ -163,8 +163,8 @@ def _mails(folder: Path) -> list[Path]:
     """
     if not (folder / "new").is_dir():
         raise InputError(f"{folder} is no Maildir", hint="it has no folder `new`")
-    found = [path for name in ("new", "cur") for path in (folder / name).glob("*")]
-    return sorted(found, key=lambda path: path.name)[:_MOST_FILES]
+    mails = [path for name in ("new", "cur") for path in (folder / name).glob("*")]
+    return sorted(mails, key=lambda path: path.name)[:_MOST_FILES]
 
 
 def _set_aside(path: Path, folder: Path, reason: str) -> None:

@@ -27,10 +27,13 @@ class SiteMetrics:
             delivered = site_windows.delivered(connection)
         results = []
         for name, site in self._sites.items():
-            found = completeness(name, [one for one in delivered if one.site == name], site.every, now)
-            missing = float(found.missing_bundles) if found.last is not None else None
-            for info, value in ((daemon.SITE_SILENCE, found.silence), (daemon.SITE_MISSING_BUNDLES, missing)):
-                results.append(_figure(info, name, value, found.sentence, now))
+            complete = completeness(name, [one for one in delivered if one.site == name], site.every, now)
+            missing = float(complete.missing_bundles) if complete.last is not None else None
+            for info, value in (
+                (daemon.SITE_SILENCE, complete.silence),
+                (daemon.SITE_MISSING_BUNDLES, missing),
+            ):
+                results.append(_figure(info, name, value, complete.sentence, now))
         return results
 
 

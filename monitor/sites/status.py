@@ -47,22 +47,22 @@ def of_others(connection: Connection, sites: Mapping[str, KnownSite], now: float
     streams = site_windows.streams_of(connection)
     views = []
     for name, site in sites.items():
-        found = completeness(name, [one for one in delivered if one.site == name], site.every, now)
-        last = found.last
+        complete = completeness(name, [one for one in delivered if one.site == name], site.every, now)
+        last = complete.last
         arrived = iso(last.received_at) if last else "never"
         until = iso(last.until) if last and last.until is not None else ""
-        missing = bundles(found.missing) if found.missing else ""
+        missing = bundles(complete.missing) if complete.missing else ""
         others = _of_other_layouts(connection, name, streams.get(name, []))
-        sentence = "; ".join([found.sentence, *others])
+        sentence = "; ".join([complete.sentence, *others])
         fields = {
             "site": name, "client": site.client, "last_bundle": last.seq if last else None,
             "received_at": last.received_at if last else None, "until": last.until if last else None,
-            "missing": list(found.missing), "missing_of_earlier_epochs": found.missing_before,
-            "silence": found.silence, "models": [str(one) for one in streams.get(name, [])],
+            "missing": list(complete.missing), "missing_of_earlier_epochs": complete.missing_before,
+            "silence": complete.silence, "models": [str(one) for one in streams.get(name, [])],
             "sentence": sentence,
         }  # fmt: skip
         row = (name, site.client, str(last.seq) if last else "", arrived, until, missing)
-        is_failing = bool(found.missing_bundles) or (found.silence or 0.0) > 1
+        is_failing = bool(complete.missing_bundles) or (complete.silence or 0.0) > 1
         views.append(SiteView(row, fields, sentence, is_failing))
     return views
 

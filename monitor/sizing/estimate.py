@@ -217,7 +217,7 @@ def _disk(load: Load, kept: Kept) -> tuple[Part, ...]:
 
 def _cautions(load: Load, kept: Kept) -> list[str]:
     """Where the figures end."""
-    found = []
+    cautions = []
     busy = total(_processor(load, kept))
     if busy > figures.MOST_BUSY:
         arrays = load.total_rate * figures.ARRAY.amount * 1e-6 + load.models * kept.cpu / 1000 / MINUTE
@@ -226,18 +226,18 @@ def _cautions(load: Load, kept: Kept) -> list[str]:
             if arrays <= figures.MOST_BUSY
             else f"Divide the models among {math.ceil(arrays / figures.MOST_BUSY)} daemons, and send arrays of records."
         )
-        found.append(f"Python code of one daemon uses one core, and this load needs {busy:.1f}. {remedy}")
+        cautions.append(f"Python code of one daemon uses one core, and this load needs {busy:.1f}. {remedy}")
     rows = load.rate * MINUTE
     low, high = GRID[0], GRID[-1]
     if rows > high.rows or not low.features <= load.features <= high.features:
-        found.append(
+        cautions.append(
             f"Extrapolated: measured were {low.rows:,.0f} to {high.rows:,.0f} predictions a minute of "
             f"{low.features:,.0f} to {high.features:,.0f} features for each model."
         )
     if rows < low.rows:
-        found.append(
+        cautions.append(
             f"Profiles of fewer than {low.rows:,.0f} predictions a minute are smaller than those counted here."
         )
     if load.models > figures.MOST_MODELS:
-        found.append(f"Ticks were measured with up to {figures.MOST_MODELS:,} models.")
-    return found
+        cautions.append(f"Ticks were measured with up to {figures.MOST_MODELS:,} models.")
+    return cautions

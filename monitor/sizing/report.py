@@ -8,30 +8,30 @@ from monitor.sizing import figures
 from monitor.sizing.estimate import GB, MB, Estimate, Part, total
 
 
-def text(found: Estimate) -> str:
+def text(estimate: Estimate) -> str:
     """The estimate, each figure with how it was computed, and the measurements behind it."""
-    return "\n".join(_lines(found))
+    return "\n".join(_lines(estimate))
 
 
-def to_dict(found: Estimate) -> dict[str, object]:
+def to_dict(estimate: Estimate) -> dict[str, object]:
     """The estimate with its parts; cores and bytes."""
     return {
-        "load": asdict(found.load) | {"total_rate": found.load.total_rate},
-        "cores": found.cores,
-        "memory_bytes": round(found.memory_bytes),
-        "disk_bytes": round(found.disk_bytes),
-        "postgresql_bytes": round(total(found.postgresql)),
+        "load": asdict(estimate.load) | {"total_rate": estimate.load.total_rate},
+        "cores": estimate.cores,
+        "memory_bytes": round(estimate.memory_bytes),
+        "disk_bytes": round(estimate.disk_bytes),
+        "postgresql_bytes": round(total(estimate.postgresql)),
         "parts": {
-            name: [asdict(part) for part in getattr(found, name)]
+            name: [asdict(part) for part in getattr(estimate, name)]
             for name in ("processor", "memory", "disk", "postgresql")
         },
-        "cautions": list(found.cautions),
+        "cautions": list(estimate.cautions),
         "measurements": [asdict(one) for one in figures.MEASUREMENTS],
     }
 
 
-def _lines(found: Estimate) -> Iterator[str]:
-    load = found.load
+def _lines(estimate: Estimate) -> Iterator[str]:
+    load = estimate.load
     yield (
         f"{load.models:,} {'model' if load.models == 1 else 'models'} with {load.features:,} features, "
         f"{load.rate:g} predictions/s each ({load.total_rate:,.0f}/s in total)"
@@ -39,17 +39,18 @@ def _lines(found: Estimate) -> Iterator[str]:
     kept = (("rows", load.retention), ("profiles", load.figures), ("minutes", load.fine))
     yield "kept: " + ", ".join(f"{name} {format_duration(span // DAY * DAY or span)}" for name, span in kept)
     yield ""
-    yield f"processor   {found.cores} cores"
-    yield from _parts(found.processor, lambda cores: f"{cores:.2f} cores")
-    yield f"memory      {_bytes(found.memory_bytes)}"
-    yield from _parts(found.memory, _bytes)
-    yield f"disk        {_bytes(found.disk_bytes)}, if the database is on it, a fifth of it free"
-    yield from _parts(found.disk, _bytes)
-    yield f"PostgreSQL  {_bytes(total(found.postgresql))} instead, and {_bytes(figures.LOCAL_DISK * GB)} for the daemon"
-    yield from _parts(found.postgresql, _bytes)
+    yield f"processor   {estimate.cores} cores"
+    yield from _parts(estimate.processor, lambda cores: f"{cores:.2f} cores")
+    yield f"memory      {_bytes(estimate.memory_bytes)}"
+    yield from _parts(estimate.memory, _bytes)
+    yield f"disk        {_bytes(estimate.disk_bytes)}, if the database is on it, a fifth of it free"
+    yield from _parts(estimate.disk, _bytes)
+    local = _bytes(figures.LOCAL_DISK * GB)
+    yield f"PostgreSQL  {_bytes(total(estimate.postgresql))} instead, and {local} for the daemon"
+    yield from _parts(estimate.postgresql, _bytes)
     yield f"            for the daemon {figures.POSTGRESQL_CPU} ms of CPU a minute more for each model"
     yield "            processor and memory of the server: not measured"
-    for caution in found.cautions:
+    for caution in estimate.cautions:
         yield ""
         yield f"Note: {caution}"
     yield ""

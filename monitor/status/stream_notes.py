@@ -48,12 +48,12 @@ def _answers(hour: Iterable[Measurement]) -> list[str]:
     measured = list(hour)
     rates = answers.of_measurements(measured)
     told = answers.sentence(rates, f"of the hour until {iso(measured[0].window.end)}") if measured else ""
-    found = [
+    leaking = [
         f"{name} {figure(rates[name].value, 'share')}"
         for name in answers.LEAKS
         if name in rates and rates[name].value
     ]
-    return [*([told] if told else []), *([f"leaks found: {', '.join(found)}"] if found else [])]
+    return [*([told] if told else []), *([f"leaks found: {', '.join(leaking)}"] if leaking else [])]
 
 
 def version_notes(

@@ -33,11 +33,11 @@ def habits(connection: Connection, start: float, end: float) -> dict[str, Habit]
     hourly = _hourly(start, end)
     largest = func.max(hourly.c.times).label("largest")
     query = select(hourly.c.who, largest, func.min(hourly.c.hour).label("first")).group_by(hourly.c.who)
-    found, faults = dict[str, Habit](), faults_of(connection)
+    by_reader, faults = dict[str, Habit](), faults_of(connection)
     for row in connection.execute(query.order_by(largest.desc()).limit(_MOST)):
         with faults.isolate("audit", f"reads of {row.who!r:.80}"):
-            found[words(row.who)] = Habit(int(row.largest), float(row.first) * HOUR)
-    return found
+            by_reader[words(row.who)] = Habit(int(row.largest), float(row.first) * HOUR)
+    return by_reader
 
 
 def _hourly(start: float, end: float) -> Subquery:

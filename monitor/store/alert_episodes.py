@@ -83,8 +83,8 @@ def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 1
 
 def rules(connection: Connection) -> list[str]:
     """The rules that episodes are of, in order."""
-    found = connection.scalars(select(transitions.c.rule).where(*_BEGAN).distinct())
-    return sorted(str(one) for one in found if one is not None)
+    names = connection.scalars(select(transitions.c.rule).where(*_BEGAN).distinct())
+    return sorted(str(one) for one in names if one is not None)
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:

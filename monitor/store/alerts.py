@@ -115,11 +115,11 @@ def get(connection: Connection, fingerprint: str) -> Alert | None:
 
 def with_fingerprints(connection: Connection, fingerprints: Iterable[str]) -> dict[str, Alert]:
     """These alerts, by fingerprint; those that are stored and can be read."""
-    asked, found = sorted(fingerprints), dict[str, Alert]()
+    asked, by_fingerprint = sorted(fingerprints), dict[str, Alert]()
     for at in range(0, len(asked), _MOST_ASKED):
         query = select(*_STORED).where(alerts.c.fingerprint.in_(asked[at : at + _MOST_ASKED]))
-        found |= {alert.fingerprint: alert for alert in _decoded(connection, query)}
-    return found
+        by_fingerprint |= {alert.fingerprint: alert for alert in _decoded(connection, query)}
+    return by_fingerprint
 
 
 def last_episodes(connection: Connection, fingerprints: Iterable[str]) -> dict[str, int]:

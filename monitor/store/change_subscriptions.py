@@ -126,11 +126,11 @@ def find(connection: Connection, client: str, part: str, offset: int, most: int)
     """Those that `count` counts, by client and address; a damaged row is left out."""
     columns = SUBSCRIPTIONS.c
     query = select(SUBSCRIPTIONS).where(*_present(client, part)).order_by(columns.client, columns.address)
-    faults, found = faults_of(connection), list[Subscription]()
+    faults, subscriptions = faults_of(connection), list[Subscription]()
     for row in connection.execute(query.offset(offset).limit(most)):
         with faults.isolate("change_subscriptions", f"{row.client} {row.address}"):
-            found.append(_read(row))
-    return found
+            subscriptions.append(_read(row))
+    return subscriptions
 
 
 def remove(connection: Connection, client: str, address: str) -> bool:

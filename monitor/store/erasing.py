@@ -105,14 +105,14 @@ def delete_holding(
     """Delete the rows of a table, of one client if it is given, whose content is meant; the number of rows."""
     table = metadata.tables[name]
     keys = list(table.primary_key.columns)
-    found = _matching(connection, table, is_meant, client)
-    for at in range(0, len(found), _AT_ONCE):
+    matching = _matching(connection, table, is_meant, client)
+    for at in range(0, len(matching), _AT_ONCE):
         some = [
             and_(*(column == value for column, value in zip(keys, key, strict=True)))
-            for key in found[at : at + _AT_ONCE]
+            for key in matching[at : at + _AT_ONCE]
         ]
         connection.execute(delete(table).where(or_(*some)))
-    return len(found)
+    return len(matching)
 
 
 def _matching(
@@ -122,14 +122,14 @@ def _matching(
     query = select(*table.primary_key.columns, table.c[_CONTENT[table.name]].label("content"))
     if client:
         query = query.where(table.c.client == client)
-    found = []
+    keys = []
     for row in connection.execute(query).yield_per(_AT_ONCE):
         raw = row[-1].encode() if isinstance(row[-1], str) else bytes(row[-1] or b"")
         with contextlib.suppress(DamageError):  # damaged bytes are searched as they are
             raw = unseal(raw)
         if is_meant(raw):
-            found.append(tuple(row[:-1]))
-    return found
+            keys.append(tuple(row[:-1]))
+    return keys
 
 
 def overwrite_deleted(store: Store) -> bool:

@@ -112,7 +112,7 @@ def load(
         .where(*_of(stream, gauge), columns.start >= int(start), columns.start < int(end))
         .order_by(columns.instance, columns.quantity, columns.resource, columns.start)
     )
-    found: dict[GaugeKey, list[GaugeSums]] = {}
+    by_gauge: dict[GaugeKey, list[GaugeSums]] = {}
     for row in connection.execute(query):
         try:
             key = GaugeKey(stream, gauge, words(row.instance), words(row.quantity), words(row.resource))
@@ -122,8 +122,8 @@ def load(
         except (ValueError, TypeError):
             continue
         if sums.n > 0:
-            found.setdefault(key, []).append(sums)
-    return found
+            by_gauge.setdefault(key, []).append(sums)
+    return by_gauge
 
 
 def hourly(connection: Connection, key: GaugeKey, start: float, end: float) -> list[tuple[int, float]]:
@@ -138,13 +138,13 @@ def hourly(connection: Connection, key: GaugeKey, start: float, end: float) -> l
         .group_by(hour)
         .order_by(hour)
     )
-    found = []
+    means = []
     for row in connection.execute(query):
         try:
-            found.append((int(moment(row.hour)), number(row.total) / whole_number(row.n)))
+            means.append((int(moment(row.hour)), number(row.total) / whole_number(row.n)))
         except (ValueError, TypeError, ZeroDivisionError):
             continue
-    return found
+    return means
 
 
 def _of(stream: Stream, gauge: str) -> tuple[ColumnElement[bool], ...]:

@@ -128,7 +128,7 @@ def delete_before(connection: Connection, before: float, limit: int = 1_000) -> 
 
 def _read(rows: Iterable[Row[Any]]) -> list[StoredHalf]:
     """Rows as they are: a damaged time counts as old, and a damaged content as empty, so that they wait no longer."""
-    found = []
+    halves = []
     for row in rows:
         try:
             received_at = moment(row.received_at)
@@ -136,8 +136,8 @@ def _read(rows: Iterable[Row[Any]]) -> list[StoredHalf]:
             received_at = 0.0
         content = bytes(row.content) if isinstance(row.content, bytes) else b""
         if isinstance(row.call, str) and isinstance(row.side, str):
-            found.append(StoredHalf(row.call, row.side, received_at, content))
-    return found
+            halves.append(StoredHalf(row.call, row.side, received_at, content))
+    return halves
 
 
 def _conflict(source: str) -> HalfCallConflictError:

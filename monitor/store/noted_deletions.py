@@ -26,11 +26,11 @@ class NotedDeletions:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction, as `Store.write`. Its end writes the entries of the clients who have none of this run yet."""
-        found: set[str] = set()
+        clients: set[str] = set()
 
         def look(connection: Connection, statement: Any, *_: Any) -> None:
             if isinstance(statement, Delete) and (query := _clients_of(statement)) is not None:
-                found.update(str(one) for one in connection.scalars(query))
+                clients.update(str(one) for one in connection.scalars(query))
 
         with self._store.write() as connection:
             event.listen(connection, "before_execute", look)
@@ -38,9 +38,9 @@ class NotedDeletions:
                 yield connection
             finally:
                 event.remove(connection, "before_execute", look)
-            for client in sorted(found - self._noted):
+            for client in sorted(clients - self._noted):
                 audit.note(connection, self._now, audit.DAEMON, self._what, client)
-        self._noted |= found
+        self._noted |= clients
 
 
 def _clients_of(statement: Delete) -> Select[Any] | None:

@@ -161,13 +161,13 @@ def newest(connection: Connection, client: str = "") -> list[tuple[Rollout, tupl
     query = select(*owner).group_by(*owner).order_by(*owner)
     if client:
         query = query.where(ROLLOUTS.c.client == client)
-    faults, found = faults_of(connection), list[tuple[Rollout, tuple[Step, ...]]]()
+    faults, rollouts = faults_of(connection), list[tuple[Rollout, tuple[Step, ...]]]()
     for row in connection.execute(query).all():
         with faults.isolate("rollouts", f"{row.client}/{row.model}"):
             known = latest(connection, Stream(words(row.client), words(row.model), words(row.environment)))
             if known is not None:
-                found.append(known)
-    return found
+                rollouts.append(known)
+    return rollouts
 
 
 def running(connection: Connection) -> list[tuple[Rollout, Step]]:
@@ -176,8 +176,8 @@ def running(connection: Connection) -> list[tuple[Rollout, Step]]:
     is_over = select(STEPS.c.step).where(*same, STEPS.c.state != RolloutState.RUNNING.value).exists()
     query = select(ROLLOUTS).where(~is_over).order_by(*(ROLLOUTS.c[name] for name in (*_STREAM, "number")))
     open_ones = _rollouts(connection, connection.execute(query).all())
-    found = ((one, steps(connection, one)[-1]) for one in open_ones)
-    return [(one, last) for one, last in found if last.state is RolloutState.RUNNING]
+    with_last = ((one, steps(connection, one)[-1]) for one in open_ones)
+    return [(one, last) for one, last in with_last if last.state is RolloutState.RUNNING]
 
 
 def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, Step]]:
@@ -185,8 +185,8 @@ def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, Ste
     same = [ROLLOUTS.c[name] == STEPS.c[name] for name in (*_STREAM, "number")]
     has_new = select(STEPS.c.step).where(*same, STEPS.c.at >= since).exists()
     query = select(ROLLOUTS).where(has_new).order_by(*(ROLLOUTS.c[name] for name in (*_STREAM, "number")))
-    found = _rollouts(connection, connection.execute(query).all())
-    return [(one, step) for one in found for step in steps(connection, one) if step.at >= since]
+    rollouts = _rollouts(connection, connection.execute(query).all())
+    return [(one, step) for one in rollouts for step in steps(connection, one) if step.at >= since]
 
 
 def streams_since(connection: Connection, since: float) -> list[Stream]:

@@ -86,33 +86,33 @@ def sums(connection: Connection, start: float, end: float) -> list[ScoreSums]:
         .where(value.between(-1e150, 1e150))  # a square has to be a number
         .group_by(*keys)
     )
-    found = []
+    totals = []
     for row in connection.execute(query):
         try:
             stream = Stream(words(row.client), words(row.model), words(row.environment))
             moments = number(row.total), number(row.squares)
-            found.append(
+            totals.append(
                 ScoreSums(stream, words(row.score), words(row.evaluator), whole_number(row.n), *moments)
             )
         except (ValueError, TypeError):
             continue
-    return found
+    return totals
 
 
 def newest(connection: Connection, stream: Stream, start: float, limit: int) -> list[Score]:
     """The scores of a stream that were received from `start` on, newest first. A damaged row is left out."""
     columns = SCORES.c
     query = select(SCORES).where(*is_of_stream(columns, stream), columns.received_at >= start)
-    found = []
+    read = []
     for row in connection.execute(query.order_by(columns.received_at.desc()).limit(limit)):
         try:
             value = None if row.value is None else number(row.value)
             label = None if row.label is None else words(row.label)
             who = words(row.score), words(row.evaluator), words(row.prediction)
-            found.append(Score(stream, *who, value, label))
+            read.append(Score(stream, *who, value, label))
         except (ValueError, TypeError):
             continue
-    return found
+    return read
 
 
 def delete_before(connection: Connection, before: float, limit: int = 10_000) -> int:

@@ -198,13 +198,13 @@ def taken(connection: Connection, seq: int) -> list[TakenWindow]:
         .order_by(c.start, c.stream)
     )
     bases = _bases(connection, seq)
-    faults, found = faults_of(connection), []
+    faults, windows = faults_of(connection), []
     for row in connection.execute(query):
         with faults.isolate("site_changes", f"{row.client}/{row.model} from {row.start}"):
             stream = Stream(words(row.client), words(row.model), words(row.environment))
             key = (row.stream, row.seconds, row.start)
-            found.append(TakenWindow(stream, stored(row), tuple(bases.get(key, ()))))
-    return found
+            windows.append(TakenWindow(stream, stored(row), tuple(bases.get(key, ()))))
+    return windows
 
 
 def _bases(connection: Connection, seq: int) -> dict[tuple[int, int, int], list[KeptBase]]:

@@ -118,8 +118,8 @@ def add(connection: Connection, bundle: Delivered) -> bool:
 def find(connection: Connection, site: str, epoch: str, seq: int) -> Delivered | None:
     """One bundle."""
     c = BUNDLES.c
-    found = _bundles(connection, c.site == site, c.epoch == epoch, c.seq == seq)
-    return found[0] if found else None
+    bundles = _bundles(connection, c.site == site, c.epoch == epoch, c.seq == seq)
+    return bundles[0] if bundles else None
 
 
 def delivered(connection: Connection, site: str = "") -> list[Delivered]:
@@ -152,11 +152,11 @@ def of_window(connection: Connection, stream: Stream, window: Window) -> list[Si
     c = WINDOWS.c
     here = (c.stream == streams.find(connection, stream), c.seconds == window.seconds)
     query = select(WINDOWS).where(*here, c.start == window.start).order_by(c.site, c.epoch)
-    faults, found = faults_of(connection), []
+    faults, windows = faults_of(connection), []
     for row in connection.execute(query):
         with faults.isolate("site_windows", f"{stream} from {row.start} of {row.site}"):
-            found.append(_window(row))
-    return found
+            windows.append(_window(row))
+    return windows
 
 
 def put(connection: Connection, stream: Stream, window: Window, delivered: SiteWindow, now: float) -> None:
@@ -196,20 +196,20 @@ def streams_of(connection: Connection) -> dict[str, list[Stream]]:
     """The streams that each site has delivered windows of."""
     s, c = streams.STREAMS.c, WINDOWS.c
     query = select(c.site, s.client, s.model, s.environment).join(WINDOWS, s.id == c.stream).distinct()
-    found: dict[str, list[Stream]] = {}
+    by_site: dict[str, list[Stream]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.site, []).append(Stream(row.client, row.model, row.environment))
-    return {site: sorted(of_site) for site, of_site in sorted(found.items())}
+        by_site.setdefault(row.site, []).append(Stream(row.client, row.model, row.environment))
+    return {site: sorted(of_site) for site, of_site in sorted(by_site.items())}
 
 
 def _bundles(connection: Connection, *where: object) -> list[Delivered]:
     c = BUNDLES.c
     query = select(BUNDLES).where(*where).order_by(c.site, c.number, c.epoch, c.seq)  # type: ignore[arg-type]
-    faults, found = faults_of(connection), []
+    faults, bundles = faults_of(connection), []
     for row in connection.execute(query):
         with faults.isolate("site_bundles", f"{row.site} {row.seq}"):
-            found.append(_bundle(row))
-    return found
+            bundles.append(_bundle(row))
+    return bundles
 
 
 def _bundle(row: Row[tuple[object, ...]]) -> Delivered:

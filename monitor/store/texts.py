@@ -88,14 +88,14 @@ def newest(
         .order_by(columns.last_at.desc(), columns.id.desc())
         .limit(limit)
     )
-    found = []
+    read = []
     for row in connection.execute(query):
         with faults_of(connection).isolate("texts", f"{row.id} of {stream}", in_transaction=True):
             times = moment(row.first_at), moment(row.last_at)
-            found.append(
+            read.append(
                 StoredTexts(stream, blob(row.digest), *times, whole_number(row.rows), blob(row.content))
             )
-    return found
+    return read
 
 
 def delete_before(connection: Connection, before: float, limit: int = 200) -> int:

@@ -177,7 +177,7 @@ def _retry_groups(
 class _Waiting:
     """The batches to count next. `is_backlog`: more wait than one transaction counts."""
 
-    found: Uncounted
+    uncounted: Uncounted
     is_backlog: bool
     is_newest_first: bool = False
 
@@ -209,13 +209,13 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     layout = current_layout(connection, stream)
     windows = _most_windows(layout)
     waiting = _waiting(connection, stream, settings, windows, now)
-    batches = _limited_to_windows(waiting.found.batches, windows)
-    more = len(batches) < len(waiting.found.batches) or waiting.is_backlog
+    batches = _limited_to_windows(waiting.uncounted.batches, windows)
+    more = len(batches) < len(waiting.uncounted.batches) or waiting.is_backlog
     features = by_segment(connection, stream, layout, settings)
     added: dict[Window, Profile] = {}
     for window, rows in _merged_batches(batches):
         _add(added, window, count(rows, layout, settings.max_segments, features))
-    seen = [batch.id for batch in batches] or waiting.found.damaged
+    seen = [batch.id for batch in batches] or waiting.uncounted.damaged
     only = seen if waiting.is_newest_first else ()
     joining = join.join(connection, stream, seen[-1] if more else None, only)
     for matched in joining.matched:
@@ -223,7 +223,15 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     totals = [_total(connection, stream, window, profile) for window, profile in added.items()]
     numbers = [batch.id for batch in batches]
     return _Counted(
-        stream, layout, revision, numbers, waiting.found.damaged, joining, added, totals, more or joining.more
+        stream,
+        layout,
+        revision,
+        numbers,
+        waiting.uncounted.damaged,
+        joining,
+        added,
+        totals,
+        more or joining.more,
     )
 
 
@@ -324,7 +332,7 @@ def quarantine_stream(store: Store, stream: Stream, settings: WindowSettings, no
     """
     with store.read() as connection:
         layout = current_layout(connection, stream)
-        waiting = _waiting(connection, stream, settings, _most_windows(layout), now).found.batches
+        waiting = _waiting(connection, stream, settings, _most_windows(layout), now).uncounted.batches
     rejected = [(batch, reason) for batch in waiting if (reason := _counting_error(batch, layout, settings))]
     with store.write() as connection:
         predictions.mark_counted(connection, [batch.id for batch, _ in rejected])

@@ -79,7 +79,7 @@ def test_columns_that_wander_too_much_to_show_a_shift_are_told_apart() -> None:
     restless = calm.scores.column > 2
     wander = Autocorrelation(np.where(restless, 0.97, 0.0), np.where(restless, 0.3, 0.0))
     mixed = replace(calm, charts=replace(calm.charts, autocorrelation=wander))
-    assert {(one.found, one.of) for one in detection_delay.delays(mixed, needed)} == {(3, 7)}
+    assert {(one.detected, one.of) for one in detection_delay.delays(mixed, needed)} == {(3, 7)}
     told = detection_delay.meaning(mixed, needed, BUDGET)
     assert "0.5 sd in about" in told
     assert told.endswith("on 3 of 7 number columns (the others fluctuate too much)")

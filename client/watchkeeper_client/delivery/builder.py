@@ -74,12 +74,12 @@ class BatchBuilder:
     def _lines_of(self, item: Item) -> list[bytes]:
         try:
             content = item.content
-            found = [content] if isinstance(content, dict) else [self._frozen(r) for r in content.records()]
+            records = [content] if isinstance(content, dict) else [self._frozen(r) for r in content.records()]
         except Exception as error:  # a mapping of the user's own
             self._drop("unusable", item.number, f"records could not be made: {type(error).__name__}: {error}")
             return []
-        lines = [line for record in found if (line := self._line(record))]
-        if not found:
+        lines = [line for record in records if (line := self._line(record))]
+        if not records:
             self._drop("unusable", item.number, "nothing was found that could be a prediction")
         return lines
 

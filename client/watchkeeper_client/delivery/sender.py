@@ -165,11 +165,11 @@ class Sender:
             return
         self._adopt_at = now + ADOPT_EVERY
         try:
-            found = self._spool.adopt()
+            adopted = self._spool.adopt()
         except SpoolError as error:
             self._problems.tell("spool", str(error))
             return
-        self._pending.extendleft(reversed(found))
+        self._pending.extendleft(reversed(adopted))
 
     def _attempt(self, batch: Batch) -> None:
         body = self._body(batch)

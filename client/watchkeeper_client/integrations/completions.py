@@ -94,15 +94,19 @@ def characters(value: Any, depth: int = 0) -> int:
 
 def said(messages: Any) -> dict[str, Any]:
     """The texts of a request by who said them: `system`, results of tools, and all others as `input`."""
-    found: dict[str, list[str]] = {"input": [], "system": [], "tool_results": []}
+    texts_by_side: dict[str, list[str]] = {"input": [], "system": [], "tool_results": []}
     for message in messages if isinstance(messages, (list, tuple)) else [messages]:
         role = str(
             (message.get("role") if isinstance(message, dict) else getattr(message, "type", None)) or "user"
         )
         side = {"system": "system", "developer": "system", "tool": "tool_results"}.get(role, "input")
-        found[side] += written(message)
-    texts: dict[str, Any] = {name: "\n".join(found[name]) for name in ("input", "system") if found[name]}
-    return {**texts, "tool_results": found["tool_results"]} if found["tool_results"] else texts
+        texts_by_side[side] += written(message)
+    texts: dict[str, Any] = {
+        name: "\n".join(texts_by_side[name]) for name in ("input", "system") if texts_by_side[name]
+    }
+    return (
+        {**texts, "tool_results": texts_by_side["tool_results"]} if texts_by_side["tool_results"] else texts
+    )
 
 
 def written(value: Any, depth: int = 0) -> list[str]:

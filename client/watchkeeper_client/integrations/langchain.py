@@ -44,8 +44,10 @@ class WatchkeeperCallback(BaseCallbackHandler):
         if self._with_texts:
             while len(self._documents) >= _MOST_UNDER_WAY:
                 self._documents.pop(next(iter(self._documents)), None)
-            found = [text for one in documents if isinstance(text := getattr(one, "page_content", None), str)]
-            self._documents[parent_run_id] = found
+            contents = [
+                text for one in documents if isinstance(text := getattr(one, "page_content", None), str)
+            ]
+            self._documents[parent_run_id] = contents
 
     def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ARG002
         """A language model is called."""

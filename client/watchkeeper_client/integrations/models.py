@@ -51,10 +51,10 @@ class WatchedModel:
         return self._watching.call("predict", rows, args, kwargs)
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self.__dict__["watched"], name)
+        attribute = getattr(self.__dict__["watched"], name)
         if name == "predict_proba":
             return lambda rows, *args, **kwargs: self._watching.call(name, rows, args, kwargs)
-        return found
+        return attribute
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.watched, name, value)
@@ -173,7 +173,7 @@ class Table:
         """A record for each row."""
         features = _features(self._rows, self._names)
         answers = [{"error": self._error}] * self.count if self._error else self._answered()
-        found = []
+        rows = []
         for rank, answer in enumerate(answers):
             record = {
                 **self._base,
@@ -184,8 +184,8 @@ class Table:
                 values = features[rank]
                 values.pop(self._id_column, None)
                 record["features"] = values
-            found.append(record)
-        return found
+            rows.append(record)
+        return rows
 
     def _answered(self) -> list[dict[str, Any]]:
         answers = self._answers

@@ -40,17 +40,17 @@ class _Proxy:
         self._with_texts = with_texts
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._target, name)
+        attribute = getattr(self._target, name)
         path = (*self._path, name)
         if path in _WATCHED:
-            return _Method(found, self._client, self._fields, self._with_texts)
+            return _Method(attribute, self._client, self._fields, self._with_texts)
         if any(watched[: len(path)] == path for watched in _WATCHED):
-            return _Proxy(found, path, self._client, self._fields, self._with_texts)
+            return _Proxy(attribute, path, self._client, self._fields, self._with_texts)
         if not self._path and name in _COPIES:
             return lambda *args, **kwargs: _Proxy(
-                found(*args, **kwargs), (), self._client, self._fields, self._with_texts
+                attribute(*args, **kwargs), (), self._client, self._fields, self._with_texts
             )
-        return found
+        return attribute
 
     def __enter__(self) -> _Proxy:
         self._target.__enter__()

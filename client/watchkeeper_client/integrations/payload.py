@@ -43,11 +43,11 @@ class Payload:
         single: dict[str, Any] = {}
         many: dict[str, list[Any]] = {}
         for name, rule in self._rules.items():
-            found = rule.find(document) if isinstance(rule, Path) else rule(document)
-            if isinstance(rule, Path) and rule.is_of_rows and found is not MISSING:
-                many[name] = found
-            elif found is not MISSING and found is not None:
-                single[name] = found
+            values = rule.find(document) if isinstance(rule, Path) else rule(document)
+            if isinstance(rule, Path) and rule.is_of_rows and values is not MISSING:
+                many[name] = values
+            elif values is not MISSING and values is not None:
+                single[name] = values
         count = max(map(len, many.values())) if many else 1
         return [
             {**single, **{name: v[row] for name, v in many.items() if row < len(v) and v[row] is not MISSING}}
@@ -92,7 +92,7 @@ class Exchange:
             "path": self._path,
             "status": self._status,
         }
-        found = []
+        rows = []
         for rank, row in enumerate(self._payload.rows(document)):
             record = {**self._base, **row}
             if not isinstance(record.get("features", {}), dict):
@@ -102,8 +102,8 @@ class Exchange:
                 record["error"] = self._error
             if rank and "id" not in row:
                 record["id"] = f"{record['id']}-{rank}"
-            found.append(record)
-        return found
+            rows.append(record)
+        return rows
 
 
 def _numbered(features: Any) -> Any:

@@ -27,7 +27,9 @@ class Routes:
             return None
         payload = self._exact.get(path)
         if payload is None:
-            payload = next((found for start, found in self._prefixes if path.startswith(start)), None)
+            payload = next(
+                (payload_of for start, payload_of in self._prefixes if path.startswith(start)), None
+            )
         return None if payload is None else Call(self.client, payload, path)
 
 

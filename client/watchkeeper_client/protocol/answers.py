@@ -64,7 +64,7 @@ def _taken(content: dict[str, object], count: int) -> Reading:
 
 def _content(body: bytes) -> dict[str, object]:
     try:
-        found = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}

@@ -90,12 +90,12 @@ class Transport:
 
     def _connect(self, deadline: _Deadline) -> None:
         self.close()
-        found = self._resolver.addresses(self._address.host, self._address.port, deadline.left())
+        addresses = self._resolver.addresses(self._address.host, self._address.port, deadline.left())
         failure: OSError = OSError(f"{self._address.host} has no address")
-        for rank, (family, address) in enumerate(found):
+        for rank, (family, address) in enumerate(addresses):
             connection = socket.socket(family, socket.SOCK_STREAM)
             try:
-                connection.settimeout(deadline.left() / (len(found) - rank))
+                connection.settimeout(deadline.left() / (len(addresses) - rank))
                 connection.connect(address)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 connection.settimeout(deadline.left())

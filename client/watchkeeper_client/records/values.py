@@ -74,12 +74,12 @@ class Freezer:
     def value(self, name: str, given: object) -> Any:
         """A copy of any value, or `LEFT_OUT`."""
         try:
-            found = self._freeze(given, 0)
+            frozen = self._freeze(given, 0)
         except Exception:
-            found = LEFT_OUT
-        if found is LEFT_OUT:
+            frozen = LEFT_OUT
+        if frozen is LEFT_OUT:
             self._counters.leave_out(name, given)
-        return found
+        return frozen
 
     def _mapping(self, given: Any, depth: int) -> dict[str, Any]:
         copy: dict[Any, Any] = dict(given)
@@ -157,8 +157,8 @@ class Freezer:
         if kind_of(value).partition(".")[0] not in ("numpy", "pandas", "polars"):
             return LEFT_OUT
         if hasattr(value, "item") and not getattr(value, "shape", ()):
-            found = value.item()
-            return float(value) if type(found) is type(value) else self._freeze(found, depth + 1)
+            item = value.item()
+            return float(value) if type(item) is type(value) else self._freeze(item, depth + 1)
         if len(value) > LONGEST_LIST:
             return LEFT_OUT
         return self._freeze(value.tolist() if hasattr(value, "tolist") else value.to_list(), depth + 1)

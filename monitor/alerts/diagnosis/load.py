@@ -196,8 +196,8 @@ def _of_feature(evidence: Evidence) -> str:
     before = evidence.before if _has_rows(evidence) else evidence.baseline
     if not evidence.feature or before is None:
         return ""
-    found = changes(before.overall, evidence.after.overall, part=_part(evidence))
-    return next((one.words for one in found if one.column == evidence.feature), "")
+    changed = changes(before.overall, evidence.after.overall, part=_part(evidence))
+    return next((one.words for one in changed if one.column == evidence.feature), "")
 
 
 def _has_rows(evidence: Evidence) -> bool:

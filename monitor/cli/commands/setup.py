@@ -148,11 +148,11 @@ def size(
     spans = {"retention": retention, "figures": figures, "fine": fine}
     seconds = {name: _seconds(f"--{name}", value) for name, value in spans.items()}
     load = sizing.Load(models, per_second(rate), features, **seconds)
-    found = sizing.estimate(load)
+    estimate = sizing.estimate(load)
     if as_json:
-        put_json(sizing.to_dict(found))
+        put_json(sizing.to_dict(estimate))
     else:
-        put(sizing.text(found))
+        put(sizing.text(estimate))
 
 
 def _seconds(option: str, value: str) -> float:
@@ -169,8 +169,8 @@ def per_second(rate: str) -> float:
     from monitor.config.units import DAY, HOUR, MINUTE
     from monitor.visible import visible
 
-    found = _RATE.fullmatch(rate)
-    if not found:
+    match = _RATE.fullmatch(rate)
+    if not match:
         shown = visible(rate[:40])
         raise InputError(f"--rate: '{shown}' is not a rate", hint="use 50/s, 300/m, 2000/h or 20000/d")
-    return float(found[1]) / {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}[found[2]]
+    return float(match[1]) / {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}[match[2]]

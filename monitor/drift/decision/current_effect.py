@@ -43,9 +43,9 @@ def begin(calibration: Calibration) -> CurrentEffect:
 
 
 def advance(
-    calibration: Calibration, before: CurrentEffect, scored: Scored, found: Floats, seen: Floats
+    calibration: Calibration, before: CurrentEffect, scored: Scored, outside: Floats, seen: Floats
 ) -> CurrentEffect:
-    """Add one window. In each column, `found` of `seen` rows held values outside the reference."""
+    """Add one window. In each column, `outside` of `seen` rows held values outside the reference."""
     least, rows = calibration.least, scored.rows
     noise = np.divide(1.0, rows, out=np.zeros_like(rows), where=rows > 0)
     weight = _weight(rows, least)
@@ -53,7 +53,7 @@ def advance(
     contradicts = np.abs(scored.deviation - before.mean) > CONTRADICTS * np.sqrt(spread)
     windows = np.where(rows > 0, np.where(contradicts, 0.0, before.windows) + 1, before.windows)
     weight = np.where(windows > 0, np.maximum(weight, 1 / np.maximum(windows, 1.0)), weight) * (rows > 0)
-    share = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
+    share = np.divide(outside, seen, out=np.zeros_like(outside), where=seen > 0)
     chance = np.sqrt(before.unseen * (1 - before.unseen) / np.maximum(seen, 1.0))
     dropped = before.unseen - share > np.maximum(CONTRADICTS * chance, least**2)
     weigh = np.where(dropped, 1.0, _weight(seen, least)) * (seen > 0)

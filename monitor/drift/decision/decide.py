@@ -287,7 +287,7 @@ def _reset_recovered(calibration: Calibration, state: State, recovered: np.ndarr
             old.strong * charts[:, None],
         ),
         unseen=Unseen(
-            new.ratio * columns[:, None], new.rows * columns, new.found * columns, new.since * columns
+            new.ratio * columns[:, None], new.rows * columns, new.outside * columns, new.since * columns
         ),
     )
     return replace(state, dense=e_detector.begin(1, kalman_filter.AGES)) if recovered[-1] else state

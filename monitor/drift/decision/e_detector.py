@@ -108,7 +108,7 @@ class Unseen:
 
     ratio: Floats
     rows: Floats
-    found: Floats
+    outside: Floats
     since: Floats
 
     def mean(self) -> Floats:
@@ -117,7 +117,7 @@ class Unseen:
 
     def share(self) -> Floats:
         """The share of values outside the reference since the evidence began (columns,)."""
-        return np.divide(self.found, self.rows, out=np.zeros_like(self.found), where=self.rows > 0)
+        return np.divide(self.outside, self.rows, out=np.zeros_like(self.outside), where=self.rows > 0)
 
 
 def begin_unseen(columns: int) -> Unseen:
@@ -127,7 +127,7 @@ def begin_unseen(columns: int) -> Unseen:
 
 
 def advance_unseen(
-    before: Unseen, found: Floats, rows: Floats, expected: Floats, novel: np.ndarray, start: float
+    before: Unseen, outside: Floats, rows: Floats, expected: Floats, novel: np.ndarray, start: float
 ) -> Unseen:
     """Add one window's counts of values outside the reference, whose usual share of rows is at most `expected`.
 
@@ -137,16 +137,16 @@ def advance_unseen(
     bound = np.minimum(expected, 0.5)[:, None]
     telling = np.where(novel[:, None], bound <= 2 * SHARES, 2 * bound <= SHARES)
     likely = np.where(telling, SHARES + bound * novel[:, None], bound)
-    gain = found[:, None] * np.log(likely / bound) + (rows - found)[:, None] * np.log(
+    gain = outside[:, None] * np.log(likely / bound) + (rows - outside)[:, None] * np.log(
         (1 - likely) / (1 - bound)
     )
     ratio = np.minimum((1.0 + before.ratio) * np.exp(np.clip(gain, -700, 100)), CAP) * telling
     # For a small share, a single row remains evidence for many windows; the reset depends on a relevant share.
-    began = (ratio[:, RELEVANT:].max(axis=1) >= 1) & (before.found + found > 0)
+    began = (ratio[:, RELEVANT:].max(axis=1) >= 1) & (before.outside + outside > 0)
     return Unseen(
         ratio,
         np.where(began, before.rows + rows, 0.0),
-        np.where(began, before.found + found, 0.0),
+        np.where(began, before.outside + outside, 0.0),
         np.where(began, np.where(before.since > 0, before.since, start), 0.0),
     )
 

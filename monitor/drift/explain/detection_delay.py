@@ -31,13 +31,13 @@ BUCKETS, TYPICAL_COLUMNS, TYPICAL_ROWS_AN_HOUR, TYPICAL_WINDOWS = 50, 20, 1000, 
 class Delay:
     """A shift (in standard deviations) is detected after `windows`, the median over the `of` number columns.
 
-    If less than half of them detect it within two weeks of hours, it is the median of the `found` that do; None if none
-    does, or if the shift is below the smallest relevant effect.
+    If less than half of them detect it within two weeks of hours, it is the median of the `detected` that do; None if
+    none does, or if the shift is below the smallest relevant effect.
     """
 
     shift: float
     windows: float | None
-    found: int
+    detected: int
     of: int
 
 
@@ -148,13 +148,13 @@ def _in_words(results: list[Delay], seconds: int) -> str:
         if one.windows is None:
             parts.append(f"{'a shift of ' * (index == 0)}{one.shift:g} sd takes more than {MOST}{unit}")
             continue
-        some = f" on {one.found} of {one.of} number columns" if one.found < one.of else ""
+        some = f" on {one.detected} of {one.of} number columns" if one.detected < one.of else ""
         verb = "is found " * (index == 0 or results[0].windows is None)
         time = f" ({format_duration(round(one.windows) * seconds)})" if HOUR < seconds < DAY else ""
         parts.append(
             f"{'a shift of ' * (index == 0)}{one.shift:g} sd {verb}in about {one.windows:.0f}{unit}{time}{some}"
         )
-    wander = any(one.found < one.of and one.windows for one in results)
+    wander = any(one.detected < one.of and one.windows for one in results)
     return ", ".join(parts) + (" (the others fluctuate too much)" if wander else "")
 
 

@@ -50,15 +50,15 @@ def _judges(connection: Connection, stream: Stream, now: float) -> Iterator[Meas
         return
     recent, before = _human(connection, stream, now)
     for judge, verdicts in sorted(given.items()):
-        found, usual = agreement(verdicts, recent), agreement(verdicts, before)
-        if found is not None:
-            yield _measurement(stream, now, judge, found, usual)
+        agreed, usual = agreement(verdicts, recent), agreement(verdicts, before)
+        if agreed is not None:
+            yield _measurement(stream, now, judge, agreed, usual)
 
 
 def _measurement(
-    stream: Stream, now: float, judge: _Judge, found: Agreement, usual: Agreement | None
+    stream: Stream, now: float, judge: _Judge, agreed: Agreement, usual: Agreement | None
 ) -> Measurement:
-    info, (low, high) = JUDGE_AGREEMENT, found.interval
+    info, (low, high) = JUDGE_AGREEMENT, agreed.interval
     where = labels(score=judge[0], evaluator=judge[1])
     window = Window(int(now - WEEK), int(now) + 1)
     baseline = None if usual is None else usual.value
@@ -66,10 +66,10 @@ def _measurement(
         stream,
         window,
         info.name,
-        found.value,
+        agreed.value,
         info.unit,
         info.better,
-        found.n,
+        agreed.n,
         where,
         low,
         high,

@@ -29,9 +29,9 @@ class ScoreMetrics:
         """The mean of each score at `now`, by stream."""
         if not 0 <= now - self._measured_at < EVERY:
             with self._store.read() as connection:
-                found = scores.sums(connection, now - HOUR, now + 1)
+                sums = scores.sums(connection, now - HOUR, now + 1)
             measured: dict[Stream, list[Measurement]] = {}
-            for one in sorted(found, key=lambda one: (-one.n, one.name, one.evaluator)):
+            for one in sorted(sums, key=lambda one: (-one.n, one.name, one.evaluator)):
                 own = measured.setdefault(one.stream, [])
                 if len(own) < MOST:
                     own.append(_mean(one, now))

@@ -103,25 +103,25 @@ def _above(text: str) -> Question:
 
 
 def _term(text: str) -> Term:
-    found = _TERM.fullmatch(_WORST_OF_A_TIME.sub(r"\1", text.strip()))
-    if found is None:
+    match = _TERM.fullmatch(_WORST_OF_A_TIME.sub(r"\1", text.strip()))
+    if match is None:
         raise UntranslatableError(_why(text))
-    name, metric = _metric(found["metric"])
-    variables, matchers = _conditions(found["matchers"])
-    number = int(found["number"]) if found["number"] else None
-    if number is not None and found["aggregate"] != "count":
+    name, metric = _metric(match["metric"])
+    variables, matchers = _conditions(match["matchers"])
+    number = int(match["number"]) if match["number"] else None
+    if number is not None and match["aggregate"] != "count":
         raise UntranslatableError("it compares before it aggregates")
     return Term(
-        found["aggregate"],  # type: ignore[arg-type]  # the expression admits no other
+        match["aggregate"],  # type: ignore[arg-type]  # the expression admits no other
         metric,
         name,
-        tuple(label.strip() for label in (found["by"] or "").split(",") if label.strip()),
+        tuple(label.strip() for label in (match["by"] or "").split(",") if label.strip()),
         variables,
         matchers,
-        found["function"] or "",  # type: ignore[arg-type]
-        found["window"] or "",
-        number + 1 if number is not None and found["operator"] == ">" else number,
-        found["operator"] == "==",
+        match["function"] or "",  # type: ignore[arg-type]
+        match["window"] or "",
+        number + 1 if number is not None and match["operator"] == ">" else number,
+        match["operator"] == "==",
     )
 
 

@@ -43,28 +43,28 @@ def replay(
     Raises:
         InputError: no input of that time is stored, or an answer is invalid, missing its id, or given twice.
     """
-    found = stored_items(store, stream, start, end, most)
+    stored = stored_items(store, stream, start, end, most)
     with tempfile.TemporaryDirectory(prefix="watchkeeper-replay-") as folder:
         answers = Path(folder) / "answers.jsonl"
         if getattr(predict, "reads_lines", False):
-            predict(found.lines(), answers)  # type: ignore[arg-type, call-arg]
+            predict(stored.lines(), answers)  # type: ignore[arg-type, call-arg]
         else:
-            _call(predict, found, answers)  # type: ignore[arg-type]
+            _call(predict, stored, answers)  # type: ignore[arg-type]
         if not answers.stat().st_size:
             raise InputError("the candidate answered nothing", hint="write one JSON object per line and item")
         given = read(answers, "the candidate", columns)
     own = Columns(segments=columns.segments, group=columns.group)  # the log has its own names
-    baseline = read(_without_features(found.rows, own), _BASELINE, own)
+    baseline = read(_without_features(stored.rows, own), _BASELINE, own)
     items = pair(_with_columns_of(given, baseline, columns), baseline, None, columns)
-    return _noted(items, found, given.num_rows)
+    return _noted(items, stored, given.num_rows)
 
 
 def _call(
-    predict: Callable[[list[dict[str, Any]]], Iterable[Mapping[str, Any]]], found: StoredItems, path: Path
+    predict: Callable[[list[dict[str, Any]]], Iterable[Mapping[str, Any]]], stored: StoredItems, path: Path
 ) -> None:
     """Write the answers of a function."""
     with path.open("w", encoding="utf-8") as file:
-        for answer in predict(list(found.items())):
+        for answer in predict(list(stored.items())):
             if not isinstance(answer, Mapping):
                 raise InputError(
                     f"the candidate answered a {type(answer).__name__}, not a mapping",
@@ -96,10 +96,10 @@ def _with_columns_of(given: pa.Table, baseline: pa.Table, columns: Columns) -> p
     return given.select([name for name in given.column_names if name not in own])
 
 
-def _noted(items: Items, found: StoredItems, answered: int) -> Items:
-    notes = [*found.notes, *items.notes]
-    if answered < found.rows.num_rows:
-        notes.append(f"the candidate answered {answered:,} of {found.rows.num_rows:,} items")
+def _noted(items: Items, stored: StoredItems, answered: int) -> Items:
+    notes = [*stored.notes, *items.notes]
+    if answered < stored.rows.num_rows:
+        notes.append(f"the candidate answered {answered:,} of {stored.rows.num_rows:,} items")
     return Items(items.candidate, items.baseline, items.segments, items.groups, tuple(notes))
 
 

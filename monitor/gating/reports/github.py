@@ -37,12 +37,12 @@ def annotations(result: StoredResult) -> list[str]:
         for one in result.segments
         if one.is_proven
     ]
-    found = [*failed, *undecided, *lost]
-    if not found:
-        found = [("notice" if result.passed else "warning", "gate", result.reason)]
-    shown = found if len(found) <= MOST else found[: MOST - 1]
+    listed = [*failed, *undecided, *lost]
+    if not listed:
+        listed = [("notice" if result.passed else "warning", "gate", result.reason)]
+    shown = listed if len(listed) <= MOST else listed[: MOST - 1]
     lines = [_line(kind, f"{result.name}: {title}", words) for kind, title, words in shown]
-    rest = len(found) - len(shown)
+    rest = len(listed) - len(shown)
     return (
         [*lines, _line("warning", result.name, f"{rest} more findings are in the summary")] if rest else lines
     )

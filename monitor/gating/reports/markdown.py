@@ -29,8 +29,8 @@ def markdown(result: StoredResult) -> str:
         icons = [_ICONS[one.outcome] for one in result.metrics]
         rows = [(row[0], f"{icons[at]} {row[1]}", *row[2:]) for at, row in enumerate(rows)]
         parts.append(_table(tables.METRIC_HEADER, rows))
-    if found := tables.findings(result):
-        parts.append("\n".join(f"- {plain(one)}" for one in found[:_MOST_FINDINGS]))
+    if findings := tables.findings(result):
+        parts.append("\n".join(f"- {plain(one)}" for one in findings[:_MOST_FINDINGS]))
     if result.segments:
         shown = result.segments[: tables.MOST_SEGMENTS]
         rows = [tables.segment_row(one) for one in shown]

@@ -32,8 +32,8 @@ def _body(result: StoredResult) -> str:
     if result.metrics:
         rows = [_in_order(tables.metric_row(one)) for one in result.metrics]
         parts.append(_table("Metrics", _in_order(tables.METRIC_HEADER), rows))
-    if found := tables.findings(result):
-        parts.append("<ul>" + "".join(f"<li>{escape(one)}</li>" for one in found) + "</ul>")
+    if findings := tables.findings(result):
+        parts.append("<ul>" + "".join(f"<li>{escape(one)}</li>" for one in findings) + "</ul>")
     if result.segments:
         shown = [tables.segment_row(one) for one in result.segments[:_MOST_SEGMENTS]]
         parts.append("<p>Segments that lost most (they never decide):</p>")

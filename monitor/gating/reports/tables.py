@@ -71,17 +71,17 @@ def about(result: StoredResult) -> str:
 
 def findings(result: StoredResult) -> list[str]:
     """The targets and rules, each in one sentence."""
-    found = []
+    listed = []
     for target in result.targets:
         value = (
             "" if target.value is None else f" {number(target.value)} {interval(target.low, target.high)}:"
         )
-        found.append(f"agreed target of {target.metric}:{value} {one_line(target.reason)}")
+        listed.append(f"agreed target of {target.metric}:{value} {one_line(target.reason)}")
     for rule in result.rules:
         where = f" [{short(rule.instance)}]" if rule.instance else ""
         does = "would fire and blocks" if rule.blocks else "fires, and does not block"
-        found.append(f"rule {rule.rule} ({rule.severity}){where} {does}: {one_line(rule.reason)}")
-    return found
+        listed.append(f"rule {rule.rule} ({rule.severity}){where} {does}: {one_line(rule.reason)}")
+    return listed
 
 
 def legend(result: StoredResult) -> str:

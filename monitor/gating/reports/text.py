@@ -12,8 +12,8 @@ def text(result: StoredResult) -> str:
     parts = [tables.headline(result), tables.about(result)]
     if result.metrics:
         parts += ["", *_aligned(tables.METRIC_HEADER, [tables.metric_row(one) for one in result.metrics])]
-    if found := tables.findings(result):
-        parts += ["", *found]
+    if findings := tables.findings(result):
+        parts += ["", *findings]
     shown = result.segments[: tables.MOST_SEGMENTS]
     if shown:
         parts += ["", "Segments that lost most (they never decide):"]

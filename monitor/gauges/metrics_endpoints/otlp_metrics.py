@@ -150,10 +150,10 @@ def _increment(point: DataPoint, before: _Series | None) -> float | None:
 
 
 def _by_name(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
-    found: dict[str, list[Sample]] = {}
+    by_name: dict[str, list[Sample]] = {}
     for sample in samples:
-        found.setdefault(sample.name, []).append(sample)
-    return found
+        by_name.setdefault(sample.name, []).append(sample)
+    return by_name
 
 
 @dataclass(frozen=True)

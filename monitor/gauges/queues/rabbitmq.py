@@ -52,11 +52,11 @@ class RabbitQueue:
         pair = f"{section.username}:{section.password.get_secret_value()}".encode()
         headers = {"Authorization": Secret(f"Basic {b64encode(pair).decode()}")}
         body = fetch(section.url.rstrip("/") + path, section.timeout, headers, section.ca_file)
-        found = _figures(section.url, body)
+        figures = _figures(section.url, body)
         shown = visible(section.queue)[:100]
-        readings = [Reading(Quantity.QUEUE_DEPTH, shown, float(found["messages"]))]
-        oldest = found.get("head_message_timestamp")  # where the publisher sets timestamps
-        if not found["messages"]:
+        readings = [Reading(Quantity.QUEUE_DEPTH, shown, float(figures["messages"]))]
+        oldest = figures.get("head_message_timestamp")  # where the publisher sets timestamps
+        if not figures["messages"]:
             readings.append(Reading(Quantity.QUEUE_AGE, shown, 0.0))
         elif isinstance(oldest, int) and oldest > 0:
             readings.append(Reading(Quantity.QUEUE_AGE, shown, max(0.0, time.time() - oldest)))
@@ -65,10 +65,10 @@ class RabbitQueue:
 
 def _figures(url: str, body: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(body)
+        content = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise GaugeError(f"{url} does not answer as RabbitMQ does", hint="correct `url`") from error
-    messages = found.get("messages") if isinstance(found, dict) else None
+    messages = content.get("messages") if isinstance(content, dict) else None
     if not isinstance(messages, int) or messages < 0:
         raise GaugeError(f"{url} does not know the queue's messages yet", hint="wait for some seconds")
-    return dict(found)
+    return dict(content)

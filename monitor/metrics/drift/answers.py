@@ -83,15 +83,15 @@ def _variation(counts: ColumnCounts) -> float | None:
 
 def _input_loss(part: Slice, base: Slice, needed: float) -> tuple[float, str]:
     """The largest loss of variation of a feature, and its name; 0 without features."""
-    found = [(0.0, "")]
+    losses = [(0.0, "")]
     for column in part.layout.features:
         if column.kind not in _COMPARED or column.open_ended or not part.has(column.name):
             continue
         counts = part.column(column.name)
         before, now = _variation(base.column(column.name)), _variation(counts)
         if before and now is not None and counts.n >= needed:
-            found.append((1 - now / before, column.feature or column.name))
-    return max(found)
+            losses.append((1 - now / before, column.feature or column.name))
+    return max(losses)
 
 
 def _resting_share(now: ColumnCounts, base: ColumnCounts) -> float:

@@ -138,11 +138,11 @@ def _of_segment(
 
 def _groups(profile: Profile, segment: str) -> dict[str, Slice]:
     """The slices of a segment by value; values that are written in several ways are one group."""
-    found: dict[str, list[Slice]] = {}
+    by_value: dict[str, list[Slice]] = {}
     for (name, value), part in profile.segments.items():
         if name == segment:
-            found.setdefault(written(value), []).append(part)
-    return {value: merge_slices(parts) for value, parts in found.items()}
+            by_value.setdefault(written(value), []).append(part)
+    return {value: merge_slices(parts) for value, parts in by_value.items()}
 
 
 def _largest(groups: Mapping[str, Slice]) -> str | None:

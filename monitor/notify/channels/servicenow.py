@@ -142,9 +142,9 @@ class ServiceNow:
         query = quote(f"correlation_id={identity}^ORDERBYDESCsys_created_on", safe="")
         url = f"{self._table}?sysparm_query={query}&sysparm_fields={_SHOWN}&sysparm_limit=10"
         answer = self._http.get(url, self._headers, budget)
-        for found in _read(answer.content, _Many).result:
-            if found.state not in _ENDED and _SYS_ID.fullmatch(found.sys_id):
-                return found
+        for incident in _read(answer.content, _Many).result:
+            if incident.state not in _ENDED and _SYS_ID.fullmatch(incident.sys_id):
+                return incident
         return None
 
 

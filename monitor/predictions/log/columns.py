@@ -115,8 +115,8 @@ def times_as_texts(column: pa.Array) -> pa.DictionaryArray:
 
 def _numbers_of_texts(column: pa.Array, missing: np.ndarray) -> Numbers:
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    found = [number_in(text or "") for text in encoded.dictionary.to_pylist()]
-    readings = np.array([math.nan if number is None else number for number in found] + [math.nan])
-    known = np.array([number is not None for number in found] + [True])
+    parsed = [number_in(text or "") for text in encoded.dictionary.to_pylist()]
+    readings = np.array([math.nan if number is None else number for number in parsed] + [math.nan])
+    known = np.array([number is not None for number in parsed] + [True])
     codes = arrays.codes(encoded, len(readings) - 1)
     return Numbers(readings[codes], missing, ~known[codes])

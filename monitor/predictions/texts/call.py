@@ -87,13 +87,13 @@ def _read_texts(call: Call, value: object, settings: "PredictionSettings") -> No
 
 
 def _text(call: Call, where: str, content: object, most: int) -> str:
-    found = content if isinstance(content, str) else _inner(content)
-    if found is None:
+    text = content if isinstance(content, str) else _inner(content)
+    if text is None:
         raise RecordError("invalid", f"{where} is {kind_of(content)}, not a text", hint="send a text")
-    if len(found) > most:
+    if len(text) > most:
         call.cut.add(f"{where} beyond {most:,} characters")
-        found = found[:most]
-    return storable(found)
+        text = text[:most]
+    return storable(text)
 
 
 def _inner(content: object) -> str | None:

@@ -81,7 +81,7 @@ def with_calls(rows: Sequence[Any], times: Micros) -> pa.RecordBatch | None:
 
 
 def _arrays(calls: Sequence[Call | None]) -> dict[str, pa.Array]:
-    found: dict[str, pa.Array] = {}
+    arrays: dict[str, pa.Array] = {}
     for name, kind in TYPES.items():
         field = name.removeprefix(PREFIX)
         if name == IS_CALL:
@@ -90,8 +90,8 @@ def _arrays(calls: Sequence[Call | None]) -> dict[str, pa.Array]:
             values = [None if call is None else getattr(call, field) for call in calls]
         else:
             values = [None if call is None else call.texts.get(field) for call in calls]
-        found[name] = pa.array(values, kind)
-    return found
+        arrays[name] = pa.array(values, kind)
+    return arrays
 
 
 def sent(rows: pa.RecordBatch) -> frozenset[str]:
@@ -107,31 +107,31 @@ def of_table(
     Raises:
         InputError: a column has an unusable type.
     """
-    found: dict[str, pa.Array] = {}
+    columns: dict[str, pa.Array] = {}
     cut: set[str] = set()
     for name in sorted(names):
         try:
-            _put(found, cut, name, rows.column(name), settings)
+            _put(columns, cut, name, rows.column(name), settings)
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise InputError(f"column {name!r} of type {rows.column(name).type} cannot be used") from error
-    is_call = [pc.is_valid(values) for values in found.values()]
+    is_call = [pc.is_valid(values) for values in columns.values()]
     marked = is_call[0]
     for other in is_call[1:]:
         marked = pc.or_(marked, other)
-    found[IS_CALL] = pc.if_else(marked, True, None)
-    return found, cut
+    columns[IS_CALL] = pc.if_else(marked, True, None)
+    return columns, cut
 
 
 def _put(
-    found: dict[str, pa.Array], cut: set[str], name: str, values: pa.Array, settings: "PredictionSettings"
+    columns: dict[str, pa.Array], cut: set[str], name: str, values: pa.Array, settings: "PredictionSettings"
 ) -> None:
     field = name.rpartition(".")[2]
     if name in FIGURES:
-        found[f"{_FEATURE}{field}"] = _numbers(values)
+        columns[f"{_FEATURE}{field}"] = _numbers(values)
     elif field == "json_asked":
-        found[f"{PREFIX}{field}"] = _numbers(values).cast(pa.bool_())
+        columns[f"{PREFIX}{field}"] = _numbers(values).cast(pa.bool_())
     elif field == "token_logprobs":
-        found[f"{PREFIX}{field}"] = values.cast(TYPES[f"{PREFIX}{field}"])
+        columns[f"{PREFIX}{field}"] = values.cast(TYPES[f"{PREFIX}{field}"])
     elif field in LISTS:
         texts = _lists(values)
         if len(texts) and (pc.max(pc.list_value_length(texts)).as_py() or 0) > MOST_TEXTS:
@@ -139,10 +139,10 @@ def _put(
             texts = pc.list_slice(texts, 0, MOST_TEXTS)
         flat, offsets = texts.flatten(), _offsets(texts)
         shorter = _cut(flat, name, cut, settings.max_text)
-        found[name] = pa.ListArray.from_arrays(offsets, shorter, mask=texts.is_null())
+        columns[name] = pa.ListArray.from_arrays(offsets, shorter, mask=texts.is_null())
     else:
         limit = settings.max_label if field == "finish_reason" else settings.max_text
-        found[f"{PREFIX}{field}"] = _cut(_strings(values), name, cut, limit)
+        columns[f"{PREFIX}{field}"] = _cut(_strings(values), name, cut, limit)
 
 
 def _numbers(values: pa.Array) -> pa.Array:

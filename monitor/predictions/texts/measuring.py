@@ -79,13 +79,13 @@ class SignalMeter:
 
     def separate_batches(self, batches: Sequence[Batch]) -> tuple[list[Batch], list[StoredTexts]]:
         """The same for batches of history."""
-        found: list[Batch] = []
+        measured: list[Batch] = []
         texts: list[StoredTexts] = []
         for batch in batches:
             rows, kept = self.separate(batch.stream, batch.rows)
-            found.append(batch if rows is batch.rows else replace(batch, rows=rows))
+            measured.append(batch if rows is batch.rows else replace(batch, rows=rows))
             texts += kept
-        return found, texts
+        return measured, texts
 
     def _measured(self, stream: Stream, rows: pa.RecordBatch) -> dict[str, pa.Array]:
         """The signals by name. A broken one stops no other."""
@@ -135,20 +135,20 @@ def without_texts(rows: pa.RecordBatch) -> pa.RecordBatch:
 
 def _calls(rows: pa.RecordBatch) -> pa.Table:
     """The columns of `monitor.signals.calls` that the rows have."""
-    found: dict[str, pa.Array] = {}
+    calls: dict[str, pa.Array] = {}
     for name, values in zip(rows.schema.names, rows.columns, strict=True):
         if name == "latency_ms":
-            found[name] = values
+            calls[name] = values
         elif name == "version":
-            found[name] = values.cast(pa.string())
+            calls[name] = values.cast(pa.string())
         elif name in _FIGURES:
             if pa.types.is_floating(values.type):  # a text in a feature of this name is no figure
-                found[_FIGURES[name]] = values
+                calls[_FIGURES[name]] = values
         elif is_transient(name):
-            found[name.removeprefix(PREFIX)] = values
-    found.pop("is_call")
-    found.pop("reasoning_tokens", None)
-    return pa.table(found)
+            calls[name.removeprefix(PREFIX)] = values
+    calls.pop("is_call")
+    calls.pop("reasoning_tokens", None)
+    return pa.table(calls)
 
 
 def _known(values: pa.Array) -> pa.Array:

@@ -110,8 +110,8 @@ def _is_python(component: _Component) -> bool:
 
 
 def _sha256(component: _Component) -> str:
-    found = [one.content for one in component.hashes if one.alg == "SHA-256"]
-    return found[0] if found else ""
+    digests = [one.content for one in component.hashes if one.alg == "SHA-256"]
+    return digests[0] if digests else ""
 
 
 def _figure(performance: _Performance) -> Figure | None:

@@ -38,12 +38,12 @@ def is_german(batch: Batch) -> npt.NDArray[np.bool_]:
 
 
 def _languages(words: Words, some: Occurrences, texts: pa.StringArray) -> npt.NDArray[np.int64]:
-    found = decided(_counts(words, some))
-    is_open = (found == UNKNOWN) & ~np.asarray(pc.fill_null(pc.string_is_ascii(texts), True)).astype(bool)
+    languages = decided(_counts(words, some))
+    is_open = (languages == UNKNOWN) & ~np.asarray(pc.fill_null(pc.string_is_ascii(texts), True)).astype(bool)
     rows = np.flatnonzero(is_open)
     if len(rows):
-        found[rows] = _scripts(texts.take(pa.array(rows)))
-    return found
+        languages[rows] = _scripts(texts.take(pa.array(rows)))
+    return languages
 
 
 def _counts(words: Words, some: Occurrences) -> npt.NDArray[np.int64]:
@@ -54,11 +54,11 @@ def _counts(words: Words, some: Occurrences) -> npt.NDArray[np.int64]:
 
 def _scripts(texts: pa.StringArray) -> npt.NDArray[np.int64]:
     letters = np.asarray(pc.count_substring_regex(texts, r"\p{L}"))
-    found = np.full(len(texts), UNKNOWN, np.int64)
+    languages = np.full(len(texts), UNKNOWN, np.int64)
     for place, script in enumerate(SCRIPTS.values()):
         share = np.asarray(pc.count_substring_regex(texts, script)) / np.maximum(letters, 1)
-        found[(found == UNKNOWN) & (share >= _SHARE_OF_SCRIPT)] = len(LANGUAGES) + place
-    return found
+        languages[(languages == UNKNOWN) & (share >= _SHARE_OF_SCRIPT)] = len(LANGUAGES) + place
+    return languages
 
 
 def _is_other_language(batch: Batch) -> pa.Array:

@@ -31,15 +31,15 @@ def suspected(texts: pa.StringArray, folded: pa.StringArray, phrases: tuple[str,
     """Which texts have one of the phrases, also encoded, spelled, in tags or look-alike letters."""
     plain = without_homoglyphs(pc.utf8_lower(folded))
     of_one = tuple(f"(?s:{phrase})" for phrase in phrases)
-    found = matches_any(plain, (*of_one, ROT_13))
-    for row in np.flatnonzero(matches(texts, _TAGS) & ~found):
-        found[row] = _has_one([_from_tags(texts[int(row)].as_py())], of_one)
-    for row in np.flatnonzero(matches(folded, MAY_BE_DISGUISED) & ~found):
+    is_suspected = matches_any(plain, (*of_one, ROT_13))
+    for row in np.flatnonzero(matches(texts, _TAGS) & ~is_suspected):
+        is_suspected[row] = _has_one([_from_tags(texts[int(row)].as_py())], of_one)
+    for row in np.flatnonzero(matches(folded, MAY_BE_DISGUISED) & ~is_suspected):
         others = [fold(one.text).lower() for one in readings(folded[int(row)].as_py())]
-        found[row] = _has_one(others, of_one)
-    for row in np.flatnonzero(matches(plain, MAY_BE_RESPELLED) & ~found):
-        found[row] = _has_one(respelled(plain[int(row)].as_py()), of_one)
-    return found
+        is_suspected[row] = _has_one(others, of_one)
+    for row in np.flatnonzero(matches(plain, MAY_BE_RESPELLED) & ~is_suspected):
+        is_suspected[row] = _has_one(respelled(plain[int(row)].as_py()), of_one)
+    return is_suspected
 
 
 def _has_one(texts: list[str], phrases: tuple[str, ...]) -> bool:
@@ -63,8 +63,10 @@ def _in_list(batch: Batch, name: str, folded: Callable[[Batch], pa.Array]) -> pa
         return pa.nulls(len(lists), pa.bool_())
     texts, rows = parts(lists), rows_of_parts(lists)
     has_text = np.asarray(pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(texts), ""), False)).astype(bool)
-    found = np.bincount(rows[suspected(texts, batch.of(folded), IN_DOCUMENTS)], minlength=len(batch)) > 0
-    return pa.array(found, mask=np.bincount(rows[has_text], minlength=len(batch)) == 0)
+    is_suspected = (
+        np.bincount(rows[suspected(texts, batch.of(folded), IN_DOCUMENTS)], minlength=len(batch)) > 0
+    )
+    return pa.array(is_suspected, mask=np.bincount(rows[has_text], minlength=len(batch)) == 0)
 
 
 def _in_context(batch: Batch) -> pa.Array:
@@ -85,7 +87,7 @@ def is_hidden(texts: pa.StringArray) -> Flags:
 
 
 def _has_hidden(batch: Batch) -> pa.Array:
-    sent, found = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
+    sent, has_hidden = np.zeros(len(batch), bool), np.zeros(len(batch), bool)
     for name in ("input", "context", "tool_results"):
         column = batch.column(name)
         if column.null_count == len(column):
@@ -95,8 +97,8 @@ def _has_hidden(batch: Batch) -> pa.Array:
         rows = rows_of_parts(column) if is_list else np.arange(len(batch))
         has_text = np.asarray(pc.fill_null(pc.not_equal(texts, ""), False)).astype(bool)
         sent[rows[has_text]] = True
-        found[rows[is_hidden(texts)]] = True
-    return pa.array(found, mask=~sent)
+        has_hidden[rows[is_hidden(texts)]] = True
+    return pa.array(has_hidden, mask=~sent)
 
 
 _LANGUAGES = ("en", "de", "fr", "es")

@@ -90,14 +90,14 @@ def _windows(lengths: Shape, may_be: Callable[[Shape], bool]) -> tuple[Shape, ..
 
     Runs are alike, as a list of customers has the same groups in each line: most are remembered.
     """
-    found, n = [], 0
+    shapes, n = [], 0
     for last, length in enumerate(lengths):
         n += length
         if n > _MOST_DIGITS:
             break
         if may_be(shape := lengths[: last + 1]):
-            found.append(shape)
-    return tuple(reversed(found))
+            shapes.append(shape)
+    return tuple(reversed(shapes))
 
 
 def find(

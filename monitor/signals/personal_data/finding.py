@@ -14,15 +14,15 @@ def find_all(
     text: str, kinds: Iterable[Kind] = KINDS, *, is_disguised: bool = True
 ) -> list[tuple[Kind, Found]]:
     """What is in a folded text, and if it may be disguised, what its readings have elsewhere."""
-    found = [(kind, one) for kind in kinds for one in kind.find(text)]
-    plain = list(found)
+    findings = [(kind, one) for kind in kinds for one in kind.find(text)]
+    plain = list(findings)
     for reading in readings(text) if is_disguised else ():
-        found += [
+        findings += [
             (kind, one)
             for kind, one in _in_reading(reading)
             if not any(_overlap(one, other) for _, other in plain)
         ]
-    return found
+    return findings
 
 
 def _in_reading(reading: Reading) -> Iterable[tuple[Kind, Found]]:

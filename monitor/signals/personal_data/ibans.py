@@ -43,10 +43,10 @@ def find(text: str) -> Iterator[Found]:
         if start < free_from or (start and text[start - 1].isalnum()):
             continue
         length = _LENGTHS.get(text[start : start + 2].upper())
-        found = _at(text, start, length) if length else None
-        if found:
-            free_from = found.end
-            yield found
+        iban = _at(text, start, length) if length else None
+        if iban:
+            free_from = iban.end
+            yield iban
 
 
 def _at(text: str, start: int, length: int) -> Found | None:

@@ -37,12 +37,12 @@ def found_in(plain: pa.StringArray) -> Findings:
     )
     for row, text, mays in some:
         kinds = [kind for kind, may in zip(KINDS, mays, strict=True) if may]
-        found = [
+        of_row = [
             (kind, one.value, text[one.start : one.end])
             for kind, one in find_all(text, kinds, is_disguised=bool(is_disguised[row]))
         ]
-        if found:
-            findings[row] = found
+        if of_row:
+            findings[row] = of_row
     return findings
 
 
@@ -73,8 +73,8 @@ def _leaked(batch: Batch) -> Findings:
     findings = batch.of(_in_answers)
     given = _given(batch, sorted(findings))
     leaked: Findings = {}
-    for row, found in findings.items():
-        new = [one for one in found if not any(one[2] in text for text in given[row])]
+    for row, of_row in findings.items():
+        new = [one for one in of_row if not any(one[2] in text for text in given[row])]
         readings = {kind: "\n".join(map(kind.comparable, given[row])) for kind in {one[0] for one in new}}
         gone = [one for one in new if one[1] not in readings[one[0]]]
         if gone := [one for one in gone if not batch.registered.is_own_contact(one[1])]:
@@ -84,18 +84,18 @@ def _leaked(batch: Batch) -> Findings:
 
 def _flags(batch: Batch, findings: Findings, kinds: Sequence[Kind], is_measured: pa.BooleanArray) -> pa.Array:
     flags = np.zeros(len(batch), bool)
-    for row, found in findings.items():
-        flags[row] = any(kind in kinds for kind, *_ in found)
+    for row, of_row in findings.items():
+        flags[row] = any(kind in kinds for kind, *_ in of_row)
     return pc.if_else(is_measured, pa.array(flags), None)
 
 
 def _in_column(
     batch: Batch,
     texts: Callable[[Batch], pa.Array],
-    found: Callable[[Batch], Findings],
+    find: Callable[[Batch], Findings],
     kinds: Sequence[Kind],
 ) -> pa.Array:
-    return _flags(batch, batch.of(found), kinds, pc.is_valid(batch.of(texts)))
+    return _flags(batch, batch.of(find), kinds, pc.is_valid(batch.of(texts)))
 
 
 def _is_leak(batch: Batch, kinds: Sequence[Kind]) -> pa.Array:
@@ -104,8 +104,8 @@ def _is_leak(batch: Batch, kinds: Sequence[Kind]) -> pa.Array:
 
 
 _PERSONAL = (*IDENTIFIERS, *CONTACTS)
-_IN_ANSWER = partial(_in_column, texts=answers, found=_in_answers)
-_IN_INPUT = partial(_in_column, texts=inputs, found=_in_inputs)
+_IN_ANSWER = partial(_in_column, texts=answers, find=_in_answers)
+_IN_INPUT = partial(_in_column, texts=inputs, find=_in_inputs)
 _ANY_OF_THEM = "a card number, IBAN, national identifier, mail address, telephone number or public IP address"
 _LEAK_NEEDS = ("output", "input")
 

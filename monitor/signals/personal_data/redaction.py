@@ -63,12 +63,12 @@ def redacted_text(text: str, kinds: Sequence[Kind] = KINDS, *, is_disguised: boo
 def _spans(text: str, kinds: Sequence[Kind], is_disguised: bool) -> list[tuple[int, int, str]]:
     """Where something was found, from left to right; what overlaps is one passage, named after its first kind."""
     plain = fold(text)
-    found = sorted(
+    passages = sorted(
         (one.start, one.end, KINDS.index(kind))
         for kind, one in find_all(plain, kinds, is_disguised=is_disguised)
     )
     merged: list[tuple[int, int, int]] = []
-    for start, end, rank in found:
+    for start, end, rank in passages:
         if merged and start < merged[-1][1]:
             before = merged[-1]
             merged[-1] = (before[0], max(before[1], end), min(before[2], rank))

@@ -46,8 +46,8 @@ Date = tuple[int | None, int, int | None]
 
 def dates_in(text: str) -> list[set[Date]]:
     """The dates of a text, each with all that it may mean: 3/4/2021 is in March or in April."""
-    found = (_readings(one.groups()) for one in _DATE.finditer(text))
-    return [readings for readings in found if readings]
+    readings_of_each = (_readings(one.groups()) for one in _DATE.finditer(text))
+    return [readings for readings in readings_of_each if readings]
 
 
 def _readings(groups: tuple[str | None, ...]) -> set[Date]:

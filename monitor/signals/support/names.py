@@ -26,13 +26,13 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     is_inside[1:] = (answers.rows[1:] == answers.rows[:-1]) & ~ends[answers.codes[:-1]]
     names = answers.where(is_inside & may_be_name[answers.codes])
     given = words.given
-    found = contained(
+    is_contained = contained(
         Occurrences(names.rows, words.stems[names.codes]),
         Occurrences(given.rows, words.stems[given.codes]),
         int(words.stems.max(initial=-1)) + 1,
     )
     flags = np.zeros(words.n, bool)
-    flags[names.rows[~found]] = True
+    flags[names.rows[~is_contained]] = True
     has_both = (per_row(names, words.n) > 0) & (per_row(words.contexts, words.n) > 0)
     return pa.array(flags, mask=~has_both | batch.of(is_german) | batch.of(refuses))
 

@@ -36,10 +36,10 @@ def readings(number: str) -> list[str]:
     """What a number may be: `1.234` is 1.234 or 1234, as a point and a comma separate decimals or thousands."""
     digits = re.sub("['\u2019]", "", number)
     decimals = max(digits.rfind("."), digits.rfind(","))
-    found = [re.sub("[.,]", "", digits)]
+    written = [re.sub("[.,]", "", digits)]
     if decimals > 0:
-        found.insert(0, re.sub("[.,]", "", digits[:decimals]) + "." + digits[decimals + 1 :])
-    return [_canonical(one) for one in found]
+        written.insert(0, re.sub("[.,]", "", digits[:decimals]) + "." + digits[decimals + 1 :])
+    return [_canonical(one) for one in written]
 
 
 def _canonical(number: str) -> str:
@@ -55,21 +55,21 @@ class Numbers:
         self.words = words
         self.values: list[str] = []
         codes: dict[str, int] = {}
-        places, found = [], []
+        places, numbers = [], []
         for word in np.flatnonzero(words.has_digits):
             for one in _NUMBER.findall(words.vocabulary[int(word)].as_py()[:_LONGEST]):
                 for reading in readings(one):
                     places.append(int(word))
-                    found.append(codes.setdefault(reading, len(codes)))
+                    numbers.append(codes.setdefault(reading, len(codes)))
         named = np.flatnonzero(
             np.asarray(pc.is_in(words.plain, value_set=pa.array(list(_NAMED)))).astype(bool)
         )
         for word in named:
             places.append(int(word))
-            found.append(codes.setdefault(_NAMED[words.plain[int(word)].as_py()], len(codes)))
+            numbers.append(codes.setdefault(_NAMED[words.plain[int(word)].as_py()], len(codes)))
         self.values = list(codes)
         self._starts = np.searchsorted(sorted_places := np.sort(places), np.arange(len(words.vocabulary) + 1))
-        self._codes = np.array(found, np.int64)[np.argsort(places, kind="stable")]
+        self._codes = np.array(numbers, np.int64)[np.argsort(places, kind="stable")]
         assert len(sorted_places) == len(self._codes)
 
     @cached_property

@@ -25,13 +25,13 @@ def _support(batch: Batch) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool
     answers = words.answers.where(words.is_content[words.answers.codes])
     given = words.given
     n_stems = int(words.stems.max(initial=-1)) + 1
-    found = contained(
+    is_contained = contained(
         Occurrences(answers.rows, words.stems[answers.codes]),
         Occurrences(given.rows, words.stems[given.codes]),
         n_stems,
     )
     total = per_row(answers, words.n)
-    share = np.bincount(answers.rows[found], minlength=words.n) / np.maximum(total, 1)
+    share = np.bincount(answers.rows[is_contained], minlength=words.n) / np.maximum(total, 1)
     asked, answered = batch.of(context_languages), batch.of(answer_languages)
     is_translated = (asked != UNKNOWN) & (answered != UNKNOWN) & (asked != answered)
     has_context = per_row(words.contexts, words.n) >= _FEWEST_WORDS

@@ -79,8 +79,12 @@ class PubSub:
     def open(self, positions: Positions) -> None:
         """Check that the subscription is there."""
         del positions  # the subscription knows what was acknowledged
-        found = self._call("", None)
-        if found.get("pushConfig") or found.get("bigqueryConfig") or found.get("cloudStorageConfig"):
+        subscription = self._call("", None)
+        if (
+            subscription.get("pushConfig")
+            or subscription.get("bigqueryConfig")
+            or subscription.get("cloudStorageConfig")
+        ):
             msg = f"Pub/Sub: {self._settings.subscription} does not deliver by pull"
             raise SourceError(msg, hint="create a subscription with delivery type Pull")
 

@@ -243,17 +243,17 @@ class RedisStream:
 async def lag_of(client: Any, stream: str, group: str) -> Lag | None:
     """Entries that a group has not read or not acknowledged; None without the group."""
     groups = await client.xinfo_groups(stream)
-    found = next((one for one in groups if one["name"] == group.encode()), None)
-    if found is None:
+    own = next((one for one in groups if one["name"] == group.encode()), None)
+    if own is None:
         return None
-    last = found["last-delivered-id"]
+    last = own["last-delivered-id"]
     unread = await client.xrange(stream, min=b"(" + last, count=1)
     pending = await client.xpending(stream, group)
     first = [pending["min"]] if pending["pending"] else []
     first += [identifier for identifier, _ in unread]
     if not first:
         return Lag(0, 0.0)
-    lag = found.get("lag") if unread else 0
+    lag = own.get("lag") if unread else 0
     waiting = None if lag is None else lag + pending["pending"]
     times = [_sent_at(identifier) for identifier in first]
     known = [moment for moment in times if moment is not None]

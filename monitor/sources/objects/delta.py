@@ -52,8 +52,8 @@ class DeltaLogs:
                 except SourceError as error:
                     errors[root] = error
         roots = {_root(one.name) for one in commits}
-        found = [one for one in objects if not is_commit(one.name) and self._has_new_rows(one.name, roots)]
-        return found, next(iter(errors.values()), None)
+        files = [one for one in objects if not is_commit(one.name) and self._has_new_rows(one.name, roots)]
+        return files, next(iter(errors.values()), None)
 
     def _has_new_rows(self, name: str, roots: set[str]) -> bool:
         root = _table_of(name, roots)
@@ -76,10 +76,10 @@ def new_files(commit: bytes) -> set[str]:
     Raises:
         ValueError: it is no commit, or the table cannot be read.
     """
-    found = actions(commit)
+    done = actions(commit)
     try:
-        operation = next((one["commitInfo"].get("operation") for one in found if one.get("commitInfo")), None)
-        added = [one["add"] for one in found if one.get("add")]
+        operation = next((one["commitInfo"].get("operation") for one in done if one.get("commitInfo")), None)
+        added = [one["add"] for one in done if one.get("add")]
         files = {path_of(one) for one in added if one.get("dataChange") is not False}
     except (TypeError, AttributeError, LookupError) as error:
         raise ValueError(f"no commit of a Delta table ({error})") from error
@@ -93,14 +93,14 @@ def actions(commit: bytes) -> list[dict[str, Any]]:
         ValueError: it is no commit, or the columns of the table are mapped.
     """
     try:
-        found: list[dict[str, Any]] = [json.loads(line) for line in commit.splitlines() if line.strip()]
-        settings = [one["metaData"].get("configuration") or {} for one in found if one.get("metaData")]
+        lines: list[dict[str, Any]] = [json.loads(line) for line in commit.splitlines() if line.strip()]
+        settings = [one["metaData"].get("configuration") or {} for one in lines if one.get("metaData")]
         modes = [one.get(_MAPPING, "none") for one in settings]
     except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
         raise ValueError(f"no commit of a Delta table ({error})") from error
     if any(mode != "none" for mode in modes):
         raise ValueError(f"its files have other names for its columns ({_MAPPING}); export the table")
-    return found
+    return lines
 
 
 def path_of(action: Mapping[str, Any]) -> str:

@@ -26,11 +26,11 @@ def current(places: Sequence[Location]) -> list[Location]:
     logs: dict[str, dict[str, Location]] = {}
     others: list[Location] = []
     for place in places:
-        found = _IN_LOG.fullmatch(place.name)
-        if found is None:
+        match = _IN_LOG.fullmatch(place.name)
+        if match is None:
             others.append(place)
         else:
-            logs.setdefault(found[1], {})[found[2]] = place
+            logs.setdefault(match[1], {})[match[2]] = place
     names = {place.name for place in others}
     chosen = {root: _files_of(root, log, names) for root, log in logs.items()}
     return [
@@ -58,8 +58,8 @@ def _files_of(root: str, log: dict[str, Location], names: set[str]) -> set[str]:
 
 def _active(log: dict[str, Location]) -> set[str]:
     """The files, relative to the table, after the last commit."""
-    commits = {int(found[1]): place for name, place in log.items() if (found := _COMMIT.fullmatch(name))}
-    points = [(int(found[1]), place) for name, place in log.items() if (found := _CHECKPOINT.fullmatch(name))]
+    commits = {int(match[1]): place for name, place in log.items() if (match := _COMMIT.fullmatch(name))}
+    points = [(int(match[1]), place) for name, place in log.items() if (match := _CHECKPOINT.fullmatch(name))]
     newest, files = -1, dict[str, bool]()
     if 0 not in commits:
         newest = max((number for number, _ in points), default=-1)
@@ -81,9 +81,9 @@ def _active(log: dict[str, Location]) -> set[str]:
     return set(files)
 
 
-def _apply(files: dict[str, bool], found: Iterable[Mapping[str, Any]]) -> None:
+def _apply(files: dict[str, bool], actions: Iterable[Mapping[str, Any]]) -> None:
     """Change the files by the actions of a commit; True stands for a file of which some rows are deleted."""
-    changes = list(found)
+    changes = list(actions)
     for removed in [one["remove"] for one in changes if one.get("remove")]:
         files.pop(path_of(removed), None)
     for added in [one["add"] for one in changes if one.get("add")]:

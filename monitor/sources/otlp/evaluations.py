@@ -39,17 +39,17 @@ def evaluations_of(records: Iterable[LogRecord | Refused], rules: Rules, client:
 
     Other log records are accepted and not stored: an application sends its whole log to one address.
     """
-    found = Evaluations()
+    evaluations = Evaluations()
     for record in records:
         try:
             if isinstance(record, Refused):
                 raise ValueError(record.reason)
             if record.event == _EVENT:
-                found.scores.append(_score(record, rules, client))
+                evaluations.scores.append(_score(record, rules, client))
         except ValueError as error:
-            found.refused += 1
-            found.reason = found.reason or str(error)
-    return found
+            evaluations.refused += 1
+            evaluations.reason = evaluations.reason or str(error)
+    return evaluations
 
 
 def _score(record: LogRecord, rules: Rules, client: str) -> Score:

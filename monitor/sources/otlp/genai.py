@@ -182,8 +182,8 @@ def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[st
         "features": _known(_FEATURES, attributes) | sizes(content),
         "segments": _known(_SEGMENTS, attributes),
     }
-    if found := texts(span, content, documents):
-        record["texts"] = found
+    if sent := texts(span, content, documents):
+        record["texts"] = sent
     if (json_asked := is_json_asked(span.attributes)) is not None:
         record["json_asked"] = json_asked
     if 0 < start <= end:
@@ -254,7 +254,7 @@ def _as_name(text: str) -> str | None:
 
 
 def _environment(span: Span) -> str | None:
-    named = next((found for key in _ENVIRONMENT if (found := _named(span, key))), None)
+    named = next((name for key in _ENVIRONMENT if (name := _named(span, key))), None)
     return None if named is None else _ENVIRONMENTS.get(named.lower(), named.lower())
 
 

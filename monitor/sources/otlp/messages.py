@@ -46,14 +46,14 @@ def texts(span: Span, content: Content, documents: Iterable[str] = ()) -> dict[s
     if not (inputs or outputs or system or tools):
         return {}
     context = _written(decoded(span.attributes.get(_CONTEXT))) or documents_of(span) or list(documents)
-    found: dict[str, Any] = {
+    by_name: dict[str, Any] = {
         "input": _joined(inputs),
         "output": _joined(outputs),
         "system": _joined(system),
         "tool_results": tools,
         "context": context,
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in by_name.items() if value}
 
 
 def documents_of(span: Span) -> list[str]:

@@ -36,8 +36,8 @@ def record_of(row: Mapping[str, Any], hidden: Collection[str]) -> dict[str, Any]
 
 
 def _group(record: dict[str, Any], group: str) -> dict[str, Any]:
-    found = record.setdefault(group, {})
-    return found if isinstance(found, dict) else {}
+    members = record.setdefault(group, {})
+    return members if isinstance(members, dict) else {}
 
 
 def plain(cell: object) -> Any:

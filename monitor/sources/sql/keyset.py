@@ -105,8 +105,8 @@ def read(text: str) -> Values:
         ValueError: it is damaged.
     """
     try:
-        if found := tuple(_READ[kind](value) for kind, value in json.loads(text)):
-            return found
+        if position := tuple(_READ[kind](value) for kind, value in json.loads(text)):
+            return position
     except (KeyError, TypeError, ArithmeticError):
         pass
     msg = f"{text!r} is not a position"

@@ -154,10 +154,14 @@ class OtlpEndpoint:
             StoreError: nothing was stored.
         """
         rules = self._log.rules(sender.client, sender.models)
-        found = evaluations_of(_DECODERS[encoding].logs(body), rules, sender.client or only_client(rules))
-        if found.scores:
-            self._log.store_delivery([], lambda connection: scores.put(connection, found.scores, rules.now))
-        return found.refused, found.reason
+        evaluations = evaluations_of(
+            _DECODERS[encoding].logs(body), rules, sender.client or only_client(rules)
+        )
+        if evaluations.scores:
+            self._log.store_delivery(
+                [], lambda connection: scores.put(connection, evaluations.scores, rules.now)
+            )
+        return evaluations.refused, evaluations.reason
 
     def _gauges(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
         """Hand metrics to the gauges that want them; what is not accepted."""

@@ -47,14 +47,14 @@ def waiting(connection: Connection, services: Services, client: str) -> list[Wai
     by_stream: dict[Stream, list[Approval]] = {}
     for one in approvals.of_client(connection, client):
         by_stream.setdefault(one.stream, []).append(one)
-    found = []
+    listed = []
     for stream, own in by_stream.items():
         policy = services.release_policy(stream)
         if policy.approval != CLIENT or not settings.shows(stream.model):
             continue
         recorded = releases.of(connection, stream)
-        found += [_waiting(one, settings, recorded) for one in waiting_for_client(policy, own, recorded)]
-    return sorted(found, key=lambda one: -one.approval.at)[:MOST]
+        listed += [_waiting(one, settings, recorded) for one in waiting_for_client(policy, own, recorded)]
+    return sorted(listed, key=lambda one: -one.approval.at)[:MOST]
 
 
 def _waiting(approval: Approval, settings: ClientSettings, recorded: list[Release]) -> Waiting:

@@ -125,14 +125,14 @@ def _groups(
     """What is known of each group: of the day that rules have read, else of the newest hour."""
     stream = data.one.stream
     of_day = web_services.of(request).measured().get((stream, DAY), ())
-    found = [one for one in of_day if one.metric in fairness.METRICS]
-    found = found or [one for one in hour if one.metric in fairness.METRICS]
-    if not found or data.health.now - found[0].window.end >= 2 * HOUR:
+    compared = [one for one in of_day if one.metric in fairness.METRICS]
+    compared = compared or [one for one in hour if one.metric in fairness.METRICS]
+    if not compared or data.health.now - compared[0].window.end >= 2 * HOUR:
         return []
-    window = found[0].window
+    window = compared[0].window
     until = wording.clock(window.end, data.settings.zone)
     period = f"of the {targets.over(window.seconds)}, until {until},"
-    return fairness.sentences(data.settings.view(stream.model).fairness, found, period)
+    return fairness.sentences(data.settings.view(stream.model).fairness, compared, period)
 
 
 @get("/c/{key:str}/days.csv", sync_to_thread=True, include_in_schema=False)

@@ -130,14 +130,14 @@ def _is_only(stored: StoredProfile, merged: Sequence[SiteWindow]) -> bool:
 
 def _by_site(delivered: Sequence[SiteWindow], layout: Layout) -> list[Profile]:
     """The profile of the window at each site."""
-    found = []
+    profiles = []
     for _, of_one in groupby(sorted(delivered, key=lambda one: one.site), key=lambda one: one.site):
         some = list(of_one)
         latest = {one.epoch: codec.decode(one.blob, layout) for one in some}
         began = {base.epoch: base for one in some for base in bases.decode(one.bases)}
         profile = of_site(latest, {epoch: _base(base, layout) for epoch, base in began.items()})
-        found += [profile] if profile is not None else []
-    return found
+        profiles += [profile] if profile is not None else []
+    return profiles
 
 
 def _base(base: bases.EncodedBase, layout: Layout) -> Base:

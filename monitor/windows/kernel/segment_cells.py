@@ -56,7 +56,7 @@ def count(
     most = sorted(segments, key=lambda key: (-segments[key].rows, key))[: most_cells // width]
     cell_of_row = {column.name: cells_of_rows(column, rows) for column in columns}
     each = np.full(rows.num_rows, weights.same) if weights.each is None else weights.each
-    found: dict[SliceKey, dict[str, Floats]] = {key: {} for key in most}
+    by_slice: dict[SliceKey, dict[str, Floats]] = {key: {} for key in most}
     for name in dict.fromkeys(name for name, _ in most):
         values = [value for key, value in most if key == name]
         place = _place_of_rows(rows, name, values)
@@ -66,8 +66,8 @@ def count(
             joint = place[is_named] * size + cell_of_row[column.name][is_named]
             counts = np.bincount(joint, each[is_named], len(values) * size).reshape(len(values), size)
             for number, value in enumerate(values):
-                found[(name, value)][column.name] = counts[number].astype(np.float64)
-    return found
+                by_slice[(name, value)][column.name] = counts[number].astype(np.float64)
+    return by_slice
 
 
 def cells_of_rows(column: Column, rows: pa.RecordBatch) -> np.ndarray:

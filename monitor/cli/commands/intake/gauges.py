@@ -116,8 +116,12 @@ def _put(one: dict[str, Any]) -> None:
     put(f"{one['name']} ({one['kind']})  {one['stream']}")
     if not one["figures"]:
         put(f"    no figures in the last minutes (hint: watchkeeper gauges test {one['name']})")
-    for found in one["figures"]:
-        machine = found["gauge"].partition("/")[2]
+    for one_figure in one["figures"]:
+        machine = one_figure["gauge"].partition("/")[2]
         place = f" on {machine}" if machine else ""
-        text = figure(found["value"], found["unit"]) if found["value"] is not None else found["reason"]
-        put(f"    {found['resource']}{place}  {found['metric']}: {text}")
+        text = (
+            figure(one_figure["value"], one_figure["unit"])
+            if one_figure["value"] is not None
+            else one_figure["reason"]
+        )
+        put(f"    {one_figure['resource']}{place}  {one_figure['metric']}: {text}")

@@ -43,8 +43,8 @@ def erase(
     from monitor.store.restoring import ensure_only_user
 
     settings = load(config)
-    ids, (name, found, value) = _ids(given or []), segment.partition("=")
-    if segment and (ids or not (name and found and value)):
+    ids, (name, equals, value) = _ids(given or []), segment.partition("=")
+    if segment and (ids or not (name and equals and value)):
         raise InputError("--segment needs NAME=VALUE, without --id", hint="such as --segment customer=4711")
     everything = not ids and not segment
     if everything and not yes and ask(f"Erase everything of {client}? yes or no", "no") != "yes":

@@ -212,12 +212,12 @@ def _known(settings: "Config", stream: "Stream") -> "tuple[Baseline, Peak | None
 
     base = int(settings.predictions.base_window)
     with opened(settings).read() as connection:
-        found = baselines.load(connection, stream, with_sample=True)
+        baseline = baselines.load(connection, stream, with_sample=True)
         busiest = peak(connection, stream, base, time.time())
-    if found is None:
+    if baseline is None:
         hint = "calls are drawn from it: watchkeeper baseline set --help"
         raise NotFoundError(f"{visible(str(stream))} has no baseline", hint=hint)
-    return found, busiest
+    return baseline, busiest
 
 
 def _asked(rate: str, like: str) -> tuple[float, float]:
@@ -254,9 +254,9 @@ def _like(times: float, peak: "Peak | None") -> float:
     """So many times the busiest hour, in calls a second."""
     if peak is None:
         raise NotFoundError("the model had no traffic in the last four weeks", hint="use --rate 200/s")
-    found = _possible(peak.rate * times)
-    say(f"busiest hour: {peak.text}, {peak.rate:.3g}/s; the test is for {found:.3g}/s")
-    return found
+    target = _possible(peak.rate * times)
+    say(f"busiest hour: {peak.text}, {peak.rate:.3g}/s; the test is for {target:.3g}/s")
+    return target
 
 
 def _span(option: str, text: str) -> float:

@@ -50,10 +50,10 @@ def list_rollbacks(
 
     settings = load(config)
     with opened(settings).read() as connection:
-        found = rollbacks.of_stream(connection, stream_of(model)) if model else rollbacks.latest(connection)
+        listed = rollbacks.of_stream(connection, stream_of(model)) if model else rollbacks.latest(connection)
         stops = rollback_stops.in_force(connection)
     if as_json:
-        put_json([_as_json(one) for one in found])
+        put_json([_as_json(one) for one in listed])
         return
     file = Path(settings.rollback.stop_file)
     if file.exists():
@@ -61,8 +61,8 @@ def list_rollbacks(
     for stop in stops:
         say(f"rollbacks of {stop.stream or 'all models'} are stopped by {stop.author} since {iso(stop.at)}")
     columns = ("id", "decided", "model", "version", "to", "what", "mode", "state", "trigger")
-    put_table(columns, (_row(one) for one in found))
-    if not found:
+    put_table(columns, (_row(one) for one in listed))
+    if not listed:
         say("no decisions on rollbacks yet")
 
 

@@ -92,12 +92,12 @@ def drills(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json
 
     stream = stream_of(model)
     with opened(load(config)).read() as connection:
-        found = rollback_drills.of_model(connection, stream.client, stream.model)
+        listed = rollback_drills.of_model(connection, stream.client, stream.model)
     if as_json:
-        put_json([_as_json(one) for one in found])
+        put_json([_as_json(one) for one in listed])
         return
     rows = []
-    for one in found:
+    for one in listed:
         steps = ", ".join(
             f"{step.name} {step.seconds:.2f} s{'' if step.worked else ' FAILED'}" for step in one.steps
         )
@@ -105,7 +105,7 @@ def drills(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json
             (iso(one.started_at), one.stream.environment, one.outcome, one.executor, one.author, steps)
         )
     put_table(("started", "environment", "outcome", "executor", "by", "steps"), rows)
-    if not found:
+    if not listed:
         say("never practised; see: watchkeeper rollback drill")
 
 
@@ -137,8 +137,8 @@ def _run(
         known = model_versions.of(connection, where) or model_versions.of(connection, stream)
     own, newest = settings.model(stream).rollback, newest_of(known)
     version = versions[0] or (newest.version if newest else "")
-    found = other_than(version, known)
-    other = versions[1] or (found.version if found else "")
+    replacement = other_than(version, known)
+    other = versions[1] or (replacement.version if replacement else "")
     if own.drill_executor is None:  # nothing is called, so any names will do
         version, other = version or "new", other or "old"
     if not version or not other or version == other:

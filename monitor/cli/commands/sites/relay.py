@@ -72,12 +72,12 @@ def status(config: RelayOption = DEFAULT_FILE, as_json: JsonOption = False) -> N
     from monitor.relay.status import status_of
 
     settings = _loaded(config)
-    found = status_of(Path(settings.folder), settings.buffer, time.time())
+    state = status_of(Path(settings.folder), settings.buffer, time.time())
     if as_json:
-        put_json(msgspec.to_builtins(found) | {"is_well": found.is_well})
+        put_json(msgspec.to_builtins(state) | {"is_well": state.is_well})
     else:
-        put(f"the relay {'runs' if found.is_running else 'does not run'}")
-        put(f"{found.waiting_bytes:,} bytes of {format_size(found.buffer_bytes)} wait")
+        put(f"the relay {'runs' if state.is_running else 'does not run'}")
+        put(f"{state.waiting_bytes:,} bytes of {format_size(state.buffer_bytes)} wait")
         rows = [
             (
                 one.key,
@@ -87,10 +87,10 @@ def status(config: RelayOption = DEFAULT_FILE, as_json: JsonOption = False) -> N
                 str(len(one.set_aside)),
                 one.error or one.set_aside_reason or one.rejected or "-",
             )
-            for one in found.keys
+            for one in state.keys
         ]
         put_table(("key", "waiting bytes", "oldest", "sent", "set aside", "reason"), rows)
-    if not found.is_well:
+    if not state.is_well:
         raise typer.Exit(1)
 
 

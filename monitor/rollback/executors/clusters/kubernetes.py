@@ -88,20 +88,20 @@ class DeploymentExecutor:
         selector = quote(",".join(f"{name}={value}" for name, value in sorted(chosen.items())), safe="=,")
         sets = api.get(f"{path_of(_GROUP, settings, 'replicasets')}?labelSelector={selector}&limit=500")
         mine = inside(deployment, "metadata", "uid")
-        found: dict[int, Any] = {}
+        templates: dict[int, Any] = {}
         for one in inside(sets, "items") or ():
             owners = inside(one, "metadata", "ownerReferences") or ()
             template = inside(one, "spec", "template")
             version = settings.version_of(template)
             if any(owner.get("uid") == mine for owner in owners) and version not in ("", order.version):
                 number = str(inside(one, "metadata", "annotations", _REVISION) or "")
-                found |= {int(number): template} if number.isdecimal() else {}
-        exact = {n: one for n, one in found.items() if settings.version_of(one) == order.other}
-        if not found:
+                templates |= {int(number): template} if number.isdecimal() else {}
+        exact = {n: one for n, one in templates.items() if settings.version_of(one) == order.other}
+        if not templates:
             msg = f"Deployment {settings.name} has no revision of another version to go back to"
             raise ExecutorError(msg, is_certain=True)
-        revision = max(exact or found)
-        return revision, found[revision]
+        revision = max(exact or templates)
+        return revision, templates[revision]
 
 
 def _undo(deployment: Any, template: Any) -> list[dict[str, object]]:

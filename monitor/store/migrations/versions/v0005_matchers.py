@@ -30,10 +30,10 @@ def upgrade() -> None:
 
 
 def _escaped(matcher: str) -> str:
-    found = _AS_WRITTEN.fullmatch(matcher)
-    if found is None:
+    match = _AS_WRITTEN.fullmatch(matcher)
+    if match is None:
         return matcher
-    name, operator, value = found.groups()
+    name, operator, value = match.groups()
     return f'{name}{operator}"{value.translate(_ESCAPED)}"'
 
 

@@ -29,7 +29,7 @@ class SegmentRow:
 
 def rows(column: Column, baseline: Profile, before: Profile | None, now: Profile) -> list[SegmentRow]:
     """The segments with the feature's counts: those that moved most since the time before come first."""
-    found = [
+    moved = [
         _row(
             "=".join(key),
             column,
@@ -41,7 +41,7 @@ def rows(column: Column, baseline: Profile, before: Profile | None, now: Profile
         for key, part in now.segments.items()
         if (counts := part.cells.get(column.name)) is not None and counts.sum() > 0
     ]
-    return sorted(found, key=lambda one: (not one.is_beyond_chance, -(one.moved or 0.0), -one.rows, one.name))
+    return sorted(moved, key=lambda one: (not one.is_beyond_chance, -(one.moved or 0.0), -one.rows, one.name))
 
 
 def _row(

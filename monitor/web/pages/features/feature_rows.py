@@ -92,9 +92,9 @@ def drift_now(connection: Connection, stream: Stream) -> DriftNow:
     if calibration is None or state is None:
         return DriftNow()
     until = state.judged_until
-    found = drift.verdicts(connection, stream, until - calibration.seconds, until)
+    verdicts = drift.verdicts(connection, stream, until - calibration.seconds, until)
     opened = [one for one in drift.incidents(connection, stream) if one.closed is None]
-    return DriftNow(until, {one.column: one for one in found}, opened)
+    return DriftNow(until, {one.column: one for one in verdicts}, opened)
 
 
 @dataclass(frozen=True, slots=True)

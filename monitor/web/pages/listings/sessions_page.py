@@ -26,8 +26,8 @@ MayEnd = Callable[[Visitor, Session], bool]
 def sessions_page(request: Request[Any, Any, Any]) -> Response[str]:
     """The open sessions that the visitor may end."""
     visitor = session.staff(request)
-    found, own = _found(request, visitor, _may_end)
-    return rendering.page("staff_sessions.html", visitor=visitor, found=found, own=own, iso=iso)
+    listed, own = _listed(request, visitor, _may_end)
+    return rendering.page("staff_sessions.html", visitor=visitor, listed=listed, own=own, iso=iso)
 
 
 @post("/staff/sessions/{identity:str}/end", sync_to_thread=True, include_in_schema=False, status_code=303)
@@ -43,13 +43,13 @@ def own_sessions(request: Request[Any, Any, Any], key: FromPath[str]) -> Respons
     visitor, services = session.reader(request, key), web_services.of(request)
     settings = services.client(key)
     moment = partial(wording.moment, zone=settings.zone, now=services.clock.now())
-    found, own = _found(request, visitor, _is_own)
+    listed, own = _listed(request, visitor, _is_own)
     return rendering.page(
         "sessions.html",
         visitor=visitor,
         client=key,
         name=settings.name or key,
-        found=found,
+        listed=listed,
         own=own,
         iso=iso,
         moment=moment,
@@ -70,22 +70,22 @@ def end_own(
     return Response("", status_code=303, headers={"Location": f"/c/{quote(key, safe='')}/sessions"})
 
 
-def _found(request: Request[Any, Any, Any], visitor: Visitor, may_end: MayEnd) -> tuple[list[Session], str]:
+def _listed(request: Request[Any, Any, Any], visitor: Visitor, may_end: MayEnd) -> tuple[list[Session], str]:
     """The open sessions that the visitor may end, newest first, and the id of the one in use."""
     services = web_services.of(request)
     now, idle = services.clock.now(), services.settings.session_idle
     with services.store.read() as connection:
-        found = [one for one in sessions.open_sessions(connection, now, idle) if may_end(visitor, one)]
+        listed = [one for one in sessions.open_sessions(connection, now, idle) if may_end(visitor, one)]
         own = sessions.find(connection, visitor.secret, now) if visitor.secret else None
-    return found, own.id if own else ""
+    return listed, own.id if own else ""
 
 
 def _end(request: Request[Any, Any, Any], visitor: Visitor, identity: str, may_end: MayEnd) -> None:
     services = web_services.of(request)
     now, idle = services.clock.now(), services.settings.session_idle
     with services.store.write() as connection:
-        found = sessions.open_sessions(connection, now, idle)
-        one = next((one for one in found if one.id == identity and may_end(visitor, one)), None)
+        listed = sessions.open_sessions(connection, now, idle)
+        one = next((one for one in listed if one.id == identity and may_end(visitor, one)), None)
         if one is None or not sessions.end(connection, identity):
             raise NotFoundException
         session.note(request, connection, visitor, one.client, f"end session {identity} of {one.who}")

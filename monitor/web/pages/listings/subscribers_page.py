@@ -29,9 +29,14 @@ def subscribers_page(request: Request[Any, Any, Any]) -> Response[str]:
     with services.store.read() as connection:
         total = change_subscriptions.count(connection, client, part)
         asked = list_query.at_page(asked, total)
-        found = change_subscriptions.find(connection, client, part, asked.offset, list_query.PER_PAGE)
+        subscriptions = change_subscriptions.find(connection, client, part, asked.offset, list_query.PER_PAGE)
     return rendering.page(
-        "staff_subscribers.html", visitor=visitor, query=asked, found=found, total=total, iso=iso
+        "staff_subscribers.html",
+        visitor=visitor,
+        query=asked,
+        subscriptions=subscriptions,
+        total=total,
+        iso=iso,
     )
 
 

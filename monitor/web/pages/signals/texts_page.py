@@ -81,14 +81,14 @@ def texts_page(
 
 def newest(connection: Connection, stream: Stream, signal: str, now: float) -> list[Shown]:
     """The newest calls of a stream that have texts; with `signal`, those of which it is true."""
-    found: list[Shown] = []
+    shown: list[Shown] = []
     for stored in texts.newest(connection, stream, 0.0, now + 3600.0, MOST_BATCHES):
         with faults_of(connection).isolate("texts", f"{stream} {stored.digest.hex()}"):
             rows = decode(stored.content).to_pylist()
-            found += [_shown(row) for row in reversed(rows) if not signal or signal in (row[FOUND] or ())]
-        if len(found) >= MOST_SHOWN:
+            shown += [_shown(row) for row in reversed(rows) if not signal or signal in (row[FOUND] or ())]
+        if len(shown) >= MOST_SHOWN:
             break
-    return sorted(found, key=lambda one: -one.at)[:MOST_SHOWN]
+    return sorted(shown, key=lambda one: -one.at)[:MOST_SHOWN]
 
 
 def _shown(row: dict[str, Any]) -> Shown:
