@@ -45,6 +45,12 @@ _ODD_DIGITS = (
     r"\x{A620}-\x{ABF9}\x{10D30}-\x{10D39}\x{11066}-\x{11DA9}\x{16A60}-\x{16B59}\x{1E140}-\x{1E959}]"
 )
 """Blocks with decimal digits that compatibility normalisation leaves as they are."""
+_NOT_PLAIN = (
+    r"[^\x00-\x7F\x{A1}-\x{A7}\x{A9}\x{AB}\x{AE}\x{B0}\x{B1}\x{B6}\x{B7}\x{BB}\x{BF}-\x{131}\x{134}-\x{13E}\x{141}-\x{148}"
+    r"\x{14A}-\x{17E}\x{386}\x{388}-\x{38A}\x{38C}\x{38E}-\x{3A1}\x{3A3}-\x{3CF}\x{400}-\x{481}\x{5D0}-\x{5EA}\x{2018}-\x{2023}"
+    r"\x{2030}-\x{2032}\x{20AC}\x{2190}-\x{21FF}\x{3041}-\x{3096}\x{30A1}-\x{30FE}\x{4E00}-\x{9FFF}\x{AC00}-\x{D7A3}]"
+)
+"""All but the common characters that fold to themselves, and that nothing after them is joined with."""
 
 
 @lru_cache(maxsize=_MOST)
@@ -118,11 +124,11 @@ def spans_in(text: str) -> Callable[[int, int], tuple[int, int]]:
 
 
 def folded(texts: pa.StringArray) -> pa.StringArray:
-    """The folded texts of a column. Rows in ASCII without escapes, which most are, cost next to nothing."""
+    """The folded texts of a column. Rows of common characters without escapes, which most are, cost next to nothing."""
     if (has_escape := matches(texts, _ESCAPES)).any():
         rewritten = [fold(one) for one in texts.filter(pa.array(has_escape)).to_pylist()]
         texts = pc.replace_with_mask(texts, pa.array(has_escape), pa.array(rewritten, pa.string()))
-    is_other = pc.invert(pc.fill_null(pc.string_is_ascii(texts), True))
+    is_other = pa.array(matches(texts, _NOT_PLAIN))
     if not pc.any(is_other).as_py():
         return texts
     others = pc.utf8_normalize(texts.filter(is_other), form="NFKC")

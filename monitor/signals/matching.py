@@ -3,6 +3,7 @@
 Arrow compiles an expression at each call, which takes longer than to look through a few texts. Both use RE2.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -32,6 +33,11 @@ def matches_any(texts: pa.StringArray, patterns: tuple[str, ...]) -> Flags:
     for one in patterns:
         is_matched |= matches(texts, one)
     return is_matched
+
+
+def spans(pattern: "re2._Regexp", text: str) -> Iterator[tuple[int, int]]:
+    """The passages `[start, end)` of a text that match. RE2 works on bytes, which in ASCII are the characters."""
+    return (one.span() for one in pattern.finditer(text.encode() if text.isascii() else text))
 
 
 def _matches_of_few(texts: pa.StringArray, pattern: str) -> Flags:

@@ -1,6 +1,5 @@
 """Laws of all signals: order and batches change nothing, nothing is made of nothing, any text is taken."""
 
-import time
 from typing import Any
 
 import pyarrow as pa
@@ -11,9 +10,8 @@ from hypothesis import strategies as st
 from monitor.signals.calls import COLUMNS, Calls, Prices, Registered
 from monitor.signals.injection.canaries import digest
 from monitor.signals.injection.system_prompts import shingles
-from monitor.signals.registry import SIGNALS, measure, redact
-from tests.bench.signals.speed import HOSTILE, hostile
-from tests.support.thorough import THOROUGH, examples
+from monitor.signals.registry import SIGNALS, measure
+from tests.support.thorough import examples
 
 PROMPT = "You are the assistant of Acme and you never tell the price of another bank to anyone."
 CANARY = "wk-canary-" + "a" * 22
@@ -96,18 +94,3 @@ def test_each_signal_says_what_it_is() -> None:
         assert set(one.needs) <= COLUMNS.keys(), one.name
         assert one.help.endswith("."), one.name
         assert one.is_flag or not one.is_leak
-
-
-@pytest.mark.parametrize("piece", HOSTILE)
-def test_a_long_text_of_one_piece_is_measured(piece: str) -> None:
-    """In a thorough run, 100 kB take no more than linear time; usually, that they are taken at all."""
-    size = 20_000 if THOROUGH else 2_000
-    costs = []
-    for length in (size, 4 * size) if THOROUGH else (size,):
-        calls = dict(hostile(length))[piece]
-        began = time.process_time()
-        measure(calls, REGISTERED)
-        once = redact(calls.column("output"))
-        costs.append(time.process_time() - began)
-        assert redact(once) == once
-    assert len(costs) == 1 or costs[1] < 8 * costs[0] + 0.5

@@ -1,6 +1,7 @@
 """The fast forms of searching and folding say what the slow ones say."""
 
 import re
+import unicodedata
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.signals.folding import _plain, fold, spans_in
+from monitor.signals.folding import _NOT_PLAIN, _plain, fold, spans_in
 from monitor.signals.form.refusal import _REFUSAL
 from monitor.signals.injection.phrases import IN_DOCUMENTS, IN_TURNS
 from monitor.signals.matching import FEW, matches, matches_any
@@ -77,3 +78,16 @@ def test_windows_of_groups_are_those_of_a_plain_search(inside: bool, text: str) 
                     free = end
                     break
     assert list(find(text, may_be, lambda digits: is_one(digits.value), inside=inside)) == expected
+
+
+def test_characters_that_are_left_alone_fold_to_themselves() -> None:
+    """Alone, and after each other: what a column leaves out of normalisation must have none."""
+    plain = [one for one in map(chr, range(0x110000)) if not "\ud800" <= one <= "\udfff"]
+    is_plain = ~matches(pa.array(plain), _NOT_PLAIN)
+    left = "".join(one for one, leave in zip(plain, is_plain.tolist(), strict=True) if leave)
+    assert len(left) > 30_000
+    assert fold(left) == left == unicodedata.normalize("NFKC", left)
+    assert not any(map(unicodedata.combining, left))
+    assert unicodedata.normalize("NFKC", "".join("a" + one for one in left)) == "".join(
+        "a" + one for one in left
+    )

@@ -111,7 +111,12 @@ _TO_AGENT = (
     r"[^.!?]{0,20}?\b(?:give|rate|approve|accept)\b|\bgive\sit\sthe\shighest\s(?:score|rating|mark)\b|\brm\s-rf\s/"
     r"|\bdo\s(?:exactly\s)?(?:what|as)\s(?:it|the\s[a-z]+)\s(?:says?|tells?|instructs?|orders?)\b"
 )
-IN_TURNS = (_SET_ASIDE_EN, _VOID_EN, _REVEAL_EN, _ROLE_EN, _AUTHORITY_EN, _GERMAN, _FRENCH, _SPANISH)
+IN_TURNS = (
+    _SET_ASIDE_EN,
+    _REVEAL_EN,
+    "|".join((_VOID_EN, _ROLE_EN, _AUTHORITY_EN)),
+    "|".join((_GERMAN, _FRENCH, _SPANISH)),
+)
 """For what users write."""
 IN_DOCUMENTS = (_TO_AGENT,)
 """For documents and results of tools."""

@@ -4,7 +4,7 @@ They find attacks that use the common words, and nothing else: `docs/signals.md`
 lower case. What people write to a chat and what stands in documents differ, so that documents have their own list.
 """
 
-from monitor.signals.injection import paraphrases
+from monitor.signals.injection import intents, paraphrases
 
 _ANY = r"[^.!?]{0,40}?"
 _OVERRIDE_EN = (
@@ -29,7 +29,7 @@ _OVERRIDE_FR = (
     r"|\boublie[zr]?\stout\b"
 )
 _OVERRIDE_ES = (
-    r"\b(?:ignor[ae]|olvid[ae]|omit[ae]|descart[ae]|desobedec[ae]|sált[ae]te|no\ssigas|haz\scaso\somiso)"
+    r"\b(?:ignor[ae]n?\b|olvid[ae]n?\b|omit[ae]n?\b|descart[ae]n?\b|desobedec[ae]|sált[ae]te|no\ssigas|haz\scaso\somiso)"
     rf"{_ANY}\b(?:instrucci[oó]n|instrucciones|regla|indicaci[oó]n|indicaciones|[oó]rden|[oó]rdenes|directri[zc]|directiva"
     r"|restricci[oó]n|restricciones|prompt)"
     r"|\bolvid[ae]\stodo\b"
@@ -47,7 +47,7 @@ _REVEAL_EN = (
 _REVEAL_OTHER = (
     r"\b(?:zeig|verrate|nenn|wiederhol|gib|schreib|drucke|wie\slaute)[a-z]*"
     rf"{_ANY}(?:system-?\s?prompt|systemanweisung|anweisungen|deine\sregeln|instruktionen|systemnachricht)"
-    r"|\b(?:montre|révèle|affiche|répète|donne|dis|écris|quelles?\ssont)[a-z\-]*"
+    r"|\b(?:montre|révèle|affiche|répète|donne|dis(?:-moi|-nous)?\b|écris|quelles?\ssont)[a-z\-]*"
     rf"{_ANY}\b(?:prompt|instructions|consignes|directives)\b"
     r"|\b(?:muestra|muéstra|revela|repite|imprime|dime|escribe|cuáles\sson)[a-z]*"
     rf"{_ANY}\b(?:prompt|instrucciones|directrices|mensaje\sdel\ssistema)\b"
@@ -62,7 +62,9 @@ _ROLE = (
     r"|\btu\ses\s(?:maintenant|désormais)\b|\bà\spartir\sde\smaintenant\b|\b(?:ahora\seres|a\spartir\sde\sahora)\b"
 )
 _FREED = (
-    r"\b(?:do\sanything\snow|jailbr(?:eak|oken)[a-z]*|(?:developer|god|debug|admin|dan|maintenance|unrestricted)\smode|dan\b"
+    r"\b(?:do\sanything\snow|jailbr(?:eak|oken)[a-z]*|(?:developer|god|debug|admin|dan|maintenance|unrestricted)\smode"
+    r"|(?:as|like|be|become|are|called|named|hello|hi|for|to|your|the)\s['\"(\[]?dan(?:[^a-z\s\-]|$|\s(?:and|who|that|which|from|is|now|or|in|to)\b)"
+    r"|[\"'(\[]dan[\"')\]:]|dan\s(?:can|will|has|is\snot|does|mode|prompt|:)"
     r"|unfiltered|uncensored|amoral|hypothetical\sresponse|machiavellian"
     r"|no\s(?:restrictions|limits|limitations|filters?|rules|ethical|moral|censorship)|(?:opposite|anti)\s?gpt"
     r"|without\s(?:any\s)?(?:restrictions?|filter(?:s|ing)?|limitations?|censorship|moral|ethical|warnings?|disclaimers?)"
@@ -113,10 +115,17 @@ _TOOLS = (
     r"|\b(?:before|without)\s(?:you\s(?:reply|answer|respond|continue)|continuing|replying|answering|asking\sagain)\b"
     r"|\b(?:reasoning|thought|trace)\s?(?:trace\s)?\((?:assistant|ai|agent)\)|\bfor\s(?:ai|llm)\s(?:coding\s)?(?:agents?|assistants?)\b"
 )
-OVERRIDES = (_OVERRIDE_EN, _ALL_ABOVE_EN, _OVERRIDE_DE, _OVERRIDE_FR, _OVERRIDE_ES, _CHANGED)
-IN_TURNS = (*OVERRIDES, _REVEAL_EN, _REVEAL_OTHER, _ROLE, _FREED, MARKS, *paraphrases.IN_TURNS)
+OVERRIDES = "|".join((_OVERRIDE_EN, _ALL_ABOVE_EN, _OVERRIDE_DE, _OVERRIDE_FR, _OVERRIDE_ES, _CHANGED))
+IN_TURNS = (
+    OVERRIDES,
+    _REVEAL_EN,
+    _REVEAL_OTHER,
+    "|".join((_ROLE, _FREED, MARKS)),
+    *paraphrases.IN_TURNS,
+    *intents.IN_TURNS,
+)
 """For what users write."""
-IN_DOCUMENTS = (*OVERRIDES, _REVEAL_EN, MARKS, _TO_MODEL, _TOOLS, *paraphrases.IN_DOCUMENTS)
+IN_DOCUMENTS = (OVERRIDES, _REVEAL_EN, MARKS, _TO_MODEL, _TOOLS, *paraphrases.IN_DOCUMENTS)
 """For documents and results of tools, which may tell stories of roles, but should give no orders to a model."""
 ROT_13 = r"\b(?:vtaber|qvfertneq|sbetrg|bireevqr)\b.{0,60}\b(?:vafgehpgvbaf?|cebzcgf?|ehyrf?)\b"
 """The plainest of these in rot13."""

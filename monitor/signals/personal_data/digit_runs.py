@@ -1,9 +1,10 @@
 """Runs of digits with separators: what cards, telephone numbers and most national identifiers are written as."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 BETWEEN = "[ .\\-/()+_,|*:\u00b7\u2022\\t\\r\\n]{0,3}"
 """What may stand between two digits of one number."""
@@ -12,7 +13,7 @@ PREFILTER = rf"[0-9](?:{BETWEEN}[0-9]){{8}}"
 _RUN = re.compile(rf"[0-9](?:{BETWEEN}[0-9]){{7,}}")
 _UNUSUAL = re.compile("[_,|*:\u00b7\u2022\t\r\n]")
 _GROUP = re.compile(r"[0-9]+")
-_MOST_DIGITS, _MOST_GROUPS = 19, 8
+_MOST_DIGITS, _MOST_GROUPS, _MOST_REMEMBERED = 19, 8, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,11 @@ class Found:
 
 Shape = tuple[int, ...]
 """How many digits each group has."""
+_Opening = tuple[int, int, tuple[Shape, ...]]
+"""A group with which a window may begin, the digits before it, and the shapes of the windows, the longest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Digits:
+class Digits(NamedTuple):
     """Neighbouring groups of digits in a text, such as `4111 1111 1111 1111`, and their digits alone."""
 
     text: str
@@ -125,23 +127,36 @@ def _runs(text: str) -> list[Run]:
 def _in_run(
     run: Run, may_be: Callable[[Shape], bool], is_one: Callable[[Digits], bool], *, inside: bool
 ) -> Iterator[Found]:
-    lengths, groups = run.lengths, run.groups
-    whole = (
-        (lengths,) if _MOST_GROUPS < len(lengths) <= _MOST_DIGITS and len(run.digits) <= _MOST_DIGITS else ()
-    )
-    free_from, place = 0, 0
+    free_from = 0
+    for first, place, shapes in _openings(run.lengths, may_be):
+        if first < free_from or not (inside or first == free_from or run.begins_anew(first)):
+            continue
+        for shape in shapes:
+            end = first + len(shape)
+            value = run.digits[place : place + sum(shape)]
+            digits = Digits(run.text, tuple(run.groups[first:end]), shape, value)
+            if is_one(digits):
+                yield Found(digits.start, digits.end, value)
+                free_from = end
+                break
+
+
+def _openings(lengths: Shape, may_be: Callable[[Shape], bool]) -> Iterable[_Opening]:
+    """Where a window may begin in groups of these lengths: remembered for a few groups, which many texts have alike."""
+    return (_remembered if len(lengths) <= _MOST_REMEMBERED else _found)(lengths, may_be)
+
+
+@lru_cache(maxsize=8_192)
+def _remembered(lengths: Shape, may_be: Callable[[Shape], bool]) -> tuple[_Opening, ...]:
+    return tuple(_found(lengths, may_be))
+
+
+def _found(lengths: Shape, may_be: Callable[[Shape], bool]) -> Iterator[_Opening]:
+    place = 0
     for first, length in enumerate(lengths):
-        if first >= free_from:
-            shapes = _windows(lengths[first : first + _MOST_GROUPS], may_be)
-            if first == 0 and whole and may_be(lengths):
-                shapes = (*whole, *shapes)
-            if shapes and (inside or first == free_from or run.begins_anew(first)):
-                for shape in shapes:
-                    end = first + len(shape)
-                    value = run.digits[place : place + sum(shape)]
-                    digits = Digits(run.text, tuple(groups[first:end]), shape, value)
-                    if is_one(digits):
-                        yield Found(digits.start, digits.end, value)
-                        free_from = end
-                        break
+        shapes = _windows(lengths[first : first + _MOST_GROUPS], may_be)
+        if first == 0 and len(lengths) > _MOST_GROUPS and sum(lengths) <= _MOST_DIGITS and may_be(lengths):
+            shapes = (lengths, *shapes)
+        if shapes:
+            yield first, place, shapes
         place += length

@@ -9,16 +9,15 @@ import pyarrow.compute as pc
 
 from monitor.signals.batch import Batch, answers, inputs
 from monitor.signals.folding import fold
-from monitor.signals.lists import parts, rows_of_parts
+from monitor.signals.lists import rows_of_parts
 from monitor.signals.matching import matches
 from monitor.signals.personal_data.finding import find_all
 from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, Kind
 from monitor.signals.readings import MAY_BE_DISGUISED
 from monitor.signals.signal import Signal, Unit
-from monitor.signals.words import folded_answers, folded_inputs
+from monitor.signals.words import folded_answers, folded_context, folded_inputs, folded_tool_results
 
-_GIVEN = ("input", "system")
-_GIVEN_LISTS = ("context", "tool_results")
+_GIVEN_LISTS = {"context": folded_context, "tool_results": folded_tool_results}
 
 Finding = tuple[Kind, str, str]
 """Kind, value, and how it is written."""
@@ -57,15 +56,18 @@ def _in_inputs(batch: Batch) -> Findings:
 def _given(batch: Batch, rows: Sequence[int]) -> dict[int, list[str]]:
     """All that the model was given, folded, for some rows."""
     wanted = pa.array(rows, pa.int64())
+    system = [text and fold(text) for text in batch.column("system").take(wanted).to_pylist()]
     texts: dict[int, list[str]] = {row: [] for row in rows}
-    for name in _GIVEN:
-        for row, text in zip(rows, batch.column(name).take(wanted).to_pylist(), strict=True):
+    for given in (batch.of(folded_inputs).take(wanted).to_pylist(), system):
+        for row, text in zip(rows, given, strict=True):
             texts[row] += [text] if text else []
-    for name in _GIVEN_LISTS:
-        lists = batch.column(name).take(wanted)
-        for place, text in zip(rows_of_parts(lists), parts(lists).to_pylist(), strict=True):
-            texts[rows[int(place)]] += [text] if text else []
-    return {row: [fold(one) for one in given] for row, given in texts.items()}
+    for name, folded_parts in _GIVEN_LISTS.items():
+        owners = rows_of_parts(batch.column(name))
+        is_wanted = np.isin(owners, rows)
+        some = batch.of(folded_parts).filter(pa.array(is_wanted)).to_pylist()
+        for owner, text in zip(owners[is_wanted].tolist(), some, strict=True):
+            texts[owner] += [text] if text else []
+    return texts
 
 
 def _leaked(batch: Batch) -> Findings:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import re2
 
+from monitor.signals.matching import spans
 from monitor.signals.personal_data.checksums import ean, luhn, mod_11_10, weighted
 from monitor.signals.personal_data.digit_runs import PREFILTER as DIGITS_PREFILTER
 from monitor.signals.personal_data.digit_runs import Digits, Found, Shape
@@ -25,13 +26,11 @@ PREFILTER = f"{DIGITS_PREFILTER}|{LETTERS_PREFILTER}"
 def find(text: str) -> Iterator[Found]:
     """The national identifiers in a text."""
     yield from find_digits(text, _may_be_number, _is_number)
-    for one in _WITH_LETTERS.finditer(text):
-        value = _value(one.group().upper())
-        stands_alone = not (
-            text[max(one.start() - 1, 0) : one.start()].isalnum() or text[one.end() : one.end() + 1].isalnum()
-        )
+    for start, end in spans(_WITH_LETTERS, text):
+        value = _value(text[start:end].upper())
+        stands_alone = not (text[max(start - 1, 0) : start].isalnum() or text[end : end + 1].isalnum())
         if stands_alone and _check_of(value)(value):
-            yield Found(one.start(), one.end(), value)
+            yield Found(start, end, value)
 
 
 def _value(written: str) -> str:

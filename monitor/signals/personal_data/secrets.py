@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import re2
 
+from monitor.signals.matching import spans
 from monitor.signals.personal_data.digit_runs import Found
 
 _WORD = r"[A-Za-z0-9_\-]"
@@ -75,5 +76,5 @@ PREFILTER = _HINTS
 
 def find(text: str) -> Iterator[Found]:
     """The secrets in a text."""
-    for one in _SECRET.finditer(text):
-        yield Found(one.start(), one.end(), one.group())
+    for start, end in spans(_SECRET, text):
+        yield Found(start, end, text[start:end])

@@ -1,7 +1,6 @@
 """Numbers in an answer that stand neither in its context nor in its input, allowing for notation and rounding."""
 
 import re
-from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -98,37 +97,49 @@ def _is_unsupported(batch: Batch) -> pa.Array:
     is_small = np.array([value in _SMALL for value in numbers.values], bool)
     is_supported = np.zeros(len(stated.rows), bool)
     is_supported[places[hit | is_small[said.codes]]] = True
-    open_ = np.flatnonzero(~is_supported)
-    for place in _rounded(numbers, stated, open_, given):
-        is_supported[place] = True
+    is_supported[_rounded(numbers, stated, np.flatnonzero(~is_supported), given)] = True
     flags = np.zeros(words.n, bool)
     flags[stated.rows[~is_supported]] = True
     is_measured = (per_row(stated, words.n) > 0) & (per_row(words.contexts, words.n) > 0)
     return pa.array(flags, mask=~is_measured | batch.of(refuses))
 
 
-def _rounded(numbers: Numbers, stated: Occurrences, places: Codes, given: Occurrences) -> Iterator[int]:
-    """Those that a given number rounds to, also in thousands, millions or billions."""
-    order = np.argsort(given.rows, kind="stable")
-    rows, codes = given.rows[order], given.codes[order]
+def _rounded(numbers: Numbers, stated: Occurrences, places: Codes, given: Occurrences) -> Codes:
+    """Those of `places` in `stated` that a given number rounds to, also in thousands, millions or billions."""
     values = np.array([float(value) for value in numbers.values], np.float64)
-    for place in places.tolist():
-        row = stated.rows[place]
-        first, end = np.searchsorted(rows, (row, row + 1))
-        if first == end:
-            continue
-        near = values[codes[first:end]]
-        one, _ = numbers.expanded(
-            Occurrences(stated.rows[place : place + 1], stated.codes[place : place + 1])
-        )
-        if any(_rounds(near, numbers.values[code]) for code in one.codes.tolist()):
-            yield place
+    steps = np.array([_step(value) for value in numbers.values], np.float64)
+    said, within = numbers.expanded(Occurrences(stated.rows[places], stated.codes[places]))
+    is_large = values[said.codes] >= 1
+    rows, codes, owners = said.rows[is_large], said.codes[is_large], places[within[is_large]]
+    if not len(rows) or not len(given.rows):
+        return np.zeros(0, np.int64)
+    least, most = values[codes] - steps[codes], values[codes] + steps[codes]
+    ends = np.stack([np.outer(_SCALES, least).ravel(), np.outer(_SCALES, most).ravel()])
+    below, not_above = _counts_below(given.rows, values[given.codes], np.tile(rows, len(_SCALES)), ends)
+    is_hit = (not_above > below).reshape(len(_SCALES), len(rows)).any(axis=0)
+    return owners[is_hit]
 
 
-def _rounds(given: npt.NDArray[np.float64], said: str) -> bool:
-    step, value = 0.5 * 10.0 ** -len(said.partition(".")[2]), float(said)
-    scaled = np.divide.outer(given, _SCALES)
-    return value >= 1 and bool((np.abs(scaled - value) <= step * (1 + 1e-9)).any())
+def _step(said: str) -> float:
+    """Half a unit of the last decimal, with room for the error of floating point."""
+    return 0.5 * 10.0 ** -len(said.partition(".")[2]) * (1 + 1e-9)
+
+
+def _counts_below(
+    rows: Codes, values: npt.NDArray[np.float64], asked: Codes, ends: npt.NDArray[np.float64]
+) -> tuple[Codes, Codes]:
+    """For each interval, how many values of its row or an earlier one lie below it, and how many not above it.
+
+    All are sorted together, so that many numbers in one text cost no more than in many.
+    """
+    n = len(asked)
+    kinds = np.repeat([0, 1, 2], [n, len(rows), n])  # where they are equal: lower ends, values, upper ends
+    order = np.lexsort(
+        (kinds, np.concatenate([ends[0], values, ends[1]]), np.concatenate([asked, rows, asked]))
+    )
+    counts = np.empty(len(order), np.int64)
+    counts[order] = np.cumsum(kinds[order] == 1)
+    return counts[:n], counts[n + len(rows) :]
 
 
 SIGNALS = (

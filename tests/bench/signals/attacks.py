@@ -8,7 +8,7 @@ from monitor.signals.calls import Calls, Registered
 from monitor.signals.injection.system_prompts import SHORTEST_PASSAGE, shingles
 from monitor.signals.measured import MeasuredError
 from monitor.signals.registry import SIGNALS, measure
-from tests.bench.signals import paraphrases, written
+from tests.bench.signals import intents, paraphrases, written
 from tests.bench.signals.datasets import SEED, Packages, measured
 from tests.bench.signals.scoring import share
 
@@ -92,7 +92,10 @@ def _injections(packages: Packages, n: int) -> Iterator[Labelled]:
         like_them = paraphrases.QUESTIONS_LIKE_THEM[language]
         yield Labelled(turn, "paraphrases, written for this", attacks, like_them, language, is_tuned=True)
         later, questions = paraphrases.LATER[language], paraphrases.LATER_QUESTIONS[language]
-        yield Labelled(turn, "written after the rules", later, questions, language)
+        yield Labelled(turn, "other paraphrases", later, questions, language, is_tuned=True)
+        attacks, harmless = map(intents.shuffled, (intents.ATTACKS[language], intents.HARMLESS[language]))
+        yield Labelled(turn, "intents, second half", measured(attacks), measured(harmless), language)
+        yield Labelled(turn, "other ideas, written after the rules", intents.AFTER[language], [], language)
     yield Labelled(
         document, "written for this", paraphrases.IN_DOCUMENTS, paraphrases.DOCUMENTS, is_tuned=True
     )

@@ -109,10 +109,13 @@ HOSTILE = {
 }
 
 
-def hostile(size: int) -> Iterator[tuple[str, Calls]]:
-    """Calls of one text of `size` characters in each place, made of one repeated piece."""
+def hostile(size: int, end: str = "") -> Iterator[tuple[str, Calls]]:
+    """Calls of one text of `size` characters in each place, made of one repeated piece, with this end."""
     for name, piece in HOSTILE.items():
-        text = (piece * size)[:size] if piece else " ".join(map(str, range(size // 5)))[:size]
+        text = (
+            (piece * size)[:size] if piece else " ".join(map(str, range(10_000, 10_000 + size // 5)))[:size]
+        )
+        text = text[: size - len(end)] + end
         columns = {name: [text] for name in ("input", "output", "system")}
         yield name, Calls.of(columns | {"context": [[text]], "tool_results": [[text]], "samples": [[text]]})
 

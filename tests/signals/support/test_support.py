@@ -1,13 +1,17 @@
 """Support of an answer: its words, numbers, dates and names in what the model was given."""
 
 import math
+from decimal import Decimal
 from itertools import combinations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from monitor.signals.support.dates import dates_in
 from monitor.signals.support.numbers import readings
 from tests.signals.measuring import value
+from tests.support.thorough import examples
 
 CONTEXT = ["Acme Corp earned 1,234,567 dollars in 2020, said Jane Miller in Boston on 12 May 2021."]
 QUESTION = "How much did Acme earn?"
@@ -144,3 +148,32 @@ def test_log_probabilities_leave_out_what_cannot_be_one() -> None:
     assert value("mean_logprob", token_logprobs=odd) == -1.5
     assert value("least_logprob", token_logprobs=odd) == -2.0
     assert value("mean_logprob", token_logprobs=[math.nan]) is None
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(
+    st.lists(st.integers(0, 10**7), min_size=1, max_size=4),
+    st.integers(0, 6),
+    st.sampled_from(["1.2", "1234", "7", "2", "12.5", "3.46", "999", "0.5"]),
+)
+def test_a_number_that_a_given_one_rounds_to_is_supported(units: list[int], decimals: int, said: str) -> None:
+    """Against decimal arithmetic, one pair of numbers after another."""
+    given_numbers = [f"{Decimal(one).scaleb(-decimals):f}" for one in units]
+    half = Decimal(5).scaleb(-len(said.partition(".")[2]) - 1)
+    asked = {Decimal(said), Decimal(said.replace(".", ""))} if "." in said else {Decimal(said)}
+    readings_of_given = [Decimal(one) for number in given_numbers for one in readings(number)]
+    is_supported = any(
+        one == claimed
+        or (
+            claimed >= 1
+            and abs(one / scale - claimed) <= (half if claimed == Decimal(said) else Decimal("0.5"))
+        )
+        for one in readings_of_given
+        for claimed in asked
+        for scale in (1, 10**3, 10**6, 10**9)
+    )
+    context = ["It measured " + " and ".join(given_numbers) + " in all"]
+    found = value(
+        "unsupported_numbers", input="How much?", context=context, output=f"It measured {said} then"
+    )
+    assert found is not is_supported
