@@ -79,6 +79,7 @@ class App:
         self.runner: Runner = ChildProcesses(self.store.faults) if is_apart else HERE
         upgrade_apart(self.store) if is_apart else migrate(self.store)
         _check_file(self.store)
+        wiring.declare(config, self.store, self.clock)
         needs_token = config.web.first_access == "token"
         self.access = Access(self.store, self.clock, config.web.public_url, needs_token=needs_token)
         channels = build(config.notify)

@@ -30,6 +30,7 @@ from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.exporters.push.group import ExporterGroup
 from monitor.gauges.group import GaugeGroup
+from monitor.health import wording
 from monitor.health.daily_summary import DailySummaries
 from monitor.maintenance.baseline_selection import BaselineSelector
 from monitor.maintenance.leader import LeaderLease
@@ -51,6 +52,7 @@ from monitor.rollback.rollback_metrics import RollbackMetrics
 from monitor.rollback.settings import RollbackSettings
 from monitor.sites.judging import judged_elsewhere
 from monitor.sources.group import SourceGroup
+from monitor.store import streams
 from monitor.store.db import Store
 from monitor.web.api.exposition import collector
 from monitor.web.api.mlflow import routes as mlflow_routes
@@ -65,6 +67,7 @@ from monitor.web.ingest.front import Endpoint, Front
 from monitor.web.public_path import behind
 from monitor.web.server import Server
 from monitor.web.services import Services
+from monitor.windows.declared import in_force
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 
@@ -82,6 +85,17 @@ def emergency(
     if not spool or not channels:
         return None
     return Emergency(store, channels, clock, Path(spool), config.notify.outage_after)
+
+
+def declare(config: Config, store: Store, clock: Clock) -> None:
+    """Store what the configuration declares to be counted, and name it in the words of clients."""
+    with store.write() as connection:
+        known = {(one.client, one.model) for one in streams.streams(connection)}
+        wanted = config.own_metrics(known)
+        in_force.register(connection, wanted, int(config.predictions.base_window), clock.now())
+    for client, model in wanted:
+        for name, section in config.model(Stream(client, model)).metrics.items():
+            wording.declare(name, section.title, section.shown_unit, section.explanation)
 
 
 def dispatcher(

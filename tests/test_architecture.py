@@ -29,7 +29,9 @@ ORDER: tuple[tuple[str, ...], ...] = (
     ),
     ("config.relative_paths", "config.yaml"),
     ("store", "config.template", "childprocess", "signals"),
-    ("predictions", "health"),
+    ("predictions",),
+    ("expressions",),
+    ("health",),
     ("sources",),
     ("gauges",),
     ("windows",),
@@ -107,6 +109,7 @@ CATCH_ALLS = {
     "web/ingest/otlp.py",
     "web/server.py",
     "windows/counting.py",
+    "windows/declared/own_counts.py",
     "windows/recount.py",
 }
 

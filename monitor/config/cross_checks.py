@@ -10,6 +10,7 @@ from monitor.config.schema import ClientConfig, Config, ModelSettings
 from monitor.config.yaml import Document, not_a_share, suggest
 from monitor.config.yaml_text import Key
 from monitor.errors import Problem
+from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.metrics import METRICS
 from monitor.notify import CHANNELS as CHANNEL_CLASSES
 from monitor.records import DAEMON
@@ -37,14 +38,7 @@ _NAMES = [metric.name for metric in METRICS]
 def across(config: Config, document: Document) -> Iterator[Problem]:
     """Every mistake that spans two sections. `config` may lack the values that have mistakes of their own."""
     yield from _certificates(config, document)
-    for place, names in (
-        ("sources", config.sources),
-        ("gauges", config.gauges),
-        ("exporters", config.exporters),
-    ):
-        for name in names:
-            if flaw := flaw_of_name(name):
-                yield document.problem((place, name), f"the name {visible(name)!r} {flaw}")
+    yield from _names(config, document)
     for client, section in config.clients.items():
         if flaw := "is the daemon itself" if client == DAEMON.client else flaw_of_name(client):
             yield document.problem(("clients", client), f"the name {visible(client)!r} {flaw}")
@@ -52,7 +46,8 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
             key = ("clients", client, "models", model)
             if flaw := flaw_of_name(model):
                 yield document.problem(key, f"the name {visible(model)!r} {flaw}")
-            yield from _model(settings, key, document)
+            yield from _model(settings, key, document, section.metrics)
+        yield from _own_metrics(section.metrics, ("clients", client), document)
         for model in section.sampled:
             if section.models and model not in section.models:
                 reason = f"is none of the models of {client}: {', '.join(map(visible, section.models))}"
@@ -67,6 +62,17 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
     yield from _routing_keys(document)
     yield from _dropped_parts(config, document)
     yield from _clients_of_channels(config, document)
+
+
+def _names(config: Config, document: Document) -> Iterator[Problem]:
+    for place, names in (
+        ("sources", config.sources),
+        ("gauges", config.gauges),
+        ("exporters", config.exporters),
+    ):
+        for name in names:
+            if flaw := flaw_of_name(name):
+                yield document.problem((place, name), f"the name {visible(name)!r} {flaw}")
 
 
 def _sources(config: Config, document: Document) -> Iterator[Problem]:
@@ -120,7 +126,7 @@ def _missing(file: Path | None, key: Key, document: Document) -> Iterator[Proble
     yield document.problem(key, f"the file {shown}")
 
 
-def _model(settings: ModelSettings, key: Key, document: Document) -> Iterator[Problem]:
+def _model(settings: ModelSettings, key: Key, document: Document, metrics: OwnMetrics) -> Iterator[Problem]:
     """The baseline's file, and whether each target is one that the metric can have."""
     yield from _missing(settings.baseline.file, (*key, "baseline", "file"), document)
     if settings.quality and settings.quality not in _NAMES:
@@ -134,12 +140,38 @@ def _model(settings: ModelSettings, key: Key, document: Document) -> Iterator[Pr
     elif target is not None and target > 1 and not settings.quality and settings.task != "regression":
         reason = f"{not_a_share(target)}; if it is not a share, name its metric in `quality`"
         yield document.problem((*key, "target"), reason, "warning")
+    yield from _targets(settings, key, document, metrics)
+
+
+def _targets(settings: ModelSettings, key: Key, document: Document, metrics: OwnMetrics) -> Iterator[Problem]:
+    """The own metrics of a model, and its targets; `metrics` are those of its client."""
+    yield from _own_metrics(settings.metrics, key, document)
     for name, limit in settings.targets.items():
-        if name not in _NAMES:
-            reason = f"unknown metric{suggest(name, _NAMES)}: see docs/metrics.md"
+        own = settings.metrics.get(name) or metrics.get(name)
+        is_share = name in _SHARES if own is None else own.shown_unit == "share"
+        if own is None and name not in _NAMES:
+            reason = (
+                f"unknown metric{suggest(name, [*_NAMES, *settings.metrics, *metrics])}: see docs/metrics.md"
+            )
             yield document.problem((*key, "targets", name), reason)
-        elif name in _SHARES and not 0 <= limit <= 1:
+        elif is_share and not 0 <= limit <= 1:
             yield document.problem((*key, "targets", name), not_a_share(limit))
+
+
+def _own_metrics(metrics: OwnMetrics, key: Key, document: Document) -> Iterator[Problem]:
+    for name, one in metrics.items():
+        if name in _NAMES:
+            yield document.problem(
+                (*key, "metrics", name), "is the name of a metric of Watchkeeper: use another"
+            )
+        if one.target is not None and one.shown_unit == "share" and not 0 <= one.target <= 1:
+            yield document.problem((*key, "metrics", name, "target"), not_a_share(one.target))
+        if one.target is not None and one.audience != "client":
+            reason = "a target is agreed with the client, who then sees it: remove target, or audience"
+            yield document.problem((*key, "metrics", name, "target"), reason)
+        if one.target is not None and one.lower_is_better is None:
+            reason = "a target needs to know its direction: add lower_is_better: true or false"
+            yield document.problem((*key, "metrics", name, "target"), reason)
 
 
 def _digest(section: ClientConfig, key: Key, document: Document) -> Iterator[Problem]:

@@ -1,6 +1,6 @@
 """The whole configuration as one section: joins the sections of the rooms."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -29,6 +29,7 @@ from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
 from monitor.store.settings import AuditSettings, StoreSettings
 from monitor.web.settings import WebSettings
+from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
 
@@ -165,7 +166,23 @@ class Config(Section):
     def model(self, stream: Stream) -> ModelSettings:
         """The section of a stream's model, or the defaults."""
         client = self.clients.get(stream.client)
-        return client.models.get(stream.model, _UNNAMED) if client else _UNNAMED
+        if client is None:
+            return _UNNAMED
+        model = client.models.get(stream.model, _UNNAMED)
+        if not client.metrics:
+            return model
+        return model.model_copy(update={"metrics": {**client.metrics, **model.metrics}})
+
+    def own_metrics(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[OwnMetric]]:
+        """The own metrics of the configured models, and of `models`, by client and model."""
+        configured = {(client, name) for client, section in self.clients.items() for name in section.models}
+        return {
+            key: [
+                OwnMetric(name, one.compiled, one.shown_unit, one.better)
+                for name, one in self.model(Stream(*key)).metrics.items()
+            ]
+            for key in sorted({*configured, *models})
+        }
 
     def release_policy(self, stream: Stream) -> ReleasePolicy:
         """What a version needs before it is promoted to the stream's environment."""
@@ -183,5 +200,7 @@ EXAMPLES = {
     "sites": "plant-7",
     "clients": "acme",
     "clients.*.models": "fraud",
+    "clients.*.metrics": "refund_rate",
+    "clients.*.models.*.metrics": "refund_rate",
 }
 """The names that stand for any name in `config/full.yaml`."""

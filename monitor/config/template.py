@@ -104,7 +104,7 @@ def _inner(annotation: Any) -> tuple[tuple[type[Section], ...], _Shape]:
         return (), _Shape.ONE
     if get_origin(annotation) is tuple:
         return sections, _Shape.LISTED
-    is_named = len(arguments) == 2 and arguments[0] is str
+    is_named = len(arguments) == 2 and str in (arguments[0], *get_args(arguments[0])[:1])
     return sections, _Shape.NAMED if is_named else next(shape for some, shape in inner if some)
 
 

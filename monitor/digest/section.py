@@ -54,7 +54,8 @@ class Observed:
 
     `moved` names the inputs that moved, with sizes; `compared_since` is when the data that the model is compared with
     ends; `periods` are those of its targets; `answers` is what signals say of its answers;
-    `rolled_out` says what happened to versions since the last digest; `groups` what is known of groups, by segment.
+    `rolled_out` says what happened to versions since the last digest; `groups` what is known of groups, by segment;
+    `own` what the model's own metrics say, by name.
     """
 
     moved: str = ""
@@ -63,6 +64,7 @@ class Observed:
     rolled_out: str = ""
     answers: str = ""
     groups: tuple[tuple[str, str], ...] = ()
+    own: tuple[tuple[str, str], ...] = ()
 
 
 def section(
@@ -81,6 +83,7 @@ def section(
     facts += [*_targets(model, seen, due, settings), *_quality(model, days, due, settings)]
     facts += _volume(days, due, settings.sample(model.stream.model))
     facts += [Fact("Answers", seen.answers)] if seen.answers else []
+    facts += [Fact(name, text) for name, text in seen.own]
     facts += [Fact("Inputs that moved", seen.moved)] if seen.moved else []
     shown = [Fact(one.name, _cut(one.text)) for one in facts]
     shown += [

@@ -22,6 +22,7 @@ from monitor.store import measurement_queue, profile_versions, profiles
 from monitor.store import measurements as stored
 from monitor.store.profiles import StoredProfile
 from monitor.windows.baseline import load
+from monitor.windows.declared import in_force
 from monitor.windows.rolling import Rolling
 
 
@@ -66,6 +67,7 @@ class StreamMeasurer:
         )  # read before everything else, so that later changes are detected
         self._means, self._connection, self._stream, self._now = means, connection, stream, now
         self._baseline = load(connection, stream)
+        self._declared = in_force.of_stream(connection, stream)
         self._measured: dict[tuple[Window, Sequence[Family]], MeasurementTable] = {}
         self._rolling = Rolling(connection, means.base, settled=edge)
 
@@ -74,7 +76,9 @@ class StreamMeasurer:
         if (window, families) not in self._measured:
             profile = self._rolling.profile(self._stream, window)
             usual = self._means.usual.of(self._connection, self._stream, self._baseline, self._now)
-            subject = Subject(self._stream, window, profile, self._baseline, self._means.metrics, usual)
+            subject = Subject(
+                self._stream, window, profile, self._baseline, self._means.metrics, usual, self._declared
+            )
             table = measure(subject, families)
             if window.seconds != self._means.base:
                 work = (self._connection, self._rolling)

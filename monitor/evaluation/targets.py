@@ -7,13 +7,14 @@ confidence at which a model that just meets its target raises no alarm for years
 from collections.abc import Callable, Mapping, Sequence
 
 from monitor.config.units import DAY, HOUR, WEEK
-from monitor.health import targets
+from monitor.health import targets, wording
 from monitor.health.settings import ModelView
 from monitor.health.targets import Standing
 from monitor.health.wording import ESTIMATES
 from monitor.measurement_table import MeasurementSequence
 from monitor.metrics import METRICS
 from monitor.metrics.business.target import TARGET_SHORTFALL
+from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
 from monitor.metrics.system.daemon import AVAILABILITY
 from monitor.records import Better, Measurement, Stream, Window, labels
 from monitor.rules.engine.threshold import PROPORTIONS, edge, is_surely_beyond
@@ -40,14 +41,18 @@ class TargetJudge:
         names = set(view.limits)
         if view.target is not None and not view.quality:
             names |= {"accuracy", "mae"}
+        if names & view.metrics.keys():
+            names.add(OWN_METRIC.name)
         return frozenset(names | {ESTIMATES[name] for name in names if name in ESTIMATES})
 
     def judge(self, stream: Stream, measured: MeasurementsByLength) -> list[TargetFigure]:
         """The result for each target of a stream."""
         plain = {length: _plain(measured.get(length, ()), self.metrics(stream)) for length in LENGTHS}
         has_value = [name for name, one in {**plain[WEEK], **plain[DAY]}.items() if one.value is not None]
-        limits = targets.limits_of(self._view_of(stream), has_value)
-        return [_judge(metric, limit, plain) for metric, limit in sorted(limits.items())]
+        view = self._view_of(stream)
+        limits = targets.limits_of(view, has_value)
+        own = {name: one.better for name, one in view.metrics.items()}
+        return [_judge(metric, limit, plain, {**_BETTER, **own}) for metric, limit in sorted(limits.items())]
 
 
 def shortfalls(stream: Stream, judged: Sequence[TargetFigure], now: float) -> list[Measurement]:
@@ -55,7 +60,7 @@ def shortfalls(stream: Stream, judged: Sequence[TargetFigure], now: float) -> li
     results = []
     for one in judged:
         window = Window(int(now) - (one.seconds or DAY), int(now))
-        where, unit = labels(target=one.metric), _UNITS.get(one.metric, "")
+        where, unit = labels(target=one.metric), _UNITS.get(one.metric) or _unit_of(one.metric)
         missed, info = targets.shortfall(one), TARGET_SHORTFALL
         if missed is None:
             reason = one.reason
@@ -71,6 +76,10 @@ def shortfalls(stream: Stream, judged: Sequence[TargetFigure], now: float) -> li
             )
         )
     return results
+
+
+def _unit_of(metric: str) -> str:
+    return "share" if wording.is_share(metric) else ""
 
 
 def advance(
@@ -98,14 +107,19 @@ def _is_news(old: TargetPeriod, new: TargetPeriod) -> bool:
     return figures[0] != figures[1]
 
 
-def _judge(metric: str, limit: float, plain: Mapping[int, Mapping[str, Measurement]]) -> TargetFigure:
-    least = _BETTER.get(metric, Better.HIGHER) is not Better.LOWER
-    if metric not in _BETTER:
+def _judge(
+    metric: str,
+    limit: float,
+    plain: Mapping[int, Mapping[str, Measurement]],
+    better: Mapping[str, Better],
+) -> TargetFigure:
+    least = better.get(metric, Better.HIGHER) is not Better.LOWER
+    if metric not in better:
         return TargetFigure(metric, limit, least, reason=f"there is no metric {metric}")
     for seconds, confidence in SHARP.items():
         one = plain[seconds].get(metric)
         if one is not None and _proves(one, limit, confidence, least=least):
-            return _judged(one, limit, seconds, least=least)
+            return _judged(one, limit, seconds, metric, least=least)
     for estimated in (False, True):
         name = ESTIMATES.get(metric, "") if estimated else metric
         for seconds in (DAY, WEEK):
@@ -116,11 +130,9 @@ def _judge(metric: str, limit: float, plain: Mapping[int, Mapping[str, Measureme
 
 
 def _judged(
-    one: Measurement, limit: float, seconds: int, metric: str = "", *, least: bool, estimated: bool = False
+    one: Measurement, limit: float, seconds: int, metric: str, *, least: bool, estimated: bool = False
 ) -> TargetFigure:
-    return TargetFigure(
-        metric or one.metric, limit, least, one.value, one.low, one.high, one.n, seconds, estimated
-    )
+    return TargetFigure(metric, limit, least, one.value, one.low, one.high, one.n, seconds, estimated)
 
 
 def _least(metric: str) -> int:
@@ -142,12 +154,13 @@ def _proves(one: Measurement, limit: float, confidence: float, *, least: bool) -
 
 
 def _plain(measured: Sequence[Measurement], metrics: frozenset[str]) -> dict[str, Measurement]:
-    """The measurements of some metrics without labels, by metric."""
+    """The measurements of some metrics without labels, by metric; of an own metric, by its name."""
     if isinstance(measured, MeasurementSequence):
         listed = [one for metric in metrics for one in measured.of(metric)]
     else:
         listed = [one for one in measured if one.metric in metrics]
-    return {one.metric: one for one in listed if not one.labels}
+    named = {one.label(NAME): one for one in listed if one.metric == OWN_METRIC.name and len(one.labels) == 1}
+    return {**named, **{one.metric: one for one in listed if not one.labels}}
 
 
 def _rows(plain: Mapping[int, Mapping[str, Measurement]], metric: str) -> float:

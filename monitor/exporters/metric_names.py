@@ -199,7 +199,7 @@ QUALITY = (
         "watchkeeper_business_kpi_value",
         "gauge",
         (*B, "kpi"),
-        "A business metric. Do not sum over metrics.",
+        "A business metric, also of your own. Do not sum over metrics.",
     ),
     Metric("watchkeeper_business_kpi_target", "gauge", (*B, "kpi"), "The target of a business metric."),
 )

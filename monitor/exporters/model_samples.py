@@ -14,6 +14,7 @@ from monitor.health import verdict
 from monitor.health.settings import ClientSettings
 from monitor.measurement_table import Key, valued
 from monitor.metrics import business
+from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
 from monitor.metrics.drift import presence
 from monitor.metrics.quality import calibration_error, classification, label_delay
 from monitor.metrics.system import daemon
@@ -259,6 +260,8 @@ def _quality(samples: SampleSet, model: Model, settings: MetricsSettings) -> Non
     for one in model.measured:
         if one.value is None or one.label("segment") not in segments:
             continue
+        if one.metric == OWN_METRIC.name and len(one.labels) == 1:
+            samples.put("watchkeeper_business_kpi_value", [*b, one.label(NAME)], one.value)
         if not _is_about(one, "version", "segment"):
             continue
         if one.metric == _AVAILABILITY:
@@ -269,10 +272,10 @@ def _quality(samples: SampleSet, model: Model, settings: MetricsSettings) -> Non
             samples.put("watchkeeper_business_kpi_value", [*b, one.metric], one.value)
         elif one.metric.removeprefix(_ESTIMATED) in QUALITY:
             _performance(samples, b, one, one.value)
-    for metric, limit in sorted(model.client.view(model.figures.stream.model).limits.items()):
-        name = (
-            "watchkeeper_business_kpi_target" if metric in BUSINESS else "watchkeeper_performance_threshold"
-        )
+    view = model.client.view(model.figures.stream.model)
+    for metric, limit in sorted(view.limits.items()):
+        is_business = metric in BUSINESS or metric in view.metrics
+        name = "watchkeeper_business_kpi_target" if is_business else "watchkeeper_performance_threshold"
         samples.put(name, [*b, metric], limit)
 
 

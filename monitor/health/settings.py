@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from monitor.config.sections import Duration, RealNumber, Section
 from monitor.config.time_zone import TimeZone
 from monitor.config.units import HOUR
+from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.health.fairness_settings import FairnessSection
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -67,6 +68,8 @@ class ModelView(Section):
     task: str = ""
     """`binary`, `multiclass`, `classification` or `regression`. It determines whether whole numbers are
     classes. Empty: decided from predictions and outcomes."""
+    metrics: OwnMetrics = Field(default_factory=dict)
+    """Metrics of your own, by name; each is an expression, or a section with one."""
     fairness: FairnessSection = FairnessSection()
     """The groups between which answers are compared. Without groups, nothing is measured."""
 
@@ -74,7 +77,8 @@ class ModelView(Section):
     def limits(self) -> dict[str, float]:
         """All agreed targets, by metric."""
         of_quality = {self.quality: self.target} if self.quality and self.target is not None else {}
-        return {**self.targets, **of_quality}
+        own = {name: one.target for name, one in self.metrics.items() if one.target is not None}
+        return {**own, **self.targets, **of_quality}
 
 
 class DigestSettings(Section):
@@ -123,6 +127,8 @@ class ClientSettings(Section):
     sampled: dict[str, SampledShare] = Field(default_factory=dict)
     """Models of which the platform captures a share of the calls only, such as `{churn: 20%}`. Counts are marked as
     those of the sample."""
+    metrics: OwnMetrics = Field(default_factory=dict)
+    """Metrics of your own for all models of the client, by name."""
     models: Mapping[str, ModelView] = Field(default_factory=dict)
     """What the client reads about each model, by the model's name."""
 
@@ -136,8 +142,9 @@ class ClientSettings(Section):
         return not self.models or model in self.models
 
     def view(self, model: str) -> ModelView:
-        """A model's section, or the defaults."""
-        return self.models.get(model, ModelView())
+        """A model's section, or the defaults, with the own metrics of the client."""
+        view = self.models.get(model, ModelView())
+        return view.model_copy(update={"metrics": {**self.metrics, **view.metrics}}) if self.metrics else view
 
     def sample(self, model: str) -> str:
         """`of the sample (20 % of the calls)` for a model of which only a sample is captured, or empty.

@@ -150,6 +150,25 @@ PHRASES: dict[str, Phrase] = {
 }
 """The metrics that clients can see; others are shown to engineers only."""
 
+_DECLARED: dict[str, Phrase] = {}
+"""The metrics that the configuration defines, in the words that it gives them."""
+
+
+def declare(metric: str, title: str, unit: str, explains: str) -> None:
+    """Name a metric that the configuration defines. `unit` is `share`, or is written behind the figure."""
+    name = title or metric.replace("_", " ").capitalize()
+    lower = name[:1].lower() + name[1:]
+    braced = lower.replace("{", "{{").replace("}", "}}")
+    behind = "" if unit in ("", "share") else f" {unit}".replace("{", "{{").replace("}", "}}")
+    shape = "share" if unit == "share" else "number"
+    _DECLARED[metric] = Phrase(name, f"has a figure of {{value}}{behind} for “{braced}”", shape, explains)
+
+
+def phrase_of(metric: str) -> Phrase | None:
+    """The words for a metric; None if it has none."""
+    return PHRASES.get(metric) or _DECLARED.get(metric)
+
+
 QUALITY = ("accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape")
 """Metrics that can represent quality, in order of preference."""
 ESTIMATES = {"accuracy": "estimated_accuracy"}
@@ -197,11 +216,16 @@ def number(value: float) -> str:
 _SHAPES = {"share": share, "count": count, "seconds": seconds, "number": number}
 
 
+def _shape(metric: str) -> str:
+    phrase = phrase_of(metric)
+    return phrase.shape if phrase else "number"
+
+
 def figure(metric: str, value: float | None) -> str:
     """A metric's value as a client reads it; a dash where there is none."""
     if value is None:
         return NOTHING
-    phrase = PHRASES.get(metric)
+    phrase = phrase_of(metric)
     return _SHAPES[phrase.shape if phrase else "number"](value)
 
 
@@ -210,7 +234,7 @@ def beside(metric: str, value: float, limit: float) -> str:
     text, bound = figure(metric, value), figure(metric, limit)
     if text != bound or value == limit:
         return text
-    shape = PHRASES[metric].shape if metric in PHRASES else "number"
+    shape = _shape(metric)
     scale, unit = {"share": (100.0, " %"), "seconds": (1000.0, " ms")}.get(shape, (1.0, ""))
     for digits in range(1, 7):
         finer = _written(value * scale, digits)
@@ -221,12 +245,12 @@ def beside(metric: str, value: float, limit: float) -> str:
 
 def is_share(metric: str) -> bool:
     """Whether a metric lies between 0 and 1 and is shown in percent."""
-    return metric in PHRASES and PHRASES[metric].shape == "share"
+    return _shape(metric) == "share"
 
 
 def tick(metric: str, value: float, step: float) -> str:
     """The label of an axis tick, with enough digits to distinguish ticks that are `step` apart."""
-    shape = PHRASES[metric].shape if metric in PHRASES else "number"
+    shape = _shape(metric)
     if abs(value) < step / 1000:
         return "0 %" if shape == "share" else "0"
     if shape == "share":
@@ -245,7 +269,7 @@ def _digits(step: float) -> int:
 
 def name(metric: str) -> str:
     """A metric's plain name."""
-    phrase = PHRASES.get(metric)
+    phrase = phrase_of(metric)
     return phrase.name if phrase else metric.replace("_", " ").capitalize()
 
 
@@ -256,7 +280,7 @@ def says(metric: str, value: float) -> str:
 
 def says_as(metric: str, text: str) -> str:
     """The same clause around a figure that is written already."""
-    phrase = PHRASES.get(metric)
+    phrase = phrase_of(metric)
     return phrase.says.format(value=text) if phrase else f"has a {metric.replace('_', ' ')} of {text}"
 
 
@@ -300,7 +324,7 @@ def change(now: float | None, before: float | None, metric: str) -> str:
     """The change of a figure: `▲ 3 %` or `▲ 5-fold` for amounts, `▼ 4 points` for shares, `no change`, or a dash."""
     if now is None or before is None:
         return NOTHING
-    if metric in PHRASES and PHRASES[metric].shape == "share":
+    if _shape(metric) == "share":
         points = round((now - before) * 100)
         text = f"{abs(points)} point{'' if abs(points) == 1 else 's'}"
         return "no change" if points == 0 else f"{'▲' if points > 0 else '▼'} {text}"

@@ -7,6 +7,7 @@ from monitor.metrics.intervals import Interval
 from monitor.metrics.settings import MetricSettings
 from monitor.records import Better, Labels, Measurement, Stream, Window, labels
 from monitor.windows.baseline_from_table import Baseline
+from monitor.windows.declared.in_force import NOTHING, Declared
 from monitor.windows.layout.notation import written
 from monitor.windows.profile import Profile, Slice
 
@@ -32,7 +33,8 @@ class MetricInfo:
 class Subject:
     """One window of one stream, and the baseline that it is compared with.
 
-    `usual` are values from the stream's own past by metric, for metrics that the baseline does not have.
+    `usual` are values from the stream's own past by metric, for metrics that the baseline does not have. `declared` is
+    what the configuration declares of the model to be counted.
     """
 
     stream: Stream
@@ -41,6 +43,7 @@ class Subject:
     baseline: Baseline | None
     settings: MetricSettings
     usual: Mapping[str, float] = field(default_factory=dict)
+    declared: Declared = NOTHING
 
     @property
     def task(self) -> str:

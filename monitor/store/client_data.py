@@ -67,6 +67,7 @@ PLACES = (
     Place("canaries", Owner.CLIENT, "until erased or removed: hashes only"),
     Place("change_subscriptions", Owner.CLIENT, _SENT),
     Place("days", Owner.CLIENT, _FIGURES),
+    Place("definitions", Owner.CLIENT, "until erased: names and expressions of the configuration"),
     Place("diagnoses", Owner.FINGERPRINT, _FIGURES, True),
     Place("digest_readers", Owner.CLIENT, "until erased: who has left must not be written to again"),
     Place("digests", Owner.CLIENT, _FIGURES),

@@ -37,6 +37,7 @@ from monitor.store.profiles import StoredProfile
 from monitor.store.quarantine import Quarantined
 from monitor.store.uncounted import Uncounted
 from monitor.windows import codec
+from monitor.windows.declared import in_force, own_counts
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.layout import Layout
 from monitor.windows.outcome_counts import count_outcomes
@@ -212,14 +213,21 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     batches = _limited_to_windows(waiting.uncounted.batches, windows)
     more = len(batches) < len(waiting.uncounted.batches) or waiting.is_backlog
     features = by_segment(connection, stream, layout, settings)
+    declared, most = in_force.of_stream(connection, stream), settings.max_segments
     added: dict[Window, Profile] = {}
     for window, rows in _merged_batches(batches):
-        _add(added, window, count(rows, layout, settings.max_segments, features))
+        _add(added, window, count(rows, layout, most, features))
+        _add(added, window, own_counts.count(rows, layout, most, declared.at(window.start), are_joined=False))
     seen = [batch.id for batch in batches] or waiting.uncounted.damaged
     only = seen if waiting.is_newest_first else ()
-    joining = join.join(connection, stream, seen[-1] if more else None, only)
+    kept = own_counts.features_of(declared.all)
+    joining = join.join(connection, stream, seen[-1] if more else None, only, kept)
     for matched in joining.matched:
-        _add(added, matched.window, count_outcomes(matched.joined, layout, settings.max_segments))
+        window, joined = matched.window, matched.joined
+        _add(added, window, count_outcomes(joined, layout, most))
+        _add(
+            added, window, own_counts.count(joined, layout, most, declared.at(window.start), are_joined=True)
+        )
     totals = [_total(connection, stream, window, profile) for window, profile in added.items()]
     numbers = [batch.id for batch in batches]
     return _Counted(
@@ -263,8 +271,9 @@ def _set_aside(connection: Connection, stream: Stream, damaged: Sequence[int], n
             quarantine.put(connection, [Quarantined(now, "predictions", UNCOUNTABLE, rejected)])
 
 
-def _add(to: dict[Window, Profile], window: Window, profile: Profile) -> None:
-    to[window] = merge([to[window], profile]) if window in to else profile
+def _add(to: dict[Window, Profile], window: Window, profile: Profile | None) -> None:
+    if profile is not None:
+        to[window] = merge([to[window], profile]) if window in to else profile
 
 
 def _limited_to_windows(batches: Sequence[StoredBatch], windows: int) -> Sequence[StoredBatch]:

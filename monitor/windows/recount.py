@@ -20,6 +20,7 @@ from monitor.store.db import Store
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
 from monitor.windows.counting import put_totals
+from monitor.windows.declared import in_force, own_counts
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
@@ -120,17 +121,22 @@ def _recounted_window(
 ) -> RecountedWindow:
     layout = current_layout(connection, stream)
     features = by_segment(connection, stream, layout, settings)
-    parts: list[Profile] = []
+    metrics = in_force.of_stream(connection, stream).at(window.start)
+    parts: list[Profile | None] = []
     numbers = predictions.numbers(connection, stream, window.start, window.end)
     for batch, rows in decoded(connection, predictions.batches(connection, stream, window.start, window.end)):
         parts.append(count(rows, layout, settings.max_segments, features))
+        parts.append(own_counts.count(rows, layout, settings.max_segments, metrics, are_joined=False))
         outcomes_of_batch = joining.with_outcomes_of(connection, batch)
         if outcomes_of_batch is not None:
             parts.append(count_outcomes(outcomes_of_batch, layout, settings.max_segments))
+            parts.append(
+                own_counts.count(outcomes_of_batch, layout, settings.max_segments, metrics, are_joined=True)
+            )
     outcomes_digest = outcomes.known_digest(connection, numbers)
     if not parts:
         return RecountedWindow(window, None, numbers, outcomes_digest, *at)
-    total = merge(parts)
+    total = merge(filter(None, parts))
     packed = StoredProfile(window, layout.id, total.rows, codec.encode(total))
     return RecountedWindow(window, packed, numbers, outcomes_digest, *at)
 

@@ -6,7 +6,7 @@ the batches of predictions, in the transaction that writes the profiles that cou
 counts once, however often it was sent: the first value is kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -39,9 +39,9 @@ class MatchedOutcomes:
     """New outcomes of one batch of predictions. `known` encodes all known outcomes of the batch, including the new
     ones.
 
-    `joined` holds the predictions with new outcomes, without features, and the columns `outcome.truth`,
-    `outcome.reviewed`, `outcome.corrected`, `outcome.feedback` and `outcome.delay` (seconds from prediction to truth),
-    null where nothing is new.
+    `joined` holds the predictions with new outcomes, without features but those that were asked for, and the columns
+    `outcome.truth`, `outcome.reviewed`, `outcome.corrected`, `outcome.feedback` and `outcome.delay` (seconds from
+    prediction to truth), null where nothing is new.
     """
 
     batch: int
@@ -72,10 +72,14 @@ class JoinResult:
 
 
 def join(
-    connection: Connection, stream: Stream, last: int | None = None, only: Sequence[int] = ()
+    connection: Connection,
+    stream: Stream,
+    last: int | None = None,
+    only: Sequence[int] = (),
+    features: Collection[str] = (),
 ) -> JoinResult:
     """Search outcomes in the log, up to the batch numbered `last`; of the batches that were not searched before, in
-    `only` these. Writes nothing.
+    `only` these. Writes nothing. `features` are the columns of features to keep beside the outcomes.
 
     The result is valid while the stream's profile version is unchanged.
     """
@@ -92,7 +96,7 @@ def join(
     pool = PendingOutcomes.of([*waiting, *new])
     matches, is_complete = _find(connection, stream, pool, unsearched)
     matched = np.zeros(len(pool.hashes), bool)
-    matched_outcomes, repeated = _match(connection, stream, matches, pool, matched)
+    matched_outcomes, repeated = _match(connection, stream, matches, pool, matched, features)
     done, requeued = _remaining(stream, pool, matched, is_complete)
     matched_count = int(matched.sum())
     has_more = matched_count > 0 and (not is_complete or sum(batch.rows for batch in new) >= _MAX_OUTCOMES)
@@ -169,6 +173,7 @@ def _match(
     matches: dict[int, Matches],
     pool: PendingOutcomes,
     matched: np.ndarray,
+    features: Collection[str],
 ) -> tuple[list[MatchedOutcomes], int]:
     """The new outcomes of the matched batches, and the number of fields that were known before.
 
@@ -184,7 +189,9 @@ def _match(
         new = known.new_outcomes(row_numbers, outcome_rows, rows)
         repeated += max(0, _fields(outcome_rows) - new.fields)
         if not new.is_empty:
-            answers = rows.select([name for name in rows.schema.names if not name.startswith("features.")])
+            present = rows.schema.names
+            kept = [name for name in present if not name.startswith("features.") or name in features]
+            answers = rows.select(kept)
             results.append(
                 MatchedOutcomes(batch.id, batch.window, known.plus(new).encode(), new.join(answers))
             )

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from monitor.config.units import HOUR
 from monitor.errors import InputError
 from monitor.health import client_state, wording
+from monitor.health.declared import own_metrics
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
@@ -299,7 +300,10 @@ class _StreamRequest:
 
     def may_see(self, measurement: Measurement) -> bool:
         """Whether the visitor may see a measurement."""
-        return self.may_know(measurement.metric, measurement.labels)
+        if self.may_know(measurement.metric, measurement.labels):
+            return True
+        view = self.services.client(self.stream.client).view(self.stream.model)
+        return own_metrics.is_for_client(view, measurement)
 
 
 def read_labels(text: str) -> Labels:

@@ -12,6 +12,7 @@ from litestar.params import FromPath
 
 from monitor.config.units import DAY, HOUR
 from monitor.health import answers, client_state, fairness, locale, targets, wording
+from monitor.health.declared import own_metrics
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.health.version_events import VersionEvent
@@ -116,7 +117,24 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
     page |= {"incidents": history, "answers": sentence, "groups": _groups(request, data, hour)}
     page["rollouts"] = data.rollout
+    page["own"] = _own(request, data, hour)
     return rendering.page("model.html", visitor=request.state["visitor"], page=page)
+
+
+def _own(
+    request: Request[Any, Any, Any], data: _ModelPage, hour: Sequence[Measurement]
+) -> list[tuple[str, str]]:
+    """What is known of each own metric: of the day that rules have read, else of the newest hour."""
+    stream = data.one.stream
+    view = data.settings.view(stream.model)
+    of_day = web_services.of(request).measured().get((stream, DAY), ())
+    found = [one for one in of_day if own_metrics.is_for_client(view, one)]
+    found = found or [one for one in hour if own_metrics.is_for_client(view, one)]
+    if not found or data.health.now - found[0].window.end >= 2 * HOUR:
+        return []
+    window = found[0].window
+    until = wording.clock(window.end, data.settings.zone)
+    return own_metrics.sentences(view, found, f"over the {wording.span(window.seconds)} until {until}")
 
 
 def _groups(

@@ -59,7 +59,7 @@ def count(
     segments = {key: part for key, part in slices.items() if key[0].startswith("segments.")}
     if by_segment.most and segments:
         columns = by_segment.columns(layout)
-        counted = segment_cells.count(*_with_features(known), columns, segments, by_segment.cells)
+        counted = segment_cells.count(*with_features(known), columns, segments, by_segment.cells)
         slices |= {key: replace(slices[key], cells=cells) for key, cells in counted.items()}
     return Profile(layout, slices)
 
@@ -71,20 +71,20 @@ def count_slice(
     blank = empty(layout, core_only=core_only)
     target = Target(blank.counts, blank.sums, blank.extremes)
     answered = _answered(rows)
-    with_features, weights = _with_features(rows)
+    sampled, weights = with_features(rows)
     tallies: dict[str, Tally] = {}
     features = [column for column in columns if column.name.startswith("features.")]
     answers = [column for column in columns if _is_answer(column)]
     others = [column for column in columns if not (_is_answer(column) or column.name.startswith(_SEPARATE))]
-    if with_features is rows and answered is rows and weights.is_one:  # the same for all columns: one pass
+    if sampled is rows and answered is rows and weights.is_one:  # the same for all columns: one pass
         tallies |= _count_columns([*features, *answers, *others], rows, weights, target, layout)
     else:
-        tallies |= _count_columns(features, with_features, weights, target, layout)
+        tallies |= _count_columns(features, sampled, weights, target, layout)
         tallies |= _count_columns(answers, answered, Weights(), target, layout)
         tallies |= _count_columns(others, rows, Weights(), target, layout)
-    total_weight, squares = _weight_sums(with_features.num_rows, weights)
+    total_weight, squares = _weight_sums(sampled.num_rows, weights)
     if not core_only:
-        tallies |= unknown_columns.count(with_features, layout, weights)
+        tallies |= unknown_columns.count(sampled, layout, weights)
     return replace(
         blank,
         rows=rows.num_rows,
@@ -136,7 +136,7 @@ def _answered(rows: pa.RecordBatch) -> pa.RecordBatch:
     return rows.filter(rows.column("error").is_null())
 
 
-def _with_features(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Weights]:
+def with_features(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, Weights]:
     """The rows whose features are stored, and their weights."""
     if "sampled" in rows.schema.names:
         rows = rows.filter(rows.column("sampled").fill_null(True))

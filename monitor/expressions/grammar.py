@@ -1,0 +1,180 @@
+"""Reads the text of an expression. Python's parser reads it; only what is listed here is accepted, nothing is run."""
+
+import ast
+import math
+import warnings
+from dataclasses import dataclass
+
+from monitor.texts import LABEL
+
+MOST_CHARACTERS, MOST_NODES, DEEPEST = 1000, 200, 40
+OF_PREDICTION = frozenset((
+    "prediction", "confidence", "latency_ms", "error", "automated", "cost", "version",
+))  # fmt: skip
+OF_OUTCOME = frozenset(("truth", "reviewed", "corrected", "feedback", "delay"))
+GROUPS = frozenset(("features", "segments", "probabilities", "signals", "outcome"))
+FUNCTIONS = {"abs": 1, "sqrt": 1, "log": 1, "exp": 1, "round": 1, "least": 2, "greatest": 2, "coalesce": 2}
+"""Functions of a row, with the number of their arguments."""
+AGGREGATES = ("sum", "mean", "count", "share", "quantile", "median")
+ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
+_COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot)
+
+
+class ExpressionError(ValueError):
+    """A text is no expression. The message names the character, counted from 1."""
+
+    def __init__(self, reason: str, character: int) -> None:
+        super().__init__(f"at character {character}: {reason}")
+        self.character = character
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A parsed text: `body` are its nodes, with positions in `text`."""
+
+    text: str
+    body: ast.expr
+
+    def error(self, node: ast.AST, reason: str) -> ExpressionError:
+        """A mistake at a node."""
+        place = getattr(node, "col_offset", 0)
+        return ExpressionError(reason, len(self.text.encode()[:place].decode(errors="ignore")) + 1)
+
+
+def parse(text: str) -> Source:
+    """The nodes of a text, which are few, and of which each is of an accepted kind.
+
+    Raises:
+        ExpressionError: with the character at which the mistake is.
+    """
+    flat = text.replace("\r", " ").replace("\n", " ").replace("\t", " ").strip()
+    if not flat:
+        raise ExpressionError("is empty", 1)
+    if len(flat) > MOST_CHARACTERS:
+        raise ExpressionError(f"has {len(flat):,} characters, more than {MOST_CHARACTERS}", MOST_CHARACTERS)
+    try:
+        with warnings.catch_warnings():  # of unknown escapes in texts
+            warnings.simplefilter("ignore")
+            body = ast.parse(flat, mode="eval").body
+    except SyntaxError as error:
+        raise ExpressionError(f"{error.msg}", min(error.offset or 1, len(flat))) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise ExpressionError("cannot be read: it is nested too deeply, or has a NUL", 1) from error
+    source = Source(flat, body)
+    if sum(1 for _ in ast.walk(body)) > MOST_NODES:
+        raise ExpressionError("has too many parts: split it into several metrics", 1)
+    _shallow(source, body, 0)
+    return source
+
+
+def _shallow(source: Source, node: ast.AST, depth: int) -> None:
+    if depth > DEEPEST:
+        raise source.error(node, "is nested too deeply")
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.expr):
+            _shallow(source, inner, depth + 1)
+
+
+def column_of(node: ast.expr) -> str | None:
+    """The column that a node names, as in a batch of the log; None if it names none."""
+    if isinstance(node, ast.Name):
+        if node.id in OF_OUTCOME:
+            return f"outcome.{node.id}"
+        return node.id if node.id in OF_PREDICTION else f"features.{node.id}"
+    if isinstance(node, ast.Subscript):
+        key = node.slice
+        is_group = isinstance(node.value, ast.Name) and node.value.id in GROUPS
+        if is_group and isinstance(key, ast.Constant) and isinstance(key.value, str):
+            return f"{node.value.id}.{key.value}"  # type: ignore[attr-defined]
+        return None
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if parts and isinstance(node, ast.Name) and node.id in GROUPS:
+        return ".".join([node.id, *reversed(parts)])
+    return None
+
+
+def check_row(source: Source, node: ast.expr) -> None:
+    """Check an expression of one row.
+
+    Raises:
+        ExpressionError: it has a part that is not accepted.
+    """
+    if column_of(node) is not None:
+        _check_column(source, node)
+        return
+    match node:
+        case ast.Constant(value=value):
+            if not isinstance(value, str | bool | int | float | None) or not _is_finite(value):
+                raise source.error(node, "is no number, text, True, False or None")
+        case ast.BinOp(op=op) if not isinstance(op, ARITHMETIC):
+            raise source.error(node, "is an unknown operator: use + - * / **")
+        case ast.Compare():
+            _check_comparison(source, node)
+        case ast.Call():
+            _check_call(source, node)
+        case ast.BinOp() | ast.UnaryOp(op=ast.USub() | ast.UAdd() | ast.Not()) | ast.BoolOp() | ast.IfExp():
+            for one in ast.iter_child_nodes(node):
+                if isinstance(one, ast.expr):
+                    check_row(source, one)
+        case _:
+            raise source.error(node, f"{type(node).__name__} is not allowed in an expression")
+
+
+def _check_column(source: Source, node: ast.expr) -> None:
+    column = column_of(node) or ""
+    if isinstance(node, ast.Name) and node.id in GROUPS:
+        raise source.error(node, f"{node.id} is a group: write {node.id}.<name>")
+    if len(column) > LABEL:
+        raise source.error(node, "the name of a column is too long")
+    group, _, name = column.partition(".")
+    if group == "outcome" and name not in OF_OUTCOME:
+        raise source.error(node, f"an outcome has no {name}: {_listed(OF_OUTCOME)}")
+
+
+def _check_comparison(source: Source, node: ast.Compare) -> None:
+    check_row(source, node.left)
+    lefts = [node.left, *node.comparators]
+    for left, op, right in zip(lefts, node.ops, node.comparators, strict=False):
+        if not isinstance(op, _COMPARISONS):
+            raise source.error(node, "is an unknown comparison")
+        if isinstance(op, ast.In | ast.NotIn):
+            if not isinstance(right, ast.Tuple | ast.List | ast.Set) or not right.elts:
+                raise source.error(right, "`in` needs a list of values, such as in ('ok', 'fraud')")
+            for one in right.elts:
+                if not isinstance(one, ast.Constant):
+                    raise source.error(one, "`in` needs a list of numbers and texts")
+                check_row(source, one)
+        elif isinstance(op, ast.Is | ast.IsNot):
+            if not (isinstance(right, ast.Constant) and right.value is None) or column_of(left) is None:
+                raise source.error(node, "`is` asks whether a column is missing: write features.x is None")
+        else:
+            check_row(source, right)
+
+
+def _check_call(source: Source, node: ast.Call) -> None:
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    if name in AGGREGATES:
+        raise source.error(node, f"{name} is over all rows: it cannot stand inside of another")
+    if name not in FUNCTIONS:
+        known = [*FUNCTIONS, *AGGREGATES]
+        raise source.error(node, f"unknown function {name or 'without a name'}: {_listed(known)}")
+    if node.keywords or len(node.args) != FUNCTIONS[name]:
+        raise source.error(node, f"{name} takes {FUNCTIONS[name]} value{'s' * (FUNCTIONS[name] > 1)}")
+    for one in node.args:
+        check_row(source, one)
+
+
+def _is_finite(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return True
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False
+
+
+def _listed(names: object) -> str:
+    return f"use one of {', '.join(sorted(names))}"  # type: ignore[call-overload]

@@ -1,0 +1,1 @@
+"""What the configuration declares of a model, for engineers."""

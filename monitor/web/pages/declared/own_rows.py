@@ -1,0 +1,85 @@
+"""The own metrics of a model for engineers: figures with intervals, and the rows that they could not use."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.health.declared.own_metric_settings import OwnMetrics
+from monitor.health.wording import NOTHING, share
+from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC, OWN_METRIC_SET_ASIDE, REASON
+from monitor.records import Measurement
+from monitor.visible import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRow:
+    """One figure: its name, expression (of the whole only), what it is about, value, 95 % interval and baseline.
+
+    `notes` say why it is not measured, and which rows were set aside.
+    """
+
+    name: str
+    expression: str
+    about: str
+    value: str
+    interval: str
+    baseline: str
+    n: int
+    notes: str
+
+
+@dataclass(frozen=True, slots=True)
+class OwnView:
+    """All own metrics over the window that begins at `start` and ends at `end`."""
+
+    rows: Sequence[OwnRow] = ()
+    start: float = 0.0
+    end: float = 0.0
+
+
+def of_measurements(
+    declared: OwnMetrics, measured: Sequence[Measurement], otherwise: Sequence[Measurement] = ()
+) -> OwnView:
+    """The figures of one window, by name; without any, those of another window."""
+    mine = [one for one in measured if one.metric == OWN_METRIC.name]
+    source = measured if mine else otherwise
+    mine = mine or [one for one in otherwise if one.metric == OWN_METRIC.name]
+    if not mine:
+        return OwnView()
+    mine.sort(key=lambda one: (one.label(NAME), len(one.labels), one.labels))
+    window = mine[0].window
+    return OwnView([_row(one, declared, source) for one in mine], window.start, window.end)
+
+
+def _row(one: Measurement, declared: OwnMetrics, measured: Sequence[Measurement]) -> OwnRow:
+    name, is_whole = one.label(NAME), len(one.labels) == 1
+    known = one.low is not None and one.high is not None
+    interval = f"{_figure(one.low, one.unit)} to {_figure(one.high, one.unit)}" if known else NOTHING
+    about = ", ".join(f"{key} {value}" for key, value in one.labels if key != NAME)
+    notes = [one.reason] if one.reason else []
+    if is_whole:
+        notes += [
+            f"{share(aside.value)} of {aside.n:,.0f} rows set aside: {aside.label(REASON)}"
+            for aside in measured
+            if aside.metric == OWN_METRIC_SET_ASIDE.name
+            and aside.label(NAME) == name
+            and aside.value is not None
+        ]
+    expression = declared[name].expression if is_whole and name in declared else ""
+    return OwnRow(
+        name,
+        one_line(expression),
+        one_line(about),
+        _figure(one.value, one.unit),
+        interval,
+        _figure(one.baseline, one.unit),
+        round(one.n),
+        one_line("; ".join(notes)),
+    )
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return NOTHING
+    if unit == "share":
+        return f"{value * 100:.4g} %"
+    return f"{value:,.6g} {one_line(unit)}" if unit else f"{value:,.6g}"

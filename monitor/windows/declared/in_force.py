@@ -1,0 +1,98 @@
+"""Which definitions of a model count the rows of a window, and since when."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from monitor.records import Stream, Window
+from monitor.store import definitions, streams
+from monitor.store.db import faults_of
+from monitor.store.definitions import Definition
+from monitor.windows.declared.own_metric import KIND, OwnMetric, of_stored
+
+Model = tuple[str, str]
+"""Client and model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The definitions of a model over time, the oldest first: the start of the first window of each, and the metric
+    (None: it is no longer declared).
+    """
+
+    metrics: Mapping[str, Sequence[tuple[int, OwnMetric | None]]]
+
+    def at(self, start: float) -> list[OwnMetric]:
+        """The metrics that count the rows of a window that starts then."""
+        found = []
+        for versions in self.metrics.values():
+            begun = [metric for since, metric in versions if since <= start]
+            if begun and begun[-1] is not None:
+                found.append(begun[-1])
+        return found
+
+    def of(self, window: Window) -> list[OwnMetric]:
+        """The metrics that are measured of a window: those that count its newest rows."""
+        return self.at(window.end - 1)
+
+    @property
+    def all(self) -> list[OwnMetric]:
+        """The metrics of all times."""
+        return [metric for versions in self.metrics.values() for _, metric in versions if metric is not None]
+
+
+NOTHING = Declared({})
+
+
+def of_stream(connection: Connection, stream: Stream) -> Declared:
+    """What is declared of a stream's model. A definition that cannot be read is left out, and told as a fault."""
+    stored = definitions.of_model(connection, stream.client, stream.model)
+    if not stored:
+        return NOTHING
+    metrics: dict[str, list[tuple[int, OwnMetric | None]]] = {}
+    for one in stored:
+        if one.kind == KIND:
+            with faults_of(connection).isolate("definitions", f"{stream.client}/{stream.model} {one.name}"):
+                metric = of_stored(one.name, one.text) if one.text else None
+                metrics.setdefault(one.name, []).append((one.since, metric))
+    return Declared(metrics)
+
+
+def register(
+    connection: Connection, wanted: Mapping[Model, Sequence[OwnMetric]], base_seconds: int, now: float
+) -> None:
+    """Store what the configuration declares now. What changed counts from the next window on; what is declared before
+    the model sends anything counts all of its windows.
+    """
+    has_sent = {(one.client, one.model) for one in streams.streams(connection)}
+    for model in sorted({*wanted, *definitions.models(connection)}):
+        newest = {one.name: one for one in definitions.of_model(connection, *model) if one.kind == KIND}
+        since = (int(now // base_seconds) + 1) * base_seconds if model in has_sent else 0
+        declared = {metric.name: metric for metric in wanted.get(model, ())}
+        changed = [
+            Definition(*model, KIND, name, _since(newest.get(name), metric, since), metric.stored())
+            for name, metric in declared.items()
+            if name not in newest or newest[name].text != metric.stored()
+        ]
+        changed += [
+            Definition(*model, KIND, name, max(since, one.since + 1), "")
+            for name, one in newest.items()
+            if one.text and name not in declared
+        ]
+        if changed:
+            definitions.put(connection, changed)
+
+
+def _since(before: Definition | None, metric: OwnMetric, since: int) -> int:
+    """Another unit or direction is no new version."""
+    if before is None:
+        return since
+    try:
+        is_same = (
+            bool(before.text)
+            and of_stored(before.name, before.text).expression.digest == metric.expression.digest
+        )
+    except ValueError:
+        is_same = False
+    return before.since if is_same else max(since, before.since + 1)
