@@ -32,7 +32,12 @@ EXCEPTIONS = {
     "psycopg-binary": "LGPL-3.0-only",
 }
 """Packages of extras under other licences: users who install the extra get them from their publisher."""
-DECLARED = {"pagerduty": "MIT", "rich-click": "MIT", "sqlcipher3": "Zlib"}
+DECLARED = {
+    "asyncssh": "EPL-2.0 OR GPL-2.0-or-later",
+    "pagerduty": "MIT",
+    "rich-click": "MIT",
+    "sqlcipher3": "Zlib",
+}
 """Licences of packages whose metadata does not name one: from the text in their files."""
 _HEAD = """\
 # Licences
