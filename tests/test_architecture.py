@@ -91,6 +91,7 @@ CATCH_ALLS = {
     "predictions/log/writer.py",
     "relay/buffer.py",
     "relay/endpoint.py",
+    "relay/forwarding.py",
     "reports/drilldowns.py",
     "rollback/worker.py",
     "runtime/faults.py",

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from monitor.relay.otlp_answers import read_failure, read_success
 from monitor.visible import one_line
 
 _OF_THE_REQUEST = frozenset((400, 422))
@@ -40,14 +41,27 @@ class Reading:
 def read_answer(status: int, body: bytes, retry_after: str) -> Reading:
     """Read an answer. Only Watchkeeper's own counts as taken: a portal that answers 200 to everything takes nothing."""
     content = _content(body)
-    told = "; ".join(str(content[name]) for name in ("error", "hint") if content.get(name))
-    reason = one_line(f"{status}: {told or 'no reason was given'}")[:_LONGEST]
     if status in (202, 422) and _is_count(content.get("accepted")):
         rejected = content.get("rejected")
         listed = rejected if isinstance(rejected, list) else []
         counted = content.get("rejected_count")
         number = counted if isinstance(counted, int) and _is_count(counted) else len(listed)
         return Reading(Verdict.TAKEN, _first(listed), number)
+    told = "; ".join(str(content[name]) for name in ("error", "hint") if content.get(name))
+    return _not_taken(status, told, retry_after)
+
+
+def read_otlp_answer(status: int, content_type: str, body: bytes, retry_after: str) -> Reading:
+    """Read an answer to OTLP, likewise."""
+    if status == 200 and (success := read_success(content_type, body)) is not None:
+        rejected, why = success
+        return Reading(Verdict.TAKEN, one_line(why)[:_LONGEST], rejected)
+    return _not_taken(status, read_failure(content_type, body), retry_after)
+
+
+def _not_taken(status: int, told: str, retry_after: str) -> Reading:
+    """An answer other than that the request is taken; `told` are the daemon's words, empty if it is somebody else's."""
+    reason = one_line(f"{status}: {told or 'no reason was given'}")[:_LONGEST]
     if status in _TOO_LARGE or (status in _OF_THE_REQUEST and told):
         return Reading(Verdict.REFUSED, reason)
     if 200 <= status < 300:

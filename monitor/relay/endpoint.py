@@ -1,4 +1,4 @@
-"""What senders speak to: `POST /v1/predictions` and `/v1/outcomes` as at the daemon, `/healthz` and `/metrics`."""
+"""What senders speak to: the paths of the daemon for records and OTLP, `/healthz` and `/metrics`."""
 
 import asyncio
 import contextlib
@@ -10,16 +10,18 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from monitor.errors import AccessError, InputError, NotFoundError, WatchkeeperError
+from monitor.errors import AccessError, InputError, NotFoundError, TooSlowError, WatchkeeperError
 from monitor.relay.buffer import Buffer, Entry
 from monitor.relay.exposition import Figures, exposition
 from monitor.relay.frames import Request, size_of
+from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
 from monitor.relay.settings import RelaySettings
 from monitor.web.auth.access import is_local
 from monitor.web.connections import MOST_HEADERS, Connection
-from monitor.web.ingest import reply
+from monitor.web.ingest import otlp_reply, reply
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.incoming_body import BodyLimits, DisconnectedError, Headers, IncomingBody, is_unread
+from monitor.web.ingest.otlp_reply import Encoding, encoding_of
 from monitor.web.ingest.reply import Reply
 from monitor.web.statuses import status_of, words_of
 
@@ -95,10 +97,7 @@ class Application:
         except DisconnectedError:
             return None
         except WatchkeeperError as error:
-            status, more = status_of(error)
-            if is_unread(headers) and _CLOSE not in more:
-                more = [*more, _CLOSE]
-            answer = reply.of_error(status, *words_of(error), *more)
+            answer = _refusal(error, scope["path"], headers)
         except Exception as error:  # boundary: logged for the operator, not shown to the sender
             log.error("%s failed", scope["path"], exc_info=error)
             answer = _INTERNAL
@@ -109,13 +108,14 @@ class Application:
         if len(list(scope["headers"])) > MOST_HEADERS:
             return reply.of_error(431, f"more than {MOST_HEADERS} headers", "send fewer", _CLOSE)
         path = scope["path"].removesuffix("/")
-        if path in PATHS:
+        if path in PATHS or path in OTLP_PATHS:
             if scope["method"] != "POST":
                 return _ONLY_POST
             return await self._take(path, _peer_of(scope), receive, headers)
         if scope["method"] not in ("GET", "HEAD"):
             raise NotFoundError(
-                "a relay takes predictions and outcomes only", hint=f"POST to {' or '.join(PATHS)}"
+                "a relay takes predictions, outcomes and OTLP only",
+                hint=f"POST to {' or '.join((*PATHS, *OTLP_PATHS))}",
             )
         if path == "/healthz":
             return reply.of_json(200, {"status": "ok"})
@@ -127,6 +127,10 @@ class Application:
     async def _take(self, path: str, address: str, receive: "Receive", headers: Headers) -> Reply:
         """Put a request on disk."""
         name, client = self._sender(headers)
+        encoding = encoding_of(headers.get("content-type", ""))
+        if path in OTLP_PATHS and encoding is None:
+            hint = "use application/x-protobuf or application/json"
+            raise InputError("this Content-Type is not one of OTLP", hint=hint)
         self._buffer.ensure_room(name, 0, time.time())
         own = _value(headers, "idempotency-key")
         request = Request(
@@ -142,11 +146,14 @@ class Application:
         incoming = IncomingBody(headers, name, self._budget, self._limits)
         try:
             body = await incoming.read(receive)
-            if not body:
+            if not body and path in PATHS:
                 raise InputError("the body is empty", hint="send records in it")
-            await self._stored(name, request, body)
+            if body:
+                await self._stored(name, request, body)
         finally:
             incoming.release()
+        if path in OTLP_PATHS:
+            return otlp_reply.of_success(encoding or Encoding.JSON, OTLP_PATHS[path])
         return _STORED
 
     async def _stored(self, name: str, request: Request, body: bytes) -> None:
@@ -201,6 +208,19 @@ class Application:
             raise AccessError(
                 "without a key, only this machine may read metrics", hint="set relay.metrics_key"
             )
+
+
+def _refusal(error: WatchkeeperError, path: str, headers: Headers) -> Reply:
+    """The answer to a request that is not taken, in the form that its sender reads."""
+    status, more = status_of(error)
+    if isinstance(error, TooSlowError) and path.removesuffix("/") in OTLP_PATHS:
+        status, more = 503, [("retry-after", "5")]  # exporters drop what is answered with 408
+    if is_unread(headers) and _CLOSE not in more:
+        more = [*more, _CLOSE]
+    if path.removesuffix("/") not in OTLP_PATHS:
+        return reply.of_error(status, *words_of(error), *more)
+    spoken = encoding_of(headers.get("content-type", "")) or Encoding.JSON
+    return otlp_reply.of_failure(spoken, status, "; ".join(filter(None, words_of(error))), *more)
 
 
 async def _lifespan(receive: "Receive", send: "Send") -> None:

@@ -19,9 +19,10 @@ import httpx2
 import msgspec
 
 from monitor import outgoing
-from monitor.relay.answers import Reading, Verdict, read_answer
+from monitor.relay.answers import Reading, Verdict, read_answer, read_otlp_answer
 from monitor.relay.frames import Frame, Request
 from monitor.relay.lane import Lane
+from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
 from monitor.relay.set_aside import SetAside
 from monitor.runtime.cpu_tuning import give_back_freed_memory
 from monitor.runtime.file_modes import PRIVATE_FILE
@@ -123,7 +124,11 @@ class Forwarder:
         readings = [Reading(Verdict.LATER, "it was not sent")] * len(waiting)
 
         def send(place: int) -> None:
-            readings[place] = self.post(waiting[place].request, waiting[place].body)
+            try:
+                readings[place] = self.post(waiting[place].request, waiting[place].body)
+            except Exception as error:  # of whatever kind: the request stays, and is tried again
+                log.exception("a request could not be sent", extra={"key": self.name})
+                readings[place] = Reading(Verdict.LATER, f"it was not sent: {outgoing.reason(error)}")
 
         threads = [
             threading.Thread(target=send, args=(place,), name=f"relay {self.name} {place}", daemon=True)
@@ -271,7 +276,11 @@ def poster(client: httpx2.Client, url: str, key: str) -> Post:
             return Reading(Verdict.REFUSED, outgoing.reason(error))
         except outgoing.FAILURES as error:
             return Reading(Verdict.LATER, outgoing.reason(error))
-        return read_answer(response.status_code, response.content, response.headers.get("Retry-After", ""))
+        retry_after = response.headers.get("Retry-After", "")
+        if request.path in OTLP_PATHS:
+            kind = response.headers.get("Content-Type", "")
+            return read_otlp_answer(response.status_code, kind, response.content, retry_after)
+        return read_answer(response.status_code, response.content, retry_after)
 
     return post
 

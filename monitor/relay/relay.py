@@ -90,5 +90,6 @@ class Relay:
         until = time.monotonic() + _STOPS_WITHIN
         for thread in (self._writer, *self._senders):
             thread.join(max(0.0, until - time.monotonic()))
+        self._client.close()
         self.buffer.release()
         log.info("relay stopped")

@@ -13,6 +13,7 @@ from monitor.relay.lane import Lane
 from monitor.relay.set_aside import SetAside, in_folder
 from tests.support.thorough import examples
 
+BUG = None
 TAKEN, LATER = Reading(Verdict.TAKEN), Reading(Verdict.LATER, "503: away")
 
 
@@ -37,7 +38,7 @@ def test_each_arrives_once_and_those_of_an_address_in_order_whatever_the_daemon_
 ):
     addresses = data.draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=12))
     answers = data.draw(
-        st.lists(st.sampled_from([TAKEN, LATER, Reading(Verdict.REFUSED, "400: no")]), max_size=12)
+        st.lists(st.sampled_from([TAKEN, LATER, BUG, Reading(Verdict.REFUSED, "400: no")]), max_size=12)
     )
     folder, stopping, lock = tmp_path_factory.mktemp("lane"), threading.Event(), threading.Lock()
     lane, taken, refused = Lane(folder), [], []
@@ -47,6 +48,9 @@ def test_each_arrives_once_and_those_of_an_address_in_order_whatever_the_daemon_
     def post(sent: Request, body: bytes) -> Reading:
         with lock:
             answer = answers.pop() if answers else TAKEN
+            if answer is BUG and threading.current_thread().name.startswith("relay line-3"):
+                raise ValueError("a bug in one of the threads beside the first")
+            answer = answer or LATER
             if answer is not LATER:
                 (taken if answer is TAKEN else refused).append((sent.address, int(body)))
             if len(taken) + len(refused) == len(addresses):

@@ -30,6 +30,7 @@ from monitor.web.ingest.incoming_body import BodyLimits, DisconnectedError, Head
 from monitor.web.ingest.otlp_reply import Encoding, Signal, encoding_of
 from monitor.web.ingest.reply import Reply
 from monitor.web.ingest.request import (
+    bound_by_relay,
     count_rejected,
     headers_of,
     peer_of,
@@ -93,7 +94,7 @@ class OtlpEndpoint:
     async def _receive(
         self, scope: HTTPScope, headers: Headers, encoding: Encoding | None, receive: Receive
     ) -> _Refused:
-        principal = await principal_of(self._access, scope, headers)
+        principal = bound_by_relay(await principal_of(self._access, scope, headers), headers)
         sender = principal.client or principal.key or peer_of(scope)
         incoming = IncomingBody(headers, sender, self._budget, self._limits)
         try:
