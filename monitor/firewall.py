@@ -14,6 +14,7 @@ from monitor.notify.delivery.reachability import addresses
 from monitor.outgoing import Route
 from monitor.sources.brokers.google_tokens import token_address
 from monitor.visible import visible
+from monitor.web.settings import WebSettings
 
 _PORTS = {
     "https": 443,
@@ -74,13 +75,26 @@ def needs_of(config: Config, environment: Mapping[str, str] = os.environ) -> Nee
         *_models(config),
         *_fetched(config, environment),
     ]
+    openings += _names(openings)
+    return Needs(tuple(dict.fromkeys(openings)), tuple(dict.fromkeys(_unknown(config, environment))))
+
+
+def needs_between(web: WebSettings, url: str, route: Route) -> Needs:
+    """What must be open for a relay: from its senders, and to the daemon."""
+    protocol = "HTTPS" if web.certificate else "HTTP"
+    openings = [Opening("records of senders", web.host, web.port, protocol, is_incoming=True)]
+    openings += _web("relay.upstream", url, route)
+    return Needs((*openings, *_names(openings)), ())
+
+
+def _names(openings: Sequence[Opening]) -> Iterator[Opening]:
+    """The name server, if a name is asked for."""
     asked = (
         one.through.rpartition(":")[0].strip("[]") or one.host for one in openings if not one.is_incoming
     )
     names = [host for host in asked if not _is_address(host)]
     if names:
-        openings.append(Opening(f"names such as {names[0]}", "your name server", 53, "DNS (UDP and TCP)"))
-    return Needs(tuple(dict.fromkeys(openings)), tuple(dict.fromkeys(_unknown(config, environment))))
+        yield Opening(f"names such as {names[0]}", "your name server", 53, "DNS (UDP and TCP)")
 
 
 def _incoming(config: Config) -> Iterator[Opening]:

@@ -30,12 +30,16 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A verdict, with how many records the daemon rejected, the reason in words, and the seconds that it asks for."""
+    """A verdict, with how many records the daemon rejected, the reason in words, and the seconds that it asks for.
+
+    `window` are the seconds within which the daemon recognizes what is sent again; 0 if it does not say so.
+    """
 
     verdict: Verdict
     reason: str = ""
     rejected: int = 0
     wait: float = 0.0
+    window: float = 0.0
 
 
 def read_answer(status: int, body: bytes, retry_after: str) -> Reading:
@@ -68,10 +72,15 @@ def _not_taken(status: int, told: str, retry_after: str) -> Reading:
         reason = f"{status}: this is not Watchkeeper's answer; is relay.upstream.url right?"
     elif 300 <= status < 400:
         reason = f"{status}: redirects are not followed; set relay.upstream.url to the daemon's own address"
-    text = retry_after.strip()
-    wait = float(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0.0
+    wait = seconds_of(retry_after)
     is_foreign = status in (400, 403, 406, 422) and not told
     return Reading(Verdict.DOUBTFUL if is_foreign else Verdict.LATER, reason, wait=wait)
+
+
+def seconds_of(header: str) -> float:
+    """A header with seconds; 0 for anything else."""
+    text = header.strip()
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0.0
 
 
 def _is_count(value: object) -> bool:

@@ -7,11 +7,12 @@ refuses is set aside, and the others go on; while it takes nothing, they wait.
 
 import contextlib
 import logging
+import math
 import random
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,7 +20,8 @@ import httpx2
 import msgspec
 
 from monitor import outgoing
-from monitor.relay.answers import Reading, Verdict, read_answer, read_otlp_answer
+from monitor.config.units import format_duration
+from monitor.relay.answers import Reading, Verdict, read_answer, read_otlp_answer, seconds_of
 from monitor.relay.frames import Frame, Request
 from monitor.relay.lane import Lane
 from monitor.relay.otlp_answers import PATHS as OTLP_PATHS
@@ -51,6 +53,8 @@ class State(msgspec.Struct):
     error_at: float = 0.0
     rejected: str = ""
     """Why the daemon rejected a record last."""
+    resend_window: float = 0.0
+    """Seconds within which the daemon recognizes what is sent again; 0 while it is not known."""
 
 
 Post = Callable[[Request, bytes], Reading]
@@ -67,6 +71,8 @@ class Forwarder:
     stopping: threading.Event
     state: State = field(default_factory=State)
     at_once: int = 1
+    keep: float = 0.0
+    """Seconds that a request may wait at most: what is sent again after an outage must be recognized as long."""
     _failures: int = 0
     _largest: int = 0
     _saved: bytes = b""
@@ -193,6 +199,10 @@ class Forwarder:
     def _taken(self, reading: Reading) -> None:
         state, self._failures = self.state, 0
         state.sent += 1
+        if reading.window and reading.window != state.resend_window:
+            state.resend_window = reading.window
+            if warning := flaw_of_window(reading.window, self.keep):
+                log.warning(warning, extra={"key": self.name})
         state.last_sent_at = time.time()
         if state.error:
             log.warning("requests are taken again", extra={"key": self.name})
@@ -256,6 +266,18 @@ def wait_after(failures: int, asked: float, chance: float) -> float:
     return max(longest * (0.5 + 0.5 * chance), min(asked, _LONGEST_ASKED))
 
 
+def flaw_of_window(window: float, keep: float) -> str:
+    """What to say of a daemon that recognizes requests for `window` seconds, 0 if unknown; empty if that is enough."""
+    if not window or window >= keep:
+        return ""
+    told, asked = format_duration(round(window)), format_duration(math.ceil(keep))
+    return (
+        f"the daemon recognizes what is sent again for {told}, and requests may wait for {asked}: a request whose "
+        f"answer is lost in a longer outage would be stored twice; "
+        f"set predictions.resend_window to {asked} or more there"
+    )
+
+
 def state_in(folder: Path) -> State:
     """The state in the folder of a lane; an empty one if there is none."""
     try:
@@ -280,7 +302,8 @@ def poster(client: httpx2.Client, url: str, key: str) -> Post:
         if request.path in OTLP_PATHS:
             kind = response.headers.get("Content-Type", "")
             return read_otlp_answer(response.status_code, kind, response.content, retry_after)
-        return read_answer(response.status_code, response.content, retry_after)
+        reading = read_answer(response.status_code, response.content, retry_after)
+        return replace(reading, window=seconds_of(response.headers.get("Watchkeeper-Resend-Window", "")))
 
     return post
 

@@ -51,7 +51,7 @@ class Lane:
         self.arrived = threading.Event()
         """Set when there may be something to read."""
         self._lock = threading.Lock()
-        self._ends = {number: _path(folder, number).stat().st_size for number in numbers(folder)}
+        self._ends = {number: segment_path(folder, number).stat().st_size for number in numbers(folder)}
         self._position = position_of(folder)
         self._waiting = _waiting(self._ends, self._position)
         self._active: int | None = None
@@ -117,7 +117,7 @@ class Lane:
             frame = None
             if offset < end:
                 with contextlib.suppress(FileNotFoundError):  # somebody has deleted it
-                    frame = frames.read(_path(self.folder, number), offset, end)
+                    frame = frames.read(segment_path(self.folder, number), offset, end)
             if frame is not None:
                 self.skipped += frame.start - offset
                 self.oldest_at = frame.request.received_at
@@ -141,7 +141,7 @@ class Lane:
             end = self._ends.get(number, 0)
         if not number or frame.end >= end:
             return None
-        return frames.read(_path(self.folder, number), frame.end, end)
+        return frames.read(segment_path(self.folder, number), frame.end, end)
 
     def skip(self) -> Path | None:
         """Pass over a segment that cannot be read, and keep it under another name.
@@ -160,7 +160,7 @@ class Lane:
         if is_active:
             self._is_to_end = True
             return None
-        path = _path(self.folder, number)
+        path = segment_path(self.folder, number)
         kept = path.with_suffix(_UNREADABLE)
         path.rename(kept)
         self.skipped += self._ends[number] - frames.START
@@ -186,7 +186,7 @@ class Lane:
 
     def _delete(self, number: int) -> None:
         with contextlib.suppress(FileNotFoundError):
-            _path(self.folder, number).unlink()
+            segment_path(self.folder, number).unlink()
         with self._lock:
             del self._ends[number]
 
@@ -194,7 +194,7 @@ class Lane:
         if self._active is not None:
             return
         number, start = self._next, frames.new_segment()
-        path = _path(self.folder, number)
+        path = segment_path(self.folder, number)
         self._next += 1
         file = os.open(path, _APPEND, 0o600)
         try:
@@ -237,13 +237,13 @@ def waiting_in(folder: Path) -> tuple[int, Frame | None]:
     ends = dict[int, int]()
     for number in numbers(folder):
         with contextlib.suppress(FileNotFoundError):
-            ends[number] = _path(folder, number).stat().st_size
+            ends[number] = segment_path(folder, number).stat().st_size
     position = position_of(folder)
     for number in sorted(ends):
         if number >= position.segment:
             offset = position.offset if number == position.segment else frames.START
             with contextlib.suppress(FileNotFoundError):
-                if frame := frames.read(_path(folder, number), offset, ends[number]):
+                if frame := frames.read(segment_path(folder, number), offset, ends[number]):
                     return _waiting(ends, position), frame
     return 0, None
 
@@ -271,7 +271,8 @@ def _save(folder: Path, position: Position) -> None:
         os.close(file)
 
 
-def _path(folder: Path, number: int) -> Path:
+def segment_path(folder: Path, number: int) -> Path:
+    """The file of a segment."""
     return folder / f"{number:012}{SUFFIX}"
 
 

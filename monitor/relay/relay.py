@@ -8,7 +8,6 @@ from pathlib import Path
 
 from monitor import outgoing
 from monitor.errors import WatchkeeperError
-from monitor.outgoing.route import Route
 from monitor.relay.buffer import Buffer
 from monitor.relay.endpoint import Application
 from monitor.relay.exposition import Figures
@@ -40,9 +39,7 @@ class Relay:
             raise WatchkeeperError(f"cannot listen on {settings.listen}: {reason}", hint=hint)
         upstream = settings.upstream
         try:
-            self._client = outgoing.client(
-                upstream.timeout, Route(ca_file=upstream.ca_file, proxy=upstream.proxy)
-            )
+            self._client = outgoing.client(upstream.timeout, upstream.route)
             self.buffer = Buffer(Path(settings.folder), settings.keys, settings.buffer, settings.keep)
         except OSError as error:
             hint = "check relay.folder and relay.upstream.ca_file"
@@ -52,10 +49,11 @@ class Relay:
         post = poster(self._client, upstream.url, upstream.key.get_secret_value())
         self.forwarders = {
             name: Forwarder(
-                name, lane, self.buffer.aside[name], post, self._stopping, at_once=upstream.at_once
+                name, lane, self.buffer.aside[name], post, self._stopping,
+                at_once=upstream.at_once, keep=settings.keep,
             )
             for name, lane in self.buffer.lanes.items()
-        }
+        }  # fmt: skip
         figures = Figures(self.buffer, settings.buffer, self.forwarders)
         self.server = Server(Application(settings, self.buffer, figures), settings.web)
         faults = Faults()

@@ -10,7 +10,7 @@ from monitor.config.relative_paths import relative_to
 from monitor.config.sections import Duration, FileName, FilePath, Secret, Section, Size, WholeNumber
 from monitor.config.units import DAY
 from monitor.config.yaml import read, validate
-from monitor.outgoing.route import DIRECT
+from monitor.outgoing.route import DIRECT, Route
 from monitor.web.settings import Address, WebSettings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -60,12 +60,27 @@ class Upstream(Section):
     """A key of the kind `ingest` of that daemon. Bind it to the client, if the relay serves one."""
     ca_file: FileName = ""
     """Certificates to trust instead of the system's."""
+    certificate: FileName = ""
+    """A client certificate with its chain (PEM), where the daemon's proxy asks for one. Requires `private_key`."""
+    private_key: FileName = ""
+    """The key of the client certificate (PEM), without a passphrase."""
     proxy: Annotated[str, AfterValidator(_proxy)] = ""
     """The URL of a proxy, or `direct`. Empty: the environment's (HTTPS_PROXY, NO_PROXY)."""
     timeout: Duration = Field(default=60.0, ge=1.0)
     """How long one request may take, from the connection to the end of the answer."""
     at_once: WholeNumber = Field(default=8, ge=1, le=32)
     """How many requests of one key are sent at once, at most one of each sending address."""
+
+    @property
+    def route(self) -> Route:
+        """How to get there."""
+        return Route(self.ca_file, self.proxy, self.certificate, self.private_key)
+
+    @model_validator(mode="after")
+    def _with_both(self) -> "Upstream":
+        if bool(self.certificate) != bool(self.private_key):
+            raise ValueError("certificate and private_key belong together")
+        return self
 
 
 class SenderKey(Section):

@@ -25,6 +25,7 @@ class KeyStatus(msgspec.Struct, frozen=True):
     rejected: str
     set_aside: list[str]
     set_aside_reason: str
+    resend_window: float
 
 
 class RelayStatus(msgspec.Struct, frozen=True):
@@ -75,4 +76,5 @@ def _key(folder: Path, now: float) -> KeyStatus:
         state.rejected,
         [str(path) for path, _ in aside],
         aside[-1][1] if aside else "",
+        state.resend_window,
     )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from monitor.clock import iso
+from monitor.config.units import format_duration
 from monitor.sites.completeness import bundles, completeness
 from monitor.sites.outbox import Outbox
 from monitor.sites.settings import KnownSite, SiteSettings
@@ -77,4 +78,24 @@ def _of_other_layouts(connection: Connection, site: str, streams: list[Any]) -> 
                 f"all windows of {stream} were counted with another baseline than the one in force here: "
                 "they are kept, and not compared"
             )
+    return told
+
+
+def elsewhere(settings: SiteSettings, sites: Mapping[str, KnownSite], client: str) -> list[str]:
+    """Where data of a client lies besides this daemon's database, in sentences for whoever erases it."""
+    told = [
+        f"the site {name} keeps its own records: run the same erasure there"
+        for name, site in sites.items()
+        if site.client == client
+    ]
+    if settings.name:
+        kept = format_duration(round(settings.kept))
+        told.append(
+            f"bundles in {settings.outbox} hold counts, and no records; those that were sent are kept for {kept}"
+        )
+        told.append("the agency has merged the counts of bundles that were sent")
+    told.append(
+        "relays, if records of this client come through any, hold requests until they are sent: run the same erasure "
+        "again when `watchkeeper relay status` says that nothing waits, or `watchkeeper relay erase` there"
+    )
     return told

@@ -27,6 +27,7 @@ NOT_HERE = {
         ("site init", "site bundle", "site push", "site import"), "see tests/sites/test_commands.py"
     ),
     **dict.fromkeys(("relay run", "relay status", "relay retry"), "see tests/relay/test_kill.py"),
+    "relay erase": "see tests/relay/test_outage.py",
     "store encrypt": "the store of the examples has no key",
     "store rekey": "the store of the examples has no key",
     "store decrypt": "the store of the examples has no key",

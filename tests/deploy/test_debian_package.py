@@ -38,8 +38,9 @@ def unpacked(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_has_the_service_the_program_and_a_configuration_that_is_kept(unpacked: Path) -> None:
-    unit = (unpacked / "lib/systemd/system/watchkeeper.service").read_text()
-    assert unit == (ROOT / "deploy/systemd/watchkeeper.service").read_text()
+    for name in ("watchkeeper-relay.service", "watchkeeper.service"):
+        unit = (unpacked / "lib/systemd/system" / name).read_text()
+        assert unit == (ROOT / "deploy/systemd" / name).read_text()
     assert "ExecStart=/usr/bin/watchkeeper run --config /etc/watchkeeper/watchkeeper.yaml" in unit
     assert (unpacked / "DEBIAN/conffiles").read_text() == "/etc/watchkeeper/watchkeeper.yaml\n"
     assert (unpacked / "etc/watchkeeper/watchkeeper.yaml").is_file()

@@ -12,7 +12,7 @@ from monitor.cli.output import Exit, ask, put, put_json, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
 
 if TYPE_CHECKING:
-    from monitor.config.root import Config
+    from monitor.firewall import Needs
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)/([smhd])")
@@ -92,16 +92,25 @@ def doctor(
 ) -> None:
     """Test every connection of the configuration; for those that fail, print what to do.
 
+    `--network` also takes the file of a relay.
+
     Example: watchkeeper doctor --config watchkeeper.yaml
     """
+    from monitor import firewall
     from monitor.config.root import check
+    from monitor.config.yaml import read
     from monitor.doctor import examine
+    from monitor.relay.settings import load as load_relay
 
+    if network and "relay" in read(config).data:
+        relay = load_relay(config)
+        _print_network(firewall.needs_between(relay.web, relay.upstream.url, relay.upstream.route))
+        return
     checked = check(config)
     if checked.errors:
         raise ConfigError(list(checked.problems))
     if network:
-        _print_network(checked.config)
+        _print_network(firewall.needs_of(checked.config))
         return
     failed = bool(checked.warnings)
     for problem in checked.warnings:
@@ -115,10 +124,9 @@ def doctor(
         raise typer.Exit(Exit.FAILED)
 
 
-def _print_network(config: "Config") -> None:
+def _print_network(needs: "Needs") -> None:
     from monitor import firewall
 
-    needs = firewall.needs_of(config)
     put(firewall.text(needs))
     for sentence in needs.unknown:
         say(sentence)

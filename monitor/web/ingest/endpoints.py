@@ -43,6 +43,8 @@ from monitor.web.statuses import status_of, words_of
 _LARGE_BODY_BYTES = 131_072
 """Larger bodies are read apart and stored in slices, so that small ones do not wait for them, as are those that the
 writer gives back."""
+RESEND_WINDOW = b"watchkeeper-resend-window"
+"""A header of answers to relays: for how many seconds a request that is sent again is recognized."""
 _ONLY_POST = reply.of_error(
     405, "only POST is supported here", "send the records in the body", ("allow", "POST")
 )
@@ -112,7 +114,11 @@ class Endpoint:
                 body.release()
         except WatchkeeperError as error:
             result = error
-        return _accepted(result) if isinstance(result, Receipt) else self._rejected(result, headers)
+        answer = _accepted(result) if isinstance(result, Receipt) else self._rejected(result, headers)
+        if "watchkeeper-waited" in headers:
+            window = b"%d" % self._log.settings.resend_window
+            return Reply(answer.status, [*answer.headers, (RESEND_WINDOW, window)], answer.body)
+        return answer
 
     async def _store(
         self, body: bytes, headers: Headers, principal: Principal, sender: str

@@ -39,6 +39,7 @@ def erase(
     from monitor.config.root import load
     from monitor.maintenance.erasure import Subject, erase_client, erase_records
     from monitor.maintenance.erasure_files import erase_files
+    from monitor.sites.status import elsewhere
     from monitor.store.db import store_of
     from monitor.store.restoring import ensure_only_user
 
@@ -61,6 +62,7 @@ def erase(
         receipt = erase_records(store, client, subject, now, user(), platform.node(), key)
         files = erase_files(settings.reports.folder, None, client)
     content = asdict(receipt) | {"files": files}
+    content["elsewhere"] = elsewhere(settings.site, settings.sites, client)
     if not everything and settings.audit.key.get_secret_value():
         content["key"] = "audit.key"
     put_json(content)

@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
     commands.command("run")(run)
     commands.command("status")(status)
     commands.command("retry")(retry)
+    commands.command("erase")(erase)
     commands.command("key")(key)
     app.add_typer(commands, name="relay")
 
@@ -69,6 +70,7 @@ def status(config: RelayOption = DEFAULT_FILE, as_json: JsonOption = False) -> N
 
     from monitor.config.sections import format_size
     from monitor.config.units import format_duration
+    from monitor.relay.forwarding import flaw_of_window
     from monitor.relay.status import status_of
 
     settings = _loaded(config)
@@ -90,6 +92,9 @@ def status(config: RelayOption = DEFAULT_FILE, as_json: JsonOption = False) -> N
             for one in state.keys
         ]
         put_table(("key", "waiting bytes", "oldest", "sent", "set aside", "reason"), rows)
+        windows = [one.resend_window for one in state.keys if one.resend_window]
+        if windows and (warning := flaw_of_window(min(windows), settings.keep)):
+            put(warning)
     if not state.is_well:
         raise typer.Exit(1)
 
@@ -102,6 +107,22 @@ def retry(config: RelayOption = DEFAULT_FILE) -> None:
     from monitor.relay.status import retry as send_again
 
     say(f"{send_again(Path(_loaded(config).folder))} requests will be sent once more")
+
+
+def erase(
+    client: Annotated[str, typer.Option("--client", help="The client whose requests are deleted.")],
+    config: RelayOption = DEFAULT_FILE,
+) -> None:
+    """Delete all requests of a client that the relay holds: what waits, what is set aside, what was sent lately.
+
+    Stop the relay first. For single records, let it send what waits, and erase them at the daemon.
+
+    Example: watchkeeper relay erase --client acme
+    """
+    from monitor.relay.erasing import erase as delete
+
+    for name, size in delete(_loaded(config), client).items():
+        put(f"{name}: {size:,} bytes deleted")
 
 
 def key() -> None:
