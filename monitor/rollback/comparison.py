@@ -72,12 +72,16 @@ class Blame:
 def blame(breach: Breach, new: Arm, other: Arm, young_since: float | None) -> Blame:
     """Whether `new` alone breaches the limit. `young_since` is its first answer, if it has answered for less than
     `YOUNG` seconds.
+
+    After a switch of all traffic, the minute of the switch has answers of both; the minutes after it are compared with
+    the other version's last ones.
     """
     recent = sorted(start for start in new.minutes if start >= breach.since - 60)
     if not recent:
         return Blame(False, f"no complete minute of version {new.name} since the breach began")
     shared = [start for start in recent if start in other.minutes]
-    if shared:
+    alone = [start for start in recent if not shared or start > shared[-1]]
+    if shared and (young_since is None or len(alone) < LEAST_MINUTES):
         return _compared(breach, new, other, shared, shared, "in the same minutes")
     if young_since is None:
         where = "no other version answers in the same minutes"
@@ -85,7 +89,7 @@ def blame(breach: Breach, new: Arm, other: Arm, young_since: float | None) -> Bl
     before = sorted(start for start in other.minutes if start < young_since)[-10:]
     if not before:
         return Blame(False, f"no minutes of version {other.name} to compare with")
-    return _compared(breach, new, other, recent, before, "in its last minutes")
+    return _compared(breach, new, other, alone, before, "in its last minutes")
 
 
 def _compared(

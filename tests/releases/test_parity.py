@@ -1,6 +1,7 @@
 """Two environments side by side: what is equal, what differs, what is agreed, and what nobody knows."""
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,11 +18,13 @@ from monitor.app import App
 from monitor.cli.registry import app as command
 from monitor.config.root import load
 from monitor.config.rule_files import rules_of
+from monitor.errors import InputError
 from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.log import columns
 from monitor.records import Stream
-from monitor.releases.parity import compare, report
+from monitor.releases.parity import compare, pairs, report
 from monitor.releases.parity.row import Row, Standing
-from monitor.releases.parity.side import Side
+from monitor.releases.parity.side import Side, load_both, with_same_inputs
 from monitor.releases.parity.side import load as load_side
 from monitor.releases.recording.manifest import parse
 from monitor.releases.recording.record import record
@@ -163,6 +166,55 @@ def test_an_input_that_moved_one_that_is_missing_and_one_of_another_type_differ(
     assert "<b>" not in page
 
 
+def answered(answer: str, **inputs: Any) -> pa.RecordBatch:
+    columns = {f"features.{name}": value for name, value in inputs.items()}
+    rows = len(next(iter(inputs.values())))
+    return pa.RecordBatch.from_pydict(columns | {"prediction": [f"{answer} {n}" for n in range(rows)]})
+
+
+def test_inputs_are_the_same_however_their_numbers_are_stored() -> None:
+    whole = answered("a", n=pa.array([12, 0, None, 7]), more=["x", "y", "z", "w"])
+    real = answered("b", n=[12.0, -0.0, None, 7.5], more=["x", "y", "z", "w"])
+    text = answered("c", n=pa.array(["12", "0", None, "7 "]).dictionary_encode(), more=["x", "y", "z", "w"])
+    for other in (real, text):
+        found = list(pairs.pairs([whole], [other]))
+        assert [one for one, _ in found] == ["a 0", "a 1", "a 2"]
+        [kept] = pairs.with_inputs_of([other], whole)
+        assert kept.column("prediction").to_pylist()[:3] == other.column("prediction").to_pylist()[:3]
+    truth = [answered(name, n=values) for name, values in (("a", [True, False]), ("b", ["true", "false"]))]
+    assert len(list(pairs.pairs(truth[:1], truth[1:]))) == 2
+    assert len(pairs.with_inputs_of(truth[1:], truth[0])[0]) == 2
+
+
+def test_an_input_that_one_side_never_received_is_told_by_the_schema_and_rows_without_inputs_are_none() -> (
+    None
+):
+    both = answered("a", n=[1.0, 2.0, 3.0]), answered("b", n=[1.0, 2.0, 4.0], only=["x", "y", "z"])
+    assert list(pairs.pairs(both[:1], both[1:])) == [("a 0", "b 0"), ("a 1", "b 1")]
+    empty = pa.array([None, None], pa.float64())
+    assert list(pairs.pairs([answered("a", n=empty)], [answered("b", n=empty)])) == []
+    assert list(pairs.pairs([], [both[0]])) == []
+    assert list(pairs.pairs([pa.RecordBatch.from_pydict({"features.n": [1.0]})], [both[0]])) == []
+
+
+values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**53), 2**53),
+    st.floats(allow_nan=False),
+    st.sampled_from(["a", "12"]),
+)
+
+
+@settings(max_examples=examples(50), deadline=None)
+@given(st.lists(values, min_size=1, max_size=6), st.lists(values, min_size=1, max_size=6))
+def test_law_inputs_with_one_name_have_one_hash(one: list[Any], other: list[Any]) -> None:
+    sides = [pa.RecordBatch.from_pydict({"features.n": columns.column(side)}) for side in (one, other)]
+    named = [dict(zip(columns.names(rows.column(0)).to_pylist(), pairs.hashes(rows, ["features.n"]), strict=True))
+             for rows in sides]  # fmt: skip
+    assert all(named[0][name] == named[1][name] for name in named[0].keys() & named[1].keys())
+
+
 sides = st.builds(
     lambda facts, versions, per_day, seed: Side(
         STAGING, versions, None, facts, per_day, {}, None if seed is None else rows(120, seed)
@@ -201,7 +253,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
         sent = [
             {
                 "client": "acme", "model": "fraud", "environment": stream.environment, "version": version,
-                "timestamp": now - 60 + n / 10, "prediction": row["prediction"],
+                "id": f"order {n}", "timestamp": now - 60 + n / 10, "prediction": row["prediction"],
                 "features": {"amount": row["features.amount"], "country": row["features.country"]},
             }
             for n, row in enumerate(made)
@@ -254,3 +306,44 @@ def test_what_is_stored_of_both_is_compared_by_the_command_and_the_page(daemon: 
         assert "answers to the same inputs are equal" in page.text
         for path in ("staging/staging", "nowhere/neither"):
             assert httpx2.get(f"{url}/staff/parity/acme/fraud/{path}").status_code == 404
+
+
+def test_inputs_that_were_replayed_are_found_among_all_rows_and_not_in_a_sample_alone(daemon: App) -> None:
+    now, rules = daemon.clock.now(), rules_of(daemon.config)
+    with daemon.store.read() as connection:
+        left = load_side(connection, STAGING, rules, now, 200)
+        right = load_side(connection, PRODUCTION, rules, now, 3)
+        found, none = (with_same_inputs(connection, right, left, now, most) for most in (10_000, 0))
+        both = load_both(connection, (STAGING, PRODUCTION), rules, now, 3, 10_000)
+    assert "200 answers" in compared(left, found)["answers"].note
+    assert compared(left, none)["answers"].note.startswith("3 of 30 inputs are known from both")
+    assert all(sum(rows.num_rows for rows in side.same_inputs) == 3 for side in both)
+
+
+ANSWERS = """
+import json, sys
+for place, line in enumerate(sys.stdin):
+    item = json.loads(line)
+    answer = "fraud" if item["features"]["amount"] > 0.5 else "ok"
+    wrong = place < int(sys.argv[1])
+    print(json.dumps({"id": item["id"], "prediction": "other" if wrong else answer}))
+"""
+
+
+@pytest.mark.parametrize(("wrong", "standing"), [(0, "equal"), (20, "differs")])
+def test_a_command_answers_the_inputs_of_production_for_an_environment(
+    daemon: App, tmp_path: Path, wrong: int, standing: str
+) -> None:
+    script = tmp_path / "ask.py"
+    script.write_text(ANSWERS)
+    config = str(Path(daemon.store.path or "").parent / "watchkeeper.yaml")
+    words = ["parity", "acme/fraud", "staging", "production", "--json", "-c", config]
+    asked = [*words, "--replay", "1d", "--command", f"{sys.executable} {script} {wrong}"]
+    done = CliRunner().invoke(command, asked)
+    [row] = [one for one in json.loads(done.stdout)["rows"] if one["name"] == "answers"]
+    assert (row["standing"], row["note"].split(";")[0]) == (
+        standing,
+        f"{(200 - wrong) / 200:.2%} of 200 answers to the same inputs are equal",
+    )
+    half = CliRunner().invoke(command, [*words, "--replay", "1d"])
+    assert isinstance(half.exception, InputError)

@@ -1,8 +1,10 @@
 """From figures of two versions to an order, and to the proof that the traffic has gone."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from monitor.rollback.executors.executor import ExecutorError
@@ -12,6 +14,7 @@ from monitor.store.rollback_stops import Stop
 from monitor.store.rollbacks import RollbackState
 from tests.support.rollback_timeline import COMMAND, FAILING, GOOD, SLOW, STREAM, timeline, unclear
 from tests.support.rollouts import Behaviour
+from tests.support.thorough import thinned
 
 
 def test_a_bad_version_is_rolled_back_once_and_its_traffic_is_seen_to_go(tmp_path: Path) -> None:
@@ -72,19 +75,43 @@ def test_after_a_switch_of_all_traffic_a_young_version_is_rolled_back(tmp_path: 
         assert "in its last minutes" in line.row().reason
 
 
-def test_a_day_of_a_healthy_stream_and_its_rollouts_does_nothing(tmp_path: Path) -> None:
-    """1 % of errors, a new version every two hours; and one hour in which 10 % of both fail."""
+@pytest.mark.parametrize("how", [FAILING, SLOW], ids=["fails", "slow"])
+def test_a_switch_in_the_middle_of_a_minute_delays_nothing(tmp_path: Path, how: Behaviour) -> None:
     with timeline(tmp_path) as line:
+        line.live(600)
+        line.traffic.update({"7": (120, GOOD), "8": (120, how)})
+        line.live(60)
+        line.traffic.update({"7": (0, GOOD), "8": (240, how)})
+        line.live(180)
+        assert [order.version for order in line.platform.orders] == ["8"]
+
+
+HEALTHY = [
+    (seed, failing, n) for seed, (failing, n) in enumerate(product((0.0, 0.002, 0.01, 0.04), (24, 60, 240)))
+]
+"""Twelve streams: their shares of errors, and answers a minute. Each lives twice, with other chances."""
+DAYS = [(seed + 12 * again, failing, n) for again in (0, 1) for seed, failing, n in HEALTHY]
+
+
+@pytest.mark.parametrize(("seed", "failing", "n"), thinned(DAYS[8:] + DAYS[:8], 24))
+def test_a_day_of_a_healthy_stream_and_its_rollouts_does_nothing(
+    tmp_path: Path, seed: int, failing: float, n: int
+) -> None:
+    """Its usual errors, a new version every two hours; and one hour in which 10 % of both fail."""
+    usual = Behaviour(failing, latency=40.0)
+    with timeline(tmp_path) as line:
+        line._random = np.random.default_rng(seed)
+        line.traffic["7"] = (n, usual)
         for number in range(8, 20):
-            line.traffic[str(number)] = (24, GOOD)
+            line.traffic[str(number)] = (n // 10, usual)
             line.live(600)
             if number == 12:
                 bad = Behaviour(0.1, latency=40.0)
-                line.traffic.update({name: (n, bad) for name, (n, _) in line.traffic.items()})
+                line.traffic.update({name: (answers, bad) for name, (answers, _) in line.traffic.items()})
                 line.live(3600)
-                line.traffic.update({name: (n, GOOD) for name, (n, _) in line.traffic.items()})
+                line.traffic.update({name: (answers, usual) for name, (answers, _) in line.traffic.items()})
             line.traffic.pop(str(number - 1))
-            line.traffic[str(number)] = (240, GOOD)
+            line.traffic[str(number)] = (n, usual)
             line.live(600)
         assert line.platform.orders == []
         assert not any(one.was_ordered for one in line.rows())

@@ -22,6 +22,8 @@ from monitor.store.db import Store
 
 Predict = Callable[[Iterator[bytes], Path], None]
 """Reads items as JSON lines, and writes an answer to each as JSON lines to a file."""
+Function = Callable[[list[dict[str, Any]]], Iterable[Mapping[str, Any]]]
+"""Answers a list of items: a mapping with the `id` for each."""
 _BASELINE = "what production answered"
 
 
@@ -30,7 +32,7 @@ def replay(
     stream: Stream,
     start: float,
     end: float,
-    predict: Predict | Callable[[list[dict[str, Any]]], Iterable[Mapping[str, Any]]],
+    predict: Predict | Function,
     columns: Columns = Columns(),  # noqa: B008 - it is frozen
     most: int = MOST,
 ) -> Items:
@@ -44,6 +46,19 @@ def replay(
         InputError: no input of that time is stored, or an answer is invalid, missing its id, or given twice.
     """
     stored = stored_items(store, stream, start, end, most)
+    given = answered(stored, predict, columns)
+    own = Columns(segments=columns.segments, group=columns.group)  # the log has its own names
+    baseline = read(_without_features(stored.rows, own), _BASELINE, own)
+    items = pair(_with_columns_of(given, baseline, columns), baseline, None, columns)
+    return _noted(items, stored, given.num_rows)
+
+
+def answered(stored: StoredItems, predict: Predict | Function, columns: Columns) -> pa.Table:
+    """The candidate's answers to items, as a gate reads them.
+
+    Raises:
+        InputError: an answer is invalid, missing its id, or given twice, or there is none.
+    """
     with tempfile.TemporaryDirectory(prefix="watchkeeper-replay-") as folder:
         answers = Path(folder) / "answers.jsonl"
         if getattr(predict, "reads_lines", False):
@@ -52,11 +67,7 @@ def replay(
             _call(predict, stored, answers)  # type: ignore[arg-type]
         if not answers.stat().st_size:
             raise InputError("the candidate answered nothing", hint="write one JSON object per line and item")
-        given = read(answers, "the candidate", columns)
-    own = Columns(segments=columns.segments, group=columns.group)  # the log has its own names
-    baseline = read(_without_features(stored.rows, own), _BASELINE, own)
-    items = pair(_with_columns_of(given, baseline, columns), baseline, None, columns)
-    return _noted(items, stored, given.num_rows)
+        return read(answers, "the candidate", columns)
 
 
 def _call(

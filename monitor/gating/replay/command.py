@@ -6,6 +6,7 @@ It gets one deadline for all items and a limit for its output, in a process grou
 import contextlib
 import os
 import selectors
+import shlex
 import signal
 import subprocess
 import tempfile
@@ -125,6 +126,18 @@ class Command:
             f"the command {self._name} took longer than {format_duration(round(self.seconds))}",
             hint="--within sets the time for all items, --most how many are replayed",
         )
+
+
+def of_text(text: str, seconds: float) -> Command:
+    """The command of a line, split into words as a shell does; nothing else of a shell applies.
+
+    Raises:
+        InputError: it cannot be split, or is empty.
+    """
+    try:
+        return Command(shlex.split(text), seconds)
+    except ValueError as error:
+        raise InputError(f"--command cannot be split into words: {error}") from error
 
 
 def _sent(stream: IO[bytes], block: bytes) -> bytes | None:

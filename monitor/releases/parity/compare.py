@@ -5,19 +5,26 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from monitor.releases.parity import observed, recorded
+from monitor.releases.parity.pairs import Pair
 from monitor.releases.parity.row import Row, Standing
 from monitor.releases.parity.side import Side
 from monitor.releases.settings import ParitySettings
 
 
-def compare(left: Side, right: Side, settings: ParitySettings) -> list[Row]:
-    """All rows, worst first. `right` is what `left` should be like: the left side is staging, the right production."""
+def compare(
+    left: Side, right: Side, settings: ParitySettings, replayed: Sequence[Pair] | None = None
+) -> list[Row]:
+    """All rows, worst first. `right` is what `left` should be like: the left side is staging, the right production.
+
+    `replayed` are the answers of both to inputs of the right side; without them, stored predictions with the same
+    inputs are compared.
+    """
     rows = [
         *recorded.rows(left, right),
         observed.volumes(left, right, settings),
         *observed.schema(left, right),
         *observed.rules(left, right),
-        observed.answers(left, right, settings),
+        observed.answers(left, right, settings, replayed),
         *observed.distributions(left, right, settings),
     ]
     return sorted((_agreed(row, settings.agreed) for row in rows), key=lambda row: row.order)

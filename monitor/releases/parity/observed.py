@@ -1,6 +1,6 @@
 """Compares what two environments received and answered: volumes, schema, rules, answers, distributions. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -8,6 +8,7 @@ import pyarrow as pa
 from monitor.metrics import MetricSettings, Subject
 from monitor.metrics.drift import column_drift
 from monitor.records import Window
+from monitor.releases.parity.pairs import FEATURES, Pair, pairs
 from monitor.releases.parity.row import Level, Row, Standing
 from monitor.releases.parity.side import PERIOD, Side
 from monitor.releases.settings import ParitySettings
@@ -17,7 +18,6 @@ from monitor.windows.baseline_from_table import from_table
 from monitor.windows.kernel.count_rows import count
 
 LEAST_ROWS, LEAST_PAIRS = 100, 30
-_FEATURES = "features."
 _SIGNIFICANT = 0.001
 _NO_ROWS = "send predictions of both environments; the last seven days are compared"
 
@@ -92,25 +92,30 @@ def _rule(name: str, one: Rule | None, other: Rule | None) -> Row:
     )
 
 
-def answers(left: Side, right: Side, settings: ParitySettings) -> Row:
-    """The answers of both sides to the same inputs."""
+def stored_answers(left: Side, right: Side) -> list[Pair]:
+    """The answers of both sides to the same inputs, as far as they are stored."""
+    if left.rows is None or right.rows is None:
+        return []
+    return list(pairs([left.rows, *left.same_inputs], [right.rows, *right.same_inputs]))
+
+
+def answers(left: Side, right: Side, settings: ParitySettings, replayed: Sequence[Pair] | None = None) -> Row:
+    """The answers of both sides to the same inputs: those that are stored, or those of a replay."""
     point, name, level = "behaviour", "answers", Level.BEHAVIOURAL
-    pairs = [] if left.rows is None or right.rows is None else list(_pairs(left.rows, right.rows))
-    if len(pairs) < LEAST_PAIRS:
-        note = (
-            f"{len(pairs)} of {LEAST_PAIRS} inputs are known from both: replay inputs of {right.stream.environment} in "
-            f"{left.stream.environment}, with the same features"
-        )
+    known = stored_answers(left, right) if replayed is None else replayed
+    if len(known) < LEAST_PAIRS:
+        note = f"{len(known)} of {LEAST_PAIRS} inputs are known from both: replay inputs of {right.stream.environment}"
+        note += f" in {left.stream.environment}, with the same features, or with --replay and --command"
         return Row(point, name, level, Standing.UNKNOWN, note=note)
-    equal = sum(_is_equal(one, other, settings.tolerance) for one, other in pairs)
+    equal = sum(_is_equal(one, other, settings.tolerance) for one, other in known)
     numbers = [
         (a, b)
-        for one, other in pairs
+        for one, other in known
         if (a := _number(one)) is not None and (b := _number(other)) is not None
     ]
     largest = max((abs(a - b) for a, b in numbers), default=None)
-    share = equal / len(pairs)
-    note = f"{share:.2%} of {len(pairs):,} answers to the same inputs are equal"
+    share = equal / len(known)
+    note = f"{share:.2%} of {len(known):,} answers to the same inputs are equal"
     note += "" if largest is None else f"; the largest difference is {largest:g}"
     note += f"; {settings.equal_answers:.2%} are agreed"
     standing = Standing.EQUAL if share >= settings.equal_answers else Standing.DIFFERS
@@ -150,9 +155,9 @@ def distributions(left: Side, right: Side, settings: ParitySettings) -> Iterator
 
 def _types(rows: pa.RecordBatch) -> Mapping[str, str]:
     return {
-        field.name.removeprefix(_FEATURES): _kind(field.type)
+        field.name.removeprefix(FEATURES): _kind(field.type)
         for field in rows.schema
-        if field.name.startswith(_FEATURES) and rows.column(field.name).null_count < rows.num_rows
+        if field.name.startswith(FEATURES) and rows.column(field.name).null_count < rows.num_rows
     }
 
 
@@ -162,27 +167,6 @@ def _kind(kind: pa.DataType) -> str:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return "number"
     return "list" if pa.types.is_nested(kind) and not pa.types.is_dictionary(kind) else "text"
-
-
-def _pairs(left: pa.RecordBatch, right: pa.RecordBatch) -> Iterator[tuple[Any, Any]]:
-    """The answers of both sides to equal inputs; of inputs that occur several times, the first of each side."""
-    names = sorted(set(left.schema.names) & set(right.schema.names))
-    features = [name for name in names if name.startswith(_FEATURES)]
-    if not features or "prediction" not in names:
-        return
-    known = _answers(left, features)
-    for key, answer in _answers(right, features).items():
-        if key in known:
-            yield known[key], answer
-
-
-def _answers(rows: pa.RecordBatch, features: list[str]) -> dict[str, Any]:
-    columns = [rows.column(name).to_pylist() for name in features]
-    answered: dict[str, Any] = {}
-    for inputs, answer in zip(zip(*columns, strict=True), rows.column("prediction").to_pylist(), strict=True):
-        if answer is not None:
-            answered.setdefault(repr(inputs), answer)
-    return answered
 
 
 def _is_equal(one: Any, other: Any, tolerance: float) -> bool:

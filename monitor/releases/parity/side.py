@@ -1,16 +1,19 @@
 """One environment of a model, as it is compared with another one."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 from sqlalchemy import Connection
 
 from monitor.config.units import DAY
 from monitor.predictions.log.sampled_rows import sampled_rows
+from monitor.predictions.log.stored_rows import decoded
 from monitor.records import Stream
+from monitor.releases.parity.pairs import with_inputs_of
 from monitor.releases.recording.manifest import package
 from monitor.rules.rule import Rule, RuleSet
 from monitor.store import model_versions, predictions, releases, streams
@@ -23,7 +26,8 @@ PERIOD = 7.0 * DAY
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """What is known of an environment. `facts` is the newest release's manifest by dotted names, such as
-    `runtime.packages.numpy`; `per_day` the predictions a day, None if none was received; `rows` some of them.
+    `runtime.packages.numpy`; `per_day` the predictions a day, None if none was received; `rows` some of them, and
+    `same_inputs` others whose inputs are those of rows of the other side.
     """
 
     stream: Stream
@@ -33,6 +37,40 @@ class Side:
     per_day: float | None = None
     rules: Mapping[str, Rule] = field(default_factory=dict)
     rows: pa.RecordBatch | None = None
+    same_inputs: Sequence[pa.RecordBatch] = ()
+
+
+def load_both(
+    connection: Connection,
+    streams_of_both: tuple[Stream, Stream],
+    rules: RuleSet,
+    now: float,
+    most_rows: int,
+    most_searched: int,
+) -> tuple[Side, Side]:
+    """Both sides, each with its rows whose inputs occur among the rows of the other one, searched in the newest
+    `most_searched` rows.
+    """
+    left, right = (load(connection, one, rules, now, most_rows) for one in streams_of_both)
+    return (
+        with_same_inputs(connection, left, right, now, most_searched),
+        with_same_inputs(connection, right, left, now, most_searched),
+    )
+
+
+def with_same_inputs(connection: Connection, side: Side, other: Side, now: float, most: int) -> Side:
+    """A side with those of its newest `most` rows that have inputs of the other side's rows; as it is where all of its
+    rows are known already.
+    """
+    if side.rows is None or other.rows is None:
+        return side
+    newest_first = predictions.sizes(connection, side.stream, now - PERIOD, now + DAY)[::-1]
+    searched = np.cumsum([rows for _, _, rows in newest_first])
+    if not searched.size or searched[-1] <= side.rows.num_rows:
+        return side
+    numbers = [number for (number, _, _), total in zip(newest_first, searched, strict=True) if total <= most]
+    found = decoded(connection, predictions.some(connection, side.stream, numbers))
+    return replace(side, same_inputs=with_inputs_of((rows for _, rows in found), other.rows))
 
 
 def load(connection: Connection, stream: Stream, rules: RuleSet, now: float, most_rows: int) -> Side:

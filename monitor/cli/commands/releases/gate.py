@@ -1,7 +1,6 @@
 """`gate`: whether a candidate may replace its baseline, for CI."""
 
 import os
-import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -158,14 +157,9 @@ def _replayed(
     """The items of production with the candidate's answers."""
     from monitor.cli.store_option import opened
     from monitor.gating.replay import replay
-    from monitor.gating.replay.command import Command
+    from monitor.gating.replay.command import of_text
 
-    now = time.time()
-    try:
-        argv = shlex.split(command)
-    except ValueError as error:
-        raise InputError(f"--command cannot be split into words: {error}") from error
-    predict = Command(argv, seconds_of(within))
+    now, predict = time.time(), of_text(command, seconds_of(within))
     return replay(opened(settings), stream_of(model), now - seconds_of(last), now, predict, columns, most)
 
 

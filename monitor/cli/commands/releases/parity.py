@@ -2,17 +2,24 @@
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import Exit, put_json, put_table, say
-from monitor.cli.stream_names import stream_of
+from monitor.cli.stream_names import seconds_of, stream_of
 from monitor.errors import InputError, NotFoundError
 from monitor.visible import visible
 
+if TYPE_CHECKING:
+    from monitor.records import Stream
+    from monitor.releases.parity.pairs import Pair
+    from monitor.store.db import Store
+
 MOST_ROWS = 20_000
+MOST_SEARCHED = 2_000_000
+_REPLAY_HINT = "--replay 1d --command 'python ask_staging.py'"
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +36,16 @@ def parity(
     html: Annotated[
         Path | None, typer.Option("--html", help="Also write the table to this HTML file.")
     ] = None,
+    replay: Annotated[
+        str,
+        typer.Option("--replay", help="Answer stored inputs of REFERENCE by --command, so far back (1d)."),
+    ] = "",
+    command: Annotated[
+        str,
+        typer.Option("--command", help="Asks ENVIRONMENT: reads items as JSON lines, writes answers."),
+    ] = "",
+    most: Annotated[int, typer.Option("--most", min=1, help="How many items --replay samples.")] = 1000,
+    within: Annotated[str, typer.Option("--within", help="The time for all items of --replay.")] = "10m",
     config: ConfigOption = DEFAULT_CONFIG,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,16 +65,21 @@ def parity(
             "name one model and two environments", hint="watchkeeper parity acme/fraud staging production"
         )
     pair = [stream_of(f"{model}/{environment}") for environment in (left, right)]
-    rules = rules_of(settings)
-    with opened(settings).read() as connection:
+    if bool(replay) != bool(command):
+        raise InputError("--replay and --command belong together", hint=_REPLAY_HINT)
+    rules, store = rules_of(settings), opened(settings)
+    with store.read() as connection:
         known = [one for one in pair if streams.figures(connection, one) or releases.of(connection, one)]
         if not known:
             raise NotFoundError(
                 f"nothing is known of {visible(model)} in {visible(left)} or {visible(right)}",
                 hint="see: watchkeeper status",
             )
-        sides = [side.load(connection, one, rules, now, MOST_ROWS) for one in pair]
-    rows = compare.compare(sides[0], sides[1], settings.model(pair[1]).releases.parity)
+        sides = side.load_both(connection, (pair[0], pair[1]), rules, now, MOST_ROWS, MOST_SEARCHED)
+    replayed = (
+        _replayed(store, pair[1], now - seconds_of(replay), now, command, within, most) if replay else None
+    )
+    rows = compare.compare(sides[0], sides[1], settings.model(pair[1]).releases.parity, replayed)
     if html is not None:
         _write(html, report.page(pair[0], pair[1], rows))
     if as_json:
@@ -67,6 +89,19 @@ def parity(
         say(compare.summary(rows))
     if compare.differs(rows):
         raise typer.Exit(Exit.FAILED)
+
+
+def _replayed(
+    store: "Store", stream: "Stream", start: float, end: float, command: str, within: str, most: int
+) -> "list[Pair]":
+    """What a command answers to stored inputs, beside what was answered then."""
+    from monitor.gating.replay.answer_pairs import answer_pairs
+    from monitor.gating.replay.command import of_text
+
+    found, notes = answer_pairs(store, stream, start, end, of_text(command, seconds_of(within)), most)
+    for note in notes:
+        say(note)
+    return found
 
 
 def _write(path: Path, text: str) -> None:

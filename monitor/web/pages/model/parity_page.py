@@ -15,6 +15,8 @@ from monitor.web.pages import rendering
 
 MOST_ROWS = 5000
 """Rows of each environment that are compared: the page answers within seconds."""
+MOST_SEARCHED = 100_000
+"""Rows of each environment that are searched for the inputs of the other one."""
 
 
 @get(
@@ -39,7 +41,7 @@ def parity(
         if not known or left == right or not visitor.may_read(client):
             raise NotFoundException
         rules, now = services.rules(), services.clock.now()
-        sides = [side.load(connection, one, rules, now, MOST_ROWS) for one in pair]
+        sides = side.load_both(connection, (pair[0], pair[1]), rules, now, MOST_ROWS, MOST_SEARCHED)
     rows = compare.compare(sides[0], sides[1], services.release_policy(pair[1]).parity)
     return rendering.page(
         "staff_parity.html",
