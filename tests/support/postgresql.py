@@ -84,8 +84,8 @@ class Server:
         assert self._process is not None
         found = [self._process.pid]
         for pid in found:  # grows: the children of each
-            for task in Path("/proc").glob(f"{pid}/task/*/children"):
-                with suppress(OSError):  # it ended meanwhile, as helpers of PostgreSQL do
+            with suppress(OSError):  # it ended meanwhile, as helpers of PostgreSQL do
+                for task in Path("/proc").glob(f"{pid}/task/*/children"):
                     found += map(int, task.read_text(encoding="ascii").split())
         for pid in found:
             with suppress(ProcessLookupError):
