@@ -1,6 +1,7 @@
 """A thin slice of `tests.bench.rollouts`: its vectorised verdicts are those of the daemon, and they are right."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,8 +9,9 @@ from scipy.special import rel_entr
 from scipy.stats import binom
 
 from monitor.rollouts.arms import Arm, Arms
+from monitor.rollouts.settings import CanaryTolerances
 from monitor.rollouts.verdict import ALPHA, Outcome, canary_verdict
-from tests.bench.rollouts import BAD, GOOD, HISTORY, SHARES, Scenario, ours, results, simulated
+from tests.bench.rollouts import BAD, GOOD, HISTORY, SHARES, Scenario, ours, results, simulated, tuned
 
 ARRAYS = ("answers", "failed", "latency", "wrong", "judged", "numbers", "errors", "confidence")
 OTHERS = ("automated", "automated_known", "reviewed", "reviewed_known", "costed", "costs")
@@ -41,6 +43,16 @@ def test_no_good_canary_is_failed_in_a_hundred_rollouts_and_every_slow_one_is() 
     assert not np.isfinite(good).any()
     slow = results(replace(BAD[3], rate=50.0), 10)["ours"]
     assert slow.max() <= 8
+
+
+def test_tolerating_nothing_ours_is_as_soon_as_a_limit_that_was_tuned_and_never_blames_for_an_outage_of_both() -> (
+    None
+):
+    checks = {"ours": partial(ours, tolerated=CanaryTolerances(failures=1)), "limit": tuned}
+    bad, outage = results(BAD[0], 100, checks), results(GOOD[5], 50, checks)
+    assert np.median(bad["ours"]) <= np.median(bad["limit"]) + 1
+    assert not np.isfinite(outage["ours"]).any()
+    assert np.isfinite(outage["limit"]).all()
 
 
 def information(share: float, other: float) -> float:
