@@ -26,11 +26,14 @@ def input_names(rows: pa.RecordBatch) -> set[str]:
 
 def hashes(rows: pa.RecordBatch, names: Sequence[str]) -> Hashes:
     """A hash of each row's inputs. A number and its text are equal; a column that is missing has missing values."""
-    state = np.zeros(rows.num_rows, np.uint64)
+    state: Hashes = np.zeros(rows.num_rows, np.uint64)
     there = set(rows.schema.names)
     for name in names:
-        column = _hashes_of(rows.column(name)) if name in there else np.full(rows.num_rows, _MISSING)
-        state = mix(state ^ column) + np.uint64(1)
+        column: Hashes = np.full(rows.num_rows, _MISSING)
+        if name in there:
+            column = _hashes_of(rows.column(name))
+        mixed: Hashes = np.bitwise_xor(state, column)
+        state = mix(mixed) + np.uint64(1)
     return state
 
 
