@@ -1,6 +1,9 @@
 """Keys and addresses of channels, checked when the configuration is read and not when the first page is sent."""
 
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
 
 from monitor.config.sections import Secret
 
@@ -38,3 +41,21 @@ def web_url(value: Secret) -> Secret:
         msg = "is not a web address: use https:// or http:// and a host"
         raise ValueError(msg)
     return value
+
+
+def _open_url(value: str) -> str:
+    return web_url(Secret(value)).get_secret_value()
+
+
+def _open_url_or_none(value: str) -> str:
+    return value and _open_url(value)
+
+
+SecretKey = Annotated[Secret, AfterValidator(nonempty)]
+"""The type of a field for a key that is not empty."""
+SecretUrl = Annotated[Secret, AfterValidator(web_url)]
+"""The type of a field for an address that is a credential."""
+OpenUrl = Annotated[str, AfterValidator(_open_url)]
+"""The type of a field for an address that is none."""
+OptionalUrl = Annotated[str, AfterValidator(_open_url_or_none)]
+"""The same, if another address may take its place."""

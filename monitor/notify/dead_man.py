@@ -5,11 +5,9 @@ A stuck loop, a full disk or a dead delivery thread stops the pings, even if the
 
 from dataclasses import dataclass
 
-from pydantic import field_validator
-
-from monitor.config.sections import Duration, Secret
+from monitor.config.sections import Duration
 from monitor.config.units import format_duration
-from monitor.notify.addresses import web_url
+from monitor.notify.addresses import SecretUrl
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
@@ -18,15 +16,10 @@ from monitor.notify.http import Http
 class DeadManSettings(ConnectionSettings):
     """A dead man's switch, such as a healthchecks.io check: period 1 minute, grace 3 minutes."""
 
-    url: Secret
+    url: SecretUrl
     """URL to ping. Treated as a secret, because it is the only credential of the check."""
     every: Duration = 60.0
     """Interval."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: Secret) -> Secret:
-        return web_url(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from monitor import __version__
-from monitor.config.sections import Secret, Size, WholeNumber
+from monitor.config.sections import Size, WholeNumber
 from monitor.exporters.push.exporter import (
     Exporter,
     HttpExporterSettings,
@@ -25,7 +25,7 @@ from monitor.exporters.push.exporter import (
 from monitor.exporters.push.intervals import UNKNOWN, Temporality
 from monitor.exporters.push.point import Point
 from monitor.exporters.push.text_values import fitted
-from monitor.notify.addresses import web_url
+from monitor.notify.addresses import SecretUrl
 from monitor.notify.http import Http
 from monitor.outgoing import Budget, Route
 from monitor.sources.otlp.data_points import CUMULATIVE, DELTA
@@ -62,7 +62,7 @@ class OtlpSettings(HttpExporterSettings):
 
     kind: Literal["otlp"] = "otlp"
     """OpenTelemetry metrics over HTTP."""
-    url: Secret
+    url: SecretUrl
     """URL of the endpoint for metrics, such as http://collector:4318/v1/metrics."""
     temporality: Temporality = "cumulative"
     """`cumulative` (totals, for Prometheus and all that is built like it) or `delta`."""
@@ -70,11 +70,6 @@ class OtlpSettings(HttpExporterSettings):
     """Largest request in bytes before compression."""
     longest_value: WholeNumber = Field(default=4095, ge=32)
     """Characters of an attribute's value; longer ones are cut and end in a digest."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: Secret) -> Secret:
-        return web_url(value)
 
     @property
     def address(self) -> str:

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from monitor import __version__
-from monitor.config.sections import Secret, WholeNumber
+from monitor.config.sections import WholeNumber
 from monitor.exporters.push.exporter import (
     Exporter,
     HttpExporterSettings,
@@ -26,7 +26,7 @@ from monitor.exporters.push.exporter import (
 from monitor.exporters.push.intervals import Temporality
 from monitor.exporters.push.point import Point, number_text
 from monitor.exporters.push.text_values import fitted
-from monitor.notify.addresses import web_url
+from monitor.notify.addresses import SecretUrl
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.notify.http import Http
 from monitor.outgoing import Budget
@@ -45,7 +45,7 @@ class RemoteWriteSettings(HttpExporterSettings):
 
     kind: Literal["remote_write"] = "remote_write"
     """Prometheus remote write."""
-    url: Secret
+    url: SecretUrl
     """URL of the endpoint, such as http://prometheus:9090/api/v1/write."""
     job: str = "watchkeeper"
     """The label `job`."""
@@ -53,11 +53,6 @@ class RemoteWriteSettings(HttpExporterSettings):
     """The label `instance`. Empty: the name of this host."""
     longest_value: WholeNumber = Field(default=2048, ge=32)
     """Characters of a label's value; longer ones are cut and end in a digest."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: Secret) -> Secret:
-        return web_url(value)
 
     @property
     def address(self) -> str:

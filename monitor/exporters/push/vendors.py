@@ -3,13 +3,12 @@
 import base64
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from monitor.config.sections import Secret
 from monitor.exporters.push.exporter import Exporter, HttpExporterSettings
 from monitor.exporters.push.intervals import Temporality
 from monitor.exporters.push.otlp import Otlp, Target
-from monitor.notify.addresses import nonempty, web_url
+from monitor.notify.addresses import OpenUrl, OptionalUrl, SecretKey
 
 _MODES = '{"histograms":{"mode":"distributions"}}'
 """Percentiles of a histogram can then be computed over several series."""
@@ -21,22 +20,12 @@ class DatadogSettings(HttpExporterSettings):
 
     kind: Literal["datadog"] = "datadog"
     """Datadog."""
-    api_key: Secret
+    api_key: SecretKey
     """An API key of the organisation."""
     site: str = Field(default="datadoghq.com", pattern=r"^[A-Za-z0-9.-]+$")
     """The site of the account: datadoghq.com, datadoghq.eu, us3.datadoghq.com, us5.datadoghq.com, ap1.datadoghq.com."""
-    url: str = ""
+    url: OptionalUrl = ""
     """URL of the intake, in place of the site's."""
-
-    @field_validator("api_key")
-    @classmethod
-    def _is_a_key(cls, value: Secret) -> Secret:
-        return nonempty(value)
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        return value and web_url(Secret(value)).get_secret_value()
 
     @property
     def address(self) -> str:
@@ -70,24 +59,14 @@ class NewRelicSettings(HttpExporterSettings):
 
     kind: Literal["newrelic"] = "newrelic"
     """New Relic."""
-    api_key: Secret
+    api_key: SecretKey
     """A license key (ingest) of the account."""
     region: Literal["us", "eu"] = "us"
     """The region of the account: `us` or `eu`."""
-    url: str = ""
+    url: OptionalUrl = ""
     """URL of the endpoint for metrics, in place of the region's."""
     temporality: Temporality = "delta"
     """`delta`, as New Relic advises, or `cumulative`."""
-
-    @field_validator("api_key")
-    @classmethod
-    def _is_a_key(cls, value: Secret) -> Secret:
-        return nonempty(value)
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        return value and web_url(Secret(value)).get_secret_value()
 
     @property
     def address(self) -> str:
@@ -117,22 +96,12 @@ class GrafanaCloudSettings(HttpExporterSettings):
 
     kind: Literal["grafana_cloud"] = "grafana_cloud"
     """Grafana Cloud."""
-    url: str
+    url: OpenUrl
     """URL of the gateway, such as https://otlp-gateway-prod-eu-west-2.grafana.net/otlp."""
     instance_id: str = Field(min_length=1)
     """Instance ID of the stack, shown with the gateway's URL."""
-    token: Secret
+    token: SecretKey
     """An access policy token with the scope `metrics:write`."""
-
-    @field_validator("token")
-    @classmethod
-    def _is_a_token(cls, value: Secret) -> Secret:
-        return nonempty(value)
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        return web_url(Secret(value)).get_secret_value()
 
     @property
     def address(self) -> str:

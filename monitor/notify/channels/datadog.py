@@ -8,12 +8,11 @@ import hashlib
 from typing import Any
 
 import msgspec
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from monitor.alerts.notification import Notification, legible
-from monitor.config.sections import Secret
 from monitor.config.units import DAY
-from monitor.notify.addresses import nonempty, web_url
+from monitor.notify.addresses import OptionalUrl, SecretKey
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
@@ -31,24 +30,14 @@ _TYPES = {"critical": "error", "warning": "warning", "info": "info"}
 class DatadogEventSettings(ConnectionSettings):
     """Datadog: alerts, releases and rollbacks as events."""
 
-    api_key: Secret
+    api_key: SecretKey
     """An API key of the organisation."""
     site: str = Field(default="datadoghq.com", pattern=r"^[A-Za-z0-9.-]+$")
     """The site of the account, such as datadoghq.eu."""
-    url: str = ""
+    url: OptionalUrl = ""
     """URL of the events, in place of the site's."""
     tags: tuple[str, ...] = ()
     """Tags of each event, such as `team:ml`."""
-
-    @field_validator("api_key")
-    @classmethod
-    def _is_a_key(cls, value: Secret) -> Secret:
-        return nonempty(value)
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        return value and web_url(Secret(value)).get_secret_value()
 
     @property
     def address(self) -> str:

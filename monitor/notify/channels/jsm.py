@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from monitor.alerts.notification import Notification, legible
 from monitor.config.sections import Secret
-from monitor.notify.addresses import nonempty, web_url
+from monitor.notify.addresses import SecretKey, web_url
 from monitor.notify.channel import ATTEMPT_SECONDS, Rate
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
@@ -33,24 +33,14 @@ _PRIORITIES: dict[str, Priority] = {"critical": "P1", "warning": "P3", "info": "
 class JsmSettings(ConnectionSettings):
     """Jira Service Management, operations: an integration of the kind API."""
 
-    api_key: Secret
+    api_key: SecretKey
     """API key of the integration."""
-    clients: dict[str, Secret] = Field(default_factory=dict)
+    clients: dict[str, SecretKey] = Field(default_factory=dict)
     """API keys of single clients, such as those of other teams."""
     url: str = "https://api.atlassian.com/jsm/ops/integration/v2/alerts"
     """URL of the alerts. Opsgenie has https://api.opsgenie.com/v2/alerts until April 2027."""
     tags: tuple[str, ...] = ()
     """Tags of each alert, beside client, model and environment."""
-
-    @field_validator("api_key")
-    @classmethod
-    def _is_a_key(cls, value: Secret) -> Secret:
-        return nonempty(value)
-
-    @field_validator("clients")
-    @classmethod
-    def _are_keys(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        return {client: nonempty(key) for client, key in value.items()}
 
     @field_validator("url")
     @classmethod

@@ -8,12 +8,11 @@ import gzip
 from typing import Any, Literal
 
 import msgspec
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from monitor.alerts.notification import Notification, legible
-from monitor.config.sections import Secret
 from monitor.config.units import DAY
-from monitor.notify.addresses import nonempty, web_url
+from monitor.notify.addresses import OptionalUrl, SecretKey
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
@@ -35,22 +34,12 @@ class NewRelicEventSettings(ConnectionSettings):
 
     account_id: str = Field(pattern=r"^[0-9]{1,20}$")
     """Number of the account, in quotes."""
-    api_key: Secret
+    api_key: SecretKey
     """A license key (ingest) of the account."""
     region: Literal["us", "eu"] = "us"
     """The region of the account: `us` or `eu`."""
-    url: str = ""
+    url: OptionalUrl = ""
     """URL of the events, in place of the region's."""
-
-    @field_validator("api_key")
-    @classmethod
-    def _is_a_key(cls, value: Secret) -> Secret:
-        return nonempty(value)
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: str) -> str:
-        return value and web_url(Secret(value)).get_secret_value()
 
     @property
     def address(self) -> str:

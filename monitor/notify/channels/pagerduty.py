@@ -17,7 +17,7 @@ from monitor import outgoing
 from monitor.alerts.dedup_key import LONGEST_KEY, fitted
 from monitor.alerts.notification import Notification, legible
 from monitor.config.sections import Secret
-from monitor.notify.addresses import nonempty
+from monitor.notify.addresses import SecretKey
 from monitor.notify.channel import ATTEMPT_SECONDS, Rate
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError
@@ -34,9 +34,9 @@ SEVERITIES = {"critical": "critical", "warning": "warning", "info": "info"}
 class PagerDutySettings(ConnectionSettings):
     """PagerDuty, Events API v2."""
 
-    routing_key: Secret
+    routing_key: SecretKey
     """Integration key of a service (Events API v2), 32 characters."""
-    clients: dict[str, Secret] = Field(default_factory=dict)
+    clients: dict[str, SecretKey] = Field(default_factory=dict)
     """Integration keys of single clients."""
     events_url: str = "https://events.pagerduty.com"
     """URL of the Events API; https://events.eu.pagerduty.com for accounts in the EU."""
@@ -46,16 +46,6 @@ class PagerDutySettings(ConnectionSettings):
     """A read-only REST API token, to compare open incidents."""
     api_url: str = "https://api.pagerduty.com"
     """URL of the REST API."""
-
-    @field_validator("routing_key")
-    @classmethod
-    def _is_a_key(cls, value: Secret) -> Secret:
-        return nonempty(value)
-
-    @field_validator("clients")
-    @classmethod
-    def _are_keys(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        return {client: nonempty(key) for client, key in value.items()}
 
     @field_validator("events_url", "api_url")
     @classmethod

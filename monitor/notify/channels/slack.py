@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from monitor.alerts.notification import Link, Notification, legible
 from monitor.clock import iso
-from monitor.config.sections import Secret
-from monitor.notify.addresses import web_url
+from monitor.notify.addresses import SecretUrl
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
@@ -33,20 +32,10 @@ LARGEST_MESSAGE = 9_000
 class SlackSettings(ConnectionSettings):
     """Slack, through an incoming webhook (also Mattermost, Rocket.Chat and other compatible services)."""
 
-    webhook_url: Secret
+    webhook_url: SecretUrl
     """URL of the webhook."""
-    clients: dict[str, Secret] = Field(default_factory=dict)
+    clients: dict[str, SecretUrl] = Field(default_factory=dict)
     """Webhooks of single clients."""
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _is_address(cls, value: Secret) -> Secret:
-        return web_url(value)
-
-    @field_validator("clients")
-    @classmethod
-    def _are_addresses(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        return {client: web_url(url) for client, url in value.items()}
 
 
 class Slack:

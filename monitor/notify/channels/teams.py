@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from monitor.alerts.notification import Notification, legible
-from monitor.config.sections import Secret
-from monitor.notify.addresses import web_url
+from monitor.notify.addresses import SecretUrl
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError, FailureKind
@@ -34,20 +33,10 @@ _FACTS = ("value", "since", "sample")
 class TeamsSettings(ConnectionSettings):
     """Microsoft Teams, through the webhook of a workflow."""
 
-    webhook_url: Secret
+    webhook_url: SecretUrl
     """URL of the webhook."""
-    clients: dict[str, Secret] = Field(default_factory=dict)
+    clients: dict[str, SecretUrl] = Field(default_factory=dict)
     """Webhooks of single clients."""
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _is_address(cls, value: Secret) -> Secret:
-        return web_url(value)
-
-    @field_validator("clients")
-    @classmethod
-    def _are_addresses(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        return {client: web_url(url) for client, url in value.items()}
 
 
 class Teams:

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator
 
 from monitor.alerts.notification import Notification, encode
 from monitor.config.sections import Secret
-from monitor.notify.addresses import web_url
+from monitor.notify.addresses import SecretUrl
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
@@ -18,17 +18,12 @@ from monitor.records import Action
 class WebhookSettings(ConnectionSettings):
     """A signed webhook."""
 
-    url: Secret
+    url: SecretUrl
     """URL to post to. Treated as a secret, because it often is the only credential."""
     secret: Secret
     """Key of the signature."""
     headers: dict[str, Secret] = Field(default_factory=dict)
     """Additional HTTP headers, such as Authorization."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: Secret) -> Secret:
-        return web_url(value)
 
     @field_validator("headers")
     @classmethod

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from monitor.config.sections import FileName, Secret
-from monitor.notify.addresses import web_url
+from monitor.notify.addresses import SecretUrl
 from monitor.outgoing.headers import request_header
 from monitor.rollback.executors.calls import Calls
 from monitor.rollback.executors.executor import Executor, ExecutorSettings, ManualStep
@@ -30,7 +30,7 @@ class WebhookSettings(ExecutorSettings):
 
     kind: Literal["webhook"] = "webhook"
     """A signed webhook."""
-    url: Secret
+    url: SecretUrl
     """URL to post to. Treated as a secret, because it often is a credential."""
     secret: Secret
     """Key of the signature: `whsec_` and base64, or base64 alone, of 24 to 64 bytes."""
@@ -38,11 +38,6 @@ class WebhookSettings(ExecutorSettings):
     """A file of CA certificates to use instead of the system's."""
     procedure: str = Field(default="", max_length=2000)
     """How to roll back by hand, for the rollback plan: the webhook does not know what its receiver does."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_address(cls, value: Secret) -> Secret:
-        return web_url(value)
 
     @field_validator("secret")
     @classmethod
