@@ -8,7 +8,7 @@ from typing import Any
 
 from monitor.childprocess.work import LENGTH
 
-__all__ = ["LENGTH", "MOST_BYTES", "Ask", "Kind", "Maker", "Message", "Setup", "packed"]
+__all__ = ["LENGTH", "MOST_BYTES", "Ask", "Maker", "Message", "MessageKind", "Setup", "packed"]
 
 MOST_BYTES = 2**28
 """The largest message in bytes."""
@@ -29,7 +29,7 @@ class Setup:
     parent: int
 
 
-class Kind(Enum):
+class MessageKind(Enum):
     """The kinds of messages of a child about its request."""
 
     QUESTION = 1
@@ -42,7 +42,7 @@ class Kind(Enum):
 class Message:
     """A message of a child."""
 
-    kind: Kind
+    kind: MessageKind
     value: Any = None
 
 

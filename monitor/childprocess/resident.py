@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from monitor.childprocess.messages import LENGTH, Kind, Maker, Setup, packed
+from monitor.childprocess.messages import LENGTH, Maker, MessageKind, Setup, packed
 from monitor.childprocess.pipes import Pipes
 
 _CHILD = "monitor.childprocess.resident_child"
@@ -148,10 +148,10 @@ class _Child:
             message = self._pipes.receive(until)
         except EOFError as error:
             raise self._ending(error) from error
-        while message.kind is not Kind.END:
-            if message.kind is Kind.QUESTION:
+        while message.kind is not MessageKind.END:
+            if message.kind is MessageKind.QUESTION:
                 self._pipes.send((packed(answer(message.value)),), until)
-            elif message.kind is Kind.FAILED:
+            elif message.kind is MessageKind.FAILED:
                 raise ChildFailedError(message.value)
             else:
                 results.append(message.value)

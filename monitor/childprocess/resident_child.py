@@ -10,7 +10,7 @@ import sys
 from typing import Any, BinaryIO
 
 from monitor.childprocess.child import limit_process
-from monitor.childprocess.messages import LENGTH, Kind, Message, Setup, packed
+from monitor.childprocess.messages import LENGTH, Message, MessageKind, Setup, packed
 from monitor.runtime.cpu_tuning import tune_process
 from monitor.runtime.imports import load_less, without_pandas
 
@@ -36,10 +36,10 @@ def main() -> None:
         body = parent.exactly(size)
         try:
             for result in answer(request, body):
-                parent.put(Kind.RESULT, result)
-            parent.put(Kind.END)
+                parent.put(MessageKind.RESULT, result)
+            parent.put(MessageKind.END)
         except MemoryError:
-            parent.put(Kind.FAILED, _OUT_OF_MEMORY)
+            parent.put(MessageKind.FAILED, _OUT_OF_MEMORY)
         del body
 
 
@@ -70,13 +70,13 @@ class _Parent:
             left = left[read:]
         return bytes(content)
 
-    def put(self, kind: Kind, value: object = None) -> None:
+    def put(self, kind: MessageKind, value: object = None) -> None:
         self._writer.write(packed(Message(kind, value)))
         self._writer.flush()
 
     def ask(self, question: object) -> Any:
         """The answer of the parent; an exception is raised here."""
-        self.put(Kind.QUESTION, question)
+        self.put(MessageKind.QUESTION, question)
         answer = self.read()
         if isinstance(answer, Exception):
             raise answer

@@ -32,24 +32,24 @@ class FeatureServiceError(Exception):
     """The weather of a flight is unavailable."""
 
 
-Kind = TypeVar("Kind", bound=StrEnum)
+AnyFaultKind = TypeVar("AnyFaultKind", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
-class InjectedFault(Generic[Kind]):
+class InjectedFault(Generic[AnyFaultKind]):
     """A fault that lasts until `until`, in seconds since the epoch."""
 
-    kind: Kind
+    kind: AnyFaultKind
     until: float
 
 
-class Switch(Generic[Kind]):
+class Switch(Generic[AnyFaultKind]):
     """A file by which one process tells another which of its `kinds` of faults to inject."""
 
-    def __init__(self, folder: Path, kinds: type[Kind]) -> None:
+    def __init__(self, folder: Path, kinds: type[AnyFaultKind]) -> None:
         self._path, self._kinds = folder / "incident.json", kinds
 
-    def turn_on(self, kind: Kind, now: float) -> InjectedFault[Kind]:
+    def turn_on(self, kind: AnyFaultKind, now: float) -> InjectedFault[AnyFaultKind]:
         """Start a fault at `now`."""
         incident = InjectedFault(kind, now + SECONDS)
         partial = self._path.with_suffix(".part")
@@ -57,7 +57,7 @@ class Switch(Generic[Kind]):
         partial.replace(self._path)
         return incident
 
-    def current(self, now: float) -> Kind | None:
+    def current(self, now: float) -> AnyFaultKind | None:
         """The fault at `now`, or None."""
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))

@@ -11,7 +11,7 @@ from monitor.digest import schedule
 from monitor.digest.schedule import Due
 from monitor.health import version_events, wording
 from monitor.health.settings import ClientSettings
-from monitor.health.version_events import Kind, VersionEvent, running_words
+from monitor.health.version_events import EventKind, VersionEvent, running_words
 from monitor.records import Stream
 from monitor.store import digests, rollouts
 from monitor.store.rollouts import Rollout, RolloutState, Step
@@ -72,5 +72,5 @@ def _event(one: VersionEvent, now: float, zone: ZoneInfo) -> str:
 
 def _who_answers(newest: VersionEvent, last: float) -> str:
     """Which version answers after a withdrawal, if nothing happened since."""
-    is_last = newest.at >= last and newest.kind.is_withdrawal and newest.kind is not Kind.RETURNING
+    is_last = newest.at >= last and newest.kind.is_withdrawal and newest.kind is not EventKind.RETURNING
     return f"; version {_name(newest.other)} answers all requests" if is_last and newest.other else ""

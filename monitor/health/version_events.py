@@ -27,7 +27,7 @@ _SAME = 600.0
 """Seconds between an event and the incident, or the other event, that tells the same."""
 
 
-class Kind(StrEnum):
+class EventKind(StrEnum):
     """What happened to a version."""
 
     RELEASED = "released"
@@ -44,7 +44,7 @@ class Kind(StrEnum):
     @property
     def is_withdrawal(self) -> bool:
         """Whether the version before it serves again, or will."""
-        return self not in (Kind.RELEASED, Kind.PROMOTED)
+        return self not in (EventKind.RELEASED, EventKind.PROMOTED)
 
     @property
     def words(self) -> str:
@@ -55,12 +55,18 @@ class Kind(StrEnum):
         }[self.value]  # fmt: skip
 
 
-_RULES = {Kind.FAILED: "RolloutFailed", Kind.RETURNING: "RolledBack", Kind.RETURNED: "RolledBack"}
+_RULES = {
+    EventKind.FAILED: "RolloutFailed",
+    EventKind.RETURNING: "RolledBack",
+    EventKind.RETURNED: "RolledBack",
+}
 """The rules whose incidents tell the same."""
 _ENDS = {
-    RolloutState.PROMOTED: Kind.PROMOTED, RolloutState.FAILED: Kind.FAILED, RolloutState.STOPPED: Kind.STOPPED,
-}  # fmt: skip
-_BACK = {RollbackState.CONFIRMED: Kind.RETURNING, RollbackState.VERIFIED: Kind.RETURNED}
+    RolloutState.PROMOTED: EventKind.PROMOTED,
+    RolloutState.FAILED: EventKind.FAILED,
+    RolloutState.STOPPED: EventKind.STOPPED,
+}
+_BACK = {RollbackState.CONFIRMED: EventKind.RETURNING, RollbackState.VERIFIED: EventKind.RETURNED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class VersionEvent:
 
     stream: Stream
     at: float
-    kind: Kind
+    kind: EventKind
     version: str
     other: str = ""
     started: float | None = None
@@ -80,12 +86,12 @@ class VersionEvent:
         """What happened, without the name of the version: it holds whatever happens later."""
         took_over = "The version before it took over all requests."
         said = {
-            Kind.RELEASED: "a new version was released.",
-            Kind.PROMOTED: "a new version took over all requests.",
-            Kind.FAILED: f"a new version was withdrawn, because it was worse. {took_over}",
-            Kind.STOPPED: f"a new version was withdrawn. {took_over}",
-            Kind.RETURNING: "the return to the version before was ordered.",
-            Kind.RETURNED: f"a new version was withdrawn. {took_over}",
+            EventKind.RELEASED: "a new version was released.",
+            EventKind.PROMOTED: "a new version took over all requests.",
+            EventKind.FAILED: f"a new version was withdrawn, because it was worse. {took_over}",
+            EventKind.STOPPED: f"a new version was withdrawn. {took_over}",
+            EventKind.RETURNING: "the return to the version before was ordered.",
+            EventKind.RETURNED: f"a new version was withdrawn. {took_over}",
         }
         return f"{title}: {said[self.kind]}"
 
@@ -109,8 +115,8 @@ def read(
     ended = rollouts.ended_since(connection, client, since)
     released = [one for recorded in releases.newest(connection, MOST, client).values() for one in recorded]
     back = rollbacks.latest(connection, MOST * max(len(shown), 1), client)
-    found = events(ended, released, back)
-    return [one for one in found if one.stream in shown and since <= one.at <= now]
+    happened = events(ended, released, back)
+    return [one for one in happened if one.stream in shown and since <= one.at <= now]
 
 
 def events(
@@ -121,24 +127,26 @@ def events(
     A release whose rollout has ended is told by the latter, and so is the rollback that follows a rollout that was
     stopped; a version that was recorded again is told once.
     """
-    found = [
+    happened = [
         VersionEvent(one.stream, step.at, _ENDS[step.state], one.canary, one.stable, one.started_at)
         for one, step in ended
         if step.state in _ENDS
     ]
-    told = {(one.stream, one.version) for one in found}
-    withdrawn = [one for one in found if one.kind.is_withdrawal]
+    told = {(one.stream, one.version) for one in happened}
+    withdrawn = [one for one in happened if one.kind.is_withdrawal]
     for order in back:
         if order.is_real and order.kind == "rollback" and order.state in _BACK:
             one = _of_rollback(order)
             if not any(_is_same(one, other) for other in withdrawn):
-                found.append(one)
+                happened.append(one)
                 withdrawn.append(one)
     for release in sorted(released, key=lambda one: one.released_at):
         if (release.stream, release.version) not in told:
             told.add((release.stream, release.version))
-            found.append(VersionEvent(release.stream, release.released_at, Kind.RELEASED, release.version))
-    return sorted(found, key=lambda one: -one.at)
+            happened.append(
+                VersionEvent(release.stream, release.released_at, EventKind.RELEASED, release.version)
+            )
+    return sorted(happened, key=lambda one: -one.at)
 
 
 def _of_rollback(one: Rollback) -> VersionEvent:
@@ -173,9 +181,9 @@ def current(
     for stream, title in titles.items():
         newest = next((one for one in happened if one.stream == stream), None)
         step = last.get(stream)
-        if step is not None and (newest is None or newest.kind is Kind.RELEASED or newest.at <= step.at):
+        if step is not None and (newest is None or newest.kind is EventKind.RELEASED or newest.at <= step.at):
             told.append(_introduced(title, step, zone, now))
-        elif newest is not None and newest.kind is not Kind.RELEASED and now - newest.at <= TOLD_FOR:
+        elif newest is not None and newest.kind is not EventKind.RELEASED and now - newest.at <= TOLD_FOR:
             told.append(_changed(title, newest, zone, now))
     return told
 
@@ -187,8 +195,8 @@ def _introduced(title: str, step: Step, zone: ZoneInfo, now: float) -> str:
 
 def _changed(title: str, one: VersionEvent, zone: ZoneInfo, now: float) -> str:
     at = moment(one.at, zone, now)
-    if one.kind is Kind.PROMOTED:
+    if one.kind is EventKind.PROMOTED:
         return f"{title}: a new version answers all requests since {at}."
-    if one.kind is Kind.RETURNING:
+    if one.kind is EventKind.RETURNING:
         return f"{title}: a new version is being withdrawn since {at}."
     return f"{title}: a new version was withdrawn on {at}. The version before it answers all requests."

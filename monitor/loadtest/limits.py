@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from monitor.config.units import format_number
 from monitor.loadtest.generator import NOT_SENT
-from monitor.loadtest.objectives import Kind
+from monitor.loadtest.objectives import ObjectiveKind
 from monitor.loadtest.stage import StageResult
 
 _BUSY = 0.9
@@ -37,7 +37,7 @@ def own_limit(stage: StageResult, cores: int) -> str:
         return (
             f"all {cores} cores of this machine are busy, {stage.own_cores:.2f} of them with generating load"
         )
-    limits = [one.objective.limit for one in stage.missed if one.objective.kind is Kind.LATENCY]
+    limits = [one.objective.limit for one in stage.missed if one.objective.kind is ObjectiveKind.LATENCY]
     if limits and stage.own_delay > _OWN_SHARE * min(limits):
         return f"it sent 1 % of the calls more than {milliseconds(stage.own_delay)} too late"
     return ""
@@ -50,7 +50,7 @@ def first_limit(missed: StageResult, lowest: StageResult, cores: int, server: st
     failed = sum(missed.failures.values())
     if failed and failed >= _part_that_matters(missed) * missed.calls:
         return Limit(_failure(missed, server))
-    if any(one.objective.kind is Kind.LAG for one in missed.missed):
+    if any(one.objective.kind is ObjectiveKind.LAG for one in missed.missed):
         return Limit(f"counting: records are counted {missed.around.lag or 0:.0f} s after they were accepted")
     usual, now = lowest.on_the_wire[50.0], missed.on_the_wire[50.0]
     grew = now / usual if usual > 0 and missed is not lowest else 1.0
@@ -72,9 +72,11 @@ def first_limit(missed: StageResult, lowest: StageResult, cores: int, server: st
 def _part_that_matters(stage: StageResult) -> float:
     """The share of failures that explains a missed objective."""
     shares = [
-        one.objective.limit if one.objective.kind is Kind.ERRORS else (100 - one.objective.percent) / 100
+        one.objective.limit
+        if one.objective.kind is ObjectiveKind.ERRORS
+        else (100 - one.objective.percent) / 100
         for one in stage.missed
-        if one.objective.kind is not Kind.LAG
+        if one.objective.kind is not ObjectiveKind.LAG
     ]
     return min(shares, default=1.0)
 
@@ -91,7 +93,7 @@ def _failure(stage: StageResult, server: str) -> str:
 
 def _holds_on_the_wire(stage: StageResult) -> bool:
     """Whether the latencies would hold if calls had not waited for a connection."""
-    limits = [one.objective for one in stage.missed if one.objective.kind is Kind.LATENCY]
+    limits = [one.objective for one in stage.missed if one.objective.kind is ObjectiveKind.LATENCY]
     return bool(limits) and all(stage.on_the_wire[one.percent] < one.limit for one in limits)
 
 

@@ -13,7 +13,7 @@ _ONE = re.compile(r"(p[0-9]{1,2}(?:\.[0-9]{1,2})?|max|errors|lag)\s*<\s*([0-9.]{
 _HINT = "write p95<250ms, max<2s, errors<0.1%, lag<60s, separated by commas"
 
 
-class Kind(StrEnum):
+class ObjectiveKind(StrEnum):
     """What is limited."""
 
     LATENCY = "latency"
@@ -26,17 +26,17 @@ class Objective:
     """One limit: `limit` in seconds, or a share of calls. `percent` is that of the percentile, 100 for the maximum."""
 
     text: str
-    kind: Kind
+    kind: ObjectiveKind
     limit: float
     percent: float = 0.0
 
     @property
     def least_calls(self) -> int:
         """The calls that it takes to tell: ten beyond a percentile; as many as one failure would be too few of."""
-        if self.kind is Kind.ERRORS:
+        if self.kind is ObjectiveKind.ERRORS:
             return int(1 / self.limit) + 1
         beyond = (100 - self.percent) / 100
-        return int(10 / beyond) if self.kind is Kind.LATENCY and beyond else 1
+        return int(10 / beyond) if self.kind is ObjectiveKind.LATENCY and beyond else 1
 
 
 def parse(text: str) -> tuple[Objective, ...]:
@@ -62,14 +62,14 @@ def _parsed(part: str) -> Objective:
     if name == "errors":
         if unit != "%" or not 0 < (share := _number(number, text) / 100) < 1:
             raise InputError(f"--slo: {text} is not a share of calls", hint=_HINT)
-        return Objective(text, Kind.ERRORS, share)
+        return Objective(text, ObjectiveKind.ERRORS, share)
     seconds = _seconds(number + unit, text)
     if name == "lag":
-        return Objective(text, Kind.LAG, seconds)
+        return Objective(text, ObjectiveKind.LAG, seconds)
     percent = 100.0 if name == "max" else _number(name[1:], text)
     if not 0 < percent <= 100:
         raise InputError(f"--slo: {text}: there is no such percentile", hint=_HINT)
-    return Objective(text, Kind.LATENCY, seconds, percent)
+    return Objective(text, ObjectiveKind.LATENCY, seconds, percent)
 
 
 def _number(text: str, whole: str) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 from monitor.errors import WatchkeeperError
 from monitor.loadtest.arrivals import Arrivals, Floats, due, ramp
 from monitor.loadtest.generator import Calls, Connect, Generator
-from monitor.loadtest.objectives import Kind
+from monitor.loadtest.objectives import ObjectiveKind
 from monitor.loadtest.search import next_rate
 from monitor.loadtest.stage import StageResult, Surroundings, result
 from monitor.loadtest.target import Target
@@ -76,7 +76,7 @@ def load_test(
 def needed(plan: Plan, rate: float, seconds: float) -> float:
     """How long a stage lasts that was meant to last `seconds`: as long as it takes to tell."""
     calls = max(one.least_calls for one in plan.objectives)
-    latencies = [one.limit for one in plan.objectives if one.kind is Kind.LATENCY]
+    latencies = [one.limit for one in plan.objectives if one.kind is ObjectiveKind.LATENCY]
     return max(seconds, 1.05 * calls / rate, _LATENCIES * max(latencies, default=0.0))
 
 

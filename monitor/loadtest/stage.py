@@ -10,7 +10,7 @@ from scipy.stats import binom
 
 from monitor.loadtest.arrivals import Floats
 from monitor.loadtest.generator import CUT, Calls, failure_counts
-from monitor.loadtest.objectives import Kind, Objective
+from monitor.loadtest.objectives import Objective, ObjectiveKind
 
 _CERTAIN = 0.01
 """With fewer calls than an objective needs, it is missed only if chance explains it with less than this probability."""
@@ -85,7 +85,9 @@ def result(rate: float, calls: Calls, objectives: Sequence[Objective], around: S
     latency = np.where(failed, np.inf, calls.ended - calls.due)[over]
     wire = np.where(failed, np.inf, calls.ended - calls.sent)[over]
     wire = np.where(np.isnan(wire), np.inf, wire)
-    percents = sorted({50.0, 95.0, 99.0, 100.0, *(o.percent for o in objectives if o.kind is Kind.LATENCY)})
+    percents = sorted(
+        {50.0, 95.0, 99.0, 100.0, *(o.percent for o in objectives if o.kind is ObjectiveKind.LATENCY)}
+    )
     judged = tuple(_judged(one, latency, int(failed.sum()), around) for one in objectives)
     grows = _grows(calls) if not calls.stopped else False
     noticed = (calls.noticed - calls.due)[~np.isnan(calls.noticed)]
@@ -129,14 +131,14 @@ def _state(judged: Sequence[Judged], calls: Calls, *, grows: bool) -> State:
 
 
 def _judged(one: Objective, latency: Floats, failed: int, around: Surroundings) -> Judged:
-    if one.kind is Kind.LAG:
+    if one.kind is ObjectiveKind.LAG:
         if around.lag is None:
             return Judged(one, None, State.UNKNOWN, "the lag was not measured")
         return Judged(one, around.lag, State.HELD if around.lag < one.limit else State.MISSED)
     count = len(latency)
     if not count:
         return Judged(one, None, State.UNKNOWN, "no call has ended")
-    if one.kind is Kind.ERRORS:
+    if one.kind is ObjectiveKind.ERRORS:
         value, beyond, allowed = failed / count, failed, one.limit
         holds = value < one.limit
     else:

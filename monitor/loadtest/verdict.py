@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from monitor.config.units import format_number
 from monitor.loadtest.limits import GENERATOR, Limit, first_limit, lowest_of, milliseconds, own_limit
-from monitor.loadtest.objectives import Kind, Objective
+from monitor.loadtest.objectives import Objective, ObjectiveKind
 from monitor.loadtest.search import Tried, held, missed
 from monitor.loadtest.stage import Judged, StageResult, State
 from monitor.rollouts.verdict import Outcome
@@ -114,7 +114,7 @@ def value_words(one: Judged) -> str:
     """The value of an objective in words."""
     if one.value is None:
         return "not measured"
-    if one.objective.kind is Kind.ERRORS:
+    if one.objective.kind is ObjectiveKind.ERRORS:
         return f"{format_number(100 * one.value)}%"
     if one.value == float("inf"):
         return "never reached, so many calls failed"

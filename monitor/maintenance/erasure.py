@@ -176,7 +176,7 @@ def _without(connection: Connection, work: _Work, stored: StoredRows) -> int:
     return int((~is_kept).sum())
 
 
-def _rewrite(work: _Work, stream: Stream, kind: erased_rows.Kind) -> None:
+def _rewrite(work: _Work, stream: Stream, kind: erased_rows.BatchTable) -> None:
     for stored in erased_rows.each(work.store, stream, kind):
         if not stored.blob or not _found(work, stored).any():
             continue

@@ -1,4 +1,4 @@
-"""Keys and addresses of channels, checked when the configuration is read and not when the first page is sent."""
+"""Keys, addresses and headers of channels, checked when the configuration is read, before the first page is sent."""
 
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 from monitor.config.sections import Secret
+from monitor.outgoing.headers import given_header
 
 
 def nonempty(value: Secret) -> Secret:
@@ -51,6 +52,12 @@ def _open_url_or_none(value: str) -> str:
     return value and _open_url(value)
 
 
+def _can_be_sent(value: dict[str, Secret]) -> dict[str, Secret]:
+    for name, secret in value.items():
+        given_header(name, secret.get_secret_value())
+    return value
+
+
 SecretKey = Annotated[Secret, AfterValidator(nonempty)]
 """The type of a field for a key that is not empty."""
 SecretUrl = Annotated[Secret, AfterValidator(web_url)]
@@ -59,3 +66,5 @@ OpenUrl = Annotated[str, AfterValidator(_open_url)]
 """The type of a field for an address that is none."""
 OptionalUrl = Annotated[str, AfterValidator(_open_url_or_none)]
 """The same, if another address may take its place."""
+GivenHeaders = Annotated[dict[str, Secret], AfterValidator(_can_be_sent)]
+"""The type of a field for additional headers of a request."""

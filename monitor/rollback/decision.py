@@ -7,7 +7,7 @@ from typing import Literal
 from monitor.config.units import DAY, format_duration
 from monitor.records import Stream
 from monitor.rollback.comparison import YOUNG, Blame, age, shown
-from monitor.rollback.order import Kind
+from monitor.rollback.order import OrderKind
 from monitor.store.model_versions import Version
 from monitor.store.rollbacks import Rollback
 
@@ -23,7 +23,7 @@ class Trigger:
     """
 
     rule: str
-    action: Kind
+    action: OrderKind
     reason: str
     version: str = ""
     is_judged: bool = False
@@ -57,7 +57,7 @@ class Situation:
 class Decision:
     """What to do with `version`: an order, or nothing (`kind` is None); `other` is the version to go back to."""
 
-    kind: Kind | None
+    kind: OrderKind | None
     reason: str
     version: str = ""
     other: str = ""
@@ -80,7 +80,7 @@ def decide(trigger: Trigger, situation: Situation, accuse: Accuse) -> Decision:
     other = other_than(newest.version, situation.versions)
     named = other.version if other is not None else ""
 
-    def answer(kind: Kind | None, reason: str) -> Decision:
+    def answer(kind: OrderKind | None, reason: str) -> Decision:
         return Decision(kind, reason, newest.version, named)
 
     if refused := _refused(trigger, situation, newest, other):

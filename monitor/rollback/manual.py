@@ -12,7 +12,7 @@ from monitor.rollback.comparison import LOOKBACK, shown
 from monitor.rollback.decision import newest_of, not_live, other_than
 from monitor.rollback.executors.registry import kind_of
 from monitor.rollback.kill_switch import stopped
-from monitor.rollback.order import VALID, Kind, identity
+from monitor.rollback.order import VALID, OrderKind, identity
 from monitor.rollback.planner import CHANNEL, MANUAL, delivery_of, order_of
 from monitor.rollback.settings import RollbackSettings
 from monitor.store import audit, model_versions, outbox, rollback_stops, rollbacks
@@ -37,7 +37,7 @@ class Person:
 class Wish:
     """What a person asks for. Empty versions are the newest one, and the other one that answered last."""
 
-    kind: Kind = "rollback"
+    kind: OrderKind = "rollback"
     version: str = ""
     other: str = ""
 

@@ -12,7 +12,7 @@ SCHEMA = "watchkeeper.rollback/1"
 VALID = 300.0
 """Seconds after a decision in which its order may be carried out. A later one no longer fits what is running."""
 
-Kind = Literal["rollback", "freeze"]
+OrderKind = Literal["rollback", "freeze"]
 Mode = Literal["dry-run", "on", "drill"]
 
 
@@ -24,7 +24,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    kind: Kind
+    kind: OrderKind
     client: str
     model: str
     environment: str

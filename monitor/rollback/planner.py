@@ -17,7 +17,7 @@ from monitor.rollback.comparison import LOOKBACK, Blame, Breach, blame, shown
 from monitor.rollback.decision import Decision, Policy, Situation, Trigger, decide, young_since
 from monitor.rollback.executors.registry import kind_of
 from monitor.rollback.kill_switch import stopped
-from monitor.rollback.order import Kind, Mode, Order, encode, identity
+from monitor.rollback.order import Mode, Order, OrderKind, encode, identity
 from monitor.rollback.settings import RollbackSettings
 from monitor.rollback.traffic import Traffic
 from monitor.rules.rule import Rule, RuleSet
@@ -219,7 +219,7 @@ def _rule_of(alert: Alert, rules: RuleSet) -> Rule | None:
 
 def _trigger(alert: Alert, rule: Rule) -> Trigger:
     version = next((value for name, value in alert.instance if name == "version"), "")
-    action: Kind = "freeze" if rule.action == "freeze" else "rollback"
+    action: OrderKind = "freeze" if rule.action == "freeze" else "rollback"
     return Trigger(rule.name, action, alert.reason, version, alert.metric in JUDGED)
 
 

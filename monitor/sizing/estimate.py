@@ -44,7 +44,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Summand:
     """One summand: what it is, how much (cores, or bytes), and how it was computed."""
 
     what: str
@@ -57,10 +57,10 @@ class Estimate:
     """What the load needs. `processor` is in cores, the others in bytes; `cautions` are sentences."""
 
     load: Load
-    processor: tuple[Part, ...]
-    memory: tuple[Part, ...]
-    disk: tuple[Part, ...]
-    postgresql: tuple[Part, ...]
+    processor: tuple[Summand, ...]
+    memory: tuple[Summand, ...]
+    disk: tuple[Summand, ...]
+    postgresql: tuple[Summand, ...]
     cautions: tuple[str, ...]
 
     @property
@@ -79,7 +79,7 @@ class Estimate:
         return total(self.disk) / 0.8
 
 
-def total(parts: tuple[Part, ...]) -> float:
+def total(parts: tuple[Summand, ...]) -> float:
     """The sum of the parts."""
     return sum(part.amount for part in parts)
 
@@ -94,7 +94,7 @@ def estimate(load: Load) -> Estimate:
         memory=_memory(load),
         disk=disk,
         postgresql=(
-            Part(
+            Summand(
                 "database on the server",
                 total(disk) / figures.SQLITE_OVERHEAD * figures.POSTGRESQL_OVERHEAD,
                 f"the same content, {figures.POSTGRESQL_OVERHEAD:g} bytes for each byte of it",
@@ -147,16 +147,16 @@ def _between_features(features: float, few: Kept, many: Kept) -> Kept:
     )
 
 
-def _processor(load: Load, kept: Kept) -> tuple[Part, ...]:
+def _processor(load: Load, kept: Kept) -> tuple[Summand, ...]:
     single, array = figures.SINGLE, figures.ARRAY
     return (
-        Part(
+        Summand(
             "accepting predictions",
             load.total_rate * single.amount * 1e-6,
             f"{load.total_rate:,.0f}/s x {single.amount:g} µs each, sent one by one (in arrays of 100: "
             f"{array.amount:g} µs, {load.total_rate * array.amount * 1e-6:.2f} cores)",
         ),
-        Part(
+        Summand(
             "counting, measuring, rules",
             load.models * kept.cpu / 1000 / MINUTE,
             f"{load.models:,} models x {kept.cpu:.0f} ms a minute, on one core",
@@ -164,18 +164,18 @@ def _processor(load: Load, kept: Kept) -> tuple[Part, ...]:
     )
 
 
-def _memory(load: Load) -> tuple[Part, ...]:
+def _memory(load: Load) -> tuple[Summand, ...]:
     idle, stream, traffic, child = figures.IDLE, figures.STREAM, figures.TRAFFIC, figures.CHILD
     share = load.features / 50
     return (
-        Part("daemon at rest", idle.amount * MB, f"{idle.amount:g} MB"),
-        Part(
+        Summand("daemon at rest", idle.amount * MB, f"{idle.amount:g} MB"),
+        Summand(
             "baselines and buckets",
             load.models * share * stream.amount * MB,
             f"{load.models:,} models x {share * stream.amount:.2f} MB",
         ),
-        Part("requests and ticks under load", traffic.amount * MB, f"{traffic.amount:g} MB"),
-        Part(
+        Summand("requests and ticks under load", traffic.amount * MB, f"{traffic.amount:g} MB"),
+        Summand(
             "child process that learns drift, for minutes",
             max(1.0, load.features / 64) * child.amount * MB,
             f"{child.amount:g} MB with 64 features",
@@ -183,7 +183,7 @@ def _memory(load: Load) -> tuple[Part, ...]:
     )
 
 
-def _disk(load: Load, kept: Kept) -> tuple[Part, ...]:
+def _disk(load: Load, kept: Kept) -> tuple[Summand, ...]:
     over, models = figures.SQLITE_OVERHEAD, load.models
 
     def of_minutes(size: float, seconds: float) -> float:
@@ -196,18 +196,18 @@ def _disk(load: Load, kept: Kept) -> tuple[Part, ...]:
     how = f"{load.total_rate:,.0f}/s x {kept.row:,.0f} bytes x {load.retention / DAY:g} days"
     fine = min(load.fine, load.figures)
     return (
-        Part("rows of predictions", rows, how),
-        Part(
+        Summand("rows of predictions", rows, how),
+        Summand(
             "profiles of minutes",
             of_minutes(kept.profiles, load.figures),
             described(kept.profiles, load.figures),
         ),
-        Part(
+        Summand(
             "measurements of hours",
             of_minutes(kept.hourly, load.figures),
             described(kept.hourly, load.figures),
         ),
-        Part(
+        Summand(
             "measurements of minutes, sums of profiles",
             of_minutes(kept.fine + kept.sums, fine),
             described(kept.fine + kept.sums, fine),

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 from monitor.config.units import DAY, format_duration
 from monitor.sizing import figures
-from monitor.sizing.estimate import GB, MB, Estimate, Part, total
+from monitor.sizing.estimate import GB, MB, Estimate, Summand, total
 
 
 def text(estimate: Estimate) -> str:
@@ -61,7 +61,7 @@ def _lines(estimate: Estimate) -> Iterator[str]:
     yield f"- content of the database to its size ({figures.OVERHEAD_SOURCE})"
 
 
-def _parts(parts: tuple[Part, ...], shown: Callable[[float], str]) -> Iterator[str]:
+def _parts(parts: tuple[Summand, ...], shown: Callable[[float], str]) -> Iterator[str]:
     for part in parts:
         yield f"  {shown(part.amount):>10}  {part.what}: {part.how}"
 

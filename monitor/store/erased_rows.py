@@ -12,7 +12,7 @@ from monitor.store.statements import is_of_stream
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class BatchTable:
     """A table whose rows hold batches. `blob` is the column of the rows; `is_kept_empty`: a row without rows stays."""
 
     table: Table
@@ -30,10 +30,10 @@ class Kind:
         return self.table.c[self.blob]
 
 
-PREDICTIONS = Kind(predictions.BATCHES)
-OUTCOMES = Kind(outcomes.OUTCOMES)
-TEXTS = Kind(texts.TEXTS, "content")
-SAMPLES = Kind(baselines.BASELINES, "sample", is_kept_empty=True)
+PREDICTIONS = BatchTable(predictions.BATCHES)
+OUTCOMES = BatchTable(outcomes.OUTCOMES)
+TEXTS = BatchTable(texts.TEXTS, "content")
+SAMPLES = BatchTable(baselines.BASELINES, "sample", is_kept_empty=True)
 _KINDS_AT_ONCE = 500
 
 
@@ -41,14 +41,14 @@ _KINDS_AT_ONCE = 500
 class StoredRows:
     """One batch: its rows as bytes, and the hashes of their ids, if it has any. `start` is that of its window."""
 
-    kind: Kind
+    kind: BatchTable
     id: int
     blob: bytes
     ids: bytes = b""
     start: float = 0.0
 
 
-def each(store: Store, stream: Stream, kind: Kind) -> Iterator[StoredRows]:
+def each(store: Store, stream: Stream, kind: BatchTable) -> Iterator[StoredRows]:
     """The batches of a stream, one at a time, in transactions of their own."""
     columns = kind.table.c
     with store.read() as connection:
@@ -94,13 +94,13 @@ def delete_scores(connection: Connection, client: str, ids: Sequence[str]) -> in
     return deleted
 
 
-def _query(kind: Kind, number: int) -> Select[tuple[object, ...]]:
+def _query(kind: BatchTable, number: int) -> Select[tuple[object, ...]]:
     columns = kind.table.c
     more = [columns[name] for name in ("ids", "start") if name in columns]
     return select(columns.id, kind.content.label("content"), *more).where(columns.id == number)
 
 
-def _stored(kind: Kind, row: Row[tuple[object, ...]]) -> StoredRows:
+def _stored(kind: BatchTable, row: Row[tuple[object, ...]]) -> StoredRows:
     values = row._mapping
     ids, start = values.get("ids") or b"", values.get("start") or 0.0
     return StoredRows(kind, int(values["id"]), bytes(values["content"] or b""), bytes(ids), float(start))

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.health import version_events
 from monitor.health.verdict import ClientIncident
-from monitor.health.version_events import Kind, VersionEvent, current, events
+from monitor.health.version_events import EventKind, VersionEvent, current, events
 from monitor.records import Severity, Stream
 from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
@@ -114,14 +114,18 @@ def test_history_tells_each_version_once_newest_first_and_nothing_internal() -> 
 
 @pytest.mark.parametrize(
     ("kind", "rule"),
-    [(Kind.FAILED, "RolloutFailed"), (Kind.RETURNED, "RolledBack"), (Kind.RETURNING, "RolledBack")],
+    [
+        (EventKind.FAILED, "RolloutFailed"),
+        (EventKind.RETURNED, "RolledBack"),
+        (EventKind.RETURNING, "RolledBack"),
+    ],
 )
-def test_an_incident_that_tells_of_the_version_is_its_only_row(kind: Kind, rule: str) -> None:
+def test_an_incident_that_tells_of_the_version_is_its_only_row(kind: EventKind, rule: str) -> None:
     one = VersionEvent(FRAUD, AT, kind, "8")
     incident = ClientIncident(FRAUD, "Fraud check", rule, Severity.WARNING, "It was worse.", AT + 20, None)
     assert one.is_told_by(incident)
     assert not one.is_told_by(replace(incident, started=AT + 2 * HOUR))
     assert not one.is_told_by(replace(incident, stream=CHURN))
     assert not one.is_told_by(replace(incident, rule="HighErrorRate"))
-    assert not VersionEvent(FRAUD, AT, Kind.RELEASED, "8").is_told_by(incident)
+    assert not VersionEvent(FRAUD, AT, EventKind.RELEASED, "8").is_told_by(incident)
     assert version_events.TOLD_FOR == DAY

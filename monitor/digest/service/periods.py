@@ -12,7 +12,7 @@ from monitor.health import wording
 from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings
 
-Kind = Literal["weekly", "monthly"]
+PeriodKind = Literal["weekly", "monthly"]
 LATE = 7 * DAY
 """Seconds after which a late report is not sent any more; it can still be opened on the page."""
 TREND = 12
@@ -24,7 +24,7 @@ _MONTH, _WEEK = re.compile(r"(\d{4})-(\d{2})"), re.compile(r"(\d{4})-W(\d{2})")
 class Period:
     """A calendar month, or an ISO week from Monday on, of local dates."""
 
-    kind: Kind
+    kind: PeriodKind
     first: date
 
     @property
@@ -77,7 +77,7 @@ class Period:
         return bounds(self.first, settings.zone)[0], bounds(self.last, settings.zone)[1]
 
 
-def containing(kind: Kind, day: date) -> Period:
+def containing(kind: PeriodKind, day: date) -> Period:
     """The period that a day belongs to."""
     first = day.replace(day=1) if kind == "monthly" else day - timedelta(days=day.weekday())
     return Period(kind, first)

@@ -3,10 +3,10 @@
 from monitor.alerts.notification import Enclosure, Message
 from monitor.digest.mailing import list_headers
 from monitor.digest.service import page
-from monitor.digest.service.periods import Kind
+from monitor.digest.service.periods import PeriodKind
 from monitor.digest.service.report import ServiceReport
 
-KINDS: dict[Kind, str] = {"weekly": "report-w", "monthly": "report-m"}
+KINDS: dict[PeriodKind, str] = {"weekly": "report-w", "monthly": "report-m"}
 """How reports are named among the digests that went out."""
 
 

@@ -6,7 +6,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal[
+PanelKind = Literal[
     "stat", "gauge", "timeseries", "table", "statetimeline", "statushistory", "heatmap", "bargauge"
 ]
 Look = Literal["", "state", "yesno", "limit_one"]
@@ -45,7 +45,7 @@ class Panel:
 
     title: str
     description: str
-    kind: Kind
+    kind: PanelKind
     unit: str
     width: int
     height: int

@@ -10,14 +10,14 @@ from typing import Protocol
 import httpx2
 from pydantic import Field, field_validator
 
-from monitor.config.sections import Duration, Secret, Section, WholeNumber
+from monitor.config.sections import Duration, Section, WholeNumber
 from monitor.exporters.metric_names import EXPORTED
 from monitor.exporters.push.intervals import Temporality
 from monitor.exporters.push.point import SUFFIX, Point
+from monitor.notify.addresses import GivenHeaders
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.outgoing import Budget, Route
-from monitor.outgoing.headers import given_header
 
 _NAMES = tuple(metric.name + SUFFIX.get(metric.kind, "") for metric in EXPORTED)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -141,15 +141,8 @@ class ExporterSettings(Section):
 class HttpExporterSettings(ConnectionSettings, ExporterSettings):
     """An exporter that sends over HTTP."""
 
-    headers: dict[str, Secret] = Field(default_factory=dict)
+    headers: GivenHeaders = Field(default_factory=dict)
     """Additional HTTP headers, such as Authorization."""
-
-    @field_validator("headers")
-    @classmethod
-    def _can_be_sent(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        for name, secret in value.items():
-            given_header(name, secret.get_secret_value())
-        return value
 
     def given_headers(self) -> dict[str, str]:
         """The configured headers."""

@@ -3,15 +3,15 @@
 import hashlib
 import hmac
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from monitor.alerts.notification import Notification, encode
 from monitor.config.sections import Secret
-from monitor.notify.addresses import SecretUrl
+from monitor.notify.addresses import GivenHeaders, SecretUrl
 from monitor.notify.channel import ATTEMPT_SECONDS, PAGES, Rate
 from monitor.notify.connection import ConnectionSettings
 from monitor.notify.http import Http
-from monitor.outgoing.headers import given_header, request_header
+from monitor.outgoing.headers import request_header
 from monitor.records import Action
 
 
@@ -22,15 +22,8 @@ class WebhookSettings(ConnectionSettings):
     """URL to post to. Treated as a secret, because it often is the only credential."""
     secret: Secret
     """Key of the signature."""
-    headers: dict[str, Secret] = Field(default_factory=dict)
+    headers: GivenHeaders = Field(default_factory=dict)
     """Additional HTTP headers, such as Authorization."""
-
-    @field_validator("headers")
-    @classmethod
-    def _can_be_sent(cls, value: dict[str, Secret]) -> dict[str, Secret]:
-        for name, secret in value.items():
-            given_header(name, secret.get_secret_value())
-        return value
 
 
 class Webhook:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from monitor.signals.personal_data.digit_runs import Found
-from monitor.signals.personal_data.kinds import CARD, IBAN, KINDS, MAIL, SECRET, Kind
+from monitor.signals.personal_data.kinds import CARD, IBAN, KINDS, MAIL, SECRET, PersonalDataKind
 from monitor.signals.readings import Reading, readings
 
 _IN_JOINED, _IN_OTHERS = (SECRET, IBAN), (SECRET, IBAN, CARD, MAIL)
@@ -11,8 +11,8 @@ _IN_JOINED, _IN_OTHERS = (SECRET, IBAN), (SECRET, IBAN, CARD, MAIL)
 
 
 def find_all(
-    text: str, kinds: Iterable[Kind] = KINDS, *, is_disguised: bool = True
-) -> list[tuple[Kind, Found]]:
+    text: str, kinds: Iterable[PersonalDataKind] = KINDS, *, is_disguised: bool = True
+) -> list[tuple[PersonalDataKind, Found]]:
     """What is in a folded text, and if it may be disguised, what its readings have elsewhere."""
     findings = [(kind, one) for kind in kinds for one in kind.find(text)]
     plain = list(findings)
@@ -25,7 +25,7 @@ def find_all(
     return findings
 
 
-def _in_reading(reading: Reading) -> Iterable[tuple[Kind, Found]]:
+def _in_reading(reading: Reading) -> Iterable[tuple[PersonalDataKind, Found]]:
     for kind in _IN_JOINED if reading.is_joined else _IN_OTHERS:
         for one in kind.find(reading.text):
             yield kind, Found(*reading.span(one.start, one.end), one.value)

@@ -20,7 +20,7 @@ _NOT_DIGITS, _NOT_ALPHANUMERIC = re.compile("[^0-9]+"), re.compile(r"[^A-Z0-9]+"
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class PersonalDataKind:
     """A kind of personal data.
 
     `prefilter` is a regular expression that each text with one matches. `find` yields them in a folded text, and
@@ -46,13 +46,13 @@ def _alphanumeric(text: str) -> str:
     return _NOT_ALPHANUMERIC.sub("", text.upper())
 
 
-SECRET = Kind("secret", secrets.PREFILTER, secrets.find, str)
-CARD = Kind("card", digit_runs.PREFILTER, cards.find, _digits)
-IBAN = Kind("iban", ibans.PREFILTER, ibans.find, _alphanumeric)
-NATIONAL_ID = Kind("national-id", national_ids.PREFILTER, national_ids.find, _alphanumeric)
-MAIL = Kind("mail", mail_addresses.PREFILTER, mail_addresses.find, str.lower)
-PHONE = Kind("phone", rf"[0-9](?:{digit_runs.BETWEEN}[0-9]){{7}}", phones.find, _digits)
-IP_ADDRESS = Kind("ip", ip_addresses.PREFILTER, ip_addresses.find, str.lower)
+SECRET = PersonalDataKind("secret", secrets.PREFILTER, secrets.find, str)
+CARD = PersonalDataKind("card", digit_runs.PREFILTER, cards.find, _digits)
+IBAN = PersonalDataKind("iban", ibans.PREFILTER, ibans.find, _alphanumeric)
+NATIONAL_ID = PersonalDataKind("national-id", national_ids.PREFILTER, national_ids.find, _alphanumeric)
+MAIL = PersonalDataKind("mail", mail_addresses.PREFILTER, mail_addresses.find, str.lower)
+PHONE = PersonalDataKind("phone", rf"[0-9](?:{digit_runs.BETWEEN}[0-9]){{7}}", phones.find, _digits)
+IP_ADDRESS = PersonalDataKind("ip", ip_addresses.PREFILTER, ip_addresses.find, str.lower)
 
 IDENTIFIERS = (CARD, IBAN, NATIONAL_ID)
 """What names one person or account, and has check digits or a fixed form."""

@@ -12,14 +12,14 @@ from monitor.signals.folding import fold
 from monitor.signals.lists import rows_of_parts
 from monitor.signals.matching import matches
 from monitor.signals.personal_data.finding import find_all
-from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, Kind
+from monitor.signals.personal_data.kinds import CONTACTS, IDENTIFIERS, KINDS, SECRET, PersonalDataKind
 from monitor.signals.readings import MAY_BE_DISGUISED
 from monitor.signals.signal import Signal, Unit
 from monitor.signals.words import folded_answers, folded_context, folded_inputs, folded_tool_results
 
 _GIVEN_LISTS = {"context": folded_context, "tool_results": folded_tool_results}
 
-Finding = tuple[Kind, str, str]
+Finding = tuple[PersonalDataKind, str, str]
 """Kind, value, and how it is written."""
 Findings = dict[int, list[Finding]]
 """What was found, by row."""
@@ -84,7 +84,9 @@ def _leaked(batch: Batch) -> Findings:
     return leaked
 
 
-def _flags(batch: Batch, findings: Findings, kinds: Sequence[Kind], is_measured: pa.BooleanArray) -> pa.Array:
+def _flags(
+    batch: Batch, findings: Findings, kinds: Sequence[PersonalDataKind], is_measured: pa.BooleanArray
+) -> pa.Array:
     flags = np.zeros(len(batch), bool)
     for row, of_row in findings.items():
         flags[row] = any(kind in kinds for kind, *_ in of_row)
@@ -95,12 +97,12 @@ def _in_column(
     batch: Batch,
     texts: Callable[[Batch], pa.Array],
     find: Callable[[Batch], Findings],
-    kinds: Sequence[Kind],
+    kinds: Sequence[PersonalDataKind],
 ) -> pa.Array:
     return _flags(batch, batch.of(find), kinds, pc.is_valid(batch.of(texts)))
 
 
-def _is_leak(batch: Batch, kinds: Sequence[Kind]) -> pa.Array:
+def _is_leak(batch: Batch, kinds: Sequence[PersonalDataKind]) -> pa.Array:
     both = pc.and_(pc.is_valid(batch.of(answers)), pc.is_valid(batch.column("input")))
     return _flags(batch, batch.of(_leaked), kinds, both)
 

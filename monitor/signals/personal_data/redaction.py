@@ -10,7 +10,7 @@ from monitor.signals.folding import fold, folded, spans_in
 from monitor.signals.lists import of_parts, parts
 from monitor.signals.matching import matches
 from monitor.signals.personal_data.finding import find_all
-from monitor.signals.personal_data.kinds import KINDS, Kind
+from monitor.signals.personal_data.kinds import KINDS, PersonalDataKind
 from monitor.signals.readings import MAY_BE_DISGUISED
 
 _MOST_PASSES, _DROPPED = 8, "[redacted]"
@@ -43,7 +43,7 @@ def redact(texts: pa.Array) -> pa.Array:
     return pc.replace_with_mask(texts, pa.array(is_open), pa.array(redacted, texts.type))
 
 
-def redacted_text(text: str, kinds: Sequence[Kind] = KINDS, *, is_disguised: bool = True) -> str:
+def redacted_text(text: str, kinds: Sequence[PersonalDataKind] = KINDS, *, is_disguised: bool = True) -> str:
     """One text, redacted until nothing more is found: what is left may read differently without what was taken.
 
     A text in which each pass finds more was made for that, and is dropped as a whole.
@@ -60,7 +60,7 @@ def redacted_text(text: str, kinds: Sequence[Kind] = KINDS, *, is_disguised: boo
     return _DROPPED
 
 
-def _spans(text: str, kinds: Sequence[Kind], is_disguised: bool) -> list[tuple[int, int, str]]:
+def _spans(text: str, kinds: Sequence[PersonalDataKind], is_disguised: bool) -> list[tuple[int, int, str]]:
     """Where something was found, from left to right; what overlaps is one passage, named after its first kind."""
     plain = fold(text)
     passages = sorted(

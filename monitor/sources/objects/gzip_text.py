@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor.sources.objects.parts import LONGEST, PART, Part, Position
+from monitor.sources.objects.parts import LONGEST, PART, ObjectPart, Position
 from monitor.sources.objects.stores import StoredObject
 
 _CHUNK = 262_144
@@ -86,7 +86,7 @@ def is_gzip(name: str) -> bool:
     return name.lower().endswith(".gz")
 
 
-def next_unzipped(text: GzipText, stored_object: StoredObject, position: Position) -> Part | None:
+def next_unzipped(text: GzipText, stored_object: StoredObject, position: Position) -> ObjectPart | None:
     """The lines after a position in the text of a compressed object that nobody writes to; None at its end."""
     begin = position.offset
     if begin == _AFTER_DAMAGE:
@@ -100,12 +100,14 @@ def next_unzipped(text: GzipText, stored_object: StoredObject, position: Positio
             break
         size = min(size * 4, LONGEST)
     if end:
-        return Part(content[:end], _where(begin, begin + end), position.moved(begin + end))
+        return ObjectPart(content[:end], _where(begin, begin + end), position.moved(begin + end))
     if not at_end:
         after = position.moved(begin + len(content))
-        return Part(b"", _where(begin, after.offset), after, f"it has a line of more than {LONGEST:,} bytes")
+        return ObjectPart(
+            b"", _where(begin, after.offset), after, f"it has a line of more than {LONGEST:,} bytes"
+        )
     return (
-        Part(b"", f"from byte {begin} of its text on", position.moved(_AFTER_DAMAGE), damage)
+        ObjectPart(b"", f"from byte {begin} of its text on", position.moved(_AFTER_DAMAGE), damage)
         if damage
         else None
     )

@@ -12,7 +12,7 @@ from monitor.config.units import DAY, HOUR
 from monitor.sources.objects.delta import DeltaLogs
 from monitor.sources.objects.gzip_text import GzipText, is_gzip, next_unzipped
 from monitor.sources.objects.parts import (
-    Part,
+    ObjectPart,
     Position,
     continued,
     has_tail,
@@ -173,7 +173,9 @@ class Objects:
             return None
         return self._payload(stored_object, part, part.body)
 
-    def _part(self, stored_object: StoredObject, position: Position, *, is_settled: bool) -> Part | None:
+    def _part(
+        self, stored_object: StoredObject, position: Position, *, is_settled: bool
+    ) -> ObjectPart | None:
         if not is_gzip(stored_object.name):
             return next_part(self._store, stored_object, position, is_settled=is_settled)
         return next_unzipped(self._gzip, stored_object, position) if is_settled else None
@@ -209,7 +211,7 @@ class Objects:
                 if shard not in shards:
                     shards.append(shard)
 
-    def _payload(self, stored_object: StoredObject, part: Part, body: bytes) -> Payload:
+    def _payload(self, stored_object: StoredObject, part: ObjectPart, body: bytes) -> Payload:
         return Payload(
             body,
             f"{visible(stored_object.name)}, {part.where}",

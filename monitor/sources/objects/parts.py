@@ -57,7 +57,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ObjectPart:
     """Some of an object: lines, and the position after them. `error` says why what lies there cannot be read."""
 
     body: bytes
@@ -107,7 +107,7 @@ def is_parquet(stored_object: StoredObject) -> bool:
 
 def next_part(
     store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
-) -> Part | None:
+) -> ObjectPart | None:
     """What comes after the position; None where nothing whole does.
 
     An object is settled if nobody has written to it for a while: its last line is then whole without a line break, and
@@ -120,7 +120,7 @@ def next_part(
 
 def _lines(
     store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
-) -> Part | None:
+) -> ObjectPart | None:
     size = PART
     left = stored_object.size - position.offset  # what was added since the listing is read after the next one
     while True:
@@ -135,9 +135,11 @@ def _lines(
     begin = position.offset
     if not end:
         after = position.moved(begin + len(content), content)
-        return Part(b"", _where(begin, after.offset), after, f"it has a line of more than {LONGEST:,} bytes")
+        return ObjectPart(
+            b"", _where(begin, after.offset), after, f"it has a line of more than {LONGEST:,} bytes"
+        )
     after = position.moved(begin + end, _before(store, stored_object, begin, content[:end]))
-    return Part(content[:end], _where(begin, after.offset), after)
+    return ObjectPart(content[:end], _where(begin, after.offset), after)
 
 
 def _before(store: ObjectStore, stored_object: StoredObject, begin: int, content: bytes) -> bytes:
@@ -152,7 +154,7 @@ def _where(begin: int, end: int) -> str:
 
 def _rows(
     store: ObjectStore, stored_object: StoredObject, position: Position, *, is_settled: bool
-) -> Part | None:
+) -> ObjectPart | None:
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -169,13 +171,13 @@ def _rows(
         after = position.moved(max(begin, 1))
         reason = (str(error).strip().splitlines() or ["it is damaged"])[0]
         return (
-            Part(b"", "the whole object", after, f"it cannot be read as Parquet: {reason}")
+            ObjectPart(b"", "the whole object", after, f"it cannot be read as Parquet: {reason}")
             if not begin
             else None
         )
     body = b"\n".join(json.dumps(row, default=as_json).encode() for row in rows)
     after = position.moved(begin + len(rows))
-    return Part(body, f"rows {begin} to {after.offset}", after)
+    return ObjectPart(body, f"rows {begin} to {after.offset}", after)
 
 
 def _slice(table: Any, begin: int) -> list[dict[str, Any]]:

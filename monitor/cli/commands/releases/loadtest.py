@@ -120,7 +120,7 @@ def loadtest(
     from monitor.loadtest.verdict import Plan
 
     stream, agreed = stream_of(model), objectives.parse(slo)
-    if url and any(one.kind is objectives.Kind.LAG for one in agreed):
+    if url and any(one.kind is objectives.ObjectiveKind.LAG for one in agreed):
         raise InputError(
             "--slo: lag is how far the daemon's counting is behind", hint="leave it out with --url"
         )
