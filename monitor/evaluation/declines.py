@@ -24,7 +24,7 @@ from monitor.metrics.sequential import Evidence, Reference, step
 from monitor.metrics.truth_level import TruthLevel, growth, root_mean_square
 from monitor.records import Labels, Measurement, Stream, Window, labels
 from monitor.rules.language.wording import figure
-from monitor.store import timeseries
+from monitor.store import measurement_queue, predictions, timeseries
 from monitor.store.timeseries import Columns, Series
 from monitor.windows import baseline as baselines
 from monitor.windows.profile import Profile
@@ -69,12 +69,15 @@ class Usual:
 
 @dataclass(slots=True)
 class _Watch:
-    """The state of one metric of one stream. `growing` is the number of steps for which there has been evidence."""
+    """The state of one metric of one stream. `growing` is the number of steps for which there has been evidence, and
+    `wanted_at` when its reference was first asked for.
+    """
 
     now: Sums = (0.0, 0.0)
     evidence: Evidence = field(default_factory=Evidence)
     usual: Usual | None = None
     referred_at: float = -math.inf
+    wanted_at: float | None = None
     latest: deque[Sums] = field(default_factory=lambda: deque(maxlen=_SHOWN))
     growing: int = 0
     level: TruthLevel = field(default_factory=TruthLevel)
@@ -131,7 +134,7 @@ class DeclineDetector:
     ) -> None:
         is_quiet = watch.evidence.beyond(LIMIT) < 0.01
         is_old = now - watch.referred_at >= (HOUR if watch.usual is not None else STEP * 2)
-        if is_old and (is_quiet or watch.usual is None):
+        if is_old and (is_quiet or watch.usual is None) and _is_settled(connection, stream, watch, now):
             usual = usual_of(connection, stream, one, self._base, now)
             if usual is not None or watch.usual is None:
                 watch.usual = usual
@@ -176,6 +179,18 @@ class DeclineDetector:
         return Measurement(
             stream, window, info.name, value, info.unit, info.better, n, where, reason=reason, because=because
         )
+
+
+def _is_settled(connection: Connection, stream: Stream, watch: _Watch, now: float) -> bool:
+    """Whether the figures of the past are whole. Those of a past that was loaded lack outcomes until these are matched
+    and their hours measured again; they are waited for, but not for more than two hours.
+    """
+    watch.wanted_at = now if watch.wanted_at is None else watch.wanted_at
+    if now - watch.wanted_at >= 2 * HOUR:
+        return True
+    if predictions.unsearched_rows(connection, stream, now - DAY, now - 2 * STEP) >= FEWEST:
+        return False
+    return measurement_queue.amount(connection, stream, HOUR) < _WHOLE_DAY
 
 
 def _because(one: Declining, watch: _Watch) -> str:

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from monitor.childprocess import HERE, Failed, Runner
 from monitor.clock import iso
 from monitor.config.sections import format_size
-from monitor.config.units import HOUR
+from monitor.config.units import DAY, HOUR
 from monitor.records import Stream
-from monitor.store import audit, predictions, profiles
+from monitor.store import audit, outcomes, predictions, profiles
 from monitor.store import baselines as stored
 from monitor.store import streams as stream_rows
 from monitor.store.db import Store
@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 _NEW_SECONDS = 600.0
 """For so long a baseline counts as new."""
+_UNMATCHED = 0.05
+"""The share of predictions not yet searched for outcomes, and of waiting outcomes, beyond which a baseline waits:
+made from the rows of a past without their outcomes, it would know no accuracy.
+"""
 _ACCEPTED = "accepted"
 """Prefix of the source of a baseline that a person accepted. No file or period of the configuration replaces it."""
 
@@ -205,8 +209,17 @@ def _span(
         return settings.start.timestamp(), settings.end.timestamp()
     if figures is None or figures.rows < settings.rows:
         return None
+    if _waits_for_outcomes(connection, figures, now):
+        return None
     is_old = now - figures.first_received >= settings.after
     return (0.0, now) if is_old or _has_history(connection, settings, figures) else None
+
+
+def _waits_for_outcomes(connection: Connection, figures: StreamFigures, now: float) -> bool:
+    """Whether a past of the last day is still being matched with outcomes that came with it."""
+    few = _UNMATCHED * figures.rows
+    unmatched = predictions.unsearched_rows(connection, figures.stream, now - DAY, now)
+    return unmatched > few and outcomes.counts(connection, figures.stream).waiting > few
 
 
 def _has_history(connection: Connection, settings: BaselineSettings, figures: StreamFigures) -> bool:

@@ -6,7 +6,7 @@ between the two loses nothing.
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Table, bindparam, delete, select
+from sqlalchemy import BigInteger, Column, Connection, Integer, Table, bindparam, delete, func, select
 
 from monitor.records import Stream, Window
 from monitor.store import streams
@@ -53,6 +53,12 @@ def load(connection: Connection) -> dict[Stream, list[Window]]:
             window = Window(int(moment(start)), int(moment(start)) + whole_number(seconds))
             queued.setdefault(stream, []).append(window)
     return queued
+
+
+def amount(connection: Connection, stream: Stream, seconds: int) -> int:
+    """How many windows of a length are queued for a stream."""
+    here = (UNMEASURED.c.stream == streams.find(connection, stream), UNMEASURED.c.seconds == seconds)
+    return int(connection.scalar(select(func.count()).select_from(UNMEASURED).where(*here)) or 0)
 
 
 def remove(connection: Connection, stream: Stream, windows: Sequence[Window]) -> None:

@@ -201,6 +201,13 @@ def unsearched(connection: Connection, stream: Stream, last: int | None = None) 
     return [(row.id, _ids(row.ids)) for row in rows]
 
 
+def unsearched_rows(connection: Connection, stream: Stream, since: float, until: float) -> int:
+    """The rows of the batches that came in from `since` to `until` and have not been matched with waiting outcomes."""
+    mine = (BATCHES.c.stream == streams.find(connection, stream), _NEW)
+    came = (BATCHES.c.received_at >= since, BATCHES.c.received_at <= until)
+    return int(connection.scalar(select(func.sum(BATCHES.c.rows)).where(*mine, *came)) or 0)
+
+
 def unsearched_among(connection: Connection, batches: Sequence[int]) -> list[tuple[int, bytes]]:
     """The same of these batches, in order of their numbers."""
     values = _some_at_once(sorted(batches))

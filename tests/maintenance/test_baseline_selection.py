@@ -88,6 +88,31 @@ def test_a_past_that_was_loaded_becomes_the_baseline_at_once_and_its_span_is_tha
     assert made.span.seconds == 9 * DAY + 2 * MINUTE
 
 
+def test_the_baseline_of_a_loaded_past_waits_for_its_outcomes(daemon: MeasuringDaemon) -> None:
+    keeping = keeper(daemon, rows=100)
+    daemon.predict(150, at=NOW - 9 * DAY, features={"amount": 3.5})
+    daemon.predict(150, features={"amount": 3.5})
+    daemon.send_outcomes(*(f"p{number}" for number in range(250)), truth="ok")
+    keeping.update(daemon.clock.advance(60))
+    assert source(daemon) is None, "its truths would be missing"
+    daemon.count()
+    keeping.update(daemon.clock.advance(60))
+    with daemon.store.read() as connection:
+        made = baseline.load(connection, STREAM)
+    assert made is not None
+    assert made.profile.overall.flag("truths") == 250, "the baseline knows the truths"
+
+
+def test_outcomes_that_are_never_matched_hold_up_no_baseline_for_longer_than_a_day(
+    daemon: MeasuringDaemon,
+) -> None:
+    keeping = keeper(daemon, rows=100)
+    daemon.predict(150)
+    daemon.send_outcomes(*(f"p{number}" for number in range(150)), truth="ok")
+    keeping.update(daemon.clock.advance(DAY + 1))
+    assert source(daemon) is not None
+
+
 def test_one_row_with_a_wrong_time_makes_no_past(daemon: MeasuringDaemon) -> None:
     keeping = keeper(daemon, rows=100)
     daemon.predict(1, at=NOW - 9 * DAY)

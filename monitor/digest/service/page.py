@@ -153,7 +153,7 @@ def _bars_words(report: ServiceReport) -> str:
     if len(known) == 1:
         value, only = known[0]
         return (
-            f"{_decisions(report)}: {wording.count(value)} in {only.title}; the periods before have no data."
+            f"{_decisions(report)}: {wording.count(value)} in {only.title}; the other periods have no data."
         )
     low, high = min(known, key=lambda one: one[0]), max(known, key=lambda one: one[0])
     ends = (("lowest", low), ("highest", high))
