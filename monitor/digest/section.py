@@ -96,7 +96,7 @@ def section(
         _cut(model.sentence + since),
         tuple(shown),
         tuple(_incidents(model.incidents, due, settings)),
-        tuple(_coming(days, seen, due, settings)),
+        tuple(_coming(model, days, seen, due, settings)),
         bool(seen.rolled_out),
     )
 
@@ -216,15 +216,22 @@ def incident_words(run: Sequence[ClientIncident], now: float, settings: ClientSe
     return " ".join((_cut(" ".join(parts)), *updates))
 
 
-def _coming(days: Sequence[DayFigures], seen: Observed, due: Due, settings: ClientSettings) -> Iterable[str]:
+def _coming(
+    model: ModelHealth, days: Sequence[DayFigures], seen: Observed, due: Due, settings: ClientSettings
+) -> Iterable[str]:
     """What will need somebody soon."""
     _, last = due.span()
-    known = [one.day for one in days if one.quality is not None and not one.estimated and one.day <= last]
-    if any(one.decisions for one in days) and not known:
+    known = [one.day for one in days if one.quality is not None and not one.estimated]
+    is_judged = any(
+        one.metric in wording.QUALITY and one.value and not one.estimated for one in model.targets
+    )
+    if any(one.decisions for one in days) and not known and not is_judged:
         yield "There are no confirmed outcomes yet, so quality is not measured."
-    elif known and (last - max(known)).days >= STALE_TRUTH_DAYS:
+    elif known and not is_judged and (last - max(known)).days >= STALE_TRUTH_DAYS:
         age = wording.plural((last - max(known)).days, "day")
-        yield f"Outcomes are late: the last confirmed ones are {age} old. Since then, quality is estimated."
+        is_estimated = any(one.estimated and one.day > max(known) for one in days)
+        since = "estimated" if is_estimated else "not known"
+        yield f"Outcomes are late: the last confirmed ones are {age} old. Since then, quality is {since}."
     if seen.compared_since is not None and due.at - seen.compared_since > OLD_DAYS * DAY:
         age = wording.plural(int((due.at - seen.compared_since) // DAY), "day")
         when = wording.day(seen.compared_since, settings.zone)

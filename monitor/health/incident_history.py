@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
-from monitor.health import targets
+from monitor.health import targets, wording
 from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings
 from monitor.health.targets import Standing
@@ -223,6 +223,8 @@ def _part(name: str, value: str) -> str:
         return value.replace("_", " ")
     if name == "reference_group":
         return f"compared with {value}"
+    if name == "of":
+        return wording.name(value).lower()
     return value if name in ("feature", "output", "group") else f"{name} {value}"
 
 

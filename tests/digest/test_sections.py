@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -133,6 +134,21 @@ def test_what_is_coming_is_said_in_time() -> None:
     assert made.coming[0] == "There are no confirmed outcomes yet, so quality is not measured."
     assert made.coming[1].startswith("What the model is compared with is 120 days old (")
     assert section(shop_model, (), Observed(), DUE, "http://x/", settings).coming == ()
+    period = TargetPeriod(
+        "accuracy", 0.85, True, 0.9, 0.88, 0.92, 500.0, 86400,
+        stream=stream, since=NOW - 7200, until=None, standing="kept", judged_at=NOW,
+    )  # fmt: skip
+    judged = replace(shop_model, targets=(period,))
+    assert section(judged, days, Observed(), DUE, "http://x/", settings).coming == (), (
+        "it has a figure of today"
+    )
+    past = [replace(days[0], day=days[0].day - timedelta(days=back), estimated=back < 5) for back in (4, 5)]
+    for known, since in ((past, "estimated"), (past[1:], "not known")):
+        [late] = section(shop_model, known, Observed(), DUE, "http://x/", settings).coming
+        assert (
+            late
+            == f"Outcomes are late: the last confirmed ones are 5 days old. Since then, quality is {since}."
+        )
     words = "f 42 %, " + "x" * 500 + " These figures alone do not show the cause of a difference."
     compared = section(shop_model, (), Observed(groups=(("sex", words),)), DUE, "http://x/", settings)
     assert (compared.facts[-1].name, compared.facts[-1].text) == ("Groups by sex", words)

@@ -63,6 +63,21 @@ def test_an_incident_names_a_signal_in_words() -> None:
     assert one.about == "unsupported numbers, segment region=eu_west"
 
 
+def test_an_incident_of_a_decline_names_its_figure_in_words() -> None:
+    alert = Alert(
+        "f" * 16,
+        "SuddenDecline",
+        Severity.WARNING,
+        FRAUD,
+        (("of", "accuracy"),),
+        State.FIRING,
+        episode=3,
+        fired_at=5.0,
+    )
+    [one] = incident_history.incidents([], {alert.fingerprint: alert}, ClientSettings())
+    assert one.about == "right answers"
+
+
 @pytest.mark.parametrize(
     ("day", "hours"), [(date(2026, 3, 29), 23), (date(2026, 10, 25), 25), (date(2026, 11, 23), 24)]
 )
