@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from monitor.clock import iso
-from monitor.config.units import format_number
+from monitor.config.units import format_duration, format_number
 from monitor.errors import NotFoundError
 from monitor.records import Stream
 from monitor.rollouts import plan, running
@@ -23,7 +23,6 @@ from monitor.store.rollouts import Rollout, RolloutState, Step, StoredCheck
 from monitor.visible import one_line
 
 HEADINGS = ("model", "canary", "stable", "share", "state", "since", "why")
-HISTORY = ("number", "canary", "stable", "started", "by", "highest share", "state", "ended", "why")
 SIGNALS = ("signal", "state", "canary", "stable", "e-value", "proof at")
 _EXITS = {RolloutState.PROMOTED: 0, RolloutState.FAILED: 1, RolloutState.STOPPED: 1}
 
@@ -123,19 +122,15 @@ def row(rollout: Rollout, last: Step) -> tuple[str, ...]:
     )
 
 
-def history_row(rollout: Rollout, steps: tuple[Step, ...]) -> tuple[str, ...]:
-    """A rollout as a row of a table with `HISTORY`."""
-    last = steps[-1]
-    return (
-        str(rollout.number),
-        one_line(rollout.canary),
-        one_line(rollout.stable),
-        iso(rollout.started_at),
-        one_line(rollout.started_by),
-        plan.percent(max(step.share for step in steps)),
-        last.state.value,
-        "" if last.state is RolloutState.RUNNING else iso(last.at),
-        one_line(last.reason),
+def history_line(rollout: Rollout, steps: tuple[Step, ...]) -> str:
+    """A rollout in one line: when it was started and by whom, how it ended, and why."""
+    last, highest = steps[-1], plan.percent(max(step.share for step in steps))
+    took = format_duration(round(max(0.0, last.at - rollout.started_at)))
+    is_running = last.state is RolloutState.RUNNING
+    how = f"running at {plan.percent(last.share)}" if is_running else f"{last.state} after {took}"
+    return one_line(
+        f"{rollout.number} {iso(rollout.started_at)} {rollout.canary} beside {rollout.stable}, by "
+        f"{rollout.started_by}: {how}, {highest} at most: {last.reason}"
     )
 
 

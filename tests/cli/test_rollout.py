@@ -116,9 +116,11 @@ def test_past_rollouts_are_listed_with_the_verdict_time_share_and_reason_of_each
     assert told[1]["steps"][3]["at"] == iso(begun + 700)
     [only] = json.loads(place.call("history", "acme/fraud", "--json", "--most", "1").stdout)
     assert only["number"] == 2
-    table = place.call("history", "acme/fraud").stdout
-    assert "100 %" in table
-    assert not {"\u202e", "\x07"} & set(table)
+    newest, oldest = place.call("history", "acme/fraud").stdout.splitlines()
+    assert newest.startswith(f"2 {iso(begun + 900)} 9")
+    assert "beside 7, by eve: promoted after 11m40s, 100 % at most: why" in newest
+    assert "8 beside 7, by ada: failed after 11m40s, 100 % at most: why" in oldest
+    assert newest.isprintable()
 
 
 @pytest.mark.parametrize(("failing", "code"), [(0.01, 0), (0.2, 1)])

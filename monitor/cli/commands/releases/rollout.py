@@ -175,12 +175,13 @@ def history(
 
     stream = stream_of(model)
     with opened(load(config)).read() as connection:
-        found = rollouts.of_stream(connection, stream, most)
+        past = rollouts.of_stream(connection, stream, most)
     if as_json:
-        put_json([rollout_view.as_json(one, steps) for one, steps in found])
-    elif found:
-        put_table(rollout_view.HISTORY, [rollout_view.history_row(one, steps) for one, steps in found])
-    else:
+        put_json([rollout_view.as_json(one, steps) for one, steps in past])
+        return
+    for one, steps in past:
+        put(rollout_view.history_line(one, steps))
+    if not past:
         say(f"no rollout of {stream}")
 
 
