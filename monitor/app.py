@@ -67,10 +67,18 @@ def _check_file(store: Store) -> None:
 class App:
     """The daemon. `start` runs it in threads; `tick` runs one step, for tests and backtests.
 
-    With `in_children`, heavy jobs run in child processes.
+    With `in_children`, heavy jobs run in child processes. `reread` reads the configuration again, for credentials of
+    sources that changed.
     """
 
-    def __init__(self, config: Config, clock: Clock | None = None, *, in_children: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock | None = None,
+        *,
+        in_children: bool = False,
+        reread: Callable[[], Config] | None = None,
+    ) -> None:
         self.config = config
         self.clock = clock or SystemClock()
         self.rules = RuleReloader(partial(rules_of, config))
@@ -87,7 +95,9 @@ class App:
         self.dispatcher = wiring.dispatcher(config, self.clock, self.store, channels, emergency)
         self.outage = wiring.outage_evaluator(config, self.clock, emergency)
         self.log = wiring.prediction_log(config, self.clock, self.store, self.outage)
-        self.sources = SourceGroup(config.sources, self.log, self.store, self.clock)
+        self.sources = SourceGroup(
+            config.sources, self.log, self.store, self.clock, lambda: (reread() if reread else config).sources
+        )
         leader = LeaderLease(self.store, config.evaluate.takeover)
         self.gauges = GaugeGroup(config.gauges, self.store, self.clock, lambda: leader.is_held)
         self.jobs = self._jobs(leader)

@@ -14,7 +14,7 @@ from monitor.sources.files.csv_reader import CsvChunk, UnreadableRow
 from monitor.sources.files.local import PARQUET, first_line
 from monitor.sources.files.locations import Location
 from monitor.sources.formats.format import Contents, Format
-from monitor.sources.loaded_halves import LoadedHalves, LoneHalf
+from monitor.sources.pairing.loaded_halves import LoadedHalves, LoneHalf
 from monitor.sources.source import Payload
 
 _CHUNK_RECORDS = 20_000

@@ -8,6 +8,7 @@ from functools import partial
 
 from monitor.clock import Clock
 from monitor.predictions.log.writer import PredictionLog
+from monitor.sources.credentials import Opener, Reread
 from monitor.sources.pushed import HttpSettings, Inbox, Pushed
 from monitor.sources.registry import kind_of
 from monitor.sources.runner import SourceRunner
@@ -29,7 +30,10 @@ class Door:
 
 
 class SourceGroup:
-    """One runner per section of `sources`. `doors` are those of the sources of the kind `http`."""
+    """One runner per section of `sources`. `doors` are those of the sources of the kind `http`.
+
+    `reread` reads the sections again, for credentials that changed.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class SourceGroup:
         prediction_log: PredictionLog,
         store: Store,
         clock: Clock,
+        reread: Reread | None = None,
     ) -> None:
         self._store, self._clock = store, clock
         self._owner = f"{platform.node()[:64]}/{os.getpid()}"
@@ -55,7 +60,9 @@ class SourceGroup:
                 prediction_log,
                 store,
                 clock,
-                partial(_pushed, inboxes[name]) if name in inboxes else None,
+                partial(_pushed, inboxes[name])
+                if name in inboxes
+                else Opener(section, reread or (lambda: settings)),
             )
             for name, section in settings.items()
         ]

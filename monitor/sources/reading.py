@@ -22,7 +22,7 @@ from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.formats.format import ColumnarFormat, Contents, Format
 from monitor.sources.formats.plain import PlainFormat
-from monitor.sources.pairing import Half
+from monitor.sources.pairing.halves import Half
 from monitor.sources.source import Payload
 from monitor.store.idempotency import Request
 

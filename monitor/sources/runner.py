@@ -20,11 +20,11 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.runtime.faults import one_line
 from monitor.runtime.supervisor import SupervisedThread
 from monitor.sources import progress
+from monitor.sources.pairing.waiting import Plan, WaitingHalves
 from monitor.sources.progress import Look
 from monitor.sources.reading import PayloadReader, Reading, nothing
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Gone, Payload, Source, SourceError, positions_after
-from monitor.sources.waiting import Plan, WaitingHalves
 from monitor.store import idempotency, source_positions
 from monitor.store.db import Store
 from monitor.store.half_calls import HalfCallConflictError

@@ -11,7 +11,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.sources.files.load import HistoryReader
 from monitor.sources.formats import catalog
 from monitor.sources.formats.format import FieldMapping, PairingFormat
-from monitor.sources.loaded_halves import LoadedHalves
+from monitor.sources.pairing.loaded_halves import LoadedHalves
 from monitor.sources.source import Payload
 from tests.support.log import NOW, STREAM
 

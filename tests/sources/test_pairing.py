@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.sources import pairing
 from monitor.sources.formats.format import HalfCall, Side
-from monitor.sources.pairing import Half
+from monitor.sources.pairing import halves
+from monitor.sources.pairing.halves import Half
 from monitor.store.half_calls import StoredHalf
 from tests.support.thorough import examples
 
@@ -26,19 +26,19 @@ class Ledger:
         self.rows: dict[tuple[str, str], StoredHalf] = {}
         self.known: dict[bytes, bytes] = {}
         self.calls: list[tuple[Half | None, Half | None]] = []
-        self.refused: list[pairing.Refused] = []
+        self.refused: list[halves.Refused] = []
 
     def deliver(self, arrived: list[Half]) -> None:
-        waiting = [one for row in self.rows.values() if (one := pairing.of_row(row)) is not None]
-        self._settle(pairing.pair(SOURCE, arrived, waiting, self.known))
+        waiting = [one for row in self.rows.values() if (one := halves.of_row(row)) is not None]
+        self._settle(halves.pair(SOURCE, arrived, waiting, self.known))
 
     def give_up(self, before: float, *, keeps_requests: bool = False) -> None:
         rows = sorted(self.rows.values(), key=lambda row: row.received_at)
-        result, damaged = pairing.given_up(rows, len(rows), before, keeps_requests=keeps_requests)
+        result, damaged = halves.given_up(rows, len(rows), before, keeps_requests=keeps_requests)
         assert not damaged
         self._settle(result)
 
-    def _settle(self, result: pairing.Pairing) -> None:
+    def _settle(self, result: halves.Pairing) -> None:
         for row in result.taken:
             del self.rows[row.call, row.side]
         for one in result.kept:
@@ -117,7 +117,7 @@ def test_halves_that_two_daemons_stored_are_paired_when_they_are_old() -> None:
 
 def test_the_oldest_of_too_many_are_given_up() -> None:
     rows = [half(str(n), Side.REQUEST, at=NOW + n).stored() for n in range(5)]
-    result, _ = pairing.given_up(rows, pairing.MOST_WAITING + 2, 0.0, keeps_requests=False)
+    result, _ = halves.given_up(rows, halves.MOST_WAITING + 2, 0.0, keeps_requests=False)
     assert [one.half.half.call for one in result.refused] == ["0", "1"]
 
 
@@ -125,6 +125,6 @@ def test_a_damaged_row_is_told() -> None:
     good = half("a", Side.REQUEST).stored()
     for content in (b"", b"x", good.content[:-3], b"\x78\x9c\x03\x00\x00\x00\x00\x01"):
         row = StoredHalf(good.call, good.side, NOW, content)
-        assert pairing.of_row(row) is None
-        result, damaged = pairing.given_up([row], 1, NOW + 1, keeps_requests=False)
+        assert halves.of_row(row) is None
+        result, damaged = halves.given_up([row], 1, NOW + 1, keeps_requests=False)
         assert damaged == [row] == result.taken

@@ -20,10 +20,10 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.sources.formats import catalog
 from monitor.sources.formats.format import NO_MAPPING
 from monitor.sources.objects.objects import ObjectsSettings
+from monitor.sources.pairing.waiting import Plan, WaitingHalves
 from monitor.sources.pushed import HttpSettings
 from monitor.sources.reading import PayloadReader
 from monitor.sources.source import Payload
-from monitor.sources.waiting import Plan, WaitingHalves
 from monitor.store import half_calls, predictions, quarantine
 from monitor.store.db import Store
 from monitor.store.half_calls import HalfCallConflictError

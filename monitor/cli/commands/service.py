@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
     for problem in checked.warnings:
         log.warning("configuration", extra={"problem": str(problem)})
     _wait(settings)
-    app = App(_located(settings, config), in_children=True)
+    app = App(_located(settings, config), in_children=True, reread=partial(_reread, config, settings))
 
     def announce() -> None:
         give_back_freed_memory()  # memory of the start
@@ -76,6 +77,22 @@ def run(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
     app.serve(announce_if_heard)
     _leave()
+
+
+def _reread(file: Path, started_with: "Config") -> "Config":
+    """The configuration as it is now. Its secrets are hidden in the log as well.
+
+    Raises:
+        ConfigError: it has mistakes.
+    """
+    from monitor.config.root import load
+    from monitor.runtime.logs import configure
+    from monitor.runtime.secrets import secrets_of
+
+    fresh, log_settings = load(file), started_with.log
+    hidden = {*secrets_of(started_with), *secrets_of(fresh)}
+    configure(log_settings.level, as_json=log_settings.format == "json", secrets=hidden)
+    return fresh
 
 
 def _located(settings: "Config", file: Path) -> "Config":

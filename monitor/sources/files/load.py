@@ -17,7 +17,7 @@ from monitor.sources.files.locations import Location
 from monitor.sources.files.outcome_rows import Outcomes
 from monitor.sources.files.prediction_rows import ColumnMap, FileReader
 from monitor.sources.formats.format import Format, PairingFormat
-from monitor.sources.loaded_halves import LoadedHalves
+from monitor.sources.pairing.loaded_halves import LoadedHalves
 
 Progress = Callable[[int, float], None]
 """Called after each chunk with the rows read so far, and the share of the bytes read."""

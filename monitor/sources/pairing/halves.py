@@ -2,7 +2,7 @@
 
 Halves that wait for each other are stored with the position of their source, so that no crash loses one. A half that
 comes again is recognized: while its call waits by the stored half, afterwards by the key under which the call's records
-were stored. Deciding is pure; `monitor.sources.waiting` reads and writes.
+were stored. Deciding is pure; `monitor.sources.pairing.waiting` reads and writes.
 """
 
 import hashlib

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from monitor.sources.formats.format import Contents, HalfCall, PairingFormat, Side
-from monitor.sources.pairing import Half, Pairing, pair
+from monitor.sources.pairing.halves import Half, Pairing, pair
 
 MOST_WAITING = 500_000
 """Halves that wait for the other one; the oldest of more are refused."""

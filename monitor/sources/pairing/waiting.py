@@ -7,9 +7,9 @@ from sqlalchemy import Connection
 
 from monitor.clock import Clock
 from monitor.predictions.intake.parse import ParsedRequest
-from monitor.sources import pairing
 from monitor.sources.formats.format import PairingFormat, Side
-from monitor.sources.pairing import Half, Pairing
+from monitor.sources.pairing import halves
+from monitor.sources.pairing.halves import Half, Pairing
 from monitor.sources.reading import PayloadReader
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Payload
@@ -56,14 +56,14 @@ class WaitingHalves:
         if not arrived:
             return Plan()
         calls = {half.call for half in arrived}
-        keys = [pairing.key_of(self.source, call, side) for call in calls for side in Side]
+        keys = [halves.key_of(self.source, call, side) for call in calls for side in Side]
         with self.store.read() as connection:
             rows = half_calls.of_calls(connection, self.source, calls)
             known = idempotency.contents_of(connection, keys)
-        halves = [(row, pairing.of_row(row)) for row in rows]
-        waiting = [half for _, half in halves if half is not None]
-        damaged = [row for row, half in halves if half is None]
-        return self._of(reader, pairing.pair(self.source, arrived, waiting, known), damaged)
+        found = [(row, halves.of_row(row)) for row in rows]
+        waiting = [half for _, half in found if half is not None]
+        damaged = [row for row, half in found if half is None]
+        return self._of(reader, halves.pair(self.source, arrived, waiting, known), damaged)
 
     def give_up(self, reader: PayloadReader, commit: Callable[[Plan], object]) -> None:
         """Store what waits for too long without its other half, with `commit`.
@@ -81,7 +81,7 @@ class WaitingHalves:
                 rows = half_calls.oldest(connection, self.source, _MOST_GIVEN_UP)
                 others = half_calls.of_calls(connection, self.source, {row.call for row in rows})
             keeps = self.settings.unanswered == "error"
-            result, damaged = pairing.given_up(rows, total, before, others, keeps_requests=keeps)
+            result, damaged = halves.given_up(rows, total, before, others, keeps_requests=keeps)
             if not result.taken:
                 return
             commit(self._of(reader, result, damaged))
@@ -100,18 +100,18 @@ class WaitingHalves:
 
     def _joined(self, reader: PayloadReader, request: Half | None, response: Half | None) -> ParsedRequest:
         """The records of a call, under the keys of its halves."""
-        halves = [half for half in (request, response) if half is not None]
-        first = halves[0]
+        present = [half for half in (request, response) if half is not None]
+        first = present[0]
         assert isinstance(reader.format, PairingFormat)
         contents = reader.format.joined(
             request.half if request is not None else None, response.half if response is not None else None
         )
         parsed = reader.of_call(_payload_of(first), contents)
-        known = [half.request(self.source) for half in halves]
+        known = [half.request(self.source) for half in present]
         parsed.request, parsed.aliases = known[0], known[1:]
         return parsed
 
-    def _refused(self, reader: PayloadReader, refused: pairing.Refused) -> ParsedRequest:
+    def _refused(self, reader: PayloadReader, refused: halves.Refused) -> ParsedRequest:
         half = refused.half
         parsed = reader.rejected(_payload_of(half), refused.error, refused.hint)
         if half.row is not None:  # given up: it is recognized when it comes again

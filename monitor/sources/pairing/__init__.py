@@ -1,0 +1,1 @@
+"""Pairs the requests and responses of calls that arrive as two messages."""
