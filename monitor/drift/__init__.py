@@ -3,6 +3,7 @@
 from monitor.drift.codec import decode_calibration, decode_state, encode_calibration, encode_state
 from monitor.drift.columns import Column, ColumnType, Role, WindowCounts
 from monitor.drift.decision.budget import Budget, limits, parse
+from monitor.drift.decision.change_point import dated, span_needed
 from monitor.drift.decision.decide import Decision, advance
 from monitor.drift.decision.state import State, begin
 from monitor.drift.model.calibration import Calibration, fit
@@ -20,6 +21,7 @@ __all__ = [
     "WindowCounts",
     "advance",
     "begin",
+    "dated",
     "decode_calibration",
     "decode_state",
     "encode_calibration",
@@ -27,4 +29,5 @@ __all__ = [
     "fit",
     "limits",
     "parse",
+    "span_needed",
 ]

@@ -12,8 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.drift.columns import Column, ColumnType, Role
+from monitor.drift.decision import recovery
 from monitor.drift.decision.current_effect import CurrentEffect
 from monitor.drift.decision.e_detector import Evidence, Unseen
+from monitor.drift.decision.recovery import Recovery
 from monitor.drift.decision.state import IncidentState, State
 from monitor.drift.model.amplitude import Amplitude
 from monitor.drift.model.autocorrelation import Autocorrelation
@@ -38,6 +40,7 @@ _NAMES: dict[type, str] = {
     IncidentState: "Incident",
     KalmanState: "Filter",
     LocationCoupling: "Bend",
+    Recovery: "Recovery",
     Season: "Season",
     Tails: "Tails",
     Unseen: "Unseen",
@@ -48,6 +51,7 @@ _FIELDS: dict[type, dict[str, str]] = {
     Charts: {
         "autocorrelation": "wander", "coupling": "bend", "effect_sizes": "bets", "tail_shape": "heaviness",
     },
+    IncidentState: {"joined": "latest", "latest": "latest_begun", "earliest": "earliest_begun"},
     KalmanState: {"mean": "level", "variance": "spread", "absorbed": "followed"},
     Unseen: {"outside": "found"},
 }  # fmt: skip
@@ -69,7 +73,10 @@ def decode_state(blob: bytes) -> State:
     Raises:
         UnreadableError: the bytes are damaged or of another version.
     """
-    return State(**{name: _rich(value) for name, value in _read(blob).items()})
+    content = {name: _rich(value) for name, value in _read(blob).items()}
+    if "recovery" not in content:  # an earlier version wrote it
+        content["recovery"] = recovery.begin(len(content["dense_rows"]), len(content["present"].unseen))
+    return State(**content)
 
 
 def encode_calibration(calibration: Calibration) -> bytes:
@@ -164,12 +171,16 @@ def _rich(value: Any) -> Any:
 
 
 def _added(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that records of earlier versions lack: an amplitude that does not change, and one wave."""
+    """The fields that records of earlier versions lack: an amplitude that does not change, one wave, and change points
+    whose interval is not known.
+    """
     if kind is Season and "factor" not in stored:
         return {"factor": np.ones(stored["offset"].shape[1]), "change": 0.0}
-    if kind is IncidentState and "wave" not in stored:
-        member = stored["member"]
-        return {"wave": member.astype(np.int64), "latest": stored["opened"], "waves": 1}
+    if kind is IncidentState:
+        member, unknown = stored["member"], np.zeros(len(stored["member"]))
+        earlier = {"wave": member.astype(np.int64), "joined": stored["opened"], "waves": 1}
+        earlier |= {"earliest": unknown, "latest": unknown}
+        return {name: value for name, value in earlier.items() if name not in stored}
     if kind is KalmanState and "amplitude" not in stored:
         return {"amplitude": Amplitude(np.ones_like(stored["mean"]), np.zeros_like(stored["mean"]))}
     return {}

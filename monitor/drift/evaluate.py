@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import msgspec
+import numpy as np
 from sqlalchemy import Connection
 
 from monitor.drift import codec, reference, window_length
 from monitor.drift.columns import Floats, WindowCounts
 from monitor.drift.decision.budget import Budget, limits
+from monitor.drift.decision.change_point import dated, span_needed
 from monitor.drift.decision.decide import Decision, advance
-from monitor.drift.decision.state import State, begin
+from monitor.drift.decision.state import IncidentState, State, begin
 from monitor.drift.decision.verdict import METRIC, DriftVerdict, measurements, verdicts
 from monitor.drift.explain import attribution
 from monitor.drift.explain.attribution import Cause
@@ -154,6 +156,8 @@ def _advance(subject: _Subject, before: StoredState | None, closed: list[Window]
 def _judge(subject: _Subject, before: State, counts: WindowCounts) -> tuple[State, list[DriftVerdict]]:
     """Evaluate one window. Returns the state after it and its verdicts; those worth explaining are stored."""
     after, decision = advance(subject.calibration, before, counts, subject.limits)
+    if decision.joined.any():
+        after = dated(subject.calibration, after, decision, _recent(subject, after, decision, counts))
     results = verdicts(subject.stream, subject.calibration, after, decision, subject.limits, subject.budget)
     worth_storing = [
         StoredVerdict(one.window.start, one.column, one.evidence / one.limit, one.significant, one.reason)
@@ -166,6 +170,16 @@ def _judge(subject: _Subject, before: State, counts: WindowCounts) -> tuple[Stat
     return after, results
 
 
+def _recent(subject: _Subject, after: State, decision: Decision, counts: WindowCounts) -> list[WindowCounts]:
+    """The windows from which it is computed when the drift began; the last is the one just evaluated."""
+    span, layout = span_needed(after, decision), subject.baseline.layout
+    spans = reference.spans(span.start, counts.window.start, subject.calibration.seconds)
+    past = reference.windows(
+        subject.connection, subject.stream, layout, _adapter(layout), subject.base_seconds, spans
+    )
+    return [*(one for one in past if not is_special(one.window, subject.settings)), counts]
+
+
 def _record(
     subject: _Subject, before: State, after: State, decision: Decision, results: list[DriftVerdict]
 ) -> None:
@@ -175,15 +189,36 @@ def _record(
     listed = stored_drift.incidents(subject.connection, subject.stream, opened)
     stored = next((one for one in listed if one.opened == opened), None)
     joined = [one for one, joins in zip(results, decision.joined, strict=True) if joins]
-    begun = [float(moment) for moment in incident.since if moment > 0] or [float(decision.window.start)]
+    begun, earliest, latest = _begun(incident, decision, stored)
     row = StoredDriftIncident(
         opened,
         float(decision.window.end) if decision.closed else None,
-        min([*begun, stored.since] if stored else begun),
+        begun,
         tuple(dict.fromkeys([*(stored.columns if stored else ()), *(one.column or ALL for one in joined)])),
-        stored.reason if stored else _explained(subject, joined, results, min(begun)),
+        stored.reason if stored else _explained(subject, joined, results, begun),
+        earliest,
+        latest,
     )
     stored_drift.put_incident(subject.connection, subject.stream, row, subject.now)
+
+
+def _begun(
+    incident: IncidentState, decision: Decision, stored: StoredDriftIncident | None
+) -> tuple[float, float | None, float | None]:
+    """When an incident began, with its bounds: those of the column that began first."""
+    known = np.flatnonzero(incident.since > 0)
+    if not known.size:
+        return (
+            (stored.since, stored.earliest, stored.latest)
+            if stored
+            else (float(decision.window.start), None, None)
+        )
+    first = int(known[incident.since[known].argmin()])
+    if stored is not None and stored.since <= incident.since[first]:
+        return stored.since, stored.earliest, stored.latest
+    bounded = incident.latest[first] > 0
+    bounds = (float(incident.earliest[first]), float(incident.latest[first])) if bounded else (None, None)
+    return float(incident.since[first]), *bounds
 
 
 def _explained(

@@ -6,6 +6,7 @@ import numpy as np
 
 from monitor import drift
 from monitor.drift.columns import Floats
+from monitor.drift.decision.change_point import MOST_WINDOWS
 from monitor.drift.decision.verdict import verdicts
 from monitor.drift.explain.incident_summary import ALL
 from monitor.records import Stream
@@ -22,20 +23,35 @@ def evaluate_windows(
 ) -> Iterator[RehearsedIncident]:
     """The incidents of some windows, each yielded when it closes, or at the end."""
     state, opened = drift.begin(calibration), None
-    for counts in windows:
+    for place, counts in enumerate(windows, 1):
         state, decision = drift.advance(calibration, state, counts, limits)
         if decision.joined.any():
+            span = drift.span_needed(state, decision)
+            recent = [
+                one for one in windows[max(place - MOST_WINDOWS, 0) : place] if one.window.start >= span.start
+            ]
+            state = drift.dated(calibration, state, decision, recent)
             verdict_of = {verdict.column or ALL: verdict for verdict in
                     verdicts(_STREAM, calibration, state, decision, limits, budget)}  # fmt: skip
             names = [*(column.name for column in calibration.columns), ALL]
             joined = [names[i] for i in np.flatnonzero(decision.joined)]
             strongest = max(joined, key=lambda name: verdict_of[name].evidence / verdict_of[name].limit)
-            since = float(state.incident.since[decision.joined].min())
-            opened = (opened or RehearsedIncident(counts.window.end, since)).joined_by(
-                joined, verdict_of[strongest].reason
-            )
+            opened = (opened or _begun(state, decision)).joined_by(joined, verdict_of[strongest].reason)
         if opened is not None and decision.closed:
             yield opened.closed_at(counts.window.end)
             opened = None
     if opened is not None:
         yield opened
+
+
+def _begun(state: drift.State, decision: drift.Decision) -> RehearsedIncident:
+    """The incident that opens with a decision: it began with the first of its columns."""
+    joined = np.flatnonzero(decision.joined)
+    incident = state.incident
+    first = int(joined[incident.since[joined].argmin()])
+    return RehearsedIncident(
+        decision.window.end,
+        float(incident.since[first]),
+        float(incident.earliest[first]),
+        float(incident.latest[first]),
+    )

@@ -6,6 +6,7 @@ from typing import Any
 
 from monitor.clock import iso
 from monitor.config.units import format_duration
+from monitor.drift.decision.verdict import between
 from monitor.records import Window
 from monitor.rehearsal.picture import ShownIncident, TimeLine, html
 
@@ -14,12 +15,14 @@ from monitor.rehearsal.picture import ShownIncident, TimeLine, html
 class RehearsedIncident:
     """A page that drift detection would have sent.
 
-    `opened` is its time, `since` the estimated start of the drift. `columns` are in the order in which they joined, and
-    `reason` explains it. Times are seconds since the epoch.
+    `opened` is its time, `since` the likeliest start of the drift, between `earliest` and `latest`. `columns` are in
+    the order in which they joined, and `reason` explains it. Times are seconds since the epoch.
     """
 
     opened: float
     since: float
+    earliest: float
+    latest: float
     columns: tuple[str, ...] = ()
     reason: str = ""
     closed: float | None = None
@@ -28,6 +31,11 @@ class RehearsedIncident:
     def end(self) -> str:
         """When it closed, in words."""
         return f"over at {iso(self.closed)}" if self.closed else "still open at the end"
+
+    @property
+    def begun(self) -> str:
+        """When it began, in words."""
+        return between(self.since, self.earliest, self.latest)
 
     def joined_by(self, columns: Sequence[str], reason: str) -> "RehearsedIncident":
         """The incident with further columns; it keeps its first reason."""
@@ -67,7 +75,7 @@ class Rehearsal:
             over = f"closed {iso(incident.closed)}" if incident.closed else "still open at the end"
             lines += [
                 "",
-                f"{iso(incident.opened)}  {', '.join(incident.columns)} (since {iso(incident.since)}, {over})",
+                f"{iso(incident.opened)}  {', '.join(incident.columns)} ({incident.begun}, {over})",
             ]
             lines.append(f"  {incident.reason}")
         return "\n".join(lines)
@@ -102,7 +110,13 @@ class Rehearsal:
             ShownIncident(
                 one.opened,
                 one.closed or last,
-                (iso(one.opened), ", ".join(one.columns), iso(one.since), one.end, one.reason),
+                (
+                    iso(one.opened),
+                    ", ".join(one.columns),
+                    one.begun.removeprefix("since "),
+                    one.end,
+                    one.reason,
+                ),
             )
             for one in self.incidents
         ]
@@ -115,6 +129,8 @@ class Rehearsal:
             {
                 "opened": iso(incident.opened),
                 "since": iso(incident.since),
+                "earliest": iso(incident.earliest),
+                "latest": iso(incident.latest),
                 "closed": iso(incident.closed) if incident.closed else None,
                 "columns": list(incident.columns),
                 "reason": incident.reason,

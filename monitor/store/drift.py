@@ -68,6 +68,8 @@ INCIDENTS = Table(
     Column("since", Float, nullable=False),
     Column("columns", Text, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("earliest", Float, nullable=True),
+    Column("latest", Float, nullable=True),
 )
 
 VERDICTS = Table(
@@ -126,13 +128,18 @@ class StoredState:
 
 @dataclass(frozen=True, slots=True)
 class StoredDriftIncident:
-    """One drift incident of a stream; `closed` is None while it is open. Natural key: stream and `opened`."""
+    """One drift incident of a stream; `closed` is None while it is open. Natural key: stream and `opened`.
+
+    It began at `since`, between `earliest` and `latest` if these are known.
+    """
 
     opened: float
     closed: float | None
     since: float
     columns: tuple[str, ...]
     reason: str
+    earliest: float | None = None
+    latest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +205,8 @@ def put_incident(connection: Connection, stream: Stream, incident: StoredDriftIn
         "since": incident.since,
         "columns": "\n".join(incident.columns),
         "reason": incident.reason,
+        "earliest": incident.earliest,
+        "latest": incident.latest,
     }
     replace(connection, INCIDENTS, [row], ("stream", "opened"))
 
@@ -209,10 +218,14 @@ def incidents(connection: Connection, stream: Stream, start: float = 0.0) -> lis
     faults, readable = faults_of(connection), []
     for r in rows:
         with faults.isolate("drift_incidents", f"{stream} {r.opened}"):
-            closed = None if r.closed is None else moment(r.closed)
+            closed, earliest, latest = (
+                None if at is None else moment(at) for at in (r.closed, r.earliest, r.latest)
+            )
             columns = tuple(words(r.columns).split("\n"))
             readable.append(
-                StoredDriftIncident(moment(r.opened), closed, moment(r.since), columns, words(r.reason))
+                StoredDriftIncident(
+                    moment(r.opened), closed, moment(r.since), columns, words(r.reason), earliest, latest
+                )
             )
     return readable
 

@@ -1,23 +1,35 @@
-"""The quality of drift alarms on hard streams: `python -m tests.bench.alert_hard` writes its table into
-docs/alert-quality.md. The seeds that are reported (1 to 4) are not those that anything was tuned on (1000 and up).
+"""The quality of drift alarms on hard streams: `python -m tests.bench.alert_hard` writes its tables into
+docs/alert-quality.md; with `few`, only that of streams with few rows. The seeds that are reported (1 to 20) are not
+those that anything was tuned on (1000 and up).
 """
 
 import os
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 
 import numpy as np
 
 from monitor import drift
 from monitor.drift.learning import learn
-from tests.bench import hard_streams
+from tests.bench import few_rows, hard_streams
 from tests.bench.alert_runs import BUDGET, WITHIN, A
 from tests.bench.alerts import write
+from tests.bench.few_rows import FewRows, Life
 from tests.bench.hard_streams import JUDGED, REFERENCE, Hard
 from tests.bench.streams import HOUR
 
-SEEDS = (1, 2, 3, 4)
+SEEDS, FEW_SEEDS = (1, 2, 3, 4), tuple(range(1, 21))
+FEW = (
+    FewRows(50, 0, days=120),
+    FewRows(50, 0, wander=0.2, season=0.2, columns=30, days=120),
+    FewRows(200, 0, wander=0.1, season=0.3, days=120),
+    FewRows(50, 0, shift=0.5),
+    FewRows(50, 0, shift=1.0),
+    FewRows(50, 0, shift=0.5, wander=0.1, season=0.2),
+    FewRows(200, 0, shift=0.3),
+)
 STREAMS = (
     ("zipf", 1000, ("new value 2 %", "10 points")),
     ("zipf", 100, ("new value 2 %", "10 points")),
@@ -81,6 +93,40 @@ def table(seen: list[Seen]) -> Iterator[str]:
         yield f"| {WORDS[kind]} | {n:,} | {pages} | {ratio:.2f} | {share:.1%} | {delays} |"
 
 
+def few_table(specs: list[FewRows], lives: list[Life]) -> Iterator[str]:
+    """One row a stream of few rows."""
+    yield f"\n{len(FEW_SEEDS)} seeds each; shifts last {few_rows.LASTS_DAYS} days. Windows are medians (worst).\n"
+    yield (
+        "| rows a day | stream | false pages (budget ratio) | shift | found after windows | left before its end "
+        "| left after its end, in windows | `since` off by more than a day | range holds the start |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for form in FEW:
+        mine = [
+            life for spec, life in zip(specs, lives, strict=True) if replace(spec, seed=form.seed) == form
+        ]
+        usual = f"wander {form.wander:g}, season {form.season:g} sd" if form.wander else "independent rows"
+        line = f"| {form.rows} | {usual}, {form.columns} columns |"
+        if not form.shift:
+            pages = sum(one.pages for one in mine)
+            yield f"{line} {pages} ({pages * 30 / (form.days * len(mine)):.2f}) | | | | | | |"
+            continue
+        found = [one for one in mine if np.isfinite(one.delay)]
+        early = sum(one.lasted < 0 for one in found)
+        wrong = sum(abs(one.late) > 24 for one in found)
+        yield (
+            f"{line} | {form.shift:g} sd | {_middle([one.delay for one in mine])} | {early} of {len(found)} | "
+            f"{_middle([one.lasted for one in found])} | {wrong} of {len(found)} | "
+            f"{sum(one.holds for one in found)} of {len(found)} |"
+        )
+
+
+def _middle(windows: list[float]) -> str:
+    worst, known = max(windows), sum(np.isfinite(windows))
+    late = f"{worst:.0f}" if np.isfinite(worst) else f"{known} of {len(windows)} within the stream"
+    return f"{np.median(windows):.0f} ({late})"
+
+
 def _delay(seen: list[Seen], kind: str, n: int, drift_: str) -> str:
     mine = [one.delay for one in seen if (one.spec.kind, one.spec.n, one.spec.drift) == (kind, n, drift_)]
     worst, found = max(mine), sum(np.isfinite(mine))
@@ -96,11 +142,17 @@ def main() -> None:
         for drift_ in ("", *drifts)
         for seed in SEEDS
     ]
+    few = [replace(spec, seed=seed) for spec in FEW for seed in FEW_SEEDS]
     with get_context("spawn").Pool(os.cpu_count()) as pool:
-        seen = pool.map(judge, work, chunksize=1)
-    text = "\n".join(table(seen)) + "\n"
+        lives = pool.map(few_rows.judge, few, chunksize=1)
+        _put("\n".join(few_table(few, lives)) + "\n", "few rows")
+        if "few" not in sys.argv[1:]:
+            _put("\n".join(table(pool.map(judge, work, chunksize=1))) + "\n", "hard streams")
+
+
+def _put(text: str, mark: str) -> None:
     print(text, flush=True)
-    write(text, "hard streams")
+    write(text, mark)
 
 
 if __name__ == "__main__":

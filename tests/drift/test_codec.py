@@ -56,8 +56,8 @@ def test_the_state_of_fifty_columns_is_small() -> None:
 
 
 def test_what_an_earlier_release_stored_is_read_and_decides_the_same() -> None:
-    """The two files were written before classes and fields were renamed, and before seasons had an amplitude; the
-    figures are what that release decided with them.
+    """The two files were written before classes and fields were renamed, before seasons had an amplitude, and before it
+    was tested whether a drift has ended; the figures are what that release decided with them.
     """
     spec = Spec("all", 60, 3, seed=3, windows=20)
     calibration = drift.decode_calibration((DATA / "drift-calibration-3.bin").read_bytes())
@@ -70,4 +70,4 @@ def test_what_an_earlier_release_stored_is_read_and_decides_the_same() -> None:
     assert decided[:3] == pytest.approx(
         [3.283845481506e-02, 4.852196024724e-02, 5.309010127274e-02], rel=1e-9
     )
-    assert sum(decided) == pytest.approx(3.441466251324e09, rel=1e-9)
+    assert sum(decided[:91]) == pytest.approx(8.577685314798e07, rel=1e-9)  # then a column leaves an incident

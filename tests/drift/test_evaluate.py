@@ -121,7 +121,10 @@ def test_an_incident_names_the_version_that_came_just_before_and_the_feature_tha
     learned.write(3 * 3600, shift=2.0, version="8")
     watched = learned.watch()
     page = next(one.because for one in watched.measurements if one.label("scope") == "model")
-    assert page.startswith("feature `amount`: the last 3h (since 2025-01-10T00:00:00Z) differ")
+    assert page.startswith(
+        "feature `amount`: the last 3h (since 2025-01-10T00:00:00Z, between 2025-01-09T23:30:00Z and "
+        "2025-01-10T00:30:00Z) differ"
+    )
     assert "; likeliest causes: 1. version 8 began to answer" in page
     assert not any(one.because for one in watched.measurements if one.label("feature"))
     with learned.store.read() as connection:

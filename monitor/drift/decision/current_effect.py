@@ -64,6 +64,28 @@ def advance(
     )
 
 
+def joined(
+    present: CurrentEffect, effect: Floats, share: Floats, dense_effect: Floats, *, together: bool
+) -> CurrentEffect:
+    """Begin with the `effect` (charts,) and the `share` of values outside the reference (columns,) with which columns
+    join, where these are not 0: the mean itself may hardly have left zero. If all columns join `together`, the other
+    charts begin with `dense_effect` (charts,).
+    """
+    begun = np.where((effect == 0) & together, dense_effect, effect)
+    larger = np.abs(begun) > np.abs(present.mean)
+    return CurrentEffect(
+        np.where(larger, begun, present.mean), present.windows, np.maximum(present.unseen, share)
+    )
+
+
+def restarted(present: CurrentEffect, charts: np.ndarray, sums: Floats, rows: Floats) -> CurrentEffect:
+    """Begin again in `charts`, bool (charts,), with the mean of `sums` over `rows` of their last windows: several
+    windows together contradict the mean.
+    """
+    mean = np.divide(sums, rows, out=present.mean.copy(), where=charts & (rows > 0))
+    return CurrentEffect(mean, np.where(charts, 1.0, present.windows), present.unseen)
+
+
 def is_small(calibration: Calibration, present: CurrentEffect, involved: np.ndarray) -> np.ndarray:
     """Whether the current effect is below half of the relevant size, or below what sampling and autocorrelation alone
     explain, bool (columns + 1,).

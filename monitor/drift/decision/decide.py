@@ -4,9 +4,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from monitor.config.units import DAY
 from monitor.drift.columns import Floats, WindowCounts
-from monitor.drift.decision import current_effect, e_detector
-from monitor.drift.decision.e_detector import Evidence, Unseen, per_column
+from monitor.drift.decision import current_effect, e_detector, recovery
+from monitor.drift.decision.e_detector import SIGNS, Evidence, Unseen, per_column
 from monitor.drift.decision.state import IncidentState, State
 from monitor.drift.model import control_charts, kalman_filter, season
 from monitor.drift.model.calibration import Calibration, carry_small_samples, density
@@ -15,7 +16,7 @@ from monitor.drift.model.kalman_filter import KalmanState
 from monitor.drift.model.scores import UNSEEN_WEIGHT, Family
 from monitor.records import Window
 
-QUIET_WINDOWS = 6
+QUIET_WINDOWS, QUIET_DAYS = 6, 3
 
 # Columns that join later than this after the last ones are another drift.
 WAVE_WINDOWS = 24
@@ -62,6 +63,7 @@ def advance(
     ratio = np.where(sudden, 1.0, ratio)
     incident, opened, closed, recovered = _next_incident(calibration, state, ratio, scored, window, sudden)
     joined = incident.member & ~state.incident.member
+    state = _joined(calibration, state, incident, scored, sudden)
     state = _reset_recovered(calibration, replace(state, incident=incident), recovered)
     return state, Decision(window, ratio, broken, joined, opened, closed, scored)
 
@@ -94,6 +96,13 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
         state.unseen, new_values, checked, calibration.unseen, calibration.novel, window.start
     )
     state = _dense(calibration, state, scored, rows, cell, gap, window)
+    recovered = recovery.advance(calibration, state.recovery, scored, new_values, checked)
+    present = current_effect.restarted(
+        current_effect.advance(calibration, state.present, scored, new_values, checked),
+        recovery.just_ended(state.recovery, recovered),
+        recovered.sums,
+        recovered.rows,
+    )
     state = replace(
         state,
         last=window.start,
@@ -102,7 +111,8 @@ def _score(calibration: Calibration, state: State, counts: WindowCounts) -> tupl
         evidence=evidence,
         unseen=unseen,
         carried=carried,
-        present=current_effect.advance(calibration, state.present, scored, new_values, checked),
+        present=present,
+        recovery=recovered,
     )
     return state, scored
 
@@ -205,8 +215,9 @@ def _next_incident(
 ) -> tuple[IncidentState, bool, bool, np.ndarray]:
     before = state.incident
     small = current_effect.is_small(calibration, state.present, before.involved)
-    quiet = np.where(small, before.quiet + 1, 0) * before.member
-    recovered = before.member & (quiet >= QUIET_WINDOWS)
+    quiet = np.where(small, before.quiet + _observed(calibration, before, scored), 0) * before.member
+    has_ended = recovery.has_ended(calibration, state.recovery)
+    recovered = before.member & (quiet >= quiet_windows(calibration.seconds)) & has_ended
     member = (before.member | (ratio >= 1)) & ~recovered
     opened, closed = member.any() and not before.is_open, before.is_open and not member.any()
     begun = np.where(sudden, float(window.start), onsets(calibration, state, window))
@@ -217,16 +228,61 @@ def _next_incident(
     involved &= member[:-1][calibration.scores.column]
     joined = member & ~before.member
     wave = np.where(joined, _wave(calibration, before, window), before.wave) * member
-    latest = float(window.end) if joined.any() else before.latest
+    last = float(window.end) if joined.any() else before.joined
     waves = max(before.waves, int(wave.max()))
-    incident = IncidentState(number, at, member, quiet * member, since, involved, wave, latest, waves)
+    earliest, latest = (
+        np.where(sudden & joined, float(bound), old) * member
+        for bound, old in ((window.start, before.earliest), (window.end, before.latest))
+    )
+    incident = IncidentState(
+        number, at, member, quiet * member, since, involved, wave, last, waves, earliest, latest
+    )
     return incident, bool(opened), bool(closed), recovered
+
+
+def quiet_windows(seconds: int) -> int:
+    """The number of windows in which the effect of a column must be small before it leaves the incident."""
+    return QUIET_DAYS if seconds >= DAY else QUIET_WINDOWS
+
+
+def _observed(calibration: Calibration, incident: IncidentState, scored: Scored) -> np.ndarray:
+    """The columns of which this window shows whether their effect is small, bool (columns + 1,): any of the charts by
+    which they joined has rows (any at all, if they joined by values outside the reference).
+    """
+    column, columns = calibration.scores.column, len(calibration.columns)
+    seen = per_column((scored.observed & incident.involved).astype(float), column, columns) > 0
+    known = per_column(incident.involved.astype(float), column, columns) > 0
+    anything = per_column(scored.observed.astype(float), column, columns) > 0
+    return np.append(np.where(known, seen, anything), scored.observed.any())
+
+
+def _joined(
+    calibration: Calibration, state: State, incident: IncidentState, scored: Scored, sudden: np.ndarray
+) -> State:
+    """The state with the effects of the columns that join: from them, it is judged whether these are small again."""
+    scores, columns = calibration.scores, len(calibration.columns)
+    joined = incident.member & ~state.incident.member
+    fresh = incident.involved & ~state.incident.involved
+    every, sign = np.arange(scores.charts), state.evidence.mean().argmax(axis=1)
+    effect = state.evidence.effect()[every, sign] * SIGNS[sign]
+    effect = np.where(sudden[:-1][scores.column] | (effect == 0), scored.deviation, effect) * fresh
+    strength = per_column(state.evidence.mean().sum(axis=1) * scores.weight, scores.column, columns)
+    new_values = joined[:-1] & (state.unseen.mean() * UNSEEN_WEIGHT >= np.maximum(INVOLVED * strength, 1.0))
+    share = state.unseen.share() * new_values
+    members = incident.member[:-1]
+    return replace(
+        state,
+        recovery=recovery.joined(state.recovery, incident.involved, effect, share, members),
+        present=current_effect.joined(
+            state.present, effect, share, state.dense_effect(), together=bool(joined[-1])
+        ),
+    )
 
 
 def _wave(calibration: Calibration, before: IncidentState, window: Window) -> int:
     """The wave of columns that join with this window: that of the last ones, or the next if those joined long ago."""
     newest = int(before.wave.max())
-    if newest and window.end - before.latest <= WAVE_WINDOWS * calibration.seconds:
+    if newest and window.end - before.joined <= WAVE_WINDOWS * calibration.seconds:
         return newest
     return min(newest + 1, MOST_WAVES)
 

@@ -134,12 +134,7 @@ def advance_unseen(
     Assumed shares below twice that are ignored. Where new values are usual, `novel` (columns,), the assumed shares come
     on top of the usual one, and only those below half of it are ignored.
     """
-    bound = np.minimum(expected, 0.5)[:, None]
-    telling = np.where(novel[:, None], bound <= 2 * SHARES, 2 * bound <= SHARES)
-    likely = np.where(telling, SHARES + bound * novel[:, None], bound)
-    gain = outside[:, None] * np.log(likely / bound) + (rows - outside)[:, None] * np.log(
-        (1 - likely) / (1 - bound)
-    )
+    gain, telling = unseen_gain(outside, rows, expected, novel)
     ratio = np.minimum((1.0 + before.ratio) * np.exp(np.clip(gain, -700, 100)), CAP) * telling
     # For a small share, a single row remains evidence for many windows; the reset depends on a relevant share.
     began = (ratio[:, RELEVANT:].max(axis=1) >= 1) & (before.outside + outside > 0)
@@ -149,6 +144,22 @@ def advance_unseen(
         np.where(began, before.outside + outside, 0.0),
         np.where(began, np.where(before.since > 0, before.since, start), 0.0),
     )
+
+
+def unseen_gain(
+    outside: Floats, rows: Floats, expected: Floats, novel: np.ndarray
+) -> tuple[Floats, np.ndarray]:
+    """The log likelihood ratios of the assumed shares (columns, shares), and which of these are not ignored. One
+    `expected` share and one `novel` may stand for several counts of one column.
+    """
+    bound = np.minimum(np.asarray(expected), 0.5)[..., None]
+    new = np.asarray(novel)[..., None]
+    telling = np.where(new, bound <= 2 * SHARES, 2 * bound <= SHARES)
+    likely = np.where(telling, SHARES + bound * new, bound)
+    gain = outside[:, None] * np.log(likely / bound) + (rows - outside)[:, None] * np.log(
+        (1 - likely) / (1 - bound)
+    )
+    return np.asarray(gain), np.asarray(telling)
 
 
 def per_column(values: Floats, column: Integers, columns: int) -> Floats:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.drift.columns import Floats, Integers
-from monitor.drift.decision import current_effect, e_detector
+from monitor.drift.decision import current_effect, e_detector, recovery
 from monitor.drift.decision.current_effect import CurrentEffect
 from monitor.drift.decision.e_detector import Evidence, Unseen
+from monitor.drift.decision.recovery import Recovery
 from monitor.drift.model import kalman_filter
 from monitor.drift.model.calibration import Calibration
 from monitor.drift.model.kalman_filter import KalmanState
@@ -16,11 +17,11 @@ from monitor.drift.model.kalman_filter import KalmanState
 @dataclass(frozen=True, slots=True, eq=False)
 class IncidentState:
     """The drift incident. `member` (columns + 1,) marks the columns that belong to it, last all columns together;
-    `quiet` counts the windows in which their effect has been small; `since` is when their evidence began. `involved`
-    (charts,) are the charts by which columns joined.
+    `quiet` counts the windows in which their effect has been small; `since` is when their drift began, and `earliest`
+    and `latest` bound that (0 where it is not known). `involved` (charts,) are the charts by which columns joined.
 
     Columns that join long after the others are another wave, which is paged by itself: `wave` (columns + 1,) is the
-    wave that each column joined with (0: no member), `latest` when a column joined last, and `waves` the highest number
+    wave that each column joined with (0: no member), `joined` when a column joined last, and `waves` the highest number
     of waves so far.
     """
 
@@ -31,8 +32,10 @@ class IncidentState:
     since: Floats
     involved: np.ndarray
     wave: Integers
-    latest: float
+    joined: float
     waves: int
+    earliest: Floats
+    latest: Floats
 
     @property
     def is_open(self) -> bool:
@@ -60,6 +63,12 @@ class State:
     carried: Floats
     present: CurrentEffect
     incident: IncidentState
+    recovery: Recovery
+
+    def dense_effect(self) -> Floats:
+        """The mean effect of each chart since the evidence of all columns together began (charts,)."""
+        rows = self.dense_rows
+        return np.divide(self.dense_sums, rows, out=np.zeros_like(rows), where=rows > 0)
 
 
 def begin(calibration: Calibration) -> State:
@@ -89,5 +98,8 @@ def begin(calibration: Calibration) -> State:
             none.astype(np.int64),
             0.0,
             1,
+            none,
+            none,
         ),
+        recovery=recovery.begin(charts, columns),
     )

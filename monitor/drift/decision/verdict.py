@@ -28,9 +28,9 @@ class DriftVerdict:
     """The result for one column after one window; an empty `column` stands for all columns together.
 
     `evidence` is compared with `limit`. `effect` is in standard deviations (for all together, a root mean square).
-    `part` says what changed. `since` is when the evidence began, None without evidence; `rows` is the number of rows
-    since then. `wave` is the wave of the incident that the column belongs to (0: none), and `waves` the highest number
-    of waves so far.
+    `part` says what changed. `since` is when the evidence began, None without evidence; in an incident it is when the
+    drift began, between `earliest` and `latest` if these are known. `rows` is the number of rows since then. `wave` is
+    the wave of the incident that the column belongs to (0: none), and `waves` the highest number of waves so far.
     """
 
     stream: Stream
@@ -49,6 +49,8 @@ class DriftVerdict:
     reason: str
     wave: int = 0
     waves: int = 1
+    earliest: float | None = None
+    latest: float | None = None
 
     @property
     def labels(self) -> Labels:
@@ -82,7 +84,7 @@ def verdicts(
             stream, decision.window, column.name, column.role, evidence, limit, change.effect, change.part,
             moment if change.begun else None, change.rows, bool(decision.ratio[index] >= 1), sudden,
             state.incident.number * bool(state.incident.member[index]), "",
-            int(state.incident.wave[index]), state.incident.waves,
+            int(state.incident.wave[index]), state.incident.waves, *_bounds(state, index, moment),
         )  # fmt: skip
         results.append(_worded(verdict, calibration, budget))
     evidence, limit = float(decision.ratio[-1] * limits[-1]), float(limits[-1])
@@ -90,9 +92,26 @@ def verdicts(
         stream, decision.window, "", None, evidence, limit, spread(calibration, state), "many columns at once",
         float(since[-1]) if state.dense.since[0, 0] > 0 else None, float(state.dense_rows.max(initial=0.0)),
         bool(decision.ratio[-1] >= 1), False, state.incident.number * bool(state.incident.member[-1]), "",
-        int(state.incident.wave[-1]), state.incident.waves,
+        int(state.incident.wave[-1]), state.incident.waves, *_bounds(state, -1, float(since[-1])),
     )  # fmt: skip
     return [*results, _worded(together, calibration, budget)]
+
+
+def _bounds(state: State, index: int, since: float) -> tuple[float | None, float | None]:
+    """The earliest and the latest time at which the drift of a column began, if its evidence goes back to it."""
+    incident = state.incident
+    if not incident.member[index] or incident.latest[index] <= 0 or incident.since[index] != since:
+        return None, None
+    return float(incident.earliest[index]), float(incident.latest[index])
+
+
+def between(since: float, earliest: float | None, latest: float | None) -> str:
+    """`since 2026-11-23T14:00:00Z, between 2026-11-23T11:00:00Z and 2026-11-23T16:00:00Z`; one time if no more is
+    known.
+    """
+    if earliest is None or latest is None:
+        return f"since {iso(since)}"
+    return f"since {iso(since)}, between {iso(earliest)} and {iso(latest)}"
 
 
 def measurements(results: Sequence[DriftVerdict], because: str = "") -> list[Measurement]:
@@ -164,11 +183,13 @@ def words(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> st
     if verdict.since is None or verdict.evidence < WORTH_SAYING * verdict.limit:
         return f"{subject}: no evidence of a change"
     past = _days(calibration.end - calibration.start)
+    alike = "weekdays" if calibration.charts.season.scheme == "weekday" else "hours"
     time = format_duration(verdict.window.end - verdict.since)
     unit = "root mean square of " if verdict.role is None else ""
     evidence = f"{verdict.evidence:,.0f}" if verdict.evidence < MOST_SAID else "above a million"
+    begun = between(verdict.since, verdict.earliest, verdict.latest)
     changed = (
-        f"{subject}: the last {time} (since {iso(verdict.since)}) differ from the same hours of the reference ({past}) "
+        f"{subject}: the last {time} ({begun}) differ from the same {alike} of the reference ({past}) "
         f"by {unit}{format_number(abs(verdict.effect), 2)} standard deviations: {verdict.part} "
         f"(n = {verdict.rows:,.0f}, e-value {evidence}); with the budget of {budget} the limit is {verdict.limit:,.0f}"
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from monitor.clock import iso
-from monitor.drift.decision.verdict import DriftVerdict
+from monitor.drift.decision.decide import quiet_windows
+from monitor.drift.decision.verdict import DriftVerdict, between
 from monitor.store.drift import StoredDriftIncident
 
 ALL = "all columns"
@@ -22,9 +22,11 @@ def page(incident: StoredDriftIncident, latest: Sequence[DriftVerdict]) -> str:
 def _moved(incident: StoredDriftIncident, latest: Sequence[DriftVerdict]) -> list[str]:
     """The strongest column in words, and the names of the others that joined."""
     alarmed = [one for one in latest if one.significant]
+    window = latest[-1].window if latest else None
     if not alarmed:
         return [
-            f"what moved since {iso(incident.since)} has faded: the incident closes after six quiet windows"
+            f"what moved {between(incident.since, incident.earliest, incident.latest)} has faded: the incident closes "
+            f"after {quiet_windows(window.seconds) if window else 'some'} quiet windows"
         ]
     lead = max(alarmed, key=lambda one: (one.role is not None, one.evidence / one.limit))
     others = [name.removeprefix("features.") for name in incident.columns if name not in (lead.column, ALL)]

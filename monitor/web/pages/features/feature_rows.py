@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from monitor.clock import iso
 from monitor.config.units import HOUR, format_number
+from monitor.drift.decision.verdict import between
 from monitor.records import Measurement, Stream, Window, labels
 from monitor.rules.language.wording import figure as with_unit
 from monitor.store import drift, feature_importance, measurements
@@ -204,7 +205,7 @@ def verdict_of(column: Column, decided: DriftNow) -> tuple[bool, Figure]:
     verdict = decided.verdicts.get(column.name)
     ratio = verdict.ratio if verdict is not None else 0.0
     if opened is not None:
-        return True, Figure(2.0 + ratio, "✖ drifted", f"since {iso(opened.since)}")
+        return True, Figure(2.0 + ratio, "✖ drifted", between(opened.since, opened.earliest, opened.latest))
     if verdict is None:
         return False, Figure(0.0, "✔ no evidence")
     words = f"evidence {format_number(ratio)} of the limit"
