@@ -92,7 +92,9 @@ def declare(config: Config, store: Store, clock: Clock) -> None:
     with store.write() as connection:
         known = {(one.client, one.model) for one in streams.streams(connection)}
         wanted = config.own_metrics(known)
-        in_force.register(connection, wanted, int(config.predictions.base_window), clock.now())
+        base = int(config.predictions.base_window)
+        in_force.register(connection, wanted, base, clock.now())
+        in_force.register_suites(connection, config.suites(known), base, clock.now())
     for client, model in wanted:
         for name, section in config.model(Stream(client, model)).metrics.items():
             wording.declare(name, section.title, section.shown_unit, section.explanation)

@@ -22,7 +22,7 @@ from monitor.cli.commands import (
     setup,
     status,
 )
-from monitor.cli.commands.intake import gauges, quarantine, sources
+from monitor.cli.commands.intake import expectations, gauges, quarantine, sources
 from monitor.cli.commands.language_models import canaries, prompts, signals
 from monitor.cli.commands.protection import audits, backups, encrypting, erase
 from monitor.cli.commands.releases import (
@@ -76,6 +76,7 @@ COMMANDS = (
     incidents,
     quarantine,
     rehearse,
+    expectations,
     notify,
     baselines,
     profile,

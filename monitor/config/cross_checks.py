@@ -9,7 +9,8 @@ from monitor.alerts.settings import AlertSettings
 from monitor.config.schema import ClientConfig, Config, ModelSettings
 from monitor.config.yaml import Document, not_a_share, suggest
 from monitor.config.yaml_text import Key
-from monitor.errors import Problem
+from monitor.errors import ConfigError, Problem
+from monitor.expectations import suite
 from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.metrics import METRICS
 from monitor.notify import CHANNELS as CHANNEL_CLASSES
@@ -129,6 +130,7 @@ def _missing(file: Path | None, key: Key, document: Document) -> Iterator[Proble
 def _model(settings: ModelSettings, key: Key, document: Document, metrics: OwnMetrics) -> Iterator[Problem]:
     """The baseline's file, and whether each target is one that the metric can have."""
     yield from _missing(settings.baseline.file, (*key, "baseline", "file"), document)
+    yield from _expectations(settings.expectations, (*key, "expectations"), document)
     if settings.quality and settings.quality not in _NAMES:
         reason = (
             f"unknown metric {settings.quality!r}{suggest(settings.quality, _NAMES)}: see docs/metrics.md"
@@ -156,6 +158,16 @@ def _targets(settings: ModelSettings, key: Key, document: Document, metrics: Own
             yield document.problem((*key, "targets", name), reason)
         elif is_share and not 0 <= limit <= 1:
             yield document.problem((*key, "targets", name), not_a_share(limit))
+
+
+def _expectations(file: Path | None, key: Key, document: Document) -> Iterator[Problem]:
+    """The file of expectations, with its own mistakes."""
+    yield from _missing(file, key, document)
+    if file is not None and file.exists():
+        try:
+            suite.load(file)
+        except ConfigError as error:
+            yield from error.problems
 
 
 def _own_metrics(metrics: OwnMetrics, key: Key, document: Document) -> Iterator[Problem]:

@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import Literal
 
 from monitor.alerts.settings import AlertSettings
-from monitor.config.sections import Duration, Section
+from monitor.config.sections import Duration, FilePath, Section
 from monitor.drift.settings import DriftSettings
+from monitor.expectations import suite
+from monitor.expectations.expectation import Expectation
 from monitor.exporters.push.registry import AnyExporter
 from monitor.gauges.registry import AnyGauge
 from monitor.health.settings import ClientSettings, ModelView
@@ -69,6 +71,8 @@ class ModelSettings(ModelView):
     """Automatic rollback of new versions. It is off until it is switched on."""
     answers: AnswerSettings = AnswerSettings()
     """What answers of a language model may name, and what its tokens cost."""
+    expectations: FilePath | None = None
+    """A file of expectations on the rows of the model, as `watchkeeper expectations suggest` writes it."""
     environment: str = "production"
     """The environment to which `baseline`, `probe`, `releases` and `rollback` apply."""
 
@@ -172,6 +176,16 @@ class Config(Section):
         if not client.metrics:
             return model
         return model.model_copy(update={"metrics": {**client.metrics, **model.metrics}})
+
+    def suites(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[Expectation]]:
+        """The expectations of the configured models, and of `models`, by client and model.
+
+        Raises:
+            ConfigError: with every mistake of a file as file:line:column.
+        """
+        configured = {(client, name) for client, section in self.clients.items() for name in section.models}
+        files = {key: self.model(Stream(*key)).expectations for key in sorted({*configured, *models})}
+        return {key: suite.load(file) if file is not None else [] for key, file in files.items()}
 
     def own_metrics(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[OwnMetric]]:
         """The own metrics of the configured models, and of `models`, by client and model."""

@@ -31,7 +31,7 @@ _LOWER_IS_BETTER = frozenset(
         "reconstruction_shift", "release_contradictions", "resource_used_share", "review_rate", "rmse",
         "rollback_drill_age", "rollback_drill_due", "rollback_failed", "rolled_back", "rollout_failed",
         "rollout_frozen", "schema_changes", "server_error_rate", "server_latency_seconds", "silence_ratio",
-        "site_missing_bundles", "site_silence", "own_metric_set_aside",
+        "site_missing_bundles", "site_silence", "own_metric_set_aside", "expectation_failed", "violation_share",
         "signal_rate", "silence_seconds", "total_variation", "unreadable_share", "unrecorded_version", "wasserstein",
         "worst_segment_gap",
     )

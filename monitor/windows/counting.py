@@ -37,7 +37,7 @@ from monitor.store.profiles import StoredProfile
 from monitor.store.quarantine import Quarantined
 from monitor.store.uncounted import Uncounted
 from monitor.windows import codec
-from monitor.windows.declared import in_force, own_counts
+from monitor.windows.declared import expectation_counts, in_force, own_counts
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.layout.layout import Layout
 from monitor.windows.outcome_counts import count_outcomes
@@ -218,6 +218,7 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     for window, rows in _merged_batches(batches):
         _add(added, window, count(rows, layout, most, features))
         _add(added, window, own_counts.count(rows, layout, most, declared.at(window.start), are_joined=False))
+        _add(added, window, expectation_counts.count(rows, layout, declared.expectations_at(window.start)))
     seen = [batch.id for batch in batches] or waiting.uncounted.damaged
     only = seen if waiting.is_newest_first else ()
     kept = own_counts.features_of(declared.all)

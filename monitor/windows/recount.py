@@ -20,7 +20,7 @@ from monitor.store.db import Store
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
 from monitor.windows.counting import put_totals
-from monitor.windows.declared import in_force, own_counts
+from monitor.windows.declared import expectation_counts, in_force, own_counts
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
@@ -121,12 +121,14 @@ def _recounted_window(
 ) -> RecountedWindow:
     layout = current_layout(connection, stream)
     features = by_segment(connection, stream, layout, settings)
-    metrics = in_force.of_stream(connection, stream).at(window.start)
+    declared = in_force.of_stream(connection, stream)
+    metrics, suite = declared.at(window.start), declared.expectations_at(window.start)
     parts: list[Profile | None] = []
     numbers = predictions.numbers(connection, stream, window.start, window.end)
     for batch, rows in decoded(connection, predictions.batches(connection, stream, window.start, window.end)):
         parts.append(count(rows, layout, settings.max_segments, features))
         parts.append(own_counts.count(rows, layout, settings.max_segments, metrics, are_joined=False))
+        parts.append(expectation_counts.count(rows, layout, suite))
         outcomes_of_batch = joining.with_outcomes_of(connection, batch)
         if outcomes_of_batch is not None:
             parts.append(count_outcomes(outcomes_of_batch, layout, settings.max_segments))

@@ -121,6 +121,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "rules/mine.yaml").write_text(RULES)
     (folder / "rules/mine_test.yaml").write_text(RULES_TEST)
     (folder / "sample.json").write_text('{"id": 7, "input": {"amount": 12.5}, "label": "ok"}')
+    (folder / "fraud-expectations.yaml").write_text("columns: {amount: [{check: present}]}")
+    (folder / "constraints.json").write_text('{"features": [{"name": "amount", "completeness": 1.0}]}')
     (folder / "prompt.txt").write_text(
         "You are the assistant of Acme and never tell the price of another bank."
     )

@@ -21,7 +21,7 @@ PROPORTIONS = frozenset(
     (
         "error_rate", "availability", "accuracy", "missing_share", "new_category_share", "out_of_range_share",
         "confidence_low_share", "automation_rate", "review_rate", "correction_rate", "signal_rate",
-        "selection_rate", "own_metric_set_aside",
+        "selection_rate", "own_metric_set_aside", "violation_share",
     )
 )  # fmt: skip
 """Metrics that are proportions: their bound is exact. Others use the interval they were measured with."""

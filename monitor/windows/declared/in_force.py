@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from monitor.expectations.expectation import Expectation, as_json, of_json
 from monitor.records import Stream, Window
 from monitor.store import definitions, streams
 from monitor.store.db import faults_of
 from monitor.store.definitions import Definition
 from monitor.windows.declared.own_metric import KIND, OwnMetric, of_stored
 
+SUITE = "expectations"
+"""The kind of the definitions of expectations."""
 Model = tuple[str, str]
 """Client and model."""
 
@@ -22,6 +25,7 @@ class Declared:
     """
 
     metrics: Mapping[str, Sequence[tuple[int, OwnMetric | None]]]
+    suites: Sequence[tuple[int, Sequence[Expectation]]] = ()
 
     def at(self, start: float) -> list[OwnMetric]:
         """The metrics that count the rows of a window that starts then."""
@@ -35,6 +39,15 @@ class Declared:
     def of(self, window: Window) -> list[OwnMetric]:
         """The metrics that are measured of a window: those that count its newest rows."""
         return self.at(window.end - 1)
+
+    def expectations_at(self, start: float) -> Sequence[Expectation]:
+        """The expectations that the rows of a window that starts then are checked against."""
+        begun = [suite for since, suite in self.suites if since <= start]
+        return begun[-1] if begun else ()
+
+    def expectations_of(self, window: Window) -> Sequence[Expectation]:
+        """The expectations that are measured of a window."""
+        return self.expectations_at(window.end - 1)
 
     @property
     def all(self) -> list[OwnMetric]:
@@ -51,12 +64,16 @@ def of_stream(connection: Connection, stream: Stream) -> Declared:
     if not stored:
         return NOTHING
     metrics: dict[str, list[tuple[int, OwnMetric | None]]] = {}
+    suites: list[tuple[int, Sequence[Expectation]]] = []
     for one in stored:
+        if one.kind == SUITE:
+            with faults_of(connection).isolate("definitions", f"{stream.client}/{stream.model} expectations"):
+                suites.append((one.since, of_json(one.text) if one.text else ()))
         if one.kind == KIND:
             with faults_of(connection).isolate("definitions", f"{stream.client}/{stream.model} {one.name}"):
                 metric = of_stored(one.name, one.text) if one.text else None
                 metrics.setdefault(one.name, []).append((one.since, metric))
-    return Declared(metrics)
+    return Declared(metrics, suites)
 
 
 def register(
@@ -82,6 +99,20 @@ def register(
         ]
         if changed:
             definitions.put(connection, changed)
+
+
+def register_suites(
+    connection: Connection, wanted: Mapping[Model, Sequence[Expectation]], base_seconds: int, now: float
+) -> None:
+    """Store the expectations of the configuration, as `register` does with metrics."""
+    has_sent = {(one.client, one.model) for one in streams.streams(connection)}
+    for model in sorted({*wanted, *definitions.models(connection)}):
+        stored = [one for one in definitions.of_model(connection, *model) if one.kind == SUITE]
+        text = as_json(list(wanted.get(model, ()))) if wanted.get(model) else ""
+        if text != (stored[-1].text if stored else ""):
+            since = (int(now // base_seconds) + 1) * base_seconds if model in has_sent else 0
+            since = max(since, stored[-1].since + 1) if stored else since
+            definitions.put(connection, [Definition(*model, SUITE, "", since, text)])
 
 
 def _since(before: Definition | None, metric: OwnMetric, since: int) -> int:

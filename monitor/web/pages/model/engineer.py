@@ -24,7 +24,7 @@ from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.charts import distributions
-from monitor.web.pages.declared import own_rows
+from monitor.web.pages.declared import expectation_rows, own_rows
 from monitor.web.pages.features.feature_rows import address_of
 from monitor.web.pages.groups import group_rows
 from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine, score_rows, version_rows
@@ -73,6 +73,7 @@ def model(
         page["groups"] = group_rows.of_measurements(of_day, page["measured"])
         view = services.client(client).view(model)
         page["own"] = own_rows.of_measurements(view.metrics, of_day, page["measured"])
+        page["expectations"] = expectation_rows.of_measurements(page["measured"])
         page["sample"] = services.client(client).sample(model)
     has_sent = stored is not None
     return rendering.page("staff_model.html", visitor=visitor, held=held, has_sent=has_sent, **page)

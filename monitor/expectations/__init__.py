@@ -1,0 +1,1 @@
+"""Expectations: what the rows of a model should be like, written by hand or learned, checked where rows are counted."""

@@ -1,0 +1,1 @@
+"""Files of other tools: expectations read from them, and written for them."""

@@ -1,0 +1,89 @@
+"""Reads `constraints.json` of SageMaker Model Monitor."""
+
+from pathlib import Path
+from typing import Any
+
+from monitor.errors import InputError
+from monitor.expectations.exchange.imported import Imported, read_json
+from monitor.expectations.expectation import Check, Expectation
+from monitor.expectations.suite import column_name
+
+TYPES = {"Integral": "integer", "Fractional": "number", "String": "text"}
+_KNOWN = {
+    "name",
+    "inferred_type",
+    "completeness",
+    "num_constraints",
+    "string_constraints",
+    "monitoring_config_overrides",
+    "monitoringConfigOverrides",
+}
+
+
+def read(path: Path) -> Imported:
+    """The expectations of a file.
+
+    Raises:
+        InputError: it is no file of constraints.
+    """
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("features"), list):
+        raise InputError(f"{path} has no list `features`: it is no constraints.json")
+    config = content.get("monitoring_config")
+    config = config if isinstance(config, dict) else {}
+    found: list[Expectation] = []
+    left_out: list[str] = []
+    for number, feature in enumerate(content["features"]):
+        place = f"{path}: features[{number}]"
+        if not isinstance(feature, dict) or not isinstance(feature.get("name"), str):
+            left_out.append(f"{place}: has no name")
+            continue
+        found += _feature(feature, config, place, left_out)
+    if "distribution_constraints" in config:
+        left_out.append(
+            f"{path}: monitoring_config.distribution_constraints: distributions are compared with the baseline by "
+            "drift (docs/metrics.md), not by expectations"
+        )
+    return Imported(found, left_out)
+
+
+def _feature(
+    feature: dict[str, Any], config: dict[str, Any], place: str, left_out: list[str]
+) -> list[Expectation]:
+    overrides = feature.get("monitoring_config_overrides") or feature.get("monitoringConfigOverrides")
+    settings = {
+        **(config if isinstance(config, dict) else {}),
+        **(overrides if isinstance(overrides, dict) else {}),
+    }
+    column = column_name(feature["name"])
+    found: list[Expectation] = []
+    for name in feature.keys() - _KNOWN:
+        left_out.append(f"{place}.{name}: is not known")
+    kind = feature.get("inferred_type")
+    if kind in TYPES:
+        tolerated = _tolerated(settings.get("datatype_check_threshold", 1.0))
+        found.append(Expectation(Check.TYPE, column, {"type": TYPES[kind]}, tolerated))
+    elif kind not in (None, "Unknown"):
+        left_out.append(f"{place}.inferred_type: {kind!r} is no type of SageMaker")
+    if _is_number(completeness := feature.get("completeness")):
+        found.append(Expectation(Check.PRESENT, column, {}, _tolerated(completeness)))
+    numbers, texts = feature.get("num_constraints") or {}, feature.get("string_constraints") or {}
+    if numbers.get("is_non_negative"):
+        found.append(Expectation(Check.RANGE, column, {"least": 0.0}))
+    if domains := texts.get("domains"):
+        tolerated = _tolerated(settings.get("domain_content_threshold", 1.0))
+        found.append(Expectation(Check.ALLOWED, column, {"values": [str(one) for one in domains]}, tolerated))
+    for group, known in (("num_constraints", {"is_non_negative"}), ("string_constraints", {"domains"})):
+        left_out += [
+            f"{place}.{group}.{name}: is not supported" for name in (feature.get(group) or {}).keys() - known
+        ]
+    return found
+
+
+def _tolerated(threshold: object) -> float:
+    """A threshold of SageMaker is the share of rows that must be right."""
+    return min(max(1.0 - float(threshold), 0.0), 0.999999) if _is_number(threshold) else 0.0  # type: ignore[arg-type]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

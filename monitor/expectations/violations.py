@@ -1,0 +1,135 @@
+"""Finds the rows of a batch that violate an expectation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.expectations.expectation import Check, Expectation
+from monitor.expressions.condition import compile_condition
+from monitor.expressions.rows import Evaluation
+from monitor.predictions.log import arrays
+from monitor.predictions.log.columns import name_of, names, numbers
+from monitor.texts import number_in
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Which rows of a batch were checked, and which of these violate the expectation, both bool, shape (n,)."""
+
+    checked: np.ndarray
+    violating: np.ndarray
+
+
+def find(expectation: Expectation, rows: pa.RecordBatch) -> Found:
+    """Check the rows of a batch. Rows without a value violate `present` only; the others do not look at them."""
+    n = rows.num_rows
+    everywhere, nowhere = np.ones(n, bool), np.zeros(n, bool)
+    if expectation.check is Check.CONDITION:
+        return _condition(expectation, rows)
+    array = _column(rows, expectation.column)
+    present = nowhere if array is None else _present(array)
+    if expectation.check is Check.PRESENT:
+        return Found(everywhere, ~present)
+    if array is None or expectation.check is Check.ROWS:
+        return Found(nowhere, nowhere)
+    if pa.types.is_list(array.type):
+        return Found(present, present if expectation.check is Check.TYPE else nowhere)
+    match expectation.check:
+        case Check.TYPE:
+            return Found(present, present & ~_is_of_type(array, expectation.arguments["type"]))
+        case Check.RANGE:
+            read = numbers(array)
+            known = present & ~read.unreadable & ~np.isnan(read.values)
+            return Found(known, known & ~_between(read.values, expectation))
+        case Check.INCREASING:
+            read = numbers(array)
+            known = np.flatnonzero(present & ~read.unreadable & ~np.isnan(read.values))
+            checked, violating = np.zeros(n, bool), np.zeros(n, bool)
+            checked[known[1:]] = True
+            violating[known[1:]] = np.diff(read.values[known]) < 0
+            return Found(checked, violating)
+        case Check.UNIQUE:
+            return Found(present, nowhere)  # counted by `occurrences`: two batches may have the same value
+        case _:
+            return Found(present, present & ~_of_labels(expectation, array))
+
+
+def occurrences(rows: pa.RecordBatch, column: str) -> dict[str, float]:
+    """How often each value of a column occurs."""
+    array = _column(rows, column)
+    if array is None or pa.types.is_list(array.type):
+        return {}
+    encoded = names(array)
+    counts = arrays.code_counts(encoded)[:-1].tolist()
+    return {text: float(n) for text, n in zip(encoded.dictionary.to_pylist(), counts, strict=True) if n}
+
+
+def _condition(expectation: Expectation, rows: pa.RecordBatch) -> Found:
+    found = Evaluation(rows).numbers(compile_condition(expectation.arguments["expression"]).body)
+    checked = found.why == 0
+    return Found(checked, checked & (found.of_row == 0))
+
+
+def _column(rows: pa.RecordBatch, name: str) -> pa.Array | None:
+    return rows.column(rows.schema.names.index(name)) if name in rows.schema.names else None
+
+
+def _present(array: pa.Array) -> np.ndarray:
+    present = arrays.valid(array)
+    if pa.types.is_floating(array.type):
+        present = present & ~np.isnan(arrays.floats(array.cast(pa.float64())))
+    return present
+
+
+def _is_of_type(array: pa.Array, wanted: str) -> np.ndarray:
+    if wanted == "text":
+        return np.full(len(array), pa.types.is_dictionary(array.type) or pa.types.is_string(array.type))
+    if wanted == "boolean":
+        if pa.types.is_boolean(array.type):
+            return np.ones(len(array), bool)
+        return _each_label(array, lambda text: text.lower() in ("true", "false", "0", "1"))
+    read = numbers(array)
+    is_number = ~read.unreadable & ~np.isnan(read.values)
+    if wanted == "integer":
+        with np.errstate(invalid="ignore"):
+            return np.asarray(is_number & np.isfinite(read.values) & (read.values == np.rint(read.values)))
+    return np.asarray(is_number)
+
+
+def _between(values: np.ndarray, expectation: Expectation) -> np.ndarray:
+    least, most = (expectation.arguments.get(name) for name in ("least", "most"))
+    inside = np.ones(values.size, bool)
+    if least is not None:
+        inside &= values >= least
+    if most is not None:
+        inside &= values <= most
+    return np.asarray(inside)
+
+
+def _of_labels(expectation: Expectation, array: pa.Array) -> np.ndarray:
+    """For each row, whether its label is as expected."""
+    if expectation.check is Check.ALLOWED:
+        wanted = {_key(str(name_of(value))) for value in expectation.arguments["values"]}
+        return _each_label(array, lambda text: _key(text) in wanted)
+    if expectation.check is Check.LENGTH:
+        least, most = (expectation.arguments.get(name) for name in ("least", "most"))
+        return _each_label(
+            array, lambda text: (least or 0) <= len(text) <= (len(text) if most is None else most)
+        )
+    encoded = names(array)
+    whole = f"^(?:{expectation.arguments['regex']})$"
+    matching = np.asarray(pc.match_substring_regex(encoded.dictionary, whole).fill_null(False))
+    return np.asarray(np.append(matching, False)[arrays.codes(encoded, len(matching))])
+
+
+def _each_label(array: pa.Array, holds: object) -> np.ndarray:
+    encoded = names(array)
+    known = [bool(holds(text or "")) for text in encoded.dictionary.to_pylist()]  # type: ignore[operator]
+    return np.asarray(np.array([*known, False])[arrays.codes(encoded, len(known))])
+
+
+def _key(text: str) -> object:
+    number = number_in(text)
+    return text if number is None or number != number else number

@@ -1,0 +1,40 @@
+"""A condition of one row: an expression without aggregates."""
+
+import ast
+from dataclasses import dataclass
+from functools import lru_cache
+
+from monitor.expressions.grammar import check_row, column_of, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A checked condition, and the columns that it reads."""
+
+    text: str
+    body: ast.expr
+    columns: frozenset[str]
+
+
+@lru_cache(maxsize=1024)
+def compile_condition(text: str) -> Condition:
+    """Read and check a condition such as `features.start <= features.end`.
+
+    Raises:
+        ExpressionError: with the character at which the mistake is.
+    """
+    source = parse(text)
+    check_row(source, source.body)
+    columns: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.expr) and (column := column_of(node)) is not None:
+            columns.add(column)
+            return
+        for inner in node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node):
+            visit(inner)
+
+    visit(source.body)
+    if any(name.startswith("outcome.") for name in columns):
+        raise source.error(source.body, "expectations are about predictions: it cannot read outcomes")
+    return Condition(source.text, source.body, frozenset(columns))
