@@ -8,7 +8,7 @@ import pytest
 
 from monitor.errors import InputError
 from monitor.expectations.checking import check
-from monitor.expectations.exchange import sagemaker_constraints, sagemaker_files
+from monitor.expectations.exchange import kinds, sagemaker_files
 from monitor.expectations.expectation import Check, Expectation
 
 CONSTRAINTS = {
@@ -40,7 +40,7 @@ CONSTRAINTS = {
 def test_constraints_become_expectations_and_the_rest_is_told(tmp_path: Path) -> None:
     file = tmp_path / "constraints.json"
     file.write_text(json.dumps(CONSTRAINTS))
-    found = sagemaker_constraints.read(file)
+    found = kinds.read(file)
     shown = {(one.about, one.words): round(one.tolerated, 9) for one in found.expectations}
     assert shown == {
         ("amount", "type number"): 0.0, ("amount", "present"): 0.0, ("amount", "range from 0"): 0.0,
@@ -56,12 +56,12 @@ def test_constraints_become_expectations_and_the_rest_is_told(tmp_path: Path) ->
     assert len(found.left_out) == 5
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"features": 3}', "\x00"])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"features": 3}', "\x00"])
 def test_a_file_that_is_none_is_told(tmp_path: Path, content: str) -> None:
     file = tmp_path / "constraints.json"
     file.write_text(content)
     with pytest.raises(InputError, match=r"constraints\.json"):
-        sagemaker_constraints.read(file)
+        kinds.read(file)
 
 
 def test_the_violations_of_the_documentation_are_produced(tmp_path: Path) -> None:
@@ -93,5 +93,5 @@ def test_the_violations_of_the_documentation_are_produced(tmp_path: Path) -> Non
     amount = written["statistics.json"]["features"][1]
     assert amount["numerical_statistics"]["common"] == {"num_present": 900, "num_missing": 100}
     assert written["statistics.json"]["features"][2]["string_statistics"]["distinct_count"] == 2
-    again = sagemaker_constraints.read(tmp_path / "out" / "constraints.json").expectations
+    again = kinds.read(tmp_path / "out" / "constraints.json").expectations
     assert {(one.column, one.check) for one in again} == {(one.column, one.check) for one in suite}

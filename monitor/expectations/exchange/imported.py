@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from monitor.config.yaml_text import load
 from monitor.errors import InputError
 from monitor.expectations.expectation import Expectation
 
@@ -18,6 +19,17 @@ class Imported:
 
     expectations: Sequence[Expectation]
     left_out: Sequence[str]
+
+
+def content_of(path: Path) -> Any:
+    """The content of a JSON or YAML file.
+
+    Raises:
+        InputError, ConfigError: it cannot be read, or is neither, with line and column.
+    """
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return load(path)[0]
+    return read_json(path)
 
 
 def read_json(path: Path) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.errors import InputError
-from monitor.expectations.exchange.imported import Imported, read_json
+from monitor.expectations.exchange.imported import Imported
 from monitor.expectations.expectation import Check, Expectation
 from monitor.expectations.suite import column_name
 
@@ -20,13 +20,12 @@ _KNOWN = {
 }
 
 
-def read(path: Path) -> Imported:
+def read(path: Path, content: Any) -> Imported:
     """The expectations of a file.
 
     Raises:
         InputError: it is no file of constraints.
     """
-    content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("features"), list):
         raise InputError(f"{path} has no list `features`: it is no constraints.json")
     config = content.get("monitoring_config")

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from monitor.cli.options import JsonOption
 from monitor.cli.output import put, put_json, say
 from monitor.cli.stream_names import StreamArgument, stream_of
+from monitor.config.location import find
 from monitor.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ expectations = typer.Typer(
     rich_markup_mode=None,
 )
 FileArgument = Annotated[Path, typer.Argument(help="A Parquet, CSV, JSON or Arrow file with rows.")]
+_VARIABLE = "WATCHKEEPER_CONFIG"
 SuiteOption = Annotated[Path, typer.Option("--suite", help="The file of expectations.")]
 
 
@@ -36,7 +38,12 @@ def suggest(
     source: Annotated[
         Path | None, typer.Option("--from", help="Learn from this file instead of the model's baseline.")
     ] = None,
-    config: ConfigOption = DEFAULT_CONFIG,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", help="The configuration file. Not needed with --from.", envvar=_VARIABLE
+        ),
+    ] = None,
 ) -> None:
     """Print expectations learned from the baseline of a model, or from a file, as YAML to edit.
 
@@ -48,7 +55,7 @@ def suggest(
     if source is not None:
         rows, about = _table(source), str(source)
     else:
-        rows, about = _of_baseline(str(stream), model, config)
+        rows, about = _of_baseline(str(stream), model, config or find())
     if rows.num_rows < learning.FEWEST:
         say(f"only {rows.num_rows} rows: {learning.FEWEST} or more say what is usual")
     heading = (
@@ -88,16 +95,21 @@ def check(
 
 @expectations.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="`constraints.json` of SageMaker Model Monitor.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="SageMaker's `constraints.json`, a suite of Great Expectations (JSON), a pandera schema (JSON, YAML)."
+        ),
+    ],
 ) -> None:
-    """Print the expectations of SageMaker's constraints as YAML. What has no counterpart is told; then it exits with 4.
+    """Print the expectations of a file of another tool as YAML. What has no counterpart is told; then it exits with 4.
 
     Example: watchkeeper expectations import constraints.json > fraud-expectations.yaml
     """
     from monitor.expectations import suite
-    from monitor.expectations.exchange import sagemaker_constraints
+    from monitor.expectations.exchange import kinds
 
-    found = sagemaker_constraints.read(file)
+    found = kinds.read(file)
     put(suite.dump(list(found.expectations), f"Imported from {file.name}.").rstrip("\n"))
     for one in found.left_out:
         say(f"left out: {one}")

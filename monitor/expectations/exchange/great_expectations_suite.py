@@ -1,0 +1,116 @@
+"""Reads a suite of Great Expectations (JSON), of version 1 and before."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from monitor.errors import InputError
+from monitor.expectations.exchange.imported import Imported
+from monitor.expectations.exchange.parts import (
+    UnsupportedError,
+    made,
+    number,
+    reference,
+    related,
+    searched,
+    type_of,
+)
+from monitor.expectations.expectation import Check, Expectation, Tier
+
+Reader = Callable[[dict[str, Any], float, Tier], Expectation]
+_STANDARD = {
+    "column",
+    "mostly",
+    "result_format",
+    "catch_exceptions",
+    "include_config",
+    "batch_id",
+    "meta",
+    "severity",
+}
+
+
+def read(path: Path, content: Any) -> Imported:
+    """The expectations of a file.
+
+    Raises:
+        InputError: it is no suite.
+    """
+    if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
+        raise InputError(f"{path} has no list `expectations`: it is no suite of Great Expectations")
+    found: list[Expectation] = []
+    left_out: list[str] = []
+    for place, one in enumerate(content["expectations"]):
+        try:
+            found.append(_expectation(one))
+        except UnsupportedError as error:
+            left_out.append(f"{path}: expectations[{place}]: {error}")
+    return Imported(found, left_out)
+
+
+def _expectation(one: Any) -> Expectation:
+    if not isinstance(one, dict) or not isinstance(one.get("kwargs"), dict):
+        raise UnsupportedError("has no kwargs")
+    kind, given = str(one.get("type") or one.get("expectation_type")), one["kwargs"]
+    if kind not in _READERS:
+        raise UnsupportedError(f"{kind} has no counterpart")
+    reader, known = _READERS[kind]
+    for name, value in given.items():
+        if name not in known and name not in _STANDARD and value not in (None, False):
+            raise UnsupportedError(f"{kind}: {name} is not supported")
+    if any(isinstance(value, dict) for value in given.values()):
+        raise UnsupportedError(f"{kind}: parameters are not filled in")
+    mostly = number(given.get("mostly", 1.0), "mostly")
+    tolerated = min(max(1.0 - (1.0 if mostly is None else mostly), 0.0), 0.999999)
+    severity = one.get("severity") or given.get("severity") or "warning"
+    tier = Tier(severity) if severity in list(Tier) else Tier.WARNING
+    try:
+        return reader(given, tolerated, tier)
+    except KeyError as error:
+        raise UnsupportedError(f"{kind}: {error.args[0]} is missing") from error
+
+
+def _bounded(check: Check) -> Reader:
+    def reader(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+        least, most = (number(given.get(name), name) for name in ("min_value", "max_value"))
+        return made(given["column"], check, tolerated, tier, least=least, most=most)
+
+    return reader
+
+
+def _plain(check: Check) -> Reader:
+    return lambda given, tolerated, tier: made(given["column"], check, tolerated, tier)
+
+
+def _in_set(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    return made(given["column"], Check.ALLOWED, tolerated, tier, values=given["value_set"])
+
+
+def _matching(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    return made(given["column"], Check.PATTERN, tolerated, tier, regex=searched(given["regex"]))
+
+
+def _of_type(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    return made(given["column"], Check.TYPE, tolerated, tier, type=type_of(given["type_"]))
+
+
+def _pair(given: dict[str, Any], tolerated: float, tier: Tier) -> Expectation:
+    sign = ">=" if given.get("or_equal") else ">"
+    return related(f"{reference(given['column_A'])} {sign} {reference(given['column_B'])}", tolerated, tier)
+
+
+_BOUNDS = {"min_value", "max_value"}
+_READERS: dict[str, tuple[Reader, set[str]]] = {
+    "expect_column_values_to_not_be_null": (_plain(Check.PRESENT), set()),
+    "expect_column_values_to_be_unique": (_plain(Check.UNIQUE), set()),
+    "expect_column_values_to_be_increasing": (_plain(Check.INCREASING), set()),
+    "expect_column_values_to_be_between": (_bounded(Check.RANGE), _BOUNDS),
+    "expect_column_value_lengths_to_be_between": (_bounded(Check.LENGTH), _BOUNDS),
+    "expect_column_values_to_be_in_set": (_in_set, {"value_set"}),
+    "expect_column_values_to_match_regex": (_matching, {"regex"}),
+    "expect_column_values_to_be_of_type": (_of_type, {"type_"}),
+    "expect_column_pair_values_a_to_be_greater_than_b": (
+        _pair,
+        {"column_A", "column_B", "or_equal", "ignore_row_if"},
+    ),
+}
