@@ -1,13 +1,18 @@
 """What a client's texts held is nowhere under the default policy: not on disk, on a page, in a mail or in a log."""
 
+import json
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
+import httpx2
+import pyarrow as pa
 import pytest
 
+from tests.support import http
 from tests.support.daemon import Daemon
+from tests.support.fork_server import watchkeeper
 from tests.support.mailbox import Inbox, mail_server
 from tests.support.pagerduty import PagerDutyStandIn
 from tests.support.waiting import until
@@ -67,6 +72,105 @@ def calls(number: int) -> list[dict[str, object]]:
     ]
 
 
+def attributes(values: dict[str, object]) -> list[dict[str, object]]:
+    """Attributes of OpenTelemetry in JSON."""
+    return [
+        {"key": key, "value": {"stringValue": one if isinstance(one, str) else json.dumps(one)}}
+        for key, one in values.items()
+    ]
+
+
+def messages(role: str, text: str) -> list[dict[str, object]]:
+    return [{"role": role, "parts": [{"type": "text", "content": text}]}]
+
+
+def spans(leak: str) -> dict[str, object]:
+    """A call whose texts leak, one that failed with a message that does, and one that is refused for its time."""
+    texts = {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.request.model": "gpt",
+        "gen_ai.input.messages": messages("user", leak),
+        "gen_ai.output.messages": messages("assistant", leak),
+        "gen_ai.system_instructions": [{"type": "text", "content": leak}],
+        "watchkeeper.context": [leak],
+    }
+    now = time.time_ns()
+    span = {"traceId": f"{now:032x}", "name": "chat", "kind": 3, "attributes": attributes(texts)}
+    times = {"startTimeUnixNano": str(now - 10**9), "endTimeUnixNano": str(now)}
+    raised = {
+        "name": "exception",
+        "timeUnixNano": str(now),
+        "attributes": attributes({"exception.message": leak}),
+    }
+    failed = {"status": {"code": 2, "message": leak}, "events": [raised]}
+    never = {"startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    each = [{**times}, {**times, **failed}, never]
+    resource = {"attributes": attributes({"service.name": "bot", "watchkeeper.client": "acme"})}
+    all_spans = [{**span, **own, "spanId": f"{now + place:016x}"} for place, own in enumerate(each)]
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": all_spans}]}]}
+
+
+def log_records(leak: str) -> dict[str, object]:
+    """Log records with texts in their body and attributes, and the result of an evaluation with an explanation."""
+    explained = {
+        "gen_ai.evaluation.name": "tone",
+        "gen_ai.evaluation.explanation": leak,
+        "gen_ai.response.id": "r",
+    }
+    of_call = {
+        "gen_ai.input.messages": messages("user", leak),
+        "gen_ai.output.messages": messages("assistant", leak),
+    }
+    records = [
+        {"eventName": name, "attributes": attributes(own), "body": {"stringValue": leak}}
+        for name, own in (
+            ("gen_ai.client.inference.operation.details", of_call),
+            ("gen_ai.user.message", {"content": leak}),
+            ("gen_ai.choice", {"message": {"content": leak}}),
+            ("gen_ai.evaluation.result", explained),
+        )
+    ]
+    resource = {"attributes": attributes({"service.name": "bot", "watchkeeper.client": "acme"})}
+    return {"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]}
+
+
+def send_other_ways(daemon: Daemon) -> None:
+    """The same texts as Arrow, with OpenTelemetry, from a file, and as an outcome."""
+    leak = f"Card {CARD}, IBAN {IBAN}, key {KEY}, mail {MAIL}."
+    texts = pa.array([{"input": leak, "output": leak, "context": [leak]}])
+    table = pa.table({"id": ["a-1"], "model": ["bot"], "client": ["acme"], "texts": texts})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    body = sink.getvalue().to_pybytes()
+    arrow = "application/vnd.apache.arrow.stream"
+    assert sent(daemon, "/v1/predictions", body, arrow).status_code == 202
+    assert sent(daemon, "/v1/predictions", body[:-40], arrow).status_code in (202, 400, 422)
+    for path, payload in (("/v1/traces", spans(leak)), ("/v1/logs", log_records(leak))):
+        answer = sent(daemon, path, json.dumps(payload).encode(), "application/json")
+        assert answer.status_code == 200, answer.text
+    history = daemon.folder.parent / "history.jsonl"
+    rows = [
+        {"id": f"h-{place}", "timestamp": time.time() - 60, "texts": {"output": leak}} for place in range(2)
+    ]
+    lines = [
+        json.dumps(rows[0]),
+        json.dumps(rows[1] | {"confidence": "high"}),
+        '{"texts": {"output": "' + leak,
+    ]
+    history.write_text("\n".join(lines))
+    done = watchkeeper("load", "acme/bot", str(history), "--config", str(daemon.config))
+    listed = watchkeeper("quarantine", "--config", str(daemon.config))
+    for told in (answer.text, done.stdout + done.stderr, listed.stdout + listed.stderr):
+        assert not [planted for planted in PLANTED if planted in told], told
+    assert "acme" in listed.stdout
+
+
+def sent(daemon: Daemon, path: str, body: bytes, content_type: str) -> httpx2.Response:
+    headers = {"content-type": content_type}
+    return http.post(f"{daemon.url}{path}", content=body, headers=headers, timeout=20, verify=daemon.verify)
+
+
 def test_nothing_that_was_redacted_is_left_anywhere(
     tmp_path: Path, pager: PagerDutyStandIn, inbox: tuple[Inbox, int]
 ) -> None:
@@ -85,6 +189,7 @@ def test_nothing_that_was_redacted_is_left_anywhere(
         until(lambda: mails.mails, "a mail is there")
         lines = f'{{"client": "acme", "model": "bot", "texts": {{"output": "{MAIL} {KEY}'
         assert daemon.post("/v1/predictions", lines).status_code in (400, 422)
+        send_other_ways(daemon)
         model = "/staff/m/acme/bot/production"
         addresses = (
             model,
