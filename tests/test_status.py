@@ -37,7 +37,7 @@ def told(daemon: MeasuringDaemon) -> str:
         figures = streams.figures(connection, STREAM)
         assert figures is not None
         hour = measurements.latest(connection, STREAM, HOUR)
-        return "\n".join(status.notes(connection, figures, MINUTE, hour))
+        return "\n".join(status.notes(connection, figures, MINUTE, hour, NOW))
 
 
 def trained(rows: int, **columns: object) -> pa.Table:

@@ -1,19 +1,21 @@
 """What signals say of the answers of a language model, in one sentence for a client."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from sqlalchemy import Connection
 
 from monitor.config.units import HOUR, format_number
-from monitor.records import Measurement, Stream
+from monitor.records import Measurement, Stream, Window
 from monitor.store import timeseries
 
 RATE = "signal_rate"
 REFUSAL, OFF_TOPIC = "refusal", "off_topic"
 UNSUPPORTED = ("unsupported_numbers", "unsupported_dates", "unsupported_names")
 LEAKS = ("identifier_leak", "secret_leak", "system_prompt_leak", "canary_in_output")
+LEAK_RULES = ("DataLeak", "SecretLeak", "CanarySeen", "SystemPromptLeak")
+"""The shipped rules on `LEAKS`."""
 FEWEST = 20
 """Answers below which nothing is said."""
 
@@ -49,9 +51,15 @@ def of_period(connection: Connection, stream: Stream, start: float, end: float) 
     return by_label
 
 
-def sentence(rates: Mapping[str, Rate], period: str) -> str:
+def of_hour(hour: Window, now: float, clock: Callable[[float], str]) -> str:
+    """The hour of the rates in words; one that goes on is measured up to now."""
+    return f"since {clock(hour.start)}" if hour.end > now else f"of the hour until {clock(hour.end)}"
+
+
+def sentence(rates: Mapping[str, Rate], period: str, *, is_leaking: bool = False) -> str:
     """Such as `Of the answers of the last hour, 2 % declined to answer (usually 1 %), and none was found to give away
-    data.` Empty without enough answers.
+    data.` Empty without enough answers. While an alert says that answers leak, which may be newer than the rates, the
+    sentence does not say that none does.
     """
     known = {name: rate for name, rate in rates.items() if rate.n >= FEWEST}
     parts = []
@@ -68,8 +76,8 @@ def sentence(rates: Mapping[str, Rate], period: str) -> str:
     leaks = [rates[name] for name in LEAKS if name in rates and rates[name].n]
     if not parts and not any(rate.value for rate in leaks):
         return ""
-    if leaks:
-        worst = max(rate.value for rate in leaks)
+    worst = max((rate.value for rate in leaks), default=0.0)
+    if leaks and (worst or not is_leaking):
         none = "none was found to give away data"
         parts.append(f"{_share(worst)} gave away data that they should not have" if worst else none)
     return f"Of the answers {period}, {_listed(parts)}."

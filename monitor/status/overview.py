@@ -171,7 +171,7 @@ def _line(
             *unknown_model(stream, configured.models),
             *_targets(agreed, wrong=False),
             *versions,
-            *notes(connection, figures, base_seconds, hour, configured),
+            *notes(connection, figures, base_seconds, hour, now, configured),
             *(unjudged(configured.rules, stream, base, hour, base_seconds, now) if configured.rules else ()),
             *_rejections(stream, rejected),
         ),

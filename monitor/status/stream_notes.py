@@ -40,14 +40,11 @@ _CHANGES = {
 }
 
 
-def _answers(hour: Iterable[Measurement]) -> list[str]:
-    """What signals say of the answers of the newest hour that was measured, and which leaks they found.
-
-    An alert may be newer than that hour, so its end is said.
-    """
+def _answers(hour: Iterable[Measurement], now: float) -> list[str]:
+    """What signals say of the answers of the newest hour that was measured, and which leaks they found."""
     measured = list(hour)
     rates = answers.of_measurements(measured)
-    told = answers.sentence(rates, f"of the hour until {iso(measured[0].window.end)}") if measured else ""
+    told = answers.sentence(rates, answers.of_hour(measured[0].window, now, iso)) if measured else ""
     leaking = [
         f"{name} {figure(rates[name].value, 'share')}"
         for name in answers.LEAKS
@@ -90,6 +87,7 @@ def notes(
     figures: StreamFigures,
     base_seconds: int,
     hour: Iterable[Measurement],
+    now: float,
     configured: Configured = NOTHING_CONFIGURED,
 ) -> list[str]:
     """Notes on a stream: what is not measured yet and why, and since when figures can be compared.
@@ -105,7 +103,7 @@ def notes(
         notes += _comparable(connection, figures.stream, base_seconds, baseline.layout.id)
         notes += _schema(hour)
         notes += _in_sample(connection, figures.stream, hour)
-    notes += _answers(hour)
+    notes += _answers(hour, now)
     notes += _outcomes(connection, figures.stream)
     learned = drift.calibration(connection, figures.stream)
     if learned is None:

@@ -1,14 +1,27 @@
 """The sentence about the answers of a language model, for people who know no signal."""
 
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.health.answers import LEAKS, OFF_TOPIC, REFUSAL, UNSUPPORTED, Rate, of_measurements, sentence
+from monitor.health.answers import (
+    LEAK_RULES,
+    LEAKS,
+    OFF_TOPIC,
+    REFUSAL,
+    UNSUPPORTED,
+    Rate,
+    of_hour,
+    of_measurements,
+    sentence,
+)
 from monitor.records import Better, Measurement, Stream, Window, labels
 
+RULES = Path(__file__).parents[2] / "rules"
 NAMES = (REFUSAL, OFF_TOPIC, *UNSUPPORTED, *LEAKS, "cut_answer")
 rates = st.dictionaries(
     st.sampled_from(NAMES),
@@ -58,3 +71,28 @@ def test_rates_are_those_of_all_calls() -> None:
         )
 
     assert of_measurements([one(0.2), one(0.9, version="7"), one(None)]) == {REFUSAL: Rate(0.2, 50)}
+
+
+def test_while_an_alert_says_that_answers_leak_none_is_said_not_to() -> None:
+    """An alert is of the last minutes; the rates may be older."""
+    known = {REFUSAL: Rate(0.02, 100), "secret_leak": Rate(0, 100)}
+    assert (
+        sentence(known, "since 14:00", is_leaking=True)
+        == "Of the answers since 14:00, 2 % declined to answer."
+    )
+    found = known | {"secret_leak": Rate(0.5, 100)}
+    assert sentence(found, "since 14:00", is_leaking=True) == sentence(found, "since 14:00")
+    assert sentence({"secret_leak": Rate(0, 100)}, "since 14:00", is_leaking=True) == ""
+
+
+def test_an_hour_that_goes_on_is_measured_since_its_start() -> None:
+    hour = Window(3600, 7200)
+    assert of_hour(hour, 7199, str) == "since 3600"
+    assert of_hour(hour, 7200, str) == "of the hour until 7200"
+
+
+def test_the_rules_on_leaks_are_those_that_are_shipped() -> None:
+    """Each critical rule on a signal that the sentence calls a leak."""
+    pack = yaml.safe_load((RULES / "answers.yaml").read_text())
+    critical = [one for one in pack["groups"] if one["labels"].get("breach") == "leak"]
+    assert [rule["alert"] for one in critical for rule in one["rules"]] == [*LEAK_RULES]

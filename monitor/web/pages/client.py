@@ -112,8 +112,7 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     with web_services.of(request).store.read() as connection:
         hour = measurements.latest(connection, data.one.stream, HOUR)
     is_recent = bool(hour) and data.health.now - hour[0].window.end < 2 * HOUR
-    until = f"of the hour until {wording.clock(hour[0].window.end, data.settings.zone)}" if is_recent else ""
-    sentence = answers.sentence(answers.of_measurements(hour), until) if is_recent else ""
+    sentence = _answers(data, hour) if is_recent else ""
     page = client_view.model(data.health, data.one, data.settings, drawn, data.shown)
     page |= {"incidents": history, "answers": sentence, "groups": _groups(request, data, hour)}
     page["rollouts"] = data.rollout
@@ -135,6 +134,14 @@ def _own(
     window = found[0].window
     until = wording.clock(window.end, data.settings.zone)
     return own_metrics.sentences(view, found, f"over the {wording.span(window.seconds)} until {until}")
+
+
+def _answers(data: _ModelPage, hour: Sequence[Measurement]) -> str:
+    """What signals say of the answers of an hour."""
+    zone = data.settings.zone
+    period = answers.of_hour(hour[0].window, data.health.now, lambda moment: wording.clock(moment, zone))
+    is_leaking = any(one.ended is None and one.rule in answers.LEAK_RULES for one in data.one.incidents)
+    return answers.sentence(answers.of_measurements(hour), period, is_leaking=is_leaking)
 
 
 def _groups(

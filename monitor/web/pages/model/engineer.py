@@ -118,7 +118,7 @@ def _page(
     pair = read.part("baseline", lambda: distributions.of_stream(connection, stream, compared, rolling))
     baseline, compared_columns = pair or (None, [])
     parts = _parts(connection, read, rolling, stream, baseline, now, base)
-    notes = read.part("notes", lambda: status.notes(connection, stream_figures, base, hour)) or []
+    notes = read.part("notes", lambda: status.notes(connection, stream_figures, base, hour, now)) or []
     minute = measurements.latest(connection, stream, base)
     rules = services.rules()
     unjudged = read.part("rules", lambda: rules_unjudged(rules, stream, minute, hour, base, now)) or []
