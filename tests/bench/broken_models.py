@@ -104,10 +104,14 @@ def _truths(name: str, rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{"id": one, "client": "acme", "model": name, "truth": truth} for one, truth in pairs]
 
 
-def send(daemon: Daemon, patients: list[Patient], until: float, *, broken: bool) -> None:
-    """Four predictions a second of each model, until a moment of the monotonic clock."""
+def send(daemon: Daemon, patients: list[Patient], until: float, *, broken: bool) -> float:
+    """Four predictions a second of each model, until a moment of the monotonic clock. Returns how many a second there
+    were: fewer on a machine that is too slow, where rules that need a number of rows are late.
+    """
+    start, rounds = time.monotonic(), 0
     while time.monotonic() < until:
         began = time.monotonic()
+        rounds += 1
         made = [patient.records(broken=broken) for patient in patients]
         for path, at in (("predictions", 0), ("outcomes", 1)):
             body = [record for one in made for record in one[at]]
@@ -115,6 +119,7 @@ def send(daemon: Daemon, patients: list[Patient], until: float, *, broken: bool)
             assert answer.status_code == 202, answer.text[:500]
             assert not answer.json()["rejected"], answer.text[:500]
         time.sleep(max(0.0, began + 1 - time.monotonic()))
+    return RATE * rounds / (time.monotonic() - start)
 
 
 def verdict(patient: Patient, broke_at: float) -> Iterator[str]:
@@ -205,8 +210,8 @@ def _live(daemon: Daemon, patients: list[Patient], arguments: argparse.Namespace
     ):
         if name == "broken":
             broke_at = time.time()
-        print(f"{name} for {minutes:g} minutes", flush=True)
-        send(daemon, patients, time.monotonic() + 60 * minutes, broken=name == "broken")
+        rate = send(daemon, patients, time.monotonic() + 60 * minutes, broken=name == "broken")
+        print(f"{name} for {minutes:g} minutes, {rate:.1f} predictions a second of each", flush=True)
     return broke_at
 
 
