@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from types import MappingProxyType
 from urllib.parse import quote
 
-from monitor.digest import raster
+from monitor.digest import chart_images
 from monitor.digest.schedule import Due
 from monitor.digest.section import Observed, Section, section
 from monitor.health import targets, wording
@@ -123,7 +123,7 @@ def _charts(
     pictures = []
     if sum(value is not None for value in volume) > 1:
         words = f"{_decisions(health, settings)} per day, all models: {_course('volume', dates, volume)}"
-        pictures.append(Picture("decisions", raster.bars(volume), words))
+        pictures.append(Picture("decisions", chart_images.bars(volume), words))
     shown = next((one for one in health.models if one.quality is not None), None)
     if shown is not None and shown.quality is not None:
         metric = shown.quality.metric
@@ -146,7 +146,7 @@ def _quality_chart(
     if limit is not None:
         bound = targets.agreed(metric, limit, least=targets.is_least(metric))
         words += f" Dashed: agreed, {bound}."
-    return Picture("quality", raster.line(values, limit), words)
+    return Picture("quality", chart_images.line(values, limit), words)
 
 
 def _course(metric: str, dates: Sequence[date], values: Sequence[float | None]) -> str:

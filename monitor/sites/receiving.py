@@ -65,13 +65,13 @@ def read_mail(
     Raises:
         StoreError: the database cannot be written.
     """
-    found = list[Imported]()
+    imported = list[Imported]()
     for packed in bundles_in(content):
         try:
-            found.append(Imported(path, merge(store, packed, sites, base_seconds, now)))
+            imported.append(Imported(path, merge(store, packed, sites, base_seconds, now)))
         except InputError as error:
-            found.append(Imported(path, None, str(error)))
-    return found or [Imported(path, None, "the mail has no bundle")]
+            imported.append(Imported(path, None, str(error)))
+    return imported or [Imported(path, None, "the mail has no bundle")]
 
 
 def _content(path: Path, most: int = LARGEST_FILE) -> bytes:

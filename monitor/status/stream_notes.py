@@ -60,15 +60,15 @@ def version_notes(
     by_client: dict[str, list[Stream]] = {}
     for stream in known:
         by_client.setdefault(stream.client, []).append(stream)
-    found: dict[Stream, list[str]] = {}
+    notes: dict[Stream, list[str]] = {}
     for rollout, step in rollouts.running(connection):
         words = version_events.running_words(one_line(rollout.canary), step.share, iso(step.at))
-        found.setdefault(rollout.stream, []).append(words)
+        notes.setdefault(rollout.stream, []).append(words)
     for client, streams in by_client.items():
         for one in version_events.read(connection, client, streams, now - version_events.TOLD_FOR, now):
             words = f"version {one_line(one.version)} {one.kind.words}, {iso(one.at)}"
-            found.setdefault(one.stream, []).append(words)
-    return {stream: own[:MOST_NAMED] for stream, own in found.items()}
+            notes.setdefault(one.stream, []).append(words)
+    return {stream: own[:MOST_NAMED] for stream, own in notes.items()}
 
 
 def unknown_model(stream: Stream, models: Mapping[str, Collection[str]]) -> list[str]:

@@ -192,13 +192,13 @@ def steps_since(connection: Connection, since: float) -> list[tuple[Rollout, Ste
 def streams_since(connection: Connection, since: float) -> list[Stream]:
     """The streams of which a rollout had a step from `since` on."""
     owner = tuple(STEPS.c[name] for name in _STREAM)
-    faults, found = faults_of(connection), list[Stream]()
+    faults, known = faults_of(connection), list[Stream]()
     for row in connection.execute(
         select(*owner).where(STEPS.c.at >= since).group_by(*owner).order_by(*owner)
     ):
         with faults.isolate("rollout_steps", f"{row.client}/{row.model}"):
-            found.append(Stream(words(row.client), words(row.model), words(row.environment)))
-    return found
+            known.append(Stream(words(row.client), words(row.model), words(row.environment)))
+    return known
 
 
 def ended_since(connection: Connection, client: str, since: float) -> list[tuple[Rollout, Step]]:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import Browser
 
 from monitor.alerts.notification import Notification
-from monitor.digest import Sender, moved_inputs, raster, render
+from monitor.digest import Sender, chart_images, moved_inputs, render
 from monitor.digest.schedule import Due
 from monitor.digest.section import Observed, section
 from monitor.health import client_state, notes
@@ -233,16 +233,16 @@ values = st.lists(st.one_of(st.none(), st.floats(-1e300, 1e300)), max_size=40)
 
 @given(values=values, limit=st.one_of(st.none(), st.floats(-1e300, 1e300)))
 def test_any_course_is_drawn_small(values: list[float | None], limit: float | None) -> None:
-    for png in (raster.bars(values), raster.line(values, limit)):
+    for png in (chart_images.bars(values), chart_images.line(values, limit)):
         assert len(png) < 20_000
         rows = unpacked(png)
         assert {pixel for row in rows for pixel in row} <= {0, 1, 2, 3}
-        assert len(rows) == raster.HEIGHT
+        assert len(rows) == chart_images.HEIGHT
 
 
 def test_the_highest_bar_is_the_highest_value_and_a_gap_is_a_gap() -> None:
-    rows = unpacked(raster.bars([1.0, None, 4.0, 0.0]))
-    heights = [sum(row[raster.WIDTH * (2 * index + 1) // 8] == 2 for row in rows) for index in range(4)]
+    rows = unpacked(chart_images.bars([1.0, None, 4.0, 0.0]))
+    heights = [sum(row[chart_images.WIDTH * (2 * index + 1) // 8] == 2 for row in rows) for index in range(4)]
     assert heights[1] == heights[3] == 0
     assert heights[2] == pytest.approx(4 * heights[0], rel=0.05)
 
@@ -265,5 +265,5 @@ def test_a_mail_is_readable_in_any_window_and_its_pictures_load(
     page.goto(f"file://{tmp_path}/mail.html")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     loaded = page.evaluate("[...document.images].map(i => [i.complete, i.naturalWidth])")
-    assert loaded == [[True, raster.WIDTH]] * 2
+    assert loaded == [[True, chart_images.WIDTH]] * 2
     page.close()

@@ -23,8 +23,8 @@ _ATTACHMENT = re2.compile(rb"(?m)^" + _BEGIN + rb"[A-Za-z0-9+/]*(?:\r?\n[A-Za-z0
 
 def bundles_in(mail: bytes) -> Iterator[bytes]:
     """What looks like a bundle, at most a hundred of them. Nothing is verified."""
-    for found in islice(_ATTACHMENT.finditer(mail), _MOST):
+    for match in islice(_ATTACHMENT.finditer(mail), _MOST):
         try:
-            yield base64.b64decode(found.group(0))
+            yield base64.b64decode(match.group(0))
         except binascii.Error:
-            yield found.group(0)  # cut: it is refused as no bundle
+            yield match.group(0)  # cut: it is refused as no bundle

@@ -111,8 +111,8 @@ class Mailboxes:
         for mailbox in self._mailboxes:
             place = f"{mailbox.user} at {mailbox.host}"
             with self._store.faults.isolate("sites", place[:300], lasts=600.0), _failures():
-                for found in self._read(mailbox, now):
-                    results += found
+                for imported in self._read(mailbox, now):
+                    results += imported
         return results
 
     def _read(self, mailbox: ImapMailbox, now: float) -> Iterator[list[Imported]]:
@@ -132,20 +132,20 @@ class Mailboxes:
     def _take(self, session: ImapSession, number: str, size: int, now: float) -> list[Imported]:
         path = Path(f"mail {number}")
         if size > LARGEST_MAIL:
-            found = [Imported(path, None, f"the mail has {size:,} bytes, more than {LARGEST_MAIL:,}")]
+            imported = [Imported(path, None, f"the mail has {size:,} bytes, more than {LARGEST_MAIL:,}")]
         else:
-            found = read_mail(_content(session, number), path, self._store, self._sites, self._base, now)
-        reasons = [one.reason for one in found if one.merged is None]
+            imported = read_mail(_content(session, number), path, self._store, self._sites, self._base, now)
+        reasons = [one.reason for one in imported if one.merged is None]
         if reasons:
             log.warning(
                 "a bundle was refused", extra={"file": path.name, "reason": "; ".join(reasons)[:1000]}
             )
             _done(session.uid("STORE", number, "+FLAGS.SILENT", r"(\Seen \Flagged)"))
-            return found
+            return imported
         _done(session.uid("STORE", number, "+FLAGS.SILENT", r"(\Seen \Deleted)"))
         if "UIDPLUS" in session.capabilities:  # else the server deletes it when somebody else says so
             _done(session.uid("EXPUNGE", number))
-        return found
+        return imported
 
 
 def _unread(session: ImapSession) -> list[str]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from monitor.errors import BusyError, TooLargeError, TooSlowError
-from monitor.web.ingest.begun import Begun
 from monitor.web.ingest.body_budget import BodyBudget
 from monitor.web.ingest.compression import decompressed
+from monitor.web.ingest.eager_await import EagerAwait
 
 if TYPE_CHECKING:
     from litestar.types import Receive
@@ -66,7 +66,7 @@ class IncomingBody:
             TooLargeError, TooSlowError, BusyError: it exceeds a limit.
             DisconnectedError: the sender is gone.
         """
-        first = Begun(receive())
+        first = EagerAwait(receive())
         if first.is_done and not first.result.get("more_body", False):
             body = self._taken(first.result, 0)
         else:
@@ -111,7 +111,7 @@ class IncomingBody:
         hint = "send fewer records per request"
         return TooLargeError(f"the body is larger than {self._limits.size:,} bytes", hint=hint)
 
-    async def _read_in_time(self, first: "Begun[ReceiveMessage]", receive: "Receive") -> bytes:
+    async def _read_in_time(self, first: "EagerAwait[ReceiveMessage]", receive: "Receive") -> bytes:
         self._timer = asyncio.timeout(self._limits.seconds)
         try:
             async with self._timer:
@@ -123,7 +123,7 @@ class IncomingBody:
             hint = "send fewer records per request"
             raise TooSlowError(f"the request body did not arrive within {seconds:g} s", hint=hint) from error
 
-    async def _received(self, first: "Begun[ReceiveMessage]", receive: "Receive") -> bytes:
+    async def _received(self, first: "EagerAwait[ReceiveMessage]", receive: "Receive") -> bytes:
         message = await first
         chunks = [self._taken(message, 0)]
         size = len(chunks[0])

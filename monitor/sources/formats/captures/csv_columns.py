@@ -38,8 +38,8 @@ def columns(texts: Sequence[str]) -> list[pa.Array] | None:
         return None
     if any(len(column) != count for column in read):
         return None
-    found = read if is_numeric else [_typed(column) for column in read]
-    return None if any(column is None or not _is_finite(column) for column in found) else found
+    typed = read if is_numeric else [_typed(column) for column in read]
+    return None if any(column is None or not _is_finite(column) for column in typed) else typed
 
 
 def _parsed(body: bytes, width: int, kind: pa.DataType) -> list[pa.Array]:

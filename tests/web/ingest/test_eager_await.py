@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from monitor.web.ingest.begun import Begun
+from monitor.web.ingest.eager_await import EagerAwait
 
 
 async def ends(turns: int, error: Exception | None = None) -> int:
@@ -23,7 +23,7 @@ async def ends(turns: int, error: Exception | None = None) -> int:
 @pytest.mark.parametrize("turns", [0, 1, 3])
 def test_the_result_is_that_of_the_awaitable_and_known_at_once_if_it_never_waited(turns):
     async def main() -> None:
-        begun = Begun(ends(turns))
+        begun = EagerAwait(ends(turns))
         assert begun.is_done is (turns == 0)
         assert await begun == turns
         assert begun.is_done
@@ -35,7 +35,7 @@ def test_the_result_is_that_of_the_awaitable_and_known_at_once_if_it_never_waite
 @pytest.mark.parametrize("turns", [0, 2])
 def test_it_raises_what_the_awaitable_raises(turns):
     async def main() -> int:
-        return await Begun(ends(turns, LookupError("lost")))
+        return await EagerAwait(ends(turns, LookupError("lost")))
 
     with pytest.raises(LookupError, match="lost"):
         asyncio.run(main())
@@ -52,7 +52,7 @@ def test_a_deadline_around_it_ends_it_and_what_it_awaits_is_told():
             raise
 
     async def main() -> None:
-        begun = Begun(for_ever())
+        begun = EagerAwait(for_ever())
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
                 await begun
@@ -71,7 +71,7 @@ def test_it_goes_on_after_an_error_that_it_handles_itself():
 
     async def main() -> str:
         async def waits() -> str:
-            return await Begun(patient())
+            return await EagerAwait(patient())
 
         task = asyncio.create_task(waits())
         await asyncio.sleep(0)

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Begun(Generic[Result]):
+class EagerAwait(Generic[Result]):
     """An awaitable that has run up to where it has to wait. If it never had to, `is_done`, and `result` is its result.
 
     Begin it in the task that awaits it, and await nothing else in between.
