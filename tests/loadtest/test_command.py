@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import sqlite3
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -18,8 +19,9 @@ from monitor.loadtest.objectives import parse
 from monitor.loadtest.run import Pace
 from monitor.outgoing.persistent import Answer
 from tests.loadtest.virtual import SimulatedServer, run_on
-from tests.support import history
+from tests.support import fork_server, history
 from tests.support.receiver import Receiver
+from tests.support.waiting import until
 
 CONFIG = """\
 store: {url: "sqlite:///watch.db"}
@@ -84,6 +86,33 @@ def test_a_second_daemon_is_loaded_and_nothing_is_left(folder: Path) -> None:
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "0", "0")
     assert not list(folder.glob(".loadtest-*"))
     assert stored(folder) == before
+
+
+def test_the_second_daemon_ends_with_a_command_that_is_killed(folder: Path) -> None:
+    config = str(folder / "watchkeeper.yaml")
+    long = ("--rate", "5/s", "--duration", "10m", "--warm-up", "0s", "--up-to", "1")
+    with (folder / "killed.log").open("wb") as log:
+        streams = (0, log.fileno(), log.fileno())
+        command = fork_server.start(
+            "monitor", "loadtest", "acme/fraud", *long, "--config", config, streams=streams
+        )
+
+    def second_daemons() -> list[int]:
+        found = []
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if str(folder / ".loadtest-").encode() in path.read_bytes():
+                    found.append(int(path.parent.name))
+        return found
+
+    try:
+        until(lambda: second_daemons() and list(folder.glob(".loadtest-*/daemon.log")), "it runs", 60)
+    finally:
+        command.kill()
+        command.wait(20)
+    until(lambda: not second_daemons(), "it has ended", 10)
+    for left in folder.glob(".loadtest-*"):
+        shutil.rmtree(left)
 
 
 def test_an_endpoint_is_loaded_and_must_answer_first(folder: Path) -> None:
