@@ -27,6 +27,11 @@ def test_an_incident_of_fifty_rows_a_day_lasts_as_long_as_its_drift_and_its_inte
     assert np.median([abs(one.late) for one in lives]) <= 24
 
 
+def test_no_column_leaves_while_a_drift_lasts_that_its_wander_hides() -> None:
+    """A stream on which a mean that begins at zero, and is small for a while, let the column leave 18 days early."""
+    assert few_rows.judge(FewRows(50, 2007, shift=0.5, columns=6, wander=0.2)).lasted > 0
+
+
 def stream(n: int, moved: range, windows: int, *, seed: int) -> list[drift.WindowCounts]:
     """Hours of `n` rows in four normal columns; the first is shifted in the hours `moved`."""
     rng = np.random.default_rng(seed)
@@ -39,19 +44,20 @@ def stream(n: int, moved: range, windows: int, *, seed: int) -> list[drift.Windo
 
 
 def test_windows_without_rows_are_not_quiet() -> None:
-    """A drift is open, then nothing comes for two days: the incident stays open, and closes when rows show its end."""
+    """A drift ends, and nothing comes for two days: the incident stays open until six windows of rows were quiet."""
     columns = [drift.Column(f"n {i}", drift.ColumnType.NUMBER, BUCKETS) for i in range(4)]
     made = stream(100, range(250, 260), 300, seed=7)
     calibration = drift.fit(columns, made[:240])
     limits, state = drift.limits(columns, BUDGET.limit(HOUR)), drift.begin(calibration)
-    for counts in made[240:260]:
+    for counts in made[240:263]:
         state, _ = drift.advance(calibration, state, counts, limits)
     assert state.incident.is_open
-    for t in range(260, 308):
+    assert state.incident.quiet[0] > 0
+    for t in range(263, 311):
         nothing = drift.WindowCounts(Window(t * HOUR, (t + 1) * HOUR), np.zeros(4 * (BUCKETS + 3)))
         state, decision = drift.advance(calibration, state, nothing, limits)
         assert not decision.closed
-    for counts in made[260:]:
+    for counts in made[263:]:
         later = Window(counts.window.start + 48 * HOUR, counts.window.end + 48 * HOUR)
         state, _ = drift.advance(calibration, state, replace(counts, window=later), limits)
     assert not state.incident.is_open
