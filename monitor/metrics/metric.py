@@ -7,7 +7,7 @@ from monitor.metrics.intervals import Interval
 from monitor.metrics.settings import MetricSettings
 from monitor.records import Better, Labels, Measurement, Stream, Window, labels
 from monitor.windows.baseline_from_table import Baseline
-from monitor.windows.declared.in_force import NOTHING, Declared
+from monitor.windows.declared.declared import NOTHING, Declared
 from monitor.windows.layout.notation import written
 from monitor.windows.profile import Profile, Slice
 

@@ -1,61 +1,21 @@
 """Which definitions of a model count the rows of a window, and since when."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from monitor.expectations.expectation import Expectation, as_json, of_json
-from monitor.records import Stream, Window
+from monitor.records import Stream
 from monitor.store import definitions, streams
 from monitor.store.db import faults_of
 from monitor.store.definitions import Definition
+from monitor.windows.declared.declared import NOTHING, Declared
 from monitor.windows.declared.own_metric import KIND, OwnMetric, of_stored
 
 SUITE = "expectations"
 """The kind of the definitions of expectations."""
 Model = tuple[str, str]
 """Client and model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Declared:
-    """The definitions of a model over time, the oldest first: the start of the first window of each, and the metric
-    (None: it is no longer declared).
-    """
-
-    metrics: Mapping[str, Sequence[tuple[int, OwnMetric | None]]]
-    suites: Sequence[tuple[int, Sequence[Expectation]]] = ()
-
-    def at(self, start: float) -> list[OwnMetric]:
-        """The metrics that count the rows of a window that starts then."""
-        found = []
-        for versions in self.metrics.values():
-            begun = [metric for since, metric in versions if since <= start]
-            if begun and begun[-1] is not None:
-                found.append(begun[-1])
-        return found
-
-    def of(self, window: Window) -> list[OwnMetric]:
-        """The metrics that are measured of a window: those that count its newest rows."""
-        return self.at(window.end - 1)
-
-    def expectations_at(self, start: float) -> Sequence[Expectation]:
-        """The expectations that the rows of a window that starts then are checked against."""
-        begun = [suite for since, suite in self.suites if since <= start]
-        return begun[-1] if begun else ()
-
-    def expectations_of(self, window: Window) -> Sequence[Expectation]:
-        """The expectations that are measured of a window."""
-        return self.expectations_at(window.end - 1)
-
-    @property
-    def all(self) -> list[OwnMetric]:
-        """The metrics of all times."""
-        return [metric for versions in self.metrics.values() for _, metric in versions if metric is not None]
-
-
-NOTHING = Declared({})
 
 
 def of_stream(connection: Connection, stream: Stream) -> Declared:
