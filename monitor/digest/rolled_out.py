@@ -73,4 +73,7 @@ def _event(one: VersionEvent, now: float, zone: ZoneInfo) -> str:
 def _who_answers(newest: VersionEvent, last: float) -> str:
     """Which version answers after a withdrawal, if nothing happened since."""
     is_last = newest.at >= last and newest.kind.is_withdrawal and newest.kind is not EventKind.RETURNING
-    return f"; version {_name(newest.other)} answers all requests" if is_last and newest.other else ""
+    if not is_last or not newest.other:
+        return ""
+    verb = "answers all requests" if newest.kind is EventKind.RETURNED else "takes over"
+    return f"; version {_name(newest.other)} {verb}"

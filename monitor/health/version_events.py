@@ -33,7 +33,7 @@ class EventKind(StrEnum):
     RELEASED = "released"
     PROMOTED = "promoted"
     FAILED = "failed"
-    """Its rollout ended because it was proven to be worse."""
+    """Its rollout ended because it was proven to be worse. Whether the traffic has left is not known."""
     STOPPED = "stopped"
     """Its rollout was stopped without proof."""
     RETURNING = "returning"
@@ -84,14 +84,17 @@ class VersionEvent:
 
     def sentence(self, title: str) -> str:
         """What happened, without the name of the version: it holds whatever happens later."""
-        took_over = "The version before it took over all requests."
+        ordered, seen = (
+            "Its requests go to the version before it.",
+            "The version before it took over all requests.",
+        )
         said = {
             EventKind.RELEASED: "a new version was released.",
             EventKind.PROMOTED: "a new version took over all requests.",
-            EventKind.FAILED: f"a new version was withdrawn, because it was worse. {took_over}",
-            EventKind.STOPPED: f"a new version was withdrawn. {took_over}",
+            EventKind.FAILED: f"a new version was withdrawn, because it was worse. {ordered}",
+            EventKind.STOPPED: f"a new version was withdrawn. {ordered}",
             EventKind.RETURNING: "the return to the version before was ordered.",
-            EventKind.RETURNED: f"a new version was withdrawn. {took_over}",
+            EventKind.RETURNED: f"a new version was withdrawn. {seen}",
         }
         return f"{title}: {said[self.kind]}"
 
@@ -199,4 +202,6 @@ def _changed(title: str, one: VersionEvent, zone: ZoneInfo, now: float) -> str:
         return f"{title}: a new version answers all requests since {at}."
     if one.kind is EventKind.RETURNING:
         return f"{title}: a new version is being withdrawn since {at}."
-    return f"{title}: a new version was withdrawn on {at}. The version before it answers all requests."
+    if one.kind is EventKind.RETURNED:
+        return f"{title}: a new version was withdrawn on {at}. The version before it answers all requests."
+    return f"{title}: a new version was withdrawn on {at}. Its requests go to the version before it."

@@ -52,8 +52,8 @@ def words(
         (RUNNING, 25.0, "version 8 is running at 25 % since Mon 12:00"),
         (RUNNING, 0.5, "version 8 is running at 0.5 % since Mon 12:00"),
         (PROMOTED, 100.0, "version 8 was promoted, Mon 12:00"),
-        (FAILED, 0.0, "version 8 failed: it is worse, Mon 12:00; version 7 answers all requests"),
-        (STOPPED, 0.0, "version 8 was stopped, Mon 12:00; version 7 answers all requests"),
+        (FAILED, 0.0, "version 8 failed: it is worse, Mon 12:00; version 7 takes over"),
+        (STOPPED, 0.0, "version 8 was stopped, Mon 12:00; version 7 takes over"),
     ],
 )
 def test_each_end_and_a_rollout_that_runs_are_said(state: RolloutState, share: float, said: str) -> None:

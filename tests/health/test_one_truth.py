@@ -53,13 +53,14 @@ CLIENTS = {
 }
 DAY = 86_400
 OVER = "The version before it took over all requests."
+ORDERED = "Its requests go to the version before it."
 VERSIONS: dict[str, tuple[tuple[str, ...], str, tuple[str, ...]]] = {
     # the history, newest first; the sentence on top; the words in digest and status
     "released": (("was released.",), "", ("was released",)),
     "running": ((), "is being introduced. It answers 5 % of the requests since", ("is running at 5 % since",)),
     "promoted": (("took over all requests.",), "answers all requests since", ("was promoted",)),
-    "failed": ((f"was withdrawn, because it was worse. {OVER}",), "was withdrawn on", ("failed: it is worse",)),
-    "stopped": ((f"was withdrawn. {OVER}",), "was withdrawn on", ("was stopped",)),
+    "failed": ((f"was withdrawn, because it was worse. {ORDERED}",), "was withdrawn on", ("failed: it is worse",)),
+    "stopped": ((f"was withdrawn. {ORDERED}",), "was withdrawn on", ("was stopped",)),
     "released, returned": (
         (f"was withdrawn. {OVER}", "was released."), "was withdrawn on", ("was rolled back", "was released"),
     ),

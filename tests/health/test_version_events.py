@@ -18,7 +18,8 @@ HOUR, DAY = 3600, 86_400
 UTC = ZoneInfo("UTC")
 FRAUD, CHURN = (Stream("acme", model) for model in ("fraud", "churn"))
 TITLES = {FRAUD: "Fraud check"}
-WITHDRAWN = (
+WITHDRAWN = "Fraud check: a new version was withdrawn on Mon 08:00. Its requests go to the version before it."
+RETURNED = (
     "Fraud check: a new version was withdrawn on Mon 08:00. The version before it answers all requests."
 )
 BEING = "Fraud check: a new version is being introduced. It answers 25 % of the requests since Mon 08:00."
@@ -64,7 +65,7 @@ def test_a_rollout_in_one_sentence(state: RolloutState, after: float, said: list
 
 def test_the_newest_event_decides_what_is_said_of_now() -> None:
     promoted, now = rollout(FRAUD, 1, RolloutState.PROMOTED, AT - HOUR), AT + 600
-    assert told(now, promoted, back=(rollback(RollbackState.VERIFIED, AT),)) == [WITHDRAWN]
+    assert told(now, promoted, back=(rollback(RollbackState.VERIFIED, AT),)) == [RETURNED]
     [going] = told(now, promoted, back=(rollback(RollbackState.CONFIRMED, AT + 30),))
     assert going == "Fraud check: a new version is being withdrawn since Mon 08:00."
     for refused in (RollbackState.FAILED, RollbackState.WITHHELD, RollbackState.SENT):
@@ -99,14 +100,15 @@ def test_history_tells_each_version_once_newest_first_and_nothing_internal() -> 
     ]
     found = events(ended, released, back)
     over = "The version before it took over all requests."
+    ordered = "Its requests go to the version before it."
     said = [one.sentence({FRAUD: "Fraud check", CHURN: "Churn"}[one.stream]) for one in found]
     assert said == [
         f"Fraud check: a new version was withdrawn. {over}",
         "Fraud check: a new version was released.",
         "Churn: a new version was released.",
         "Churn: a new version took over all requests.",
-        f"Fraud check: a new version was withdrawn. {over}",
-        f"Fraud check: a new version was withdrawn, because it was worse. {over}",
+        f"Fraud check: a new version was withdrawn. {ordered}",
+        f"Fraud check: a new version was withdrawn, because it was worse. {ordered}",
     ]
     assert found[3].detail(UTC, AT + DAY) == "It was introduced step by step from Mon 07:00 on."
     assert not any(word in text for text in said for word in ("412", "ada", "e-value", "8"))
