@@ -1,5 +1,6 @@
 """Finds the rows of a batch that violate an expectation."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,10 +58,11 @@ def find(expectation: Expectation, rows: pa.RecordBatch) -> Found:
 
 
 def occurrences(rows: pa.RecordBatch, column: str) -> dict[str, float]:
-    """How often each value of a column occurs."""
+    """How often each value of a column occurs; NaN is none."""
     array = _column(rows, column)
     if array is None or pa.types.is_list(array.type):
         return {}
+    array = array.filter(pa.array(_present(array)))
     encoded = names(array)
     counts = arrays.code_counts(encoded)[:-1].tolist()
     return {text: float(n) for text, n in zip(encoded.dictionary.to_pylist(), counts, strict=True) if n}
@@ -111,8 +113,7 @@ def _between(values: np.ndarray, expectation: Expectation) -> np.ndarray:
 def _of_labels(expectation: Expectation, array: pa.Array) -> np.ndarray:
     """For each row, whether its label is as expected."""
     if expectation.check is Check.ALLOWED:
-        wanted = {_key(str(name_of(value))) for value in expectation.arguments["values"]}
-        return _each_label(array, lambda text: _key(text) in wanted)
+        return _is_allowed(array, expectation.arguments["values"])
     if expectation.check is Check.LENGTH:
         least, most = (expectation.arguments.get(name) for name in ("least", "most"))
         return _each_label(
@@ -122,6 +123,14 @@ def _of_labels(expectation: Expectation, array: pa.Array) -> np.ndarray:
     whole = f"^(?:{expectation.arguments['regex']})$"
     matching = np.asarray(pc.match_substring_regex(encoded.dictionary, whole).fill_null(False))
     return np.asarray(np.append(matching, False)[arrays.codes(encoded, len(matching))])
+
+
+def _is_allowed(array: pa.Array, values: Sequence[bool | float | str]) -> np.ndarray:
+    """For each row, whether its label is one of the values. A flag that is set equals 1, as in expressions."""
+    wanted = {_key(str(name_of(value))) for value in values}
+    wanted |= {float(value) for value in values if isinstance(value, bool)}
+    numbers_of_flags = {"true": 1.0, "false": 0.0} if pa.types.is_boolean(array.type) else {}
+    return _each_label(array, lambda text: _key(text) in wanted or numbers_of_flags.get(text) in wanted)
 
 
 def _each_label(array: pa.Array, holds: object) -> np.ndarray:
