@@ -340,6 +340,7 @@ class App:
             importance=self.config.drift.importance,
             drift=self.config.drift,
             windows=self.config.windows,
+            texts={name: client.texts for name, client in self.config.clients.items()},
             segment_features=self.config.windows.segment_features,
             release_policy=self.config.release_policy,
             rollback=lambda stream: self.config.model(stream).rollback,

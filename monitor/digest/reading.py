@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from monitor.config.units import DAY
-from monitor.digest import compared_groups, moved_inputs, own_figures, rolled_out
+from monitor.digest import compared_groups, expected_rows, moved_inputs, own_figures, rolled_out
 from monitor.digest.schedule import Due
 from monitor.digest.section import Observed
 from monitor.health import answers, client_state
@@ -54,6 +54,9 @@ def observed(
             view = settings.view(model.stream.model)
             own = own_figures.of_period(connection, model.stream, view, (start, end), base_seconds)
             by_stream[model.stream] = replace(by_stream[model.stream], own=tuple(own))
+        with faults_of(connection).isolate("digests", f"{model.stream}: expectations", in_transaction=True):
+            found = expected_rows.of_period(connection, model.stream, (start, end), base_seconds)
+            by_stream[model.stream] = replace(by_stream[model.stream], expected=found)
         with faults_of(connection).isolate("digests", f"{model.stream}: inputs", in_transaction=True):
             moved, since = _inputs(connection, model.stream, happened, known, (start, end), base_seconds)
             by_stream[model.stream] = replace(by_stream[model.stream], moved=moved, compared_since=since)

@@ -55,7 +55,7 @@ class Observed:
     `moved` names the inputs that moved, with sizes; `compared_since` is when the data that the model is compared with
     ends; `periods` are those of its targets; `answers` is what signals say of its answers;
     `rolled_out` says what happened to versions since the last digest; `groups` what is known of groups, by segment;
-    `own` what the model's own metrics say, by name.
+    `own` what the model's own metrics say, by name; `expected` whether the data is as expected.
     """
 
     moved: str = ""
@@ -65,6 +65,7 @@ class Observed:
     answers: str = ""
     groups: tuple[tuple[str, str], ...] = ()
     own: tuple[tuple[str, str], ...] = ()
+    expected: str = ""
 
 
 def section(
@@ -84,6 +85,7 @@ def section(
     facts += _volume(days, due, settings.sample(model.stream.model))
     facts += [Fact("Answers", seen.answers)] if seen.answers else []
     facts += [Fact(name, text) for name, text in seen.own]
+    facts += [Fact("Data", seen.expected)] if seen.expected else []
     facts += [Fact("Inputs that moved", seen.moved)] if seen.moved else []
     shown = [Fact(one.name, _cut(one.text)) for one in facts]
     shown += [

@@ -7,6 +7,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
+from monitor.config.units import format_duration
+
 
 class Check(StrEnum):
     """What is expected of a column, or of the rows."""
@@ -27,6 +29,8 @@ class Check(StrEnum):
     """No other row of the window has the same value."""
     INCREASING = "increasing"
     """The value is at least that of the row before it, in the order in which rows arrived."""
+    FRESH = "fresh"
+    """A time is at most `within` seconds older than the row."""
     CONDITION = "condition"
     """An expression of the row holds, such as `features.start <= features.end`."""
     ROWS = "rows"
@@ -83,6 +87,8 @@ class Expectation:
                 text = ", ".join(_written(value) for value in given["values"])
             case Check.TYPE:
                 text = given["type"]
+            case Check.FRESH:
+                text = f"within {format_duration(given['within'])}"
             case Check.PATTERN:
                 text = given["regex"]
             case Check.CONDITION:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from monitor.config.sections import RealNumber, Section
+from monitor.config.sections import Duration, RealNumber, Section
+from monitor.config.units import format_duration
 from monitor.config.yaml import Document, read, validate
 from monitor.expectations.expectation import Check, Expectation, Tier
 from monitor.expressions.condition import compile_condition
@@ -19,6 +20,7 @@ _NEEDS = {
     Check.TYPE: ("type",),
     Check.ALLOWED: ("values",),
     Check.PATTERN: ("regex",),
+    Check.FRESH: ("within",),
 }
 _MAY = {
     **_NEEDS,
@@ -47,6 +49,7 @@ class CheckSection(Section):
     most: RealNumber | None = None
     values: tuple[bool | int | float | str, ...] | None = None
     regex: str | None = None
+    within: Duration | None = Field(default=None, gt=0)
     tolerated: Share = 0.0
     severity: Tier = Tier.WARNING
 
@@ -70,7 +73,9 @@ class CheckSection(Section):
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         given = [
-            name for name in ("type", "least", "most", "values", "regex") if getattr(self, name) is not None
+            name
+            for name in ("type", "least", "most", "values", "regex", "within")
+            if getattr(self, name) is not None
         ]
         may = _MAY.get(self.check, ())
         if stray := [name for name in given if name not in may]:
@@ -196,6 +201,8 @@ def dump(some: list[Expectation], heading: str = "") -> str:
 
 def _rest(one: Expectation, names: tuple[str, ...] | None = None) -> str:
     given = {name: one.arguments[name] for name in (one.arguments if names is None else names)}
+    if "within" in given:
+        given["within"] = format_duration(given["within"])
     if one.tolerated:
         given["tolerated"] = float(f"{one.tolerated:.6g}")
     given["severity"] = one.tier.value

@@ -13,6 +13,7 @@ from monitor.expressions.rows import Evaluation
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import name_of, names, numbers
 from monitor.texts import number_in
+from monitor.times.columns import micros_of_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ def find(expectation: Expectation, rows: pa.RecordBatch) -> Found:
             checked[known[1:]] = True
             violating[known[1:]] = np.diff(read.values[known]) < 0
             return Found(checked, violating)
+        case Check.FRESH:
+            return _fresh(expectation, rows, array)
         case Check.UNIQUE:
             return Found(present, nowhere)  # counted by `occurrences`: two batches may have the same value
         case _:
@@ -68,10 +71,35 @@ def occurrences(rows: pa.RecordBatch, column: str) -> dict[str, float]:
     return {text: float(n) for text, n in zip(encoded.dictionary.to_pylist(), counts, strict=True) if n}
 
 
+def repeated(rows: pa.RecordBatch, column: str, seen: set[str]) -> list[int]:
+    """The rows whose value is in `seen` or in a row before it; values that are new are added to `seen`."""
+    array = _column(rows, column)
+    if array is None or pa.types.is_list(array.type):
+        return []
+    labels, places = names(array).cast(pa.string()).to_pylist(), []
+    for place in np.flatnonzero(_present(array)).tolist():
+        if labels[place] in seen:
+            places.append(place)
+        seen.add(labels[place])
+    return places
+
+
 def _condition(expectation: Expectation, rows: pa.RecordBatch) -> Found:
     found = Evaluation(rows).numbers(compile_condition(expectation.arguments["expression"]).body)
     checked = found.why == 0
     return Found(checked, checked & (found.of_row == 0))
+
+
+def _fresh(expectation: Expectation, rows: pa.RecordBatch, array: pa.Array) -> Found:
+    """Times that are older than the row by more than what is allowed. A value that is no time is not checked."""
+    made = _column(rows, "timestamp")
+    if made is None:
+        nowhere = np.zeros(rows.num_rows, bool)
+        return Found(nowhere, nowhere)
+    times = [micros_of_column(one) for one in (made, array)]
+    checked = arrays.valid(times[0]) & arrays.valid(times[1])
+    at, told = (np.asarray(one.fill_null(0)) for one in times)
+    return Found(checked, checked & (at - told > round(expectation.arguments["within"] * 1e6)))
 
 
 def _column(rows: pa.RecordBatch, name: str) -> pa.Array | None:

@@ -39,6 +39,7 @@ from monitor.web.pages import (
     unsubscribe,
 )
 from monitor.web.pages.alert import alert_page
+from monitor.web.pages.declared import violations_page
 from monitor.web.pages.features import feature_page as feature
 from monitor.web.pages.features import table as features
 from monitor.web.pages.listings import (
@@ -89,6 +90,7 @@ _MODULES = (
     alerts_page,
     quarantine_page,
     texts_page,
+    violations_page,
     audit_page,
     sessions_page,
     subscribers_page,

@@ -16,6 +16,7 @@ from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.health import client_state
 from monitor.health.settings import ClientSettings
 from monitor.predictions.log.writer import IntakeStats
+from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Alert, Silence, Stream
 from monitor.releases.settings import ReleasePolicy
 from monitor.reports.drilldowns import Drilldowns
@@ -51,7 +52,8 @@ class Services:
     notifications; `rule` returns a rule in force by name, `rules` all of them; `past` returns measurements of an
     earlier day; `rollouts` is how the windows of two versions are read; `release_policy` says what a version of a
     stream needs before it is promoted; `rollback` is how the versions of a stream are rolled back, unless the file
-    `rollback_stop_file` exists; `drift` and `windows` are how drift is decided and how long windows wait for rows.
+    `rollback_stop_file` exists; `drift` and `windows` are how drift is decided and how long windows wait for rows;
+    `texts` is what may be shown of the texts of a client.
     """
 
     store: Store
@@ -82,6 +84,7 @@ class Services:
     rollback_stop_file: str = "rollback.stop"
     drift: DriftSettings = field(default_factory=DriftSettings)
     windows: WindowSettings = field(default_factory=WindowSettings)
+    texts: Mapping[str, TextPolicy] = field(default_factory=dict)
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

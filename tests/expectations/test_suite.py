@@ -1,5 +1,6 @@
 """Suites as files: mistakes with their places, and what is suggested is read back as it was."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,8 @@ columns:
     - {check: pattern, regex: "(?=a)"}
     - {check: type, type: float}
     - {check: condition}
+    - {check: fresh, within: 60}
+    - {check: fresh}
     - {chek: present}
 conditions:
   - {expression: "start <= truth"}
@@ -42,10 +45,12 @@ TOLD = {
     10: "is no regular expression of RE2",
     11: "'float' is no type: use one of number, integer, boolean, text",
     12: "condition is not about a column",
-    13: "unknown key (did you mean 'check'?)",
-    15: "it cannot read outcomes",
-    16: "at character",
-    17: "rows needs least or most",
+    13: "is not a duration",
+    14: "fresh needs within",
+    15: "unknown key (did you mean 'check'?)",
+    17: "it cannot read outcomes",
+    18: "at character",
+    19: "rows needs least or most",
 }
 
 
@@ -140,9 +145,34 @@ def test_rows_that_changed_are_found() -> None:
         (Expectation(Check.PRESENT, "c"), [1.0, None, float("nan")], 3, 2),
         (Expectation(Check.PRESENT, "other"), [1.0, None], 2, 2),
         (Expectation(Check.RANGE, "other", {"least": 0}), [1.0, None], 0, 0),
+        (Expectation(Check.UNIQUE, "c"), [float("nan"), float("nan"), 1.0], 1, 0),
+        (Expectation(Check.ALLOWED, "c", {"values": [1]}), [True, False, None], 2, 1),
+        (Expectation(Check.ALLOWED, "c", {"values": [True]}), ["1", "true", "0", "yes"], 4, 2),
+        (Expectation(Check.FRESH, "c", {"within": 60}), [None], 0, 0),
         (Expectation(Check.UNIQUE, "c"), ["a", "a", "b", None], 3, 1),
     ],
 )
 def test_dirty_values(one: Expectation, values: list[object], checked: int, violating: int) -> None:
     [result] = check([one], [pa.RecordBatch.from_arrays([pa.array(values)], names=["c"])])
     assert (result.rows, result.violations) == (checked, violating)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ["2026-11-23T07:00:00Z", "2026-11-23T07:59:30+00:00", "soon", None],
+        [1795417200.0, 1795420770.0, 5.0, float("nan")],
+        [1795417200_000, 1795420770_000, 5, None],
+        ["1795417200", "1795420770", "soon", ""],
+    ],
+)
+def test_times_are_fresh_in_every_notation(tmp_path: Path, told: list[object]) -> None:
+    at = pa.array([1_795_420_800_000_000] * 4, pa.timestamp("us"))
+    rows = pa.RecordBatch.from_arrays([at, pa.array(told)], names=["timestamp", "c"])
+    file = tmp_path / "suite.yaml"
+    file.write_text("columns: {c: [{check: fresh, within: 1m}]}")
+    [one] = suite.load(file)
+    assert 'within: "1m"' in suite.dump([one])
+    assert one.words == "fresh within 1m"
+    [result] = check([replace(one, column="c")], [rows])
+    assert (result.rows, result.violations, result.places) == (2, 1, (0,))

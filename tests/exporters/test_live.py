@@ -42,7 +42,10 @@ clients:
         owner: risk
         task: binary
         baseline: {{file: {file}, also: [previous_version]}}
+        expectations: {suite}
 """
+SUITE = "columns: {amount: [{check: range, least: 60, severity: critical}]}"
+"""Which about half of the rows violate."""
 FILLED = {
     "$__rate_interval": "15s",
     "$job": ".+",
@@ -125,9 +128,12 @@ def history(target: str) -> str:
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     folder = tmp_path_factory.mktemp("live")
     write_baseline(folder / "baseline.parquet")
+    (folder / "suite.yaml").write_text(SUITE)
     with (
         endpoint(lambda: "jobs_waiting 5\njobs_oldest_seconds 3\n") as jobs,
-        Daemon(folder, CONFIG.format(file=folder / "baseline.parquet", jobs=jobs)) as daemon,
+        Daemon(
+            folder, CONFIG.format(file=folder / "baseline.parquet", suite=folder / "suite.yaml", jobs=jobs)
+        ) as daemon,
         prometheus(folder / "prometheus", target := f"127.0.0.1:{daemon.port}", history(target)) as running,
     ):
         stop = threading.Event()

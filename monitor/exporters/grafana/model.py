@@ -206,6 +206,24 @@ FEATURES = Row(
             columns=(("Value", "Changed"),),
             empty="None",
         ),
+        Panel(
+            "Expectations that are not met",
+            "Over the last hour, by severity (tier). Rows that violate them are on the engineers' page.",
+            "table",
+            "none",
+            24,
+            7,
+            (
+                Query(
+                    "max by (column, expectation, tier) (watchkeeper_measurement_value"
+                    + within('metric="expectation_failed"', 'window="1h"')
+                    + ") > 0",
+                    table=True,
+                ),
+            ),
+            columns=(("Value", "Not met"),),
+            empty="None",
+        ),
     ),
     closed=True,
 )

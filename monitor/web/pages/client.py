@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from monitor.config.units import DAY, HOUR
 from monitor.health import answers, client_state, fairness, locale, targets, wording
-from monitor.health.declared import own_metrics
+from monitor.health.declared import expectations, own_metrics
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.health.version_events import VersionEvent
@@ -117,7 +117,19 @@ def model_page(request: Request[Any, Any, Any], key: FromPath[str], model: FromP
     page |= {"incidents": history, "answers": sentence, "groups": _groups(request, data, hour)}
     page["rollouts"] = data.rollout
     page["own"] = _own(request, data, hour)
+    page["expected"] = expectations.sentence(hour, _hour(data, hour)) if is_recent else ""
     return rendering.page("model.html", visitor=request.state["visitor"], page=page)
+
+
+def _hour(data: _ModelPage, hour: Sequence[Measurement]) -> str:
+    """The hour in words; one that goes on is measured up to now."""
+    window, zone = hour[0].window, data.settings.zone
+    is_over = window.end <= data.health.now
+    return (
+        f"in the hour until {wording.clock(window.end, zone)}"
+        if is_over
+        else f"since {wording.clock(window.start, zone)}"
+    )
 
 
 def _own(

@@ -34,6 +34,7 @@ from monitor.web.pages.signals import signal_rows
 from monitor.web.pages.staff import health_of
 from monitor.web.services import Services
 from monitor.windows.baseline_from_table import Baseline
+from monitor.windows.declared import in_force
 from monitor.windows.rolling import Rolling
 
 T = TypeVar("T")
@@ -73,7 +74,9 @@ def model(
         page["groups"] = group_rows.of_measurements(of_day, page["measured"])
         view = services.client(client).view(model)
         page["own"] = own_rows.of_measurements(view.metrics, of_day, page["measured"])
-        page["expectations"] = expectation_rows.of_measurements(page["measured"])
+        page["expectations"] = expectation_rows.of_measurements(
+            page["measured"], in_force.of_stream(connection, stream).expectations_at(now)
+        )
         page["sample"] = services.client(client).sample(model)
     has_sent = stored is not None
     return rendering.page("staff_model.html", visitor=visitor, held=held, has_sent=has_sent, **page)
