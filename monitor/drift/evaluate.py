@@ -20,6 +20,7 @@ from monitor.drift.decision.state import IncidentState, State, begin
 from monitor.drift.decision.verdict import METRIC, DriftVerdict, measurements, verdicts
 from monitor.drift.explain import attribution
 from monitor.drift.explain.attribution import Cause
+from monitor.drift.explain.drivers import drivers
 from monitor.drift.explain.impact import impacts
 from monitor.drift.explain.incident_summary import ALL, CAUSES, page
 from monitor.drift.explain.segments import affected_segments, confined
@@ -29,7 +30,6 @@ from monitor.drift.profile_columns import adapter
 from monitor.drift.settings import DriftSettings
 from monitor.records import Measurement, Stream, Window, labels
 from monitor.store import drift as stored_drift
-from monitor.store import feature_importance
 from monitor.store.completeness import first_waiting
 from monitor.store.db import faults_of
 from monitor.store.drift import StoredCalibration, StoredDriftIncident, StoredState, StoredVerdict
@@ -236,15 +236,14 @@ def _causes(subject: _Subject, results: list[DriftVerdict], since: float) -> lis
     now = attribution.since(connection, stream, layout, base, since, end)
     # The sample of the baseline is read only here: it is large, and incidents are rare.
     baseline = load(connection, stream, with_sample=True)
-    learned = feature_importance.get(connection, stream, layout.id)
-    drivers = learned.shares if learned is not None else {}
+    known = drivers(connection, stream, baseline or subject.baseline)
     if now is None or baseline is None:
-        return attribution.causes(results, versions, subject.settings.importance, drivers=drivers)
+        return attribution.causes(results, versions, subject.settings.importance, drivers=known)
     moved = impacts(baseline.sample, baseline.profile, now) if baseline.sample is not None else {}
     alarmed = [one.column for one in results if one.significant]
     before = _before(subject, since) or baseline.profile
     segments = [*confined(before, now, alarmed), *affected_segments(baseline.profile, now)]
-    return attribution.causes(results, versions, subject.settings.importance, moved, segments, drivers)
+    return attribution.causes(results, versions, subject.settings.importance, moved, segments, known)
 
 
 def _before(subject: _Subject, since: float) -> Profile | None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from types import ModuleType
 
 from monitor.measurement_table import MeasurementTable, merge_tables, table_of
+from monitor.metrics.attributions import attribution_drift
 from monitor.metrics.business import automation, cost, satisfaction, target
 from monitor.metrics.calls import consumption, judges, signals
 from monitor.metrics.declared import expected, own_metrics
@@ -57,6 +58,7 @@ _MODULES = (
     errors,
     column_drift,
     presence,
+    attribution_drift,
     answers,
     multivariate,
     confidence,

@@ -56,6 +56,7 @@ class Row(msgspec.Struct, gc=False):
     features: dict[str, Value] = {}
     segments: dict[str, str | None] = {}
     probabilities: dict[str, float | None] = {}
+    attributions: dict[str, float | None] = {}
     call: calls.Call | None = None
 
 
@@ -86,7 +87,7 @@ OUTCOME = _declared(OutcomeRow)
 """The fields of an outcome by name, without its id, time and stream."""
 ALL: Mapping[str, Field] = {**PREDICTION, **OUTCOME}
 STREAM_FIELDS = ("client", "model", "environment")
-GROUPS = ("features", "segments", "probabilities")
+GROUPS = ("features", "segments", "probabilities", "attributions")
 """Fields that hold names and values; in columns, `<group>.<name>`."""
 PREDICTION_FIELDS = ("timestamp", *PREDICTION)
 OUTCOME_FIELDS = tuple(OUTCOME)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from monitor.predictions.fields import GROUPS
 from monitor.predictions.intake import bodies
 from monitor.predictions.intake.validation import RecordError
 from monitor.sources.formats import catalog, json_path
@@ -97,11 +98,7 @@ def _payload(body: bytes) -> Payload:
 
 def _is_ours(message: Mapping[str, object]) -> bool:
     """Whether it is a record as it is sent over HTTP: the values stand at its top, and the inputs in `features`."""
-    plain = all(
-        not isinstance(value, Mapping)
-        for key, value in message.items()
-        if key not in ("features", "segments", "probabilities")
-    )
+    plain = all(not isinstance(value, Mapping) for key, value in message.items() if key not in GROUPS)
     return plain and (isinstance(message.get("features"), Mapping) or "truth" in message)
 
 

@@ -36,7 +36,7 @@ _SAMPLING_COLUMNS = ("sampled", "weight")
 """Columns that the log adds when it samples features. In other tables, a weight is an ordinary feature."""
 _NUMBERS = ("confidence", "latency_ms", "cost", "outcome.feedback", "outcome.delay", "weight")
 _OUTCOME_COLUMNS = frozenset({*OUTCOME_FIELDS, "delay"})
-_PREFIXES = ("features.", "segments.", "probabilities.", "outcome.", "signals.")
+_PREFIXES = ("features.", "segments.", "probabilities.", "attributions.", "outcome.", "signals.")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -210,7 +210,7 @@ def typed(name: str, column: pa.ChunkedArray) -> pa.Array | None:
         return None
     if name == "timestamp":
         return micros_of_column(array)
-    if name in _NUMBERS or name.startswith("probabilities."):
+    if name in _NUMBERS or name.startswith(("probabilities.", "attributions.")):
         return _numeric(array)
     if name in ("version", "error") or name.startswith("segments."):
         return _labels(array)

@@ -111,6 +111,8 @@ def test_the_laws_reach_every_metric():
         "features.input_tokens": np.rint(100 * scores),
         "features.output_tokens": np.rint(10 * scores),
         "signals.refusal": scores > 0.9,
+        "attributions.amount": scores - 0.5,
+        "attributions.count": 0.3 * scores,
         "segments.user": np.where(scores > 0.5, "a", "b"),
     }
     for name, values in extra.items():

@@ -32,6 +32,7 @@ USUAL = prediction(
     features={"number": 1.5, "text": "DE", "flag": True, "vector": [1.0]},
     segments={"region": "eu"},
     probabilities={"ok": 0.5},
+    attributions={"number": -0.5},
     extra=1,
 )
 
@@ -103,6 +104,7 @@ records = st.fixed_dictionaries(
         ),
         "segments": st.one_of(st.dictionaries(st.sampled_from(["region", "new"]), values), values),
         "probabilities": st.one_of(st.dictionaries(st.sampled_from(["ok", "new"]), values), values),
+        "attributions": st.one_of(st.dictionaries(st.sampled_from(["number", "new"]), values), values),
         "extra": values,
         "strange": values,
     },

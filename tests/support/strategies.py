@@ -54,6 +54,8 @@ LABELS = _ANSWERS | {
     "probabilities.a": _some(st.floats(0, 1)),
     "probabilities.b": _some(st.floats(0, 1)),
     "outcome.truth": _some(st.sampled_from(["a", "b", "c"])),
+    "attributions.x": _some(_floats),
+    "attributions.y": _some(_sensible),
 }
 NUMBERS = _ANSWERS | {"prediction": _some(_sensible), "outcome.truth": _some(_sensible)}
 

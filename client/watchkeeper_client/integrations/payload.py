@@ -12,8 +12,8 @@ from watchkeeper_client.problems import ERROR, log
 LARGEST_BODY = 1_048_576
 """Bytes: of a larger request or answer nothing is read but how long it took."""
 FIELDS = (
-    "id", "features", "prediction", "confidence", "probabilities", "segments", "version", "automated", "cost",
-    "timestamp",
+    "id", "features", "prediction", "confidence", "probabilities", "attributions", "segments", "version",
+    "automated", "cost", "timestamp",
 )  # fmt: skip
 Document = dict[str, Any]
 """`request`, `response`: the bodies, read as JSON; `headers` of the request by lower-case name; `path`; `status`."""

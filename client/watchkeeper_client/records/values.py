@@ -236,7 +236,7 @@ def _clean(value: Any) -> Any:
 
 def tidy(record: dict[str, Any], counters: Counters) -> dict[str, Any]:
     """A record whose names of features, segments and labels are texts of 1 to 512 characters."""
-    for field in ("features", "segments", "probabilities"):
+    for field in ("features", "segments", "probabilities", "attributions"):
         names = record.get(field)
         if isinstance(names, dict) and not all(
             type(name) is str and 0 < len(name) <= _LONGEST_NAME for name in names

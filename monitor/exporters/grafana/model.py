@@ -7,6 +7,8 @@ from monitor.exporters.grafana.panels import RATE, Dashboard, Panel, Query, Row,
 
 METRIC = 'metric=~"$metric"'
 ALL = 'segment="all"'
+_ATTRIBUTED = within('metric="attribution_ndcg"', 'window="1d"')
+ATTRIBUTION_NDCG = f"min(watchkeeper_measurement_value{_ATTRIBUTED})"
 
 VERDICT = Row(
     "Verdict",
@@ -183,6 +185,17 @@ FEATURES = Row(
             ),
             columns=(("Value #A", "Drift"), ("Value #B", "Limit"), ("Value #C", "Missing")),
             empty="No baseline",
+        ),
+        Panel(
+            "Order of features by attribution",
+            "Agreement of what the answers rest on with the baseline, over a day: 1 is the same order.",
+            "timeseries",
+            "none",
+            24,
+            7,
+            (Query(ATTRIBUTION_NDCG, "NDCG"),),
+            most=1,
+            empty="No attributions",
         ),
         Panel(
             "Changes of the schema",

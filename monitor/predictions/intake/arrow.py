@@ -335,6 +335,7 @@ _GROUPS: dict[str, _Convert] = {
     "features": _feature,
     "segments": _label,
     "probabilities": _number,
+    "attributions": _number,
 }
 _EACH: dict[_Convert, tuple[Callable[[str], Any], pa.DataType]] = {
     _number: (_each(number), pa.float64()),

@@ -38,13 +38,14 @@ _NAMES = (b'"client"', b'"model"', b'"environment"')
 
 
 class StreamDecoder:
-    """The known features, segments and probabilities of a stream, and the decoders built from them."""
+    """The known features, segments, probabilities and attributions of a stream, and the decoders built from them."""
 
     def __init__(self, stream: Stream, settings: PredictionSettings) -> None:
         self.stream = stream
         self.features: dict[str, set[type]] = {}
         self.segments: dict[str, set[type]] = {}
         self.probabilities: dict[str, set[type]] = {}
+        self.attributions: dict[str, set[type]] = {}
         self.ignored: set[str] = set()
         self.width = len(PREDICTION_FIELDS)
         """The maximum number of columns of its rows."""
@@ -166,6 +167,7 @@ class StreamDecoder:
             ("features", self._group("features", self.features, self._settings.max_text) | None, None),
             ("segments", self._group("segments", self.segments, self._settings.max_label) | None, None),
             ("probabilities", self._group("probabilities", self.probabilities, 0) | None, None),
+            ("attributions", self._group("attributions", self.attributions, 0) | None, None),
         ]
         names = {f"{IGNORED}{index}": name for index, name in enumerate(sorted(self.ignored))}
         skipped: list[Any] = [(name, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for name in names]

@@ -113,6 +113,7 @@ def read_prediction(record: object, rules: Rules) -> tuple[Stream, Row]:
     row.features = _features(fields.get("features"), rules.settings)
     row.segments = _each("segments", fields.get("segments"), label, rules.settings)
     row.probabilities = _each("probabilities", fields.get("probabilities"), number, rules.settings)
+    row.attributions = _each("attributions", fields.get("attributions"), number, rules.settings)
     if call is not None:
         row.call, row.features = call, {**call.figures, **row.features}
     return stream, row

@@ -5,7 +5,7 @@ Columns of predictions (all nullable; one that never occurs in the batch is abse
 `confidence` float64 · `latency_ms` float64 · `error` dictionary (null: answered) · `automated` bool ·
 `cost` float64 · `sampled` bool (absent: all; a row that is not sampled has no features) · `weight` float64
 (of the features; absent: 1) · `features.<name>` float64, bool, dictionary, string (long texts) or
-list<float32> · `segments.<name>` dictionary · `probabilities.<label>` float64.
+list<float32> · `segments.<name>` dictionary · `probabilities.<label>` float64 · `attributions.<feature>` float64.
 
 Columns of outcomes: `id`, `timestamp`, `truth` float64 or dictionary, `reviewed` bool, `corrected` bool,
 `feedback` float64, `received` float64 (seconds, when it came in).
@@ -29,6 +29,7 @@ from monitor.records import Stream, Window
 from monitor.store.checksums import is_sealed, reading, seal, unseal
 
 _ABSENT = {"sampled": True, "weight": 1.0}  # the value that an absent column stands for
+_SAMPLED = ("features.", "attributions.")
 _MAGIC = b"WKP1"
 _HEADER = struct.Struct("<4sQ")
 _MAX_RATIO = 255
@@ -133,15 +134,15 @@ def without_ids(batch: Batch, known: Sequence[bytes]) -> Batch | None:
 
 
 def sampled(rows: pa.RecordBatch, ids: np.ndarray, share: float) -> pa.RecordBatch:
-    """Keep the features of `share` of the rows, selected by the hash of the id, and add the weight that compensates for
-    it.
+    """Keep the features, and their attributions, of `share` of the rows, selected by the hash of the id, and add the
+    weight that compensates for it.
     """
     if share >= 1.0:
         return rows
     is_sampled = mix(ids) < np.uint64(min(int(share * 2.0**64), 2**64 - 1))
     dropped = pa.array(~is_sampled)
     columns = [
-        pc.if_else(dropped, pa.scalar(None, values.type), values) if name.startswith("features.") else values
+        pc.if_else(dropped, pa.scalar(None, values.type), values) if name.startswith(_SAMPLED) else values
         for name, values in zip(rows.schema.names, rows.columns, strict=True)
     ]
     columns += [pa.array(is_sampled), pa.array(np.full(len(is_sampled), 1.0 / share))]

@@ -26,6 +26,8 @@ from monitor.store import outcomes, predictions, profile_versions
 from monitor.store.outcomes import NOTHING, NewOutcomes, OutcomeCounts
 from monitor.store.predictions import StoredBatch
 
+_UNUSED = ("features.", "attributions.")
+"""What outcomes are not counted with, unless a feature is asked for."""
 _MAX_OUTCOMES = 10_000
 """Maximum number of new outcomes per search."""
 _MAX_BATCHES = 200
@@ -190,7 +192,7 @@ def _match(
         repeated += max(0, _fields(outcome_rows) - new.fields)
         if not new.is_empty:
             present = rows.schema.names
-            kept = [name for name in present if not name.startswith("features.") or name in features]
+            kept = [name for name in present if not name.startswith(_UNUSED) or name in features]
             answers = rows.select(kept)
             results.append(
                 MatchedOutcomes(batch.id, batch.window, known.plus(new).encode(), new.join(answers))

@@ -45,8 +45,8 @@ class ColumnMap:
     """What the columns of a file contain.
 
     `fields` gives the file's name of a field that has another name there (`{"prediction": "y_hat"}`). Columns named
-    `features.x`, `segments.x` or `probabilities.x` have that meaning. `segments` and `skip` name further columns. Every
-    other column is a feature; if `features` is not empty, only those are.
+    `features.x`, `segments.x`, `probabilities.x` or `attributions.x` have that meaning. `segments` and `skip` name
+    further columns. Every other column is a feature; if `features` is not empty, only those are.
     """
 
     fields: dict[str, str] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from monitor.rules.language.wording import figure as with_unit
 from monitor.store import drift, feature_importance, measurements
 from monitor.store.drift import StoredDriftIncident, StoredVerdict
 from monitor.windows.baseline import Baseline
+from monitor.windows.kernel.attribution_counts import shares_of
 from monitor.windows.layout.layout import Column
 
 OUTPUTS = ("prediction", "confidence")
@@ -100,12 +101,12 @@ def drift_now(connection: Connection, stream: Stream) -> DriftNow:
 
 @dataclass(frozen=True, slots=True)
 class Importance:
-    """The importance of features by name: as configured, or shares of the answers' entropy (0 to 1) as learned; and in
-    words what it says.
+    """The importance of features by name: as configured, or a share (0 to 1) of all attributions or, as learned, of the
+    answers' entropy; and in words what it says.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
-    is_learned: bool = False
+    is_share: bool = False
     words: str = ""
 
     def text(self, name: str) -> str:
@@ -113,15 +114,22 @@ class Importance:
         value = self.values.get(name)
         if value is None:
             return ""
-        return f"{value * 100:.0f} %" if self.is_learned else format_number(value)
+        return f"{value * 100:.0f} %" if self.is_share else format_number(value)
 
 
 def importance_of(
     connection: Connection, stream: Stream, baseline: Baseline | None, configured: Mapping[str, float]
 ) -> Importance:
-    """The configured importance, else what was learned with this baseline's layout."""
+    """The configured importance, else that of the baseline's attributions, else what was learned with its layout."""
     if configured:
         return Importance(configured, words="Importance is that of `drift.importance` in the configuration.")
+    attributed = shares_of(baseline.profile.overall) if baseline else {}
+    if attributed:
+        words = (
+            "Importance is from attributions: the share of a feature in the absolute attributions of all features, "
+            "in the baseline."
+        )
+        return Importance(attributed, is_share=True, words=words)
     learned = feature_importance.get(connection, stream, baseline.layout.id) if baseline else None
     if learned is None:
         return Importance(
@@ -139,7 +147,7 @@ def importance_of(
         f"coarse cells over entropy), learned from {rows} on {iso(learned.learned_at)}. Features that move together "
         "share it in full; features that only matter together have none."
     )
-    return Importance(learned.shares, is_learned=True, words=words)
+    return Importance(learned.shares, is_share=True, words=words)
 
 
 def read(
