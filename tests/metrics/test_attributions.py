@@ -24,7 +24,7 @@ from tests.support.thorough import examples
 
 Sizes = Mapping[str, np.ndarray]
 SIZES = st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, 7.5]), min_size=2, max_size=12)
-DIRTY = st.sampled_from([None, 0.0, -1.5, 0.1, 3.0, 1e-300, 1e149, 1e200, float("nan"), float("inf")])
+DIRTY = st.sampled_from([None, 0.0, -1.5, 0.1, 3.0, 1e-300, 1e-99, 1e149, 1e200, float("nan"), float("inf")])
 
 
 def rows(attributions: Mapping[str, Sequence[float | None] | np.ndarray], **others: object) -> pa.Table:
@@ -176,6 +176,8 @@ def test_what_cannot_be_right_is_not_measured_and_says_why():
         assert (rank.value, rank.reason) == (None, reason)
     gone = measured(rows(made(2, 300, a=1.0)), usual)["attribution_share", "b"]
     assert (gone.value, gone.reason) == (None, "no record attributes it")
+    zero = measured(rows(made(2, 300, a=1.0, b=0.0)), usual)["attribution_share", "b"]
+    assert (zero.value, zero.low, zero.high) == (0.0, 0.0, 0.0)
     assert ("attribution_share", "never") not in measured(rows(made(2, 300, a=1.0)), usual)
 
 

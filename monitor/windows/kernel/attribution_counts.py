@@ -21,12 +21,13 @@ MOST_FEATURES = 200
 """Features whose attributions are counted. Where a batch of rows has more, none is."""
 LEAST_ROWS = 100
 """Rows with attributions from which shares say how important features are."""
-_SIZE, _SQUARE, _PRODUCT = "attribution size:", "attribution square:", "attribution product:"
+_GIVEN, _SIZE, _SQUARE, _PRODUCT = (f"attribution {what}:" for what in ("given", "size", "square", "product"))
 _WEIGHT, _WEIGHT_SQUARES, _ALL, _ALL_SQUARES, _TOO_WIDE, _TOO_LARGE = (
     f"attributions {what}"
     for what in ("weight", "weight squares", "all", "all squares", "too wide", "too large")
 )
-_LARGEST = 1e150
+_SMALLEST, _LARGEST = 1e-100, 1e150
+"""Smaller sizes are zero, larger ones set aside: their squares would not be exact."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +72,9 @@ def count(rows: pa.RecordBatch, weights: Weights) -> dict[str, int]:
         return _known({_TOO_WIDE: exact_sum(each[has_any])})
     sizes = np.abs(np.nan_to_num(np.stack([arrays.floats(rows.column(name)) for name in names]), nan=0.0))
     is_usable = has_any & (sizes < _LARGEST / MOST_FEATURES).all(axis=0)
+    given = [exact_sum(each[is_usable & arrays.valid(rows.column(name))]) for name in names]
     sizes, weight = sizes[:, is_usable], each[is_usable]
+    sizes[sizes < _SMALLEST] = 0.0
     whole = np.zeros(weight.size)
     for size in sizes:  # one by one: so the sum of a row does not depend on the rows beside it
         whole += size
@@ -82,8 +85,9 @@ def count(rows: pa.RecordBatch, weights: Weights) -> dict[str, int]:
         _ALL_SQUARES: exact_sum(weight * whole * whole),
         _TOO_LARGE: exact_sum(each[has_any & ~is_usable]),
     }
-    for name, size in zip(names, sizes, strict=True):
+    for name, size, rows_with in zip(names, sizes, given, strict=True):
         feature = name.removeprefix(ATTRIBUTIONS)
+        totals[f"{_GIVEN}{feature}"] = rows_with
         totals[f"{_SIZE}{feature}"] = exact_sum(weight * size)
         totals[f"{_SQUARE}{feature}"] = exact_sum(weight * size * size)
         totals[f"{_PRODUCT}{feature}"] = exact_sum(weight * size * whole)
@@ -102,7 +106,7 @@ def attributions_of(part: Slice) -> Attributions | None:
         if not (set_aside or too_wide):
             return None
         return Attributions((), nothing, nothing, nothing, nothing, 0.0, set_aside, too_wide)
-    names = sorted(name.removeprefix(_SIZE) for name in part.totals if name.startswith(_SIZE))
+    names = sorted(name.removeprefix(_GIVEN) for name in part.totals if name.startswith(_GIVEN))
     sizes, squares, products = (
         np.array([part.total(f"{kind}{name}") for name in names]) / weight
         for kind in (_SIZE, _SQUARE, _PRODUCT)
@@ -111,7 +115,7 @@ def attributions_of(part: Slice) -> Attributions | None:
     shares = sizes / whole if whole else np.zeros(len(names))
     # The delta method for a ratio of means.
     spread = squares - 2 * shares * products + shares * shares * whole_squares
-    share_variances = np.maximum(spread, 0.0) / whole**2 if whole else np.zeros(len(names))
+    share_variances = np.maximum(spread, 0.0) / whole / whole if whole else np.zeros(len(names))
     return Attributions(
         tuple(names),
         sizes,
