@@ -338,6 +338,7 @@ class App:
             past=lambda *asked: self.pipeline.measuring.past(*asked),
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             importance=self.config.drift.importance,
+            metrics=self.config.measuring(),
             drift=self.config.drift,
             windows=self.config.windows,
             texts={name: client.texts for name, client in self.config.clients.items()},

@@ -31,6 +31,7 @@ from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
 from monitor.store.settings import AuditSettings, StoreSettings
 from monitor.web.settings import WebSettings
+from monitor.windows.declared.forecast import Forecast, definitions
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
@@ -165,7 +166,13 @@ class Config(Section):
             for name, model in section.models.items()
             if model.fairness.groups
         }
-        return replace(self.metrics.settings(), tasks=tasks, fairness=fairness)
+        forecasts = {
+            (client, name): Forecast(**dict(model.forecast))
+            for client, section in self.clients.items()
+            for name, model in section.models.items()
+            if model.forecast.is_on
+        }
+        return replace(self.metrics.settings(), tasks=tasks, fairness=fairness, forecasts=forecasts)
 
     def model(self, stream: Stream) -> ModelSettings:
         """The section of a stream's model, or the defaults."""
@@ -188,14 +195,18 @@ class Config(Section):
         return {key: suite.load(file) if file is not None else [] for key, file in files.items()}
 
     def own_metrics(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[OwnMetric]]:
-        """The own metrics of the configured models, and of `models`, by client and model."""
+        """The own metrics of the configured models, and of `models`, by client and model; with those of forecasts."""
         configured = {(client, name) for client, section in self.clients.items() for name in section.models}
+        views = {key: self.model(Stream(*key)) for key in sorted({*configured, *models})}
         return {
             key: [
-                OwnMetric(name, one.compiled, one.shown_unit, one.better)
-                for name, one in self.model(Stream(*key)).metrics.items()
+                *(
+                    OwnMetric(name, one.compiled, one.shown_unit, one.better)
+                    for name, one in view.metrics.items()
+                ),
+                *(definitions(Forecast(**dict(view.forecast))) if view.forecast.is_on else ()),
             ]
-            for key in sorted({*configured, *models})
+            for key, view in views.items()
         }
 
     def release_policy(self, stream: Stream) -> ReleasePolicy:

@@ -14,9 +14,10 @@ from monitor.health import verdict
 from monitor.health.settings import ClientSettings
 from monitor.measurement_table import Key, valued
 from monitor.metrics import business
+from monitor.metrics.declared import forecasts
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
 from monitor.metrics.drift import presence
-from monitor.metrics.quality import calibration_error, classification, label_delay
+from monitor.metrics.quality import calibration_error, classification, label_delay, regression
 from monitor.metrics.system import daemon
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.store.releases import Release
@@ -36,7 +37,13 @@ METHODS = (
 _NOT_QUALITY = ("outcome_coverage", "label_delay")
 QUALITY = frozenset(
     info.name
-    for info in (*classification.INFO, *label_delay.INFO, *calibration_error.INFO)
+    for info in (
+        *classification.INFO,
+        *label_delay.INFO,
+        *calibration_error.INFO,
+        *regression.INFO,
+        *forecasts.INFO,
+    )
     if info.name not in _NOT_QUALITY
 )
 _ESTIMATED = "estimated_"

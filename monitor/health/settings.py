@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from monitor.config.sections import Duration, RealNumber, Section
 from monitor.config.time_zone import TimeZone
 from monitor.config.units import HOUR
+from monitor.health.declared.forecast_settings import ForecastSection
 from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.health.fairness_settings import FairnessSection
 
@@ -72,6 +73,8 @@ class ModelView(Section):
     """Metrics of your own, by name; each is an expression, or a section with one."""
     fairness: FairnessSection = FairnessSection()
     """The groups between which answers are compared. Without groups, nothing is measured."""
+    forecast: ForecastSection = ForecastSection()
+    """What is sent beside forecasts: horizon, prediction interval, quantiles, naive forecast."""
 
     @property
     def limits(self) -> dict[str, float]:

@@ -22,18 +22,20 @@ RULE = "TargetMissed"
 _Z = 1.959963984540054
 _LOWER_IS_BETTER = frozenset(
     (
-        "access_ratio", "brier_score", "chi_square", "confidence_low_share", "correction_rate", "cost_per_prediction",
-        "cpu_throttled_share", "decline_evidence", "domain_classifier_auc", "drift_evidence", "drifted_share",
-        "error_rate", "expected_calibration_error", "gauge_failing_seconds", "gpu_faults", "hellinger",
-        "jensen_shannon", "kolmogorov_smirnov", "label_delay", "latency_mean", "latency_p50", "latency_p90",
-        "latency_p95", "latency_p99", "log_loss", "mae", "mape", "missing_share", "new_category_share",
-        "out_of_memory_kills", "out_of_range_share", "psi", "queue_age_seconds", "queue_backlog", "queue_depth",
-        "reconstruction_shift", "release_contradictions", "resource_used_share", "review_rate", "rmse",
-        "rollback_drill_age", "rollback_drill_due", "rollback_failed", "rolled_back", "rollout_failed",
-        "rollout_frozen", "schema_changes", "server_error_rate", "server_latency_seconds", "silence_ratio",
-        "site_missing_bundles", "site_silence", "own_metric_set_aside", "expectation_failed", "violation_share",
-        "signal_rate", "silence_seconds", "total_variation", "unreadable_share", "unrecorded_version", "wasserstein",
-        "worst_segment_gap",
+        "access_ratio", "brier_score", "chi_square", "confidence_low_share", "correction_rate",
+        "cost_per_prediction", "coverage_shortfall", "cpu_throttled_share", "decline_evidence",
+        "domain_classifier_auc", "drift_evidence", "drifted_share", "error_rate",
+        "expected_calibration_error", "forecast_set_aside", "gauge_failing_seconds", "gpu_faults",
+        "hellinger", "jensen_shannon", "kolmogorov_smirnov", "label_delay", "latency_mean", "latency_p50",
+        "latency_p90", "latency_p95", "latency_p99", "log_loss", "mae", "mape", "mase", "missing_share",
+        "new_category_share", "out_of_memory_kills", "out_of_range_share", "pinball_loss", "psi",
+        "queue_age_seconds", "queue_backlog", "queue_depth", "reconstruction_shift", "relative_mae",
+        "release_contradictions", "resource_used_share", "review_rate", "rmse", "rollback_drill_age",
+        "rollback_drill_due", "rollback_failed", "rolled_back", "rollout_failed", "rollout_frozen",
+        "schema_changes", "server_error_rate", "server_latency_seconds", "silence_ratio",
+        "site_missing_bundles", "site_silence", "own_metric_set_aside", "expectation_failed",
+        "violation_share", "signal_rate", "silence_seconds", "total_variation", "unreadable_share",
+        "unrecorded_version", "wape", "wasserstein", "worst_segment_gap",
     )
 )  # fmt: skip
 

@@ -77,6 +77,33 @@ PHRASES: dict[str, Phrase] = {
         "is off by {value} of the true value on average",
         explains="How far the model's numbers lie from the truth, as a share of the true value.",
     ),
+    "wape": Phrase(
+        "Error of the forecasts",
+        "has errors of {value} of the actual values",
+        explains="All errors of the forecasts together, as a share of all actual values together.",
+    ),
+    "bias_share": Phrase(
+        "Forecasts too high or too low",
+        "is {value} of the actual values too high on the whole (below 0: too low)",
+        explains="Above 0, the forecasts are too high on the whole; below 0, too low.",
+    ),
+    "mase": Phrase(
+        "Error beside a simple forecast",
+        "errs {value} times as much as repeating the last season did",
+        "number",
+        "Below 1, the forecasts err less than repeating the last season did in the data that the model learned from.",
+    ),
+    "relative_mae": Phrase(
+        "Error beside a simple forecast for the same times",
+        "errs {value} times as much as a simple forecast",
+        "number",
+        "Below 1, the forecasts err less than a simple forecast for the same times.",
+    ),
+    "interval_coverage": Phrase(
+        "Actual values within the stated range",
+        "states ranges that hold {value} of the actual values",
+        explains="How often the actual value lay in the range that the forecast stated.",
+    ),
     "volume": Phrase(
         "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."
     ),

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from monitor.windows.declared.forecast import Forecast
+
 
 @dataclass(frozen=True, slots=True)
 class FairnessSettings:
@@ -30,3 +32,5 @@ class MetricSettings:
     """The configured task of each (client, model)."""
     fairness: Mapping[tuple[str, str], FairnessSettings] = field(default_factory=dict)
     """What fairness is measured of each (client, model) that has it configured."""
+    forecasts: Mapping[tuple[str, str], Forecast] = field(default_factory=dict)
+    """What is sent beside the forecasts of each (client, model) that has it configured."""

@@ -15,6 +15,7 @@ from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.health import client_state
 from monitor.health.settings import ClientSettings
+from monitor.metrics.settings import MetricSettings
 from monitor.predictions.log.writer import IntakeStats
 from monitor.predictions.texts.policy import TextPolicy
 from monitor.records import Alert, Silence, Stream
@@ -47,7 +48,8 @@ class Services:
     `/healthz` calls `stuck` for the reason why the evaluation loop is stuck, `/readyz` calls `ready`. `base_seconds` is
     the length of a base window. `measured` returns the measurements of the last tick; `channels` are the configured
     ones; `drift_limits` are the values, by metric, from which a feature counts as drifted, `importance` is what the
-    configuration says of features, by name; `segment_features` is how many are counted by segment; `drilldowns` creates
+    configuration says of features, by name; `segment_features` is how many are counted by segment; `metrics` is how
+    figures are measured; `drilldowns` creates
     reports on alerts; `runbook` returns the URL of an alert's runbook, or an empty string; `alerts` are the settings of
     notifications; `rule` returns a rule in force by name, `rules` all of them; `past` returns measurements of an
     earlier day; `rollouts` is how the windows of two versions are read; `release_policy` says what a version of a
@@ -78,6 +80,7 @@ class Services:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     importance: Mapping[str, float] = field(default_factory=dict)
     segment_features: int = 8
+    metrics: MetricSettings = field(default_factory=MetricSettings)
     rollouts: Reading = field(default_factory=lambda: Reading(60))
     release_policy: Callable[[Stream], ReleasePolicy] = lambda _stream: ReleasePolicy()
     rollback: Callable[[Stream], RollbackSettings] = lambda _stream: RollbackSettings()

@@ -43,6 +43,7 @@ clients:
         task: binary
         baseline: {{file: {file}, also: [previous_version]}}
         expectations: {suite}
+      demand: {{task: regression, forecast: {{horizon: horizon}}}}
 """
 SUITE = "columns: {amount: [{check: range, least: 60, severity: critical}]}"
 """Which about half of the rows violate."""
@@ -107,6 +108,11 @@ def send(daemon: Daemon, batch: int) -> None:
             record |= {"prediction": made["prediction"][index], "confidence": made["confidence"][index]}
             outcomes.append({"id": name, "client": "acme", "model": "fraud", "truth": made["truth"][index]})
         predictions.append(record)
+    for index in range(40):
+        forecast: dict[str, Any] = {"id": f"{batch}-{index}", "client": "acme", "model": "demand"}
+        outcomes.append(forecast | {"truth": made["amount"][index]})
+        forecast |= {"prediction": made["amount"][index] + 3, "segments": {"horizon": "24h"}}
+        predictions.append(forecast)
     assert daemon.post("/v1/predictions", predictions).status_code == 202
     assert daemon.post("/v1/outcomes", outcomes).status_code == 202
 

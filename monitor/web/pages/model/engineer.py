@@ -12,6 +12,7 @@ from monitor import status
 from monitor.clock import iso
 from monitor.config.units import DAY, HOUR
 from monitor.health import wording
+from monitor.metrics import Subject
 from monitor.records import Alert, Measurement, Severity, State, Stream, Window
 from monitor.rules.engine.readings import OPEN
 from monitor.rules.engine.unjudged import unjudged as rules_unjudged
@@ -24,7 +25,7 @@ from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.charts import distributions
-from monitor.web.pages.declared import expectation_rows, own_rows
+from monitor.web.pages.declared import expectation_rows, forecast_rows, own_rows
 from monitor.web.pages.features.feature_rows import address_of
 from monitor.web.pages.groups import group_rows
 from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine, score_rows, version_rows
@@ -35,6 +36,7 @@ from monitor.web.pages.staff import health_of
 from monitor.web.services import Services
 from monitor.windows.baseline_from_table import Baseline
 from monitor.windows.declared import in_force
+from monitor.windows.profile import Profile
 from monitor.windows.rolling import Rolling
 
 T = TypeVar("T")
@@ -74,12 +76,29 @@ def model(
         page["groups"] = group_rows.of_measurements(of_day, page["measured"])
         view = services.client(client).view(model)
         page["own"] = own_rows.of_measurements(view.metrics, of_day, page["measured"])
+        page["forecasts"] = _forecasts(connection, services, stream, page["baseline"])
         page["expectations"] = expectation_rows.of_measurements(
             page["measured"], in_force.of_stream(connection, stream).expectations_at(now)
         )
         page["sample"] = services.client(client).sample(model)
     has_sent = stored is not None
     return rendering.page("staff_model.html", visitor=visitor, held=held, has_sent=has_sent, **page)
+
+
+def _forecasts(
+    connection: Connection, services: Services, stream: Stream, baseline: Baseline | None
+) -> forecast_rows.ForecastView:
+    """The forecasts of the last day; empty if none are configured, or their counts cannot be read."""
+    with services.store.faults.isolate("forecasts", str(stream)):
+        if (stream.client, stream.model) in services.metrics.forecasts:
+            declared, base = in_force.of_stream(connection, stream), services.base_seconds
+
+            def subject(window: Window, profile: Profile) -> Subject:
+                return Subject(stream, window, profile, baseline, services.metrics, declared=declared)
+
+            rolling = Rolling(connection, base, settled=float("inf"))
+            return forecast_rows.of_stream(rolling, subject, stream, services.clock.now(), base)
+    return forecast_rows.ForecastView()
 
 
 class Readable:
