@@ -15,6 +15,7 @@ from monitor.exporters.monotonic_counter import MonotonicCounter
 from monitor.exporters.prediction_counters import Counted, PredictionCounters
 from monitor.exporters.samples import SampleSet
 from monitor.exporters.settings import MetricsSettings
+from monitor.health.declared import own_metrics
 from monitor.health.settings import ClientSettings
 from monitor.metrics import AGAINST
 from monitor.predictions.log.writer import IntakeStats
@@ -65,6 +66,8 @@ class Collector:
         sources, now = self._sources, self._sources.clock.now()
         samples = SampleSet(BY_NAME, sources.settings.max_series)
         measured, isolate = sources.measured(), sources.store.faults.isolate
+        if client:
+            measured = _for_client(measured, client, sources.client(client))
         with sources.store.read() as connection:
             streams = [f for f in stream_rows.figures_of_all(connection) if client in ("", f.stream.client)]
             if not client:
@@ -157,6 +160,17 @@ class Collector:
             self._has_warned = True
             names = ", ".join(f"{name} ({series})" for name, series in sorted(samples.dropped.items()))
             log.warning("/metrics omits series to stay within web.metrics: %s", names)
+
+
+def _for_client(measured: Measured, client: str, settings: ClientSettings) -> Measured:
+    """The measurements of one client, without those of own metrics that are for engineers."""
+    return {
+        (stream, seconds): [
+            one for one in some if not own_metrics.is_for_engineers(settings.view(stream.model), one)
+        ]
+        for (stream, seconds), some in measured.items()
+        if stream.client == client
+    }
 
 
 def _by_stream(changed: Iterable[Alert]) -> Mapping[Stream, Sequence[Alert]]:

@@ -152,6 +152,11 @@ def _is_shown(app: App, http: httpx2.Client, at_risk_shown: str) -> None:
     sheet = http.get("/metrics").text
     assert 'kpi_value{client="acme",environment="production",kpi="refund_rate",model="fraud"} 0.33' in sheet
     assert 'kpi_target{client="acme",environment="production",kpi="refund_rate",model="fraud"} 0.1' in sheet
+    assert 'kpi="hidden"' in sheet
+    of_client = http.get("/c/acme/metrics").text
+    assert 'kpi="refund_rate"' in of_client
+    assert "hidden" not in of_client
+    assert 'name="thousands"' in of_client
     unusable = [line for line in sheet.splitlines() if 'metric="own_metric_set_aside"' in line]
     assert any('name="thousands"' in line and "a text, not a number" in line for line in unusable)
 

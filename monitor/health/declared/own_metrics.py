@@ -9,6 +9,7 @@ from monitor.records import Better, Measurement
 from monitor.visible import one_line
 
 METRIC, NAME = "own_metric", "name"
+SET_ASIDE = "own_metric_set_aside"
 CLIENT = "client"
 
 
@@ -18,6 +19,14 @@ def is_for_client(view: ModelView, measurement: Measurement) -> bool:
         return False
     section = view.metrics.get(measurement.label(NAME))
     return section is not None and section.audience == CLIENT
+
+
+def is_for_engineers(view: ModelView, measurement: Measurement) -> bool:
+    """Whether a measurement is of an own metric that the client must not see, also of one that was removed."""
+    if measurement.metric not in (METRIC, SET_ASIDE):
+        return False
+    section = view.metrics.get(measurement.label(NAME))
+    return section is None or section.audience != CLIENT
 
 
 def sentences(view: ModelView, measured: Sequence[Measurement], period: str) -> list[tuple[str, str]]:
