@@ -76,6 +76,7 @@ def test_the_violations_of_the_documentation_are_produced(tmp_path: Path) -> Non
         Expectation(Check.PRESENT, "features.amount"),
         Expectation(Check.ALLOWED, "features.kind", {"values": ["auto", "home"]}),
         Expectation(Check.PRESENT, "features.kind"),
+        Expectation(Check.PRESENT, "features.gone"),
     ]
     paths = sagemaker_files.write(tmp_path / "out", rows, suite, check(suite, [rows]))
     written = {path.name: json.loads(path.read_text()) for path in paths}
@@ -89,9 +90,25 @@ def test_the_violations_of_the_documentation_are_produced(tmp_path: Path) -> Non
     }
     assert [(one["feature_name"], one["constraint_check_type"]) for one in violations] == [
         ("State", "data_type_check"), ("amount", "completeness_check"), ("kind", "categorical_values_check"),
+        ("gone", "missing_column_check"),
     ]  # fmt: skip
     amount = written["statistics.json"]["features"][1]
     assert amount["numerical_statistics"]["common"] == {"num_present": 900, "num_missing": 100}
     assert written["statistics.json"]["features"][2]["string_statistics"]["distinct_count"] == 2
     again = kinds.read(tmp_path / "out" / "constraints.json").expectations
-    assert {(one.column, one.check) for one in again} == {(one.column, one.check) for one in suite}
+    assert {(one.column, one.check) for one in again} == {(one.column, one.check) for one in suite[:-1]}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "tolerated"), [(1.0, 0.0), (0.9, 0.1), (0.1, 0.1), (0.0, 0.0), (None, 0.0)]
+)
+def test_a_threshold_is_read_in_the_stricter_way(
+    tmp_path: Path, threshold: float | None, tolerated: float
+) -> None:
+    file = tmp_path / "constraints.json"
+    features = [{"name": "a", "inferred_type": "Integral", "string_constraints": {"domains": ["1"]}}]
+    config = {"datatype_check_threshold": threshold, "domain_content_threshold": threshold}
+    file.write_text(json.dumps({"features": features, "monitoring_config": config}))
+    assert [one.tolerated for one in kinds.read(file).expectations] == pytest.approx(
+        [tolerated] * 2, abs=1e-5
+    )

@@ -60,7 +60,7 @@ def _feature(
         left_out.append(f"{place}.{name}: is not known")
     kind = feature.get("inferred_type")
     if kind in TYPES:
-        tolerated = _tolerated(settings.get("datatype_check_threshold", 1.0))
+        tolerated = _strict(settings.get("datatype_check_threshold"))
         found.append(Expectation(Check.TYPE, column, {"type": TYPES[kind]}, tolerated))
     elif kind not in (None, "Unknown"):
         left_out.append(f"{place}.inferred_type: {kind!r} is no type of SageMaker")
@@ -70,7 +70,7 @@ def _feature(
     if numbers.get("is_non_negative"):
         found.append(Expectation(Check.RANGE, column, {"least": 0.0}))
     if domains := texts.get("domains"):
-        tolerated = _tolerated(settings.get("domain_content_threshold", 1.0))
+        tolerated = _strict(settings.get("domain_content_threshold"))
         found.append(Expectation(Check.ALLOWED, column, {"values": [str(one) for one in domains]}, tolerated))
     for group, known in (("num_constraints", {"is_non_negative"}), ("string_constraints", {"domains"})):
         left_out += [
@@ -79,8 +79,16 @@ def _feature(
     return found
 
 
+def _strict(threshold: object) -> float:
+    """What a threshold of `monitoring_config` tolerates. In generated files it is 1.0, the share of rows that must be
+    right; the documentation has 0.1, the share that may be wrong. The stricter reading is taken.
+    """
+    right = _tolerated(threshold)
+    return min(right, 1.0 - right)
+
+
 def _tolerated(threshold: object) -> float:
-    """A threshold of SageMaker is the share of rows that must be right."""
+    """A share of rows that must be right."""
     return min(max(1.0 - float(threshold), 0.0), 0.999999) if _is_number(threshold) else 0.0  # type: ignore[arg-type]
 
 

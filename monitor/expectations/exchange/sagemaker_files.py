@@ -45,7 +45,7 @@ def write(
     contents = {
         "statistics.json": statistics(rows),
         "constraints.json": constraints(rows, some),
-        "constraint_violations.json": violations(results),
+        "constraint_violations.json": violations(results, rows.schema.names),
     }
     for name, content in contents.items():
         (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -84,19 +84,27 @@ def constraints(rows: pa.RecordBatch, some: Sequence[Expectation]) -> dict[str, 
     return {"version": 0, "features": features, "monitoring_config": _CONFIG}
 
 
-def violations(results: Sequence[Result]) -> dict[str, Any]:
-    """The expectations that failed. Those that SageMaker has no check for are named by their own."""
+def violations(results: Sequence[Result], columns: Sequence[str]) -> dict[str, Any]:
+    """The expectations that failed; `columns` are those of the rows. Expectations that SageMaker has no check for are
+    named by their own.
+    """
     return {
         "violations": [
             {
                 "feature_name": _name(one.expectation.column) or "rows",
-                "constraint_check_type": _CHECKS.get(one.expectation.check, f"{one.expectation.check}_check"),
+                "constraint_check_type": _check_type(one.expectation, columns),
                 "description": _description(one),
             }
             for one in results
             if one.failed
         ]
     }
+
+
+def _check_type(one: Expectation, columns: Sequence[str]) -> str:
+    if one.check is Check.PRESENT and one.column not in columns:
+        return "missing_column_check"
+    return _CHECKS.get(one.check, f"{one.check}_check")
 
 
 def _description(one: Result) -> str:
