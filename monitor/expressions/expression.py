@@ -13,7 +13,16 @@ from hashlib import blake2b
 
 import numpy as np
 
-from monitor.expressions.grammar import AGGREGATES, ARITHMETIC, Source, check_row, column_of, parse
+from monitor.expressions.grammar import (
+    AGGREGATES,
+    ARITHMETIC,
+    FunctionCall,
+    Source,
+    check_row,
+    column_of,
+    function_call,
+    parse,
+)
 from monitor.expressions.rows import Evaluation, Values
 
 MOST_SUMS = 6
@@ -78,6 +87,11 @@ class Expression:
     def digest(self) -> str:
         """Identifies what it computes: equal for texts that differ in spaces only."""
         return blake2b(ast.dump(self.body).encode(), digest_size=5).hexdigest()
+
+    @property
+    def calls(self) -> list[FunctionCall]:
+        """The calls of functions of yours."""
+        return list(filter(None, map(function_call, ast.walk(self.body))))
 
     @property
     def uses_features(self) -> bool:

@@ -4,7 +4,9 @@ import ast
 import math
 import warnings
 from dataclasses import dataclass
+from hashlib import blake2b
 
+from monitor.signals.plugins.plugin_names import target_of
 from monitor.texts import LABEL
 
 MOST_CHARACTERS, MOST_NODES, DEEPEST = 1000, 200, 40
@@ -15,6 +17,8 @@ OF_OUTCOME = frozenset(("truth", "reviewed", "corrected", "feedback", "delay"))
 GROUPS = frozenset(("features", "segments", "probabilities", "signals", "outcome"))
 FUNCTIONS = {"abs": 1, "sqrt": 1, "log": 1, "exp": 1, "round": 1, "least": 2, "greatest": 2, "coalesce": 2}
 """Functions of a row, with the number of their arguments."""
+PLUGIN, MOST_READ = "plugin", 32
+"""A function of yours, and how many columns it may get."""
 AGGREGATES = ("sum", "mean", "count", "share", "quantile", "median")
 ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow)
 _COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn, ast.Is, ast.IsNot)
@@ -96,6 +100,28 @@ def column_of(node: ast.expr) -> str | None:
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A call of a function of yours: `target` is `package:function`, `reads` are the columns that it gets."""
+
+    target: str
+    reads: tuple[str, ...]
+
+    @property
+    def column(self) -> str:
+        """The column of its values."""
+        content = "\n".join((self.target, *self.reads))
+        return f"plugin.{blake2b(content.encode(), digest_size=8).hexdigest()}"
+
+
+def function_call(node: ast.AST) -> FunctionCall | None:
+    """The call of a function of yours that a checked node is; None if it is none."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == PLUGIN):
+        return None
+    target = node.args[0].value  # type: ignore[attr-defined]
+    return FunctionCall(target, tuple(column_of(one) or "" for one in node.args[1:]))
+
+
 def check_row(source: Source, node: ast.expr) -> None:
     """Check an expression of one row.
 
@@ -156,14 +182,31 @@ def _check_comparison(source: Source, node: ast.Compare) -> None:
 
 def _check_call(source: Source, node: ast.Call) -> None:
     name = node.func.id if isinstance(node.func, ast.Name) else ""
+    if name == PLUGIN:
+        _check_plugin(source, node)
+        return
     if name in AGGREGATES:
         raise source.error(node, f"{name} is over all rows: it cannot stand inside of another")
     if name not in FUNCTIONS:
-        known = [*FUNCTIONS, *AGGREGATES]
+        known = [*FUNCTIONS, *AGGREGATES, PLUGIN]
         raise source.error(node, f"unknown function {name or 'without a name'}: {_listed(known)}")
     if node.keywords or len(node.args) != FUNCTIONS[name]:
         raise source.error(node, f"{name} takes {FUNCTIONS[name]} value{'s' * (FUNCTIONS[name] > 1)}")
     for one in node.args:
+        check_row(source, one)
+
+
+def _check_plugin(source: Source, node: ast.Call) -> None:
+    first, columns = node.args[0] if node.args else node, node.args[1:]
+    if node.keywords or not columns or len(columns) > MOST_READ:
+        raise source.error(node, f"plugin takes a function and 1 to {MOST_READ} columns")
+    try:
+        target_of(first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else "")
+    except ValueError as error:
+        raise source.error(first, str(error)) from error
+    for one in columns:
+        if column_of(one) is None:
+            raise source.error(one, "plugin gets columns, such as features.amount")
         check_row(source, one)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from monitor.expressions.grammar import column_of
+from monitor.expressions.grammar import column_of, function_call
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import name_of, names, numbers
 from monitor.texts import number_in
@@ -69,9 +69,17 @@ class Evaluation:
         why = np.where(too_large, self.reason("a value is infinite, too large or no number"), found.why)
         return Values(found.of_row, why.astype(np.uint8), found.is_flag)
 
-    def _numbers(self, node: ast.expr) -> Values:
+    def _stored(self, node: ast.expr) -> Values | None:
+        """The numbers of a column, or of a function of yours, whose values are a column."""
         if (name := column_of(node)) is not None:
             return self._column_numbers(name)
+        if (call := function_call(node)) is not None:
+            return self._column_numbers(call.column, missing=f"{call.target} gave no value")
+        return None
+
+    def _numbers(self, node: ast.expr) -> Values:
+        if (stored := self._stored(node)) is not None:
+            return stored
         match node:
             case ast.Constant(value=value):
                 return self._literal(value)
@@ -103,9 +111,11 @@ class Evaluation:
             return self.constant(number)
         return self.constant(float(value), is_flag=isinstance(value, bool))  # type: ignore[arg-type]
 
-    def _column_numbers(self, name: str) -> Values:
+    def _column_numbers(self, name: str, missing: str = "") -> Values:
         array = self.column(name)
-        missing = self.reason(f"{name} is missing")
+        return self._read(name, array, self.reason(missing or f"{name} is missing"))
+
+    def _read(self, name: str, array: pa.Array | None, missing: int) -> Values:
         if array is None:
             found = self.constant(0.0)
             found.why[:] = missing

@@ -10,6 +10,7 @@ A batch that cannot be counted is moved to the quarantine with the reason. Its r
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 from sqlalchemy import Connection
@@ -214,10 +215,11 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     more = len(batches) < len(waiting.uncounted.batches) or waiting.is_backlog
     features = by_segment(connection, stream, layout, settings)
     declared, most = in_force.of_stream(connection, stream), settings.max_segments
+    count_own = partial(own_counts.count, layout=layout, most_slices=most, faults=faults_of(connection))
     added: dict[Window, Profile] = {}
     for window, rows in _merged_batches(batches):
         _add(added, window, count(rows, layout, most, features))
-        _add(added, window, own_counts.count(rows, layout, most, declared.at(window.start), are_joined=False))
+        _add(added, window, count_own(rows, metrics=declared.at(window.start), are_joined=False))
         _add(added, window, expectation_counts.count(rows, layout, declared.expectations_at(window.start)))
     seen = [batch.id for batch in batches] or waiting.uncounted.damaged
     only = seen if waiting.is_newest_first else ()
@@ -226,9 +228,7 @@ def _count(connection: Connection, stream: Stream, settings: WindowSettings, now
     for matched in joining.matched:
         window, joined = matched.window, matched.joined
         _add(added, window, count_outcomes(joined, layout, most))
-        _add(
-            added, window, own_counts.count(joined, layout, most, declared.at(window.start), are_joined=True)
-        )
+        _add(added, window, count_own(joined, metrics=declared.at(window.start), are_joined=True))
     totals = [_total(connection, stream, window, profile) for window, profile in added.items()]
     numbers = [batch.id for batch in batches]
     return _Counted(

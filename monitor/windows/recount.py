@@ -16,7 +16,7 @@ from monitor.predictions.log.stored_rows import decoded
 from monitor.predictions.outcomes import join as joining
 from monitor.records import Stream, Window
 from monitor.store import outcomes, predictions, profile_versions, profiles, site_windows
-from monitor.store.db import Store
+from monitor.store.db import Store, faults_of
 from monitor.store.profiles import StoredProfile
 from monitor.windows import codec
 from monitor.windows.counting import put_totals
@@ -123,18 +123,23 @@ def _recounted_window(
     features = by_segment(connection, stream, layout, settings)
     declared = in_force.of_stream(connection, stream)
     metrics, suite = declared.at(window.start), declared.expectations_at(window.start)
+    own = partial(
+        own_counts.count,
+        layout=layout,
+        most_slices=settings.max_segments,
+        metrics=metrics,
+        faults=faults_of(connection),
+    )
     parts: list[Profile | None] = []
     numbers = predictions.numbers(connection, stream, window.start, window.end)
     for batch, rows in decoded(connection, predictions.batches(connection, stream, window.start, window.end)):
         parts.append(count(rows, layout, settings.max_segments, features))
-        parts.append(own_counts.count(rows, layout, settings.max_segments, metrics, are_joined=False))
+        parts.append(own(rows, are_joined=False))
         parts.append(expectation_counts.count(rows, layout, suite))
         outcomes_of_batch = joining.with_outcomes_of(connection, batch)
         if outcomes_of_batch is not None:
             parts.append(count_outcomes(outcomes_of_batch, layout, settings.max_segments))
-            parts.append(
-                own_counts.count(outcomes_of_batch, layout, settings.max_segments, metrics, are_joined=True)
-            )
+            parts.append(own(outcomes_of_batch, are_joined=True))
     outcomes_digest = outcomes.known_digest(connection, numbers)
     if not parts:
         return RecountedWindow(window, None, numbers, outcomes_digest, *at)

@@ -41,7 +41,10 @@ class PluginError(WatchkeeperError):
 
 
 class Plugin:
-    """One plug-in: `target` is `package:function`, which gets a table of calls and returns a value for each of them."""
+    """One plug-in: `target` is `package:function`, which gets a table of calls and returns a value for each of them.
+
+    `of` is what errors call it.
+    """
 
     def __init__(
         self,
@@ -49,9 +52,11 @@ class Plugin:
         target: str,
         *,
         deadline: float = DEADLINE,
+        of: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name, self.target = name_of(name), target_of(target)
+        self._called = of or f"signal '{name}'"
         self._deadline, self._clock = deadline, clock
         self._process: subprocess.Popen[bytes] | None = None
         self._is_ready, self._began = False, 0.0
@@ -85,7 +90,7 @@ class Plugin:
         with self._lock:
             if self._clock() < self._again_at:
                 raise PluginError(
-                    f"signal '{self.name}' is set aside: {self._reason}", hint="it is tried again by itself"
+                    f"{self._called} is set aside: {self._reason}", hint="it is tried again by itself"
                 )
             return self._guarded(lambda: self._asked(calls))
 
@@ -98,7 +103,7 @@ class Plugin:
             self._failures += 1
             self._again_at, self._reason = self._clock() + wait, str(error)
             raise PluginError(
-                f"signal '{self.name}' ({self.target}): {error}", hint="mend the function; calls are kept"
+                f"{self._called} ({self.target}): {error}", hint="mend the function; calls are kept"
             ) from error
 
     def as_returned(self) -> Signal:

@@ -12,6 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.expressions.rows import Evaluation
+from monitor.runtime.faults import Faults
+from monitor.windows.declared.functions import with_values
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.kernel.count_column import Weights
 from monitor.windows.kernel.count_rows import in_slices, with_features
@@ -29,15 +31,24 @@ _SMALLEST = 1e-9
 
 
 def count(
-    rows: pa.RecordBatch, layout: Layout, most_slices: int, metrics: Sequence[OwnMetric], *, are_joined: bool
+    rows: pa.RecordBatch,
+    layout: Layout,
+    most_slices: int,
+    metrics: Sequence[OwnMetric],
+    *,
+    are_joined: bool,
+    faults: Faults | None = None,
 ) -> Profile | None:
     """Count predictions, or (`are_joined`) predictions with new outcomes; None if no metric counts these.
+    Functions of yours that fail are told to `faults`.
 
     Metrics that read an outcome count rows whose outcome has become known; the others count predictions.
     """
     chosen = [one for one in metrics if bool(one.expression.outcome) == are_joined]
     if not chosen or not rows.num_rows:
         return None
+
+    known = with_values(under_known_names(rows, layout), chosen, faults or Faults())
 
     def count_one(part: pa.RecordBatch, core_only: bool) -> Slice:
         totals: dict[str, int] = {}
@@ -55,7 +66,7 @@ def count(
                 tallies[metric.tally] = bounded(tally)
         return replace(empty(layout, core_only=core_only), totals=totals, tallies=tallies)
 
-    return Profile(layout, in_slices(under_known_names(rows, layout), most_slices, count_one))
+    return Profile(layout, in_slices(known, most_slices, count_one))
 
 
 def features_of(metrics: Sequence[OwnMetric]) -> frozenset[str]:

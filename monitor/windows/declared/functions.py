@@ -1,0 +1,54 @@
+"""Functions of yours in own metrics. Each runs in a process of its own, and what it does there stops nobody."""
+
+import os
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from monitor.predictions.texts import signal_room
+from monitor.runtime.faults import Faults
+from monitor.windows.declared.own_metric import OwnMetric
+
+PART = "own metrics"
+"""Of faults."""
+_PATIENCE = 20.0
+"""Seconds in which a function may be loaded before its rows are set aside."""
+
+
+def with_values(rows: pa.RecordBatch, metrics: Sequence[OwnMetric], faults: Faults) -> pa.RecordBatch:
+    """The rows with a column for each call of a function in the metrics. One that fails gets none, and is told."""
+    calls = {call.column: call for metric in metrics for call in metric.expression.calls}
+    for name, call in calls.items():
+        try:
+            values = _values(call.target, _table(rows, call.reads))
+        except Exception as error:  # whatever a function of somebody else does must not stop the counts
+            faults.report(PART, call.target, error)
+        else:
+            faults.resolve(PART, call.target)
+            rows = rows.append_column(name, values)
+    return rows
+
+
+def _values(target: str, table: pa.Table) -> pa.Array:
+    process = _process(target, os.getpid())  # a forked process must not share the pipes of its parent
+    if not process.is_ready(_PATIENCE):
+        raise TimeoutError(f"it was not loaded within {_PATIENCE:g} s")
+    values = process.values(table)
+    if pa.types.is_list(values.type):
+        raise TypeError("it returned vectors, not numbers")
+    return values
+
+
+@lru_cache(maxsize=64)
+def _process(target: str, _of_process: int) -> Any:
+    return signal_room.plugin().Plugin("own_metric", target, of="function of own metrics")
+
+
+def _table(rows: pa.RecordBatch, reads: Sequence[str]) -> pa.Table:
+    columns = {}
+    for name in reads:
+        array = rows.column(name) if name in rows.schema.names else pa.nulls(rows.num_rows)
+        columns[name] = array.cast(pa.string()) if pa.types.is_dictionary(array.type) else array
+    return pa.table(columns)

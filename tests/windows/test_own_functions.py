@@ -1,0 +1,117 @@
+"""Functions of one's own in own metrics: the example of the documentation, and functions that fail in every way."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from monitor.expressions.condition import compile_condition
+from monitor.expressions.expression import compile_expression
+from monitor.expressions.grammar import ExpressionError
+from monitor.metrics.declared.own_metrics import figure
+from monitor.runtime.faults import Faults
+from monitor.windows.declared import functions
+from monitor.windows.declared.own_counts import ASIDE, ROWS, count
+from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.profile import OVERALL
+from tests.windows.test_own_metrics import LAYOUT
+
+DOCS = Path(__file__).parents[2] / "docs/own-metrics.md"
+FAILING = r"""
+import os, time
+def raises(rows): raise ValueError("no\\u202e\\x00 rate")
+def sleeps(rows): time.sleep(60)
+def ends(rows): os._exit(3)
+def vectors(rows): return [[1.0, 2.0]] * rows.num_rows
+"""
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder where the functions' processes find modules; each answers within a second."""
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{DOCS.parents[1]}")
+    begun: dict[str, Any] = {}
+
+    def process(target: str, _of: int) -> Any:
+        made = functions.signal_room.plugin().Plugin
+        return begun.setdefault(
+            target, made("own_metric", target, of="function of own metrics", deadline=1.0)
+        )
+
+    monkeypatch.setattr(functions, "_process", process)
+    yield tmp_path
+    for one in begun.values():
+        one.stop()
+
+
+def test_the_example_of_the_documentation(written: Path) -> None:
+    text = DOCS.read_text()
+    [code] = re.findall(r"```python\n(# shop_metrics\.py.*?)```", text, re.DOTALL)
+    (written / "shop_metrics.py").write_text(code)
+    shown = dict(re.findall(r'  (late_\w+): "(.*)"', text))
+    days = ["2026-01-02", "2026-01-05", None, "2026-01-09"]
+    rows = pa.RecordBatch.from_pydict(
+        {
+            "prediction": ["ok"] * 4,
+            "features.promised": pa.array(["2026-01-03"] * 4).dictionary_encode(),
+            "features.expected": pa.array(days).dictionary_encode(),
+            "features.amount": [1.0, 20.0, 300.0, 4000.0],
+        }
+    )
+    metrics = [OwnMetric(name, compile_expression(expression)) for name, expression in shown.items()]
+    faults = Faults()
+    found = count(rows, LAYOUT, 5, metrics, are_joined=False, faults=faults)
+    assert not faults.active()
+    assert found is not None
+    part = found.slices[OVERALL]
+    assert {one.name: figure(one, part)[0] for one in metrics} == {"late_share": 2 / 3, "late_value": 4020.0}
+    assert part.tally(metrics[0].tally) == {ROWS: 3, f"{ASIDE}shop_metrics:late gave no value": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("raises", "rate"), ("sleeps", "did not answer within"), ("ends", "its process ended"),
+        ("vectors", "vectors"), ("gone", "no attribute"),
+    ],
+)  # fmt: skip
+def test_a_function_that_fails_sets_its_rows_aside(written: Path, name: str, told: str) -> None:
+    (written / "bad_metrics.py").write_text(FAILING)
+    bad = OwnMetric("bad", compile_expression(f"mean(plugin('bad_metrics:{name}', x))"))
+    good = OwnMetric("good", compile_expression("sum(x)"))
+    rows = pa.RecordBatch.from_pydict({"prediction": ["ok"] * 3, "features.x": [1.0, 2.0, 3.0]})
+    faults = Faults()
+    found = count(rows, LAYOUT, 5, [bad, good], are_joined=False, faults=faults)
+    assert found is not None
+    part = found.slices[OVERALL]
+    assert part.tally(bad.tally) == {ROWS: 0, f"{ASIDE}bad_metrics:{name} gave no value": 3}
+    assert figure(good, part)[0] == 6
+    [fault] = faults.active()
+    assert (fault.part, fault.subject) == ("own metrics", f"bad_metrics:{name}")
+    assert told in fault.reason
+    assert fault.reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("mean(plugin('os.system', x))", "at character 13: 'os.system' names no function"),
+        ("mean(plugin('os:system'))", "1 to 32 columns"),
+        ("mean(plugin('os:system', 1))", "gets columns"),
+        ("mean(plugin(x, x))", "names no function"),
+        ("mean(plugin())", "1 to 32 columns"),
+        ("plugin('a:b', x)", "is a value of each row"),
+        ("mean(plugin('a:b', truth, feedback))", "become known at different times"),
+    ],
+)
+def test_calls_that_are_mistakes(text: str, told: str) -> None:
+    with pytest.raises(ExpressionError, match=re.escape(told)):
+        compile_expression(text)
+
+
+def test_expectations_call_no_functions() -> None:
+    with pytest.raises(ExpressionError, match="call no plug-ins"):
+        compile_condition("plugin('a:b', x) > 1")
