@@ -21,7 +21,7 @@ from monitor.sources.source import Fetched, Payload
 from monitor.store import idempotency, predictions
 from monitor.store.db import Store
 from tests.support.log import running
-from tests.support.source_checks import stored
+from tests.support.source_checks import POISON, stored
 from tests.support.thorough import examples
 
 NOW = float(int(time.time()) - 3600)
@@ -98,6 +98,74 @@ def test_law_together_is_as_one_by_one(
         assert taken(*log, together) == expected
     else:
         assert len(taken(*log, together)) == len(expected)
+
+
+def of_message(fields: dict[str, Any]) -> bytes:
+    return json.dumps({**DEFAULTS, "prediction": "ok", **fields}).encode()
+
+
+GOOD = st.integers(0, 9).map(
+    lambda n: of_message({"id": f"p-{n}", "timestamp": NOW - n, "features": {"a": n}})
+)
+HOSTILE = (
+    *POISON,
+    of_message({"id": "l-1"}) + b"\n" + of_message({"id": "l-2"}),
+    of_message({"id": "l-1"}) + b"\r" + of_message({"id": "l-2"}),
+    b'{"id": 1}, {"id": 2}',
+    b'{"prediction": "ok"}\n{"prediction": "ok"}',
+    b'{"prediction": "ok"}}',
+    b'[{"prediction": "ok", "timestamp": %d}]' % NOW,
+    b'{"prediction": "\xff", "timestamp": %d}' % NOW,
+    b'{"prediction": "ok", "latency_ms": NaN, "timestamp": %d}' % NOW,
+    b'{"prediction": "ok", "prediction": "late", "timestamp": %d}' % NOW,
+    b'\xef\xbb\xbf{"prediction": "ok", "timestamp": %d}' % NOW,
+    b' \r\n{"prediction": "ok", "timestamp": %d} ' % NOW,
+    b'{"prediction": "ok",\r"timestamp": %d}' % NOW,
+    b'{"prediction": "ok", "features": ' + b"[" * 2000 + b"]" * 2000 + b"}",
+    of_message({"timestamp": NOW + 10**7}),
+    of_message({"timestamp": 0}),
+    of_message({"id": "x" * 10_000, "timestamp": NOW}),
+    of_message({"prediction": "\u2028\r\n\x85\u202e", "timestamp": NOW}),
+    of_message({"timestamp": NOW, "confidence": "much"}),
+    of_message({"id": "p-1", "truth": "ok", "timestamp": NOW}),
+    b"",
+    b"  ",
+)
+
+
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(GOOD | GOOD | st.sampled_from(HOSTILE), min_size=2, max_size=8), st.booleans())
+def test_law_hostile_messages_are_stored_and_refused_as_one_by_one(
+    log: tuple[PredictionLog, Store], bodies: list[bytes], is_ordered: bool
+) -> None:
+    check_alike(log, bodies, is_ordered=is_ordered)
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_message_among_good_ones_is_read_as_by_itself(
+    log: tuple[PredictionLog, Store], body: bytes
+) -> None:
+    good = [of_message({"id": f"g-{n}", "timestamp": NOW - n}) for n in range(3)]
+    for is_ordered in (False, True):
+        check_alike(log, [*good[:2], body, good[2]], is_ordered=is_ordered)
+
+
+def check_alike(log: tuple[PredictionLog, Store], bodies: Sequence[bytes], *, is_ordered: bool) -> None:
+    """Messages that are read many at a time are stored and refused as one by one."""
+    payloads = [
+        Payload(one, f"entry {n}", key=b"%d" % n, sent_at=NOW - 60.0 - n) for n, one in enumerate(bodies)
+    ]
+    together = reader(log[0], DEFAULTS, is_ordered=is_ordered).read_all(payloads)
+    alone = Reading.joined(map(reader(log[0], DEFAULTS, is_ordered=is_ordered).read, payloads))
+    assert refused(together) == refused(alone)
+    assert taken(*log, together) == taken(*log, alone)
+
+
+def refused(reading: Reading) -> list[Any]:
+    """What goes to quarantine, with its message's name in the error."""
+    return sorted((one.reason, repr(one.rejected)) for each in reading.requests for one in each.rejected)
 
 
 def test_many_plain_messages_become_one_request_and_known_ones_none(log: tuple[PredictionLog, Store]) -> None:

@@ -3,6 +3,7 @@
 The client's own parser waits once for each line.
 """
 
+import re
 from typing import Any
 
 _MOST_LINE = 65_536
@@ -10,6 +11,10 @@ _MOST_DEPTH = 32
 _BULK, _LIST, _NUMBER, _TEXT, _ERROR = b"$*:+-"
 _NONE = "it is no answer of Redis"
 _COUNTED = (_BULK, _LIST)
+_ENTRY = re.compile(
+    rb"\*2\r\n\$([0-9]{1,9})\r\n([^\r\n]*)\r\n\*2\r\n\$([0-9]{1,9})\r\n([^\r\n]*)\r\n\$([0-9]{1,9})\r\n"
+)
+"""An entry of a stream with one field, up to its value: id, name, and the length of each."""
 
 
 class ProtocolError(ValueError):
@@ -57,6 +62,9 @@ class AnswerReader:
         answer: tuple[Any] | None = None
         while answer is None and (end := buffer.find(b"\r\n", at)) >= 0:
             kind = buffer[at]
+            if kind == _LIST and self._open and (after := self._entries(at)) > at:
+                at = after
+                continue
             length = _number(buffer[at + 1 : end]) if kind in _COUNTED else -1
             if kind == _BULK and length >= 0:
                 begin, end = end + 2, end + 2 + length
@@ -80,6 +88,28 @@ class AnswerReader:
         elif not self._needed:
             self._limit(len(buffer) - at, _MOST_LINE)
         return answer
+
+    def _entries(self, at: int) -> int:
+        """Add the complete entries with one field from `at` on to the list that they are in; where they end.
+
+        The last one of the list is left: it completes the answer.
+        """
+        buffer, received = self._buffer, len(self._buffer)
+        members, length = self._open[-1]
+        begin = at
+        for _ in range(length - len(members) - 1):
+            entry = _ENTRY.match(buffer, at)
+            if entry is None:
+                break
+            of_id, identifier, of_name, name, of_value = entry.groups()
+            start = entry.end()
+            end = start + int(of_value)
+            if end + 2 > received or len(identifier) != int(of_id) or len(name) != int(of_name):
+                break
+            members.append([identifier, [name, bytes(buffer[start:end])]])
+            at = end + 2
+        self._size += at - begin
+        return at
 
     def _put(self, value: Any) -> tuple[Any] | None:
         """Add a value to the list that it is in; the answer, if it is complete with it."""

@@ -15,6 +15,15 @@ ANSWERS = st.recursive(
     lambda inner: st.lists(inner, max_size=4),
     max_leaves=12,
 )
+SHORT = st.binary(max_size=6) | st.sampled_from([b"\r\n", b"*2\r\n$1\r\na\r\n", b"$3\r\n", b"x" * 50])
+ENTRY = st.builds(lambda *parts: [parts[0], list(parts[1:])], SHORT, SHORT, SHORT)
+OTHER_ENTRIES = st.builds(lambda one, some: [one, some], SHORT, st.lists(SHORT, max_size=4) | st.none())
+OF_STREAM = st.builds(
+    lambda name, entries: [[name, entries]],
+    SHORT,
+    st.lists(ENTRY | ENTRY | OTHER_ENTRIES | SHORT, max_size=8),
+)
+"""What Redis answers when a stream is read: mostly entries with one field."""
 
 
 def written(answer: Any) -> bytes:
@@ -29,7 +38,7 @@ def written(answer: Any) -> bytes:
 
 
 @settings(max_examples=examples(60), deadline=None)
-@given(st.lists(ANSWERS, max_size=3), st.integers(1, 40))
+@given(st.lists(ANSWERS | OF_STREAM, max_size=3), st.integers(1, 40) | st.integers(40, 400))
 def test_law_what_is_read_is_what_was_written_wherever_it_breaks(answers: list[Any], step: int) -> None:
     reader, sent, found = AnswerReader(10_000), b"".join(map(written, answers)), []
     for at in range(0, len(sent), step):
@@ -71,6 +80,44 @@ def test_what_is_no_answer_or_too_large_is_refused(sent: bytes, words: str) -> N
     with pytest.raises(ProtocolError, match=words):
         for _ in range(10):
             reader.read()
+
+
+FOUR = [[b"orders", [[b"17960013-%d" % n, [b"data", b'{"id": "%d"}' % n]] for n in range(4)]]]
+
+
+def test_entries_are_the_same_wherever_what_was_received_breaks() -> None:
+    sent = written(FOUR)
+    for at in range(len(sent)):
+        assert found_in(AnswerReader(1000), [sent[:at], sent[at:]]) == [repr(FOUR)]
+
+
+def test_entries_with_a_wrong_length_are_what_single_values_would_be() -> None:
+    sent = written(FOUR)
+    for place in [place for place, byte in enumerate(sent) if byte in b"0123456789*$"]:
+        for other in b"0129x- *":
+            wrong = sent[:place] + b"%c" % other + sent[place + 1 :]
+            in_bytes = [b"%c" % byte for byte in wrong]
+            assert found_in(AnswerReader(1000), [wrong]) == found_in(AnswerReader(1000), in_bytes)
+
+
+def found_in(reader: AnswerReader, received: list[bytes]) -> list[Any]:
+    """The answers, and the error if there is one. Byte by byte, no entry is there as a whole."""
+    found: list[Any] = []
+    try:
+        for part in received:
+            reader.feed(part)
+            while (answer := reader.read()) is not None:
+                found.append(repr(answer[0]))
+    except ProtocolError as error:
+        found.append(str(error))
+    return found
+
+
+def test_a_stream_that_is_too_large_is_refused_among_its_entries() -> None:
+    reader = AnswerReader(1000)
+    reader.feed(written([[b"orders", [[b"1-%d" % n, [b"data", b"x" * 100]] for n in range(20)]]]))
+    with pytest.raises(ProtocolError, match=r"larger than 1,000 bytes"):
+        reader.read()
 
 
 def test_an_error_of_the_server_is_told_apart_from_a_text() -> None:
