@@ -111,7 +111,7 @@ def send(daemon: Daemon, batch: int) -> None:
     for index in range(40):
         forecast: dict[str, Any] = {"id": f"{batch}-{index}", "client": "acme", "model": "demand"}
         outcomes.append(forecast | {"truth": made["amount"][index]})
-        forecast |= {"prediction": made["amount"][index] + 3, "segments": {"horizon": "24h"}}
+        forecast |= {"version": "7", "prediction": made["amount"][index] + 3, "segments": {"horizon": "24h"}}
         predictions.append(forecast)
     assert daemon.post("/v1/predictions", predictions).status_code == 202
     assert daemon.post("/v1/outcomes", outcomes).status_code == 202
