@@ -229,9 +229,9 @@ FEATURES = Row(
             7,
             (
                 Query(
-                    "max by (column, expectation, tier) (watchkeeper_measurement_value"
+                    "sort_desc(max by (column, expectation, tier) (watchkeeper_measurement_value"
                     + within('metric="expectation_failed"', 'window="1h"')
-                    + ") > 0",
+                    + ") > 0)",
                     table=True,
                 ),
             ),
