@@ -227,8 +227,8 @@ def _next_incident(
     involved = _involved(calibration, state, scored, sudden, member & ~before.member) | before.involved
     involved &= member[:-1][calibration.scores.column]
     joined = member & ~before.member
-    wave = np.where(joined, _wave(calibration, before, window), before.wave) * member
-    last = float(window.end) if joined.any() else before.joined
+    wave = np.where(joined, _waves(calibration, before, window), before.wave) * member
+    last = float(window.end) if joined[:-1].any() or opened else before.joined
     waves = max(before.waves, int(wave.max()))
     earliest, latest = (
         np.where(sudden & joined, float(bound), old) * member
@@ -279,12 +279,16 @@ def _joined(
     )
 
 
-def _wave(calibration: Calibration, before: IncidentState, window: Window) -> int:
-    """The wave of columns that join with this window: that of the last ones, or the next if those joined long ago."""
+def _waves(calibration: Calibration, before: IncidentState, window: Window) -> np.ndarray:
+    """The wave of each column that joins with this window (columns + 1,): that of the last ones, or the next if those
+    joined long ago. All columns together are no wave of their own: the drift of one column moves their evidence about
+    the limit for as long as it lasts.
+    """
     newest = int(before.wave.max())
-    if newest and window.end - before.joined <= WAVE_WINDOWS * calibration.seconds:
-        return newest
-    return min(newest + 1, MOST_WAVES)
+    is_new = not newest or window.end - before.joined > WAVE_WINDOWS * calibration.seconds
+    waves = np.full(len(before.wave), min(newest + is_new, MOST_WAVES))
+    waves[-1] = max(newest, 1)
+    return waves
 
 
 def _involved(
