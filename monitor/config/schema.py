@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from monitor.alerts.settings import AlertSettings
 from monitor.config.sections import Duration, FilePath, Section
@@ -25,7 +27,7 @@ from monitor.reports.settings import ReportSettings
 from monitor.rollback.settings import KillSwitchSettings, RollbackSettings
 from monitor.rollouts.settings import CanaryTolerances
 from monitor.rules.settings import RuleSettings
-from monitor.signals.plugins.plugin_names import PluginName, PluginTarget
+from monitor.signals.plugins.plugin_names import name_of, target_of
 from monitor.sites.settings import KnownSite, SiteSettings
 from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
@@ -131,7 +133,7 @@ class Config(Section):
     """Machines, GPUs, model servers and queues whose figures are read, by name."""
     exporters: dict[str, AnyExporter] = {}
     """Systems to which metrics are sent, by name: Datadog, New Relic, OTLP, Prometheus remote write, StatsD."""
-    signals: dict[PluginName, PluginTarget] = {}
+    signals: dict[Annotated[str, AfterValidator(name_of)], Annotated[str, AfterValidator(target_of)]] = {}
     """Signals of your own for language models: the name of each, and its function as `package.module:function`."""
     releases: ReleaseSettings = ReleaseSettings()
     """Records of releases from MLflow's model registry."""

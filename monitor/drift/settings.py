@@ -26,7 +26,7 @@ class DriftSettings(Section):
     expense of the others."""
     window: Duration | Literal["auto"] = "auto"
     """Length of the evaluated windows. `auto` uses 15 minutes to an hour, so that most windows have 100 rows;
-    with fewer rows four hours or a day, so that they have 40. The length does not affect the budget."""
+    with fewer than 20 rows an hour, four hours or a day. The length does not affect the budget."""
     time_zone: TimeZone = "UTC"
     """The time zone of hours and weekends in the seasonal model."""
     special_days: tuple[date, ...] = ()

@@ -5,9 +5,14 @@ import math
 from monitor.config.units import DAY, HOUR, MINUTE, format_duration
 from monitor.drift.settings import DriftSettings
 
-SHORT, LONG = (15 * MINUTE, 30 * MINUTE, HOUR), (HOUR, 4 * HOUR, DAY)
-ROWS, FEW_ROWS = 100, 40
-"""Rows of a window that make a short one long enough, and that make one of an hour or more long enough."""
+ROWS = 100
+"""Rows of a window that make one of up to an hour long enough."""
+_ENOUGH = (
+    *((seconds, ROWS) for seconds in (15 * MINUTE, 30 * MINUTE, HOUR)),
+    (HOUR, 20),
+    (4 * HOUR, 40),
+)
+"""Lengths in the order in which they are tried, with the rows that most windows must have; the last is a day."""
 
 LEAST_WINDOWS, FEWEST_WINDOWS, LEAST_DAYS = 100, 21, 21
 """Windows to learn from; of long windows, three weeks suffice, if they are at least 21."""
@@ -15,13 +20,12 @@ LEAST_WINDOWS, FEWEST_WINDOWS, LEAST_DAYS = 100, 21, 21
 
 def length(rows: float, span: float, unit: int, settings: DriftSettings) -> int:
     """The length of an evaluation window in seconds, a multiple of `unit`: as configured; or the shortest up to an hour
-    with which most windows have 100 rows; or the shortest from an hour to a day with which they have 40.
+    with which most windows have 100 rows; or an hour from 20 rows on, four hours from 40 on, or a day.
     """
     if settings.window != "auto":
         return _multiple(int(settings.window), unit)
     volume = rows / max(span, 1.0)
-    wanted = [(seconds, ROWS) for seconds in SHORT] + [(seconds, FEW_ROWS) for seconds in LONG]
-    fitting = ((_multiple(seconds, unit), least) for seconds, least in wanted)
+    fitting = ((_multiple(seconds, unit), least) for seconds, least in _ENOUGH)
     return next((seconds for seconds, least in fitting if volume * seconds >= least), _multiple(DAY, unit))
 
 

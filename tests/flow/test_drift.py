@@ -112,7 +112,7 @@ def test_a_shift_pages_once_says_what_moved_outlives_a_kill_and_is_accepted(mode
     (page,) = model.pager.incidents
     reason = page.events[0]["payload"]["custom_details"]["reason"]
     assert reason.startswith("feature `age`: the last ")
-    assert f"(since {iso(shifted)})" in reason
+    assert f"(since {iso(shifted)}, between " in reason
     assert "with the budget of 1 false alarm in 30 days the limit is" in reason
     assert "likeliest causes: 1. version 8 began to answer" in reason
     assert "2. feature `age`: " in reason

@@ -14,8 +14,9 @@ from monitor.expressions.grammar import ExpressionError
 from monitor.metrics.declared.own_metrics import figure
 from monitor.runtime.faults import Faults
 from monitor.windows.declared import functions
-from monitor.windows.declared.own_counts import ASIDE, ROWS, count
+from monitor.windows.declared.own_counts import count
 from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.tally_labels import ASIDE, ROWS
 from monitor.windows.profile import OVERALL
 from tests.windows.test_own_metrics import LAYOUT
 

@@ -15,8 +15,9 @@ from monitor.metrics.declared.own_metrics import figure
 from monitor.predictions.log.columns import column
 from monitor.texts import number_in
 from monitor.windows.declared import own_counts
-from monitor.windows.declared.own_counts import ASIDE, ROWS, count
+from monitor.windows.declared.own_counts import count
 from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.tally_labels import ASIDE, ROWS
 from monitor.windows.layout import from_table
 from monitor.windows.profile import Profile, merge
 from tests.support.thorough import examples

@@ -12,8 +12,8 @@ from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.forecast import PREFIX, QUANTILE, is_forecast
-from monitor.windows.declared.own_counts import ASIDE, ROWS
 from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.tally_labels import ASIDE, ROWS
 from monitor.windows.profile import Slice
 
 _WHERE = ("version", "segment")

@@ -12,8 +12,8 @@ from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.forecast import is_forecast
-from monitor.windows.declared.own_counts import ASIDE, BUCKET, ROWS, middle
 from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.tally_labels import ASIDE, BUCKET, ROWS, middle
 from monitor.windows.kernel.tally import MOST, Tally
 from monitor.windows.profile import Slice
 

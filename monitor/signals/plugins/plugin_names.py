@@ -1,9 +1,6 @@
 """What a plug-in may be called, and how its function is named. The configuration checks both without the signals."""
 
 import re
-from typing import Annotated
-
-from pydantic import AfterValidator
 
 _TARGET = re.compile(r"[A-Za-z_][\w.]{0,200}:[A-Za-z_]\w{0,100}", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -45,7 +42,3 @@ def target_of(text: str) -> str:
         msg = f"{text[:80]!r} names no function (write package.module:function)"
         raise ValueError(msg)
     return text
-
-
-PluginName = Annotated[str, AfterValidator(name_of)]
-PluginTarget = Annotated[str, AfterValidator(target_of)]

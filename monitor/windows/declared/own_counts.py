@@ -15,6 +15,7 @@ from monitor.expressions.rows import Evaluation
 from monitor.runtime.faults import Faults
 from monitor.windows.declared.functions import with_values
 from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.tally_labels import ASIDE, BUCKET, GROWTH, ROWS, SMALLEST
 from monitor.windows.kernel.count_column import Weights
 from monitor.windows.kernel.count_rows import in_slices, with_features
 from monitor.windows.kernel.exact_sums import exact_sum
@@ -22,12 +23,6 @@ from monitor.windows.kernel.probabilities import under_known_names
 from monitor.windows.kernel.tally import Tally, bounded
 from monitor.windows.layout.layout import Layout
 from monitor.windows.profile import Profile, Slice, empty
-
-ROWS, ASIDE, BUCKET = "rows", "aside:", "bucket:"
-"""Labels of a tally: rows that count, rows set aside by reason, and values by bucket (of a quantile)."""
-GROWTH = 1.02
-"""Buckets of quantiles are this much wider than the last: a quantile is exact within 1 %."""
-_SMALLEST = 1e-9
 
 
 def count(
@@ -108,17 +103,8 @@ def _count(metric: OwnMetric, rows: pa.RecordBatch) -> tuple[dict[str, int], Tal
 
 def _buckets(values: np.ndarray, weight: np.ndarray) -> Tally:
     size = np.abs(values)
-    steps = np.ceil(np.log(np.maximum(size, _SMALLEST) / _SMALLEST) / log(GROWTH)).astype(np.int64) + 1
-    signed = np.where(size < _SMALLEST, 0, np.where(values < 0, -steps, steps))
+    steps = np.ceil(np.log(np.maximum(size, SMALLEST) / SMALLEST) / log(GROWTH)).astype(np.int64) + 1
+    signed = np.where(size < SMALLEST, 0, np.where(values < 0, -steps, steps))
     numbers, place = np.unique(signed, return_inverse=True)
     sums = np.bincount(place, weight, numbers.size)
     return {f"{BUCKET}{number}": float(n) for number, n in zip(numbers.tolist(), sums.tolist(), strict=True)}
-
-
-def middle(bucket: int) -> float:
-    """The value that stands for a bucket, within 1 % of all values in it."""
-    if bucket == 0:
-        return 0.0
-    upper = _SMALLEST * GROWTH ** (abs(bucket) - 1)
-    value = 2 * upper / (1 + GROWTH)
-    return -value if bucket < 0 else value
