@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from monitor.app import App
 from monitor.clock import ManualClock
@@ -94,6 +95,7 @@ def begun(folder: Path, model: LateModel) -> Demonstration:
     return Demonstration(app, clock, live, predicted(live, model.answers(live)))
 
 
+@pytest.mark.timeout(300)  # four hours of flights
 def test_two_hours_tell_nobody_of_anything_and_two_of_wrong_units_are_drift(tmp_path: Path) -> None:
     shown = begun(tmp_path, load_or_train(tmp_path))
     shown.app.log.start()
