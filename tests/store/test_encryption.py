@@ -68,12 +68,12 @@ def test_no_text_of_a_client_is_in_the_bytes_of_an_encrypted_store(tmp_path: Pat
             "client": "secretive",
             "model": "m",
             "timestamp": NOW,
-            "features": {"n": "ADA"},
+            "features": {"n": "ADA LOVELACE"},
         }
         send(log, RecordKind.PREDICTIONS, [person | {"prediction": "ok"}, {**person, "timestamp": "no"}])
         files = b"".join(path.read_bytes() for path in tmp_path.glob(f"{name}*"))
         found[name] = {
-            text for text in (b"secretive", b"person-4711", b"ADA", b"CREATE TABLE") if text in files
+            text for text in (b"secretive", b"person-4711", b"ADA LOVELACE", b"CREATE TABLE") if text in files
         }
         assert len(files) > 100_000
         log.stop()
