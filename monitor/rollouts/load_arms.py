@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from monitor.metrics.drift.distance_plan import Plan, plan_of
-from monitor.metrics.estimated.cbpe import right_shares
+from monitor.metrics.estimated.calibration import of_confidence
 from monitor.metrics.metric import Subject
 from monitor.metrics.quality.task import Task, task_of
 from monitor.metrics.settings import MetricSettings
@@ -195,7 +195,7 @@ def _right_shares(minutes: Minutes) -> np.ndarray | None:
         return None
     base = minutes.baseline.profile.overall
     truths = base.column("confidence.right").n + base.column("confidence.wrong").n
-    return right_shares(base).shares if truths >= _LEAST_TRUTHS else None
+    return of_confidence(base).shares if truths >= _LEAST_TRUTHS else None
 
 
 def _is_number(

@@ -51,6 +51,7 @@ def of(
     chosen = dict(overrides or {})
     features: list[Column] = []
     notes = [*notes_before, *_duplicates(table.schema.names)]
+    classes = _classes(table)
     outputs: list[Column] = []
     names_of_columns = table.schema.names
     places = {name: place for place, name in reversed(list(enumerate(names_of_columns)))}
@@ -62,9 +63,10 @@ def of(
         if name == "prediction" and kind is None:
             kind = kind_of_answers(column, table)
         described, note = describe(name, column, kind, dates)
+        if name.startswith("probabilities.") and len(classes) == 2:
+            described = [edges.odds_score(name)]  # the buckets of `truth.`: for estimates
         (features if name.startswith(("features.", SIGNALS)) else outputs).extend(described)
         notes += note
-    classes = _classes(table)
     core = [*_fixed(), *outputs]
     return assemble(core, [*features, *_by_truth(classes)], notes, classes)
 
