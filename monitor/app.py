@@ -40,6 +40,7 @@ from monitor.runtime.shutdown import in_time
 from monitor.runtime.termination import on_signals
 from monitor.sites.site_metrics import SiteMetrics
 from monitor.sources.group import SourceGroup
+from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import audit
 from monitor.store import faults as stored_faults
 from monitor.store.audit import Entry as AuditEntry
@@ -113,7 +114,8 @@ class App:
         self.digests, self.change_mails = wiring.digests(config, self.store, self.channels, self._measured)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application, self.exporters = wiring.outward(config, self._services(), leader)
-        hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges)
+        self.waiting_calls = WaitingCalls(self.log, self.store)
+        hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges, self.waiting_calls)
         self.server = wiring.server(config, self.application, hot, self.meters)
         self.scheduler = Scheduler(self.store.faults)
         self.service_manager = ServiceManager()
@@ -208,6 +210,7 @@ class App:
         self.scheduler.every(10.0, "store faults", self.store_faults)
         self.scheduler.every(600.0, "delete old reports", self.drilldowns.delete_old)
         self.scheduler.every(5.0, "store source states", self.sources.write_states)
+        self.scheduler.every(2.0, "store calls that waited for texts", self.waiting_calls.release)
         self.scheduler.every(self.config.evaluate.every, "decide on rollbacks", self.rollbacks.decide)
         self.scheduler.every(10.0, "verify rollbacks", self.rollbacks.verify)
         if self.service_manager.every:

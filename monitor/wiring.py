@@ -52,6 +52,7 @@ from monitor.rollback.rollback_metrics import RollbackMetrics
 from monitor.rollback.settings import RollbackSettings
 from monitor.sites.judging import judged_elsewhere
 from monitor.sources.group import SourceGroup
+from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import streams
 from monitor.store.db import Store
 from monitor.web.api.exposition import collector
@@ -263,11 +264,16 @@ def prediction_log(config: Config, clock: Clock, store: Store, outage: OutageEva
 
 
 def ingest(
-    config: Config, log: PredictionLog, access: Access, sources: SourceGroup, gauges: GaugeGroup
+    config: Config,
+    log: PredictionLog,
+    access: Access,
+    sources: SourceGroup,
+    gauges: GaugeGroup,
+    waiting: WaitingCalls,
 ) -> Mapping[str, Endpoint]:
     """The endpoints of the ingest, by path."""
     within = config.web.body_within
-    return endpoints(log, access, config.predictions, within, sources.doors, gauges.metrics)
+    return endpoints(log, access, config.predictions, waiting, within, sources.doors, gauges.metrics)
 
 
 def server(

@@ -19,7 +19,7 @@ from monitor.predictions.log.batch import compacted, decode, encode
 from monitor.predictions.log.hashing import hash_texts
 from monitor.predictions.outcomes.known_outcomes import KnownOutcomes
 from monitor.records import Stream
-from monitor.store import audit, erased_rows, erasing, outcomes, profile_versions, streams
+from monitor.store import audit, erased_rows, erasing, outcomes, profile_versions, streams, waiting_calls
 from monitor.store.audit import Entry
 from monitor.store.db import Store
 from monitor.store.erased_rows import StoredRows
@@ -103,6 +103,10 @@ def erase_records(
         work.removed["scores"] += erased_rows.delete_scores(connection, client, sorted(subject.ids))
         work.removed["quarantine"] += erasing.delete_holding(connection, "quarantine", is_meant, client)
         work.removed["half_calls"] += erasing.delete_holding(connection, "half_calls", is_meant)
+        work.removed["waiting_calls"] += erasing.delete_holding(connection, "waiting_calls", is_meant, client)
+        work.removed["waiting_calls"] += waiting_calls.delete_texts(
+            connection, client
+        )  # nobody can read them
     key = key or secrets.token_hex(32)
     subjects = tuple(pseudonym(key, name) for name in subject.names)
     _enter(

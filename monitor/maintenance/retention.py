@@ -42,6 +42,7 @@ from monitor.store import (
     targets,
     texts,
     uptime,
+    waiting_calls,
     webhook_deliveries,
 )
 from monitor.store.audit_checkpoints import Signer
@@ -113,6 +114,7 @@ def _steps(
         lambda c: scores.delete_before(c, now - predictions.retention),
         lambda c: texts.delete_before(c, now - predictions.text_retention),
         lambda c: half_calls.delete_before(c, now - predictions.quarantine_retention),
+        lambda c: waiting_calls.delete_before(c, now - predictions.quarantine_retention),
         lambda c: uptime.delete_before(c, deliveries),
         lambda c: drift.delete_before(c, deliveries),
         lambda c: outbox.delete_before(c, deliveries),

@@ -20,6 +20,9 @@ class PredictionSettings(Section):
     """How long an outcome waits for its prediction before it counts as unmatched."""
     text_retention: Duration = 14.0 * DAY
     """How long texts of calls of language models are kept, where the policy `texts` of the client keeps them."""
+    texts_wait: Duration = 15.0
+    """How long a call that came over OTLP without texts waits for those in log records; 0 to store it at once. Calls of
+    a stream that sends no such texts do not wait."""
     quarantine_retention: Duration = 7.0 * DAY
     """How long rejected records are kept."""
     resend_window: Duration = float(DAY)

@@ -23,7 +23,7 @@ _FILL = 1 << 20
 """Bytes with which free pages are overwritten in one transaction."""
 _CONTENT = {
     "diagnoses": "diagnosis", "faults": "subject", "half_calls": "content", "incidents": "incident",
-    "outbox": "body", "quarantine": "record", "silences": "matchers",
+    "outbox": "body", "quarantine": "record", "silences": "matchers", "waiting_calls": "content",
 }  # fmt: skip
 """The column that is searched, by table."""
 

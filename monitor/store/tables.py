@@ -49,6 +49,7 @@ from monitor.store import (
     targets,
     texts,
     uptime,
+    waiting_calls,
     webhook_deliveries,
 )
 from monitor.store.db import metadata
@@ -103,6 +104,7 @@ MODULES = (
     registered_texts,
     site_state,
     site_windows,
+    waiting_calls,
 )
 
 __all__ = ["MODULES", "metadata"]

@@ -121,8 +121,9 @@ def log_records(leak: str) -> dict[str, object]:
         "gen_ai.input.messages": messages("user", leak),
         "gen_ai.output.messages": messages("assistant", leak),
     }
+    ids = {"traceId": f"{time.time_ns():032x}", "spanId": f"{time.time_ns():016x}"}
     records = [
-        {"eventName": name, "attributes": attributes(own), "body": {"stringValue": leak}}
+        {"eventName": name, "attributes": attributes(own), "body": {"stringValue": leak}, **ids}
         for name, own in (
             ("gen_ai.client.inference.operation.details", of_call),
             ("gen_ai.user.message", {"content": leak}),

@@ -23,6 +23,7 @@ from monitor.runtime.cpu_tuning import keep_freed_memory
 from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_pandas
 from monitor.sources.group import Door
+from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import api_keys, predictions
 from monitor.store.api_keys import KeyKind
 from monitor.store.db import Store, metadata
@@ -45,6 +46,7 @@ class Ingest:
     url: str
     store: Store
     log: PredictionLog
+    waiting: WaitingCalls
 
     def post(
         self, body: Any, path: str = "/v1/predictions", key: str = "", **headers: str
@@ -82,9 +84,11 @@ def server_of(
     web: WebSettings,
     doors: Sequence[Door] = (),
     metrics: MetricsReceiver = NO_METRICS,
+    waiting: WaitingCalls | None = None,
 ) -> Server:
     """The server of a daemon, with an application without a page."""
-    hot = endpoints(log, Access(store, clock), log.settings, web.body_within, doors, metrics)
+    waiting = waiting or WaitingCalls(log, store)
+    hot = endpoints(log, Access(store, clock), log.settings, waiting, web.body_within, doors, metrics)
     return Server(Front(Litestar(openapi_config=None, logging_config=None), hot, DaemonMeters()), web)
 
 
@@ -96,16 +100,17 @@ def serving(
     metrics: MetricsReceiver = NO_METRICS,
     **settings: Any,
 ) -> Iterator[Ingest]:
-    """The ingest in a thread of this process, over SQLite in `folder`."""
-    clock, chosen = clock or SystemClock(), PredictionSettings(**settings)
+    """The ingest in a thread of this process, over SQLite in `folder`. Calls do not wait for texts by default."""
+    clock, chosen = clock or SystemClock(), PredictionSettings(**{"texts_wait": 0.0, **settings})
     store = Store(f"sqlite:///{folder}/watchkeeper.db")
     metadata.create_all(store.engine)
     log = PredictionLog(store, chosen, clock)
     log.start()
     listening = (web or WebSettings()).model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
+    waiting = WaitingCalls(log, store)
     try:
-        with running(server_of(log, store, clock, listening, metrics=metrics)) as url:
-            yield Ingest(url, store, log)
+        with running(server_of(log, store, clock, listening, metrics=metrics, waiting=waiting)) as url:
+            yield Ingest(url, store, log, waiting)
     finally:
         log.stop()
         store.close()
@@ -145,11 +150,15 @@ class Process:
 
 
 def main(folder: str, port: int) -> None:
-    """Serve until the process is ended, in the surroundings that a daemon has."""
+    """Serve until the process is ended, in the surroundings that a daemon has. Calls wait for texts for a second."""
     without_pandas()
     keep_freed_memory()
     tune_garbage_collector()
-    store, clock, settings = Store(f"sqlite:///{folder}/watchkeeper.db"), SystemClock(), PredictionSettings()
+    store, clock, settings = (
+        Store(f"sqlite:///{folder}/watchkeeper.db"),
+        SystemClock(),
+        PredictionSettings(texts_wait=1.0),
+    )
     metadata.create_all(store.engine)
     log = PredictionLog(store, settings, clock, reader=ReaderInChild)
     log.start()

@@ -19,8 +19,9 @@ from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.intake.validation import RecordError
 from monitor.sources.otlp import genai
-from monitor.sources.otlp.messages import documents_of
+from monitor.sources.otlp.messages import context_of, documents_of
 from monitor.sources.otlp.span import Refused, Span
+from monitor.sources.otlp.text_events import Part, completed, part_of_context, parts_of
 from monitor.store.idempotency import Request
 
 _MAX_ANCESTORS = 4
@@ -43,17 +44,39 @@ class _Call(NamedTuple):
     response_id: str | None
 
 
+class Origin(NamedTuple):
+    """Where a call comes from: its trace and its span, its number of choices, and its documents if it has no texts."""
+
+    trace: bytes
+    span: bytes
+    choices: int = 1
+    documents: Part | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Calls:
     """The calls of a request: their records, the keys of each (`names`), those of the spans around each (`covered`),
-    and a request with the spans that are invalid, if there are any. `size` is that of the body in bytes.
+    where each comes from, and a request with the spans that are invalid, if there are any. `size` is that of the body
+    in bytes.
     """
 
     records: Sequence[object]
     names: Sequence[Sequence[Request]]
     covered: Sequence[Sequence[Request]]
+    origins: Sequence[Origin]
     invalid: Sequence[ParsedRequest]
     size: int
+
+    def some(self, places: Sequence[int]) -> "Calls":
+        """The calls at these places, and what is invalid."""
+        return Calls(
+            [self.records[place] for place in places],
+            [self.names[place] for place in places],
+            [self.covered[place] for place in places],
+            [self.origins[place] for place in places],
+            self.invalid,
+            self.size,
+        )
 
     def together(self, rules: Rules, decoders: FastDecoders) -> list[ParsedRequest] | None:
         """All of them as one request, which is stored only if each call is new; None if they have to be read by
@@ -110,16 +133,28 @@ def calls_of(spans: Iterable[Span | Refused], body: bytes, rules: Rules) -> Call
     records: list[object] = []
     names: list[Sequence[Request]] = []
     covered: list[Sequence[Request]] = []
+    origins: list[Origin] = []
     for call, frame in _innermost(calls, places):
-        record = genai.record_of(
-            call.span, rules.client or only_client(rules), documents.get(call.span.trace, ())
-        )
+        record, origin = _read(call.span, rules, documents.get(call.span.trace, ()))
         client = rules.client or str(record["client"])  # no sender names the calls of another client
         of_call, of_frame = _keys(call, frame, client)
         records.append(_complete(record))
         names.append(of_call)
         covered.append(of_frame)
-    return Calls(records, names, covered, [_invalid(refused, body, rules)] if refused else [], len(body))
+        origins.append(origin)
+    invalid = [_invalid(refused, body, rules)] if refused else []
+    return Calls(records, names, covered, origins, invalid, len(body))
+
+
+def _read(span: Span, rules: Rules, documents: Sequence[str]) -> tuple[dict[str, Any], Origin]:
+    """The record of a call, with the texts in its attributes or else in its events."""
+    record = genai.record_of(span, rules.client or only_client(rules), documents)
+    if "texts" in record:
+        return record, Origin(span.trace, span.id)
+    found = part_of_context(context_of(span, documents))
+    if spoken := parts_of(span):
+        record = completed(record, [*spoken, *([found] if found else [])], genai.UNKNOWN_REASON)
+    return record, Origin(span.trace, span.id, genai.choices_of(span), found)
 
 
 def _innermost(
@@ -178,10 +213,19 @@ def _keys(call: _Call, frame: Sequence[bytes], client: str) -> tuple[list[Reques
     Keys of one trace have one start, so that they are on one page of the database.
     """
     span = call.span
-    start = hashlib.sha256(b"otlp\0" + client.encode(errors="replace") + b"\0" + span.trace).digest()[:8]
+    start = _start(client, span.trace)
     names = [] if call.response_id is None else [_key(start, "response", call.response_id)]
     names.append(_key(start, "span", span.id.hex()))
     return names, [_key(start, "span", above.hex()) for above in frame]
+
+
+def key_of_span(client: str, trace: bytes, span: bytes) -> bytes:
+    """The key by which the call of a span is known."""
+    return _key(_start(client, trace), "span", span.hex()).key
+
+
+def _start(client: str, trace: bytes) -> bytes:
+    return hashlib.sha256(b"otlp\0" + client.encode(errors="replace") + b"\0" + trace).digest()[:8]
 
 
 def _key(start: bytes, kind: str, name: str) -> Request:

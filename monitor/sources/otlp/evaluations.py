@@ -22,7 +22,7 @@ _NAME, _VALUE, _LABEL = (
 _EVALUATOR, _VERSION = "watchkeeper.evaluator", "watchkeeper.evaluator.version"
 _UNKNOWN = "unknown"
 _PRODUCTION = "production"
-_NO_STREAM = "a result of an evaluation names no client and model (watchkeeper.client, service.name)"
+_NO_STREAM = "a log record names no client and model (watchkeeper.client, service.name)"
 
 
 @dataclass
@@ -68,17 +68,21 @@ def _score(record: LogRecord, rules: Rules, client: str) -> Score:
     prediction = genai.response_id(span) or record.span.hex()
     if not prediction or len(prediction) > PREDICTION or not prediction.isprintable():
         raise ValueError("a result of an evaluation names no call: neither gen_ai.response.id nor a span")
-    return Score(_stream(span, rules, client), name, _evaluator(record), prediction, value, label or None)
+    return Score(stream_of(span, rules, client), name, _evaluator(record), prediction, value, label or None)
 
 
-def _stream(span: Span, rules: Rules, client: str) -> Stream:
-    named = genai.record_of(span, client)
-    environment = named["environment"] or _PRODUCTION
-    stream = Stream(rules.client or named["client"] or "", named["model"] or "", environment)
+def stream_of(span: Span, rules: Rules, client: str) -> Stream:
+    """The stream that a log record is about. `client` is used where it names none.
+
+    Raises:
+        ValueError: it names none, or one that its sender may not write.
+    """
+    named, model, environment = genai.stream_of(span, client)
+    stream = Stream(rules.client or named, model, environment or _PRODUCTION)
     for part in (stream.client, stream.model):
         if not part or flaw_of_name(part):
             raise ValueError(_NO_STREAM)
-    if rules.client and named["client"] not in ("", None, rules.client):
+    if rules.client and named not in ("", rules.client):
         raise ValueError("this key belongs to another client")
     if rules.models and stream.model not in rules.models:
         raise ValueError("this key is bound to other models")

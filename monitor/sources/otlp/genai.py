@@ -163,6 +163,17 @@ def response_id(span: Span) -> str | None:
     return identifier
 
 
+def choices_of(span: Span) -> int:
+    """How many answers a call has, as far as its finish reasons tell."""
+    reasons = decoded(span.attributes.get(_FINISH_REASON[0]))
+    return max(1, len(reasons)) if isinstance(reasons, list) else 1
+
+
+def stream_of(span: Span, client: str) -> tuple[str, str, str | None]:
+    """Client, model and environment of a call; empty, or None, if it does not name them."""
+    return _named(span, "watchkeeper.client") or client, _model(span) or "", _environment(span)
+
+
 def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[str, Any]:
     """The prediction of a call, in the notation of `POST /v1/predictions`. `client` is used if the span names none;
     `documents` are those that its trace has retrieved.

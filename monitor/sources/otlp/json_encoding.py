@@ -12,6 +12,7 @@ from monitor.predictions.intake import bodies
 from monitor.sources.otlp.data_points import CUMULATIVE, DataPoint, PointKind, counted, kind_of, labels_of
 from monitor.sources.otlp.span import (
     EVENT_NAME,
+    GENAI,
     Attributes,
     LogRecord,
     Refused,
@@ -53,9 +54,10 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
             attributes = _attributes(item.get("attributes"))
             event = _text(item, "eventName") or str(attributes.get(EVENT_NAME, ""))
             places = _hexadecimal(item, "traceId"), _hexadecimal(item, "spanId")
-            yield LogRecord(
-                event, attributes, resource, *places, _text(scope, "name"), _text(scope, "version")
-            )
+            named = _text(scope, "name"), _text(scope, "version")
+            time = _nanoseconds(item, "timeUnixNano") or _nanoseconds(item, "observedTimeUnixNano")
+            text = _value(item.get("body"), 0) if event.startswith(GENAI) else None
+            yield LogRecord(event, attributes, resource, *places, *named, time, text)
         except ValueError as error:
             yield Refused(str(error))
 

@@ -16,7 +16,7 @@ from monitor.sources.otlp.content import (
 )
 from monitor.sources.otlp.span import Attributes, Span
 
-_SYSTEM = frozenset(("system", "developer"))
+SYSTEM = frozenset(("system", "developer"))
 _TOOL = frozenset(("tool", "function"))
 _CONTEXT = "watchkeeper.context"
 """The documents of a call, as a list or as a JSON text: for applications that know them when they call."""
@@ -25,7 +25,7 @@ _DOCUMENT_TEXT = ".document.content"
 _JSON = ("gen_ai.output.type", "gen_ai.openai.request.response_format", "gen_ai.request.response_format")
 
 
-class _Said(NamedTuple):
+class Said(NamedTuple):
     """One message; `role` is empty if the notation does not tell it."""
 
     is_input: bool
@@ -35,23 +35,32 @@ class _Said(NamedTuple):
 
 def texts(span: Span, content: Content, documents: Iterable[str] = ()) -> dict[str, Any]:
     """The `texts` of a record; empty without content. `documents` are those that the trace has retrieved."""
+    return by_side(said(content), context_of(span, documents))
+
+
+def context_of(span: Span, documents: Iterable[str]) -> list[str]:
+    """The documents of a call: those that its span names, or else `documents`, which its trace has retrieved."""
+    return _written(decoded(span.attributes.get(_CONTEXT))) or documents_of(span) or list(documents)
+
+
+def by_side(messages: Iterable[Said], context: Iterable[str]) -> dict[str, Any]:
+    """The `texts` of a record from what was said; empty if nothing was."""
     inputs: list[str] = []
     outputs: list[str] = []
     system: list[str] = []
     tools: list[str] = []
-    for is_input, role, text in _said(content):
+    for is_input, role, text in messages:
         if text:
-            side = system if role in _SYSTEM else tools if role in _TOOL else inputs
+            side = system if role in SYSTEM else tools if role in _TOOL else inputs
             (side if is_input else outputs).append(text)
     if not (inputs or outputs or system or tools):
         return {}
-    context = _written(decoded(span.attributes.get(_CONTEXT))) or documents_of(span) or list(documents)
     by_name: dict[str, Any] = {
         "input": _joined(inputs),
         "output": _joined(outputs),
         "system": _joined(system),
         "tool_results": tools,
-        "context": context,
+        "context": list(context),
     }
     return {name: value for name, value in by_name.items() if value}
 
@@ -72,12 +81,13 @@ def is_json_asked(attributes: Attributes) -> bool | None:
     )
 
 
-def _said(content: Content) -> Iterator[_Said]:
+def said(content: Content) -> Iterator[Said]:
+    """What was said, in order, in the attributes of a call."""
     if content.numbered:
         yield from _numbered(content)
     plain = content.plain
     for instruction in _written(plain.get("gen_ai.system_instructions")):
-        yield _Said(True, "system", instruction)
+        yield Said(True, "system", instruction)
     inputs = [plain.get(name) for name in ("gen_ai.input.messages", "gen_ai.prompt")]
     outputs = [plain.get(name) for name in ("gen_ai.output.messages", "gen_ai.completion")]
     if not any(inputs) and (request := content.request):
@@ -92,13 +102,13 @@ def _said(content: Content) -> Iterator[_Said]:
             yield from _messages(messages, is_input=False)
 
 
-def _messages(messages: object, *, is_input: bool) -> Iterator[_Said]:
+def _messages(messages: object, *, is_input: bool) -> Iterator[Said]:
     for message in messages if isinstance(messages, list) else [messages]:
         role = message.get("role") if isinstance(message, dict) else None
-        yield _Said(is_input, str(role or "").lower(), _joined(_written(message)))
+        yield Said(is_input, str(role or "").lower(), _joined(_written(message)))
 
 
-def _numbered(content: Content) -> Iterator[_Said]:
+def _numbered(content: Content) -> Iterator[Said]:
     roles: dict[tuple[str, str], str] = {}
     parts: dict[tuple[str, str], list[str]] = {}
     for match, value in content.numbered:
@@ -111,7 +121,7 @@ def _numbered(content: Content) -> Iterator[_Said]:
             parts.setdefault(message, []).append(value)
     for message, texts_of_message in parts.items():
         is_input = message[0] in NUMBERED_INPUT
-        yield _Said(is_input, roles.get(message, ""), _joined(texts_of_message))
+        yield Said(is_input, roles.get(message, ""), _joined(texts_of_message))
 
 
 def _written(value: object) -> list[str]:
@@ -135,6 +145,11 @@ def _write(value: object, texts: list[str], depth: int) -> None:
     elif isinstance(value, list | tuple):
         for one in value:
             _write(one, texts, depth + 1)
+
+
+def text_of(value: object) -> str:
+    """All texts in a value, each on a line, without the names of roles and kinds."""
+    return _joined(_written(value))
 
 
 def _joined(parts: list[str]) -> str:

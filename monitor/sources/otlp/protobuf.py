@@ -14,6 +14,7 @@ from monitor.errors import InputError, TooLargeError
 from monitor.sources.otlp.data_points import CUMULATIVE, DataPoint, PointKind, counted, kind_of, labels_of
 from monitor.sources.otlp.span import (
     EVENT_NAME,
+    GENAI,
     MAX_ITEM_BYTES,
     Attributes,
     LogRecord,
@@ -85,7 +86,9 @@ def logs(body: bytes) -> Iterator[LogRecord | Refused]:
             attributes = _attributes(message.attributes)
             event = message.event_name or str(attributes.get(EVENT_NAME, ""))
             places = message.trace_id, message.span_id
-            yield LogRecord(event, attributes, resource, *places, *_named(scope))
+            text = _value(message.body) if event.startswith(GENAI) else None
+            time = message.time_unix_nano or message.observed_time_unix_nano
+            yield LogRecord(event, attributes, resource, *places, *_named(scope), time, text)
 
 
 def data_points(body: bytes) -> Iterator[DataPoint | Refused]:

@@ -37,7 +37,9 @@ class Span(msgspec.Struct, frozen=True):
 
 
 class LogRecord(msgspec.Struct, frozen=True):
-    """A log record without its text. `trace` and `span` are those in which it was written; `scope` wrote it."""
+    """A log record. `trace` and `span` are those in which it was written; `scope` wrote it. `time` is in ns since the
+    epoch, 0 if unknown. `body` is read only of events of language models (`GENAI`).
+    """
 
     event: str
     attributes: Attributes
@@ -46,6 +48,8 @@ class LogRecord(msgspec.Struct, frozen=True):
     span: bytes = b""
     scope: str = ""
     scope_version: str = ""
+    time: int = 0
+    body: Any = None
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -59,6 +63,8 @@ MAX_ITEM_BYTES = 4_000_000
 """Largest encoded span. Decoding takes up to 25 times as much memory."""
 MAX_EVENTS = 1000
 """Events of a span that are read: the first ones and the last one. Some write one for each piece of a stream."""
+GENAI = "gen_ai."
+"""How the names of events of language models begin."""
 EVENT_NAME = "event.name"
 """The attribute that names the event of a log record in older SDKs."""
 

@@ -20,6 +20,7 @@ from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.group import Door
+from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import reply
 from monitor.web.ingest.body_budget import BodyBudget
@@ -54,6 +55,7 @@ def endpoints(
     log: PredictionLog,
     access: Access,
     settings: PredictionSettings,
+    waiting: WaitingCalls,
     body_within: float = 60.0,
     doors: Sequence[Door] = (),
     metrics: MetricsReceiver = NO_METRICS,
@@ -70,7 +72,10 @@ def endpoints(
         **pushed,
         "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits, turns),
         "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits, turns),
-        **{f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics) for signal in Signal},
+        **{
+            f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics, waiting)
+            for signal in Signal
+        },
     }
 
 

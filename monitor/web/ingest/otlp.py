@@ -7,7 +7,7 @@ and `Retry-After`, and none with 500. What is refused for good is answered with 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 from litestar.types import HTTPScope, Receive
 
@@ -21,6 +21,9 @@ from monitor.sources.otlp import json_encoding, protobuf
 from monitor.sources.otlp.calls import Calls, calls_of, only_client
 from monitor.sources.otlp.data_points import DataPoint
 from monitor.sources.otlp.evaluations import evaluations_of
+from monitor.sources.otlp.span import LogRecord, Refused
+from monitor.sources.otlp.text_events import EVENTS
+from monitor.sources.otlp.waiting_calls import Refusals, WaitingCalls
 from monitor.store import scores
 from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import otlp_reply
@@ -58,8 +61,10 @@ class OtlpEndpoint:
         budget: BodyBudget,
         limits: BodyLimits,
         metrics: MetricsReceiver,
+        waiting: WaitingCalls,
     ) -> None:
         self._signal = signal
+        self._waiting = waiting
         self._metrics = metrics
         self._log = log
         self._access = access
@@ -107,15 +112,16 @@ class OtlpEndpoint:
             async with self._turn():
                 body = await incoming.decompressed(body)
                 if self._signal is Signal.LOGS:
-                    return await asyncio.to_thread(self._scores, body, encoding, principal)
+                    return await asyncio.to_thread(self._logs, body, encoding, principal)
                 if self._signal is Signal.METRICS:
                     return await asyncio.to_thread(self._gauges, body, encoding, principal)
-                calls, rules = await asyncio.to_thread(self._calls, body, encoding, principal)
+                calls, rules, joined = await asyncio.to_thread(self._calls, body, encoding, principal)
                 together = await asyncio.to_thread(self._together, calls, rules)
             if together is not None:
                 with contextlib.suppress(RepeatedPartError):
-                    return await self._store(together, sender)
-            return await self._store(await asyncio.to_thread(calls.each, rules, self._log.decoders), sender)
+                    return await self._store(together, sender, joined)
+            each = await asyncio.to_thread(calls.each, rules, self._log.decoders)
+            return await self._store(each, sender, joined)
         finally:
             incoming.release()
 
@@ -136,10 +142,14 @@ class OtlpEndpoint:
         finally:
             self._decoding.release()
 
-    def _calls(self, body: bytes, encoding: Encoding, sender: Principal) -> tuple[Calls, Rules]:
-        """The calls of language models in a request."""
+    def _calls(self, body: bytes, encoding: Encoding, sender: Principal) -> tuple[Calls, Rules, Refusals]:
+        """The calls of language models in a request that do not wait for texts, and what is refused of those that were
+        joined with them.
+        """
         rules = self._log.rules(sender.client, sender.models)
-        return calls_of(_DECODERS[encoding].spans(body), body, rules), rules
+        found = calls_of(_DECODERS[encoding].spans(body), body, rules)
+        calls, joined = self._waiting.spans_arrived(found, rules)
+        return calls, rules, joined
 
     def _together(self, calls: Calls, rules: Rules) -> list[ParsedRequest] | None:
         """The calls as one request with its rows, if they can be read together."""
@@ -148,21 +158,25 @@ class OtlpEndpoint:
             self._log.prepare(together[0])
         return together
 
-    def _scores(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
-        """Store the results of evaluations among log records; what is not accepted.
+    def _logs(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
+        """Store the results of evaluations among log records, and the texts of calls; what is not accepted.
 
         Raises:
-            StoreError: nothing was stored.
+            StoreError: not all was stored. What was is recognized when it is sent again.
         """
-        rules = self._log.rules(sender.client, sender.models)
-        evaluations = evaluations_of(
-            _DECODERS[encoding].logs(body), rules, sender.client or only_client(rules)
-        )
+        rules, client = self._log.rules(sender.client, sender.models), sender.client
+        texts: list[LogRecord] = []
+        others = _without_texts(_DECODERS[encoding].logs(body), texts)
+        evaluations = evaluations_of(others, rules, client or only_client(rules))
         if evaluations.scores:
             self._log.store_delivery(
                 [], lambda connection: scores.put(connection, evaluations.scores, rules.now)
             )
-        return evaluations.refused, evaluations.reason
+        refused = Refusals(evaluations.refused, evaluations.reason)
+        if texts:
+            late = self._waiting.texts_arrived(texts, rules, client or only_client(rules))
+            refused.add(late.count, late.reason)
+        return refused.count, refused.reason
 
     def _gauges(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:
         """Hand metrics to the gauges that want them; what is not accepted."""
@@ -174,8 +188,8 @@ class OtlpEndpoint:
         refused, reason = self._metrics.receive(points, sender.client)
         return refused + len(invalid), reason or next(iter(invalid), "")
 
-    async def _store(self, requests: list[ParsedRequest], sender: str) -> _Refused:
-        """Store calls.
+    async def _store(self, requests: list[ParsedRequest], sender: str, joined: Refusals) -> _Refused:
+        """Store calls; what is refused of them, and of those that were joined before.
 
         Raises:
             RepeatedPartError: they were read together, and one of them is known. None is stored.
@@ -185,7 +199,7 @@ class OtlpEndpoint:
         for request in requests:
             request.sender = sender
         waiting = [self._queue.commit(request) for request in requests]
-        refused, reason = 0, ""
+        refused, reason = joined.count, joined.reason
         failure: WatchkeeperError | None = None
         for request, result in zip(requests, await asyncio.gather(*waiting), strict=True):
             if isinstance(result, BusyError | StoreError | RepeatedPartError):
@@ -210,6 +224,17 @@ class OtlpEndpoint:
         elif isinstance(error, AccessError) and is_unread(headers):
             more = [*more, ("connection", "close")]
         return otlp_reply.of_failure(encoding, status, _sentence(*words_of(error)), *more)
+
+
+def _without_texts(
+    records: Iterable[LogRecord | Refused], texts: list[LogRecord]
+) -> Iterator[LogRecord | Refused]:
+    """The log records but those with the texts of calls, which are added to `texts`."""
+    for record in records:
+        if isinstance(record, LogRecord) and record.event in EVENTS:
+            texts.append(record)
+        else:
+            yield record
 
 
 def _sentence(error: str, hint: str) -> str:

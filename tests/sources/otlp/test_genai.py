@@ -315,7 +315,7 @@ def test_texts_nested_without_end_are_counted_to_a_depth():
 def test_recordings_are_the_same_in_json():
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    for path in sorted(otlp.RECORDED.glob("*.pb")):
+    for path in sorted(otlp.RECORDED.glob("*[!s].pb")):  # without pairs of traces and logs
         body = path.read_bytes()
         written = otlp.as_json(ExportTraceServiceRequest.FromString(body))
         one = rows(body, now=RECORDED_AT, client="acme")
