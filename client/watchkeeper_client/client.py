@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from watchkeeper_client.protocol.address import Address
     from watchkeeper_client.protocol.transport import Transport
 
-_ANSWERS = frozenset({"prediction", "error", "finish_reason", "texts"})
+_ANSWERS = frozenset({"prediction", "ranking", "error", "finish_reason", "texts"})
 """One of these says what became of a call."""
 _RECORD_WEIGHT = 600
 """Bytes that a record without values needs while it waits, roughly."""
@@ -128,6 +128,7 @@ class Client(Forkable):
         latency_ms: float | None = None,
         probabilities: Mapping[Any, float] | None = None,
         attributions: Mapping[Any, float] | None = None,
+        ranking: Iterable[object] | None = None,
         segments: Mapping[str, object] | None = None,
         automated: bool | None = None,
         cost: float | None = None,
@@ -169,6 +170,8 @@ class Client(Forkable):
                 "environment": environment,
             }
             built = records.build(self._base, given, features, freezer)
+            if ranking is not None and (listed := freezer.items("ranking", ranking)) is not None:
+                built["ranking"] = listed
             if texts is not None and (said := freezer.texts(texts)):
                 built["texts"] = said
             if not _ANSWERS.isdisjoint(built):
@@ -188,6 +191,7 @@ class Client(Forkable):
         reviewed: bool | None = None,
         corrected: bool | None = None,
         feedback: float | None = None,
+        relevant: Mapping[Any, float] | Iterable[object] | None = None,
         scores: Iterable[Mapping[str, object]] | None = None,
         timestamp: object = None,
         client: str | None = None,
@@ -196,12 +200,14 @@ class Client(Forkable):
     ) -> None:
         """Record what became known of a prediction, any part of it, whenever that is.
 
+        `relevant` are the items of a ranking that were chosen, or a grade of each; more of them may follow later.
         `scores` are those of evaluators: each has a `name`, an `evaluator`, a `value` or a `label`, and perhaps a
         `version`.
         """
         try:
             freezer = Freezer(self._counters)
             known = {"truth": truth, "reviewed": reviewed, "corrected": corrected, "feedback": feedback}
+            chosen = None if relevant is None else freezer.items("relevant", relevant)
             rated = [score for one in scores or () if (score := records.build({}, dict(one), None, freezer))]
             about = {
                 "id": id,
@@ -214,7 +220,9 @@ class Client(Forkable):
             built = records.build(base, {**about, **known}, None, freezer)
             if rated:
                 built["scores"] = rated
-            if "id" in built and (rated or not known.keys().isdisjoint(built)):
+            if chosen is not None:
+                built["relevant"] = chosen
+            if "id" in built and (rated or chosen is not None or not known.keys().isdisjoint(built)):
                 self.put("outcomes", built, 1, _RECORD_WEIGHT + freezer.weight)
             else:
                 self._counters.add("unusable")

@@ -16,7 +16,7 @@ from monitor.gauges.registry import AnyGauge
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.metrics.quality.task import KINDS, named
 from monitor.metrics.section import MetricSection
-from monitor.metrics.settings import FairnessSettings, MetricSettings
+from monitor.metrics.settings import FairnessSettings, MetricSettings, Ranking
 from monitor.notify.settings import NotifySettings
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.answer_settings import AnswerSettings
@@ -174,7 +174,14 @@ class Config(Section):
             for name, model in section.models.items()
             if model.forecast.is_on
         }
-        return replace(self.metrics.settings(), tasks=tasks, fairness=fairness, forecasts=forecasts)
+        rankings = {
+            (client, name): Ranking(**dict(model.ranking))
+            for client, section in self.clients.items()
+            for name, model in section.models.items()
+        }
+        return replace(
+            self.metrics.settings(), tasks=tasks, fairness=fairness, forecasts=forecasts, rankings=rankings
+        )
 
     def model(self, stream: Stream) -> ModelSettings:
         """The section of a stream's model, or the defaults."""

@@ -18,6 +18,7 @@ from monitor.metrics.declared import forecasts
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
 from monitor.metrics.drift import presence
 from monitor.metrics.quality import calibration_error, classification, label_delay, regression
+from monitor.metrics.recommendation import list_quality, shown_items
 from monitor.metrics.system import daemon
 from monitor.records import Alert, Measurement, Severity, Stream
 from monitor.store.releases import Release
@@ -34,7 +35,7 @@ METHODS = (
     "total_variation",
     "drift_evidence",
 )
-_NOT_QUALITY = ("outcome_coverage", "label_delay")
+_NOT_QUALITY = ("outcome_coverage", "label_delay", "ranking_decline")
 QUALITY = frozenset(
     info.name
     for info in (
@@ -43,6 +44,11 @@ QUALITY = frozenset(
         *calibration_error.INFO,
         *regression.INFO,
         *forecasts.INFO,
+        *list_quality.INFO,
+        shown_items.COVERAGE,
+        shown_items.POPULARITY,
+        shown_items.UNSEEN,
+        shown_items.DRIFT,
     )
     if info.name not in _NOT_QUALITY
 )

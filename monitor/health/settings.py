@@ -13,6 +13,7 @@ from monitor.config.time_zone import TimeZone
 from monitor.config.units import HOUR
 from monitor.health.declared.forecast_settings import ForecastSection
 from monitor.health.declared.own_metric_settings import OwnMetrics
+from monitor.health.declared.ranking_settings import RankingSection
 from monitor.health.fairness_settings import FairnessSection
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -75,6 +76,8 @@ class ModelView(Section):
     """The groups between which answers are compared. Without groups, nothing is measured."""
     forecast: ForecastSection = ForecastSection()
     """What is sent beside forecasts: horizon, prediction interval, quantiles, naive forecast."""
+    ranking: RankingSection = RankingSection()
+    """How lists of items, such as recommendations, are judged."""
 
     @property
     def limits(self) -> dict[str, float]:

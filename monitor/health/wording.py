@@ -104,6 +104,21 @@ PHRASES: dict[str, Phrase] = {
         "states ranges that hold {value} of the actual values",
         explains="How often the actual value lay in the range that the forecast stated.",
     ),
+    "hit_rate_at_k": Phrase(
+        "Lists with something chosen",
+        "shows something that is chosen in {value} of its lists",
+        explains="Share of the lists of which at least one of the first items was chosen.",
+    ),
+    "ndcg_at_k": Phrase(
+        "Order of the lists",
+        "reaches {value} of the best possible order of its lists",
+        explains="100 % would be all chosen items first, the most valuable one at the top.",
+    ),
+    "catalogue_coverage": Phrase(
+        "Items shown",
+        "shows {value} of all items to somebody",
+        explains="Share of all items that are in at least one list.",
+    ),
     "volume": Phrase(
         "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."
     ),
@@ -196,7 +211,17 @@ def phrase_of(metric: str) -> Phrase | None:
     return PHRASES.get(metric) or _DECLARED.get(metric)
 
 
-QUALITY = ("accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape")
+QUALITY = (
+    "accuracy",
+    "f1",
+    "balanced_accuracy",
+    "roc_auc",
+    "mae",
+    "rmse",
+    "mape",
+    "hit_rate_at_k",
+    "ndcg_at_k",
+)
 """Metrics that can represent quality, in order of preference."""
 ESTIMATES = {"accuracy": "estimated_accuracy"}
 """The estimate that replaces a metric until outcomes are known."""

@@ -28,6 +28,7 @@ from monitor.metrics.quality import (
     scores,
     worst_segments,
 )
+from monitor.metrics.recommendation import list_quality, shown_items
 from monitor.metrics.settings import MetricSettings
 from monitor.metrics.system import daemon, errors, latency, releases, resources, rollbacks, volume
 from monitor.records import Measurement
@@ -66,6 +67,8 @@ _MODULES = (
     classification,
     ranking,
     regression,
+    list_quality,
+    shown_items,
     worst_segments,
     disparity,
     cbpe,

@@ -17,6 +17,14 @@ class FairnessSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Ranking:
+    """See `monitor.health.declared.ranking_settings`, which describes each setting."""
+
+    k: int = 10
+    catalogue: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MetricSettings:
     """See `monitor.metrics.section`, which describes each setting."""
 
@@ -34,3 +42,5 @@ class MetricSettings:
     """What fairness is measured of each (client, model) that has it configured."""
     forecasts: Mapping[tuple[str, str], Forecast] = field(default_factory=dict)
     """What is sent beside the forecasts of each (client, model) that has it configured."""
+    rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
+    """How the lists of each (client, model) that has it configured are judged."""

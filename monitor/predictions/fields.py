@@ -31,6 +31,10 @@ class FieldType(Enum):
     """A number of at least 0; Arrow durations are converted."""
     NUMBER = auto()
     BOOLEAN = auto()
+    ITEMS = auto()
+    """A list of items in order, stored as a JSON list."""
+    GRADES = auto()
+    """A grade of each item, stored as a JSON object. Those of several outcomes are united."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Row(msgspec.Struct, gc=False):
     error: Annotated[str | None, Field(FieldType.LABEL)] = None
     automated: Annotated[bool | None, Field(FieldType.BOOLEAN)] = None
     cost: Annotated[float | None, Field(FieldType.NUMBER)] = None
+    ranking: Annotated[str | None, Field(FieldType.ITEMS)] = None
     features: dict[str, Value] = {}
     segments: dict[str, str | None] = {}
     probabilities: dict[str, float | None] = {}
@@ -69,6 +74,7 @@ class OutcomeRow(msgspec.Struct, gc=False):
     reviewed: Annotated[bool | None, Field(FieldType.BOOLEAN)] = None
     corrected: Annotated[bool | None, Field(FieldType.BOOLEAN)] = None
     feedback: Annotated[float | None, Field(FieldType.NUMBER)] = None
+    relevant: Annotated[str | None, Field(FieldType.GRADES)] = None
 
 
 def _declared(row: type[msgspec.Struct]) -> Mapping[str, Field]:
@@ -87,6 +93,8 @@ OUTCOME = _declared(OutcomeRow)
 """The fields of an outcome by name, without its id, time and stream."""
 ALL: Mapping[str, Field] = {**PREDICTION, **OUTCOME}
 STREAM_FIELDS = ("client", "model", "environment")
+ANSWERS = ("prediction", "ranking")
+"""One of these is what the model answered."""
 GROUPS = ("features", "segments", "probabilities", "attributions")
 """Fields that hold names and values; in columns, `<group>.<name>`."""
 PREDICTION_FIELDS = ("timestamp", *PREDICTION)
@@ -99,3 +107,7 @@ OUTCOME_NAMES = frozenset((*STREAM_FIELDS, "id", "timestamp", *OUTCOME_FIELDS))
 def of_type(*types: FieldType) -> tuple[str, ...]:
     """The names of all fields of these types."""
     return tuple(name for name, field in ALL.items() if field.type in types)
+
+
+UNITED = of_type(FieldType.GRADES)
+"""Fields of outcomes whose later values add to the earlier ones. Of all others, the first value counts."""

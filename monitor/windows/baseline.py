@@ -18,7 +18,14 @@ from monitor.records import Stream, Window
 from monitor.store import baselines, predictions
 from monitor.store.baselines import StoredBaseline
 from monitor.windows import codec
-from monitor.windows.baseline_from_table import DEFAULT, SAMPLE_ROWS, Baseline, from_file, from_table
+from monitor.windows.baseline_from_table import (
+    DEFAULT,
+    SAMPLE_ROWS,
+    Baseline,
+    from_file,
+    from_table,
+    without_items,
+)
 from monitor.windows.baseline_period import Period, merged
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
@@ -80,7 +87,7 @@ def from_period(
         profile,
         Window(max(int(start), sizes[0][1].start), min(int(end), sizes[-1][1].end)),
         loss_model.learn(concatenate(with_outcomes), layout) if with_outcomes else None,
-        period.take(chosen),
+        without_items(period.take(chosen)),
     )
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.errors import InputError
-from monitor.predictions.fields import OUTCOME_FIELDS, PREDICTION_FIELDS
+from monitor.predictions.fields import ALL, OUTCOME_FIELDS, PREDICTION_FIELDS, FieldType
+from monitor.predictions.intake import item_fields
 from monitor.predictions.intake.arrow_types import flat_table, is_time, readable
 from monitor.predictions.log.columns import names, numbers
 from monitor.records import Stream, Window
@@ -98,7 +99,7 @@ def from_table(
         layout,
         count_table(named, layout),
         loss=loss_model.learn(some, layout),
-        sample=sample(pa.Table.from_batches([some]), SAMPLE_ROWS),
+        sample=without_items(sample(pa.Table.from_batches([some]), SAMPLE_ROWS)),
     )
 
 
@@ -161,6 +162,17 @@ def sample(table: pa.Table, most: int) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=table.schema.names)
 
 
+def without_items(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows of a sample without lists of items, which nothing reads there and which may name persons."""
+    names = [name for name in rows.schema.names if _field_of(name) in item_fields.CHECKS]
+    return rows.drop_columns(names) if names else rows
+
+
+def _field_of(name: str) -> FieldType | None:
+    field = ALL.get(name.removeprefix("outcome."))
+    return None if field is None else field.type
+
+
 def _chunks(table: pa.Table) -> Iterable[pa.RecordBatch]:
     for start in range(0, table.num_rows, _CHUNK):
         part = table.slice(start, _CHUNK).combine_chunks()
@@ -205,6 +217,9 @@ def target_of(name: str, *, has_prefixed: bool) -> str:
 
 def typed(name: str, column: pa.ChunkedArray) -> pa.Array | None:
     """A column in its type in a prediction batch; None if that type cannot be measured."""
+    kind = _field_of(name)
+    if kind is not None and kind in item_fields.CHECKS:
+        return item_fields.column(kind, column.combine_chunks())
     array = readable(column.combine_chunks())
     if array is None:
         return None

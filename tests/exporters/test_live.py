@@ -44,6 +44,7 @@ clients:
         baseline: {{file: {file}, also: [previous_version]}}
         expectations: {suite}
       demand: {{task: regression, forecast: {{horizon: horizon}}}}
+      feed: {{ranking: {{catalogue: 9}}}}
 """
 SUITE = "columns: {amount: [{check: range, least: 60, severity: critical}]}"
 """Which about half of the rows violate."""
@@ -111,6 +112,9 @@ def send(daemon: Daemon, batch: int) -> None:
     for index in range(40):
         forecast: dict[str, Any] = {"id": f"{batch}-{index}", "client": "acme", "model": "demand"}
         outcomes.append(forecast | {"truth": made["amount"][index]})
+        shown = {"id": f"{batch}/{index}", "client": "acme", "model": "feed"}
+        outcomes.append(shown | {"relevant": [f"i{index % 5}"]})
+        predictions.append(shown | {"version": "7", "ranking": [f"i{index % 7}", f"i{index % 5}"]})
         forecast |= {"version": "7", "prediction": made["amount"][index] + 3, "segments": {"horizon": "24h"}}
         predictions.append(forecast)
     assert daemon.post("/v1/predictions", predictions).status_code == 202

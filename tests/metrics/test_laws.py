@@ -21,7 +21,7 @@ from monitor.metrics.drift import column_drift, multivariate
 from monitor.metrics.drift.answers import INPUT_VARIATION_LOSS
 from monitor.metrics.quality import scores
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE
-from monitor.metrics.settings import FairnessSettings
+from monitor.metrics.settings import FairnessSettings, Ranking
 from monitor.metrics.system import daemon, releases, resources, rollbacks
 from monitor.records import Measurement, Window
 from monitor.windows import codec
@@ -115,6 +115,8 @@ def test_the_laws_reach_every_metric():
         "attributions.amount": scores - 0.5,
         "attributions.count": 0.3 * scores,
         "segments.user": np.where(scores > 0.5, "a", "b"),
+        "ranking": ['["a","b"]', '["b"]'] * 1500,
+        "outcome.relevant": ['{"a":1}', '{"c":2}', "{}"] * 1000,
     }
     for name, values in extra.items():
         rows = rows.append_column(name, pa.array(values))
@@ -132,7 +134,7 @@ def test_the_laws_reach_every_metric():
     for table in (rows, numbers):
         base = from_table(STREAM, table, 0.0)
         fairness = {("acme", "fraud"): FairnessSettings(("region",), "fraud")}
-        settings = replace(LIGHT, fairness=fairness)
+        settings = replace(LIGHT, fairness=fairness, rankings={("acme", "fraud"): Ranking(catalogue=9)})
         found = measure(Subject(STREAM, WINDOW, base.profile, base, settings))
         measured |= {m.metric for m in found if m.value is not None}
     assert NAMES - ELSEWHERE - measured == set()

@@ -33,6 +33,7 @@ USUAL = prediction(
     segments={"region": "eu"},
     probabilities={"ok": 0.5},
     attributions={"number": -0.5},
+    ranking=["a", "b"],
     extra=1,
 )
 
@@ -105,6 +106,9 @@ records = st.fixed_dictionaries(
         "segments": st.one_of(st.dictionaries(st.sampled_from(["region", "new"]), values), values),
         "probabilities": st.one_of(st.dictionaries(st.sampled_from(["ok", "new"]), values), values),
         "attributions": st.one_of(st.dictionaries(st.sampled_from(["number", "new"]), values), values),
+        "ranking": st.one_of(
+            st.lists(st.sampled_from(["a", "b", "", 7, None, 1.5, True]), max_size=3), values
+        ),
         "extra": values,
         "strange": values,
     },

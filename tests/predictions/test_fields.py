@@ -33,6 +33,8 @@ VALUES = {
     FieldType.MILLISECONDS: (2.5, 2.5, pa.float64()),
     FieldType.NUMBER: (1.5, 1.5, pa.float64()),
     FieldType.BOOLEAN: (True, True, pa.bool_()),
+    FieldType.ITEMS: (["b", "a"], '["b","a"]', pa.string()),
+    FieldType.GRADES: ('{"b": 1, "a": 2}', '{"a":2.0,"b":1.0}', pa.string()),
 }
 
 

@@ -56,6 +56,8 @@ LABELS = _ANSWERS | {
     "outcome.truth": _some(st.sampled_from(["a", "b", "c"])),
     "attributions.x": _some(_floats),
     "attributions.y": _some(_sensible),
+    "ranking": _some(st.sampled_from(['["a","b"]', '["b","b"]', "[]", '["c"]'])),
+    "outcome.relevant": _some(st.sampled_from(['{"a":1}', '{"a":0,"b":2}', "{}", '{"d":3}'])),
 }
 NUMBERS = _ANSWERS | {"prediction": _some(_sensible), "outcome.truth": _some(_sensible)}
 

@@ -71,6 +71,33 @@ class Freezer:
             self._counters.leave_out("texts", given)
         return copy
 
+    def items(self, name: str, given: Any) -> list[str] | dict[str, float] | None:
+        """A list of items in order, or a grade by item; None where it is neither. Items without a text are left out."""
+        try:
+            if isinstance(given, (str, bytes)):
+                raise TypeError("one text is no list")
+            if isinstance(given, Mapping):
+                return {item: float(grade) for item, grade in self._known(name, given.items())}
+            return [item for item, _ in self._known(name, ((one, 1.0) for one in given))]
+        except Exception:
+            self._counters.leave_out(name, given)
+            return None
+
+    def _known(self, name: str, pairs: Any) -> list[tuple[str, Any]]:
+        """The pairs whose item has a text, which is that of the item."""
+        known: list[tuple[str, Any]] = []
+        for item, grade in pairs:
+            if len(known) >= LONGEST_LIST:
+                self._counters.leave_out(name, item)
+                break
+            text = str(item) if kind_of(item) == "uuid.UUID" else _name(item)
+            if 0 < len(text) <= _LONGEST_NAME:
+                self.weight += len(text)
+                known.append((text, grade))
+            else:
+                self._counters.leave_out(name, item)
+        return known
+
     def value(self, name: str, given: object) -> Any:
         """A copy of any value, or `LEFT_OUT`."""
         try:

@@ -4,6 +4,7 @@ from monitor.exporters.grafana.answers import ANSWERS
 from monitor.exporters.grafana.capacity import CAPACITY
 from monitor.exporters.grafana.forecasts import FORECASTS
 from monitor.exporters.grafana.groups import GROUPS
+from monitor.exporters.grafana.lists import LISTS
 from monitor.exporters.grafana.panels import RATE, Dashboard, Panel, Query, Row, S, within
 
 METRIC = 'metric=~"$metric"'
@@ -344,7 +345,7 @@ DASHBOARD = Dashboard(
     "watchkeeper-model",
     "Watchkeeper / Model",
     "One model: its verdict, its quality, its features, its output.",
-    (VERDICT, QUALITY, FEATURES, COMPARED, OUTPUT, FORECASTS, GROUPS, ANSWERS, CAPACITY),
+    (VERDICT, QUALITY, FEATURES, COMPARED, OUTPUT, FORECASTS, LISTS, GROUPS, ANSWERS, CAPACITY),
     span="now-24h",
     one_model=True,
     with_metric=True,

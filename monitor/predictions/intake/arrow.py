@@ -8,6 +8,7 @@ number, any string type, timestamps of any unit.
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow.ipc
 
 from monitor.errors import InputError, TooLargeError
 from monitor.predictions.fields import ALL, STREAM_FIELDS, FieldType
+from monitor.predictions.intake import item_fields
 from monitor.predictions.intake.arrow_types import (
     expanded_bytes,
     flat,
@@ -325,6 +327,7 @@ _BY_TYPE: dict[FieldType, _Convert] = {
     FieldType.MILLISECONDS: _milliseconds,
     FieldType.NUMBER: _number,
     FieldType.BOOLEAN: _boolean,
+    **{kind: partial(item_fields.column, kind) for kind in item_fields.CHECKS},
 }
 _COLUMNS: dict[str, _Convert] = {
     **dict.fromkeys(STREAM_FIELDS, _label),

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from monitor.predictions.fields import GROUPS, PREDICTION, PREDICTION_FIELDS, FieldType, Row
+from monitor.predictions.intake.item_fields import MOST_ITEMS
 from monitor.predictions.intake.validation import CLOSE, RecordError
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
@@ -188,6 +189,7 @@ class StreamDecoder:
         most = min(10 ** (longest - 1), 2**63) - 1  # becomes a text, which must not be longer
         version = Annotated[str, msgspec.Meta(max_length=min(longest, VERSION_BYTES // 4))]
         integer = Annotated[int, msgspec.Meta(ge=-most, le=most)]
+        item = Annotated[str, msgspec.Meta(min_length=1, max_length=longest)]
         types: dict[FieldType, Any] = {
             FieldType.ID: text | integer,
             FieldType.VERSION: version | integer,
@@ -197,6 +199,7 @@ class StreamDecoder:
             FieldType.MILLISECONDS: Annotated[float, msgspec.Meta(ge=0)],
             FieldType.NUMBER: float,
             FieldType.BOOLEAN: bool,
+            FieldType.ITEMS: Annotated[list[item | integer], msgspec.Meta(max_length=MOST_ITEMS)],
         }
         return [(name, types[field.type] | None, None) for name, field in PREDICTION.items()]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.errors import TooLargeError
-from monitor.predictions.fields import GROUPS, OUTCOME_NAMES, PREDICTION_NAMES, OutcomeRow, Row
+from monitor.predictions.fields import ANSWERS, GROUPS, OUTCOME_NAMES, PREDICTION_NAMES, OutcomeRow, Row
 from monitor.predictions.intake import arrow, bodies
 from monitor.predictions.intake.fast_decoder import FastDecoders, StreamDecoder, ignored_fields
 from monitor.predictions.intake.identity import identify
@@ -222,7 +222,7 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecod
     if len(rows) > rules.settings.max_records:
         return None  # the slow way reports the error
     fields = transpose(rows)
-    if _has_repeated(fields["id"]) or not _have_either(fields, "prediction", "error"):
+    if _has_repeated(fields["id"]) or not _have_any(fields, *ANSWERS, "error"):
         return None
     times = column_of_micros(fields["timestamp"], rules.now)
     if times is None or not _are_timely(times, rules):
@@ -235,7 +235,7 @@ def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecod
         len(body),
         [part],
         ignored=ignored,
-        identifiable=_have_either(fields, "id", "timestamp"),
+        identifiable=_have_any(fields, "id", "timestamp"),
     )
 
 
@@ -245,7 +245,8 @@ def _read_single(
     """As `_read_fast`, for a single record, without columns."""
     row = rows[0]
     micros = int(rules.now * 1e6) if row.timestamp is None else micros_of(row.timestamp)
-    if micros is None or (row.prediction is None and row.error is None):
+    is_empty = row.prediction is None and row.error is None
+    if micros is None or (is_empty and all(getattr(row, name) is None for name in ANSWERS)):
         return None
     if not rules.earliest * 1e6 <= micros <= rules.latest * 1e6:
         return None
@@ -265,11 +266,11 @@ def _has_repeated(ids: Sequence[str | int | None]) -> bool:
     return len(set(texts)) < len(texts)
 
 
-def _have_either(fields: Mapping[str, Sequence[Any]], one: str, other: str) -> bool:
-    """Whether each record has a value in at least one of two fields."""
-    return all(fields[one]) or not any(
-        value is None and other_value is None
-        for value, other_value in zip(fields[one], fields[other], strict=True)
+def _have_any(fields: Mapping[str, Sequence[Any]], *names: str) -> bool:
+    """Whether each record has a value in at least one of some fields."""
+    first, *others = (fields[name] for name in names)
+    return all(first) or all(
+        any(values[row] is not None for values in others) for row, value in enumerate(first) if value is None
     )
 
 

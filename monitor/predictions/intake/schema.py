@@ -11,6 +11,7 @@ import msgspec
 
 from monitor.config.units import DAY, format_duration
 from monitor.predictions.fields import (
+    ANSWERS,
     OUTCOME,
     OUTCOME_FIELDS,
     PREDICTION,
@@ -19,6 +20,7 @@ from monitor.predictions.fields import (
     OutcomeRow,
     Row,
 )
+from monitor.predictions.intake import item_fields
 from monitor.predictions.intake.nested_json import leaves
 from monitor.predictions.intake.outcome_scores import FIELD, read_scores
 from monitor.predictions.intake.validation import (
@@ -106,7 +108,7 @@ def read_prediction(record: object, rules: Rules) -> tuple[Stream, Row]:
     call = None if FIELDS_OF_CALLS.isdisjoint(fields) else read_call(fields, rules.settings)
     if call is not None and row.prediction is None and row.error is None:
         row.prediction = call.answer
-    if row.prediction is None and row.error is None:
+    if row.error is None and all(getattr(row, name) is None for name in ANSWERS):
         raise RecordError(
             "incomplete", "prediction is missing", hint="send prediction, or error when the model gave none"
         )
@@ -294,6 +296,7 @@ _CHECKS: Mapping[FieldType, Callable[[str, object, int], Any]] = {
     FieldType.MILLISECONDS: milliseconds,
     FieldType.NUMBER: known_number,
     FieldType.BOOLEAN: boolean,
+    **item_fields.CHECKS,
 }
 _PREDICTION_CHECKS = [(name, field, _CHECKS[field.type]) for name, field in PREDICTION.items()]
 _OUTCOME_CHECKS = [(name, field, _CHECKS[field.type]) for name, field in OUTCOME.items()]

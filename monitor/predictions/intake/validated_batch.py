@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from monitor.errors import InputError
 from monitor.predictions.fields import (
     ALL,
+    ANSWERS,
     GROUPS,
     OUTCOME_FIELDS,
     OUTCOME_NAMES,
@@ -26,6 +27,7 @@ from monitor.predictions.fields import (
 )
 from monitor.predictions.intake.arrow import readable_columns
 from monitor.predictions.intake.arrow_types import is_number
+from monitor.predictions.intake.item_fields import CHECKS, longest_item, refuse_objects
 from monitor.predictions.intake.schema import ENVIRONMENTS, Rules
 from monitor.predictions.intake.validation import CLOSE
 from monitor.predictions.log.arrays import codes, valid
@@ -39,6 +41,7 @@ _CHUNK_ROWS = 1024
 _OUTCOME_PREFIX = "outcome."
 _PROBABILITIES = of_type(FieldType.PROBABILITY)
 _VERSIONS = of_type(FieldType.VERSION)
+_OF_ITEMS = of_type(*CHECKS)
 _NAN_IS_MISSING = frozenset(name for name, field in ALL.items() if field.nan_is_missing)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FindSuspects = Callable[[dict[str, pa.Array], Rules], Mask]
@@ -99,6 +102,7 @@ def _validated(
     with_outcomes: bool,
     seen: KnownIds | None = None,
 ) -> ValidatedBatch:
+    refuse_objects(rows.schema.names)
     known = PREDICTION_NAMES if find_suspects is _suspect_predictions else OUTCOME_NAMES
     typed, unreadable = _read(rows, rules, known, with_outcomes=with_outcomes)
     ignored = set(rows.schema.names) - typed.keys() - unreadable.keys()
@@ -255,7 +259,8 @@ def _suspect_predictions(typed: dict[str, pa.Array], rules: Rules) -> Mask:
     times = typed["timestamp"]
     is_suspect: Mask = _outside_time_range(times, rules) | ~valid(times)
     no_values = pa.nulls(len(times), pa.float64())
-    is_suspect |= _both(typed.get("prediction", no_values).is_null(), typed.get("error", no_values).is_null())
+    answered = [valid(typed.get(name, no_values)) for name in (*ANSWERS, "error")]
+    is_suspect |= ~np.logical_or.reduce(answered)
     for name, values in typed.items():
         is_suspect |= _suspect_values(name, values, rules)
     for name in typed.keys() & set(_PROBABILITIES):
@@ -301,6 +306,9 @@ def _suspect_values(name: str, values: pa.Array, rules: Rules) -> Mask:
     longest = settings.max_text if is_feature else settings.max_label
     if name in STREAM_FIELDS:
         return _labels(values, lambda text: not _is_name(name, text, rules)) | _true(values.is_null())
+    if name.removeprefix(_OUTCOME_PREFIX) in _OF_ITEMS:
+        lengths = [0 if text is None else longest_item(text) for text in values.to_pylist()]
+        return np.array(lengths, np.int64) > longest
     if pa.types.is_dictionary(values.type):
         return _labels(values, lambda text: _is_bad_text(name, text, longest))
     if pa.types.is_string(values.type):
@@ -339,11 +347,6 @@ def _labels(values: pa.Array, is_bad: Callable[[str], bool]) -> Mask:
 
 def _true(mask: pa.Array) -> Mask:
     rows: Mask = np.asarray(mask.fill_null(False))
-    return rows
-
-
-def _both(left: pa.Array, right: pa.Array) -> Mask:
-    rows: Mask = np.asarray(left) & np.asarray(right)
     return rows
 
 

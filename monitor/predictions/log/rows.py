@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 from monitor.predictions.fields import ALL, GROUPS, FieldType, of_type
 from monitor.predictions.log.arrays import floats
 from monitor.predictions.log.columns import LABEL, Value, column, name_of
+from monitor.predictions.log.item_lists import list_text
 from monitor.times.columns import Micros
 
 _LABELS = {
@@ -26,6 +27,8 @@ _ANSWERS = of_type(FieldType.ANSWER)
 _PROBABILITIES = of_type(FieldType.PROBABILITY)
 _NUMBERS = of_type(FieldType.PROBABILITY, FieldType.MILLISECONDS, FieldType.NUMBER)
 _BOOLEANS = of_type(FieldType.BOOLEAN)
+_LISTS = of_type(FieldType.ITEMS)
+_STORED_AS_TEXT = of_type(FieldType.ITEMS, FieldType.GRADES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,10 @@ def _column(name: str, values: Sequence[Any]) -> pa.Array:
         return _answers(values)
     if name in _BOOLEANS:
         return pa.array(values, pa.bool_())
+    if name in _LISTS:
+        values = [list_text([name_of(one) or "" for one in v]) if isinstance(v, list) else v for v in values]
+    if name in _STORED_AS_TEXT:
+        return pa.array(values, pa.string())
     return column(values)
 
 

@@ -3,7 +3,8 @@
 New outcomes are searched in the whole log of their stream, newest windows first. Those without a match wait, and are
 searched in each batch of predictions that arrives later. `join` searches and reads; `commit` stores the outcomes beside
 the batches of predictions, in the transaction that writes the profiles that count them. So each field of a prediction
-counts once, however often it was sent: the first value is kept.
+counts once, however often it was sent: the first value is kept. Fields that are united (`relevant`) grow instead: what
+was counted before stands beside what is known now, and is taken back when the whole is counted.
 """
 
 from collections.abc import Collection, Sequence
@@ -42,8 +43,8 @@ class MatchedOutcomes:
     ones.
 
     `joined` holds the predictions with new outcomes, without features but those that were asked for, and the columns
-    `outcome.truth`, `outcome.reviewed`, `outcome.corrected`, `outcome.feedback` and `outcome.delay` (seconds from
-    prediction to truth), null where nothing is new.
+    `outcome.truth`, `outcome.reviewed`, `outcome.corrected`, `outcome.feedback`, `outcome.relevant` (with
+    `outcome.relevant_before`) and `outcome.delay` (seconds from prediction to truth), null where nothing is new.
     """
 
     batch: int

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.predictions.fields import OUTCOME_FIELDS, STREAM_FIELDS
+from monitor.predictions.fields import ANSWERS, OUTCOME_FIELDS, STREAM_FIELDS
 from monitor.predictions.log.batch import Batch, concatenate
 from monitor.records import Stream
 from monitor.sources.files.locations import Location
@@ -26,7 +26,7 @@ Outcomes = tuple[Stream, pa.RecordBatch]
 
 def has_only_outcomes(names: Sequence[str]) -> bool:
     """Whether columns of these names (as in the log) hold outcomes of predictions that are stored elsewhere."""
-    has_answers = "prediction" in names or "error" in names
+    has_answers = not set(names).isdisjoint((*ANSWERS, "error"))
     return "id" in names and not has_answers and not set(names).isdisjoint(_COLUMNS)
 
 

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from monitor.errors import InputError
-from monitor.predictions.fields import GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS
+from monitor.predictions.fields import GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS, UNITED
 from monitor.predictions.intake.rejected_record import redacted, written
 from monitor.predictions.intake.schema import Rules, read_outcome, read_prediction
 from monitor.predictions.intake.validated_batch import ValidatedBatch, validate_outcomes, validate_predictions
@@ -80,7 +80,7 @@ class ColumnMap:
             return None
         if column in own:
             return own[column]
-        if column in OUTCOME_FIELDS:
+        if column in OUTCOME_FIELDS or column.partition(".")[0] in UNITED:
             return f"outcome.{column}"
         if column in PREDICTION_FIELDS or column.partition(".")[0] in (*GROUPS, "outcome") or column in SENT:
             return column

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
 from monitor.predictions.texts.call_columns import FIGURE_FEATURES
-from monitor.windows.kernel import attribution_counts, segment_cells, unknown_columns
+from monitor.windows.kernel import attribution_counts, ranking_counts, segment_cells, unknown_columns
 from monitor.windows.kernel.count_column import (
     MOST_MATRIX_ROWS,
     Weights,
@@ -83,7 +83,9 @@ def count_slice(
         tallies |= _count_columns(answers, answered, Weights(), target, layout)
         tallies |= _count_columns(others, rows, Weights(), target, layout)
     total_weight, squares = _weight_sums(sampled.num_rows, weights)
-    totals = _totals(rows)
+    lists, shown = ranking_counts.count(rows, with_items=not core_only)
+    totals = _totals(rows) | lists
+    tallies |= shown
     if not core_only:
         totals |= attribution_counts.count(sampled, weights)
         tallies |= unknown_columns.count(sampled, layout, weights)

@@ -29,5 +29,10 @@ def bounded(tally: Tally) -> Tally:
     return {label: tally[label] for label in sorted(kept)}
 
 
+def place(label: str) -> float:
+    """Where a label stands in the order in which tallies keep labels: evenly spread over 0 to 1."""
+    return int.from_bytes(_hash(label)) / 2.0**64
+
+
 def _hash(label: str) -> bytes:
     return hashlib.blake2b(label.encode(), digest_size=8).digest()

@@ -25,7 +25,7 @@ from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
 from monitor.web.pages import rendering
 from monitor.web.pages.charts import distributions
-from monitor.web.pages.declared import expectation_rows, forecast_rows, own_rows
+from monitor.web.pages.declared import expectation_rows, forecast_rows, own_rows, task_rows
 from monitor.web.pages.features.feature_rows import address_of
 from monitor.web.pages.groups import group_rows
 from monitor.web.pages.model import capacity, charts_view, drift, errors, quarantine, score_rows, version_rows
@@ -76,6 +76,9 @@ def model(
         page["groups"] = group_rows.of_measurements(of_day, page["measured"])
         view = services.client(client).view(model)
         page["own"] = own_rows.of_measurements(view.metrics, of_day, page["measured"])
+        page["tasks"] = task_rows.of_measurements(
+            services.metrics.rankings.get((client, model)), of_day, page["measured"]
+        )
         page["forecasts"] = _forecasts(connection, services, stream, page["baseline"])
         page["expectations"] = expectation_rows.of_measurements(
             page["measured"], in_force.of_stream(connection, stream).expectations_at(now)

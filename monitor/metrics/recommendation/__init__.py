@@ -1,0 +1,1 @@
+"""Lists of items, such as recommendations and search results: how good they are, and what they show."""

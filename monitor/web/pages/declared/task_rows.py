@@ -1,0 +1,84 @@
+"""The figures of a kind of task for engineers, such as those of lists: one row per figure and part of the stream."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from monitor.health.wording import NOTHING
+from monitor.metrics.metric import MetricInfo
+from monitor.metrics.recommendation import list_quality, shown_items
+from monitor.metrics.settings import Ranking
+from monitor.records import Measurement
+from monitor.visible import one_line
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRow:
+    """One figure with its 95 % interval and baseline. `note` says why it is not measured."""
+
+    name: str
+    about: str
+    value: str
+    interval: str
+    baseline: str
+    n: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """The figures of one kind of task over the window that begins at `start` and ends at `end`. `note` is about all."""
+
+    key: str
+    title: str
+    rows: Sequence[TaskRow]
+    start: float
+    end: float
+    note: str = ""
+
+
+def of_measurements(
+    ranking: Ranking | None, measured: Sequence[Measurement], otherwise: Sequence[Measurement] = ()
+) -> list[TaskView]:
+    """The kinds of tasks of which one window has figures, else another window."""
+    lists = (*list_quality.INFO, *shown_items.INFO)
+    found = [_view("lists", "Lists", lists, measured, otherwise, f"k is {(ranking or Ranking()).k}.")]
+    return [view for view in found if view is not None]
+
+
+def _view(
+    key: str,
+    title: str,
+    infos: Collection[MetricInfo],
+    measured: Sequence[Measurement],
+    otherwise: Sequence[Measurement],
+    note: str = "",
+) -> TaskView | None:
+    order = {info.name: place for place, info in enumerate(infos)}
+    mine = [one for one in measured if one.metric in order]
+    mine = mine or [one for one in otherwise if one.metric in order]
+    if not mine:
+        return None
+    mine.sort(key=lambda one: (len(one.labels), one.labels, order[one.metric]))
+    window = mine[0].window
+    return TaskView(key, title, [_row(one) for one in mine], window.start, window.end, note)
+
+
+def _row(one: Measurement) -> TaskRow:
+    known = one.low is not None and one.high is not None
+    return TaskRow(
+        one.metric,
+        one_line(", ".join(f"{name} {value}" for name, value in one.labels)),
+        _figure(one.value, one.unit),
+        f"{_figure(one.low, one.unit)} to {_figure(one.high, one.unit)}" if known else NOTHING,
+        _figure(one.baseline, one.unit),
+        round(one.n),
+        one_line(one.reason),
+    )
+
+
+def _figure(value: float | None, unit: str) -> str:
+    if value is None:
+        return NOTHING
+    if unit == "share":
+        return f"{value * 100:.4g} %"
+    return f"{value:,.6g} {one_line(unit)}" if unit else f"{value:,.6g}"
