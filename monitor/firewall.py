@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -128,7 +128,8 @@ def _site(config: Config) -> Iterator[Opening]:
     if config.site.name and to.url:
         yield from _web("site.to", to.url, Route(to.ca_file))
     if config.site.name and to.sftp:
-        yield Opening("site.to.sftp", visible(to.sftp.host), to.sftp.port, "SFTP")
+        direct = Opening("site.to.sftp", visible(to.sftp.host), to.sftp.port, "SFTP")
+        yield _through(direct, to.sftp.proxy.get_secret_value())
     if config.site.name and to.mail:
         yield Opening("site.to.mail", visible(to.mail.host), to.mail.port, f"SMTP ({to.mail.security})")
     for name, known in config.sites.items():
@@ -230,14 +231,14 @@ def _servers(url: URL) -> Iterator[tuple[str, int | None]]:
 def _web(what: str, url: str, route: Route = _PLAIN) -> Iterator[Opening]:
     """A call through `outgoing`, which uses the proxy of its route or of the environment."""
     for one in _direct(what, url):
-        proxy = route.proxy_for(urlsplit(url).scheme, one.host)
-        if not proxy:
-            yield one
-            continue
-        for through in _direct("", proxy):
-            yield Opening(
-                what, one.host, one.port, one.protocol, through=f"{_bracketed(through.host)}:{through.port}"
-            )
+        yield _through(one, route.proxy_for(urlsplit(url).scheme, one.host))
+
+
+def _through(one: Opening, proxy: str) -> Opening:
+    """The same connection, made through a proxy if there is one."""
+    for through in _direct("", proxy):
+        return replace(one, through=f"{_bracketed(through.host)}:{through.port}")
+    return one
 
 
 def _direct(what: str, url: str) -> Iterator[Opening]:

@@ -6,6 +6,7 @@ It has no channels, no sources and no other clients, so a load test cannot page,
 import asyncio
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import secrets
@@ -40,6 +41,9 @@ from monitor.windows.baseline import Baseline
 
 _SECTIONS = ("evaluate", "predictions", "windows", "metrics", "drift")
 _OF_MODEL = ("title", "task", "target", "targets", "environment")
+_PREFIX = ".loadtest-"
+_UNLOCKED = 60.0
+"""Seconds after which a folder that nobody has locked is one of a load test that was killed."""
 _READY = 60.0
 _STOPPED = 15.0
 _PR_SET_PDEATHSIG = 1
@@ -69,10 +73,14 @@ def scratch(config: Config, given: str) -> Iterator[Scratch]:
             "the store is PostgreSQL",
             hint="name an empty database on that server: --store postgresql://.../loadtest",
         )
-    beside = real.path.parent if real.path is not None else None
-    folder = Path(
-        tempfile.mkdtemp(prefix=".loadtest-", dir=beside if beside and beside.is_dir() else None)
-    ).absolute()
+    beside = (
+        real.path.parent
+        if real.path is not None and real.path.parent.is_dir()
+        else Path(tempfile.gettempdir())
+    )
+    delete_abandoned(beside, time.time())
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside)).absolute()
+    in_use = _locked(folder)
     key = secrets.token_hex(32) if config.store.key.get_secret_value() and not given else ""
     store = Store(given or f"sqlite:///{folder}/loadtest.db", key=key)
     is_ours = False
@@ -87,6 +95,40 @@ def scratch(config: Config, given: str) -> Iterator[Scratch]:
             remove_tables(store)
         store.close()
         shutil.rmtree(folder, ignore_errors=True)
+        if in_use is not None:
+            os.close(in_use)
+
+
+def delete_abandoned(beside: Path, now: float) -> None:
+    """Delete the folders of load tests that were killed: nobody holds their lock, and they are older than the moment
+    between making and locking one.
+    """
+    for folder in beside.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if (
+                folder.is_symlink()
+                or folder.stat().st_uid != os.getuid()
+                or folder.stat().st_mtime > now - _UNLOCKED
+            ):
+                continue
+            lock = _locked(folder)
+            if lock is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)
+
+
+def _locked(folder: Path) -> int | None:
+    """A lock on a folder, which ends with the process. None if another process holds it, or the disk knows no locks."""
+    try:
+        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(opened)
+        return None
+    return opened
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy.stats import binom
 
 from monitor.loadtest.arrivals import Floats
 from monitor.loadtest.generator import CUT, Calls, failure_counts
 from monitor.loadtest.objectives import Objective, ObjectiveKind
+from monitor.metrics.tail_probabilities import binomial
 
 _CERTAIN = 0.01
 """With fewer calls than an objective needs, it is missed only if chance explains it with less than this probability."""
@@ -147,7 +147,7 @@ def _judged(one: Objective, latency: Floats, failed: int, around: Surroundings) 
         holds = value < one.limit
     if count >= one.least_calls:
         return Judged(one, value, State.HELD if holds else State.MISSED)
-    if not holds and binom.sf(beyond - 1, count, allowed) < _CERTAIN:
+    if not holds and binomial(beyond, count, allowed) < _CERTAIN:
         return Judged(one, value, State.MISSED)
     return Judged(one, value, State.UNKNOWN, f"{one.least_calls:,} calls are needed, and {count:,} ended")
 

@@ -1,7 +1,7 @@
 """The formulas of Evidently and NannyML, for users who compare values during a migration.
 
 These tools choose bins for each window, so the functions take raw values, not profiles. Watchkeeper's own metrics do
-not use them, and the daemon does not load this file (scipy.stats takes a second). Missing values are dropped, as in
+not use them, and the daemon does not load this file. It needs scipy (extra `compat`). Missing values are dropped, as in
 both tools; a sample of missing values alone raises ValueError. Formulas of Evidently 0.7.23 and NannyML 0.13.1; tests
 compare them with values that the packages computed.
 """
@@ -10,8 +10,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
-from scipy.spatial import distance
+
+try:
+    from scipy import stats
+    from scipy.spatial import distance
+except ModuleNotFoundError as error:
+    msg = "monitor.metrics.compat needs scipy: pip install 'watchkeeper[compat]'"
+    raise ModuleNotFoundError(msg, name="scipy") from error
 
 Compat = Literal["evidently", "nannyml"]
 Values = Sequence[float | None] | Sequence[str | None] | np.ndarray

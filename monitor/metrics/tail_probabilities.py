@@ -75,6 +75,13 @@ def beta(a: float, b: float, x: float) -> float:
     return min(front * fraction, 1.0)
 
 
+def binomial(successes: int, trials: int, share: float) -> float:
+    """P(X >= successes) of a binomial distribution: a beta probability (DLMF 8.17.5)."""
+    if successes <= 0 or successes > trials:
+        return float(successes <= 0)
+    return beta(successes, trials - successes + 1, share)
+
+
 def _log_density(a: float, b: float, x: float) -> float:
     log_normalization = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     return log_normalization + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x)

@@ -1,17 +1,26 @@
 """Connections for libraries that expect a socket: `smtplib`, `imaplib`, `asyncssh`."""
 
+import base64
 import io
+import re
 import socket
 import ssl
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import unquote, urlsplit
 
 import httpcore2
 
 from monitor.outgoing.budget import Budget
 from monitor.outgoing.stream import Stream, connect
+from monitor.visible import one_line
 
 T = TypeVar("T")
+_HOST = re.compile(r"[!-~]+")
+_OPENED = re.compile(r"HTTP/1\.[01] 2[0-9][0-9]( .*)?")
+_PROXY_PORT = 80
+_LARGEST_HEAD = 16_384
+"""Bytes of the head of a proxy's answer."""
 
 
 def open_socket(host: str, port: int, budget: Budget) -> "BudgetSocket":
@@ -23,15 +32,45 @@ def open_socket(host: str, port: int, budget: Budget) -> "BudgetSocket":
     return BudgetSocket(_mapped(lambda: connect(host, port, budget)))
 
 
-def connected_socket(host: str, port: int, budget: Budget) -> socket.socket:
-    """A plain connected socket, for a client that has deadlines of its own.
+def connected_socket(host: str, port: int, budget: Budget, proxy: str = "") -> socket.socket:
+    """A plain connected socket, for a client that has deadlines of its own. `proxy` is the URL of an HTTP proxy that
+    opens a tunnel to the host (CONNECT), and resolves its name.
 
     Raises:
-        OSError: no address responds in time.
+        OSError: no address responds in time, or the proxy opens no tunnel.
     """
-    plain = _mapped(lambda: connect(host, port, budget)).get_extra_info("socket")
+    stream = _mapped(lambda: _tunnel(proxy, host, port, budget) if proxy else connect(host, port, budget))
+    plain = stream.get_extra_info("socket")
     assert isinstance(plain, socket.socket)
     return plain
+
+
+def _tunnel(proxy: str, host: str, port: int, budget: Budget) -> Stream:
+    """A connection to a host through a proxy. Nothing after the head of the proxy's answer is read."""
+    parts = urlsplit(proxy)
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if not _HOST.fullmatch(where):
+        raise ConnectionError("the name of the host has characters that no name has")
+    request = f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n"
+    if parts.username is not None:
+        account = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request += f"Proxy-Authorization: Basic {base64.b64encode(account.encode()).decode()}\r\n"
+    stream = connect(parts.hostname or "", parts.port or _PROXY_PORT, budget)
+    try:
+        stream.write(request.encode() + b"\r\n")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            byte = stream.read(1)
+            head += byte
+            if not byte or len(head) > _LARGEST_HEAD:
+                raise ConnectionError("the proxy's answer is not HTTP")
+        status = head.partition(b"\r\n")[0].decode("latin-1")
+        if not _OPENED.fullmatch(status):
+            raise ConnectionError(f"the proxy opens no tunnel to {where}: {one_line(status)[:100]}")
+    except BaseException:
+        stream.close()
+        raise
+    return stream
 
 
 class BudgetSocket(io.RawIOBase):

@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -60,6 +61,18 @@ def _mailbox(text: str) -> str:
     return text
 
 
+def _tunnelling_proxy(value: Secret) -> Secret:
+    text = value.get_secret_value()
+    try:
+        parts = urlsplit(text)
+        is_valid = not text or (parts.scheme == "http" and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        is_valid = False
+    if not is_valid or not text.isprintable() or " " in text:
+        raise ValueError("is not the address of a proxy: use http://HOST:PORT")  # it may hold a password
+    return value
+
+
 Required = Annotated[str, AfterValidator(_required)]
 MailAddress = Annotated[str, AfterValidator(_address)]
 Port = Annotated[WholeNumber, Field(ge=1, le=65_535)]
@@ -83,6 +96,9 @@ class SftpDestination(Section):
     says."""
     directory: Required = "."
     """The folder on the server, relative to the user's. It must exist."""
+    proxy: Annotated[Secret, AfterValidator(_tunnelling_proxy)] = Secret("")
+    """URL of an HTTP proxy that lets SSH through, such as http://user:password@proxy:3128. Empty: none, whatever
+    HTTPS_PROXY is."""
 
     @model_validator(mode="after")
     def _with_proof(self) -> "SftpDestination":

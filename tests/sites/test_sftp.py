@@ -14,8 +14,10 @@ from pydantic import ValidationError
 from monitor.sites.receiving import Inboxes
 from monitor.sites.sending import Sent, push
 from monitor.sites.settings import SftpDestination, SiteDestination
+from tests.support.connect_proxy import connect_proxy
 from tests.support.log import NOW, running
 from tests.support.sites import BASE, append, figures, known, rows_at, settings_in, site
+from tests.support.slow_peers import Manner, peer
 from tests.support.ssh_server import SshServer, ssh_key, ssh_server
 
 END = NOW + 7200
@@ -84,6 +86,36 @@ def test_no_other_host_and_no_other_key_is_accepted(server: SshServer, plant: Pa
     assert len(sent(plant, server.destination()).sent) == 1
 
 
+def test_a_proxy_opens_a_tunnel_or_tells_why_not(server: SshServer, plant: Path, tmp_path: Path) -> None:
+    with connect_proxy("us er:p@ss") as proxy:
+        url = f"http://us%20er:p%40ss@127.0.0.1:{proxy.port}"
+        assert len(sent(plant, server.destination(proxy=url)).sent) == 1
+        assert proxy.asked == [f"127.0.0.1:{server.port}"]
+        (made,) = (plant / "outbox" / "sent").glob("*.wkb")
+        assert (server.folder / made.name).read_bytes() == made.read_bytes()
+        made.rename(plant / "outbox" / made.name)
+        told = sent(plant, server.destination(proxy=f"http://127.0.0.1:{proxy.port}"))
+        assert "407 Proxy Authentication Required" in told.reason
+        told = sent(plant, server.destination(proxy=url, host="a\r\nX: y"))
+        assert "characters that no name has" in told.reason
+    assert told.waiting == 1
+
+
+@pytest.mark.parametrize("manner", [Manner.HANG, Manner.DRIP, Manner.FLOOD, Manner.HEADERS, Manner.RESET])
+def test_a_proxy_that_misbehaves_is_left(
+    plant: Path, manner: Manner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.sites.transports.sftp.SECONDS", 0.3)
+    ssh_key(plant / "key")
+    (plant / "hosts").write_text("")
+    to = {"host": "a", "user": "b", "key": str(plant / "key"), "known_hosts": str(plant / "hosts")}
+    with peer(manner) as proxy:
+        told = sent(plant, SftpDestination.model_validate({**to, "proxy": f"http://127.0.0.1:{proxy.port}"}))
+        assert proxy.sent < 20_000_000
+    assert told.waiting == 1
+    assert told.reason
+
+
 def test_what_is_cut_has_no_name_and_is_sent_again(plant: Path, tmp_path: Path) -> None:
     """The server goes away in the middle of the file; another one does not know `posix-rename`."""
     (tmp_path / "cut").write_text(f"#!/bin/sh\ndd bs=1 count=1500 status=none | {SERVER}\n")
@@ -139,6 +171,10 @@ def test_the_host_key_is_not_left_to_chance() -> None:
         SftpDestination(host="a", user="b", key="c")
     with pytest.raises(ValidationError, match="key or password"):
         SftpDestination(host="a", user="b", known_hosts="c")
+    known = {"host": "a", "user": "b", "key": "c", "known_hosts": "d"}
+    for proxy in ("https://p:1", "p:3128", "http://", "http://p:99999", "http://p\r\n"):
+        with pytest.raises(ValidationError, match=r"use http://HOST:PORT"):
+            SftpDestination.model_validate({**known, "proxy": proxy})
     with pytest.raises(ValidationError, match="folder and sftp are set"):
         SiteDestination(folder="a", sftp=SftpDestination(host="a", user="b", key="c", known_hosts="d"))
 

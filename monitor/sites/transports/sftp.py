@@ -45,7 +45,9 @@ class Sftp:
         content, budget = path.read_bytes(), Budget(SECONDS)
         try:
             if self._connection is None:
-                plain = connected_socket(self._to.host, self._to.port, budget)
+                plain = connected_socket(
+                    self._to.host, self._to.port, budget, self._to.proxy.get_secret_value()
+                )
                 self._runner.run(self._in_time(self._sign_in(plain), budget))
             self._runner.run(self._in_time(self._write(path.name, content), budget))
         except TimeoutError as error:

@@ -1,5 +1,6 @@
-"""Remote write, taken by a real Prometheus."""
+"""Remote write: 1.0, taken by a real Prometheus that takes 2.0 for an empty message, and 2.0, by a strict decoder."""
 
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +10,7 @@ import pytest
 
 from monitor.exporters.push.point import Point
 from monitor.exporters.push.remote_write import RemoteWriteSettings
+from monitor.exporters.push.write_requests import STALE
 from monitor.notify.failure import AttemptError
 from monitor.outgoing import Budget
 from tests.exporters.push.made import (
@@ -25,6 +27,7 @@ from tests.exporters.push.made import (
 )
 from tests.support.prometheus import Prometheus, prometheus
 from tests.support.receiver import Receiver
+from tests.support.remote_write import RemoteWriteIntake
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +37,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         yield running
 
 
-def section(url: str, **more: Any) -> RemoteWriteSettings:
-    return RemoteWriteSettings.model_validate({"url": f"{url}/api/v1/write", **more})
-
-
-def test_prometheus_takes_each_kind_and_every_label(server: Prometheus) -> None:
-    now = time.time()
-    points = [
+def points_of_each_kind(now: float) -> list[Point]:
+    return [
         Point(STATE, ("acme", "production", "kinds"), 2.0, now),
         Point(STATE, ("acme", "production", "nan"), float("nan"), now),
         Point(STATE, ("acme", "production", "infinite"), INFINITE, now),
@@ -48,6 +46,15 @@ def test_prometheus_takes_each_kind_and_every_label(server: Prometheus) -> None:
         Point(DURATION, (*STREAM, "7"), 6.0, now, 0.0, (0.1, 0.5, INFINITE), (1, 4, 6), 1.5),
         *hostile(now),
     ]
+
+
+def section(url: str, **more: Any) -> RemoteWriteSettings:
+    return RemoteWriteSettings.model_validate({"url": f"{url}/api/v1/write", **more})
+
+
+def test_prometheus_takes_each_kind_and_every_label(server: Prometheus) -> None:
+    now = time.time()
+    points = points_of_each_kind(now)
     labels = {"region": "eu", "Zone": "1"}
     with closing(section(server.url, instance="a:1", labels=labels).make_exporter("host")) as exporter:
         assert exporter.send(points, Budget(10)).refused == 0
@@ -101,7 +108,7 @@ def test_what_the_receiver_has_is_no_failure(server: Prometheus) -> None:
 def test_points_keep_their_order_while_the_receiver_fails() -> None:
     with Receiver() as server:
         server.statuses.extend([503, 503, 500])
-        scene = Scene(section(server.url, every="1s"))
+        scene = Scene(section(server.url, every="1s", version="1.0"))
         for number in range(4):
             scene.pass_interval(state(number))
         scene.clock.advance(60)
@@ -112,3 +119,59 @@ def test_points_keep_their_order_while_the_receiver_fails() -> None:
     assert bodies[0] == bodies[1] == bodies[2], "the oldest is tried again, and no other before it"
     assert len(set(bodies)) == 5, "and then each of the others, once"
     assert scene.runner.progress.error == ""
+
+
+def test_version_2_holds_each_text_once_and_tells_type_help_and_unit() -> None:
+    now = 1_800_000_000.25
+    points = [*points_of_each_kind(now), Point(STATE, ("acme", "production", "ended"), 1.0, now, is_end=True)]
+    with RemoteWriteIntake() as intake:
+        settings = section(intake.url, instance="a:1", labels={"region": "eu", "Zone": "1"})
+        with closing(settings.make_exporter("host")) as exporter:
+            assert exporter.send(points, Budget(10)).detail == "answered 204 (version 2.0)"
+            exporter.send(points[:1], Budget(10))
+    assert len(intake.requests) == 2
+    assert len(intake.series) == 3 + 1 + 5 + len(HOSTILE) + 1 + 1
+    states = {one.labels["model"]: one for one in intake.series if one.labels["__name__"] == STATE.name}
+    assert states["kinds"].labels == {
+        "__name__": STATE.name, "job": "watchkeeper", "instance": "a:1", "region": "eu", "Zone": "1",
+        "client": "acme", "environment": "production", "model": "kinds",
+    }  # fmt: skip
+    assert (states["kinds"].value, states["kinds"].time) == (2.0, 1_800_000_000_250)
+    assert (states["kinds"].kind, states["kinds"].help, states["kinds"].unit) == (2, STATE.help, "")
+    assert states["infinite"].value == INFINITE
+    assert struct.pack("<d", states["ended"].value) == STALE
+    buckets = {one.labels["le"]: one.value for one in intake.series if "le" in one.labels}
+    assert buckets == {"0.1": 1, "0.5": 4, "+Inf": 6}
+    assert {(one.kind, one.unit) for one in intake.series if "duration" in one.labels["__name__"]} == {
+        (3, "seconds")
+    }
+    assert [one.kind for one in intake.series if one.labels["__name__"].endswith("_total")] == [1]
+    assert len({one.labels["feature"] for one in intake.series if "feature" in one.labels}) == len(HOSTILE)
+
+
+def test_a_receiver_that_does_not_know_version_2_gets_version_1_from_then_on() -> None:
+    with (
+        RemoteWriteIntake(old=True) as intake,
+        closing(section(intake.url).make_exporter("host")) as exporter,
+    ):
+        for _ in range(2):
+            assert exporter.send(points_of_each_kind(1.0), Budget(10)).detail == "answered 204 (version 1.0)"
+        assert [one.headers["X-Prometheus-Remote-Write-Version"] for one in intake.requests] == [
+            "2.0.0", "0.1.0", "0.1.0",
+        ]  # fmt: skip
+        only = section(intake.url, version="2.0").make_exporter("host")
+        with closing(only), pytest.raises(AttemptError, match="415"):
+            only.send(points_of_each_kind(1.0), Budget(10))
+
+
+def test_a_receiver_that_says_nothing_of_what_it_has_written_is_told_again(server: Prometheus) -> None:
+    """This Prometheus is older than 2.0, and answers 204 to it without having stored anything."""
+    point = Point(FEATURE, (*STREAM, "negotiated"), 3.0, time.time())
+    only = section(server.url, version="2.0").make_exporter("host")
+    with closing(only), pytest.raises(AttemptError, match=r"does not know version 2\.0; set version: auto"):
+        only.send([point], Budget(10))
+    query = 'watchkeeper_feature_state{feature="negotiated"}'
+    assert server.query(query) == []
+    with closing(section(server.url).make_exporter("host")) as exporter:
+        assert exporter.send([point], Budget(10)).detail == "answered 204 (version 1.0)"
+    assert len(server.query(query)) == 1
