@@ -201,6 +201,11 @@ def test_what_goes_through_a_proxy_is_a_matter_of_the_proxy(monkeypatch: pytest.
         ("clients: {a: {models: {m: {probe: {url: 'http://[broken'}}}}}", set()),
         ("clients: {a: {models: {m: {probe: {url: 'http://x:99999/'}}}}}", set()),
         (
+            "site: {name: s, to: {sftp: {host: f.example, user: u, password: p, known_hosts: k,"
+            " proxy: 'http://u:p@10.0.0.9:3128'}}}",
+            {"10.0.0.9:3128", "f.example:22"},
+        ),
+        (
             'clients: {a: {models: {m: {probe: {url: "http://a\\u202eb/"}}}}}',
             {"a\\u202eb:80", "your name server:53"},
         ),

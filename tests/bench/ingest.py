@@ -1,4 +1,4 @@
-"""How fast predictions come in, durable before they are answered: `python -m tests.bench.ingest [--long]`.
+"""How fast predictions come in, durable before they are answered: `python -m tests.bench.ingest [--long|--singles]`.
 
 A real server on loopback with SQLite (every commit synced) in one process, the load in another. Peers: there is no
 other open ingest that is durable, so the figures stand beside the goals, and beside what server and load computed for
@@ -28,6 +28,7 @@ from tests.bench.load import Orders, Seen
 from tests.support.ingest_server import Process
 
 FEATURES = 20
+SINGLE_SECONDS = 20
 JSON, ARROW = "application/json", "application/vnd.apache.arrow.stream"
 
 
@@ -186,11 +187,30 @@ def long_run(records: int = 10_000_000) -> Iterator[tuple[int, float]]:
             yield taken, server.resident_mb()
 
 
+def singles() -> Iterator[str]:
+    """What a record costs that is sent alone: by one client that waits for each answer, and at fixed rates of many."""
+    body = json_body(1)
+    with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
+        for rate in (0.0, 5.0, 50.0, 200.0, 500.0, 1000.0, 2000.0):
+            requests = int(SINGLE_SECONDS * rate) or 5000
+            before, began = server.stored(), server.cpu()
+            seen = server.load("/v1/predictions", JSON, body, requests, 32 if rate else 1, rate)
+            stored = server.stored() - before
+            cost = 1e6 * (server.cpu() - began) / stored
+            way = f"{rate:,.0f}/s" if rate else "one client, one after the other,"
+            yield f"{way} {stored / seen.seconds:,.0f}/s reached: {cost:,.0f} µs of CPU for each record"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--singles", action="store_true", help="the CPU of single records by their rate")
     parser.add_argument("--long", action="store_true", help="ten million records, and the memory on the way")
     parser.add_argument("--records", type=int, default=600_000)
     options = parser.parse_args()
+    if options.singles:
+        for line in singles():
+            print(line, flush=True)
+        return
     if options.long:
         for records, memory in long_run():
             print(f"{records:>12,} records in: {memory:.0f} MB", flush=True)

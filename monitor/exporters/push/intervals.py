@@ -17,6 +17,7 @@ from monitor.exporters.samples import HistogramSample, Metric, Sample
 Temporality = Literal["cumulative", "delta"]
 _Key = tuple[str, tuple[str, ...]]
 _FORGET_AFTER = 7.0 * DAY
+_SHORTEST = 0.001
 _SUMS = ("counter", "histogram")
 UNKNOWN = 0.0
 """The start of a counter that was there before the first samples."""
@@ -123,6 +124,8 @@ def _less(values: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, .
 
 
 def _point(sample: Sample | HistogramSample, values: tuple[float, ...], start: float, now: float) -> Point:
+    if start >= now:  # the clock was set back, and receivers refuse such points
+        start = now - _SHORTEST
     if isinstance(sample, Sample):
         return Point(sample.metric, sample.values, max(0.0, values[0]), now, start)
     counts = tuple(max(0.0, count) for count in values[1:])  # a rest of rounding may be below zero

@@ -54,9 +54,13 @@ def test_a_value_that_is_no_number_does_not_spoil_a_counter() -> None:
     assert (point.value, point.start) == (2, NOW)
 
 
-Step = tuple[Literal["grow", "start again", "absent"], int, bool]
+Step = tuple[Literal["grow", "start again", "absent", "clock set back"], int, bool]
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["grow", "start again", "absent"]), st.integers(0, 50), st.booleans()),
+    st.tuples(
+        st.sampled_from(["grow", "start again", "absent", "clock set back"]),
+        st.integers(0, 50),
+        st.booleans(),
+    ),
     max_size=30,
 )
 
@@ -64,7 +68,8 @@ STEPS = st.lists(
 @settings(max_examples=examples(40), deadline=None)
 @given(STEPS, st.booleans())
 def test_law_the_deltas_that_arrive_sum_to_what_was_counted(steps: list[Step], as_histogram: bool) -> None:
-    """Whatever is given back on the way, and whenever the counter starts again."""
+    """Whatever is given back on the way, and whenever the counter starts again or the clock is set back."""
+    back = 0
     intervals, value, seen, counted, arrived = Intervals("delta"), 100, 100, 0, 0.0
 
     def points(at: float, *, is_shown: bool = True) -> list[Point]:
@@ -79,7 +84,8 @@ def test_law_the_deltas_that_arrive_sum_to_what_was_counted(steps: list[Step], a
         else:
             value += amount
             counted, seen = (counted, seen) if what == "absent" else (counted + value - seen, value)
-        made = points(NOW + number, is_shown=what != "absent")
+        back += amount if what == "clock set back" else 0
+        made = points(NOW + number - back, is_shown=what != "absent")
         assert all(point.value >= 0 and point.start < point.time for point in made)
         if is_lost:
             intervals.give_back(made)
