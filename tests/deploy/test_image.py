@@ -79,7 +79,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Buildah]:
     made = Buildah(tmp_path_factory.mktemp("image"))
     rootfs = Path(ROOTFS) if ROOTFS else made.folder / "rootfs.tar"
     if not ROOTFS:
-        wanted = "--include=apt,python3,python3-venv,ca-certificates,libstdc++6"
+        wanted = "--include=apt,usr-is-merged,python3,python3-venv,ca-certificates,libstdc++6"
         subprocess.run(
             ["mmdebstrap", "--quiet", "--variant=essential", *SLIM, wanted, "bookworm", rootfs], check=True
         )

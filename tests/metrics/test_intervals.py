@@ -39,7 +39,15 @@ def test_the_beta_distribution_agrees_with_scipy():
 
 
 def test_the_binomial_distribution_agrees_with_scipy():
-    cases = [(0, 5, 0.1), (1, 5, 0.0), (6, 5, 0.9), (3, 200, 0.001), (5, 5, 0.999), (60, 1000, 0.05), (1, 1, 1.0)]
+    cases = [
+        (0, 5, 0.1),
+        (1, 5, 0.0),
+        (6, 5, 0.9),
+        (3, 200, 0.001),
+        (5, 5, 0.999),
+        (60, 1000, 0.05),
+        (1, 1, 1.0),
+    ]
     ours = [tail_probabilities.binomial(*case) for case in cases]
     theirs = [stats.binom.sf(successes - 1, trials, share) for successes, trials, share in cases]
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-15)
