@@ -84,7 +84,7 @@ class App:
         self.clock = clock or SystemClock()
         self.rules = RuleReloader(partial(rules_of, config))
         self.store = store_of(config.store)
-        is_apart = in_children and not self.store.is_in_memory
+        is_apart = self._in_children = in_children and not self.store.is_in_memory
         self.runner: Runner = ChildProcesses(self.store.faults) if is_apart else HERE
         upgrade_apart(self.store) if is_apart else migrate(self.store)
         _check_file(self.store)
@@ -156,6 +156,8 @@ class App:
         ended = self.clock.now()
         self.jobs.after_tick()
         self.meters.cycle(ended - began, ended)
+        for worker in self.pipeline.worker_states():
+            self.meters.worker(worker.number, worker.streams, worker.seconds, is_up=worker.is_up)
         self.meters.judged("ok", done.evaluation.evaluated - done.evaluation.errors)
         self.meters.judged("error", done.evaluation.errors)
         self.meters.reload_worked.set(not self.rules.failed)
@@ -172,7 +174,7 @@ class App:
     def _load_outage_state(self) -> None:
         with self.store.read() as connection:
             situation = load_situation(connection, self.channels, self.clock.now(), self.pipeline.confirming)
-            is_away = self.pipeline.elsewhere(connection)
+            is_away = self.pipeline.judge.elsewhere(connection)
         here = {key: alert for key, alert in situation.alerts.items() if not is_away(alert.stream)}
         self.outage.remember(replace(situation, alerts=here))
 
@@ -231,11 +233,11 @@ class App:
         What has not finished at `until` (seconds of the monotonic clock) is abandoned: its transaction is rolled back.
         """
         parts = (
-            self.runner, self.scheduler, self.sources, self.drilldowns, self.log, self.rollbacks, self.dispatcher,
-            self.exporters,
+            self.runner, self.pipeline, self.scheduler, self.sources, self.drilldowns, self.log,
+            self.rollbacks, self.dispatcher, self.exporters,
         )  # fmt: skip
         unfinished = in_time([part.stop for part in parts], until)
-        unfinished |= in_time([self._audit_stop, self.pipeline.leader.hand_over], until)
+        unfinished |= in_time([self._audit_stop, self.pipeline.leave], until)
         if unfinished:
             log.warning(
                 "stopped before all work was done", extra={"unfinished": ",".join(sorted(unfinished))}
@@ -309,6 +311,7 @@ class App:
             self.counters,
             self.versions,
             self.gauges,
+            in_children=self._in_children,
         )
 
     def _jobs(self, leader: LeaderLease) -> Jobs:
@@ -338,7 +341,7 @@ class App:
             alerts=self.config.alerts,
             rule=lambda name: self.rules.current.rule(name),
             rules=lambda: self.rules.current,
-            past=lambda *asked: self.pipeline.measuring.past(*asked),
+            past=lambda *asked: self.pipeline.judge.measuring.past(*asked),
             drift_limits={"psi": self.config.metrics.drifted_psi, "drift_evidence": 1.0},
             importance=self.config.drift.importance,
             metrics=self.config.measuring(),
@@ -377,7 +380,7 @@ class App:
 
     def _measured(self) -> Mapping[tuple[Stream, int], Sequence[Measurement]]:
         """The measurements of the last tick."""
-        return self.pipeline.measuring.last
+        return self.pipeline.measured()
 
     def _readiness(self) -> Readiness:
         problem = self.jobs.health_problem()

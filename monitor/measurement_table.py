@@ -47,6 +47,10 @@ class TableSchema:
             places.setdefault(name.metric, []).append(place)
         object.__setattr__(self, "by_metric", places)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the names; equal names give the same object in the process that reads them."""
+        return schema_of, (self.names,)
+
     def plus(self, other: "TableSchema") -> "TableSchema":
         """The names of this schema followed by those of another; cached, so that equal arguments give
         the same object.
@@ -87,6 +91,10 @@ class MeasurementTable(MeasurementSequence):
     figures: np.ndarray
     reasons: Mapping[int, str]
     _found: dict[str, list[Measurement]] = field(init=False, repr=False, default_factory=dict)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the figures, not the measurements that were created from them."""
+        return MeasurementTable, (self.stream, self.window, self.shape, self.figures, self.reasons)
 
     def __len__(self) -> int:
         return len(self.shape.names)
@@ -132,6 +140,10 @@ class ConcatenatedTables(MeasurementSequence):
     def __init__(self, parts: Iterable[Sequence[Measurement]]) -> None:
         self.parts = [part for part in parts if len(part)]
         self._found: dict[str, Sequence[Measurement]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle the windows, not the measurements that were created from them."""
+        return ConcatenatedTables, (self.parts,)
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.parts)

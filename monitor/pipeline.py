@@ -1,41 +1,34 @@
 """One tick, in order: rows become profiles, profiles measurements, measurements alert states, states notifications.
 
 Each step stores its results under natural keys before the next one starts, so a tick that is killed anywhere can be
-repeated: nothing is counted, decided or sent twice.
+repeated: nothing is counted, decided or sent twice. With workers, these do all but the last step for their streams and
+store what they find; the leader plans notifications of it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-
-from sqlalchemy import Connection
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from monitor import alerts as paging
 from monitor.alerts.diagnosis.load import diagnosed
 from monitor.alerts.settings import AlertSettings
 from monitor.alerts.situation import Situation
 from monitor.evaluation import targets as target_judging
-from monitor.evaluation.measure import Measurer
 from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.evaluation.uptime import UptimeRecorder
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
-from monitor.records import DAEMON, Stream, Window
-from monitor.rules.engine.condition_cache import ConditionCache
-from monitor.rules.engine.evaluate import Evaluation, evaluate, is_active
+from monitor.records import Measurement, Stream
+from monitor.rules.engine.evaluate import Evaluation
+from monitor.rules.engine.readings import Readings
+from monitor.rules.rule import RuleSet
 from monitor.store import alerts as alert_rows
+from monitor.store import judgements
 from monitor.store import targets as target_rows
 from monitor.store.db import Store
-from monitor.windows.counting import count_new
-from monitor.windows.profile import Profile
-from monitor.windows.round_robin import RoundRobin
-from monitor.windows.settings import WindowSettings
-
-COUNTING = 4.0
-"""Seconds of a tick for counting rows: many streams must not delay the evaluation of current data."""
-EVALUATING = 4.0
-"""Seconds of a tick for evaluating rules. Streams that receive records or have an alert come first."""
-_AT_LEAST = 200
-"""Minimum number of streams that are evaluated in each tick, however slow the machine is."""
+from monitor.workers import judgement
+from monitor.workers.judge import StreamJudge
+from monitor.workers.judgement import Judgement
+from monitor.workers.pool import Elsewhere, WorkerPool, WorkerState
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,56 +48,82 @@ class Pipeline:
     """The body of the daemon's loop, and its dependencies."""
 
     store: Store
-    windows: WindowSettings
-    measuring: Measurer
+    judge: StreamJudge
     rules: RuleReloader
     alerts: AlertSettings
     channels: frozenset[str]
     self_monitor: SelfMonitor
-    on_counted: Callable[[Stream, Window, Profile], None]
     leader: LeaderLease
     uptime: UptimeRecorder
     confirming: frozenset[str] = frozenset()
-    elsewhere: Callable[[Connection], Callable[[Stream], bool]] = lambda _connection: lambda _stream: False
-    """Tells whether a stream is judged elsewhere: by the site that delivers it, or by the agency of this site."""
-    cache: ConditionCache = field(default_factory=ConditionCache)
-    order: RoundRobin = field(default_factory=lambda: RoundRobin(COUNTING))
-    evaluating: RoundRobin = field(default_factory=lambda: RoundRobin(EVALUATING))
+    workers: WorkerPool | None = None
 
     def tick(self, now: float) -> Tick:
         """Run one tick at the time `now`."""
         rules = self.rules.rules()
         self.uptime.keep(now)
-        touched = count_new(self.store, self.windows, now, self.on_counted, self.order)  # rows -> profiles
+        others = self.workers.judge(now) if self.workers else Elsewhere()
+        windows = self.judge.count(now, others.is_mine)  # rows -> profiles
         own = self.self_monitor.measure(now)
-        readings = self.measuring.measure(rules.reads(), own, now)  # profiles -> measurements
-        done = Tick(now, len(readings.streams()), len(touched), Evaluation(), 0)
-        if not self.leader.is_ours(now):  # another daemon on this database evaluates
+        readings = self.judge.measure(rules, own, now, others.is_mine)  # profiles -> measurements
+        done = Tick(
+            now,
+            len(readings.streams()) + others.streams,
+            windows + others.windows,
+            Evaluation(evaluated=others.evaluated, errors=others.errors),
+            0,
+        )
+        if not self.leader.is_ours(now):  # another daemon on this database plans notifications
             return done
+        return self._lead(rules, readings, others, done)
+
+    def measured(self) -> Mapping[tuple[Stream, int], Sequence[Measurement]]:
+        """The measurements of the last tick, by stream and length of window."""
+        own = self.judge.measuring.last
+        return {**self.workers.measured(), **own} if self.workers else own
+
+    def worker_states(self) -> Sequence[WorkerState]:
+        """The worker processes."""
+        return self.workers.workers if self.workers else ()
+
+    def stop(self) -> None:
+        """End the workers, so that a tick that waits for them ends."""
+        if self.workers:
+            self.workers.stop()
+
+    def leave(self) -> None:
+        """Give up all leases, so that no other daemon has to wait for their end."""
+        if self.workers:
+            self.workers.leave()
+        self.leader.hand_over()
+
+    def _lead(self, rules: RuleSet, readings: Readings, others: Elsewhere, done: Tick) -> Tick:
+        """Evaluate what is left to this process, and plan notifications of what all have found."""
+        now, judge = done.at, self.judge
         with self.store.read() as connection:
-            is_away = self.elsewhere(connection)
-            known = {key: one for key, one in alert_rows.load(connection).items() if not is_away(one.stream)}
+            found = judgement.load(connection) if self.workers else Judgement()
+            is_elsewhere = judge.elsewhere(connection)
+            known = alert_rows.load(connection)
             standing = target_rows.current(connection)
-        faults = self.store.faults  # measurements -> states, with reasons
-        urgent = {
-            DAEMON,
-            *self.measuring.live,
-            *(alert.stream for alert in known.values() if is_active(alert)),
-        }
+        known = {key: alert for key, alert in known.items() if not is_elsewhere(alert.stream)}
 
-        def in_turn(streams: Sequence[Stream]) -> Iterable[Stream]:
-            here = [stream for stream in streams if not is_away(stream)]
-            return self.evaluating.serve(here, urgent=urgent, at_least=_AT_LEAST)
+        def is_away(stream: Stream) -> bool:
+            return stream in found.streams or not others.is_mine(stream) or is_elsewhere(stream)
 
-        evaluation = evaluate(rules, readings, known, now, cache=self.cache, faults=faults, in_turn=in_turn)
+        mine = {key: alert for key, alert in known.items() if not is_away(alert.stream)}
+        own = judge.evaluate(rules, readings, mine, now, is_away)  # measurements -> states, with reasons
+        here = Judgement(own, judge.measuring.recent_profiles)
+        both = judgement.together([Judgement(done.evaluation), here, found])
+        evaluation = both.evaluation
         if evaluation.alerts:  # diagnoses
             with self.store.read() as connection:
-                recent = self.measuring.recent_profiles
-                evaluation = diagnosed(connection, evaluation, known, self.measuring.base, now, recent)
+                base = judge.measuring.base
+                evaluation = diagnosed(connection, evaluation, known, base, now, both.recent)
         with self.leader.write() as writing:  # states -> notifications, in one transaction
-            if writing is None:
+            if writing is None or not others.is_in_force(writing):
                 return done
-            target_rows.put(writing, target_judging.advance(standing, self.measuring.judged(), now))
+            target_rows.put(writing, target_judging.advance(standing, judge.measuring.judged(), now))
+            judgements.remove(writing, found.streams)
             plan = paging.advance(
                 writing, evaluation, known, self.alerts, self.channels, now, self.confirming
             )

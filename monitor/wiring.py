@@ -16,45 +16,33 @@ from monitor.config.root import Config
 from monitor.digest import Sender
 from monitor.digest.capacity import DiskForecast, Measured, usage_of
 from monitor.digest.changes.mails import ChangeMailer
-from monitor.evaluation.clock_metrics import ClockMetrics
-from monitor.evaluation.evaluators.judge_metrics import JudgeMetrics
-from monitor.evaluation.evaluators.score_metrics import ScoreMetrics
-from monitor.evaluation.gauge_metrics import GaugeMetrics
-from monitor.evaluation.measure import Beside, Measurer
-from monitor.evaluation.recent_window import RecentWindow
-from monitor.evaluation.reference_figures import ReferenceFigures
 from monitor.evaluation.self_monitoring import SelfMonitor
-from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.uptime import UptimeRecorder
 from monitor.exporters.prediction_counters import PredictionCounters
 from monitor.exporters.prometheus.daemon_meters import DaemonMeters
 from monitor.exporters.push.group import ExporterGroup
 from monitor.gauges.group import GaugeGroup
-from monitor.health import wording
 from monitor.health.daily_summary import DailySummaries
 from monitor.maintenance.baseline_selection import BaselineSelector
-from monitor.maintenance.leader import LeaderLease
+from monitor.maintenance.leader import LeaderLease, process_name
 from monitor.maintenance.rule_reload import RuleReloader
 from monitor.notify.channel import Channel
 from monitor.notify.delivery.dispatcher import Dispatcher
 from monitor.outage.emergency import Emergency, spool_path
 from monitor.outage.evaluate import OutageEvaluator
-from monitor.pipeline import COUNTING, Pipeline
+from monitor.pipeline import Pipeline
 from monitor.predictions.large.in_child import ReaderInChild
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.predictions.texts.registered import RegisteredByStream
 from monitor.records import Stream, Window
-from monitor.releases.recording.release_metrics import ReleaseMetrics
 from monitor.releases.version_tracker import VersionTracker
 from monitor.rollback.group import RollbackGroup
-from monitor.rollback.rollback_metrics import RollbackMetrics
-from monitor.rollback.settings import RollbackSettings
-from monitor.sites.judging import judged_elsewhere
 from monitor.sources.group import SourceGroup
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import streams
 from monitor.store.db import Store
+from monitor.store.worker_leases import Division
 from monitor.web.api.exposition import collector
 from monitor.web.api.mlflow import routes as mlflow_routes
 from monitor.web.api.pagerduty import routes as pagerduty_routes
@@ -70,12 +58,10 @@ from monitor.web.server import Server
 from monitor.web.services import Services
 from monitor.windows.declared import in_force
 from monitor.windows.profile import Profile
-from monitor.windows.round_robin import RoundRobin
-
-_BACKLOG_SHARE, _HISTORY_SHARE = 1 / 2, 1 / 4
-"""Shares of the interval between ticks for counting and for measuring what waits, such as loaded history: the next tick
-is to begin in time.
-"""
+from monitor.worker import WorkerSetup, declare_words, judge_of, make, rollback_settings
+from monitor.workers.judge import SECONDS
+from monitor.workers.messages import Order, Report
+from monitor.workers.pool import AT_MOST, WorkerPool, worker_process
 
 
 def emergency(
@@ -96,9 +82,7 @@ def declare(config: Config, store: Store, clock: Clock) -> None:
         base = int(config.predictions.base_window)
         in_force.register(connection, wanted, base, clock.now())
         in_force.register_suites(connection, config.suites(known), base, clock.now())
-    for client, model in wanted:
-        for name, section in config.model(Stream(client, model)).metrics.items():
-            wording.declare(name, section.title, section.shown_unit, section.explanation)
+    declare_words(config, wanted)
 
 
 def dispatcher(
@@ -121,17 +105,6 @@ def outage_evaluator(config: Config, clock: Clock, emergency: Emergency | None) 
     )
 
 
-def _beside(config: Config, store: Store, gauges: GaugeGroup) -> tuple[Beside, ...]:
-    """What measures figures that are not in records."""
-    return (
-        GaugeMetrics(store, config.gauges, gauges.failures).measure,
-        ScoreMetrics(store).measure,
-        JudgeMetrics(store).measure,
-        ReleaseMetrics(store).measure,
-        RollbackMetrics(store, rollback_settings(config)).measure,
-    )
-
-
 def pipeline(
     config: Config,
     clock: Clock,
@@ -144,58 +117,64 @@ def pipeline(
     counters: PredictionCounters,
     versions: VersionTracker,
     gauges: GaugeGroup,
+    *,
+    in_children: bool,
 ) -> Pipeline:
-    """The tick."""
-    recent = RecentWindow(config.evaluate.recent, clock.now, clock.elapsed)
-    uptime, base = UptimeRecorder(store), int(config.predictions.base_window)
-    measuring = Measurer(
-        store,
-        base,
-        config.windows,
-        config.measuring(),
-        config.drift,
-        recent,
-        ClockMetrics(store, lambda stream: bool(config.model(stream).probe.url), uptime.seconds, base),
-        ReferenceFigures(lambda stream: config.model(stream).baseline, config.measuring()),
-        daily_summaries.touch,
-        TargetJudge(config.model),
-        beside=_beside(config, store, gauges),
-        history_seconds=config.evaluate.every * _HISTORY_SHARE,
-    )
+    """The tick. With `in_children`, the workers of the configuration are processes of their own."""
+    uptime = UptimeRecorder(store)
 
     def on_counted(stream: Stream, window: Window, profile: Profile) -> None:
-        measuring.add(stream, window, profile, clock.now())
         versions.add(stream, window, profile.versions)
         counters.add(stream, window, profile, clock.now())
 
+    touch = daily_summaries.touch
+    judge = judge_of(config, clock, store, gauges.failures, uptime.seconds, on_counted, touch)
+    pool = None
+    if in_children and config.evaluate.workers > 1:
+        pool = worker_pool(config, clock, store, rules, uptime, gauges, daily_summaries, counters, versions)
     pager = config.notify.pagerduty
     is_confirming = pager is not None and bool(pager.webhook_secrets or pager.api_token)
+    confirming = frozenset({"pagerduty"} if is_confirming else ())
     return Pipeline(
-        store,
-        config.windows,
-        measuring,
-        rules,
-        config.alerts,
-        channels,
-        self_monitor,
-        on_counted,
-        leader,
-        uptime,
-        frozenset({"pagerduty"} if is_confirming else ()),
-        judged_elsewhere(config.site, config.sites),
-        order=RoundRobin(COUNTING, again=config.evaluate.every * _BACKLOG_SHARE),
+        store, judge, rules, config.alerts, channels, self_monitor, leader, uptime, confirming, pool
     )
+
+
+def worker_pool(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    rules: RuleReloader,
+    uptime: UptimeRecorder,
+    gauges: GaugeGroup,
+    daily_summaries: DailySummaries,
+    counters: PredictionCounters,
+    versions: VersionTracker,
+    seconds: float = SECONDS,
+    at_most: float = AT_MOST,
+) -> WorkerPool:
+    """The worker processes of this daemon. For `seconds`, see `judge_of`; a tick waits for `at_most` seconds."""
+
+    def order(now: float, division: Division) -> Order:
+        listening = uptime.listening()
+        return Order(now, clock.elapsed(), division, rules.reloads, listening, gauges.failures())
+
+    def on_report(report: Report) -> None:
+        daily_summaries.touch(report.measured)
+        for stream, window, counts, named in report.counted:
+            versions.add(stream, window, named)
+            counters.grow(stream, window, counts)
+
+    daemon = process_name()
+    names = [f"{daemon}/{number}" for number in range(1, config.evaluate.workers + 1)]
+    workers = {name: worker_process(make, WorkerSetup(config, name, seconds)) for name in names}
+    return WorkerPool(store, daemon, workers, config.evaluate.takeover, order, on_report, at_most)
 
 
 def baselines(config: Config, store: Store, runner: Runner) -> BaselineSelector:
     """What makes the baselines of the configured models."""
     named = {stream: model.held_against for stream, model in config.streams().items()}
     return BaselineSelector(store, int(config.predictions.base_window), config.windows, named, runner)
-
-
-def rollback_settings(config: Config) -> dict[Stream, RollbackSettings]:
-    """The rollback of each configured model."""
-    return {stream: model.rollback for stream, model in config.streams().items()}
 
 
 def rollbacks(

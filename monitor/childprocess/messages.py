@@ -20,13 +20,16 @@ Maker = Callable[[Any, Ask], Callable[[Any, bytes], Iterable[Any]]]
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a child is started with: see `Resident`. `idle` seconds after its last request it ends."""
+    """What a child is started with: see `Resident`. `idle` seconds after its last request it ends. Its priority is
+    lower by `niceness`.
+    """
 
     make: Maker
     setup: object
     memory: int
     idle: float
     parent: int
+    niceness: int
 
 
 class MessageKind(Enum):

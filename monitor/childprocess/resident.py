@@ -18,6 +18,8 @@ from monitor.childprocess.pipes import Pipes
 
 _CHILD = "monitor.childprocess.resident_child"
 _STOP_WITHIN = 5.0
+NICE = 5
+"""Somebody waits for the answer, so it is less nice than jobs in the background."""
 
 
 class ChildFailedError(Exception):
@@ -44,9 +46,10 @@ class Resident:
         memory: int,
         patience: float,
         idle: float,
+        niceness: int = NICE,
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._setup = Setup(make, setup, memory, idle, os.getpid())
+        self._setup = Setup(make, setup, memory, idle, os.getpid(), niceness)
         self._patience, self._elapsed = patience, elapsed
         self._turn = threading.Lock()
         self._child: _Child | None = None

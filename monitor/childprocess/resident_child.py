@@ -14,8 +14,6 @@ from monitor.childprocess.messages import LENGTH, Message, MessageKind, Setup, p
 from monitor.runtime.cpu_tuning import tune_process
 from monitor.runtime.imports import load_less, without_pandas
 
-_NICE = 5
-"""Somebody waits for the answer, so it is less nice than jobs in the background."""
 _OUT_OF_MEMORY = "it needs more memory than one request may take"
 
 
@@ -27,9 +25,10 @@ def main() -> None:
     parent = _Parent(sys.stdin.fileno(), os.fdopen(os.dup(1), "wb"))
     os.dup2(2, 1)
     memory, pid = parent.number(), parent.number()
-    limit_process(pid, memory, _NICE)
+    limit_process(pid, memory, 0)
     setup = parent.read()
     assert isinstance(setup, Setup)
+    os.nice(setup.niceness)
     answer = setup.make(setup.setup, parent.ask)
     while parent.has_request(setup.idle):
         request, size = parent.read()

@@ -57,6 +57,7 @@ def across(config: Config, document: Document) -> Iterator[Problem]:
                 yield document.problem(("clients", client, "sampled", model), reason)
         yield from _digest(section, ("clients", client, "digest"), document)
     yield from _audit(config, document)
+    yield from _workers(config, document)
     yield from _sources(config, document)
     yield from _exporters(config, document)
     yield from _connections(config, document)
@@ -212,6 +213,13 @@ def _audit(config: Config, document: Document) -> Iterator[Problem]:
         reason = "configure `notify.email`"
     if reason:
         yield document.problem(("audit", "report"), f"this report cannot be sent: {reason}", "warning")
+
+
+def _workers(config: Config, document: Document) -> Iterator[Problem]:
+    """Processes cannot share a database in the memory of one."""
+    if config.evaluate.workers > 1 and config.store.url in ("sqlite://", "sqlite:///:memory:"):
+        reason = "has no effect: the database is in memory. Name a file or a server in `store.url`"
+        yield document.problem(("evaluate", "workers"), reason, "warning")
 
 
 def _samples(config: Config, document: Document) -> Iterator[Problem]:

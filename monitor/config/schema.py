@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from monitor.alerts.settings import AlertSettings
-from monitor.config.sections import Duration, FilePath, Section
+from monitor.config.sections import Duration, FilePath, Section, WholeNumber
 from monitor.drift.settings import DriftSettings
 from monitor.expectations import suite
 from monitor.expectations.expectation import Expectation
@@ -58,6 +58,9 @@ class EvaluateSettings(Section):
     takeover: Duration = 15.0
     """With several daemons on one PostgreSQL, one evaluates rules. If it stops, another takes over after this
     time."""
+    workers: WholeNumber = Field(default=1, ge=1, le=64)
+    """Processes that count, measure and evaluate, each its share of the models. With 1, the daemon does so by itself.
+    Worth more from several hundred models on, up to the number of cores."""
 
 
 class ModelSettings(ModelView):

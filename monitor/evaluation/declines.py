@@ -12,7 +12,7 @@ Nothing is stored: after a start, evidence is collected again.
 
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -91,6 +91,7 @@ class DeclineDetector:
         self._watched: dict[Stream, dict[str, _Watch]] = {}
         self._loaded: dict[Stream, set[Window]] = {}
         self._began: float | None = None
+        self._taken_over: dict[Stream, float] = {}
         self._judged = 0
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
@@ -112,6 +113,18 @@ class DeclineDetector:
                 watch.now = watch.now[0] + good, watch.now[1] + n
                 if one.squares is not None:
                     watch.level.add(one.squares(counted.overall), n)
+
+    def change_hands(self, gone: Iterable[Stream], come: Iterable[Stream], now: float) -> None:
+        """Forget streams that another process watches now, and begin with those that it watched before."""
+        for stream in gone:
+            self._watched.pop(stream, None)
+            self._loaded.pop(stream, None)
+            self._taken_over.pop(stream, None)
+        self._taken_over |= dict.fromkeys(come, now)
+
+    def _began_with(self, stream: Stream, now: float) -> float:
+        """Since when the stream is watched here."""
+        return self._taken_over.get(stream, self._began or now)
 
     def advance(self, connection: Connection, now: float) -> None:
         """Evaluate the outcomes of the last half minute, once it has ended."""
@@ -139,7 +152,7 @@ class DeclineDetector:
             if usual is not None or watch.usual is None:
                 watch.usual = usual
             watch.referred_at = now
-        reference = self._reference(one, watch, now)
+        reference = self._reference(one, watch, now, self._began_with(stream, now))
         if reference is not None:
             watch.evidence = step(watch.evidence, reference, *watch.now, LIMIT)
             watch.growing = watch.growing + 1 if watch.evidence.beyond(LIMIT) > _SOME else 0
@@ -147,12 +160,13 @@ class DeclineDetector:
         watch.now = (0.0, 0.0)
         watch.level.close(now)
 
-    def _reference(self, one: Declining, watch: _Watch, now: float) -> Reference | None:
+    @staticmethod
+    def _reference(one: Declining, watch: _Watch, now: float, began: float) -> Reference | None:
         """The reference for the truths of this step; None if they cannot be compared with it."""
         usual = watch.usual
         if usual is None or one.squares is None:
             return usual.reference if usual is not None else None
-        if usual.is_partial and now - (self._began or now) < 2 * HOUR:
+        if usual.is_partial and now - began < 2 * HOUR:
             return None  # the truths of the reference are not known yet
         times = growth(root_mean_square(watch.level.now), usual.truths or watch.level.usual)
         if math.isinf(times) or (usual.is_partial and times > _LIKE):
@@ -173,7 +187,7 @@ class DeclineDetector:
                 None,
                 f"no reference yet: {FEWEST} outcomes of the past, or a baseline, are needed",
             )
-        elif value is not None and value < 1 and now - (self._began or now) < GATHERING:
+        elif value is not None and value < 1 and now - self._began_with(stream, now) < GATHERING:
             value, reason = None, "evidence is collected again after the start of the daemon"
         because = _because(one, watch) if value is not None and value >= 1 else ""
         return Measurement(

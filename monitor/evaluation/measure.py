@@ -93,6 +93,7 @@ class Measurer:
         declines: DeclineDetector | None = None,
         beside: Sequence[Beside] = (),
         history_seconds: float = HISTORY,
+        seconds: float = MEASURING,
     ) -> None:
         self.store = store
         self.base = base_seconds
@@ -113,7 +114,8 @@ class Measurer:
         self.last: dict[tuple[Stream, int], Sequence[Measurement]] = {}
         self.recent_profiles: Mapping[Stream, Profile] = {}
         self._progress: dict[Stream, _Progress] = {}
-        self.round_robin = RoundRobin(MEASURING)
+        self._others: set[Stream] = set()
+        self.round_robin = RoundRobin(seconds)
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
         """Add newly counted rows to the last seconds, and outcomes to the detection of declines."""
@@ -121,31 +123,37 @@ class Measurer:
         self.declines.add(stream, window, counted, now)
 
     def measure(
-        self, read: Mapping[int, Collection[str]], about_itself: Sequence[Measurement], now: float
+        self,
+        read: Mapping[int, Collection[str]],
+        about_itself: Sequence[Measurement],
+        now: float,
+        is_mine: Callable[[Stream], bool] = lambda _stream: True,
     ) -> Readings:
         """Measure what changed or closed since the last call. Returns everything that rules may read.
 
-        `read` are the metrics that rules read, by length of window in seconds (`OPEN` for the last seconds).
+        `read` are the metrics that rules read, by length of window in seconds (`OPEN` for the last seconds). Only
+        streams that are `is_mine` are measured; what is remembered of others is forgotten.
         """
         wanted = {length: families_of(read[length]) for length in sorted(read) if length != OPEN}
         wanted[self.base] = FAMILIES
         with self.store.read() as connection:
-            everything = stream_rows.figures_of_all(connection)
+            known = stream_rows.figures_of_all(connection)
             changed = measurement_queue.load(connection)
+        everything = self._mine(known, is_mine, now)
         due = []
         for figures in everything:
             with self._isolated(figures.stream):
                 due.append(self._due(figures, changed.get(figures.stream, []), now))
         waiting = {one.stream: one for one in due if one.is_moved or one.hours}
         for some in together([waiting[stream] for stream in self.round_robin.start_tick(waiting)]):
-            self._attempt(some, wanted, len(everything), now)
+            self._attempt(some, wanted, len(known), now)
             self.round_robin.mark_served([one.stream for one in some])
             if self.round_robin.is_time_up():
                 break
         self.live = live = self._live([figures.stream for figures in everything], now)
         with self.store.faults.isolate("metrics", "sudden declines"), self.store.read() as connection:
             self.declines.advance(connection, now)
-        beside = self._measure_beside(now)
+        beside = {stream: some for stream, some in self._measure_beside(now).items() if is_mine(stream)}
         measured = {(stream, OPEN): some for stream, some in beside.items()}  # also without any record
         for figures in everything:
             progress = self._progress.get(figures.stream, _Progress(0))
@@ -162,10 +170,24 @@ class Measurer:
                 measured[figures.stream, length] = ConcatenatedTables(
                     [progress.readings.get(length, ()), always]
                 )
-        for length in (OPEN, *wanted):
+        for length in (OPEN, *wanted) if is_mine(DAEMON) else ():
             measured[DAEMON, length] = [*about_itself, *beside.get(DAEMON, ())]
         self.last = measured
         return Readings(measured, self.past)
+
+    def _mine(
+        self, known: Sequence[StreamFigures], is_mine: Callable[[Stream], bool], now: float
+    ) -> list[StreamFigures]:
+        """The streams that are measured here. What another process measures now is forgotten, and what it measured
+        before is taken over.
+        """
+        others = {figures.stream for figures in known if not is_mine(figures.stream)}
+        for stream in others & self._progress.keys():
+            del self._progress[stream]
+        self.declines.change_hands(others, self._others - others, now)
+        self.recent.forget(others)
+        self._others = others
+        return [figures for figures in known if figures.stream not in others]
 
     def _measure_beside(self, now: float) -> Mapping[Stream, Sequence[Measurement]]:
         measured: dict[Stream, Sequence[Measurement]] = {}

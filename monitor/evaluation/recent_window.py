@@ -5,7 +5,7 @@ A base window is too long for that: the good rows before a fault would dilute it
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from monitor.records import Stream, Window
@@ -45,6 +45,12 @@ class RecentWindow:
             parts.clear()  # counts of two layouts do not add
         since = now if self._looked is None else min(max(self._looked, now - self._seconds), now)
         parts.append(_Part(since, now, core_of(counted)))
+
+    def forget(self, streams: Iterable[Stream]) -> None:
+        """Forget streams that another process counts."""
+        for stream in streams:
+            self._counted.pop(stream, None)
+            self._shown.pop(stream, None)
 
     def profile(self, stream: Stream, now: float) -> tuple[Window, Profile] | None:
         """The rows of the last seconds; None without any.

@@ -1,6 +1,7 @@
 """Records when the daemon accepted predictions: silence is measured only over this time."""
 
 import secrets
+from dataclasses import dataclass
 
 from monitor.config.units import DAY
 from monitor.store import uptime
@@ -15,13 +16,31 @@ _FROZEN = 5.0
 _WRITTEN_EVERY = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """When predictions were accepted: complete periods, and the present one from `since`, which lasts."""
+
+    periods: tuple[tuple[float, float], ...] = ()
+    since: float | None = None
+    until: float = 0.0
+
+    def seconds(self, start: float, end: float) -> float:
+        """The number of seconds from `start` to `end` in which predictions were accepted."""
+        present = [] if self.since is None else [(self.since, max(end, self.until))]
+        total, reached = 0.0, start
+        for since, until in sorted([*self.periods, *present]):
+            total += max(0.0, min(until, end) - max(since, reached))
+            reached = max(reached, min(until, end))
+        return total
+
+
 class UptimeRecorder:
     """The periods in which this daemon, or another one on the same database, accepted predictions."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._holder = secrets.token_hex(8)
-        self._periods: list[tuple[float, float]] = []
+        self._periods: tuple[tuple[float, float], ...] = ()
         self._since: float | None = None
         self._beaten: float | None = None
         self._is_lost = False
@@ -47,16 +66,15 @@ class UptimeRecorder:
         if since != self._since or now - self._written >= _WRITTEN_EVERY:
             with self._store.write() as connection:
                 if since != self._since:
-                    self._periods = uptime.load(connection, now - REMEMBERED)
+                    self._periods = tuple(uptime.load(connection, now - REMEMBERED))
                 uptime.put(connection, self._holder, since, now)
             self._since, self._written = since, now
         self._until = now
 
     def seconds(self, start: float, end: float) -> float:
         """The number of seconds from `start` to `end` in which predictions were accepted."""
-        own_period = [] if self._since is None else [(self._since, max(end, self._until))]
-        total, reached = 0.0, start
-        for since, until in sorted([*self._periods, *own_period]):
-            total += max(0.0, min(until, end) - max(since, reached))
-            reached = max(reached, min(until, end))
-        return total
+        return self.listening().seconds(start, end)
+
+    def listening(self) -> Listening:
+        """When this daemon, or another one on the same database, accepted predictions."""
+        return Listening(self._periods, self._since, self._until)

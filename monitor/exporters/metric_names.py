@@ -216,6 +216,19 @@ DAEMON = (
     ),
     Metric("watchkeeper_cycle_interval_seconds", "gauge", (), "Interval between evaluations."),
     Metric(
+        "watchkeeper_cycle_worker_up",
+        "gauge",
+        ("worker",),
+        "1 if the worker process runs and answers in time. Only with several workers.",
+    ),
+    Metric("watchkeeper_cycle_worker_streams", "gauge", ("worker",), "Models that the worker evaluates."),
+    Metric(
+        "watchkeeper_cycle_worker_duration_seconds",
+        "gauge",
+        ("worker",),
+        "Duration of the worker's last evaluation of its models.",
+    ),
+    Metric(
         "watchkeeper_rule_evaluations",
         "counter",
         ("outcome",),

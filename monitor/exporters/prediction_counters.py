@@ -54,9 +54,11 @@ class PredictionCounters:
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
         """Add what was newly counted in a base window."""
-        if window.end < now - RECENT:
-            return
-        new = _counted(counted)
+        if is_current(window, now):
+            self.grow(stream, window, counts_of(counted))
+
+    def grow(self, stream: Stream, window: Window, new: Counted) -> None:
+        """Add counts of current traffic."""
         with self._lock:
             _grow(self._streams.setdefault(stream, Counted()), new, window)
 
@@ -64,6 +66,11 @@ class PredictionCounters:
         """The totals. They keep increasing, so read them at once."""
         with self._lock:
             return dict(self._streams)
+
+
+def is_current(window: Window, now: float) -> bool:
+    """Whether rows of a window are current traffic."""
+    return window.end >= now - RECENT
 
 
 def _grow(total: Counted, new: Counted, window: Window) -> None:
@@ -87,7 +94,8 @@ def _name_or_other(name: str, known: Mapping[str, object]) -> str:
     return name if name in known or len(known) < MOST_NAMES else OTHER
 
 
-def _counted(profile: Profile) -> Counted:
+def counts_of(profile: Profile) -> Counted:
+    """The counts of the rows of a profile."""
     overall = profile.overall
     versions = profile.versions
     parts = {version: _part(of_version) for version, of_version in versions.items()}

@@ -21,12 +21,17 @@ SECONDS = 15.0
 """Seconds for which a daemon that has died still holds the lease."""
 
 
+def process_name() -> str:
+    """A name for this process that no other one has: host, number and a random part."""
+    return f"{platform.node()[:32]}/{os.getpid()}/{secrets.token_hex(4)}"
+
+
 class LeaderLease:
     """Acquires and renews the lease. On an embedded database there is one process, which is always the leader."""
 
     def __init__(self, store: Store, seconds: float = SECONDS) -> None:
         self._store, self._seconds = store, seconds
-        self._holder = f"{platform.node()[:32]}/{os.getpid()}/{secrets.token_hex(4)}"
+        self._holder = process_name()
         self._lease: Lease | None = None
 
     @property

@@ -16,6 +16,7 @@ class RuleReloader:
         self._read = read
         self._is_requested = False
         self.current = read()
+        self.reloads = 0
         self.problems: tuple[str, ...] = ()
 
     @property
@@ -31,6 +32,7 @@ class RuleReloader:
         """The rules in force; reloads them first if that was requested."""
         if self._is_requested:
             self._is_requested = False
+            self.reloads += 1
             try:
                 self.current = self._read()
                 self.problems = ()

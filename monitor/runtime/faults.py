@@ -8,7 +8,7 @@ when the same thing works again, or when it was not retried for a while.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -48,6 +48,7 @@ class Faults:
         self._now, self._elapsed = now, elapsed
         self._lock = threading.Lock()
         self._active: dict[tuple[str, str], tuple[Fault, float]] = {}
+        self._adopted: dict[str, tuple[Fault, ...]] = {}
 
     def isolate(
         self, part: str, subject: str, *, lasts: float = LASTS, in_transaction: bool = False
@@ -81,13 +82,20 @@ class Faults:
             if resolved:
                 log.warning("%s %s works again", part, subject)
 
+    def adopt(self, process: str, faults: Iterable[Fault]) -> None:
+        """Replace what is known of the faults of another process, which logs them itself."""
+        with self._lock:
+            self._adopted[process] = tuple(faults)
+
     def active(self) -> list[Fault]:
-        """The faults in force, the oldest first."""
+        """The faults in force, the oldest first; with those of other processes."""
         now = self._elapsed()
         with self._lock:
             for key in [key for key, (_, until) in self._active.items() if until < now]:
                 del self._active[key]
             faults = [fault for fault, _ in self._active.values()]
+            for adopted in self._adopted.values():
+                faults += [fault for fault in adopted if (fault.part, fault.subject) not in self._active]
         return sorted(faults, key=lambda fault: (fault.since, fault.part, fault.subject))
 
 

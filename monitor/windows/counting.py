@@ -96,8 +96,10 @@ def count_new(
     now: float,
     on_counted: OnCounted | None = None,
     round_robin: RoundRobin | None = None,
+    is_mine: Callable[[Stream], bool] = lambda _stream: True,
 ) -> list[tuple[Stream, Window]]:
-    """Count new batches and matched outcomes of all streams. Returns the changed windows, sorted.
+    """Count new batches and matched outcomes of all streams, or of those that are `is_mine`. Returns the changed
+    windows, sorted.
 
     `round_robin` limits the time; without it, everything is counted. Each stream has one transaction before any stream
     has a second one for its backlog. `on_counted` is called after each commit with the counts that were added to each
@@ -105,10 +107,11 @@ def count_new(
     """
     with store.read() as connection:
         waiting = {
-            *uncounted.waiting_streams(connection),
-            *stored_outcomes.streams_with_new(connection),
+            *filter(is_mine, uncounted.waiting_streams(connection)),
+            *filter(is_mine, stored_outcomes.streams_with_new(connection)),
         }
         live = uncounted.waiting_streams(connection, now - _LIVE_SECONDS) if round_robin is not None else []
+        live = list(filter(is_mine, live))
     touched: set[tuple[Stream, Window]] = set()
     names = round_robin.start_tick(waiting, live) if round_robin is not None else sorted(waiting)
     queue = [

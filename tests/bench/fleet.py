@@ -5,6 +5,7 @@ every stream closes. The clock is moved by hand, so the figures are of work and 
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -27,6 +28,7 @@ from monitor.records import Stream
 from monitor.windows import baseline
 from monitor.windows.baseline_from_table import Baseline, conform
 from monitor.windows.round_robin import RoundRobin
+from monitor.wiring import worker_pool
 from tests.bench.line import Line, against_goal, show
 from tests.bench.tables import table
 
@@ -80,13 +82,22 @@ def minute_of_rows(start: float, rows: int) -> pa.RecordBatch:
 class Fleet:
     """A daemon without threads or doors, over a database in `folder`; `minute` and `tick` move it on."""
 
-    def __init__(self, folder: Path, streams: int) -> None:
+    def __init__(self, folder: Path, streams: int, workers: int = 1) -> None:
         self.clock = ManualClock(float(START))
         url = f"sqlite:///{folder}/fleet.db"
-        self.app = App(Config.model_validate({"store": {"url": url}, "notify": {}}), self.clock)
+        raw = {"store": {"url": url}, "notify": {}, "evaluate": {"workers": workers}}
+        config = Config.model_validate(raw)
+        app = self.app = App(config, self.clock)
         endless = RoundRobin(float("inf"))  # all of the work, however long it takes
-        self.app.pipeline = replace(self.app.pipeline, order=endless, evaluating=RoundRobin(float("inf")))
-        self.app.pipeline.measuring.round_robin = RoundRobin(float("inf"))
+        judge = replace(app.pipeline.judge, order=endless, evaluating=RoundRobin(float("inf")))
+        judge.measuring.round_robin = RoundRobin(float("inf"))
+        app.pipeline = replace(app.pipeline, judge=judge)
+        if workers > 1:
+            shown = (app.gauges, app.daily_summaries, app.counters, app.versions)
+            means = (config, self.clock, app.store, app.rules, app.pipeline.uptime)
+            pool = worker_pool(*means, *shown, seconds=1e9, at_most=1e9)
+            assert pool.start(self.clock.now(), 120.0), "the workers started"
+            app.pipeline = replace(app.pipeline, workers=pool)
         self.streams = [Stream("bench", f"model-{number:04}") for number in range(streams)]
 
     def learn(self) -> None:
@@ -104,22 +115,54 @@ class Fleet:
             self.app.log.append(split(stream, sent, MINUTE))
 
     def tick(self) -> Cost:
-        """One tick, timed."""
-        began, cpu = time.perf_counter(), time.process_time()
+        """One tick, timed; with the work of its workers."""
+        began, cpu = time.perf_counter(), self._cpu()
         self.app.tick()
-        return Cost(time.perf_counter() - began, time.process_time() - cpu)
+        return Cost(time.perf_counter() - began, self._cpu() - cpu)
+
+    def _cpu(self) -> float:
+        pids = [worker.resident.pid for worker in self.app.pipeline.worker_states()]
+        return time.process_time() + sum(cpu_seconds(pid) for pid in pids if pid is not None)
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has computed since its start."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def fleet(streams: int) -> Iterator[Fleet]:
+def fleet(streams: int, workers: int = 1) -> Iterator[Fleet]:
     """A fresh fleet with its baselines."""
     with tempfile.TemporaryDirectory() as folder:
-        made = Fleet(Path(folder), streams)
+        made = Fleet(Path(folder), streams, workers)
         made.learn()
         try:
             yield made
         finally:
+            made.app.pipeline.stop()
             made.app.store.close()
+
+
+def workers(streams: int = 1000, minutes: int = 4) -> list[Line]:
+    """A tick in which a minute closes: by two workers, beside one process, in turns; the medians."""
+    costs: dict[int, list[Cost]] = {1: [], 2: []}
+    with fleet(streams) as alone, fleet(streams, 2) as divided:
+        for _ in range(minutes):
+            for number, made in ((1, alone), (2, divided)):
+                made.minute()
+                costs[number].append(made.tick())
+    (one, one_cpu), (two, two_cpu) = (
+        [statistics.median(parts) for parts in zip(*costs[number][1:], strict=True)] for number in (1, 2)
+    )
+    work = f"tick of {streams:,} streams x {FEATURES} features by two workers, of the time of one process"
+    return [
+        show(against_goal(work, two / one, 0.55, "wall", None)),
+        show(Line("the same: one process", "", one, None, "s wall", None)),
+        show(Line("the same: two workers", "", two, None, "s wall", None)),
+        show(Line("the same: CPU of one process", "", one_cpu, None, "s CPU", None)),
+        show(Line("the same: CPU of the daemon and two workers", "", two_cpu, None, "s CPU", None)),
+    ]
 
 
 def measure(streams: int = 1000, minutes: int = 4) -> list[Line]:
@@ -167,7 +210,9 @@ def _resident_mb() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=1000)
-    measure(parser.parse_args().streams)
+    parser.add_argument("--workers", action="store_true", help="two workers beside one process")
+    asked = parser.parse_args()
+    (workers if asked.workers else measure)(asked.streams)
 
 
 if __name__ == "__main__":

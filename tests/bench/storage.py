@@ -84,8 +84,10 @@ def measure(url: str, rows: int, features: int, minutes: int) -> str:
     """One line of the grid."""
     clock = ManualClock(float(START))
     app = App(Config.model_validate({"store": {"url": url}, "notify": {"console": False}}), clock)
-    app.pipeline = replace(app.pipeline, order=RoundRobin(float("inf")), evaluating=RoundRobin(float("inf")))
-    app.pipeline.measuring.round_robin = RoundRobin(float("inf"))
+    endless = RoundRobin(float("inf"))
+    judge = replace(app.pipeline.judge, order=endless, evaluating=RoundRobin(float("inf")))
+    app.pipeline = replace(app.pipeline, judge=judge)
+    judge.measuring.round_robin = RoundRobin(float("inf"))
     stream = Stream(f"bench-{rows}-{features}", "model")
     with app.store.write() as connection:
         learned = baseline.from_table(stream, table(3000, features, 0, moved=False), START)

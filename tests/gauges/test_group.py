@@ -241,7 +241,7 @@ def test_a_queue_that_is_behind_fires_for_its_model_which_has_sent_nothing_and_i
         depth[0] = 40
         pass_minutes(4)
         assert told() == ["QueueBacklog"]
-        seen = app.pipeline.measuring.last
+        seen = app.pipeline.measured()
         assert any(one.metric == "queue_depth" for one in seen[Stream("acme", "llm"), OPEN])
         assert any(one.label("resource") == "disk:/" for one in seen[DAEMON, OPEN])
         exported = SampleSet(BY_NAME, 1000)

@@ -118,7 +118,7 @@ def test_what_has_not_arrived_is_not_missing_data(tmp_path: Path) -> None:
             assert alerts.load_open(connection) == []
         silence = [
             one
-            for one in agency.pipeline.measuring.wall.measure(_figures(agency), agency.clock.now())
+            for one in agency.pipeline.judge.measuring.wall.measure(_figures(agency), agency.clock.now())
             if one.metric.startswith("silence")
         ]
         assert [one.value for one in silence] == [None, None]

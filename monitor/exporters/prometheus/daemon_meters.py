@@ -24,6 +24,9 @@ class DaemonMeters:
         self._gauge("watchkeeper_cycle_interval_seconds").set(cycle_interval)
         self.reload_worked = self._gauge("watchkeeper_config_last_reload_successful")
         self.reload_worked.set(1)
+        self._worker_up = self._gauge("watchkeeper_cycle_worker_up")
+        self._worker_streams = self._gauge("watchkeeper_cycle_worker_streams")
+        self._worker_seconds = self._gauge("watchkeeper_cycle_worker_duration_seconds")
         self._evaluations = self._counter("watchkeeper_rule_evaluations")
         self.requests = self._counter("watchkeeper_http_requests")
         self._dropped = self._counter("watchkeeper_metric_series_dropped")
@@ -39,6 +42,12 @@ class DaemonMeters:
         """Record that all models were evaluated."""
         self._cycle.observe(seconds)
         self._last_cycle.set(ended_at)
+
+    def worker(self, name: str, streams: int, seconds: float, *, is_up: bool) -> None:
+        """Record the state of a worker process, and its last tick."""
+        self._worker_up.labels(worker=name).set(is_up)
+        self._worker_streams.labels(worker=name).set(streams)
+        self._worker_seconds.labels(worker=name).set(seconds)
 
     def judged(self, outcome: str, rules: int) -> None:
         """Record evaluated rules: `ok`, `no_data` or `error`."""

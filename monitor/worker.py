@@ -1,0 +1,288 @@
+"""What measures and judges streams, made from the configuration: for the daemon, and for its worker processes."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sqlalchemy import Connection
+
+from monitor.childprocess.messages import Ask
+from monitor.clock import Clock
+from monitor.config.root import Config
+from monitor.config.rule_files import rules_of
+from monitor.errors import StoreError
+from monitor.evaluation import targets as target_judging
+from monitor.evaluation.clock_metrics import ClockMetrics
+from monitor.evaluation.evaluators.judge_metrics import JudgeMetrics
+from monitor.evaluation.evaluators.score_metrics import ScoreMetrics
+from monitor.evaluation.gauge_metrics import GaugeMetrics
+from monitor.evaluation.measure import Beside, Measurer
+from monitor.evaluation.recent_window import RecentWindow
+from monitor.evaluation.reference_figures import ReferenceFigures
+from monitor.evaluation.targets import TargetJudge
+from monitor.evaluation.uptime import Listening
+from monitor.exporters.prediction_counters import Counted, counts_of, is_current
+from monitor.gauges.group import GaugeFailure
+from monitor.health import wording
+from monitor.maintenance.rule_reload import RuleReloader
+from monitor.measurement_table import ConcatenatedTables, MeasurementTable
+from monitor.records import Measurement, Stream, Window
+from monitor.releases.recording.release_metrics import ReleaseMetrics
+from monitor.rollback.rollback_metrics import RollbackMetrics
+from monitor.rollback.settings import RollbackSettings
+from monitor.runtime.gc_tuning import tune_garbage_collector
+from monitor.runtime.imports import without_extras
+from monitor.runtime.logs import configure
+from monitor.runtime.secrets import secrets_of
+from monitor.sites.judging import judged_elsewhere
+from monitor.store import alerts as alert_rows
+from monitor.store import judgements, worker_leases
+from monitor.store import streams as stream_rows
+from monitor.store import targets as target_rows
+from monitor.store.db import Store
+from monitor.store.fenced import FencedStore
+from monitor.store.worker_leases import Division
+from monitor.windows.profile import Profile
+from monitor.windows.round_robin import RoundRobin
+from monitor.workers import judgement
+from monitor.workers.judge import SECONDS, StreamJudge
+from monitor.workers.judgement import Judgement
+from monitor.workers.messages import Order, Report
+from monitor.workers.share import Share
+
+_BACKLOG_SHARE, _HISTORY_SHARE = 1 / 2, 1 / 4
+"""Shares of the interval between ticks for counting and for measuring what waits, such as loaded history: the next tick
+is to begin in time.
+"""
+_TOLD_EVERY = 10.0
+"""Seconds after which the measurements of a stream are sent to the daemon again: they include what the clock says."""
+_AT_ONCE = 64
+"""Streams whose measurements are sent in one message."""
+
+
+def rollback_settings(config: Config) -> dict[Stream, RollbackSettings]:
+    """The rollback of each configured model."""
+    return {stream: model.rollback for stream, model in config.streams().items()}
+
+
+def declare_words(config: Config, known: Iterable[tuple[str, str]]) -> None:
+    """Name own metrics in the words of clients."""
+    for client, model in known:
+        for name, section in config.model(Stream(client, model)).metrics.items():
+            wording.declare(name, section.title, section.shown_unit, section.explanation)
+
+
+def judge_of(
+    config: Config,
+    clock: Clock,
+    store: Store,
+    failures: Callable[[], Mapping[str, GaugeFailure]],
+    listened: Callable[[float, float], float],
+    on_counted: Callable[[Stream, Window, Profile], None],
+    on_measured: Callable[[Iterable[tuple[Stream, Window]]], object],
+    seconds: float = SECONDS,
+) -> StreamJudge:
+    """What counts, measures and judges streams. `failures` are the gauges that cannot be read, `listened` says for how
+    long predictions were accepted between two times. Counting, measuring and evaluating take so many `seconds` of a
+    tick each; what is left comes first in the next one.
+    """
+    base = int(config.predictions.base_window)
+    beside: tuple[Beside, ...] = (
+        GaugeMetrics(store, config.gauges, failures).measure,
+        ScoreMetrics(store).measure,
+        JudgeMetrics(store).measure,
+        ReleaseMetrics(store).measure,
+        RollbackMetrics(store, rollback_settings(config)).measure,
+    )
+    measuring = Measurer(
+        store,
+        base,
+        config.windows,
+        config.measuring(),
+        config.drift,
+        RecentWindow(config.evaluate.recent, clock.now, clock.elapsed),
+        ClockMetrics(store, lambda stream: bool(config.model(stream).probe.url), listened, base),
+        ReferenceFigures(lambda stream: config.model(stream).baseline, config.measuring()),
+        on_measured,
+        TargetJudge(config.model),
+        beside=beside,
+        history_seconds=config.evaluate.every * _HISTORY_SHARE,
+        seconds=seconds,
+    )
+
+    def count(stream: Stream, window: Window, profile: Profile) -> None:
+        measuring.add(stream, window, profile, clock.now())
+        on_counted(stream, window, profile)
+
+    return StreamJudge(
+        store,
+        config.windows,
+        measuring,
+        count,
+        judged_elsewhere(config.site, config.sites),
+        order=RoundRobin(seconds, again=config.evaluate.every * _BACKLOG_SHARE),
+        evaluating=RoundRobin(seconds),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSetup:
+    """What a worker process is started with: see `judge_of`."""
+
+    config: Config
+    name: str
+    seconds: float = SECONDS
+
+
+def make(setup: WorkerSetup, _ask: Ask) -> Callable[[Order | None, bytes], Iterator[object]]:
+    """A worker in its process, and the function that carries out its orders; None asks whether it is there."""
+    without_extras()
+    tune_garbage_collector()
+    settings = setup.config
+    configure(settings.log.level, as_json=settings.log.format == "json", secrets=secrets_of(settings))
+    return Worker(setup).answer
+
+
+class _OrderedClock:
+    """The time of the daemon's last order."""
+
+    def __init__(self) -> None:
+        self.at = self.elapsed_at = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC."""
+        return self.at
+
+    def elapsed(self) -> float:
+        """The daemon's monotonic time."""
+        return self.elapsed_at
+
+
+class Worker:
+    """Judges its share of the streams at each order, and reports what the daemon shows of them."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        config = self._config = setup.config
+        self._name, self._division = setup.name, Division(-1)
+        self._clock, self._listening = _OrderedClock(), Listening()
+        self._failures: Mapping[str, GaugeFailure] = {}
+        self._rules, self._reloads = RuleReloader(partial(rules_of, config)), 0
+        self._counted: list[tuple[Stream, Window, Counted, tuple[str, ...]]] = []
+        self._measured: list[tuple[Stream, Window]] = []
+        self._told: dict[Stream, tuple[float, tuple[object, ...]]] = {}
+        key = config.store.key.get_secret_value()
+        self._store = FencedStore(config.store.url, self._is_in_force, key=key)
+        with self._store.read() as connection:
+            known = {(one.client, one.model) for one in stream_rows.streams(connection)}
+        declare_words(config, config.own_metrics(known))
+        self._judge = judge_of(
+            config,
+            self._clock,
+            self._store,
+            lambda: self._failures,
+            lambda start, end: self._listening.seconds(start, end),
+            self._on_counted,
+            self._measured.extend,
+            setup.seconds,
+        )
+
+    def answer(self, order: Order | None, _body: bytes) -> Iterator[object]:
+        """Carry out an order."""
+        if order is None:
+            yield Report()
+            return
+        self._clock.at, self._clock.elapsed_at = order.now, order.elapsed
+        self._division, self._listening, self._failures = order.division, order.listening, order.gauges
+        if order.reloads != self._reloads:
+            self._reloads = order.reloads
+            self._rules.request()
+        share = Share(order.division.workers, self._name)
+        try:
+            report = self._tick(share, order.now)
+        except StoreError as error:
+            report = Report(problem=error.message)
+        gone = [stream for stream in self._told if not share(stream)]
+        for stream in gone:
+            del self._told[stream]
+        yield self._with_news(report, gone)
+        yield from self._changed(self._judge.measuring.last)
+
+    def _tick(self, share: Share, now: float) -> Report:
+        judge, rules = self._judge, self._rules.rules()
+        windows = judge.count(now, share)
+        readings = judge.measure(rules, (), now, share)
+        with self._store.read() as connection:
+            waiting = judgements.waiting(connection)  # first: what the leader plans meanwhile is waited for
+            is_away = judge.elsewhere(connection)
+            known = {
+                key: alert
+                for key, alert in alert_rows.load(connection).items()
+                if share(alert.stream) and alert.stream not in waiting and not is_away(alert.stream)
+            }
+            standing = target_rows.current(connection)
+        evaluation = judge.evaluate(
+            rules, readings, known, now, lambda stream: stream in waiting or is_away(stream)
+        )
+        periods = target_judging.advance(standing, judge.measuring.judged(), now)
+        if evaluation.alerts or evaluation.transitions or periods:
+            found = Judgement(evaluation, judge.measuring.recent_profiles)
+            with self._store.write() as connection:
+                target_rows.put(connection, periods)
+                judgement.put(connection, found, now)
+        return Report(len(readings.streams()), windows, evaluation.evaluated, evaluation.errors)
+
+    def _with_news(self, report: Report, gone: Sequence[Stream]) -> Report:
+        """The report with what has come together since the last one."""
+        complete = Report(
+            report.streams,
+            report.windows,
+            report.evaluated,
+            report.errors,
+            tuple(self._counted),
+            tuple(self._measured),
+            tuple(self._store.faults.active()),
+            tuple(gone),
+            report.problem,
+        )
+        self._counted.clear()
+        self._measured.clear()
+        return complete
+
+    def _changed(
+        self, last: Mapping[tuple[Stream, int], Sequence[Measurement]]
+    ) -> Iterator[list[tuple[tuple[Stream, int], Sequence[Measurement]]]]:
+        """The measurements of streams that were measured again, or not told of for a while."""
+        by_stream: dict[Stream, list[tuple[tuple[Stream, int], Sequence[Measurement]]]] = {}
+        for key, some in last.items():
+            by_stream.setdefault(key[0], []).append((key, some))
+        told: list[tuple[tuple[Stream, int], Sequence[Measurement]]] = []
+        number, now = 0, self._clock.elapsed()
+        for stream, measured in by_stream.items():
+            tables = tuple(_table(some) for (_, seconds), some in measured if seconds)
+            at, before = self._told.get(stream, (-_TOLD_EVERY, ()))
+            if now - at < _TOLD_EVERY and len(before) == len(tables) and all(map(_is, before, tables)):
+                continue
+            self._told[stream] = now, tables
+            told += measured
+            number += 1
+            if number % _AT_ONCE == 0:
+                yield told
+                told = []
+        yield told
+
+    def _on_counted(self, stream: Stream, window: Window, profile: Profile) -> None:
+        counts = counts_of(profile) if is_current(window, self._clock.now()) else Counted()
+        self._counted.append((stream, window, counts, tuple(profile.versions)))
+
+    def _is_in_force(self, connection: Connection) -> bool:
+        return worker_leases.is_in_force(connection, self._division)
+
+
+def _is(first: object, other: object) -> bool:
+    return first is other
+
+
+def _table(some: Sequence[Measurement]) -> object:
+    """What was measured of a window, without what the clock says."""
+    first = some.parts[0] if isinstance(some, ConcatenatedTables) and some.parts else None
+    return first if isinstance(first, MeasurementTable) else None

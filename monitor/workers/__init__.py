@@ -1,0 +1,1 @@
+"""Workers: processes that each measure and judge a share of the streams, while one leader plans notifications."""

@@ -1,0 +1,81 @@
+"""Measures and judges the streams of one process: all of them, or its share.
+
+Rows become profiles, profiles measurements, measurements alert states. Nothing here plans notifications.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from monitor.evaluation.measure import Measurer
+from monitor.records import DAEMON, Alert, Measurement, Stream, Window
+from monitor.rules.engine.condition_cache import ConditionCache
+from monitor.rules.engine.evaluate import Evaluation, evaluate, is_active
+from monitor.rules.engine.readings import Readings
+from monitor.rules.rule import RuleSet
+from monitor.store.db import Store
+from monitor.windows.counting import count_new
+from monitor.windows.profile import Profile
+from monitor.windows.round_robin import RoundRobin
+from monitor.windows.settings import WindowSettings
+from monitor.workers.share import IsMine, everything
+
+SECONDS = 4.0
+"""Seconds of a tick each for counting rows, for measuring windows and for evaluating rules: many streams must not delay
+the evaluation of current data. What is left comes first in the next tick; the last seconds are measured for all streams
+at each tick, and streams that receive records or have an alert are evaluated first.
+"""
+_AT_LEAST = 200
+"""Minimum number of streams that are evaluated in each tick, however slow the machine is."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamJudge:
+    """What counts, measures and evaluates, and its dependencies."""
+
+    store: Store
+    windows: WindowSettings
+    measuring: Measurer
+    on_counted: Callable[[Stream, Window, Profile], None]
+    elsewhere: Callable[[Connection], Callable[[Stream], bool]] = lambda _connection: lambda _stream: False
+    """Tells whether a stream is judged elsewhere: by the site that delivers it, or by the agency of this site."""
+    cache: ConditionCache = field(default_factory=ConditionCache)
+    order: RoundRobin = field(default_factory=lambda: RoundRobin(SECONDS))
+    evaluating: RoundRobin = field(default_factory=lambda: RoundRobin(SECONDS))
+
+    def count(self, now: float, is_mine: IsMine = everything) -> int:
+        """Count new rows. Returns the number of windows that changed."""
+        return len(count_new(self.store, self.windows, now, self.on_counted, self.order, is_mine))
+
+    def measure(
+        self,
+        rules: RuleSet,
+        about_itself: Sequence[Measurement],
+        now: float,
+        is_mine: IsMine = everything,
+    ) -> Readings:
+        """Measure what was counted. Returns everything that rules may read."""
+        return self.measuring.measure(rules.reads(), about_itself, now, is_mine)
+
+    def evaluate(
+        self,
+        rules: RuleSet,
+        readings: Readings,
+        known: Mapping[str, Alert],
+        now: float,
+        is_away: Callable[[Stream], bool],
+    ) -> Evaluation:
+        """Evaluate the rules. `known` are the alerts of the streams that are judged here."""
+        urgent = {
+            DAEMON,
+            *self.measuring.live,
+            *(alert.stream for alert in known.values() if is_active(alert)),
+        }
+
+        def in_turn(streams: Sequence[Stream]) -> Iterable[Stream]:
+            here = [stream for stream in streams if not is_away(stream)]
+            return self.evaluating.serve(here, urgent=urgent, at_least=_AT_LEAST)
+
+        faults = self.store.faults
+        return evaluate(rules, readings, known, now, cache=self.cache, faults=faults, in_turn=in_turn)

@@ -1,0 +1,118 @@
+"""A few models under a whole daemon that is moved by hand, judged by one process or by workers."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sqlalchemy import text
+
+from monitor.app import App
+from monitor.clock import ManualClock
+from monitor.config.root import Config
+from monitor.predictions.intake.parse import RecordKind
+from monitor.predictions.log.batch import split
+from monitor.records import Stream
+from tests.support.log import outcome, send
+
+MINUTE = 60
+START = 1_800_000_000 - 1_800_000_000 % 3600
+ROWS = 60
+COMPARED = {
+    "alerts": "fingerprint, state, alert",
+    "transitions": "*",
+    "measurements": "stream, seconds, start, part, hex(figures), hex(reasons)",
+    "profiles": "stream, seconds, start, rows, hex(blob)",
+    "target_periods": "*",
+    "outbox": "channel, key, sequence, action, hex(body)",
+    "versions": "*",
+}
+
+
+class Fleet:
+    """A daemon in `folder` with so many models and workers."""
+
+    def __init__(self, folder: Path, models: int, workers: int) -> None:
+        folder.mkdir()
+        self.clock = ManualClock(float(START))
+        settings = {
+            "store": {"url": f"sqlite:///{folder}/fleet.db"},
+            "evaluate": {"workers": workers},
+            "notify": {"webhook": {"url": "https://hook.example/x", "secret": "s" * 32}, "console": False},
+            "clients": {"acme": {"models": {"model-0": {"target": 0.95, "task": "binary"}}}},
+        }
+        self.app = App(Config.model_validate(settings), self.clock, in_children=True)
+        self.streams = [Stream("acme", f"model-{number}") for number in range(models)]
+        self.app.log.start()
+        if pool := self.app.pipeline.workers:
+            assert pool.start(self.clock.now(), 60.0), "the workers started"
+
+    def minute(self, number: int, *, failing: Sequence[int] = (), moved: Sequence[int] = ()) -> None:
+        """A minute of predictions and of what became known of them, and two ticks."""
+        at = self.clock.now()
+        for place, stream in enumerate(self.streams):
+            rows = _rows(at, 1000 * number + place, place in failing, place in moved)
+            self.app.log.append(split(stream, rows, MINUTE))
+            known = [
+                outcome(
+                    model=stream.model, id=f"{1000 * (number - 1) + place}-{index}", truth="yes", timestamp=at
+                )
+                for index in range(0, ROWS, 3)
+            ]
+            send(self.app.log, RecordKind.OUTCOMES, known)
+        for _ in range(2):
+            self.clock.advance(MINUTE / 2)
+            self.app.tick()
+            self.app.store_versions()
+
+    def dump(self) -> dict[str, list[tuple[object, ...]]]:
+        """What was decided, bit by bit."""
+        with self.app.store.read() as connection:
+            return {
+                table: sorted(
+                    map(tuple, connection.execute(text(f"SELECT {columns} FROM {table}"))), key=repr
+                )
+                for table, columns in COMPARED.items()
+            }
+
+    def stop(self) -> None:
+        self.app.pipeline.stop()
+        self.app.log.stop()
+        self.app.store.close()
+
+
+def _rows(at: float, seed: int, is_failing: bool, is_moved: bool) -> pa.RecordBatch:
+    rng = np.random.default_rng(seed)
+    times = ((at + np.arange(ROWS) * 59.0 / ROWS) * 1e6).astype(np.int64)
+    errors = np.where(rng.random(ROWS) < (0.6 if is_failing else 0.0), "timeout", None)
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array([f"{seed}-{index}" for index in range(ROWS)]),
+            pa.array(times),
+            pa.array(np.where(rng.random(ROWS) < 0.9, "yes", "no")),
+            pa.array(rng.lognormal(3, 0.4, ROWS)),
+            pa.array(errors, pa.string()),
+            pa.array(["v2" if seed > 4000 else "v1"] * ROWS),
+            pa.array(rng.normal(2.0 if is_moved else 0.0, 1.0, ROWS)),
+        ],
+        ["id", "timestamp", "prediction", "latency_ms", "error", "version", "features.amount"],
+    )
+
+
+@contextmanager
+def fleet_of(folder: Path, models: int, workers: int) -> Iterator[Fleet]:
+    """A fleet that is stopped in the end."""
+    made = Fleet(folder, models, workers)
+    try:
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def two(tmp_path: Path) -> Iterator[Fleet]:
+    """Six models and two workers."""
+    with fleet_of(tmp_path / "two", 6, 2) as made:
+        yield made
