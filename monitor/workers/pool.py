@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 AT_MOST = 15.0
 """Seconds that a tick waits for workers. What is found later becomes part of a later tick."""
+_AT_A_START = 5.0
+"""Seconds that the first tick waits for the workers to start. Until they have, the daemon judges by itself."""
 _PATIENCE = 60.0
 """Seconds after which a worker that does not answer is killed."""
 _MEMORY = 2**40
@@ -113,7 +115,7 @@ class WorkerPool:
     def judge(self, now: float) -> Elsewhere:
         """Have the workers judge their streams at `now`. Waits for them, but not for long."""
         if self._is_new:  # better than to judge all streams at first, and a share of them later
-            self.start(now, self._at_most)
+            self.start(now, min(_AT_A_START, self._at_most))
         self._start_missing()
         self._collect(now, 0.0)
         division = self._divide(now)
