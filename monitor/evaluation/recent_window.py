@@ -15,7 +15,7 @@ _NOT_HISTORY = 120.0
 """Seconds. Rows of windows that ended earlier are late or history, and are ignored."""
 
 
-class _Part(NamedTuple):
+class _AddedCounts(NamedTuple):
     """Counts that were added at `at`: the rows that arrived since the previous addition at `since`."""
 
     since: float
@@ -31,7 +31,7 @@ class RecentWindow:
     ) -> None:
         self._seconds = seconds
         self._clock, self._elapsed = clock, elapsed or clock
-        self._counted: dict[Stream, deque[_Part]] = {}
+        self._counted: dict[Stream, deque[_AddedCounts]] = {}
         self._looked: float | None = None
         self._shown: dict[Stream, float] = {}
 
@@ -44,7 +44,7 @@ class RecentWindow:
         if parts and parts[-1].profile.layout.id != counted.layout.id:
             parts.clear()  # counts of two layouts do not add
         since = now if self._looked is None else min(max(self._looked, now - self._seconds), now)
-        parts.append(_Part(since, now, core_of(counted)))
+        parts.append(_AddedCounts(since, now, core_of(counted)))
 
     def forget(self, streams: Iterable[Stream]) -> None:
         """Forget streams that another process counts."""

@@ -158,17 +158,17 @@ def of_document(document: Document) -> list[Expectation]:
         ConfigError: with every mistake as file:line:column.
     """
     suite = validate(SuiteSection, document, document.data)
-    found = [
+    expectations = [
         check.expectation(column_name(name)) for name, checks in suite.columns.items() for check in checks
     ]
     for one in suite.conditions:
         given = {"expression": one.expression}
-        found.append(Expectation(Check.CONDITION, "", given, one.tolerated, one.severity))
+        expectations.append(Expectation(Check.CONDITION, "", given, one.tolerated, one.severity))
     if suite.rows is not None:
         bounds = {name: getattr(suite.rows, name) for name in ("least", "most")}
         given = {name: value for name, value in bounds.items() if value is not None}
-        found.append(Expectation(Check.ROWS, "", given, 0.0, suite.rows.severity))
-    return list({one.id: one for one in found}.values())
+        expectations.append(Expectation(Check.ROWS, "", given, 0.0, suite.rows.severity))
+    return list({one.id: one for one in expectations}.values())
 
 
 def column_name(name: str) -> str:

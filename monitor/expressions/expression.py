@@ -237,11 +237,11 @@ def _aggregates(source: Source, node: ast.expr) -> list[ast.Call]:
 
 def _row_nodes(call: ast.Call) -> list[ast.expr]:
     """The nodes that may be columns: of `features.a.b`, the whole only."""
-    found: list[ast.expr] = []
+    nodes: list[ast.expr] = []
 
     def visit(node: ast.AST) -> None:
         if isinstance(node, ast.expr) and column_of(node) is not None:
-            found.append(node)
+            nodes.append(node)
             return
         inner = node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node)
         for one in inner:
@@ -249,7 +249,7 @@ def _row_nodes(call: ast.Call) -> list[ast.expr]:
 
     for one in (*call.args, *(keyword.value for keyword in call.keywords)):
         visit(one)
-    return found
+    return nodes
 
 
 def _compute(node: ast.expr, sum_of: Callable[[Term], Dual]) -> Dual:

@@ -61,13 +61,13 @@ class Evaluation:
 
     def numbers(self, node: ast.expr) -> Values:
         """The numbers of an expression; values that are too large have a reason instead."""
-        found = self._numbers(node)
+        values = self._numbers(node)
         with np.errstate(invalid="ignore"):
-            too_large = (found.why == 0) & ~(np.abs(found.of_row) < LARGEST)
+            too_large = (values.why == 0) & ~(np.abs(values.of_row) < LARGEST)
         if not too_large.any():
-            return found
-        why = np.where(too_large, self.reason("a value is infinite, too large or no number"), found.why)
-        return Values(found.of_row, why.astype(np.uint8), found.is_flag)
+            return values
+        why = np.where(too_large, self.reason("a value is infinite, too large or no number"), values.why)
+        return Values(values.of_row, why.astype(np.uint8), values.is_flag)
 
     def _stored(self, node: ast.expr) -> Values | None:
         """The numbers of a column, or of a function of yours, whose values are a column."""
@@ -105,9 +105,9 @@ class Evaluation:
         if value is None or isinstance(value, str):
             number = number_in(value) if isinstance(value, str) else None
             if number is None:
-                found = self.constant(0.0)
-                found.why[:] = self.reason("a text stands where a number is needed")
-                return found
+                values = self.constant(0.0)
+                values.why[:] = self.reason("a text stands where a number is needed")
+                return values
             return self.constant(number)
         return self.constant(float(value), is_flag=isinstance(value, bool))  # type: ignore[arg-type]
 
@@ -117,13 +117,13 @@ class Evaluation:
 
     def _read(self, name: str, array: pa.Array | None, missing: int) -> Values:
         if array is None:
-            found = self.constant(0.0)
-            found.why[:] = missing
-            return found
+            values = self.constant(0.0)
+            values.why[:] = missing
+            return values
         if pa.types.is_list(array.type):
-            found = self.constant(0.0)
-            found.why[:] = self.reason(f"{name} is a list, not a number")
-            return found
+            values = self.constant(0.0)
+            values.why[:] = self.reason(f"{name} is a list, not a number")
+            return values
         read = numbers(array)
         is_missing = read.missing | (np.isnan(read.values) & ~read.unreadable)
         why = np.where(is_missing, missing, 0)
@@ -204,14 +204,14 @@ class Evaluation:
                 return Values(wanted.astype(float), np.zeros(len(wanted), np.uint8), is_flag=True)
             case ast.In() | ast.NotIn():
                 options = [self._equal(left, one) for one in right.elts]  # type: ignore[attr-defined]
-                found = self._logic(options, is_or=True)
+                values = self._logic(options, is_or=True)
             case ast.Eq() | ast.NotEq():
-                found = self._equal(left, right)
+                values = self._equal(left, right)
             case _:
                 return self._ordered(op, self._numbers(left), self._numbers(right))
         if isinstance(op, ast.NotIn | ast.NotEq):
-            return Values(1.0 - found.of_row, found.why, is_flag=True)
-        return found
+            return Values(1.0 - values.of_row, values.why, is_flag=True)
+        return values
 
     def _ordered(self, op: ast.cmpop, left: Values, right: Values) -> Values:
         compare = {ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal}
@@ -247,10 +247,10 @@ class Evaluation:
 
     def _equals_number(self, name: str, wanted: float) -> Values:
         """Whether a column has a number or a flag. A flag that is set equals 1; a text that is no number, none."""
-        found, array = self._column_numbers(name), self.column(name)
+        values, array = self._column_numbers(name), self.column(name)
         if array is None or pa.types.is_list(array.type):
-            return Values(found.of_row, found.why, is_flag=True)
-        is_equal = (found.why == 0) & (found.of_row == wanted)
+            return Values(values.of_row, values.why, is_flag=True)
+        is_equal = (values.why == 0) & (values.of_row == wanted)
         if isinstance(wanted, bool):
             wanted_label = (
                 np.zeros(self.rows.num_rows, np.int64),

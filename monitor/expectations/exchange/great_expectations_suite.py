@@ -38,14 +38,14 @@ def read(path: Path, content: Any) -> Imported:
     """
     if not isinstance(content, dict) or not isinstance(content.get("expectations"), list):
         raise InputError(f"{path} has no list `expectations`: it is no suite of Great Expectations")
-    found: list[Expectation] = []
+    expectations: list[Expectation] = []
     left_out: list[str] = []
     for place, one in enumerate(content["expectations"]):
         try:
-            found.append(_expectation(one))
+            expectations.append(_expectation(one))
         except UnsupportedError as error:
             left_out.append(f"{path}: expectations[{place}]: {error}")
-    return Imported(found, left_out)
+    return Imported(expectations, left_out)
 
 
 def _expectation(one: Any) -> Expectation:

@@ -21,19 +21,19 @@ def read(path: Path, content: Any) -> Imported:
     columns = content.get("columns") if isinstance(content, Mapping) else None
     if not isinstance(columns, Mapping):
         raise InputError(f"{path} has no mapping `columns`: it is no schema of pandera")
-    found: list[Expectation] = []
+    expectations: list[Expectation] = []
     left_out: list[str] = []
     for name, column in columns.items():
         place = f"{path}: columns.{name}"
         for reason, one in _column(str(name), column):
             if one is not None:
-                found.append(one)
+                expectations.append(one)
             else:
                 left_out.append(f"{place}{reason}")
     left_out += [
         f"{path}: {name}: is not supported" for name in ("checks", "index", "unique") if content.get(name)
     ]
-    return Imported(found, left_out)
+    return Imported(expectations, left_out)
 
 
 def _column(name: str, column: Any) -> Iterator[tuple[str, Expectation | None]]:

@@ -91,7 +91,7 @@ def type_of(name: object) -> str:
     Raises:
         UnsupportedError: it has no counterpart.
     """
-    found = TYPES.get(str(name).lower().removesuffix("type").partition("[")[0])
-    if found is None:
+    given = TYPES.get(str(name).lower().removesuffix("type").partition("[")[0])
+    if given is None:
         raise UnsupportedError(f"the type {name!r} has no counterpart: number, integer, boolean or text")
-    return found
+    return given

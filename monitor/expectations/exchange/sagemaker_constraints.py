@@ -30,20 +30,20 @@ def read(path: Path, content: Any) -> Imported:
         raise InputError(f"{path} has no list `features`: it is no constraints.json")
     config = content.get("monitoring_config")
     config = config if isinstance(config, dict) else {}
-    found: list[Expectation] = []
+    expectations: list[Expectation] = []
     left_out: list[str] = []
     for number, feature in enumerate(content["features"]):
         place = f"{path}: features[{number}]"
         if not isinstance(feature, dict) or not isinstance(feature.get("name"), str):
             left_out.append(f"{place}: has no name")
             continue
-        found += _feature(feature, config, place, left_out)
+        expectations += _feature(feature, config, place, left_out)
     if "distribution_constraints" in config:
         left_out.append(
             f"{path}: monitoring_config.distribution_constraints: distributions are compared with the baseline by "
             "drift (docs/metrics.md), not by expectations"
         )
-    return Imported(found, left_out)
+    return Imported(expectations, left_out)
 
 
 def _feature(
@@ -55,28 +55,30 @@ def _feature(
         **(overrides if isinstance(overrides, dict) else {}),
     }
     column = column_name(feature["name"])
-    found: list[Expectation] = []
+    expectations: list[Expectation] = []
     for name in feature.keys() - _KNOWN:
         left_out.append(f"{place}.{name}: is not known")
     kind = feature.get("inferred_type")
     if kind in TYPES:
         tolerated = _strict(settings.get("datatype_check_threshold"))
-        found.append(Expectation(Check.TYPE, column, {"type": TYPES[kind]}, tolerated))
+        expectations.append(Expectation(Check.TYPE, column, {"type": TYPES[kind]}, tolerated))
     elif kind not in (None, "Unknown"):
         left_out.append(f"{place}.inferred_type: {kind!r} is no type of SageMaker")
     if _is_number(completeness := feature.get("completeness")):
-        found.append(Expectation(Check.PRESENT, column, {}, _tolerated(completeness)))
+        expectations.append(Expectation(Check.PRESENT, column, {}, _tolerated(completeness)))
     numbers, texts = feature.get("num_constraints") or {}, feature.get("string_constraints") or {}
     if numbers.get("is_non_negative"):
-        found.append(Expectation(Check.RANGE, column, {"least": 0.0}))
+        expectations.append(Expectation(Check.RANGE, column, {"least": 0.0}))
     if domains := texts.get("domains"):
         tolerated = _strict(settings.get("domain_content_threshold"))
-        found.append(Expectation(Check.ALLOWED, column, {"values": [str(one) for one in domains]}, tolerated))
+        expectations.append(
+            Expectation(Check.ALLOWED, column, {"values": [str(one) for one in domains]}, tolerated)
+        )
     for group, known in (("num_constraints", {"is_non_negative"}), ("string_constraints", {"domains"})):
         left_out += [
             f"{place}.{group}.{name}: is not supported" for name in (feature.get(group) or {}).keys() - known
         ]
-    return found
+    return expectations
 
 
 def _strict(threshold: object) -> float:

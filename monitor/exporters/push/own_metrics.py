@@ -10,7 +10,7 @@ from monitor.exporters.samples import Bucket, HistogramSample, Sample
 
 
 @dataclass(slots=True)
-class _Parts:
+class _HistogramParts:
     """The parts of one histogram, as the library lists them."""
 
     buckets: list[Bucket] = field(default_factory=list)
@@ -33,9 +33,11 @@ def samples_of(families: Iterable[Family]) -> Iterable[Sample | HistogramSample]
 
 def _histograms(family: Family) -> Iterable[HistogramSample]:
     metric = BY_NAME[family.name]
-    parts: dict[tuple[str, ...], _Parts] = {}
+    parts: dict[tuple[str, ...], _HistogramParts] = {}
     for sample in family.samples:
-        one = parts.setdefault(tuple(sample.labels.get(name, "") for name in metric.labels), _Parts())
+        one = parts.setdefault(
+            tuple(sample.labels.get(name, "") for name in metric.labels), _HistogramParts()
+        )
         if sample.name.endswith("_bucket"):
             one.buckets.append(Bucket(float(sample.labels["le"]), float(sample.value)))
         elif sample.name.endswith("_sum"):

@@ -129,8 +129,8 @@ def _rank(
     z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2 / len(names))
     # A feature that the baseline does not know exactly may have been in another place there.
     half = z * np.hypot(live_error, error * (live.sum() / relevance.sum()))
-    found = agreement(relevance, live, np.asarray(half))
-    return subject.ok(ATTRIBUTION_NDCG, found.value, n, where=where, interval=found.interval, baseline=1.0)
+    ndcg = agreement(relevance, live, np.asarray(half))
+    return subject.ok(ATTRIBUTION_NDCG, ndcg.value, n, where=where, interval=ndcg.interval, baseline=1.0)
 
 
 def _usable(usual: Attributions | None, subject: Subject) -> Attributions | None:

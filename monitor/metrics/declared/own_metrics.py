@@ -71,24 +71,24 @@ def figure(metric: OwnMetric, part: Slice) -> tuple[float, Interval | None]:
         return _quantile(metric.expression.quantile, part.total(metric.total(0)), part.tally(metric.tally))
     places = range(len(metric.expression.terms))
     sums = [part.total(metric.total(place)) for place in places]
-    found = metric.expression.figure(sums)
-    if not math.isfinite(found.value):
+    figure = metric.expression.figure(sums)
+    if not math.isfinite(figure.value):
         raise UndefinedError("the figure is too large")
     n = part.tally(metric.tally).get(ROWS, 0.0)
     if n < _FEWEST:
-        return found.value, None
+        return figure.value, None
     squares = part.total(metric.product(0, 0))
     if metric.expression.is_share and squares > 0:
         effective = sums[0] ** 2 / squares
-        return found.value, intervals.wilson(found.value * effective, effective)
+        return figure.value, intervals.wilson(figure.value * effective, effective)
     products = np.array([[part.total(metric.product(one, other)) for other in places] for one in places])
-    slope = np.broadcast_to(found.slope, (len(places),))
+    slope = np.broadcast_to(figure.slope, (len(places),))
     with np.errstate(all="ignore"):
         variance = float(slope @ products @ slope)
     if not math.isfinite(variance):
-        return found.value, None
+        return figure.value, None
     half = intervals.Z * math.sqrt(max(variance, 0.0))
-    return found.value, (found.value - half, found.value + half)
+    return figure.value, (figure.value - half, figure.value + half)
 
 
 def _quantile(share: float, n: float, tally: Tally) -> tuple[float, Interval | None]:

@@ -29,18 +29,18 @@ Setting = str | float | bool
 """A value of a deployment's configuration."""
 
 
-class _Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class _Section(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Base of the parts: unknown fields are errors, because a digest under a wrong name would be lost silently."""
 
 
-class Artifact(_Part, frozen=True):
+class Artifact(_Section, frozen=True):
     """The model itself: one digest, or that of each file."""
 
     sha256: str = ""
     files: dict[str, str] = {}
 
 
-class Runtime(_Part, frozen=True):
+class Runtime(_Section, frozen=True):
     """What the model runs on. `image` is a digest, with or without the image's name before it."""
 
     python: str = ""
@@ -50,21 +50,21 @@ class Runtime(_Part, frozen=True):
     cuda: str = ""
 
 
-class Input(_Part, frozen=True):
+class Input(_Section, frozen=True):
     """One input of the model."""
 
     name: str
     type: str = ""
 
 
-class Schema(_Part, frozen=True):
+class Schema(_Section, frozen=True):
     """The inputs of the model."""
 
     sha256: str = ""
     inputs: tuple[Input, ...] = ()
 
 
-class BaselineManifest(_Part, frozen=True, rename={"start": "from", "end": "to"}):
+class BaselineManifest(_Section, frozen=True, rename={"start": "from", "end": "to"}):
     """The data that the model is compared with."""
 
     sha256: str = ""
@@ -73,14 +73,14 @@ class BaselineManifest(_Part, frozen=True, rename={"start": "from", "end": "to"}
     end: str = ""
 
 
-class Prompt(_Part, frozen=True):
+class Prompt(_Section, frozen=True):
     """The prompts of a language model."""
 
     template_sha256: str = ""
     system_sha256: str = ""
 
 
-class Figure(_Part, frozen=True):
+class Figure(_Section, frozen=True):
     """A metric that was measured before the release, with its interval."""
 
     name: str
@@ -90,14 +90,14 @@ class Figure(_Part, frozen=True):
     n: float | None = None
 
 
-class Revision(_Part, frozen=True):
+class Revision(_Section, frozen=True):
     """The revision of the code; `dirty` if files were changed since."""
 
     commit: str = ""
     dirty: bool = False
 
 
-class Deployment(_Part, frozen=True):
+class Deployment(_Section, frozen=True):
     """Where and how the model is served, for the comparison of environments."""
 
     provider: str = ""
@@ -107,7 +107,7 @@ class Deployment(_Part, frozen=True):
     security: dict[str, Setting] = {}
 
 
-class Manifest(_Part, frozen=True):
+class Manifest(_Section, frozen=True):
     """A release as it is sent. `released_at` is a time in any format of a record; empty means now."""
 
     client: str

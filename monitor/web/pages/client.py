@@ -139,13 +139,13 @@ def _own(
     stream = data.one.stream
     view = data.settings.view(stream.model)
     of_day = web_services.of(request).measured().get((stream, DAY), ())
-    found = [one for one in of_day if own_metrics.is_for_client(view, one)]
-    found = found or [one for one in hour if own_metrics.is_for_client(view, one)]
-    if not found or data.health.now - found[0].window.end >= 2 * HOUR:
+    measured = [one for one in of_day if own_metrics.is_for_client(view, one)]
+    measured = measured or [one for one in hour if own_metrics.is_for_client(view, one)]
+    if not measured or data.health.now - measured[0].window.end >= 2 * HOUR:
         return []
-    window = found[0].window
+    window = measured[0].window
     until = wording.clock(window.end, data.settings.zone)
-    return own_metrics.sentences(view, found, f"over the {wording.span(window.seconds)} until {until}")
+    return own_metrics.sentences(view, measured, f"over the {wording.span(window.seconds)} until {until}")
 
 
 def _answers(data: _ModelPage, hour: Sequence[Measurement]) -> str:

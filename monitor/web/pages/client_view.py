@@ -212,16 +212,16 @@ def _client_figures(health: ClientHealth, settings: ClientSettings) -> list[Figu
     against = _against(decisions, sum(before) if before else None)
     if any(settings.sample(model.stream.model) for model in health.models):
         against += " · some models: of a sample of the calls"
+    as_of = _as_of(health.models, settings, health.now)
     figures = [
-        Figure("Decisions today", wording.count(decisions), against)
+        Figure("Decisions today", wording.count(decisions), _notes(against, as_of))
         if any(counted) or not counted
         else Figure("Decisions today", wording.NOTHING, "being counted"),
         _within(health.within_limits, settings.availability_target),
     ]
     errors = sum(model.errors for model in health.models)
     if decisions:
-        of = "of all requests" + _as_of(health.models, settings, health.now)
-        figures.append(Figure("Answered today", wording.share(1 - errors / decisions), of))
+        figures.append(Figure("Answered today", wording.share(1 - errors / decisions), _of_requests(as_of)))
     return [
         *figures,
         _freshness(_newest(health.models), health.now, settings.stale_after, _site(health.models)),
@@ -241,7 +241,7 @@ def _as_of(models: Sequence[ModelHealth], settings: ClientSettings, now: float) 
         for one in models
         if one.counted_at is not None and one.last_received is not None and one.counted_at < one.last_received
     ]
-    return f", as of {wording.clock(min(late), settings.zone).split()[0]}" if late and min(late) < now else ""
+    return f"as of {wording.clock(min(late), settings.zone).split()[0]}" if late and min(late) < now else ""
 
 
 def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> list[Figure]:
@@ -258,13 +258,22 @@ def _model_figures(one: ModelHealth, settings: ClientSettings, now: float) -> li
             figures.append(Figure(label, quality.shown, " · ".join(filter(None, [*notes, compared]))))
     others = [period for period in one.targets if quality is None or period != quality.period]
     figures += [_target(period) for period in others]
+    as_of = _as_of((one,), settings, now)
     against = _against(one.decisions, one.decisions_before) if one.is_counted else "being counted"
-    counted = (against, settings.sample(one.stream.model))
-    figures.append(Figure("Decisions today", _decisions(one), " · ".join(filter(None, counted))))
+    note = _notes(against, as_of, settings.sample(one.stream.model))
+    figures.append(Figure("Decisions today", _decisions(one), note))
     if one.decisions:
         answered = wording.share(1 - one.errors / one.decisions)
-        figures.append(Figure("Answered today", answered, "of all requests" + _as_of((one,), settings, now)))
+        figures.append(Figure("Answered today", answered, _of_requests(as_of)))
     return [*figures, _freshness(one.last_received, now, None, one.site)]
+
+
+def _notes(*notes: str) -> str:
+    return " · ".join(filter(None, notes))
+
+
+def _of_requests(as_of: str) -> str:
+    return ", ".join(filter(None, ("of all requests", as_of)))
 
 
 def _target(period: TargetPeriod, compared: str = "") -> Figure:

@@ -199,7 +199,9 @@ def test_today_s_figures_say_as_of_when_they_are_where_answers_came_since(age: f
     page = client_view.client(ClientHealth("acme", "Acme", now, (one,), "", Health.WORKING), ClientSettings())
     figures = page["figures"]
     assert isinstance(figures, list)
-    assert {figure.label: figure.note for figure in figures}["Answered today"] == said
+    notes = {figure.label: figure.note for figure in figures}
+    assert notes["Answered today"] == said
+    assert ("as of 19:59" in notes["Decisions today"]) is ("as of" in said)
 
 
 def test_the_first_page_draws_the_quality_of_each_day_with_its_target(shop: Shop) -> None:
