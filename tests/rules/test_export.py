@@ -57,7 +57,7 @@ groups:
 """
 
 
-STORIES = range(6) if THOROUGH else range(2)
+STORIES = range(6) if THOROUGH else range(1)
 """Seeds of the dirty series that promtool is given for each rule."""
 
 
@@ -68,8 +68,8 @@ def promtool(folder: Path, *arguments: str) -> str:
     return ran.stdout
 
 
-def only(rules: RuleSet, rule: Rule) -> RuleSet:
-    return RuleSet(tuple(entry for entry in rules.entries if entry.rule.name == rule.name))
+def only(rules: RuleSet, name: str) -> RuleSet:
+    return RuleSet(tuple(entry for entry in rules.entries if entry.rule.name == name))
 
 
 def dirty(rule: Rule, seed: int) -> Scenario:
@@ -102,11 +102,11 @@ def dirty(rule: Rule, seed: int) -> Scenario:
         for place in places:
             has_features = any("feature" in dict(one.labels) for one in sides[True][place[0]])
             for name in names if has_features else names[:1]:
-                ends, found = spells.get((place, name), (0, None))
+                ends, drawn_last = spells.get((place, name), (0, None))
                 if minute >= ends:
-                    found = drawn(place, name)
-                    spells[place, name] = (minute + int(random.integers(1, 20)), found)
-                now.setdefault(place[0], []).extend([] if found is None else [found])
+                    drawn_last = drawn(place, name)
+                    spells[place, name] = (minute + int(random.integers(1, 20)), drawn_last)
+                now.setdefault(place[0], []).extend([] if drawn_last is None else [drawn_last])
         minutes.append(now)
     return Scenario(minutes, float(random.choice([0.05, 0.1, 0.3])) if random.integers(4) else None)
 
@@ -133,14 +133,14 @@ def agree(folder: Path, rules: RuleSet, rule: Rule, stories: list[Scenario]) -> 
 
 @pytest.mark.parametrize("rule", SHIPPED.rules, ids=lambda rule: rule.name)
 def test_each_shipped_rule_agrees_with_ours_on_dirty_series(tmp_path: Path, rule: Rule) -> None:
-    agree(tmp_path, only(SHIPPED, rule), rule, [dirty(rule, seed) for seed in STORIES])
+    agree(tmp_path, only(SHIPPED, rule.name), rule, [dirty(rule, seed) for seed in STORIES])
 
 
 @pytest.mark.parametrize("place", range(7))
 def test_rules_of_our_own_agree_on_dirty_series(tmp_path: Path, place: int) -> None:
     rules = rule_set(tmp_path, OWN)
     rule = rules.rules[place]
-    agree(tmp_path, only(rules, rule), rule, [dirty(rule, seed) for seed in STORIES])
+    agree(tmp_path, only(rules, rule.name), rule, [dirty(rule, seed) for seed in STORIES])
 
 
 def test_dirty_series_make_alerts_come_and_go() -> None:
@@ -149,14 +149,14 @@ def test_dirty_series_make_alerts_come_and_go() -> None:
         seen = [
             len(some)
             for seed in range(6)
-            for some in open_alerts(only(SHIPPED, rule), rule, dirty(rule, seed))
+            for some in open_alerts(only(SHIPPED, rule.name), rule, dirty(rule, seed))
         ]
         assert max(seen) > 0, rule.name
         assert min(seen) == 0, rule.name
 
 
 def test_the_agreement_is_no_accident_a_wrong_limit_is_noticed(tmp_path: Path) -> None:
-    wrong = export(SHIPPED).text.replace("> bool 0.05", "> bool 0.4")
+    wrong = export(only(SHIPPED, "HighErrorRate")).text.replace("> bool 0.05", "> bool 0.4")
     (tmp_path / "exported.yaml").write_text(wrong, encoding="utf-8")
     text = unit_test(SHIPPED, "exported.yaml", ["HighErrorRate"])
     (tmp_path / "test.yaml").write_text(text, encoding="utf-8")
@@ -171,10 +171,9 @@ def test_all_shipped_rules_export_and_their_unit_tests_pass(tmp_path: Path) -> N
     assert "SUCCESS" in promtool(tmp_path, "check", "rules", "rules.yaml")
     written = [rule for rule in exported.document["groups"][0]["rules"] if "alert" in rule]
     assert {rule["alert"] for rule in written} == {rule.name for rule in SHIPPED.rules}
-    for name in ("HighErrorRate", "ManyFeaturesDrifted"):
-        text = unit_test(SHIPPED, "rules.yaml", [name])
-        (tmp_path / "test.yaml").write_text(text, encoding="utf-8")
-        assert "SUCCESS" in promtool(tmp_path, "test", "rules", "test.yaml")
+    text = unit_test(SHIPPED, "rules.yaml", ["HighErrorRate", "ManyFeaturesDrifted"])
+    (tmp_path / "test.yaml").write_text(text, encoding="utf-8")
+    assert "SUCCESS" in promtool(tmp_path, "test", "rules", "test.yaml")
 
 
 _M = "watchkeeper_measurement"
@@ -212,7 +211,7 @@ _STAGING = _OF.replace("production", "staging")
 def test_what_is_told_has_units_limits_and_baselines(
     tmp_path: Path, rule: str, series: str, severity: str, told: tuple[str, ...]
 ) -> None:
-    exported = export(SHIPPED)
+    exported = export(only(SHIPPED, rule))
     (tmp_path / "rules.yaml").write_text(exported.text, encoding="utf-8")
     stream = _STAGING if "staging" in series else _OF
     found = promtool_alerts(tmp_path, rule, series)
