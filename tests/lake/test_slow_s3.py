@@ -17,6 +17,7 @@ from pyarrow import fs
 
 from monitor.sources.files.remote_file import RemoteFile
 from tests.support.slow_peers import Manner, peer
+from tests.support.thorough import thinned
 
 SECONDS = 2.0
 SLACK = 40.0
@@ -58,7 +59,7 @@ def load(port: int, source: str, folder: Path) -> tuple[subprocess.CompletedProc
     return ended, time.monotonic() - began
 
 
-@pytest.mark.parametrize("manner", [Manner.HANG, Manner.DRIP, Manner.HEADERS, Manner.FLOOD])
+@pytest.mark.parametrize("manner", thinned([Manner.DRIP, Manner.HANG, Manner.FLOOD, Manner.HEADERS], 2))
 def test_a_listing_ends_in_time_and_takes_no_more_memory_than_it_may(manner: Manner, tmp_path: Path) -> None:
     with peer(manner) as server:
         ended, took = load(server.port, "s3://lake/*.parquet", tmp_path)
@@ -105,7 +106,7 @@ def dripping() -> Iterator[int]:
     server.server_close()
 
 
-@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.jsonl", "a.feather"])
+@pytest.mark.parametrize("name", thinned(["a.parquet", "a.csv", "a.jsonl", "a.feather"], 2))
 def test_an_object_that_drips_ends_the_command(name: str, dripping: int, tmp_path: Path) -> None:
     ended, took = load(dripping, f"s3://lake/{name}", tmp_path)
     assert ended.returncode == 2, ended.stderr

@@ -91,7 +91,7 @@ def together(number: int, most: int) -> list[Damage]:
 CASES = (
     [[one] for one in EACH]
     if os.environ.get("WATCHKEEPER_EACH")
-    else [together(n, 30) for n in range(0, 30, 2)]
+    else [together(n, 30) for n in range(0, 30, 4)]
 )
 
 

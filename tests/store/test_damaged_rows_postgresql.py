@@ -14,11 +14,7 @@ from tests.store import test_damaged_rows
 from tests.store.test_damaged_rows import DAMAGES, EACH, Damage, live_on, pages, started, template, together  # noqa: F401
 from tests.support.postgresql import Server, postgresql
 
-CASES = (
-    [[one] for one in EACH]
-    if os.environ.get("WATCHKEEPER_EACH")
-    else [together(n, 30) for n in (3, 11, 20, 28)]
-)
+CASES = [[one] for one in EACH] if os.environ.get("WATCHKEEPER_EACH") else [together(n, 30) for n in (3, 20)]
 
 
 @pytest.fixture(scope="module")
