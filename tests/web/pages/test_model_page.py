@@ -117,7 +117,7 @@ def test_each_total_is_the_sum_of_the_stored_windows(shop: Shop) -> None:
     failed = sum(float(share) * float(rows) for share, rows in zip(errors, volume, strict=True))
     with serving(shop) as web:
         page = web.get(f"{PAGE}?span=24h").text
-    assert f"Over this time: {sum(volume):,.0f} predictions." in page
+    assert f"Over this period: {sum(volume):,.0f} predictions." in page
     assert f"{failed:,.0f} of {sum(volume):,.0f} predictions." in page
 
 

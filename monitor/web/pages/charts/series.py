@@ -140,7 +140,7 @@ def _quality(
     summary = (
         "The truth of these answers is not known yet."
         if mean is None
-        else f"{wording.figure(metric, mean)} over this time"
+        else f"{wording.figure(metric, mean)} over this period"
     )
     if mean is not None and limit is not None:
         summary += f"; agreed is {wording.figure(metric, limit)}"
@@ -174,7 +174,7 @@ def _single(
     steps = sampler.read(metric, add=add)
     phrase = wording.PHRASES[metric]
     if add:
-        summary = f"{wording.count(steps.total)} over this time{f', {sample}' if sample else ''}."
+        summary = f"{wording.count(steps.total)} over this period{f', {sample}' if sample else ''}."
     else:
         summary = (
             "Nothing measured in this time."

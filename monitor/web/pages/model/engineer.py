@@ -236,14 +236,10 @@ def _urgency(alert: Alert) -> tuple[bool, bool, int, str]:
     return not alert.is_open, is_recovering, list(Severity).index(alert.severity), alert.rule
 
 
-def figure(value: float | None, unit: str) -> str:
-    """A number with its unit, as engineers read it."""
-    if value is None:
-        return wording.NOTHING
-    text = f"{value:.4g}"
-    return f"{text} {unit}" if unit and unit != "share" else text
+def _figure(value: float | None, unit: str) -> str:
+    return wording.NOTHING if value is None else with_unit(value, unit)
 
 
-_SHOWING = {"as_it_came": quarantine.record, "iso": iso, "figure": figure, "with_unit": with_unit}
+_SHOWING = {"as_it_came": quarantine.record, "iso": iso, "figure": _figure, "with_unit": with_unit}
 """How the template writes records, times and figures."""
 HANDLERS = (model,)

@@ -180,7 +180,7 @@ def _chart(
     known = [one for one in curves if any(value is not None for value in one.y)]
     values = [value for one in known for value in one.y if value is not None]
     summary = (
-        f"{wording.figure(metric, min(values))} to {wording.figure(metric, max(values))} over this time, "
+        f"{wording.figure(metric, min(values))} to {wording.figure(metric, max(values))} over this period, "
         f"{', '.join(one.name for one in known)}"
         if values
         else "nothing was measured in this time"
@@ -281,12 +281,12 @@ def _facts(data: ChartData, metrics: Sequence[str]) -> list[str]:
         return facts
     known = np.isfinite(whole.values)
     if metrics == ["volume"]:
-        facts.append(f"Over this time: {float(whole.values[known].sum()):,.0f} predictions.")
+        facts.append(f"Over this period: {float(whole.values[known].sum()):,.0f} predictions.")
     elif metrics == ["error_rate"] and whole.n[known].sum() > 0:
         rows = float(whole.n[known].sum())
         failed = float((whole.values * whole.n)[known].sum())
         facts.append(
-            f"Over this time: {with_unit(failed / rows, 'share')}, {failed:,.0f} of {rows:,.0f} predictions."
+            f"Over this period: {with_unit(failed / rows, 'share')}, {failed:,.0f} of {rows:,.0f} predictions."
         )
     elif known.any() and by_name[first].value is None:
         last = int(np.flatnonzero(known)[-1])
