@@ -25,12 +25,13 @@ from monitor.predictions.log.batch import split
 from monitor.records import Alert, Diagnosis, Severity, State, labels
 from monitor.rules.engine.evaluate import Evaluation
 from monitor.store import predictions as stored
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.windows import baseline
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
+from tests.support import schema
 from tests.support.log import NOW as LOGGED
 from tests.support.log import prediction, running, send
 from tests.support.tables import STREAM, predictions
@@ -297,7 +298,7 @@ def test_an_alert_that_cannot_be_diagnosed_is_told_without(
 
     monkeypatch.setattr("monitor.alerts.diagnosis.load.gather", fails)
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     with store.read() as connection:
         found = diagnosed(connection, Evaluation([alert()]), {}, 60, NOW)
     assert found.alerts == [alert()]
@@ -308,7 +309,7 @@ def test_an_alert_that_cannot_be_diagnosed_is_told_without(
 
 def test_a_new_episode_forgets_the_diagnosis_of_the_last_one(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     old = alert(episode=1, diagnosis=Diagnosis(NOW - 86400, NOW - 86400, "timeout in version 5"))
     with store.read() as connection:
         found = diagnosed(connection, Evaluation([replace(old, episode=2)]), {"f": old}, 60, NOW)

@@ -12,9 +12,9 @@ from monitor.alerts.settings import AlertSettings
 from monitor.records import Action, DataState, Severity, State, Stream, labels
 from monitor.rules.rule import RuleSet
 from monitor.store import alerts, streams
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from tests.alerts.test_separate_pages import KINDS, MOVES, STEP, UPDATE, WARNING, Move, Story, said
-from tests.support import clients
+from tests.support import clients, schema
 from tests.support.clients import fire
 from tests.support.planning import Ledger
 from tests.support.server import serving
@@ -94,7 +94,7 @@ def test_status_and_explain_say_what_a_warning_is_inhibited_by(tmp_path: Path) -
     ledger.fire("HighErrorRate", Severity.CRITICAL)
     held = ledger.fire("Drift", instance=labels(feature="amount"))
     store = Store(f"sqlite:///{tmp_path}/held.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     with store.write() as connection:
         streams.key(connection, stream, ledger.now)
         alerts.put(connection, ledger.alerts.values())

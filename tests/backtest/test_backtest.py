@@ -18,9 +18,9 @@ from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from monitor.store import measurements
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.timeseries import Columns
-from tests.support import month
+from tests.support import month, schema
 from tests.support.judging import STREAM, measured, one_rule, rule_set
 from tests.support.thorough import examples
 
@@ -82,7 +82,7 @@ def fill(store: Store, stream: Stream, minutes: int, bad: range) -> None:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     made = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     return made
 
 

@@ -34,12 +34,13 @@ from monitor.runtime.cpu_tuning import keep_freed_memory
 from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_pandas
 from monitor.store import predictions
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.web.auth.access import Access
 from monitor.web.connections import Connections, Limits
 from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Front
 from tests.bench.ingest import ARROW, JSON, arrow_body, json_body
+from tests.support import schema
 
 WORKS = {"single": (JSON, 1, 26), "json": (JSON, 100, 16), "arrow": (ARROW, 10_000, 2)}
 """Content type, records per request, requests per commit."""
@@ -160,7 +161,7 @@ async def _over_http(application: Any, request: bytes, connections: int, rounds:
 def _log(kind: type[PredictionLog]) -> Iterator[tuple[PredictionLog, Store]]:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:  # no disk: syncing is measured elsewhere
         store = Store(f"sqlite:///{Path(folder)}/watchkeeper.db")
-        metadata.create_all(store.engine)
+        schema.create(store)
         yield kind(store, PredictionSettings(), SystemClock()), store
         store.close()
 

@@ -15,6 +15,7 @@ from monitor.store import measurement_queue, measurements, profile_versions, pro
 from monitor.store.db import Store, metadata
 from monitor.windows import codec
 from monitor.windows.rolling import Rolling, current_layout
+from tests.support import schema
 from tests.support.log import NOW, STREAM
 from tests.support.measuring import MINUTE, MeasuringDaemon
 from tests.support.postgresql import postgresql
@@ -35,7 +36,7 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def daemon(url: str) -> Iterator[MeasuringDaemon]:
     store = Store(url)
     metadata.drop_all(store.engine)
-    metadata.create_all(store.engine)
+    schema.create(store)
     clock = ManualClock(NOW)
     log = PredictionLog(store, PredictionSettings(), clock)
     log.start()

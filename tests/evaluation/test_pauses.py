@@ -13,10 +13,11 @@ from monitor.evaluation.pauses import PauseWatch
 from monitor.metrics.system.silence import BEYOND, NEW_SHORTEST, SHORTEST, Pause, allowed, longest_usual
 from monitor.predictions.intake.parse import RecordKind
 from monitor.records import Stream
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.windows.counting import count_new
 from monitor.windows.settings import WindowSettings
+from tests.support import schema
 from tests.support.log import NOW, prediction, running, send
 from tests.support.log import STREAM as LOGGED
 from tests.support.thorough import examples
@@ -28,7 +29,7 @@ BEGAN = 1_795_392_000.0  # midnight
 @pytest.fixture(scope="module")
 def store() -> Iterator[Store]:
     made = Store("sqlite:///:memory:")
-    metadata.create_all(made.engine)
+    schema.create(made)
     yield made
     made.close()
 

@@ -13,8 +13,8 @@ from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from monitor.store.db import Store
-from monitor.store.tables import metadata
 from tests.rules.test_packs import RULES
+from tests.support import schema
 
 NOW = 1_795_000_000.0
 RULE = RuleSet(tuple(one for one in RULES.entries if one.rule.name == "WrongKeyRejections"))
@@ -23,7 +23,7 @@ RULE = RuleSet(tuple(one for one in RULES.entries if one.rule.name == "WrongKeyR
 @pytest.fixture
 def alert(tmp_path: Path) -> Alert:
     store, clock = Store(f"sqlite:///{tmp_path}/a.db"), ManualClock(NOW)
-    metadata.create_all(store.engine)
+    schema.create(store)
     log = PredictionLog(store, PredictionSettings(), clock)
     monitor = SelfMonitor(
         store, log, {}, lambda: False, clock.elapsed, refused_keys=lambda: "key 1f3a from 10.0.0.8 24 times"

@@ -12,7 +12,7 @@ from monitor.store import access_counts, audit
 from monitor.store.access_counts import Habit
 from monitor.store.audit import Entry
 from monitor.store.db import Store
-from monitor.store.tables import metadata
+from tests.support import schema
 from tests.support.thorough import examples
 
 DAY, HOUR = 86_400.0, 3600.0
@@ -23,7 +23,7 @@ OLD = NOW - 10 * DAY
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     yield made
     made.close()
 

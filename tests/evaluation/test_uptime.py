@@ -11,8 +11,9 @@ from monitor.evaluation.uptime import UptimeRecorder
 from monitor.metrics.system.daemon import SILENCE_SECONDS
 from monitor.records import Stream
 from monitor.store import uptime
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
+from tests.support import schema
 
 NOW = 1_795_420_800.0
 STREAM = Stream("acme", "fraud", "production")
@@ -21,7 +22,7 @@ STREAM = Stream("acme", "fraud", "production")
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     return store
 
 
@@ -106,7 +107,7 @@ def test_while_another_daemon_listened_silence_counts(store: Store) -> None:
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=6), st.integers(0, 60))
 def test_the_seconds_listened_to_are_those_of_the_union(periods: list[tuple[int, int]], start: int) -> None:
     store = Store("sqlite://")
-    metadata.create_all(store.engine)
+    schema.create(store)
     with store.write() as connection:
         for number, (since, length) in enumerate(periods):
             uptime.put(connection, f"p{number}", NOW + since, NOW + since + length)

@@ -14,8 +14,8 @@ from monitor.health.settings import ClientSettings
 from monitor.health.verdict import Health
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window
 from monitor.store import daily_summaries, measurements, streams
-from monitor.store.db import Store, metadata
-from tests.support import clients
+from monitor.store.db import Store
+from tests.support import clients, schema
 from tests.support.clients import NOW
 
 FRAUD = Stream("acme", "fraud")
@@ -88,7 +88,7 @@ def test_a_day_is_as_long_as_the_clock_makes_it(day: date, hours: int) -> None:
 
 def test_a_day_is_the_sum_of_its_hours_and_quality_is_weighted(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     settings = ClientSettings(timezone="Europe/Berlin")
     start, end = bounds(date(2026, 10, 25), settings.zone)
     with store.write() as connection:
@@ -117,7 +117,7 @@ def test_a_day_is_the_sum_of_its_hours_and_quality_is_weighted(tmp_path: Path) -
 
 def test_days_that_changed_are_rolled_up_again_and_today_at_most_once_a_minute(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     now = 1795435200.0
     window = Window(int(now) - HOUR, int(now))
     with store.write() as connection:
@@ -142,7 +142,7 @@ def test_a_stream_that_was_seen_before_it_was_measured_is_summed_up_at_its_first
     now = 1795435200.0
     window = Window(int(now) - HOUR, int(now))
     with closing(Store(f"sqlite:///{tmp_path}/a.db")) as store:
-        metadata.create_all(store.engine)
+        schema.create(store)
         with store.write() as connection:
             streams.key(connection, FRAUD, now)
         summaries = DailySummaries(store, {})

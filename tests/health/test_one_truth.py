@@ -39,6 +39,7 @@ from monitor.store.releases import Release
 from monitor.store.rollbacks import Rollback, RollbackState
 from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
 from monitor.store.targets import TargetPeriod
+from tests.support import schema
 from tests.support.clients import NOW, Shop
 from tests.support.server import serving
 from tests.support.thorough import examples
@@ -100,7 +101,7 @@ QUIET = Model("live", {}, "kept")
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     store = Store(f"sqlite:///{tmp_path_factory.mktemp('truth')}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     yield Shop(store, ManualClock(NOW), CLIENTS)
     store.close()
 

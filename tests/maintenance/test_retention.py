@@ -15,9 +15,9 @@ from monitor.store.baselines import StoredBaseline
 from monitor.store.db import Store
 from monitor.store.quarantine import Quarantined
 from monitor.store.settings import StoreSettings
-from monitor.store.tables import metadata
 from monitor.windows.rolling import Rolling
 from monitor.windows.settings import WindowSettings
+from tests.support import schema
 from tests.support.audited import state
 from tests.support.log import NOW, STREAM
 from tests.support.measuring import MINUTE, MeasuringDaemon, measuring_daemon
@@ -52,7 +52,7 @@ def test_each_client_of_whom_something_is_deleted_has_one_entry_a_run_or_nothing
     tmp_path: Path,
 ) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     old = NOW - 900 * DAY
     with store.write() as connection:
         for client in ("acme", "globex", "late"):
@@ -108,7 +108,7 @@ def test_hours_stay_when_the_minutes_they_are_made_of_are_forgotten(daemon: Meas
 
 def test_replaced_baselines_silences_and_digests_are_forgotten_in_their_time(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     made = [
         StoredBaseline(STREAM, "baseline", NOW + at * DAY, "a", None, None, "x", str(at), b"b", b"", b"ADA")
         for at in (0, 10, 20)

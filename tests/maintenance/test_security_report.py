@@ -20,7 +20,7 @@ from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
 from monitor.store.quarantine import Refused
 from monitor.store.sessions import Session
-from monitor.store.tables import metadata
+from tests.support import schema
 
 NOW = 1_795_420_800.0
 DAY = 86_400.0
@@ -107,7 +107,7 @@ def test_the_report_of_a_month_is_due_for_a_week(now: str, expected: tuple[str, 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     yield made
     made.close()
 

@@ -21,6 +21,7 @@ from monitor.store.releases import Release
 from monitor.store.settings import StoreSettings
 from monitor.store.tables import metadata
 from monitor.windows.settings import WindowSettings
+from tests.support import schema
 from tests.support.log import NOW
 from tests.support.postgresql import postgresql
 
@@ -34,13 +35,13 @@ AFTER = longest(*SETTINGS)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     if request.param == "sqlite":
         made = Store(f"sqlite:///{tmp_path}/a.db")
-        metadata.create_all(made.engine)
+        schema.create(made)
         yield made
         made.close()
         return
     with postgresql() as server:
         made = Store(server.url)
-        metadata.create_all(made.engine)
+        schema.create(made)
         yield made
         made.close()
 
@@ -96,7 +97,7 @@ def test_a_silent_stream_goes_with_all_that_is_left_of_it(store: Store) -> None:
 
 def test_a_stream_with_figures_or_loaded_history_stays(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     for stream in (GONE, KEPT, NEWEST):
         fill(store, stream, NOW)
     row = {"stream": 1, "seconds": 60, "start": int(NOW), "layout": "x", "rows": 1, "blob": b""}
@@ -112,7 +113,7 @@ def test_a_stream_with_figures_or_loaded_history_stays(tmp_path: Path) -> None:
 
 def test_a_layout_stays_that_profiles_were_counted_by_or_that_came_into_use_again(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     row = {"stream": 1, "seconds": 60, "start": int(NOW), "layout": "counted", "rows": 1, "blob": b""}
     with store.write() as connection:
         for name in ("counted", "again", "unused"):
@@ -134,7 +135,7 @@ def test_a_layout_stays_that_profiles_were_counted_by_or_that_came_into_use_agai
 
 def test_a_damaged_time_keeps_its_stream_and_no_other(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     for stream in (GONE, KEPT, NEWEST):
         fill(store, stream, NOW)
     with store.write() as connection:

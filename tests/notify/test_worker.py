@@ -17,8 +17,9 @@ from monitor.notify.delivery.worker import ChannelWorker
 from monitor.notify.failure import AttemptError, FailureKind
 from monitor.records import Action, Delivery, Status
 from monitor.store import incidents, outbox
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.incidents import Incident
+from tests.support import schema
 from tests.support.pages import PAGE
 from tests.support.waiting import until
 
@@ -52,7 +53,7 @@ class Chat:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(f"sqlite:///{tmp_path}/worker.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     yield made
     made.close()
 

@@ -18,6 +18,7 @@ from monitor.predictions.settings import PredictionSettings
 from monitor.store import api_keys, idempotency, outcomes, predictions, quarantine, streams, uncounted
 from monitor.store.db import Store, metadata
 from monitor.store.retention import delete_old, with_old
+from tests.support import schema
 from tests.support.joining import join
 from tests.support.log import NOW, STREAM, outcome, prediction, send
 from tests.support.postgresql import postgresql
@@ -39,7 +40,7 @@ def url(request, tmp_path_factory):
 def store(url):
     store = Store(url)
     metadata.drop_all(store.engine)
-    metadata.create_all(store.engine)
+    schema.create(store)
     yield store
     store.close()
 

@@ -22,7 +22,8 @@ from monitor.records import Stream
 from monitor.signals import registry
 from monitor.signals.signal import Signal, Unit
 from monitor.store import predictions, quarantine, texts
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 
 NOW = 1_795_420_800.0
 STREAM = Stream("acme", "bot")
@@ -38,7 +39,7 @@ def call(**fields: Any) -> dict[str, Any]:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     made = Store(f"sqlite:///{tmp_path}/watchkeeper.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     return made
 
 
@@ -138,7 +139,7 @@ def test_columns_say_the_same_as_records(tmp_path: Path) -> None:
     stored = []
     for name in ("records", "columns"):
         store = Store(f"sqlite:///{tmp_path}/{name}.db")
-        metadata.create_all(store.engine)
+        schema.create(store)
         log = log_of(store)
         parsed = (
             read(log, json.dumps(records).encode())

@@ -17,7 +17,8 @@ from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log import writer as under_test
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 from tests.support.log import NOW, prediction
 from tests.support.waiting import until
 
@@ -31,7 +32,7 @@ def test_a_writer_that_raises_anything_is_begun_again_and_holds_no_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     log = PredictionLog(store, PredictionSettings(), ManualClock(NOW))
     log.start()
     really, raised = under_test.portion, []
@@ -55,7 +56,7 @@ def test_a_writer_that_raises_anything_is_begun_again_and_holds_no_memory(
 
 def test_an_answer_that_cannot_be_given_keeps_no_other_waiting(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     log = PredictionLog(store, PredictionSettings(), ManualClock(NOW))
     log.start()
     answers: Queue[Any] = Queue()

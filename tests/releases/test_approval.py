@@ -17,8 +17,9 @@ from monitor.releases.settings import ReleasePolicy
 from monitor.store import approvals, audit, releases
 from monitor.store.approvals import CLIENT, TEAM, Approval
 from monitor.store.audit import Filter
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.releases import Release
+from tests.support import schema
 from tests.support.postgresql import postgresql
 from tests.support.thorough import examples
 
@@ -110,12 +111,12 @@ def test_law_a_stricter_policy_never_lets_more_pass(made: list[Approval], record
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     if request.param == "sqlite":
         made = Store(f"sqlite:///{tmp_path_factory.mktemp('approvals')}/a.db")
-        metadata.create_all(made.engine)
+        schema.create(made)
         yield made
         return
     with postgresql() as server:
         made = Store(server.url)
-        metadata.create_all(made.engine)
+        schema.create(made)
         yield made
         made.close()
 
@@ -160,7 +161,7 @@ def test_two_answers_of_the_client_at_once_are_one_and_a_decision_made_again_is_
 )  # fmt: skip
 def test_a_decision_that_cannot_be_stored_is_an_error_in_words(tmp_path: Path, wrong: Approval) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     with pytest.raises(InputError), store.write() as connection:
         decide(connection, wrong, "")
 
@@ -183,7 +184,7 @@ def test_evidence_is_told_in_a_line() -> None:
 
 def test_a_client_approves_what_the_page_has_shown_and_not_what_came_meanwhile(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     asked = by(TEAM, note="seen")
     with store.write() as connection:
         releases.add(connection, released("a" * 64, image="x"))

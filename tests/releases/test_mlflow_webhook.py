@@ -17,8 +17,9 @@ from monitor.errors import StoreError
 from monitor.records import Stream
 from monitor.releases.settings import MlflowSettings
 from monitor.store import releases
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.web.api.mlflow import process, routes
+from tests.support import schema
 
 NOW = 1_795_420_800.0
 SETTINGS = MlflowSettings(
@@ -73,7 +74,7 @@ ALIAS = {"name": "fraud-detector", "alias": "champion", "version": "8"}
 @pytest.fixture
 def mlflow(tmp_path: Path) -> Mlflow:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     return Mlflow(store)
 
 

@@ -11,9 +11,10 @@ from monitor.releases.recording.manifest import Artifact, Manifest, checked
 from monitor.releases.recording.record import record
 from monitor.releases.recording.release_metrics import EVERY, MOST, ReleaseMetrics, of_stream
 from monitor.store import model_versions
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.releases import Release
+from tests.support import schema
 from tests.support.thorough import examples
 
 FRAUD, NOW = Stream("acme", "fraud"), 1_795_420_800.0
@@ -73,7 +74,7 @@ def test_a_sender_of_very_many_versions_gets_figures_of_the_newest() -> None:
 
 def test_nothing_is_measured_before_the_first_record_and_the_store_is_read_seldom(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     with store.write() as connection:
         model_versions.put(connection, [seen("7", NOW - HOUR)])
     metrics = ReleaseMetrics(store)

@@ -6,7 +6,8 @@ from monitor.alerts.settings import AlertSettings
 from monitor.records import Action, Stream, Window
 from monitor.releases.version_tracker import VersionTracker
 from monitor.store import model_versions, outbox
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 
 FRAUD = Stream("acme", "fraud")
 FIRST, SECOND = Window(60, 120), Window(120, 180)
@@ -14,7 +15,7 @@ FIRST, SECOND = Window(60, 120), Window(120, 180)
 
 def test_versions_are_stored_with_their_span_and_a_new_one_is_told(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/versions.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     tracker = VersionTracker(store, AlertSettings(), {"pagerduty"})
     tracker.add(FRAUD, SECOND, ["6"])
     tracker.add(FRAUD, FIRST, ["6"])

@@ -15,7 +15,7 @@ from monitor.reports.child_process import ReportProcess
 from monitor.reports.drilldowns import Drilldowns, Stage
 from monitor.reports.settings import ReportSettings
 from monitor.store.db import Store
-from monitor.store.tables import metadata
+from tests.support import schema
 from tests.support.log import NOW, STREAM
 from tests.support.waiting import until
 
@@ -45,7 +45,7 @@ class Maker:
 
     def opened(self, key: str) -> Drilldowns:
         store = Store(self._database.replace("a.db", f"{key[:2] or 'plain'}.db"), key=key)
-        metadata.create_all(store.engine)
+        schema.create(store)
         self._stores.append(store)
         return Drilldowns(store, self.clock, ReportSettings(folder=self.folder, kept=HOUR))
 

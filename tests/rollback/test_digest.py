@@ -12,7 +12,8 @@ from monitor.rollback.settings import RollbackSettings
 from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.store import alerts
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 from tests.support.rollback_timeline import shipped_rules
 
 FRAUD = Stream("acme", "fraud")
@@ -22,7 +23,7 @@ DAY = 86_400
 
 def test_a_drill_that_is_due_stands_in_the_digest_of_one_day(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     metrics = RollbackMetrics(store, {FRAUD: RollbackSettings(mode="dry-run")})
     for step in range(0, 2 * DAY, 7200):  # two days without any drill
         for second in (0, 10, 20, 30, 40, 50, 60, 70):

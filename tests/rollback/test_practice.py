@@ -19,13 +19,14 @@ from monitor.rollback.procedure.plan import PlanContext, plan
 from monitor.rollback.rollback_metrics import EVERY, Known, RollbackMetrics, of_stream
 from monitor.rollback.settings import RollbackSettings
 from monitor.store import audit, rollback_drills
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.model_versions import Version
 from monitor.store.rollback_drills import Drill, Step
 from monitor.store.rollbacks import Rollback, RollbackState
 from monitor.store.rollouts import Rollout, RolloutState, Stage
 from monitor.store.rollouts import Step as RolloutStep
 from tests.rollback.executors.test_bad_platforms import every
+from tests.support import schema
 from tests.support.orders import HOSTILE
 from tests.support.rollback_timeline import COMMAND, STREAM, shipped_rules, timeline
 
@@ -70,7 +71,7 @@ def test_a_migration_and_a_cool_down_do_not_keep_anybody_from_practising(tmp_pat
 
 def test_drills_are_kept_with_their_steps(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     done = drill(tmp_path)
     with store.write() as connection:
         rollback_drills.put(connection, done)

@@ -13,8 +13,9 @@ from monitor.rollouts.evaluate import evaluate
 from monitor.rollouts.load_arms import Reading
 from monitor.rollouts.signals.signal import Signal, SignalState
 from monitor.rollouts.verdict import Gate, Outcome, Verdict
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.windows import baseline
+from tests.support import schema
 from tests.support.rollouts import Behaviour, put_minute, rows
 
 STREAM = Stream("acme", "fraud")
@@ -27,7 +28,7 @@ HOSTILE = "\u202e\u2028'\"\r\n{{7*7}}<b>" * 30
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     yield made
     made.close()
 

@@ -19,7 +19,7 @@ from monitor.store import audit, rollouts
 from monitor.store.approvals import TEAM, Approval
 from monitor.store.db import Store
 from monitor.store.rollouts import Rollout, RolloutState, Step
-from monitor.store.tables import metadata
+from tests.support import schema
 from tests.support.postgresql import postgresql
 from tests.support.rollouts import Behaviour, put_minute
 
@@ -34,7 +34,7 @@ BOTH = pytest.mark.parametrize("service", ["sqlite", "postgresql"], indirect=Tru
 @pytest.fixture(scope="module")
 def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     made = Store(f"sqlite:///{tmp_path_factory.mktemp('rollouts')}/a.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     yield made
     made.close()
 
@@ -43,7 +43,7 @@ def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 def postgresql_store() -> Iterator[Store]:
     with postgresql() as server:
         made = Store(server.url)
-        metadata.create_all(made.engine)
+        schema.create(made)
         yield made
         made.close()
 

@@ -19,7 +19,8 @@ from monitor.rules.language.level import Level, parse_level
 from monitor.rules.language.matchers import parse
 from monitor.rules.rule import Rule
 from monitor.store import measurements
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 from tests.support.judging import START as NOW
 from tests.support.judging import STREAM, Judge, measured, one_rule
 
@@ -143,7 +144,7 @@ def test_a_label_that_is_absent_is_the_empty_string() -> None:
 
 def test_half_of_last_week_is_held_against_the_stored_hours_around_the_same_time(tmp_path: Path) -> None:
     store, random = Store(f"sqlite:///{tmp_path}/a.db"), np.random.default_rng(7)
-    metadata.create_all(store.engine)
+    schema.create(store)
     now = 1_800_000_000 - 1_800_000_000 % 3600 + 1200
     hours = {now - 1200 - 3600 * back: float(random.uniform(5, 15)) for back in range(24 * 9)}
     for start, value in hours.items():

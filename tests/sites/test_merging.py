@@ -17,7 +17,8 @@ from monitor.sites import bundle, bundling, keys
 from monitor.sites.merge import catch_up, merge
 from monitor.sites.settings import KnownSite
 from monitor.store import site_windows
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 from tests.support.log import NOW, running
 from tests.support.sites import BASE, SITE, append, figures, known, rows_at, site, with_baseline
 from tests.support.thorough import examples
@@ -72,7 +73,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Month:
         found = figures(direct[1])
     bundling.MOST_WINDOWS = most
     empty = Store(f"sqlite:///{folder}/empty.db")
-    metadata.create_all(empty.engine)
+    schema.create(empty)
     empty.close()
     return Month(sent, found, sites, folder / "empty.db")
 

@@ -18,7 +18,7 @@ from monitor.store.audit import Checkpoint, Entry
 from monitor.store.audit_check import Verdict, verify
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.db import Store
-from monitor.store.tables import metadata
+from tests.support import schema
 from tests.support.postgresql import postgresql
 
 SIGNER = Signer("a" * 64)
@@ -27,7 +27,7 @@ DAY = 86_400.0
 
 def made(path: Path) -> Store:
     store = Store(f"sqlite:///{path}")
-    metadata.create_all(store.engine)
+    schema.create(store)
     return store
 
 
@@ -45,7 +45,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         return
     with postgresql() as server:
         with_tables = Store(server.url)
-        metadata.create_all(with_tables.engine)
+        schema.create(with_tables)
         yield with_tables
         with_tables.close()
 

@@ -33,7 +33,7 @@ from monitor.store.model_versions import Version
 from monitor.store.quarantine import Quarantined
 from monitor.store.releases import MOST, Release
 from monitor.store.sessions import Session
-from monitor.store.tables import metadata
+from tests.support import schema
 from tests.support.postgresql import postgresql
 
 FRAUD = Stream("acme", "fraud")
@@ -44,12 +44,12 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     if request.param == "sqlite":
         folder = tmp_path_factory.mktemp("nouns")
         made = Store(f"sqlite:///{folder}/a.db")
-        metadata.create_all(made.engine)
+        schema.create(made)
         yield made
         return
     with postgresql() as server:
         made = Store(server.url)
-        metadata.create_all(made.engine)
+        schema.create(made)
         yield made
         made.close()
 

@@ -7,9 +7,10 @@ import pytest
 from monitor.records import Stream, Window
 from monitor.store import predictions, profiles, uncounted
 from monitor.store.completeness import is_settled
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.predictions import NewBatch
 from monitor.store.profiles import StoredProfile
+from tests.support import schema
 
 STREAM = Stream("acme", "fraud")
 SPAN = Window(0, 600)
@@ -29,7 +30,7 @@ def test_a_past_is_settled_when_nothing_of_it_waits(
     tmp_path: Path, start: int, is_counted: bool, layout: str, settled: bool
 ) -> None:
     store, window = Store(f"sqlite:///{tmp_path}/state.db"), Window(start, start + 60)
-    metadata.create_all(store.engine)
+    schema.create(store)
     with store.write() as connection:
         predictions.put(connection, [NewBatch(STREAM, window, 1, start + 1.0, b"digest", b"", b"")], 0.0)
         profiles.put(connection, STREAM, [StoredProfile(window, layout, 1, b"")], 0.0)
@@ -43,7 +44,7 @@ def test_a_past_is_settled_when_nothing_of_it_waits(
 
 def test_an_old_profile_whose_rows_are_gone_is_settled(tmp_path: Path) -> None:
     store = Store(f"sqlite:///{tmp_path}/state.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     with store.write() as connection:
         profiles.put(connection, STREAM, [StoredProfile(Window(120, 180), "another", 1, b"")], 0.0)
         assert is_settled(connection, STREAM, 60, "mine", SPAN)

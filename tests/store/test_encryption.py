@@ -21,8 +21,8 @@ from monitor.store.encryption import convert
 from monitor.store.integrity import full_check, quick_check
 from monitor.store.migrate import migrate
 from monitor.store.restoring import restore
-from monitor.store.tables import metadata
 from tests.store.test_backup import LEFT, every_row
+from tests.support import schema
 from tests.support.log import NOW, send
 from tests.support.thorough import THOROUGH
 
@@ -60,7 +60,7 @@ def test_no_text_of_a_client_is_in_the_bytes_of_an_encrypted_store(tmp_path: Pat
     found = {}
     for name, key in (("plain", ""), ("encrypted", KEY)):
         store = opened(tmp_path / name, key)
-        metadata.create_all(store.engine)
+        schema.create(store)
         log = PredictionLog(store, PredictionSettings(), ManualClock(NOW))
         log.start()
         person = {
@@ -151,7 +151,7 @@ def killed_at(step: int, run: Callable[[], object]) -> int:
 
 def test_a_kill_at_any_step_leaves_a_whole_database_and_the_next_run_finishes(tmp_path: Path) -> None:
     small = opened(tmp_path / "small.db")
-    metadata.create_all(small.engine)
+    schema.create(small)
     with small.write() as connection:
         connection.exec_driver_sql("INSERT INTO leases VALUES ('a', 'b', 1, 1.0)")
     small.close()

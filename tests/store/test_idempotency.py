@@ -3,14 +3,15 @@
 import pytest
 
 from monitor.store import idempotency
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.idempotency import Request
+from tests.support import schema
 
 
 @pytest.mark.parametrize("count", [1, 2, 63, 64, 65, 200])
 def test_those_that_were_there_before_are_told_with_their_content_and_the_others_are_kept(tmp_path, count):
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     every = [Request(n.to_bytes(16, "big"), bytes(16)) for n in range(count)]
     known = every[::3]
     with store.write() as connection:

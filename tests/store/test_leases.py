@@ -7,7 +7,8 @@ import pytest
 
 from monitor.maintenance.leader import LeaderLease
 from monitor.store import leases
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 from tests.support.postgresql import postgresql
 from tests.support.waiting import until
 
@@ -26,7 +27,7 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def _made(url: str) -> Store:
     store = Store(url)
-    metadata.create_all(store.engine)
+    schema.create(store)
     return store
 
 

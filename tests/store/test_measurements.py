@@ -5,8 +5,9 @@ import pytest
 
 from monitor.records import Better, Measurement, Stream, Window, labels
 from monitor.store import measurements, timeseries
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.retention import delete_old, with_old
+from tests.support import schema
 
 STREAM = Stream("acme", "fraud")
 
@@ -14,7 +15,7 @@ STREAM = Stream("acme", "fraud")
 @pytest.fixture
 def store(tmp_path):
     store = Store(f"sqlite:///{tmp_path}/test.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     yield store
     store.close()
 

@@ -6,14 +6,15 @@ import pytest
 from sqlalchemy import text
 
 from monitor.store import registered_texts
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.registered_texts import Canary, SystemPrompt
+from tests.support import schema
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(f"sqlite:///{tmp_path}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     return store
 
 

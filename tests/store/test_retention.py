@@ -10,9 +10,10 @@ from sqlalchemy import delete, insert, select
 from monitor.config.units import HOUR
 from monitor.predictions.log.compaction import OLDER_HOURS, ranges_to_merge
 from monitor.store import profiles
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.profiles import PROFILES
 from monitor.store.retention import delete_old, with_old
+from tests.support import schema
 
 KEYS = st.tuples(st.integers(1, 3), st.sampled_from([60, 120, 3600]), st.integers(0, 50))
 
@@ -21,7 +22,7 @@ KEYS = st.tuples(st.integers(1, 3), st.sampled_from([60, 120, 3600]), st.integer
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store for all examples; each begins with an empty table."""
     made = Store(f"sqlite:///{tmp_path_factory.mktemp('ageing')}/ageing.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     yield made
     made.close()
 

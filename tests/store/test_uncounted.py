@@ -8,8 +8,9 @@ import pytest
 from monitor.predictions.log.batch import encode
 from monitor.records import Stream, Window
 from monitor.store import predictions, uncounted
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.predictions import NewBatch
+from tests.support import schema
 
 STREAM = Stream("acme", "fraud")
 WAITING, PER_WINDOW = 130, 2
@@ -19,7 +20,7 @@ WAITING, PER_WINDOW = 130, 2
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """A store with 130 waiting batches, two in each window."""
     made = Store(f"sqlite:///{tmp_path_factory.mktemp('waiting')}/state.db")
-    metadata.create_all(made.engine)
+    schema.create(made)
     blob = encode(pa.RecordBatch.from_pydict({"id": ["a"]}))
     windows = [
         Window(60 * (number // PER_WINDOW), 60 * (number // PER_WINDOW) + 60) for number in range(WAITING)

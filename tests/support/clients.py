@@ -18,8 +18,9 @@ from monitor.health.settings import ClientSettings, DigestSettings, ModelView
 from monitor.predictions.log.batch import encode
 from monitor.records import Alert, Measurement, Severity, State, Stream, Transition, Window, labels
 from monitor.store import alerts, daily_summaries, measurements, predictions
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.predictions import NewBatch
+from tests.support import schema
 
 NOW = 1795435200.0  # Mon 23 Nov 2026, 12:00 UTC
 FRAUD = Stream("acme", "fraud")
@@ -73,7 +74,7 @@ def _content(hours: int, streams: tuple[Stream, ...]) -> bytes:
 
 
 def _fill(store: Store, hours: int, streams: Sequence[Stream]) -> None:
-    metadata.create_all(store.engine)
+    schema.create(store)
     with store.write() as connection:
         for stream in streams:
             window = Window(int(NOW) - 60, int(NOW))

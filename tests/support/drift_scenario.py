@@ -11,10 +11,11 @@ from monitor.drift.learning import LearningContext, LearningTask, prepare
 from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
 from monitor.store import profiles
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.profiles import StoredProfile
 from monitor.windows import baseline, codec
 from monitor.windows.kernel.count_rows import count
+from tests.support import schema
 
 BASE, DAY = 1800, 86_400
 
@@ -87,7 +88,7 @@ def fresh(folder: Path) -> DriftScenario:
 
 
 def begun(store: Store) -> DriftScenario:
-    metadata.create_all(store.engine)
+    schema.create(store)
     rng = np.random.default_rng(4)
     made = baseline.from_table(STREAM, pa.Table.from_batches([rows(rng, 5000)]), START)
     with store.write() as connection:

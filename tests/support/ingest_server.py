@@ -26,13 +26,13 @@ from monitor.sources.group import Door
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import api_keys, predictions
 from monitor.store.api_keys import KeyKind
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.web.auth.access import Access
 from monitor.web.ingest.endpoints import endpoints
 from monitor.web.ingest.front import Front
 from monitor.web.server import Server
 from monitor.web.settings import WebSettings
-from tests.support import fork_server, http
+from tests.support import fork_server, http, schema
 from tests.support.log import NOW, STREAM
 from tests.support.ports import free_port
 from tests.support.server import running
@@ -103,7 +103,7 @@ def serving(
     """The ingest in a thread of this process, over SQLite in `folder`. Calls do not wait for texts by default."""
     clock, chosen = clock or SystemClock(), PredictionSettings(**{"texts_wait": 0.0, **settings})
     store = Store(f"sqlite:///{folder}/watchkeeper.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     log = PredictionLog(store, chosen, clock)
     log.start()
     listening = (web or WebSettings()).model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
@@ -159,7 +159,7 @@ def main(folder: str, port: int) -> None:
         SystemClock(),
         PredictionSettings(texts_wait=1.0),
     )
-    metadata.create_all(store.engine)
+    schema.create(store)
     log = PredictionLog(store, settings, clock, reader=ReaderInChild)
     log.start()
     web = WebSettings(listen=f"127.0.0.1:{port}")

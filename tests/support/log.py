@@ -16,7 +16,8 @@ from monitor.predictions.intake.requests import Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 
 NOW = 1_795_420_800.0  # 2026-11-23T08:00:00Z
 STREAM = Stream("acme", "fraud")
@@ -28,7 +29,7 @@ def running(
 ) -> Iterator[tuple[PredictionLog, Store]]:
     """A started log over SQLite in `folder`."""
     store = Store(f"sqlite:///{folder}/watchkeeper.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     log = PredictionLog(store, PredictionSettings(**settings), clock or ManualClock(NOW))
     log.start()
     try:

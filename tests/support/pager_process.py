@@ -21,7 +21,8 @@ from monitor.rules.engine.evaluate import evaluate
 from monitor.rules.engine.readings import OPEN, Readings
 from monitor.store import alerts as alert_rows
 from monitor.store import outbox
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
+from tests.support import schema
 from tests.support.judging import STREAM, measured, one_rule
 from tests.support.pagerduty import PagerDutyStandIn
 
@@ -37,7 +38,7 @@ def main(folder: str, url: str, ca_file: str, rate: str, kill_at: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     store = Store(f"sqlite:///{folder}/pager.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     key = PagerDutyStandIn.routing_key
     settings = PagerDutySettings.model_validate({"routing_key": key, "events_url": url, "ca_file": ca_file})
     channel = PagerDuty(settings)

@@ -22,8 +22,9 @@ from monitor.rules.engine.readings import OPEN, Readings
 from monitor.rules.rule import RuleSet
 from monitor.store import alerts as alert_rows
 from monitor.store import incidents, silences
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.incidents import Incident
+from tests.support import schema
 from tests.support.judging import START, STREAM, measured
 from tests.support.killing import KilledError
 from tests.support.pagerduty import PagerDutyStandIn
@@ -66,7 +67,7 @@ class PagingDaemon:
         self.dies_before_commit = False
         self.confirming: frozenset[str] = frozenset()
         self.store = Store(url or f"sqlite:///{folder}/paging.db")
-        metadata.create_all(self.store.engine)
+        schema.create(self.store)
         self.pagerduty_settings = PagerDutySettings.model_validate(
             {
                 "routing_key": self.pagerduty.routing_key,

@@ -20,8 +20,9 @@ from monitor.rollback.order import Order
 from monitor.rollback.settings import RollbackSettings
 from monitor.rules.rule import RuleSet
 from monitor.store import alerts, rollbacks
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.store.rollbacks import Rollback
+from tests.support import schema
 from tests.support.rollouts import Behaviour, put_minute
 
 STREAM = Stream("acme", "fraud")
@@ -159,7 +160,7 @@ class Timeline:
 def timeline(folder: Path, url: str = "", **rollback: Any) -> Iterator[Timeline]:
     """Rollback of acme/fraud over a new store."""
     store = Store(url or f"sqlite:///{folder}/a.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     try:
         yield Timeline(store, folder, ManualClock(START), **rollback)
     finally:

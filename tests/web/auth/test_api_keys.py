@@ -8,9 +8,10 @@ from monitor.errors import AccessError
 from monitor.predictions.intake.arrow import CONTENT_TYPE as ARROW
 from monitor.store import api_keys, quarantine
 from monitor.store.api_keys import KeyKind
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.web.auth.access import Access, Principal
 from monitor.web.auth.refused_keys import UNKNOWN, RefusedKeys
+from tests.support import schema
 from tests.support.ingest_server import serving
 from tests.support.log import NOW, outcome, prediction
 
@@ -18,7 +19,7 @@ from tests.support.log import NOW, outcome, prediction
 @pytest.fixture
 def store(tmp_path):
     store = Store(f"sqlite:///{tmp_path}/watchkeeper.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     yield store
     store.close()
 

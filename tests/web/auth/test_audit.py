@@ -8,9 +8,8 @@ from monitor.errors import StoreError
 from monitor.store import audit
 from monitor.store.audit import Entry
 from monitor.store.db import Store
-from monitor.store.tables import metadata
 from monitor.web.auth.audit import MOST_WAITING, OTHERS, AuditLog
-from tests.support import clients
+from tests.support import clients, schema
 from tests.support.daemon import Daemon
 from tests.support.server import serving
 from tests.support.traffic import prediction, send
@@ -66,7 +65,7 @@ def test_while_nothing_can_be_written_only_so_much_waits_and_the_rest_is_counted
 
 def test_programs_that_ask_every_few_seconds_are_one_row_an_hour() -> None:
     store = Store("sqlite://")
-    metadata.create_all(store.engine)
+    schema.create(store)
     log = AuditLog(store)
     for second in range(0, 3600, 15):
         at = clients.NOW + second

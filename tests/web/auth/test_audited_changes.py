@@ -30,7 +30,6 @@ from monitor.store import (
     silences,
 )
 from monitor.store.api_keys import KeyKind
-from monitor.store.db import metadata
 from monitor.store.incidents import Incident
 from monitor.store.model_versions import Version
 from monitor.web import app as web_app
@@ -38,7 +37,7 @@ from monitor.web.api.pagerduty import routes as pagerduty_routes
 from monitor.web.api.release_records import routes as release_routes
 from monitor.web.auth.access import Access
 from monitor.web.settings import WebSettings
-from tests.support import clients
+from tests.support import clients, schema
 from tests.support.audited import state
 from tests.support.clients import FRAUD, NOW, Shop, fire
 from tests.support.server import services, serving
@@ -66,7 +65,7 @@ Case = tuple[str, str, dict[str, Any]]
 @pytest.fixture
 def shop(tmp_path: Path) -> Shop:
     made = clients.opened(tmp_path, hours=1)
-    metadata.create_all(made.store.engine)
+    schema.create(made.store)
     fire(made)
     with made.store.write() as connection:
         for name in ("first", "second"):

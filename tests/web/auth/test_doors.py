@@ -14,7 +14,7 @@ from monitor.errors import AccessError, InputError
 from monitor.records import Silence
 from monitor.store import api_keys, audit, silences
 from monitor.store.api_keys import KeyKind, bounds
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.web import host_names
 from monitor.web.auth import socket_owner
 from monitor.web.auth.access import Access, is_local
@@ -23,7 +23,7 @@ from monitor.web.auth.socket_owner import diagnosed, is_same_user, owner_of
 from monitor.web.connections import Connection, Connections, Limits
 from monitor.web.pages.rendering import attachment
 from monitor.web.settings import WebSettings
-from tests.support import clients
+from tests.support import clients, schema
 from tests.support.clients import NOW, Shop
 from tests.support.nginx import publishing
 from tests.support.server import serving
@@ -39,7 +39,7 @@ def shop(tmp_path: Path) -> Shop:
 @pytest.fixture
 def keys(tmp_path: Path) -> Access:
     store = Store(f"sqlite:///{tmp_path}/keys.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     return Access(store, ManualClock(NOW))
 
 

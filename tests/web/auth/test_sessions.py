@@ -9,12 +9,12 @@ from monitor.clock import ManualClock
 from monitor.health.settings import ClientSettings
 from monitor.store import api_keys, audit, sessions
 from monitor.store.api_keys import KeyKind, bounds
-from monitor.store.db import Store, metadata
+from monitor.store.db import Store
 from monitor.web.auth.access import Access
 from monitor.web.pages import events
 from monitor.web.pages.events import Listeners
 from monitor.web.settings import WebSettings
-from tests.support import clients
+from tests.support import clients, schema
 from tests.support.clients import NOW, Shop
 from tests.support.server import serving
 
@@ -29,7 +29,7 @@ def shop(tmp_path: Path) -> Shop:
 @pytest.fixture
 def keys(tmp_path: Path) -> Access:
     store = Store(f"sqlite:///{tmp_path}/keys.db")
-    metadata.create_all(store.engine)
+    schema.create(store)
     return Access(store, ManualClock(NOW))
 
 
