@@ -35,7 +35,6 @@ from monitor.store.settings import AuditSettings, StoreSettings
 from monitor.web.settings import WebSettings
 from monitor.windows.declared.forecast import Forecast, definitions
 from monitor.windows.declared.own_metric import OwnMetric
-from monitor.windows.declared.score_definitions import Anomaly, Survival, of_anomalies, of_survival
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
 
@@ -183,19 +182,8 @@ class Config(Section):
             for client, section in self.clients.items()
             for name, model in section.models.items()
         }
-        anomalies = {
-            (client, name): Anomaly(**dict(model.anomaly))
-            for client, section in self.clients.items()
-            for name, model in section.models.items()
-            if model.anomaly.threshold is not None
-        }
         return replace(
-            self.metrics.settings(),
-            tasks=tasks,
-            fairness=fairness,
-            forecasts=forecasts,
-            rankings=rankings,
-            anomalies=anomalies,
+            self.metrics.settings(), tasks=tasks, fairness=fairness, forecasts=forecasts, rankings=rankings
         )
 
     def model(self, stream: Stream) -> ModelSettings:
@@ -219,9 +207,7 @@ class Config(Section):
         return {key: suite.load(file) if file is not None else [] for key, file in files.items()}
 
     def own_metrics(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[OwnMetric]]:
-        """The own metrics of the configured models, and of `models`, by client and model; with those of
-        forecasts and scores.
-        """
+        """The own metrics of the configured models, and of `models`, by client and model; with those of forecasts."""
         configured = {(client, name) for client, section in self.clients.items() for name in section.models}
         views = {key: self.model(Stream(*key)) for key in sorted({*configured, *models})}
         return {
@@ -231,8 +217,6 @@ class Config(Section):
                     for name, one in view.metrics.items()
                 ),
                 *(definitions(Forecast(**dict(view.forecast))) if view.forecast.is_on else ()),
-                *(of_anomalies(Anomaly(**dict(view.anomaly))) if view.anomaly.threshold is not None else ()),
-                *of_survival(Survival(**dict(view.survival))),
             ]
             for key, view in views.items()
         }

@@ -114,12 +114,11 @@ PHRASES: dict[str, Phrase] = {
         "reaches {value} of the best possible order of its lists",
         explains="100 % would be all chosen items first, the most valuable one at the top.",
     ),
-    "catalogue_coverage": Phrase("Items shown", "shows {value} of all items to somebody"),
-    "alert_rate": Phrase("Alerts", "raises an alert in {value} of all cases"),
-    "precision_at_top_k": Phrase(
-        "Strongest alerts that were right", "is right in {value} of its strongest alerts"
+    "catalogue_coverage": Phrase(
+        "Items shown",
+        "shows {value} of all items to somebody",
+        explains="Share of all items that are in at least one list.",
     ),
-    "subset_accuracy": Phrase("All labels right", "gets all labels right in {value} of all cases"),
     "volume": Phrase(
         "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."
     ),
@@ -213,9 +212,16 @@ def phrase_of(metric: str) -> Phrase | None:
 
 
 QUALITY = (
-    "accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape",
-    "subset_accuracy", "hit_rate_at_k", "ndcg_at_k",
-)  # fmt: skip
+    "accuracy",
+    "f1",
+    "balanced_accuracy",
+    "roc_auc",
+    "mae",
+    "rmse",
+    "mape",
+    "hit_rate_at_k",
+    "ndcg_at_k",
+)
 """Metrics that can represent quality, in order of preference."""
 ESTIMATES = {"accuracy": "estimated_accuracy"}
 """The estimate that replaces a metric until outcomes are known."""

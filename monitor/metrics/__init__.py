@@ -12,7 +12,7 @@ from monitor.measurement_table import MeasurementTable, merge_tables, table_of
 from monitor.metrics.attributions import attribution_drift
 from monitor.metrics.business import automation, cost, satisfaction, target
 from monitor.metrics.calls import consumption, judges, signals
-from monitor.metrics.declared import expected, forecasts, own_metrics, ranked_scores
+from monitor.metrics.declared import expected, forecasts, own_metrics
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
 from monitor.metrics.estimated import cbpe, dle
 from monitor.metrics.fairness import disparity
@@ -23,8 +23,6 @@ from monitor.metrics.quality import (
     confidence,
     decline,
     label_delay,
-    multi_label,
-    multi_output,
     ranking,
     regression,
     scores,
@@ -69,8 +67,6 @@ _MODULES = (
     classification,
     ranking,
     regression,
-    multi_label,
-    multi_output,
     list_quality,
     shown_items,
     worst_segments,
@@ -83,7 +79,6 @@ _MODULES = (
     cost,
     own_metrics,
     forecasts,
-    ranked_scores,
     expected,
     signals,
     consumption,

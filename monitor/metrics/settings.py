@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from monitor.windows.declared.forecast import Forecast
-from monitor.windows.declared.score_definitions import Anomaly
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +44,3 @@ class MetricSettings:
     """What is sent beside the forecasts of each (client, model) that has it configured."""
     rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
     """How the lists of each (client, model) that has it configured are judged."""
-    anomalies: Mapping[tuple[str, str], Anomaly] = field(default_factory=dict)
-    """What the scores of each (client, model) mean that detects anomalies."""

@@ -91,11 +91,12 @@ class Forwarder:
                 self._rest()
 
     def _rest(self) -> None:
-        """Wait for requests. The memory of large ones is given back first."""
+        """Wait for requests. The memory of large ones is given back first; if none comes, nothing sent stays."""
         if self._largest > _LARGE:
             self._largest = 0
             give_back_freed_memory()
-        self.lane.arrived.wait(_LOOKS_EVERY)
+        if not self.lane.arrived.wait(_LOOKS_EVERY):
+            self.lane.drop_sent()
 
     def _send_next(self) -> bool:
         """Send the next requests; False if none waits."""

@@ -1,6 +1,7 @@
 """The requests of one key on disk: segment files that are appended to, read in order, and deleted when all is sent.
 
-One thread appends and one reads. Of what a crash leaves behind, whole frames count; a torn last one was not
+A segment ends when it is large or old, and when nothing waits any more: what was sent does not stay. One thread appends
+and one reads. Of what a crash leaves behind, whole frames count; a torn last one was not
 acknowledged. `position` says how far all is sent; if it is lost, the requests of one segment are sent again, which the
 daemon recognizes by their keys.
 """
@@ -8,8 +9,9 @@ daemon recognizes by their keys.
 import contextlib
 import os
 import threading
+import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,6 +23,8 @@ from monitor.runtime.file_modes import PRIVATE_FOLDER
 SEGMENT_BYTES = 8_000_000
 """A segment that has reached this size gets no further requests."""
 SUFFIX = ".segment"
+SEGMENT_SECONDS = 600.0
+"""As has one that is so old."""
 _POSITION = "position"
 _UNREADABLE = ".unreadable"
 _LARGE = 100_000
@@ -37,8 +41,8 @@ class Position(msgspec.Struct, frozen=True):
 class Lane:
     """The waiting requests of one key, in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open it.
+    def __init__(self, folder: Path, elapsed: Callable[[], float] = time.monotonic) -> None:
+        """Open it. `elapsed` is a clock that never goes back, in seconds.
 
         Raises:
             OSError: the folder cannot be made or read.
@@ -51,6 +55,8 @@ class Lane:
         self.arrived = threading.Event()
         """Set when there may be something to read."""
         self._lock = threading.Lock()
+        self._appending = threading.Lock()
+        self._elapsed, self._begun = elapsed, 0.0
         self._ends = {number: segment_path(folder, number).stat().st_size for number in numbers(folder)}
         self._position = position_of(folder)
         self._waiting = _waiting(self._ends, self._position)
@@ -75,6 +81,10 @@ class Lane:
         Raises:
             OSError: they are not there: the disk is full, for example.
         """
+        with self._appending:
+            self._append(requests)
+
+    def _append(self, requests: Sequence[tuple[Request, bytes]]) -> None:
         if self._active is not None and (self._is_to_end or not os.fstat(self._file).st_nlink):
             self._end()  # it cannot be read, or somebody has deleted it: nobody would find what is written to it
         self._begin()
@@ -95,9 +105,20 @@ class Lane:
         with self._lock:
             self._ends[number] = before + size
             self._waiting += size
-        if before + size >= SEGMENT_BYTES:
+        if before + size >= SEGMENT_BYTES or self._elapsed() - self._begun >= SEGMENT_SECONDS:
             self._end()
         self.arrived.set()
+
+    def drop_sent(self) -> None:
+        """Delete the segment that is appended to, if all in it is sent. Called by the thread that reads."""
+        with self._appending:
+            with self._lock:
+                number, position = self._active, self._position
+                is_sent = number is not None and position == Position(number, self._ends[number])
+            if number is not None and is_sent:
+                self._end()
+                with contextlib.suppress(OSError):  # whoever reads the next request tries again
+                    self._delete(number)
 
     def peek(self) -> Frame | None:
         """The request that is to be sent next; None if none waits.
@@ -209,6 +230,7 @@ class Lane:
         with self._lock:
             self._ends[number] = len(start)
             self._file, self._mark, self._active = file, frames.mark_of(start), number
+            self._begun = self._elapsed()
 
     def _end(self) -> None:
         with self._lock:

@@ -15,7 +15,9 @@ from monitor.web import host_names
 from monitor.web.auth import response_headers
 from monitor.web.auth.audit import STRANGER, AuditLog
 from monitor.web.auth.rate_limit import Limiter
+from monitor.web.auth.senders import Senders
 from monitor.web.auth.session import LOCAL
+from monitor.web.fair_threads import work_for
 from monitor.web.pages import rendering
 from monitor.web.services import Services
 
@@ -45,6 +47,7 @@ class Guard(ASGIMiddleware):
         self._audit = audit
         self._meters = meters
         self._limiter = Limiter(services.settings.requests_per_minute)
+        self._senders = Senders()
         self._names = host_names.names_of(services.settings)
         secure = services.settings.is_secure
         self._headers = {name: _encoded(headers) for name, headers in _headers(services, secure).items()}
@@ -77,10 +80,20 @@ class Guard(ASGIMiddleware):
         elif self._audit.is_failing and _is_change(scope):
             await _send_error(scope, watched, 503, *_NO_AUDIT, (b"retry-after", b"5"))
         else:
+            work_for(self._senders.of(scope))
             await next_app(scope, receive, watched)
+            self._learn(scope)
         self._meters.requests.labels(handler=_handler(scope), code=str(status)).inc()
         if path.startswith(_AUDITED):
             self._record(scope, client, address, status)
+
+    def _learn(self, scope: HTTPScope) -> None:
+        """Remember whose credentials a request had, if they were accepted."""
+        state = scope.get("state", {})
+        if visitor := state.get("visitor"):
+            self._senders.learn(scope, visitor.client or visitor.audit_name)
+        elif principal := state.get("principal"):
+            self._senders.learn(scope, principal.client or f"key {principal.key}")
 
     def _is_expected(self, scope: HTTPScope) -> bool:
         """Whether the host name is ours. Web sites cannot have a browser send somebody's key, so keys prove enough."""

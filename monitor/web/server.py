@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -12,6 +13,7 @@ import uvicorn
 
 from monitor.web.certificate import Certificate
 from monitor.web.connections import Connections, Limits
+from monitor.web.fair_threads import FairThreads
 from monitor.web.settings import WebSettings
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ RETRY_AFTER = 0.5
 """Seconds before a failed task is restarted."""
 GRACE = 1.5
 """Seconds in which requests must be answered after a stop was requested."""
+_MOST_THREADS = 32
 _SWITCH_INTERVAL = 0.0002
 """Seconds after which a computing thread releases the interpreter. The writer requests it after each of about thirty
 steps of a commit, and would otherwise wait five milliseconds for each while rows are counted."""
@@ -94,6 +97,7 @@ class Server:
         sys.setswitchinterval(_SWITCH_INTERVAL)
         factory = self._config.get_loop_factory()
         loop = factory() if factory is not None else asyncio.new_event_loop()
+        loop.set_default_executor(FairThreads(min(_MOST_THREADS, (os.cpu_count() or 1) + 4)))
         if self._config.is_ssl:  # a handshake has the deadline of a head; uvicorn has no setting for it
             limited = partial(loop.create_server, ssl_handshake_timeout=self._handshake_within)
             loop.create_server = limited  # type: ignore[method-assign]

@@ -1,12 +1,15 @@
 """What a well-behaved sender notices while another does its worst within its rights: `python -m tests.bench.neighbour
 [ATTACK ...]`, and `--worst 10` for ten minutes of all attacks at once.
 
-A real daemon with SQLite and two keys. The neighbour posts one prediction twenty times a second, each measured from the
-moment it should have been sent, so that a stall counts for all that fell into it. The other sends in a process of its
-own, as fast as it is answered: the same machine serves both, so the figure holds what its computing costs as well.
+A real daemon with SQLite and two keys. The neighbour sends at a steady rate, each request measured from the moment it
+should have been sent, so that a stall counts for all that fell into it: one prediction twenty times a second, or what
+`--sends` names. The other sends in a process of its own, as fast as it is answered: the same machine serves both, so
+the figure holds what its computing costs as well. On a busy machine, compare the ratios of `--turns 5`: each is of an
+attack and the quiet just before it.
 """
 
 import argparse
+import gzip
 import http.client
 import json
 import multiprocessing
@@ -16,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,20 +38,21 @@ web: {listen: LISTEN, requests_per_minute: 1000000}
 notify: {console: false}
 """
 _SENDERS = 8
-_ONE = json.dumps([{"id": "@", "model": "price", "prediction": 1.5, "latency_ms": 12}])
+_WIDE = {f"f{number}": number / 7 for number in range(12)}
 
 
-def lines(attacks: Sequence[str] = ()) -> list[Line]:
-    """The 99th percentile of the neighbour's post beside each kind of attack, and undisturbed just before."""
-    found = []
+def lines(attacks: Sequence[str] = (), sends: str = "", turns: int = 1) -> list[Line]:
+    """The 99th percentile of the neighbour's request beside each kind of attack, and undisturbed just before."""
+    found, sent = [], SENDS[sends or ONE]
     with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), CONFIG, loads_itself=True) as daemon:
         keys = _keys(daemon)
-        _posts(daemon.port, keys["globex"], 3.0)
-        for name in attacks or ATTACKS:
-            quiet = _posts(daemon.port, keys["globex"], SECONDS)
-            found.append(show(Line("a neighbour's post, p99, quiet", GOAL, quiet, None, "ms", None)))
-            beside = _attacked(daemon.port, keys, name)
-            work = f"a neighbour's post, p99, beside {name}"
+        _posts(daemon.port, keys, 3.0, sent)
+        for name in (name for name in attacks or ATTACKS for _ in range(turns)):
+            quiet = _posts(daemon.port, keys, SECONDS, sent)
+            found.append(show(Line(f"a neighbour's {sent.name}, p99, quiet", GOAL, quiet, None, "ms", None)))
+            with _attacking(daemon.port, keys, name):
+                beside = _posts(daemon.port, keys, SECONDS, sent)
+            work = f"a neighbour's {sent.name}, p99, beside {name}"
             found.append(show(against_goal(work, beside, 2 * quiet, "ms")))
     return found
 
@@ -57,15 +62,15 @@ def worst(minutes: int) -> list[Line]:
     found = []
     with tempfile.TemporaryDirectory() as folder, Daemon(Path(folder), CONFIG, loads_itself=True) as daemon:
         keys = _keys(daemon)
-        _posts(daemon.port, keys["globex"], 3.0)
-        quiet = _posts(daemon.port, keys["globex"], 30.0)
+        _posts(daemon.port, keys, 3.0)
+        quiet = _posts(daemon.port, keys, 30.0)
         found.append(show(Line("a neighbour's post, p99, quiet", GOAL, quiet, None, "ms", None)))
         with _attacking(daemon.port, keys, EVERYTHING):
             for minute in range(1, minutes + 1):
-                beside = _posts(daemon.port, keys["globex"], 60.0)
+                beside = _posts(daemon.port, keys, 60.0)
                 work = f"a neighbour's post, p99, minute {minute} of everything at once"
                 found.append(show(against_goal(work, beside, 2 * quiet, "ms")))
-        after = _posts(daemon.port, keys["globex"], 30.0)
+        after = _posts(daemon.port, keys, 30.0)
         found.append(show(Line("a neighbour's post, p99, quiet again", GOAL, after, None, "ms", None)))
     return found
 
@@ -78,14 +83,10 @@ def _keys(daemon: Daemon) -> dict[str, str]:
             for name in ("acme", "globex")
         }
         keys["page"] = api_keys.create(connection, KeyKind.PAGE, "acme", time.time())[1]
+        keys["reader"] = api_keys.create(connection, KeyKind.PAGE, "globex", time.time())[1]
     store.close()
     time.sleep(6)  # until the daemon has read them
     return keys
-
-
-def _attacked(port: int, keys: Mapping[str, str], name: str) -> float:
-    with _attacking(port, keys, name):
-        return _posts(port, keys["globex"], SECONDS)
 
 
 @contextmanager
@@ -105,22 +106,24 @@ def _attacking(port: int, keys: Mapping[str, str], name: str) -> Iterator[None]:
         time.sleep(3)
 
 
-def _posts(port: int, key: str, seconds: float) -> float:
-    """The 99th percentile in milliseconds of posts at a steady rate, from when each should have been sent."""
+def _posts(port: int, keys: Mapping[str, str], seconds: float, sent: "Sent | None" = None) -> float:
+    """The 99th percentile in milliseconds of requests at a steady rate, from when each should have been sent."""
+    sent = sent or SENDS[ONE]
     waits, lock, threads = [], threading.Lock(), []
     began = time.monotonic() + 0.1
+    headers = {"Authorization": f"Bearer {keys[sent.key]}", "Content-Type": JSON, **sent.headers}
 
     def send(first: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        headers = {"Authorization": f"Bearer {key}", "Content-Type": JSON}
-        for number in range(first, int(seconds * RATE), 4):
-            due = began + number / RATE
+        for number in range(first, int(seconds * sent.rate), 4):
+            due = began + number / sent.rate
             time.sleep(max(0.0, due - time.monotonic()))
-            connection.request("POST", "/v1/predictions", _ONE.replace("@", f"{began}/{number}"), headers)
+            body = sent.body(f"{began}/{number}")
+            connection.request("POST" if body else "GET", sent.path, body or None, headers)
             answer = connection.getresponse()
             answer.read()
             with lock:
-                waits.append((time.monotonic() - due) * 1000 if answer.status == 202 else 60_000.0)
+                waits.append((time.monotonic() - due) * 1000 if answer.status in (200, 202) else 60_000.0)
         connection.close()
 
     for first in range(4):
@@ -129,6 +132,50 @@ def _posts(port: int, key: str, seconds: float) -> float:
     for thread in threads:
         thread.join()
     return float(np.percentile(waits, 99))
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the neighbour sends: so many a second, each with a name of its own."""
+
+    name: str
+    rate: float
+    body: Callable[[str], bytes]
+    path: str = "/v1/predictions"
+    key: str = "globex"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+ONE = "post"
+SENDS = {
+    one.name: one
+    for one in (
+        Sent(ONE, RATE, lambda name: _one(name)),
+        Sent(
+            "compressed post",
+            RATE,
+            lambda name: gzip.compress(_one(name)),
+            headers={"Content-Encoding": "gzip"},
+        ),
+        Sent("post of 150 kB of texts", 1.0, lambda name: _calls(name, 10, 15_000)),
+        Sent("post of 4 MB", 0.5, lambda name: _calls(name, 10_000, 0)),
+        Sent("page", 4.0, lambda _name: b"", "/c/globex/", "reader"),
+    )
+}
+
+
+def _one(name: str) -> bytes:
+    return json.dumps([{"id": name, "model": "price", "prediction": 1.5, "latency_ms": 12}]).encode()
+
+
+def _calls(name: str, count: int, size: int) -> bytes:
+    """Records with texts of so many bytes, or wide ones without."""
+    words = "The invoice of Erika Mustermann, erika@example.org, was paid on 3 March by card. " * (
+        size // 80 + 1
+    )
+    own = {"texts": {"input": words[:500], "output": words[:size]}} if size else {"features": _WIDE}
+    records = [{"id": f"{name} {n}", "model": "bot", "prediction": "stop", **own} for n in range(count)]
+    return json.dumps(records).encode()
 
 
 def _attack(port: int, keys: dict[str, str], name: str, ready: object, ended: object) -> None:
@@ -153,7 +200,9 @@ def _until(work: Callable[[int], None], number: int, ended: object) -> None:
             time.sleep(0.05)
 
 
-def _sending(body: Callable[[], bytes], kind: str) -> Callable[[int, dict[str, str]], Callable[[int], None]]:
+def _sending(
+    body: Callable[[], bytes], kind: str, encoding: str = "identity"
+) -> Callable[[int, dict[str, str]], Callable[[int], None]]:
     """An attack that posts bodies, each with a key of its own, so that it is stored again and again."""
 
     def prepared(port: int, keys: dict[str, str]) -> Callable[[int], None]:
@@ -162,6 +211,7 @@ def _sending(body: Callable[[], bytes], kind: str) -> Callable[[int, dict[str, s
 
         def once(number: int) -> None:
             headers = {"Authorization": f"Bearer {keys['acme']}", "Content-Type": kind}
+            headers["Content-Encoding"] = encoding
             headers["Idempotency-Key"] = f"{number} {time.monotonic_ns()}"
             connections[number].request("POST", "/v1/predictions", content, headers)
             connections[number].getresponse().read()
@@ -236,6 +286,12 @@ ATTACKS: Mapping[str, Callable[[int, dict[str, str]], Callable[[int], None]]] = 
     "posts of 200 records": _sending(lambda: json_body(200), JSON),
     "posts of 20,000 records": _sending(lambda: json_body(20_000), JSON),
     "posts of 100,000 rows": _sending(lambda: arrow_body(100_000), ARROW),
+    "posts of 100 kB of texts": _sending(lambda: _calls("t", 50, 2000), JSON),
+    "posts of 2 MB of texts": _sending(lambda: _calls("t", 100, 20_000), JSON),
+    "posts of 20 MB of texts": _sending(lambda: _calls("t", 1000, 20_000), JSON),
+    "compressed posts of 30 MB": _sending(
+        lambda: gzip.compress(b"[" + b" " * 30_000_000 + b"]"), JSON, "gzip"
+    ),
     "damaged posts of 30 MB": _sending(lambda: b"[" + b"[1]," * 7_500_000, JSON),
     "posts of new models": _sending(_new_models, JSON),
     "slow uploads": _uploads,
@@ -249,6 +305,8 @@ EVERYTHING = "everything at once"
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("attacks", nargs="*", help="; ".join(ATTACKS))
+    parser.add_argument("--sends", default=ONE, choices=SENDS, help="what the neighbour sends")
+    parser.add_argument("--turns", type=int, default=1, help="how often each attack is measured")
     parser.add_argument("--worst", type=int, default=0, help="minutes of everything at once instead")
     options = parser.parse_args()
-    worst(options.worst) if options.worst else lines(options.attacks)
+    worst(options.worst) if options.worst else lines(options.attacks, options.sends, options.turns)

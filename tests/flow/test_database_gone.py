@@ -1,7 +1,7 @@
 """Fault case 21 on the whole daemon: its PostgreSQL stops, a model breaks meanwhile, PostgreSQL comes back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from monitor.errors import BusyError, StoreError
 from monitor.predictions.intake.parse import RecordKind
 from monitor.records import State, Status
 from monitor.store import alerts, incidents, outbox
+from monitor.store.db import metadata
+from tests.support.leaks import LEAK, PLANTED
 from tests.support.log import send
 from tests.support.pagerduty import Fault, PagerDutyStandIn
 from tests.support.postgresql import Server, postgresql
@@ -33,10 +35,13 @@ class Site:
     clock: ManualClock
     database: Server
     pager: PagerDutyStandIn
+    texts: dict[str, object] = field(default_factory=dict)
+    """Of each record: none, unless a test looks for what they held."""
 
     def post(self, records: list[dict[str, object]]) -> None:
         """As a sender would; while the database is gone it is refused, and told to send again."""
-        stamped = [{**record, "timestamp": self.clock.now()} for record in records]
+        own = {"texts": self.texts} if self.texts else {}
+        stamped = [{**record, **own, "timestamp": self.clock.now()} for record in records]
         try:
             send(self.app.log, RecordKind.PREDICTIONS, stamped)
         except BusyError:
@@ -126,6 +131,31 @@ def test_21_a_model_that_breaks_while_the_database_is_gone_is_told_once_and_writ
     site.run(20, 30, bad=False)
     assert site.pager.open() == []
     assert len(site.pager.incidents) == 2
+
+
+def test_21_what_texts_held_is_in_no_spool_page_or_log_while_the_database_is_gone(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    site.texts = {"input": LEAK, "output": LEAK, "context": [LEAK], "system": LEAK, "tool_results": LEAK}
+    site.run(20, 6, bad=False)
+    site.database.stop()
+    site.run(20, 50, bad=True)
+    assert sorted(site.told()) == [(DOWN, "triggered", 1), (MODEL, "triggered", 1)]
+    spools = {path.name: path.read_bytes() for path in tmp_path.glob("spool*")}
+    assert spools.keys() == {"spool", "spool.outage"}
+    assert all(spools.values())
+    site.database.start()
+    site.run(20, 6, bad=True)
+    pages = str([one.events for one in site.pager.incidents])
+    for planted in PLANTED:
+        assert planted not in pages
+        assert planted not in caplog.text
+        assert not [name for name, content in spools.items() if planted.encode() in content]
+    with site.app.store.read() as connection:
+        for table in metadata.sorted_tables:
+            rows = str(connection.execute(table.select()).all())
+            assert not [planted for planted in PLANTED if planted in rows], table.name
 
 
 def test_21_what_was_told_before_and_is_over_meanwhile_is_closed_without_the_database(site: Site) -> None:

@@ -1,6 +1,7 @@
 """What a client's texts held is nowhere under the default policy: not on disk, on a page, in a mail or in a log."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from email.message import EmailMessage
@@ -10,16 +11,22 @@ import httpx2
 import pyarrow as pa
 import pytest
 
+from monitor.sources.brokers.redis import RedisSettings
+from monitor.store import quarantine
+from monitor.store.db import Store
+from monitor.store.migrate import migrate
 from tests.support import http
+from tests.support.broker_servers import RedisServer
 from tests.support.daemon import Daemon
 from tests.support.fork_server import watchkeeper
+from tests.support.leaks import KEY, LEAK, MAIL, PLANTED
 from tests.support.mailbox import Inbox, mail_server
 from tests.support.pagerduty import PagerDutyStandIn
+from tests.support.relays import relaying, settings_of
+from tests.support.source_checks import record, runner
+from tests.support.stand_in import Reply, StandIn
 from tests.support.waiting import until
 
-CARD, IBAN, KEY = "4111 1111 1111 1111", "DE89 3704 0044 0532 0130 00", "ghp_" + "a1B2c3D4e5F6" * 3
-MAIL = "erika.mustermann@example.org"
-PLANTED = (CARD, CARD.replace(" ", ""), IBAN, IBAN.replace(" ", ""), KEY, MAIL)
 CONFIG = """\
 evaluate: {{every: 500ms, recent: 5s}}
 alerts: {{critical: {{channels: [pagerduty, email, file]}}}}
@@ -53,15 +60,14 @@ def written(mail: EmailMessage) -> str:
 
 def calls(number: int) -> list[dict[str, object]]:
     """Calls that leak in every text; one of them is refused, and one line is no JSON."""
-    leak = f"Card {CARD}, IBAN {IBAN}, key {KEY}, mail {MAIL}."
-    own = {"input": "what is in the file?", "output": leak}
+    own = {"input": "what is in the file?", "output": LEAK}
     given = {
-        "input": leak,
+        "input": LEAK,
         "output": "fine",
-        "context": [leak],
-        "tool_results": leak,
-        "system": leak,
-        "samples": [leak],
+        "context": [LEAK],
+        "tool_results": LEAK,
+        "system": LEAK,
+        "samples": [LEAK],
     }
     ids = (f"{time.time()}-{number}-{place}" for place in range(3))
     record = {"client": "acme", "model": "bot", "version": "1"}
@@ -137,7 +143,7 @@ def log_records(leak: str) -> dict[str, object]:
 
 def send_other_ways(daemon: Daemon) -> None:
     """The same texts as Arrow, with OpenTelemetry, from a file, and as an outcome."""
-    leak = f"Card {CARD}, IBAN {IBAN}, key {KEY}, mail {MAIL}."
+    leak = LEAK
     texts = pa.array([{"input": leak, "output": leak, "context": [leak]}])
     table = pa.table({"id": ["a-1"], "model": ["bot"], "client": ["acme"], "texts": texts})
     sink = pa.BufferOutputStream()
@@ -227,3 +233,69 @@ def test_nothing_that_was_redacted_is_left_anywhere(
         for name, content in on_disk.items():
             assert planted.encode() not in content, f"{planted} in {name}"
             assert planted.encode("utf-16-le") not in content
+
+
+def test_no_message_of_a_broker_leaves_what_its_texts_held(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    folder = tmp_path / "store"
+    folder.mkdir()
+    store = Store(f"sqlite:///{folder}/watchkeeper.db")
+    migrate(store)
+    server = RedisServer(tmp_path / "redis")
+    (tmp_path / "redis").mkdir()
+    server.start()
+    texts = {"input": LEAK, "output": LEAK, "context": [LEAK], "system": LEAK}
+    good = [record(0, texts=texts), record(1, texts=texts), record(2, prompt=LEAK, extra={"a": LEAK})]
+    bad = [
+        record(3, texts=texts, confidence="high"),
+        record(4, texts=texts)[:-5],
+        json.dumps(LEAK).encode(),
+        b"\xff" + LEAK.encode(),
+        json.dumps({LEAK: LEAK}).encode(),
+        record(5, prompt=LEAK, confidence="high"),
+        record(6, confidence=LEAK),
+        record(7, segments={LEAK: [LEAK]}),
+    ]
+    try:
+        server.send("calls", [*good, *bad])
+        source = RedisSettings(url=f"127.0.0.1:{server.port}", stream="calls")
+        reading = runner(store, source)
+        reading.start()
+        until(lambda: reading.state().accepted == 3 and reading.state().rejected >= len(bad), "all are read")
+        reading.stop()
+        with store.read() as connection:
+            assert len(quarantine.latest(connection, None, 100)) >= 4
+    finally:
+        server.kill()
+        store.close()
+    files = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for planted in PLANTED:
+        assert planted not in caplog.text
+        assert not [name for name, content in files.items() if planted.encode() in content], planted
+
+
+def test_a_relay_keeps_nothing_that_the_daemon_has_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    folder = tmp_path / "relay"
+
+    def left() -> list[str]:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return [path.name for path in files if MAIL.encode() in path.read_bytes()]
+
+    is_open = threading.Event()
+    taken = Reply(202, {"accepted": 1, "rejected": []})
+    with (
+        StandIn(lambda _: taken if is_open.is_set() else Reply(503, {})) as upstream,
+        relaying(settings_of(folder, upstream.url)) as (_, sender),
+    ):
+        for number in range(3):
+            assert sender.post("/v1/predictions", json=calls(number)).status_code == 202
+        assert left(), "what waits is on disk"
+        assert folder.stat().st_mode & 0o077 == 0, "for the relay's user alone"
+        is_open.set()
+        until(lambda: not left(), "what was taken is gone")
+    assert not [planted for planted in PLANTED if planted in caplog.text]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.calls import judges
-from monitor.metrics.declared import expected, forecasts, own_metrics, ranked_scores
+from monitor.metrics.declared import expected, forecasts, own_metrics
 from monitor.metrics.drift import column_drift, multivariate
 from monitor.metrics.drift.answers import INPUT_VARIATION_LOSS
 from monitor.metrics.quality import scores
@@ -63,7 +63,6 @@ _ELSEWHERE = (
     *judges.INFO,
     *own_metrics.INFO,
     *forecasts.INFO,
-    *ranked_scores.INFO,
     *expected.INFO,
     DECLINE_EVIDENCE,
     TARGET_SHORTFALL,
@@ -116,10 +115,6 @@ def test_the_laws_reach_every_metric():
         "attributions.amount": scores - 0.5,
         "attributions.count": 0.3 * scores,
         "segments.user": np.where(scores > 0.5, "a", "b"),
-        "predicted_labels": ['["fraud","ok"]', '["ok"]'] * 1500,
-        "outcome.true_labels": ['["fraud"]', '["ok","fraud"]', "[]"] * 1000,
-        "outputs": ['{"w":1.5,"h":2}'] * 3000,
-        "outcome.true_outputs": ['{"w":1,"h":2}', '{"w":2,"h":3}'] * 1500,
         "ranking": ['["a","b"]', '["b"]'] * 1500,
         "outcome.relevant": ['{"a":1}', '{"c":2}', "{}"] * 1000,
     }

@@ -88,18 +88,28 @@ def test_a_commit_takes_a_bounded_time_of_parsing_and_so_many_batches() -> None:
     assert isinstance(rest[0][0], ParsedRequest), "it is parsed once"
 
 
+def test_a_commit_measures_so_many_texts() -> None:
+    most, decoders = Most(60.0, 10, seconds=2.0, texts=30_000), FastDecoders(PredictionSettings())
+    calls = [(raw([prediction(id=f"t{n}", texts={"output": "x " * 6000})]), print) for n in range(9)]
+    part, rest = portion(calls, decoders, most, lambda: 0.0)
+    assert (len(part), len(rest)) == (2, 7)
+    plain = [(raw([prediction(id=f"p{n}", error="x" * 200)] * 1), print) for n in range(9)]
+    assert len(portion(plain, decoders, most, lambda: 0.0)[0]) == 9
+
+
 @pytest.mark.parametrize(
     "records",
     [
         [prediction(id=str(n), model=f"m{n}") for n in range(11)],
         [prediction(id=str(n), timestamp=NOW - 60 * n) for n in range(11)],
         [prediction(id=str(n), confidence=7) for n in range(201)],
+        [prediction(id="1", texts={"output": "x " * 20_000})],
     ],
-    ids=["many streams", "many windows", "many records that fit no decoder"],
+    ids=["many streams", "many windows", "many records that fit no decoder", "long texts"],
 )
 def test_what_takes_long_is_read_apart(records: list[dict[str, Any]]) -> None:
     answers: list[object] = []
-    most, decoders = Most(60.0, 10, seconds=2.0), FastDecoders(PredictionSettings())
+    most, decoders = Most(60.0, 10, seconds=2.0, texts=30_000), FastDecoders(PredictionSettings())
     assert portion([(raw(records), answers.append)], decoders, most, lambda: 0.0) == ([], [])
     assert [type(answer) for answer in answers] == [ReadApartError]
 

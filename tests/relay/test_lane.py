@@ -60,6 +60,43 @@ def test_what_is_appended_is_read_once_in_order_over_segments_and_starts(tmp_pat
     assert len(numbers(tmp_path)) <= 1, "what is sent takes no space"
 
 
+def test_nothing_that_was_sent_stays_once_nothing_waits(tmp_path):
+    one = filled(tmp_path)
+    one.drop_sent()
+    assert drained(one) == EXPECTED, "what waits is not dropped"
+    assert numbers(tmp_path)
+    one.drop_sent()
+    assert numbers(tmp_path) == []
+    one.append([(request("a"), b"1")])
+    assert drained(Lane(tmp_path)) == [("a", b"1")]
+
+
+def test_a_segment_ends_when_it_is_old(tmp_path):
+    now = [0.0]
+    one = Lane(tmp_path, lambda: now[0])
+    for at in (0.0, 300.0, 700.0, 800.0):
+        now[0] = at
+        one.append([(request(str(at)), b"x")])
+    assert len(numbers(tmp_path)) == 2
+    assert [key for key, _ in drained(one)] == ["0.0", "300.0", "700.0", "800.0"]
+    assert len(numbers(tmp_path)) == 1
+
+
+def test_dropping_while_others_append_loses_nothing(tmp_path):
+    one, found = Lane(tmp_path), []
+    writer = threading.Thread(
+        target=lambda: [one.append([(request(str(number)), b"x")]) for number in range(300)]
+    )
+    writer.start()
+    while writer.is_alive() or one.waiting:
+        found += [key for key, _ in drained(one)]
+        one.drop_sent()
+    writer.join()
+    assert found == [str(number) for number in range(300)]
+    one.drop_sent()
+    assert numbers(tmp_path) == []
+
+
 def test_a_torn_last_record_is_passed_over_wherever_it_was_cut(tmp_path):
     filled(tmp_path / "whole")
     content = segment(tmp_path / "whole").read_bytes()

@@ -26,7 +26,7 @@ from monitor.predictions.intake.schema import (
 from monitor.predictions.intake.validated_batch import validate_outcome_request, validate_predictions
 from monitor.predictions.intake.validation import RecordError
 from monitor.predictions.log.rows import Fields, by_field, transpose
-from monitor.predictions.texts.call_columns import cut_of
+from monitor.predictions.texts.call_columns import cut_of, has_calls
 from monitor.records import Stream
 from monitor.store.idempotency import Request
 from monitor.store.scores import Score
@@ -126,6 +126,11 @@ class ParsedRequest(msgspec.Struct):
         """The number of values as columns."""
         places = sum([len(part.times) * part.width for part in self.parts])
         return places + len(self.scores) * len(Score.__slots__) if self.scores else places
+
+    @property
+    def unmeasured_bytes(self) -> int:
+        """The size of a request with texts that the writer has to measure; 0 for all others."""
+        return self.size if self.rows is None and any(has_calls(part.rows) for part in self.parts) else 0
 
     def reject(self, index: int, record: object, error: RecordError, rules: Rules, count: int = 1) -> None:
         """Record the rejection of a record, or of `count` records from this one on."""

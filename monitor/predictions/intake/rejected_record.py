@@ -1,7 +1,10 @@
 """A record that was refused, with as much of it as is stored for diagnosis."""
 
+import contextlib
 import json
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -14,6 +17,11 @@ from monitor.visible import visible
 
 MAX_RECORD_BYTES = 4096
 """Bytes of a rejected record that are stored for diagnosis."""
+_SHORTEST = 6
+"""Letters of the shortest text that may hold personal data or a secret."""
+_LITERAL = re.compile(rb'"((?:[^"\\]|\\.)*)(?:"|\\?$)', re.DOTALL)
+"""A string in JSON, which may be cut off."""
+_LONGEST_ESCAPE = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,45 @@ def written(record: object) -> bytes:
 def redacted(text: str) -> str:
     """A text without personal data and secrets."""
     return str(signal_room.registry().redact(pa.array([storable(text)], pa.string()))[0].as_py())
+
+
+def without_secrets(refused: Sequence[Rejected]) -> list[Rejected]:
+    """Rejections as they are stored: what their records and reasons quote, without personal data and secrets.
+
+    A text that should have been in `texts` is as much a text in another field, or as a name.
+    """
+    quoted = {
+        one for each in refused for one in (each.error, *_texts_of(each.record)) if len(one) >= _SHORTEST
+    }
+    if not quoted:
+        return list(refused)
+    before = sorted(quoted)
+    after = signal_room.registry().redact(pa.array(map(storable, before), pa.string())).to_pylist()
+    changed = {one: str(new) for one, new in zip(before, after, strict=True) if new != one}
+    if not changed:
+        return list(refused)
+
+    def told(literal: re.Match[bytes]) -> bytes:
+        text = _text_of(literal)
+        return json.dumps(changed[text]).encode() if text in changed else literal[0]
+
+    return [
+        replace(one, error=changed.get(one.error, one.error), record=_LITERAL.sub(told, one.record))
+        for one in refused
+    ]
+
+
+def _texts_of(record: bytes) -> Iterator[str]:
+    return map(_text_of, _LITERAL.finditer(record))
+
+
+def _text_of(literal: re.Match[bytes]) -> str:
+    """What a JSON string says; also the last one of a record that was cut off."""
+    content = literal[1]
+    for end in range(len(content), max(len(content) - _LONGEST_ESCAPE, -1), -1):
+        with contextlib.suppress(ValueError):
+            return str(json.loads(b'"%b"' % content[:end]))
+    return ""
 
 
 def _sizes(texts: object) -> object:

@@ -114,13 +114,15 @@ def failed(error: Exception) -> WatchkeeperError:
 
 
 class Most(msgspec.Struct, frozen=True):
-    """How much one commit takes: values as columns, batches of `base` seconds, and seconds of parsing. A request that
-    alone has more batches is read apart, if it was not yet.
+    """How much one commit takes: values as columns, batches of `base` seconds, seconds of parsing, and bytes of
+    requests whose texts are to be measured. A request that alone has more batches or texts is read apart, if it was not
+    yet.
     """
 
     base: float
     batches: int
     seconds: float
+    texts: int = 131_072
     values: int = parse.MAX_VALUES
 
     def batches_of(self, request: ParsedRequest) -> int:
@@ -143,7 +145,7 @@ def portion(
     A request that cannot be parsed, or is to be read apart, is answered at once.
     """
     taken: list[tuple[ParsedRequest, Answer]] = []
-    until, values, batches = elapsed() + most.seconds, 0, 0
+    until, values, batches, texts = elapsed() + most.seconds, 0, 0, 0
     for place, (request, answer) in enumerate(entries):
         if taken and elapsed() > until:
             return taken, list(entries[place:])
@@ -152,12 +154,12 @@ def portion(
         if not isinstance(parsed, ParsedRequest):
             answer(parsed)
             continue
-        more = most.batches_of(parsed)
-        if is_raw and more > most.batches:
-            answer(bodies.ReadApartError("it has many streams or windows"))
+        more, measured = most.batches_of(parsed), parsed.unmeasured_bytes
+        if is_raw and (more > most.batches or measured > most.texts):
+            answer(bodies.ReadApartError("it has many streams or windows, or long texts"))
             continue
-        values, batches = values + parsed.places, batches + more
-        if taken and (values > most.values or batches > most.batches):
+        values, batches, texts = values + parsed.places, batches + more, texts + measured
+        if taken and (values > most.values or batches > most.batches or texts > most.texts):
             return taken, [(parsed, answer), *entries[place + 1 :]]
         taken.append((parsed, answer))
     return taken, []

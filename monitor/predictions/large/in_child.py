@@ -1,11 +1,13 @@
-"""Reads large requests in child processes of low priority: one for each line, which reads one after the other.
+"""Reads large requests in child processes of low priority: some for each line, each of which reads one at a time.
 
-Reading holds the interpreter for seconds where a body is large or damaged; in a process of its own, it delays only
-requests of its line. A process starts with its first request, and ends when none comes for a minute.
+Reading holds the interpreter for seconds where a body is large, damaged or full of texts; in a process of its own, it
+delays only further requests of its sender. A process starts with its first request, and ends when none comes for a
+minute. One that has just read reads the next request, so that one sender keeps one process.
 """
 
 import logging
 import threading
+from queue import LifoQueue
 from typing import Any
 
 import msgspec
@@ -17,7 +19,7 @@ from monitor.predictions.intake.parse import ParsedRequest
 from monitor.predictions.intake.requests import RawRequest
 from monitor.predictions.large.child import ReaderSetup, serve
 from monitor.predictions.large.questions import AskRegistered
-from monitor.predictions.large.reading import Line, Slices, line_of
+from monitor.predictions.large.reading import PROCESSES, Line, Slices, line_of
 from monitor.predictions.settings import PredictionSettings
 from monitor.predictions.texts.measuring import SignalMeter
 from monitor.runtime.faults import Fault
@@ -46,20 +48,33 @@ class ReaderInChild:
         self._decoders, self._meter = decoders, meter
         setup = ReaderSetup(settings, dict(meter.policies), dict(meter.own))
         self._children = {
-            line: Resident(serve, setup, memory=memory, patience=patience, idle=idle) for line in Line
+            line: [
+                Resident(serve, setup, memory=memory, patience=patience, idle=idle) for _ in range(PROCESSES)
+            ]
+            for line in Line
         }
+        self._free = {line: LifoQueue[Resident]() for line in Line}
+        for line, children in self._children.items():
+            for child in children:
+                self._free[line].put(child)
         self._registering = threading.Lock()
 
     @property
     def pids(self) -> list[int]:
         """The running processes."""
-        return [child.pid for child in self._children.values() if child.pid is not None]
+        return [
+            pid
+            for children in self._children.values()
+            for child in children
+            if (pid := child.pid) is not None
+        ]
 
     def read(self, request: RawRequest) -> Slices:
         """See `Reader`. If the process fails, the sender may try again."""
         without_body = msgspec.structs.replace(request, body=b"")
+        free = self._free[line_of(request.size)]
+        child = free.get()
         try:
-            child = self._children[line_of(request.size)]
             results = child.call(without_body, (request.body,), self._answered)
         except ChildFailedError as error:
             _LOG.warning("a large request of %s could not be read: %s", request.sender, error)
@@ -68,6 +83,8 @@ class ReaderInChild:
                 retry_after=5,
                 hint="send it again, or fewer records per request",
             )
+        finally:
+            free.put(child)
         slices: list[ParsedRequest] = []
         for result in results:
             if isinstance(result, WatchkeeperError):
@@ -80,8 +97,9 @@ class ReaderInChild:
 
     def stop(self) -> None:
         """See `Reader`."""
-        for child in self._children.values():
-            child.stop()
+        for children in self._children.values():
+            for child in children:
+                child.stop()
 
     def _answered(self, question: Any) -> Any:
         """The answer to a question of the child; an exception is raised there."""

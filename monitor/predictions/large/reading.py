@@ -17,6 +17,9 @@ Slices = list[ParsedRequest] | WatchkeeperError
 
 
 _MEDIUM_BYTES = 2_000_000
+PROCESSES = 3
+"""How many requests of a line are read at once, each of another sender: one that is slow to read, as texts are, keeps
+no other sender waiting."""
 
 
 class Line(StrEnum):

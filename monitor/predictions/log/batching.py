@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import chain
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
-from monitor.predictions.intake.rejected_record import RejectedRecord
+from monitor.predictions.intake.rejected_record import RejectedRecord, without_secrets
 from monitor.predictions.log.batch import Batch, concatenate, encode, hashes, sampled, split
 from monitor.predictions.log.rows import Fields, by_field, columns, join, transpose
 from monitor.predictions.settings import PredictionSettings
@@ -102,7 +103,9 @@ def new_outcomes(stream: Stream, rows: pa.RecordBatch, now: float) -> NewOutcome
 
 def quarantined(group: Sequence[ParsedRequest], now: float) -> list[Quarantined]:
     """Quarantine entries for rejected records: the first ones of each request, and the number of the others."""
-    return [entry for request in group if request.rejected for entry in _quarantined_of(request, now)]
+    entries = [entry for request in group if request.rejected for entry in _quarantined_of(request, now)]
+    stored = without_secrets([entry.rejected for entry in entries])
+    return [replace(entry, rejected=one) for entry, one in zip(entries, stored, strict=True)]
 
 
 def _quarantined_of(request: ParsedRequest, now: float) -> Iterator[Quarantined]:

@@ -62,6 +62,15 @@ def answers(calls: Mapping[str, pa.Array], rows: int) -> pa.Array:
     return pa.DictionaryArray.from_arrays(encoded.indices.cast(pa.int32()), encoded.dictionary)
 
 
+def has_calls(rows: object) -> bool:
+    """Whether rows, as they come from a request, have calls of language models."""
+    if isinstance(rows, pa.RecordBatch):
+        return any(map(is_transient, rows.schema.names))
+    if not isinstance(rows, Sequence) or not rows or not hasattr(rows[0], "call"):
+        return False
+    return any(row.call is not None for row in rows)
+
+
 def cut_of(rows: Sequence[Any]) -> set[str]:
     """What was cut of the calls of some rows."""
     calls = [call for row in rows if (call := getattr(row, "call", None)) is not None]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from monitor.errors import InputError
 from monitor.predictions.fields import GROUPS, OUTCOME_FIELDS, PREDICTION_FIELDS, UNITED
-from monitor.predictions.intake.rejected_record import redacted, written
+from monitor.predictions.intake.rejected_record import redacted, without_secrets, written
 from monitor.predictions.intake.schema import Rules, read_outcome, read_prediction
 from monitor.predictions.intake.validated_batch import ValidatedBatch, validate_outcomes, validate_predictions
 from monitor.predictions.intake.validation import RecordError
@@ -33,8 +33,6 @@ ReadRecord = Callable[[dict[str, object], Rules], object]
 """Reads one record, or raises a `RecordError`."""
 
 _KIND = "predictions"
-_OBJECTS = (*UNITED, "true_outputs")
-"""Fields of outcomes that are objects; their members are no columns."""
 _FIRST_LINE = {".csv": 2, ".tsv": 2}
 _NO_TIME = (
     "rename the column with the time of each row to `timestamp`: without it, old rows would count as new"
@@ -82,7 +80,7 @@ class ColumnMap:
             return None
         if column in own:
             return own[column]
-        if column in OUTCOME_FIELDS or column.partition(".")[0] in _OBJECTS:
+        if column in OUTCOME_FIELDS or column.partition(".")[0] in UNITED:
             return f"outcome.{column}"
         if column in PREDICTION_FIELDS or column.partition(".")[0] in (*GROUPS, "outcome") or column in SENT:
             return column
@@ -126,11 +124,14 @@ class FileReader:
     @property
     def examples(self) -> list[Rejected]:
         """The first rejected rows."""
-        return [quarantined.rejected for quarantined in self._quarantined]
+        return without_secrets([quarantined.rejected for quarantined in self._quarantined])
 
     def quarantined(self, now: float) -> list[Quarantined]:
         """The rejected rows for the quarantine: the first ones, and per reason the number of the others."""
-        entries = [replace(entry, at=now) for entry in self._quarantined]
+        entries = [
+            replace(entry, at=now, rejected=rejected)
+            for entry, rejected in zip(self._quarantined, self.examples, strict=True)
+        ]
         remaining = self.rejected - Counter(entry.reason for entry in self._quarantined)
         for reason, count in remaining.items():
             stream = self._stream or Stream("", "")

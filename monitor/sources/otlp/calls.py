@@ -28,6 +28,8 @@ _MAX_ANCESTORS = 4
 """How many levels of spans above a call are recognized as its frame."""
 _FEW = 50
 """Fewer calls than these are each a request: their signals are measured together with those of other senders."""
+_TOGETHER_BYTES = 1_000_000
+"""About how much of a body is stored in one commit: others wait for it."""
 _NO_CLIENT = "set OTEL_RESOURCE_ATTRIBUTES=watchkeeper.client=NAME, or use a key that belongs to a client"
 _NO_MODEL = "set OTEL_SERVICE_NAME, or the attribute watchkeeper.model"
 
@@ -79,20 +81,31 @@ class Calls:
         )
 
     def together(self, rules: Rules, decoders: FastDecoders) -> list[ParsedRequest] | None:
-        """All of them as one request, which is stored only if each call is new; None if they have to be read by
-        themselves.
+        """All of them as few requests, each of which is stored only if each of its calls is new; None if they have to
+        be read by themselves.
         """
-        if len(self.records) < _FEW:
+        count = len(self.records)
+        if count < _FEW:
             return None
-        try:
-            parsed = parse.check(RecordKind.PREDICTIONS, self.records, self.size, rules, decoders)
-        except TooLargeError:
-            return None
-        if parsed.rejected:  # perhaps because two calls have one id
-            return None
-        parsed.several = [name for names in self.names for name in names]
-        parsed.covered = [above for frame in self.covered for above in frame]
-        return [parsed, *self.invalid]
+        requests: list[ParsedRequest] = []
+        most = max(_FEW, count * _TOGETHER_BYTES // max(self.size, 1))
+        for start in range(0, count, most):
+            part = slice(start, start + most)
+            try:
+                parsed = self._parsed(part, rules, decoders)
+            except TooLargeError:
+                return None
+            if parsed.rejected:  # perhaps because two calls have one id
+                return None
+            parsed.several = [name for names in self.names[part] for name in names]
+            parsed.covered = [above for frame in self.covered[part] for above in frame]
+            requests.append(parsed)
+        return [*requests, *self.invalid]
+
+    def _parsed(self, part: slice, rules: Rules, decoders: FastDecoders) -> ParsedRequest:
+        records = self.records[part]
+        size = self.size * len(records) // len(self.records)
+        return parse.check(RecordKind.PREDICTIONS, records, size, rules, decoders)
 
     def each(self, rules: Rules, decoders: FastDecoders) -> list[ParsedRequest]:
         """Each as a request of its own."""

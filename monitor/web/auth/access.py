@@ -40,7 +40,9 @@ _FORWARDED = (
     "x-amzn-", "x-goog-", "cloud-trace", "x-vercel-", "x-azure-", "x-envoy-", "cf-",
 )  # fmt: skip
 """Parts of the names of headers that proxies add."""
-_OF_PROXIES = frozenset(("via", "cdn-loop", "x-arr-log-id", "x-scheme", "x-host"))
+_OF_PROXIES = frozenset(
+    ("via", "cdn-loop", "x-arr-log-id", "x-scheme", "x-host", "x-url-scheme", "front-end-https")
+)
 HEADERS = ("authorization", "host", "origin", "sec-fetch-site")
 """The headers, in lower case, that authentication uses, besides those that `is_of_proxy` tells."""
 _HINT = "send the header Authorization: Bearer wk_..."
@@ -153,6 +155,12 @@ class Access:
             return False
         token = headers.get("authorization", "").partition(" ")[2]
         return age < _RETRY_AFTER or not token or api_keys.digest(token.strip()) in self._keys
+
+    def sender_of(self, headers: Mapping[str, str]) -> str:
+        """Whose the key of a request is as far as is known here: its client, or the key; empty if it is unknown."""
+        token = headers.get("authorization", "").partition(" ")[2]
+        key = self._keys.get(api_keys.digest(token.strip())) if token else None
+        return "" if key is None else key.client or key.id
 
     def is_open(self) -> bool:
         """Whether requests are accepted from this machine without a key: before the first one is made."""

@@ -1,11 +1,14 @@
 """Decompresses request bodies, up to a limit."""
 
 import zlib
+from collections.abc import Iterator
 
 from monitor.errors import InputError, TooLargeError
 
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_NAMES = ("gzip", "x-gzip")
+MOST_MEMBERS = 10_000
+_PIECE = 65_536
 _HINT = "compress the body with gzip, or not at all"
 
 
@@ -21,20 +24,28 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if name not in _GZIP_NAMES:
         raise InputError(f"Content-Encoding {name[:40]!r} is not supported", hint=_HINT)
-    parts: list[bytes] = []
-    size, rest = 0, body
-    while rest:
+    return b"".join(_members(memoryview(body), limit))
+
+
+def _members(body: memoryview, limit: int) -> Iterator[bytes]:
+    """The content of each member, read in pieces: what is left of a piece is copied after every member."""
+    size = members = at = 0
+    while at < len(body):
+        members += 1
+        if members > MOST_MEMBERS:
+            raise TooLargeError(f"the gzip body has more than {MOST_MEMBERS:,} members", hint=_HINT)
         member = zlib.decompressobj(_GZIP)
-        try:
-            part = member.decompress(rest, limit - size + 1)
-        except zlib.error as error:
-            raise InputError("the body is not valid gzip", hint=_HINT) from error
-        size += len(part)
-        if size > limit:
-            hint = "send fewer records per request"
-            raise TooLargeError(f"the body is larger than {limit:,} bytes after decompression", hint=hint)
-        if not member.eof:
-            raise InputError("the gzip body is cut off", hint="send the complete body again")
-        parts.append(part)
-        rest = member.unused_data
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        while not member.eof:
+            if at >= len(body):
+                raise InputError("the gzip body is cut off", hint="send the complete body again")
+            piece = body[at : at + _PIECE]
+            try:
+                part = member.decompress(piece, limit - size + 1)
+            except zlib.error as error:
+                raise InputError("the body is not valid gzip", hint=_HINT) from error
+            size += len(part)
+            if size > limit:
+                hint = "send fewer records per request"
+                raise TooLargeError(f"the body is larger than {limit:,} bytes after decompression", hint=hint)
+            at += len(piece) - len(member.unused_data)
+            yield part

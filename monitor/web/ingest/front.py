@@ -36,6 +36,12 @@ _UPGRADE_REJECTED = reply.of_error(
     400, "only HTTP/1.1 is supported", "send the request without the header Upgrade", _CLOSE
 )
 _TOO_MANY_HEADERS = reply.of_error(431, f"more than {MOST_HEADERS} headers", "send fewer", _CLOSE)
+_TWICE = reply.of_error(
+    400,
+    "the header Host or Authorization is there twice",
+    "a proxy may read the other one; send it once",
+    _CLOSE,
+)
 _CONTROL_CHARACTER = reply.of_error(
     400, "the URL contains a control character", "remove it from path and query"
 )
@@ -168,6 +174,9 @@ def _rejection(scope: HTTPScope, ignores_upgrade: bool) -> Reply | None:
         return _WRONG_METHOD
     if len(headers) > MOST_HEADERS:
         return _TOO_MANY_HEADERS
+    names = [name for name, _ in headers]
+    if names.count(b"host") > 1 or names.count(b"authorization") > 1:
+        return _TWICE
     if not ignores_upgrade:
         for name, _ in headers:
             if name == b"upgrade":

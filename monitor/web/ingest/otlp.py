@@ -7,7 +7,7 @@ and `Retry-After`, and none with 500. What is refused for good is answered with 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from litestar.types import HTTPScope, Receive
 
@@ -36,15 +36,18 @@ from monitor.web.ingest.request import (
     bound_by_relay,
     count_rejected,
     headers_of,
-    peer_of,
     principal_of,
+    sender_of,
 )
+from monitor.web.ingest.turns import SharedTurns
 from monitor.web.statuses import status_of, words_of
 
 _LOG = logging.getLogger(__name__)
 _ANSWER_WITHIN = 5.0
 """Seconds until an exporter gets its response. Most wait ten, in which they also retry."""
 _RETRY_AFTER = 5
+_DECODING, _AT_ONCE = "decoding", 3
+"""So many requests are decoded at a time, each of another sender: all would keep the event loop waiting."""
 _DECODERS = {Encoding.PROTOBUF: protobuf, Encoding.JSON: json_encoding}
 _Refused = tuple[int, str]
 """The number of items that are not accepted, and why."""
@@ -70,8 +73,8 @@ class OtlpEndpoint:
         self._access = access
         self._budget = budget
         self._limits = limits
-        self._decoding = asyncio.Semaphore()
-        """One request is decoded at a time, so that the event loop and the writer are not kept waiting."""
+        busy = "too many requests wait to be decoded"
+        self._turns = SharedTurns({_DECODING: _AT_ONCE}, _ANSWER_WITHIN, busy)
         self._queue = CommitQueue(log, min(log.settings.acknowledge_within, _ANSWER_WITHIN))
 
     async def answer(self, scope: HTTPScope, receive: Receive) -> Reply:
@@ -100,7 +103,7 @@ class OtlpEndpoint:
         self, scope: HTTPScope, headers: Headers, encoding: Encoding | None, receive: Receive
     ) -> _Refused:
         principal = bound_by_relay(await principal_of(self._access, scope, headers), headers)
-        sender = principal.client or principal.key or peer_of(scope)
+        sender = sender_of(principal, scope)
         incoming = IncomingBody(headers, sender, self._budget, self._limits)
         try:
             body = await incoming.read(receive)
@@ -109,7 +112,7 @@ class OtlpEndpoint:
                     f"Content-Type {headers.get('content-type', '')[:60]!r} is not one of OTLP",
                     hint="use application/x-protobuf or application/json",
                 )
-            async with self._turn():
+            async with self._turns.of(sender, _DECODING):
                 body = await incoming.decompressed(body)
                 if self._signal is Signal.LOGS:
                     return await asyncio.to_thread(self._logs, body, encoding, principal)
@@ -125,23 +128,6 @@ class OtlpEndpoint:
         finally:
             incoming.release()
 
-    @contextlib.asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        """Wait for the requests before this one to be decoded.
-
-        Raises:
-            BusyError: they take too long.
-        """
-        try:
-            async with asyncio.timeout(_ANSWER_WITHIN):
-                await self._decoding.acquire()
-        except TimeoutError as error:
-            raise BusyError("too many requests wait to be decoded", retry_after=_RETRY_AFTER) from error
-        try:
-            yield
-        finally:
-            self._decoding.release()
-
     def _calls(self, body: bytes, encoding: Encoding, sender: Principal) -> tuple[Calls, Rules, Refusals]:
         """The calls of language models in a request that do not wait for texts, and what is refused of those that were
         joined with them.
@@ -152,10 +138,10 @@ class OtlpEndpoint:
         return calls, rules, joined
 
     def _together(self, calls: Calls, rules: Rules) -> list[ParsedRequest] | None:
-        """The calls as one request with its rows, if they can be read together."""
+        """The calls as few requests with their rows, if they can be read together."""
         together = calls.together(rules, self._log.decoders)
-        if together is not None:
-            self._log.prepare(together[0])
+        for request in together or ():
+            self._log.prepare(request)
         return together
 
     def _logs(self, body: bytes, encoding: Encoding, sender: Principal) -> _Refused:

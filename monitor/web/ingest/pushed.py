@@ -26,6 +26,7 @@ from monitor.web.ingest.request import (
     headers_of,
     peer_of,
     principal_of,
+    sender_of,
 )
 from monitor.web.statuses import status_of, words_of
 
@@ -64,7 +65,7 @@ class PushEndpoint:
         try:
             principal = await principal_of(self._access, scope, headers)
             self._check(principal)
-            sender = principal.client or principal.key or peer_of(scope)
+            sender = sender_of(principal, scope)
             incoming = IncomingBody(headers, sender, self._budget, self._limits)
             try:
                 body = await incoming.read_decompressed(receive)

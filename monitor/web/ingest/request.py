@@ -14,6 +14,7 @@ from monitor.visible import visible
 from monitor.web.auth import access as authentication
 from monitor.web.auth.access import Access, Principal
 from monitor.web.auth.socket_owner import is_same_user
+from monitor.web.fair_threads import work_for
 from monitor.web.ingest.incoming_body import Headers
 
 OF_RELAYS = ("watchkeeper-relay-client", "watchkeeper-waited", "watchkeeper-request")
@@ -64,7 +65,15 @@ async def principal_of(access: Access, scope: HTTPScope, headers: Headers) -> Pr
     asked = KeyKind.INGEST, headers, peer_of(scope), scope["http_version"], is_same_user(scope)
     if access.is_at_hand(headers):
         return access.who(*asked)
+    work_for(access.sender_of(headers) or f"address {peer_of(scope)}")
     return await asyncio.to_thread(access.who, *asked)
+
+
+def sender_of(principal: Principal, scope: HTTPScope) -> str:
+    """Whom a request counts for in all shares: its client, or the key or the address where there is none."""
+    sender = principal.client or principal.key or peer_of(scope)
+    work_for(sender)
+    return sender
 
 
 def bound_by_relay(principal: Principal, headers: Headers) -> Principal:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,10 @@ from monitor.web.auth import session
 from monitor.web.pages import approvals, client_view, rendering, subscriptions, version_history
 from monitor.web.pages.charts import marks, series
 from monitor.web.pages.charts.svg import Chart, moment
+
+_BEGINS_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Also in full width, which some spreadsheets read as the usual signs."""
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?")
 
 
 def _health(request: Request[Any, Any, Any], key: FromPath[str]) -> tuple[ClientHealth, ClientSettings]:
@@ -214,19 +219,15 @@ def figures_csv(request: Request[Any, Any, Any], key: FromPath[str], model: From
 def _csv(head: list[str], rows: list[list[str]], name: str) -> Response[str]:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(head)
-    writer.writerows([_plain(cell) for cell in row] for row in rows)
+    writer.writerows([plain(cell) for cell in row] for row in (head, *rows))
     headers = {"Content-Disposition": rendering.attachment(name)}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _plain(cell: str) -> str:
-    """A cell that a spreadsheet does not interpret as a formula."""
-    return (
-        f"'{cell}"
-        if cell[:1] in ("=", "+", "@", "\t") or (cell[:1] == "-" and not cell[1:2].isdigit())
-        else cell
-    )
+def plain(cell: str) -> str:
+    """A cell that a spreadsheet does not interpret as a formula: also `-2+3`, and what it reads as such a sign."""
+    is_formula = cell.lstrip(" ")[:1] in _BEGINS_FORMULA and not _NUMBER.fullmatch(cell)
+    return f"'{cell}" if cell and is_formula else cell
 
 
 HANDLERS = (client_page, model_page, days_csv, figures_csv)

@@ -63,6 +63,7 @@ def bearer(token: str) -> dict[str, str]:
         "X-Client-IP", "Fastly-Client-IP", "True-Client-IP", "CF-Connecting-IP", "X-Envoy-External-Address",
         "X-Original-URL", "X-ProxyUser-Ip", "X-Forwarded", "X-Scheme", "Proxy-Connection", "X-Azure-ClientIP",
         "X-Appengine-User-Ip", "X-Amzn-Trace-Id", "X-Varnish", "Tailscale-User-Login", "Remote-User", "X-Host",
+        "X-Url-Scheme", "Front-End-Https",
     ],
 )  # fmt: skip
 def test_whatever_a_proxy_adds_is_not_from_this_machine(header: str) -> None:

@@ -9,12 +9,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
 from litestar.routes import HTTPRoute
 
-from monitor import wiring
+from monitor import web, wiring
 from monitor.app import App
 from monitor.clock import ManualClock
 from monitor.config.root import load
@@ -36,6 +37,8 @@ notify:
   console: false
   pagerduty: {{routing_key: {key}, events_url: "https://127.0.0.1:9", webhook_secrets: [{key}]}}
 releases: {{mlflow: {{webhook_secrets: [{key}]}}}}
+sites: {{plant: {{client: acme, key: "ed25519:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}}}}
+sources: {{pushed: {{kind: http, format: kserve, client: acme, model: fraud}}}}
 """
 DENIED = frozenset({401, 403, 404})
 
@@ -67,7 +70,7 @@ BEARERS = (
     Bearer("unknown", is_valid=False),
     Bearer("expired", is_valid=False),
     Bearer("revoked", is_valid=False),
-    *(Bearer(kind, client) for kind in ("ingest", "page") for client in ("acme", "globex")),
+    *(Bearer(kind, client) for kind in ("ingest", "page", "site") for client in ("acme", "globex")),
     *(Bearer("metrics", client) for client in ("", "acme", "globex")),
     *(Bearer("staff", "", role) for role in ("viewer", "operator", "admin")),
     *(Bearer("staff", client, "admin") for client in ("acme", "globex")),
@@ -115,6 +118,10 @@ def _sends(who: Bearer, _method: str, _path: str) -> bool:
     return who.kind == "ingest" or who.has("operator")
 
 
+def _sends_bundles(who: Bearer, _method: str, _path: str) -> bool:
+    return (who.kind == "site" or who.has("operator")) and who.may_see()
+
+
 def _never(_who: Bearer, _method: str, _path: str) -> bool:
     return False
 
@@ -136,6 +143,8 @@ POLICIES: tuple[tuple[str, Callable[[Bearer, str, str], bool] | None], ...] = (
     (r"/staff/subscribers.*", _operates),
     (r"/staff.*", _works_here),
     (r"/v1/rollouts/.*|/v1/flagger/.*", _reads_page),
+    (r"/v1/sources/pushed", lambda who, method, path: _sends(who, method, path) and who.may_see()),
+    (r"/v1/sites/.*", _sends_bundles),
     (r"/v1/releases", lambda who, method, path: _sends(who, method, path) and who.may_see()),
     (r"/v1/(predictions|outcomes|traces|logs|metrics)/?", _sends),
     (r"/v1/(pagerduty|mlflow)", _never),  # signed, not by a key
@@ -191,6 +200,7 @@ class Site:
         }
         good |= {
             "fingerprint": self.fingerprint,
+            "name": "plant" if "/sites/" in path else "style.css",
             "left": "staging",
             "right": "production",
             "alert": "HighErrorRate",
@@ -204,6 +214,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     (folder / "watchkeeper.yaml").write_text(CONFIG.format(folder=folder, key="R" * 32), encoding="utf-8")
     app = App(load(folder / "watchkeeper.yaml"), ManualClock(NOW))
     app.log.start()
+    app.sources.start()
     rows = [
         _row(client, model, n)
         for client, model in (("acme", "fraud"), ("globex", "price"))
@@ -214,7 +225,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with app.store.read() as connection:
         fired = next(one for one in alerts.load_open(connection) if one.stream.client == "acme")
     tokens = _tokens(app)
-    hot = wiring.ingest(app.config, app.log, app.access, app.sources, app.gauges)
+    hot = wiring.ingest(app.config, app.log, app.access, app.sources, app.gauges, app.waiting_calls)
     found = [
         (method, route.path)
         for route in app.application.routes
@@ -225,6 +236,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         connection = http.client.HTTPConnection("127.0.0.1", urlsplit(url).port or 0, timeout=30)
         with contextlib.closing(connection):
             yield Site(connection, [*found, *(("POST", path) for path in hot)], tokens, fired.fingerprint)
+    app.sources.stop()
     app.log.stop()
     app.store.close()
 
@@ -263,6 +275,17 @@ def test_every_route_has_a_policy(site: Site) -> None:
     assert len(site.routes) > 70
     for _, path in site.routes:
         _policy(path)
+
+
+def test_every_route_that_a_configuration_may_add_is_here(site: Site) -> None:
+    written = {
+        path
+        for file in Path(web.__path__[0]).rglob("*.py")
+        for path in re.findall(r'@(?:route|get|post|put|delete)\(\s*f?"(/v1/[^"]*)"', file.read_text())
+    }
+    assert len(written) >= 6
+    assert written <= {path for _, path in site.routes}
+    assert any(path.startswith("/v1/sources/") for _, path in site.routes)
 
 
 def test_each_key_opens_what_it_is_for_and_nothing_else(site: Site) -> None:

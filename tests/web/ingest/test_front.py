@@ -180,6 +180,12 @@ REFUSED = [
     ("a negative length", post(b"", length=False, content_length=-1), b"400"),
     ("an offer after a request", post(b"1") + post(b"2", connection="Upgrade", upgrade="h2c"), b"400"),
     ("many headers", post(b"", **{f"x{n}": 1 for n in range(MOST_HEADERS)}), b"431"),
+    ("two hosts", post(b"").replace(b"\r\n", b"\r\nHost: other.example\r\n", 1), b"400"),
+    (
+        "two keys",
+        post(b"", authorization="Bearer a").replace(b"\r\n", b"\r\nAuthorization: Bearer b\r\n", 1),
+        b"400",
+    ),
     ("a huge head", post(b"", x="y" * 4 * MAX_HEAD_BYTES), b"431"),
     ("a huge head without an end", b"POST /v1/hot HTTP/1.1\r\nx: " + b"y" * 4 * MAX_HEAD_BYTES, b"431"),
     ("a huge head without a head", b"G" * 4 * MAX_HEAD_BYTES, b"400"),

@@ -2,12 +2,17 @@
 
 import gzip
 import json
+import time
 import zlib
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.clock import ManualClock
+from monitor.errors import InputError, TooLargeError
+from monitor.web.ingest.compression import MOST_MEMBERS, decompressed
 from tests.support.ingest_server import Ingest, ids_of, serving
 from tests.support.log import NOW, prediction
 
@@ -55,3 +60,23 @@ def test_what_cannot_be_decompressed_is_refused(
     assert error in answer.json()["error"]
     assert answer.json()["hint"]
     assert not ids_of(ingest, "x")
+
+
+def test_many_members_are_read_once_each_and_more_are_refused() -> None:
+    members = [gzip.compress(b"%d," % number) for number in range(MOST_MEMBERS)]
+    began = time.process_time()
+    assert decompressed(b"".join(members), "gzip", 100_000) == b"".join(
+        b"%d," % number for number in range(MOST_MEMBERS)
+    )
+    assert time.process_time() - began < 3, "the rest is not copied after each member"
+    with pytest.raises(TooLargeError, match="more than 10,000 members"):
+        decompressed(gzip.compress(b"") * (MOST_MEMBERS + 1), "gzip", 100_000)
+
+
+@given(st.lists(st.binary(max_size=200), max_size=6), st.integers(0, 3))
+def test_law_any_members_are_their_contents_or_are_refused(contents: list[bytes], cut: int) -> None:
+    body = b"".join(map(gzip.compress, contents))
+    assert decompressed(body, "gzip", 10_000) == b"".join(contents)
+    if cut and body:
+        with pytest.raises(InputError):
+            decompressed(body[:-cut], "gzip", 10_000)

@@ -2,7 +2,10 @@
 
 import asyncio
 
-from monitor.web.ingest.turns import Turns
+import pytest
+
+from monitor.errors import BusyError
+from monitor.web.ingest.turns import SharedTurns, Turns
 
 
 def test_one_sender_has_one_turn_and_others_have_theirs() -> None:
@@ -42,3 +45,34 @@ def test_who_gives_up_or_fails_keeps_nobody_waiting() -> None:
 async def _enter(turns: Turns) -> None:
     async with turns.of("acme"):
         pass
+
+
+def test_a_sender_waits_for_one_turn_of_each_other_sender_at_most() -> None:
+    order: list[str] = []
+
+    async def have(turns: SharedTurns, sender: str) -> None:
+        async with turns.of(sender, "large"):
+            order.append(sender)
+            await asyncio.sleep(0)
+
+    async def all_of_them() -> None:
+        turns = SharedTurns({"large": 1, "small": 1}, 5.0, "busy")
+        await asyncio.gather(*(have(turns, sender) for sender in ("acme", "acme", "acme", "globex")))
+
+    asyncio.run(all_of_them())
+    assert order.index("globex") <= 1
+    assert len(order) == 4
+
+
+def test_who_waits_too_long_is_told_when_to_come_again() -> None:
+    async def wait() -> None:
+        turns = SharedTurns({"large": 1, "small": 1}, 0.02, "all are busy", "come again")
+        async with turns.of("acme", "large"):
+            async with turns.of("globex", "small"):
+                pass  # another line
+            with pytest.raises(BusyError, match="all are busy") as told:
+                async with turns.of("globex", "large"):
+                    pass
+            assert (told.value.hint, told.value.retry_after) == ("come again", 5)
+
+    asyncio.run(wait())

@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from monitor.health.settings import ClientSettings
+from monitor.health.settings import ClientSettings, ModelView
 from monitor.health.verdict import ClientHealth, Health, ModelHealth
 from monitor.records import Severity
 from monitor.store import releases, rollouts
 from monitor.store.releases import Release
 from monitor.store.rollouts import Rollout, RolloutState, Stage, Step
+from monitor.web.pages import client as client_page
 from monitor.web.pages import client_view
 from tests.support import clients
 from tests.support.clients import CHURN, CLIENTS, FRAUD, NOW, Shop, fire, resolve
@@ -146,12 +147,24 @@ def test_the_days_can_be_downloaded(shop: Shop) -> None:
     assert {row["state"] for row in rows if row["model"] == "Ranking"} == {"Waiting for data"}
 
 
+HOSTILE_TITLES = ("=1+1", "-2+3+cmd|' /C calc'!A0", "+1", "@SUM(1)", "\uff1dHYPERLINK(A1)", "-", " =1")
+
+
 def test_figures_can_be_downloaded_and_no_cell_is_a_formula(shop: Shop) -> None:
-    with serving(shop) as client:
-        answer = client.get("/c/acme/m/fraud/figures.csv?span=7d")
-    rows = list(csv.reader(io.StringIO(answer.text)))
-    assert len(rows) > 50
-    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)
+    titles = {f"m{number}": ModelView(title=title) for number, title in enumerate(HOSTILE_TITLES)}
+    titles["fraud"] = ModelView(title="=Fraud", quality="accuracy", target=0.85, task="binary")
+    acme = shop.clients["acme"].model_copy(update={"models": titles})
+    with serving(replace(shop, clients={"acme": acme})) as client:
+        days = list(csv.reader(io.StringIO(client.get("/c/acme/days.csv").text)))
+        figures = list(csv.reader(io.StringIO(client.get("/c/acme/m/fraud/figures.csv?span=7d").text)))
+    assert {f"'{title}" for title in HOSTILE_TITLES} <= {row[0] for row in days}
+    assert len(figures) > 50
+    assert not any(cell.startswith(("=", "+", "@")) for row in (*days, *figures) for cell in row)
+
+
+@pytest.mark.parametrize("number", ["-1", "1.5", "-1.25e-07", "0", "", "a=b"])
+def test_a_number_and_a_word_stay_as_they_are(number: str) -> None:
+    assert client_page.plain(number) == number
 
 
 def test_a_hundred_models_and_ninety_days_come_lightly(tmp_path) -> None:

@@ -1,0 +1,42 @@
+"""Who sent a request, as far as that is known before it is authenticated: for shares, never for access."""
+
+import hashlib
+
+from litestar.types import HTTPScope
+
+_MOST = 10_000
+_CREDENTIALS = (b"authorization", b"cookie")
+
+
+class Senders:
+    """The client, key or person behind the credentials that were seen last. Used on one event loop.
+
+    Credentials that were never accepted count for their address, so that inventing some brings nothing.
+    """
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._known: dict[bytes, str] = {}
+        self._most = most
+
+    def of(self, scope: HTTPScope) -> str:
+        """Whom a request counts for."""
+        address = scope["client"][0] if scope["client"] else ""
+        return self._known.get(_digest(scope), f"address {address}")
+
+    def learn(self, scope: HTTPScope, sender: str) -> None:
+        """The credentials of a request were those of a sender."""
+        credentials = _digest(scope)
+        self._known.pop(credentials, None)
+        self._known[credentials] = sender
+        if len(self._known) > self._most:
+            del self._known[next(iter(self._known))]
+
+
+def _digest(scope: HTTPScope) -> bytes:
+    """What stands for the credentials, which are not kept themselves."""
+    sent = hashlib.sha256()
+    for name, value in scope["headers"]:
+        if name in _CREDENTIALS:
+            sent.update(b"%b %d " % (name, len(value)))
+            sent.update(value)
+    return sent.digest()
