@@ -75,8 +75,8 @@ class Words:
     def plain_of(words: pa.StringArray) -> pa.StringArray:
         """Words in lower case, without punctuation around them; empty if they have no letter or digit."""
         plain = pc.utf8_lower(pc.utf8_trim(words, _AROUND_WORDS))
-        has_any = [one is not None and any(map(str.isalnum, one)) for one in plain.to_pylist()]
-        return pc.if_else(pa.array(has_any, pa.bool_()), plain, "")
+        has_any = pc.fill_null(pc.match_substring_regex(plain, r"[\pL\pN]"), False)
+        return pc.if_else(has_any, plain, "")
 
     @cached_property
     def hashes(self) -> npt.NDArray[np.uint64]:
@@ -97,9 +97,8 @@ class Words:
     @cached_property
     def is_content(self) -> Flags:
         """Whether a word of the vocabulary carries meaning: no stop word, number or punctuation."""
-        words = self._plain_words
-        carries = np.fromiter((word != "" and word not in STOP_WORDS for word in words), bool, len(words))
-        is_content: Flags = carries & ~self.has_digits
+        is_empty = pc.is_in(self.plain, value_set=_NOT_CONTENT)
+        is_content: Flags = ~np.asarray(is_empty).astype(bool) & ~self.has_digits
         return is_content
 
     @cached_property
@@ -114,6 +113,9 @@ class Words:
             np.concatenate([self.contexts.rows, self.inputs.rows]),
             np.concatenate([self.contexts.codes, self.inputs.codes]),
         )
+
+
+_NOT_CONTENT = pa.array(sorted({"", *STOP_WORDS}), pa.string())
 
 
 def folded_answers(batch: Batch) -> pa.StringArray:

@@ -4,7 +4,7 @@ They find attacks that use the common words, and nothing else: `docs/signals.md`
 lower case. What people write to a chat and what stands in documents differ, so that documents have their own list.
 """
 
-from monitor.signals.injection import intents, paraphrases
+from monitor.signals.injection import ideas, intents, paraphrases
 
 _ANY = r"[^.!?]{0,40}?"
 _OVERRIDE_EN = (
@@ -61,8 +61,11 @@ _ROLE = (
     r"|\bdu\sbist\s(?:jetzt|nun|ab\ssofort|nicht\smehr)\b|\bab\s(?:jetzt|sofort)\sbist\sdu\b"
     r"|\btu\ses\s(?:maintenant|désormais)\b|\bà\spartir\sde\smaintenant\b|\b(?:ahora\seres|a\spartir\sde\sahora)\b"
 )
+_MODE_EN = r"(?:developer|god|debug|admin|maintenance|diagnostic|sudo)\smode"
 _FREED = (
-    r"\b(?:do\sanything\snow|jailbr(?:eak|oken)[a-z]*|(?:developer|god|debug|admin|dan|maintenance|unrestricted)\smode"
+    r"\b(?:do\sanything\snow|jailbr(?:eak|oken)[a-z]*|(?:dan|unrestricted)\smode"
+    rf"|{_MODE_EN}[^.!?]{{0,80}}\b(?:answer|respond|reply|output|unlock|yourself|you\s(?:are|will|must|can|have))"
+    rf"|(?:you|you're|yourself|chatgpt|assistant|ai|model|respond|reply|answer)\b[^.!?]{{0,40}}\b{_MODE_EN}\b|{_MODE_EN}\s?:?\s(?:on\.|enabled|activated|engaged)"
     r"|(?:as|like|be|become|are|called|named|hello|hi|for|to|your|the)\s['\"(\[]?dan(?:[^a-z\s\-]|$|\s(?:and|who|that|which|from|is|now|or|in|to)\b)"
     r"|[\"'(\[]dan[\"')\]:]|dan\s(?:can|will|has|is\snot|does|mode|prompt|:)"
     r"|unfiltered|uncensored|amoral|hypothetical\sresponse|machiavellian"
@@ -123,9 +126,18 @@ IN_TURNS = (
     "|".join((_ROLE, _FREED, MARKS)),
     *paraphrases.IN_TURNS,
     *intents.IN_TURNS,
+    *ideas.IN_TURNS,
 )
 """For what users write."""
-IN_DOCUMENTS = (OVERRIDES, _REVEAL_EN, MARKS, _TO_MODEL, _TOOLS, *paraphrases.IN_DOCUMENTS)
+IN_DOCUMENTS = (
+    OVERRIDES,
+    _REVEAL_EN,
+    MARKS,
+    _TO_MODEL,
+    _TOOLS,
+    *paraphrases.IN_DOCUMENTS,
+    *ideas.IN_DOCUMENTS,
+)
 """For documents and results of tools, which may tell stories of roles, but should give no orders to a model."""
 ROT_13 = r"\b(?:vtaber|qvfertneq|sbetrg|bireevqr)\b.{0,60}\b(?:vafgehpgvbaf?|cebzcgf?|ehyrf?)\b"
 """The plainest of these in rot13."""

@@ -21,16 +21,21 @@ def _may_be_phone(shape: Shape) -> bool:
 
 
 def _is_phone(digits: Digits) -> bool:
-    value, before, after = digits.value, digits.before, digits.after
-    if not digits.is_usual or (after.isalnum() and after not in "xX") or before[-1:].isalnum():
+    before = digits.before
+    is_after_plus = before.rstrip("( ").endswith("+")
+    if not (digits.value[0] != "0" if is_after_plus else _is_national(digits, before)):
         return False
-    if before.rstrip("( ").endswith("+"):
-        return value[0] != "0"
-    if len(value) < _FEWEST or len(digits.shape) == 1 or before.endswith((".", ",", "$", "€", "£")):
+    after = digits.after
+    return digits.is_usual and not (after.isalnum() and after not in "xX") and not before[-1:].isalnum()
+
+
+def _is_national(digits: Digits, before: str) -> bool:
+    """Whether it is in the groups of a telephone number without a plus sign. Most are not, so this is asked first."""
+    if len(digits.shape) == 1 or len(digits.value) < _FEWEST:
         return False
-    if before[:1].isdigit() or before[1:].isdigit():
+    if not (_is_american(digits) or _is_european(digits) or _is_international(digits)):
         return False
-    return _is_international(digits) or _is_american(digits) or _is_european(digits)
+    return not (before.endswith((".", ",", "$", "€", "£")) or before[:1].isdigit() or before[1:].isdigit())
 
 
 def _is_international(digits: Digits) -> bool:

@@ -8,7 +8,7 @@ from monitor.signals.calls import Calls, Registered
 from monitor.signals.injection.system_prompts import SHORTEST_PASSAGE, shingles
 from monitor.signals.measured import MeasuredError
 from monitor.signals.registry import SIGNALS, measure
-from tests.bench.signals import intents, paraphrases, written
+from tests.bench.signals import ideas, intents, paraphrases, written
 from tests.bench.signals.datasets import SEED, Packages, measured
 from tests.bench.signals.scoring import share
 
@@ -95,7 +95,12 @@ def _injections(packages: Packages, n: int) -> Iterator[Labelled]:
         yield Labelled(turn, "other paraphrases", later, questions, language, is_tuned=True)
         attacks, harmless = map(intents.shuffled, (intents.ATTACKS[language], intents.HARMLESS[language]))
         yield Labelled(turn, "intents, second half", measured(attacks), measured(harmless), language)
-        yield Labelled(turn, "other ideas, written after the rules", intents.AFTER[language], [], language)
+        after = measured(intents.shuffled(intents.AFTER[language]))
+        yield Labelled(turn, "other ideas by another hand, second half", after, [], language)
+        attacks, harmless = map(intents.shuffled, (ideas.ATTACKS[language], ideas.HARMLESS[language]))
+        yield Labelled(turn, "ideas, second half", measured(attacks), measured(harmless), language)
+    attacks, harmless = map(intents.shuffled, (ideas.DOCUMENTS, ideas.HARMLESS_DOCUMENTS))
+    yield Labelled(document, "ideas, second half", measured(attacks), measured(harmless))
     yield Labelled(
         document, "written for this", paraphrases.IN_DOCUMENTS, paraphrases.DOCUMENTS, is_tuned=True
     )

@@ -8,6 +8,9 @@ import pytest
 from monitor.signals.calls import Registered
 from monitor.signals.injection.canaries import create, digest
 from monitor.signals.injection.system_prompts import SHORTEST_PASSAGE, shingles
+from tests.bench.signals import ideas
+from tests.bench.signals.datasets import tuning
+from tests.bench.signals.intents import shuffled
 from tests.bench.signals.written import QUESTIONS
 from tests.signals.measuring import value
 
@@ -141,3 +144,13 @@ def test_a_canary_is_seen_in_each_notation(before: str) -> None:
 def test_other_canaries_are_not_seen_and_without_any_nothing_is_measured() -> None:
     assert value("canary_in_output", SEEN, output=create()) is False
     assert value("canary_in_output", output=CANARY) is None
+
+
+def test_ideas_of_attacks_are_found_and_what_comes_close_is_not() -> None:
+    """Those that rules were chosen on; `make bench-signals` measures the others."""
+    for language in ideas.ATTACKS:
+        attacks, harmless = (tuning(shuffled(some[language])) for some in (ideas.ATTACKS, ideas.HARMLESS))
+        assert [one for one in attacks if value("injection_in_input", input=one) is not True] == []
+        assert [one for one in harmless if value("injection_in_input", input=one) is not False] == []
+    found = [value("injection_in_context", context=[one]) for one in tuning(shuffled(ideas.DOCUMENTS))]
+    assert all(found)
