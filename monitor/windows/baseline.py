@@ -27,6 +27,7 @@ from monitor.windows.baseline_from_table import (
     without_items,
 )
 from monitor.windows.baseline_period import Period, merged
+from monitor.windows.error_trees import training
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.kernel.segment_cells import OF_BASELINE
@@ -77,26 +78,43 @@ def from_period(
     period = Period(connection, stream, first)
     layout = layout_from_table.of(period, overrides)
     chosen = np.linspace(0, period.num_rows - 1, min(period.num_rows, SAMPLE_ROWS)).astype(np.int64)
-    profile, with_outcomes = _count_batches(connection, stream, [number for number, _, _ in sizes], layout)
+    numbers = [number for number, _, _ in sizes]
+    with_outcomes = _with_outcomes(connection, stream, numbers, layout)
+    if with_outcomes is not None:
+        layout = build.with_errors(layout, *training.learn(with_outcomes, layout))
     return Baseline(
         stream,
         name,
         now,
         "period",
         layout,
-        profile,
+        _count_batches(connection, stream, numbers, layout),
         Window(max(int(start), sizes[0][1].start), min(int(end), sizes[-1][1].end)),
-        loss_model.learn(concatenate(with_outcomes), layout) if with_outcomes else None,
+        loss_model.learn(with_outcomes, layout) if with_outcomes is not None else None,
         without_items(period.take(chosen)),
     )
 
 
-def _count_batches(
+def _with_outcomes(
     connection: Connection, stream: Stream, numbers: Sequence[int], layout: Layout
-) -> tuple[Profile, list[pa.RecordBatch]]:
-    """The profile of some batches, and a sample of their rows that have outcomes."""
+) -> pa.RecordBatch | None:
+    """The first rows that have outcomes, to learn the errors of numbers from; None if there are none."""
+    answer = layout.by_name.get("prediction")
+    if answer is None or answer.labelled:
+        return None
+    found: list[pa.RecordBatch] = []
+    for stored, _ in decoded(connection, predictions.some(connection, stream, numbers)):
+        joined = joining.with_outcomes_of(connection, stored)
+        if joined is not None:
+            found.append(joined)
+            if sum(part.num_rows for part in found) >= training.MOST_ROWS:
+                break
+    return concatenate(found) if found else None
+
+
+def _count_batches(connection: Connection, stream: Stream, numbers: Sequence[int], layout: Layout) -> Profile:
+    """The profile of some batches."""
     total = blank(layout)
-    with_outcomes: list[pa.RecordBatch] = []
 
     def batches() -> Iterator[pa.RecordBatch]:
         nonlocal total
@@ -104,14 +122,11 @@ def _count_batches(
             joined = joining.with_outcomes_of(connection, stored)
             if joined is not None:
                 total = merge([total, count_outcomes(joined, layout)])
-                with_outcomes.extend(
-                    [joined] if sum(part.num_rows for part in with_outcomes) < loss_model.MOST_ROWS else []
-                )
             yield rows
 
     for rows in merged(batches()):
         total = merge([total, count(rows, layout, by_segment=OF_BASELINE)])
-    return total, with_outcomes
+    return total
 
 
 @dataclass(frozen=True, slots=True)

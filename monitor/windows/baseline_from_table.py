@@ -19,11 +19,12 @@ from monitor.sources.files.tables import read_table
 from monitor.times.columns import micros_of_column
 from monitor.times.reading import DateOrder
 from monitor.windows import codec
+from monitor.windows.error_trees import training
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
 from monitor.windows.kernel.loss_model import LossModel
 from monitor.windows.kernel.segment_cells import OF_BASELINE
-from monitor.windows.layout import column_kinds
+from monitor.windows.layout import build, column_kinds
 from monitor.windows.layout import from_table as layout_from_table
 from monitor.windows.layout.layout import ColumnKind, Layout
 from monitor.windows.outcome_counts import count_outcomes
@@ -77,11 +78,13 @@ def from_table(
     overrides: Mapping[str, ColumnKind] | None = None,
     notes: Iterable[str] = (),
     dates: DateOrder | None = None,
+    with_trees: bool = False,
 ) -> Baseline:
     """Create a baseline from rows. Columns named as in a prediction batch have that meaning; all others are features.
 
     `outcome.truth` (or `truth`) gives the quality to compare later windows with. `notes` are hints for users. `dates`
-    is the order of day and month in dates such as 10/11/2026, if it is configured.
+    is the order of day and month in dates such as 10/11/2026, if it is configured. `with_trees` learns trees that
+    estimate the errors of a regressor, in a process of its own.
 
     Raises:
         InputError: the table has no rows.
@@ -91,6 +94,8 @@ def from_table(
         raise InputError("a baseline needs at least one row", hint=f"{source} has no rows")
     layout = layout_from_table.of(named, overrides, [*notes, *_dropped_columns(table, named)], dates)
     some = sample(named, loss_model.MOST_ROWS)
+    if with_trees:
+        layout = build.with_errors(layout, *training.learn(sample(named, training.MOST_ROWS), layout))
     return Baseline(
         stream,
         name,
@@ -129,6 +134,7 @@ def from_file(
         overrides=overrides,
         notes=table.notes,
         dates=dialect.dates,
+        with_trees=True,
     )
 
 

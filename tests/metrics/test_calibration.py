@@ -52,7 +52,7 @@ def test_the_estimate_of_the_area_is_that_of_the_rows_also_where_all_probabiliti
 def test_intervals_hold_what_is_measured_later_whatever_the_size_of_the_baseline():
     for size in (300, 3000):
         inside = {"estimated_roc_auc": 0, "estimated_precision": 0, "estimated_recall": 0}
-        for seed in range(40):
+        for seed in range(20):
             rng = np.random.default_rng([size, seed])
             base = from_table(STREAM, rows(rng, size, -0.5, 2.0)[0], 0.0)
             current, claimed, truth = rows(rng, 5000, 0.3, 2.0)
@@ -65,7 +65,7 @@ def test_intervals_hold_what_is_measured_later_whatever_the_size_of_the_baseline
             found = estimates(base, current)
             for name, value in realised.items():
                 inside[name] += found[name].low <= value <= found[name].high
-        assert min(inside.values()) >= 34, (size, inside)
+        assert min(inside.values()) >= 17, (size, inside)
 
 
 def test_blocks_are_those_of_isotonic_regression():

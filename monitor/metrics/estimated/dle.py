@@ -1,13 +1,15 @@
 """Direct loss estimation (DLE): the mean absolute error of a regressor, estimated before outcomes arrive.
 
-A ridge regression, fitted on the baseline, estimates |prediction - truth| from the cells of each feature (see
-`monitor.windows.kernel.loss_model`). The mean of this additive model over a window needs only the window's cell counts.
+Trees, learned with the baseline, estimate |prediction - truth| of each row while it is counted (see
+`monitor.windows.error_trees`), so a window has their sums. Without them, a ridge regression does so from the cells of
+each feature (`monitor.windows.kernel.loss_model`), and needs only the cell counts of a window.
 The estimate assumes that the relation between inputs and errors is unchanged: it detects changed inputs, not concept
 drift.
 """
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,10 +20,13 @@ from monitor.metrics.quality.regression import OVERFLOW, mean_of
 from monitor.metrics.quality.task import Task, task_of
 from monitor.records import Better, Measurement
 from monitor.windows.baseline_from_table import Baseline
+from monitor.windows.error_trees import expected_errors
+from monitor.windows.profile import Slice
 
 ESTIMATED_MAE = MetricInfo(
-    "estimated_mae", "", Better.LOWER, "Mean absolute error estimated from the features.", (),
-    "intercept + sum over cells of share x coefficient, a ridge regression of |error| on the baseline's cells",
+    "estimated_mae", "", Better.LOWER, "Mean absolute error estimated from the features.", ("version", "segment"),
+    "mean of |error| as boosted trees of the baseline expect it; without the extra `estimates`, a ridge regression "
+    "of |error| on the cells of each feature alone, not by segment",
     "a baseline with numeric `prediction` and `truth`", "direct loss estimation (NannyML's name for it)",
 )  # fmt: skip
 ESTIMATED_MAE_ERROR = MetricInfo(
@@ -31,38 +36,76 @@ ESTIMATED_MAE_ERROR = MetricInfo(
 INFO = (ESTIMATED_MAE, ESTIMATED_MAE_ERROR)
 
 
+_FEW_TRUTHS = "the baseline has too few truths"
+
+
 def measure(subject: Subject) -> Iterator[Measurement]:
     """The estimated mean absolute error of a regressor, and the error of the estimate once outcomes are known."""
-    if subject.baseline is not None and task_of(subject) is Task.REGRESSION:
-        yield from _loss(subject, subject.baseline)
-
-
-def _loss(subject: Subject, baseline: Baseline) -> Iterator[Measurement]:
+    baseline = subject.baseline
+    if baseline is None or task_of(subject) is not Task.REGRESSION:
+        return
     if not baseline.profile.overall.flag("residuals"):
         return
-    model, part = baseline.loss, subject.profile.overall
-    n = part.column("prediction").n if part.has("prediction") else 0.0
     same = baseline.layout.id == subject.profile.layout.id
-    if model is None or not same or n < subject.settings.min_rows:
-        reason = "the baseline has too few truths" if model is None else too_few(n, subject.settings.min_rows)
-        yield subject.not_measured(ESTIMATED_MAE, reason, n)
-        return
+    for where, part, base in subject.scopes():
+        n = _answers(part)
+        estimate = _estimate(baseline, part) if same and n >= subject.settings.min_rows else None
+        if estimate is None:
+            if not where:
+                has_model = baseline.loss is not None or baseline.layout.errors is not None
+                reason = too_few(n, subject.settings.min_rows) if has_model else _FEW_TRUTHS
+                yield subject.not_measured(ESTIMATED_MAE, reason, n)
+            continue
+        half = Z * math.sqrt(estimate.variance / n + estimate.of_fit)
+        interval = (max(0.0, estimate.value - half), estimate.value + half)
+        usual = mean_of(base, "residual_absolute") if base is not None and base.flag("residuals") else None
+        yield subject.ok(ESTIMATED_MAE, estimate.value, n, where=where, interval=interval, baseline=usual)
+        if not where:
+            yield _error(subject, estimate, part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """An estimated mean error, the variance of a single error about its expectation, and that of the estimate."""
+
+    value: float
+    variance: float
+    of_fit: float
+
+
+def _answers(part: Slice) -> float:
+    expected = expected_errors.of_slice(part)
+    if expected is not None:
+        return expected.rows
+    return part.column("prediction").n if part.has("prediction") else 0.0
+
+
+def _estimate(baseline: Baseline, part: Slice) -> _Estimate | None:
+    """By the trees of the baseline, or by its table, which needs the counts of features: of all rows or a version."""
+    trees, expected = baseline.layout.errors, expected_errors.of_slice(part)
+    if trees is not None:
+        if expected is None:
+            return None
+        value, members = float(expected.means.mean()), len(expected.means)
+        of_fit = (members - 1) / members * float(((expected.means - value) ** 2).sum())  # a grouped jackknife
+        return _Estimate(value, trees.spread * expected.squares, of_fit + trees.wander * value**2)
+    if baseline.loss is None or not part.has(baseline.layout.columns[-1].name):
+        return None
     plan = plan_of(baseline.layout)
     cells = plan.cells(part)
     shares = cells / np.maximum(plan.spread(plan.sums(cells)), 1e-300)
-    value = max(float(model.intercept + (shares * model.coefficients).sum()), 0.0)
-    half = Z * math.sqrt(model.variance / n)
-    usual = mean_of(baseline.profile.overall, "residual_absolute")
-    yield subject.ok(ESTIMATED_MAE, value, n, interval=(max(0.0, value - half), value + half), baseline=usual)
+    value = max(float(baseline.loss.intercept + (shares * baseline.loss.coefficients).sum()), 0.0)
+    return _Estimate(value, baseline.loss.variance, 0.0)
+
+
+def _error(subject: Subject, estimate: _Estimate, part: Slice) -> Measurement:
+    """The estimate minus the mean error of the answers with a known truth."""
     seen = part.flag("residuals")
     if seen < subject.settings.min_outcomes:
         reason = too_few(seen, subject.settings.min_outcomes, "outcomes")
-        yield subject.not_measured(ESTIMATED_MAE_ERROR, reason, seen)
-        return
+        return subject.not_measured(ESTIMATED_MAE_ERROR, reason, seen)
     error = mean_of(part, "residual_absolute")
     if error is None:
-        yield subject.not_measured(ESTIMATED_MAE_ERROR, OVERFLOW, seen)
-        return
-    gap = value - error
-    half = Z * math.sqrt(model.variance / seen)
-    yield subject.ok(ESTIMATED_MAE_ERROR, gap, seen, interval=(gap - half, gap + half), baseline=0.0)
+        return subject.not_measured(ESTIMATED_MAE_ERROR, OVERFLOW, seen)
+    gap, half = estimate.value - error, Z * math.sqrt(estimate.variance / seen + estimate.of_fit)
+    return subject.ok(ESTIMATED_MAE_ERROR, gap, seen, interval=(gap - half, gap + half), baseline=0.0)

@@ -59,7 +59,7 @@ def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Targe
     """Add a column of numbers (or one part of texts, times or vectors) to its places."""
     places = into.counts[column.span]
     if weights.each is not None:
-        values, unreadable = _values_of(column, array)
+        values, unreadable = values_of(column, array)
         _count_weighted(column, values, weights.each, places)
         for place, chosen in ((MISSING, ~arrays.valid(array)), (UNREADABLE, unreadable)):
             amount = 0.0 if chosen is None else float(weights.each[chosen].sum())
@@ -72,7 +72,7 @@ def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Targe
     if not column.part and pa.types.is_float64(array.type):
         _count_unweighted(column, arrays.known_floats(array), weights.same, counts, into)
     else:
-        values, unreadable = _values_of(column, array)
+        values, unreadable = values_of(column, array)
         counts[UNREADABLE] = 0 if unreadable is None else int(unreadable.sum())
         counts[NAN] = -array.null_count - counts[UNREADABLE]  # they are read as NaN
         _count_unweighted(column, values, weights.same, counts, into)
@@ -130,7 +130,7 @@ def truth_words(column: Column, array: pa.Array) -> Tally:
 def places_of_rows(column: Column, array: pa.Array) -> np.ndarray:
     """The place within the column where each row is counted, shape (n,)."""
     if not column.labelled:
-        values, _ = _values_of(column, array)
+        values, _ = values_of(column, array)
         index = np.searchsorted(column.cuts, values, side="right")
         return np.where(index == column.cuts.size, MISSING, index + MINUS_INFINITY)
     encoded = names(array)
@@ -190,7 +190,7 @@ def _is_among(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.asarray(known[np.minimum(np.searchsorted(known, hashes), known.size - 1)] == hashes)
 
 
-def _values_of(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray | None]:
+def values_of(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray | None]:
     """The values, with NaN where there is none, and a mask of unreadable ones (None: all readable): texts that are not
     numbers or times, vectors of another length than in the baseline.
     """

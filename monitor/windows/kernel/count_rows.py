@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
 from monitor.predictions.texts.call_columns import FIGURE_FEATURES
+from monitor.windows.error_trees import expected_errors
+from monitor.windows.error_trees.expected_errors import with_expected
 from monitor.windows.kernel import attribution_counts, ranking_counts, segment_cells, unknown_columns
 from monitor.windows.kernel.count_column import (
     MOST_MATRIX_ROWS,
@@ -54,7 +56,7 @@ def count(
         columns = layout.core_columns if core_only else layout.columns
         return count_slice(part, layout, columns, core_only=core_only)
 
-    known = under_known_names(rows, layout)
+    known = with_expected(under_known_names(rows, layout), layout)
     slices = in_slices(known, most_slices, count_one)
     segments = {key: part for key, part in slices.items() if key[0].startswith("segments.")}
     if by_segment.most and segments:
@@ -84,7 +86,7 @@ def count_slice(
         tallies |= _count_columns(others, rows, Weights(), target, layout)
     total_weight, squares = _weight_sums(sampled.num_rows, weights)
     lists, shown = ranking_counts.count(rows, with_items=not core_only)
-    totals = _totals(rows) | lists
+    totals = _totals(rows) | lists | expected_errors.count(sampled, weights)
     tallies |= shown
     if not core_only:
         totals |= attribution_counts.count(sampled, weights)

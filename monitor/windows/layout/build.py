@@ -11,13 +11,19 @@ import pyarrow as pa
 
 from monitor.errors import UnreadableError
 from monitor.store.checksums import reading, seal, unseal
+from monitor.windows.error_trees import trees
+from monitor.windows.error_trees.trees import ErrorTrees
 from monitor.windows.layout.layout import Column, ColumnKind, Layout
 
 VERSION = 1
 
 
 def assemble(
-    core: Iterable[Column], features: Iterable[Column], notes: Iterable[str] = (), classes: Iterable[str] = ()
+    core: Iterable[Column],
+    features: Iterable[Column],
+    notes: Iterable[str] = (),
+    classes: Iterable[str] = (),
+    errors: ErrorTrees | None = None,
 ) -> Layout:
     """Assign each column its places. Of several columns with one name, the first is used."""
     placed: dict[str, Column] = {}
@@ -32,8 +38,16 @@ def assemble(
             moment += 0 if column.labelled else 1
         core_size = core_size or place
     columns = tuple(placed.values())
-    identity = _identity(columns, core_size, tuple(notes), tuple(classes))
-    return Layout(columns, core_size, place, moment, tuple(notes), tuple(classes), identity, placed)
+    raw = _raw(columns, core_size, tuple(notes), tuple(classes), errors)
+    identity = hashlib.sha256(raw).hexdigest()[:16]
+    return Layout(columns, core_size, place, moment, tuple(notes), tuple(classes), identity, placed, errors)
+
+
+def with_errors(layout: Layout, errors: ErrorTrees | None, note: str = "") -> Layout:
+    """The layout with trees that estimate errors, and perhaps one more hint for users."""
+    in_core = len(layout.core_columns)
+    notes = [*layout.notes, *([note] if note else [])]
+    return assemble(layout.columns[:in_core], layout.columns[in_core:], notes, layout.classes, errors)
 
 
 class _StoredColumn(msgspec.Struct, omit_defaults=True):
@@ -55,12 +69,13 @@ class _StoredColumn(msgspec.Struct, omit_defaults=True):
     turnover: float | None = None
 
 
-class _StoredLayout(msgspec.Struct):
+class _StoredLayout(msgspec.Struct, omit_defaults=True):
     version: int
     core: int
     notes: list[str]
     classes: list[str]
     columns: list[_StoredColumn]
+    errors: bytes = b""  # omitted without trees, so that layouts of earlier versions keep their identity
 
 
 _CODEC = pa.Codec("zstd", compression_level=3)
@@ -68,7 +83,7 @@ _CODEC = pa.Codec("zstd", compression_level=3)
 
 def encode(layout: Layout) -> bytes:
     """Encode a layout as versioned, compressed bytes."""
-    raw = _raw(layout.columns, layout.core, layout.notes, layout.classes)
+    raw = _raw(layout.columns, layout.core, layout.notes, layout.classes, layout.errors)
     block: bytes = _CODEC.compress(raw, asbytes=True)
     return seal(len(raw).to_bytes(8, "little") + block)
 
@@ -84,6 +99,7 @@ def decode(blob: bytes) -> Layout:
         blob = unseal(blob)
         raw = _CODEC.decompress(blob[8:], int.from_bytes(blob[:8], "little"), asbytes=True)
         stored = msgspec.msgpack.decode(raw, type=_StoredLayout)
+        errors = trees.decode(stored.errors) if stored.errors else None
     if stored.version != VERSION:
         raise UnreadableError(
             f"unsupported layout version {stored.version}",
@@ -91,19 +107,22 @@ def decode(blob: bytes) -> Layout:
         )
     columns = [_restored(item) for item in stored.columns]
     count = stored.core
-    return assemble(columns[:count], columns[count:], stored.notes, stored.classes)
+    return assemble(columns[:count], columns[count:], stored.notes, stored.classes, errors)
 
 
-def _raw(columns: tuple[Column, ...], core: int, notes: tuple[str, ...], classes: tuple[str, ...]) -> bytes:
+def _raw(
+    columns: tuple[Column, ...],
+    core: int,
+    notes: tuple[str, ...],
+    classes: tuple[str, ...],
+    errors: ErrorTrees | None,
+) -> bytes:
     in_core = sum(column.start < core for column in columns)
     stored = [_storable(column) for column in columns]
-    return msgspec.msgpack.encode(_StoredLayout(VERSION, in_core, list(notes), list(classes), stored))
-
-
-def _identity(
-    columns: tuple[Column, ...], core: int, notes: tuple[str, ...], classes: tuple[str, ...]
-) -> str:
-    return hashlib.sha256(_raw(columns, core, notes, classes)).hexdigest()[:16]
+    of_errors = trees.encode(errors) if errors is not None else b""
+    return msgspec.msgpack.encode(
+        _StoredLayout(VERSION, in_core, list(notes), list(classes), stored, of_errors)
+    )
 
 
 def _storable(column: Column) -> _StoredColumn:

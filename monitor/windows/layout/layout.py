@@ -21,6 +21,7 @@ from enum import StrEnum
 import numpy as np
 
 from monitor.errors import WatchkeeperError
+from monitor.windows.error_trees.trees import ErrorTrees
 
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
@@ -135,7 +136,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Layout:
-    """The buckets of all columns; immutable. `id` is the hash of the content."""
+    """The buckets of all columns; immutable. `id` is the hash of the content. `errors` are the trees that estimate the
+    error of each answer, if there are any.
+    """
 
     columns: tuple[Column, ...]
     core: int
@@ -145,6 +148,7 @@ class Layout:
     classes: tuple[str, ...]
     id: str
     by_name: Mapping[str, Column] = field(repr=False)
+    errors: ErrorTrees | None = None
 
     def column(self, name: str) -> Column:
         """A column by its name, such as `features.amount` or `prediction`.

@@ -1,0 +1,83 @@
+"""Learns the trees of a baseline in a process of its own, if scikit-learn is installed (extra `estimates`)."""
+
+import io
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from monitor.predictions.log.columns import numbers
+from monitor.windows.error_trees.expected_errors import matrix
+from monitor.windows.error_trees.trees import ErrorTrees, decode
+from monitor.windows.layout.layout import Layout
+
+MOST_ROWS = 60_000
+_MOST_VALUES = 6_000_000
+"""Of all rows and columns together: about 50 MB."""
+FEWEST_ROWS = 1000
+_PATIENCE = 300.0
+_COMMAND = (sys.executable, "-m", "monitor.windows.error_trees.fit")
+_LARGEST = 1e100
+WITHOUT = (
+    "errors are estimated by a table of each feature alone: for what features do together, "
+    "pip install 'watchkeeper[estimates]'"
+)
+
+
+def learn(rows: pa.RecordBatch, layout: Layout) -> tuple[ErrorTrees | None, str]:
+    """The trees for rows with `prediction` and `outcome.truth`, and a hint for users, which may be empty.
+
+    None if the answers are not numbers, if fewer than 1,000 have a truth, or if the trees cannot be learned.
+    """
+    names = set(rows.schema.names)
+    answer = layout.by_name.get("prediction")
+    if not {"prediction", "outcome.truth"} <= names or answer is None or answer.labelled:
+        return None, ""
+    errors = np.abs(numbers(rows.column("prediction")).values - numbers(rows.column("outcome.truth")).values)
+    usable = np.flatnonzero(errors < _LARGEST)
+    if usable.size < FEWEST_ROWS:
+        return None, ""
+    if find_spec("sklearn") is None:
+        return None, WITHOUT
+    most = min(usable.size, MOST_ROWS, max(FEWEST_ROWS, _MOST_VALUES // max(len(layout.watched), 1)))
+    chosen = usable[np.linspace(0, usable.size - 1, most).astype(int)]
+    columns, in_order = layout.watched, "timestamp" in names
+    if in_order:
+        times = numbers(rows.column("timestamp").cast(pa.int64())).values[chosen]
+        chosen = chosen[np.argsort(times, kind="stable")]
+    try:
+        values = np.clip(matrix(rows.take(pa.array(chosen)), columns), -_LARGEST, _LARGEST)
+        varies = np.flatnonzero(
+            np.fmax.reduce(values) > np.fmin.reduce(values)
+        )  # one value alone says nothing
+        if not varies.size:
+            return None, ""
+        names_of = [columns[place].name for place in varies.tolist()]
+        return _in_process(names_of, values[:, varies], errors[chosen], in_order=in_order), ""
+    except (OSError, RuntimeError, ValueError, MemoryError, msgspec.MsgspecError) as error:
+        return None, f"errors are estimated by a table of each feature alone: {error}"
+
+
+def _in_process(names: list[str], columns: np.ndarray, errors: np.ndarray, *, in_order: bool) -> ErrorTrees:
+    content = io.BytesIO()
+    np.savez(content, names=np.array(names), columns=columns, errors=errors, in_order=in_order)
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    try:
+        done = subprocess.run(  # noqa: S603 - our own module
+            [*_COMMAND, str(os.getpid())],
+            input=content.getvalue(),
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=False,
+            env=environment,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise RuntimeError(f"learning took more than {_PATIENCE:g} s") from error
+    if done.returncode:
+        reason = done.stderr.decode(errors="replace").strip().splitlines()
+        raise RuntimeError(reason[-1][:500] if reason else f"its process ended with status {done.returncode}")
+    return decode(done.stdout)
