@@ -14,7 +14,7 @@ from monitor.metrics.business import automation, cost, satisfaction, target
 from monitor.metrics.calls import consumption, judges, signals
 from monitor.metrics.declared import expected, forecasts, own_metrics
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
-from monitor.metrics.estimated import cbpe, dle
+from monitor.metrics.estimated import cbpe, dle, gap
 from monitor.metrics.fairness import disparity
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.metrics.quality import (
@@ -73,6 +73,7 @@ _MODULES = (
     disparity,
     cbpe,
     dle,
+    gap,
     label_delay,
     automation,
     satisfaction,

@@ -10,7 +10,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from monitor.metrics import MetricSettings, Subject
-from monitor.metrics.estimated import dle
+from monitor.metrics.estimated import dle, gap
 from monitor.predictions.intake.parse import RecordKind
 from monitor.records import Labels, Measurement, Window, labels
 from monitor.windows import baseline, codec
@@ -255,3 +255,33 @@ def test_the_daemons_baseline_of_a_past_has_trees_and_its_windows_are_estimated(
     expected = expected_errors.of_slice(loaded.profile.overall)
     assert expected is not None
     assert expected.means.mean() == pytest.approx(np.abs(error).mean(), rel=0.05)
+
+
+def gaps(base: Baseline, table: pa.Table) -> Measurement:
+    counted = [count(batch(table), base.layout), count_outcomes(batch(table), base.layout)]
+    (found,) = gap.measure(Subject(STREAM, Window(0, 60), merge(counted), base, MetricSettings()))
+    return found
+
+
+def test_the_gap_of_an_estimate_shows_a_table_that_misses_and_a_relation_that_changed(base):
+    table = together(50, 3000)
+    trusted = gaps(base, table)
+    assert trusted.labels == labels(estimate="mae")
+    assert trusted.low <= 0 <= trusted.high
+    assert abs(trusted.value) < 0.1
+    of_table = gaps(from_table(STREAM, rows(0, 5000), 0.0), table)
+    assert of_table.high < -0.1  # much worse than estimated
+    answers = table.column("prediction").to_numpy()
+    truths = answers + 3 * (table.column("outcome.truth").to_numpy() - answers)
+    place = table.schema.get_field_index("outcome.truth")
+    changed = gaps(base, table.set_column(place, "outcome.truth", pa.array(truths)))
+    assert changed.value == pytest.approx((trusted.value + 1) / 3 - 1)
+    assert changed.high < -0.5
+
+
+def test_the_gap_of_an_estimate_of_exact_answers_is_not_measured(base):
+    table = together(51, 300)
+    place = table.schema.get_field_index("outcome.truth")
+    found = gaps(base, table.set_column(place, "outcome.truth", table.column("prediction")))
+    assert found.value is None
+    assert found.reason == "all answers with a known truth are exact"

@@ -66,13 +66,23 @@ def measure(subject: Subject) -> Iterator[Measurement]:
     if known >= subject.settings.min_outcomes:
         for where, part, own in subject.scopes():
             yield from _accuracy(subject, where, part, own if own and _truths(own) >= _OWN else base)
-        yield from _error_of_accuracy(subject, subject.profile.overall, base)
+        yield _error_of_accuracy(subject, subject.profile.overall, base)
         if baseline.layout.id == subject.profile.layout.id and len(baseline.layout.classes) == 2:
             yield from _by_class(subject, baseline)
     else:
         yield subject.not_measured(
             ESTIMATED_ACCURACY, "the baseline has too few truths with confidence", known
         )
+
+
+def error_of(subject: Subject) -> Measurement | None:
+    """The error of the estimated accuracy; None if it is not estimated."""
+    if subject.baseline is None or task_of(subject) is Task.REGRESSION:
+        return None
+    base = subject.baseline.profile.overall
+    if _truths(base) < subject.settings.min_outcomes:
+        return None
+    return _error_of_accuracy(subject, subject.profile.overall, base)
 
 
 def _truths(base: Slice) -> float:
@@ -93,18 +103,17 @@ def _accuracy(subject: Subject, where: Labels, part: Slice, base: Slice) -> Iter
     yield subject.ok(ESTIMATED_ACCURACY, value, n, where=where, interval=interval, baseline=usual)
 
 
-def _error_of_accuracy(subject: Subject, part: Slice, base: Slice) -> Iterator[Measurement]:
+def _error_of_accuracy(subject: Subject, part: Slice, base: Slice) -> Measurement:
     right = part.column("confidence.right").regular
     counts = right + part.column("confidence.wrong").regular
     n = float(counts.sum())
     if n < subject.settings.min_outcomes:
         reason = too_few(n, subject.settings.min_outcomes, "outcomes with confidence")
-        yield subject.not_measured(ESTIMATED_ACCURACY_ERROR, reason, n)
-        return
+        return subject.not_measured(ESTIMATED_ACCURACY_ERROR, reason, n)
     value, error = of_confidence(base).expected(counts)
-    gap = value - float(right.sum()) / n
-    interval = (gap - Z * error, gap + Z * error)
-    yield subject.ok(ESTIMATED_ACCURACY_ERROR, gap, n, interval=interval, baseline=0.0)
+    off = value - float(right.sum()) / n
+    interval = (off - Z * error, off + Z * error)
+    return subject.ok(ESTIMATED_ACCURACY_ERROR, off, n, interval=interval, baseline=0.0)
 
 
 def _by_class(subject: Subject, baseline: Baseline) -> Iterator[Measurement]:

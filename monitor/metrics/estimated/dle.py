@@ -64,6 +64,11 @@ def measure(subject: Subject) -> Iterator[Measurement]:
             yield _error(subject, estimate, part)
 
 
+def error_of(subject: Subject) -> Measurement | None:
+    """The error of the estimated mean absolute error; None if it is not estimated."""
+    return next((one for one in measure(subject) if one.metric == ESTIMATED_MAE_ERROR.name), None)
+
+
 @dataclass(frozen=True, slots=True)
 class _Estimate:
     """An estimated mean error, the variance of a single error about its expectation, and that of the estimate."""
@@ -107,5 +112,5 @@ def _error(subject: Subject, estimate: _Estimate, part: Slice) -> Measurement:
     error = mean_of(part, "residual_absolute")
     if error is None:
         return subject.not_measured(ESTIMATED_MAE_ERROR, OVERFLOW, seen)
-    gap, half = estimate.value - error, Z * math.sqrt(estimate.variance / seen + estimate.of_fit)
-    return subject.ok(ESTIMATED_MAE_ERROR, gap, seen, interval=(gap - half, gap + half), baseline=0.0)
+    off, half = estimate.value - error, Z * math.sqrt(estimate.variance / seen + estimate.of_fit)
+    return subject.ok(ESTIMATED_MAE_ERROR, off, seen, interval=(off - half, off + half), baseline=0.0)
