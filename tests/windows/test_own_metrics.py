@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -234,3 +235,35 @@ def test_a_figure_that_is_not_defined_is_told() -> None:
     assert found is not None
     with pytest.raises(UndefinedError, match="division by zero"):
         figure(metric, found.overall)
+
+
+def test_the_expected_cost_of_the_docs_is_the_cost_that_outcomes_show_later() -> None:
+    expected, later = (
+        own(text)
+        for text in (
+            "mean(probabilities.fraud * amount if prediction == 'ok' else (1 - probabilities.fraud) * 12)",
+            "mean((amount if prediction == 'ok' else 0) if truth == 'fraud' else (12 if prediction == 'fraud' else 0))",
+        )
+    )
+    docs = (Path(__file__).parents[2] / "docs/own-metrics.md").read_text(encoding="utf-8")
+    assert all(one.expression.text in docs for one in (expected, later))
+    rng = np.random.default_rng(0)
+    chances = rng.beta(1, 4, 4_000)
+    rows = [
+        {
+            "features.amount": float(amount),
+            "prediction": "fraud" if chance > 0.3 else "ok",
+            "probabilities.fraud": float(chance),
+            "outcome.truth": "fraud" if drawn < chance else "ok",
+        }
+        for chance, amount, drawn in zip(
+            chances, rng.lognormal(3, 1, chances.size), rng.random(chances.size), strict=True
+        )
+    ]
+    before = [{name: value for name, value in row.items() if name != "outcome.truth"} for row in rows]
+    (estimate, _), (measured, interval) = (
+        figure(one, counted(some, one).overall) for one, some in ((expected, before), (later, rows))
+    )
+    assert estimate == pytest.approx(measured, rel=0.1)
+    assert interval is not None
+    assert interval[0] <= estimate <= interval[1]
