@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from watchkeeper_client.protocol.address import Address
     from watchkeeper_client.protocol.transport import Transport
 
-_ANSWERS = frozenset({"prediction", "ranking", "error", "finish_reason", "texts"})
+_ANSWERS = frozenset(
+    {"prediction", "ranking", "predicted_labels", "outputs", "error", "finish_reason", "texts"}
+)
 """One of these says what became of a call."""
 _RECORD_WEIGHT = 600
 """Bytes that a record without values needs while it waits, roughly."""
@@ -129,6 +131,8 @@ class Client(Forkable):
         probabilities: Mapping[Any, float] | None = None,
         attributions: Mapping[Any, float] | None = None,
         ranking: Iterable[object] | None = None,
+        predicted_labels: Iterable[object] | None = None,
+        outputs: Mapping[Any, float] | None = None,
         segments: Mapping[str, object] | None = None,
         automated: bool | None = None,
         cost: float | None = None,
@@ -170,8 +174,7 @@ class Client(Forkable):
                 "environment": environment,
             }
             built = records.build(self._base, given, features, freezer)
-            if ranking is not None and (listed := freezer.items("ranking", ranking)) is not None:
-                built["ranking"] = listed
+            built |= freezer.named(ranking=ranking, predicted_labels=predicted_labels, outputs=outputs)
             if texts is not None and (said := freezer.texts(texts)):
                 built["texts"] = said
             if not _ANSWERS.isdisjoint(built):
@@ -192,6 +195,8 @@ class Client(Forkable):
         corrected: bool | None = None,
         feedback: float | None = None,
         relevant: Mapping[Any, float] | Iterable[object] | None = None,
+        true_labels: Iterable[object] | None = None,
+        true_outputs: Mapping[Any, float] | None = None,
         scores: Iterable[Mapping[str, object]] | None = None,
         timestamp: object = None,
         client: str | None = None,
@@ -207,7 +212,7 @@ class Client(Forkable):
         try:
             freezer = Freezer(self._counters)
             known = {"truth": truth, "reviewed": reviewed, "corrected": corrected, "feedback": feedback}
-            chosen = None if relevant is None else freezer.items("relevant", relevant)
+            named = freezer.named(relevant=relevant, true_labels=true_labels, true_outputs=true_outputs)
             rated = [score for one in scores or () if (score := records.build({}, dict(one), None, freezer))]
             about = {
                 "id": id,
@@ -220,9 +225,8 @@ class Client(Forkable):
             built = records.build(base, {**about, **known}, None, freezer)
             if rated:
                 built["scores"] = rated
-            if chosen is not None:
-                built["relevant"] = chosen
-            if "id" in built and (rated or chosen is not None or not known.keys().isdisjoint(built)):
+            built |= named
+            if "id" in built and (rated or named or not known.keys().isdisjoint(built)):
                 self.put("outcomes", built, 1, _RECORD_WEIGHT + freezer.weight)
             else:
                 self._counters.add("unusable")

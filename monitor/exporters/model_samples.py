@@ -17,7 +17,7 @@ from monitor.metrics import business
 from monitor.metrics.declared import forecasts
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
 from monitor.metrics.drift import presence
-from monitor.metrics.quality import calibration_error, classification, label_delay, regression
+from monitor.metrics.quality import calibration_error, classification, label_delay, multi_label, regression
 from monitor.metrics.recommendation import list_quality, shown_items
 from monitor.metrics.system import daemon
 from monitor.records import Alert, Measurement, Severity, Stream
@@ -44,6 +44,7 @@ QUALITY = frozenset(
         *calibration_error.INFO,
         *regression.INFO,
         *forecasts.INFO,
+        *multi_label.INFO,
         *list_quality.INFO,
         shown_items.COVERAGE,
         shown_items.POPULARITY,

@@ -114,11 +114,8 @@ PHRASES: dict[str, Phrase] = {
         "reaches {value} of the best possible order of its lists",
         explains="100 % would be all chosen items first, the most valuable one at the top.",
     ),
-    "catalogue_coverage": Phrase(
-        "Items shown",
-        "shows {value} of all items to somebody",
-        explains="Share of all items that are in at least one list.",
-    ),
+    "catalogue_coverage": Phrase("Items shown", "shows {value} of all items to somebody"),
+    "subset_accuracy": Phrase("All labels right", "gets all labels right in {value} of all cases"),
     "volume": Phrase(
         "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."
     ),
@@ -212,16 +209,9 @@ def phrase_of(metric: str) -> Phrase | None:
 
 
 QUALITY = (
-    "accuracy",
-    "f1",
-    "balanced_accuracy",
-    "roc_auc",
-    "mae",
-    "rmse",
-    "mape",
-    "hit_rate_at_k",
-    "ndcg_at_k",
-)
+    "accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape",
+    "subset_accuracy", "hit_rate_at_k", "ndcg_at_k",
+)  # fmt: skip
 """Metrics that can represent quality, in order of preference."""
 ESTIMATES = {"accuracy": "estimated_accuracy"}
 """The estimate that replaces a metric until outcomes are known."""

@@ -33,6 +33,10 @@ class FieldType(Enum):
     BOOLEAN = auto()
     ITEMS = auto()
     """A list of items in order, stored as a JSON list."""
+    LABEL_SET = auto()
+    """A set of labels, stored as a sorted JSON list."""
+    OUTPUTS = auto()
+    """A number of each output, stored as a JSON object."""
     GRADES = auto()
     """A grade of each item, stored as a JSON object. Those of several outcomes are united."""
 
@@ -58,6 +62,8 @@ class Row(msgspec.Struct, gc=False):
     automated: Annotated[bool | None, Field(FieldType.BOOLEAN)] = None
     cost: Annotated[float | None, Field(FieldType.NUMBER)] = None
     ranking: Annotated[str | None, Field(FieldType.ITEMS)] = None
+    predicted_labels: Annotated[str | None, Field(FieldType.LABEL_SET)] = None
+    outputs: Annotated[str | None, Field(FieldType.OUTPUTS)] = None
     features: dict[str, Value] = {}
     segments: dict[str, str | None] = {}
     probabilities: dict[str, float | None] = {}
@@ -75,6 +81,8 @@ class OutcomeRow(msgspec.Struct, gc=False):
     corrected: Annotated[bool | None, Field(FieldType.BOOLEAN)] = None
     feedback: Annotated[float | None, Field(FieldType.NUMBER)] = None
     relevant: Annotated[str | None, Field(FieldType.GRADES)] = None
+    true_labels: Annotated[str | None, Field(FieldType.LABEL_SET)] = None
+    true_outputs: Annotated[str | None, Field(FieldType.OUTPUTS)] = None
 
 
 def _declared(row: type[msgspec.Struct]) -> Mapping[str, Field]:
@@ -93,7 +101,7 @@ OUTCOME = _declared(OutcomeRow)
 """The fields of an outcome by name, without its id, time and stream."""
 ALL: Mapping[str, Field] = {**PREDICTION, **OUTCOME}
 STREAM_FIELDS = ("client", "model", "environment")
-ANSWERS = ("prediction", "ranking")
+ANSWERS = ("prediction", "ranking", "predicted_labels", "outputs")
 """One of these is what the model answered."""
 GROUPS = ("features", "segments", "probabilities", "attributions")
 """Fields that hold names and values; in columns, `<group>.<name>`."""

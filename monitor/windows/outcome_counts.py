@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import name_of, names
-from monitor.windows.kernel import ranking_counts
+from monitor.windows.kernel import label_set_counts, output_counts, ranking_counts
 from monitor.windows.kernel.confusion_counts import Labels, count_pairs, labels_of
 from monitor.windows.kernel.count_column import Weights, count_numbers
 from monitor.windows.kernel.count_rows import MOST_SLICES, finite, in_slices, yes_and_known
@@ -55,7 +55,9 @@ def _count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = Fals
         known = rows.filter(rows.column("outcome.truth").is_valid())
         tallies["flags"]["truths"] = float(known.num_rows)
         _count_truths(known, layout, target, totals, tallies)
-    return replace(blank, totals=totals | ranking_counts.count_relevant(rows), tallies=tallies)
+    of_sets, by_label = label_set_counts.count(rows)
+    totals |= ranking_counts.count_relevant(rows) | of_sets | output_counts.count(rows)
+    return replace(blank, totals=totals, tallies=tallies | by_label)
 
 
 def _count_truths(

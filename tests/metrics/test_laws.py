@@ -115,6 +115,10 @@ def test_the_laws_reach_every_metric():
         "attributions.amount": scores - 0.5,
         "attributions.count": 0.3 * scores,
         "segments.user": np.where(scores > 0.5, "a", "b"),
+        "predicted_labels": ['["fraud","ok"]', '["ok"]'] * 1500,
+        "outcome.true_labels": ['["fraud"]', '["ok","fraud"]', "[]"] * 1000,
+        "outputs": ['{"w":1.5,"h":2}'] * 3000,
+        "outcome.true_outputs": ['{"w":1,"h":2}', '{"w":2,"h":3}'] * 1500,
         "ranking": ['["a","b"]', '["b"]'] * 1500,
         "outcome.relevant": ['{"a":1}', '{"c":2}', "{}"] * 1000,
     }

@@ -34,6 +34,8 @@ USUAL = prediction(
     probabilities={"ok": 0.5},
     attributions={"number": -0.5},
     ranking=["a", "b"],
+    predicted_labels=["b", "a"],
+    outputs={"w": 1.5},
     extra=1,
 )
 
@@ -106,6 +108,8 @@ records = st.fixed_dictionaries(
         "segments": st.one_of(st.dictionaries(st.sampled_from(["region", "new"]), values), values),
         "probabilities": st.one_of(st.dictionaries(st.sampled_from(["ok", "new"]), values), values),
         "attributions": st.one_of(st.dictionaries(st.sampled_from(["number", "new"]), values), values),
+        "predicted_labels": st.one_of(st.lists(st.sampled_from(["b", "a", "", 7, None]), max_size=3), values),
+        "outputs": st.one_of(st.dictionaries(st.sampled_from(["w", "", "h"]), values, max_size=2), values),
         "ranking": st.one_of(
             st.lists(st.sampled_from(["a", "b", "", 7, None, 1.5, True]), max_size=3), values
         ),

@@ -34,6 +34,8 @@ VALUES = {
     FieldType.NUMBER: (1.5, 1.5, pa.float64()),
     FieldType.BOOLEAN: (True, True, pa.bool_()),
     FieldType.ITEMS: (["b", "a"], '["b","a"]', pa.string()),
+    FieldType.LABEL_SET: (["b", "a", "b"], '["a","b"]', pa.string()),
+    FieldType.OUTPUTS: ('{"b": 1, "a": -2}', '{"a":-2.0,"b":1.0}', pa.string()),
     FieldType.GRADES: ('{"b": 1, "a": 2}', '{"a":2.0,"b":1.0}', pa.string()),
 }
 
@@ -52,10 +54,11 @@ def test_each_field_of_a_prediction_is_checked_decoded_and_stored(name):
     assert getattr(row, name) == checked
     assert schema.ignored(record) == set()
     shape = StreamDecoder(STREAM, RULES.settings)
-    rows = shape.decode(msgspec.json.encode(record), "one", bound=False)
+    fast = json.loads(sent) if PREDICTION[name].type is FieldType.OUTPUTS else sent
+    rows = shape.decode(msgspec.json.encode(record | {name: fast}), "one", bound=False)
     assert rows is not None
-    assert getattr(rows[0], name) == sent
-    batch = columns(by_field({name: [sent]}, [int(NOW * 1e6)]))
+    assert getattr(rows[0], name) == fast
+    batch = columns(by_field({name: [fast]}, [int(NOW * 1e6)]))
     assert batch.column(name).to_pylist() == [checked]
     assert batch.schema.field(name).type == stored_type
 

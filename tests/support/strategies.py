@@ -56,10 +56,17 @@ LABELS = _ANSWERS | {
     "outcome.truth": _some(st.sampled_from(["a", "b", "c"])),
     "attributions.x": _some(_floats),
     "attributions.y": _some(_sensible),
+    "predicted_labels": _some(st.sampled_from(['["a","b"]', '["b"]', "[]"])),
+    "outcome.true_labels": _some(st.sampled_from(['["a"]', '["b","c"]', "[]"])),
     "ranking": _some(st.sampled_from(['["a","b"]', '["b","b"]', "[]", '["c"]'])),
     "outcome.relevant": _some(st.sampled_from(['{"a":1}', '{"a":0,"b":2}', "{}", '{"d":3}'])),
 }
-NUMBERS = _ANSWERS | {"prediction": _some(_sensible), "outcome.truth": _some(_sensible)}
+NUMBERS = _ANSWERS | {
+    "outputs": _some(st.sampled_from(['{"w":1.5}', '{"w":-2,"h":1e80}', "{}"])),
+    "outcome.true_outputs": _some(st.sampled_from(['{"w":1.5}', '{"h":0}', '{"w":1e300}'])),
+    "prediction": _some(_sensible),
+    "outcome.truth": _some(_sensible),
+}
 
 
 @st.composite

@@ -12,7 +12,8 @@ from watchkeeper_client.problems import ERROR, log
 LARGEST_BODY = 1_048_576
 """Bytes: of a larger request or answer nothing is read but how long it took."""
 FIELDS = (
-    "id", "features", "prediction", "confidence", "probabilities", "attributions", "ranking", "segments", "version",
+    "id", "features", "prediction", "confidence", "probabilities", "attributions", "ranking", "predicted_labels",
+    "outputs", "segments", "version",
     "automated", "cost", "timestamp",
 )  # fmt: skip
 Document = dict[str, Any]

@@ -71,6 +71,11 @@ class Freezer:
             self._counters.leave_out("texts", given)
         return copy
 
+    def named(self, **given: Any) -> dict[str, Any]:
+        """The fields that are lists of items, sets of labels or numbers by name; others are left out."""
+        frozen = {name: self.items(name, value) for name, value in given.items() if value is not None}
+        return {name: value for name, value in frozen.items() if value is not None}
+
     def items(self, name: str, given: Any) -> list[str] | dict[str, float] | None:
         """A list of items in order, or a grade by item; None where it is neither. Items without a text are left out."""
         try:

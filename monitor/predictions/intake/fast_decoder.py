@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from monitor.predictions.fields import GROUPS, PREDICTION, PREDICTION_FIELDS, FieldType, Row
-from monitor.predictions.intake.item_fields import MOST_ITEMS
+from monitor.predictions.intake.item_fields import MOST_ITEMS, MOST_OUTPUTS
 from monitor.predictions.intake.validation import CLOSE, RecordError
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
@@ -200,6 +200,8 @@ class StreamDecoder:
             FieldType.NUMBER: float,
             FieldType.BOOLEAN: bool,
             FieldType.ITEMS: Annotated[list[item | integer], msgspec.Meta(max_length=MOST_ITEMS)],
+            FieldType.LABEL_SET: Annotated[list[item | integer], msgspec.Meta(max_length=MOST_ITEMS)],
+            FieldType.OUTPUTS: Annotated[dict[item, float], msgspec.Meta(max_length=MOST_OUTPUTS)],
         }
         return [(name, types[field.type] | None, None) for name, field in PREDICTION.items()]
 

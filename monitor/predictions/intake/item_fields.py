@@ -10,13 +10,16 @@ import pyarrow as pa
 from monitor.errors import InputError
 from monitor.predictions.fields import FieldType, of_type
 from monitor.predictions.intake.validation import RecordError, kind_of, label, number, shown
-from monitor.predictions.log.item_lists import grades_text, items_of, list_text
+from monitor.predictions.log.item_lists import grades_text, items_of, labels_text, list_text, outputs_text
 from monitor.texts import LABEL
 
 MOST_ITEMS = 1_000
 """Items of one list."""
 LARGEST_GRADE = 1e6
-_NAMES = of_type(FieldType.ITEMS, FieldType.GRADES)
+MOST_OUTPUTS = 100
+"""Outputs of one record."""
+_LABELS_HINT = 'send a list of labels: ["urgent", "billing"]'
+_OUTPUTS_HINT = 'send a number of each output: {"width": 1.2, "height": 3.4}'
 _LIST_HINT = 'send a list of ids in order: ["sku-17", "sku-4"]; a feature of this name is features.ranking'
 _GRADES_HINT = (
     'send the chosen items, ["sku-17"], or grades, {"sku-17": 3}; a feature of this name is features.relevant'
@@ -52,9 +55,40 @@ def grades(name: str, value: object, limit: int = LABEL) -> str:
     return grades_text({_item(name, item, limit): _grade(name, item, one) for item, one in given.items()})
 
 
+def label_set(name: str, value: object, limit: int = LABEL) -> str:
+    """A set of labels, as stored. A text must be such a list in JSON.
+
+    Raises:
+        RecordError: it is none.
+    """
+    given = _decoded(value)
+    if not isinstance(given, list):
+        raise RecordError("invalid", f"{name} is {shown(value)}, not a list of labels", hint=_LABELS_HINT)
+    _check_size(name, len(given))
+    return labels_text(_item(f"{name}[{place}]", one, limit) for place, one in enumerate(given))
+
+
+def outputs(name: str, value: object, limit: int = LABEL) -> str:
+    """A number of each output, as stored. A text must be such an object in JSON.
+
+    Raises:
+        RecordError: it is none.
+    """
+    given = _decoded(value)
+    if not isinstance(given, dict):
+        raise RecordError("invalid", f"{name} is {shown(value)}, not numbers by output", hint=_OUTPUTS_HINT)
+    if len(given) > MOST_OUTPUTS:
+        raise RecordError("too_large", f"{name} has {len(given):,} outputs, more than {MOST_OUTPUTS}")
+    return outputs_text(
+        {_item(name, output, limit): number(f"{name}.{output}", one) for output, one in given.items()}
+    )
+
+
 CHECKS: Mapping[FieldType, Callable[[str, object, int], str]] = {
     FieldType.ITEMS: items,
     FieldType.GRADES: grades,
+    FieldType.LABEL_SET: label_set,
+    FieldType.OUTPUTS: outputs,
 }
 
 
@@ -69,6 +103,9 @@ def refuse_objects(names: Iterable[str]) -> None:
         if dot and field in _NAMES:
             hint = f"as a column, {field} is a list, or a text with JSON"
             raise InputError(f"{field} is an object in some rows", hint=hint)
+
+
+_NAMES = of_type(*CHECKS)
 
 
 def column(kind: FieldType, values: pa.Array) -> pa.Array:

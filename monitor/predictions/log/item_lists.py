@@ -1,4 +1,4 @@
-"""Lists of items, and grades by item, as the log stores them: as JSON texts, which each way in and out can carry.
+"""Lists, sets, and numbers by name, as the log stores them: as JSON texts, which each way in and out can carry.
 
 A list keeps its order. Grades are sorted by item, so that equal grades are equal texts.
 """
@@ -38,6 +38,16 @@ def grades_of(text: str) -> dict[str, float]:
         msgspec.MsgspecError: the text is no object of numbers.
     """
     return _GRADES.decode(text)
+
+
+def labels_text(labels: Iterable[str]) -> str:
+    """A set of labels as stored: a sorted list, which `items_of` reads."""
+    return list_text(sorted(set(labels)))
+
+
+def outputs_text(outputs: Mapping[str, float]) -> str:
+    """Numbers by output as stored, which `grades_of` reads."""
+    return grades_text(outputs)
 
 
 def united(texts: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 from monitor.predictions.fields import ALL, GROUPS, FieldType, of_type
 from monitor.predictions.log.arrays import floats
 from monitor.predictions.log.columns import LABEL, Value, column, name_of
-from monitor.predictions.log.item_lists import list_text
+from monitor.predictions.log.item_lists import labels_text, list_text, outputs_text
 from monitor.times.columns import Micros
 
 _LABELS = {
@@ -27,8 +27,8 @@ _ANSWERS = of_type(FieldType.ANSWER)
 _PROBABILITIES = of_type(FieldType.PROBABILITY)
 _NUMBERS = of_type(FieldType.PROBABILITY, FieldType.MILLISECONDS, FieldType.NUMBER)
 _BOOLEANS = of_type(FieldType.BOOLEAN)
-_LISTS = of_type(FieldType.ITEMS)
-_STORED_AS_TEXT = of_type(FieldType.ITEMS, FieldType.GRADES)
+_SETS = of_type(FieldType.LABEL_SET)
+_STORED_AS_TEXT = of_type(FieldType.ITEMS, FieldType.LABEL_SET, FieldType.OUTPUTS, FieldType.GRADES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +133,17 @@ def _column(name: str, values: Sequence[Any]) -> pa.Array:
         return _answers(values)
     if name in _BOOLEANS:
         return pa.array(values, pa.bool_())
-    if name in _LISTS:
-        values = [list_text([name_of(one) or "" for one in v]) if isinstance(v, list) else v for v in values]
     if name in _STORED_AS_TEXT:
-        return pa.array(values, pa.string())
+        return pa.array([_as_text(name, value) for value in values], pa.string())
     return column(values)
+
+
+def _as_text(name: str, value: Any) -> str | None:
+    """A list, a set or numbers by name as the text that the log stores; those that are one already stay."""
+    if isinstance(value, list):
+        items = [name_of(one) or "" for one in value]
+        return labels_text(items) if name in _SETS else list_text(items)
+    return outputs_text(value) if isinstance(value, dict) else value
 
 
 def _labels(values: Sequence[str | int | None], kind: pa.DataType) -> pa.Array:

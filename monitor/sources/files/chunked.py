@@ -21,7 +21,7 @@ TIMES = ("timestamp", "outcome.timestamp")
 CHECKED = (
     *TIMES,
     *of_type(FieldType.PROBABILITY, FieldType.MILLISECONDS, FieldType.NUMBER, FieldType.BOOLEAN),
-    *of_type(FieldType.ITEMS, FieldType.GRADES),
+    *of_type(FieldType.ITEMS, FieldType.GRADES, FieldType.LABEL_SET, FieldType.OUTPUTS),
 )
 """Fields whose values are validated one by one, and therefore read as texts."""
 NAMED = (*of_type(FieldType.ID, FieldType.VERSION, FieldType.LABEL), *STREAM_FIELDS)

@@ -33,6 +33,8 @@ ReadRecord = Callable[[dict[str, object], Rules], object]
 """Reads one record, or raises a `RecordError`."""
 
 _KIND = "predictions"
+_OBJECTS = (*UNITED, "true_outputs")
+"""Fields of outcomes that are objects; their members are no columns."""
 _FIRST_LINE = {".csv": 2, ".tsv": 2}
 _NO_TIME = (
     "rename the column with the time of each row to `timestamp`: without it, old rows would count as new"
@@ -80,7 +82,7 @@ class ColumnMap:
             return None
         if column in own:
             return own[column]
-        if column in OUTCOME_FIELDS or column.partition(".")[0] in UNITED:
+        if column in OUTCOME_FIELDS or column.partition(".")[0] in _OBJECTS:
             return f"outcome.{column}"
         if column in PREDICTION_FIELDS or column.partition(".")[0] in (*GROUPS, "outcome") or column in SENT:
             return column

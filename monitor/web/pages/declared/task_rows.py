@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from monitor.health.wording import NOTHING
 from monitor.metrics.metric import MetricInfo
+from monitor.metrics.quality import multi_label, multi_output
 from monitor.metrics.recommendation import list_quality, shown_items
 from monitor.metrics.settings import Ranking
 from monitor.records import Measurement
@@ -41,7 +42,11 @@ def of_measurements(
 ) -> list[TaskView]:
     """The kinds of tasks of which one window has figures, else another window."""
     lists = (*list_quality.INFO, *shown_items.INFO)
-    found = [_view("lists", "Lists", lists, measured, otherwise, f"k is {(ranking or Ranking()).k}.")]
+    found = [
+        _view("lists", "Lists", lists, measured, otherwise, f"k is {(ranking or Ranking()).k}."),
+        _view("label_sets", "Sets of labels", multi_label.INFO, measured, otherwise),
+        _view("outputs", "Outputs", multi_output.INFO, measured, otherwise),
+    ]
     return [view for view in found if view is not None]
 
 

@@ -1,0 +1,67 @@
+"""Counts the errors of several numbers that one prediction has (`outputs`), as exact sums of each output."""
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.predictions.log.item_lists import grades_of
+from monitor.windows.kernel.exact_sums import exact_sum
+from monitor.windows.profile import Slice
+
+PREDICTED, TRUE = "outputs", "outcome.true_outputs"
+MOST_OUTPUTS = 100
+"""Outputs of a batch that are counted. Where a batch has more, none is."""
+N, ERROR, ABSOLUTE, SQUARED, FOURTH, TRUTH, TRUTH_SQUARED, ASIDE = (
+    "n", "error", "absolute", "squared", "fourth", "truth", "truth squared", "aside",
+)  # fmt: skip
+TOO_MANY = "outputs too many"
+_LARGEST = 1e70
+"""Larger values have no finite fourth power of their error: they are set aside."""
+
+
+def name_of(what: str, output: str) -> str:
+    """The name of a sum of one output."""
+    return f"output {what}:{output}"
+
+
+def outputs_of(part: Slice) -> list[str]:
+    """The outputs that a slice has, sorted."""
+    prefixes = tuple(name_of(what, "") for what in (N, ASIDE))
+    return sorted({name.partition(":")[2] for name in part.totals if name.startswith(prefixes)})
+
+
+def count(joined: pa.RecordBatch) -> dict[str, int]:
+    """The sums of rows whose true outputs have become known. An output counts where both sides have it."""
+    names = joined.schema.names
+    if PREDICTED not in names or TRUE not in names:
+        return {}
+    is_known = np.logical_and(joined.column(PREDICTED).is_valid(), joined.column(TRUE).is_valid())
+    rows = joined.filter(pa.array(is_known))
+    pairs: dict[str, list[tuple[float, float]]] = {}
+    for answer, truth in zip(rows.column(PREDICTED).to_pylist(), rows.column(TRUE).to_pylist(), strict=True):
+        known = grades_of(truth)
+        for output, value in grades_of(answer).items():
+            if output in known:
+                pairs.setdefault(output, []).append((value, known[output]))
+    if len(pairs) > MOST_OUTPUTS:
+        return {TOO_MANY: exact_sum(np.ones(rows.num_rows))}
+    totals: dict[str, int] = {}
+    for output, values in sorted(pairs.items()):
+        totals |= {name_of(what, output): total for what, total in _sums(np.array(values)).items() if total}
+    return totals
+
+
+def _sums(values: np.ndarray) -> dict[str, int]:
+    fits = (np.abs(values) < _LARGEST).all(axis=1)
+    answers, truths = values[fits].T
+    errors = answers - truths
+    columns = {
+        N: np.ones(errors.size),
+        ERROR: errors,
+        ABSOLUTE: np.abs(errors),
+        SQUARED: errors**2,
+        FOURTH: errors**4,
+        TRUTH: truths,
+        TRUTH_SQUARED: truths**2,
+        ASIDE: np.ones(int((~fits).sum())),
+    }
+    return {what: exact_sum(column) for what, column in columns.items()}
