@@ -35,6 +35,7 @@ from monitor.store.settings import AuditSettings, StoreSettings
 from monitor.web.settings import WebSettings
 from monitor.windows.declared.forecast import Forecast, definitions
 from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.score_definitions import Anomaly, Survival, of_anomalies, of_survival
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
 
@@ -182,8 +183,19 @@ class Config(Section):
             for client, section in self.clients.items()
             for name, model in section.models.items()
         }
+        anomalies = {
+            (client, name): Anomaly(**dict(model.anomaly))
+            for client, section in self.clients.items()
+            for name, model in section.models.items()
+            if model.anomaly.threshold is not None
+        }
         return replace(
-            self.metrics.settings(), tasks=tasks, fairness=fairness, forecasts=forecasts, rankings=rankings
+            self.metrics.settings(),
+            tasks=tasks,
+            fairness=fairness,
+            forecasts=forecasts,
+            rankings=rankings,
+            anomalies=anomalies,
         )
 
     def model(self, stream: Stream) -> ModelSettings:
@@ -207,7 +219,9 @@ class Config(Section):
         return {key: suite.load(file) if file is not None else [] for key, file in files.items()}
 
     def own_metrics(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[OwnMetric]]:
-        """The own metrics of the configured models, and of `models`, by client and model; with those of forecasts."""
+        """The own metrics of the configured models, and of `models`, by client and model; with those of
+        forecasts and scores.
+        """
         configured = {(client, name) for client, section in self.clients.items() for name in section.models}
         views = {key: self.model(Stream(*key)) for key in sorted({*configured, *models})}
         return {
@@ -217,6 +231,8 @@ class Config(Section):
                     for name, one in view.metrics.items()
                 ),
                 *(definitions(Forecast(**dict(view.forecast))) if view.forecast.is_on else ()),
+                *(of_anomalies(Anomaly(**dict(view.anomaly))) if view.anomaly.threshold is not None else ()),
+                *of_survival(Survival(**dict(view.survival))),
             ]
             for key, view in views.items()
         }

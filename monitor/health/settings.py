@@ -14,6 +14,7 @@ from monitor.config.units import HOUR
 from monitor.health.declared.forecast_settings import ForecastSection
 from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.health.declared.ranking_settings import RankingSection
+from monitor.health.declared.score_settings import AnomalySection, SurvivalSection
 from monitor.health.fairness_settings import FairnessSection
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -76,6 +77,10 @@ class ModelView(Section):
     """The groups between which answers are compared. Without groups, nothing is measured."""
     forecast: ForecastSection = ForecastSection()
     """What is sent beside forecasts: horizon, prediction interval, quantiles, naive forecast."""
+    anomaly: AnomalySection = AnomalySection()
+    """What the scores of an anomaly detector mean."""
+    survival: SurvivalSection = SurvivalSection()
+    """At which times the risks of a survival model are judged."""
     ranking: RankingSection = RankingSection()
     """How lists of items, such as recommendations, are judged."""
 

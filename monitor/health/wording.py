@@ -115,6 +115,10 @@ PHRASES: dict[str, Phrase] = {
         explains="100 % would be all chosen items first, the most valuable one at the top.",
     ),
     "catalogue_coverage": Phrase("Items shown", "shows {value} of all items to somebody"),
+    "alert_rate": Phrase("Alerts", "raises an alert in {value} of all cases"),
+    "precision_at_top_k": Phrase(
+        "Strongest alerts that were right", "is right in {value} of its strongest alerts"
+    ),
     "subset_accuracy": Phrase("All labels right", "gets all labels right in {value} of all cases"),
     "volume": Phrase(
         "Decisions", "made {value} decisions", "count", "Number of answers that the model gave."

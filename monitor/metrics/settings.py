@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from monitor.windows.declared.forecast import Forecast
+from monitor.windows.declared.score_definitions import Anomaly
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,5 @@ class MetricSettings:
     """What is sent beside the forecasts of each (client, model) that has it configured."""
     rankings: Mapping[tuple[str, str], Ranking] = field(default_factory=dict)
     """How the lists of each (client, model) that has it configured are judged."""
+    anomalies: Mapping[tuple[str, str], Anomaly] = field(default_factory=dict)
+    """What the scores of each (client, model) mean that detects anomalies."""

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from monitor.app import App
 from monitor.clock import ManualClock
@@ -26,6 +26,13 @@ def app(tmp_path: Path) -> Iterator[App]:
     models: dict[str, Any] = {
         "topics": {"title": "Topics", "targets": {"subset_accuracy": 0.95}},
         "size": {"title": "Size"},
+        "pumps": {
+            "title": "Pumps",
+            "task": "regression",
+            "anomaly": {"threshold": 0.9, "k": 50},
+            "targets": {"precision_at_top_k": 0.99},
+        },
+        "churn": {"title": "Churn", "task": "regression", "survival": {"horizons": [30]}},
     }
     config = Config.model_validate(
         {
@@ -109,3 +116,49 @@ def test_sets_of_labels_and_outputs_are_read_back_everywhere(app: App) -> None:
         sheet = http.get("/metrics").text.splitlines()
         read = [line for line in sheet if line.startswith("watchkeeper_performance_value{")]
         assert [line for line in read if 'metric="subset_accuracy"' in line]
+
+
+def scored(model: str, scores: np.ndarray, truths: list[Any]) -> tuple[Sent, Sent]:
+    here = [{"id": str(n), "client": "acme", "model": model, "timestamp": NOW + n % 50} for n in range(200)]
+    return (
+        [one | {"prediction": score} for one, score in zip(here, scores.tolist(), strict=True)],
+        [one | {"truth": truth} for one, truth in zip(here, truths, strict=True)],
+    )
+
+
+def test_scores_of_anomalies_and_survival_are_read_back_everywhere(app: App) -> None:
+    assert isinstance(app.clock, ManualClock)
+    chance = np.random.default_rng(6)
+    score, risk = chance.random(200), chance.normal(size=200)
+    is_anomaly = chance.random(200) < score
+    time = chance.exponential(40 / np.exp(risk))
+    truth = np.where(chance.random(200) < 0.8, time, -time)
+    with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
+        for sent, known in (
+            scored("pumps", score, is_anomaly.tolist()),
+            scored("churn", risk, truth.tolist()),
+        ):
+            assert http.post("/v1/predictions", json=sent).json()["accepted"] == 200
+            assert http.post("/v1/outcomes", json=known).json()["accepted"] == 200
+        for _ in range(8):
+            app.tick()
+            app.clock.advance(50)
+        found = {}
+        for model in ("pumps", "churn"):
+            measured = http.get(f"/api/v1/clients/acme/models/{model}/measurements").json()["measurements"]
+            found |= {(one["metric"], *one["labels"].values()): one for one in measured}
+        assert found["alert_rate",]["value"] == pytest.approx(np.mean(score >= 0.9))
+        highest = is_anomaly[np.argsort(-score)][:50].mean()
+        assert found["precision_at_top_k",]["value"] == pytest.approx(highest, abs=0.03)
+        by_then, after = (truth >= 0) & (truth <= 30), np.abs(truth) > 30
+        area = roc_auc_score(by_then[by_then | after], risk[by_then | after])
+        assert found["concordance_at_horizon", "30"]["value"] == pytest.approx(area, abs=5e-3)
+        page = http.get("/c/acme/m/pumps").text
+        assert "of its strongest alerts" in page
+        assert "at least 99 % was agreed" in page
+        for model, metric in (("pumps", "alert_precision"), ("churn", "concordance_at_horizon")):
+            staff = http.get(f"/staff/m/acme/{model}/production").text
+            assert metric in staff.partition('<h2 id="scores">')[2].partition("<h2")[0]
+        sheet = http.get("/metrics").text.splitlines()
+        read = [line for line in sheet if line.startswith("watchkeeper_performance_value{")]
+        assert [line for line in read if 'metric="precision_at_top_k"' in line]

@@ -11,7 +11,6 @@ from monitor.metrics import intervals
 from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject
 from monitor.records import Better, Labels, Measurement, labels
-from monitor.windows.declared.forecast import is_forecast
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.declared.tally_labels import ASIDE, BUCKET, ROWS, middle
 from monitor.windows.kernel.tally import MOST, Tally
@@ -37,7 +36,7 @@ _FEWEST = 2
 def measure(subject: Subject) -> Iterator[Measurement]:
     """Each own metric, for the whole window and by version and segment, and how many rows it could not use."""
     for metric in subject.declared.of(subject.window):
-        if is_forecast(metric):
+        if metric.is_built_in:
             continue
         for where, part, base in subject.scopes():
             yield from _measured(subject, metric, where, part, base)

@@ -123,7 +123,7 @@ def _of_class(
         return
     usual = _usual(name, base)
     area = roc_auc(positive, negative)
-    half = Z * _hanley_mcneil(area, p, q)
+    half = Z * hanley_mcneil(area, p, q)
     least, greatest = roc_auc_bounds(positive, negative)
     yield subject.ok(
         ROC_AUC,
@@ -175,7 +175,8 @@ def _mean(
     return subject.ok(info, value, measured[0].n, where=at, interval=interval, baseline=usual)
 
 
-def _hanley_mcneil(area: float, p: float, q: float) -> float:
+def hanley_mcneil(area: float, p: float, q: float) -> float:
+    """Standard error of an area under the ROC curve (Hanley and McNeil 1982)."""
     one, two = area / (2 - area), 2 * area**2 / (1 + area)
     variance = area * (1 - area) + (p - 1) * (one - area**2) + (q - 1) * (two - area**2)
     return math.sqrt(max(variance, 0.0) / (p * q))

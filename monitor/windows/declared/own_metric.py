@@ -40,6 +40,11 @@ class OwnMetric:
         """The name of the sum of products of two terms."""
         return f"{self.tally}:{min(one, other)}*{max(one, other)}"
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether it belongs to a kind of task, such as forecasts, and is none of one's own: those have no dot."""
+        return "." in self.name
+
     def stored(self) -> str:
         """As text for the store."""
         return msgspec.json.encode(_Stored(self.expression.text, self.unit, self.better)).decode()

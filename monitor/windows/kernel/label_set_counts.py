@@ -110,4 +110,4 @@ def _loss(scores: np.ndarray, is_true: np.ndarray) -> float:
     if not pairs:
         return 0.0
     below = np.searchsorted(false, true, side="left")
-    return float(pairs - below.sum()) / pairs
+    return float((pairs - below.sum()) / pairs)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from monitor.health.wording import NOTHING
+from monitor.metrics.declared import ranked_scores
 from monitor.metrics.metric import MetricInfo
 from monitor.metrics.quality import multi_label, multi_output
 from monitor.metrics.recommendation import list_quality, shown_items
@@ -45,6 +46,7 @@ def of_measurements(
     found = [
         _view("lists", "Lists", lists, measured, otherwise, f"k is {(ranking or Ranking()).k}."),
         _view("label_sets", "Sets of labels", multi_label.INFO, measured, otherwise),
+        _view("scores", "Scores", ranked_scores.INFO, measured, otherwise),
         _view("outputs", "Outputs", multi_output.INFO, measured, otherwise),
     ]
     return [view for view in found if view is not None]
