@@ -33,6 +33,8 @@ from monitor.sources.probes import ProbeSettings
 from monitor.sources.registry import AnySource
 from monitor.store.settings import AuditSettings, StoreSettings
 from monitor.web.settings import WebSettings
+from monitor.windows.declared import agent_definitions
+from monitor.windows.declared.agent_definitions import Agent
 from monitor.windows.declared.forecast import Forecast, definitions
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.declared.score_definitions import Anomaly, Survival, of_anomalies, of_survival
@@ -220,7 +222,7 @@ class Config(Section):
 
     def own_metrics(self, models: Iterable[tuple[str, str]]) -> dict[tuple[str, str], list[OwnMetric]]:
         """The own metrics of the configured models, and of `models`, by client and model; with those of
-        forecasts and scores.
+        forecasts, scores and agents.
         """
         configured = {(client, name) for client, section in self.clients.items() for name in section.models}
         views = {key: self.model(Stream(*key)) for key in sorted({*configured, *models})}
@@ -232,6 +234,7 @@ class Config(Section):
                 ),
                 *(definitions(Forecast(**dict(view.forecast))) if view.forecast.is_on else ()),
                 *(of_anomalies(Anomaly(**dict(view.anomaly))) if view.anomaly.threshold is not None else ()),
+                *agent_definitions.definitions(Agent(**dict(view.agent))),
                 *of_survival(Survival(**dict(view.survival))),
             ]
             for key, view in views.items()

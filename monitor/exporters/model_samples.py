@@ -14,7 +14,7 @@ from monitor.health import verdict
 from monitor.health.settings import ClientSettings
 from monitor.measurement_table import Key, valued
 from monitor.metrics import business
-from monitor.metrics.declared import forecasts, ranked_scores
+from monitor.metrics.declared import agents, forecasts, ranked_scores
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
 from monitor.metrics.drift import presence
 from monitor.metrics.quality import calibration_error, classification, label_delay, multi_label, regression
@@ -46,6 +46,7 @@ QUALITY = frozenset(
         *forecasts.INFO,
         *multi_label.INFO,
         *ranked_scores.INFO,
+        *agents.INFO,
         *list_quality.INFO,
         shown_items.COVERAGE,
         shown_items.POPULARITY,

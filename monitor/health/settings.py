@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from monitor.config.sections import Duration, RealNumber, Section
 from monitor.config.time_zone import TimeZone
 from monitor.config.units import HOUR
+from monitor.health.declared.agent_settings import AgentSection
 from monitor.health.declared.forecast_settings import ForecastSection
 from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.health.declared.ranking_settings import RankingSection
@@ -77,6 +78,8 @@ class ModelView(Section):
     """The groups between which answers are compared. Without groups, nothing is measured."""
     forecast: ForecastSection = ForecastSection()
     """What is sent beside forecasts: horizon, prediction interval, quantiles, naive forecast."""
+    agent: AgentSection = AgentSection()
+    """Which features tell of the runs of an agent: steps, calls of tools, loops."""
     anomaly: AnomalySection = AnomalySection()
     """What the scores of an anomaly detector mean."""
     survival: SurvivalSection = SurvivalSection()

@@ -27,7 +27,7 @@ _LOWER_IS_BETTER = frozenset(
         "domain_classifier_auc", "drift_evidence", "drifted_share", "empty_list_share", "error_rate",
         "expected_calibration_error", "forecast_set_aside", "gauge_failing_seconds", "gpu_faults",
         "hellinger", "jensen_shannon", "kolmogorov_smirnov", "label_delay", "latency_mean", "latency_p50",
-        "latency_p90", "latency_p95", "latency_p99", "log_loss", "mae", "mape", "mase", "missing_share",
+        "latency_p90", "latency_p95", "latency_p99", "log_loss", "loop_rate", "mae", "mape", "mase", "missing_share",
         "new_category_share", "out_of_memory_kills", "out_of_range_share",
         "output_mae", "output_rmse", "pinball_loss", "psi",
         "queue_age_seconds", "queue_backlog", "queue_depth", "ranking_decline", "ranking_loss",
@@ -37,7 +37,7 @@ _LOWER_IS_BETTER = frozenset(
         "rollback_drill_due", "rollback_failed", "rolled_back", "rollout_failed", "rollout_frozen",
         "schema_changes", "server_error_rate", "server_latency_seconds", "silence_ratio",
         "site_missing_bundles", "site_silence", "own_metric_set_aside", "expectation_failed",
-        "violation_share", "signal_rate", "silence_seconds", "total_variation", "unreadable_share",
+        "violation_share", "signal_rate", "silence_seconds", "tool_error_rate", "total_variation", "unreadable_share",
         "unrecorded_version", "wape", "wasserstein", "worst_segment_gap",
     )
 )  # fmt: skip

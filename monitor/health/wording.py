@@ -115,6 +115,8 @@ PHRASES: dict[str, Phrase] = {
         explains="100 % would be all chosen items first, the most valuable one at the top.",
     ),
     "catalogue_coverage": Phrase("Items shown", "shows {value} of all items to somebody"),
+    "goal_rate": Phrase("Goals reached", "reaches its goal in {value} of its runs"),
+    "tool_error_rate": Phrase("Tools that failed", "gets an error from {value} of its calls of tools"),
     "alert_rate": Phrase("Alerts", "raises an alert in {value} of all cases"),
     "precision_at_top_k": Phrase(
         "Strongest alerts that were right", "is right in {value} of its strongest alerts"
@@ -214,7 +216,7 @@ def phrase_of(metric: str) -> Phrase | None:
 
 QUALITY = (
     "accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape",
-    "subset_accuracy", "hit_rate_at_k", "ndcg_at_k",
+    "subset_accuracy", "hit_rate_at_k", "ndcg_at_k", "goal_rate",
 )  # fmt: skip
 """Metrics that can represent quality, in order of preference."""
 ESTIMATES = {"accuracy": "estimated_accuracy"}

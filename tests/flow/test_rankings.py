@@ -152,6 +152,8 @@ def test_lists_that_became_worse_are_read_back_everywhere(app: App, tmp_path: Pa
         section = staff.partition('<h2 id="lists">')[2].partition("<h2")[0]
         assert "k is 5." in section
         assert "ndcg_at_k" in section
+        shown = staff.partition('<h2 id="shown">')[2].partition("<h2")[0]
+        assert "unseen_items" in shown
         assert HOSTILE not in page + staff
         sheet = http.get("/metrics").text
         assert [

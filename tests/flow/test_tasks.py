@@ -32,6 +32,18 @@ def app(tmp_path: Path) -> Iterator[App]:
             "anomaly": {"threshold": 0.9, "k": 50},
             "targets": {"precision_at_top_k": 0.99},
         },
+        "helpdesk": {
+            "title": "Helpdesk",
+            "quality": "goal_rate",
+            "targets": {"goal_rate": 0.99},
+            "agent": {
+                "steps": "steps",
+                "tool_calls": "calls",
+                "tool_errors": "errors",
+                "loops": "loops",
+                "goal": "true",
+            },
+        },
         "churn": {"title": "Churn", "task": "regression", "survival": {"horizons": [30]}},
     }
     config = Config.model_validate(
@@ -126,15 +138,27 @@ def scored(model: str, scores: np.ndarray, truths: list[Any]) -> tuple[Sent, Sen
     )
 
 
-def test_scores_of_anomalies_and_survival_are_read_back_everywhere(app: App) -> None:
+def test_scores_and_runs_of_an_agent_are_read_back_everywhere(app: App) -> None:
     assert isinstance(app.clock, ManualClock)
     chance = np.random.default_rng(6)
     score, risk = chance.random(200), chance.normal(size=200)
     is_anomaly = chance.random(200) < score
     time = chance.exponential(40 / np.exp(risk))
     truth = np.where(chance.random(200) < 0.8, time, -time)
+    runs = scored("helpdesk", score, is_anomaly.tolist())
+    calls, errors = chance.integers(0, 9, 200), chance.integers(0, 2, 200)
+    errors = np.minimum(calls, errors)
+    for place, run in enumerate(runs[0]):
+        counted = {
+            "steps": place % 5,
+            "calls": int(calls[place]),
+            "errors": int(errors[place]),
+            "loops": place % 4 // 3,
+        }
+        run |= {"prediction": True, "features": counted}
     with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
         for sent, known in (
+            runs,
             scored("pumps", score, is_anomaly.tolist()),
             scored("churn", risk, truth.tolist()),
         ):
@@ -144,7 +168,7 @@ def test_scores_of_anomalies_and_survival_are_read_back_everywhere(app: App) -> 
             app.tick()
             app.clock.advance(50)
         found = {}
-        for model in ("pumps", "churn"):
+        for model in ("pumps", "churn", "helpdesk"):
             measured = http.get(f"/api/v1/clients/acme/models/{model}/measurements").json()["measurements"]
             found |= {(one["metric"], *one["labels"].values()): one for one in measured}
         assert found["alert_rate",]["value"] == pytest.approx(np.mean(score >= 0.9))
@@ -153,12 +177,20 @@ def test_scores_of_anomalies_and_survival_are_read_back_everywhere(app: App) -> 
         by_then, after = (truth >= 0) & (truth <= 30), np.abs(truth) > 30
         area = roc_auc_score(by_then[by_then | after], risk[by_then | after])
         assert found["concordance_at_horizon", "30"]["value"] == pytest.approx(area, abs=5e-3)
+        assert found["agent_steps",]["value"] == pytest.approx(2)
+        assert found["tool_error_rate",]["value"] == pytest.approx(errors.sum() / calls.sum())
+        assert found["loop_rate",]["value"] == pytest.approx(0.25)
+        assert found["goal_rate",]["value"] == pytest.approx(is_anomaly.mean())
         page = http.get("/c/acme/m/pumps").text
         assert "of its strongest alerts" in page
         assert "at least 99 % was agreed" in page
         for model, metric in (("pumps", "alert_precision"), ("churn", "concordance_at_horizon")):
             staff = http.get(f"/staff/m/acme/{model}/production").text
             assert metric in staff.partition('<h2 id="scores">')[2].partition("<h2")[0]
+        assert "Helpdesk reaches its goal in" in http.get("/c/acme/m/helpdesk").text
+        staff = http.get("/staff/m/acme/helpdesk/production").text
+        assert "tool_error_rate" in staff.partition('<h2 id="agent">')[2].partition("<h2")[0]
         sheet = http.get("/metrics").text.splitlines()
         read = [line for line in sheet if line.startswith("watchkeeper_performance_value{")]
-        assert [line for line in read if 'metric="precision_at_top_k"' in line]
+        for metric in ("precision_at_top_k", "goal_rate"):
+            assert [line for line in read if f'metric="{metric}"' in line]

@@ -145,6 +145,8 @@ def test_figures_of_each_output_are_those_of_scikit_learn() -> None:
         assert found["output_mae", name].value == pytest.approx(mean_absolute_error(values, answers[name]))
         rmse = mean_squared_error(values, answers[name]) ** 0.5
         assert found["output_rmse", name].value == pytest.approx(rmse)
+        spread = 1.959964 * (errors**2).std() / 300**0.5
+        assert found["output_rmse", name].high == pytest.approx((rmse**2 + spread) ** 0.5, rel=1e-4)
         assert found["output_bias", name].value == pytest.approx(errors.mean())
         assert found["output_r_squared", name].value == pytest.approx(
             r2_score(values, answers[name]), abs=1e-3

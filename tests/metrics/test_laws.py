@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from monitor.metrics import METRICS, MetricSettings, Subject, measure
 from monitor.metrics.business.target import TARGET_SHORTFALL
 from monitor.metrics.calls import judges
-from monitor.metrics.declared import expected, forecasts, own_metrics, ranked_scores
+from monitor.metrics.declared import agents, expected, forecasts, own_metrics, ranked_scores
 from monitor.metrics.drift import column_drift, multivariate
 from monitor.metrics.drift.answers import INPUT_VARIATION_LOSS
 from monitor.metrics.quality import scores
@@ -64,6 +64,7 @@ _ELSEWHERE = (
     *own_metrics.INFO,
     *forecasts.INFO,
     *ranked_scores.INFO,
+    *agents.INFO,
     *expected.INFO,
     DECLINE_EVIDENCE,
     TARGET_SHORTFALL,

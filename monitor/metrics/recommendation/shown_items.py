@@ -51,8 +51,8 @@ UNSEEN = MetricInfo(
 )  # fmt: skip
 DRIFT = MetricInfo(
     "list_drift", "share", Better.NONE,
-    "Distance of what is shown from the baseline: 0 is alike, 1 is nothing in common.", _WHERE,
-    "total variation distance over 128 groups of items; p-value by chi-square, as if a list had one item", _BASED,
+    "Distance of what is shown from the baseline, beyond chance: 0 is alike, 1 is nothing in common.", _WHERE,
+    "total variation distance over 128 groups of items - its mean by chance; chance as if a list had one item", _BASED,
 )  # fmt: skip
 LENGTH = MetricInfo(
     "list_length", "items", Better.NONE, "Mean number of items of a list.", _WHERE, "places / lists", _NEEDS
@@ -221,4 +221,9 @@ def _drift(subject: Subject, where: Labels, part: Slice, base: Slice) -> Measure
     both = (shares[0] * lists + shares[1] * others) / (lists + others)
     statistic = float(((shares[0] - shares[1]) ** 2 / both).sum() / (1 / lists + 1 / others))
     p_value = intervals.chi_square(np.array([statistic]), np.array([len(names) - 1]))
-    return subject.ok(DRIFT, min(distance, 1.0), lists, where=where, p_value=float(p_value[0]))
+    by_chance = (
+        math.sqrt(2 / math.pi * (1 / lists + 1 / others)) * float(np.sqrt(both * (1 - both)).sum()) / 2
+    )
+    return subject.ok(
+        DRIFT, min(max(distance - by_chance, 0.0), 1.0), lists, where=where, p_value=float(p_value[0])
+    )

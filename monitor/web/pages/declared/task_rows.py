@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from monitor.health.wording import NOTHING
-from monitor.metrics.declared import ranked_scores
+from monitor.metrics.declared import agents, ranked_scores
 from monitor.metrics.metric import MetricInfo
 from monitor.metrics.quality import multi_label, multi_output
 from monitor.metrics.recommendation import list_quality, shown_items
@@ -41,12 +41,16 @@ class TaskView:
 def of_measurements(
     ranking: Ranking | None, measured: Sequence[Measurement], otherwise: Sequence[Measurement] = ()
 ) -> list[TaskView]:
-    """The kinds of tasks of which one window has figures, else another window."""
-    lists = (*list_quality.INFO, *shown_items.INFO)
+    """The kinds of tasks that have figures, each of one window, else of another.
+
+    A day has the figures that rules and targets ask for only.
+    """
     found = [
-        _view("lists", "Lists", lists, measured, otherwise, f"k is {(ranking or Ranking()).k}."),
+        _view("lists", "Lists", list_quality.INFO, measured, otherwise, f"k is {(ranking or Ranking()).k}."),
+        _view("shown", "What lists show", shown_items.INFO, measured, otherwise),
         _view("label_sets", "Sets of labels", multi_label.INFO, measured, otherwise),
         _view("scores", "Scores", ranked_scores.INFO, measured, otherwise),
+        _view("agent", "Runs of the agent", agents.INFO, measured, otherwise),
         _view("outputs", "Outputs", multi_output.INFO, measured, otherwise),
     ]
     return [view for view in found if view is not None]
