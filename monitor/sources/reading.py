@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.errors import InputError
-from monitor.predictions.fields import STREAM_FIELDS
+from monitor.predictions.fields import OUTCOME_FIELDS, STREAM_FIELDS
 from monitor.predictions.intake import parse
 from monitor.predictions.intake.identity import identify, written_time
+from monitor.predictions.intake.outcome_scores import FIELD as SCORES
 from monitor.predictions.intake.parse import ParsedRequest, RecordKind
 from monitor.predictions.intake.rejected_record import MAX_RECORD_BYTES
 from monitor.predictions.intake.schema import Rules, is_identifiable
@@ -29,7 +30,7 @@ from monitor.store.idempotency import Request
 _FEW = 2
 """Fewer plain messages are read one by one."""
 _LINES = "application/x-ndjson"
-_OF_OUTCOMES = (b'"truth"', b'"reviewed"', b'"corrected"', b'"feedback"', b'"scores"')
+_OF_OUTCOMES = tuple(f'"{name}"'.encode() for name in (*OUTCOME_FIELDS, SCORES))
 _NULL_FOR_DEFAULT = re.compile(rb'"(client|model|environment|version|timestamp)"\s*:\s*null')
 """A default stands for it."""
 _REMAINDER = "correct the sender or the mapping; the message was acknowledged and is kept in quarantine"

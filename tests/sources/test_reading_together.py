@@ -40,6 +40,8 @@ FIELDS = st.fixed_dictionaries(
             st.sampled_from(["a", "timestamp", "id", "truth"]), st.sampled_from([1.5, "x"])
         ),
         "version": st.text(max_size=4),
+        "ranking": st.sampled_from([["a", "b"], ["b", None], "a"]),
+        "relevant": st.sampled_from([["a"], {"a": -1}, None]),
     },
 )
 
@@ -98,6 +100,29 @@ def test_law_together_is_as_one_by_one(
         assert taken(*log, together) == expected
     else:
         assert len(taken(*log, together)) == len(expected)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ranking": ["a", "b"], "relevant": ["b"]},
+        {"predicted_labels": ["a"], "true_labels": []},
+        {"outputs": {"w": 1}, "true_outputs": {"w": 2}},
+    ],
+)
+def test_messages_with_another_answer_and_its_truth_are_a_prediction_and_an_outcome(
+    log: tuple[PredictionLog, Store], fields: dict[str, Any]
+) -> None:
+    known = list(fields)[1]
+    records = [{"id": f"{known}-{n}", **fields} for n in range(3)]
+    later = [{"id": one["id"], known: one[known]} for one in records]
+    for sent, kinds in ((records, {"predictions": 3, "outcomes": 3}), (later, {"outcomes": 3})):
+        requests = reader(log[0], DEFAULTS, is_ordered=False).read_all(messages(sent)).requests
+        found: dict[str, int] = {}
+        for one in requests:
+            found[one.kind.value] = found.get(one.kind.value, 0) + one.accepted
+        assert {kind: amount for kind, amount in found.items() if amount} == kinds
+        assert not sum(one.rejected_count for one in requests)
 
 
 def of_message(fields: dict[str, Any]) -> bytes:

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from monitor.predictions.fields import OUTCOME_FIELDS, STREAM_FIELDS
+from monitor.predictions.fields import ANSWERS, OUTCOME_FIELDS, STREAM_FIELDS
 from monitor.predictions.intake import bodies
 from monitor.predictions.intake.outcome_scores import FIELD as SCORES
 from monitor.predictions.intake.validation import RecordError
 from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, Unreadable
 from monitor.sources.source import Payload
 
-_ANSWERED = ("prediction", "error")
+_ANSWERED = (*ANSWERS, "error")
 _OF_BOTH = (*STREAM_FIELDS, "id")
 
 

@@ -19,7 +19,10 @@ MOST = 10
 MOST_BYTES = 10_000_000
 """Bytes of a sample that are read."""
 MOST_SHOWN = 2_000
-_ANSWERS = {"prediction", "error", "truth", "reviewed", "corrected", "feedback"}
+_ANSWERS = {
+    "prediction", "ranking", "predicted_labels", "outputs", "error",
+    "truth", "reviewed", "corrected", "feedback", "relevant", "true_labels", "true_outputs",
+}  # fmt: skip
 
 
 def register(app: typer.Typer) -> None:
