@@ -130,7 +130,7 @@ def pipeline(
     touch = daily_summaries.touch
     judge = judge_of(config, clock, store, gauges.failures, uptime.seconds, on_counted, touch)
     pool = None
-    if in_children and config.evaluate.workers > 1:
+    if in_children and (config.evaluate.workers > 1 or not store.is_sqlite):
         pool = worker_pool(config, clock, store, rules, uptime, gauges, daily_summaries, counters, versions)
     pager = config.notify.pagerduty
     is_confirming = pager is not None and bool(pager.webhook_secrets or pager.api_token)
@@ -166,7 +166,8 @@ def worker_pool(
             counters.grow(stream, window, counts)
 
     daemon = process_name()
-    names = [f"{daemon}/{number}" for number in range(1, config.evaluate.workers + 1)]
+    wanted = config.evaluate.workers if config.evaluate.workers > 1 else 0
+    names = [f"{daemon}/{number}" for number in range(1, wanted + 1)]
     workers = {name: worker_process(make, WorkerSetup(config, name, seconds)) for name in names}
     return WorkerPool(store, daemon, workers, config.evaluate.takeover, order, on_report, at_most)
 

@@ -5,12 +5,15 @@ streams move to the others with the next tick. While no worker lives, the daemon
 """
 
 import logging
+import math
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -32,12 +35,23 @@ AT_MOST = 15.0
 """Seconds that a tick waits for workers. What is found later becomes part of a later tick."""
 _AT_A_START = 5.0
 """Seconds that the first tick waits for the workers to start. Until they have, the daemon judges by itself."""
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 """Seconds after which a worker that does not answer is killed."""
 _MEMORY = 2**40
 """Bytes that a worker may use: it has no limit of its own, but the kernel ends it before the daemon."""
 _FOREVER = 1e6
 """Seconds without an order after which a worker ends."""
+
+
+def cpu_seconds(pid: int | None) -> float:
+    """What a process has computed since its start; NaN, which equals nothing, if that cannot be read."""
+    try:
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        )
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return math.nan
 
 
 def worker_process(make: Maker, setup: object) -> Resident:
@@ -63,13 +77,17 @@ class Elsewhere:
 
 @dataclass(slots=True)
 class WorkerState:
-    """A worker process. `since` is when it was given the order that it works on, in monotonic seconds."""
+    """A worker process. `since` is when it was given the order that it works on, and `moved_at` when it was last seen
+    to have computed anything since, in monotonic seconds.
+    """
 
     name: str
     resident: Resident
     is_ready: bool = False
     work: Future[list[object]] | None = None
     since: float = 0.0
+    moved_at: float = 0.0
+    cpu: float = 0.0
     streams: int = 0
     seconds: float = 0.0
     last: dict[tuple[Stream, int], Sequence[Measurement]] = field(default_factory=dict)
@@ -84,6 +102,13 @@ class WorkerState:
         """Whether it has carried out its last order in time."""
         return self.is_alive and self.work is None
 
+    def is_idle(self, seconds: float) -> bool:
+        """Whether it has an order, and has computed nothing for so long: a busy machine makes it slow, not idle."""
+        cpu, now = cpu_seconds(self.resident.pid), time.monotonic()
+        if cpu != self.cpu:
+            self.cpu, self.moved_at = cpu, now
+        return self.work is not None and now - self.moved_at > seconds
+
     @property
     def is_alive(self) -> bool:
         """Whether its process runs and has answered once."""
@@ -91,8 +116,9 @@ class WorkerState:
 
 
 class WorkerPool:
-    """The workers of the daemon that is called `daemon`, by name. `order` completes what a worker is told, `on_report`
-    takes what it tells. Leases last so many `seconds`.
+    """The workers of the daemon that is called `daemon`, by name. Without any, it only leaves to the workers of other
+    daemons what is theirs. `order` completes what a worker is told, `on_report` takes what it tells. Leases last so
+    many `seconds`.
     """
 
     def __init__(
@@ -108,7 +134,7 @@ class WorkerPool:
         self._store, self._daemon, self._lease = store, daemon, seconds
         self._order, self._on_report, self._at_most = order, on_report, at_most
         self.workers = [WorkerState(name, resident) for name, resident in workers.items()]
-        self._threads = ThreadPoolExecutor(len(self.workers), thread_name_prefix="worker")
+        self._threads = ThreadPoolExecutor(max(1, len(workers)), thread_name_prefix="worker")
         self._attempts, self._lock = Attempts(), threading.Lock()
         self._is_new, self._is_stopped = True, False
 
@@ -164,13 +190,12 @@ class WorkerPool:
                     self._submit(worker, None)
 
     def _submit(self, worker: WorkerState, order: Order | None) -> None:
-        worker.since = time.monotonic()
+        worker.since = worker.moved_at = time.monotonic()
         worker.work = self._threads.submit(worker.resident.call, order, (), _no_question)
 
     def _divide(self, now: float) -> Division:
         """The division among the workers that live and answer."""
-        late = time.monotonic() - self._lease
-        live = [one.name for one in self.workers if one.is_alive and (one.work is None or one.since > late)]
+        live = [one.name for one in self.workers if one.is_alive and not one.is_idle(self._lease)]
         with self._store.write() as connection:
             return worker_leases.divide(connection, self._daemon, live, now, self._lease)
 

@@ -5,7 +5,6 @@ every stream closes. The clock is moved by hand, so the figures are of work and 
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -29,6 +28,7 @@ from monitor.windows import baseline
 from monitor.windows.baseline_from_table import Baseline, conform
 from monitor.windows.round_robin import RoundRobin
 from monitor.wiring import worker_pool
+from monitor.workers.pool import cpu_seconds
 from tests.bench.line import Line, against_goal, show
 from tests.bench.tables import table
 
@@ -123,12 +123,6 @@ class Fleet:
     def _cpu(self) -> float:
         pids = [worker.resident.pid for worker in self.app.pipeline.worker_states()]
         return time.process_time() + sum(cpu_seconds(pid) for pid in pids if pid is not None)
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has computed since its start."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pytest
 from sqlalchemy import text
 
 from monitor.app import App
@@ -34,11 +33,11 @@ COMPARED = {
 class Fleet:
     """A daemon in `folder` with so many models and workers."""
 
-    def __init__(self, folder: Path, models: int, workers: int) -> None:
-        folder.mkdir()
+    def __init__(self, folder: Path, models: int, workers: int, url: str = "") -> None:
+        folder.mkdir(exist_ok=True)
         self.clock = ManualClock(float(START))
         settings = {
-            "store": {"url": f"sqlite:///{folder}/fleet.db"},
+            "store": {"url": url or f"sqlite:///{folder}/fleet.db"},
             "evaluate": {"workers": workers},
             "notify": {"webhook": {"url": "https://hook.example/x", "secret": "s" * 32}, "console": False},
             "clients": {"acme": {"models": {"model-0": {"target": 0.95, "task": "binary"}}}},
@@ -46,8 +45,12 @@ class Fleet:
         self.app = App(Config.model_validate(settings), self.clock, in_children=True)
         self.streams = [Stream("acme", f"model-{number}") for number in range(models)]
         self.app.log.start()
+        self.start_workers()
+
+    def start_workers(self) -> None:
+        """Start those that do not run."""
         if pool := self.app.pipeline.workers:
-            assert pool.start(self.clock.now(), 60.0), "the workers started"
+            assert pool.start(self.clock.now(), 90.0), "the workers started"
 
     def minute(self, number: int, *, failing: Sequence[int] = (), moved: Sequence[int] = ()) -> None:
         """A minute of predictions and of what became known of them, and two ticks."""
@@ -102,17 +105,15 @@ def _rows(at: float, seed: int, is_failing: bool, is_moved: bool) -> pa.RecordBa
 
 
 @contextmanager
-def fleet_of(folder: Path, models: int, workers: int) -> Iterator[Fleet]:
+def fleet_of(folder: Path, models: int, workers: int, url: str = "") -> Iterator[Fleet]:
     """A fleet that is stopped in the end."""
-    made = Fleet(folder, models, workers)
+    made = Fleet(folder, models, workers, url)
     try:
         yield made
     finally:
         made.stop()
 
 
-@pytest.fixture
-def two(tmp_path: Path) -> Iterator[Fleet]:
-    """Six models and two workers."""
-    with fleet_of(tmp_path / "two", 6, 2) as made:
-        yield made
+def told(fleet: Fleet) -> str:
+    """What is wrong with workers."""
+    return "; ".join(fault.reason for fault in fleet.app.store.faults.active() if fault.part == "worker")

@@ -1,20 +1,29 @@
 """Workers decide what one process decides. One that dies or hangs loses its streams to the others."""
 
+import itertools
 import os
 import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from monitor.childprocess.attempts import Attempts
 from monitor.records import DAEMON, State, Stream
 from monitor.rules.engine.readings import OPEN
 from monitor.store import alerts, worker_leases
+from monitor.store.db import Store, metadata
 from monitor.store.fenced import FencedStore, LeaseLostError
 from monitor.workers.pool import WorkerPool, WorkerState
 from monitor.workers.share import owner
+from tests.support.postgresql import postgresql
+from tests.support.thorough import THOROUGH
 from tests.support.waiting import until
-from tests.workers.conftest import Fleet, fleet_of
+from tests.workers.conftest import Fleet, fleet_of, told
+
+Decided = dict[str, list[tuple[object, ...]]]
 
 
 def pool_of(fleet: Fleet) -> WorkerPool:
@@ -36,37 +45,102 @@ def firing(fleet: Fleet) -> set[str]:
     return {alert.stream.model for alert in known if alert.state is State.FIRING}
 
 
-def test_workers_and_one_process_decide_the_same_to_the_last_bit(tmp_path: Path) -> None:
-    decided = []
-    for workers in (1, 2):
-        with fleet_of(tmp_path / str(workers), 5, workers) as fleet:
-            for number in range(9):
-                fleet.minute(
-                    number, failing=[1, 4] if number in (3, 4, 5) else (), moved=[2] if number > 5 else ()
-                )
-            decided.append(fleet.dump())
-            if workers == 2:
-                assert sorted(chain.from_iterable(shares(fleet).values())) == fleet.streams
-                assert all(shares(fleet).values()), "one worker has all streams, so nothing was compared"
-    one, two = decided
-    assert all(one.values()), "something of each was decided"
-    for table in one:
-        assert one[table] == two[table], table
+@dataclass(frozen=True)
+class Scene:
+    """A fleet with two workers, what it decided in its first minutes, and what one process decided in the same."""
+
+    fleet: Fleet
+    decided: Decided
+    alone: Decided
+
+    def begin(self) -> WorkerPool:
+        """Both workers run, and all models are well."""
+        pool = pool_of(self.fleet)
+        pool._attempts = Attempts()
+        self.fleet.start_workers()
+        for _ in range(2):
+            self.minute()
+        assert firing(self.fleet) <= {"model-0"}, "which misses its target"
+        return pool
+
+    def minute(self, *, failing: bool = False) -> None:
+        """The next minute, with two ticks."""
+        everyone = range(len(self.fleet.streams))
+        self.fleet.minute(next(_numbers), failing=everyone if failing else ())
 
 
-def test_the_streams_of_a_killed_worker_are_judged_by_the_others_within_two_ticks(two: Fleet) -> None:
-    two.minute(0)
-    first, second = pool_of(two).workers
-    lost = shares(two)[first.name]
-    assert lost
-    assert shares(two)[second.name]
+_numbers = itertools.count(8)
+
+
+def story(fleet: Fleet) -> Decided:
+    """Eight minutes: errors of two models, and a feature of another that moves."""
+    for number in range(8):
+        fleet.minute(number, failing=[1, 4] if number in (2, 3, 4) else (), moved=[2] if number > 5 else ())
+    return fleet.dump()
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    folder = tmp_path_factory.mktemp("workers")
+    with fleet_of(folder / "one", 6, 1) as one:
+        alone = story(one)
+    with fleet_of(folder / "two", 6, 2) as two:
+        yield Scene(two, story(two), alone)
+
+
+def test_workers_and_one_process_decide_the_same_to_the_last_bit(scene: Scene) -> None:
+    assert sorted(chain.from_iterable(shares(scene.fleet).values())) == scene.fleet.streams
+    assert all(shares(scene.fleet).values()), "one worker has all streams, so nothing was compared"
+    assert all(scene.alone.values()), "something of each was decided"
+    for table, rows in scene.alone.items():
+        assert scene.decided[table] == rows, table
+
+
+def test_a_frozen_worker_delays_one_tick_and_writes_nothing_when_it_wakes(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool, fleet = scene.begin(), scene.fleet
+    frozen, other = pool.workers
+    mine = shares(fleet)[frozen.name]
+    pool._at_most = 0.5
+    os.kill(pid_of(frozen), signal.SIGSTOP)
+    scene.minute()
+    assert frozen.work is not None, "it was given an order"
+    assert not frozen.is_idle(pool._lease), "it may be slow"
+    frozen.moved_at -= 2 * pool._lease  # so long ago did it compute anything
+    pool._at_most = 60.0
+    scene.minute()
+    assert shares(fleet)[other.name] == fleet.streams
+    before = fleet.dump()
+    os.kill(pid_of(frozen), signal.SIGCONT)
+    until(frozen.work.done, "it has carried out its old order")
+    assert fleet.dump() == before
+    fleet.clock.advance(1)
+    fleet.app.tick()
+    assert "divided among the workers anew" in caplog.text
+    scene.minute()
+    assert shares(fleet)[frozen.name] == mine, "it has its streams again"
+    assert told(fleet) == ""
+
+
+def test_the_streams_of_a_killed_worker_are_judged_by_the_others_within_two_ticks(scene: Scene) -> None:
+    pool, fleet = scene.begin(), scene.fleet
+    first, second = pool.workers
+    assert shares(fleet)[first.name]
     os.kill(pid_of(first), signal.SIGKILL)
-    everyone = range(len(two.streams))
-    two.minute(1, failing=everyone)  # two ticks
-    two.minute(2, failing=everyone)
-    assert shares(two)[second.name] == two.streams
-    assert firing(two) >= {stream.model for stream in two.streams}
-    assert "SIGKILL" in told(two)
+    scene.minute(failing=True)  # two ticks
+    assert shares(fleet)[second.name] == fleet.streams
+    assert firing(fleet) >= {stream.model for stream in fleet.streams}
+    assert "SIGKILL" in told(fleet)
+
+
+def test_without_workers_the_daemon_judges_by_itself(scene: Scene) -> None:
+    pool, fleet = scene.begin(), scene.fleet
+    for worker in pool.workers:
+        os.kill(pid_of(worker), signal.SIGKILL)
+    scene.minute(failing=True)
+    assert firing(fleet) >= {stream.model for stream in fleet.streams}
+    assert {stream for stream, _ in fleet.app.pipeline.judge.measuring.last} >= {*fleet.streams, DAEMON}
 
 
 def pid_of(worker: WorkerState) -> int:
@@ -75,43 +149,32 @@ def pid_of(worker: WorkerState) -> int:
     return pid
 
 
-def told(fleet: Fleet) -> str:
-    return "; ".join(fault.reason for fault in fleet.app.store.faults.active() if fault.part == "worker")
-
-
-def test_without_workers_the_daemon_judges_by_itself(two: Fleet) -> None:
-    two.minute(0)
-    for worker in pool_of(two).workers:
-        os.kill(pid_of(worker), signal.SIGKILL)
-    everyone = range(len(two.streams))
-    two.minute(1, failing=everyone)
-    two.minute(2, failing=everyone)
-    assert firing(two) >= {stream.model for stream in two.streams}
-    assert {stream for stream, _ in two.app.pipeline.judge.measuring.last} >= {*two.streams, DAEMON}
-
-
-def test_a_frozen_worker_delays_one_tick_and_writes_nothing_when_it_wakes(tmp_path: Path) -> None:
-    with fleet_of(tmp_path / "frozen", 6, 2) as fleet:
-        fleet.minute(0)
-        pool = pool_of(fleet)
-        pool._at_most = 0.5
-        frozen, other = pool.workers
-        mine = shares(fleet)[frozen.name]
-        os.kill(pid_of(frozen), signal.SIGSTOP)
-        fleet.minute(1)
-        assert frozen.work is not None, "it was given an order"
-        frozen.since -= 2 * pool._lease  # its lease has passed
-        fleet.minute(2)
-        assert shares(fleet)[other.name] == fleet.streams
-        before = fleet.dump()
-        os.kill(pid_of(frozen), signal.SIGCONT)
-        until(frozen.work.done, "it has carried out its old order")
-        assert fleet.dump() == before
-        fleet.minute(3)
-        assert "divided among the workers anew" in told(fleet)
-        fleet.minute(4)
-        assert shares(fleet)[frozen.name] == mine, "it has its streams again"
-        assert told(fleet) == ""
+@pytest.mark.skipif(not THOROUGH, reason="starts a server and three processes")
+def test_of_two_daemons_one_leads_and_the_workers_of_the_other_judge(tmp_path: Path) -> None:
+    with (
+        postgresql() as server,
+        fleet_of(tmp_path / "leads", 4, 1, server.url) as leads,
+        fleet_of(tmp_path / "works", 4, 2, server.url) as works,
+    ):
+        leads.clock = leads.app.clock = works.clock
+        leads.app.tick()
+        for number in range(5):
+            works.minute(number, failing=range(4) if number > 2 else ())
+            leads.app.tick()
+        assert leads.app.pipeline.leader.is_held
+        assert not works.app.pipeline.leader.is_held
+        assert sorted(chain.from_iterable(shares(works).values())) == works.streams
+        assert {stream for stream, _ in leads.app.pipeline.judge.measuring.last} == {DAEMON}
+        assert firing(leads) >= {stream.model for stream in works.streams}
+        with works.app.store.read() as connection:
+            changes = [change for change in alerts.load_transitions(connection) if change.to is State.FIRING]
+        once = {(change.fingerprint, change.episode) for change in changes}
+        assert len(changes) == len(once), "no alert began twice"
+        works.app.pipeline.stop()
+        works.app.pipeline.leave()
+        works.clock.advance(30)
+        leads.app.tick()
+        assert {stream for stream, _ in leads.app.pipeline.judge.measuring.last} >= {*works.streams, DAEMON}
 
 
 def test_only_the_streams_of_a_worker_that_leaves_move() -> None:
@@ -125,13 +188,12 @@ def test_only_the_streams_of_a_worker_that_leaves_move() -> None:
     assert 0.4 < moved.count("a") / len(moved) < 0.6
 
 
-def test_a_division_that_was_replaced_refuses_all_writes(two: Fleet) -> None:
-    store = two.app.store
+def test_a_division_that_was_replaced_refuses_all_writes(tmp_path: Path) -> None:
+    store = Store(f"sqlite:///{tmp_path}/leases.db")
+    metadata.create_all(store.engine)
     with store.write() as connection:
         division = worker_leases.divide(connection, "here", ["a", "b"], 0.0, 15.0)
-    fenced = FencedStore(
-        str(store.url), lambda connection: worker_leases.is_in_force(connection, division), store.faults
-    )
+    fenced = FencedStore(str(store.url), lambda connection: worker_leases.is_in_force(connection, division))
     with fenced.write():
         pass
     with store.write() as connection:
@@ -144,3 +206,4 @@ def test_a_division_that_was_replaced_refuses_all_writes(two: Fleet) -> None:
     with pytest.raises(LeaseLostError), fenced.write():
         pytest.fail("the block must not begin")
     fenced.close()
+    store.close()
