@@ -287,7 +287,7 @@ ATTACKS: Mapping[str, Callable[[int, dict[str, str]], Callable[[int], None]]] = 
     "posts of 20,000 records": _sending(lambda: json_body(20_000), JSON),
     "posts of 100,000 rows": _sending(lambda: arrow_body(100_000), ARROW),
     "posts of 100 kB of texts": _sending(lambda: _calls("t", 50, 2000), JSON),
-    "posts of 2 MB of texts": _sending(lambda: _calls("t", 100, 20_000), JSON),
+    "posts of 1.5 MB of texts": _sending(lambda: _calls("t", 70, 20_000), JSON),
     "posts of 20 MB of texts": _sending(lambda: _calls("t", 1000, 20_000), JSON),
     "compressed posts of 30 MB": _sending(
         lambda: gzip.compress(b"[" + b" " * 30_000_000 + b"]"), JSON, "gzip"

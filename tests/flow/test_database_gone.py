@@ -138,15 +138,15 @@ def test_21_what_texts_held_is_in_no_spool_page_or_log_while_the_database_is_gon
 ) -> None:
     caplog.set_level("DEBUG")
     site.texts = {"input": LEAK, "output": LEAK, "context": [LEAK], "system": LEAK, "tool_results": LEAK}
-    site.run(20, 6, bad=False)
+    site.run(8, 6, bad=False)
     site.database.stop()
-    site.run(20, 50, bad=True)
+    site.run(8, 50, bad=True)
     assert sorted(site.told()) == [(DOWN, "triggered", 1), (MODEL, "triggered", 1)]
     spools = {path.name: path.read_bytes() for path in tmp_path.glob("spool*")}
     assert spools.keys() == {"spool", "spool.outage"}
     assert all(spools.values())
     site.database.start()
-    site.run(20, 6, bad=True)
+    site.run(8, 6, bad=True)
     pages = str([one.events for one in site.pager.incidents])
     for planted in PLANTED:
         assert planted not in pages

@@ -7,14 +7,16 @@ link to and its handlers declare. The daemon holds a model with an open alert, s
 import contextlib
 import gzip
 import http.client
+import json
 import logging
 import random
 import re
+import socket
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import pytest
 from litestar.routes import HTTPRoute
@@ -77,6 +79,8 @@ VALUES = (
     "0",
     "a/b/c",
 )
+NO_REQUEST = (400, 408, 431)
+"""Answers to what is no HTTP, without the headers of all others: they hold nothing."""
 DEEP = b"[" * 100_000
 BODIES = (
     b"",
@@ -100,6 +104,7 @@ BODIES = (
     b"\x28\xb5\x2f\xfd\x00\xff\xff\xff",
     zlib.compress(b"x" * 1_000_000),
 )
+FORM = "application/x-www-form-urlencoded"
 KINDS = (
     "",
     "application/json",
@@ -155,10 +160,22 @@ class Site:
             with contextlib.suppress(OSError):  # refused before it was read
                 connection.send(asked.body)
             answer = connection.getresponse()
+            _check_kept_to_itself(answer, asked)
             is_stream = "event-stream" in answer.headers.get("content-type", "")
             return answer.status, b"" if is_stream else answer.read(1 << 20)
         finally:
             connection.close()
+
+
+def _check_kept_to_itself(answer: http.client.HTTPResponse, asked: Asked) -> None:
+    """An answer is read as what it is, loads nothing from elsewhere, and is kept by nobody."""
+    held = answer.headers
+    if "x-content-type-options" not in held and asked.method not in ("GET", "POST"):
+        assert answer.status in NO_REQUEST, asked
+        return
+    assert held["x-content-type-options"] == "nosniff", asked.target[:200]
+    assert held["cache-control"] == "no-store", asked.target[:200]
+    assert "default-src 'none'" in held["content-security-policy"], asked.target[:200]
 
 
 @pytest.fixture(scope="module")
@@ -327,3 +344,42 @@ def test_law_every_route_answers_whatever_is_asked(site: Site, caplog: pytest.Lo
             assert caplog.records == [], told
     still, _ = site.ask(Asked("GET", "/staff", headers=_headers(site, 0, staff=True)))
     assert still == 200, "the key with which all was asked is still one"
+
+
+def test_law_no_request_makes_the_daemon_call_an_address(site: Site) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/called"
+        usual = {
+            "client": "acme",
+            "model": "fraud",
+            "version": "8",
+            "comment": "c",
+            "for": "1h",
+            "kind": "page",
+        }
+        for path, methods in site.routes.items():
+            for number in range(4):
+                chance = random.Random(f"{path} {number}")
+                fields = usual | {
+                    name: url for name in site.names if chance.random() < (1.0, 0.5, 0.2, 0.1)[number]
+                }
+                headers = _headers(site, 0, staff=True) | {
+                    "Referer": url,
+                    "X-Callback": url,
+                    "X-Original-URL": url,
+                }
+                target = f"{_valid(path, site)}?{urlencode(fields)}"
+                if "GET" in methods:
+                    site.ask(Asked("GET", target, headers=headers))
+                if "POST" in methods:
+                    kind, body = (
+                        ("application/json", json.dumps(fields))
+                        if "/api/" in path
+                        else (FORM, urlencode(fields))
+                    )
+                    site.ask(Asked("POST", target, body.encode(), headers | {"Content-Type": kind}))
+        with pytest.raises(BlockingIOError):
+            listener.accept()

@@ -7,6 +7,7 @@ incidents and sessions. Each stands in each place of a path, below both clients'
 import hashlib
 import hmac
 import itertools
+import json
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -133,9 +134,9 @@ def visitors(shop: Shop) -> list[Visitor]:
     return made
 
 
-def addresses(shop: Shop, known: set[str]) -> Iterator[tuple[str, str]]:
+def addresses(shop: Shop, known: set[str]) -> list[tuple[str, str]]:
     """The methods and paths in which an id may stand."""
-    application = web_app.create(services(shop, **FIELDS))
+    application, found = web_app.create(services(shop, **FIELDS)), dict[tuple[str, str], None]()
     for route in application.routes:
         if not isinstance(route, HTTPRoute) or "{carried" in route.path or route.path in SIGNING_IN:
             continue
@@ -150,7 +151,8 @@ def addresses(shop: Shop, known: set[str]) -> Iterator[tuple[str, str]]:
                 for part in route.path.split("/")
             ]
             for method in sorted(route.methods & {"GET", "POST"}):
-                yield method, "/".join(parts)
+                found[method, "/".join(parts)] = None
+    return list(found)
 
 
 FORM = {"name": "Mallory", "decision": "approve", "comment": "c", "for": "1h", "text": "t", "version": "8"}
@@ -203,4 +205,39 @@ def test_no_id_of_another_client_opens_or_changes_anything(
                         kept = state(path)[0]
                     before = version()
     assert count > 300
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_page_of_another_site_changes_anything_for_whoever_is_signed_in(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_app, "AUDIT_EVERY", 1e6)
+    known, path, wrong, count = ids(shop), Path(str(shop.store.url.database)), [], 0
+    with shop.store.write() as connection:
+        key, _ = api_keys.create(connection, KeyKind.STAFF, "", NOW)
+        secret = sessions.open_session(connection, Session("Ann", "admin", "", key.id, NOW, NOW + 9999))
+    cookie = {"Cookie": f"{COOKIE}={secret}"}
+    right = hmac.new(secret.encode(), b"form", hashlib.sha256).hexdigest()
+    forged: list[tuple[dict[str, str], str]] = [
+        ({"Origin": "https://evil.example"}, "x"),
+        ({"Origin": "null"}, ""),
+        ({"Sec-Fetch-Site": "cross-site"}, right),
+        ({"Sec-Fetch-Site": "same-site"}, right),
+    ]
+    with serving(shop, **FIELDS) as web, closing(sqlite3.connect(path)) as watching:
+        kept = state(path)[0]
+        changes = watching.execute("PRAGMA data_version").fetchone()
+        for address in (path for method, path in addresses(shop, known) if method == "POST"):
+            for headers, csrf in forged if THOROUGH else forged[::2]:
+                content = {"data": {**FORM, "csrf": csrf}}
+                if address.startswith("/api/"):  # a form can send JSON as plain text
+                    content = {"content": json.dumps(BODY)}
+                    headers = headers | {"Content-Type": "text/plain"}
+                answer = web.post(address, headers=cookie | headers, **content)
+                count += 1
+                now = watching.execute("PRAGMA data_version").fetchone()
+                if answer.status_code < 400 or (now != changes and state(path)[0] != kept):
+                    wrong.append(f"{address} {headers}: {answer.status_code} {answer.text[:200]}")
+                changes = now
+    assert count > 100
     assert not wrong, "\n".join(wrong)

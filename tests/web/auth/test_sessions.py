@@ -10,6 +10,7 @@ from monitor.health.settings import ClientSettings
 from monitor.store import api_keys, audit, sessions
 from monitor.store.api_keys import KeyKind, bounds
 from monitor.store.db import Store
+from monitor.store.sessions import Session
 from monitor.web.auth.access import Access
 from monitor.web.pages import events
 from monitor.web.pages.events import Listeners
@@ -52,6 +53,23 @@ def test_a_session_ends_when_nobody_uses_it(shop: Shop) -> None:
             assert web.get("/c/acme/").status_code == 200
         shop.clock.advance(3601)
         assert web.get("/c/acme/").status_code == 404
+
+
+def test_no_session_is_stored_only_its_hash(shop: Shop) -> None:
+    with shop.store.write() as connection:
+        key, _ = api_keys.create(connection, KeyKind.PAGE, "acme", NOW)
+        opened = Session("Ann", "", "acme", key.id, NOW, NOW + 60)
+        secrets = {sessions.open_session(connection, opened) for _ in range(20)}
+    content = b"".join(
+        path.read_bytes() for path in Path(str(shop.store.url.database)).parent.glob("clients.db*")
+    )
+    assert len({len(one) for one in secrets}) == 1
+    assert len(secrets) == 20
+    assert all(len(one) >= 43 for one in secrets), "32 random bytes"
+    assert not [one for one in secrets if one.encode() in content]
+    with shop.store.read() as connection:
+        assert all(sessions.find(connection, one, NOW) for one in secrets)
+        assert sessions.find(connection, "x" * 43, NOW) is None
 
 
 def test_sessions_are_listed_and_each_can_be_ended(shop: Shop) -> None:
