@@ -54,7 +54,8 @@ def batch(table: pa.Table) -> pa.RecordBatch:
     return conform(table).combine_chunks().to_batches()[0]
 
 
-def test_the_trees_give_what_scikit_learn_gives():
+def test_the_trees_give_what_scikit_learn_gives(monkeypatch):
+    monkeypatch.setitem(fit._SETTINGS, "max_iter", 4)
     rng = np.random.default_rng(1)
     given = rng.normal(size=(3000, 4))
     given[rng.random(given.shape) < 0.1] = np.nan
