@@ -4,6 +4,8 @@ import itertools
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from monitor.config.units import DAY, MINUTE
 from monitor.errors import InputError
 from monitor.sizing import figures
@@ -147,13 +149,24 @@ def _between_features(features: float, few: Kept, many: Kept) -> Kept:
     )
 
 
+def _single(rate: float) -> float:
+    """µs of CPU for a prediction sent alone, at so many a second. The cores that they take together grow with the rate:
+    they are interpolated between the measured ones.
+    """
+    rates = np.log([one for one, _ in figures.SINGLES])
+    cores = np.log([one * each for one, each in figures.SINGLES])
+    at = float(np.clip(math.log(rate), rates[0], rates[-1]))
+    return math.exp(float(np.interp(at, rates, cores)) - at)
+
+
 def _processor(load: Load, kept: Kept) -> tuple[Summand, ...]:
-    single, array = figures.SINGLE, figures.ARRAY
+    array, single = figures.ARRAY, _single(load.total_rate)
     return (
+        Summand("ticks", figures.TICKS.amount, "of a daemon with one model in use"),
         Summand(
             "accepting predictions",
-            load.total_rate * single.amount * 1e-6,
-            f"{load.total_rate:,.0f}/s x {single.amount:g} µs each, sent one by one (in arrays of 100: "
+            load.total_rate * single * 1e-6,
+            f"{load.total_rate:,.0f}/s x {single:,.0f} µs each, sent one by one (in arrays of 100: "
             f"{array.amount:g} µs, {load.total_rate * array.amount * 1e-6:.2f} cores)",
         ),
         Summand(
@@ -220,7 +233,7 @@ def _cautions(load: Load, kept: Kept) -> list[str]:
     cautions = []
     busy = total(_processor(load, kept))
     if busy > figures.MOST_BUSY:
-        arrays = load.total_rate * figures.ARRAY.amount * 1e-6 + load.models * kept.cpu / 1000 / MINUTE
+        arrays = busy - load.total_rate * (_single(load.total_rate) - figures.ARRAY.amount) * 1e-6
         remedy = (
             "Send arrays of records: then one daemon is enough."
             if arrays <= figures.MOST_BUSY

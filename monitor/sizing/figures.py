@@ -32,11 +32,20 @@ class Kept:
 
 
 _PAGE = "docs/performance.md"
+_HARDWARE = "docs/hardware.md"
 SINGLE = Measurement(
-    "accepting a prediction, sent alone",
+    "accepting a prediction, sent alone, at 4,400/s",
     224,
     "µs of CPU",
     f"{_PAGE}, What safety costs the ingest, highest of three",
+)
+SINGLES = ((5.0, 3824.0), (50.0, 1721.0), (200.0, 1346.0), (4400.0, SINGLE.amount))
+"""Predictions a second that a daemon gets one by one, and µs of CPU for each. At low rates, each has a commit alone."""
+SINGLES_SOURCE = (
+    "python -m tests.bench.ingest --singles, 30 November 2026, two cores with a load average of 29"
+)
+TICKS = Measurement(
+    "ticks of a daemon with one model in use", 0.03, "cores", f"{_HARDWARE}, Beside a measured run"
 )
 ARRAY = Measurement(
     "accepting a prediction in an array of 100", 11, "µs of CPU", f"{_PAGE}, the same table, highest of three"
@@ -57,7 +66,7 @@ CHILD = Measurement(
     "MB",
     f"{_PAGE}, Memory after real work, highest",
 )
-MEASUREMENTS = (SINGLE, ARRAY, IDLE, STREAM, TRAFFIC, CHILD)
+MEASUREMENTS = (SINGLE, ARRAY, TICKS, IDLE, STREAM, TRAFFIC, CHILD)
 
 GRID_SOURCE = "python -m tests.bench.storage, 29 November 2026, two cores of an AMD EPYC, busy machine"
 GRID = (

@@ -57,8 +57,13 @@ def _lines(estimate: Estimate) -> Iterator[str]:
     yield "Measured:"
     for one in figures.MEASUREMENTS:
         yield f"- {one.what}: {one.amount:g} {one.unit} ({one.source})"
+    yield f"- accepting a prediction, sent alone, by rate: {_by_rate()} ({figures.SINGLES_SOURCE})"
     yield f"- bytes and CPU of a minute of a model ({figures.GRID_SOURCE})"
     yield f"- content of the database to its size ({figures.OVERHEAD_SOURCE})"
+
+
+def _by_rate() -> str:
+    return ", ".join(f"{each:,.0f} µs of CPU at {rate:,.0f}/s" for rate, each in figures.SINGLES[:-1])
 
 
 def _parts(parts: tuple[Summand, ...], shown: Callable[[float], str]) -> Iterator[str]:

@@ -191,6 +191,9 @@ def singles() -> Iterator[str]:
     """What a record costs that is sent alone: by one client that waits for each answer, and at fixed rates of many."""
     body = json_body(1)
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
+        began = server.cpu()
+        time.sleep(SINGLE_SECONDS)
+        yield f"nothing to do: {(server.cpu() - began) / SINGLE_SECONDS:.4f} cores"
         for rate in (0.0, 5.0, 50.0, 200.0, 500.0, 1000.0, 2000.0):
             requests = int(SINGLE_SECONDS * rate) or 5000
             before, began = server.stored(), server.cpu()
