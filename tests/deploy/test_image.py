@@ -129,6 +129,15 @@ def test_what_is_pulled_is_small(image: Buildah) -> None:
     assert sum(files) < LARGEST_ENVIRONMENT
 
 
+def test_no_module_is_compiled_at_each_start(image: Buildah) -> None:
+    library = Path(image("mount", image.container)) / "opt" / "watchkeeper" / "lib"
+    compiled = {path: path.read_bytes()[8:12] for path in library.rglob("*.pyc")}
+    sources = {path: path.parent.parent / f"{path.name.partition('.')[0]}.py" for path in compiled}
+    times = {path: int(sources[path].stat().st_mtime) for path in compiled if sources[path].exists()}
+    assert len(times) > 1000
+    assert [path for path, time in times.items() if int.from_bytes(compiled[path], "little") != time] == []
+
+
 def test_its_bill_of_materials_names_every_package(image: Buildah) -> None:
     bom = image.folder / "bom.json"
     bom.write_text(image.run("cat", "/opt/watchkeeper/bom.json"))
