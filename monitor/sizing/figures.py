@@ -41,9 +41,7 @@ SINGLE = Measurement(
 )
 SINGLES = ((5.0, 3962.0), (50.0, 1721.0), (200.0, 1346.0), (4400.0, SINGLE.amount))
 """Predictions a second that a daemon gets one by one, and µs of CPU for each. At low rates, each has a commit alone."""
-SINGLES_SOURCE = (
-    "python -m tests.bench.ingest --singles, 30 November 2026, busy machine, highest of two"
-)
+SINGLES_SOURCE = "python -m tests.bench.ingest --singles, 30 November 2026, busy machine, highest of two"
 TICKS = Measurement(
     "ticks of a daemon with one model in use", 0.03, "cores", f"{_HARDWARE}, Beside a measured run"
 )
