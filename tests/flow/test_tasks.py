@@ -1,7 +1,6 @@
 """Models with answers of other kinds on one daemon: what page, API and `/metrics` say of them."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -21,8 +20,78 @@ LABELS = [HOSTILE, "b", "c"]
 Sent = list[dict[str, Any]]
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
+def topics(predicted: np.ndarray, true: np.ndarray) -> tuple[Sent, Sent]:
+    def written(row: np.ndarray) -> list[str]:
+        return [LABELS[place] for place in np.flatnonzero(row)]
+
+    here = [
+        {"id": str(n), "client": "acme", "model": "topics", "timestamp": NOW + n % 50} for n in range(200)
+    ]
+    return (
+        [one | {"predicted_labels": written(row)} for one, row in zip(here, predicted, strict=True)],
+        [one | {"true_labels": written(row)} for one, row in zip(here, true, strict=True)],
+    )
+
+
+def sizes(answers: np.ndarray, true: np.ndarray) -> tuple[Sent, Sent]:
+    here = [{"id": str(n), "client": "acme", "model": "size", "timestamp": NOW + n % 50} for n in range(200)]
+    return (
+        [one | {"outputs": {"w": a, HOSTILE: b}} for one, (a, b) in zip(here, answers.tolist(), strict=True)],
+        [
+            one | {"true_outputs": {"w": a, HOSTILE: b}}
+            for one, (a, b) in zip(here, true.tolist(), strict=True)
+        ],
+    )
+
+
+def scored(model: str, scores: np.ndarray, truths: list[Any]) -> tuple[Sent, Sent]:
+    here = [{"id": str(n), "client": "acme", "model": model, "timestamp": NOW + n % 50} for n in range(200)]
+    return (
+        [one | {"prediction": score} for one, score in zip(here, scores.tolist(), strict=True)],
+        [one | {"truth": truth} for one, truth in zip(here, truths, strict=True)],
+    )
+
+
+CHANCE = np.random.default_rng(4)
+TRUE = CHANCE.random((200, 3)) < 0.4
+PREDICTED = TRUE ^ (CHANCE.random((200, 3)) < 0.1)
+TRUTHS = CHANCE.normal(10, 3, (200, 2))
+ANSWERS = TRUTHS + CHANCE.normal(0, 1, (200, 2))
+SCORE, RISK = CHANCE.random(200), CHANCE.normal(size=200)
+IS_ANOMALY = CHANCE.random(200) < SCORE
+TIME = CHANCE.exponential(40 / np.exp(RISK))
+SEEN = np.where(CHANCE.random(200) < 0.8, TIME, -TIME)
+CALLS = CHANCE.integers(0, 9, 200)
+ERRORS = np.minimum(CALLS, CHANCE.integers(0, 2, 200))
+
+
+@dataclass
+class Read:
+    """What a visitor reads of all models, after some minutes."""
+
+    found: dict[tuple[str, ...], dict[str, Any]]
+    pages: dict[str, str]
+    staff: dict[str, str]
+    sheet: list[str]
+
+    def exports(self, metric: str) -> bool:
+        return any(f'metric="{metric}"' in line for line in self.sheet)
+
+    def section(self, model: str, key: str) -> str:
+        return self.staff[model].partition(f'<h2 id="{key}">')[2].partition("<h2")[0]
+
+
+def runs() -> tuple[Sent, Sent]:
+    made = scored("helpdesk", SCORE, IS_ANOMALY.tolist())
+    for place, run in enumerate(made[0]):
+        counted = {"steps": place % 5, "calls": int(CALLS[place]), "errors": int(ERRORS[place])}
+        run |= {"prediction": True, "features": counted | {"loops": place % 4 // 3}}
+    return made
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
+    tmp_path = tmp_path_factory.mktemp("tasks")
     models: dict[str, Any] = {
         "topics": {"title": "Topics", "targets": {"subset_accuracy": 0.95}},
         "size": {"title": "Size"},
@@ -54,46 +123,14 @@ def app(tmp_path: Path) -> Iterator[App]:
             "web": {"requests_per_minute": 100000, "listen": f"127.0.0.1:{free_port()}"},
         }
     )
-    made = App(config, ManualClock(NOW))
-    made.log.start()
-    yield made
-    made.log.stop()
-    made.store.close()
-
-
-def topics(predicted: np.ndarray, true: np.ndarray) -> tuple[Sent, Sent]:
-    def written(row: np.ndarray) -> list[str]:
-        return [LABELS[place] for place in np.flatnonzero(row)]
-
-    here = [
-        {"id": str(n), "client": "acme", "model": "topics", "timestamp": NOW + n % 50} for n in range(200)
-    ]
-    return (
-        [one | {"predicted_labels": written(row)} for one, row in zip(here, predicted, strict=True)],
-        [one | {"true_labels": written(row)} for one, row in zip(here, true, strict=True)],
-    )
-
-
-def sizes(answers: np.ndarray, true: np.ndarray) -> tuple[Sent, Sent]:
-    here = [{"id": str(n), "client": "acme", "model": "size", "timestamp": NOW + n % 50} for n in range(200)]
-    return (
-        [one | {"outputs": {"w": a, HOSTILE: b}} for one, (a, b) in zip(here, answers.tolist(), strict=True)],
-        [
-            one | {"true_outputs": {"w": a, HOSTILE: b}}
-            for one, (a, b) in zip(here, true.tolist(), strict=True)
-        ],
-    )
-
-
-def test_sets_of_labels_and_outputs_are_read_back_everywhere(app: App) -> None:
-    assert isinstance(app.clock, ManualClock)
-    chance = np.random.default_rng(4)
-    true = chance.random((200, 3)) < 0.4
-    predicted = true ^ (chance.random((200, 3)) < 0.1)
-    truths = chance.normal(10, 3, (200, 2))
-    answers = truths + chance.normal(0, 1, (200, 2))
+    app = App(config, clock := ManualClock(NOW))
+    app.log.start()
     with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
-        for sent, known in (topics(predicted, true), sizes(answers, truths)):
+        all_sent = (
+            topics(PREDICTED, TRUE), sizes(ANSWERS, TRUTHS), runs(),
+            scored("pumps", SCORE, IS_ANOMALY.tolist()), scored("churn", RISK, SEEN.tolist()),
+        )  # fmt: skip
+        for sent, known in all_sent:
             refused = {
                 "client": "acme",
                 "model": sent[0]["model"],
@@ -103,94 +140,58 @@ def test_sets_of_labels_and_outputs_are_read_back_everywhere(app: App) -> None:
             answer = http.post("/v1/predictions", json=[*sent, refused]).json()
             assert (answer["accepted"], len(answer["rejected"])) == (200, 1)
             assert http.post("/v1/outcomes", json=known).json()["accepted"] == 200
-        for _ in range(5):
-            app.tick()
-            app.clock.advance(50)
-        found = {}
-        for model in ("topics", "size"):
-            measured = http.get(f"/api/v1/clients/acme/models/{model}/measurements").json()["measurements"]
-            found |= {(one["metric"], *one["labels"].values()): one for one in measured}
-        assert found["subset_accuracy",]["value"] == pytest.approx(accuracy_score(true, predicted))
-        assert found["micro_f1",]["value"] == pytest.approx(f1_score(true, predicted, average="micro"))
-        assert found["label_f1", HOSTILE]["value"] == pytest.approx(f1_score(true[:, 0], predicted[:, 0]))
-        errors = np.abs(answers - truths).mean(axis=0)
-        assert found["output_mae", "w"]["value"] == pytest.approx(errors[0])
-        assert found["output_mae", HOSTILE]["value"] == pytest.approx(errors[1])
-        page = http.get("/c/acme/m/topics").text
-        assert "Topics gets all labels right in" in page
-        assert "at least 95 % was agreed" in page
-        staff = [http.get(f"/staff/m/acme/{model}/production").text for model in ("topics", "size")]
-        for text, key, metric in zip(
-            staff, ("label_sets", "outputs"), ("macro_f1", "output_r_squared"), strict=True
-        ):
-            assert metric in text.partition(f'<h2 id="{key}">')[2].partition("<h2")[0]
-        assert HOSTILE not in page + "".join(staff)
-        sheet = http.get("/metrics").text.splitlines()
-        read = [line for line in sheet if line.startswith("watchkeeper_performance_value{")]
-        assert [line for line in read if 'metric="subset_accuracy"' in line]
-
-
-def scored(model: str, scores: np.ndarray, truths: list[Any]) -> tuple[Sent, Sent]:
-    here = [{"id": str(n), "client": "acme", "model": model, "timestamp": NOW + n % 50} for n in range(200)]
-    return (
-        [one | {"prediction": score} for one, score in zip(here, scores.tolist(), strict=True)],
-        [one | {"truth": truth} for one, truth in zip(here, truths, strict=True)],
-    )
-
-
-def test_scores_and_runs_of_an_agent_are_read_back_everywhere(app: App) -> None:
-    assert isinstance(app.clock, ManualClock)
-    chance = np.random.default_rng(6)
-    score, risk = chance.random(200), chance.normal(size=200)
-    is_anomaly = chance.random(200) < score
-    time = chance.exponential(40 / np.exp(risk))
-    truth = np.where(chance.random(200) < 0.8, time, -time)
-    runs = scored("helpdesk", score, is_anomaly.tolist())
-    calls, errors = chance.integers(0, 9, 200), chance.integers(0, 2, 200)
-    errors = np.minimum(calls, errors)
-    for place, run in enumerate(runs[0]):
-        counted = {
-            "steps": place % 5,
-            "calls": int(calls[place]),
-            "errors": int(errors[place]),
-            "loops": place % 4 // 3,
-        }
-        run |= {"prediction": True, "features": counted}
-    with running(app.server) as url, httpx2.Client(base_url=url, timeout=20) as http:
-        for sent, known in (
-            runs,
-            scored("pumps", score, is_anomaly.tolist()),
-            scored("churn", risk, truth.tolist()),
-        ):
-            assert http.post("/v1/predictions", json=sent).json()["accepted"] == 200
-            assert http.post("/v1/outcomes", json=known).json()["accepted"] == 200
         for _ in range(8):
             app.tick()
-            app.clock.advance(50)
-        found = {}
-        for model in ("pumps", "churn", "helpdesk"):
-            measured = http.get(f"/api/v1/clients/acme/models/{model}/measurements").json()["measurements"]
-            found |= {(one["metric"], *one["labels"].values()): one for one in measured}
-        assert found["alert_rate",]["value"] == pytest.approx(np.mean(score >= 0.9))
-        highest = is_anomaly[np.argsort(-score)][:50].mean()
-        assert found["precision_at_top_k",]["value"] == pytest.approx(highest, abs=0.03)
-        by_then, after = (truth >= 0) & (truth <= 30), np.abs(truth) > 30
-        area = roc_auc_score(by_then[by_then | after], risk[by_then | after])
-        assert found["concordance_at_horizon", "30"]["value"] == pytest.approx(area, abs=5e-3)
-        assert found["agent_steps",]["value"] == pytest.approx(2)
-        assert found["tool_error_rate",]["value"] == pytest.approx(errors.sum() / calls.sum())
-        assert found["loop_rate",]["value"] == pytest.approx(0.25)
-        assert found["goal_rate",]["value"] == pytest.approx(is_anomaly.mean())
-        page = http.get("/c/acme/m/pumps").text
-        assert "of its strongest alerts" in page
-        assert "at least 99 % was agreed" in page
-        for model, metric in (("pumps", "alert_precision"), ("churn", "concordance_at_horizon")):
-            staff = http.get(f"/staff/m/acme/{model}/production").text
-            assert metric in staff.partition('<h2 id="scores">')[2].partition("<h2")[0]
-        assert "Helpdesk reaches its goal in" in http.get("/c/acme/m/helpdesk").text
-        staff = http.get("/staff/m/acme/helpdesk/production").text
-        assert "tool_error_rate" in staff.partition('<h2 id="agent">')[2].partition("<h2")[0]
-        sheet = http.get("/metrics").text.splitlines()
-        read = [line for line in sheet if line.startswith("watchkeeper_performance_value{")]
-        for metric in ("precision_at_top_k", "goal_rate"):
-            assert [line for line in read if f'metric="{metric}"' in line]
+            clock.advance(50)
+        listed = [
+            one
+            for model in models
+            for one in http.get(f"/api/v1/clients/acme/models/{model}/measurements").json()["measurements"]
+        ]
+        result = Read(
+            {(one["metric"], *one["labels"].values()): one for one in listed},
+            {model: http.get(f"/c/acme/m/{model}").text for model in models},
+            {model: http.get(f"/staff/m/acme/{model}/production").text for model in models},
+            [line for line in http.get("/metrics").text.splitlines() if "performance_value{" in line],
+        )
+    app.log.stop()
+    app.store.close()
+    return result
+
+
+def test_sets_of_labels_and_outputs_are_read_back_everywhere(read: Read) -> None:
+    found = read.found
+    assert found["subset_accuracy",]["value"] == pytest.approx(accuracy_score(TRUE, PREDICTED))
+    assert found["micro_f1",]["value"] == pytest.approx(f1_score(TRUE, PREDICTED, average="micro"))
+    assert found["label_f1", HOSTILE]["value"] == pytest.approx(f1_score(TRUE[:, 0], PREDICTED[:, 0]))
+    errors = np.abs(ANSWERS - TRUTHS).mean(axis=0)
+    assert found["output_mae", "w"]["value"] == pytest.approx(errors[0])
+    assert found["output_mae", HOSTILE]["value"] == pytest.approx(errors[1])
+    assert "Topics gets all labels right in" in read.pages["topics"]
+    assert "at least 95 % was agreed" in read.pages["topics"]
+    assert "macro_f1" in read.section("topics", "label_sets")
+    assert "output_r_squared" in read.section("size", "outputs")
+    assert HOSTILE not in "".join([*read.pages.values(), *read.staff.values()])
+    assert read.exports("subset_accuracy")
+
+
+def test_scores_and_runs_of_an_agent_are_read_back_everywhere(read: Read) -> None:
+    found = read.found
+    assert found["alert_rate",]["value"] == pytest.approx(np.mean(SCORE >= 0.9))
+    highest = IS_ANOMALY[np.argsort(-SCORE)][:50].mean()
+    assert found["precision_at_top_k",]["value"] == pytest.approx(highest, abs=0.03)
+    by_then, after = (SEEN >= 0) & (SEEN <= 30), np.abs(SEEN) > 30
+    area = roc_auc_score(by_then[by_then | after], RISK[by_then | after])
+    assert found["concordance_at_horizon", "30"]["value"] == pytest.approx(area, abs=5e-3)
+    assert found["agent_steps",]["value"] == pytest.approx(2)
+    assert found["tool_error_rate",]["value"] == pytest.approx(ERRORS.sum() / CALLS.sum())
+    assert found["loop_rate",]["value"] == pytest.approx(0.25)
+    assert found["goal_rate",]["value"] == pytest.approx(IS_ANOMALY.mean())
+    assert "of its strongest alerts" in read.pages["pumps"]
+    assert "at least 99 % was agreed" in read.pages["pumps"]
+    assert "Helpdesk reaches its goal in" in read.pages["helpdesk"]
+    assert "alert_precision" in read.section("pumps", "scores")
+    assert "concordance_at_horizon" in read.section("churn", "scores")
+    assert "tool_error_rate" in read.section("helpdesk", "agent")
+    assert read.exports("precision_at_top_k")
+    assert read.exports("goal_rate")

@@ -27,7 +27,7 @@ from monitor.windows.kernel.tally import MOST
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
-from tests.support.thorough import THOROUGH, examples
+from tests.support.thorough import THOROUGH, examples, thinned
 
 STREAM, DAY = Stream("acme", "feed"), Window(0, 86400)
 Grades = dict[str, float]
@@ -112,7 +112,7 @@ def dirty(seed: int, amount: int = 400) -> tuple[list[list[str]], list[Grades]]:
     return lists, grades
 
 
-@pytest.mark.parametrize("k", counts.CUTS)
+@pytest.mark.parametrize("k", thinned(counts.CUTS, 3))
 def test_figures_are_those_of_each_list_on_dirty_rows(k: int) -> None:
     lists, grades = dirty(k)
     found = measured(profile(table(lists, grades)), k=k)
@@ -222,13 +222,13 @@ def test_many_items_are_estimated_within_their_interval() -> None:
 
 
 def test_lists_like_those_of_the_baseline_have_no_drift_and_others_have() -> None:
-    base, windows = profile(table(dirty(20, 2000)[0])), 60 if THOROUGH else 12
+    base, windows = profile(table(dirty(20, 2000)[0])), 60 if THOROUGH else 8
     alike = [measured(profile(table(dirty(seed)[0])), base)["list_drift",].value or 0.0 for seed in (61, 62)]
     assert max(alike) < 0.02
     p_values = [
         measured(profile(table(dirty(21 + n)[0])), base)["list_drift",].p_value or 0.0 for n in range(windows)
     ]
-    assert sum(p < 0.05 for p in p_values) <= 0.2 * windows
+    assert sum(p < 0.05 for p in p_values) <= max(2, 0.2 * windows)
     other = [[f"other-{item}" for item in items] for items in dirty(99)[0]]
     found = measured(profile(table(other)), base)["list_drift",]
     assert found.value is not None
