@@ -62,7 +62,7 @@ class EvaluateSettings(Section):
     time."""
     workers: WholeNumber = Field(default=1, ge=1, le=64)
     """Processes that count, measure and evaluate, each its share of the models. With 1, the daemon does so by itself.
-    Worth more from several hundred models on, up to the number of cores."""
+    More than there are free cores gain nothing."""
 
 
 class ModelSettings(ModelView):
