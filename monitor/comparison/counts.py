@@ -130,9 +130,7 @@ def _numbers(base: Source, name: str) -> tuple[Floats, int]:
 
 
 def _count(chunks: Iterable[pa.Array], target: str, layout: Layout) -> Slice:
-    parts = [
-        count_slice(pa.RecordBatch.from_arrays([chunk], [target]), layout, layout.columns) for chunk in chunks
-    ]
+    parts = [count_slice(pa.RecordBatch.from_arrays([chunk], [target]), layout) for chunk in chunks]
     return merge_slices(parts) if parts else empty(layout)
 
 

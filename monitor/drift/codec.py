@@ -87,7 +87,7 @@ def encode_calibration(calibration: Calibration) -> bytes:
         if item.name != "scores"
     }
     columns = [
-        [c.name, c.kind.value, c.buckets, c.role.value, list(c.labels), list(c.edges), c.novelty, c.replaced]
+        [c.name, c.kind.value, c.buckets, c.role.value, c.labels, c.edges, c.novelty, c.replaced, c.relates]
         for c in calibration.columns
     ]
     return _write({**named, "columns": columns, "reference": _plain(calibration.scores.reference)})
@@ -101,11 +101,15 @@ def decode_calibration(blob: bytes) -> Calibration:
     """
     content = _read(blob)
     columns = [
-        Column(name, ColumnType(kind), buckets, Role(role), tuple(labels), tuple(edges), *newer)
-        for name, kind, buckets, role, labels, edges, *newer in content.pop("columns")
+        Column(name, ColumnType(kind), buckets, Role(role), *(_fixed(value) for value in more))
+        for name, kind, buckets, role, *more in content.pop("columns")
     ]
     scores: Scores = build(columns, _rich(content.pop("reference")))
     return Calibration(scores=scores, **{name: _rich(value) for name, value in content.items()})
+
+
+def _fixed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def is_current(blob: bytes) -> bool:

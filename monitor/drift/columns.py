@@ -39,7 +39,8 @@ class Column:
     """One watched column. `buckets` is the number of regular places; `labels` name them in a label column, `edges`
     bound them in a number column (empty where no text needs them). `novelty` is the usual share of rows with a label
     that the baseline does not have. If values are `replaced` by others all the time, as identifiers are, only
-    missing values are watched.
+    missing values are watched. A column that `relates` two others counts how often both are on the same side of their
+    medians.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Column:
     edges: tuple[float, ...] = ()
     novelty: float = 0.0
     replaced: bool = False
+    relates: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

@@ -58,7 +58,7 @@ class Adapter:
 
 
 def adapter(layout: Layout) -> Adapter:
-    """Watch every feature, the prediction, the confidence and every signal."""
+    """Watch every feature, the prediction, the confidence, every signal and every relation."""
     columns: list[Column] = []
     cuts: list[int] = []
     is_watched: list[bool] = []
@@ -67,7 +67,7 @@ def adapter(layout: Layout) -> Adapter:
         is_output = column.name in OUTPUTS or layouts.is_signal(column.name)
         role = Role.OUTPUT if is_output else Role.INPUT
         if (
-            role is Role.INPUT and not column.name.startswith("features.")
+            role is Role.INPUT and not (column.name.startswith("features.") or column.other)
         ) or column.kind is layouts.ColumnKind.EMPTY:
             continue
         watched, sizes = _watched(column, role)
@@ -91,6 +91,9 @@ def adapter(layout: Layout) -> Adapter:
 def _watched(column: layouts.Column, role: Role) -> tuple[Column, list[int]]:
     """The watched column, and the number of the layout's places in each of its places."""
     k = column.buckets
+    if column.other:
+        pair = (column.source, column.other)
+        return Column(column.name, ColumnType.LABEL, k, role, column.labels, relates=pair), [1] * (k + 3)
     if column.labelled:
         replaced = column.turnover > REPLACED
         watched = Column(

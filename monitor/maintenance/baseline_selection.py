@@ -187,12 +187,17 @@ def make(store: Store, task: BaselineTask) -> Iterator[EncodedBaseline]:
         NotFoundError: no predictions of the period are stored.
     """
     stream, settings, now = task.stream, task.settings, task.now
+    kinds = settings.columns
     if settings.file is not None:
-        made = baseline.from_file(stream, settings.file, now, overrides=settings.columns)
+        made = baseline.from_file(
+            stream, settings.file, now, overrides=kinds, with_relations=settings.relations
+        )
     else:
         assert task.span is not None
         with store.read() as connection:
-            made = baseline.from_period(connection, stream, *task.span, now, overrides=settings.columns)
+            made = baseline.from_period(
+                connection, stream, *task.span, now, overrides=kinds, with_relations=settings.relations
+            )
     yield baseline.encoded(replace(made, source=task.source))
 
 

@@ -59,7 +59,7 @@ def rehearse(
     history = read(data, time, ignore, configured)
     split = history.start + min(rules.reference, (history.end - history.start) / 2)
     reference_rows = history.rows(history.start, split)
-    layout = from_table.of(reference_rows, kinds_of, dates=configured.dates)
+    layout = from_table.of(reference_rows, kinds_of, dates=configured.dates, with_relations=True)
     columns_adapter = adapter(layout)
     seconds = window_length.length(reference_rows.num_rows, split - history.start, _MIN_WINDOW_SECONDS, rules)
     windows = _count(history, layout, columns_adapter, seconds, rules, progress)

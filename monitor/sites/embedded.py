@@ -128,7 +128,7 @@ class Embedded:
         )
         ensure(self._store, self._site, self._base)
         if baseline is not None:
-            made = from_file(self._stream, baseline, self.clock.now())
+            made = from_file(self._stream, baseline, self.clock.now(), with_relations=True)
             with self._store.write() as connection:
                 save(connection, made, self.clock.now())
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from monitor.clock import iso
 from monitor.config.units import DAY, HOUR, format_duration
 from monitor.config.yaml import suggest
+from monitor.drift.explain.relation_words import watched_words
 from monitor.drift.progress import missing
 from monitor.drift.settings import DriftSettings
 from monitor.health import answers, version_events
@@ -110,7 +111,8 @@ def notes(
         note = "drift is reported in the digest only, until a week of windows is available"
         notes.append(note + _missing(connection, figures.stream, baseline, base_seconds, configured.drift))
     else:
-        notes += [f"drift: {text}" for text in (learned.note, learned.meaning) if text]
+        related = watched_words(baseline.layout) if baseline is not None else ""
+        notes += [f"drift: {text}" for text in (learned.note, learned.meaning, related) if text]
     for at, since, author in drift.acceptances(connection, figures.stream)[:1]:
         notes.append(f"drift: data since {iso(since)} was accepted as normal by {author} at {iso(at)}")
     return notes

@@ -58,6 +58,7 @@ def from_period(
     *,
     name: str = DEFAULT,
     overrides: Mapping[str, ColumnKind] | None = None,
+    with_relations: bool = False,
 ) -> Baseline:
     """Create a baseline from the predictions of the windows that start in `[start, end)`, with the outcomes known so
     far.
@@ -76,7 +77,7 @@ def from_period(
     before = np.cumsum([0, *(rows for _, _, rows in sizes)])
     first = [number for (number, _, _), rows in zip(sizes, before, strict=False) if rows < _LAYOUT_ROWS]
     period = Period(connection, stream, first)
-    layout = layout_from_table.of(period, overrides)
+    layout = layout_from_table.of(period, overrides, with_relations=with_relations)
     chosen = np.linspace(0, period.num_rows - 1, min(period.num_rows, SAMPLE_ROWS)).astype(np.int64)
     numbers = [number for number, _, _ in sizes]
     with_outcomes = _with_outcomes(connection, stream, numbers, layout)

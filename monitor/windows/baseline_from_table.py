@@ -79,12 +79,14 @@ def from_table(
     notes: Iterable[str] = (),
     dates: DateOrder | None = None,
     with_trees: bool = False,
+    with_relations: bool = False,
 ) -> Baseline:
     """Create a baseline from rows. Columns named as in a prediction batch have that meaning; all others are features.
 
     `outcome.truth` (or `truth`) gives the quality to compare later windows with. `notes` are hints for users. `dates`
     is the order of day and month in dates such as 10/11/2026, if it is configured. `with_trees` learns trees that
-    estimate the errors of a regressor, in a process of its own.
+    estimate the errors of a regressor, in a process of its own. `with_relations` adds the strongest relations of
+    columns to what is counted.
 
     Raises:
         InputError: the table has no rows.
@@ -92,7 +94,8 @@ def from_table(
     named = conform(table)
     if named.num_rows == 0:
         raise InputError("a baseline needs at least one row", hint=f"{source} has no rows")
-    layout = layout_from_table.of(named, overrides, [*notes, *_dropped_columns(table, named)], dates)
+    said = [*notes, *_dropped_columns(table, named)]
+    layout = layout_from_table.of(named, overrides, said, dates, with_relations=with_relations)
     some = sample(named, loss_model.MOST_ROWS)
     if with_trees:
         layout = build.with_errors(layout, *training.learn(sample(named, training.MOST_ROWS), layout))
@@ -116,6 +119,7 @@ def from_file(
     name: str = DEFAULT,
     overrides: Mapping[str, ColumnKind] | None = None,
     dialect: Dialect = DETECTED,
+    with_relations: bool = False,
 ) -> Baseline:
     """Create a baseline from a Parquet, CSV, JSON or Arrow file (or a folder of Parquet files).
 
@@ -135,6 +139,7 @@ def from_file(
         notes=table.notes,
         dates=dialect.dates,
         with_trees=True,
+        with_relations=with_relations,
     )
 
 

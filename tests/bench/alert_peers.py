@@ -1,6 +1,6 @@
 """The peers with their defaults, on the same rows: run by `tests.bench.alerts` in an environment of their own.
 
-Usage: python alert_peers.py evidently|nannyml FILE.npz
+Usage: python alert_peers.py evidently|nannyml|reconstruction|classifier FILE.npz
 
 The file holds rows of a reference and of the windows to judge: each `every`th, and Evidently only those up to the first
 alert of the column `until`, where one is named. The answer on standard output is one JSON object: `windows` judged,
@@ -75,16 +75,46 @@ def evidently(data: dict) -> dict:
     }
 
 
-def nannyml(data: dict) -> dict:
-    import nannyml as nml
+def timed(data: dict):
     import pandas as pd
 
     whole = frame(data["numbers"], data["labels"], data["absent"])
-    names = list(whole.columns)
-    begun = pd.Timestamp("2024-12-30") + pd.to_timedelta(
-        np.repeat(np.arange(len(data["all_sizes"])), data["all_sizes"]), "h"
+    hours = np.repeat(np.arange(len(data["all_sizes"])), data["all_sizes"])
+    return whole.assign(time=pd.Timestamp("2024-12-30") + pd.to_timedelta(hours, "h"))
+
+
+def multivariate(data: dict, kind: str) -> dict:
+    """NannyML's methods for all columns at once: is each window in alarm?"""
+    import nannyml as nml
+
+    whole = timed(data)
+    methods = {
+        "reconstruction": nml.DataReconstructionDriftCalculator,
+        "classifier": nml.DomainClassifierCalculator,
+    }
+    calculator = methods[kind](
+        list(whole.columns.drop("time")), timestamp_column_name="time", chunk_period="h"
     )
-    whole["time"] = begun
+    first = int(data["reference_rows"])
+    calculator.fit(whole.iloc[:first])
+    found = calculator.calculate(whole.iloc[first:]).filter(period="analysis").to_df()
+    alert = found.loc[:, [column for column in found.columns if column[-1] == "alert"]]
+    return {"alarmed": [bool(one) for one in alert.to_numpy().astype(bool).any(axis=1)]}
+
+
+def reconstruction(data: dict) -> dict:
+    return multivariate(data, "reconstruction")
+
+
+def classifier(data: dict) -> dict:
+    return multivariate(data, "classifier")
+
+
+def nannyml(data: dict) -> dict:
+    import nannyml as nml
+
+    whole = timed(data)
+    names = list(whole.columns.drop("time"))
     first = int(data["reference_rows"])
     calculator = nml.UnivariateDriftCalculator(
         column_names=names, timestamp_column_name="time", chunk_period="h"
@@ -107,4 +137,5 @@ def nannyml(data: dict) -> dict:
 if __name__ == "__main__":
     with np.load(sys.argv[2]) as held:
         content = {name: held[name] for name in held.files}
-    print(json.dumps({"evidently": evidently, "nannyml": nannyml}[sys.argv[1]](content)))
+    methods = (evidently, nannyml, reconstruction, classifier)
+    print(json.dumps({method.__name__: method for method in methods}[sys.argv[1]](content)))

@@ -119,14 +119,20 @@ def column_name(spec: Spec, column: int) -> str:
 
 
 def _answer(name: str, spec: Spec, python: Path, every: int = 1, until: str = "") -> dict[str, Any]:
+    content = {**rows(spec), "every": np.array(every), "until": np.array(until)}
+    return answer_to(name, content, python)
+
+
+def answer_to(name: str, content: dict[str, np.ndarray], python: Path) -> dict[str, Any]:
+    """What a method of `alert_peers.py` answers to rows, in a peer's environment."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.npz"
-        np.savez(path, **rows(spec), every=np.array(every), until=np.array(until))
+        np.savez(path, **content)
         script = Path(__file__).with_name("alert_peers.py")
         done = subprocess.run(
             [str(python), str(script), name, str(path)], capture_output=True, text=True, check=False
         )
     if done.returncode:
-        raise RuntimeError(f"{name} failed on {spec}: {done.stderr[-2000:]}")
+        raise RuntimeError(f"{name} failed: {done.stderr[-2000:]}")
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer

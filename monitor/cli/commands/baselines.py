@@ -48,12 +48,14 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
         current = baselines.load(connection, stream)
     if current is None:
         raise NotFoundError(f"{stream} has no baseline yet", hint="see: watchkeeper baseline set --help")
-    columns = {column.name: column.kind.value for column in current.layout.columns}
+    columns = {column.name: column.kind.value for column in current.layout.columns if not column.other}
+    related = [column.name for column in current.layout.relations]
     about = {
         "source": current.source,
         "made": iso(current.created_at),
         "rows": current.profile.rows,
         "columns": columns,
+        "relations": related,
         "notes": list(current.layout.notes),
     }
     if as_json:
@@ -62,6 +64,8 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
     put(f"{stream}: {current.profile.rows:,} rows from {current.source}, made {iso(current.created_at)}")
     for name, kind in columns.items():
         put(f"  {name}: {kind}")
+    for name in related:
+        put(f"  {name}")
     for note in current.layout.notes:
         put(f"  note: {note}")
 
@@ -88,17 +92,21 @@ def set_baseline(
     settings, now = load(config), time.time()
     store = store_option.made(settings)
     stream = stream_of(model)
-    kinds = settings.model(stream).held_against.columns
+    chosen = settings.model(stream).held_against
     from_training_set = baselines.from_file(
-        stream, file, now, overrides=kinds, dialect=dialect(separator, encoding, dates)
+        stream,
+        file,
+        now,
+        overrides=chosen.columns,
+        dialect=dialect(separator, encoding, dates),
+        with_relations=chosen.relations,
     )
     new = accepted(from_training_set, f"{file}, by hand")
     with bar("counting again") as progress:
         keeper = BaselineSelector(store, int(settings.predictions.base_window), settings.windows, {})
         since = keeper.put_in_force(new, now, progress, store_option.user())
-    say(
-        f"{new.profile.rows:,} rows with {len(new.layout.columns)} columns are the baseline of {new.stream} now"
-    )
+    columns = len(new.layout.columns) - len(new.layout.relations)
+    say(f"{new.profile.rows:,} rows with {columns} columns are the baseline of {new.stream} now")
     for note in new.layout.notes:
         say(f"  {note}")
     if since is not None:

@@ -74,11 +74,14 @@ def limits(
 
     Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role,
     `importance` divides the budget: a column twice as important needs half the evidence, at the expense of the others.
-    All signals together count as one output, so that they take little from the prediction.
+    All signals together count as one output, so that they take little from the prediction, and all relations as one
+    input.
     `silent`, bool (columns,), marks columns without any value in the reference (such as the confidence of a model that
     sends none): they get a thousandth of a share, enough to detect that values appear.
     """
-    limit *= RESERVE * max(len(columns) / MANY, 1.0) ** EXTRA_POWER
+    related = np.array([bool(column.relates) for column in columns], dtype=bool)
+    counted = len(columns) - int(related.sum()) + bool(related.any())
+    limit *= RESERVE * max(counted / MANY, 1.0) ** EXTRA_POWER
     needed = np.full(len(columns) + 1, limit / GLOBAL_SHARE)
     outputs = np.array([column.role is Role.OUTPUT for column in columns], dtype=bool)
     weight = np.array(
@@ -86,6 +89,7 @@ def limits(
     )
     signals = np.array([is_signal(column.name) for column in columns], dtype=bool)
     weight = np.where(signals, weight / max(int(signals.sum()), 1), weight)
+    weight = np.where(related, weight / max(int(related.sum()), 1), weight)
     quiet = np.zeros(len(columns), bool) if silent is None else silent
     weight = np.where(quiet, weight * SILENT, weight)
     of_outputs = OUTPUT_SHARE * (1 if (outputs & ~quiet).any() else SILENT * bool(outputs.any()))

@@ -6,7 +6,7 @@ import numpy as np
 
 from monitor.config.units import DAY
 from monitor.drift.columns import Floats, WindowCounts
-from monitor.drift.decision import current_effect, e_detector, recovery
+from monitor.drift.decision import current_effect, e_detector, recovery, relations
 from monitor.drift.decision.e_detector import SIGNS, Evidence, Unseen, per_column
 from monitor.drift.decision.state import IncidentState, State
 from monitor.drift.model import control_charts, kalman_filter, season
@@ -59,12 +59,15 @@ def advance(
     state, scored = _score(calibration, state, counts)
     broken = _broken(calibration, scored)
     ratio = _ratios(calibration, state, limits)
+    explained = relations.explained(calibration.columns, ratio, broken, state.incident.member)
+    broken, ratio = np.where(explained[:-1], -1, broken), np.where(explained, 0.0, ratio)
     sudden = np.append((broken >= 0) & (ratio[:-1] < 1), False)
     ratio = np.where(sudden, 1.0, ratio)
     incident, opened, closed, recovered = _next_incident(calibration, state, ratio, scored, window, sudden)
     joined = incident.member & ~state.incident.member
     state = _joined(calibration, state, incident, scored, sudden)
-    state = _reset_recovered(calibration, replace(state, incident=incident), recovered)
+    followed = relations.following(calibration.columns, incident.member)
+    state = _reset_recovered(calibration, replace(state, incident=incident), recovered | followed)
     return state, Decision(window, ratio, broken, joined, opened, closed, scored)
 
 
@@ -167,9 +170,8 @@ def _ratios(calibration: Calibration, state: State, limits: Floats) -> Floats:
 
 def spread(calibration: Calibration, state: State) -> float:
     """Root mean square effect of all columns since their common evidence began, minus the part that noise explains."""
-    chosen = (calibration.scores.family == Family.LOCATION) | (calibration.scores.family == Family.LEVEL)
     rows = state.dense_rows
-    chosen &= rows > 0
+    chosen = calibration.scores.representative & (rows > 0)
     if not chosen.any():
         return 0.0
     effect = state.dense_sums[chosen] / rows[chosen]

@@ -13,11 +13,15 @@ from monitor.drift.explain.column_changes import column_changes
 from monitor.drift.model.calibration import Calibration
 from monitor.metrics.system.daemon import DRIFT_EVIDENCE
 from monitor.records import Labels, Measurement, Stream, Window, labels
+from monitor.windows.layout.layout import is_relation
 
 METRIC = DRIFT_EVIDENCE.name
 
 MOST_SAID = 1e6
 WORTH_SAYING = 0.01
+
+# The evidence over limit from which a relation of two columns is measured.
+WORTH_SHOWING = 0.05
 
 # The lowest value of the metric while an incident is open: just above 1, because rules compare with `above`.
 OPEN = 1.001
@@ -54,9 +58,11 @@ class DriftVerdict:
 
     @property
     def labels(self) -> Labels:
-        """The labels of its measurement: feature, output or scope."""
+        """The labels of its measurement: feature, output or scope (a relation: `relation of amount and age`)."""
         if self.role is None:
             return labels(scope="model")
+        if is_relation(self.column):
+            return labels(scope=self.column)
         name = self.column.removeprefix("features.")
         return labels(output=name) if self.role is Role.OUTPUT else labels(feature=name)
 
@@ -120,14 +126,20 @@ def measurements(results: Sequence[DriftVerdict], because: str = "") -> list[Mea
 
     The measurement of the whole model (`scope`) is the highest of all, so it is above 1 while an incident is open.
     Rules page on it, and its reason is `because`. Further waves of an incident have one each (`scope="wave 2"`), so
-    that a drift that goes on does not hide another; it is 0 when the wave is over.
+    that a drift that goes on does not hide another; it is 0 when the wave is over. A relation of two columns is only
+    measured while it has evidence: there are many of them.
     """
     values = [max(_value(verdict), OPEN * bool(verdict.incident)) for verdict in results]
     values = [*values[:-1], max(values)] if values else values
+    shown = [
+        not is_relation(one.column) or value >= WORTH_SHOWING
+        for one, value in zip(results, values, strict=True)
+    ]
     return [
         *(
             _measurement(verdict, value, verdict.labels, "" if verdict.role else because)
-            for verdict, value in zip(results, values, strict=True)
+            for verdict, value, is_shown in zip(results, values, shown, strict=True)
+            if is_shown
         ),
         *_later_waves(results),
     ]
@@ -166,6 +178,16 @@ def _worded(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> 
     return replace(verdict, reason=words(verdict, calibration, budget))
 
 
+def subject(verdict: DriftVerdict) -> str:
+    """What a verdict is about, in words."""
+    name = verdict.column.removeprefix("features.")
+    if verdict.role is None:
+        return "all columns together"
+    if is_relation(verdict.column):
+        return name
+    return f"{'output' if verdict.role is Role.OUTPUT else 'feature'} `{name}`"
+
+
 def _days(seconds: float) -> str:
     """A duration of the past, in whole days if it is longer than one."""
     days = round(seconds / DAY)
@@ -174,14 +196,9 @@ def _days(seconds: float) -> str:
 
 def words(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> str:
     """The reason in one or two sentences."""
-    name = verdict.column.removeprefix("features.")
-    subject = (
-        "all columns together"
-        if verdict.role is None
-        else f"{'output' if verdict.role is Role.OUTPUT else 'feature'} `{name}`"
-    )
+    about = subject(verdict)
     if verdict.since is None or verdict.evidence < WORTH_SAYING * verdict.limit:
-        return f"{subject}: no evidence of a change"
+        return f"{about}: no evidence of a change"
     past = _days(calibration.end - calibration.start)
     alike = "weekdays" if calibration.charts.season.scheme == "weekday" else "hours"
     time = format_duration(verdict.window.end - verdict.since)
@@ -189,7 +206,7 @@ def words(verdict: DriftVerdict, calibration: Calibration, budget: Budget) -> st
     evidence = f"{verdict.evidence:,.0f}" if verdict.evidence < MOST_SAID else "above a million"
     begun = between(verdict.since, verdict.earliest, verdict.latest)
     changed = (
-        f"{subject}: the last {time} ({begun}) differ from the same {alike} of the reference ({past}) "
+        f"{about}: the last {time} ({begun}) differ from the same {alike} of the reference ({past}) "
         f"by {unit}{format_number(abs(verdict.effect), 2)} standard deviations: {verdict.part} "
         f"(n = {verdict.rows:,.0f}, e-value {evidence}); with the budget of {budget} the limit is {verdict.limit:,.0f}"
     )

@@ -13,13 +13,13 @@ from sqlalchemy import Connection
 
 from monitor.config.units import HOUR, format_duration, format_signed
 from monitor.drift.columns import Role
-from monitor.drift.decision.verdict import DriftVerdict
+from monitor.drift.decision.verdict import DriftVerdict, subject
 from monitor.drift.explain.impact import Impact
 from monitor.drift.explain.segments import AffectedSegment
 from monitor.records import Stream
 from monitor.store import profiles
 from monitor.windows import codec
-from monitor.windows.layout.layout import Layout
+from monitor.windows.layout.layout import Layout, is_relation
 from monitor.windows.profile import Profile, merge
 
 MOST = 3
@@ -79,13 +79,18 @@ def causes(
     candidates += [
         Cause(SEGMENT * min(segment.moved / FULL_STRENGTH, 1.0), segment.words) for segment in segments
     ]
-    columns = sum(verdict.role is not None for verdict in verdicts)
-    if len(alarmed) > max(MANY * columns, 2):
-        words = f"{len(alarmed)} of {columns} columns moved at once: suspect what feeds the model"
+    columns = sum(_is_column(verdict) for verdict in verdicts)
+    moved = sum(_is_column(verdict) for verdict in alarmed)
+    if moved > max(MANY * columns, 2):
+        words = f"{moved} of {columns} columns moved at once: suspect what feeds the model"
         candidates.append(Cause(FEED, words))
     if begun is not None:
         candidates.extend(_version(arrival, begun) for arrival in arrivals)
     return sorted(candidates, key=lambda cause: -cause.strength)[:MOST]
+
+
+def _is_column(verdict: DriftVerdict) -> bool:
+    return verdict.role is not None and not is_relation(verdict.column)
 
 
 def _weight(
@@ -113,9 +118,7 @@ def _weight(
 
 
 def _words_of(verdict: DriftVerdict, impacts: Mapping[str, Impact]) -> str:
-    kind = "output" if verdict.role is Role.OUTPUT else "feature"
-    name = verdict.column.removeprefix("features.")
-    words = f"{kind} `{name}`: {verdict.part} ({format_signed(verdict.effect, 2)} sd)"
+    words = f"{subject(verdict)}: {verdict.part} ({format_signed(verdict.effect, 2)} sd)"
     impact = impacts.get(verdict.column)
     return words if impact is None else f"{words}, which by the baseline's answers alone {impact.words}"
 

@@ -9,6 +9,7 @@ from monitor.drift.columns import OUTSIDE, Column, ColumnType
 from monitor.drift.decision.decide import Decision
 from monitor.drift.decision.e_detector import SIGNS
 from monitor.drift.decision.state import State
+from monitor.drift.explain.relation_words import relation_words, share_after
 from monitor.drift.model.calibration import Calibration
 from monitor.drift.model.control_charts import Scored
 from monitor.drift.model.scores import UNSEEN_WEIGHT, Family
@@ -95,6 +96,9 @@ def _part(calibration: Calibration, chart: int, effect: float) -> str:
     scores = calibration.scores
     column = calibration.columns[int(scores.column[chart])]
     family, place, up = int(scores.family[chart]), int(scores.place[chart]), effect > 0
+    if column.relates:
+        usual = float(scores.share[chart])
+        return relation_words(column.relates, usual, share_after(usual, effect), is_same=place == 0)
     if family == Family.LOCATION:
         return "values are higher" if up else "values are lower"
     if family == Family.SPREAD:

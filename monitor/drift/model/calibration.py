@@ -156,7 +156,7 @@ def density(scores: Scores, score: Floats, margin: Floats, observed: np.ndarray)
     """How much changed at once: the cube root of the mean squared score beyond the margin over the columns, nearly
     normal (Wilson and Hilferty). A column is represented by its location, or by the mean of its labels.
     """
-    chosen = ((scores.family == Family.LOCATION) | (scores.family == Family.LEVEL)) & observed
+    chosen = scores.representative & observed
     beyond = np.maximum(np.abs(score[chosen]) - margin[chosen], 0.0) ** 2
     owner: Integers = scores.column[chosen]
     count = np.bincount(owner, minlength=len(scores.columns))

@@ -16,10 +16,12 @@ from monitor.drift.model.location_coupling import LocationCoupling
 from monitor.drift.model.season import Season
 from monitor.drift.model.tails import Tails
 
-# By family (location, spread, shape, decile, label, missing, all columns): the cap on a window's score, for the first
-# window of a run and for the next ones. A shock in the autocorrelated effect lasts for some windows and fades; if the
-# filter does not follow it, a few windows must not be enough for an alarm.
-SCORE_CAPS = np.array([[4.0, 4.0], [3.0, 3.5], [2.5, 2.5], [2.5, 2.5], [2.5, 2.5], [3.0, 4.0], [2.0, 2.0]])
+# By family (location, spread, shape, decile, label, missing, all columns, relation): the cap on a window's score, for
+# the first window of a run and for the next ones. A shock in the autocorrelated effect lasts for some windows and
+# fades; if the filter does not follow it, a few windows must not be enough for an alarm.
+SCORE_CAPS = np.array(
+    [[4.0, 4.0], [3.0, 3.5], [2.5, 2.5], [2.5, 2.5], [2.5, 2.5], [3.0, 4.0], [2.0, 2.0], [2.5, 2.5]]
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

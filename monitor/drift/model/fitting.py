@@ -19,7 +19,7 @@ from monitor.records import Window
 WINDOWS_PER_DAY = 24
 
 # By family: the part of the smallest relevant effect that is subtracted from every score.
-TOLERATED = np.array([0.1, 0.25, 0.25, 0.25, 0.25, 0.25, 0.25])
+TOLERATED = np.array([0.1, *[0.25] * (len(Family) - 1)])
 
 # Scores of a lasting drift of the smallest effect size (range) and of the largest one.
 LOWEST, LARGEST = (0.4, 1.5), 4.0
@@ -58,7 +58,7 @@ def fit(reference: ReferenceEffects) -> Charts:
     shape = _tail_shape(replay(initial, effects, rows, cells, gaps)[0], observed, family)
     initial = replace(initial, tail_shape=shape)
     errors, responses, factor = replay(initial, effects, rows, cells, gaps)
-    inflation = _inflation(errors, observed)
+    inflation = _inflation(errors, observed, family == Family.RELATION)
     errors = errors / inflation
     n_windows = np.maximum(observed.sum(axis=0), 1)
     return replace(
@@ -158,10 +158,11 @@ def _effect_sizes(least: Floats, response: Floats) -> Floats:
     return np.asarray(lowest[:, None] ** (1 - power) * LARGEST**power / safe[:, None])
 
 
-def _inflation(errors: Floats, observed: np.ndarray) -> Floats:
+def _inflation(errors: Floats, observed: np.ndarray, related: np.ndarray) -> Floats:
     """Return the factor by which errors are too large because of remaining dependence, at least 1: (charts,).
 
-    The variance of single errors, or of sums over 24 windows if larger; half each chart's own, half the mean of all.
+    The variance of single errors, or of sums over 24 windows if larger; half each chart's own, half the mean of all
+    that vary. Charts of relations (`related`, bool (charts,)) have a mean of their own.
     """
     ratio = (errors**2).sum(axis=0) / np.maximum(observed.sum(axis=0), 1)
     blocks = len(errors) // WINDOWS_PER_DAY
@@ -169,4 +170,8 @@ def _inflation(errors: Floats, observed: np.ndarray) -> Floats:
         sums = errors[: blocks * WINDOWS_PER_DAY].reshape(blocks, WINDOWS_PER_DAY, -1).sum(axis=1)
         counts = observed[: blocks * WINDOWS_PER_DAY].reshape(blocks, WINDOWS_PER_DAY, -1).sum(axis=1)
         ratio = np.maximum(ratio, (sums**2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1))
-    return np.asarray(np.sqrt(np.maximum(1.0, 0.5 * ratio + 0.5 * ratio.mean())))
+    varies = errors.any(axis=0)
+    for kind in (related, ~related):
+        usual = ratio[kind & varies].mean() if (kind & varies).any() else 0.0
+        ratio[kind] = 0.5 * ratio[kind] + 0.5 * usual
+    return np.asarray(np.sqrt(np.maximum(1.0, ratio)))

@@ -32,6 +32,7 @@ class Family(IntEnum):
     LEVEL = 4
     MISSING = 5
     GLOBAL = 6
+    RELATION = 7
 
 
 # The weights of a column's charts. Those that are not listed share the rest equally.
@@ -97,6 +98,14 @@ class Scores:
         every = np.arange(self.charts)
         led = every < self.moments
         return np.where(led, every - every % MOMENTS, every)
+
+    @property
+    def representative(self) -> np.ndarray:
+        """The charts by which a column counts among all: the location of numbers that vary, and the shares of labels,
+        bool (charts,).
+        """
+        location = (self.family == Family.LOCATION) & np.isfinite(self.scale)
+        return np.asarray(location | (self.family == Family.LEVEL))
 
     def sums(self, counts: Floats) -> tuple[Floats, Floats]:
         """The sum of each chart and its number of rows, both (charts,). Both add over windows."""
@@ -246,6 +255,7 @@ def _add_shares(draft: _Draft, index: int, column: Column, counts: Floats, offse
     left = 1 - UNSEEN_WEIGHT - MISSING_WEIGHT
     left -= sum(NUMBER_WEIGHTS) if column.kind is ColumnType.NUMBER else 0.0
     family = Family.BIN if column.kind is ColumnType.NUMBER else Family.LEVEL
+    family = Family.RELATION if column.relates else family  # says nothing about many columns at once
     for place, first, stop in spans:
         share = counts[first:stop].sum() / present if present else 0.0
         draft.chart(index, family, left / len(spans), place, float(share), missing=False)

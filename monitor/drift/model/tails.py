@@ -37,10 +37,14 @@ class Tails:
 
 
 def fit(errors: Floats, observed: np.ndarray, family: Integers, families: int) -> Tails:
-    """The tails of pooled `errors` (windows, charts). A family with too few errors keeps the normal tail."""
+    """The tails of pooled `errors` (windows, charts). A family with too few errors keeps the normal tail.
+
+    Charts without any error, as those of a constant column, say nothing about others.
+    """
     threshold, scale, shape = np.full(families, NORMAL), np.full(families, 0.35), np.zeros(families)
+    varies = errors.any(axis=0)
     for index in range(families):
-        chosen = family == index
+        chosen = (family == index) & varies
         pooled = np.abs(errors[:, chosen][observed[:, chosen]])
         limit = max(float(np.quantile(pooled, LEVEL)), NORMAL) if pooled.size else NORMAL
         excess = np.sort(pooled[pooled > limit] - limit)

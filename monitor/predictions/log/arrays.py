@@ -25,6 +25,16 @@ def valid(array: pa.Array) -> np.ndarray:
     return np.asarray(np.unpackbits(bits, bitorder="little")[first : first + len(array)].view(bool))
 
 
+def valid_bits(array: pa.Array) -> np.ndarray:
+    """Which rows of an array with nulls have a value, eight rows a byte, the first in the lowest bit. Bits after the
+    last row may be set.
+    """
+    skipped, first = divmod(array.offset, 8)
+    if first:
+        return np.packbits(valid(array), bitorder="little")
+    return np.frombuffer(array.buffers()[0], np.uint8, -(-len(array) // 8), skipped)
+
+
 def floats(array: pa.Array) -> np.ndarray:
     """A float64 array, NaN where there is no value, shape (n,). Without nulls it is a view of the buffer: do not write
     to it.
@@ -38,6 +48,11 @@ def known_floats(array: pa.Array) -> np.ndarray:
     """
     values = _numbers(array, np.dtype(np.float64))
     return values[valid(array)] if array.null_count else values
+
+
+def stored_floats(array: pa.Array) -> np.ndarray:
+    """The numbers of a float64 array as they are stored, shape (n,): any number where there is no value."""
+    return _numbers(array, np.dtype(np.float64))
 
 
 def with_missing_last(values: np.ndarray, missing: int) -> pa.Array:

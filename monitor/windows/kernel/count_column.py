@@ -8,7 +8,7 @@ Up to 1,000 rows, all columns of numbers are counted in one matrix (`count_matri
 cost more than the values. The result is identical to `count_numbers` per column.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
 from weakref import WeakKeyDictionary
@@ -55,8 +55,17 @@ class Weights:
         return self.each is None and self.same == 1.0
 
 
-def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Target) -> None:
-    """Add a column of numbers (or one part of texts, times or vectors) to its places."""
+Observe = Callable[[int, Floats], None]
+"""Called with the values of some rows, NaN or any number where there is none, and the number of the first row."""
+
+
+def count_numbers(
+    column: Column, array: pa.Array, weights: Weights, into: Target, observe: Observe | None = None
+) -> None:
+    """Add a column of numbers (or one part of texts, times or vectors) to its places. `observe` is called with all
+    values, `MOST_ROWS` (a multiple of eight) at a time, so that they are in the processor's cache when it and the
+    counting read them.
+    """
     places = into.counts[column.span]
     if weights.each is not None:
         values, unreadable = values_of(column, array)
@@ -67,27 +76,36 @@ def count_numbers(column: Column, array: pa.Array, weights: Weights, into: Targe
             places[NAN] -= amount
         usable = np.isfinite(values)
         add_moments(column, values[usable], 1.0, into, weights.each[usable])
+        if observe is not None:
+            observe(0, values)
         return
     counts = np.zeros(column.size)
     if not column.part and pa.types.is_float64(array.type):
-        _count_unweighted(column, arrays.known_floats(array), weights.same, counts, into)
+        values, known = arrays.stored_floats(array), arrays.valid(array) if array.null_count else None
     else:
         values, unreadable = values_of(column, array)
+        known = None
         counts[UNREADABLE] = 0 if unreadable is None else int(unreadable.sum())
         counts[NAN] = -array.null_count - counts[UNREADABLE]  # they are read as NaN
-        _count_unweighted(column, values, weights.same, counts, into)
+    for at in range(0, values.size, MOST_ROWS):
+        piece = values[at : at + MOST_ROWS]
+        usable = piece if known is None else piece[known[at : at + MOST_ROWS]]
+        if observe is not None:
+            observe(at, piece)
+        _count_unweighted(column, usable, weights.same, counts, into, use_grid=values.size >= FEWEST_ROWS)
     counts[MISSING] = array.null_count
     places += counts if weights.same == 1.0 else counts * weights.same
 
 
-def _count_unweighted(column: Column, values: Floats, same: float, counts: Floats, into: Target) -> None:
+def _count_unweighted(
+    column: Column, values: Floats, same: float, counts: Floats, into: Target, *, use_grid: bool
+) -> None:
     """Add values to `counts`, one each, and to the column's moments with the weight `same`."""
-    grid = grid_of(column) if values.size >= FEWEST_ROWS and not looks_ordered(values) else None
-    for piece in _pieces(values, MOST_ROWS):
-        rest = piece if grid is None else count_on_grid(column, grid, piece, same, counts, into)
-        if rest.size:
-            finite = _count_plain(column, rest, counts)
-            add_moments(column, finite, same, into)
+    grid = grid_of(column) if use_grid and not looks_ordered(values) else None
+    rest = values if grid is None else count_on_grid(column, grid, values, same, counts, into)
+    if rest.size:
+        finite = _count_plain(column, rest, counts)
+        add_moments(column, finite, same, into)
 
 
 def count_labels(column: Column, array: pa.Array, weights: Weights, into: Target) -> tuple[Tally, Tally]:
@@ -224,10 +242,6 @@ def _with_truth_words(array: pa.Array, values: Floats, unreadable: np.ndarray) -
     return np.where(is_word, words, values), unreadable & ~is_word
 
 
-def _pieces(values: Floats, most: int) -> Iterator[Floats]:
-    return (values[start : start + most] for start in range(0, values.size, most))
-
-
 def _count_plain(column: Column, values: Floats, places: Floats) -> Floats:
     """Count all places from NaN on (NaN includes missing values). Returns the finite values, sorted."""
     ordered = in_order(values)
@@ -261,9 +275,13 @@ def fits_matrix(column: Column, array: pa.Array) -> bool:
     return not column.labelled and not column.part and bool(pa.types.is_float64(array.type))
 
 
-def count_matrix(columns: Sequence[Column], values: Sequence[pa.Array], same: float, into: Target) -> None:
-    """Add columns of numbers to their places. All have the same few rows, and each row counts `same`."""
-    ordered = np.sort(np.stack([arrays.floats(array) for array in values]), axis=1)
+def count_matrix(columns: Sequence[Column], values: Sequence[pa.Array], same: float, into: Target) -> Floats:
+    """Add columns of numbers to their places. All have the same few rows, and each row counts `same`.
+
+    Returns the values in the order of the rows, shape (columns, rows).
+    """
+    matrix = np.stack([arrays.floats(array) for array in values])
+    ordered = np.sort(matrix, axis=1)
     sizes = np.array([column.cuts.size for column in columns])[:, None]
     starts = np.array([column.start for column in columns])[:, None]
     index = np.stack(
@@ -280,6 +298,7 @@ def count_matrix(columns: Sequence[Column], values: Sequence[pa.Array], same: fl
     totals[starts[:, 0] + MISSING] += absent
     totals[starts[:, 0] + NAN] -= absent
     _add_matrix_moments(columns, ordered, (index > 0) & (index < sizes - 1), same, into)
+    return matrix
 
 
 def _add_matrix_moments(

@@ -4,6 +4,7 @@ all call this.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ from monitor.windows.kernel.count_column import (
 )
 from monitor.windows.kernel.exact_sums import WEIGHT_UNIT, Target, exact_sum
 from monitor.windows.kernel.probabilities import PROBABILITIES, uncertainties, under_known_names
+from monitor.windows.kernel.relations.median_sides import Sides, sides_of
 from monitor.windows.kernel.segment_cells import NONE, SegmentFeatures
 from monitor.windows.kernel.tally import Tally, bounded
 from monitor.windows.layout.layout import MISSING, Column, Floats, Layout, is_signal
@@ -38,6 +40,8 @@ _LARGEST_WITH_FINITE_SQUARE = 1e150
 _ANSWERS = ("prediction", "confidence", "entropy", "margin")
 _SEPARATE = ("features.", "confidence.right", "confidence.wrong", "outcome.", "truth.")
 """Columns that are not counted with the predictions: features are weighted, the others are counted with outcomes."""
+_Groups = tuple[list[Column], list[Column], list[Column]]
+_GROUPS: WeakKeyDictionary[Layout, dict[bool, _Groups]] = WeakKeyDictionary()
 
 
 def count(
@@ -53,8 +57,7 @@ def count(
     """
 
     def count_one(part: pa.RecordBatch, core_only: bool) -> Slice:
-        columns = layout.core_columns if core_only else layout.columns
-        return count_slice(part, layout, columns, core_only=core_only)
+        return count_slice(part, layout, core_only=core_only)
 
     known = with_expected(under_known_names(rows, layout), layout)
     slices = in_slices(known, most_slices, count_one)
@@ -66,24 +69,23 @@ def count(
     return Profile(layout, slices)
 
 
-def count_slice(
-    rows: pa.RecordBatch, layout: Layout, columns: Sequence[Column], *, core_only: bool = False
-) -> Slice:
-    """Count rows into one slice."""
+def count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = False) -> Slice:
+    """Count rows into one slice, which has all columns or the core columns only."""
     blank = empty(layout, core_only=core_only)
     target = Target(blank.counts, blank.sums, blank.extremes)
     answered = _answered(rows)
     sampled, weights = with_features(rows)
+    sides = None if core_only else sides_of(layout, sampled.num_rows)
     tallies: dict[str, Tally] = {}
-    features = [column for column in columns if column.name.startswith("features.")]
-    answers = [column for column in columns if _is_answer(column)]
-    others = [column for column in columns if not (_is_answer(column) or column.name.startswith(_SEPARATE))]
+    features, answers, others = _groups(layout, core_only=core_only)
     if sampled is rows and answered is rows and weights.is_one:  # the same for all columns: one pass
-        tallies |= _count_columns([*features, *answers, *others], rows, weights, target, layout)
+        tallies |= _count_columns([*features, *answers, *others], rows, weights, target, layout, sides)
     else:
-        tallies |= _count_columns(features, sampled, weights, target, layout)
+        tallies |= _count_columns(features, sampled, weights, target, layout, sides)
         tallies |= _count_columns(answers, answered, Weights(), target, layout)
         tallies |= _count_columns(others, rows, Weights(), target, layout)
+    if sides is not None:
+        sides.count(weights, sampled.num_rows, target)
     total_weight, squares = _weight_sums(sampled.num_rows, weights)
     lists, shown = ranking_counts.count(rows, with_items=not core_only)
     totals = _totals(rows) | lists | expected_errors.count(sampled, weights)
@@ -102,10 +104,15 @@ def count_slice(
 
 
 def _count_columns(
-    columns: Sequence[Column], rows: pa.RecordBatch, weights: Weights, target: Target, layout: Layout
+    columns: Sequence[Column],
+    rows: pa.RecordBatch,
+    weights: Weights,
+    target: Target,
+    layout: Layout,
+    sides: Sides | None = None,
 ) -> dict[str, Tally]:
-    """Add columns to their places. Returns tallies of labels that the baseline does not contain, as `new:<column>`, and
-    of those that it writes differently, as `notation:<column>`.
+    """Add columns to their places, and their sides to `sides`. Returns tallies of labels that the baseline does not
+    contain, as `new:<column>`, and of those that it writes differently, as `notation:<column>`.
     """
     present = dict(zip(reversed(rows.schema.names), reversed(rows.columns), strict=True))
     present |= uncertainties(rows, columns, layout)
@@ -123,12 +130,34 @@ def _count_columns(
         elif weights.each is None and 0 < rows.num_rows <= MOST_MATRIX_ROWS and fits_matrix(column, array):
             for_matrix.append((column, array))
         else:
-            count_numbers(column, array, weights, target)
+            observe = None if sides is None else sides.observer(column)
+            count_numbers(column, array, weights, target, observe)
+            if sides is not None and observe is not None:
+                sides.note_known(column, array, target)
             if words := truth_words(column, array):
                 tallies[f"{NOTATION}{column.name}"] = words
     if for_matrix:
-        count_matrix([column for column, _ in for_matrix], [a for _, a in for_matrix], weights.same, target)
+        chosen = [column for column, _ in for_matrix]
+        matrix = count_matrix(chosen, [array for _, array in for_matrix], weights.same, target)
+        if sides is not None:
+            sides.add_matrix(chosen, matrix, target)
     return tallies
+
+
+def _groups(layout: Layout, *, core_only: bool) -> _Groups:
+    """The columns that count features, those that count answers, and others; relations are counted with features."""
+    known = _GROUPS.setdefault(layout, {})
+    if core_only not in known:
+        columns = [
+            column for column in (layout.core_columns if core_only else layout.columns) if not column.other
+        ]
+        features = [column for column in columns if column.name.startswith("features.")]
+        answers = [column for column in columns if _is_answer(column)]
+        others = [
+            column for column in columns if not (_is_answer(column) or column.name.startswith(_SEPARATE))
+        ]
+        known[core_only] = features, answers, others
+    return known[core_only]
 
 
 def _is_answer(column: Column) -> bool:

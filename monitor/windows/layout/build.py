@@ -24,6 +24,8 @@ def assemble(
     notes: Iterable[str] = (),
     classes: Iterable[str] = (),
     errors: ErrorTrees | None = None,
+    *,
+    sought_relations: bool = False,
 ) -> Layout:
     """Assign each column its places. Of several columns with one name, the first is used."""
     placed: dict[str, Column] = {}
@@ -38,16 +40,33 @@ def assemble(
             moment += 0 if column.labelled else 1
         core_size = core_size or place
     columns = tuple(placed.values())
-    raw = _raw(columns, core_size, tuple(notes), tuple(classes), errors)
-    identity = hashlib.sha256(raw).hexdigest()[:16]
-    return Layout(columns, core_size, place, moment, tuple(notes), tuple(classes), identity, placed, errors)
+    content = columns, core_size, tuple(notes), tuple(classes), errors, sought_relations
+    identity = hashlib.sha256(_raw(*content)).hexdigest()[:16]
+    return Layout(
+        columns,
+        core_size,
+        place,
+        moment,
+        tuple(notes),
+        tuple(classes),
+        identity,
+        placed,
+        errors,
+        sought_relations,
+    )
 
 
 def with_errors(layout: Layout, errors: ErrorTrees | None, note: str = "") -> Layout:
     """The layout with trees that estimate errors, and perhaps one more hint for users."""
     in_core = len(layout.core_columns)
-    notes = [*layout.notes, *([note] if note else [])]
-    return assemble(layout.columns[:in_core], layout.columns[in_core:], notes, layout.classes, errors)
+    return assemble(
+        layout.columns[:in_core],
+        layout.columns[in_core:],
+        [*layout.notes, *([note] if note else [])],
+        layout.classes,
+        errors,
+        sought_relations=layout.sought_relations,
+    )
 
 
 class _StoredColumn(msgspec.Struct, omit_defaults=True):
@@ -69,13 +88,35 @@ class _StoredColumn(msgspec.Struct, omit_defaults=True):
     turnover: float | None = None
 
 
+class _StoredRelation(_StoredColumn, omit_defaults=True):
+    """A column that counts the relation of two. A type of its own: with more than fifteen fields, all columns would be
+    written with a longer header, and all layouts get another identity.
+    """
+
+    other: str = ""
+
+
 class _StoredLayout(msgspec.Struct, omit_defaults=True):
     version: int
     core: int
     notes: list[str]
     classes: list[str]
     columns: list[_StoredColumn]
-    errors: bytes = b""  # omitted without trees, so that layouts of earlier versions keep their identity
+    # Omitted without trees or relations, so that layouts of earlier versions keep their identity.
+    errors: bytes = b""
+    sought_relations: bool = False
+
+
+class _ReadLayout(msgspec.Struct):
+    """A layout as it is read: any of its columns may be a relation."""
+
+    version: int
+    core: int
+    notes: list[str]
+    classes: list[str]
+    columns: list[_StoredRelation]
+    errors: bytes = b""
+    sought_relations: bool = False
 
 
 _CODEC = pa.Codec("zstd", compression_level=3)
@@ -83,7 +124,9 @@ _CODEC = pa.Codec("zstd", compression_level=3)
 
 def encode(layout: Layout) -> bytes:
     """Encode a layout as versioned, compressed bytes."""
-    raw = _raw(layout.columns, layout.core, layout.notes, layout.classes, layout.errors)
+    raw = _raw(
+        layout.columns, layout.core, layout.notes, layout.classes, layout.errors, layout.sought_relations
+    )
     block: bytes = _CODEC.compress(raw, asbytes=True)
     return seal(len(raw).to_bytes(8, "little") + block)
 
@@ -98,7 +141,7 @@ def decode(blob: bytes) -> Layout:
     with reading("a layout"):
         blob = unseal(blob)
         raw = _CODEC.decompress(blob[8:], int.from_bytes(blob[:8], "little"), asbytes=True)
-        stored = msgspec.msgpack.decode(raw, type=_StoredLayout)
+        stored = msgspec.msgpack.decode(raw, type=_ReadLayout)
         errors = trees.decode(stored.errors) if stored.errors else None
     if stored.version != VERSION:
         raise UnreadableError(
@@ -107,7 +150,14 @@ def decode(blob: bytes) -> Layout:
         )
     columns = [_restored(item) for item in stored.columns]
     count = stored.core
-    return assemble(columns[:count], columns[count:], stored.notes, stored.classes, errors)
+    return assemble(
+        columns[:count],
+        columns[count:],
+        stored.notes,
+        stored.classes,
+        errors,
+        sought_relations=stored.sought_relations,
+    )
 
 
 def _raw(
@@ -115,18 +165,19 @@ def _raw(
     core: int,
     notes: tuple[str, ...],
     classes: tuple[str, ...],
-    errors: ErrorTrees | None,
+    errors: ErrorTrees | None = None,
+    sought_relations: bool = False,
 ) -> bytes:
     in_core = sum(column.start < core for column in columns)
     stored = [_storable(column) for column in columns]
     of_errors = trees.encode(errors) if errors is not None else b""
     return msgspec.msgpack.encode(
-        _StoredLayout(VERSION, in_core, list(notes), list(classes), stored, of_errors)
+        _StoredLayout(VERSION, in_core, list(notes), list(classes), stored, of_errors, sought_relations)
     )
 
 
 def _storable(column: Column) -> _StoredColumn:
-    return _StoredColumn(
+    stored = _StoredColumn(
         column.name,
         column.kind.value,
         column.edges.tobytes(),
@@ -143,9 +194,12 @@ def _storable(column: Column) -> _StoredColumn:
         column.novelty or None,
         column.turnover or None,
     )
+    if not column.other:
+        return stored
+    return _StoredRelation(**msgspec.structs.asdict(stored), other=column.other)
 
 
-def _restored(stored: _StoredColumn) -> Column:
+def _restored(stored: _StoredRelation) -> Column:
     return Column(
         name=stored.name,
         kind=ColumnKind(stored.kind),
@@ -162,4 +216,5 @@ def _restored(stored: _StoredColumn) -> Column:
         parameters=np.frombuffer(stored.parameters, np.float32),
         novelty=stored.novelty or 0.0,
         turnover=stored.turnover or 0.0,
+        other=stored.other,
     )

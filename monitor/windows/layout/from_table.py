@@ -11,13 +11,16 @@ from monitor.predictions.log.columns import names, numbers
 from monitor.predictions.log.hashing import hash_texts
 from monitor.times.order import evidence
 from monitor.times.reading import DateOrder
-from monitor.windows.layout import column_kinds, derived_columns, edges, new_labels
+from monitor.windows.layout import column_kinds, derived_columns, edges, new_labels, relations
 from monitor.windows.layout.answer_kind import kind_of_answers
 from monitor.windows.layout.build import assemble
 from monitor.windows.layout.layout import NEW, SIGNALS, Column, ColumnKind, Layout
 
 MOST_CLASSES = 20
 """Maximum number of classes whose probabilities are counted separately by truth."""
+
+
+_RELATED = frozenset({ColumnKind.NUMBER, ColumnKind.INTEGER})
 
 
 class Columns(Protocol):
@@ -41,18 +44,21 @@ def of(
     overrides: Mapping[str, ColumnKind] | None = None,
     notes_before: Iterable[str] = (),
     dates: DateOrder | None = None,
+    *,
+    with_relations: bool = False,
 ) -> Layout:
     """The layout of a baseline table whose columns are named as in a prediction batch.
 
     `overrides` sets the type of single columns (`features.amount`, or just `amount`) whose values mislead.
     `notes_before` are further hints for users. `dates` is the order of day and month in dates such as 10/11/2026;
-    without it, the values of each column determine the order.
+    without it, the values of each column determine the order. `with_relations` adds the strongest relations of columns.
     """
     chosen = dict(overrides or {})
     features: list[Column] = []
     notes = [*notes_before, *_duplicates(table.schema.names)]
     classes = _classes(table)
     outputs: list[Column] = []
+    candidates = relations.Candidates()
     names_of_columns = table.schema.names
     places = {name: place for place, name in reversed(list(enumerate(names_of_columns)))}
     for name in dict.fromkeys(names_of_columns):
@@ -67,8 +73,16 @@ def of(
             described = [edges.odds_score(name)]  # the buckets of `truth.`: for estimates
         (features if name.startswith(("features.", SIGNALS)) else outputs).extend(described)
         notes += note
+        if with_relations and name.startswith("features.") and _is_related(described):
+            candidates.add(name, column)
     core = [*_fixed(), *outputs]
-    return assemble(core, [*features, *_by_truth(classes)], notes, classes)
+    columns = [*features, *candidates.chosen(), *_by_truth(classes)]
+    return assemble(core, columns, notes, classes, sought_relations=with_relations)
+
+
+def _is_related(described: list[Column]) -> bool:
+    """Whether relations of a column can be counted: one column of numbers."""
+    return len(described) == 1 and described[0].kind in _RELATED and not described[0].part
 
 
 def describe(

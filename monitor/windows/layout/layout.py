@@ -35,9 +35,18 @@ SIGNALS = "signals."
 """Prefix of the columns of signals, which are measured from the texts of calls."""
 
 
+RELATION = "relation of "
+"""Prefix of the columns that count the relation of two others."""
+
+
 def is_signal(name: str) -> bool:
     """Whether a column is a signal."""
     return name.startswith(SIGNALS)
+
+
+def is_relation(name: str) -> bool:
+    """Whether a column is the relation of two others."""
+    return name.startswith(RELATION)
 
 
 class ColumnKind(StrEnum):
@@ -71,7 +80,8 @@ class Column:
     `unit` is the power of two that moments are counted in, and `origin` the multiple of it that they are relative to.
     `within` is the mean position of the baseline's values in each bucket: 0 at the lower edge, 255 at the upper (empty:
     in the middle). `known` are the sorted 64-bit hashes of rare labels. `parameters` belong to the part (an embedding's
-    centre, a projection). `novelty` and `turnover` are shares of rows with a new label (see `new_labels`).
+    centre, a projection). A relation of two columns reads `source` and `other`; its `edges` are their medians.
+    `novelty` and `turnover` are shares of rows with a new label (see `new_labels`).
     """
 
     name: str
@@ -89,6 +99,7 @@ class Column:
     parameters: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
     novelty: float = 0.0
     turnover: float = 0.0
+    other: str = ""
     start: int = 0
     moment: int = -1
     places: Mapping[str, int] = field(init=False, repr=False)
@@ -137,7 +148,8 @@ class Column:
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Layout:
     """The buckets of all columns; immutable. `id` is the hash of the content. `errors` are the trees that estimate the
-    error of each answer, if there are any.
+    error of each answer, if there are any. `sought_relations` says whether the baseline was searched for relations:
+    older ones were not.
     """
 
     columns: tuple[Column, ...]
@@ -149,6 +161,7 @@ class Layout:
     id: str
     by_name: Mapping[str, Column] = field(repr=False)
     errors: ErrorTrees | None = None
+    sought_relations: bool = False
 
     def column(self, name: str) -> Column:
         """A column by its name, such as `features.amount` or `prediction`.
@@ -172,6 +185,11 @@ class Layout:
             if (column.feature or is_signal(column.name) or column.name in ("prediction", "confidence"))
             and column.kind not in (ColumnKind.IDENTIFIER, ColumnKind.EMPTY)
         )
+
+    @property
+    def relations(self) -> tuple[Column, ...]:
+        """The relations of two columns."""
+        return tuple(column for column in self.columns if column.other)
 
     @property
     def core_columns(self) -> tuple[Column, ...]:

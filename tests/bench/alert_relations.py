@@ -1,0 +1,287 @@
+"""Drift in the relation of columns: `python -m tests.bench.alert_relations` writes its tables into
+docs/alert-quality.md; `--peers none` leaves the peers out, `--quick` runs a tenth and writes nothing.
+
+Twenty columns are standard normal, in four groups of five. Within a group each pair has a correlation of 0.6; season,
+wander and shocks move the means as in `tests.bench.streams`. A drift changes how the first column moves with its
+group, from the reference's end on, and leaves its own distribution as it was. The seeds that are reported (1 to 3, 101
+to 105) are not those that anything was tuned on (1000 and up).
+"""
+
+import argparse
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+
+from monitor import drift
+from monitor.drift.columns import FIRST, Column, ColumnType, WindowCounts
+from monitor.drift.learning import learn
+from monitor.records import Window
+from monitor.windows.layout.layout import RELATION
+from monitor.windows.layout.relations import OPPOSITE, SAME
+from tests.bench import alert_rivals
+from tests.bench.alert_runs import BUDGET, A
+from tests.bench.alerts import say, write
+from tests.bench.streams import (
+    BUCKETS,
+    HOUR,
+    KINDS,
+    MONDAY,
+    REFERENCE,
+    Spec,
+    bucketed,
+    hidden,
+    identity,
+    rows_of,
+)
+
+COLUMNS, GROUP, CORRELATION = 20, 5, 0.6
+PAIRS = tuple(
+    (first, second)
+    for start in range(0, COLUMNS, GROUP)
+    for first in range(start, start + GROUP)
+    for second in range(first + 1, start + GROUP)
+)
+DRIFTS = {"0.6 -> -0.6": -1.0, "0.6 -> 0": 0.0, "0.6 -> 0.4": 2 / 3}
+"""By drift: what the first column's share of its group's factor is multiplied by."""
+SEEDS, DELAY_SEEDS, WINDOWS, WITHIN = (1, 2, 3), tuple(range(101, 106)), 1440, 336
+RIVAL_SEEDS, RIVAL_WINDOWS, RIVAL_QUIET = (101, 102, 103), 48, 100
+STREAMS = tuple((kind, n) for kind in KINDS for n in (100, 1000))
+PEERS = {"PCA reconstruction (NannyML)": "reconstruction", "domain classifier (NannyML)": "classifier"}
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """One stream of `windows` after the reference; `drift` is a key of DRIFTS, or empty."""
+
+    kind: str
+    n: int
+    seed: int
+    drift: str = ""
+    windows: int = WINDOWS
+    with_relations: bool = True
+
+    @property
+    def plain(self) -> Spec:
+        """The stream whose season, wander and shocks it has."""
+        return Spec(self.kind, self.n, COLUMNS, self.seed, self.windows)
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """A stream without drift: pages, and windows in which a relation joined an incident."""
+
+    spec: Related
+    pages: int
+    of_relations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Windows until the first page of each drift; infinite without one."""
+
+    spec: Related
+    delays: dict[str, float]
+
+
+def columns(spec: Related) -> tuple[Column, ...]:
+    """The numbers, then their relations."""
+    numbers = tuple(Column(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(COLUMNS))
+    related = tuple(
+        Column(
+            f"{RELATION}number {one} and number {other}",
+            ColumnType.LABEL,
+            2,
+            labels=(SAME, OPPOSITE),
+            relates=(f"number {one}", f"number {other}"),
+        )
+        for one, other in PAIRS
+    )
+    return numbers + related * spec.with_relations
+
+
+def rows(spec: Related, first: int = 0) -> Iterator[np.ndarray]:
+    """The rows of each window from the `first` on: (columns, rows). The reference is windows 0 to 671."""
+    value = hidden(spec.plain, np.random.default_rng(identity(spec.plain)))
+    for t, mean in enumerate(value[first:], first):
+        rng, n = np.random.default_rng([*identity(spec.plain), 9, t]), rows_of(spec.plain, t)
+        drawn = rng.standard_normal((COLUMNS, n), dtype=np.float32)
+        factors = np.repeat(rng.standard_normal((COLUMNS // GROUP, n), dtype=np.float32), GROUP, axis=0)
+        share = np.full((COLUMNS, 1), np.sqrt(CORRELATION))
+        if spec.drift and t >= REFERENCE:
+            share[0] *= DRIFTS[spec.drift]
+        yield (share * factors + np.sqrt(1 - share**2) * drawn + mean[:, None]).astype(np.float32)
+
+
+def windows(spec: Related, first: int = 0) -> Iterator[WindowCounts]:
+    """The counts of each window from the `first` on."""
+    one, other = np.array(PAIRS).T
+    for t, drawn in enumerate(rows(spec, first), first):
+        counts = [bucketed(drawn).ravel()]
+        if spec.with_relations:
+            above = drawn > 0
+            same = (above[one] == above[other]).sum(axis=1)
+            related = np.zeros((len(PAIRS), 5))
+            related[:, FIRST], related[:, FIRST + 1] = same, drawn.shape[1] - same
+            counts.append(related.ravel())
+        begin = MONDAY + t * HOUR
+        yield WindowCounts(Window(begin, begin + HOUR), np.concatenate(counts))
+
+
+def learned(spec: Related) -> tuple[drift.Calibration, np.ndarray]:
+    """What the daemon learns from the reference, and the limits."""
+    stream = windows(spec)
+    reference = [next(stream) for _ in range(REFERENCE)]
+    calibration = learn(columns(spec), reference, BUDGET, drift.DriftSettings())
+    return calibration, drift.limits(calibration.columns, A * calibration.raised)
+
+
+def judged(
+    spec: Related, calibration: drift.Calibration, limits: np.ndarray
+) -> Iterator[tuple[drift.State, drift.Decision]]:
+    """The state and the decision after each window since the reference."""
+    state = drift.begin(calibration)
+    for window in windows(spec, REFERENCE):
+        state, decision = drift.advance(calibration, state, window, limits)
+        yield state, decision
+
+
+def quiet(spec: Related) -> Quiet:
+    """Count the false pages of a stream without drift."""
+    decisions = [decision for _, decision in judged(spec, *learned(spec))]
+    of_relations = sum(bool(one.joined[COLUMNS:-1].any()) for one in decisions)
+    return Quiet(spec, sum(one.opened for one in decisions), of_relations)
+
+
+def found(spec: Related) -> Found:
+    """The delay of each drift."""
+    known = learned(spec)
+    delays = {}
+    for name in DRIFTS:
+        opened = (decision.opened for _, decision in judged(replace(spec, drift=name), *known))
+        delays[name] = next((float(t) for t, is_open in enumerate(opened, 1) if is_open), float("inf"))
+    return Found(spec, delays)
+
+
+def table(calm: Sequence[Quiet], moved: Sequence[Found], plan: "Plan") -> Iterator[str]:
+    """One row a stream."""
+    yield (
+        f"\n{len(plan.seeds)} seeds of {plan.windows:,} windows without drift, {len(plan.delay_seeds)} with each "
+        "drift. Delays are in windows: median (worst).\n"
+    )
+    drifts = "".join(f" {name} |" for name in DRIFTS)
+    yield f"| stream | rows a window | pages (budget ratio), without relations | with them | of relations |{drifts}"
+    yield "|---" * (5 + len(DRIFTS)) + "|"
+    for kind, n in STREAMS:
+        mine = [one for one in calm if (one.spec.kind, one.spec.n) == (kind, n)]
+        without, beside = ([one for one in mine if one.spec.with_relations is flag] for flag in (False, True))
+        late = [one.delays for one in moved if (one.spec.kind, one.spec.n) == (kind, n)]
+        delays = " | ".join(_middle([one[name] for one in late]) for name in DRIFTS)
+        of_relations = sum(one.of_relations for one in beside)
+        yield f"| {kind} | {n:,} | {_pages(without)} | {_pages(beside)} | {of_relations} | {delays} |"
+
+
+def _pages(some: list[Quiet]) -> str:
+    pages, judged = sum(one.pages for one in some), sum(one.spec.windows for one in some)
+    return f"{pages} ({pages * A / judged:.2f})"
+
+
+def _middle(delays: list[float]) -> str:
+    found = [one for one in delays if np.isfinite(one)]
+    if 2 * len(found) <= len(delays):
+        return f"found in {len(found)} of {len(delays)}"
+    late = f"{max(delays):.0f}" if len(found) == len(delays) else f"{len(found)} of {len(delays)} found"
+    return f"{np.median(delays):.0f} ({late})"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is run."""
+
+    seeds: tuple[int, ...] = SEEDS
+    delay_seeds: tuple[int, ...] = DELAY_SEEDS
+    windows: int = WINDOWS
+
+
+def run(plan: Plan) -> str:
+    """Our table."""
+    calm = [
+        Related(kind, n, seed, "", plan.windows, flag)
+        for kind, n in STREAMS
+        for seed in plan.seeds
+        for flag in (False, True)
+    ]
+    moved = [Related(kind, n, seed, "", WITHIN) for kind, n in STREAMS for seed in plan.delay_seeds]
+    with get_context("spawn").Pool(os.cpu_count()) as pool:
+        seen = pool.map(found, moved, chunksize=1)
+        return "\n".join(table(pool.map(quiet, calm, chunksize=1), seen, plan)) + "\n"
+
+
+def rival_table() -> str:
+    """The peers' multivariate methods with their defaults, and ours, on the same rows of `all` with 1,000 rows."""
+    lines = [
+        f"\nOn the same rows of `all`, 1,000 a window: alerts in {RIVAL_QUIET} windows without drift, and windows "
+        f"until the first alert after a drift ({len(RIVAL_SEEDS)} seeds).\n",
+        "| | alerts without drift |" + "".join(f" {name} |" for name in DRIFTS),
+        "|---" * (2 + len(DRIFTS)) + "|",
+    ]
+    for title, method in {"Watchkeeper": "", **PEERS}.items():
+        cells = []
+        for name in ("", *DRIFTS):
+            specs = [
+                Related("all", 1000, seed, name, RIVAL_WINDOWS if name else RIVAL_QUIET)
+                for seed in (RIVAL_SEEDS if name else RIVAL_SEEDS[:1])
+            ]
+            say(f"{title} {name}")
+            answer = _ours if not method else partial(_theirs, method)
+            alerts = [answer(spec) for spec in specs]
+            if not name:
+                cells.append(f"{sum(alerts[0])} of {len(alerts[0])}")
+                continue
+            cells.append(", ".join(str(one.index(True) + 1) if True in one else "never" for one in alerts))
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _ours(spec: Related) -> list[bool]:
+    return [state.incident.is_open for state, _ in judged(spec, *learned(spec))]
+
+
+def _theirs(method: str, spec: Related) -> list[bool]:
+    held = list(rows(spec))
+    sizes = np.array([part.shape[1] for part in held])
+    content = {
+        "numbers": np.concatenate(held, axis=1),
+        "labels": np.empty((0, int(sizes.sum())), dtype=np.int8),
+        "absent": np.empty((0, int(sizes.sum())), dtype=bool),
+        "sizes": sizes[REFERENCE:],
+        "all_sizes": sizes,
+        "reference_rows": sizes[:REFERENCE].sum(),
+    }
+    answer = alert_rivals.answer_to(method, content, alert_rivals.environment("nannyml"))
+    return [bool(one) for one in answer["alarmed"]]
+
+
+def main() -> None:
+    """Read the command line, run, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", default="all", choices=["all", "none", "only"])
+    parser.add_argument("--quick", action="store_true", help="a tenth of it, for trying out; writes nothing")
+    asked = parser.parse_args()
+    plan = Plan((1,), (101,), 500) if asked.quick else Plan()
+    tables = {}
+    if asked.peers != "only":
+        tables["relations"] = run(plan)
+    if asked.peers != "none":
+        tables["peers on relations"] = rival_table()
+    for name, text in tables.items():
+        print(text, flush=True)
+        if not asked.quick:
+            write(text, name)
+
+
+if __name__ == "__main__":
+    main()
