@@ -204,7 +204,7 @@ def test_metrics_and_evaluations_are_refused_with_a_reason_that_ends_their_retri
             evaluation,
             ExportLogsServiceResponse,
             "rejected_log_records",
-            1,
+            2,
             "names no call",
         ),
     ):
