@@ -16,7 +16,7 @@ from monitor.alerts.compose import runbook
 from monitor.childprocess import HERE, ChildProcesses, Runner
 from monitor.clock import Clock, SystemClock
 from monitor.config.root import Config
-from monitor.config.rule_files import rules_of
+from monitor.config.rule_files import ConfiguredReader, rules_of
 from monitor.config.verdict_reading import reading_of
 from monitor.errors import StoreError
 from monitor.evaluation.self_monitoring import SelfMonitor
@@ -354,6 +354,7 @@ class App:
             rollback_stop_file=self.config.rollback.stop_file,
             base_seconds=self.base_seconds,
             rollouts=reading_of(self.config),
+            configured=ConfiguredReader(self.config).read,
             settings=self.config.web,
             version=__version__,
             clients=self.config.clients,

@@ -162,7 +162,7 @@ def test_a_model_that_no_configuration_names_is_unknown_to_status_and_hidden_fro
     assert [(one.stream.model, one.state, one.reasons, one.silent_for) for one in others] == [
         (name, "unknown", ("has not sent any data yet",), None) for name in ("churn", "fraud-check")
     ]
-    assert status.as_text(others[0]) == [
+    assert status.as_text(status.answer(others[0])) == [
         "? unknown   acme/churn/production  not measured yet  (newest data: none)",
         "    has not sent any data yet",
     ]

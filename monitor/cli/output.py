@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 
 from monitor.errors import InputError
+from monitor.visible import JOINERS, visible
 
 
 class Exit(IntEnum):
@@ -44,6 +45,11 @@ def counted(count: int, word: str) -> str:
 def put(text: str) -> None:
     """Write data to stdout."""
     sys.stdout.write(text + "\n")
+
+
+def put_line(text: str) -> None:
+    """Write one line to stdout: characters of texts from outside that steer a terminal are escaped."""
+    put(visible(text, keep="\t" + JOINERS))
 
 
 def put_json(data: object) -> None:

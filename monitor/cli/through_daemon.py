@@ -1,15 +1,18 @@
 """Commands that ask the running daemon, with a key of staff, so that its roles hold for them too.
 
-The daemon makes small changes itself. Commands that read, and those that work long on files, ask for leave, and then
-use the database.
+The daemon makes small changes itself, and reads the lists of `lists.py`. Other commands that read, and those that work
+long on files, ask for leave, and then use the database.
 
 Without a key, a command uses the database itself: whoever may read configuration and database is trusted. With
 `web.commands_need_key`, it then refuses while the daemon runs. Either way there is an entry in the audit log.
 """
 
+import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
+
+import msgspec
 
 from monitor.errors import AccessError, InputError, NotFoundError, WatchkeeperError
 from monitor.visible import visible
@@ -20,7 +23,18 @@ if TYPE_CHECKING:
     from monitor.store.audit import Entry
 
 KEY, URL = "WATCHKEEPER_KEY", "WATCHKEEPER_URL"
-SECONDS = 20.0
+SECONDS, READING_SECONDS = 20.0, 60.0
+"""Until an answer to a change, or to a question about thousands of models, is complete."""
+LARGEST = 64 << 20
+"""The largest answer in bytes."""
+T = TypeVar("T")
+
+
+class _Refusal(msgspec.Struct):
+    """What the daemon answers instead."""
+
+    error: str = ""
+    hint: str = ""
 
 
 class RunningDaemon:
@@ -35,20 +49,40 @@ class RunningDaemon:
         Raises:
             WatchkeeperError: it refuses it, or does not answer.
         """
+        return self._ask("POST", f"{prefix}/{path}", dict[str, Any], SECONDS, json=content)
+
+    def get(self, path: str, kind: type[T], **parameters: str | int) -> T:
+        """What the daemon reads, as records of this kind.
+
+        Raises:
+            WatchkeeperError: it refuses it, does not answer, or answers something else.
+        """
+        try:
+            return self._ask("GET", f"/api/v1/{path}", kind, READING_SECONDS, params=parameters)
+        except NotFoundError as error:
+            hint = f"{KEY} needs a valid key of staff, of that client or of all"
+            raise NotFoundError(error.message, hint=hint) from error
+
+    def _ask(self, method: str, path: str, kind: type[T], seconds: float, **sent: Any) -> T:
         from monitor import outgoing
 
         headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
         try:
-            with outgoing.client(SECONDS) as client:
-                answer = client.post(f"{self._url}{prefix}/{path}", json=content, headers=headers)
-            answered = answer.json()
+            with outgoing.client(seconds, most_bytes=LARGEST) as client:
+                answer = client.request(method, f"{self._url}{path}", headers=headers, **sent)
         except outgoing.FAILURES as error:
-            hint = f"start it, set {URL}, or unset {KEY} to change the database itself"
+            hint = f"start it, set {URL}, or unset {KEY} to use the database itself"
             message = f"the daemon at {visible(self._url)} does not answer: {outgoing.reason(error)}"
             raise WatchkeeperError(message, hint=hint) from error
-        if answer.status_code in (200, 201) and isinstance(answered, dict):
-            return answered
-        raise _error(answer.status_code, answered if isinstance(answered, dict) else {})
+        if answer.status_code not in (200, 201):
+            raise _error(answer.status_code, answer.content)
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise WatchkeeperError(
+                f"{visible(self._url)} does not answer as the daemon does: {outgoing.reason(error)}",
+                hint=f"set {URL} to the daemon's address; it should be of the same version",
+            ) from error
 
 
 def ask_leave(settings: "Config", entry: "Entry") -> None:
@@ -101,11 +135,11 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _error(status: int, content: dict[str, Any]) -> WatchkeeperError:
-    message, hint = (
-        visible(str(content.get("error", f"the daemon answered {status}"))),
-        visible(str(content.get("hint", ""))),
-    )
+def _error(status: int, content: bytes) -> WatchkeeperError:
+    said = _Refusal()
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        said = msgspec.json.decode(content, type=_Refusal)
+    message, hint = visible(said.error or f"the daemon answered {status}"), visible(said.hint)
     if status in (401, 403):
         return AccessError(message, hint=hint or f"{KEY} needs a key of staff with the right role")
     if status == 404:

@@ -3,15 +3,17 @@
 Start with `overview.py`.
 """
 
-from monitor.status.configured import Configured
-from monitor.status.output import as_json, as_text
-from monitor.status.overview import StreamStatus, overview, worst
+from monitor.status.configured import NOTHING_CONFIGURED, Configured
+from monitor.status.output import StatusAnswer, answer, as_text, worst
+from monitor.status.overview import StreamStatus, overview
 from monitor.status.stream_notes import notes, unknown_model
 
 __all__ = [
+    "NOTHING_CONFIGURED",
     "Configured",
+    "StatusAnswer",
     "StreamStatus",
-    "as_json",
+    "answer",
     "as_text",
     "notes",
     "overview",

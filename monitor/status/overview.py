@@ -63,13 +63,9 @@ def overview(
     base_seconds: int,
     now: float,
     client: str = "",
-    mistakes: Sequence[str] = (),
     configured: Configured = NOTHING_CONFIGURED,
 ) -> list[StreamStatus]:
-    """Every stream, worst first, with configured models that have sent nothing, and the daemon if it has a problem.
-
-    `mistakes` are errors in the rule files on disk, which a running daemon would reject.
-    """
+    """Every stream, worst first, with configured models that have sent nothing, and the daemon if it has a problem."""
     open_alerts = alerts.load_open(connection)
     suppressions = suppressed(open_alerts, silences.load(connection, now), now, configured.alerts)
     known = [one for one in streams.figures_of_all(connection) if client in ("", one.stream.client)]
@@ -92,7 +88,7 @@ def overview(
         for figures in known
     ]
     lines += _without_data(client, configured, {one.stream for one in known})
-    itself = _itself(connection, open_alerts, mistakes, now)
+    itself = _itself(connection, open_alerts, configured.mistakes, now)
     lines += [itself] if itself and client in ("", DAEMON.client) else []
     rank = {"critical": 0, "warning": 1, "info": 2, "unknown": 3, "ok": 4}
     return sorted(lines, key=lambda line: (rank[line.state], line.stream))
@@ -225,9 +221,3 @@ def _rejections(stream: Stream, rejected: list[Refused]) -> list[str]:
         f"for example: {one.example}"
         for one in of_stream
     ]
-
-
-def worst(lines: list[StreamStatus]) -> Severity | None:
-    """The worst tier that is open, or None."""
-    tiers = [Severity(line.state) for line in lines if line.state in set(Severity)]
-    return min(tiers, key=list(Severity).index, default=None)

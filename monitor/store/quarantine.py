@@ -105,16 +105,28 @@ def put(connection: Connection, records: Sequence[Quarantined]) -> None:
 
 def latest(connection: Connection, client: str | None = None, limit: int = 100) -> list[Quarantined]:
     """The last rejected records, newest first, of one client or of all."""
+    return [one for _, one in numbered(connection, client, limit)]
+
+
+def numbered(
+    connection: Connection, client: str | None = None, limit: int = 100, before: int = 0
+) -> list[tuple[int, Quarantined]]:
+    """As `latest`, with the number of each, which grows with time; only those below `before`, unless that is 0."""
     query = select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit)
     if client is not None:
         query = query.where(QUARANTINE.c.client == client)
+    if before:
+        query = query.where(QUARANTINE.c.id < before)
     return [
-        Quarantined(
-            row.at,
-            row.kind,
-            row.reason,
-            Rejected(row.position, row.error, row.hint, row.client, row.model, bytes(row.record)),
-            row._mapping["count"],
+        (
+            row.id,
+            Quarantined(
+                row.at,
+                row.kind,
+                row.reason,
+                Rejected(row.position, row.error, row.hint, row.client, row.model, bytes(row.record)),
+                row._mapping["count"],
+            ),
         )
         for row in connection.execute(query)
     ]

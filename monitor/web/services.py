@@ -25,6 +25,7 @@ from monitor.rollback.settings import RollbackSettings
 from monitor.rollouts.load_arms import Reading
 from monitor.rules.engine.readings import Past, no_past
 from monitor.rules.rule import Rule, RuleSet
+from monitor.status import NOTHING_CONFIGURED, Configured
 from monitor.store.db import Store
 from monitor.web.auth.access import Access
 from monitor.web.settings import WebSettings
@@ -55,7 +56,8 @@ class Services:
     earlier day; `rollouts` is how the windows of two versions are read; `release_policy` says what a version of a
     stream needs before it is promoted; `rollback` is how the versions of a stream are rolled back, unless the file
     `rollback_stop_file` exists; `drift` and `windows` are how drift is decided and how long windows wait for rows;
-    `texts` is what may be shown of the texts of a client.
+    `texts` is what may be shown of the texts of a client; `configured` reads what the state of models shows of the
+    configuration and of its rule files.
     """
 
     store: Store
@@ -88,6 +90,7 @@ class Services:
     drift: DriftSettings = field(default_factory=DriftSettings)
     windows: WindowSettings = field(default_factory=WindowSettings)
     texts: Mapping[str, TextPolicy] = field(default_factory=dict)
+    configured: Callable[[], Configured] = lambda: NOTHING_CONFIGURED
     drift_limits: Mapping[str, float] = field(default_factory=lambda: {"psi": 0.2, "drift_evidence": 1.0})
 
     def client(self, name: str) -> ClientSettings:

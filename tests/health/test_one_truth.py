@@ -253,9 +253,7 @@ def test_all_views_of_a_situation_agree(shop: Shop, web: httpx2.Client, made: tu
     digest = Sender(shop.store, CLIENTS, (), "", "0").preview("acme", NOW)
     with shop.store.read() as connection:
         configured = status.Configured(models={"acme": NAMES}, alerts=AlertSettings())
-        lines = {
-            line.stream.model: line for line in status.overview(connection, 60, NOW, "acme", (), configured)
-        }
+        lines = {line.stream.model: line for line in status.overview(connection, 60, NOW, "acme", configured)}
     assert digest is not None
     state = {one["model"]: one["state"] for one in api["models"]}
     by_name = dict(zip(NAMES, made, strict=True))

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from monitor.cli.output import put, put_json, say
-from monitor.clock import iso
+from monitor.cli.output import put, put_json, put_line, say
 from monitor.errors import NotFoundError
 
 incident = typer.Typer(
@@ -35,30 +34,25 @@ def list_incidents(
 
     Example: watchkeeper incident list acme
     """
-    from monitor.cli.store_option import opened
+    from monitor.cli import lists
     from monitor.config.root import load
-    from monitor.health import client_state, wording
-    from monitor.health.settings import ClientSettings
+    from monitor.health import wording
+    from monitor.health.verdict import naming
 
-    settings, now = load(config), time.time()
-    with opened(settings).read() as connection:
-        listed = client_state.incidents(
-            connection, client, settings.clients.get(client, ClientSettings()), now
-        )
+    listed = lists.incidents(load(config), client)
     if as_json:
         from msgspec import to_builtins
 
-        from monitor.web.api import schemas
-
-        put_json([to_builtins(schemas.incident(one)) for one in listed])
+        put_json([to_builtins(one) for one in listed])
         return
     for one in listed:
-        length = wording.span((one.ended or now) - one.started)
+        length = wording.span(one.seconds)
         state = f"ongoing for {length}" if one.ended is None else f"ended after {length}"
-        put(f"{one.id}  {one.stream}  {one.rule}  {iso(one.started)}, {state}")
-        put(f"    {one.told}")
+        stream = f"{one.client}/{one.model}/{one.environment}"
+        put_line(f"{one.id}  {stream}  {one.rule}  {one.started}, {state}")
+        put_line(f"    {naming(one.sentence, one.about)}")
         for note in one.notes:
-            put(f"    {note.id}  {iso(note.at)}  {note.author}: {note.text}")
+            put_line(f"    {note.id}  {note.at}  {note.author}: {note.text}")
     if not listed:
         say("no incidents in the last 30 days")
 

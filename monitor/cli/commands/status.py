@@ -3,22 +3,17 @@
 import getpass
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
-from monitor.cli.output import Exit, put, put_json, put_table, say
+from monitor.cli.output import Exit, put, put_json, put_line, put_table, say
 from monitor.cli.stream_names import seconds_of
 from monitor.clock import iso
-from monitor.errors import ConfigError, NotFoundError
+from monitor.errors import NotFoundError
 from monitor.records import Severity
 from monitor.visible import visible
-
-if TYPE_CHECKING:
-    from monitor.config.root import Config
-    from monitor.rules.rule import RuleSet
-    from monitor.status import Configured
 
 silence = typer.Typer(
     help="Silence new notifications for a while. Resolve notifications are always sent.\n\n"
@@ -49,50 +44,25 @@ def status(
 
     Example: watchkeeper status --client acme --fail-on warning
     """
-    from monitor import status as standing
-    from monitor.cli.store_option import opened
-    from monitor.config.root import load
-    from monitor.config.rule_files import rules_of
+    from msgspec import to_builtins
 
-    settings = load(config)
-    mistakes: list[str] = []
-    rules = None
-    try:
-        rules = rules_of(settings)
-    except ConfigError as error:
-        mistakes = [str(problem) for problem in error.problems]
-    with opened(settings).read() as connection:
-        base = int(settings.predictions.base_window)
-        lines = standing.overview(
-            connection, base, time.time(), client, mistakes, _configured(settings, rules)
-        )
+    from monitor.cli import lists
+    from monitor.config.root import load
+    from monitor.status import as_text, worst
+
+    models = lists.states(load(config), client)
     if as_json:
-        put_json([standing.as_json(line) for line in lines])
+        put_json([to_builtins(one) for one in models])
     else:
-        for line in lines:
-            for text in standing.as_text(line):
-                put(text)
-    if all(line.silent_for is None for line in lines):
+        for one in models:
+            for text in as_text(one):
+                put_line(text)
+    if all(one.silent_seconds is None for one in models):
         say("no predictions have been received yet")
         raise typer.Exit(Exit.CANNOT_TELL)
-    worst = standing.worst(lines)
-    tiers = list(Severity)
-    if worst is not None and tiers.index(worst) <= tiers.index(fail_on):
+    tiers, tier = list(Severity), worst(models)
+    if tier is not None and tiers.index(tier) <= tiers.index(fail_on):
         raise typer.Exit(Exit.FAILED)
-
-
-def _configured(settings: "Config", rules: "RuleSet | None") -> "Configured":
-    """The part of the configuration that the state of a stream shows."""
-    from monitor.status import Configured
-
-    return Configured(
-        settings.drift,
-        {stream: model.held_against for stream, model in settings.streams().items()},
-        {client: list(section.models) for client, section in settings.clients.items()},
-        rules,
-        settings.alerts,
-        {client: section.stale_after for client, section in settings.clients.items()},
-    )
 
 
 def alerts(
@@ -107,30 +77,21 @@ def alerts(
     """
     from msgspec import to_builtins
 
-    from monitor.alerts.inhibition import suppressed
-    from monitor.cli.store_option import opened
+    from monitor.cli import lists
     from monitor.config.root import load
-    from monitor.store import alerts as stored
-    from monitor.store import silences
-    from monitor.web.api import schemas
 
-    settings, now = load(config), time.time()
-    with opened(settings).read() as connection:
-        firing = stored.load_open(connection)
-        suppressions = suppressed(firing, silences.load(connection, now), now, settings.alerts)
-        stored_alerts = stored.load(connection).values() if everything else firing
-        shown = [alert for alert in stored_alerts if client in ("", alert.stream.client)]
+    shown = lists.alerts(load(config), client, resolved=everything)
     if as_json:
-        listed = [schemas.alert(alert, suppressions.get(alert.fingerprint, "")) for alert in shown]
-        put_json([to_builtins(one) for one in listed])
+        put_json([to_builtins(one) for one in shown])
         return
-    for alert in shown:
-        labels = "".join(f" {name}={value}" for name, value in alert.instance)
-        since = iso(alert.fired_at) if alert.fired_at else "never fired"
-        put(f"{alert.severity:<8}  {alert.state:<10}  {alert.stream}  {alert.rule}{labels}  since {since}")
-        put(f"          {alert.fingerprint}  {alert.reason}")
-        if alert.fingerprint in suppressions:
-            put(f"          {suppressions[alert.fingerprint]}")
+    for one in shown:
+        stream = f"{one.client}/{one.model}/{one.environment}"
+        labels = "".join(f" {name}={value}" for name, value in one.labels.items())
+        since = one.since or "never fired"
+        put_line(f"{one.severity:<8}  {one.state:<10}  {stream}  {one.alert}{labels}  since {since}")
+        put_line(f"          {one.id}  {one.reason}")
+        if one.suppressed:
+            put_line(f"          {one.suppressed}")
     if not shown:
         say("no open alerts")
 

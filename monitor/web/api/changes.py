@@ -80,7 +80,7 @@ class NewNote(msgspec.Struct):
     text: str
 
 
-class NoteAnswer(msgspec.Struct):
+class WrittenNote(msgspec.Struct):
     """The ids of the update and of its incident."""
 
     id: str
@@ -170,7 +170,7 @@ def revoke_key(asked: Asked[Nothing]) -> Id:
     return Id(asked.identity)
 
 
-def write_note(asked: Asked[NewNote]) -> NoteAnswer:
+def write_note(asked: Asked[NewNote]) -> WrittenNote:
     """Write an update on an incident; the client reads it."""
     services, now = asked.services, asked.now
     with services.store.write() as connection:
@@ -186,7 +186,7 @@ def write_note(asked: Asked[NewNote]) -> NoteAnswer:
             connection, chosen, asked.body.text, author=asked.who, address=asked.address, now=now
         )
     session.about(asked.request, chosen.stream.client)
-    return NoteAnswer(written.id, chosen.id)
+    return WrittenNote(written.id, chosen.id)
 
 
 def withdraw_note(asked: Asked[Nothing]) -> Id:
@@ -286,7 +286,7 @@ CHANGES: tuple[Change[Any], ...] = (
     Change("keys", "admin", NewKey, KeyAnswer, make_key, is_for_all=True),
     Change("keys/list", "admin", Nothing, KeyList, list_keys, is_for_all=True),
     Change("keys/{identity:str}/revoke", "admin", Nothing, Id, revoke_key, is_for_all=True),
-    Change("incidents/notes", "operator", NewNote, NoteAnswer, write_note),
+    Change("incidents/notes", "operator", NewNote, WrittenNote, write_note),
     Change("incidents/notes/{identity:str}/withdraw", "operator", Nothing, Id, withdraw_note),
     Change("approvals", "operator", NewApproval, ApprovalAnswer, decide_version),
     Change("silences", "operator", NewSilence, SilenceAnswer, add_silence),

@@ -14,6 +14,7 @@ _PARAMETERS = {
     "most": "The largest number of items in the response.",
     "before": "The number of the last item of the page before; 0 for the newest.",
     "client": "The client's key.",
+    "resolved": "Whether to include resolved alerts.",
     "identity": "The id.",
     "model": "The model's name.",
     "metric": "A metric's name; docs/metrics.md lists them.",
@@ -123,7 +124,8 @@ def _errors(responses: dict[str, str]) -> dict[str, Any]:
 
 def _parameter(name: str, path: str, default: Any) -> dict[str, Any]:
     is_in_path = f"{{{name}}}" in path
-    schema: dict[str, Any] = {"type": "integer" if isinstance(default, int) else "string"}
+    kind = "boolean" if isinstance(default, bool) else "integer" if isinstance(default, int) else "string"
+    schema: dict[str, Any] = {"type": kind}
     if not is_in_path and default != "":
         schema["default"] = default
     location = "path" if is_in_path else "query"

@@ -18,7 +18,7 @@ from monitor.health.declared import own_metrics
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import ClientHealth, ModelHealth
 from monitor.records import Labels, Measurement, Stream, labels
-from monitor.store import alerts, measurements, silences, streams, timeseries
+from monitor.store import measurements, streams, timeseries
 from monitor.store import releases as release_records
 from monitor.store import rollbacks as stored_rollbacks
 from monitor.store import rollouts as stored_rollouts
@@ -34,6 +34,7 @@ from monitor.web.api.schemas import (
     SeriesAnswer,
     WindowAnswer,
 )
+from monitor.web.api.staff import staff_lists, staff_routes
 from monitor.web.api.version_schemas import ReleaseAnswer, RollbackAnswer, RolloutAnswer
 from monitor.web.auth import session
 from monitor.web.auth.session import Visitor
@@ -91,10 +92,7 @@ def open_alerts(request: Request[Any, Any, Any], client: FromPath[str]) -> list[
         raise NotFoundException
     services = web_services.of(request)
     with services.store.read() as connection:
-        firing = alerts.load_open(connection)
-        suppressed = services.held(firing, silences.load(connection, services.clock.now()))
-    mine = [alert for alert in firing if alert.stream.client == client]
-    return [schemas.alert(alert, suppressed.get(alert.fingerprint, "")) for alert in mine]
+        return staff_lists.alerts(connection, services.clock.now(), services.alerts, client)
 
 
 @get(
@@ -353,6 +351,7 @@ def _model(health: ClientHealth, name: str) -> ModelHealth:
 ROUTES = (
     *(clients, one_client, incidents, open_alerts, days, newest, course, answer_signals),
     *(releases, rollouts, rollbacks),
+    *staff_routes.ROUTES,
 )
 DESCRIBED, CHANGES = openapi.paths(ROUTES), openapi.changes(changes.CHANGES)
 HANDLERS = (description, *ROUTES)

@@ -48,6 +48,7 @@ FOR_STAFF = (
     f"{MODEL}/rollbacks?environment=development",
     f"{MODEL}/rollouts?environment=development",
     f"{MODEL}/signals",
+    "/api/v1/quarantine?client=acme",
 )
 HOSTILE = "\u202e\u2028\r\n<b>'\"{{7*7}}"
 DECIDED = Rollback(
@@ -232,11 +233,14 @@ def test_a_series_is_cut_as_asked(shop: Shop) -> None:
         ("window=0", "at most 10000 points"),
         ("of=feature", "is not a list of labels"),
         ("window=hour", ""),
+        ("/api/v1/quarantine?most=1001", "no page most=1001, before=0"),
+        ("/api/v1/quarantine?before=-1", "no page most=20, before=-1"),
     ],
 )
 def test_what_cannot_be_answered_is_said_with_a_hint(shop: Shop, query: str, said: str) -> None:
+    path = query if query.startswith("/") else f"{MODEL}/measurements/latency_p50?{query}"
     with serving(shop) as web:
-        answer = web.get(f"{MODEL}/measurements/latency_p50?{query}", headers=key(shop, KeyKind.STAFF))
+        answer = web.get(path, headers=key(shop, KeyKind.STAFF))
     assert answer.status_code == 400
     assert set(answer.json()) == {"error", "hint"}
     assert said in answer.json()["error"]

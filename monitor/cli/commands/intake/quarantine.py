@@ -1,13 +1,12 @@
 """`quarantine`: rejected records with their reasons."""
 
-import time
 from typing import Annotated
 
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, JsonOption
-from monitor.cli.output import put, put_json, say
-from monitor.clock import iso
+from monitor.cli.output import put_json, put_line, say
+from monitor.visible import visible
 
 
 def register(app: typer.Typer) -> None:
@@ -25,37 +24,24 @@ def quarantine(
 
     Example: watchkeeper quarantine --client acme --most 5
     """
-    from monitor.cli.store_option import opened
+    from msgspec import to_builtins
+
+    from monitor.cli import lists
     from monitor.config.root import load
-    from monitor.store.quarantine import Quarantined, latest, summary
 
-    def shape(one: Quarantined) -> dict[str, object]:
-        return {
-            "at": iso(one.at),
-            "kind": one.kind,
-            "client": one.rejected.client,
-            "model": one.rejected.model,
-            "index": one.rejected.index,
-            "reason": one.reason,
-            "error": one.rejected.error,
-            "hint": one.rejected.hint,
-            "count": one.count,
-            "record": one.rejected.record.decode(errors="replace"),
-        }
-
-    with opened(load(config)).read() as connection:
-        shown = [shape(one) for one in latest(connection, client or None, most)]
-        everything = summary(connection, 0, time.time() + 1, client or None)
+    kept = lists.quarantine(load(config), client, most)
     if as_json:
-        put_json(shown)
+        put_json([to_builtins(one) for one in kept.records])
         return
-    for one in shown:
-        model = "/".join(str(one[part]) for part in ("client", "model") if one[part]) or "unknown model"
-        alike = f" (and {int(str(one['count'])) - 1:,} like it)" if one["count"] != 1 else ""
-        put(f"{one['at']}  {model}  {one['reason']}: {one['error']}{alike}")
-        put(f"    {one['record']}" + (f"\n    {one['hint']}" if one["hint"] else ""))
-    for refused in everything:
+    for one in kept.records:
+        model = "/".join(part for part in (one.client, one.model) if part) or "unknown model"
+        alike = f" (and {one.count - 1:,} like it)" if one.count != 1 else ""
+        put_line(f"{one.at}  {model}  {one.reason}: {one.error}{alike}")
+        put_line(f"    {one.record}")
+        if one.hint:
+            put_line(f"    {one.hint}")
+    for refused in kept.rejections:
         of = "/".join(part for part in (refused.client, refused.model) if part) or "unknown model"
-        say(f"{refused.count:,} of {of}: {refused.reason}")
-    if not everything:
+        say(visible(f"{refused.count:,} of {of}: {refused.reason}"))
+    if not kept.rejections:
         say("no rejected records")

@@ -1,0 +1,230 @@
+"""Lists of what belongs to clients are the same with a daemon as without, and have no more than the key may see."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from monitor.app import App
+from monitor.cli import lists, through_daemon
+from monitor.cli.registry import app as commands
+from monitor.clock import ManualClock
+from monitor.config.root import load
+from monitor.errors import NotFoundError, WatchkeeperError
+from monitor.health import client_state, notes
+from monitor.records import Rejected
+from monitor.store import api_keys, audit, quarantine
+from monitor.store.api_keys import KeyKind, bounds
+from monitor.store.migrate import newest
+from monitor.store.quarantine import Quarantined
+from monitor.web import app as web_app
+from tests.support import clients
+from tests.support.clients import NOW, PRICE, fire, resolve
+from tests.support.ports import free_port
+from tests.support.receiver import Receiver
+from tests.support.server import running
+from tests.support.slow_peers import Manner, peer
+from tests.support.waiting import until
+
+CONFIG = """\
+store: {{url: "sqlite:///{file}"}}
+web: {{listen: "127.0.0.1:{port}", requests_per_minute: 100000}}
+rules: {{files: ["{folder}/mine.yaml"]}}
+clients: {{acme: {{models: {{fraud: {{title: Fraud check}}, ranking: {{}}}}}}, globex: {{models: {{price: {{}}}}}}}}
+"""
+HOSTILE = "\x1b[2J\u202eCRITICAL\u2028\r\n\x00"
+LISTS: tuple[tuple[str, ...], ...] = (
+    ("status",),
+    ("status", "--client", "globex", "--fail-on", "info"),
+    ("status", "--json"),
+    ("status", "--client", "nobody"),
+    ("alerts",),
+    ("alerts", "--all", "--json"),
+    ("incident", "list", "acme"),
+    ("incident", "list", "acme", "--json"),
+    ("incident", "list", "nobody"),
+    ("quarantine",),
+    ("quarantine", "--client", "globex", "--json"),
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A running daemon, and commands with the key of somebody: of nobody, they read the store."""
+
+    app: App
+    run: Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
+    folder = tmp_path_factory.mktemp("lists")
+    shop = clients.opened(folder, hours=1)
+    with shop.store.write() as connection:  # commands use a store of the present version only
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num TEXT NOT NULL)")
+        connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (newest(),))
+    fire(shop)
+    fire(shop, PRICE, rule="HighErrorRate")
+    resolve(shop, fire(shop, at=NOW - 30 * 3600, rule="HighLatency"), NOW - 29 * 3600)
+    tokens = {"nobody": "", "wrong": "wk_wrong"}
+    with shop.store.write() as connection:
+        for name, kind, client in (
+            ("viewer", KeyKind.STAFF, ""), ("globex", KeyKind.STAFF, "globex"), ("reader", KeyKind.PAGE, "acme"),
+        ):  # fmt: skip
+            bound = bounds(kind, "viewer" if kind is KeyKind.STAFF else "", (), ())
+            tokens[name] = api_keys.create(connection, kind, client, NOW, bound=bound)[1]
+        for number, client in enumerate(("acme", "globex", "acme", "", "acme")):
+            record = Rejected(number, f"no {HOSTILE}", "send it", client, "fraud", HOSTILE.encode() + b"\xff")
+            quarantine.put(connection, [Quarantined(NOW - 9, "predictions", "malformed", record, number + 1)])
+        settings = shop.clients["acme"]
+        known = client_state.incidents(connection, "acme", settings, NOW)
+        chosen = notes.named(known, "acme/fraud/LowAccuracy")
+        notes.write(connection, chosen, "The feed was late.", author="lea", address="", now=NOW)
+    shop.store.close()
+    port = free_port()
+    (folder / "mine.yaml").write_text("groups: []\n")
+    for name, file in (("daemon", "clients.db"), ("elsewhere", "no/such.db")):
+        (folder / f"{name}.yaml").write_text(CONFIG.format(file=folder / file, folder=folder, port=port))
+
+    def run(who: str, *words: str) -> Result:
+        name = "elsewhere" if who != "nobody" else "daemon"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("WATCHKEEPER_KEY", tokens[who])
+            patch.setattr(lists, "time", SimpleNamespace(time=lambda: NOW))
+            return CliRunner().invoke(commands, [*words, "--config", str(folder / f"{name}.yaml")])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web_app, "AUDIT_EVERY", 0.1)
+        app = App(load(folder / "daemon.yaml"), ManualClock(NOW))
+        (folder / "mine.yaml").write_text("groups: [{name: g, rules: [{alert: New, whn: {}}]}]\n")
+        with running(app.server):
+            yield Desk(app, run)
+        app.store.close()
+
+
+@pytest.mark.parametrize("words", LISTS, ids=" ".join)
+def test_the_daemon_prints_what_the_store_prints(desk: Desk, words: tuple[str, ...]) -> None:
+    here, there = desk.run("nobody", *words), desk.run("viewer", *words)
+    assert (there.stdout, there.stderr, there.exit_code) == (here.stdout, here.stderr, here.exit_code)
+    assert here.output
+    assert "\x1b" not in here.stdout
+    assert "\u202e" not in here.stdout or "--json" in words
+
+
+def test_what_is_printed_is_of_the_store(desk: Desk) -> None:
+    status = desk.run("viewer", "status", "--fail-on", "critical")
+    assert "acme/fraud/production" in status.stdout
+    assert "globex/price/production" in status.stdout
+    assert "(newest data: 20s ago)" in status.stdout
+    assert "error in a rule file, so the daemon keeps its previous rules" in status.stdout
+    assert status.exit_code == 1
+    assert "LowAccuracy" in desk.run("viewer", "alerts").stdout
+    assert "lea: The feed was late." in desk.run("viewer", "incident", "list", "acme").stdout
+    refused = desk.run("viewer", "quarantine", "--json")
+    assert [one["index"] for one in json.loads(refused.stdout)] == [4, 3, 2, 1, 0]
+
+
+def test_records_of_many_pages_are_all_listed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lists, "PAGE", 2)
+    for most in ("2", "3", "9"):
+        here, there = (desk.run(who, "quarantine", "--json", "--most", most) for who in ("nobody", "viewer"))
+        assert there.stdout == here.stdout
+        assert len(json.loads(there.stdout)) == min(int(most), 5)
+
+
+def test_a_key_of_one_client_shows_that_client_only(desk: Desk) -> None:
+    for words in (("status",), ("alerts", "--all"), ("quarantine",)):
+        own, named = desk.run("globex", *words), desk.run("viewer", *words, "--client", "globex")
+        assert (own.stdout, own.stderr, own.exit_code) == (named.stdout, named.stderr, named.exit_code)
+        assert "globex" in own.stdout
+        assert "acme" not in own.output
+        foreign = desk.run("globex", *words, "--client", "acme")
+        assert isinstance(foreign.exception, NotFoundError), words
+        assert foreign.output == ""
+    for client in ("nobody", "watchkeeper"):
+        assert isinstance(desk.run("globex", "status", "--client", client).exception, NotFoundError)
+    assert isinstance(desk.run("globex", "incident", "list", "acme").exception, NotFoundError)
+    assert "HighErrorRate" in desk.run("globex", "incident", "list", "globex").stdout
+
+
+def test_no_other_key_reads_them(desk: Desk) -> None:
+    of_acme = (("status",), ("alerts",), ("incident", "list", "acme"), ("quarantine", "--client", "acme"))
+    for who, lists_of_acme in (("reader", of_acme), ("wrong", of_acme[:1])):
+        for words in lists_of_acme:
+            refused = desk.run(who, *words)
+            assert isinstance(refused.exception, NotFoundError), words
+            assert "needs a valid key of staff" in refused.exception.hint
+            assert refused.output == ""
+
+
+def test_each_look_is_written_down_by_the_daemon_with_the_key(desk: Desk) -> None:
+    for words in (("status",), ("alerts",), ("quarantine",)):
+        assert desk.run("viewer", *words, "--client", "acme").exit_code in (0, 1)
+    assert desk.run("viewer", "incident", "list", "acme").exit_code == 0
+
+    def looks() -> set[tuple[str, str, str]]:
+        with desk.app.store.read() as connection:
+            found = audit.latest(connection, "acme", 1000)
+        return {(one.who.split()[0], one.action, one.target) for one in found}
+
+    expected = {
+        ("key", "read", f"/api/v1/{name}") for name in ("status", "alerts", "incidents", "quarantine")
+    }
+    until(lambda: expected <= looks(), "the entries are written")
+
+
+@pytest.mark.parametrize("manner", [Manner.HANG, Manner.DRIP, Manner.FLOOD])
+def test_a_daemon_that_hangs_or_never_ends_is_told_in_time(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, manner: Manner
+) -> None:
+    monkeypatch.setattr(through_daemon, "READING_SECONDS", 0.3)
+    monkeypatch.setattr(through_daemon, "LARGEST", 100_000)
+    with peer(manner) as slow:
+        monkeypatch.setenv("WATCHKEEPER_URL", f"http://127.0.0.1:{slow.port}")
+        began = time.monotonic()
+        refused = desk.run("viewer", "status")
+        assert time.monotonic() - began < 15
+    assert isinstance(refused.exception, WatchkeeperError)
+    assert "does not answer" in str(refused.exception)
+    assert refused.output == ""
+
+
+@dataclass(slots=True)
+class Rubbish(Receiver):
+    """A server that answers every question with the same."""
+
+    says: bytes = field(default=b"")
+
+    def reply(self) -> bytes:
+        return self.says
+
+
+GOOD_PAGE = b'{"records": [], "rejections": [], "before": 7}'
+ANSWERS = (
+    (200, b"<html>Welcome to nginx</html>", "does not answer as the daemon does"),
+    (200, b'{"records": [{"at": 1}], "rejections": [], "before": 0}', "does not answer as the daemon does"),
+    (200, b"[" * 50_000, "does not answer as the daemon does"),
+    (200, b'{"records": "\xff"}', "does not answer as the daemon does"),
+    (200, GOOD_PAGE, "0 rejected records instead of 20"),
+    (302, b"", "the daemon answered 302"),
+    (502, b"<html>Bad gateway</html>", "the daemon answered 502"),
+    (503, b'{"error": "no \\u001b[2J"}', r"no \x1b[2J"),
+)
+
+
+@pytest.mark.parametrize(("status", "says", "told"), ANSWERS)
+def test_a_daemon_that_answers_rubbish_is_told(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, status: int, says: bytes, told: str
+) -> None:
+    with Rubbish(says=says) as server:
+        server.statuses.extend([status] * 3)
+        monkeypatch.setenv("WATCHKEEPER_URL", server.url)
+        refused = desk.run("viewer", "quarantine")
+        assert len(server.requests) <= 2
+    assert isinstance(refused.exception, WatchkeeperError)
+    assert told in str(refused.exception)
+    assert refused.output == ""
