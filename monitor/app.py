@@ -53,6 +53,10 @@ from monitor.web.services import Readiness, Services
 
 log = logging.getLogger(__name__)
 
+SUMMARIES_EVERY, SUMMARY_SECONDS = 2.0, 0.4
+"""Seconds between two looks for days to roll up, and of one: a new model soon has figures on its client's page, and
+thousands of models do not slow ticks down.
+"""
 FILE_CHECK_SECONDS = 2.0
 """Time limit of the check of an embedded database at the start; `watchkeeper doctor` checks all of it."""
 SHUTDOWN_SECONDS = 4.0
@@ -202,7 +206,9 @@ class App:
         )
         self.scheduler.every(3.0, "learn drift models of new baselines", self._learn_new_baselines)
         self.scheduler.every(
-            10.0, "update daily summaries", lambda: self.daily_summaries.update(self.clock.now())
+            SUMMARIES_EVERY,
+            "update daily summaries",
+            lambda: self.daily_summaries.update(self.clock.now(), SUMMARY_SECONDS),
         )
         self.scheduler.every(5.0, "store model versions", self.store_versions)
         self.scheduler.every(20.0, "send digests", lambda: self.digests.send_due(self.clock.now()))

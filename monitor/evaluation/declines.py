@@ -11,6 +11,7 @@ Nothing is stored: after a start, evidence is collected again.
 """
 
 import math
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -126,25 +127,36 @@ class DeclineDetector:
         """Since when the stream is watched here."""
         return self._taken_over.get(stream, self._began or now)
 
-    def advance(self, connection: Connection, now: float) -> None:
-        """Evaluate the outcomes of the last half minute, once it has ended."""
+    def advance(self, connection: Connection, now: float, seconds: float = math.inf) -> None:
+        """Evaluate the outcomes of the last half minute, once it has ended. References are read for so many seconds, at
+        least one: those of many streams after a start are read in several steps, first what waited longest.
+        """
         self._began = now if self._began is None else self._began
         if int(now) // STEP == self._judged:
             return
         self._judged = int(now) // STEP
-        for stream, watched in self._watched.items():
-            for name, watch in watched.items():
-                if watch.now[1] > 0:
-                    self._step(connection, stream, WATCHED[name], watch, now)
+        until = time.monotonic() + seconds
+        arrived = [
+            (watch.referred_at, stream, name)
+            for stream, watched in self._watched.items()
+            for name, watch in watched.items()
+            if watch.now[1] > 0
+        ]
+        for place, (_, stream, name) in enumerate(sorted(arrived)):
+            watch = self._watched[stream][name]
+            if place == 0 or time.monotonic() < until:
+                self._refer(connection, stream, WATCHED[name], watch, now)
+            self._step(stream, WATCHED[name], watch, now)
 
     def measure(self, stream: Stream, now: float) -> list[Measurement]:
         """The evidence of each metric of a stream."""
         watched = self._watched.get(stream, {})
         return [self._measurement(stream, WATCHED[name], watch, now) for name, watch in watched.items()]
 
-    def _step(
+    def _refer(
         self, connection: Connection, stream: Stream, one: Declining, watch: _Watch, now: float
     ) -> None:
+        """Read what is usual, unless it was read lately, or the present outcomes are unusual already."""
         is_quiet = watch.evidence.beyond(LIMIT) < 0.01
         is_old = now - watch.referred_at >= (HOUR if watch.usual is not None else STEP * 2)
         if is_old and (is_quiet or watch.usual is None) and _is_settled(connection, stream, watch, now):
@@ -152,6 +164,8 @@ class DeclineDetector:
             if usual is not None or watch.usual is None:
                 watch.usual = usual
             watch.referred_at = now
+
+    def _step(self, stream: Stream, one: Declining, watch: _Watch, now: float) -> None:
         reference = self._reference(one, watch, now, self._began_with(stream, now))
         if reference is not None:
             watch.evidence = step(watch.evidence, reference, *watch.now, LIMIT)

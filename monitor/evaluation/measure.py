@@ -1,8 +1,7 @@
 """Measures the windows that changed in a tick, and returns what rules read.
 
 Base windows are measured when they close, and again with their hour when late rows change them. Windows of each length
-that rules read are measured when a base window closes; the last seconds at every tick, for metrics that are cheap and
-urgent.
+that rules read are measured when a base window closes; the last seconds at every tick.
 """
 
 import time
@@ -19,7 +18,7 @@ from monitor.evaluation import targets as target_judging
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.declines import DeclineDetector
 from monitor.evaluation.past_measurements import PastMeasurements
-from monitor.evaluation.recent_window import RecentWindow
+from monitor.evaluation.recent_window import LastSeconds, RecentWindow
 from monitor.evaluation.reference_figures import ReferenceFigures
 from monitor.evaluation.stream_measurement import (
     MeasurementContext,
@@ -30,7 +29,7 @@ from monitor.evaluation.stream_measurement import (
 from monitor.evaluation.targets import TargetJudge
 from monitor.evaluation.usual_latency import UsualLatency
 from monitor.measurement_table import ConcatenatedTables, MeasurementTable
-from monitor.metrics import FAMILIES, LIVE, Family, Subject, families_of, measure
+from monitor.metrics import FAMILIES, Family, families_of
 from monitor.metrics.settings import MetricSettings
 from monitor.metrics.system.daemon import AVAILABILITY
 from monitor.records import DAEMON, Measurement, Stream, Window
@@ -42,15 +41,14 @@ from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetFigure
 from monitor.windows import closing
-from monitor.windows.baseline import load
 from monitor.windows.due_windows import MEASURED, RECENT, DueWindows, by_hour, together
 from monitor.windows.profile import Profile
-from monitor.windows.round_robin import RoundRobin
+from monitor.windows.round_robin import RoundRobin, first_ones
 from monitor.windows.settings import BaselineSettings, WindowSettings
 
 MEASURING = 4.0
-"""Seconds of a tick for measuring windows. The remaining streams are measured in the next ticks; the last seconds are
-measured for all streams at each tick.
+"""Seconds of a tick each for measuring windows, for measuring the last seconds and for reading references of declines.
+The remaining streams come in the next ticks.
 """
 FamiliesByLength = Mapping[int, Sequence[Family]]
 Beside = Callable[[float], Mapping[Stream, Sequence[Measurement]]]
@@ -105,7 +103,7 @@ class Measurer:
         self.past = PastMeasurements(store)
         self.against = against or ReferenceFigures(lambda _: BaselineSettings(), metrics)
         self._on_measured = on_measured
-        self.live: Collection[Stream] = ()
+        self.live: Mapping[Stream, MeasurementTable] = {}
         self.targets = targets or TargetJudge()
         self.declines = declines or DeclineDetector(base_seconds)
         self.usual = UsualLatency(base_seconds)
@@ -115,7 +113,9 @@ class Measurer:
         self.recent_profiles: Mapping[Stream, Profile] = {}
         self._progress: dict[Stream, _Progress] = {}
         self._others: set[Stream] = set()
+        self._seconds = seconds
         self.round_robin = RoundRobin(seconds)
+        self.last_seconds = LastSeconds(store, recent, metrics, self.usual, seconds)
 
     def add(self, stream: Stream, window: Window, counted: Profile, now: float) -> None:
         """Add newly counted rows to the last seconds, and outcomes to the detection of declines."""
@@ -128,11 +128,13 @@ class Measurer:
         about_itself: Sequence[Measurement],
         now: float,
         is_mine: Callable[[Stream], bool] = lambda _stream: True,
+        urgent: Sequence[Collection[Stream]] = (),
     ) -> Readings:
         """Measure what changed or closed since the last call. Returns everything that rules may read.
 
         `read` are the metrics that rules read, by length of window in seconds (`OPEN` for the last seconds). Only
-        streams that are `is_mine` are measured; what is remembered of others is forgotten.
+        streams that are `is_mine` are measured; what is remembered of others is forgotten. `urgent` streams come first,
+        the first group whatever the time, then those that receive records.
         """
         wanted = {length: families_of(read[length]) for length in sorted(read) if length != OPEN}
         wanted[self.base] = FAMILIES
@@ -144,15 +146,12 @@ class Measurer:
         for figures in everything:
             with self._isolated(figures.stream):
                 due.append(self._due(figures, changed.get(figures.stream, []), now))
-        waiting = {one.stream: one for one in due if one.is_moved or one.hours}
-        for some in together([waiting[stream] for stream in self.round_robin.start_tick(waiting)]):
-            self._attempt(some, wanted, len(known), now)
-            self.round_robin.mark_served([one.stream for one in some])
-            if self.round_robin.is_time_up():
-                break
-        self.live = live = self._live([figures.stream for figures in everything], now)
+        first = (*urgent, self.recent.streams())
+        self._measure_in_turn(due, wanted, first, len(known), now)
+        streams = [figures.stream for figures in everything]
+        self.live, self.recent_profiles = self.last_seconds.measure(streams, first, now)
         with self.store.faults.isolate("metrics", "sudden declines"), self.store.read() as connection:
-            self.declines.advance(connection, now)
+            self.declines.advance(connection, now, self._seconds)
         beside = {stream: some for stream, some in self._measure_beside(now).items() if is_mine(stream)}
         measured = {(stream, OPEN): some for stream, some in beside.items()}  # also without any record
         for figures in everything:
@@ -165,7 +164,7 @@ class Measurer:
                 always += target_judging.shortfalls(
                     figures.stream, self._judge(figures.stream, progress), now
                 )
-            measured[figures.stream, OPEN] = ConcatenatedTables([live.get(figures.stream, ()), always])
+            measured[figures.stream, OPEN] = ConcatenatedTables([self.live.get(figures.stream, ()), always])
             for length in wanted:
                 measured[figures.stream, length] = ConcatenatedTables(
                     [progress.readings.get(length, ()), always]
@@ -174,6 +173,25 @@ class Measurer:
             measured[DAEMON, length] = [*about_itself, *beside.get(DAEMON, ())]
         self.last = measured
         return Readings(measured, self.past)
+
+    def _measure_in_turn(
+        self,
+        due: Sequence[DueWindows],
+        wanted: FamiliesByLength,
+        urgent: Sequence[Collection[Stream]],
+        models: int,
+        now: float,
+    ) -> None:
+        """Measure the windows that are due, stream by stream, in the time that a tick has for them."""
+        waiting = {one.stream: one for one in due if one.is_moved or one.hours}
+        order = self.round_robin.start_tick(waiting, urgent)
+        least = first_ones(order, urgent)
+        for some in together([waiting[stream] for stream in order]):
+            self._attempt(some, wanted, models, now)
+            self.round_robin.mark_served([one.stream for one in some])
+            least -= len(some)
+            if least <= 0 and self.round_robin.is_time_up():
+                break
 
     def _mine(
         self, known: Sequence[StreamFigures], is_mine: Callable[[Stream], bool], now: float
@@ -365,22 +383,6 @@ class Measurer:
         """
         step = max(self.base, min(length // 20, _LONGEST_WAIT) // self.base * self.base)
         return edge // step > progress.closed_until // step
-
-    def _live(self, streams: Sequence[Stream], now: float) -> dict[Stream, MeasurementTable]:
-        """Cheap and urgent metrics of the last seconds, for streams that received rows."""
-        tables: dict[Stream, MeasurementTable] = {}
-        recent: dict[Stream, Profile] = {}
-        with self.store.read() as connection:
-            for stream in streams:
-                with self.store.faults.isolate("streams", f"{stream}: its last seconds", in_transaction=True):
-                    if window_and_profile := self.recent.profile(stream, now):
-                        recent[stream] = window_and_profile[1]
-                        baseline = load(connection, stream)
-                        usual = self.usual.of(connection, stream, baseline, now)
-                        subject = Subject(stream, *window_and_profile, baseline, self.metrics, usual)
-                        tables[stream] = measure(subject, LIVE)
-        self.recent_profiles = recent
-        return tables
 
 
 def _with_targets(wanted: FamiliesByLength, agreed: Collection[str]) -> FamiliesByLength:

@@ -5,14 +5,23 @@ A base window is too long for that: the good rows before a fault would dilute it
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from monitor.evaluation.usual_latency import UsualLatency
+from monitor.measurement_table import MeasurementTable
+from monitor.metrics import LIVE, Subject, measure
+from monitor.metrics.settings import MetricSettings
 from monitor.records import Stream, Window
+from monitor.store.db import Store
+from monitor.windows.baseline import load
 from monitor.windows.profile import Profile, core_of, merge
+from monitor.windows.round_robin import RoundRobin
 
 _NOT_HISTORY = 120.0
 """Seconds. Rows of windows that ended earlier are late or history, and are ignored."""
+_AT_LEAST = 200
+"""Streams whose last seconds are measured in each tick, however slow the machine is."""
 
 
 class _AddedCounts(NamedTuple):
@@ -46,6 +55,10 @@ class RecentWindow:
         since = now if self._looked is None else min(max(self._looked, now - self._seconds), now)
         parts.append(_AddedCounts(since, now, core_of(counted)))
 
+    def streams(self) -> Collection[Stream]:
+        """The streams that received rows."""
+        return self._counted.keys()
+
     def forget(self, streams: Iterable[Stream]) -> None:
         """Forget streams that another process counts."""
         for stream in streams:
@@ -73,3 +86,33 @@ class RecentWindow:
         self._shown[stream] = elapsed
         window = Window(int(now - self._seconds), int(now) + 1)
         return window, merge([part.profile for part in parts])
+
+
+class LastSeconds:
+    """Measures the last seconds of streams that received rows, for so many `seconds` of a tick. The rows of streams
+    that are left out stay for the next tick.
+    """
+
+    def __init__(
+        self, store: Store, recent: RecentWindow, metrics: MetricSettings, usual: UsualLatency, seconds: float
+    ) -> None:
+        self._store, self._recent, self._metrics, self._usual = store, recent, metrics, usual
+        self.round_robin = RoundRobin(seconds)
+
+    def measure(
+        self, streams: Sequence[Stream], urgent: Sequence[Collection[Stream]], now: float
+    ) -> tuple[Mapping[Stream, MeasurementTable], Mapping[Stream, Profile]]:
+        """Cheap and urgent metrics by stream, and the profiles that they were computed from."""
+        tables: dict[Stream, MeasurementTable] = {}
+        profiles: dict[Stream, Profile] = {}
+        faults = self._store.faults
+        with self._store.read() as connection:
+            for stream in self.round_robin.serve(streams, urgent, _AT_LEAST):
+                with faults.isolate("streams", f"{stream}: its last seconds", in_transaction=True):
+                    if window_and_profile := self._recent.profile(stream, now):
+                        profiles[stream] = window_and_profile[1]
+                        baseline = load(connection, stream)
+                        usual = self._usual.of(connection, stream, baseline, now)
+                        subject = Subject(stream, *window_and_profile, baseline, self._metrics, usual)
+                        tables[stream] = measure(subject, LIVE)
+        return tables, profiles

@@ -1,6 +1,8 @@
 """Daily summaries, rolled up from hourly measurements as these change."""
 
+import math
 import threading
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -20,6 +22,7 @@ from monitor.store.timeseries import Series
 
 MOST_PAST_DAYS = 90
 _EVERY = 60.0
+_NEW_STREAMS_EVERY = 10.0
 _DAYS = 8
 """Days per transaction; ingest waits while it is committed."""
 
@@ -33,6 +36,7 @@ class DailySummaries:
         self._changed: set[tuple[Stream, date]] = set()
         self._rolled: dict[tuple[Stream, date], float] = {}
         self._known: set[Stream] | None = None
+        self._looked_at = -math.inf
         self._lock = threading.Lock()
 
     def touch(self, touched: Iterable[tuple[Stream, Window]]) -> None:
@@ -41,11 +45,16 @@ class DailySummaries:
             for stream, window in touched:
                 self._changed.add((stream, self._day(stream, window.start)))
 
-    def update(self, now: float) -> int:
-        """Roll up the days that changed, each at most once per minute; their number."""
+    def update(self, now: float, seconds: float = math.inf) -> int:
+        """Roll up the days that changed, each at most once per minute; their number. After so many `seconds` the others
+        wait for the next call: those of many streams at a start would slow the first ticks down.
+        """
         self._add_new_streams(now)
-        due = self._due(now)
+        due, until = self._due(now), time.monotonic() + seconds
         for at in range(0, len(due), _DAYS):
+            if at and time.monotonic() >= until:
+                self._postpone(due[at:])
+                return at
             rolled: list[DayFigures] = []
             with self._store.read() as connection:
                 for stream, day in due[at : at + _DAYS]:
@@ -61,14 +70,21 @@ class DailySummaries:
         return len(due)
 
     def _due(self, now: float) -> list[tuple[Stream, date]]:
+        """The days to roll up, those first that waited longest, and of those that never were, the newest first."""
         with self._lock:
-            due = []
-            for stream, day in sorted(self._changed):
-                if now - self._rolled.get((stream, day), float("-inf")) >= _EVERY:
-                    due.append((stream, day))
-                    self._rolled[stream, day] = now
+            before = {one: self._rolled.get(one, -math.inf) for one in self._changed}
+            due = [one for one, rolled in before.items() if now - rolled >= _EVERY]
+            due.sort(key=lambda one: (before[one], -one[1].toordinal(), one[0]))
+            self._rolled |= dict.fromkeys(due, now)
             self._changed -= set(due)
             return due
+
+    def _postpone(self, due: Sequence[tuple[Stream, date]]) -> None:
+        """Roll these up in the next call."""
+        with self._lock:
+            self._changed |= set(due)
+            for one in due:
+                self._rolled.pop(one, None)
 
     def _forget_empty(self, rolled: Sequence[DayFigures], with_data: Sequence[DayFigures]) -> None:
         """A day that had nothing yet is rolled up again at its first measurement, not a minute later."""
@@ -80,6 +96,9 @@ class DailySummaries:
 
     def _add_new_streams(self, now: float) -> None:
         """For streams new since the start: mark days from the last stored one, or from the first measured hour."""
+        if 0 < now - self._looked_at < _NEW_STREAMS_EVERY:
+            return
+        self._looked_at = now
         with self._store.read() as connection:
             streams = set(stream_rows.streams(connection))
             if self._known is not None and streams <= self._known:

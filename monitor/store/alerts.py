@@ -24,7 +24,7 @@ from sqlalchemy import (
 from monitor.records import Alert, Severity, State, Stream, Transition
 from monitor.store.checksums import seal, unseal
 from monitor.store.db import faults_of, metadata
-from monitor.store.rows import moment, whole_number, write_each
+from monitor.store.rows import moment, whole_number, words, write_each
 from monitor.store.statements import insert_or_skip, is_of_stream, upsert
 from monitor.texts import ENVIRONMENT, NAME
 
@@ -63,6 +63,7 @@ _decoder = msgspec.json.Decoder(Alert)
 _STORED = (alerts.c.fingerprint, alerts.c.alert)
 _MOST_ASKED = 500
 _OPEN = (State.FIRING.value, State.RECOVERING.value)
+_ACTIVE = (State.PENDING.value, *_OPEN)
 
 
 def put(connection: Connection, changed: Iterable[Alert]) -> None:
@@ -105,6 +106,17 @@ def load_open(connection: Connection, client: str = "") -> list[Alert]:
         return is_recovering, rank[alert.severity], -(alert.fired_at or 0.0), alert.fingerprint
 
     return sorted(_decoded(connection, query), key=urgency)
+
+
+def active_streams(connection: Connection) -> dict[Severity, set[Stream]]:
+    """The streams with a pending or open alert, by its severity."""
+    c = alerts.c
+    query = select(c.severity, c.client, c.model, c.environment).where(c.state.in_(_ACTIVE)).distinct()
+    active: dict[Severity, set[Stream]] = {}
+    for severity, *names in connection.execute(query):
+        with faults_of(connection).isolate("alerts", f"active ones of {'/'.join(map(str, names))}"):
+            active.setdefault(Severity(severity), set()).add(Stream(*map(words, names)))
+    return active
 
 
 def get(connection: Connection, fingerprint: str) -> Alert | None:

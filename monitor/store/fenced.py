@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from monitor.errors import StoreError
 from monitor.runtime.faults import Faults
 from monitor.store.db import Store
+from monitor.store.sqlite import sync_with_others
 
 
 class LeaseLostError(StoreError):
@@ -15,13 +16,17 @@ class LeaseLostError(StoreError):
 
 
 class FencedStore(Store):
-    """Asks `is_in_force` in each transaction that writes, before anything else in it."""
+    """Asks `is_in_force` in each transaction that writes, before anything else in it. With SQLite, commits are not
+    synced one by one: see `sync_with_others`.
+    """
 
     def __init__(
         self, url: str, is_in_force: Callable[[Connection], bool], faults: Faults | None = None, key: str = ""
     ) -> None:
         super().__init__(url, faults, key)
         self._is_in_force = is_in_force
+        if self.is_sqlite:
+            sync_with_others(self.engine)
 
     @contextmanager
     def write(self, patience: float | None = None) -> Iterator[Connection]:

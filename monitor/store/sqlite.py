@@ -26,6 +26,14 @@ BUSY_SECONDS = 30
 """Time limit for a lock of another process, unless a transaction has another."""
 
 
+def sync_with_others(engine: Engine) -> None:
+    """Let the commits of this engine reach the disk with the next synced one of another process, or with a checkpoint:
+    what is lost with the power until then can be computed again. The log is in order, so whatever a later commit relies
+    on is on disk with it. Other writers wait for shorter commits.
+    """
+    event.listen(engine.pool, "connect", lambda driver, _record: driver.execute("PRAGMA synchronous=NORMAL"))
+
+
 class OpenFile:
     """The file that this process opened. Data written to a file that has been deleted would be lost."""
 

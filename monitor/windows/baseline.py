@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -42,7 +43,12 @@ _CACHE_BYTES = 2 * 1024**3
 """Enough for 2,000 baselines of 50 features. Reading one costs ten times as much as measuring a window."""
 
 _CACHE: dict[tuple[Stream, str, str], Baseline] = {}
-"""Loaded baselines by stream, name and digest. They never change; only the choice of the current one does."""
+"""Loaded baselines by stream, name and digest, the oldest first. They never change; only the choice of the current one
+does.
+"""
+_CACHE_LOCK, _CACHED_BYTES = Lock(), [0]
+"""The lock of changes, and about how many bytes are cached: adding them up at each loading takes seconds with 10,000.
+"""
 
 
 _LAYOUTS: WeakValueDictionary[str, Layout] = WeakValueDictionary()
@@ -185,13 +191,18 @@ def load(
     stored = baselines.current(connection, stream, name)
     assert stored is not None
     loaded = _restored(connection, replace(stored, sample=b""))
-    _CACHE[(stream, name, digest)] = loaded
-    cached_bytes = sum(map(_bytes, list(_CACHE.values())))
-    for key in list(_CACHE)[:-1]:  # the oldest first
-        if cached_bytes <= _CACHE_BYTES:
-            break
-        cached_bytes -= _bytes(_CACHE.pop(key))
+    _keep((stream, name, digest), loaded)
     return loaded
+
+
+def _keep(key: tuple[Stream, str, str], loaded: Baseline) -> None:
+    """Put a baseline into the cache, and take the oldest ones out that it has no room for."""
+    with _CACHE_LOCK:
+        before = _CACHE.pop(key, None)  # another thread has loaded it meanwhile
+        _CACHE[key] = loaded
+        _CACHED_BYTES[0] += _bytes(loaded) - (_bytes(before) if before is not None else 0)
+        while _CACHED_BYTES[0] > _CACHE_BYTES and len(_CACHE) > 1:
+            _CACHED_BYTES[0] -= _bytes(_CACHE.pop(next(iter(_CACHE))))
 
 
 def _bytes(baseline: Baseline) -> int:

@@ -8,7 +8,7 @@ A batch that cannot be counted is moved to the quarantine with the reason. Its r
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -44,7 +44,7 @@ from monitor.windows.layout.layout import Layout
 from monitor.windows.outcome_counts import count_outcomes
 from monitor.windows.profile import Profile, merge
 from monitor.windows.rolling import current_layout
-from monitor.windows.round_robin import RoundRobin
+from monitor.windows.round_robin import RoundRobin, first_ones
 from monitor.windows.segment_features import by_segment
 from monitor.windows.settings import WindowSettings
 
@@ -97,13 +97,15 @@ def count_new(
     on_counted: OnCounted | None = None,
     round_robin: RoundRobin | None = None,
     is_mine: Callable[[Stream], bool] = lambda _stream: True,
+    urgent: Sequence[Collection[Stream]] = (),
 ) -> list[tuple[Stream, Window]]:
     """Count new batches and matched outcomes of all streams, or of those that are `is_mine`. Returns the changed
     windows, sorted.
 
-    `round_robin` limits the time; without it, everything is counted. Each stream has one transaction before any stream
-    has a second one for its backlog. `on_counted` is called after each commit with the counts that were added to each
-    window, for monotonic counters.
+    `round_robin` limits the time; without it, everything is counted. `urgent` streams come first, the first group
+    whatever the time (see `first_ones`), then those that receive records now. Each stream has one transaction before
+    any stream has a second one for its backlog. `on_counted` is called after each commit with the counts that were
+    added to each window, for monotonic counters.
     """
     with store.read() as connection:
         waiting = {
@@ -113,15 +115,18 @@ def count_new(
         live = uncounted.waiting_streams(connection, now - _LIVE_SECONDS) if round_robin is not None else []
         live = list(filter(is_mine, live))
     touched: set[tuple[Stream, Window]] = set()
-    names = round_robin.start_tick(waiting, live) if round_robin is not None else sorted(waiting)
+    names = sorted(waiting) if round_robin is None else round_robin.start_tick(waiting, [*urgent, live])
+    least = first_ones(names, urgent)
     queue = [
         names[at : at + _STREAMS_PER_TRANSACTION] for at in range(0, len(names), _STREAMS_PER_TRANSACTION)
     ]
     backlog: list[list[Stream]] = []
     while queue or backlog:
-        if touched and round_robin is not None and round_robin.is_time_up(again=not queue):
+        is_enough = touched and least <= 0
+        if is_enough and round_robin is not None and round_robin.is_time_up(again=not queue):
             break
         group = (queue or backlog).pop(0)
+        least -= len(group)
         if round_robin is not None:
             round_robin.mark_served(group)
         try:

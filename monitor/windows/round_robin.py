@@ -2,12 +2,21 @@
 
 import math
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 from monitor.records import Stream
 
 MOST_URGENT = 500
-"""Streams that may be served before all others in one tick."""
+"""Streams that may be served before their turn in one tick."""
+_URGENT_IN_A_ROW = 3
+"""Streams of the second and later urgent groups that are served before one that is not urgent: however slow the machine
+is, all are served in the end. A stream that fell silent is not urgent, but its silence is to be noticed.
+"""
+_OTHERS = -1
+_WHATEVER_THE_TIME = 50
+"""Streams of the most urgent group that are served although no time is left."""
 
 
 class RoundRobin:
@@ -21,24 +30,35 @@ class RoundRobin:
     ) -> None:
         self._seconds, self._elapsed, self._again = seconds, elapsed, min(again, seconds)
         self._since = -math.inf
-        self._last: Stream | None = None
-        self._first: frozenset[Stream] = frozenset()
+        self._last: dict[int, Stream] = {}
+        self._group: dict[Stream, int] = {}
 
-    def start_tick(self, streams: Iterable[Stream], urgent: Collection[Stream] = ()) -> list[Stream]:
-        """Start a tick. Returns the streams in the order in which to serve them, starting after the last one served.
+    def start_tick(
+        self, streams: Iterable[Stream], urgent: Sequence[Collection[Stream]] = ()
+    ) -> list[Stream]:
+        """Start a tick. Returns the streams in the order in which to serve them: in each group, starting after the last
+        one served.
 
-        `urgent` streams come first, unless there are more than `MOST_URGENT` of them.
+        `urgent` are groups of streams that come before their turn, at most `MOST_URGENT` streams in all. The first
+        group comes before everything else.
         """
         self._since = self._elapsed()
-        ordered = sorted(streams)
-        if self._last is not None:
-            later = [stream for stream in ordered if stream > self._last]
-            ordered = later + ordered[: len(ordered) - len(later)]
-        self._first = frozenset(urgent) if len(urgent) <= MOST_URGENT else frozenset()
-        return sorted(self._first.intersection(ordered)) + [s for s in ordered if s not in self._first]
+        waiting, self._group = set(streams), {}
+        groups: list[list[Stream]] = []
+        for number, group in enumerate(urgent):
+            mine = waiting.intersection(group) - self._group.keys()
+            groups.append(self._in_turn(number, mine)[: MOST_URGENT - len(self._group)])
+            self._group |= dict.fromkeys(groups[-1], number)
+        others = iter(self._in_turn(_OTHERS, waiting - self._group.keys()))
+        order = groups[0] if groups else []
+        for place, stream in enumerate((one for group in groups[1:] for one in group), 1):
+            order.append(stream)
+            if place % _URGENT_IN_A_ROW == 0:
+                order += islice(others, 1)
+        return [*order, *others]
 
     def serve(
-        self, streams: Iterable[Stream], urgent: Collection[Stream] = (), at_least: int = 1
+        self, streams: Iterable[Stream], urgent: Sequence[Collection[Stream]] = (), at_least: int = 1
     ) -> Iterator[Stream]:
         """Start a tick, and yield one stream after the other until its time is used up; `at_least` so many."""
         for place, stream in enumerate(self.start_tick(streams, urgent)):
@@ -53,6 +73,16 @@ class RoundRobin:
 
     def mark_served(self, streams: Sequence[Stream]) -> None:
         """Record which streams were served, in the order that `start_tick` returned."""
-        regular = [stream for stream in streams if stream not in self._first]
-        if regular:
-            self._last = regular[-1]
+        for stream in streams:
+            self._last[self._group.get(stream, _OTHERS)] = stream
+
+    def _in_turn(self, group: int, streams: Collection[Stream]) -> list[Stream]:
+        """Some streams of a group, starting after the one that was served last."""
+        ordered, last = sorted(streams), self._last.get(group)
+        at = 0 if last is None else bisect_right(ordered, last)
+        return ordered[at:] + ordered[:at]
+
+
+def first_ones(order: Collection[Stream], urgent: Sequence[Collection[Stream]]) -> int:
+    """How many streams at the front of an order are to be served whatever the time: those of the first group."""
+    return min(_WHATEVER_THE_TIME, len(set(order).intersection(urgent[0]))) if urgent else 0

@@ -3,17 +3,18 @@
 Rows become profiles, profiles measurements, measurements alert states. Nothing here plans notifications.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from monitor.evaluation.measure import Measurer
-from monitor.records import DAEMON, Alert, Measurement, Stream, Window
+from monitor.records import DAEMON, Alert, Measurement, Severity, Stream, Window
 from monitor.rules.engine.condition_cache import ConditionCache
 from monitor.rules.engine.evaluate import Evaluation, evaluate, is_active
 from monitor.rules.engine.readings import Readings
 from monitor.rules.rule import RuleSet
+from monitor.store import alerts as alert_rows
 from monitor.store.db import Store
 from monitor.windows.counting import count_new
 from monitor.windows.profile import Profile
@@ -22,9 +23,9 @@ from monitor.windows.settings import WindowSettings
 from monitor.workers.share import IsMine, everything
 
 SECONDS = 4.0
-"""Seconds of a tick each for counting rows, for measuring windows and for evaluating rules: many streams must not delay
-the evaluation of current data. What is left comes first in the next tick; the last seconds are measured for all streams
-at each tick, and streams that receive records or have an alert are evaluated first.
+"""Seconds of a tick each for counting rows, for measuring windows, for measuring the last seconds and for evaluating
+rules: many streams must not delay the evaluation of current data. What is left comes first in the next tick. Streams
+with a critical alert come before all others, then those with another alert, then those that receive records.
 """
 _AT_LEAST = 200
 """Minimum number of streams that are evaluated in each tick, however slow the machine is."""
@@ -46,7 +47,8 @@ class StreamJudge:
 
     def count(self, now: float, is_mine: IsMine = everything) -> int:
         """Count new rows. Returns the number of windows that changed."""
-        return len(count_new(self.store, self.windows, now, self.on_counted, self.order, is_mine))
+        urgent = self._with_alerts()
+        return len(count_new(self.store, self.windows, now, self.on_counted, self.order, is_mine, urgent))
 
     def measure(
         self,
@@ -56,7 +58,14 @@ class StreamJudge:
         is_mine: IsMine = everything,
     ) -> Readings:
         """Measure what was counted. Returns everything that rules may read."""
-        return self.measuring.measure(rules.reads(), about_itself, now, is_mine)
+        return self.measuring.measure(rules.reads(), about_itself, now, is_mine, self._with_alerts())
+
+    def _with_alerts(self) -> Sequence[Collection[Stream]]:
+        """The streams with a pending or open alert that is critical, and those with another one."""
+        with self.store.read() as connection:
+            active = alert_rows.active_streams(connection)
+        critical = active.pop(Severity.CRITICAL, set())
+        return critical, set().union(*active.values())
 
     def evaluate(
         self,
@@ -67,11 +76,9 @@ class StreamJudge:
         is_away: Callable[[Stream], bool],
     ) -> Evaluation:
         """Evaluate the rules. `known` are the alerts of the streams that are judged here."""
-        urgent = {
-            DAEMON,
-            *self.measuring.live,
-            *(alert.stream for alert in known.values() if is_active(alert)),
-        }
+        active = [alert for alert in known.values() if is_active(alert)]
+        critical = {DAEMON, *(alert.stream for alert in active if alert.severity is Severity.CRITICAL)}
+        urgent = critical, {alert.stream for alert in active}, self.measuring.live
 
         def in_turn(streams: Sequence[Stream]) -> Iterable[Stream]:
             here = [stream for stream in streams if not is_away(stream)]

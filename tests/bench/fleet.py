@@ -90,7 +90,7 @@ class Fleet:
         app = self.app = App(config, self.clock)
         endless = RoundRobin(float("inf"))  # all of the work, however long it takes
         judge = replace(app.pipeline.judge, order=endless, evaluating=RoundRobin(float("inf")))
-        judge.measuring.round_robin = RoundRobin(float("inf"))
+        judge.measuring.round_robin = judge.measuring.last_seconds.round_robin = RoundRobin(float("inf"))
         app.pipeline = replace(app.pipeline, judge=judge)
         if workers > 1:
             shown = (app.gauges, app.daily_summaries, app.counters, app.versions)

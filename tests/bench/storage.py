@@ -87,7 +87,7 @@ def measure(url: str, rows: int, features: int, minutes: int) -> str:
     endless = RoundRobin(float("inf"))
     judge = replace(app.pipeline.judge, order=endless, evaluating=RoundRobin(float("inf")))
     app.pipeline = replace(app.pipeline, judge=judge)
-    judge.measuring.round_robin = RoundRobin(float("inf"))
+    judge.measuring.round_robin = judge.measuring.last_seconds.round_robin = RoundRobin(float("inf"))
     stream = Stream(f"bench-{rows}-{features}", "model")
     with app.store.write() as connection:
         learned = baseline.from_table(stream, table(3000, features, 0, moved=False), START)

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from monitor.config.units import HOUR
-from monitor.evaluation.declines import _is_settled, _Watch
-from monitor.records import Window
+from monitor.evaluation import declines
+from monitor.evaluation.declines import STEP, WATCHED, DeclineDetector, Usual, _is_settled, _Watch
+from monitor.metrics.sequential import Reference
+from monitor.records import Stream, Window
 from monitor.store import measurement_queue
 from tests.support.log import STREAM
 from tests.support.measuring import measuring_daemon
@@ -31,3 +35,26 @@ def test_figures_without_their_outcomes_are_not_what_is_usual(tmp_path: Path) ->
         assert not settled(watch)
         daemon.clock.advance(2 * HOUR)
         assert settled(watch), "not for ever"
+
+
+def test_after_a_start_references_are_read_in_turn_while_there_is_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Stream] = []
+
+    def usual_of(_connection: object, stream: Stream, *_: object) -> Usual:
+        read.append(stream)
+        return Usual(Reference(0.9, 0.1))
+
+    monkeypatch.setattr(declines, "usual_of", usual_of)
+    monkeypatch.setattr(declines, "_is_settled", lambda *_: True)
+    detector, name = DeclineDetector(60), next(iter(WATCHED))
+    streams = [Stream("acme", f"model-{number}") for number in range(4)]
+    with measuring_daemon(tmp_path) as daemon, daemon.store.read() as connection:
+        for step in range(6):
+            for stream in streams:
+                detector._watched.setdefault(stream, {}).setdefault(name, _Watch()).now = (90.0, 100.0)
+            detector.advance(connection, 1e9 + step * STEP, 0.0)
+            values = [one.value for stream in streams for one in detector.measure(stream, 2e9)]
+            assert sum(value is not None for value in values) == min(step + 1, len(streams))
+    assert read == streams, "one at each step although there was no time, and none twice within an hour"

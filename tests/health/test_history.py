@@ -201,3 +201,13 @@ def test_a_day_long_before_any_stream_is_not_where_summing_up_begins(tmp_path: P
             known = len(daily_summaries.last_days(connection))
         assert known
         assert DailySummaries(store, {}).update(NOW) <= known * (daily_summary.MOST_PAST_DAYS + 1) + 3
+
+
+def test_days_that_there_was_no_time_for_are_summed_up_in_the_next_looks_each_once(tmp_path: Path) -> None:
+    with closing(Store(f"sqlite:///{tmp_path}/a.db")) as store:
+        schema.create(store)
+        with store.write() as connection:
+            for number in range(20):
+                streams.key(connection, Stream("acme", f"new-{number}"), NOW)
+        summaries = DailySummaries(store, {})
+        assert [summaries.update(NOW + after, 0.0) for after in range(4)] == [8, 8, 4, 0]

@@ -50,13 +50,38 @@ def test_streams_that_receive_records_now_come_before_a_backlog_and_the_others_k
     live = STREAMS[-1]
     waited = dict.fromkeys(STREAMS[:-1], 0)
     for _ in range(len(STREAMS)):
-        order = round_robin.start_tick(STREAMS, [live])
+        order = round_robin.start_tick(STREAMS, [[live]])
         assert order[0] == live
         round_robin.mark_served(order[:3])
         waited = {s: 0 if s in order[:3] else ticks + 1 for s, ticks in waited.items()}
         assert max(waited.values()) <= len(STREAMS) // 2
-    many = [Stream("acme", f"m{number}") for number in range(MOST_URGENT + 1)]
-    assert RoundRobin(1.0, Elapsed()).start_tick(many, many) == sorted(many)
+
+
+def test_of_more_urgent_streams_than_come_before_their_turn_others_do_in_the_next_tick() -> None:
+    many = [Stream("acme", f"m{number:04}") for number in range(2 * MOST_URGENT)]
+    turns = RoundRobin(1.0, Elapsed())
+    served = []
+    for _ in range(2):
+        served.append(turns.start_tick(many, [many])[:MOST_URGENT])
+        turns.mark_served(served[-1])
+    assert served == [many[:MOST_URGENT], many[MOST_URGENT:]]
+
+
+@given(st.sets(st.sampled_from(STREAMS)), st.sets(st.sampled_from(STREAMS)), st.integers(4, 20))
+def test_the_first_group_comes_first_and_no_number_of_live_streams_keeps_the_others_waiting(
+    critical: set[Stream], live: set[Stream], most: int
+) -> None:
+    turns = RoundRobin(1.0, Elapsed())
+    others = set(STREAMS) - critical - live
+    seen: set[Stream] = set()
+    for _ in range(len(STREAMS) + 1):
+        order = turns.start_tick(STREAMS, [critical, live])
+        assert sorted(order) == STREAMS
+        assert set(order[: len(critical)]) == critical
+        served = order[: len(critical) + most]
+        turns.mark_served(served)
+        seen |= set(served)
+    assert others <= seen, "each was served in the time that a quarter of each tick takes for all"
 
 
 def test_each_ends_with_the_time_serves_the_urgent_first_and_goes_on_where_it_ended() -> None:
@@ -66,7 +91,7 @@ def test_each_ends_with_the_time_serves_the_urgent_first_and_goes_on_where_it_en
     served: list[list[Stream]] = []
     for _ in range(10):
         served.append([])
-        for stream in turns.serve(STREAMS, [urgent]):
+        for stream in turns.serve(STREAMS, [[urgent]]):
             served[-1].append(stream)
             elapsed.at += 1.0
     assert all(tick[0] == urgent and len(tick) == 3 for tick in served)

@@ -1,20 +1,28 @@
 """A few models under a whole daemon that is moved by hand, judged by one process or by workers."""
 
-from collections.abc import Iterator, Sequence
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from sqlalchemy import text
 
 from monitor.app import App
+from monitor.childprocess.resident import ChildFailedError, Resident
 from monitor.clock import ManualClock
 from monitor.config.root import Config
 from monitor.predictions.intake.parse import RecordKind
 from monitor.predictions.log.batch import split
 from monitor.records import Stream
+from monitor.worker import Worker, WorkerSetup
+from monitor.workers.messages import Order
+from monitor.workers.pool import WorkerState
 from tests.support.log import outcome, send
+from tests.support.thorough import THOROUGH
 
 MINUTE = 60
 START = 1_800_000_000 - 1_800_000_000 % 3600
@@ -30,6 +38,36 @@ COMPARED = {
 }
 
 
+class Here(Resident):
+    """A worker in this process. A process of its own takes two seconds to start, and decides the same."""
+
+    def __init__(self, setup: WorkerSetup) -> None:
+        self._setup, self._is_over = setup, False
+        self._worker: Worker | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._worker is None else os.getpid()
+
+    def call(self, request: object, body: Sequence[bytes], answer: Callable[[Any], Any]) -> list[Any]:
+        """Carry out an order."""
+        if self._is_over:
+            raise ChildFailedError("was ended by SIGKILL")
+        self._worker = self._worker or Worker(self._setup)
+        assert request is None or isinstance(request, Order)
+        return list(self._worker.answer(request, b"".join(body)))
+
+    def end(self) -> None:
+        """As after a kill."""
+        self._is_over = True
+        self.stop()
+
+    def stop(self) -> None:
+        if self._worker is not None:
+            self._worker._store.close()
+        self._worker = None
+
+
 class Fleet:
     """A daemon in `folder` with so many models and workers."""
 
@@ -43,6 +81,9 @@ class Fleet:
             "clients": {"acme": {"models": {"model-0": {"target": 0.95, "task": "binary"}}}},
         }
         self.app = App(Config.model_validate(settings), self.clock, in_children=True)
+        if (pool := self.app.pipeline.workers) and not THOROUGH:
+            for worker in pool.workers[1:]:
+                worker.resident = Here(WorkerSetup(self.app.config, worker.name))
         self.streams = [Stream("acme", f"model-{number}") for number in range(models)]
         self.app.log.start()
         self.start_workers()
@@ -56,13 +97,13 @@ class Fleet:
         """A minute of predictions and of what became known of them, and two ticks."""
         at = self.clock.now()
         for place, stream in enumerate(self.streams):
-            rows = _rows(at, 1000 * number + place, place in failing, place in moved)
+            rows = rows_of(at, 1000 * number + place, place in failing, place in moved)
             self.app.log.append(split(stream, rows, MINUTE))
             known = [
                 outcome(
                     model=stream.model, id=f"{1000 * (number - 1) + place}-{index}", truth="yes", timestamp=at
                 )
-                for index in range(0, ROWS, 3)
+                for index in range(0, ROWS, 2)
             ]
             send(self.app.log, RecordKind.OUTCOMES, known)
         for _ in range(2):
@@ -80,13 +121,14 @@ class Fleet:
                 for table, columns in COMPARED.items()
             }
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self.app.pipeline.stop()
         self.app.log.stop()
         self.app.store.close()
 
 
-def _rows(at: float, seed: int, is_failing: bool, is_moved: bool) -> pa.RecordBatch:
+def rows_of(at: float, seed: int, is_failing: bool = False, is_moved: bool = False) -> pa.RecordBatch:
+    """A minute of predictions."""
     rng = np.random.default_rng(seed)
     times = ((at + np.arange(ROWS) * 59.0 / ROWS) * 1e6).astype(np.int64)
     errors = np.where(rng.random(ROWS) < (0.6 if is_failing else 0.0), "timeout", None)
@@ -111,9 +153,19 @@ def fleet_of(folder: Path, models: int, workers: int, url: str = "") -> Iterator
     try:
         yield made
     finally:
-        made.stop()
+        made.close()
 
 
 def told(fleet: Fleet) -> str:
     """What is wrong with workers."""
     return "; ".join(fault.reason for fault in fleet.app.store.faults.active() if fault.part == "worker")
+
+
+def kill(worker: WorkerState) -> None:
+    """No goodbye."""
+    pid = worker.resident.pid
+    assert pid is not None
+    if isinstance(worker.resident, Here):
+        worker.resident.end()
+    else:
+        os.kill(pid, signal.SIGKILL)

@@ -6,12 +6,15 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from monitor.records import Stream
 from monitor.store import profiles
 from monitor.store.db import Store
 from tests.support.daemon import Daemon
 from tests.support.pagerduty import Opened, PagerDutyStandIn
 from tests.support.rule_files import sensitive_error_rate
+from tests.support.thorough import THOROUGH
 from tests.support.traffic import failed, prediction, send
 from tests.support.waiting import until
 
@@ -27,6 +30,7 @@ MODELS = [f"model-{number}" for number in range(4)]
 STARTED = re.compile(r'msg="worker started" worker=\S+ pid=(\d+)')
 
 
+@pytest.mark.skipif(not THOROUGH, reason="starts a daemon and up to four workers, and waits for pages")
 def test_kills_under_load_double_no_page_and_lose_no_count(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(sensitive_error_rate(), encoding="utf-8")
     with PagerDutyStandIn(tmp_path, time.time) as pager:

@@ -1,0 +1,60 @@
+"""The first ticks after a start with many models: what is critical is judged, however little time there is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from monitor.predictions.log.batch import split
+from monitor.records import Alert, Severity, State, fingerprint
+from monitor.store import alerts, uncounted
+from monitor.windows.round_robin import RoundRobin
+from tests.workers.conftest import MINUTE, Fleet, fleet_of, rows_of
+
+
+def without_time(fleet: Fleet) -> None:
+    """A daemon that has no time for any model beyond those that a tick always serves."""
+    app = fleet.app
+    judge = replace(app.pipeline.judge, order=RoundRobin(0.0), evaluating=RoundRobin(0.0))
+    judge.measuring.round_robin = judge.measuring.last_seconds.round_robin = RoundRobin(0.0)
+    app.pipeline = replace(app.pipeline, judge=judge)
+
+
+def test_models_with_a_critical_alert_are_judged_in_the_first_tick_whatever_the_time(tmp_path: Path) -> None:
+    with fleet_of(tmp_path / "fleet", 24, 1) as fleet:
+        without_time(fleet)
+        critical = set(fleet.streams[-10:])  # more than one transaction counts or measures
+        with fleet.app.store.write() as connection:
+            alerts.put(
+                connection,
+                [
+                    Alert(
+                        fingerprint("HighErrorRate", stream, ()),
+                        "HighErrorRate",
+                        Severity.CRITICAL,
+                        stream,
+                        state=State.FIRING,
+                        fired_at=fleet.clock.now() - 600,
+                    )
+                    for stream in critical
+                ],
+            )
+        rows = rows_of(fleet.clock.now(), 1)
+        for stream in fleet.streams:
+            fleet.app.log.append(split(stream, rows, MINUTE))
+        fleet.clock.advance(2 * MINUTE)
+        fleet.app.tick()
+        with fleet.app.store.read() as connection:
+            waiting = set(uncounted.waiting_streams(connection))
+            known = alerts.load(connection).values()
+        progress = fleet.app.pipeline.judge.measuring._progress
+        measured = {stream for stream in fleet.streams if progress[stream].readings}
+        assert not waiting & critical, "they were counted"
+        assert measured >= critical, "and measured"
+        judged = {one.stream for one in known if one.evaluated_at == fleet.clock.now()}
+        assert judged >= critical, "and their alerts judged by it"
+        assert len(waiting) > 5, "there was no time for the others"
+        assert len(measured) < 18
+        for _ in range(3):
+            fleet.clock.advance(2.0)
+            fleet.app.tick()
+        with fleet.app.store.read() as connection:
+            assert uncounted.waiting_streams(connection) == [], "whose turn came later"
