@@ -205,11 +205,7 @@ class App:
             30.0, "update baselines", lambda: self.baselines.update(self.clock.now()), first=0.0
         )
         self.scheduler.every(3.0, "learn drift models of new baselines", self._learn_new_baselines)
-        self.scheduler.every(
-            SUMMARIES_EVERY,
-            "update daily summaries",
-            lambda: self.daily_summaries.update(self.clock.now(), SUMMARY_SECONDS),
-        )
+        self.scheduler.every(SUMMARIES_EVERY, "update daily summaries", self._summarize_days)
         self.scheduler.every(5.0, "store model versions", self.store_versions)
         self.scheduler.every(20.0, "send digests", lambda: self.digests.send_due(self.clock.now()))
         self.scheduler.every(20.0, "mail changes", lambda: self.change_mails.send_due(self.clock.now()))
@@ -379,6 +375,9 @@ class App:
 
     def _learn_new_baselines(self) -> None:
         self.baselines.learned(self.jobs.learn(self.baselines.new(self.clock.now())))
+
+    def _summarize_days(self) -> None:
+        self.daily_summaries.update(self.clock.now(), SUMMARY_SECONDS)
 
     def store_versions(self) -> None:
         """Store which model versions answered; each new one is sent to PagerDuty as a change event."""
