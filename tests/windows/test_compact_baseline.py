@@ -67,3 +67,22 @@ def test_a_window_measures_the_same_against_it(store):
     assert before.shape.names == after.shape.names
     assert np.array_equal(before.figures, after.figures, equal_nan=True)
     assert before.reasons == after.reasons
+
+
+def test_the_oldest_baselines_leave_memory_when_there_is_no_room(store, monkeypatch):
+    known = made(1.0)
+    size = baseline._bytes(known)
+    monkeypatch.setattr(baseline, "_CACHE", {})
+    monkeypatch.setattr(baseline, "_CACHED_BYTES", [0])
+    monkeypatch.setattr(baseline, "_CACHE_BYTES", 2 * size)
+    streams = [Stream("acme", f"model-{number}") for number in range(4)]
+    with store.write() as connection:
+        for stream in streams:
+            baseline.save(connection, replace(known, stream=stream), 0.0)
+    with store.read() as connection:
+        found = [baseline.load(connection, stream) for stream in [*streams, *streams[-2:]]]
+    assert [stream for stream, _, _ in baseline._CACHE] == streams[-2:]
+    assert found[2] is found[4], "it was still there"
+    assert baseline._CACHED_BYTES == [2 * size]
+    baseline._keep(next(iter(baseline._CACHE)), known)
+    assert baseline._CACHED_BYTES == [2 * size], "loaded twice at the same time, counted once"
