@@ -83,6 +83,6 @@ def test_the_oldest_baselines_leave_memory_when_there_is_no_room(store, monkeypa
         found = [baseline.load(connection, stream) for stream in [*streams, *streams[-2:]]]
     assert [stream for stream, _, _ in baseline._CACHE] == streams[-2:]
     assert found[2] is found[4], "it was still there"
-    assert baseline._CACHED_BYTES == [2 * size]
+    assert baseline._CACHED_BYTES[0] == 2 * size
     baseline._keep(next(iter(baseline._CACHE)), known)
-    assert baseline._CACHED_BYTES == [2 * size], "loaded twice at the same time, counted once"
+    assert baseline._CACHED_BYTES[0] == 2 * size, "loaded twice at the same time, counted once"
