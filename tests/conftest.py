@@ -34,6 +34,10 @@ SLOW = (
     "tests/client/",
     "tests/cli/test_commands",
     "tests/demo/test_clean",
+    "tests/workers/",
+    "tests/exporters/test_live",
+    "tests/lake/test_spark",
+    "tests/alerts/test_faults",
 )
 WAITING = ("tests/sources/", "tests/lake/", "tests/gauges/", "tests/store/test_errors")
 """Tests of servers that are slow to answer, to group and to give up: they need a tenth of the time as CPU."""

@@ -62,9 +62,9 @@ def url(tmp_path: Path) -> Iterator[str]:
         server.kill()
 
 
-def p95(folder: Path, url: str, rate: float) -> float:
+def p95(at: Path, url: str, rate: float) -> float:
     """Milliseconds, by k6 with a constant rate of arrivals."""
-    script, summary = folder / "script.js", folder / "summary.json"
+    script, summary = at / "script.js", at / "summary.json"
     script.write_text(SCRIPT)
     environment = {**os.environ, "K6_NO_USAGE_REPORT": "true"}
     values = ("-e", f"RATE={rate:.0f}", "-e", f"URL={url}")

@@ -103,8 +103,10 @@ def test_a_wall_clock_that_is_set_neither_stops_a_job_nor_hurries_it(tmp_path: P
             name, at = next(lines).split()
             assert name == "tick"
             after += abs(float(at) - began - step) < 60
-        intervals = 20 - 1  # the first tick may have been due at the very step
-        assert intervals * 0.05 - 0.02 <= time.monotonic() - stepped <= 10.0, "at its pace"
+        intervals = (
+            20 - 2
+        )  # the first tick may have been due at the very step, and the last one before may be late
+        assert intervals * 0.05 <= time.monotonic() - stepped <= 10.0, "at its pace"
         process.stdin.write("\n")
         process.stdin.flush()
         assert [line for line in lines if not line.startswith("tick")] == []
