@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
+    Row,
     String,
     Table,
     delete,
@@ -115,21 +117,13 @@ def numbered(
     query = select(QUARANTINE).order_by(QUARANTINE.c.id.desc()).limit(limit)
     if client is not None:
         query = query.where(QUARANTINE.c.client == client)
-    if before:
-        query = query.where(QUARANTINE.c.id < before)
-    return [
-        (
-            row.id,
-            Quarantined(
-                row.at,
-                row.kind,
-                row.reason,
-                Rejected(row.position, row.error, row.hint, row.client, row.model, bytes(row.record)),
-                row._mapping["count"],
-            ),
-        )
-        for row in connection.execute(query)
-    ]
+    found: list[tuple[int, Quarantined]] = []
+    while True:  # a row that cannot be read makes no page shorter
+        rows = connection.execute(query.where(QUARANTINE.c.id < before) if before else query).all()
+        found += _readable(connection, rows)
+        if len(found) >= limit or len(rows) < limit:
+            return found[:limit]
+        before = int(rows[-1].id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +144,8 @@ class Filter:
 def find(connection: Connection, wanted: Filter, offset: int = 0, limit: int = 100) -> list[Quarantined]:
     """Refused records that fit, newest first, from the one with number `offset` on; those that can be read."""
     query = select(QUARANTINE).where(*_conditions(wanted)).order_by(QUARANTINE.c.id.desc())
-    faults, records = faults_of(connection), []
-    for row in connection.execute(query.offset(offset).limit(limit)):
-        with faults.isolate("quarantine", str(row.id)):
-            for one in (row.kind, row.reason, row.error, row.hint, row.client, row.model):
-                words(one)
-            rejected = Rejected(
-                whole_number(row.position),
-                row.error,
-                row.hint,
-                row.client,
-                row.model,
-                bytes(blob(row.record)),
-            )
-            count = whole_number(row._mapping["count"])
-            records.append(Quarantined(moment(row.at), row.kind, row.reason, rejected, count))
-    return records
+    rows = connection.execute(query.offset(offset).limit(limit)).all()
+    return [one for _, one in _readable(connection, rows)]
 
 
 def count(connection: Connection, wanted: Filter) -> int:
@@ -216,3 +196,24 @@ def delete_before(connection: Connection, before: float, limit: int = 10_000) ->
     """Delete at most `limit` records that were rejected before `before`; call again until it returns 0."""
     old = select(QUARANTINE.c.id).where(QUARANTINE.c.at < before).limit(limit)
     return connection.execute(delete(QUARANTINE).where(QUARANTINE.c.id.in_(old.scalar_subquery()))).rowcount
+
+
+def _readable(connection: Connection, rows: Sequence[Row[Any]]) -> list[tuple[int, Quarantined]]:
+    """The rows that can be read, each with its number."""
+    faults, records = faults_of(connection), []
+    for row in rows:
+        with faults.isolate("quarantine", str(row.id)):
+            for one in (row.kind, row.reason, row.error, row.hint, row.client, row.model):
+                words(one)
+            rejected = Rejected(
+                whole_number(row.position),
+                row.error,
+                row.hint,
+                row.client,
+                row.model,
+                bytes(blob(row.record)),
+            )
+            count = whole_number(row._mapping["count"])
+            number = whole_number(row.id)
+            records.append((number, Quarantined(moment(row.at), row.kind, row.reason, rejected, count)))
+    return records
