@@ -18,7 +18,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 INSTALL := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python
 
 # Many tests wait for servers, so there are more workers than cores. Files are shared out in the order of tests/conftest.py.
-PARALLEL := --numprocesses 4 --dist loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses 5 --dist loadfile --no-loadscope-reorder
 
 .PHONY: image compose-check chart-check terraform-check first-model run test test-thorough test-newest test-lowest coverage fuzz check format lock licences sbom audit bench soak bench-alerts bench-signals dashboards clean
 
