@@ -33,7 +33,6 @@ SLOW = (
     "tests/web/",
     "tests/client/",
     "tests/cli/test_commands",
-    "tests/demo/test_clean",
     "tests/workers/",
     "tests/exporters/test_live",
     "tests/lake/test_spark",

@@ -28,7 +28,7 @@ from tests.support.log import outcome, send
 from tests.support.streams import DAY, HALF_HOUR, load
 from tests.support.thorough import THOROUGH
 
-MOST_KILLED = 6 if THOROUGH else 3
+MOST_KILLED = 6 if THOROUGH else 2
 
 
 @contextmanager
