@@ -25,6 +25,7 @@ from monitor.store import (
     streams,
 )
 from monitor.store import targets as target_rows
+from monitor.store.db import faults_of
 from monitor.store.quarantine import Refused
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetPeriod
@@ -58,6 +59,9 @@ class StreamStatus:
     notes: tuple[str, ...]
 
 
+_DAMAGED = "stored rows of this model are damaged, see the log: keep a backup, and run `watchkeeper doctor`"
+
+
 def overview(
     connection: Connection,
     base_seconds: int,
@@ -72,21 +76,23 @@ def overview(
     rejected = quarantine.summary(connection, now - DAY, now + HOUR, client or None)
     agreed = target_rows.current(connection, client)
     versions = version_notes(connection, [one.stream for one in known], now)
-    lines = [
-        _line(
-            connection,
-            figures,
-            open_alerts,
-            rejected,
-            base_seconds,
-            now,
-            configured,
-            agreed.get(figures.stream, ()),
-            suppressions,
-            versions.get(figures.stream, ()),
-        )
-        for figures in known
-    ]
+    lines: list[StreamStatus] = []
+    for figures in known:
+        line = StreamStatus(figures.stream, "unknown", (_DAMAGED,), (), None, ())
+        with faults_of(connection).isolate("status", str(figures.stream)):
+            line = _line(
+                connection,
+                figures,
+                open_alerts,
+                rejected,
+                base_seconds,
+                now,
+                configured,
+                agreed.get(figures.stream, ()),
+                suppressions,
+                versions.get(figures.stream, ()),
+            )
+        lines.append(line)
     lines += _without_data(client, configured, {one.stream for one in known})
     itself = _itself(connection, open_alerts, configured.mistakes, now)
     lines += [itself] if itself and client in ("", DAEMON.client) else []
@@ -167,11 +173,25 @@ def _line(
             *unknown_model(stream, configured.models),
             *_targets(agreed, wrong=False),
             *versions,
-            *notes(connection, figures, base_seconds, hour, now, configured),
+            *_notes(connection, figures, base_seconds, hour, now, configured),
             *(unjudged(configured.rules, stream, base, hour, base_seconds, now) if configured.rules else ()),
             *_rejections(stream, rejected),
         ),
     )
+
+
+def _notes(
+    connection: Connection,
+    figures: StreamFigures,
+    base_seconds: int,
+    hour: Sequence[Measurement],
+    now: float,
+    configured: Configured,
+) -> Sequence[str]:
+    """The notes on a stream; a damaged row must not take its state away."""
+    with faults_of(connection).isolate("status", f"{figures.stream}: notes"):
+        return notes(connection, figures, base_seconds, hour, now, configured)
+    return (_DAMAGED,)
 
 
 def _worst(open_of_stream: Sequence[Alert]) -> str:
