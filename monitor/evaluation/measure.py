@@ -41,7 +41,7 @@ from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.store.targets import TargetFigure
 from monitor.windows import closing
-from monitor.windows.due_windows import MEASURED, RECENT, DueWindows, by_hour, together
+from monitor.windows.due_windows import MEASURED, RECENT, DueWindows, by_hour, together, with_first_hour
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin, first_ones
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -256,16 +256,15 @@ class Measurer:
 
     def _due(self, figures: StreamFigures, changed: list[Window], now: float) -> DueWindows:
         """The windows of a stream to measure."""
-        stream = figures.stream
-        until = closing.horizon_of(figures, now, self.windows)
+        stream, until = figures.stream, closing.horizon_of(figures, now, self.windows)
         edge = closing.last(until, self.base, self.base).end
         progress = self._progress.setdefault(stream, _Progress(edge - self.base))
-        is_new = not progress.readings
         if progress.closed_until > edge + self.base:
             progress.closed_until = edge  # the clock was set back: windows that close now are measured again
         newly = closing.between(progress.closed_until, edge, self.base, MEASURED // self.base)
-        hours = by_hour({*newly, *closing.closed(changed, edge)}, now)
-        return DueWindows(stream, until, edge, hours, bool(newly) or is_new, frozenset(changed))
+        changes, is_moved = {*newly, *closing.closed(changed, edge)}, bool(newly or not progress.readings)
+        hours = with_first_hour(by_hour(changes, now), figures, progress.hours, now)
+        return DueWindows(stream, until, edge, hours, is_moved, frozenset(changed))
 
     def _measure(self, some: Sequence[DueWindows], wanted: FamiliesByLength, models: int, now: float) -> None:
         """Measure some streams; history one hour at a time."""
@@ -278,7 +277,7 @@ class Measurer:
                 progress = self._progress[due.stream]
                 progress.closed_until = max(due.edge, progress.closed_until)
         self._on_measured(
-            (due.stream, window) for due in some for _, windows in due.hours for window in windows
+            (due.stream, window) for due in some for hour, windows in due.hours for window in (*windows, hour)
         )
 
     def _with_history(self, due: DueWindows, wanted: FamiliesByLength, now: float) -> DueWindows:

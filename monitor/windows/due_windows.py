@@ -1,10 +1,11 @@
 """Which windows of a stream a tick measures: by the hour, newest first, and only some of the older hours."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.config.units import HOUR
 from monitor.records import Stream, Window
+from monitor.store.streams import StreamFigures
 from monitor.windows import closing
 
 RECENT = 2 * HOUR
@@ -58,3 +59,17 @@ def by_hour(windows: Iterable[Window], now: float) -> list[tuple[Window, Sequenc
     newest_first: list[tuple[Window, Sequence[Window]]] = sorted(hours.items(), reverse=True)
     recent = [one for one in newest_first if one[0].end >= now - RECENT]
     return recent + newest_first[len(recent) :][:OLD_HOURS]
+
+
+def with_first_hour(
+    hours: list[tuple[Window, Sequence[Window]]],
+    figures: StreamFigures,
+    measured: Collection[int],
+    now: float,
+) -> list[tuple[Window, Sequence[Window]]]:
+    """The hours, with the one in which the stream appeared, unless it was `measured` (starts of hours): the first
+    figures of a model do not wait until a base window has closed, which may be the first one of its hour.
+    """
+    first = closing.window_of(min(figures.data_until, now), HOUR)
+    is_known = figures.first_received < first.start or first.start in measured
+    return hours if is_known or any(hour == first for hour, _ in hours) else [(first, ()), *hours]

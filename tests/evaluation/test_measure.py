@@ -52,6 +52,16 @@ def test_a_minute_is_measured_once_it_is_closed(daemon: MeasuringDaemon) -> None
     assert volume(daemon, NOW, 3600) == 31 or volume(daemon, NOW, 3600) == 30
 
 
+def test_the_first_hour_of_a_model_has_a_figure_before_its_first_minute_has_closed(
+    daemon: MeasuringDaemon,
+) -> None:
+    assert NOW % 3600 == 0
+    daemon.clock.advance(7)
+    daemon.predict(30)
+    daemon.measure()
+    assert volume(daemon, NOW, 3600) == 30
+
+
 def test_a_rolling_length_is_the_sum_of_its_minutes(daemon: MeasuringDaemon) -> None:
     for _ in range(5):
         daemon.predict(10)
