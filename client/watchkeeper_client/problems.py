@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from logging import Logger
 
 AGAIN_AFTER = 600.0
 """Seconds."""
@@ -10,14 +14,17 @@ _MOST_KINDS = 100
 INFO, WARNING, ERROR = 20, 30, 40
 
 
+def logger() -> Logger:
+    """The logger `watchkeeper_client`. The first call imports `logging`."""
+    import logging
+
+    return logging.getLogger("watchkeeper_client")
+
+
 def log(level: int, message: str, with_error: bool = False) -> None:
     """Write to the logger `watchkeeper_client`. Never raises, whatever a handler does."""
-    try:
-        import logging
-
-        logging.getLogger("watchkeeper_client").log(level, "%s", message, exc_info=with_error)
-    except Exception:  # noqa: S110 - there is nobody left to tell
-        pass
+    with suppress(Exception):  # there is nobody left to tell
+        logger().log(level, "%s", message, exc_info=with_error)
 
 
 class Problems:
@@ -30,6 +37,7 @@ class Problems:
         self._clock = clock
         self._told: dict[str, tuple[float, int]] = {}
         self._lasting: set[str] = set()
+        logger()  # imported here: a fork while the sending thread imports it would leave its lock taken
 
     def tell(self, kind: str, message: str, level: int = WARNING) -> None:
         """Log `message`, unless one of its kind was logged a short while ago."""

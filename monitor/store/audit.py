@@ -173,7 +173,7 @@ def end(connection: Connection, client: str, *, lock: bool = False) -> tuple[int
         query = select(table.c.sequence, table.c.hash).where(*mine).order_by(table.c.sequence.desc()).limit(1)
         row = connection.execute(query).first()
         if row is not None:
-            return int(row.sequence), bytes(row.hash)
+            return int(row.sequence), blob(row.hash)
     return 0, FIRST_HASH
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, func, select
 
 from monitor.clock import iso
 from monitor.store.audit import Checkpoint, checkpoints, end, entries
+from monitor.store.rows import blob
 from monitor.store.statements import insert_new
 
 
@@ -68,7 +69,7 @@ def delete_before(connection: Connection, moment: float, signer: Signer, now: fl
         ).first()
         if last is None:
             continue
-        _put(connection, [signer.signed(Checkpoint(client, last.sequence, bytes(last.hash), now))])
+        _put(connection, [signer.signed(Checkpoint(client, last.sequence, blob(last.hash), now))])
         deleted += connection.execute(delete(entries).where(*old)).rowcount
         earlier = (checkpoints.c.client == client, checkpoints.c.sequence < last.sequence)
         connection.execute(delete(checkpoints).where(*earlier))
@@ -79,7 +80,7 @@ def of(connection: Connection, client: str) -> list[Checkpoint]:
     """The stored checkpoints of a chain, in order."""
     query = select(checkpoints).where(checkpoints.c.client == client).order_by(checkpoints.c.sequence)
     return [
-        Checkpoint(row.client, row.sequence, bytes(row.hash), row.at, row.key, bytes(row.signature))
+        Checkpoint(row.client, row.sequence, blob(row.hash), row.at, row.key, blob(row.signature))
         for row in connection.execute(query)
     ]
 

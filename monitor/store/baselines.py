@@ -26,7 +26,8 @@ from monitor.records import Stream
 from monitor.store import streams
 from monitor.store.db import metadata
 from monitor.store.prepared import Prepared
-from monitor.store.statements import insert_new
+from monitor.store.rows import blob
+from monitor.store.shared_content import SharedContent
 from monitor.store.streams import KEY
 
 LAYOUTS = Table(
@@ -35,6 +36,8 @@ LAYOUTS = Table(
     Column("id", String(16), primary_key=True),
     Column("blob", LargeBinary, nullable=False),
 )
+
+_LAYOUTS = SharedContent(LAYOUTS)
 
 BASELINES = Table(
     "baselines",
@@ -82,15 +85,15 @@ class StoredBaseline:
     id: int = 0
 
 
-def put_layout(connection: Connection, layout: str, blob: bytes) -> None:
+def put_layout(connection: Connection, layout: str, content: bytes) -> None:
     """Insert a layout, unless it is stored already."""
-    insert_new(connection, LAYOUTS, [{"id": layout, "blob": blob}], ("id",))
+    _LAYOUTS.put(connection, layout, content)
 
 
 def get_layout(connection: Connection, layout: str) -> bytes | None:
     """A layout by its id."""
-    blob = connection.scalar(select(LAYOUTS.c.blob).where(LAYOUTS.c.id == layout))
-    return None if blob is None else bytes(blob)
+    stored = connection.scalar(select(LAYOUTS.c.blob).where(LAYOUTS.c.id == layout))
+    return None if stored is None else blob(stored)
 
 
 def put(connection: Connection, baseline: StoredBaseline, now: float) -> bool:
@@ -181,8 +184,8 @@ def _stored(stream: Stream, row: Row[Any]) -> StoredBaseline:
         row.end,
         row.layout,
         row.digest,
-        bytes(row.blob),
-        bytes(row.loss),
-        bytes(row.sample),
+        blob(row.blob),
+        blob(row.loss),
+        blob(row.sample),
         row.id,
     )

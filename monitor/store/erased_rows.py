@@ -8,6 +8,7 @@ from sqlalchemy import Column, Connection, Row, Select, Table, delete, select, u
 from monitor.records import Stream
 from monitor.store import baselines, outcomes, predictions, scores, streams, texts
 from monitor.store.db import Store
+from monitor.store.rows import blob
 from monitor.store.statements import is_of_stream
 
 
@@ -103,4 +104,4 @@ def _query(kind: BatchTable, number: int) -> Select[tuple[object, ...]]:
 def _stored(kind: BatchTable, row: Row[tuple[object, ...]]) -> StoredRows:
     values = row._mapping
     ids, start = values.get("ids") or b"", values.get("start") or 0.0
-    return StoredRows(kind, int(values["id"]), bytes(values["content"] or b""), bytes(ids), float(start))
+    return StoredRows(kind, int(values["id"]), blob(values["content"] or b""), blob(ids), float(start))

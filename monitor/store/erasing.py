@@ -124,7 +124,7 @@ def _matching(
         query = query.where(table.c.client == client)
     keys = []
     for row in connection.execute(query).yield_per(_AT_ONCE):
-        raw = row[-1].encode() if isinstance(row[-1], str) else bytes(row[-1] or b"")
+        raw = row[-1] if isinstance(row[-1], bytes) else str(row[-1] or "").encode()
         with contextlib.suppress(DamageError):  # damaged bytes are searched as they are
             raw = unseal(raw)
         if is_meant(raw):

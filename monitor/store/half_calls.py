@@ -134,7 +134,7 @@ def _read(rows: Iterable[Row[Any]]) -> list[StoredHalf]:
             received_at = moment(row.received_at)
         except ValueError:
             received_at = 0.0
-        content = bytes(row.content) if isinstance(row.content, bytes) else b""
+        content = row.content if isinstance(row.content, bytes) else b""
         if isinstance(row.call, str) and isinstance(row.side, str):
             halves.append(StoredHalf(row.call, row.side, received_at, content))
     return halves

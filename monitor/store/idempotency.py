@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, Float, LargeBinary, Table, delete, se
 
 from monitor.store.db import metadata
 from monitor.store.prepared import prepared_insert
+from monitor.store.rows import blob
 
 REQUESTS = Table(
     "requests",
@@ -45,7 +46,7 @@ def put(connection: Connection, requests: Sequence[Request], now: float) -> dict
     for at in range(0, len(rows), 500):
         some = [request.key for request in requests[at : at + 500]]
         answer = connection.execute(query.where(REQUESTS.c.key.in_(some)))
-        known |= {bytes(row.key): bytes(row.content) for row in answer}
+        known |= {blob(row.key): blob(row.content) for row in answer}
     return known
 
 
@@ -61,5 +62,5 @@ def contents_of(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, by
     receipts: dict[bytes, bytes] = {}
     for at in range(0, len(keys), 500):
         answer = connection.execute(query.where(REQUESTS.c.key.in_(keys[at : at + 500])))
-        receipts |= {bytes(row.key): bytes(row.content) for row in answer}
+        receipts |= {blob(row.key): blob(row.content) for row in answer}
     return receipts

@@ -12,6 +12,7 @@ from monitor.runtime.sqlite_errors import errors_of_sqlite
 from monitor.store import errors
 from monitor.store.checksums import unseal
 from monitor.store.db import Store, sqlite_driver
+from monitor.store.rows import blob
 from monitor.store.tables import metadata
 
 _STEPS = 20_000
@@ -40,10 +41,10 @@ def full_check(store: Store) -> Iterator[str]:
                 try:
                     for row in connection.execute(select(*keys, column)).yield_per(100):
                         try:
-                            unseal(bytes(row[-1] or b""))
-                        except DamageError as error:
+                            unseal(blob(row[-1] or b""))
+                        except (DamageError, TypeError) as error:
                             key = " ".join(str(part) for part in row[:-1])
-                            yield f"{table.name} {key} ({column.name}): {error.message}"
+                            yield f"{table.name} {key} ({column.name}): {error}"
                 except DatabaseError as error:
                     yield f"{table.name} ({column.name}): {errors.unusable(error).message}"
 

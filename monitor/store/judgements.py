@@ -10,7 +10,7 @@ from sqlalchemy import Column, Connection, Float, LargeBinary, String, Table, bi
 from monitor.records import Stream
 from monitor.store.db import faults_of, metadata
 from monitor.store.prepared import Prepared
-from monitor.store.rows import words
+from monitor.store.rows import blob, words
 from monitor.store.statements import replace
 from monitor.texts import ENVIRONMENT, NAME
 
@@ -43,7 +43,7 @@ def load(connection: Connection) -> dict[Stream, bytes]:
     faults, found = faults_of(connection), dict[Stream, bytes]()
     for row in connection.execute(select(JUDGEMENTS).order_by(*(JUDGEMENTS.c[name] for name in _KEY))):
         with faults.isolate("judgements", f"{row.client}/{row.model}/{row.environment}", in_transaction=True):
-            found[Stream(words(row.client), words(row.model), words(row.environment))] = bytes(row.blob)
+            found[Stream(words(row.client), words(row.model), words(row.environment))] = blob(row.blob)
     return found
 
 

@@ -31,9 +31,10 @@ from monitor.records import Labels, Measurement, Stream, Window
 from monitor.store import streams
 from monitor.store.checksums import reading, seal, unseal
 from monitor.store.db import faults_of, metadata, whole
-from monitor.store.prepared import prepared_insert, prepared_upsert
+from monitor.store.prepared import prepared_upsert
 from monitor.store.retention import Aged
-from monitor.store.rows import FARTHEST
+from monitor.store.rows import FARTHEST, blob
+from monitor.store.shared_content import SharedContent
 
 SHAPES = Table(
     "measurement_shapes",
@@ -62,7 +63,7 @@ _DETAILED = frozenset({"feature", "output", "segment", "class", "version", "agai
 
 
 _PUT = prepared_upsert(MEASUREMENTS, ("stream", "seconds", "part", "start"))
-_PUT_SHAPE = prepared_insert(SHAPES)
+_SHAPES = SharedContent(SHAPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ def part_of(labels: Labels) -> int:
 
 def _written(connection: Connection, block: MeasurementTable, part: _Part) -> dict[str, Any]:
     """The columns of a row that hold the measurements; a schema is stored once."""
-    _PUT_SHAPE.insert(connection, [{"id": part.id, "blob": part.raw}])
+    _SHAPES.put(connection, part.id, part.raw)
     reasons: dict[int, str] = {}
     if block.reasons:
         of_part = map(block.reasons.get, part.places.tolist())
@@ -228,19 +229,19 @@ def stored_shape(connection: Connection, identity: str) -> TableSchema:
     Raises:
         DamageError: it is missing or damaged.
     """
-    blob = connection.scalar(select(SHAPES.c.blob).where(SHAPES.c.id == identity))
+    stored = connection.scalar(select(SHAPES.c.blob).where(SHAPES.c.id == identity))
     with reading(f"the schema {identity} of measurements"):
-        if blob is None:
+        if stored is None:
             raise KeyError(identity)
-        return _decoded(identity, bytes(blob))
+        return _decoded(identity, blob(stored))
 
 
 @lru_cache(maxsize=512)
-def _decoded(identity: str, blob: bytes) -> TableSchema:
-    if _identity(blob) != identity:
+def _decoded(identity: str, raw: bytes) -> TableSchema:
+    if _identity(raw) != identity:
         msg = "its bytes have changed since they were written"
         raise ValueError(msg)
-    return TableSchema(msgspec.msgpack.decode(blob, type=tuple[MeasurementName, ...]))
+    return TableSchema(msgspec.msgpack.decode(raw, type=tuple[MeasurementName, ...]))
 
 
 def _identity(raw: bytes) -> str:

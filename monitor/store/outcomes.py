@@ -34,7 +34,7 @@ from monitor.store import streams as stream_rows
 from monitor.store.db import faults_of, metadata
 from monitor.store.prepared import Prepared, prepared_upsert
 from monitor.store.retention import Aged
-from monitor.store.rows import whole_number, words
+from monitor.store.rows import blob, whole_number, words
 from monitor.store.statements import insert_new
 
 OUTCOMES = Table(
@@ -149,7 +149,7 @@ def pending(
         if left is not None and left <= 0:
             break
         batches.append(
-            StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, bytes(row.ids), bytes(row.blob))
+            StoredOutcomes(row.id, row.rows, row.received_at, row.waiting, blob(row.ids), blob(row.blob))
         )
         left = None if left is None else left - row.rows
     return batches
@@ -174,16 +174,16 @@ def known(connection: Connection, batches: Sequence[int]) -> dict[int, bytes]:
     blobs: dict[int, bytes] = {}
     for at in range(0, len(batches), 500):
         query = select(KNOWN.c.batch, KNOWN.c.blob).where(KNOWN.c.batch.in_(batches[at : at + 500]))
-        blobs |= {row.batch: bytes(row.blob) for row in connection.execute(query)}
+        blobs |= {row.batch: blob(row.blob) for row in connection.execute(query)}
     return blobs
 
 
 def known_digest(connection: Connection, batches: Sequence[int]) -> bytes:
     """A hash of the known outcomes of batches, which changes with them."""
     digest = blake2b(digest_size=16)
-    for number, blob in sorted(known(connection, batches).items()):
-        digest.update(b"%d:%d:" % (number, len(blob)))
-        digest.update(blob)
+    for number, content in sorted(known(connection, batches).items()):
+        digest.update(b"%d:%d:" % (number, len(content)))
+        digest.update(content)
     return digest.digest()
 
 

@@ -281,7 +281,7 @@ def first_start(connection: Connection, stream: Stream) -> int | None:
 
 def ids(connection: Connection, number: int) -> bytes:
     """The id hashes of one batch."""
-    return bytes(connection.execute(select(BATCHES.c.ids).where(BATCHES.c.id == number)).scalar_one())
+    return blob(connection.execute(select(BATCHES.c.ids).where(BATCHES.c.id == number)).scalar_one())
 
 
 def scattered(connection: Connection, stream: Stream, begun: Window, before: float) -> list[Window]:

@@ -30,6 +30,7 @@ from monitor.store import streams
 from monitor.store.db import metadata, whole
 from monitor.store.prepared import Prepared, prepared_upsert
 from monitor.store.retention import Aged
+from monitor.store.rows import blob
 
 PROFILES = Table(
     "profiles",
@@ -242,4 +243,4 @@ def _inside(
 
 def stored(row: Row[Any]) -> StoredProfile:
     """A row as a profile."""
-    return StoredProfile(Window(row.start, row.start + row.seconds), row.layout, row.rows, bytes(row.blob))
+    return StoredProfile(Window(row.start, row.start + row.seconds), row.layout, row.rows, blob(row.blob))

@@ -211,7 +211,7 @@ def _readable(connection: Connection, rows: Sequence[Row[Any]]) -> list[tuple[in
                 row.hint,
                 row.client,
                 row.model,
-                bytes(blob(row.record)),
+                blob(row.record),
             )
             count = whole_number(row._mapping["count"])
             number = whole_number(row.id)

@@ -34,7 +34,7 @@ from monitor.store.db import faults_of, metadata
 from monitor.store.prepared import Prepared, prepared_upsert
 from monitor.store.profiles import PROFILES, StoredProfile, stored
 from monitor.store.retention import Aged
-from monitor.store.rows import whole_number, words
+from monitor.store.rows import blob, whole_number, words
 from monitor.store.statements import replace
 from monitor.store.streams import STREAMS
 from monitor.texts import NAME
@@ -213,7 +213,7 @@ def _bases(connection: Connection, seq: int) -> dict[tuple[int, int, int], list[
     query = select(BASES).join(CHANGES, and_(*same)).where(c.seq == seq).order_by(b.epoch)
     bases: dict[tuple[int, int, int], list[KeptBase]] = {}
     for row in connection.execute(query):
-        base = KeptBase(words(row.epoch), words(row.parent), words(row.layout), bytes(row.blob))
+        base = KeptBase(words(row.epoch), words(row.parent), words(row.layout), blob(row.blob))
         bases.setdefault((row.stream, row.seconds, row.start), []).append(base)
     return bases
 

@@ -28,7 +28,7 @@ from monitor.records import Stream, Window
 from monitor.store import streams
 from monitor.store.db import faults_of, metadata
 from monitor.store.retention import Aged
-from monitor.store.rows import moment, whole_number, words
+from monitor.store.rows import blob, moment, whole_number, words
 from monitor.store.statements import insert_new, replace
 from monitor.texts import NAME
 
@@ -223,6 +223,6 @@ def _bundle(row: Row[tuple[object, ...]]) -> Delivered:
 
 def _window(row: Row[tuple[object, ...]]) -> SiteWindow:
     return SiteWindow(
-        words(row.site), words(row.epoch), whole_number(row.seq), words(row.layout), bytes(row.blob),
-        bytes(row.bases), bool(row.is_merged),
+        words(row.site), words(row.epoch), whole_number(row.seq), words(row.layout), blob(row.blob),
+        blob(row.bases), bool(row.is_merged),
     )  # fmt: skip

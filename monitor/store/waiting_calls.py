@@ -138,7 +138,7 @@ def _read(rows: Iterable[Row[Any]]) -> list[WaitingPart]:
             received_at = moment(row.received_at)
         except ValueError:
             received_at = 0.0
-        content = bytes(row.content) if isinstance(row.content, bytes) else b""
+        content = row.content if isinstance(row.content, bytes) else b""
         if isinstance(row.call, str) and isinstance(row.part, str) and isinstance(row.client, str):
             parts.append(WaitingPart(row.call, row.part, row.client, received_at, content))
     return parts

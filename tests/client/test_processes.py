@@ -132,6 +132,23 @@ def test_a_process_that_ends_or_forks_delivers_each_record_once(
     assert not list(tmp_path.rglob("*.predictions"))
 
 
+def test_a_thread_that_sends_imports_nothing(daemon: Daemon, model: str) -> None:
+    """A child that is forked while another thread imports waits forever for the lock of that import."""
+    program = (
+        "before = set(sys.modules)\nclient.prediction('ok', id=1)\nsent = client.flush(5)\n"
+        "print(sent, *sorted(set(sys.modules) - before))"
+    )
+    named = daemon.url.replace("127.0.0.1", "localhost")
+    for url, name in (
+        (daemon.url, model),
+        (named, model),
+        (daemon.url, "no/name"),
+        ("http://localhost:9", model),
+    ):
+        ended = run(program, url, name)
+        assert ended.stdout.split() in (["True"], ["False"]), ended.stdout + ended.stderr
+
+
 def test_the_end_of_a_process_does_not_wait_long_for_a_daemon_that_is_away(tmp_path: Path) -> None:
     for spool in (None, tmp_path):
         program = "client.prediction('ok', id=1)\nimport atexit\nstarted = time.monotonic()\n"

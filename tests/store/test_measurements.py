@@ -2,6 +2,7 @@ import time
 
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from monitor.records import Better, Measurement, Stream, Window, labels
 from monitor.store import measurements, timeseries
@@ -103,3 +104,20 @@ def test_slow_measurements_stand_beside_the_others_whichever_comes_first(store):
         assert measurements.of_window(connection, STREAM, window) == [*measured(window, 0.1), *slow]
         found = timeseries.load(connection, STREAM, "domain_classifier_auc", 60, 0, 60)
     assert found.values.tolist() == [0.5]
+
+
+def test_a_damaged_schema_is_written_anew_by_the_next_stream_that_has_it(store):
+    first, second = Window(0, 60), Window(60, 120)
+    with store.write() as connection:
+        measurements.put(connection, STREAM, first, measured(first, 0.125))
+    for damaged in (b"", b"\xff", "text", -1, 2**62):
+        with store.write() as connection:
+            connection.execute(text("UPDATE measurement_shapes SET blob = :blob"), {"blob": damaged})
+        with store.read() as connection:
+            assert measurements.of_window(connection, STREAM, first) == []
+        other = Stream("globex", "price")
+        with store.write() as connection:
+            measurements.put(connection, other, second, measured(second, 0.25))
+        with store.read() as connection:
+            assert [m.value for m in measurements.of_window(connection, other, second)] == [0.25, 0.25]
+            assert measurements.of_window(connection, STREAM, first) == measured(first, 0.125)

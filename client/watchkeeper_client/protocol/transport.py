@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401 (see `_Resolver`)
 import http.client
 import io
 import socket
@@ -151,12 +152,20 @@ class _Incoming(io.RawIOBase):
 
 
 class _Resolver:
-    """Names to addresses. The system's resolver knows no deadline, so it is asked in a thread of its own."""
+    """Names to addresses. The system's resolver knows no deadline, so it is asked in a thread of its own.
+
+    The codec of host names would be imported there at the first name. A child that is forked during an import waits
+    forever for the lock of that import, so this module imports the codec.
+    """
 
     def __init__(self) -> None:
         self._is_asking = False
 
     def addresses(self, host: str, port: int, timeout: float) -> list[tuple[int, Any]]:
+        with suppress(OSError, UnicodeError):
+            return _distinct(
+                socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+            )
         if self._is_asking:
             raise TimeoutError(f"the name {host} is still being looked up")
         answer: list[Any] = []
@@ -181,4 +190,8 @@ class _Resolver:
             raise TimeoutError(f"the name {host} was not found within {timeout:.0f} s")
         if answer and isinstance(answer[0], Exception):
             raise OSError(f"the name {host} was not found: {answer[0]}")
-        return list(dict.fromkeys((family, address) for family, _, _, _, address in answer))
+        return _distinct(answer)
+
+
+def _distinct(answer: list[Any]) -> list[tuple[int, Any]]:
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in answer))

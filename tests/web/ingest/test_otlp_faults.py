@@ -69,6 +69,7 @@ def test_a_request_that_would_wait_too_long_for_its_turn_means_503(tmp_path, mon
         assert begun.wait(20)
         answer = send(ingest, traces(call(2, "turn-2")))
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        monkeypatch.undo()
         go_on.set()
         assert first.result(20).status_code == 200
         assert send(ingest, traces(call(2, "turn-2"))).status_code == 200
