@@ -136,7 +136,7 @@ def test_a_queue_of_rabbitmq_counts_what_consumers_hold(rabbit: RabbitServer) ->
             except GaugeError:
                 return False
 
-        until(counted, "ready and unacknowledged messages are counted", 20)
+        until(counted, "ready and unacknowledged messages are counted")
     with pytest.raises(GaugeError, match="HTTP 404"):
         section.model_copy(update={"queue": "nowhere"}).make_reader().read()
 

@@ -110,7 +110,7 @@ def test_the_second_daemon_ends_with_a_command_that_is_killed(folder: Path) -> N
     finally:
         command.kill()
         command.wait(20)
-    until(lambda: not second_daemons(), "it has ended", 10)
+    until(lambda: not second_daemons(), "it has ended")
     (left,) = folder.glob(".loadtest-*")
     own_daemon.delete_abandoned(folder, left.stat().st_mtime + 3600)
     assert not left.exists(), "the next load test deletes what this one left"

@@ -106,7 +106,7 @@ def _running(place: Path) -> Iterator[ImapServer]:
     with (place / "errors").open("wb") as errors:
         running = subprocess.Popen([PROGRAM, "-F", "-c", str(place / "config")], stderr=errors)
     try:
-        until(lambda: "starting up" in log.read_text(), "Dovecot runs", 20)
+        until(lambda: "starting up" in log.read_text(), "Dovecot runs")
         yield server
     finally:
         running.terminate()

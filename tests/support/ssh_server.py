@@ -59,7 +59,7 @@ def ssh_server(place: Path, subsystem: str = "internal-sftp") -> Iterator[SshSer
     words = [PROGRAM, "-D", "-e", "-f", str(place / "config")]
     running = subprocess.Popen(words, stdout=log, stderr=log)
     try:
-        until(lambda: "Server listening" in (place / "log").read_text(), "sshd listens", 20)
+        until(lambda: "Server listening" in (place / "log").read_text(), "sshd listens")
         yield SshServer(port, place / "user", place / "known_hosts", folder)
     finally:
         running.terminate()
