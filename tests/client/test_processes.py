@@ -135,7 +135,7 @@ def test_a_process_that_ends_or_forks_delivers_each_record_once(
 def test_a_thread_that_sends_imports_nothing(daemon: Daemon, model: str) -> None:
     """A child that is forked while another thread imports waits forever for the lock of that import."""
     program = (
-        "before = set(sys.modules)\nclient.prediction('ok', id=1)\nsent = client.flush(5)\n"
+        "before = set(sys.modules)\nclient.prediction('ok', id=1)\nsent = client.flush(2)\n"
         "print(sent, *sorted(set(sys.modules) - before))"
     )
     named = daemon.url.replace("127.0.0.1", "localhost")
@@ -145,7 +145,7 @@ def test_a_thread_that_sends_imports_nothing(daemon: Daemon, model: str) -> None
         (daemon.url, "no/name"),
         ("http://localhost:9", model),
     ):
-        ended = run(program, url, name)
+        ended = run(program, url, name, exit_timeout=0.1)
         assert ended.stdout.split() in (["True"], ["False"]), ended.stdout + ended.stderr
 
 
