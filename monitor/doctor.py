@@ -6,6 +6,7 @@ import shutil
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ from monitor.store import faults, model_versions
 from monitor.store.db import store_of
 from monitor.store.integrity import full_check
 from monitor.store.migrate import migrate
+from monitor.store.scratch import delete_abandoned
 from monitor.web.auth.oidc import Provider
 from monitor.web.listen_address import problem
 
@@ -50,6 +52,7 @@ def examine(config: Config) -> Iterator[Finding]:
     """Run all tests; a failed one does not stop the others."""
     yield _rules(config)
     yield _store(config)
+    yield from _abandoned(config)
     yield from _integrity(config)
     yield from server_security(config)
     yield from _set_aside(config)
@@ -131,6 +134,17 @@ def _store(config: Config) -> Finding:
     except WatchkeeperError as error:
         return Finding("store", False, error.message, error.hint or "check `store.url`")
     return Finding("store", True, "can be read and written")
+
+
+def _abandoned(config: Config) -> Iterator[Finding]:
+    """Deletes what load tests have left that were killed."""
+    try:
+        with closing(store_of(config.store)) as store:
+            deleted = delete_abandoned(store, time.time())
+    except WatchkeeperError:
+        return  # reported above
+    if deleted:
+        yield Finding("killed load tests", True, f"databases that they left: {deleted} deleted")
 
 
 def server_security(config: Config) -> Iterator[Finding]:

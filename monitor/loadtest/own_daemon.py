@@ -6,26 +6,21 @@ It has no channels, no sources and no other clients, so a load test cannot page,
 import asyncio
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.config.root import Config
-from monitor.errors import InputError, WatchkeeperError
+from monitor.errors import WatchkeeperError
 from monitor.loadtest.lag import longest_lag
 from monitor.loadtest.shape import Shape, bodies
 from monitor.loadtest.stage import Surroundings
@@ -34,101 +29,17 @@ from monitor.outgoing.persistent import Answer, Peer
 from monitor.records import Stream
 from monitor.store import profiles
 from monitor.store.db import Store
-from monitor.store.migrate import has_tables, migrate, remove_tables
+from monitor.store.scratch import Scratch
 from monitor.visible import one_line
 from monitor.windows import baseline as baselines
 from monitor.windows.baseline import Baseline
 
 _SECTIONS = ("evaluate", "predictions", "windows", "metrics", "drift")
 _OF_MODEL = ("title", "task", "target", "targets", "environment")
-_PREFIX = ".loadtest-"
-_UNLOCKED = 60.0
-"""Seconds after which a folder that nobody has locked is one of a load test that was killed."""
 _READY = 60.0
 _STOPPED = 15.0
 _PR_SET_PDEATHSIG = 1
 _TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass(frozen=True, slots=True)
-class Scratch:
-    """Where the daemon keeps its files: a new folder beside the store, or an empty PostgreSQL database."""
-
-    folder: Path
-    store: Store
-
-
-@contextmanager
-def scratch(config: Config, given: str) -> Iterator[Scratch]:
-    """An empty database like the one of the configuration: on the same disk, encrypted if that is. Deleted at the end.
-
-    `given` is the URL of an empty PostgreSQL database.
-
-    Raises:
-        InputError: the store is PostgreSQL and no other database is given, or it is not empty.
-    """
-    real = Store(config.store.url)
-    if not real.is_sqlite and not given:
-        raise InputError(
-            "the store is PostgreSQL",
-            hint="name an empty database on that server: --store postgresql://.../loadtest",
-        )
-    beside = (
-        real.path.parent
-        if real.path is not None and real.path.parent.is_dir()
-        else Path(tempfile.gettempdir())
-    )
-    delete_abandoned(beside, time.time())
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=beside)).absolute()
-    in_use = _locked(folder)
-    key = secrets.token_hex(32) if config.store.key.get_secret_value() and not given else ""
-    store = Store(given or f"sqlite:///{folder}/loadtest.db", key=key)
-    is_ours = False
-    try:
-        if has_tables(store):
-            raise InputError("the database of --store is not empty", hint="create one that nobody uses")
-        is_ours = True
-        migrate(store)
-        yield Scratch(folder, store)
-    finally:
-        if is_ours and given:
-            remove_tables(store)
-        store.close()
-        shutil.rmtree(folder, ignore_errors=True)
-        if in_use is not None:
-            os.close(in_use)
-
-
-def delete_abandoned(beside: Path, now: float) -> None:
-    """Delete the folders of load tests that were killed: nobody holds their lock, and they are older than the moment
-    between making and locking one.
-    """
-    for folder in beside.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError):
-            if (
-                folder.is_symlink()
-                or folder.stat().st_uid != os.getuid()
-                or folder.stat().st_mtime > now - _UNLOCKED
-            ):
-                continue
-            lock = _locked(folder)
-            if lock is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
-
-
-def _locked(folder: Path) -> int | None:
-    """A lock on a folder, which ends with the process. None if another process holds it, or the disk knows no locks."""
-    try:
-        opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(opened)
-        return None
-    return opened
 
 
 @contextmanager

@@ -143,6 +143,21 @@ class Store:
             connection.rollback()
 
     @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection to PostgreSQL outside any transaction. What it locks is locked until the block, or the process,
+        ends.
+
+        Raises:
+            StoreError: the database is out of reach.
+        """
+        with self._mapped(), self._connected() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                yield connection
+            finally:
+                connection.invalidate()  # closed, not kept for others: the server releases its locks
+
+    @contextmanager
     def _write_alone(self, patience: float | None) -> Iterator[Connection]:
         within = _WRITER_WITHIN if patience is None else patience
         if not self._writer.acquire(timeout=within):

@@ -57,19 +57,6 @@ def ensure_known(store: Store) -> None:
         raise _newer(current)
 
 
-def has_tables(store: Store) -> bool:
-    """Whether a database has any table."""
-    with store.read() as connection:
-        return bool(inspect(connection).get_table_names())
-
-
-def remove_tables(store: Store) -> None:
-    """Remove every table of this version, with all data."""
-    with store.write() as connection:
-        metadata.drop_all(connection)
-        _VERSION.drop(connection, checkfirst=True)
-
-
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)

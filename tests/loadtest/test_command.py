@@ -11,13 +11,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from monitor.cli.registry import app
-from monitor.config.root import Config
 from monitor.errors import AccessError, InputError, NotFoundError, WatchkeeperError
-from monitor.loadtest import own_daemon, report
+from monitor.loadtest import report
 from monitor.loadtest.lag import longest_lag
 from monitor.loadtest.objectives import parse
 from monitor.loadtest.run import Pace
 from monitor.outgoing.persistent import Answer
+from monitor.store.db import Store
+from monitor.store.scratch import delete_abandoned
 from tests.loadtest.virtual import SimulatedServer, run_on
 from tests.support import fork_server, history
 from tests.support.receiver import Receiver
@@ -112,25 +113,10 @@ def test_the_second_daemon_ends_with_a_command_that_is_killed(folder: Path) -> N
         command.wait(20)
     until(lambda: not second_daemons(), "it has ended")
     (left,) = folder.glob(".loadtest-*")
-    own_daemon.delete_abandoned(folder, left.stat().st_mtime + 3600)
+    store = Store(f"sqlite:///{folder}/watch.db")
+    assert delete_abandoned(store, left.stat().st_mtime + 3600) == 1
+    store.close()
     assert not left.exists(), "the next load test deletes what this one left"
-
-
-def test_only_folders_of_load_tests_that_have_ended_are_deleted(tmp_path: Path) -> None:
-    settings = Config.model_validate({"store": {"url": f"sqlite:///{tmp_path}/watch.db"}})
-    with own_daemon.scratch(settings, "") as used:
-        abandoned, elsewhere = tmp_path / ".loadtest-abandoned", tmp_path / "data"
-        abandoned.mkdir()
-        elsewhere.mkdir()
-        (tmp_path / ".loadtest-link").symlink_to(elsewhere)
-        (tmp_path / ".loadtest-file").write_text("")
-        now = abandoned.stat().st_mtime
-        own_daemon.delete_abandoned(tmp_path, now + 10)
-        assert abandoned.exists(), "it may be one that is not locked yet"
-        own_daemon.delete_abandoned(tmp_path, now + 3600)
-        left = {path.name for path in tmp_path.glob("*")} - {used.folder.name}
-        assert used.folder.exists()
-        assert left == {".loadtest-file", ".loadtest-link", "data"}
 
 
 def test_an_endpoint_is_loaded_and_must_answer_first(folder: Path) -> None:

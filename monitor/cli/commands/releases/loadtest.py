@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -61,7 +61,7 @@ BatchOption = Annotated[
     int, typer.Option("--batch", min=1, max=1000, help="Records of a call to the daemon.")
 ]
 StoreOption = Annotated[
-    str, typer.Option("--store", help="An empty PostgreSQL database for the second daemon.")
+    str, typer.Option("--store", help="A PostgreSQL database for the second daemon, instead of the store's.")
 ]
 JunitOption = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML to this file.")]
 
@@ -190,6 +190,8 @@ def _target(
 ) -> "Iterator[Target]":
     from monitor.config.yaml import read_all
     from monitor.loadtest import endpoint, own_daemon, shape
+    from monitor.store.db import store_of
+    from monitor.store.scratch import scratch
 
     drawn = shape.of_profile(baseline.profile, call.seed)
     if call.url:
@@ -198,7 +200,8 @@ def _target(
         return
     written = read_all(config).data
     with (
-        own_daemon.scratch(settings, call.store) as where,
+        closing(store_of(settings.store)) as store,
+        scratch(store, call.store) as where,
         own_daemon.running(where, settings, written, stream, baseline, drawn, call.batch) as target,
     ):
         yield target
