@@ -40,7 +40,7 @@ class Column:
     bound them in a number column (empty where no text needs them). `novelty` is the usual share of rows with a label
     that the baseline does not have. If values are `replaced` by others all the time, as identifiers are, only
     missing values are watched. A column that `relates` two others counts how often both are on the same side of their
-    medians.
+    medians; of a column of labels, one label is one side: (number, labels, label).
     """
 
     name: str

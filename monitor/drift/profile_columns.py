@@ -92,7 +92,7 @@ def _watched(column: layouts.Column, role: Role) -> tuple[Column, list[int]]:
     """The watched column, and the number of the layout's places in each of its places."""
     k = column.buckets
     if column.other:
-        pair = (column.source, column.other)
+        pair = (column.source, column.other, column.part) if column.part else (column.source, column.other)
         return Column(column.name, ColumnType.LABEL, k, role, column.labels, relates=pair), [1] * (k + 3)
     if column.labelled:
         replaced = column.turnover > REPLACED

@@ -3,7 +3,9 @@ docs/alert-quality.md; `--peers none` leaves the peers out, `--quick` runs a ten
 
 Twenty columns are standard normal, in four groups of five. Within a group each pair has a correlation of 0.6; season,
 wander and shocks move the means as in `tests.bench.streams`. A drift changes how the first column moves with its
-group, from the reference's end on, and leaves its own distribution as it was. The seeds that are reported (1 to 3, 101
+group, from the reference's end on, and leaves its own distribution as it was. Two label columns are independent of
+them; the last drift moves the first column by half a standard deviation within one label, and back in all other rows,
+so that no column changes. The seeds that are reported (1 to 3, 101
 to 105) are not those that anything was tuned on (1000 and up).
 """
 
@@ -21,7 +23,7 @@ from monitor.drift.columns import FIRST, Column, ColumnType, WindowCounts
 from monitor.drift.learning import learn
 from monitor.records import Window
 from monitor.windows.layout.layout import RELATION
-from monitor.windows.layout.relations import OPPOSITE, SAME
+from monitor.windows.layout.relations import MOST_LABELLED, OPPOSITE, SAME
 from tests.bench import alert_rivals
 from tests.bench.alert_runs import BUDGET, A
 from tests.bench.alerts import say, write
@@ -45,7 +47,22 @@ PAIRS = tuple(
     for first in range(start, start + GROUP)
     for second in range(first + 1, start + GROUP)
 )
-DRIFTS = {"0.6 -> -0.6": -1.0, "0.6 -> 0": 0.0, "0.6 -> 0.4": 2 / 3}
+LABELS = (0.4, 0.3, 0.2, 0.1)
+LABEL_COLUMNS, MOVED_LABEL, WITHIN_LABEL = 2, 1, "0.5 sd within a label of 30 %"
+BELOW = -0.5244005
+"""The normal quantile of the share of the label that moves."""
+DEPENDENCE = 0.5 * LABELS[MOVED_LABEL] / (np.exp(-(BELOW**2) / 2) / np.sqrt(2 * np.pi))
+"""The correlation of the first column and a hidden one, whose lowest 30 % have the label, that moves its mean there by
+half a standard deviation.
+"""
+LABELLED = tuple(
+    (number, column, label)
+    for label in range(len(LABELS))
+    for column in range(LABEL_COLUMNS)
+    for number in range(COLUMNS)
+)[:MOST_LABELLED]
+"""The pairs that a layout would choose."""
+DRIFTS = {"0.6 -> -0.6": -1.0, "0.6 -> 0": 0.0, "0.6 -> 0.4": 2 / 3, WITHIN_LABEL: 1.0}
 """By drift: what the first column's share of its group's factor is multiplied by."""
 SEEDS, DELAY_SEEDS, WINDOWS, WITHIN = (1, 2, 3), tuple(range(101, 106)), 1440, 336
 RIVAL_SEEDS, RIVAL_WINDOWS, RIVAL_QUIET = (101, 102, 103), 48, 100
@@ -88,7 +105,11 @@ class Found:
 
 
 def columns(spec: Related) -> tuple[Column, ...]:
-    """The numbers, then their relations."""
+    """The numbers, the labels, then the relations."""
+    names = tuple(str(label) for label in range(len(LABELS)))
+    labels = tuple(
+        Column(f"label {i}", ColumnType.LABEL, len(LABELS), labels=names) for i in range(LABEL_COLUMNS)
+    )
     numbers = tuple(Column(f"number {i}", ColumnType.NUMBER, BUCKETS) for i in range(COLUMNS))
     related = tuple(
         Column(
@@ -100,11 +121,23 @@ def columns(spec: Related) -> tuple[Column, ...]:
         )
         for one, other in PAIRS
     )
-    return numbers + related * spec.with_relations
+    within = tuple(
+        Column(
+            f"{RELATION}number {number} and label {column}={label}",
+            ColumnType.LABEL,
+            2,
+            labels=(SAME, OPPOSITE),
+            relates=(f"number {number}", f"label {column}", str(label)),
+        )
+        for number, column, label in LABELLED
+    )
+    return numbers + labels + (related + within) * spec.with_relations
 
 
-def rows(spec: Related, first: int = 0) -> Iterator[np.ndarray]:
-    """The rows of each window from the `first` on: (columns, rows). The reference is windows 0 to 671."""
+def rows(spec: Related, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The numbers, (columns, rows), and the labels of each window from the `first` on. The reference is
+    windows 0 to 671.
+    """
     value = hidden(spec.plain, np.random.default_rng(identity(spec.plain)))
     for t, mean in enumerate(value[first:], first):
         rng, n = np.random.default_rng([*identity(spec.plain), 9, t]), rows_of(spec.plain, t)
@@ -113,19 +146,40 @@ def rows(spec: Related, first: int = 0) -> Iterator[np.ndarray]:
         share = np.full((COLUMNS, 1), np.sqrt(CORRELATION))
         if spec.drift and t >= REFERENCE:
             share[0] *= DRIFTS[spec.drift]
-        yield (share * factors + np.sqrt(1 - share**2) * drawn + mean[:, None]).astype(np.float32)
+        own = share * factors + np.sqrt(1 - share**2) * drawn
+        labels = rng.choice(len(LABELS), (LABEL_COLUMNS, n), p=LABELS).astype(np.int8)
+        if spec.drift == WITHIN_LABEL and t >= REFERENCE:
+            labels[0] = _moved(own[0], rng)
+        yield (own + mean[:, None]).astype(np.float32), labels
+
+
+def _moved(own: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Labels of the usual shares, of which one has higher numbers than the others."""
+    hidden_one = rng.standard_normal(own.size) * np.sqrt(1 - DEPENDENCE**2) - DEPENDENCE * own
+    rest = np.array(LABELS) * (np.arange(len(LABELS)) != MOVED_LABEL)
+    others = rng.choice(len(LABELS), own.size, p=rest / rest.sum())
+    return np.where(hidden_one < BELOW, MOVED_LABEL, others).astype(np.int8)
 
 
 def windows(spec: Related, first: int = 0) -> Iterator[WindowCounts]:
     """The counts of each window from the `first` on."""
     one, other = np.array(PAIRS).T
-    for t, drawn in enumerate(rows(spec, first), first):
+    number, column, label = np.array(LABELLED).T
+    for t, (drawn, labels) in enumerate(rows(spec, first), first):
         counts = [bucketed(drawn).ravel()]
+        of_labels = np.zeros((LABEL_COLUMNS, len(LABELS) + 3))
+        for place, held in enumerate(labels):
+            of_labels[place, FIRST:-1] = np.bincount(held, minlength=len(LABELS))
+        counts.append(of_labels.ravel())
         if spec.with_relations:
             above = drawn > 0
-            same = (above[one] == above[other]).sum(axis=1)
-            related = np.zeros((len(PAIRS), 5))
-            related[:, FIRST], related[:, FIRST + 1] = same, drawn.shape[1] - same
+            same = [
+                (above[one] == above[other]).sum(axis=1),
+                (above[number] == (labels[column] == label[:, None])).sum(axis=1),
+            ]
+            agreed = np.concatenate(same)
+            related = np.zeros((len(agreed), 5))
+            related[:, FIRST], related[:, FIRST + 1] = agreed, drawn.shape[1] - agreed
             counts.append(related.ravel())
         begin = MONDAY + t * HOUR
         yield WindowCounts(Window(begin, begin + HOUR), np.concatenate(counts))
@@ -152,7 +206,7 @@ def judged(
 def quiet(spec: Related) -> Quiet:
     """Count the false pages of a stream without drift."""
     decisions = [decision for _, decision in judged(spec, *learned(spec))]
-    of_relations = sum(bool(one.joined[COLUMNS:-1].any()) for one in decisions)
+    of_relations = sum(bool(one.joined[COLUMNS + LABEL_COLUMNS : -1].any()) for one in decisions)
     return Quiet(spec, sum(one.opened for one in decisions), of_relations)
 
 
@@ -252,10 +306,10 @@ def _ours(spec: Related) -> list[bool]:
 
 def _theirs(method: str, spec: Related) -> list[bool]:
     held = list(rows(spec))
-    sizes = np.array([part.shape[1] for part in held])
+    sizes = np.array([numbers.shape[1] for numbers, _ in held])
     content = {
-        "numbers": np.concatenate(held, axis=1),
-        "labels": np.empty((0, int(sizes.sum())), dtype=np.int8),
+        "numbers": np.concatenate([numbers for numbers, _ in held], axis=1),
+        "labels": np.concatenate([labels for _, labels in held], axis=1),
         "absent": np.empty((0, int(sizes.sum())), dtype=bool),
         "sizes": sizes[REFERENCE:],
         "all_sizes": sizes,

@@ -129,3 +129,51 @@ def test_the_share_in_words_is_that_of_the_effect(effect):
         return float(signed_root(np.array([share]), np.array([0.7]), np.array([1e12]))[0]) - effect
 
     assert share_after(0.7, effect) == pytest.approx(brentq(distance, 1e-9, 1 - 1e-9), abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def within():
+    """Learned from windows in which the amount is alike in all regions."""
+    baseline = pa.Table.from_batches([segmented(t, 0.0) for t in range(50)])
+    layout = from_table.of(baseline, with_relations=True)
+    watched = adapter(layout)
+    seen = [
+        watched.counts(count(segmented(t, 0.0), layout), Window(MONDAY + t * HOUR, MONDAY + (t + 1) * HOUR))
+        for t in range(REFERENCE)
+    ]
+    return layout, watched, drift.fit(watched.columns, seen)
+
+
+def segmented(t: int, moved: float) -> pa.RecordBatch:
+    """Rows of four regions. A share `moved` of those with the highest amounts is in the south, and no other is more or
+    less frequent, so that neither column changes.
+    """
+    rng = np.random.default_rng([t, 6])
+    amount = rng.standard_normal(ROWS)
+    hidden = moved * amount + np.sqrt(1 - moved**2) * rng.standard_normal(ROWS)
+    others = np.array(["north", "east", "west"])[rng.choice(3, ROWS, p=[0.5, 0.3, 0.2])]
+    regions = np.where(hidden > 0.5244, "south", others)  # 30 % of the rows
+    return pa.record_batch({"features.amount": amount, "segments.region": regions})
+
+
+@pytest.mark.parametrize(("moved", "expected"), [(0.0, False), (0.45, True)])
+def test_a_shift_within_a_segment_is_found_and_named_while_every_column_is_as_usual(within, moved, expected):
+    layout, watched, calibration = within
+    state, limits = drift.begin(calibration), drift.limits(calibration.columns, BUDGET.limit(HOUR))
+    joined: dict[str, str] = {}
+    for t in range(REFERENCE, REFERENCE + 24):
+        span = Window(MONDAY + t * HOUR, MONDAY + (t + 1) * HOUR)
+        counts = watched.counts(count(segmented(t, moved), layout), span)
+        state, decision = drift.advance(calibration, state, counts, limits)
+        told = verdicts(Stream("", "m"), calibration, state, decision, limits, BUDGET)
+        for index in np.flatnonzero(decision.joined[:-1]).tolist():
+            joined.setdefault(told[index].column, told[index].reason)
+        if joined:
+            break
+    if not expected:
+        assert joined == {}
+        return
+    assert set(joined) == {"relation of amount and region=south"}
+    (reason,) = joined.values()
+    assert "`amount` is higher than usual where `region` is `south`, compared with the other rows" in reason
+    assert t - REFERENCE <= 6

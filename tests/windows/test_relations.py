@@ -122,6 +122,58 @@ def test_many_rows_are_counted_as_few_are(layout):
     assert abs(same / 5000 - (0.5 + math.asin(0.6) / math.pi)) < 0.03
 
 
+def labelled(rows: int, seed: int = 4) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    colours = np.array(["red", "blue", "green", "rare"])[rng.choice(4, rows, p=[0.5, 0.3, 0.18, 0.02])]
+    regions = np.array(["north", "south"])[rng.choice(2, rows, p=[0.4, 0.6])]
+    holes = rng.random(rows) < 0.1
+    return pa.table(
+        {
+            "features.age": rng.standard_normal(rows),
+            "features.colour": pa.array(colours, mask=holes),
+            "features.flag": rng.random(rows) < 0.5,
+            "segments.region": regions,
+        }
+    )
+
+
+def test_a_number_is_related_to_common_labels_of_features_and_segments_and_counted_as_in_a_loop():
+    found = from_table.of(labelled(4000), with_relations=True)
+    said = {(one.source, one.other, one.part) for one in found.relations}
+    assert {one[1:] for one in said} == {
+        ("features.colour", "red"),
+        ("features.colour", "blue"),
+        ("features.colour", "green"),
+        ("features.flag", next(part for _, name, part in said if name == "features.flag")),
+        ("segments.region", "south"),
+    }
+    assert build.decode(build.encode(found)).id == found.id
+    later = labelled(3000, seed=5)
+    for weights in (None, np.random.default_rng(6).choice([0.5, 1.0, 2.0], 3000)):
+        rows = later if weights is None else later.append_column("weight", pa.array(weights))
+        batch = rows.combine_chunks().to_batches()[0]
+        whole = count(batch, found).overall.counts
+        for relation in found.relations:
+            expected = [0.0, 0.0]
+            ages, labels = (batch.column(name).to_pylist() for name in (relation.source, relation.other))
+            for place, (age, label) in enumerate(zip(ages, labels, strict=True)):
+                if label is not None:
+                    is_it = str(label).lower() == relation.part.lower()
+                    opposite = (age > relation.edges[0]) != is_it
+                    expected[int(opposite)] += 1.0 if weights is None else weights[place]
+            places = whole[relation.span]
+            assert places[FIRST_LABEL : FIRST_LABEL + 2].tolist() == expected
+            assert places.sum() == sum(expected)
+        parts = merge([count(batch.slice(0, 700), found), count(batch.slice(700), found)])
+        assert np.array_equal(parts.overall.counts, whole)
+
+
+def test_a_batch_without_the_labels_counts_nothing():
+    found = from_table.of(labelled(4000), with_relations=True)
+    counts = count(pa.record_batch({"features.age": [1.0, 2.0]}), found).overall.counts
+    assert sum(counts[one.span].sum() for one in found.relations) == 0
+
+
 def test_a_batch_without_one_of_the_columns_counts_nothing(layout):
     rows = pa.record_batch({"features.age": [1.0, 2.0]})
     assert count(rows, layout).overall.counts[layout.column(NAME).span].sum() == 0

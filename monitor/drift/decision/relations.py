@@ -30,5 +30,5 @@ def _of_any(columns: Sequence[Column], moved: np.ndarray) -> np.ndarray:
     if relations and moved.any():
         names = {columns[index].name for index in np.flatnonzero(moved).tolist()}
         for index, related in relations:
-            chosen[index] = not names.isdisjoint(related)
+            chosen[index] = not names.isdisjoint(related[:2])
     return chosen

@@ -10,6 +10,7 @@ NOT_JUDGED = (
 )
 _STEPS = 40
 _WEAK = 0.1
+_PAIR = 2
 
 
 def relation_words(names: tuple[str, ...], usual: float, now: float, *, is_same: bool) -> str:
@@ -17,10 +18,22 @@ def relation_words(names: tuple[str, ...], usual: float, now: float, *, is_same:
     sides. Correlations are those of normal columns with these shares.
     """
     before, after = (share if is_same else 1 - share for share in (usual, now))
+    if len(names) > _PAIR:
+        return _within_words(names, before, after)
     first, second = (name.removeprefix("features.") for name in names)
     return (
         f"`{first}` and `{second}` {_used(_correlation(before))}, now {_now(_correlation(after))}: "
         f"{after:.0%} of the rows are on the same side of both medians instead of {before:.0%}"
+    )
+
+
+def _within_words(names: tuple[str, ...], before: float, after: float) -> str:
+    number = names[0].removeprefix("features.")
+    column = names[1].removeprefix("features.").removeprefix("segments.")
+    way = "higher" if after > before else "lower"
+    return (
+        f"`{number}` is {way} than usual where `{column}` is `{names[2]}`, compared with the other rows: {after:.0%} "
+        f"of the rows have this value and are above the median of `{number}`, or neither, instead of {before:.0%}"
     )
 
 
@@ -31,7 +44,9 @@ def watched_words(layout: Layout) -> str:
     count = len(layout.relations)
     if count < 2:
         return "the relation of one pair of features is watched" if count else ""
-    return f"the relations of {count} pairs of features are watched"
+    labelled = sum(bool(column.part) for column in layout.relations)
+    within = f", {labelled} of them of a number with a label" if labelled else ""
+    return f"the relations of {count} pairs of features are watched{within}"
 
 
 def share_after(usual: float, effect: float) -> float:

@@ -85,6 +85,7 @@ def count_slice(rows: pa.RecordBatch, layout: Layout, *, core_only: bool = False
         tallies |= _count_columns(answers, answered, Weights(), target, layout)
         tallies |= _count_columns(others, rows, Weights(), target, layout)
     if sides is not None:
+        sides.note_labels(layout, sampled)
         sides.count(weights, sampled.num_rows, target)
     total_weight, squares = _weight_sums(sampled.num_rows, weights)
     lists, shown = ranking_counts.count(rows, with_items=not core_only)

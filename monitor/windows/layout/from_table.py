@@ -21,6 +21,7 @@ MOST_CLASSES = 20
 
 
 _RELATED = frozenset({ColumnKind.NUMBER, ColumnKind.INTEGER})
+_LABELS = frozenset({ColumnKind.CATEGORY, ColumnKind.BOOLEAN})
 
 
 class Columns(Protocol):
@@ -62,6 +63,8 @@ def of(
     names_of_columns = table.schema.names
     places = {name: place for place, name in reversed(list(enumerate(names_of_columns)))}
     for name in dict.fromkeys(names_of_columns):
+        if with_relations and name.startswith("segments."):
+            candidates.add_labels(name, column_kinds.plain(table.column(places[name])))
         if not (name == "prediction" or name.startswith(("features.", "probabilities.", SIGNALS))):
             continue
         column = column_kinds.plain(table.column(places[name]))
@@ -73,8 +76,11 @@ def of(
             described = [edges.odds_score(name)]  # the buckets of `truth.`: for estimates
         (features if name.startswith(("features.", SIGNALS)) else outputs).extend(described)
         notes += note
-        if with_relations and name.startswith("features.") and _is_related(described):
-            candidates.add(name, column)
+        if with_relations and name.startswith("features."):
+            if _is_related(described):
+                candidates.add(name, column)
+            elif _has_labels(described):
+                candidates.add_labels(name, column)
     core = [*_fixed(), *outputs]
     columns = [*features, *candidates.chosen(), *_by_truth(classes)]
     return assemble(core, columns, notes, classes, sought_relations=with_relations)
@@ -83,6 +89,11 @@ def of(
 def _is_related(described: list[Column]) -> bool:
     """Whether relations of a column can be counted: one column of numbers."""
     return len(described) == 1 and described[0].kind in _RELATED and not described[0].part
+
+
+def _has_labels(described: list[Column]) -> bool:
+    """Whether relations with labels of a column can be counted."""
+    return len(described) == 1 and described[0].kind in _LABELS
 
 
 def describe(

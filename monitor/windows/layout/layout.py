@@ -80,7 +80,8 @@ class Column:
     `unit` is the power of two that moments are counted in, and `origin` the multiple of it that they are relative to.
     `within` is the mean position of the baseline's values in each bucket: 0 at the lower edge, 255 at the upper (empty:
     in the middle). `known` are the sorted 64-bit hashes of rare labels. `parameters` belong to the part (an embedding's
-    centre, a projection). A relation of two columns reads `source` and `other`; its `edges` are their medians.
+    centre, a projection). A relation of two columns reads `source` and `other`; its `edges` are their medians. If
+    `other` has labels, `edges` is the median of `source`, and `part` the label.
     `novelty` and `turnover` are shares of rows with a new label (see `new_labels`).
     """
 

@@ -1,7 +1,9 @@
-"""Relations of two columns of numbers: how often both are on the same side of their medians (Blomqvist 1950).
+"""Relations of two columns: how often both are on the same side of their medians (Blomqvist 1950).
 
 The share is 50 % if the columns are independent. It says more than the columns alone: both may look as usual while
 they no longer move together. It needs no ranks and no moments, so outliers have no effect, and counts add.
+Of a column of labels, or a declared segment, the rows with one label are one side, and all others the opposite one. The
+share then changes when a number moves within these rows while its own distribution stays as it was.
 """
 
 from dataclasses import dataclass, field
@@ -10,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.predictions.log import arrays
-from monitor.predictions.log.columns import numbers
+from monitor.predictions.log.columns import names, numbers
 from monitor.windows.layout.edges import label_cells
 from monitor.windows.layout.layout import RELATION, Column, ColumnKind, Floats
 
@@ -26,23 +28,40 @@ _SURE = 4.0
 eight do."""
 _BALANCED = 0.25
 """Minimum share of rows on either side of the median; values that repeat may not divide better."""
+MOST_LABELLED, MOST_LABELS = 50, 3
+"""Pairs of a label and a number, and labels of a column."""
+_COMMON = 0.05
+"""Minimum share of rows with the label, and without it."""
 SAME, OPPOSITE = "on the same side", "on opposite sides"
 
 
 @dataclass(frozen=True, slots=True)
+class _Label:
+    """One of the frequent labels of a column: its `rank` there, whether each row has it (`sides`, as of numbers), and
+    how evenly it divides the rows: at most 0.25.
+    """
+
+    column: str
+    label: str
+    rank: int
+    sides: np.ndarray
+    balance: float
+
+
+@dataclass(frozen=True, slots=True)
 class Candidates:
-    """Columns of numbers of a baseline, of which pairs are chosen; of each, some rows."""
+    """Columns of a baseline, of which pairs are chosen; of each, some rows. `labels` are those of other columns."""
 
     names: list[str] = field(default_factory=list)
     medians: list[float] = field(default_factory=list)
     sides: list[np.ndarray] = field(default_factory=list)
+    labels: list[_Label] = field(default_factory=list)
 
     def add(self, name: str, column: pa.Array) -> None:
         """Add a column if its values divide at a median. All columns have the same rows."""
         if len(self.names) >= MOST_COLUMNS:
             return
-        if len(column) > MOST_ROWS:
-            column = column.take(pa.array(np.linspace(0, len(column) - 1, MOST_ROWS).astype(np.int64)))
+        column = _some_rows(column)
         values = arrays.floats(column) if pa.types.is_float64(column.type) else numbers(column).values
         median = _median(values)
         if median is not None:
@@ -50,8 +69,47 @@ class Candidates:
             self.medians.append(median)
             self.sides.append(sides(values, median))
 
+    def add_labels(self, name: str, column: pa.Array) -> None:
+        """Add the most frequent labels of a column. A second label says nothing new where there are only two."""
+        encoded = names(_some_rows(column))
+        counts = arrays.code_counts(encoded)[:-1]
+        total = float(counts.sum())
+        if total < LEAST_ROWS:
+            return
+        codes = arrays.codes(encoded, len(counts))
+        texts = encoded.dictionary.to_pylist()
+        frequent = sorted(np.flatnonzero(counts).tolist(), key=lambda code: (-counts[code], texts[code]))
+        for rank, code in enumerate(frequent[: min(MOST_LABELS, max(len(frequent) - 1, 1))]):
+            share = float(counts[code]) / total
+            if min(share, 1 - share) >= _COMMON:
+                has = np.where(codes == len(counts), 0, np.where(codes == code, 1, -1)).astype(np.int8)
+                self.labels.append(_Label(name, texts[code], rank, has, share * (1 - share)))
+
     def chosen(self) -> list[Column]:
-        """The columns of the strongest relations: at most as many as there are candidates, and 50."""
+        """The strongest relations of numbers: at most as many as candidates, and 50; then those with labels."""
+        return [*self._of_numbers(), *self._with_labels()]
+
+    def _with_labels(self) -> list[Column]:
+        """Labels with numbers, at most 50: of each column and number first the most frequent label. Strength does not
+        matter, because most numbers are alike in all segments before they move in one.
+        """
+        pairs = [(label, place) for label in self.labels for place in range(len(self.names))]
+        pairs.sort(key=lambda pair: (pair[0].rank, -pair[0].balance))
+        found: list[Column] = []
+        for label, place in pairs:
+            sides_of_number = self.sides[place]
+            both = int(np.count_nonzero(label.sides * sides_of_number))
+            strength = abs(int(np.vdot(label.sides.astype(np.int64), sides_of_number.astype(np.int64))))
+            name = self.names[place]
+            if both < LEAST_ROWS or strength > MOST * both:
+                continue
+            if len(name) + len(label.column) + len(label.label) <= LONGEST_NAME and label.column != name:
+                found.append(_with_label(name, self.medians[place], label))
+            if len(found) == MOST_LABELLED:
+                break
+        return found
+
+    def _of_numbers(self) -> list[Column]:
         if len(self.names) < 2:
             return []
         matrix = np.array(self.sides, np.float32)
@@ -86,6 +144,27 @@ class Candidates:
             source=first,
             other=second,
         )
+
+
+def _with_label(number: str, median: float, label: _Label) -> Column:
+    said = label.column.removeprefix("features.").removeprefix("segments.")
+    return Column(
+        f"{RELATION}{number.removeprefix('features.')} and {said}={label.label}",
+        ColumnKind.BOOLEAN,
+        edges=np.array([median]),
+        labels=(SAME, OPPOSITE),
+        cells=label_cells(2),
+        source=number,
+        other=label.column,
+        part=label.label,
+    )
+
+
+def _some_rows(column: pa.Array) -> pa.Array:
+    """At most 5,000 rows, the same ones of all columns."""
+    if len(column) <= MOST_ROWS:
+        return column
+    return column.take(pa.array(np.linspace(0, len(column) - 1, MOST_ROWS).astype(np.int64)))
 
 
 def sides(values: Floats, median: float) -> np.ndarray:
