@@ -59,7 +59,7 @@ class BaselineSettings(Section):
     columns: dict[str, ColumnKind] = Field(default_factory=dict)
     """Types of single features, if their values are misleading, such as `zip_code: category`."""
     relations: bool = True
-    """Watch the strongest relations of numeric features, and those of common labels with numbers, at most 50 each. Takes
+    """Watch the strongest relations of numeric features, and those of labels with numbers, at most 50 each. Takes
     effect with the next baseline."""
 
     also: tuple[Comparison, ...] = ()
