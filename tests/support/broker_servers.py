@@ -1,6 +1,7 @@
 """Real RabbitMQ, NATS and Redis."""
 
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -24,6 +25,8 @@ class RabbitServer(Broker):
     names_port = dist_port = 0
     management_port = 0
     """Set it before the start to have the management API there."""
+    stranger = ""
+    """Set it before the start to have another user of this name, and password, who may do nothing."""
 
     def command(self) -> list[str]:
         return ["/usr/lib/rabbitmq/bin/rabbitmq-server"]
@@ -46,18 +49,32 @@ class RabbitServer(Broker):
             "RABBITMQ_MNESIA_BASE": str(self.folder / "data"),
             "RABBITMQ_LOG_BASE": str(self.folder / "log"),
             "RABBITMQ_PID_FILE": str(self.folder / "pid"),
-            "RABBITMQ_CONFIG_FILE": none if not self.management_port else str(self._configured()),
+            "RABBITMQ_CONFIG_FILE": str(self._configured())
+            if self.management_port or self.stranger
+            else none,
             "RABBITMQ_CONF_ENV_FILE": none,
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "plugins"),
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
         }
 
     def _configured(self) -> Path:
-        file = self.folder / "rabbitmq.conf"
-        file.write_text(
-            f"management.tcp.port = {self.management_port}\nmanagement.tcp.ip = 127.0.0.1\n"
-            "collect_statistics_interval = 500\n"
-        )
+        file, lines = self.folder / "rabbitmq.conf", ["collect_statistics_interval = 500"]
+        if self.management_port:
+            lines += [f"management.tcp.port = {self.management_port}", "management.tcp.ip = 127.0.0.1"]
+        if self.stranger:
+            lines.append(f"load_definitions = {self._defined()}")
+        file.write_text("\n".join(lines) + "\n")
+        return file
+
+    def _defined(self) -> Path:
+        """A file with the two users. Only `guest` may do anything."""
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        nothing = dict.fromkeys(everything, "")
+        rights = {"guest": everything, self.stranger: nothing}
+        users = [{"name": name, "password": name, "tags": ""} for name in rights]
+        permissions = [{"user": name, "vhost": "/", **some} for name, some in rights.items()]
+        file = self.folder / "definitions.json"
+        file.write_text(json.dumps({"vhosts": [{"name": "/"}], "users": users, "permissions": permissions}))
         return file
 
     def start(self) -> None:

@@ -8,16 +8,28 @@ import logging
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
 from monitor.config.sections import Duration, FileName, Secret
 from monitor.runtime import abandoned
+from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
 
 T = TypeVar("T")
+_ADVICE = Advice(
+    "are the brokers reachable from here, and do they need TLS (`security`)?",
+    login="correct `username`, `password` and `mechanism`",
+    right="grant the user the right to read the topic, and to join the group",
+)
+_OF_TOPIC = replace(_ADVICE, usual="does the topic exist?")
+_VAGUE = ("_TRANSPORT", "_TIMED_OUT", "_ALL_BROKERS_DOWN")
+"""Errors that say that something failed, and not why."""
+_ATTEMPT = re.compile(r" \(after \d+ms in state .*\)$|^\S+/(bootstrap|\d+): ")
+"""What differs from one attempt to the next."""
 log = logging.getLogger(__name__)
 
 _CALL_SECONDS = 5.0
@@ -102,7 +114,6 @@ class KafkaSettings(SourceSettings):
             "heartbeat.interval.ms": int(self.session * 300),
             "queued.max.messages.kbytes": _MOST_BYTES * 2 // 1000,
             "message.max.bytes": 100_000_000,
-            "log.connection.close": False,
         }
         if self.security.startswith("sasl"):
             options |= {"sasl.mechanism": self.mechanism, "sasl.username": self.username}
@@ -121,7 +132,7 @@ class Kafka:
         self._name, self._settings = name, settings
         self._consumer: Any = None
         self._client: Any = None
-        self._problem = ""
+        self._problem = self._cause = ""
         self._positions: Positions = dict
         self._stored: Mapping[str, str] = {}
         self._sent_at: dict[str, float] = {}
@@ -170,7 +181,7 @@ class Kafka:
                     messages.append(message)
                     size += len(message)
         if not messages and self._problem:
-            raise self._failure(self._problem)
+            raise self._failure(self._cause or self._problem)
         payloads = [_payload(message) for message in messages]
         if payloads:
             self._fetched_at = time.monotonic()
@@ -239,7 +250,7 @@ class Kafka:
         except ImportError as error:
             hint = "pip install 'watchkeeper[kafka]'"
             raise SourceError("the client for Kafka is not installed", hint=hint) from error
-        self._client, self._problem = confluent_kafka, ""
+        self._client, self._problem, self._cause = confluent_kafka, "", ""
         options = self._settings.consumer_options(self._name) | {"group.id": group}
         try:
             self._consumer = confluent_kafka.Consumer(options | {"error_cb": self._note, "logger": _SILENT})
@@ -255,7 +266,8 @@ class Kafka:
             except self._client.KafkaException as error:
                 raise self._failure(error) from error
             if metadata.error is not None:
-                raise SourceError(f"topic {topic}: {metadata.error.str()}", hint="does the topic exist?")
+                reason = f"topic {topic}: {metadata.error.str()}"
+                raise SourceError(reason, hint=_OF_TOPIC.hint(reason))
             places += [self._client.TopicPartition(topic, one) for one in sorted(metadata.partitions)]
         return places
 
@@ -281,7 +293,7 @@ class Kafka:
             if message.error() is not None:
                 raise self._failure(message.error())
         if some:
-            self._problem = ""
+            self._problem = self._cause = ""
         return list(some)
 
     def _assigned(self, consumer: Any, partitions: Sequence[Any]) -> None:
@@ -297,14 +309,19 @@ class Kafka:
 
     def _note(self, error: Any) -> None:
         """Called by librdkafka with errors that no call returns."""
+        if error.name() != "_ALL_BROKERS_DOWN":
+            self._cause = _ATTEMPT.sub("", error.str())
         if error.fatal() or error.name() in _GONE:
             self._problem = error.str()
 
     def _failure(self, error: object) -> SourceError:
+        """What is to be raised: with what librdkafka has noted, where the error itself does not say why."""
+        words = _words(error)
+        if _name(error) in _VAGUE and self._consumer is not None:
+            self._consumer.poll(0)  # has it call `_note`; a message that it may return is read again
+            words = self._cause or words
         brokers = ",".join(self._settings.brokers)
-        return SourceError(
-            f"Kafka at {brokers}: {_words(error)}", hint="are the brokers reachable from here?"
-        )
+        return SourceError(f"Kafka at {brokers}: {words}", hint=_ADVICE.hint(words))
 
 
 def is_pattern(topic: str) -> bool:
@@ -320,6 +337,14 @@ _SILENT.setLevel(logging.CRITICAL)
 def _left(ends: float) -> float:
     """Seconds until a deadline; librdkafka takes 0 for no deadline."""
     return max(0.001, ends - time.monotonic())
+
+
+def _name(error: object) -> str:
+    """What librdkafka calls an error; that of a time-out for a call that was given up."""
+    if isinstance(error, abandoned.AbandonedError):
+        return "_TIMED_OUT"
+    inner = error.args[0] if isinstance(error, Exception) and error.args else error
+    return str(inner.name()) if hasattr(inner, "name") else ""
 
 
 def _words(error: object) -> str:

@@ -16,6 +16,7 @@ from monitor.sources.brokers import nats_limits
 from monitor.sources.brokers.addresses import checked, some
 from monitor.sources.brokers.asynchronous import Calls
 from monitor.sources.brokers.nats_pull import Pull, Pulled
+from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
 
@@ -26,6 +27,11 @@ _MOST_PENDING = 10_000
 _NOT_IN_NAMES = frozenset(" \t\r\n.*>/\\")
 
 _API = "$JS.API"
+_ADVICE = Advice(
+    "are the servers reachable from here?",
+    login="correct `username` and `password`, `token` or `credentials`",
+    right="grant the user to publish to $JS.API.> and $JS.ACK.>, and to subscribe to _INBOX.>",
+)
 
 T = TypeVar("T")
 
@@ -114,7 +120,7 @@ class Nats:
         self._library: Any = None
         self._connection: Any = None
         self._stream: Any = None
-        self._created = ""
+        self._created = self._told = ""
         self._pull: Pull | None = None
         self._delivered: Sequence[Pulled] = ()
 
@@ -167,7 +173,7 @@ class Nats:
             options = self._settings.options(self._name)
         except (OSError, ValueError) as error:
             raise SourceError(f"{self._settings.certificates}: {error}") from error
-        self._call(self._connection.connect(error_cb=_ignore, **options), _OPEN_SECONDS)
+        self._call(self._connection.connect(error_cb=self._note, **options), _OPEN_SECONDS)
         self._stream = self._connection.jetstream(timeout=_CALL_SECONDS)
         self._created = str(self._call(self._information()).created)
 
@@ -272,9 +278,17 @@ class Nats:
             raise self._failure(error) from error
 
     def _failure(self, error: object) -> SourceError:
-        where, words = ", ".join(self._settings.servers), str(error) or "no answer in time"
-        return SourceError(f"NATS at {where}: {words}", hint="are the servers reachable from here?")
+        """What is to be raised: a time-out, or that no server is left, with the reason that came before it."""
+        is_vague = isinstance(error, TimeoutError | self._library.errors.NoServersError)
+        words = (self._told if is_vague else "") or str(error) or self._silence()
+        where = ", ".join(self._settings.servers)
+        return SourceError(f"NATS at {where}: {words}", hint=_ADVICE.hint(words))
 
+    def _silence(self) -> str:
+        if self._connection is None or self._connection.is_connected:
+            return "no answer in time"
+        return "the server did not greet as NATS does"
 
-async def _ignore(error: Exception) -> None:
-    """The client would log each error; the call that fails tells it."""
+    async def _note(self, error: Exception) -> None:
+        """Called by the client with errors that no call returns, such as a right that the user lacks."""
+        self._told = str(error)

@@ -19,6 +19,7 @@ from monitor import outgoing
 from monitor.config.sections import FileName
 from monitor.sources.brokers.addresses import checked
 from monitor.sources.brokers.google_tokens import GoogleTokens, TokenError
+from monitor.sources.causes import MACHINE_AUTHORITY, Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
 from monitor.times.reading import micros_of
@@ -31,7 +32,13 @@ _ACKNOWLEDGED_AT_ONCE = 1000
 _RECENT = 60.0
 _SCOPE = "https://www.googleapis.com/auth/pubsub"
 _NAME = re.compile(r"projects/[^/\s]+/subscriptions/[^/\s]+")
-_HINT = "does the subscription exist, and may this account subscribe (roles/pubsub.subscriber)?"
+_ADVICE = Advice(
+    "does the subscription exist, and may this account subscribe (roles/pubsub.subscriber)?",
+    login="correct `credentials`, or the account of this machine",
+    right="grant the account roles/pubsub.subscriber",
+    authority=MACHINE_AUTHORITY,
+    expired="is the clock of this machine right?",
+)
 
 
 def _subscription(value: str) -> str:
@@ -144,19 +151,31 @@ class PubSub:
                     response = client.get(self._base, headers=headers)
                 else:
                     response = client.post(self._base + name, json=parameters, headers=headers)
-            answer = json.loads(response.content or b"{}")
         except TokenError as error:
             raise SourceError(f"{where}: {error}", hint="correct `credentials`") from error
         except outgoing.FAILURES as error:
             if isinstance(error, ImportError):
                 hint = "pip install 'watchkeeper[pubsub]'"
                 raise SourceError("the package for Pub/Sub's keys is not installed", hint=hint) from error
-            raise SourceError(f"{where}: {outgoing.reason(error)}", hint=_HINT) from error
-        if response.status_code != 200 or not isinstance(answer, dict):
-            problem = answer.get("error") if isinstance(answer, dict) else None
-            words = str(problem.get("message"))[:300] if isinstance(problem, Mapping) else ""
-            raise SourceError(f"{where}: HTTP {response.status_code}: {words}", hint=_HINT)
+            words = outgoing.reason(error)
+            raise SourceError(f"{where}: {words}", hint=_ADVICE.hint(words)) from error
+        answer, problem = _read(response.status_code, response.content)
+        if problem:
+            raise SourceError(f"{where}: {problem}", hint=_ADVICE.hint(problem))
         return answer
+
+
+def _read(status: int, content: bytes) -> tuple[dict[str, Any], str]:
+    """The answer, and why it is none."""
+    try:
+        answer = json.loads(content or b"{}")
+    except ValueError:
+        return {}, f"HTTP {status} without JSON"
+    if status == 200 and isinstance(answer, dict):
+        return answer, ""
+    problem = answer.get("error") if isinstance(answer, dict) else None
+    words = str(problem.get("message"))[:300] if isinstance(problem, Mapping) else ""
+    return {}, f"HTTP {status}: {words}"
 
 
 def _payload(received: Mapping[str, Any]) -> Payload:

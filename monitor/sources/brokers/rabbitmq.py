@@ -19,12 +19,16 @@ from pydantic import AfterValidator, Field
 from monitor.config.sections import Duration, FileName, Secret, WholeNumber
 from monitor.sources.brokers.addresses import checked, some
 from monitor.sources.brokers.amqp import AmqpConnection, words_of
+from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
 
 _CALL_SECONDS = 5.0
 _OPEN_SECONDS = 15.0
 _YEAR_2001 = 1_000_000_000
+_ADVICE = Advice(
+    "is the server reachable from here?", right="grant the user the permission to read in the virtual host"
+)
 
 
 def _address(value: str) -> str:
@@ -226,7 +230,9 @@ class Rabbit:
     def _failure(self, error: object) -> SourceError:
         words = words_of(error)
         where = ", ".join(self._settings.servers)
-        hint = "is the server reachable from here, and the user allowed to read the queue?"
+        hint = _ADVICE.hint(words)
         if "NOT_FOUND" in words and "queue" in words:
             hint = "declare the queue, or correct `queue`"
+        elif "NOT_ALLOWED" in words and "vhost" in words:
+            hint = "correct `virtual_host`, or grant the user access to it"
         return SourceError(f"RabbitMQ at {where}: {words}", hint=hint)

@@ -17,6 +17,7 @@ from monitor.config.units import HOUR
 from monitor.sources.brokers.addresses import checked
 from monitor.sources.brokers.asynchronous import Calls
 from monitor.sources.brokers.redis_answers import limited
+from monitor.sources.causes import Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
 
@@ -26,6 +27,10 @@ MOST_ANSWER = 600_000_000
 """Bytes of one answer. A value has at most 512 MB; the first fetch asks for one entry, later ones for about 8 MB."""
 _GROWTH = 8
 """How many times as many entries the next fetch asks for at most."""
+_ADVICE = Advice(
+    "is the server reachable from here?",
+    right="grant the user the commands of streams, and the key of this one",
+)
 _YEAR_2001 = 1_000_000_000_000
 """In milliseconds: an id below was not made from the time."""
 
@@ -236,8 +241,7 @@ class RedisStream:
             return self._calls.run(coroutine, seconds)
         except (self._library.exceptions.RedisError, OSError, ValueError) as error:
             words = str(error) or "no answer in time"
-            hint = "is the server reachable from here, and the user allowed to read the stream?"
-            raise SourceError(f"Redis at {self._settings.url}: {words}", hint=hint) from error
+            raise SourceError(f"Redis at {self._settings.url}: {words}", hint=_ADVICE.hint(words)) from error
 
 
 async def lag_of(client: Any, stream: str, group: str) -> Lag | None:

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field
 from monitor.config.sections import Duration
 from monitor.sources.brokers.addresses import checked
 from monitor.sources.brokers.aws_calls import AwsCalls, AwsError
+from monitor.sources.causes import AWS_EXPIRED, AWS_LOGIN, MACHINE_AUTHORITY, Advice
 from monitor.sources.settings import SourceSettings
 from monitor.sources.source import Fetched, Lag, Payload, Positions, Source, SourceError
 
@@ -28,6 +29,13 @@ _RECENT = 60.0
 _HOURS = 12 * 3600.0
 _GONE = ("QueueDoesNotExist", "NonExistentQueue")
 _HINT = "are the address and region right, and may this daemon receive and delete messages?"
+_ADVICE = Advice(
+    _HINT,
+    login=AWS_LOGIN,
+    right="grant sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes",
+    authority=MACHINE_AUTHORITY,
+    expired=AWS_EXPIRED,
+)
 
 
 def queue_url(value: str) -> str:
@@ -154,7 +162,7 @@ def call(
         hint = "pip install 'watchkeeper[sqs]'"
         raise SourceError("the client for SQS is not installed", hint=hint) from error
     except AwsError as error:
-        hint = "correct `queue`" if error.code.rpartition(".")[2] in _GONE else _HINT
+        hint = "correct `queue`" if error.code.rpartition(".")[2] in _GONE else _ADVICE.hint(str(error))
         raise SourceError(f"SQS at {queue}: {error}", hint=hint) from error
 
 

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from monitor.errors import InputError
 from monitor.runtime import abandoned
+from monitor.sources.causes import AWS_EXPIRED, AWS_LOGIN, MACHINE_AUTHORITY, Advice
 from monitor.sources.files.local import KINDS, ending
 from monitor.sources.files.remote_file import RemoteFile
 
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 LISTING_SECONDS = 300.0
 """Deadline for listing the objects of one source."""
 _HINT = "use a path, or s3://bucket/... with the AWS variables set"
+_ADVICE = Advice(
+    _HINT,
+    login=AWS_LOGIN,
+    right="grant s3:ListBucket and s3:GetObject",
+    authority=MACHINE_AUTHORITY,
+    expired=AWS_EXPIRED,
+)
+_UNNAMED = re.compile(r"no response body", re.IGNORECASE)
+"""An error of S3 whose answer has no room for a reason: that to a HEAD request."""
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -76,6 +86,11 @@ def location_of(name: str) -> Location:
             f"{name} does not exist" if info.type == fs.FileType.NotFound else f"{name} is not a file"
         )
     return Location(name, path, info.size, files)
+
+
+def hint_of(words: str, usual: str) -> str:
+    """What to do about an error of an object store; `usual` where nothing else is known."""
+    return replace(_ADVICE, usual=usual).hint(words)
 
 
 def find_locations(sources: Sequence[str], kinds: Sequence[str] = KINDS) -> list[Location]:
@@ -218,5 +233,20 @@ def _as_input_errors(source: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{source} cannot be reached: {reason}", hint=_HINT) from error
+        reason = str(error).partition("\n")[0]
+        if _UNNAMED.search(reason):
+            reason = _reason_in_full(source) or reason
+        raise InputError(f"{source} cannot be reached: {reason}", hint=_ADVICE.hint(reason)) from error
+
+
+def _reason_in_full(source: str) -> str:
+    """Why S3 refuses, by a request whose answer has room for a reason; empty if it does not refuse that one."""
+    from pyarrow import fs
+
+    try:
+        files, path = _system(_WILD.split(source, maxsplit=1)[0])
+        folder = fs.FileSelector(path.rpartition("/")[0] or path, allow_not_found=True)
+        abandoned.within(LISTING_SECONDS, lambda: files.get_file_info(folder), limits_memory=True)
+    except (pa.ArrowInvalid, OSError, InputError) as error:
+        return str(error).partition("\n")[0]
+    return ""

@@ -144,7 +144,8 @@ class Bucket:
         except InputError as error:
             raise SourceError(error.message, hint=error.hint or _HINT) from error
         except OSError as error:
-            raise SourceError(str(error).partition("\n")[0], hint=_HINT) from error
+            words = str(error).partition("\n")[0]
+            raise SourceError(words, hint=locations.hint_of(words, _HINT)) from error
 
 
 def store_of(url: str) -> ObjectStore:

@@ -17,10 +17,16 @@ from sqlalchemy.sql.selectable import Select
 from monitor.errors import WatchkeeperError
 from monitor.runtime.abandoned import AbandonedError, within
 from monitor.runtime.faults import one_line
+from monitor.sources.causes import Advice
 from monitor.sources.source import SourceError
 from monitor.store import postgresql
 
 MYSQL = ("mysql", "mariadb")
+_ADVICE = Advice(
+    "check the address, the names of table and columns, and the rights of the user",
+    right="grant the user SELECT on the table",
+    authority="name its file in the address (of PostgreSQL: `?sslrootcert=...`)",
+)
 _GRACE = 5.0
 _STEPS = 10_000
 """Steps of SQLite's virtual machine between two looks at the clock."""
@@ -61,8 +67,8 @@ class ReadOnlyDatabase:
             raise UnreadableRowsError(one_line(error)) from error
         except (SQLAlchemyError, AbandonedError) as error:
             cause = getattr(error, "orig", None) or error
-            hint = "check the address, the names of table and columns, and the rights of the user"
-            raise SourceError(f"{self._name}: {one_line(cause)}", hint=hint) from error
+            words = one_line(cause)
+            raise SourceError(f"{self._name}: {words}", hint=_ADVICE.hint(words)) from error
 
     def close(self) -> None:
         """Disconnect; never raises."""

@@ -29,6 +29,7 @@ from tests.support.waiting import until
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
     server = RabbitServer(tmp_path_factory.mktemp("rabbitmq"))
+    server.stranger = "stranger"
     try:
         server.start()
         yield server
@@ -38,6 +39,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitServer]:
 
 def settings(server: RabbitServer, queue: str, **more: Any) -> RabbitSettings:
     return RabbitSettings(servers=(f"127.0.0.1:{server.port}",), queue=queue, **more)
+
+
+def test_what_the_server_refuses_is_named(server: RabbitServer) -> None:
+    server.declare("refused")
+    check_open_fails(
+        settings(server, "refused", password="wrong"), "the login was refused: correct `username`"
+    )
+    stranger = {"username": "stranger", "password": "stranger"}
+    check_open_fails(settings(server, "refused", **stranger), "the user may not do this: grant the user the")
+    check_open_fails(settings(server, "refused", virtual_host="other"), "correct `virtual_host`")
 
 
 @pytest.mark.parametrize("kind", ["classic", "quorum"])

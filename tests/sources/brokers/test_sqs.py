@@ -8,11 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from monitor.sources.brokers import sqs
-from monitor.sources.brokers.aws_calls import AwsError, region_of
+from monitor.sources.brokers.aws_calls import region_of
 from monitor.sources.brokers.sqs import SqsSettings
 from monitor.store.db import Store
-from tests.support.lakes import s3_server
 from tests.support.source_checks import (
     check_invalid_settings,
     check_once_through_a_crash,
@@ -50,11 +48,11 @@ class Queues:
 
 
 @pytest.fixture(scope="module")
-def queues(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queues]:
-    with pytest.MonkeyPatch.context() as patch, s3_server(tmp_path_factory.mktemp("sqs")) as address:
+def queues(moto: str) -> Iterator[Queues]:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "x")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "y")
-        yield Queues(address)
+        yield Queues(moto)
 
 
 def settings(url: str, **more: Any) -> SqsSettings:
@@ -134,29 +132,6 @@ def test_a_queue_that_is_not_there_and_credentials_that_are_not_there_say_so(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     check_open_fails(settings(url), "no AWS credentials")
-
-
-def test_credentials_that_expire_are_told_and_the_next_ones_are_used(
-    queues: Queues, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, works = queues.create(), [False]
-    queues.send(url, records(0, 3))
-    real = sqs.AwsCalls.call
-
-    def expired(self: Any, *arguments: Any) -> dict[str, Any]:
-        if not works[0]:
-            raise AwsError("ExpiredToken: The security token is expired", "ExpiredToken")
-        return real(self, *arguments)
-
-    monkeypatch.setattr(sqs.AwsCalls, "call", expired)
-    reading = runner(store, settings(url))
-    reading.start()
-    try:
-        until(lambda: "ExpiredToken" in reading.state().error, "it is told")
-        works[0] = True
-        until(lambda: stored(store) == 3, "all are stored")
-    finally:
-        reading.stop()
 
 
 def test_a_server_that_does_not_answer_is_given_up(queues: Queues) -> None:
