@@ -40,6 +40,7 @@ from monitor.runtime.shutdown import in_time
 from monitor.runtime.termination import on_signals
 from monitor.sites.site_metrics import SiteMetrics
 from monitor.sources.group import SourceGroup
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import audit
 from monitor.store import faults as stored_faults
@@ -119,7 +120,9 @@ class App:
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application, self.exporters = wiring.outward(config, self._services(), leader)
         self.waiting_calls = WaitingCalls(self.log, self.store)
-        hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges, self.waiting_calls)
+        self.waiting_runs = WaitingRuns(self.log, self.store)
+        waiting = self.waiting_calls, self.waiting_runs
+        hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges, *waiting)
         self.server = wiring.server(config, self.application, hot, self.meters)
         self.scheduler = Scheduler(self.store.faults)
         self.service_manager = ServiceManager()
@@ -215,6 +218,7 @@ class App:
         self.scheduler.every(600.0, "delete old reports", self.drilldowns.delete_old)
         self.scheduler.every(5.0, "store source states", self.sources.write_states)
         self.scheduler.every(2.0, "store calls that waited for texts", self.waiting_calls.release)
+        self.scheduler.every(2.0, "store runs of agents", self.waiting_runs.release)
         self.scheduler.every(self.config.evaluate.every, "decide on rollbacks", self.rollbacks.decide)
         self.scheduler.every(10.0, "verify rollbacks", self.rollbacks.verify)
         if self.service_manager.every:

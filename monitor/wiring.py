@@ -39,6 +39,7 @@ from monitor.records import Stream, Window
 from monitor.releases.version_tracker import VersionTracker
 from monitor.rollback.group import RollbackGroup
 from monitor.sources.group import SourceGroup
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import streams
 from monitor.store.db import Store
@@ -250,10 +251,11 @@ def ingest(
     sources: SourceGroup,
     gauges: GaugeGroup,
     waiting: WaitingCalls,
+    runs: WaitingRuns,
 ) -> Mapping[str, Endpoint]:
     """The endpoints of the ingest, by path."""
     within = config.web.body_within
-    return endpoints(log, access, config.predictions, waiting, within, sources.doors, gauges.metrics)
+    return endpoints(log, access, config.predictions, waiting, runs, within, sources.doors, gauges.metrics)
 
 
 def server(

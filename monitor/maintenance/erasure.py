@@ -104,6 +104,7 @@ def erase_records(
         work.removed["quarantine"] += erasing.delete_holding(connection, "quarantine", is_meant, client)
         work.removed["half_calls"] += erasing.delete_holding(connection, "half_calls", is_meant)
         work.removed["waiting_calls"] += erasing.delete_holding(connection, "waiting_calls", is_meant, client)
+        work.removed["waiting_runs"] += erasing.delete_holding(connection, "waiting_runs", is_meant, client)
         work.removed["waiting_calls"] += waiting_calls.delete_texts(
             connection, client
         )  # nobody can read them

@@ -43,6 +43,7 @@ from monitor.store import (
     texts,
     uptime,
     waiting_calls,
+    waiting_runs,
     webhook_deliveries,
 )
 from monitor.store.audit_checkpoints import Signer
@@ -115,6 +116,7 @@ def _steps(
         lambda c: texts.delete_before(c, now - predictions.text_retention),
         lambda c: half_calls.delete_before(c, now - predictions.quarantine_retention),
         lambda c: waiting_calls.delete_before(c, now - predictions.quarantine_retention),
+        lambda c: waiting_runs.delete_before(c, now - predictions.quarantine_retention),
         lambda c: uptime.delete_before(c, deliveries),
         lambda c: drift.delete_before(c, deliveries),
         lambda c: outbox.delete_before(c, deliveries),

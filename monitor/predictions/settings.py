@@ -23,6 +23,8 @@ class PredictionSettings(Section):
     texts_wait: Duration = 15.0
     """How long a call that came over OTLP without texts waits for those in log records; 0 to store it at once. Calls of
     a stream that sends no such texts do not wait."""
+    runs_wait: Duration = 15.0
+    """How long a run of an agent that came over OTLP waits for spans of it that arrive after that of the agent."""
     quarantine_retention: Duration = 7.0 * DAY
     """How long rejected records are kept."""
     resend_window: Duration = float(DAY)

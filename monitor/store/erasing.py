@@ -24,6 +24,7 @@ _FILL = 1 << 20
 _CONTENT = {
     "diagnoses": "diagnosis", "faults": "subject", "half_calls": "content", "incidents": "incident",
     "outbox": "body", "quarantine": "record", "silences": "matchers", "waiting_calls": "content",
+    "waiting_runs": "content",
 }  # fmt: skip
 """The column that is searched, by table."""
 

@@ -51,6 +51,7 @@ from monitor.store import (
     texts,
     uptime,
     waiting_calls,
+    waiting_runs,
     webhook_deliveries,
 )
 from monitor.store.db import metadata
@@ -107,6 +108,7 @@ MODULES = (
     site_state,
     site_windows,
     waiting_calls,
+    waiting_runs,
 )
 
 __all__ = ["MODULES", "metadata"]

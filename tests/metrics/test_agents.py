@@ -78,6 +78,27 @@ def test_figures_of_runs_are_those_of_plain_sums_for_all_and_by_segment() -> Non
     assert measured(merge(halves)) == found
 
 
+def test_errors_of_single_tools() -> None:
+    rows = {
+        "features.tool_calls.search": [2, 3, None, 1] * 50,
+        "features.tool_errors.search": [1, 0, None, 1] * 50,
+        "features.tool_calls.book a seat": [None, 4, 0, None] * 50,
+        "features.tool_errors.book a seat": [None, 1, 0, None] * 50,
+    }
+    defined = definitions(Agent(tools=("search", "book a seat", "none")))
+    (batch,) = conform(pa.table(rows)).combine_chunks().to_batches()
+    own = own_counts.count(batch, BARE, 50, defined, are_joined=False)
+    assert own is not None
+    subject = Subject(
+        STREAM, DAY, merge([count(batch, BARE), own]), None, MetricSettings(),
+        declared=Declared({one.name: [(0, one)] for one in defined}),
+    )  # fmt: skip
+    found = {dict(one.labels)["tool"]: one for one in agents.measure(subject)}
+    assert found["search"].value == pytest.approx(100 / 300)
+    assert (found["search"].n, found["book a seat"].value) == (150, pytest.approx(0.25))
+    assert (found["none"].value, found["none"].reason) == (None, "0 runs of 1 needed")
+
+
 def test_what_cannot_be_measured_has_a_reason_and_dirty_rows_change_nothing() -> None:
     rows = runs(2)
     clean = measured(profile(pa.table(rows)))
@@ -99,6 +120,9 @@ def test_what_cannot_be_measured_has_a_reason_and_dirty_rows_change_nothing() ->
         ({"steps": "features.steps"}, "names are bare: write steps"),
         ({"tool_errors": "errors"}, "tool_errors need tool_calls"),
         ({"steps": "x" * 200}, "too long"),
+        ({"tools": ["a", "b", "a"]}, "a is there twice"),
+        ({"tools": [""]}, "is no name of a tool"),
+        ({"tools": [str(one) for one in range(51)]}, "51 tools are too many"),
     ],
 )
 def test_a_section_that_cannot_be_meant_is_refused(agent: dict[str, Any], says: str) -> None:

@@ -23,6 +23,7 @@ from monitor.runtime.cpu_tuning import keep_freed_memory
 from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_pandas
 from monitor.sources.group import Door
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import api_keys, predictions
 from monitor.store.api_keys import KeyKind
@@ -47,6 +48,7 @@ class Ingest:
     store: Store
     log: PredictionLog
     waiting: WaitingCalls
+    runs: WaitingRuns
 
     def post(
         self, body: Any, path: str = "/v1/predictions", key: str = "", **headers: str
@@ -85,10 +87,11 @@ def server_of(
     doors: Sequence[Door] = (),
     metrics: MetricsReceiver = NO_METRICS,
     waiting: WaitingCalls | None = None,
+    runs: WaitingRuns | None = None,
 ) -> Server:
     """The server of a daemon, with an application without a page."""
-    waiting = waiting or WaitingCalls(log, store)
-    hot = endpoints(log, Access(store, clock), log.settings, waiting, web.body_within, doors, metrics)
+    waiting, runs = waiting or WaitingCalls(log, store), runs or WaitingRuns(log, store)
+    hot = endpoints(log, Access(store, clock), log.settings, waiting, runs, web.body_within, doors, metrics)
     return Server(Front(Litestar(openapi_config=None, logging_config=None), hot, DaemonMeters()), web)
 
 
@@ -107,10 +110,10 @@ def serving(
     log = PredictionLog(store, chosen, clock)
     log.start()
     listening = (web or WebSettings()).model_copy(update={"listen": f"127.0.0.1:{free_port()}"})
-    waiting = WaitingCalls(log, store)
+    waiting, runs = WaitingCalls(log, store), WaitingRuns(log, store)
     try:
-        with running(server_of(log, store, clock, listening, metrics=metrics, waiting=waiting)) as url:
-            yield Ingest(url, store, log, waiting)
+        with running(server_of(log, store, clock, listening, (), metrics, waiting, runs)) as url:
+            yield Ingest(url, store, log, waiting, runs)
     finally:
         log.stop()
         store.close()

@@ -4,8 +4,11 @@ from pydantic import field_validator, model_validator
 
 from monitor.config.sections import Section
 
+CALLS_OF, ERRORS_OF = "tool_calls.", "tool_errors."
+"""How the features with the calls of one tool, and with those that failed, begin; its name follows."""
 _LONGEST = 120
 """Characters of a name as it is written into expressions."""
+_MOST_TOOLS = 50
 
 
 class AgentSection(Section):
@@ -19,6 +22,9 @@ class AgentSection(Section):
     """The feature with the number of these calls that failed."""
     loops: str = ""
     """The feature with how often a run repeated a call of a tool with the same arguments."""
+    tools: list[str] = []
+    """Tools whose errors are measured one by one: of `search`, the features `tool_calls.search` and
+    `tool_errors.search` have the calls in a run and those that failed."""
     goal: str = ""
     """The truth of a run that reached its goal, such as `true`, which is also 1, or `resolved`."""
 
@@ -30,6 +36,17 @@ class AgentSection(Section):
         if len(repr(name)) > _LONGEST:
             raise ValueError(f"{name[:40]}… is too long: use at most 100 characters")
         return name
+
+    @field_validator("tools")
+    @classmethod
+    def _are_tools(cls, tools: list[str]) -> list[str]:
+        if len(tools) > _MOST_TOOLS:
+            raise ValueError(f"{len(tools)} tools are too many: use at most {_MOST_TOOLS}")
+        if doubled := next((name for name in tools if tools.count(name) > 1), None):
+            raise ValueError(f"{doubled} is there twice")
+        if long := next((name for name in tools if not name or len(repr(name)) > _LONGEST), None):
+            raise ValueError(f"{long[:40]!r} is no name of a tool: use 1 to 100 characters")
+        return tools
 
     @model_validator(mode="after")
     def _is_whole(self) -> "AgentSection":

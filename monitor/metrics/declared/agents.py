@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from monitor.expressions.expression import UndefinedError
 from monitor.metrics.declared.own_metrics import figure
 from monitor.metrics.metric import MetricInfo, Subject, too_few
-from monitor.records import Better, Labels, Measurement
-from monitor.windows.declared.agent_definitions import PREFIX
+from monitor.records import Better, Labels, Measurement, labels
+from monitor.windows.declared.agent_definitions import BY_TOOL, PREFIX
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.declared.tally_labels import ROWS
 from monitor.windows.profile import Slice
@@ -21,9 +21,9 @@ TOOL_CALLS = MetricInfo(
     "`agent` of the model with `tool_calls`; numbers",
 )  # fmt: skip
 TOOL_ERROR_RATE = MetricInfo(
-    "tool_error_rate", "share", Better.LOWER, "Share of the calls of tools that failed.", _WHERE,
+    "tool_error_rate", "share", Better.LOWER, "Share of the calls of tools that failed.", ("tool", *_WHERE),
     "sum of failed calls / sum of calls; interval by the delta method, runs as units",
-    "`agent` of the model with `tool_calls` and `tool_errors`; numbers",
+    "`agent` of the model with `tool_calls` and `tool_errors`, by tool with `tools`; numbers",
 )  # fmt: skip
 LOOP_RATE = MetricInfo(
     "loop_rate", "share", Better.LOWER, "Share of the runs that repeated a call of a tool.", _WHERE,
@@ -35,16 +35,19 @@ GOAL_RATE = MetricInfo(
     "`agent` of the model with `goal`, outcomes with `truth`", "Wilson 1927",
 )  # fmt: skip
 INFO = (STEPS, TOOL_CALLS, TOOL_ERROR_RATE, LOOP_RATE, GOAL_RATE)
+_OF_TOOL = f"{PREFIX}{BY_TOOL}"
 _BY_NAME = {f"{PREFIX}{info.name}": info for info in INFO}
 
 
 def measure(subject: Subject) -> Iterator[Measurement]:
     """The figures of an agent. A model without the setting has none."""
     for metric in subject.declared.of(subject.window):
-        info = _BY_NAME.get(metric.name)
+        info, of_tool = _BY_NAME.get(metric.name), labels()
+        if metric.name.startswith(_OF_TOOL):
+            info, of_tool = TOOL_ERROR_RATE, labels(tool=metric.name.removeprefix(_OF_TOOL))
         if info is not None:
             for where, part, base in subject.scopes():
-                yield _measured(subject, metric, info, where, part, base)
+                yield _measured(subject, metric, info, tuple(sorted((*of_tool, *where))), part, base)
 
 
 def _measured(

@@ -151,7 +151,7 @@ def calls_of(spans: Iterable[Span | Refused], body: bytes, rules: Rules) -> Call
         record, origin = _read(call.span, rules, documents.get(call.span.trace, ()))
         client = rules.client or str(record["client"])  # no sender names the calls of another client
         of_call, of_frame = _keys(call, frame, client)
-        records.append(_complete(record))
+        records.append(with_stream(record))
         names.append(of_call)
         covered.append(of_frame)
         origins.append(origin)
@@ -211,7 +211,7 @@ def only_client(rules: Rules) -> str:
     return next(iter(rules.clients)) if rules.clients is not None and len(rules.clients) == 1 else ""
 
 
-def _complete(record: dict[str, Any]) -> object:
+def with_stream(record: dict[str, Any]) -> object:
     """The record, or the error for what OTLP names differently than other requests."""
     if not record["client"]:
         return RecordError("incomplete", "the span names no client", hint=_NO_CLIENT)

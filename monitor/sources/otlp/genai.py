@@ -171,7 +171,7 @@ def choices_of(span: Span) -> int:
 
 def stream_of(span: Span, client: str) -> tuple[str, str, str | None]:
     """Client, model and environment of a call; empty, or None, if it does not name them."""
-    return _named(span, "watchkeeper.client") or client, _model(span) or "", _environment(span)
+    return named(span, "watchkeeper.client") or client, model_of(span) or "", environment_of(span)
 
 
 def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[str, Any]:
@@ -186,9 +186,9 @@ def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[st
     record = {
         "id": answered or span.id.hex(),
         "timestamp": start // 1000,
-        "client": _named(span, "watchkeeper.client") or client,
-        "model": _model(span),
-        "environment": _environment(span),
+        "client": named(span, "watchkeeper.client") or client,
+        "model": model_of(span),
+        "environment": environment_of(span),
         **_known(_FIELDS, attributes),
         "features": _known(_FEATURES, attributes) | sizes(content),
         "segments": _known(_SEGMENTS, attributes),
@@ -201,7 +201,7 @@ def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[st
         record["latency_ms"] = (end - start) / 1e6
     if (first_chunk := _first_chunk_ms(span)) is not None:
         record["features"]["ttft_ms"] = first_chunk
-    if (error := _error(span)) is None:
+    if (error := error_of(span)) is None:
         record["finish_reason"] = _finish_reason(span.attributes)
         record["prediction"] = record["finish_reason"] or UNKNOWN_REASON
     else:
@@ -209,6 +209,12 @@ def record_of(span: Span, client: str, documents: Iterable[str] = ()) -> dict[st
         if answered is None:  # what stands there then is the model that was asked for
             record.pop("version", None)
     return record
+
+
+def usage_of(span: Span) -> tuple[float | None, float | None, float | None]:
+    """Input tokens, output tokens and cost of a call; None where it does not tell."""
+    found = _known((*_FIELDS, *_FEATURES), span.attributes)
+    return found.get("input_tokens"), found.get("output_tokens"), found.get("cost")
 
 
 def _times(span: Span) -> tuple[int, int]:
@@ -239,34 +245,35 @@ def _first(attributes: Attributes, keys: Iterable[str], convert: _Convert) -> An
     return None
 
 
-def _named(span: Span, name: str) -> str | None:
+def named(span: Span, name: str) -> str | None:
     """An attribute of a span, or else of its resource."""
     own, common = span.attributes, span.resource
     return (_text(own[name]) if name in own else None) or (_text(common[name]) if name in common else None)
 
 
-def _model(span: Span) -> str | None:
+def model_of(span: Span) -> str | None:
     """What the attributes name, or else the service, or else the model that was asked for."""
-    if (named := _named(span, "watchkeeper.model")) is not None:
-        return named
+    if (chosen := named(span, "watchkeeper.model")) is not None:
+        return chosen
     service = _text(span.resource.get("service.name"))
-    if service is not None and not service.startswith(_NO_SERVICE) and (name := _as_name(service)):
+    if service is not None and not service.startswith(_NO_SERVICE) and (name := as_name(service)):
         return name
     candidates = (_text(span.attributes.get(key)) for key in (*_SEGMENTS[1][2], *_FIELDS[0][2]))
-    return next((name for text in candidates if text and (name := _as_name(text))), None)
+    return next((name for text in candidates if text and (name := as_name(text))), None)
 
 
 @lru_cache(1024)
-def _as_name(text: str) -> str | None:
+def as_name(text: str) -> str | None:
     """The name of a model made of any text, without slashes: `openai/gpt-4o` becomes `openai-gpt-4o`."""
     visible = "".join(one if one.isprintable() else " " for one in re.sub(r"[/\\]", "-", text))
     name = " ".join(visible.split())[:NAME].strip()
     return None if flaw_of_name(name) else name
 
 
-def _environment(span: Span) -> str | None:
-    named = next((name for key in _ENVIRONMENT if (name := _named(span, key))), None)
-    return None if named is None else _ENVIRONMENTS.get(named.lower(), named.lower())
+def environment_of(span: Span) -> str | None:
+    """The environment that a span or its resource names; None if they name none."""
+    found = next((name for key in _ENVIRONMENT if (name := named(span, key))), None)
+    return None if found is None else _ENVIRONMENTS.get(found.lower(), found.lower())
 
 
 def _parameters(attributes: Attributes) -> dict[str, Any]:
@@ -310,7 +317,7 @@ def _first_chunk_ms(span: Span) -> float | None:
     return (min(times) - span.start) / 1e6 if times and min(times) >= span.start > 0 else None
 
 
-def _error(span: Span) -> str | None:
+def error_of(span: Span) -> str | None:
     """The kind of failure: a class without its package, or a code. Never a message, which may quote a prompt."""
     named = _text(span.attributes.get("error.type"))
     if named is not None:

@@ -20,6 +20,7 @@ from monitor.sources.otlp.span import (
     SpanEvent,
     first_and_last,
     flaw_of,
+    is_entry,
 )
 
 _MAX_DEPTH = 64
@@ -165,6 +166,7 @@ def _span(item: Mapping[str, Any], resource: Attributes) -> Span:
         else [],
         status.get("code") == _ERROR,
         _text(status, "message"),
+        is_entry(_whole(item.get("kind")) or 0, _whole(item.get("flags")) or 0),
     )
 
 

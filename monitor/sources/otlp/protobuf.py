@@ -23,6 +23,7 @@ from monitor.sources.otlp.span import (
     SpanEvent,
     first_and_last,
     flaw_of,
+    is_entry,
 )
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
@@ -68,6 +69,7 @@ def spans(body: bytes) -> Iterator[Span | Refused]:
                 ],
                 message.status.code == _ERROR,
                 message.status.message,
+                is_entry(message.kind, message.flags),
             )
 
 

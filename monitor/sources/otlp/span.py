@@ -20,7 +20,7 @@ class Span(msgspec.Struct, frozen=True):
     """A span. Times are in ns since the epoch, 0 if unknown; `parent` is empty for a root span.
 
     `failed`: its status is ERROR, and `message` describes it. `resource` are the attributes of the program that
-    made it.
+    made it. `is_entry`: its parent is in another program, as far as the span tells.
     """
 
     trace: bytes
@@ -34,6 +34,7 @@ class Span(msgspec.Struct, frozen=True):
     events: Sequence[SpanEvent] = ()
     failed: bool = False
     message: str = ""
+    is_entry: bool = False
 
 
 class LogRecord(msgspec.Struct, frozen=True):
@@ -67,6 +68,17 @@ GENAI = "gen_ai."
 """How the names of events of language models begin."""
 EVENT_NAME = "event.name"
 """The attribute that names the event of a log record in older SDKs."""
+
+
+_SERVER, _CONSUMER = 2, 5
+"""Kinds of spans that another program has caused."""
+_TELLS, _REMOTE = 0x100, 0x200
+"""Flags: whether a span tells if its parent is in another program, and whether it is."""
+
+
+def is_entry(kind: int, flags: int) -> bool:
+    """Whether a span of this kind with these flags has its parent in another program."""
+    return bool(flags & _REMOTE) if flags & _TELLS else kind in (_SERVER, _CONSUMER)
 
 
 def first_and_last(events: Sequence[Any]) -> list[Any]:

@@ -19,6 +19,7 @@ from monitor.predictions.intake.requests import RawRequest, Receipt
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.group import Door
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.web.auth.access import Access, Principal
 from monitor.web.ingest import reply
@@ -57,6 +58,7 @@ def endpoints(
     access: Access,
     settings: PredictionSettings,
     waiting: WaitingCalls,
+    runs: WaitingRuns,
     body_within: float = 60.0,
     doors: Sequence[Door] = (),
     metrics: MetricsReceiver = NO_METRICS,
@@ -74,7 +76,7 @@ def endpoints(
         "/v1/predictions": Endpoint(RecordKind.PREDICTIONS, log, access, budget, limits, turns),
         "/v1/outcomes": Endpoint(RecordKind.OUTCOMES, log, access, budget, limits, turns),
         **{
-            f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics, waiting)
+            f"/v1/{signal}": OtlpEndpoint(signal, log, access, budget, limits, metrics, waiting, runs)
             for signal in Signal
         },
     }

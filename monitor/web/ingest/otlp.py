@@ -18,6 +18,7 @@ from monitor.predictions.intake.requests import Receipt, RepeatedPartError
 from monitor.predictions.intake.schema import Rules
 from monitor.predictions.log.writer import PredictionLog
 from monitor.sources.otlp import json_encoding, protobuf
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.calls import Calls, calls_of, only_client
 from monitor.sources.otlp.data_points import DataPoint
 from monitor.sources.otlp.evaluations import evaluations_of
@@ -65,9 +66,10 @@ class OtlpEndpoint:
         limits: BodyLimits,
         metrics: MetricsReceiver,
         waiting: WaitingCalls,
+        runs: WaitingRuns,
     ) -> None:
         self._signal = signal
-        self._waiting = waiting
+        self._waiting, self._runs = waiting, runs
         self._metrics = metrics
         self._log = log
         self._access = access
@@ -133,8 +135,11 @@ class OtlpEndpoint:
         joined with them.
         """
         rules = self._log.rules(sender.client, sender.models)
-        found = calls_of(_DECODERS[encoding].spans(body), body, rules)
+        gathered = self._runs.gather(rules)
+        found = calls_of(gathered.through(_DECODERS[encoding].spans(body)), body, rules)
         calls, joined = self._waiting.spans_arrived(found, rules)
+        refused = self._runs.spans_arrived(gathered, rules)
+        joined.add(refused.count, refused.reason)
         return calls, rules, joined
 
     def _together(self, calls: Calls, rules: Rules) -> list[ParsedRequest] | None:

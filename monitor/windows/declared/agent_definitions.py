@@ -3,14 +3,17 @@
 All are counted as own metrics, whose names begin with a prefix that none of one's own can have.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from monitor.expressions.expression import compile_expression
+from monitor.health.declared.agent_settings import CALLS_OF, ERRORS_OF
 from monitor.records import Better
 from monitor.windows.declared.own_metric import OwnMetric
 
 PREFIX = "agent."
+BY_TOOL = "tool."
+"""How the names of the error rates of one tool begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class Agent:
     tool_errors: str = ""
     loops: str = ""
     goal: str = ""
+    tools: Sequence[str] = ()
 
 
 def definitions(agent: Agent) -> list[OwnMetric]:
@@ -39,6 +43,9 @@ def _expressions(agent: Agent) -> Iterator[tuple[str, str]]:
         yield "agent_tool_calls", f"mean({_of(agent.tool_calls)})"
     if agent.tool_calls and agent.tool_errors:
         yield "tool_error_rate", f"sum({_of(agent.tool_errors)}) / sum({_of(agent.tool_calls)})"
+    for tool in agent.tools:
+        of_tool = _of(f"{ERRORS_OF}{tool}"), _of(f"{CALLS_OF}{tool}")
+        yield f"{BY_TOOL}{tool}", f"sum({of_tool[0]}) / sum({of_tool[1]})"
     if agent.loops:
         yield "loop_rate", f"share({_of(agent.loops)} > 0)"
     if agent.goal:

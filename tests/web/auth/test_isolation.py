@@ -231,7 +231,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with app.store.read() as connection:
         fired = next(one for one in alerts.load_open(connection) if one.stream.client == "acme")
     tokens = _tokens(app)
-    hot = wiring.ingest(app.config, app.log, app.access, app.sources, app.gauges, app.waiting_calls)
+    hot = wiring.ingest(
+        app.config, app.log, app.access, app.sources, app.gauges, app.waiting_calls, app.waiting_runs
+    )
     found = [
         (method, route.path)
         for route in app.application.routes

@@ -17,6 +17,7 @@ from monitor.predictions.log.batch import decode
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.otlp import waiting_calls as joining
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import TEXTS_WAIT, WaitingCalls
 from monitor.store import texts as text_rows
 from monitor.store import waiting_calls
@@ -369,7 +370,7 @@ def test_nothing_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> None:
     second = [(events(CHOICE, first=1), "logs"), (events(WHOLE, number=2, trace=2), "logs")]
     try:
         for requests in (first, [*first, *second], second):
-            sender = Ingest(process.url, None, None, None)  # type: ignore[arg-type]
+            sender = Ingest(process.url, None, None, None, None)  # type: ignore[arg-type]
             for request, signal in requests:
                 assert send(sender, request, PROTOBUF, signal).status_code == 200
             process.kill()
@@ -381,7 +382,7 @@ def test_nothing_is_lost_or_doubled_by_kill_9(tmp_path: Path) -> None:
     settings = PredictionSettings()
     log = PredictionLog(store, settings, ManualClock(NOW))
     try:
-        reopened = Ingest("", store, log, WaitingCalls(log, store))
+        reopened = Ingest("", store, log, WaitingCalls(log, store), WaitingRuns(log, store))
         assert sorted(row["id"] for row in rows_of(reopened)) == ["x", "y"]
         assert {row["texts.input"] for row in kept(reopened)} == {QUESTION}
         assert waiting(reopened) == 0

@@ -12,6 +12,7 @@ from monitor.clock import SystemClock
 from monitor.predictions.log.writer import PredictionLog
 from monitor.predictions.settings import PredictionSettings
 from monitor.sources.group import Door, SourceGroup
+from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.sources.pushed import MOST_WAITING, HttpSettings, Inbox
 from monitor.sources.source import Payload
@@ -54,7 +55,7 @@ def ingest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ingest]:
     web = WebSettings(listen=f"127.0.0.1:{free_port()}")
     try:
         with running(server_of(log, store, clock, web, doors)) as url:
-            made = Ingest(url, store, log, WaitingCalls(log, store))
+            made = Ingest(url, store, log, WaitingCalls(log, store), WaitingRuns(log, store))
             until(lambda: made.post(b" ", "/v1/sources/orders").status_code == 202, "the source is open")
             yield made
     finally:

@@ -1,0 +1,329 @@
+"""Makes runs of agents of spans that arrive in several requests, in any order, and again: each run is stored once.
+
+What a run is made of is in the store before it is acknowledged. The span of an agent arrives when the run has ended,
+and the run is then stored after `predictions.runs_wait`. An agent whose outer spans have not come waits for longer: it
+may belong to another one.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from sqlalchemy import Connection
+
+from monitor.errors import DamageError
+from monitor.predictions.intake import parse
+from monitor.predictions.intake.parse import ParsedRequest, RecordKind
+from monitor.predictions.intake.requests import Receipt
+from monitor.predictions.intake.schema import Rules
+from monitor.predictions.log.writer import PredictionLog
+from monitor.sources.otlp.agents.agent_span import AgentSpan, Kind
+from monitor.sources.otlp.agents.gathering import Gathered, Programs, Trace
+from monitor.sources.otlp.agents.runs import Run, Traced, ids_of, record_of
+from monitor.sources.otlp.calls import only_client, with_stream
+from monitor.sources.otlp.waiting_calls import Refusals
+from monitor.store import checksums, waiting_runs
+from monitor.store.db import Store
+from monitor.store.idempotency import Request
+from monitor.store.waiting_runs import WaitingSpans
+
+OUTER_WAIT = 900.0
+"""Seconds for which an agent waits for the spans around it."""
+LONGEST_RUN = 3600.0
+"""Seconds for which spans wait for their agent. What a longer run did is not counted."""
+MOST_ROWS, MOST_BYTES = 100_000, 128_000_000
+"""What may wait of one client."""
+MOST_SPANS = 5_000
+"""Of one trace. What a run with more did is not counted."""
+_AT_ONCE = 200
+_MOST_TRACES = 10_000
+_TOO_MANY = "too many spans of agents of this client wait: what their runs did is not counted"
+_PART = "runs of agents"
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """The spans of a row, and what their sender may write. `is_cut`: others of the trace were not kept."""
+
+    service: str
+    client: str
+    models: tuple[str, ...]
+    complete_since: float
+    is_cut: bool
+    spans: list[AgentSpan]
+
+
+@dataclass
+class _Known:
+    """What is known of a trace: the ids of spans that are needed, and how many are kept."""
+
+    wanted: set[bytes] = field(default_factory=set)
+    count: int = 0
+
+
+@dataclass
+class _Plan:
+    """What to write in one transaction."""
+
+    requests: list[ParsedRequest] = field(default_factory=list)
+    taken: list[WaitingSpans] = field(default_factory=list)
+    kept: list[WaitingSpans] = field(default_factory=list)
+
+    def settle(self, connection: Connection) -> None:
+        """Delete what waits no longer, and write what waits from now on."""
+        waiting_runs.take(connection, self.taken)
+        waiting_runs.put(connection, self.kept)
+
+
+class WaitingRuns:
+    """The spans that wait for the end of their run."""
+
+    def __init__(self, log: PredictionLog, store: Store) -> None:
+        self._log, self._store, self._wait = log, store, log.settings.runs_wait
+        self._lock = threading.Lock()
+        self._began = log.clock.elapsed()
+        self._programs = Programs()
+        self._known: dict[Trace, _Known] = {}
+
+    def gather(self, rules: Rules) -> Gathered:
+        """What collects the spans of a request."""
+        return Gathered(self._programs, self._log.clock.now(), rules.client, only_client(rules))
+
+    def spans_arrived(self, gathered: Gathered, rules: Rules) -> Refusals:
+        """Store what was gathered; what of it is refused.
+
+        Raises:
+            StoreError: nothing was stored.
+        """
+        refused, plan, now = Refusals(), _Plan(), self._log.clock.now()
+        with self._lock:
+            contents = [
+                (trace, content)
+                for trace in gathered.traces
+                if (content := self._content(gathered, trace, rules, plan, refused, now)) is not None
+            ]
+            if contents:
+                with self._store.read() as connection:
+                    self._add(plan, contents, connection, refused, now)
+            self._commit(plan)
+            self._remember(plan, contents)
+        return refused
+
+    def release(self) -> None:
+        """Store the runs that have ended and waited; delete spans whose agent never came.
+
+        After a start, exporters first get the time to send again what they could not.
+        """
+        if self._log.clock.elapsed() - self._began < self._wait:
+            return
+        now, tried = self._log.clock.now(), set[str]()
+        while True:
+            with self._store.read() as connection:
+                traces = waiting_runs.due(connection, now, _AT_ONCE)
+            if tried.issuperset(traces):  # none, or such as cannot be stored now
+                break
+            tried.update(traces)
+            with self._lock:  # which other requests get in between
+                self._release(traces, now)
+        while self._delete_old(now - LONGEST_RUN - self._wait - OUTER_WAIT):
+            pass
+
+    def _delete_old(self, before: float) -> int:
+        with self._store.write() as connection:
+            return waiting_runs.delete_before(connection, before)
+
+    def _content(
+        self, gathered: Gathered, trace: Trace, rules: Rules, plan: _Plan, refused: Refusals, now: float
+    ) -> _Content | None:
+        """What to keep of a trace; None if that is nothing."""
+        known = self._known.get(trace, _Known())
+        kept = [
+            span
+            for span in gathered.spans.get(trace, {}).values()
+            if span.kind is not Kind.AGENT or self._may_be_stored(span, rules, plan, refused)
+        ]
+        spans = [*kept, *gathered.frames(trace, known.wanted)]
+        if not spans:
+            return None
+        room = max(MOST_SPANS - known.count, 0)
+        is_cut = len(spans) > room
+        if is_cut:
+            agents = [span for span in spans if span.kind is Kind.AGENT]
+            spans = (agents or spans[:room])[:MOST_SPANS]
+        since = self._programs.complete_since(trace[0], now)
+        return _Content(trace[0].service, rules.client, rules.models, since, is_cut, spans)
+
+    def _may_be_stored(self, agent: AgentSpan, rules: Rules, plan: _Plan, refused: Refusals) -> bool:
+        """Whether runs of this agent may be stored; if not, that is refused at once."""
+        record = with_stream(record_of(Run(agent, (), True), is_whole=False))
+        parsed = parse.check(RecordKind.PREDICTIONS, [record], 0, rules, self._log.decoders)
+        if parsed.rejected:
+            refused.add(1, parsed.rejected[0].rejected.error)
+            parsed.request = _request_of(agent.id, agent.id)
+            plan.requests.append(parsed)
+        return not parsed.rejected
+
+    def _add(
+        self,
+        plan: _Plan,
+        contents: Iterable[tuple[Trace, _Content]],
+        connection: Connection,
+        refused: Refusals,
+        now: float,
+    ) -> None:
+        """Plan to have spans wait, if there is room for them."""
+        left: dict[str, tuple[int, int]] = {}
+        for trace, content in contents:
+            client = trace[0].client
+            row = _row(trace, content, now, self._wait)
+            if client not in left:
+                count, size = waiting_runs.waiting_of(connection, client)
+                left[client] = MOST_ROWS - count, MOST_BYTES - size
+            rows, room = left[client]
+            if rows < 1 or room < len(row.content):
+                self._programs.lost(trace[0], now)
+                refused.add(sum(span.kind is Kind.AGENT for span in content.spans), _TOO_MANY)
+                continue
+            left[client] = rows - 1, room - len(row.content)
+            plan.kept.append(row)
+
+    def _remember(self, plan: _Plan, contents: Iterable[tuple[Trace, _Content]]) -> None:
+        stored = {row.trace for row in plan.kept}
+        for trace, content in contents:
+            if digest_of(trace) not in stored:
+                continue
+            known = self._known.pop(trace, _Known())
+            known.count += len(content.spans)
+            here = {span.id for span in content.spans}
+            known.wanted -= {bytes.fromhex(one) for one in here}
+            above = {span.parent for span in content.spans if span.parent and not span.is_entry} - here
+            known.wanted |= {bytes.fromhex(one) for one in above}
+            self._known[trace] = known
+            if len(self._known) > _MOST_TRACES:
+                self._known.pop(next(iter(self._known)))
+
+    def _release(self, traces: Sequence[str], now: float) -> None:
+        """Store the runs of these traces. What cannot be stored is reported, and stops no other."""
+        with self._store.read() as connection:
+            rows = waiting_runs.of_traces(connection, traces)
+        plan = _Plan()
+        for trace in traces:
+            with self._store.faults.isolate(_PART, trace):
+                self._plan_release(plan, [row for row in rows if row.trace == trace], now)
+        is_written = False
+        with self._store.faults.isolate(_PART, "storing"):  # one run must not stop the others
+            self._commit(plan)
+            is_written = True
+        if not is_written and len(traces) > 1:
+            for trace in traces:
+                self._release([trace], now)
+
+    def _plan_release(self, plan: _Plan, rows: Sequence[WaitingSpans], now: float) -> None:
+        """Plan to store the runs of a trace that have waited; the other spans go on waiting."""
+        contents: dict[str, _Content] = {}
+        for row in rows:
+            content = _read(row)
+            if content is None:
+                self._store.faults.report(_PART, row.trace, "spans that waited are damaged")
+                plan.taken.append(row)
+            else:
+                contents[row.part] = content
+        kept = [row for row in rows if row.part in contents]
+        ready = self._ready(kept, contents, now)
+        for run, row in ready:
+            plan.requests.append(self._request(run, row, contents, now))
+        gone = ids_of([run for run, _ in ready])
+        for row in kept:
+            self._keep_rest(plan, row, contents[row.part], gone, now)
+
+    def _ready(
+        self, rows: Sequence[WaitingSpans], contents: dict[str, _Content], now: float
+    ) -> list[tuple[Run, WaitingSpans]]:
+        """The runs of a trace that are stored now, each with the row of its agent."""
+        spans: dict[str, AgentSpan] = {}
+        found: dict[str, WaitingSpans] = {}
+        for row in sorted(rows, key=lambda row: (row.received_at, row.part)):
+            for span in contents[row.part].spans:
+                if span.id not in spans or spans[span.id].kind is Kind.FRAME:
+                    spans[span.id], found[span.id] = span, row
+        programs = {key: contents[row.part].service for key, row in found.items()}
+        runs = ((run, found[run.agent.id]) for run in Traced(spans, programs).runs())
+        return [
+            (run, row)
+            for run, row in runs
+            if now - row.received_at >= (self._wait if run.is_outermost else max(OUTER_WAIT, self._wait))
+        ]
+
+    def _request(
+        self, run: Run, row: WaitingSpans, contents: dict[str, _Content], now: float
+    ) -> ParsedRequest:
+        content, agent = contents[row.part], run.agent
+        mine = [one for one in contents.values() if one.service == content.service]
+        is_whole = (
+            not any(one.is_cut for one in mine)
+            and agent.start / 1e9 >= max(one.complete_since for one in mine)
+            and agent.end - agent.start <= LONGEST_RUN * 1e9
+        )
+        rules = self._log.rules(content.client, content.models, max(now - row.received_at, 0.0))
+        record = record_of(run, is_whole=is_whole)
+        parsed = parse.check(RecordKind.PREDICTIONS, [record], 0, rules, self._log.decoders)
+        parsed.request = _request_of(row.trace, agent.id)
+        return parsed
+
+    def _keep_rest(
+        self, plan: _Plan, row: WaitingSpans, content: _Content, gone: Set[str], now: float
+    ) -> None:
+        """Plan what becomes of a row of which runs were made."""
+        rest = [span for span in content.spans if span.id not in gone]
+        plan.taken.append(row)
+        if all(span.kind is Kind.FRAME for span in rest):
+            return
+        due = None
+        if any(span.kind is Kind.AGENT for span in rest):
+            outer = row.received_at + max(OUTER_WAIT, self._wait)
+            due = min(now + self._wait, outer) if now < outer else now + self._wait
+        plan.kept.append(
+            replace(row, due_at=due, content=_encoded(msgspec.structs.replace(content, spans=rest)))
+        )
+
+    def _commit(self, plan: _Plan) -> None:
+        if not (plan.requests or plan.kept or plan.taken):
+            return
+        for receipt in self._log.store_delivery(plan.requests, plan.settle):
+            if not isinstance(receipt, Receipt):
+                self._store.faults.report(_PART, "storing", receipt.message)
+
+
+def digest_of(trace: Trace) -> str:
+    """A digest that identifies the trace of a client, and does not tell its id."""
+    return _digest("run", trace[0].client.encode(errors="replace"), trace[1])[:40]
+
+
+def _row(trace: Trace, content: _Content, now: float, wait: float) -> WaitingSpans:
+    ids = "\0".join(sorted(span.id for span in content.spans)).encode()
+    part = _digest("part", content.service.encode(errors="replace"), ids)[:16]
+    due = now + wait if any(span.kind is Kind.AGENT for span in content.spans) else None
+    return WaitingSpans(digest_of(trace), part, trace[0].client, now, due, _encoded(content))
+
+
+def _encoded(content: _Content) -> bytes:
+    return checksums.seal(msgspec.json.encode(content))
+
+
+def _read(row: WaitingSpans) -> _Content | None:
+    """The content of a row; None if it is damaged."""
+    try:
+        return msgspec.json.decode(checksums.unseal(row.content), type=_Content)
+    except (DamageError, ValueError, RecursionError):
+        return None
+
+
+def _request_of(trace: str, span: str) -> Request:
+    """The key by which a run is known."""
+    key = bytes.fromhex(_digest("request", trace.encode(), span.encode()))[:16]
+    return Request(key, key)
+
+
+def _digest(kind: str, *parts: bytes) -> str:
+    return hashlib.sha256(b"\0".join((kind.encode(), *parts))).hexdigest()
