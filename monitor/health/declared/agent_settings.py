@@ -42,10 +42,11 @@ class AgentSection(Section):
     def _are_tools(cls, tools: list[str]) -> list[str]:
         if len(tools) > _MOST_TOOLS:
             raise ValueError(f"{len(tools)} tools are too many: use at most {_MOST_TOOLS}")
-        if doubled := next((name for name in tools if tools.count(name) > 1), None):
-            raise ValueError(f"{doubled} is there twice")
-        if long := next((name for name in tools if not name or len(repr(name)) > _LONGEST), None):
-            raise ValueError(f"{long[:40]!r} is no name of a tool: use 1 to 100 characters")
+        for name in tools:
+            if not name or len(repr(name)) > _LONGEST:
+                raise ValueError(f"{name[:40]!r} is no name of a tool: use 1 to 100 characters")
+            if tools.count(name) > 1:
+                raise ValueError(f"{name} is there twice")
         return tools
 
     @model_validator(mode="after")
