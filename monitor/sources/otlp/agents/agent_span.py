@@ -115,9 +115,9 @@ def base_of(span: Span, client: str) -> Base:
     named = genai.named(span, "watchkeeper.agent") or _first(span.attributes, _AGENT_NAME)
     if not named and _is_chain_of_agent(span):
         named = span.name
-    model = (genai.as_name(named) if named else None) or ""
-    if not model or model == service:
-        model = genai.as_name(f"{service}{_SUFFIX}") if service else ""
+    model = genai.as_name(named) if named else None
+    if model in (None, service):
+        model = genai.as_name(f"{service}{_SUFFIX}") if service else None
     version = genai.named(span, "gen_ai.agent.version") or genai.named(span, "service.version")
     owner = genai.named(span, "watchkeeper.client") or client
     return Base(owner, model or "", genai.environment_of(span), version)
