@@ -119,9 +119,8 @@ class App:
         self.digests, self.change_mails = wiring.digests(config, self.store, self.channels, self._measured)
         self.drilldowns = Drilldowns(self.store, self.clock, config.reports)
         self.application, self.exporters = wiring.outward(config, self._services(), leader)
-        self.waiting_calls = WaitingCalls(self.log, self.store)
-        self.waiting_runs = WaitingRuns(self.log, self.store)
-        waiting = self.waiting_calls, self.waiting_runs
+        waiting = WaitingCalls(self.log, self.store), WaitingRuns(self.log, self.store)
+        self.waiting_calls, self.waiting_runs = waiting
         hot = wiring.ingest(config, self.log, self.access, self.sources, self.gauges, *waiting)
         self.server = wiring.server(config, self.application, hot, self.meters)
         self.scheduler = Scheduler(self.store.faults)
