@@ -1,4 +1,4 @@
-"""Text from outside, made harmless for a terminal, a log and a header: unprintable characters are escaped."""
+"""Texts of messages: numbers of things, and text from outside, made harmless for a terminal, a log and a header."""
 
 import re
 
@@ -29,3 +29,15 @@ def _escaped(character: str, keep: str) -> str:
         return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def counted(amount: float, noun: str) -> str:
+    """`1 row`, `2,000 rows`. The noun is in the singular."""
+    number = f"{amount:,.0f}"
+    return f"{number} {noun if number == '1' else _plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2] not in "aeiou" else f"{noun}s"

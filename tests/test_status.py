@@ -86,7 +86,7 @@ def test_history_of_an_older_baseline_is_to_be_profiled_again(daemon, tmp_path):
     done = profile_lake(daemon.store, files, STREAM, 3600, LakeSettings(), NOW)
     assert "profile them again" not in told(daemon)
     keep(daemon, trained(300, age=np.arange(300.0)))
-    assert f"{len(done.windows)} windows of history were profiled with an earlier baseline" in told(daemon)
+    assert f"profiled with an earlier baseline: {len(done.windows)} windows of history" in told(daemon)
 
 
 def test_availability_is_kept_for_each_hour_with_its_interval(daemon):

@@ -299,7 +299,7 @@ class Client(Forkable):
                 self._transport.close()
             if lost := self._queue.count:
                 self._counters.add("not_sent", lost)
-                log(WARNING, f"{lost:,} records were not sent before the end")
+                log(WARNING, f"not sent before the end: {lost:,} {'record' if lost == 1 else 'records'}")
             if is_idle and self._spool is not None:
                 self._spool.close()
         except Exception:

@@ -18,6 +18,7 @@ from monitor.alerts.text.titles import (
 from monitor.config.units import HOUR
 from monitor.records import Action, Alert, Stream
 from monitor.rules.language.wording import bound, figure, render, span
+from monitor.visible import counted
 
 AROUND = 6 * HOUR
 """Seconds that a dashboard link shows before and after the start of the alert."""
@@ -59,7 +60,7 @@ def compose(
         title=title(action, members, news),
         impact=lead.annotation("impact")
         if is_one
-        else f"{len(streams):,} models have {lead.severity.value} alerts at the same time.",
+        else f"{counted(len(streams), 'model')} have {lead.severity.value} alerts at the same time.",
         client=lead.stream.client,
         model=lead.stream.model,
         environment=lead.stream.environment,

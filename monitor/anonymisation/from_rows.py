@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from monitor.anonymisation.cells import Cells, Floats, of_labels, of_numbers
 from monitor.errors import InputError
+from monitor.visible import counted
 
 K = 10
 """Rows that share each value, label or range, unless told otherwise."""
@@ -39,7 +40,9 @@ def anonymise(table: pa.Table, rows: int, *, k: int = K, seed: int = 0) -> Anony
     if k < 2 or rows < 1:
         raise InputError(f"k is {k} and rows {rows}", hint="k is at least 2, rows at least 1")
     if table.num_rows < 2 * k:
-        raise InputError(f"{table.num_rows} rows are too few: 2k = {2 * k} are needed", hint="use more rows")
+        raise InputError(
+            f"only {counted(table.num_rows, 'row')}: 2k = {2 * k} are needed", hint="use more rows"
+        )
     cells, codes, left_out = _columns(table, k)
     if not cells:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out.items())

@@ -9,13 +9,14 @@ import sys
 
 from monitor.cli import output_streams
 from monitor.cli.compare import compare_at_once
-from monitor.cli.output import Exit, counted, say
+from monitor.cli.output import Exit, say
 from monitor.errors import ConfigError, InputError, WatchkeeperError
 from monitor.runtime.abandoned import leave
 from monitor.runtime.cpu_tuning import tune_process
 from monitor.runtime.file_modes import write_privately
 from monitor.runtime.imports import load_less
 from monitor.runtime.logs import log_warnings_only
+from monitor.visible import counted
 
 
 def main() -> None:

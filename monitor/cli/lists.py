@@ -12,6 +12,7 @@ from monitor.config.rule_files import configured
 from monitor.errors import InputError, WatchkeeperError
 from monitor.health.settings import ClientSettings
 from monitor.status import StatusAnswer
+from monitor.visible import counted
 from monitor.web.api.schemas import AlertAnswer
 from monitor.web.api.staff import staff_lists
 from monitor.web.api.staff.staff_schemas import QuarantineAnswer, RejectedAnswer, StaffIncidentAnswer
@@ -67,6 +68,6 @@ def quarantine(settings: Config, client: str, most: int) -> QuarantineAnswer:
         if not page.before or len(records) >= most:
             return QuarantineAnswer(records, page.rejections, page.before)
         if len(page.records) != wanted:
-            had = f"{len(page.records):,} rejected records instead of {wanted:,}"
+            had = f"{counted(len(page.records), 'rejected record')} instead of {wanted:,}"
             raise WatchkeeperError(f"the daemon answered {had}, and says that there are more")
         before = page.before

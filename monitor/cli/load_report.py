@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from monitor.cli.output import say
 from monitor.records import Rejected
+from monitor.visible import counted
 
 _EXAMPLES = 5
 
@@ -15,7 +16,7 @@ def tell_refused(refused: Mapping[str, int], others: int, examples: Iterable[Rej
     for rejected in list(examples)[:_EXAMPLES]:
         say(f"  {rejected.error}" + (f" ({rejected.hint})" if rejected.hint else ""))
     if others:
-        say(f"  {others:,} rows of other models skipped")
+        say(f"  {counted(others, 'row')} of other models skipped")
 
 
 def tell_ignored(names: Collection[str]) -> None:

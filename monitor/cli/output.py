@@ -37,11 +37,6 @@ def ask(question: str, default: str) -> str:
     return line.strip() or default
 
 
-def counted(count: int, word: str) -> str:
-    """`1 error`, `2 errors`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
-
-
 def put(text: str) -> None:
     """Write data to stdout."""
     sys.stdout.write(text + "\n")

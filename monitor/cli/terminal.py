@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from monitor.visible import counted
+
 
 @contextmanager
 def bar(what: str) -> Iterator[Callable[[int, int], None]]:
@@ -36,7 +38,7 @@ def rows_bar(what: str) -> Iterator[Callable[[int, float], None]]:
 
         def progress(rows: int, share: float) -> None:
             rate = rows / max(time.monotonic() - began, 1e-3)
-            shown.update(task, completed=share, rows=f"{rows:,} rows, {rate:,.0f}/s")
+            shown.update(task, completed=share, rows=f"{counted(rows, 'row')}, {rate:,.0f}/s")
 
         yield progress
 

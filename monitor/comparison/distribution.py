@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.metrics.intervals import Z
+from monitor.visible import counted
 from monitor.windows.layout.layout import ABOVE, BELOW, FIRST_LABEL, NEW, RARE, Floats
 from monitor.windows.profile import ColumnCounts
 
@@ -128,7 +129,7 @@ def _labels(names: tuple[str, ...], before: ColumnCounts, after: ColumnCounts) -
     first, others = order[:most], order[most:]
     table = [(names[i], *shares[:, i]) for i in first]
     if len(others):
-        table.append((f"{len(others):,} other labels", *shares[:, others].sum(axis=1)))
+        table.append((counted(len(others), "other label"), *shares[:, others].sum(axis=1)))
     outside = ("labels not in the reference", "rare labels") if is_text else ("", "other values")
     table += [(name, *tail[:, i]) for i, name in enumerate(outside) if tail[:, i].max() > 1e-6]
     missing = tuple(one.missing / one.rows if one.rows else 0.0 for one in (before, after))

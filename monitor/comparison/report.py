@@ -12,6 +12,7 @@ from html import escape
 
 from monitor.comparison.distribution import QUANTILES, Labels, Numbers, NumberSide
 from monitor.comparison.drawing import draw, number, percent
+from monitor.visible import counted
 
 _VERDICTS = {"drifted": "bad", "moved": "mid", "vanished": "bad"}
 _NAMES = ("min", *(f"{share:.0%}".replace("%", " %") for share in QUANTILES), "max")
@@ -99,7 +100,7 @@ def _body(report: Report) -> str:
     head = "".join(f'<th scope="col"{_class(i)}>{escape(title)}</th>' for i, title in enumerate(titles))
     rows = "".join(_row(column) for column in report.columns)
     more = (
-        f"<p>{report.left_out:,} more columns, all less different, are in <code>.to_pandas()</code>.</p>"
+        f"<p>{counted(report.left_out, 'more column')}, all less different, are in <code>.to_pandas()</code>.</p>"
         if report.left_out
         else ""
     )

@@ -9,6 +9,7 @@ from monitor.comparison.distribution import Labels, Numbers, distribution
 from monitor.comparison.drawing import number, percent
 from monitor.comparison.report import Report, ShownColumn, fragment, page
 from monitor.records import Measurement
+from monitor.visible import counted
 from monitor.windows.layout.layout import ColumnKind
 from monitor.windows.profile import ColumnCounts
 
@@ -139,8 +140,8 @@ class Comparison:
         unmeasured = sum(bool(column.reason) and column.source not in vanished for column in self.columns)
         unmeasured_words = f", {unmeasured:,} could not be measured" if unmeasured else ""
         return (
-            f"{len(self.drifted):,} of {len(self.columns):,} columns drifted{unmeasured_words} "
-            f"({self.reference_rows:,} reference rows, {self.current_rows:,} current rows{changes})"
+            f"{len(self.drifted):,} of {counted(len(self.columns), 'column')} drifted{unmeasured_words} "
+            f"({counted(self.reference_rows, 'reference row')}, {counted(self.current_rows, 'current row')}{changes})"
         )
 
     def rows(self) -> list[list[str]]:
@@ -192,7 +193,9 @@ class Comparison:
         ]
         left_out = len(self.columns) - len(rows)
         remaining = (
-            [f"({left_out:,} more columns, all less different: .to_pandas() has them)"] if left_out else []
+            [f"({counted(left_out, 'more column')}, all less different: .to_pandas() has them)"]
+            if left_out
+            else []
         )
         changes = [f"{_one_line(feature)}: {change}" for feature, change in self._changes()]
         return "\n".join([self.summary, "", *texts, *remaining, *changes, *self.notes])

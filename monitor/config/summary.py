@@ -5,6 +5,7 @@ from monitor.config.rule_files import rules_of
 from monitor.drift.explain import detection_delay
 from monitor.notify import build
 from monitor.records import Severity
+from monitor.visible import counted
 
 
 def summary(config: Config) -> list[str]:
@@ -18,7 +19,7 @@ def summary(config: Config) -> list[str]:
     models = [str(stream) for stream in config.streams()]
     channels = ", ".join(build(config.notify)) or "none: nobody will be notified"
     return [
-        f"{len(rules)} rules: {tiers}",
+        f"{counted(len(rules), 'rule')}: {tiers}",
         f"models: {', '.join(models) or 'none named: every client is accepted'}",
         f"channels: {channels}",
         f"drift: {detection_delay.typical(config.drift)}",

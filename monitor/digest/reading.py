@@ -16,6 +16,7 @@ from monitor.health.verdict import ClientHealth, state_sentence
 from monitor.records import Alert, Severity, State, Stream, Transition
 from monitor.store import alerts, targets
 from monitor.store.db import faults_of
+from monitor.visible import counted
 from monitor.windows.baseline import load as load_baseline
 
 
@@ -108,5 +109,6 @@ def notes(
         sentence = state_sentence(alert, settings.title(transition.stream.model))
         amounts[sentence] = amounts.get(sentence, 0) + 1
     return [
-        f"{sentence} ({amount} times)" if amount > 1 else sentence for sentence, amount in amounts.items()
+        f"{sentence} ({counted(amount, 'time')})" if amount > 1 else sentence
+        for sentence, amount in amounts.items()
     ]

@@ -16,7 +16,7 @@ from monitor.health.targets import Standing
 from monitor.health.verdict import ClientIncident, Health, ModelHealth, naming
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.targets import TargetPeriod
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 STALE_TRUTH_DAYS = 3
 OLD_DAYS = 90
@@ -195,7 +195,7 @@ def _incidents(incidents: Sequence[ClientIncident], due: Due, settings: ClientSe
     alike = [list(run) for _, run in groupby(mine, key=_alike)]
     lines = [incident_words(run, due.at, settings) for run in alike[:MOST_INCIDENTS]]
     more = sum(len(run) for run in alike[MOST_INCIDENTS:])
-    return [*lines, f"and {wording.plural(more, 'more incident')} on the page"] if more > 0 else lines
+    return [*lines, f"and {counted(more, 'more incident')} on the page"] if more > 0 else lines
 
 
 def _alike(one: ClientIncident) -> tuple[str, int, int]:
@@ -230,12 +230,12 @@ def _coming(
     if any(one.decisions for one in days) and not known and not is_judged:
         yield "There are no confirmed outcomes yet, so quality is not measured."
     elif known and not is_judged and (last - max(known)).days >= STALE_TRUTH_DAYS:
-        age = wording.plural((last - max(known)).days, "day")
+        age = counted((last - max(known)).days, "day")
         is_estimated = any(one.estimated and one.day > max(known) for one in days)
         since = "estimated" if is_estimated else "not known"
         yield f"Outcomes are late: the last confirmed ones are {age} old. Since then, quality is {since}."
     if seen.compared_since is not None and due.at - seen.compared_since > OLD_DAYS * DAY:
-        age = wording.plural(int((due.at - seen.compared_since) // DAY), "day")
+        age = counted(int((due.at - seen.compared_since) // DAY), "day")
         when = wording.day(seen.compared_since, settings.zone)
         yield f"What the model is compared with is {age} old ({when}). Check whether it still describes the usual."
 

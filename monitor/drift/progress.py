@@ -8,6 +8,7 @@ from monitor.drift import reference, window_length
 from monitor.drift.settings import DriftSettings
 from monitor.records import Stream, Window
 from monitor.store import profiles
+from monitor.visible import counted
 from monitor.windows.baseline import Baseline
 
 
@@ -37,8 +38,10 @@ def missing(
     length, least = format_duration(seconds), window_length.least_windows(seconds)
     if unit != base_seconds:
         return f"the profiled history from {iso(span[0])} to {iso(span[1])} is being learned, in windows of {length}"
-    counted = profiles.counted(connection, stream, base_seconds, period.start, period.end, baseline.layout.id)
-    counted_windows = len({start // seconds for start, count in counted if count})
+    profiled = profiles.counted(
+        connection, stream, base_seconds, period.start, period.end, baseline.layout.id
+    )
+    counted_windows = len({start // seconds for start, count in profiled if count})
     if counted_windows < least:
         lacking = least - counted_windows
         never = window_length.never_enough(seconds, settings) if baseline.span is None else ""
@@ -48,7 +51,7 @@ def missing(
             + (never or "Loading past predictions is quicker: watchkeeper load")
         )
     return (
-        f"{counted_windows} windows of {length} from {iso(span[0])} to {iso(span[1])} are there, "
+        f"{counted(counted_windows, 'window')} of {length} from {iso(span[0])} to {iso(span[1])} are there, "
         f"and {least} are needed; they are being learned, which the running daemon does within minutes"
     )
 

@@ -16,6 +16,7 @@ from monitor.predictions.log.writer import PredictionLog
 from monitor.records import DAEMON, Measurement, Priority, Window, labels
 from monitor.store import outbox, source_states
 from monitor.store.db import Store
+from monitor.visible import counted
 
 _MINUTES = 300.0
 _MOST_KINDS = 20
@@ -126,7 +127,7 @@ class SelfMonitor:
             self._refused.popleft()
         first, last = self._refused[0], self._refused[-1]
         records = last[2] - first[2]
-        named = [f"{records:,} records of a client that the key is not for"] if records else []
+        named = [f"{counted(records, 'record')} of a client that the key is not for"] if records else []
         because = "; ".join(filter(None, [self._refused_keys(), *named]))
         return replace(_figure(daemon.WRONG_KEY_REJECTIONS, last[1] - first[1], now), because=because)
 

@@ -9,7 +9,7 @@ from monitor.records import DAEMON, Measurement, Window
 from monitor.store import access_counts
 from monitor.store.access_counts import Habit
 from monitor.store.db import Store
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 LEAST_HISTORY = 3.0 * DAY
 """Seconds for which somebody, or somebody of the same kind, must have read before a figure means anything."""
@@ -41,7 +41,7 @@ class Reader:
         of = "others of its kind" if self.is_new else "before"
         name = one_line(self.who)
         name = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
-        return f"{name}: {self.reads:,} reads in an hour, at most {self.largest or 0:,} {of}"
+        return f"{name}: {counted(self.reads, 'read')} in an hour, at most {self.largest or 0:,} {of}"
 
 
 def kind_of(who: str) -> str:

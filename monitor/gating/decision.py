@@ -21,6 +21,7 @@ from monitor.gating.resampling import Units, samples
 from monitor.records import Better
 from monitor.releases.margins import Margin
 from monitor.rollouts.verdict import Outcome
+from monitor.visible import counted
 
 FEWEST = 30
 """Fewer items, or groups, are no basis for a decision."""
@@ -186,7 +187,7 @@ def _decided(one: MetricResult, alpha: float) -> MetricResult:
     if is_worse and loss > one.margin:
         return replace(one, outcome=Outcome.FAIL, reason="proven worse, by more than the margin", needed=None)
     words = "proven worse, but perhaps within the margin" if is_worse else "neither proven worse nor no worse"
-    enough = f"; about {one.needed:,} items would decide" if one.needed is not None else _UNDECIDABLE
+    enough = f"; about {counted(one.needed, 'item')} would decide" if one.needed is not None else _UNDECIDABLE
     return replace(one, outcome=Outcome.INCONCLUSIVE, reason=f"{words}{enough}")
 
 

@@ -25,7 +25,7 @@ from monitor.sources.files.csv_reader import CsvChunk
 from monitor.sources.files.local import PARQUET, ending
 from monitor.sources.files.locations import location_of
 from monitor.sources.files.prediction_rows import ColumnMap, FileReader, read_both
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 EPOCH = 1_700_000_000
 """The time that every row gets: a gate compares items, not times."""
@@ -92,7 +92,7 @@ def read(
             for one in reader.examples[:_SHOWN]
         ]
         more = sum(reader.rejected.values()) - len(shown)
-        raise InputError("; ".join([*shown, *([f"and {more:,} more rows"] if more else [])]))
+        raise InputError("; ".join([*shown, *([f"and {counted(more, 'more row')}"] if more else [])]))
     if not parts:
         raise InputError(f"{what} has no row")
     return _joined(parts)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from monitor.errors import InputError
 from monitor.gating.inputs import Columns
 from monitor.predictions.log.columns import names
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 from monitor.windows.layout.notation import written
 
 TRUTH = "outcome.truth"
@@ -137,7 +137,7 @@ def _only_in_one(candidate: pa.Table, baseline: pa.Table, both: int) -> list[str
     notes = []
     for table, name in ((candidate, "candidate"), (baseline, "baseline")):
         if only := table.num_rows - both:
-            notes.append(f"{only:,} of {table.num_rows:,} items are only in the {name}, and were left out")
+            notes.append(f"only in the {name}, and left out: {only:,} of {counted(table.num_rows, 'item')}")
     return notes
 
 
@@ -146,11 +146,11 @@ def _truth_notes(truth: pa.Array | None, others: Sequence[pa.Table], truths: pa.
         return ["no item has a known truth: quality cannot be compared"]
     notes = []
     if truth.null_count:
-        notes.append(f"{truth.null_count:,} of {len(truth):,} items have no known truth")
+        notes.append(f"without a known truth: {truth.null_count:,} of {counted(len(truth), 'item')}")
     if truths is not None:
         known = len(others[0]) - others[0].column("id").null_count
         if unused := truths.num_rows - known:
-            notes.append(f"{unused:,} truths belong to no item that both sides answered")
+            notes.append(f"of no item that both sides answered: {counted(unused, 'truth')}")
     return notes
 
 
@@ -168,7 +168,7 @@ def _groups(labels: pa.Array, name: str) -> np.ndarray:
     """The number of each item's group, in the order of the groups' names; an item without one is refused."""
     if labels.null_count:
         raise InputError(
-            f"{labels.null_count:,} of {len(labels):,} items have no value in the group {one_line(name)!r}",
+            f"without a value in the group {one_line(name)!r}: {labels.null_count:,} of {counted(len(labels), 'item')}",
             hint="give each of them a group of its own, or leave them out",
         )
     encoded = labels.dictionary_encode()

@@ -10,7 +10,7 @@ from monitor.store import audit, incident_notes
 from monitor.store.audit import Entry
 from monitor.store.incident_notes import IncidentNote
 from monitor.texts import storable
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 LONGEST = 1000
 """Characters of one update."""
@@ -48,7 +48,9 @@ def named(incidents: Iterable[ClientIncident], word: str) -> ClientIncident:
         )
     if len(chosen) > 1:
         ids = ", ".join(one.id for one in chosen)
-        raise InputError(f"{len(chosen)} ongoing incidents match {word!r}", hint=f"use the id of one: {ids}")
+        raise InputError(
+            f"{counted(len(chosen), 'ongoing incident')} match {word!r}", hint=f"use the id of one: {ids}"
+        )
     return chosen[0]
 
 

@@ -12,6 +12,7 @@ from monitor.health.targets import Standing
 from monitor.records import Alert, Severity, State, Stream
 from monitor.store.incident_notes import IncidentNote
 from monitor.store.targets import TargetPeriod
+from monitor.visible import counted
 
 _TOLD = (Severity.CRITICAL, Severity.WARNING)
 """The severities that clients see."""
@@ -270,7 +271,7 @@ def _working(title: str, targets: Sequence[TargetPeriod]) -> str:
         return f"{title} is working as agreed."
     names = " and ".join(wording.name(one.metric).lower() for one in unknown[:2])
     if len(unknown) > 2:
-        names = wording.plural(len(unknown), "agreed target")
+        names = counted(len(unknown), "agreed target")
     return f"{title} is working. Not known yet: {names} ({unknown[0].reason})."
 
 
@@ -322,29 +323,23 @@ def headline(models: Sequence[ModelHealth]) -> tuple[str, Health]:
         return "No model has sent data yet.", Health.WAITING
     amount = {health: sum(model.health is health for model in models) for health in Health}
     worst = max((model.health for model in models), key=lambda health: health.code)
-    subject = f"{amount[worst]} of {wording.plural(total, 'model')}" if total > 1 else "The model"
+    subject = f"{amount[worst]} of {counted(total, 'model')}" if total > 1 else "The model"
     if total > 1 and amount[worst] == total:
-        subject = f"All {total} models"
+        subject = f"All {counted(total, 'model')}"
     one = amount[worst] == 1
     if worst is Health.ATTENTION:
         return f"{subject} {'needs' if one else 'need'} attention.", worst
     if worst is Health.WATCH:
         at_risk = sum(_has(model, Standing.AT_RISK) for model in models if model.health is worst)
-        rest = (
-            f"{wording.plural(at_risk, 'model')} may miss a target"
-            if at_risk
-            else "nothing needs your attention"
-        )
+        rest = f"{counted(at_risk, 'model')} may miss a target" if at_risk else "nothing needs your attention"
         return f"{subject} {'is' if one else 'are'} being watched closely; {rest}.", worst
     if worst is Health.WAITING:
-        rest = (
-            f"; {wording.plural(amount[Health.WORKING], 'model')} working" if amount[Health.WORKING] else ""
-        )
+        rest = f"; {counted(amount[Health.WORKING], 'model')} working" if amount[Health.WORKING] else ""
         return f"{subject} {'is' if one else 'are'} waiting for data{rest}.", worst
-    subject = f"All {total} models are" if total > 1 else "The model is"
+    subject = f"All {counted(total, 'model')} are" if total > 1 else "The model is"
     unknown = sum(_has(model, Standing.UNKNOWN) for model in models)
     if unknown:
-        whose = f" of {wording.plural(unknown, 'model')}" if total > 1 else ""
+        whose = f" of {counted(unknown, 'model')}" if total > 1 else ""
         return f"{subject} working; not every agreed target{whose} can be measured yet.", worst
     return f"{subject} working as agreed.", worst
 

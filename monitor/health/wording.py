@@ -387,8 +387,3 @@ def change(now: float | None, before: float | None, metric: str) -> str:
 def joined(text: str) -> str:
     """The text with no-break spaces, so that units stay beside their figures, and words beside their icons."""
     return _UNIT.sub("\u00a0", text)
-
-
-def plural(amount: int, noun: str) -> str:
-    """`1 model`, `6 models`."""
-    return f"{amount} {noun}{'' if amount == 1 else 's'}"

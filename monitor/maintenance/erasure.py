@@ -23,6 +23,7 @@ from monitor.store import audit, erased_rows, erasing, outcomes, profile_version
 from monitor.store.audit import Entry
 from monitor.store.db import Store
 from monitor.store.erased_rows import StoredRows
+from monitor.visible import counted
 
 STAYS = (
     "counts, profiles and measurements: they name nobody, but labels of categories may be values of erased records",
@@ -111,7 +112,12 @@ def erase_records(
     key = key or secrets.token_hex(32)
     subjects = tuple(pseudonym(key, name) for name in subject.names)
     _enter(
-        store, client, now, who, address, f"erase {work.removed.total()} records, receipt {subjects[0][:16]}"
+        store,
+        client,
+        now,
+        who,
+        address,
+        f"erase {counted(work.removed.total(), 'record')}, receipt {subjects[0][:16]}",
     )
     removed = {name: count for name, count in sorted(work.removed.items()) if count}
     is_overwritten = erasing.overwrite_deleted(store)

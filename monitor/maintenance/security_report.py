@@ -14,7 +14,7 @@ from monitor.store.audit_check import Verdict
 from monitor.store.audit_checkpoints import Signer
 from monitor.store.quarantine import Refused
 from monitor.store.sessions import Session
-from monitor.visible import visible
+from monitor.visible import counted, visible
 
 _MOST = 20
 UNUSED = 90.0 * DAY
@@ -147,7 +147,7 @@ def _log(facts: Facts) -> list[Line]:
     entries = sum(one.entries for one in facts.verdicts)
     signed = "checkpoints are signed" if facts.installation.is_signed else "audit.key is not set"
     return [
-        Line("audit log", not broken, "; ".join(broken) or f"{entries:,} entries, intact"),
+        Line("audit log", not broken, "; ".join(broken) or f"{counted(entries, 'entry')}, intact"),
         Line("signature of the audit log", facts.installation.is_signed, signed),
     ]
 
@@ -157,5 +157,5 @@ def _quarantine(facts: Facts) -> list[Line]:
     total = sum(one.count for one in facts.refused)
     return [
         Line("records sent for other clients", not foreign, f"{foreign:,}"),
-        Line("quarantine", True, f"{total:,} rejected records since {iso(facts.since)}"),
+        Line("quarantine", True, f"{counted(total, 'rejected record')} since {iso(facts.since)}"),
     ]

@@ -9,6 +9,7 @@ from monitor.config.units import format_duration
 from monitor.drift.decision.verdict import between
 from monitor.records import Window
 from monitor.rehearsal.picture import ShownIncident, TimeLine, html
+from monitor.visible import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,8 @@ class Rehearsal:
         facts = [
             (
                 "learned",
-                f"{iso(self.learned.start)} to {iso(self.learned.end)}: {self.learned_windows:,} windows of "
-                f"{format_duration(self.seconds)}, {len(self.columns)} columns",
+                f"{iso(self.learned.start)} to {iso(self.learned.end)}: {counted(self.learned_windows, 'window')} of "
+                f"{format_duration(self.seconds)}, {counted(len(self.columns), 'column')}",
             ),
             ("budget", self.meaning),
         ]
@@ -100,7 +101,7 @@ class Rehearsal:
         if self.note:
             facts.append(("note", f"a daemon would report drift in the digest only: {self.note}"))
         if self.untimed:
-            facts.append(("left out", f"{self.untimed:,} rows without a time that can be read"))
+            facts.append(("left out", f"{counted(self.untimed, 'row')} without a time that can be read"))
         return [*facts, *(("left out", note) for note in self.notes), ("judged", self._judged())]
 
     def _repr_html_(self) -> str:
@@ -153,5 +154,6 @@ class Rehearsal:
         if not self.judged:
             return "nothing: no window follows the reference period"
         count = len(self.incidents)
-        incidents = "no incident" if not count else "1 incident" if count == 1 else f"{count:,} incidents"
-        return f"{iso(self.judged[0].start)} to {iso(self.judged[-1].end)}: {len(self.judged):,} windows, {incidents}"
+        incidents = counted(count, "incident") if count else "no incident"
+        windows = counted(len(self.judged), "window")
+        return f"{iso(self.judged[0].start)} to {iso(self.judged[-1].end)}: {windows}, {incidents}"

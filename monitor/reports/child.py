@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from monitor.runtime.cpu_tuning import tune_process
+from monitor.visible import counted
 
 
 def main(folder: str, memory: str, seconds: str) -> None:
@@ -23,7 +24,8 @@ def main(folder: str, memory: str, seconds: str) -> None:
 
     base, new = (feather.read_feather(f"{folder}/{name}.arrow") for name in ("reference", "current"))
     _step(
-        f"comparing {len(base.columns)} columns of {len(new):,} rows with {len(base):,} rows of the baseline"
+        f"comparing {counted(len(base.columns), 'column')} of {counted(len(new), 'row')} "
+        f"with {counted(len(base), 'row')} of the baseline"
     )
     report = Report([DataDriftPreset(), DataSummaryPreset()])
     try:

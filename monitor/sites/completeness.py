@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from monitor.config.units import format_duration
 from monitor.store.site_windows import Delivered
+from monitor.visible import counted
 
 _MOST_NAMED = 10
 SILENT_AFTER = 2.0
@@ -66,7 +67,7 @@ def _sentence(
         verb = "is" if len(missing) == 1 else "are"
         parts.append(f"{bundles(missing)} {verb} missing")
     if before:
-        some = "1 bundle" if before == 1 else f"{before:,} bundles"
+        some = counted(before, "bundle")
         parts.append(f"{some} of earlier epochs {'is' if before == 1 else 'are'} missing")
     if last.note:
         parts.append(last.note)

@@ -10,6 +10,7 @@ from monitor.config.units import DAY, MINUTE
 from monitor.errors import InputError
 from monitor.sizing import figures
 from monitor.sizing.figures import GRID, Kept
+from monitor.visible import counted
 
 MB, GB = 10**6, 10**9
 _MOST = 10**9
@@ -172,7 +173,7 @@ def _processor(load: Load, kept: Kept) -> tuple[Summand, ...]:
         Summand(
             "counting, measuring, rules",
             load.models * kept.cpu / 1000 / MINUTE,
-            f"{load.models:,} models x {kept.cpu:.0f} ms a minute, on one core",
+            f"{counted(load.models, 'model')} x {kept.cpu:.0f} ms a minute, on one core",
         ),
     )
 
@@ -185,7 +186,7 @@ def _memory(load: Load) -> tuple[Summand, ...]:
         Summand(
             "baselines and buckets",
             load.models * share * stream.amount * MB,
-            f"{load.models:,} models x {share * stream.amount:.2f} MB",
+            f"{counted(load.models, 'model')} x {share * stream.amount:.2f} MB",
         ),
         Summand("requests and ticks under load", traffic.amount * MB, f"{traffic.amount:g} MB"),
         Summand(
@@ -203,7 +204,7 @@ def _disk(load: Load, kept: Kept) -> tuple[Summand, ...]:
         return over * models * size * seconds / MINUTE
 
     def described(size: float, seconds: float) -> str:
-        return f"{models:,} models x {size:,.0f} bytes a minute x {seconds / DAY:g} days"
+        return f"{counted(models, 'model')} x {size:,.0f} bytes a minute x {seconds / DAY:g} days"
 
     rows = over * load.total_rate * load.retention * kept.row
     how = f"{load.total_rate:,.0f}/s x {kept.row:,.0f} bytes x {load.retention / DAY:g} days"

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from monitor.config.units import DAY, format_duration
 from monitor.sizing import figures
 from monitor.sizing.estimate import GB, MB, Estimate, Summand, total
+from monitor.visible import counted
 
 
 def text(estimate: Estimate) -> str:
@@ -33,7 +34,7 @@ def to_dict(estimate: Estimate) -> dict[str, object]:
 def _lines(estimate: Estimate) -> Iterator[str]:
     load = estimate.load
     yield (
-        f"{load.models:,} {'model' if load.models == 1 else 'models'} with {load.features:,} features, "
+        f"{load.models:,} {'model' if load.models == 1 else 'models'} with {counted(load.features, 'feature')}, "
         f"{load.rate:g} predictions/s each ({load.total_rate:,.0f}/s in total)"
     )
     kept = (("rows", load.retention), ("profiles", load.figures), ("minutes", load.fine))

@@ -25,7 +25,7 @@ from monitor.store import (
     timeseries,
 )
 from monitor.store.streams import StreamFigures
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 from monitor.windows.baseline import Baseline
 from monitor.windows.baseline import load as load_baseline
 from monitor.windows.settings import BaselineSettings
@@ -128,7 +128,7 @@ def _until(figures: StreamFigures, settings: BaselineSettings) -> str:
         )
     after, age = format_duration(settings.after), max(0.0, figures.last_received - figures.first_received)
     return (
-        f"It is created from the first {after} of traffic with at least {settings.rows:,} predictions "
+        f"It is created from the first {after} of traffic with at least {counted(settings.rows, 'prediction')} "
         f"(so far {figures.rows:,} in {format_duration(round(age))}). "
         f"To start now: watchkeeper baseline set {figures.stream.client}/{figures.stream.model} TRAINING_FILE"
     )
@@ -165,7 +165,7 @@ def _comparable(connection: Connection, stream: Stream, base_seconds: int, layou
         )
     if outdated := lake_profiles.outdated(connection, stream, layout):
         lines.append(
-            f"{outdated:,} windows of history were profiled with an earlier baseline: profile them again"
+            f"profiled with an earlier baseline: {counted(outdated, 'window')} of history: profile them again"
         )
     return lines
 

@@ -23,6 +23,7 @@ from monitor.store.backup import (
 from monitor.store.db import Store
 from monitor.store.migrate import PATIENCE, migrate
 from monitor.store.tables import metadata
+from monitor.visible import counted
 
 _STOP = "stop every daemon that uses it, and close other programs that have it open"
 _BUSY_MILLISECONDS = 500
@@ -158,7 +159,7 @@ def _ensure_nobody_else(store: Store) -> None:
     with store.read() as connection:
         count = connection.scalar(text(others))
     if count:
-        raise StoreError(f"the database has {count} other connections", hint=_STOP)
+        raise StoreError(f"the database has {counted(count, 'other connection')}", hint=_STOP)
 
 
 def _ensure_replaceable(store: Store, *, replaces: bool) -> None:

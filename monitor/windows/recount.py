@@ -18,6 +18,7 @@ from monitor.records import Stream, Window
 from monitor.store import outcomes, predictions, profile_versions, profiles, site_windows
 from monitor.store.db import Store, faults_of
 from monitor.store.profiles import StoredProfile
+from monitor.visible import counted
 from monitor.windows import codec
 from monitor.windows.counting import put_totals
 from monitor.windows.declared import expectation_counts, in_force, own_counts
@@ -112,7 +113,7 @@ def recounted_windows(
             log.exception("%s: the window at %d could not be recounted", stream, start)
             failed.append(f"{window}: {error}")
     if failed:
-        raise InputError(f"{len(failed)} windows could not be recounted; the first: {failed[0]}")
+        raise InputError(f"{counted(len(failed), 'window')} could not be recounted; the first: {failed[0]}")
     yield None
 
 

@@ -2,6 +2,7 @@
 
 from monitor.config.units import WEEK
 from monitor.records import Stream, Window
+from monitor.visible import counted
 from monitor.windows.baseline_from_table import Baseline
 from monitor.windows.profile import OVERALL, Profile, merge
 from monitor.windows.rolling import Rolling
@@ -22,7 +23,7 @@ def same_hour_of_week(
         return None
     start = window.start - WEEK
     span = Window(start, start + len(profiles) * window.seconds)
-    source = f"the same time of the week, {len(profiles)} weeks"
+    source = f"the same time of the week, {counted(len(profiles), 'week')}"
     total = merge(profiles)
     return Baseline(stream, "season", now, source, total.layout, total, span)
 

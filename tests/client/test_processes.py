@@ -156,7 +156,7 @@ def test_the_end_of_a_process_does_not_wait_long_for_a_daemon_that_is_away(tmp_p
         ended = run(program, "http://127.0.0.1:9", "m", spool, exit_timeout=0.5)
         assert ended.returncode == 0
         assert float(ended.stdout) < 2
-        assert ("1 records were not sent before the end" in ended.stderr) == (spool is None)
+        assert ("not sent before the end: 1 record" in ended.stderr) == (spool is None)
     assert len(list(tmp_path.rglob("*.predictions"))) == 1
 
 

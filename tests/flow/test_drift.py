@@ -137,7 +137,7 @@ def test_a_shift_pages_once_says_what_moved_outlives_a_kill_and_is_accepted(mode
     assert not any(word in client for word in ("e-value", "standard deviation", "drift", "sd"))
 
     told = model.run("baseline", "accept", "acme/fraud", "--since", iso(model.at - 3 * STEP))
-    assert "are the new reference of acme/fraud/production" in told
+    assert "the new reference of acme/fraud/production: " in told
     model.answer(1, older_by=40.0, version="8")
     until(lambda: model.pager.incidents[0].status == "resolved", "the page is closed")
     assert model.incidents()[0].closed is not None

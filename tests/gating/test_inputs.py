@@ -77,15 +77,15 @@ def test_items_in_only_one_file_are_told() -> None:
     found = compared(CANDIDATE.iloc[:150], WITH_TRUTH.iloc[30:])
     assert found.items == 120
     assert found.notes == (
-        "30 of 150 items are only in the candidate, and were left out",
-        "50 of 170 items are only in the baseline, and were left out",
+        "only in the candidate, and left out: 30 of 150 items",
+        "only in the baseline, and left out: 50 of 170 items",
     )
     truths = compared(
         CANDIDATE, BASELINE, truth=pd.concat([TRUTH.iloc[:90], TRUTH.iloc[:2].assign(id=["x", "y"])])
     )
     assert truths.notes == (
-        "110 of 200 items have no known truth",
-        "2 truths belong to no item that both sides answered",
+        "without a known truth: 110 of 200 items",
+        "of no item that both sides answered: 2 truths",
     )
 
 
@@ -130,7 +130,7 @@ REFUSED = {
     "empty group": (
         CANDIDATE.assign(user=[None] + ["a"] * 199),
         {"group": "user"},
-        "1 of 200 items have no value",
+        "without a value in the group 'user': 1 of 200 items",
     ),
     "other truths": (CANDIDATE.assign(truth="perhaps"), {}, "item 'item-0' has two truths, 'perhaps' and "),
 }

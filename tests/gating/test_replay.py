@@ -102,7 +102,7 @@ def test_more_items_than_asked_for_are_sampled_alike(store: Store) -> None:
     ids = [one.rows.column("id").to_pylist() for one in samples]
     assert ids[0] == ids[1]
     assert len(ids[0]) == 100
-    assert "100 of 3,000 items were replayed: a sample by the hash of the id" in samples[0].notes
+    assert "replayed: 100 of 3,000 items, a sample by the hash of the id" in samples[0].notes
     line = json.loads(next(iter(samples[0].lines())))
     assert line.keys() == {"id", "timestamp", "features", "segments"}
     assert line["features"].keys() == {"amount", "age", "country"}

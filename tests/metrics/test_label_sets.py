@@ -110,7 +110,7 @@ def test_what_cannot_be_measured_of_sets_has_a_reason() -> None:
     unscored = unscored.drop_columns([f"probabilities.{LABELS[0]}"])
     rare = measured(profile(unscored), least=10)
     with_first = int(true[:, 0].sum())
-    assert rare["ranking_loss",].reason == f"{with_first} of 60 rows have a true label without a probability"
+    assert rare["ranking_loss",].reason == f"a true label has no probability in {with_first} of 60 rows"
     assert "rows with the label" in rare["label_f1", LABELS[3]].reason
     none = np.zeros((40, 4), bool)
     nothing = measured(profile(table(none, none)))

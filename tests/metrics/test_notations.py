@@ -241,7 +241,7 @@ def test_classes_that_are_written_as_numbers_with_fractions_are_told_or_exact():
     table = pa.table({"prediction": p, "truth": y})
     found = measured(table)
     assert found["accuracy"].value is None
-    assert "numbers with fractions" in found["accuracy"].reason
+    assert "because of fractions" in found["accuracy"].reason
     base = from_table(STREAM, table, 0.0, overrides={"prediction": ColumnKind.CATEGORY})
     assert_is_as_sklearn_says(measured(table, base), y, p)
 

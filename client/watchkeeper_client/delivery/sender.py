@@ -225,7 +225,10 @@ class Sender:
 
     def _refused(self, count: int, message: str) -> None:
         self._counters.add("refused", count)
-        self._problems.tell(f"refused {message[:80]}", f"Watchkeeper refused {count:,} records: {message}")
+        self._problems.tell(
+            f"refused {message[:80]}",
+            f"Watchkeeper refused {count:,} {'record' if count == 1 else 'records'}: {message}",
+        )
 
     def _split(self, batch: Batch, body: bytes, reading: Reading) -> None:
         """Halves of a batch that cannot be taken whole; of a single record, its end."""

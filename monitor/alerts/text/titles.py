@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 from monitor.records import Action, Alert, Severity, State
 from monitor.rules.language.wording import figure
+from monitor.visible import counted
 
 MOST_NAMED = 3
 """How many rules or instances a title names; the others are counted."""
@@ -95,7 +96,7 @@ def _instances(members: Sequence[Alert], without: Alert | None = None) -> str:
     """`amount, age, country, ...`"""
     others = [alert for alert in sorted(members, key=urgency) if alert is not without]
     names = list(dict.fromkeys(", ".join(value for _, value in alert.instance) for alert in others))
-    names = [name for name in names if name] or [f"{len(others):,} alerts"]
+    names = [name for name in names if name] or [counted(len(others), "alert")]
     return ", ".join(names[:MOST_NAMED]) + (", ..." if len(names) > MOST_NAMED else "")
 
 
@@ -103,7 +104,7 @@ def _counted(members: Sequence[Alert]) -> str:
     """`acme production: 8 alerts on 8 models (HighErrorRate 6, HighLatency 2)`."""
     streams = {alert.stream for alert in members}
     clients, environments = {s.client for s in streams}, {s.environment for s in streams}
-    client = next(iter(clients)) if len(clients) == 1 else f"{len(clients)} clients"
+    client = next(iter(clients)) if len(clients) == 1 else counted(len(clients), "client")
     where = f"{client} {next(iter(environments))}" if len(environments) == 1 else client
     if len(streams) == 1:
         stream = next(iter(streams))
@@ -111,5 +112,5 @@ def _counted(members: Sequence[Alert]) -> str:
     rules = Counter(alert.rule for alert in members).most_common()
     named = ", ".join(f"{name} {count:,}" for name, count in rules[:MOST_NAMED])
     named += ", ..." if len(rules) > MOST_NAMED else ""
-    on = f" on {len(streams):,} models" if len(streams) > 1 else ""
-    return f"{where}: {len(members):,} alerts{on} ({named})"
+    on = f" on {counted(len(streams), 'model')}" if len(streams) > 1 else ""
+    return f"{where}: {counted(len(members), 'alert')}{on} ({named})"

@@ -11,6 +11,7 @@ from monitor.cli.output import bar, put_json, put_table, say
 from monitor.cli.stream_names import moment, stream_of
 from monitor.config.units import format_duration
 from monitor.errors import InputError
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     from monitor.backtest.report import Line
@@ -77,7 +78,9 @@ def _sets(settings: "Config", files: list[Path]) -> "list[RuleSet]":
     from monitor.shipped import shipped
 
     if len(files) > 2:
-        raise InputError(f"{len(files)} rule files cannot be compared", hint="pass --rules once or twice")
+        raise InputError(
+            f"{counted(len(files), 'rule file')} cannot be compared", hint="pass --rules once or twice"
+        )
     return [load_rules([file], METRICS, shipped("rules")) for file in files] or [rules_of(settings)]
 
 

@@ -19,6 +19,7 @@ from monitor.cli.output import bar, put, put_json, say
 from monitor.cli.stream_names import StreamArgument, moment, stream_of
 from monitor.clock import iso
 from monitor.errors import NotFoundError
+from monitor.visible import counted
 
 baseline = typer.Typer(
     help="The baseline of a model.\n\nExample: watchkeeper baseline set acme/fraud training.parquet",
@@ -61,7 +62,9 @@ def show(model: StreamArgument, config: ConfigOption = DEFAULT_CONFIG, as_json: 
     if as_json:
         put_json({"stream": str(stream), **about})
         return
-    put(f"{stream}: {current.profile.rows:,} rows from {current.source}, made {iso(current.created_at)}")
+    put(
+        f"{stream}: {counted(current.profile.rows, 'row')} from {current.source}, made {iso(current.created_at)}"
+    )
     for name, kind in columns.items():
         put(f"  {name}: {kind}")
     for name in related:
@@ -106,7 +109,7 @@ def set_baseline(
         keeper = BaselineSelector(store, int(settings.predictions.base_window), settings.windows, {})
         since = keeper.put_in_force(new, now, progress, store_option.user())
     columns = len(new.layout.columns) - len(new.layout.relations)
-    say(f"{new.profile.rows:,} rows with {columns} columns are the baseline of {new.stream} now")
+    say(f"{counted(new.profile.rows, 'row')} with {columns} columns are the baseline of {new.stream} now")
     for note in new.layout.notes:
         say(f"  {note}")
     if since is not None:
@@ -155,7 +158,7 @@ def accept(
     count = accept_drift(
         store, stream, settings.drift, base, begin, until, now, who, models, address="command line"
     )
-    say(f"{count} windows since {iso(begin)} are the new reference of {stream}")
+    say(f"the new reference of {stream}: {counted(count, 'window')} since {iso(begin)}")
 
 
 def compare(

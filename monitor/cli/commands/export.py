@@ -9,6 +9,7 @@ import typer
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
 from monitor.cli.output import Exit, bar, put, say
 from monitor.cli.stream_names import StreamArgument, seconds_of, stream_of
+from monitor.visible import counted
 
 export = typer.Typer(
     help="Export predictions, rules and dashboards.\n\nExample: watchkeeper export predictions acme/fraud --out fraud/",
@@ -44,7 +45,7 @@ def predictions(
         files = export_parquet(store, stream_of(model), now - seconds_of(last), now, out, progress)
     for file in files:
         put(str(file))
-    say(f"{len(files)} files written")
+    say(f"{counted(len(files), 'file')} written")
     for fault in store.faults.active():
         say(f"skipped: {fault.part} {fault.subject}: {fault.reason}")
     if store.faults.active():

@@ -8,6 +8,7 @@ from monitor.cli.load_report import tell_ignored, tell_refused
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, DatesOption, EncodingOption, SeparatorOption
 from monitor.cli.output import rows_bar, say
 from monitor.cli.stream_names import StreamArgument, stream_of
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     from monitor.sources.formats.format import Format
@@ -69,7 +70,9 @@ def load_history(
     with store.write() as connection:
         quarantine.put(connection, reader.quarantined(clock.now()))
     with_outcomes = f", {reader.outcomes:,} with an outcome" if reader.outcomes else ""
-    say(f"{reader.accepted:,} rows accepted{with_outcomes}, {sum(reader.rejected.values()):,} rejected")
+    say(
+        f"{counted(reader.accepted, 'row')} accepted{with_outcomes}, {sum(reader.rejected.values()):,} rejected"
+    )
     tell_refused(reader.rejected, reader.others, reader.examples)
     tell_ignored(reader.ignored)
 

@@ -18,6 +18,7 @@ from monitor.cli.options import (
 from monitor.cli.output import put_json, rows_bar, say
 from monitor.cli.stream_names import seconds_of, stream_of
 from monitor.errors import InputError
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
@@ -131,12 +132,12 @@ def _tell(result: "LakeResult", files: int, rate: float, *, oldest: float) -> No
     """Print the result; windows before `oldest` are not kept."""
     rejected = sum(result.rejected.values())
     say(
-        f"{result.rows:,} rows of {files:,} files in {len(result.windows):,} windows ({rate:,.0f} rows/s), "
-        f"{rejected:,} rejected"
+        f"{counted(result.rows, 'row')} of {counted(files, 'file')} in "
+        f"{counted(len(result.windows), 'window')} ({rate:,.0f} rows/s), {rejected:,} rejected"
     )
     tell_refused(result.rejected, result.others, result.examples)
     tell_ignored(result.ignored)
     if result.left:
-        say(f"{len(result.left):,} windows not changed: the daemon already counted rows in them")
+        say(f"{counted(len(result.left), 'window')} not changed: the daemon already counted rows in them")
     if any(one.start < oldest for _, one in result.windows):
         say("some windows are older than windows.retention and will be deleted within an hour")

@@ -13,12 +13,13 @@ import typer
 from monitor import __version__
 from monitor.cli import output_streams
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
-from monitor.cli.output import Exit, counted, put, put_json, say
+from monitor.cli.output import Exit, put, put_json, say
 from monitor.errors import ConfigError
 from monitor.runtime.cpu_tuning import give_back_freed_memory, share_freed_memory
 from monitor.runtime.gc_tuning import tune_garbage_collector
 from monitor.runtime.imports import without_extras, without_pandas
 from monitor.runtime.termination import on_signals
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     from monitor.config.schema import Config

@@ -13,7 +13,7 @@ from monitor.cli.stream_names import seconds_of
 from monitor.clock import iso
 from monitor.errors import NotFoundError
 from monitor.records import Severity
-from monitor.visible import visible
+from monitor.visible import counted, visible
 
 silence = typer.Typer(
     help="Silence new notifications for a while. Resolve notifications are always sent.\n\n"
@@ -142,7 +142,7 @@ def report(
     settings = load(config)
     with opened(settings).read() as connection:
         reference, current = tables(connection, find(connection, name)[0], time.time())
-    say(f"comparing {current.num_rows:,} rows with {reference.num_rows:,} of the baseline ...")
+    say(f"comparing {counted(current.num_rows, 'row')} with {reference.num_rows:,} of the baseline ...")
     put(str(ReportProcess(settings.reports, say).write(reference, current, out)))
 
 

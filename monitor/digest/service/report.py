@@ -24,6 +24,7 @@ from monitor.rules.engine.threshold import PROPORTIONS
 from monitor.store import timeseries
 from monitor.store.daily_summaries import DayFigures
 from monitor.store.timeseries import Series
+from monitor.visible import counted
 
 MOST_INCIDENTS = 100
 MEANS = frozenset(("mae", "satisfaction", "cost_per_prediction", "latency_mean", "confidence_mean"))
@@ -103,14 +104,14 @@ class ServiceReport:
         total = len(self.agreed)
         if missed:
             was = "was" if missed == 1 else "were"
-            sentence = (
-                f"{missed} of {wording.plural(total, 'agreed target')} {was} missed for some of the time"
-            )
+            sentence = f"{missed} of {counted(total, 'agreed target')} {was} missed for some of the time"
         elif unknown:
-            sentence = f"{unknown} of {wording.plural(total, 'agreed target')} could not be measured, none was missed"
+            sentence = (
+                f"{unknown} of {counted(total, 'agreed target')} could not be measured, none was missed"
+            )
         else:
             sentence = "All agreed targets were met" if total > 1 else "The agreed target was met"
-        return f"{sentence}; {wording.plural(len(self.incidents), 'incident')}."
+        return f"{sentence}; {counted(len(self.incidents), 'incident')}."
 
 
 def read(

@@ -19,6 +19,7 @@ from monitor.drift.model.season import Season
 from monitor.drift.model.tails import Tails
 from monitor.drift.settings import DriftSettings
 from monitor.records import Window
+from monitor.visible import counted
 
 RUNS = 40
 MOST = 336
@@ -179,5 +180,5 @@ def typical(settings: DriftSettings) -> str:
     whose = "for all models together" if settings.scope == "fleet" else "for each model"
     return (
         f"{meaning(calibration, needed, settings.budget)} ({whose}; on {TYPICAL_COLUMNS} features with "
-        f"{rows:,} rows an hour without autocorrelation; `watchkeeper status` shows it for each model)"
+        f"{counted(rows, 'row')} an hour without autocorrelation; `watchkeeper status` shows it for each model)"
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from monitor.visible import counted
 from monitor.windows.layout.layout import Layout
 
 NOT_JUDGED = (
@@ -46,7 +47,7 @@ def watched_words(layout: Layout) -> str:
         return "the relation of one pair of features is watched" if count else ""
     labelled = sum(bool(column.part) for column in layout.relations)
     within = f", {labelled} of them of a number with a label" if labelled else ""
-    return f"the relations of {count} pairs of features are watched{within}"
+    return f"the relations of {counted(count, 'pair')} of features are watched{within}"
 
 
 def share_after(usual: float, effect: float) -> float:

@@ -14,6 +14,7 @@ from monitor.expectations.checking import Result
 from monitor.expectations.expectation import Check, Expectation
 from monitor.predictions.log import arrays
 from monitor.predictions.log.columns import names, numbers
+from monitor.visible import counted
 
 _BUCKETS, _MOST_VALUES = 10, 100
 _TYPES = {"integer": "Integral", "number": "Fractional", "boolean": "String", "text": "String"}
@@ -118,7 +119,7 @@ def _description(one: Result) -> str:
     if one.expectation.check is Check.PRESENT:
         return f"Value: {right:.12g} does not meet the constraint requirement: {needed:.12g}!"
     return (
-        f"{one.expectation.words}: {one.violations:.0f} of {one.rows:.0f} rows violate it, "
+        f"{one.expectation.words}: {one.violations:.0f} of {counted(one.rows, 'row')} violate it, "
         f"{one.expectation.tolerated * 100:.6g} % are tolerated"
     )
 

@@ -22,6 +22,7 @@ from monitor.notify.failure import AttemptError, FailureKind
 from monitor.outgoing import Budget, Route
 from monitor.outgoing.datagrams import Datagrams
 from monitor.outgoing.route import DIRECT
+from monitor.visible import counted
 
 LONGEST_VALUE = 180
 """Characters of a tag's value: Datadog cuts tags at 200, name included."""
@@ -109,7 +110,7 @@ class Statsd:
                 return Sent(too_long, reason, tuple(unsent.values()))
             waiting.popleft()
             count += 1
-        return Sent(too_long, f"{count} datagrams")
+        return Sent(too_long, counted(count, "datagram"))
 
     def _lines(self, points: Sequence[Point]) -> Iterator[tuple[bytes, Point]]:
         for point in points:

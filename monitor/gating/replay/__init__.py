@@ -19,6 +19,7 @@ from monitor.gating.pairing import Items, pair
 from monitor.gating.replay.stored_items import MOST, StoredItems, stored_items
 from monitor.records import Stream
 from monitor.store.db import Store
+from monitor.visible import counted
 
 Predict = Callable[[Iterator[bytes], Path], None]
 """Reads items as JSON lines, and writes an answer to each as JSON lines to a file."""
@@ -110,7 +111,7 @@ def _with_columns_of(given: pa.Table, baseline: pa.Table, columns: Columns) -> p
 def _noted(items: Items, stored: StoredItems, answered: int) -> Items:
     notes = [*stored.notes, *items.notes]
     if answered < stored.rows.num_rows:
-        notes.append(f"the candidate answered {answered:,} of {stored.rows.num_rows:,} items")
+        notes.append(f"the candidate answered {answered:,} of {counted(stored.rows.num_rows, 'item')}")
     return Items(items.candidate, items.baseline, items.segments, items.groups, tuple(notes))
 
 

@@ -7,6 +7,7 @@ from monitor.gating.replay import Function, Predict, answered
 from monitor.gating.replay.stored_items import MOST, stored_items
 from monitor.records import Stream
 from monitor.store.db import Store
+from monitor.visible import counted
 
 
 def answer_pairs(
@@ -29,7 +30,7 @@ def answer_pairs(
     both = [(theirs[name], answer) for name, answer in known.items() if name in theirs]
     notes = list(stored.notes)
     if len(both) < len(known):
-        notes.append(f"{len(both):,} of {len(known):,} items were answered")
+        notes.append(f"answered: {len(both):,} of {counted(len(known), 'item')}")
     return both, tuple(notes)
 
 

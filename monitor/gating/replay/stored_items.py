@@ -18,7 +18,7 @@ from monitor.predictions.log.export import batches_with_outcomes
 from monitor.predictions.log.hashing import hash_texts
 from monitor.records import Stream
 from monitor.store.db import Store
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 MOST = 50_000
 """Items that are replayed. More are sampled evenly, by a hash of their id."""
@@ -70,7 +70,7 @@ def stored_items(store: Store, stream: Stream, start: float, end: float, most: i
         )
     if not sum(part.num_rows for part in kept):
         raise InputError(
-            f"none of the {rows:,} stored predictions of {stream} can be replayed",
+            f"none of the {counted(rows, 'stored prediction')} of {stream} can be replayed",
             hint="an item needs an `id` and `features`; see `predictions.sample` for features that are not kept",
         )
     table = _distinct(pa.Table.from_batches([concatenate([part for part in kept if part.num_rows])]))
@@ -118,9 +118,9 @@ def _distinct(rows: pa.Table) -> pa.Table:
 
 def _notes(table: pa.Table, rows: int, usable: int) -> Iterator[str]:
     if usable < rows:
-        yield f"{rows - usable:,} of {rows:,} stored predictions have no id or no features, and were not replayed"
+        yield f"without id or features, and not replayed: {rows - usable:,} of {counted(rows, 'stored prediction')}"
     if table.num_rows < usable:
-        yield f"{table.num_rows:,} of {usable:,} items were replayed: a sample by the hash of the id"
+        yield f"replayed: {table.num_rows:,} of {counted(usable, 'item')}, a sample by the hash of the id"
     if "version" in table.column_names:
         column = names(table.column("version").combine_chunks())
         counts = Counter({one["values"]: one["counts"] for one in pc.value_counts(column).to_pylist()})

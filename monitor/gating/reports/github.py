@@ -3,7 +3,7 @@
 from monitor.gating.records import StoredResult
 from monitor.gating.reports import tables
 from monitor.rollouts.verdict import Outcome
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 MOST = 10
 """GitHub shows ten annotations of a kind for a step, and drops the others without a word."""
@@ -32,7 +32,8 @@ def annotations(result: StoredResult) -> list[str]:
         (
             "warning",
             f"segment {tables.short(f'{one.column}={one.value}')}",
-            f"{one.metric} {tables.signed(one.difference)} {tables.interval(one.low, one.high)}, {one.n:,} items",
+            f"{one.metric} {tables.signed(one.difference)} {tables.interval(one.low, one.high)}, "
+            + counted(one.n, "item"),
         )
         for one in result.segments
         if one.is_proven

@@ -4,7 +4,7 @@ import math
 
 from monitor.gating.records import MetricResult, SegmentResult, StoredResult
 from monitor.rollouts.verdict import Outcome
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 METRIC_HEADER = (
     "metric",
@@ -64,9 +64,9 @@ def headline(result: StoredResult) -> str:
 
 def about(result: StoredResult) -> str:
     """What was compared, on one line."""
-    groups = "" if result.groups is None else f" in {result.groups:,} groups"
+    groups = "" if result.groups is None else f" in {counted(result.groups, 'group')}"
     sides = f"{one_line(result.candidate)} against {one_line(result.baseline)}"
-    return f"{sides}, {result.items:,} items{groups}"
+    return f"{sides}, {counted(result.items, 'item')}{groups}"
 
 
 def findings(result: StoredResult) -> list[str]:
@@ -105,7 +105,7 @@ def needed(result: StoredResult) -> str:
     """How many items would decide, or nothing."""
     if result.outcome is not Outcome.INCONCLUSIVE or result.needed is None:
         return ""
-    return f"About {result.needed:,} items would decide; there are {result.items:,}."
+    return f"About {counted(result.needed, 'item')} would decide; there are {result.items:,}."
 
 
 def number(value: float | None) -> str:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from monitor.health import wording
 from monitor.records import Measurement
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 METRICS = SHARE, FAILED = "violation_share", "expectation_failed"
 _MOST_NAMED = 3
@@ -20,12 +19,12 @@ def sentence(measured: Sequence[Measurement], period: str) -> str:
     failed = [one for one in checked if one.value]
     rest = f" {unknown} could not be checked." if unknown else ""
     if not failed:
-        met = "The one expectation" if len(checked) == 1 else f"All {len(checked)} expectations"
+        met = "The one expectation" if len(checked) == 1 else f"All {counted(len(checked), 'expectation')}"
         return f"{met} on the data {'was' if len(checked) == 1 else 'were'} met {period}.{rest}"
     columns = list(dict.fromkeys(_name(one.label("column")) for one in failed))
     named = ", ".join(columns[:_MOST_NAMED])
     more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
-    total = wording.plural(len(checked), "expectation")
+    total = counted(len(checked), "expectation")
     return (
         f"{len(failed)} of {total} on the data {'was' if len(failed) == 1 else 'were'} not met {period}: "
         f"{named}{more}.{rest}"

@@ -11,6 +11,7 @@ from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.quality.confusion import TOO_MANY, Confusion, confusion_of, notation_of
 from monitor.metrics.quality.task import Task, task_of
 from monitor.records import Better, Labels, Measurement, labels
+from monitor.visible import counted
 from monitor.windows.layout.expected_answers import Expected, expected_of
 from monitor.windows.profile import Slice
 
@@ -75,7 +76,7 @@ def _lost(subject: Subject, part: Slice) -> float:
 
 def _why(part: Slice, n: float, lost: float, needed: int) -> str:
     if n >= needed:
-        return f"{lost:.0f} rows are numbers with fractions, which were not counted as classes"
+        return f"not counted as classes, because of fractions: {counted(lost, 'row')}"
     if part.flag("residuals") >= needed:
         return "answers and truths are counted as numbers: see `task` in docs/configuration.md"
     return too_few(n, needed, "outcomes")

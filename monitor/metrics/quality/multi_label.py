@@ -7,6 +7,7 @@ from monitor.metrics import intervals
 from monitor.metrics.intervals import Interval, Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
+from monitor.visible import counted
 from monitor.windows.kernel import label_set_counts as counts
 from monitor.windows.kernel.tally import MOST
 from monitor.windows.profile import Slice
@@ -147,7 +148,7 @@ def _ranking_loss(
         yield subject.not_measured(RANKING_LOSS, reason, n, where=where)
         return
     if aside > 0.01 * (n + aside):
-        reason = f"{aside:.0f} of {n + aside:.0f} rows have a true label without a probability"
+        reason = f"a true label has no probability in {aside:.0f} of {counted(n + aside, 'row')}"
         yield subject.not_measured(RANKING_LOSS, reason, n, where=where)
         return
     total, squared = part.total(counts.LOSS), part.total(counts.LOSS_SQUARED)

@@ -15,6 +15,7 @@ from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.quality.confusion import AMBIGUOUS, confusion_of, is_certain, notation_of
 from monitor.metrics.quality.task import Task, task_of
 from monitor.records import Better, Measurement, labels
+from monitor.visible import counted
 from monitor.windows.kernel.probabilities import known_classes
 from monitor.windows.profile import ColumnCounts, Slice
 
@@ -194,7 +195,7 @@ def _log_loss(
     unknown = part.flag("truth_without_probability")
     if unknown > _STRAY * (n + unknown):
         reason = (
-            f"{unknown:.0f} of {n + unknown:.0f} true values are not among the classes with a probability"
+            f"not among the classes with a probability: {unknown:.0f} of {counted(n + unknown, 'true value')}"
         )
         yield subject.not_measured(LOG_LOSS, reason, n, where=where)
         return

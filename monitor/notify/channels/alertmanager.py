@@ -19,6 +19,7 @@ from monitor.notify.connection import ConnectionSettings
 from monitor.notify.failure import AttemptError
 from monitor.notify.http import Http
 from monitor.records import Action
+from monitor.visible import counted
 
 
 class AlertmanagerSettings(ConnectionSettings):
@@ -74,7 +75,7 @@ class Alertmanager:
                 failures.append(failure)
         if len(failures) == len(self._settings.urls):
             raise failures[0]
-        return f"accepted by {len(self._settings.urls) - len(failures)} of {len(self._settings.urls)} peers"
+        return f"accepted by {len(self._settings.urls) - len(failures)} of {counted(len(self._settings.urls), 'peer')}"
 
     def close(self) -> None:
         """Close connections."""

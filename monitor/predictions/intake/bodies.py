@@ -83,9 +83,9 @@ def _lines(body: bytes, most: int) -> list[object]:
     return values
 
 
-def _too_many(count: str, most: int) -> TooLargeError:
+def _too_many(shown: str, most: int) -> TooLargeError:
     hint = f"send fewer records per request, at most {most:,}"
-    return TooLargeError(f"the body has {count} records", hint=hint)
+    return TooLargeError(f"the body has {shown} records", hint=hint)
 
 
 def _value(text: bytes, what: str = "the body") -> object:

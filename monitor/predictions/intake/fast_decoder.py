@@ -20,6 +20,7 @@ from monitor.predictions.intake.validation import CLOSE, RecordError
 from monitor.predictions.settings import PredictionSettings
 from monitor.records import Stream
 from monitor.texts import VERSION_BYTES, shortened
+from monitor.visible import counted
 
 IGNORED = "ignored"
 """Prefix of the struct's fields that have no meaning."""
@@ -90,7 +91,7 @@ class StreamDecoder:
                 continue
             new_names = [name for name in values if name not in types]
             if len(types) + len(new_names) > most:
-                added = f"{group} has {len(new_names):,} new names ({shortened(new_names[0])!r})"
+                added = f"{group} has {counted(len(new_names), 'new name')} ({shortened(new_names[0])!r})"
                 raise RecordError(
                     "too_large",
                     f"{added}, {self.stream} has {len(types):,} already",

@@ -32,6 +32,7 @@ from monitor.store.idempotency import Request
 from monitor.store.scores import Score
 from monitor.times.columns import Micros, column_of_micros
 from monitor.times.reading import micros_of
+from monitor.visible import counted
 
 MAX_LISTED = 100
 """Maximum number of rejected records listed per request; further ones are only counted."""
@@ -205,7 +206,7 @@ def check_columns(rows: pa.RecordBatch, size: int, rules: Rules, decoders: FastD
 def _check_size(parsed: ParsedRequest) -> None:
     if parsed.places > MAX_VALUES:
         hint = "send fewer records per request, or send records with the same features together"
-        raise TooLargeError(f"the records take {parsed.places:,} values as a table", hint=hint)
+        raise TooLargeError(f"the records take {counted(parsed.places, 'value')} as a table", hint=hint)
 
 
 def _read_fast(body: bytes, content_type: str, rules: Rules, decoders: FastDecoders) -> ParsedRequest | None:

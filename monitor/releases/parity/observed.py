@@ -14,6 +14,7 @@ from monitor.releases.parity.side import PERIOD, Side
 from monitor.releases.settings import ParitySettings
 from monitor.rules.rule import Rule
 from monitor.texts import number_in
+from monitor.visible import counted
 from monitor.windows.baseline_from_table import from_table
 from monitor.windows.kernel.count_rows import count
 
@@ -50,7 +51,12 @@ def schema(left: Side, right: Side) -> Iterator[Row]:
         yield Row("schema", f"inputs.{name}", Level.EQUIVALENT, Standing.DIFFERS, *shown)
     if not differing:
         yield Row(
-            "schema", "inputs", Level.EQUIVALENT, Standing.EQUAL, f"{len(one)} inputs", f"{len(other)} inputs"
+            "schema",
+            "inputs",
+            Level.EQUIVALENT,
+            Standing.EQUAL,
+            counted(len(one), "input"),
+            counted(len(other), "input"),
         )
 
 
@@ -62,7 +68,7 @@ def rules(left: Side, right: Side) -> Iterator[Row]:
     for name in differing:
         yield _rule(name, left.rules.get(name), right.rules.get(name))
     if not differing:
-        shown = (f"{len(left.rules)} rules", f"{len(right.rules)} rules")
+        shown = (counted(len(left.rules), "rule"), counted(len(right.rules), "rule"))
         yield Row("rules", "rules", Level.EQUIVALENT, Standing.EQUAL, *shown)
 
 
@@ -127,15 +133,15 @@ def distributions(left: Side, right: Side, settings: ParitySettings) -> Iterator
     point, level = "distribution", Level.DISTRIBUTION
     sizes = [0 if side.rows is None else side.rows.num_rows for side in (left, right)]
     if left.rows is None or right.rows is None or min(sizes) < LEAST_ROWS:
-        shown = (f"{sizes[0]:,} rows", f"{sizes[1]:,} rows")
+        shown = (counted(sizes[0], "row"), counted(sizes[1], "row"))
         yield Row(
             point, "distribution", level, Standing.UNKNOWN, *shown, f"{_NO_ROWS}; {LEAST_ROWS} are needed"
         )
         return
     baseline = from_table(right.stream, pa.Table.from_batches([right.rows]), 0.0)
     window = Window(0, int(PERIOD))
-    counted = count(left.rows, baseline.layout)
-    subject = Subject(left.stream, window, counted, baseline, MetricSettings(min_rows=LEAST_ROWS))
+    profile = count(left.rows, baseline.layout)
+    subject = Subject(left.stream, window, profile, baseline, MetricSettings(min_rows=LEAST_ROWS))
     measured = [one for one in column_drift.measure(subject) if one.metric == "psi" and one.value is not None]
     far = [
         one for one in measured if (one.value or 0.0) >= settings.psi and (one.p_value or 0.0) < _SIGNIFICANT
@@ -145,9 +151,15 @@ def distributions(left: Side, right: Side, settings: ParitySettings) -> Iterator
         note = f"distance (PSI) {one.value:.3g}; less than {settings.psi:g} is agreed"
         yield Row(point, name, level, Standing.DIFFERS, note=note)
     if not far and measured:
-        note = f"{len(measured)} inputs and outputs are closer than {settings.psi:g} (PSI)"
+        note = f"closer than {settings.psi:g} (PSI): {counted(len(measured), 'column')}"
         yield Row(
-            point, "distribution", level, Standing.EQUAL, f"{sizes[0]:,} rows", f"{sizes[1]:,} rows", note
+            point,
+            "distribution",
+            level,
+            Standing.EQUAL,
+            counted(sizes[0], "row"),
+            counted(sizes[1], "row"),
+            note,
         )
     if not measured:
         yield Row(point, "distribution", level, Standing.UNKNOWN, note="no input could be compared")

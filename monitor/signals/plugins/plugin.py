@@ -22,6 +22,7 @@ from monitor.signals.batch import Batch
 from monitor.signals.plugins.plugin_names import name_of, target_of
 from monitor.signals.plugins.worker import ANSWER, LENGTH
 from monitor.signals.signal import Signal, Unit
+from monitor.visible import counted
 
 T = TypeVar("T")
 DEADLINE = 2.0
@@ -212,7 +213,7 @@ def _begun(target: str) -> subprocess.Popen[bytes]:
 
 def _checked(values: pa.Array, rows: int) -> pa.Array:
     if len(values) != rows:
-        raise ValueError(f"it returned {len(values)} values for {rows} calls")
+        raise ValueError(f"it returned {counted(len(values), 'value')} for {counted(rows, 'call')}")
     if pa.types.is_null(values.type):
         return pa.nulls(rows, pa.float64())
     if pa.types.is_boolean(values.type):

@@ -27,6 +27,7 @@ from monitor.sources.files.locations import Location
 from monitor.sources.files.outcome_rows import not_empty, slices
 from monitor.store.quarantine import Quarantined
 from monitor.times.reading import DateOrder
+from monitor.visible import counted
 
 _STREAM_COLUMNS = ("client", "model")
 ReadRecord = Callable[[dict[str, object], Rules], object]
@@ -137,7 +138,7 @@ class FileReader:
         remaining = self.rejected - Counter(entry.reason for entry in self._quarantined)
         for reason, count in remaining.items():
             stream = self._stream or Stream("", "")
-            error = f"{count:,} more rows of files were rejected for this reason"
+            error = f"{counted(count, 'more row')} of files rejected for this reason"
             entries.append(
                 Quarantined(now, _KIND, reason, Rejected(0, error, "", stream.client, stream.model), count)
             )

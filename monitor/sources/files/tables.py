@@ -24,6 +24,7 @@ from monitor.sources.files.local import (
     first_line,
 )
 from monitor.sources.files.pandas_metadata import restored
+from monitor.visible import counted
 
 _MAX_NOTES = 3
 
@@ -143,4 +144,4 @@ def _notes_on(path: Path, broken: Sequence[UnreadableRow]) -> list[str]:
         for index, line in enumerate(broken[:_MAX_NOTES])
     ]
     rest = len(broken) - len(notes)
-    return [*notes, f"{rest:,} more lines of {path} were skipped"] if rest else notes
+    return [*notes, f"{counted(rest, 'more line')} of {path} were skipped"] if rest else notes

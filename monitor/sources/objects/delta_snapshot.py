@@ -9,7 +9,7 @@ import pyarrow as pa
 from monitor.errors import InputError
 from monitor.sources.files.locations import Location
 from monitor.sources.objects.delta import actions, path_of
-from monitor.visible import visible
+from monitor.visible import counted, visible
 
 _IN_LOG = re.compile(r"(?s)(.*?)/?_delta_log/(.*)")
 _COMMIT = re.compile(r"(\d{20})\.json")
@@ -49,9 +49,8 @@ def _files_of(root: str, log: dict[str, Location], names: set[str]) -> set[str]:
         message = f"the Delta table {visible(root)} cannot be read: {error}"
         raise InputError(message, hint=_HINT) from error
     if missing := sorted(files - names):
-        message = (
-            f"the Delta table {visible(root)} lacks {len(missing):,} files, such as {visible(missing[0])}"
-        )
+        lacking = counted(len(missing), "file")
+        message = f"the Delta table {visible(root)} lacks {lacking}, such as {visible(missing[0])}"
         raise InputError(message, hint=_HINT)
     return files
 
@@ -75,7 +74,7 @@ def _active(log: dict[str, Location]) -> set[str]:
             _apply(files, actions(file.read()))
     if deleted := sum(files.values()):
         raise ValueError(
-            f"rows of {deleted:,} files are deleted by a deletion vector, which is not read: "
+            f"rows of {counted(deleted, 'file')} are deleted by a deletion vector, which is not read: "
             "run REORG TABLE ... APPLY (PURGE)"
         )
     return set(files)

@@ -23,6 +23,7 @@ from monitor.sources.otlp.messages import context_of, documents_of
 from monitor.sources.otlp.span import Refused, Span
 from monitor.sources.otlp.text_events import Part, completed, part_of_context, parts_of
 from monitor.store.idempotency import Request
+from monitor.visible import counted
 
 _MAX_ANCESTORS = 4
 """How many levels of spans above a call are recognized as its frame."""
@@ -132,7 +133,7 @@ def calls_of(spans: Iterable[Span | Refused], body: bytes, rules: Rules) -> Call
     for count, span in enumerate(spans):
         if count >= rules.settings.max_records:
             raise TooLargeError(
-                f"the body has more than {count:,} spans", hint="send fewer spans per request"
+                f"the body has more than {counted(count, 'span')}", hint="send fewer spans per request"
             )
         if isinstance(span, Refused):
             refused.append(span.reason)

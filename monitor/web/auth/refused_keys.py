@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 SECONDS = 300.0
 _MINUTE = 60.0
@@ -51,6 +51,6 @@ class RefusedKeys:
 
 
 def _words(key: str, address: str, count: int) -> str:
-    times = "once" if count == 1 else f"{count:,} times"
+    times = "once" if count == 1 else counted(count, "time")
     name = "an unknown key" if key == UNKNOWN else f"key {one_line(key)}"
     return f"{name} from {one_line(address) or 'an unknown address'} {times}"

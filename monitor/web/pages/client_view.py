@@ -19,6 +19,7 @@ from monitor.health.verdict import (
     Quality,
 )
 from monitor.store.targets import TargetPeriod
+from monitor.visible import counted
 from monitor.web.api.time_range import TimeRange
 from monitor.web.pages.charts import svg as svg_charts
 from monitor.web.pages.charts.daily_quality import daily_quality
@@ -169,7 +170,7 @@ def _lines(health: ClientHealth, settings: ClientSettings) -> list[str]:
     affected = [model for model in health.models if model.health is not Health.WORKING]
     lines = [_with_since(model, settings, health.now) for model in affected[:3]]
     if len(affected) > 3:
-        lines.append(f"{wording.plural(len(affected) - 3, 'more model')} below.")
+        lines.append(f"{counted(len(affected) - 3, 'more model')} below.")
     return lines + _acting(health.models, settings, health.now)
 
 

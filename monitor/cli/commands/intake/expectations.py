@@ -10,6 +10,7 @@ from monitor.cli.output import put, put_json, say
 from monitor.cli.stream_names import StreamArgument, stream_of
 from monitor.config.location import find
 from monitor.errors import NotFoundError
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,9 +58,9 @@ def suggest(
     else:
         rows, about = _of_baseline(str(stream), model, config or find())
     if rows.num_rows < learning.FEWEST:
-        say(f"only {rows.num_rows} rows: {learning.FEWEST} or more say what is usual")
+        say(f"only {counted(rows.num_rows, 'row')}: {learning.FEWEST} or more say what is usual")
     heading = (
-        f"Expectations of {stream.client}/{stream.model}, suggested from {rows.num_rows:,} rows of {about}.\n"
+        f"Expectations of {stream.client}/{stream.model}, suggested from {counted(rows.num_rows, 'row')} of {about}.\n"
         "Edit them: bounds are the smallest and largest values seen, `tolerated` is the share that may differ."
     )
     put(suite.dump(learning.suggest(rows), heading).rstrip("\n"))
@@ -178,10 +179,10 @@ def _print(results: "list[Result]") -> None:
         mark = {True: "✖", False: "✔", None: "?"}[one.failed]
         places = f", first in rows {', '.join(map(str, one.places))}" if one.places else ""
         count = (
-            f"{one.violations:,.0f} of {one.rows:,.0f} rows violate it{places}"
+            f"{one.violations:,.0f} of {counted(one.rows, 'row')} violate it{places}"
             if one.rows
             else "no value to check"
         )
         put(f"{mark} {about.tier.value:8} {about.about}: {about.words}: {count}")
     failed = sum(bool(one.failed) for one in results)
-    put(f"{failed} of {len(results)} expectations failed")
+    put(f"{failed} of {counted(len(results), 'expectation')} failed")

@@ -6,6 +6,7 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, say
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ def try_gauge(
         return
     for one in readings:
         put(f"{one.resource}  {one.quantity.value}: {one.value:.6g}")
-    say(f"{len(readings)} figures; nothing was stored")
+    say(f"{counted(len(readings), 'figure')}; nothing was stored")
 
 
 def _fields(reading: "Reading") -> dict[str, Any]:

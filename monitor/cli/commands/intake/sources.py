@@ -8,6 +8,7 @@ import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, say
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,7 +198,7 @@ def _put_preview(result: "Preview") -> None:
             put(f"    {kind}: {record}")
         for rejection in message.rejected:
             put(f"    rejected: {rejection}")
-    counts = sum(len(message.records) for message in result.messages)
-    say(f"{len(result.messages)} messages, {counts} records; nothing was stored")
+    records = sum(len(message.records) for message in result.messages)
+    say(f"{counted(len(result.messages), 'message')}, {counted(records, 'record')}; nothing was stored")
     if not result.messages:
         say("the source has no messages")

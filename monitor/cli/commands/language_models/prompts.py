@@ -11,6 +11,7 @@ from monitor.cli.options import DEFAULT_CONFIG, ClientOption, ConfigOption, Json
 from monitor.cli.output import put_json, put_table, say
 from monitor.clock import iso
 from monitor.errors import InputError, NotFoundError
+from monitor.visible import counted
 
 _LONGEST = 4_000_000
 """Bytes of a file that is taken for a prompt."""
@@ -62,7 +63,7 @@ def register_prompt(
     else:
         with store_option.made(settings).write() as connection:
             registered_texts.register_prompt(connection, prompt)
-    say(f"registered {prompt.words} words as {len(hashes)} hashes")
+    say(f"registered {prompt.words} words as {counted(len(hashes), 'hash')}")
 
 
 @prompts.command("list")

@@ -11,6 +11,7 @@ from monitor.cli.output import Exit, put, put_json, put_table, say
 from monitor.cli.stream_names import seconds_of
 from monitor.clock import iso
 from monitor.errors import InputError
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     from monitor.store.audit import Checkpoint
@@ -132,7 +133,7 @@ def verify(
         signed = f", signed until entry {one.signed_until}" if one.signed_until else ", not signed"
         if one.foreign_until > one.signed_until:
             signed += f"; another key than audit.key has signed until entry {one.foreign_until}"
-        put(f"{'✖' if one.problem else '✔'} {whose}: {one.entries:,} entries{signed}")
+        put(f"{'✖' if one.problem else '✔'} {whose}: {counted(one.entries, 'entry')}{signed}")
         if one.problem:
             put(f"    {one.problem}")
     if not settings.audit.key.get_secret_value():

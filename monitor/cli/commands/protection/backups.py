@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
-from monitor.cli.output import bar, counted, put, say
+from monitor.cli.output import bar, put, say
+from monitor.visible import counted
 
 
 def register(app: typer.Typer) -> None:

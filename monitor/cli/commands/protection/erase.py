@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption
-from monitor.cli.output import Exit, ask, counted, put_json, say
+from monitor.cli.output import Exit, ask, put_json, say
 from monitor.errors import InputError
+from monitor.visible import counted
 
 
 def register(app: typer.Typer) -> None:

@@ -8,7 +8,7 @@ import typer
 from monitor.cli.output import put_table, say
 from monitor.cli.stream_names import stream_of
 from monitor.errors import InputError, NotFoundError
-from monitor.visible import visible
+from monitor.visible import counted, visible
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,8 +64,8 @@ def anonymise(
     _write(drawn.table, out)
     _show(drawn, baseline)
     if drawn.table.num_rows < rows:
-        say(f"only {drawn.table.num_rows:,} rows could be drawn that are no rows of the source")
-    say(f"written: {visible(str(out))}, {drawn.table.num_rows:,} rows")
+        say(f"only {counted(drawn.table.num_rows, 'row')} could be drawn without a row of the source")
+    say(f"written: {visible(str(out))}, {counted(drawn.table.num_rows, 'row')}")
 
 
 def _of_file(path: Path, without: list[str], rows: int, k: int, seed: int) -> tuple["Anonymised", "Baseline"]:

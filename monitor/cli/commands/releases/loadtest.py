@@ -15,7 +15,7 @@ from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import Exit, ask, put, put_json, put_table, say
 from monitor.cli.stream_names import StreamArgument, seconds_of, stream_of
 from monitor.errors import InputError, NotFoundError
-from monitor.visible import visible
+from monitor.visible import counted, visible
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
@@ -297,5 +297,5 @@ def _show(test: "LoadTest", junit: Path | None, *, as_json: bool) -> None:
         return
     put_table(report.COLUMNS, [report.row(stage, test.cores) for stage in test.stages])
     for text, number in list(report.failures(test).items())[:10]:
-        put(f"{number:,} calls: {text}")
+        put(f"{counted(number, 'call')}: {text}")
     put(test.verdict.sentence)

@@ -9,6 +9,7 @@ import typer
 from monitor.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
 from monitor.cli.output import put, put_json, put_table, say
 from monitor.errors import InputError
+from monitor.visible import counted
 
 if TYPE_CHECKING:
     from monitor.config.root import Config
@@ -89,7 +90,7 @@ def bundle(
 
 
 def _told(made: "Made") -> str:
-    many = "1 bundle" if len(made.paths) == 1 else f"{len(made.paths)} bundles"
+    many = counted(len(made.paths), "bundle")
     return f"{many} with {made.windows} windows" + (f"; {made.reason}" if made.reason else "")
 
 
@@ -115,7 +116,7 @@ def push(
         kept = [path for path in outbox.sent() if first <= _number(path) <= last]
         for path in kept:
             outbox.again(path)
-        say(f"{len(kept)} bundles are sent again")
+        say(f"sent again: {counted(len(kept), 'bundle')}")
     done = sending.push(settings.site)
     for name in done.sent:
         put(name)
@@ -174,7 +175,7 @@ def _line(one: "Imported") -> str:
     if not merged.is_new:
         return f"✔ {one.path.name}: merged before"
     note = f"; {merged.note}" if merged.note else ""
-    return f"✔ {one.path.name}: {merged.windows} windows, {merged.rows:,} predictions{note}"
+    return f"✔ {one.path.name}: {merged.windows} windows, {counted(merged.rows, 'prediction')}{note}"
 
 
 def status(config: ConfigOption = DEFAULT_CONFIG, as_json: JsonOption = False) -> None:

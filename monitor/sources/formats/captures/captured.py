@@ -24,6 +24,7 @@ from monitor.sources.formats.captures.csv_columns import NUMBER
 from monitor.sources.formats.format import NO_MAPPING, Contents, FieldMapping, HalfCall, Unreadable
 from monitor.sources.formats.paths import RecordPaths
 from monitor.sources.source import Payload
+from monitor.visible import counted
 
 _PREDICTIONS = (
     "predicted_label",
@@ -83,7 +84,7 @@ class CallRecords:
         """
         count = len(call.inputs) or len(call.answers or ())
         if call.answers is not None and call.inputs and len(call.answers) != len(call.inputs):
-            msg = f"the request has {len(call.inputs)} rows and the response {len(call.answers)}"
+            msg = f"the request has {counted(len(call.inputs), 'row')} and the response {len(call.answers)}"
             raise ValueError(msg)
         if not count:
             msg = "it has no rows"
@@ -272,7 +273,7 @@ def named(row: object, columns: Sequence[str]) -> dict[str, Any]:
         return leaves(dict(inner))
     values = inner if isinstance(inner, list) else [inner]
     if columns and len(columns) != len(values):
-        msg = f"a row has {len(values)} values, and `columns` names {len(columns)}"
+        msg = f"a row has {counted(len(values), 'value')}, and `columns` names {len(columns)}"
         raise ValueError(msg)
     return dict(zip(columns or (f"_c{number}" for number in range(len(values))), values, strict=True))
 

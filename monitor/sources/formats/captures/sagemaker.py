@@ -17,6 +17,7 @@ from monitor.sources.formats.captures import sagemaker_columns
 from monitor.sources.formats.captures.captured import Call, CapturedFormat, Truth, csv_rows, known, rows_of
 from monitor.sources.formats.format import NO_MAPPING, ColumnarFormat, FieldMapping
 from monitor.sources.source import Payload
+from monitor.visible import counted
 
 _LINES = "application/x-ndjson"
 _NO_RESPONSE = "its response was not captured (set CaptureOptions of the endpoint to Input and Output)"
@@ -65,7 +66,7 @@ def _truth(line: Mapping[str, Any]) -> Truth:
         raise ValueError(msg)
     rows = _rows(data)
     if len(rows) != 1:
-        msg = f"its ground truth has {len(rows)} rows, not one"
+        msg = f"its ground truth has {counted(len(rows), 'row')}, not one"
         raise ValueError(msg)
     return Truth({"id": _id(about), "truth": rows[0]})
 

@@ -13,6 +13,7 @@ from monitor.sources.formats.captures.inference_bodies import Body, read_body, r
 from monitor.sources.formats.captures.tensors import rows_of_tensors
 from monitor.sources.formats.format import HalfCall, Side
 from monitor.sources.source import Payload
+from monitor.visible import counted
 
 
 class SeldonFormat(CapturedFormat):
@@ -93,7 +94,7 @@ def _feedback(document: object, call: object) -> Truth:
     truth = _own(document.get("truth"), Side.REQUEST)
     rows = [] if truth is None else list(truth.rows)
     if len(rows) > 1:
-        msg = f"its truth has {len(rows)} rows, not one"
+        msg = f"its truth has {counted(len(rows), 'row')}, not one"
         raise ValueError(msg)
     value = rows[0] if rows else None
     while isinstance(value, list | dict) and len(value) == 1:

@@ -10,6 +10,8 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
+from monitor.visible import counted
+
 MOST_WIDTH = 1_000
 """Values of one row of a tensor. Wider ones are images and embeddings, which are left out."""
 _TYPES = {
@@ -94,7 +96,7 @@ def _rows(tensor: Mapping[str, Any], name: str, data: bytes | None) -> list[obje
         raise ValueError(msg)
     values = _flat(tensor.get("data")) if data is None else _decoded(data, str(tensor["datatype"]), name)
     if len(values) != math.prod(shape):
-        msg = f"tensor {name!r} has {len(values):,} values, and its shape {shape} has {math.prod(shape):,}"
+        msg = f"tensor {name!r} has {counted(len(values), 'value')}, and its shape {shape} has {math.prod(shape):,}"
         raise ValueError(msg)
     count, width = (shape[0] if shape else 1), math.prod(shape[1:])
     if width == 1:

@@ -6,6 +6,7 @@ from monitor.health import wording
 from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings
 from monitor.health.verdict import Day, ModelHealth
+from monitor.visible import counted
 from monitor.web.pages.charts.svg import Chart, Curve
 
 
@@ -54,5 +55,5 @@ def _summary(one: ModelHealth, known: list[Day]) -> str:
     figures = [day.quality for day in known if day.quality is not None]
     low, high = (wording.figure(quality.metric, value) for value in (min(figures), max(figures)))
     span = f"between {low} and {high}" if low != high else low
-    text = f"{wording.name(quality.metric)}, {wording.plural(len(known), 'day')}: {span}"
+    text = f"{wording.name(quality.metric)}, {counted(len(known), 'day')}: {span}"
     return f"{text}; agreed: {quality.agreed}." if quality.agreed else f"{text}."

@@ -11,7 +11,7 @@ from monitor.metrics.declared import forecasts
 from monitor.metrics.quality import regression
 from monitor.records import Measurement, Stream, Window
 from monitor.rules.language.wording import figure
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 from monitor.windows.declared.forecast import Forecast
 from monitor.windows.profile import Profile
 from monitor.windows.rolling import Rolling
@@ -129,7 +129,7 @@ def _cell(one: Measurement) -> Cell:
 def _notes(source: Sequence[Measurement]) -> list[str]:
     return [
         one_line(
-            f"{one.label('name')}: {share(one.value)} of {one.n:,.0f} rows set aside: {one.label('reason')}"
+            f"{one.label('name')}: {share(one.value)} of {counted(one.n, 'row')} set aside: {one.label('reason')}"
         )
         for one in source
         if one.metric == forecasts.SET_ASIDE.name and one.value is not None

@@ -7,7 +7,7 @@ from monitor.health.declared.own_metric_settings import OwnMetrics
 from monitor.health.wording import NOTHING, share
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC, OWN_METRIC_SET_ASIDE, REASON
 from monitor.records import Measurement
-from monitor.visible import one_line
+from monitor.visible import counted, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _row(one: Measurement, declared: OwnMetrics, measured: Sequence[Measurement]
     notes = [one.reason] if one.reason else []
     if is_whole:
         notes += [
-            f"{share(aside.value)} of {aside.n:,.0f} rows set aside: {aside.label(REASON)}"
+            f"{share(aside.value)} of {counted(aside.n, 'row')} set aside: {aside.label(REASON)}"
             for aside in measured
             if aside.metric == OWN_METRIC_SET_ASIDE.name
             and aside.label(NAME) == name

@@ -24,7 +24,7 @@ from monitor.records import Stream
 from monitor.store import audit, predictions
 from monitor.store.audit import Entry
 from monitor.store.db import faults_of
-from monitor.visible import one_line, visible
+from monitor.visible import counted, one_line, visible
 from monitor.web import services as web_services
 from monitor.web.auth import session
 from monitor.web.pages import rendering
@@ -141,7 +141,7 @@ def _shown(value: Any, policy: TextPolicy) -> str:
     if value is None:
         return "missing"
     if isinstance(value, list):
-        return f"a list of {len(value):,} numbers"
+        return f"a list of {counted(len(value), 'number')}"
     text = str(name_of(value))
     if policy is TextPolicy.DROP and isinstance(value, str):
         return f"a text of {len(text):,} characters"

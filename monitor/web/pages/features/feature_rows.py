@@ -15,6 +15,7 @@ from monitor.records import Measurement, Stream, Window, labels
 from monitor.rules.language.wording import figure as with_unit
 from monitor.store import drift, feature_importance, measurements
 from monitor.store.drift import StoredDriftIncident, StoredVerdict
+from monitor.visible import counted
 from monitor.windows.baseline import Baseline
 from monitor.windows.kernel.attribution_counts import shares_of
 from monitor.windows.layout.layout import Column
@@ -136,9 +137,9 @@ def importance_of(
             words="Importance is learned from 1,000 predictions on; `drift.importance` sets it."
         )
     rows = (
-        f"{learned.rows:,} rows of the {learned.source}"
+        f"{counted(learned.rows, 'row')} of the {learned.source}"
         if learned.source == "baseline"
-        else f"{learned.rows:,} predictions"
+        else counted(learned.rows, "prediction")
     )
     if not learned.shares:
         return Importance(words=f"Importance could not be learned from {rows}: {learned.reason}.")

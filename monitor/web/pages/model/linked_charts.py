@@ -18,6 +18,7 @@ from monitor.rules.language.wording import figure as with_unit
 from monitor.store import measurements, timeseries
 from monitor.store.targets import TargetPeriod
 from monitor.store.timeseries import Series
+from monitor.visible import counted
 from monitor.web.pages.charts import svg
 from monitor.web.pages.charts.series import Sampler
 from monitor.web.pages.charts.svg import Chart, Curve, Mark
@@ -281,12 +282,12 @@ def _facts(data: ChartData, metrics: Sequence[str]) -> list[str]:
         return facts
     known = np.isfinite(whole.values)
     if metrics == ["volume"]:
-        facts.append(f"Over this period: {float(whole.values[known].sum()):,.0f} predictions.")
+        facts.append(f"Over this period: {counted(float(whole.values[known].sum()), 'prediction')}.")
     elif metrics == ["error_rate"] and whole.n[known].sum() > 0:
         rows = float(whole.n[known].sum())
         failed = float((whole.values * whole.n)[known].sum())
         facts.append(
-            f"Over this period: {with_unit(failed / rows, 'share')}, {failed:,.0f} of {rows:,.0f} predictions."
+            f"Over this period: {with_unit(failed / rows, 'share')}, {failed:,.0f} of {counted(rows, 'prediction')}."
         )
     elif known.any() and by_name[first].value is None:
         last = int(np.flatnonzero(known)[-1])
@@ -300,7 +301,7 @@ def _fact(one: Measurement) -> str:
     if one.value is None:
         return f"{name} not measured: {one.reason or 'no reason is stored'}"
     if one.metric == "volume":
-        return f"{per_time(one.value / one.window.seconds)}, {one.value:,.0f} predictions"
+        return f"{per_time(one.value / one.window.seconds)}, {counted(one.value, 'prediction')}"
     interval = (
         f" [{with_unit(one.low, one.unit)}, {with_unit(one.high, one.unit)}]"
         if one.low is not None and one.high is not None
