@@ -12,8 +12,6 @@ from monitor.windows.layout import layout as layouts
 from monitor.windows.layout.layout import Layout
 from monitor.windows.profile import Profile, Slice
 
-OUTPUTS = ("prediction", "confidence")
-
 # Times and identifiers always change; only their presence is watched.
 PRESENCE_ONLY = frozenset({layouts.ColumnKind.TIME, layouts.ColumnKind.IDENTIFIER})
 
@@ -64,7 +62,7 @@ def adapter(layout: Layout) -> Adapter:
     is_watched: list[bool] = []
     inputs: list[bool] = []
     for column in layout.columns:
-        is_output = column.name in OUTPUTS or layouts.is_signal(column.name)
+        is_output = layouts.is_answer(column.name) or layouts.is_signal(column.name)
         role = Role.OUTPUT if is_output else Role.INPUT
         if (
             role is Role.INPUT and not (column.name.startswith("features.") or column.other)

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.comparison.tables import Source, open_source
-from monitor.drift.profile_columns import OUTPUTS
 from monitor.errors import InputError
 from monitor.records import Window
 from monitor.sources.files.csv_dialect import DETECTED, Dialect
@@ -16,6 +15,7 @@ from monitor.times.columns import micros_of_column
 from monitor.times.order import decided
 from monitor.times.reading import DateOrder
 from monitor.windows.baseline_from_table import conform
+from monitor.windows.layout.layout import is_answer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,7 @@ class History:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that are watched for drift."""
-        named = (name for name in self.table.column_names if name in OUTPUTS or name.startswith("features."))
+        named = (name for name in self.table.column_names if is_answer(name) or name.startswith("features."))
         return tuple(name.removeprefix("features.") for name in named)
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 
 from monitor.config.units import DAY, HOUR
 from monitor.drift.columns import Column, Floats, Role
-from monitor.windows.layout.layout import is_signal
+from monitor.windows.layout.layout import is_of_label_sets, is_signal
 
 _WORDS = re.compile(r"(\d+(?:\.\d+)?) per (?:(\d+(?:\.\d+)?) )?(hour|day|week|month|quarter|year)s?")
 _SECONDS = {
@@ -74,8 +74,8 @@ def limits(
 
     Outputs share a fifth of the budget, all columns together have a tenth, inputs share the rest. Within a role,
     `importance` divides the budget: a column twice as important needs half the evidence, at the expense of the others.
-    All signals together count as one output, so that they take little from the prediction, and all relations as one
-    input.
+    All signals together count as one output, so that they take little from the prediction; so do all columns of sets of
+    labels, and all relations as one input.
     `silent`, bool (columns,), marks columns without any value in the reference (such as the confidence of a model that
     sends none): they get a thousandth of a share, enough to detect that values appear.
     """
@@ -89,6 +89,8 @@ def limits(
     )
     signals = np.array([is_signal(column.name) for column in columns], dtype=bool)
     weight = np.where(signals, weight / max(int(signals.sum()), 1), weight)
+    of_sets = np.array([is_of_label_sets(column.name) for column in columns], dtype=bool)
+    weight = np.where(of_sets, weight / max(int(of_sets.sum()), 1), weight)
     weight = np.where(related, weight / max(int(related.sum()), 1), weight)
     quiet = np.zeros(len(columns), bool) if silent is None else silent
     weight = np.where(quiet, weight * SILENT, weight)

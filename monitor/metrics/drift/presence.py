@@ -37,6 +37,7 @@ from monitor.windows.layout.layout import (
     Column,
     ColumnKind,
     Layout,
+    is_answer,
 )
 from monitor.windows.profile import NOTATION, Slice
 
@@ -158,7 +159,7 @@ def _comparable(subject: Subject) -> Slice | None:
 
 
 def _columns(layout: Layout, *, is_compared: bool) -> _Columns:
-    columns = tuple(c for c in layout.columns if c.name in ("prediction", "confidence") or c.feature)
+    columns = tuple(c for c in layout.columns if is_answer(c.name) or c.feature)
     picked: list[tuple[int, MeasurementName]] = []
     for index, column in enumerate(columns):
         for kind in _kinds(column, is_compared=is_compared):

@@ -24,8 +24,9 @@ from monitor.windows.kernel.exact_sums import EXACT, LIMIT, LOW_BITS, WEIGHT_UNI
 from monitor.windows.kernel.grid import FEWEST_ROWS, MOST_ROWS, count_on_grid, grid_of
 from monitor.windows.kernel.sorting import in_order, looks_ordered
 from monitor.windows.kernel.tally import Tally, bounded
-from monitor.windows.layout import derived_columns
+from monitor.windows.layout import derived_columns, label_set_columns
 from monitor.windows.layout.layout import (
+    LABEL_SETS,
     MINUS_INFINITY,
     MISSING,
     NAN,
@@ -213,7 +214,10 @@ def values_of(column: Column, array: pa.Array) -> tuple[Floats, np.ndarray | Non
     numbers or times, vectors of another length than in the baseline.
     """
     if column.part:
-        values = derived_columns.read(array, column.part, column.parameters)
+        if column.source == LABEL_SETS:
+            values = label_set_columns.read(column, array)
+        else:
+            values = derived_columns.read(array, column.part, column.parameters)
         return values, np.isnan(values) & arrays.valid(array)
     if pa.types.is_float64(array.type):
         return arrays.floats(array), None

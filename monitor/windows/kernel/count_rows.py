@@ -30,7 +30,7 @@ from monitor.windows.kernel.probabilities import PROBABILITIES, uncertainties, u
 from monitor.windows.kernel.relations.median_sides import Sides, sides_of
 from monitor.windows.kernel.segment_cells import NONE, SegmentFeatures
 from monitor.windows.kernel.tally import Tally, bounded
-from monitor.windows.layout.layout import MISSING, Column, Floats, Layout, is_signal
+from monitor.windows.layout.layout import LABEL_SETS, MISSING, Column, Floats, Layout, is_signal
 from monitor.windows.profile import NOTATION, OVERALL, VERSION, Profile, Slice, SliceKey, empty, merge_slices
 
 MOST_SLICES = 50
@@ -162,7 +162,7 @@ def _groups(layout: Layout, *, core_only: bool) -> _Groups:
 
 
 def _is_answer(column: Column) -> bool:
-    return column.name in _ANSWERS or column.name.startswith(PROBABILITIES)
+    return column.name in _ANSWERS or column.name.startswith((PROBABILITIES, LABEL_SETS))
 
 
 def _answered(rows: pa.RecordBatch) -> pa.RecordBatch:

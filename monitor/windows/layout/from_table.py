@@ -11,10 +11,17 @@ from monitor.predictions.log.columns import names, numbers
 from monitor.predictions.log.hashing import hash_texts
 from monitor.times.order import evidence
 from monitor.times.reading import DateOrder
-from monitor.windows.layout import column_kinds, derived_columns, edges, new_labels, relations
+from monitor.windows.layout import (
+    column_kinds,
+    derived_columns,
+    edges,
+    label_set_columns,
+    new_labels,
+    relations,
+)
 from monitor.windows.layout.answer_kind import kind_of_answers
 from monitor.windows.layout.build import assemble
-from monitor.windows.layout.layout import NEW, SIGNALS, Column, ColumnKind, Layout
+from monitor.windows.layout.layout import LABEL_SETS, NEW, SIGNALS, Column, ColumnKind, Layout
 
 MOST_CLASSES = 20
 """Maximum number of classes whose probabilities are counted separately by truth."""
@@ -65,6 +72,8 @@ def of(
     for name in dict.fromkeys(names_of_columns):
         if with_relations and name.startswith("segments."):
             candidates.add_labels(name, column_kinds.plain(table.column(places[name])))
+        if name == LABEL_SETS:
+            features.extend(label_set_columns.describe(column_kinds.plain(table.column(places[name]))))
         if not (name == "prediction" or name.startswith(("features.", "probabilities.", SIGNALS))):
             continue
         column = column_kinds.plain(table.column(places[name]))

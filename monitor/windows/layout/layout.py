@@ -35,6 +35,9 @@ SIGNALS = "signals."
 """Prefix of the columns of signals, which are measured from the texts of calls."""
 
 
+LABEL_SETS = "predicted_labels"
+OF_LABEL = f"{LABEL_SETS}#"
+"""Prefix of the columns that count whether one label is in a predicted set."""
 RELATION = "relation of "
 """Prefix of the columns that count the relation of two others."""
 
@@ -42,6 +45,16 @@ RELATION = "relation of "
 def is_signal(name: str) -> bool:
     """Whether a column is a signal."""
     return name.startswith(SIGNALS)
+
+
+def is_answer(name: str) -> bool:
+    """Whether a column is an answer whose drift is watched, or tells of one."""
+    return name in ("prediction", "confidence") or is_of_label_sets(name)
+
+
+def is_of_label_sets(name: str) -> bool:
+    """Whether a column tells of predicted sets of labels."""
+    return name.startswith(LABEL_SETS)
 
 
 def is_relation(name: str) -> bool:
@@ -183,7 +196,7 @@ class Layout:
         return tuple(
             column
             for column in self.columns
-            if (column.feature or is_signal(column.name) or column.name in ("prediction", "confidence"))
+            if (column.feature or is_answer(column.name) or is_signal(column.name))
             and column.kind not in (ColumnKind.IDENTIFIER, ColumnKind.EMPTY)
         )
 
