@@ -108,7 +108,7 @@ class _Sets:
         return tuple(ordered[:MOST_WATCHED])
 
     def _of_rows(self, of_distinct: np.ndarray) -> np.ndarray:
-        return np.append(of_distinct.astype(np.float64), np.nan)[self._places]
+        return np.asarray(np.append(of_distinct.astype(np.float64), np.nan)[self._places])
 
 
 def _items(text: str | None) -> list[str] | None:
