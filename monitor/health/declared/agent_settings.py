@@ -3,6 +3,7 @@
 from pydantic import field_validator, model_validator
 
 from monitor.config.sections import Section
+from monitor.visible import counted
 
 CALLS_OF, ERRORS_OF = "tool_calls.", "tool_errors."
 """How the features with the calls of one tool, and with those that failed, begin; its name follows."""
@@ -41,7 +42,7 @@ class AgentSection(Section):
     @classmethod
     def _are_tools(cls, tools: list[str]) -> list[str]:
         if len(tools) > _MOST_TOOLS:
-            raise ValueError(f"{len(tools)} tools are too many: use at most {_MOST_TOOLS}")
+            raise ValueError(f"{counted(len(tools), 'tool')} are too many: use at most {_MOST_TOOLS}")
         for name in tools:
             if not name or len(repr(name)) > _LONGEST:
                 raise ValueError(f"{name[:40]!r} is no name of a tool: use 1 to 100 characters")
