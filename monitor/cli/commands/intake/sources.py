@@ -1,4 +1,4 @@
-"""`sources`: the message brokers that the daemon reads."""
+"""`sources`: where the daemon fetches records."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ _ANSWERS = {
 def register(app: typer.Typer) -> None:
     """Register the commands of this file."""
     commands = typer.Typer(
-        help="Sources of records: message brokers.\n\nExample: watchkeeper sources list",
+        help="Sources of records: brokers, buckets, folders and tables.\n\nExample: watchkeeper sources list",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -202,3 +202,6 @@ def _put_preview(result: "Preview") -> None:
     say(f"{counted(len(result.messages), 'message')}, {counted(records, 'record')}; nothing was stored")
     if not result.messages:
         say("the source has no messages")
+    elif not records:
+        say("no message became a record (hint: where names differ, set `format: mapped` and `fields`;")
+        say("`watchkeeper sources guess` proposes them from a file with some messages)")
