@@ -162,8 +162,7 @@ class ConcatenatedTables(MeasurementSequence):
         """The measurements of one metric, of all windows."""
         if metric not in self._found:
             tables = [some for part in self.parts if (some := _of(part, metric))]
-            # The list of a single window is returned as it is: results are cached by its identity.
-            self._found[metric] = tables[0] if len(tables) == 1 else list(chain.from_iterable(tables))
+            self._found[metric] = tables[0] if len(tables) == 1 else tuple(chain.from_iterable(tables))
         return self._found[metric]
 
 

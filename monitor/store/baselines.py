@@ -128,7 +128,8 @@ def current(connection: Connection, stream: Stream, name: str = "baseline") -> S
 def current_digest(connection: Connection, stream: Stream, name: str = "baseline") -> str | None:
     """The digest of the baseline in force, without reading its bytes."""
     mine = {"number": streams.find(connection, stream), "of": name}
-    return _DIGEST.run(connection, mine).scalar()
+    row = _DIGEST.row(connection, mine)
+    return None if row is None else row[0]
 
 
 @dataclass(frozen=True, slots=True)

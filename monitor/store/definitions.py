@@ -8,9 +8,10 @@ empty text ends a definition.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, select
+from sqlalchemy import BigInteger, Column, Connection, String, Table, Text, bindparam, select
 
 from monitor.store.db import faults_of, metadata
+from monitor.store.prepared import Prepared
 from monitor.store.rows import whole_number, words
 from monitor.store.statements import replace
 from monitor.texts import NAME
@@ -26,6 +27,11 @@ DEFINITIONS = Table(
     Column("text", Text, nullable=False),
 )
 _KEY = ("client", "model", "kind", "name", "since")
+_OF_MODEL = Prepared(
+    select(DEFINITIONS)
+    .where(DEFINITIONS.c.client == bindparam("of_client"), DEFINITIONS.c.model == bindparam("of_model"))
+    .order_by(DEFINITIONS.c.kind, DEFINITIONS.c.name, DEFINITIONS.c.since)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +60,8 @@ def put(connection: Connection, some: Sequence[Definition]) -> None:
 
 def of_model(connection: Connection, client: str, model: str) -> list[Definition]:
     """All definitions of a model, the oldest first."""
-    columns = DEFINITIONS.c
-    query = select(DEFINITIONS).where(columns.client == client, columns.model == model)
     found = []
-    for row in connection.execute(query.order_by(columns.kind, columns.name, columns.since)):
+    for row in _OF_MODEL.rows(connection, {"of_client": client, "of_model": model}):
         with faults_of(connection).isolate("definitions", f"{client}/{model}"):
             kind, name, since, text = (
                 words(row.kind),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -11,7 +12,6 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
-    Row,
     String,
     Table,
     Text,
@@ -295,5 +295,7 @@ def delete_before(connection: Connection, before: float) -> int:
     return connection.execute(delete(INCIDENTS).where(INCIDENTS.c.closed < before)).rowcount
 
 
-def _only(connection: Connection, table: Table, stream: Stream) -> Row[tuple[object, ...]] | None:
-    return _ONE_A_STREAM[table.name].run(connection, {"number": streams.find(connection, stream)}).first()
+def _only(connection: Connection, table: Table, stream: Stream) -> Any:
+    """The row of a stream, with its columns as attributes; None without one."""
+    rows = _ONE_A_STREAM[table.name].rows(connection, {"number": streams.find(connection, stream)})
+    return rows[0] if rows else None

@@ -4,11 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sqlalchemy import BigInteger, Column, Connection, Float, Integer, String, Table, Text, select
+from sqlalchemy import BigInteger, Column, Connection, Float, Integer, String, Table, Text, bindparam, select
 
 from monitor.records import Stream
 from monitor.store import streams
 from monitor.store.db import faults_of, metadata
+from monitor.store.prepared import Prepared
 from monitor.store.rows import number, whole_number, words
 from monitor.store.statements import replace
 
@@ -22,6 +23,11 @@ IMPORTANCE = Table(
     Column("rows", Integer, nullable=False),
     Column("shares", Text, nullable=False),
     Column("reason", Text, nullable=False),
+)
+_GET = Prepared(
+    select(IMPORTANCE).where(
+        IMPORTANCE.c.stream == bindparam("number"), IMPORTANCE.c.layout == bindparam("of")
+    )
 )
 
 
@@ -55,12 +61,10 @@ def put(connection: Connection, stream: Stream, learned: LearnedImportance, now:
 
 def get(connection: Connection, stream: Stream, layout: str) -> LearnedImportance | None:
     """What was learned with this layout; None if nothing was."""
-    query = select(IMPORTANCE).where(
-        IMPORTANCE.c.stream == streams.number(stream), IMPORTANCE.c.layout == layout
-    )
-    row = connection.execute(query).first()
-    if row is None:
+    rows = _GET.rows(connection, {"number": streams.find(connection, stream), "of": layout})
+    if not rows:
         return None
+    row = rows[0]
     with faults_of(connection).isolate("feature_importance", str(stream)):
         return LearnedImportance(
             number(row.learned_at), words(row.layout), words(row.source), whole_number(row.rows),

@@ -89,7 +89,7 @@ def seconds(connection: Connection, stream: Stream) -> int | None:
 def extent(connection: Connection, stream: Stream) -> Window | None:
     """From the start of the first to the end of the last window. None when there is none, or a row of it is damaged."""
     mine = {"number": streams.find(connection, stream)}
-    first, last, length = list(_EXTENT.run(connection, mine).one())
+    ((first, last, length),) = _EXTENT.rows(connection, mine)
     if first is not None:
         with faults_of(connection).isolate("history", f"{stream}: its extent"):
             return Window(int(moment(first)), int(moment(last)) + whole_number(length))

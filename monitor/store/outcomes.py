@@ -145,7 +145,7 @@ def pending(
     number = stream_rows.find(connection, stream)
     batches: list[StoredOutcomes] = []
     left = most_rows
-    for row in _PENDING[waiting].run(connection, {"number": number, "most": limit}):
+    for row in _PENDING[waiting].rows(connection, {"number": number, "most": limit}):
         if left is not None and left <= 0:
             break
         batches.append(

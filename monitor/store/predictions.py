@@ -197,7 +197,7 @@ def unsearched(connection: Connection, stream: Stream, last: int | None = None) 
     first.
     """
     values = {"number": streams.find(connection, stream), "last": _NO_LIMIT if last is None else last}
-    rows = _UNSEARCHED.run(connection, values)
+    rows = _UNSEARCHED.rows(connection, values)
     return [(row.id, _ids(row.ids)) for row in rows]
 
 
@@ -211,7 +211,7 @@ def unsearched_rows(connection: Connection, stream: Stream, since: float, until:
 def unsearched_among(connection: Connection, batches: Sequence[int]) -> list[tuple[int, bytes]]:
     """The same of these batches, in order of their numbers."""
     values = _some_at_once(sorted(batches))
-    return [(row.id, _ids(row.ids)) for each in values for row in _UNSEARCHED_AMONG.run(connection, each)]
+    return [(row.id, _ids(row.ids)) for each in values for row in _UNSEARCHED_AMONG.rows(connection, each)]
 
 
 def searched_ids(connection: Connection, stream: Stream) -> Iterator[list[tuple[int, bytes]]]:
@@ -220,7 +220,7 @@ def searched_ids(connection: Connection, stream: Stream) -> Iterator[list[tuple[
     start, number, most = _NO_LIMIT, _NO_LIMIT, 32
     while True:
         values = {"number": here, "start": start, "before": number, "most": most}
-        rows = _SEARCHED.run(connection, values).all()
+        rows = _SEARCHED.rows(connection, values)
         if not rows:
             return
         yield [(row.id, _ids(row.ids)) for row in rows]

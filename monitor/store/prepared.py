@@ -6,6 +6,7 @@ small statement take ten times as long as the statement.
 """
 
 import re
+from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
@@ -20,6 +21,7 @@ from monitor.store.statements import Changes, insert_or_skip, upsert
 
 _VALUES = re.compile(r" VALUES (\([?, ]+\))")
 _MOST_AT_ONCE = 64
+_NAMED: Any = namedtuple
 
 
 class Prepared:
@@ -34,6 +36,7 @@ class Prepared:
         self._statement = statement
         self._columns = columns
         self._texts: dict[str, tuple[str, Callable[[Mapping[str, Any]], Any]]] = {}
+        self._named: Callable[[Sequence[Any]], Any] | None = None
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> CursorResult[Any]:
         """Execute the statement."""
@@ -50,6 +53,18 @@ class Prepared:
             text, arranged(values)
         ).fetchall()  # all of it: no cursor may be open at the commit
         return rows[0] if rows else None
+
+    def rows(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Execute the statement, and return all rows of the result, with their columns as attributes."""
+        driver = sqlite_driver(connection)
+        if driver is None:
+            return self.run(connection, values).all()
+        text, arranged = self._text(connection)
+        cursor = driver.execute(text, arranged(values))
+        if self._named is None:
+            columns = [name.rpartition(".")[2] for name, *_ in cursor.description]
+            self._named = _NAMED("Row", columns, rename=True)._make
+        return list(map(self._named, cursor.fetchall()))
 
     def run_for_each(self, connection: Connection, values: Sequence[Mapping[str, Any]]) -> int:
         """Execute the statement for each set of values; the number of rows written."""

@@ -111,8 +111,8 @@ def put(connection: Connection, stream: Stream, written: Iterable[StoredProfile]
 
 def get(connection: Connection, stream: Stream, window: Window) -> StoredProfile | None:
     """The profile of exactly this window."""
-    row = _GET.run(connection, _key(streams.find(connection, stream), window)).first()
-    return None if row is None else stored(row)
+    rows = _GET.rows(connection, _key(streams.find(connection, stream), window))
+    return stored(rows[0]) if rows else None
 
 
 def get_some(connection: Connection, stream: Stream, windows: Sequence[Window]) -> list[StoredProfile]:
@@ -124,7 +124,7 @@ def get_some(connection: Connection, stream: Stream, windows: Sequence[Window]) 
         for n in range(_AT_ONCE):
             window = some[min(n, len(some) - 1)]  # a repeated key yields one row
             values |= {f"seconds{n}": window.seconds, f"start{n}": window.start}
-        profiles += [stored(row) for row in _GET_SOME.run(connection, values)]
+        profiles += [stored(row) for row in _GET_SOME.rows(connection, values)]
     return profiles
 
 
@@ -143,7 +143,7 @@ def starts(connection: Connection, stream: Stream, seconds: int, start: float, e
     """The starts of the stored windows of this length inside `[start, end]`, in order."""
     number = streams.find(connection, stream)
     inside = {"stream": number, "seconds": seconds, "first": start, "last": end - seconds}
-    return [int(row[0]) for row in _STARTS.run(connection, inside)]
+    return [int(row[0]) for row in _STARTS.rows(connection, inside)]
 
 
 def counted(
@@ -185,7 +185,7 @@ def rows_within(connection: Connection, stream: Stream, seconds: int, start: flo
 def extent(connection: Connection, stream: Stream, seconds: int) -> tuple[int, int] | None:
     """The start of the first and end of the last window of this length; None if there is none."""
     here = {"stream": streams.find(connection, stream), "seconds": seconds}
-    first, last = list(_EXTENT.run(connection, here).one())
+    ((first, last),) = _EXTENT.rows(connection, here)
     return None if first is None else (int(first), int(last) + seconds)
 
 

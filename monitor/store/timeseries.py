@@ -137,7 +137,7 @@ def _read(
     picked: dict[Key, list[np.ndarray]] = {}
     schemas: dict[str, tuple[TableSchema, list[tuple[Key, int]]]] = {}
     faults = faults_of(connection)
-    for row in _SERIES.run(connection, here | {"first": int(start), "end": end}):
+    for row in _SERIES.rows(connection, here | {"first": int(start), "end": end}):
         with faults.isolate("measurements", f"{stream} {row.start}"):
             if row.shape not in schemas:
                 schema = stored_shape(connection, row.shape)

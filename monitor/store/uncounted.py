@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from monitor.config.units import HOUR
 from monitor.records import Stream
@@ -43,10 +43,10 @@ def oldest(
 ) -> Uncounted:
     """The oldest uncounted batches, at most `limit`, and little more than those of the first `windows` windows."""
     values = {"number": streams.find(connection, stream), "after": 0}
-    rows: list[Row[Any]] = []
+    rows: list[Any] = []
     while len(rows) < limit and (windows is None or len({row.start for row in rows}) <= windows):
         wanted = min(_PAGE, limit - len(rows))
-        page = _OLDEST.run(connection, values | {"most": wanted}).all()
+        page = _OLDEST.rows(connection, values | {"most": wanted})
         rows += page
         if len(page) < wanted:
             return _sorted_out(connection, stream, rows)
@@ -58,11 +58,11 @@ def newest(connection: Connection, stream: Stream, since: float, limit: int) -> 
     """The uncounted batches of windows that end after `since` and begin at most an hour before it, newest first."""
     values = {"number": streams.find(connection, stream), "most": limit}
     values |= {"start": int(since) - _BEGUN_BEFORE, "since": int(since)}
-    return _sorted_out(connection, stream, _NEWEST.run(connection, values).all())
+    return _sorted_out(connection, stream, _NEWEST.rows(connection, values))
 
 
 def _sorted_out(
-    connection: Connection, stream: Stream, rows: Sequence[Row[Any]], *, more: bool = False
+    connection: Connection, stream: Stream, rows: Sequence[Any], *, more: bool = False
 ) -> Uncounted:
     batches = {row.id: readable(connection, stream, row) for row in rows}
     damaged = [number for number, batch in batches.items() if batch is None]

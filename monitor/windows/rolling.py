@@ -36,6 +36,7 @@ class Rolling:
         self._settled = settled
         self._sums: dict[tuple[Stream, Window], Profile] = {}
         self._extents: dict[Stream, Window | None] = {}
+        self._layouts: dict[Stream, Layout] = {}
 
     def profile(self, stream: Stream, window: Window) -> Profile:
         """The sum of all base windows within `window` and of all profiles from the lake; a blank profile if there are
@@ -43,7 +44,7 @@ class Rolling:
 
         Profiles of an older layout are ignored, because they are not comparable.
         """
-        layout = current_layout(self._connection, stream)
+        layout = self._layout(stream)
         starts = profiles.starts(self._connection, stream, self._base, window.start, window.end)
         parts = [part for block in blocks(window, self._base) if (part := self._least(block, starts))]
         missing = [part for part in parts if (stream, part) not in self._sums]
@@ -51,6 +52,11 @@ class Rolling:
         sums = [self._sum(stream, layout, part, starts, stored.get(part)) for part in parts]
         present = [part for part in sums if part is not None] + self._history(stream, window, layout)
         return merge(present) if present else blank(layout)
+
+    def _layout(self, stream: Stream) -> Layout:
+        if stream not in self._layouts:
+            self._layouts[stream] = current_layout(self._connection, stream)
+        return self._layouts[stream]
 
     def _history(self, stream: Stream, window: Window, layout: Layout) -> list[Profile]:
         if stream not in self._extents:

@@ -1,9 +1,10 @@
 """With a cache of the looks before, rules find what they would find without one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from monitor.measurement_table import ConcatenatedTables, table_of
-from monitor.records import Measurement, Window
+from monitor.records import Measurement, Window, labels
 from monitor.rules.engine.condition import EvaluationContext
 from monitor.rules.engine.condition_cache import ConditionCache
 from monitor.rules.engine.evaluate import evaluate
@@ -33,6 +34,27 @@ def test_the_same_figures_are_judged_once_and_new_ones_anew(tmp_path: Path) -> N
     assert first[()].fires is False
     assert ask(bad)[()].fires is True
     assert ask()[()].fires is None
+
+
+def test_what_the_clock_says_beside_a_window_judges_nothing_anew(tmp_path: Path) -> None:
+    (rule,) = one_rule(
+        tmp_path, "{any: [{metric: error_rate, over: open, above: 5%}, {metric: psi, over: open, above: 1}]}"
+    ).for_stream(STREAM)
+    cache, part = ConditionCache(), block(0.01)
+    other = Measurement(STREAM, WINDOW, "error_rate", 0.02, "share", n=9, labels=labels(output="b"))
+
+    def ask(*parts):
+        return cache.results(rule, EvaluationContext(STREAM, readings(*parts), rule.by, START))
+
+    def silence(seconds: float) -> list[Measurement]:
+        return [Measurement(STREAM, WINDOW, "silence", seconds, "seconds")]
+
+    first = ask(part, silence(1.0))
+    assert ask(part, silence(2.0)) is first, "also what is not there at all, as psi, is the same"
+    both = ask(part, [other])
+    assert both is not first
+    assert ask(part, [other]) is both, "the figures of two tables, put together at each look"
+    assert ask(part, [replace(other, value=0.9)]) is not both
 
 
 def test_what_looks_back_is_judged_each_time(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ measurement objects, its last results are reused. A tick evaluates only the rule
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import is_
 
 from monitor.records import Measurement, Stream
 from monitor.rules.engine.condition import ConditionResults, EvaluationContext, Source
@@ -49,15 +50,7 @@ class ConditionCache:
         """The results of a rule: cached if it would read the same measurements again, otherwise evaluated."""
         key = (rule.name, context.stream)
         entry = self._entries.get(key)
-        find = context.readings.find
-        if (
-            entry is not None
-            and entry.rule is rule
-            and all(
-                find(context.stream, seconds, metric) is measurements
-                for seconds, metric, measurements in entry.read
-            )
-        ):
+        if entry is not None and entry.rule is rule and _is_unchanged(entry, context):
             return entry.results
         recording = _RecordingSource(context.readings)
         results = rule.condition.evaluate(
@@ -68,3 +61,15 @@ class ConditionCache:
         else:
             self._entries[key] = _Entry(rule, recording.read, results)
         return results
+
+
+def _is_unchanged(entry: _Entry, context: EvaluationContext) -> bool:
+    """Whether the same measurements would be read again. The sequence that holds them may be another one: at each tick
+    what the clock says is added to what was measured of a window.
+    """
+    find, stream = context.readings.find, context.stream
+    for seconds, metric, before in entry.read:
+        now = find(stream, seconds, metric)
+        if now is not before and not (len(now) == len(before) and all(map(is_, now, before))):
+            return False
+    return True
