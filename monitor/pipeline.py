@@ -1,12 +1,13 @@
 """One tick, in order: rows become profiles, profiles measurements, measurements alert states, states notifications.
 
 Each step stores its results under natural keys before the next one starts, so a tick that is killed anywhere can be
-repeated: nothing is counted, decided or sent twice. With workers, these do all but the last step for their streams and
-store what they find; the leader plans notifications of it.
+repeated: nothing is counted, decided or sent twice. Workers, and daemons beside the leader, do all but the last step
+for their streams and store what they find; the leader plans notifications of it.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from monitor import alerts as paging
 from monitor.alerts.diagnosis.load import diagnosed
@@ -17,7 +18,7 @@ from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.evaluation.uptime import UptimeRecorder
 from monitor.maintenance.leader import LeaderLease
 from monitor.maintenance.rule_reload import RuleReloader
-from monitor.records import Measurement, Stream
+from monitor.records import DAEMON, Measurement, Stream
 from monitor.rules.engine.evaluate import Evaluation
 from monitor.rules.engine.readings import Readings
 from monitor.rules.rule import RuleSet
@@ -25,10 +26,15 @@ from monitor.store import alerts as alert_rows
 from monitor.store import judgements
 from monitor.store import targets as target_rows
 from monitor.store.db import Store
+from monitor.store.fenced import LeaseLostError
 from monitor.workers import judgement
 from monitor.workers.judge import StreamJudge
 from monitor.workers.judgement import Judgement
+from monitor.workers.news import MeasuredByWorkers
 from monitor.workers.pool import Elsewhere, WorkerPool, WorkerState
+from monitor.workers.progress import Progress
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +63,28 @@ class Pipeline:
     uptime: UptimeRecorder
     confirming: frozenset[str] = frozenset()
     workers: WorkerPool | None = None
+    progress: Progress = field(default_factory=Progress)
 
     def tick(self, now: float) -> Tick:
-        """Run one tick at the time `now`."""
+        """Run one tick at the time `now`. It ends early if other daemons have taken the streams of this one."""
+        self.progress.begin()
+        try:
+            return self._tick(now)
+        except LeaseLostError as error:
+            log.warning("tick ended early: %s", error.message)
+            return Tick(now, 0, 0, Evaluation(), 0)
+        finally:
+            self.progress.end()
+
+    def renew(self, now: float) -> None:
+        """Renew the leases while a tick takes long, or until the next one. If a tick is stuck, they expire."""
+        if self.workers is None or self.progress.is_stuck(self.workers.lease):
+            return
+        self.workers.renew(now)
+        if self.leader.is_held:
+            self.leader.is_ours(now)
+
+    def _tick(self, now: float) -> Tick:
         rules = self.rules.rules()
         self.uptime.keep(now)
         others = self.workers.judge(now) if self.workers else Elsewhere()
@@ -73,14 +98,22 @@ class Pipeline:
             Evaluation(evaluated=others.evaluated, errors=others.errors),
             0,
         )
-        if not self.leader.is_ours(now):  # another daemon on this database plans notifications
+        if self.leader.is_ours(now):
+            return self._lead(rules, readings, others, done)
+        if not others.is_worker:
             return done
-        return self._lead(rules, readings, others, done)
+        found = self.judge.evaluate_and_store(  # another daemon on this database plans notifications
+            rules, readings, now, lambda stream: stream != DAEMON and others.is_mine(stream)
+        )
+        counts = Evaluation(evaluated=found.evaluated + others.evaluated, errors=found.errors + others.errors)
+        return replace(done, evaluation=counts)
 
     def measured(self) -> Mapping[tuple[Stream, int], Sequence[Measurement]]:
         """The measurements of the last tick, by stream and length of window."""
         own = self.judge.measuring.last
-        return {**self.workers.measured(), **own} if self.workers else own
+        listeners = self.workers.listeners() if self.workers else ()
+        heard = {stream: heard for one in listeners for stream, heard in one.heard().items()}
+        return MeasuredByWorkers(heard, own) if heard else own
 
     def worker_states(self) -> Sequence[WorkerState]:
         """The worker processes."""

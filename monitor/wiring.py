@@ -43,6 +43,7 @@ from monitor.sources.otlp.agents.waiting_runs import WaitingRuns
 from monitor.sources.otlp.waiting_calls import WaitingCalls
 from monitor.store import streams
 from monitor.store.db import Store
+from monitor.store.fenced import FencedStore
 from monitor.store.worker_leases import Division
 from monitor.web.api.exposition import collector
 from monitor.web.api.mlflow import routes as mlflow_routes
@@ -128,11 +129,14 @@ def pipeline(
         versions.add(stream, window, profile.versions)
         counters.add(stream, window, profile, clock.now())
 
-    touch = daily_summaries.touch
-    judge = judge_of(config, clock, store, gauges.failures, uptime.seconds, on_counted, touch)
-    pool = None
+    pool, judged = None, store
     if in_children and (config.evaluate.workers > 1 or not store.is_sqlite):
         pool = worker_pool(config, clock, store, rules, uptime, gauges, daily_summaries, counters, versions)
+    if pool is not None and not store.is_sqlite:  # other daemons may take the streams of this one
+        key = config.store.key.get_secret_value()
+        judged = FencedStore(config.store.url, pool.is_in_force, store.faults, key)
+    touch = daily_summaries.touch
+    judge = judge_of(config, clock, judged, gauges.failures, uptime.seconds, on_counted, touch)
     pager = config.notify.pagerduty
     is_confirming = pager is not None and bool(pager.webhook_secrets or pager.api_token)
     confirming = frozenset({"pagerduty"} if is_confirming else ())

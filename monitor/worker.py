@@ -11,7 +11,6 @@ from monitor.clock import Clock
 from monitor.config.root import Config
 from monitor.config.rule_files import rules_of
 from monitor.errors import StoreError
-from monitor.evaluation import targets as target_judging
 from monitor.evaluation.clock_metrics import ClockMetrics
 from monitor.evaluation.evaluators.judge_metrics import JudgeMetrics
 from monitor.evaluation.evaluators.score_metrics import ScoreMetrics
@@ -25,8 +24,7 @@ from monitor.exporters.prediction_counters import Counted, counts_of, is_current
 from monitor.gauges.group import GaugeFailure
 from monitor.health import wording
 from monitor.maintenance.rule_reload import RuleReloader
-from monitor.measurement_table import ConcatenatedTables, MeasurementTable
-from monitor.records import Measurement, Stream, Window
+from monitor.records import Stream, Window
 from monitor.releases.recording.release_metrics import ReleaseMetrics
 from monitor.rollback.rollback_metrics import RollbackMetrics
 from monitor.rollback.settings import RollbackSettings
@@ -35,29 +33,22 @@ from monitor.runtime.imports import without_extras
 from monitor.runtime.logs import configure
 from monitor.runtime.secrets import secrets_of
 from monitor.sites.judging import judged_elsewhere
-from monitor.store import alerts as alert_rows
-from monitor.store import judgements, worker_leases
 from monitor.store import streams as stream_rows
-from monitor.store import targets as target_rows
+from monitor.store import worker_leases
 from monitor.store.db import Store
 from monitor.store.fenced import FencedStore
 from monitor.store.worker_leases import Division
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
-from monitor.workers import judgement
 from monitor.workers.judge import SECONDS, StreamJudge
-from monitor.workers.judgement import Judgement
 from monitor.workers.messages import Order, Report
+from monitor.workers.news import Teller
 from monitor.workers.share import Share
 
 _BACKLOG_SHARE, _HISTORY_SHARE = 1 / 2, 1 / 4
 """Shares of the interval between ticks for counting and for measuring what waits, such as loaded history: the next tick
 is to begin in time.
 """
-_TOLD_EVERY = 10.0
-"""Seconds after which the measurements of a stream are sent to the daemon again: they include what the clock says."""
-_AT_ONCE = 64
-"""Streams whose measurements are sent in one message."""
 
 
 def rollback_settings(config: Config) -> dict[Stream, RollbackSettings]:
@@ -169,7 +160,7 @@ class Worker:
         self._rules, self._reloads = RuleReloader(partial(rules_of, config)), 0
         self._counted: list[tuple[Stream, Window, Counted, tuple[str, ...]]] = []
         self._measured: list[tuple[Stream, Window]] = []
-        self._told: dict[Stream, tuple[float, tuple[object, ...]]] = {}
+        self._teller = Teller()
         key = config.store.key.get_secret_value()
         self._store = FencedStore(config.store.url, self._is_in_force, key=key)
         with self._store.read() as connection:
@@ -201,34 +192,14 @@ class Worker:
             report = self._tick(share, order.now)
         except StoreError as error:
             report = Report(problem=error.message)
-        gone = [stream for stream in self._told if not share(stream)]
-        for stream in gone:
-            del self._told[stream]
-        yield self._with_news(report, gone)
-        yield from self._changed(self._judge.measuring.last)
+        yield self._with_news(report, self._teller.give_up(share))
+        yield from self._teller.news(self._judge.measuring.last, order.elapsed)
 
     def _tick(self, share: Share, now: float) -> Report:
         judge, rules = self._judge, self._rules.rules()
         windows = judge.count(now, share)
         readings = judge.measure(rules, (), now, share)
-        with self._store.read() as connection:
-            waiting = judgements.waiting(connection)  # first: what the leader plans meanwhile is waited for
-            is_away = judge.elsewhere(connection)
-            known = {
-                key: alert
-                for key, alert in alert_rows.load(connection).items()
-                if share(alert.stream) and alert.stream not in waiting and not is_away(alert.stream)
-            }
-            standing = target_rows.current(connection)
-        evaluation = judge.evaluate(
-            rules, readings, known, now, lambda stream: stream in waiting or is_away(stream)
-        )
-        periods = target_judging.advance(standing, judge.measuring.judged(), now)
-        if evaluation.alerts or evaluation.transitions or periods:
-            found = Judgement(evaluation, judge.measuring.recent_profiles)
-            with self._store.write() as connection:
-                target_rows.put(connection, periods)
-                judgement.put(connection, found, now)
+        evaluation = judge.evaluate_and_store(rules, readings, now, share)
         return Report(len(readings.streams()), windows, evaluation.evaluated, evaluation.errors)
 
     def _with_news(self, report: Report, gone: Sequence[Stream]) -> Report:
@@ -248,41 +219,9 @@ class Worker:
         self._measured.clear()
         return complete
 
-    def _changed(
-        self, last: Mapping[tuple[Stream, int], Sequence[Measurement]]
-    ) -> Iterator[list[tuple[tuple[Stream, int], Sequence[Measurement]]]]:
-        """The measurements of streams that were measured again, or not told of for a while."""
-        by_stream: dict[Stream, list[tuple[tuple[Stream, int], Sequence[Measurement]]]] = {}
-        for key, some in last.items():
-            by_stream.setdefault(key[0], []).append((key, some))
-        told: list[tuple[tuple[Stream, int], Sequence[Measurement]]] = []
-        number, now = 0, self._clock.elapsed()
-        for stream, measured in by_stream.items():
-            tables = tuple(_table(some) for (_, seconds), some in measured if seconds)
-            at, before = self._told.get(stream, (-_TOLD_EVERY, ()))
-            if now - at < _TOLD_EVERY and len(before) == len(tables) and all(map(_is, before, tables)):
-                continue
-            self._told[stream] = now, tables
-            told += measured
-            number += 1
-            if number % _AT_ONCE == 0:
-                yield told
-                told = []
-        yield told
-
     def _on_counted(self, stream: Stream, window: Window, profile: Profile) -> None:
         counts = counts_of(profile) if is_current(window, self._clock.now()) else Counted()
         self._counted.append((stream, window, counts, tuple(profile.versions)))
 
     def _is_in_force(self, connection: Connection) -> bool:
         return worker_leases.is_in_force(connection, self._division)
-
-
-def _is(first: object, other: object) -> bool:
-    return first is other
-
-
-def _table(some: Sequence[Measurement]) -> object:
-    """What was measured of a window, without what the clock says."""
-    first = some.parts[0] if isinstance(some, ConcatenatedTables) and some.parts else None
-    return first if isinstance(first, MeasurementTable) else None

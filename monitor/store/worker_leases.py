@@ -68,6 +68,12 @@ def divide(
     return Division(number, tuple(sorted(others | set(workers))))
 
 
+def renew(connection: Connection, daemon: str, workers: Collection[str], now: float, seconds: float) -> None:
+    """Renew the leases of a daemon's `workers`, unless they have been taken from it."""
+    theirs = (leases.c.holder == daemon, leases.c.name.in_([_WORKER + name for name in sorted(workers)]))
+    connection.execute(update(leases).where(*theirs).values(expires_at=clock(connection, now) + seconds))
+
+
 def is_in_force(connection: Connection, division: Division) -> bool:
     """Whether the division has not been replaced; it then stays until the transaction ends."""
     query = select(leases.c.token).where(leases.c.name == _NUMBER).with_for_update(read=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from monitor.evaluation import targets as target_judging
 from monitor.evaluation.measure import Measurer
 from monitor.records import DAEMON, Alert, Measurement, Severity, Stream, Window
 from monitor.rules.engine.condition_cache import ConditionCache
@@ -15,11 +16,15 @@ from monitor.rules.engine.evaluate import Evaluation, evaluate, is_active
 from monitor.rules.engine.readings import Readings
 from monitor.rules.rule import RuleSet
 from monitor.store import alerts as alert_rows
+from monitor.store import judgements
+from monitor.store import targets as target_rows
 from monitor.store.db import Store
 from monitor.windows.counting import count_new
 from monitor.windows.profile import Profile
 from monitor.windows.round_robin import RoundRobin
 from monitor.windows.settings import WindowSettings
+from monitor.workers import judgement
+from monitor.workers.judgement import Judgement
 from monitor.workers.share import IsMine, everything
 
 SECONDS = 4.0
@@ -86,3 +91,28 @@ class StreamJudge:
 
         faults = self.store.faults
         return evaluate(rules, readings, known, now, cache=self.cache, faults=faults, in_turn=in_turn)
+
+    def evaluate_and_store(
+        self, rules: RuleSet, readings: Readings, now: float, is_mine: IsMine
+    ) -> Evaluation:
+        """Evaluate the rules for the streams that are `is_mine`, and store what was found until the leader has planned
+        notifications of it.
+        """
+        with self.store.read() as connection:
+            waiting = judgements.waiting(connection)  # first: what the leader plans meanwhile is waited for
+            is_elsewhere = self.elsewhere(connection)
+            stored = alert_rows.load(connection)
+            standing = target_rows.current(connection)
+
+        def is_away(stream: Stream) -> bool:
+            return not is_mine(stream) or stream in waiting or is_elsewhere(stream)
+
+        known = {key: alert for key, alert in stored.items() if not is_away(alert.stream)}
+        evaluation = self.evaluate(rules, readings, known, now, is_away)
+        periods = target_judging.advance(standing, self.measuring.judged(), now)
+        if evaluation.alerts or evaluation.transitions or periods:
+            found = Judgement(evaluation, self.measuring.recent_profiles)
+            with self.store.write() as connection:
+                target_rows.put(connection, periods)
+                judgement.put(connection, found, now)
+        return evaluation

@@ -6,12 +6,9 @@ from dataclasses import dataclass, field
 from monitor.evaluation.uptime import Listening
 from monitor.exporters.prediction_counters import Counted
 from monitor.gauges.group import GaugeFailure
-from monitor.records import Measurement, Stream, Window
+from monitor.records import Stream, Window
 from monitor.runtime.faults import Fault
 from monitor.store.worker_leases import Division
-
-Measured = Sequence[tuple[tuple[Stream, int], Sequence[Measurement]]]
-"""Measurements by stream and length of window in seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,16 @@
 """The worker processes of a daemon: started, given their orders at each tick, and replaced when they end.
 
 The daemon holds a lease for each of its workers that lives and answers. A worker that dies or hangs loses it, so its
-streams move to the others with the next tick. While no worker lives, the daemon judges all streams by itself.
+streams move to the others with the next tick. While no worker of its own lives, the daemon is a worker itself: of
+several daemons on one database, each judges its share.
 """
 
 import logging
-import math
-import os
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -21,12 +18,13 @@ from monitor.childprocess.attempts import Attempts
 from monitor.childprocess.messages import Maker
 from monitor.childprocess.resident import ChildFailedError, Resident
 from monitor.errors import StoreError
-from monitor.records import Measurement, Stream
 from monitor.runtime.faults import one_line
 from monitor.store import worker_leases
 from monitor.store.db import Store
 from monitor.store.worker_leases import Division
-from monitor.workers.messages import Measured, Order, Report
+from monitor.workers.messages import Order, Report
+from monitor.workers.news import Listener, NewsOfSome
+from monitor.workers.progress import cpu_seconds
 from monitor.workers.share import IsMine, Share, everything
 
 log = logging.getLogger(__name__)
@@ -43,17 +41,6 @@ _FOREVER = 1e6
 """Seconds without an order after which a worker ends."""
 
 
-def cpu_seconds(pid: int | None) -> float:
-    """What a process has computed since its start; NaN, which equals nothing, if that cannot be read."""
-    try:
-        fields = (
-            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        )
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, IndexError):
-        return math.nan
-
-
 def worker_process(make: Maker, setup: object) -> Resident:
     """A worker process, which is not running yet. It is as urgent as the daemon: what it finds is to be paged."""
     return Resident(make, setup, memory=_MEMORY, patience=_PATIENCE, idle=_FOREVER, niceness=0)
@@ -61,10 +48,13 @@ def worker_process(make: Maker, setup: object) -> Resident:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """What workers did in a tick, and what they leave to this process."""
+    """What workers did in a tick, and what they leave to this process. `is_worker`: it has a share of the streams as
+    one of the workers.
+    """
 
     is_mine: IsMine = everything
     division: Division | None = None
+    is_worker: bool = False
     streams: int = 0
     windows: int = 0
     evaluated: int = 0
@@ -90,7 +80,7 @@ class WorkerState:
     cpu: float = 0.0
     streams: int = 0
     seconds: float = 0.0
-    last: dict[tuple[Stream, int], Sequence[Measurement]] = field(default_factory=dict)
+    listener: Listener = field(default_factory=Listener)
 
     @property
     def number(self) -> str:
@@ -116,8 +106,8 @@ class WorkerState:
 
 
 class WorkerPool:
-    """The workers of the daemon that is called `daemon`, by name. Without any, it only leaves to the workers of other
-    daemons what is theirs. `order` completes what a worker is told, `on_report` takes what it tells. Leases last so
+    """The workers of the daemon that is called `daemon`, by name. While none of them lives, the daemon is one itself.
+    `order` completes what a worker is told, `on_report` takes what it tells. Leases last so
     many `seconds`.
     """
 
@@ -131,11 +121,12 @@ class WorkerPool:
         on_report: Callable[[Report], None],
         at_most: float = AT_MOST,
     ) -> None:
-        self._store, self._daemon, self._lease = store, daemon, seconds
+        self._store, self.daemon, self.lease = store, daemon, seconds
+        self._own, self._division = f"{daemon}/0", Division(-1)
         self._order, self._on_report, self._at_most = order, on_report, at_most
         self.workers = [WorkerState(name, resident) for name, resident in workers.items()]
         self._threads = ThreadPoolExecutor(max(1, len(workers)), thread_name_prefix="worker")
-        self._attempts, self._lock = Attempts(), threading.Lock()
+        self._attempts = Attempts()
         self._is_new, self._is_stopped = True, False
 
     def judge(self, now: float) -> Elsewhere:
@@ -150,8 +141,9 @@ class WorkerPool:
                 self._submit(worker, self._order(now, division))
         reports = self._collect(now, self._at_most)
         return Elsewhere(
-            Share(division.workers),
+            Share(division.workers, self._own, is_daemon=True),
             division,
+            self._own in division.workers,
             sum(worker.streams for worker in self.workers if worker.is_alive),
             sum(report.windows for report in reports),
             sum(report.evaluated for report in reports),
@@ -165,10 +157,19 @@ class WorkerPool:
         self._collect(now, seconds)
         return all(worker.is_alive for worker in self.workers)
 
-    def measured(self) -> dict[tuple[Stream, int], Sequence[Measurement]]:
-        """The measurements that workers have reported, by stream and length of window."""
-        with self._lock:
-            return {key: some for worker in self.workers for key, some in worker.last.items()}
+    def is_in_force(self, connection: Connection) -> bool:
+        """Whether the streams are still divided as in the last tick; they then stay until the transaction ends."""
+        return worker_leases.is_in_force(connection, self._division)
+
+    def renew(self, now: float) -> None:
+        """Renew the leases: a tick, or the time between two, may take longer than they last."""
+        mine = {self._own, *self._live()}.intersection(self._division.workers)
+        with self._store.write() as connection:
+            worker_leases.renew(connection, self.daemon, mine, now, self.lease)
+
+    def listeners(self) -> list[Listener]:
+        """What keeps the measurements that workers tell of."""
+        return [worker.listener for worker in self.workers]
 
     def stop(self) -> None:
         """End all workers."""
@@ -180,7 +181,7 @@ class WorkerPool:
     def leave(self) -> None:
         """Give up the leases, so that other daemons need not wait for their end."""
         with suppress(StoreError), self._store.write() as connection:  # without a database they expire
-            worker_leases.divide(connection, self._daemon, (), 0.0, self._lease)
+            worker_leases.divide(connection, self.daemon, (), 0.0, self.lease)
 
     def _start_missing(self) -> None:
         for worker in self.workers:
@@ -195,9 +196,13 @@ class WorkerPool:
 
     def _divide(self, now: float) -> Division:
         """The division among the workers that live and answer."""
-        live = [one.name for one in self.workers if one.is_alive and not one.is_idle(self._lease)]
+        live = self._live() or [self._own]
         with self._store.write() as connection:
-            return worker_leases.divide(connection, self._daemon, live, now, self._lease)
+            self._division = worker_leases.divide(connection, self.daemon, live, now, self.lease)
+        return self._division
+
+    def _live(self) -> list[str]:
+        return [one.name for one in self.workers if one.is_alive and not one.is_idle(self.lease)]
 
     def _collect(self, now: float, seconds: float) -> list[Report]:
         """What workers report within so many seconds; their leases are renewed meanwhile. A worker that was late before
@@ -207,7 +212,7 @@ class WorkerPool:
         awaited = [one.work for one in self.workers if one.work is not None and one.since >= began - 1.0]
         while True:
             waited = time.monotonic() - began
-            wait(awaited, max(0.0, min(seconds - waited, self._lease / 3)))
+            wait(awaited, max(0.0, min(seconds - waited, self.lease / 3)))
             for worker in self.workers:
                 if worker.work is not None and worker.work.done():
                     reports += self._finish(worker)
@@ -231,13 +236,17 @@ class WorkerPool:
         reports = [answer for answer in answers if isinstance(answer, Report)]
         for report in reports:
             self._receive(worker, report)
-        self._keep(worker, reports, [answer for answer in answers if isinstance(answer, list)])
+        for answer in answers:
+            if isinstance(answer, NewsOfSome):
+                with self._store.faults.isolate("worker", f"{worker.name}: figures"):
+                    worker.listener.hear(answer)
         return reports
 
     def _receive(self, worker: WorkerState, report: Report) -> None:
         faults = self._store.faults
         self._attempts.worked(worker.name)
         worker.streams = report.streams
+        worker.listener.forget(report.given_up)
         faults.adopt(worker.name, report.faults)
         if report.problem:
             faults.report("worker", worker.name, report.problem)
@@ -246,18 +255,8 @@ class WorkerPool:
         with faults.isolate("worker", f"{worker.name}: report"):
             self._on_report(report)
 
-    def _keep(self, worker: WorkerState, reports: Sequence[Report], measured: Sequence[Measured]) -> None:
-        gone = {stream for report in reports for stream in report.given_up}
-        with self._lock:
-            for key in [key for key in worker.last if key[0] in gone]:
-                del worker.last[key]
-            for some in measured:
-                worker.last |= dict(some)
-
     def _failed(self, worker: WorkerState, reason: str) -> None:
-        worker.is_ready, worker.streams = False, 0
-        with self._lock:
-            worker.last = {}
+        worker.is_ready, worker.streams, worker.listener = False, 0, Listener()
         if self._is_stopped:
             return
         faults = self._store.faults

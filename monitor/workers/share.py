@@ -28,19 +28,18 @@ def everything(_stream: Stream) -> bool:
 
 
 class Share:
-    """The streams of one worker. The daemon's own stream belongs to no worker.
-
-    With an empty name: what belongs to no worker, which is everything while there is none.
+    """The streams of one worker: none if it is not among the live ones. The daemon's own stream belongs to the process
+    that `is_daemon`.
     """
 
-    def __init__(self, workers: Sequence[str], name: str = "") -> None:
-        self.workers, self.name = tuple(workers), name
+    def __init__(self, workers: Sequence[str], name: str, *, is_daemon: bool = False) -> None:
+        self.workers, self.name, self._is_daemon = tuple(workers), name, is_daemon
         self._known: dict[Stream, bool] = {}
 
     def __call__(self, stream: Stream) -> bool:
         """Whether the stream is one of them."""
         if stream == DAEMON:
-            return not self.name
+            return self._is_daemon
         mine = self._known.get(stream)
         if mine is None:
             mine = self._known[stream] = owner(stream, self.workers) == self.name

@@ -28,7 +28,7 @@ from monitor.windows import baseline
 from monitor.windows.baseline_from_table import Baseline, conform
 from monitor.windows.round_robin import RoundRobin
 from monitor.wiring import worker_pool
-from monitor.workers.pool import cpu_seconds
+from monitor.workers.progress import cpu_seconds
 from tests.bench.line import Line, against_goal, show
 from tests.bench.tables import table
 

@@ -30,10 +30,10 @@ ROWS = 60
 COMPARED = {
     "alerts": "fingerprint, state, alert",
     "transitions": "*",
-    "measurements": "stream, seconds, start, part, hex(figures), hex(reasons)",
-    "profiles": "stream, seconds, start, rows, hex(blob)",
+    "measurements": "stream, seconds, start, part, figures, reasons",
+    "profiles": "stream, seconds, start, rows, blob",
     "target_periods": "*",
-    "outbox": "channel, key, sequence, action, hex(body)",
+    "outbox": "channel, key, sequence, action, body",
     "versions": "*",
 }
 
@@ -69,11 +69,13 @@ class Here(Resident):
 
 
 class Fleet:
-    """A daemon in `folder` with so many models and workers."""
+    """A daemon in `folder` with so many models and workers. Daemons on one database have one clock."""
 
-    def __init__(self, folder: Path, models: int, workers: int, url: str = "") -> None:
+    def __init__(
+        self, folder: Path, models: int, workers: int, url: str = "", clock: ManualClock | None = None
+    ) -> None:
         folder.mkdir(exist_ok=True)
-        self.clock = ManualClock(float(START))
+        self.clock = clock or ManualClock(float(START))
         settings = {
             "store": {"url": url or f"sqlite:///{folder}/fleet.db"},
             "evaluate": {"workers": workers},
@@ -108,15 +110,23 @@ class Fleet:
             send(self.app.log, RecordKind.OUTCOMES, known)
         for _ in range(2):
             self.clock.advance(MINUTE / 2)
-            self.app.tick()
-            self.app.store_versions()
+            self.tick()
+
+    def tick(self) -> None:
+        """A tick at the present time."""
+        self.app.tick()
+        self.app.store_versions()
 
     def dump(self) -> dict[str, list[tuple[object, ...]]]:
         """What was decided, bit by bit."""
         with self.app.store.read() as connection:
             return {
                 table: sorted(
-                    map(tuple, connection.execute(text(f"SELECT {columns} FROM {table}"))), key=repr
+                    (
+                        tuple(part.hex() if isinstance(part, bytes) else part for part in row)
+                        for row in connection.execute(text(f"SELECT {columns} FROM {table}"))
+                    ),
+                    key=repr,
                 )
                 for table, columns in COMPARED.items()
             }

@@ -20,7 +20,6 @@ from monitor.store.db import Store, metadata
 from monitor.store.fenced import FencedStore, LeaseLostError
 from monitor.workers.pool import WorkerPool, WorkerState
 from monitor.workers.share import owner
-from tests.support.postgresql import postgresql
 from tests.support.thorough import THOROUGH
 from tests.support.waiting import until
 from tests.workers.conftest import Fleet, fleet_of, kill, told
@@ -36,7 +35,9 @@ def pool_of(fleet: Fleet) -> WorkerPool:
 def shares(fleet: Fleet) -> dict[str, list[Stream]]:
     """The streams of each worker, by the measurements that it has reported."""
     return {
-        one.name: sorted({stream for stream, seconds in one.last if seconds != OPEN})
+        one.name: sorted(
+            {stream for stream, heard in one.listener.heard().items() if set(heard.news.lengths) - {OPEN}}
+        )
         for one in pool_of(fleet).workers
     }
 
@@ -116,8 +117,8 @@ def test_a_frozen_worker_delays_one_tick_and_writes_nothing_when_it_wakes(
     os.kill(pid_of(frozen), signal.SIGSTOP)
     scene.minute()
     assert frozen.work is not None, "it was given an order"
-    assert not frozen.is_idle(pool._lease), "it may be slow"
-    frozen.moved_at -= 2 * pool._lease  # so long ago did it compute anything
+    assert not frozen.is_idle(pool.lease), "it may be slow"
+    frozen.moved_at -= 2 * pool.lease  # so long ago did it compute anything
     pool._at_most = 60.0
     scene.minute()
     assert shares(fleet)[other.name] == fleet.streams
@@ -157,35 +158,6 @@ def pid_of(worker: WorkerState) -> int:
     pid = worker.resident.pid
     assert pid is not None
     return pid
-
-
-@pytest.mark.skipif(not THOROUGH, reason="starts a server and three processes")
-def test_of_two_daemons_one_leads_and_the_workers_of_the_other_judge(tmp_path: Path) -> None:
-    with (
-        postgresql() as server,
-        fleet_of(tmp_path / "leads", 4, 1, server.url) as leads,
-        fleet_of(tmp_path / "works", 4, 2, server.url) as works,
-    ):
-        leads.clock = leads.app.clock = works.clock
-        leads.app.tick()
-        for number in range(5):
-            works.minute(number, failing=range(4) if number > 2 else ())
-            leads.app.tick()
-        assert leads.app.pipeline.leader.is_held
-        assert not works.app.pipeline.leader.is_held
-        assert sorted(chain.from_iterable(shares(works).values())) == works.streams
-        assert {stream for stream, _ in leads.app.pipeline.judge.measuring.last} == {DAEMON}
-        assert firing(leads) >= {stream.model for stream in works.streams}
-        with works.app.store.read() as connection:
-            past = alerts.load_transitions(connection, 0.0, 1e12)
-        changes = [change for change in past if change.to is State.FIRING]
-        once = {(change.fingerprint, change.episode) for change in changes}
-        assert len(changes) == len(once), "no alert began twice"
-        works.app.pipeline.stop()
-        works.app.pipeline.leave()
-        works.clock.advance(30)
-        leads.app.tick()
-        assert {stream for stream, _ in leads.app.pipeline.judge.measuring.last} >= {*works.streams, DAEMON}
 
 
 def test_only_the_streams_of_a_worker_that_leaves_move() -> None:

@@ -13,7 +13,7 @@ from monitor.errors import UnreadableError
 from monitor.store.checksums import reading, seal, unseal
 from monitor.windows.error_trees import trees
 from monitor.windows.error_trees.trees import ErrorTrees
-from monitor.windows.layout.layout import Column, ColumnKind, Layout
+from monitor.windows.layout.layout import LABELLED, Column, ColumnKind, Layout
 
 VERSION = 1
 
@@ -26,8 +26,11 @@ def assemble(
     errors: ErrorTrees | None = None,
     *,
     sought_relations: bool = False,
+    identity: str = "",
 ) -> Layout:
-    """Assign each column its places. Of several columns with one name, the first is used."""
+    """Assign each column its places. Of several columns with one name, the first is used. The identity is computed
+    unless it is known.
+    """
     placed: dict[str, Column] = {}
     place = moment = 0
     core_size = 0
@@ -35,13 +38,15 @@ def assemble(
         for column in group:
             if column.name in placed:
                 continue
-            placed[column.name] = replace(column, start=place, moment=-1 if column.labelled else moment)
+            where = place, -1 if column.labelled else moment
+            is_there = (column.start, column.moment) == where
+            placed[column.name] = column if is_there else replace(column, start=where[0], moment=where[1])
             place += column.size
             moment += 0 if column.labelled else 1
         core_size = core_size or place
     columns = tuple(placed.values())
     content = columns, core_size, tuple(notes), tuple(classes), errors, sought_relations
-    identity = hashlib.sha256(_raw(*content)).hexdigest()[:16]
+    identity = identity or _identity(_raw(*content))
     return Layout(
         columns,
         core_size,
@@ -148,8 +153,7 @@ def decode(blob: bytes) -> Layout:
             f"unsupported layout version {stored.version}",
             hint="upgrade Watchkeeper; a newer version wrote it",
         )
-    columns = [_restored(item) for item in stored.columns]
-    count = stored.core
+    columns, count = _all_restored(stored.columns), stored.core
     return assemble(
         columns[:count],
         columns[count:],
@@ -157,7 +161,12 @@ def decode(blob: bytes) -> Layout:
         stored.classes,
         errors,
         sought_relations=stored.sought_relations,
+        identity=_identity(raw),
     )
+
+
+def _identity(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()[:16]
 
 
 def _raw(
@@ -199,10 +208,22 @@ def _storable(column: Column) -> _StoredColumn:
     return _StoredRelation(**msgspec.structs.asdict(stored), other=column.other)
 
 
-def _restored(stored: _StoredRelation) -> Column:
+def _all_restored(stored: Iterable[_StoredRelation]) -> list[Column]:
+    """The columns, each made once, at its place."""
+    restored: list[Column] = []
+    place = moment = 0
+    for item in stored:
+        restored.append(_restored(item, place, moment))
+        place += restored[-1].size
+        moment += not restored[-1].labelled
+    return restored
+
+
+def _restored(stored: _StoredRelation, place: int, moment: int) -> Column:
+    kind = ColumnKind(stored.kind)
     return Column(
         name=stored.name,
-        kind=ColumnKind(stored.kind),
+        kind=kind,
         edges=np.frombuffer(stored.edges, np.float64),
         labels=tuple(map(intern, stored.labels)),  # models of one client share them
         known=np.frombuffer(stored.known, np.uint64),
@@ -217,4 +238,6 @@ def _restored(stored: _StoredRelation) -> Column:
         novelty=stored.novelty or 0.0,
         turnover=stored.turnover or 0.0,
         other=stored.other,
+        start=place,
+        moment=-1 if kind in LABELLED else moment,
     )

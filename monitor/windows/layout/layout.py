@@ -81,6 +81,9 @@ class ColumnKind(StrEnum):
 LABELLED = frozenset({ColumnKind.CATEGORY, ColumnKind.BOOLEAN, ColumnKind.IDENTIFIER})
 
 
+_BEYOND = np.array([np.inf, np.nan])
+
+
 class LayoutMismatchError(WatchkeeperError):
     """Profiles of different layouts cannot be added."""
 
@@ -124,7 +127,8 @@ class Column:
     def __post_init__(self) -> None:
         places = {label: place for place, label in enumerate(self.labels, FIRST_LABEL)}
         object.__setattr__(self, "places", places)
-        cuts = np.concatenate([[-LARGEST], self.edges, [np.inf, np.nan]])
+        cuts = np.empty(len(self.edges) + 3)
+        cuts[0], cuts[1:-2], cuts[-2:] = -LARGEST, self.edges, _BEYOND
         object.__setattr__(self, "cuts", cuts)
         object.__setattr__(self, "edges", cuts[1:-2])  # the same numbers, once
 
