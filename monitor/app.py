@@ -200,9 +200,7 @@ class App:
         self.rollbacks.start()
         self.exporters.start()
         self.scheduler.every(self.config.evaluate.every, "tick", self.tick, URGENT)
-        if self.pipeline.workers:
-            often = self.config.evaluate.takeover / 3
-            self.scheduler.every(often, "renew leases", lambda: self.pipeline.renew(self.clock.now()), URGENT)
+        self.pipeline.schedule(self.scheduler, self.clock)
         self.scheduler.every(
             1.0, "record uptime", lambda: self.pipeline.uptime.beat(self.clock.now()), URGENT
         )
@@ -246,16 +244,13 @@ class App:
         )  # fmt: skip
         unfinished = in_time([part.stop for part in parts], until)
         unfinished |= in_time([self._audit_stop, self.pipeline.leave], until)
-        stores = (self.pipeline.judge.store, self.store)
         if unfinished:
             log.warning(
                 "stopped before all work was done", extra={"unfinished": ",".join(sorted(unfinished))}
             )
-            for store in stores:
-                store.abandon()
+            self.pipeline.abandon()
         else:
-            for store in stores:
-                store.close()
+            self.pipeline.close()
             log.info("stopped", extra={"version": __version__})
 
     def serve(self, announce: Callable[[], None]) -> None:

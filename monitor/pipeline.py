@@ -13,6 +13,7 @@ from monitor import alerts as paging
 from monitor.alerts.diagnosis.load import diagnosed
 from monitor.alerts.settings import AlertSettings
 from monitor.alerts.situation import Situation
+from monitor.clock import Clock
 from monitor.evaluation import targets as target_judging
 from monitor.evaluation.self_monitoring import SelfMonitor
 from monitor.evaluation.uptime import UptimeRecorder
@@ -22,6 +23,7 @@ from monitor.records import DAEMON, Measurement, Stream
 from monitor.rules.engine.evaluate import Evaluation
 from monitor.rules.engine.readings import Readings
 from monitor.rules.rule import RuleSet
+from monitor.runtime.scheduler import URGENT, Scheduler
 from monitor.store import alerts as alert_rows
 from monitor.store import judgements
 from monitor.store import targets as target_rows
@@ -76,6 +78,12 @@ class Pipeline:
         finally:
             self.progress.end()
 
+    def schedule(self, scheduler: Scheduler, clock: Clock) -> None:
+        """Renew the leases regularly."""
+        if self.workers is not None:
+            often = self.workers.lease / 3
+            scheduler.every(often, "renew leases", lambda: self.renew(clock.now()), URGENT)
+
     def renew(self, now: float) -> None:
         """Renew the leases while a tick takes long, or until the next one. If a tick is stuck, they expire."""
         if self.workers is None or self.progress.is_stuck(self.workers.lease):
@@ -123,6 +131,16 @@ class Pipeline:
         """End the workers, so that a tick that waits for them ends."""
         if self.workers:
             self.workers.stop()
+
+    def close(self) -> None:
+        """Close the database."""
+        for store in (self.judge.store, self.store):
+            store.close()
+
+    def abandon(self) -> None:
+        """Leave the database in the midst of work that has not ended."""
+        for store in (self.judge.store, self.store):
+            store.abandon()
 
     def leave(self) -> None:
         """Give up all leases, so that no other daemon has to wait for their end."""
