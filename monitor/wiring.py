@@ -180,7 +180,8 @@ def worker_pool(
 def baselines(config: Config, store: Store, runner: Runner) -> BaselineSelector:
     """What makes the baselines of the configured models."""
     named = {stream: model.held_against for stream, model in config.streams().items()}
-    return BaselineSelector(store, int(config.predictions.base_window), config.windows, named, runner)
+    base = int(config.predictions.base_window)
+    return BaselineSelector(store, base, config.windows, named, runner, config.declared_of)
 
 
 def rollbacks(

@@ -36,6 +36,7 @@ from monitor.web.settings import WebSettings
 from monitor.windows.declared import agent_definitions
 from monitor.windows.declared.agent_definitions import Agent
 from monitor.windows.declared.forecast import Forecast, definitions
+from monitor.windows.declared.of_baseline import Counted
 from monitor.windows.declared.own_metric import OwnMetric
 from monitor.windows.declared.score_definitions import Anomaly, Survival, of_anomalies, of_survival
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -226,19 +227,12 @@ class Config(Section):
         """
         configured = {(client, name) for client, section in self.clients.items() for name in section.models}
         views = {key: self.model(Stream(*key)) for key in sorted({*configured, *models})}
-        return {
-            key: [
-                *(
-                    OwnMetric(name, one.compiled, one.shown_unit, one.better)
-                    for name, one in view.metrics.items()
-                ),
-                *(definitions(Forecast(**dict(view.forecast))) if view.forecast.is_on else ()),
-                *(of_anomalies(Anomaly(**dict(view.anomaly))) if view.anomaly.threshold is not None else ()),
-                *agent_definitions.definitions(Agent(**dict(view.agent))),
-                *of_survival(Survival(**dict(view.survival))),
-            ]
-            for key, view in views.items()
-        }
+        return {key: _own_metrics_of(view) for key, view in views.items()}
+
+    def declared_of(self, stream: Stream) -> Counted:
+        """What the baseline of a stream counts beside its columns."""
+        view = self.model(stream)
+        return Counted.of(_own_metrics_of(view), Forecast(**dict(view.forecast)).learned)
 
     def release_policy(self, stream: Stream) -> ReleasePolicy:
         """What a version needs before it is promoted to the stream's environment."""
@@ -246,6 +240,17 @@ class Config(Section):
         if model.environment == stream.environment:
             return model.releases
         return ReleasePolicy(parity=model.releases.parity, gate=model.releases.gate)
+
+
+def _own_metrics_of(view: ModelSettings) -> list[OwnMetric]:
+    """The own metrics of a model, with those of its kind of task."""
+    return [
+        *(OwnMetric(name, one.compiled, one.shown_unit, one.better) for name, one in view.metrics.items()),
+        *(definitions(Forecast(**dict(view.forecast))) if view.forecast.is_on else ()),
+        *(of_anomalies(Anomaly(**dict(view.anomaly))) if view.anomaly.threshold is not None else ()),
+        *agent_definitions.definitions(Agent(**dict(view.agent))),
+        *of_survival(Survival(**dict(view.survival))),
+    ]
 
 
 _UNNAMED = ModelSettings()

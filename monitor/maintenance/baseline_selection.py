@@ -19,6 +19,7 @@ from monitor.store.db import Store
 from monitor.store.streams import StreamFigures
 from monitor.windows import baseline
 from monitor.windows.baseline import Baseline, EncodedBaseline
+from monitor.windows.declared.of_baseline import NOTHING, Counted
 from monitor.windows.layout.from_table import BARE
 from monitor.windows.recount import recount
 from monitor.windows.settings import BaselineSettings, WindowSettings
@@ -44,6 +45,7 @@ class BaselineTask:
     source: str
     span: tuple[float, float] | None
     now: float
+    declared: Counted = NOTHING
 
 
 class BaselineSelector:
@@ -56,12 +58,14 @@ class BaselineSelector:
         windows: WindowSettings,
         named: Mapping[Stream, BaselineSettings],
         runner: Runner = HERE,
+        declared: Callable[[Stream], Counted] = lambda _: NOTHING,
     ) -> None:
         self._store = store
         self._base = base_seconds
         self._windows = windows
         self._named = named
         self._runner = runner
+        self._declared = declared
         self._reported: dict[Stream, str] = {}
         self._seen: set[Stream] = set()
         self._to_recount: set[Stream] = set()
@@ -168,7 +172,8 @@ class BaselineSelector:
         if current is not None and (current.source.startswith(_ACCEPTED) or not settings.is_named):
             return None
         try:
-            source = _source(settings, now)
+            declared = self._declared(stream)
+            source = _source(settings, declared, now)
         except OSError as error:
             source = f"unreadable: {error}"  # `make` reports the error
         if current is not None and current.source == source:
@@ -176,7 +181,7 @@ class BaselineSelector:
         span = None if settings.file is not None else _span(connection, settings, figures, now)
         if settings.file is None and span is None:
             return None
-        return BaselineTask(stream, settings, source, span, now)
+        return BaselineTask(stream, settings, source, span, now, declared)
 
 
 def make(store: Store, task: BaselineTask) -> Iterator[EncodedBaseline]:
@@ -190,13 +195,24 @@ def make(store: Store, task: BaselineTask) -> Iterator[EncodedBaseline]:
     kinds = settings.columns
     if settings.file is not None:
         made = baseline.from_file(
-            stream, settings.file, now, overrides=kinds, with_relations=settings.relations
+            stream,
+            settings.file,
+            now,
+            overrides=kinds,
+            with_relations=settings.relations,
+            declared=task.declared,
         )
     else:
         assert task.span is not None
         with store.read() as connection:
             made = baseline.from_period(
-                connection, stream, *task.span, now, overrides=kinds, with_relations=settings.relations
+                connection,
+                stream,
+                *task.span,
+                now,
+                overrides=kinds,
+                with_relations=settings.relations,
+                declared=task.declared,
             )
     yield baseline.encoded(replace(made, source=task.source))
 
@@ -238,11 +254,14 @@ def _has_history(connection: Connection, settings: BaselineSettings, figures: St
     return predictions.count_rows(connection, figures.stream, before=before) >= settings.rows
 
 
-def _source(settings: BaselineSettings, now: float) -> str:
+def _source(settings: BaselineSettings, declared: Counted, now: float) -> str:
     """Where a baseline comes from, in words that change when the baseline has to be made again."""
+    counts = f", counts {declared.digest}" if declared.digest else ""
     if settings.file is not None:
         status = settings.file.stat()
-        return f"{settings.file} ({format_size(status.st_size)} bytes, written {iso(status.st_mtime)})"
+        return (
+            f"{settings.file} ({format_size(status.st_size)} bytes, written {iso(status.st_mtime)}{counts})"
+        )
     if settings.start is not None and settings.end is not None:
-        return f"the predictions from {iso(settings.start.timestamp())} to {iso(settings.end.timestamp())}"
+        return f"the predictions from {iso(settings.start.timestamp())} to {iso(settings.end.timestamp())}{counts}"
     return f"the predictions until {iso(now)}"

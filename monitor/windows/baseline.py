@@ -28,6 +28,7 @@ from monitor.windows.baseline_from_table import (
     without_items,
 )
 from monitor.windows.baseline_period import Period, merged
+from monitor.windows.declared.of_baseline import NOTHING, Counted, with_declared
 from monitor.windows.error_trees import training
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
@@ -65,6 +66,7 @@ def from_period(
     name: str = DEFAULT,
     overrides: Mapping[str, ColumnKind] | None = None,
     with_relations: bool = False,
+    declared: Counted = NOTHING,
 ) -> Baseline:
     """Create a baseline from the predictions of the windows that start in `[start, end)`, with the outcomes known so
     far.
@@ -95,11 +97,31 @@ def from_period(
         now,
         "period",
         layout,
-        _count_batches(connection, stream, numbers, layout),
+        _with_declared(
+            connection, stream, numbers, _count_batches(connection, stream, numbers, layout), declared
+        ),
         Window(max(int(start), sizes[0][1].start), min(int(end), sizes[-1][1].end)),
         loss_model.learn(with_outcomes, layout) if with_outcomes is not None else None,
         without_items(period.take(chosen)),
     )
+
+
+def _with_declared(
+    connection: Connection, stream: Stream, numbers: Sequence[int], profile: Profile, declared: Counted
+) -> Profile:
+    """The profile of some batches, with what is declared."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for _, rows in decoded(connection, predictions.some(connection, stream, numbers)):
+            yield rows
+
+    def joined() -> Iterator[pa.RecordBatch]:
+        for stored, _ in decoded(connection, predictions.some(connection, stream, numbers)):
+            found = joining.with_outcomes_of(connection, stored)
+            if found is not None:
+                yield found
+
+    return with_declared(profile, batches, joined, declared)
 
 
 def _with_outcomes(

@@ -19,6 +19,7 @@ from monitor.sources.files.tables import read_table
 from monitor.times.columns import micros_of_column
 from monitor.times.reading import DateOrder
 from monitor.windows import codec
+from monitor.windows.declared.of_baseline import NOTHING, Counted, with_declared
 from monitor.windows.error_trees import training
 from monitor.windows.kernel import loss_model
 from monitor.windows.kernel.count_rows import count
@@ -80,13 +81,14 @@ def from_table(
     dates: DateOrder | None = None,
     with_trees: bool = False,
     with_relations: bool = False,
+    declared: Counted = NOTHING,
 ) -> Baseline:
     """Create a baseline from rows. Columns named as in a prediction batch have that meaning; all others are features.
 
     `outcome.truth` (or `truth`) gives the quality to compare later windows with. `notes` are hints for users. `dates`
     is the order of day and month in dates such as 10/11/2026, if it is configured. `with_trees` learns trees that
     estimate the errors of a regressor, in a process of its own. `with_relations` adds the strongest relations of
-    columns to what is counted.
+    columns to what is counted. `declared` is counted too.
 
     Raises:
         InputError: the table has no rows.
@@ -105,7 +107,7 @@ def from_table(
         now,
         source,
         layout,
-        count_table(named, layout),
+        _with_declared(count_table(named, layout), named, declared),
         loss=loss_model.learn(some, layout),
         sample=without_items(sample(pa.Table.from_batches([some]), SAMPLE_ROWS)),
     )
@@ -120,6 +122,7 @@ def from_file(
     overrides: Mapping[str, ColumnKind] | None = None,
     dialect: Dialect = DETECTED,
     with_relations: bool = False,
+    declared: Counted = NOTHING,
 ) -> Baseline:
     """Create a baseline from a Parquet, CSV, JSON or Arrow file (or a folder of Parquet files).
 
@@ -140,6 +143,14 @@ def from_file(
         dates=dialect.dates,
         with_trees=True,
         with_relations=with_relations,
+        declared=declared,
+    )
+
+
+def _with_declared(profile: Profile, table: pa.Table, declared: Counted) -> Profile:
+    has_outcomes = any(name.startswith("outcome.") for name in table.schema.names)
+    return with_declared(
+        profile, lambda: _chunks(table), lambda: _chunks(table) if has_outcomes else (), declared
     )
 
 

@@ -7,8 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from monitor.expressions.expression import compile_expression
 from monitor.maintenance.baseline_selection import BaselineSelector, accepted
+from monitor.metrics.declared import own_metrics
 from monitor.windows import baseline
+from monitor.windows.declared.of_baseline import Counted
+from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.seasonal_naive import Season
 from monitor.windows.settings import BaselineSettings, WindowSettings
 from tests.support.log import NOW, STREAM
 from tests.support.measuring import MINUTE, MeasuringDaemon, measuring_daemon
@@ -50,6 +55,34 @@ def test_a_named_file_is_in_force_before_anything_came_in_and_a_changed_one_repl
     training_set(tmp_path, rows=5000)
     keeper(daemon, file=path).update(NOW)
     assert source(daemon) != first
+
+
+def test_a_file_is_read_again_when_what_is_declared_changes(daemon: MeasuringDaemon, tmp_path: Path) -> None:
+    path = training_set(tmp_path)
+    named = {STREAM: BaselineSettings.model_validate({"file": path})}
+    made = []
+    for text in ("mean(features.amount)", "mean(features.amount)", "mean(features.amount * 2)"):
+        metric = OwnMetric("size", compile_expression(text))
+        keeping = BaselineSelector(
+            daemon.store, MINUTE, WindowSettings(), named, declared=lambda _, one=metric: Counted.of([one])
+        )
+        keeping.update(NOW)
+        with daemon.store.read() as connection:
+            found = baseline.load(connection, STREAM)
+        assert found is not None
+        made.append(found.source)
+        assert own_metrics.figure(metric, found.profile.overall)[0] == (49 if "2" in text else 24.5)
+    assert made[0] == made[1] != made[2]
+
+
+def test_a_baseline_of_a_period_counts_what_is_declared(daemon: MeasuringDaemon) -> None:
+    daemon.predict(150, features={"amount": 3.5})
+    off = OwnMetric("size", compile_expression("sum(features.amount)"))
+    with daemon.store.read() as connection:
+        made = baseline.from_period(
+            connection, STREAM, 0, 2 * NOW, NOW, declared=Counted.of([off], Season(DAY))
+        )
+    assert own_metrics.figure(off, made.profile.overall)[0] == pytest.approx(150 * 3.5)
 
 
 def test_a_baseline_that_somebody_chose_is_not_replaced_by_the_file(

@@ -103,6 +103,7 @@ def set_baseline(
         overrides=chosen.columns,
         dialect=dialect(separator, encoding, dates),
         with_relations=chosen.relations,
+        declared=settings.declared_of(stream),
     )
     new = accepted(from_training_set, f"{file}, by hand")
     with bar("counting again") as progress:

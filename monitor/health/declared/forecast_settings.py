@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from monitor.config.sections import RealNumber, Section
+from monitor.config.sections import Duration, RealNumber, Section
 
 _LONGEST = 120
 """Characters of a name as it is written into expressions, some of which name it six times."""
@@ -23,7 +23,12 @@ class ForecastSection(Section):
     """Predicted quantiles: the level of each, by feature, such as `{q10: 0.1, q90: 0.9}`."""
     scale: RealNumber | str | None = None
     """What MASE divides by: the mean absolute error of the seasonal naive forecast in the training data, or the
-    feature that holds it for each record. Without it, MASE is not measured."""
+    feature that holds it for each record. Without it and `season`, MASE is not measured."""
+    season: Duration | None = Field(default=None, gt=0)
+    """After which time the series repeats itself, such as `7d`. The scale of MASE is then learned from the baseline, as
+    the mean absolute error of the naive forecast of one season before."""
+    series: str = ""
+    """The segment that names the series, where the rows of a model are of several."""
     naive: str = ""
     """The feature with the naive forecast for the same time, such as the value one season before."""
 
@@ -32,21 +37,29 @@ class ForecastSection(Section):
         given = [bool(self.lower), bool(self.upper), self.level is not None]
         if any(given) and not all(given):
             raise ValueError("a prediction interval needs lower, upper and level")
-        if isinstance(self.scale, float | int) and not self.scale > 0:
-            raise ValueError("scale must be more than 0")
-        if isinstance(self.scale, str) and not self.scale:
-            raise ValueError("scale is empty: write a number or the name of a feature")
         for level in self.quantiles.values():
             if not 0 < level < 1:
                 raise ValueError(f"{level} is no level of a quantile: it lies between 0 and 1, such as 0.9")
         if len({f"{level:g}" for level in self.quantiles.values()}) < len(self.quantiles):
             raise ValueError("two quantiles have the same level")
         of_record = (self.scale if isinstance(self.scale, str) else "", *self.quantiles)
-        for name in (self.horizon, self.lower, self.upper, self.naive, *of_record):
+        for name in (self.horizon, self.series, self.lower, self.upper, self.naive, *of_record):
             if name.startswith(("features.", "segments.")):
                 raise ValueError(f"names are bare: write {name.partition('.')[2]} instead of {name}")
             if len(repr(name)) > _LONGEST:
                 raise ValueError(f"{name[:40]}… is too long for a name: use at most 100 characters")
+        return self
+
+    @model_validator(mode="after")
+    def _has_one_scale(self) -> "ForecastSection":
+        if isinstance(self.scale, float | int) and not self.scale > 0:
+            raise ValueError("scale must be more than 0")
+        if isinstance(self.scale, str) and not self.scale:
+            raise ValueError("scale is empty: write a number or the name of a feature")
+        if self.season is not None and self.scale is not None:
+            raise ValueError("scale and season exclude each other: with a season, the scale is learned")
+        if self.series and self.season is None:
+            raise ValueError("series need a season, by which their scales are learned")
         return self
 
     @property

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from monitor.expressions.expression import UndefinedError
 from monitor.metrics import intervals
+from monitor.metrics.declared import learned_scale
 from monitor.metrics.declared.own_metrics import figure
 from monitor.metrics.intervals import Interval
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.declared.forecast import PREFIX, QUANTILE, is_forecast
 from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.seasonal_naive import Season
 from monitor.windows.declared.tally_labels import ASIDE, ROWS
 from monitor.windows.profile import Slice
 
@@ -30,7 +32,8 @@ BIAS_SHARE = MetricInfo(
 MASE = MetricInfo(
     "mase", "", Better.LOWER,
     "Mean absolute scaled error: below 1 is better than the seasonal naive forecast in the training data.",
-    _WHERE, "mean (|answer - truth| / scale)", _NEEDS + ", `scale`", "Hyndman and Koehler 2006",
+    _WHERE, "mean (|answer - truth| / scale)", _NEEDS + ", `scale`, or `season` and a baseline with truths",
+    "Hyndman and Koehler 2006",
 )  # fmt: skip
 RELATIVE_MAE = MetricInfo(
     "relative_mae", "", Better.LOWER,
@@ -73,6 +76,9 @@ def measure(subject: Subject) -> Iterator[Measurement]:
     for metric in subject.declared.of(subject.window):
         if not is_forecast(metric):
             continue
+        if (season := _learned(subject, metric)) is not None:
+            yield from learned_scale.measure(subject, metric, MASE, season)
+            continue
         for where, part, base in subject.scopes():
             yield from _measured(subject, metric, where, part, base)
         yield from _set_aside(subject, metric)
@@ -97,6 +103,12 @@ def _measured(
     yield subject.ok(info, value, n, where=where, interval=interval, baseline=usual)
     if info is COVERAGE:
         yield _shortfall(subject, value, interval, n, where)
+
+
+def _learned(subject: Subject, metric: OwnMetric) -> Season | None:
+    """The season by which the scale of a metric is learned; None if it is not."""
+    forecast = subject.settings.forecasts.get((subject.stream.client, subject.stream.model))
+    return forecast.learned if forecast is not None and metric.name == f"{PREFIX}{MASE.name}" else None
 
 
 def _info_of(metric: OwnMetric) -> tuple[MetricInfo, dict[str, str]]:

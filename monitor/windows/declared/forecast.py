@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from monitor.expressions.expression import compile_expression
 from monitor.records import Better
 from monitor.windows.declared.own_metric import OwnMetric
+from monitor.windows.declared.seasonal_naive import Season
 
 PREFIX = "forecast."
 QUANTILE = "pinball_loss:"
@@ -20,7 +21,7 @@ _ERROR, _TRUTH = "abs(prediction - truth)", "abs(truth)"
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """See `monitor.health.declared.forecast_settings`, which describes each setting. All names are of features, except
-    `horizon`, a segment. `quantiles` are levels by feature.
+    `horizon` and `series`, which are segments. `season` is in seconds. `quantiles` are levels by feature.
     """
 
     horizon: str = ""
@@ -30,6 +31,15 @@ class Forecast:
     quantiles: Mapping[str, float] = field(default_factory=dict)
     scale: float | str | None = None
     naive: str = ""
+    season: float | None = None
+    series: str = ""
+
+    @property
+    def learned(self) -> Season | None:
+        """By which season the scale of MASE is learned from the baseline; None if it is not."""
+        if self.season is None or self.scale is not None:
+            return None
+        return Season(self.season, self.series, self.horizon)
 
 
 def is_forecast(metric: OwnMetric) -> bool:
@@ -53,6 +63,8 @@ def _expressions(forecast: Forecast) -> Iterator[tuple[str, str]]:
         # A scale that is not positive divides by zero, which sets the row aside.
         by = f"({_of(scale)} if {_of(scale)} > 0 else 0)" if isinstance(scale, str) else repr(float(scale))
         yield "mase", f"mean({_ERROR} / {by})"
+    elif forecast.season is not None:
+        yield "mase", f"mean({_ERROR})"  # which is divided by the baseline's scale when it is measured
     if forecast.naive:
         yield "relative_mae", f"sum({_ERROR}) / sum(abs(truth - {_of(forecast.naive)}))"
     if forecast.level is not None:
