@@ -14,7 +14,7 @@ from monitor.expectations.expectation import Expectation
 from monitor.exporters.push.registry import AnyExporter
 from monitor.gauges.registry import AnyGauge
 from monitor.health.settings import ClientSettings, ModelView
-from monitor.metrics.quality.task import KINDS, named
+from monitor.metrics.quality.task import KINDS, Task, named
 from monitor.metrics.section import MetricSection
 from monitor.metrics.settings import FairnessSettings, MetricSettings, Ranking
 from monitor.notify.settings import NotifySettings
@@ -87,9 +87,14 @@ class ModelSettings(ModelView):
     """The environment to which `baseline`, `probe`, `releases` and `rollback` apply."""
 
     @property
+    def meant_task(self) -> str:
+        """`task`, which is `survival` for a model with horizons, whatever else is written."""
+        return Task.SURVIVAL if self.survival.horizons else self.task
+
+    @property
     def held_against(self) -> BaselineSettings:
         """`baseline`, whose answers are of the kind that `task` says."""
-        kind = KINDS.get(named(self.task))
+        kind = KINDS.get(named(self.meant_task))
         if kind is None or "prediction" in self.baseline.columns:
             return self.baseline
         return self.baseline.model_copy(update={"columns": {**self.baseline.columns, "prediction": kind}})
@@ -164,10 +169,10 @@ class Config(Section):
     def measuring(self) -> MetricSettings:
         """What measuring needs to know: the section `metrics`, and the tasks and groups of the models."""
         tasks = {
-            (client, name): model.task
+            (client, name): model.meant_task
             for client, section in self.clients.items()
             for name, model in section.models.items()
-            if model.task
+            if model.meant_task
         }
         fairness = {
             (client, name): FairnessSettings(**dict(model.fairness))

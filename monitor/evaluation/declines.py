@@ -21,6 +21,7 @@ from sqlalchemy import Connection
 
 from monitor.config.units import DAY, HOUR, WEEK
 from monitor.metrics.quality.decline import DECLINE_EVIDENCE, WATCHED, Declining, Sums
+from monitor.metrics.quality.task import Task, named
 from monitor.metrics.sequential import Evidence, Reference, step
 from monitor.metrics.truth_level import TruthLevel, growth, root_mean_square
 from monitor.records import Labels, Measurement, Stream, Window, labels
@@ -87,8 +88,9 @@ class _Watch:
 class DeclineDetector:
     """Sums arriving outcomes, evaluates them every half minute, and measures `decline_evidence`. Not thread-safe."""
 
-    def __init__(self, base_seconds: int) -> None:
+    def __init__(self, base_seconds: int, tasks: Mapping[tuple[str, str], str] | None = None) -> None:
         self._base = base_seconds
+        self._tasks = tasks or {}
         self._watched: dict[Stream, dict[str, _Watch]] = {}
         self._loaded: dict[Stream, set[Window]] = {}
         self._began: float | None = None
@@ -105,7 +107,10 @@ class DeclineDetector:
         if window in loaded:
             return
         watched = self._watched.setdefault(stream, {})
+        has_errors = named(self._tasks.get((stream.client, stream.model), "")) is not Task.SURVIVAL
         for name, one in WATCHED.items():
+            if one.compares and not has_errors:
+                continue
             if one.needs and name not in watched and not counted.overall.flag(one.needs):
                 continue
             good, n = one.sums(counted.overall)

@@ -105,7 +105,7 @@ class Measurer:
         self._on_measured = on_measured
         self.live: Mapping[Stream, MeasurementTable] = {}
         self.targets = targets or TargetJudge()
-        self.declines = declines or DeclineDetector(base_seconds)
+        self.declines = declines or DeclineDetector(base_seconds, metrics.tasks)
         self.usual = UsualLatency(base_seconds)
         self._beside = beside
         self._history_seconds = history_seconds

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection
 
-from monitor.health import incident_history, notes, targets, verdict, wording
+from monitor.health import incident_history, notes, targets, verdict
 from monitor.health.daily_summary import bounds
 from monitor.health.settings import ClientSettings, ModelView
 from monitor.health.verdict import ClientHealth, ClientIncident, Day, Health, ModelHealth, Quality
@@ -204,7 +204,7 @@ def quality(
     week earlier.
     """
     view = settings.view(stream.model)
-    judged = _judged(view, standing, days)
+    judged = _judged(view, standing)
     if judged is not None:
         week_ago = [
             one for one in days if one.day == today - timedelta(days=7) and one.metric == judged.metric
@@ -231,12 +231,9 @@ def quality(
     )
 
 
-def _judged(
-    view: ModelView, standing: Sequence[TargetPeriod], days: Sequence[DayFigures]
-) -> TargetPeriod | None:
+def _judged(view: ModelView, standing: Sequence[TargetPeriod]) -> TargetPeriod | None:
     """The target of the metric that stands for quality, if it has a figure."""
-    shown = view.quality or next((one.metric for one in reversed(days) if one.quality is not None), "")
-    names = (shown,) if shown else wording.QUALITY
+    names = targets.quality_metrics(view)
     return next(
         (one for name in names for one in standing if one.metric == name and one.value is not None), None
     )

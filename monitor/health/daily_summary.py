@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection
 
 from monitor.config.units import HOUR
-from monitor.health import wording
+from monitor.health import targets, wording
 from monitor.health.settings import ClientSettings
 from monitor.records import Stream, Window
 from monitor.store import daily_summaries, measurements, timeseries
@@ -138,8 +138,7 @@ def roll_up(
 ) -> DayFigures:
     """Summarize a local day from its hours: sums of counts, and means weighted by sample size."""
     start, end = bounds(day, settings.zone)
-    chosen = settings.view(stream.model).quality
-    candidates = (chosen,) if chosen else wording.QUALITY
+    candidates = targets.quality_metrics(settings.view(stream.model))
     estimates = [wording.ESTIMATES[metric] for metric in candidates if metric in wording.ESTIMATES]
     metrics = {"volume", "error_rate", "latency_p50", *candidates, *estimates}
     series = timeseries.load_plain(connection, stream, metrics, HOUR, start, end)

@@ -70,8 +70,8 @@ class ModelView(Section):
     owner: str = ""
     """The team that owns the model."""
     task: str = ""
-    """`binary`, `multiclass`, `classification` or `regression`. It determines whether whole numbers are
-    classes. Empty: decided from predictions and outcomes."""
+    """`binary`, `multiclass`, `classification`, `regression` or `survival`. It determines whether whole numbers are
+    classes. Empty: decided from predictions and outcomes; `survival` with `horizons` means `survival`."""
     metrics: OwnMetrics = Field(default_factory=dict)
     """Metrics of your own, by name; each is an expression, or a section with one."""
     fairness: FairnessSection = FairnessSection()

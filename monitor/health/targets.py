@@ -249,12 +249,26 @@ def by_urgency(periods: Iterable[TargetPeriod]) -> list[TargetPeriod]:
     return sorted(periods, key=lambda one: (order.index(Standing(one.standing)), one.since, one.metric))
 
 
+def quality_metrics(view: ModelView) -> tuple[str, ...]:
+    """The metrics that can stand for the quality of a model, in order of preference.
+
+    A configured one stands alone. Otherwise, those with an agreed target come first, so that all pages speak of what
+    was agreed; then those of the declared task.
+    """
+    if view.quality:
+        return (view.quality,)
+    agreed = [metric for metric in wording.QUALITY if metric in view.limits]
+    alerts = ["precision_at_top_k", "alert_precision"] if view.anomaly.threshold is not None else []
+    goals = ["goal_rate"] if view.agent.goal else []
+    return tuple(dict.fromkeys([*agreed, *alerts, *goals, *wording.QUALITY]))
+
+
 def limits_of(view: ModelView, measured: Iterable[str] = ()) -> Mapping[str, float]:
     """The agreed targets by metric. A target without a metric applies to the first quality metric that is measured."""
     targets = dict(view.limits)
     if view.target is not None and not view.quality:
         names = set(measured)
-        first = next((metric for metric in wording.QUALITY if metric in names), "")
+        first = next((metric for metric in quality_metrics(view) if metric in names), "")
         if first:
             targets.setdefault(first, view.target)
     return targets

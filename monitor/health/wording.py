@@ -216,7 +216,7 @@ def phrase_of(metric: str) -> Phrase | None:
 
 QUALITY = (
     "accuracy", "f1", "balanced_accuracy", "roc_auc", "mae", "rmse", "mape",
-    "subset_accuracy", "hit_rate_at_k", "ndcg_at_k", "goal_rate",
+    "subset_accuracy", "hit_rate_at_k", "ndcg_at_k", "goal_rate", "precision_at_top_k", "alert_precision",
 )  # fmt: skip
 """Metrics that can represent quality, in order of preference."""
 ESTIMATES = {"accuracy": "estimated_accuracy"}

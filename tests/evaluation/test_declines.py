@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from monitor.config.units import HOUR
@@ -10,8 +11,16 @@ from monitor.evaluation.declines import STEP, WATCHED, DeclineDetector, Usual, _
 from monitor.metrics.sequential import Reference
 from monitor.records import Stream, Window
 from monitor.store import measurement_queue
+from monitor.windows.layout.from_table import BARE
+from tests.support import notations
 from tests.support.log import STREAM
 from tests.support.measuring import measuring_daemon
+
+COMPARING = {
+    "accuracy", "balanced_accuracy", "f1", "mae", "rmse", "mape", "bias", "r_squared", "confidence_bias",
+    "worst_segment_gap",
+}  # fmt: skip
+"""Metrics that hold answers against truths."""
 
 
 def test_figures_without_their_outcomes_are_not_what_is_usual(tmp_path: Path) -> None:
@@ -35,6 +44,21 @@ def test_figures_without_their_outcomes_are_not_what_is_usual(tmp_path: Path) ->
         assert not settled(watch)
         daemon.clock.advance(2 * HOUR)
         assert settled(watch), "not for ever"
+
+
+@pytest.mark.parametrize("kind", [float, int], ids=["fractions", "whole numbers"])
+def test_no_answer_of_a_survival_model_is_compared_with_a_truth(kind: type) -> None:
+    rows = pa.table({"prediction": list(map(kind, range(50))), "truth": list(map(kind, range(-25, 25)))})
+    counted = notations.profile(rows, BARE)
+    watched = {}
+    for task in ("regression", "survival"):
+        figures = [m.metric for m in notations.measured(rows, task=task).values() if m.value is not None]
+        assert bool(COMPARING.intersection(figures)) == (task == "regression")
+        detector = DeclineDetector(60, {(STREAM.client, STREAM.model): task})
+        detector.add(STREAM, Window(0, 60), counted, 60.0)
+        watched[task] = {dict(one.labels)["of"] for one in detector.measure(STREAM, 60.0)}
+    assert "mae" in watched["regression"]
+    assert not watched["survival"] & COMPARING
 
 
 def test_after_a_start_references_are_read_in_turn_while_there_is_time(

@@ -113,7 +113,7 @@ def read(tmp_path_factory: pytest.TempPathFactory) -> Read:
                 "goal": "true",
             },
         },
-        "churn": {"title": "Churn", "task": "regression", "survival": {"horizons": [30]}},
+        "churn": {"title": "Churn", "survival": {"horizons": [30]}},
     }
     config = Config.model_validate(
         {
@@ -175,6 +175,13 @@ def test_sets_of_labels_and_outputs_are_read_back_everywhere(read: Read) -> None
     assert read.exports("subset_accuracy")
 
 
+def test_a_risk_is_not_held_against_a_time(read: Read) -> None:
+    """The time of who is censored is negative: any error would be a figure of nothing."""
+    errors = ("mae", "rmse", "mape", "bias", "r_squared", "accuracy", "worst_segment_gap")
+    assert not {name for name in errors if f">{name}</a>" in read.staff["churn"]}
+    assert "Quality: " not in read.staff["churn"]
+
+
 def test_scores_and_runs_of_an_agent_are_read_back_everywhere(read: Read) -> None:
     found = read.found
     assert found["alert_rate",]["value"] == pytest.approx(np.mean(SCORE >= 0.9))
@@ -193,5 +200,8 @@ def test_scores_and_runs_of_an_agent_are_read_back_everywhere(read: Read) -> Non
     assert "alert_precision" in read.section("pumps", "scores")
     assert "concordance_at_horizon" in read.section("churn", "scores")
     assert "tool_error_rate" in read.section("helpdesk", "agent")
+    assert "target missed: precision_at_top_k" in read.staff["pumps"]
+    assert "Quality: precision_at_top_k" in read.staff["pumps"]
+    assert "Quality: goal_rate" in read.staff["helpdesk"]
     assert read.exports("precision_at_top_k")
     assert read.exports("goal_rate")

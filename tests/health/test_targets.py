@@ -144,6 +144,17 @@ def test_a_target_without_a_metric_is_of_the_quality_that_is_measured() -> None:
     ]
 
 
+def test_what_was_agreed_stands_for_quality_before_what_is_usual() -> None:
+    assert targets.quality_metrics(ModelView())[0] == "accuracy"
+    assert targets.quality_metrics(ModelView(quality="f1", targets={"mae": 3.0})) == ("f1",)
+    agreed = ModelView(targets={"latency_p95": 80.0, "goal_rate": 0.9}, agent={"goal": "true"})
+    assert targets.quality_metrics(agreed)[:2] == ("goal_rate", "accuracy")
+    alarms = ModelView(anomaly={"threshold": 0.9}, targets={"alert_precision": 0.5})
+    assert targets.quality_metrics(alarms)[:2] == ("alert_precision", "precision_at_top_k")
+    for view in (ModelView(), agreed, alarms):
+        assert sorted(targets.quality_metrics(view)) == sorted(wording.QUALITY)
+
+
 def test_a_missed_target_ends_when_its_figure_is_on_the_right_side() -> None:
     period: TargetPeriod | None = None
     seen: list[str] = []

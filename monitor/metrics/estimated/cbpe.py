@@ -13,7 +13,7 @@ import numpy as np
 from monitor.metrics.estimated.calibration import Calibration, of_class, of_confidence
 from monitor.metrics.intervals import Interval, Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
-from monitor.metrics.quality.task import Task, task_of
+from monitor.metrics.quality.task import OF_NUMBERS, task_of
 from monitor.records import Better, Labels, Measurement, labels
 from monitor.windows.baseline_from_table import Baseline
 from monitor.windows.layout.layout import Floats
@@ -61,7 +61,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         return
     base = baseline.profile.overall
     known = _truths(base)
-    if task_of(subject) is Task.REGRESSION:
+    if task_of(subject) in OF_NUMBERS:
         return
     if known >= subject.settings.min_outcomes:
         for where, part, own in subject.scopes():
@@ -77,7 +77,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
 
 def error_of(subject: Subject) -> Measurement | None:
     """The error of the estimated accuracy; None if it is not estimated."""
-    if subject.baseline is None or task_of(subject) is Task.REGRESSION:
+    if subject.baseline is None or task_of(subject) in OF_NUMBERS:
         return None
     base = subject.baseline.profile.overall
     if _truths(base) < subject.settings.min_outcomes:

@@ -10,7 +10,7 @@ import numpy as np
 from monitor.metrics import intervals
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.quality.confusion import AMBIGUOUS, confusion_of, is_certain, notation_of
-from monitor.metrics.quality.task import Task, task_of
+from monitor.metrics.quality.task import OF_NUMBERS, task_of
 from monitor.records import Better, Labels, Measurement
 from monitor.windows.profile import Slice
 
@@ -55,7 +55,7 @@ def reliability(part: Slice, bins: int = 10) -> Reliability:
 
 def measure(subject: Subject) -> Iterator[Measurement]:
     """Calibration for all rows and by version and segment, with enough outcomes."""
-    if task_of(subject) is Task.REGRESSION and subject.profile.overall.flag("classed"):
+    if task_of(subject) in OF_NUMBERS and subject.profile.overall.flag("classed"):
         yield from (subject.not_measured(info, "the answers are numbers, not classes") for info in INFO)
         return
     notation = notation_of(subject)

@@ -35,6 +35,8 @@ class Declining:
     needs: str = ""
     spread: str = ""
     squares: Callable[[Slice], float] | None = None
+    compares: bool = False
+    """Whether answers are compared with truths, which says nothing of a survival model."""
 
     def good(self, value: float) -> float:
         """A value of the metric as a mean of good outcomes."""
@@ -77,12 +79,20 @@ def _truths_squared(part: Slice) -> float:
 WATCHED: Mapping[str, Declining] = {
     one.metric: one
     for one in (
-        Declining("accuracy", _accuracy),
+        Declining("accuracy", _accuracy, compares=True),
         Declining("automation_rate", _automation),
         Declining("review_rate", _reviews, is_least=False, needs="reviewed_known"),
         Declining("satisfaction", _feedback, is_share=False),
-        Declining("confidence_bias", _calibration, is_share=False, is_least=False),
-        Declining("mae", _errors, is_share=False, is_least=False, spread="rmse", squares=_truths_squared),
+        Declining("confidence_bias", _calibration, is_share=False, is_least=False, compares=True),
+        Declining(
+            "mae",
+            _errors,
+            is_share=False,
+            is_least=False,
+            spread="rmse",
+            squares=_truths_squared,
+            compares=True,
+        ),
     )
 }
 """One line per watched metric."""

@@ -13,7 +13,7 @@ from monitor.metrics import intervals
 from monitor.metrics.intervals import Z
 from monitor.metrics.metric import MetricInfo, Subject, too_few
 from monitor.metrics.quality.confusion import AMBIGUOUS, confusion_of, is_certain, notation_of
-from monitor.metrics.quality.task import Task, task_of
+from monitor.metrics.quality.task import OF_NUMBERS, task_of
 from monitor.records import Better, Measurement, labels
 from monitor.visible import counted
 from monitor.windows.kernel.probabilities import known_classes
@@ -43,7 +43,7 @@ def measure(subject: Subject) -> Iterator[Measurement]:
     """Areas for all rows, by class and by version; log loss also by segment."""
     layout = subject.profile.layout
     classes, every = layout.classes, known_classes(layout)
-    if len(classes) < 2 or task_of(subject) is Task.REGRESSION:
+    if len(classes) < 2 or task_of(subject) in OF_NUMBERS:
         return
     overall = subject.profile.overall
     certain = is_certain(overall, confusion_of(overall, notation_of(subject)))

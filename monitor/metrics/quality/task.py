@@ -1,4 +1,4 @@
-"""Whether a model is a classifier or a regressor: from `task` in the configuration, else from its
+"""Whether a model is a classifier, a regressor or a survival model: from `task` in the configuration, else from its
 answers and truths.
 """
 
@@ -25,23 +25,29 @@ class Task(StrEnum):
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
+    SURVIVAL = "survival"
+    """Answers are risks and truths are times, of which negative ones are censored: neither is right or wrong."""
 
 
+OF_NUMBERS = (Task.REGRESSION, Task.SURVIVAL)
+"""Tasks whose answers are no classes."""
 _WORDS = {
     Task.CLASSIFICATION: ("classif", "binary", "multiclass", "multi-class", "multi_class"),
     Task.REGRESSION: ("regress", "forecast"),
+    Task.SURVIVAL: ("surviv",),
 }
 
 
 KINDS: dict[Task | None, ColumnKind] = {
     Task.CLASSIFICATION: ColumnKind.CATEGORY,
     Task.REGRESSION: ColumnKind.NUMBER,
+    Task.SURVIVAL: ColumnKind.NUMBER,
 }
 """The type of a baseline's answers by the configured task."""
 
 
 def named(text: str) -> Task | None:
-    """The task that a configured text means, such as `binary` or `regression`; None if it means neither."""
+    """The task that a configured text means, such as `binary` or `regression`; None if it means none."""
     small = text.strip().lower()
     return next((task for task, words in _WORDS.items() if small.startswith(words)), None)
 

@@ -28,6 +28,8 @@ def measure(subject: Subject) -> Iterator[Measurement]:
         return
     overall = subject.profile.overall
     needed, task = subject.settings.min_outcomes, task_of(subject)
+    if task is Task.SURVIVAL:
+        return
     flag = "residuals" if task is Task.REGRESSION else "classed"
     notation = notation_of(subject)
     gaps: list[tuple[float, Measurement]] = []

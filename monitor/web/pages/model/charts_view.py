@@ -43,7 +43,7 @@ def charts(
     view = settings.view(stream.model)
     compared = query.comparison(asked, shown)
     read = linked_charts.read(connection, stream, sampler, replace(asked, compare=compared), view.quality)
-    quality = linked_charts.quality_metric(view.quality, read)
+    quality = linked_charts.quality_metric(agreed_targets.quality_metrics(view), read)
     target = agreed_targets.limits_of(view, (quality,)).get(quality)
     standing = next((one for one in page["standing"] if one.metric == quality), None)
     limits = _limits(around)

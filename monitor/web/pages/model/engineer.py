@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from monitor import status
 from monitor.clock import iso
 from monitor.config.units import DAY, HOUR
+from monitor.health import targets as agreed_targets
 from monitor.health import wording
 from monitor.metrics import Subject
 from monitor.records import Alert, Measurement, Severity, State, Stream, Window
@@ -20,6 +21,7 @@ from monitor.rules.language.wording import figure as with_unit
 from monitor.runtime.faults import Faults
 from monitor.store import alerts, measurements, silences, streams, targets
 from monitor.store.streams import StreamFigures
+from monitor.store.targets import TargetPeriod
 from monitor.web import services as web_services
 from monitor.web.api.time_range import TimeRange
 from monitor.web.auth import session
@@ -160,7 +162,13 @@ def _page(
             "standing": target_periods,
             "measured": latest,
             "listed": _listed(latest),
-            "notes": [*_of_configuration(services, stream), *notes, *unjudged, *read.notes],
+            "notes": [
+                *_of_targets(target_periods),
+                *_of_configuration(services, stream),
+                *notes,
+                *unjudged,
+                *read.notes,
+            ],
             "baseline": baseline,
             "compared": compared,
             "distributions": [(one, distributions.draw(one)) for one in compared_columns[:MOST_DRAWN]],
@@ -170,6 +178,16 @@ def _page(
             "now": now,
         }
     )
+
+
+def _of_targets(periods: Sequence[TargetPeriod]) -> list[str]:
+    """The targets that are missed or may be: they make the state of the model."""
+    urgent = (agreed_targets.Standing.MISSED, agreed_targets.Standing.AT_RISK)
+    return [
+        f"target {agreed_targets.summary(one)}"
+        for one in agreed_targets.by_urgency(periods)
+        if one.standing in urgent
+    ]
 
 
 def _parts(

@@ -109,17 +109,16 @@ def _part_name(label: tuple[str, str], split: str) -> str:
     return f"version {label[1]}" if split == VERSION else label[1].partition("=")[2] or "(empty)"
 
 
-def quality_metric(agreed: str, data: ChartData) -> str:
-    """The metric that stands for quality: what the configuration names, else the first that was measured."""
+def quality_metric(names: Sequence[str], data: ChartData) -> str:
+    """The metric that stands for quality: the first of these that was measured, else the first with a series."""
     measured = {
         metric for (metric, of), one in data.series.items() if not of and np.isfinite(one.values).any()
     }
     known = {metric for metric, of in data.series if not of}
-    names = (agreed, *wording.QUALITY)
-    return (
-        agreed
-        or next((one for one in names if one in measured), "")
-        or next((one for one in names if one in known), "")
+    if len(names) == 1:
+        return names[0]
+    return next((one for one in names if one in measured), "") or next(
+        (one for one in names if one in known), ""
     )
 
 
