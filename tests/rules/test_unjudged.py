@@ -32,5 +32,10 @@ def test_a_figure_that_is_not_measured_gives_its_reason() -> None:
     assert "LowAccuracy cannot be evaluated yet: accuracy: 12 outcomes of 30 needed" in told(few)
 
 
+def test_what_a_model_does_not_send_is_not_asked_for() -> None:
+    assert "was not measured" not in told(measured("volume", 10.0))
+    assert "ListsShifted" not in told(measured("volume", 10.0))
+
+
 def test_nothing_is_said_of_a_stream_without_any_measurement() -> None:
     assert told() == ""

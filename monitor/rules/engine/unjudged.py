@@ -11,8 +11,6 @@ from monitor.rules.rule import RuleSet
 
 _INFOS = {info.name: info for info in METRICS}
 _OF_WINDOWS = frozenset(info.name for info in METRICS if families_of([info.name]))
-NOT_MEASURED = "was not measured"
-"""The reason where a stream has nothing that the rule is about, such as numbers among its features."""
 _PAST = tuple(f"no {name} to compare with" for name in PAST)
 
 
@@ -24,20 +22,25 @@ def unjudged(
     base_seconds: int,
     now: float,
 ) -> list[str]:
-    """The rules that cannot be judged of a stream, with what they need, by the newest stored measurements."""
+    """The rules that cannot be judged of a stream, with what they need, by the newest stored measurements.
+
+    A rule whose metrics are no figures of the stream, such as lists of a model that sends none, is left out.
+    """
     if not base and not hour:
         return []
     longer = hour or base
+    figures = {one.metric for one in (*base, *hour)}
     readings = Readings(
         {(stream, length): base or hour if length <= base_seconds else longer for length in rules.windows()}
     )
     names_by_reason: dict[str, list[str]] = {}
     for rule in rules.for_stream(stream):
-        if rule.condition.metrics() <= _OF_WINDOWS:
+        metrics = rule.condition.metrics()
+        if metrics <= _OF_WINDOWS and not metrics.isdisjoint(figures):
             results = rule.condition.evaluate(EvaluationContext(stream, readings, rule.by, now))
             reasons = [result.reason for result in results.values() if result.fires is None]
             is_blind = bool(reasons) and len(reasons) == len(results)
-            if is_blind and reasons[0] != NOT_MEASURED and not reasons[0].endswith(_PAST):
+            if is_blind and not reasons[0].endswith(_PAST):
                 names_by_reason.setdefault(_with_needs(reasons[0]), []).append(rule.name)
     return [
         f"{', '.join(names)} cannot be evaluated yet: {reason}" for reason, names in names_by_reason.items()

@@ -146,9 +146,8 @@ def _page(
     baseline, compared_columns = pair or (None, [])
     parts = _parts(connection, read, rolling, stream, baseline, now, base)
     notes = read.part("notes", lambda: status.notes(connection, stream_figures, base, hour, now)) or []
-    minute = measurements.latest(connection, stream, base)
-    rules = services.rules()
-    unjudged = read.part("rules", lambda: rules_unjudged(rules, stream, minute, hour, base, now)) or []
+    causes = [*_of_targets(target_periods), *_of_configuration(services, stream)]
+    unjudged = read.part("rules", lambda: _unjudged(connection, services, stream, hour)) or []
     return (
         parts
         | _SHOWING
@@ -162,13 +161,7 @@ def _page(
             "standing": target_periods,
             "measured": latest,
             "listed": _listed(latest),
-            "notes": [
-                *_of_targets(target_periods),
-                *_of_configuration(services, stream),
-                *notes,
-                *unjudged,
-                *read.notes,
-            ],
+            "notes": [*causes, *notes, *unjudged, *read.notes],
             "baseline": baseline,
             "compared": compared,
             "distributions": [(one, distributions.draw(one)) for one in compared_columns[:MOST_DRAWN]],
@@ -178,6 +171,15 @@ def _page(
             "now": now,
         }
     )
+
+
+def _unjudged(
+    connection: Connection, services: Services, stream: Stream, hour: Sequence[Measurement]
+) -> list[str]:
+    """The rules that cannot be evaluated, with what they need."""
+    base = services.base_seconds
+    minute = measurements.latest(connection, stream, base)
+    return rules_unjudged(services.rules(), stream, minute, hour, base, services.clock.now())
 
 
 def _of_targets(periods: Sequence[TargetPeriod]) -> list[str]:
