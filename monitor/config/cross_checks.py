@@ -22,7 +22,16 @@ from monitor.visible import visible
 CHANNELS = tuple(channel.name for channel in CHANNEL_CLASSES)
 _INTEGRATION_KEY = re.compile(r"[A-Za-z0-9]{32}")
 _UNBOUNDED = frozenset(
-    ("estimate_gap", "mape", "spread_shift", "wape", "bias_share", "coverage_shortfall", "ranking_decline")
+    (
+        "estimate_gap",
+        "mape",
+        "spread_shift",
+        "wape",
+        "bias_share",
+        "coverage_shortfall",
+        "ranking_decline",
+        "task_decline",
+    )
 )
 """Metrics in the unit `share` that can be more than 1, or less than 0."""
 _SHARES = frozenset(m.name for m in METRICS if m.unit == "share" and m.name not in _UNBOUNDED) | {

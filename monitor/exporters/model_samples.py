@@ -17,7 +17,14 @@ from monitor.metrics import business
 from monitor.metrics.declared import agents, forecasts, ranked_scores
 from monitor.metrics.declared.own_metrics import NAME, OWN_METRIC
 from monitor.metrics.drift import presence
-from monitor.metrics.quality import calibration_error, classification, label_delay, multi_label, regression
+from monitor.metrics.quality import (
+    calibration_error,
+    classification,
+    label_delay,
+    multi_label,
+    multi_output,
+    regression,
+)
 from monitor.metrics.recommendation import list_quality, shown_items
 from monitor.metrics.system import daemon
 from monitor.records import Alert, Measurement, Severity, Stream
@@ -35,7 +42,7 @@ METHODS = (
     "total_variation",
     "drift_evidence",
 )
-_NOT_QUALITY = ("outcome_coverage", "label_delay", "ranking_decline")
+_NOT_QUALITY = ("outcome_coverage", "label_delay", "ranking_decline", "task_decline")
 QUALITY = frozenset(
     info.name
     for info in (
@@ -45,6 +52,7 @@ QUALITY = frozenset(
         *regression.INFO,
         *forecasts.INFO,
         *multi_label.INFO,
+        *multi_output.INFO,
         *ranked_scores.INFO,
         *agents.INFO,
         *list_quality.INFO,

@@ -36,7 +36,7 @@ _LOWER_IS_BETTER = frozenset(
         "release_contradictions", "resource_used_share", "review_rate", "rmse", "rollback_drill_age",
         "rollback_drill_due", "rollback_failed", "rolled_back", "rollout_failed", "rollout_frozen",
         "schema_changes", "server_error_rate", "server_latency_seconds", "silence_ratio",
-        "site_missing_bundles", "site_silence", "own_metric_set_aside", "expectation_failed",
+        "site_missing_bundles", "site_silence", "task_decline", "own_metric_set_aside", "expectation_failed",
         "violation_share", "signal_rate", "silence_seconds", "tool_error_rate", "total_variation", "unreadable_share",
         "unrecorded_version", "wape", "wasserstein", "worst_segment_gap",
     )

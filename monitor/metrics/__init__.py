@@ -12,7 +12,7 @@ from monitor.measurement_table import MeasurementTable, merge_tables, table_of
 from monitor.metrics.attributions import attribution_drift
 from monitor.metrics.business import automation, cost, satisfaction, target
 from monitor.metrics.calls import consumption, judges, signals
-from monitor.metrics.declared import agents, expected, forecasts, own_metrics, ranked_scores
+from monitor.metrics.declared import agents, expected, forecasts, own_metrics, ranked_scores, task_decline
 from monitor.metrics.drift import answers, column_drift, multivariate, presence
 from monitor.metrics.estimated import cbpe, dle, gap
 from monitor.metrics.fairness import disparity
@@ -86,6 +86,7 @@ _MODULES = (
     forecasts,
     ranked_scores,
     agents,
+    task_decline,
     expected,
     signals,
     consumption,

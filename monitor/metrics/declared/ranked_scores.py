@@ -132,6 +132,31 @@ def _top(every: dict[int, float], true: dict[int, float], k: int) -> tuple[float
     return sure / k, sure / k, sure / k
 
 
+_Known = tuple[float, float, float]
+"""A concordance, its standard error, and the rows behind it."""
+
+
+def concordances(
+    subject: Subject, part: Slice, base: Slice
+) -> Iterator[tuple[str, _Known | None, _Known | None]]:
+    """Of each horizon, the concordance now and in the baseline, where they are known."""
+    of_name = {metric.name: metric for metric in subject.declared.of(subject.window)}
+    for name, events in of_name.items():
+        others = of_name.get(f"{definitions.SURVIVORS}{name.removeprefix(definitions.EVENTS)}")
+        if name.startswith(definitions.EVENTS) and others is not None:
+            horizon = name.removeprefix(definitions.EVENTS)
+            yield horizon, _known(events, others, part), _known(events, others, base)
+
+
+def _known(events: OwnMetric, survivors: OwnMetric, part: Slice) -> _Known | None:
+    found = _buckets(events, part), _buckets(survivors, part)
+    if not found[0] or not found[1]:
+        return None
+    p, q = sum(found[0].values()), sum(found[1].values())
+    area, ties = _area(found[0], found[1])
+    return area, hanley_mcneil(area, p, q) + ties / 2 / intervals.Z, p + q
+
+
 def _concordance(
     subject: Subject, events: OwnMetric, survivors: OwnMetric, where: Labels, part: Slice, base: Slice | None
 ) -> Measurement:
